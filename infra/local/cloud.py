@@ -1,0 +1,131 @@
+"""Run MiniStack, the local cloud: DynamoDB, SQS, S3 and SES over real connections."""
+
+import os
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from infra.local.pieces import HOST, Piece, PieceFailed, PortInUse, answers, free_port, is_free
+
+__all__ = ["LocalCloud", "PieceFailed", "PortInUse", "without_aws_settings"]
+
+NAME = "the local cloud"
+REGION = "us-east-1"
+START_SECONDS = 20.0
+# It saves its state when it ends: a big one takes a while.
+STOP_SECONDS = 30.0
+
+
+def without_aws_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without the caller's AWS account, so that nothing local can reach it.
+
+    Addresses of single services (AWS_ENDPOINT_URL_DYNAMODB and its kin) stay: they are chosen on purpose.
+    """
+    return {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith("AWS_") or name.startswith("AWS_ENDPOINT_URL_")
+    }
+
+
+class LocalCloud:
+    """MiniStack in a child process; with a state folder, what it holds survives a restart."""
+
+    def __init__(
+        self,
+        state: Path | None = None,
+        port: int | None = None,
+        smtp: str | None = None,
+        log: Path | None = None,
+    ) -> None:
+        self.port = port or free_port()
+        self._scratch = tempfile.TemporaryDirectory(prefix="awning-cloud-")
+        self._state = state
+        self._smtp = smtp
+        self.piece = Piece(
+            NAME,
+            [sys.executable, "-m", "ministack"],
+            self._settings(),
+            log=log or Path(self._scratch.name) / "cloud.log",
+        )
+
+    def __enter__(self) -> Self:
+        self.start()
+        try:
+            self.wait()
+        except PieceFailed:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def endpoint_url(self) -> str:
+        """Return the address of every service."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the variables that make boto3 and pynamodb talk to this cloud and to no other."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+    def start(self) -> None:
+        """Start it without waiting; raise PortInUse."""
+        if not is_free(self.port):
+            raise PortInUse(NAME, self.port, "End what listens there, or choose another with AWS_PORT=….")
+        if self._state:
+            self._state.mkdir(parents=True, exist_ok=True)
+        self.piece.start()
+
+    def wait(self) -> None:
+        """Wait until it answers; raise PieceFailed."""
+        self.piece.wait_until(lambda: answers(f"{self.endpoint_url}/_ministack/health"), START_SECONDS)
+
+    def stop(self) -> None:
+        """End it gracefully: its state is saved on SIGTERM only."""
+        self.piece.stop(STOP_SECONDS)
+        self._scratch.cleanup()
+
+    def reset(self) -> None:
+        """Forget all tables, queues, objects and mails, in about 30 ms."""
+        url = f"{self.endpoint_url}/_ministack/reset"
+        urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=10).close()
+
+    def _settings(self) -> dict[str, str]:
+        settings = without_aws_settings(os.environ) | {
+            "BIND_HOST": HOST,
+            "GATEWAY_PORT": str(self.port),
+            "MINISTACK_REGION": REGION,
+            "AUTH": "true",
+            "TMPDIR": self._scratch.name,
+            # Both would listen on ports of their own that the shop never uses.
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+        }
+        if self._smtp:
+            settings["SMTP_HOST"] = self._smtp
+        if self._state:
+            settings |= {
+                "PERSIST_STATE": "1",
+                "STATE_DIR": str(self._state.resolve() / "services"),
+                "S3_PERSIST": "1",
+                "S3_DATA_DIR": str(self._state.resolve() / "s3"),
+            }
+        return settings

@@ -1,0 +1,145 @@
+"""Start, watch and end one piece of the local shop: a child process with a port and a log."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+HOST = "127.0.0.1"
+POLL_SECONDS = 0.05
+
+
+class PieceFailed(Exception):
+    """Say in one line which piece failed, and why."""
+
+
+class PortInUse(PieceFailed):
+    """Say in one line which piece wants a port that somebody else listens on."""
+
+    def __init__(self, piece: str, port: int, remedy: str) -> None:
+        super().__init__(f"{piece}: port {port} is in use. {remedy}")
+
+
+def is_free(port: int) -> bool:
+    """Tell whether nobody listens on this port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def answers(url: str) -> bool:
+    """Tell whether a server answers at this URL, whatever its status."""
+    try:
+        urllib.request.urlopen(url, timeout=2).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+class Piece:
+    """One child process in a session of its own, so that Ctrl-C reaches it through us alone."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        log: Path | None = None,
+        folder: Path | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._command = [*_ended_with_us(), *command]
+        self._environment = dict(environment)
+        self._folder = folder
+        self._pass_fds = tuple(pass_fds)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process; its output goes to the log, or to ours where there is none."""
+        output = self.log.open("wb") if self.log else None
+        try:
+            self._process = subprocess.Popen(
+                self._command,
+                env=self._environment,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=self._pass_fds,
+                start_new_session=True,
+            )
+        finally:
+            if output:
+                output.close()
+
+    def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
+        """Wait until it is ready; raise PieceFailed if it ends first or takes longer than this."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if not self.alive:
+                raise PieceFailed(f"{self.name} did not start: {self.last_words()}")
+            if time.monotonic() > deadline:
+                raise PieceFailed(f"{self.name} did not start within {seconds:g} s: {self.last_words()}")
+            time.sleep(POLL_SECONDS)
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether the process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def last_words(self) -> str:
+        """Return the last line of the log, or how the process ended."""
+        lines = self.log.read_text("utf-8", "replace").split("\n") if self.log and self.log.exists() else []
+        spoken = [line.strip() for line in lines if line.strip()]
+        if spoken:
+            return spoken[-1]
+        return "it said nothing" if self.alive else f"it ended with status {self.status}"
+
+    @property
+    def status(self) -> int | None:
+        """Return the exit status, None while it runs or before it was started."""
+        return self._process.poll() if self._process else None
+
+    def ask_to_end(self) -> None:
+        """Send SIGTERM."""
+        if self._process and self.alive:
+            self._process.send_signal(signal.SIGTERM)
+
+    def stop(self, seconds: float = 10) -> None:
+        """End the process: ask, wait this long, then kill it and its children."""
+        if not self._process:
+            return
+        self.ask_to_end()
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _ended_with_us() -> list[str]:
+    # Where util-linux is at hand, the kernel ends the child even if we are killed: no orphans.
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
