@@ -14,7 +14,7 @@ HOST = "127.0.0.1"
 POLL_SECONDS = 0.05
 
 
-class PieceFailed(Exception):
+class PieceFailed(Exception):  # noqa: N818 - reads as what happened, like PortInUse
     """Say in one line which piece failed, and why."""
 
 
