@@ -78,8 +78,11 @@ def test_records_have_the_shape_of_lambda(sqs: "SQSClient") -> None:
         events.append(event.to_dict())
 
     url = sqs.get_queue_url(QueueName=PREFIX + QUEUE)["QueueUrl"]
-    attribute = {"StringValue": "paid", "DataType": "String"}
-    sqs.send_message(QueueUrl=url, MessageBody="{}", MessageAttributes={"kind": attribute})
+    sqs.send_message(
+        QueueUrl=url,
+        MessageBody="{}",
+        MessageAttributes={"kind": {"StringValue": "paid", "DataType": "String"}},
+    )
     Functions(app, sqs, PREFIX).drain(PREFIX + QUEUE)
 
     (record,) = events[0]["Records"]

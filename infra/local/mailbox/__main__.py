@@ -1,0 +1,31 @@
+"""Run the mailbox: `python -m infra.local.mailbox --smtp-port P --web-port P --state DIR`."""
+
+import argparse
+import signal
+import threading
+from pathlib import Path
+
+from infra.local.mailbox import Mailbox
+
+
+def main() -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m infra.local.mailbox", description=__doc__)
+    parser.add_argument(
+        "--smtp-port", type=int, default=0, help="where mail is taken (default: any free port)"
+    )
+    parser.add_argument("--web-port", type=int, default=0, help="where it is read (default: any free port)")
+    parser.add_argument(
+        "--state", type=Path, help="a folder that keeps the mails (default: they are forgotten)"
+    )
+    choice = parser.parse_args()
+    end = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: end.set())
+    with Mailbox(choice.state, choice.smtp_port, choice.web_port) as mailbox:
+        print(f"mailbox: {mailbox.url} (SMTP {mailbox.smtp})", flush=True)
+        end.wait()
+
+
+if __name__ == "__main__":
+    main()
