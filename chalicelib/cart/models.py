@@ -1,0 +1,28 @@
+"""The session row: a visitor's cart and the small things features keep for them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
+
+from chalicelib.storage import Table, TableMeta, table_name
+
+MOST_LINES = 50
+MOST_PIECES = 20
+
+
+class Cart(Table):
+    """One visitor's row. The key is the SHA-256 of the cookie's session ID, so that the table opens no session."""
+
+    class Meta(TableMeta):
+        table_name = table_name("carts")
+
+    TTL = "expires"
+
+    key = UnicodeAttribute(hash_key=True)
+    lines: MapAttribute[str, Mapping[str, Any]] = MapAttribute()  # {sku: {quantity, price last shown}}
+    data: MapAttribute[str, str] = MapAttribute()  # {name: JSON}
+    version = NumberAttribute(default=1)
+    order = UnicodeAttribute(null=True)  # the order placed from this cart
+    digest = UnicodeAttribute(null=True)  # of what was placed: lines, customer, total
+    expires = NumberAttribute()

@@ -1,0 +1,158 @@
+"""Every setting, read once and named once: the environment, and the merchant's shop.toml."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from chalicelib import money
+
+SHOP_FILE = Path(__file__).with_name("shop.toml")
+PAYPAL_API_HOSTS = {"https://api-m.paypal.com", "https://api.paypal.com"}
+PAYPAL_SANDBOX_HOSTS = {"https://api-m.sandbox.paypal.com", "https://api.sandbox.paypal.com"}
+
+
+class ConfigError(Exception):
+    """Say which setting is missing or wrong."""
+
+
+@dataclass(frozen=True)
+class ShippingZone:
+    """A group of countries with one flat rate; amounts in minor units."""
+
+    name: str
+    countries: Mapping[str, str]  # ISO 3166-1 alpha-2 code → name as customers read it
+    rate: int
+    free_from: int | None
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What the merchant wrote into shop.toml; amounts in minor units, tax rates in percent as strings."""
+
+    name: str
+    slogan: str
+    email: str
+    merchant_email: str
+    invoice_prefix: str
+    default_tax_rate: str
+    shipping_tax_rate: str
+    zones: tuple[ShippingZone, ...]
+    reservation_seconds: int
+    page_seconds: int
+
+    @cached_property
+    def countries(self) -> dict[str, str]:
+        """Map every country that is shipped to onto its name, in the file's order."""
+        return {code: name for zone in self.zones for code, name in zone.countries.items()}
+
+    def zone_of(self, country: str) -> ShippingZone | None:
+        """Find the zone that ships to a country code."""
+        return next((zone for zone in self.zones if country in zone.countries), None)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The environment, read. Addresses carry no trailing slash."""
+
+    shop: Shop
+    table_prefix: str = ""
+    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    public_url: str | None = None
+    media_url: str = ""
+    media_bucket: str = "awning-media"
+    books_bucket: str = "awning-books"
+    currency: str = "EUR"
+    paypal_api_url: str = "https://api-m.sandbox.paypal.com"
+    paypal_web_url: str = "https://www.sandbox.paypal.com"
+    paypal_client_id: str = ""
+    paypal_client_secret: str = field(default="", repr=False)
+    paypal_client_secret_parameter: str = ""
+    paypal_webhook_id: str = ""
+    paypal_webhook_roots: str = ""
+
+    @property
+    def paypal_is_live(self) -> bool:
+        """Tell PayPal's live API from its sandbox and from the stand-in."""
+        return self.paypal_api_url in PAYPAL_API_HOSTS
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Mark cookies Secure unless the shop's own address is plain http, as on one's own machine."""
+        return self.public_url is None or self.public_url.startswith("https://")
+
+
+def read_shop(file: Path, currency: str) -> Shop:
+    """Read shop.toml; amounts in it are decimal strings in the shop's currency. Raises ConfigError."""
+    try:
+        text = tomllib.loads(file.read_text(encoding="utf-8"))
+        zones = tuple(
+            ShippingZone(
+                name=zone["name"],
+                countries=zone["countries"],
+                rate=money.parse(zone["rate"], currency),
+                free_from=money.parse(zone["free_from"], currency) if "free_from" in zone else None,
+            )
+            for zone in text["shipping"]
+        )
+        return Shop(
+            name=text["name"],
+            slogan=text["slogan"],
+            email=text["email"],
+            merchant_email=text.get("merchant_email", text["email"]),
+            invoice_prefix=text["invoice_prefix"],
+            default_tax_rate=text["tax"]["default"],
+            shipping_tax_rate=text["tax"]["shipping"],
+            zones=zones,
+            reservation_seconds=text["reservation_minutes"] * 60,
+            page_seconds=text["page_seconds"],
+        )
+    except (tomllib.TOMLDecodeError, KeyError, ValueError, TypeError) as error:
+        raise ConfigError(f"{file.name}: {type(error).__name__}: {error}") from error
+
+
+def read(environment: Mapping[str, str], shop_file: Path = SHOP_FILE) -> Settings:
+    """Read the environment into settings. Raises ConfigError with the variable's name."""
+
+    def address(name: str, default: str = "") -> str:
+        value = environment.get(name, default).rstrip("/")
+        if value and urlsplit(value).scheme not in ("http", "https"):
+            raise ConfigError(f"{name} must be an http(s) address, not {value!r}.")
+        return value
+
+    currency = environment.get("CURRENCY", "EUR")
+    if not (len(currency) == 3 and currency.isascii() and currency.isupper()):
+        raise ConfigError(f"CURRENCY must be a three-letter code such as EUR, not {currency!r}.")
+    api_url = address("PAYPAL_API_URL", "https://api-m.sandbox.paypal.com")
+    web_default = (
+        "https://www.paypal.com" if api_url in PAYPAL_API_HOSTS else "https://www.sandbox.paypal.com"
+    )
+    try:
+        timezone = ZoneInfo(environment.get("TIMEZONE", "UTC"))
+    except (KeyError, ValueError) as error:
+        raise ConfigError(f"TIMEZONE is not a time zone's name: {environment['TIMEZONE']!r}.") from error
+    prefix = environment.get("TABLE_PREFIX", "")
+    return Settings(
+        shop=read_shop(shop_file, currency),
+        table_prefix=prefix,
+        timezone=timezone,
+        public_url=address("PUBLIC_URL") or None,
+        media_url=address("MEDIA_URL"),
+        media_bucket=environment.get("MEDIA_BUCKET", f"{prefix}awning-media"),
+        books_bucket=environment.get("BOOKS_BUCKET", f"{prefix}awning-books"),
+        currency=currency,
+        paypal_api_url=api_url,
+        paypal_web_url=address("PAYPAL_WEB_URL", web_default),
+        paypal_client_id=environment.get("PAYPAL_CLIENT_ID", ""),
+        paypal_client_secret=environment.get("PAYPAL_CLIENT_SECRET", ""),
+        paypal_client_secret_parameter=environment.get("PAYPAL_CLIENT_SECRET_PARAMETER", ""),
+        paypal_webhook_id=environment.get("PAYPAL_WEBHOOK_ID", ""),
+        paypal_webhook_roots=environment.get("PAYPAL_WEBHOOK_ROOTS", ""),
+    )
+
+
+settings = read(os.environ)

@@ -1,0 +1,75 @@
+"""Refusals that a customer can read. Each kind has its HTTP status."""
+
+from chalice.app import ChaliceUnhandledError
+
+
+class ShopError(ChaliceUnhandledError):
+    """A refusal in words for the customer. Chalice hands it to the middleware, which makes the page."""
+
+    status = 400
+    title = "That did not work"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class BadInput(ShopError):
+    """What was sent cannot be understood."""
+
+    title = "We could not read that"
+
+
+class Forbidden(ShopError):
+    """The request came from another site."""
+
+    status = 403
+    title = "That came from another site"
+
+
+class NotFound(ShopError):
+    """Nothing is there."""
+
+    status = 404
+    title = "There is nothing here"
+
+
+class MethodNotAllowed(ShopError):
+    """The page exists, but not for this kind of request."""
+
+    status = 405
+    title = "This page cannot do that"
+
+
+class Conflict(ShopError):
+    """The world has changed since the customer looked: a price, the stock, an order's state."""
+
+    status = 409
+    title = "Something has changed"
+
+
+class OutOfStock(Conflict):
+    """Fewer pieces are left than were asked for."""
+
+    title = "Not enough in stock"
+
+
+class TooLarge(ShopError):
+    """The request's body is larger than any form of ours."""
+
+    status = 413
+    title = "That is too much"
+
+
+class WrongContentType(ShopError):
+    """The request's body is not a form."""
+
+    status = 415
+    title = "We could not read that"
+
+
+class Busy(ShopError):
+    """A neighbour failed or is overloaded; the same request may work in a moment."""
+
+    status = 503
+    title = "One moment, please"

@@ -1,0 +1,76 @@
+"""The ledger: one row a movement of money, written in the settling transaction, never updated."""
+
+import zlib
+from datetime import datetime
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+
+from chalicelib import clock
+from chalicelib.config import settings
+from chalicelib.storage import Table, TableMeta, table_name
+
+SHARDS = 4  # a partition takes 1,000 writes a second; a day's sales are spread over these
+SALE, REFUND, REVERSAL = "sale", "refund", "reversal"
+
+
+class Movement(Table):
+    """Money that moved at PayPal. Amounts in minor units; refunds and reversals are negative."""
+
+    class Meta(TableMeta):
+        table_name = table_name("ledger")
+
+    page = UnicodeAttribute(hash_key=True)  # booking day # shard, such as 2026-11-22#3
+    entry = UnicodeAttribute(range_key=True)  # booked_at # paypal_id
+    kind = UnicodeAttribute()
+    booked_at = UnicodeAttribute()  # our clock, ISO 8601 in UTC
+    paypal_at = UnicodeAttribute()  # PayPal's clock, ISO 8601 in UTC
+    order = UnicodeAttribute()
+    order_number = UnicodeAttribute()
+    amount = NumberAttribute()
+    fee = NumberAttribute(null=True)  # PayPal's, where it is told in the shop's currency
+    currency = UnicodeAttribute()
+    paypal_id = UnicodeAttribute()
+
+
+def book_day(moment: datetime) -> str:
+    """Tell the shop's calendar day of a moment, such as "2026-11-22"."""
+    return moment.astimezone(settings.timezone).date().isoformat()
+
+
+def page_of(day: str, paypal_id: str) -> str:
+    """Tell the partition of a day that a movement is written to."""
+    return f"{day}#{zlib.crc32(paypal_id.encode()) % SHARDS}"
+
+
+def pages_of(day: str) -> list[str]:
+    """Tell all the partitions of a day."""
+    return [f"{day}#{shard}" for shard in range(SHARDS)]
+
+
+def movement(
+    kind: str,
+    *,
+    order: str,
+    order_number: str,
+    amount: int,
+    currency: str,
+    paypal_id: str,
+    paypal_at: str,
+    fee: int | None,
+) -> Movement:
+    """Make the row of a movement that is booked now."""
+    now = clock.now()
+    booked_at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return Movement(
+        page_of(book_day(now), paypal_id),
+        f"{booked_at}#{paypal_id}",
+        kind=kind,
+        booked_at=booked_at,
+        paypal_at=paypal_at,
+        order=order,
+        order_number=order_number,
+        amount=amount,
+        fee=fee,
+        currency=currency,
+        paypal_id=paypal_id,
+    )

@@ -1,0 +1,72 @@
+"""Money as integers in minor units: cents, or whole yen. Pure; decimals appear only at the edges."""
+
+import re
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal
+from typing import NamedTuple
+
+# PayPal's list of currencies that it takes without decimals; ISO 4217 differs for HUF and TWD.
+# https://developer.paypal.com/api/rest/reference/currency-codes/
+WITHOUT_DECIMALS = frozenset({"HUF", "JPY", "TWD"})
+SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$", "JPY": "¥"}
+LARGEST = 10**11
+_AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,2})?", re.ASCII)
+_RATE = re.compile(r"[0-9]{1,2}(\.[0-9]{1,3})?", re.ASCII)
+
+
+class Money(NamedTuple):
+    """An amount in minor units of a currency."""
+
+    amount: int
+    currency: str
+
+
+def decimals(currency: str) -> int:
+    """Tell how many decimals PayPal takes for a currency: 2 or 0."""
+    return 0 if currency in WITHOUT_DECIMALS else 2
+
+
+def parse(text: str, currency: str) -> int:
+    """Turn a decimal string such as "12.9" into minor units. Raises ValueError for anything else."""
+    if not _AMOUNT.fullmatch(text):
+        raise ValueError(f"{text!r} is not an amount such as 12.90")
+    minor = Decimal(text).scaleb(decimals(currency))
+    if minor != minor.to_integral_value():
+        raise ValueError(f"{text!r} has more decimals than {currency} has")
+    return int(minor)
+
+
+def decimal_string(amount: int, currency: str) -> str:
+    """Write minor units as PayPal, CSV files and forms want them: "12.90", "-3.00", "1200" for yen."""
+    return str(Decimal(amount).scaleb(-decimals(currency)))
+
+
+def spoken(amount: int, currency: str) -> str:
+    """Write minor units as customers read them: "€1,299.00"."""
+    sign = "−" if amount < 0 else ""
+    digits = f"{Decimal(abs(amount)).scaleb(-decimals(currency)):,.{decimals(currency)}f}"
+    symbol = SYMBOLS.get(currency)
+    return f"{sign}{symbol}{digits}" if symbol else f"{sign}{digits} {currency}"
+
+
+def parse_rate(text: str) -> str:
+    """Check a tax rate in percent, such as "19" or "8.1", and return its shortest form. Raises ValueError."""
+    if not _RATE.fullmatch(text):
+        raise ValueError(f"{text!r} is not a tax rate in percent such as 19 or 8.1")
+    return f"{Decimal(text).normalize():f}"
+
+
+def tax_included(gross: int, rate: str) -> int:
+    """Tell the tax inside a gross amount at a rate in percent, rounded half up to the minor unit."""
+    percent = Decimal(rate)
+    return int((gross * percent / (100 + percent)).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def tax_by_rate(amounts: Iterable[tuple[int, str]]) -> dict[str, int]:
+    """Sum gross amounts by rate, then take the tax once a rate: {"19": 304, "7": 12}."""
+    gross: dict[str, int] = {}
+    for amount, rate in amounts:
+        gross[rate] = gross.get(rate, 0) + amount
+    return {
+        rate: tax_included(total, rate) for rate, total in sorted(gross.items(), key=lambda r: -Decimal(r[0]))
+    }

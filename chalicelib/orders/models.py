@@ -1,0 +1,428 @@
+"""The order: one row that holds everything about it, changed only from the version that was read.
+
+Every change is the same three steps: read the order consistently, call its actions, write it whole under the
+condition that its version is still the one that was read. Whoever comes second reads again: see `change`.
+"""
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pynamodb.attributes import (
+    BooleanAttribute,
+    JSONAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+    UnicodeSetAttribute,
+)
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+
+from chalicelib import clock
+from chalicelib.catalog.models import Stock
+from chalicelib.config import settings
+from chalicelib.errors import Busy, NotFound
+from chalicelib.orders import states
+from chalicelib.storage import Refused, Table, TableMeta, Transaction, Unknown, get, table_name
+
+ATTENTION_SHARDS = 4
+MINUTE = 60
+CLAIM_SECONDS = 2 * MINUTE
+EVERY_ROUND = MINUTE  # due again by the reconciler's next round
+MAIL_GRACE = 10 * MINUTE
+LONGEST_WAIT = 60 * MINUTE
+
+
+class Pointer(Table):
+    """Another name of an order: `paypal#…`, `capture#…`, `number#…`. In the orders' table: no index lag."""
+
+    class Meta(TableMeta):
+        table_name = table_name("orders")
+
+    id = UnicodeAttribute(hash_key=True)
+    order = UnicodeAttribute()
+
+
+class AttentionIndex(GlobalSecondaryIndex["Order"]):
+    """Orders with something due, by due time. Sparse: what needs nothing is not in it."""
+
+    class Meta:
+        index_name = "attention"
+        projection = KeysOnlyProjection()
+
+    attention = UnicodeAttribute(hash_key=True)
+    due = NumberAttribute(range_key=True)
+
+
+@dataclass(frozen=True)
+class Line:
+    """What was bought: pieces of one SKU at the price of the day, in minor units."""
+
+    sku: str
+    slug: str
+    name: str
+    options: Mapping[str, str]
+    quantity: int
+    price: int
+    tax_rate: str
+
+    @property
+    def total(self) -> int:
+        """What all pieces of the line cost."""
+        return self.price * self.quantity
+
+
+class Order(Table):
+    """An order. Amounts in minor units of `currency`, moments as ISO 8601 in UTC, dues in seconds since 1970."""
+
+    class Meta(TableMeta):
+        table_name = table_name("orders")
+
+    attention_index = AttentionIndex()
+
+    id = UnicodeAttribute(hash_key=True)
+    number = UnicodeAttribute()
+    placed_at = UnicodeAttribute()
+    currency = UnicodeAttribute()
+    customer: JSONAttribute = (
+        JSONAttribute()
+    )  # name, email, address, address2, postal_code, city, region, country, phone
+    frozen_lines: JSONAttribute = JSONAttribute(attr_name="lines")
+    items = NumberAttribute()
+    shipping = NumberAttribute()
+    taxes: JSONAttribute = JSONAttribute()  # {"19": 304}: the tax included, by rate in percent
+    total = NumberAttribute()
+
+    state = UnicodeAttribute(default=states.AWAITING)
+    closed_because = UnicodeAttribute(null=True)  # dead, sold out, superseded
+    version = NumberAttribute(default=0)
+    cart = UnicodeAttribute(null=True)  # the session row it was placed from, and that row's version then
+    cart_version = NumberAttribute(null=True)
+
+    reserved = BooleanAttribute(default=True)
+    reserved_until = NumberAttribute()
+
+    attempts: JSONAttribute = (
+        JSONAttribute()
+    )  # [{"id": PayPal's order, "payee": …, "link": …}], the last one lives
+    capture_number = NumberAttribute(default=1)  # of the request id; raised only after a definite no
+    claim = UnicodeAttribute(null=True)  # who is capturing
+    approved = BooleanAttribute(default=False)  # the shopper said yes at PayPal
+    capture = UnicodeAttribute(null=True)  # the capture that paid, or is pending
+    paid_at = UnicodeAttribute(null=True)
+
+    booked: UnicodeSetAttribute = UnicodeSetAttribute(
+        null=True
+    )  # PayPal's id of every movement in the ledger
+    refunded = NumberAttribute(default=0)
+    reversed = NumberAttribute(default=0)
+    refunds: JSONAttribute = (
+        JSONAttribute()
+    )  # {our id: {"capture", "amount", "status", "paypal_id", "reason"}}
+    issues: JSONAttribute = JSONAttribute()  # [{"at", "kind", "detail"}]: what staff must look at
+
+    emails_due: JSONAttribute = JSONAttribute()  # {kind#movement: lease in seconds since 1970}; the outbox
+    emails_sent: JSONAttribute = JSONAttribute()  # {kind#movement: moment}
+    mail_tries = NumberAttribute(default=0)
+    history: JSONAttribute = JSONAttribute()  # [{"at", "event", "detail"}]
+
+    checks = NumberAttribute(default=0)  # how often the reconciler looked while awaiting
+    check_due = NumberAttribute(null=True)
+    mail_due = NumberAttribute(null=True)
+    refund_due = NumberAttribute(null=True)
+    attention = UnicodeAttribute(null=True)
+    due = NumberAttribute(null=True)
+
+    # -- reading ------------------------------------------------------------------------------------------
+
+    @classmethod
+    def fetch(cls, order_id: str) -> "Order":
+        """Read an order consistently. Raises NotFound."""
+        order = get(cls, order_id)
+        if order is None:
+            raise NotFound("We know no order with this address.")
+        return order
+
+    @classmethod
+    def find(cls, pointer: str) -> str | None:
+        """Follow a pointer such as `paypal#…` to an order's ID."""
+        row = get(Pointer, pointer)
+        return row.order if row else None
+
+    @property
+    def lines(self) -> list[Line]:
+        """The lines as they were when the order was placed."""
+        return [Line(**line) for line in self.frozen_lines]
+
+    @property
+    def paypal_id(self) -> str | None:
+        """PayPal's id of the order that can be paid now."""
+        return self.attempts[-1]["id"] if self.attempts else None
+
+    @property
+    def payee(self) -> str | None:
+        """Who PayPal says is paid by the living attempt: stored before the shopper was sent there."""
+        return self.attempts[-1]["payee"] if self.attempts else None
+
+    @property
+    def tax(self) -> int:
+        """All tax included in the total."""
+        return sum(self.taxes.values())
+
+    def has_booked(self, paypal_id: str) -> bool:
+        """Tell whether a movement is in the ledger already."""
+        return paypal_id in (self.booked or set())
+
+    def open_refunds(self) -> dict[str, dict[str, Any]]:
+        """Refunds that were decided and are not through: our id → what is known."""
+        return {
+            key: refund for key, refund in self.refunds.items() if refund["status"] in ("wanted", "pending")
+        }
+
+    # -- actions ------------------------------------------------------------------------------------------
+
+    def note(self, event: str, detail: str = "") -> None:
+        """Add to the order's history."""
+        self.history = [*self.history, {"at": moment(), "event": event, "detail": detail}]
+
+    def raise_issue(self, kind: str, detail: str) -> None:
+        """Ask staff to look."""
+        self.issues = [*self.issues, {"at": moment(), "kind": kind, "detail": detail}]
+        self.note("issue", kind)
+
+    def owe_mail(self, kind: str, movement: str) -> None:
+        """Put a mail into the outbox, once a kind and movement."""
+        entry = f"{kind}#{movement}"
+        if entry in self.emails_due or entry in self.emails_sent:
+            return
+        self.emails_due = {**self.emails_due, entry: 0}
+        self.mail_due = clock.timestamp() + MAIL_GRACE
+
+    def take_stock(self, transaction: Transaction) -> None:
+        """Reserve every line."""
+        for line in self.lines:
+            transaction.update(f"stock#{line.sku}", *Stock.reserve(line.sku, line.quantity))
+        self.reserved = True
+        self.reserved_until = clock.timestamp() + settings.shop.reservation_seconds
+
+    def return_stock(self, transaction: Transaction) -> None:
+        """Put what is reserved back on the shelf; nothing where the reservation fell before."""
+        if not self.reserved:
+            return
+        for line in self.lines:
+            transaction.update(f"stock#{line.sku}", *Stock.put_back(line.sku, line.quantity))
+        self.reserved = False
+
+    def start_attempt(self, paypal_id: str, payee: str, link: str, transaction: Transaction) -> None:
+        """Remember PayPal's order before the shopper is sent to it."""
+        self.attempts = [*self.attempts, {"id": paypal_id, "payee": payee, "link": link}]
+        self.capture_number = 1
+        pointer = Pointer(f"paypal#{paypal_id}", order=self.id)
+        transaction.put(pointer.id, pointer, Pointer.id.does_not_exist())
+
+    def claim_for_capture(self, claim: str, transaction: Transaction) -> None:
+        """awaiting → capturing. A reservation that fell is taken again, or the transaction is refused."""
+        self._move(states.CAPTURING)
+        self.claim = claim
+        self.approved = True
+        if not self.reserved:
+            self.take_stock(transaction)
+        self.check_due = clock.timestamp() + CLAIM_SECONDS
+
+    def release(self, *, declined: bool) -> None:
+        """capturing → awaiting, after a definite no. A declined capture's request id is used up."""
+        self._move(states.AWAITING)
+        self.claim = None
+        if declined:
+            self.capture_number += 1
+        self._wait()
+
+    def mark_pending(self, capture_id: str, transaction: Transaction) -> None:
+        """capturing → pending: PayPal holds the money."""
+        self._move(states.PENDING)
+        self.claim = None
+        self._point_at(capture_id, transaction)
+        self.note("pending")
+        self.owe_mail("pending", capture_id)
+        self.check_due = clock.timestamp() + EVERY_ROUND
+
+    def mark_paid(self, capture_id: str, transaction: Transaction) -> None:
+        """capturing or pending → paid: the reserved pieces are sold."""
+        self._move(states.PAID)
+        self.claim = None
+        self.reserved = False
+        self._point_at(capture_id, transaction)
+        self.paid_at = moment()
+        self.check_due = None
+        self.note("paid")
+        self.owe_mail("paid", capture_id)
+        self.owe_mail("merchant", capture_id)
+
+    def mark_unpaid(self, capture_id: str, *, tell: bool) -> None:
+        """capturing or pending → awaiting: PayPal declined or failed the payment."""
+        self._move(states.AWAITING)
+        self.claim = None
+        self.capture = None
+        self.capture_number += 1
+        self.note("declined")
+        if tell:
+            self.owe_mail("failed", capture_id)
+        self._wait()
+
+    def expire(self, because: str, transaction: Transaction) -> None:
+        """awaiting → expired. Only who had approved is told: nobody is mailed for a cart they left."""
+        self._move(states.EXPIRED)
+        self._close(because, transaction)
+        self.note("expired", because)
+        if self.approved:
+            self.owe_mail("expired", self.paypal_id or self.id)
+
+    def cancel(self, because: str, transaction: Transaction) -> None:
+        """awaiting → cancelled, stock back."""
+        self._move(states.CANCELLED)
+        self._close(because, transaction)
+        self.note("cancelled", because)
+
+    def book(self, paypal_id: str) -> None:
+        """Remember that a movement goes into the ledger with this change."""
+        self.booked = {*(self.booked or set()), paypal_id}
+
+    def want_refund(self, refund_id: str, capture_id: str, amount: int, currency: str, reason: str) -> None:
+        """Decide a refund; its id is stored before PayPal is asked."""
+        refund = {"capture": capture_id, "amount": amount, "currency": currency, "reason": reason}
+        self.refunds = {**self.refunds, refund_id: {**refund, "status": "wanted", "paypal_id": None}}
+        self.refund_due = clock.timestamp() + EVERY_ROUND
+
+    def update_refund(self, refund_id: str, status: str, paypal_id: str | None) -> None:
+        """Note what PayPal says of a refund of ours: pending, completed or failed."""
+        self.refunds = {
+            **self.refunds,
+            refund_id: {**self.refunds[refund_id], "status": status, "paypal_id": paypal_id},
+        }
+        self.refund_due = clock.timestamp() + EVERY_ROUND if self.open_refunds() else None
+
+    def drop_reservation(self, transaction: Transaction) -> None:
+        """Let others buy what an unpaid order has held for too long."""
+        self.return_stock(transaction)
+        self.note("reservation over")
+
+    def push_back(self) -> None:
+        """Move what is due to a later round, before working on it, so that a crash cannot hold the rest back."""
+        now = clock.timestamp()
+        if self.check_due is not None and self.check_due <= now:
+            if self.state == states.AWAITING:
+                self.checks += 1
+                self._wait()
+            else:
+                self.check_due = now + EVERY_ROUND
+        if self.mail_due is not None and self.mail_due <= now:
+            self.mail_tries += 1
+            self.mail_due = now + min(MAIL_GRACE * 2 ** min(self.mail_tries, 8), 24 * 60 * MINUTE)
+        if self.refund_due is not None and self.refund_due <= now:
+            self.refund_due = now + EVERY_ROUND
+
+    def write(self, transaction: Transaction) -> None:
+        """Add this order to a transaction, refused if another change came first."""
+        read_version = self.version
+        self.version += 1
+        if not self.emails_due:
+            self.mail_due, self.mail_tries = None, 0
+        dues = [due for due in (self.check_due, self.mail_due, self.refund_due) if due is not None]
+        self.due = min(dues, default=None)
+        self.attention = shard_of(self.id) if dues else None
+        condition = Order.version == read_version if read_version else Order.id.does_not_exist()
+        transaction.put("order", self, condition)
+
+    def _move(self, new: str) -> None:
+        states.check_move(self.state, new)
+        self.state = new
+
+    def _close(self, because: str, transaction: Transaction) -> None:
+        self.return_stock(transaction)
+        self.closed_because = because
+        self.claim = None
+        self.check_due = None
+
+    def _wait(self) -> None:
+        now = clock.timestamp()
+        self.check_due = now + min(5 * MINUTE * 2 ** min(self.checks, 8), LONGEST_WAIT)
+        if self.reserved:
+            self.check_due = min(self.check_due, max(self.reserved_until, now + EVERY_ROUND))
+
+    def _point_at(self, capture_id: str, transaction: Transaction) -> None:
+        if self.capture != capture_id:
+            pointer = Pointer(f"capture#{capture_id}", order=self.id)
+            unused = Pointer.id.does_not_exist() | (Pointer.order == self.id)
+            transaction.put(pointer.id, pointer, unused)
+        self.capture = capture_id
+
+
+def moment() -> str:
+    """Tell the time as orders keep it: ISO 8601 in UTC."""
+    return clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def shard_of(order_id: str) -> str:
+    """Tell which shard of the attention index an order is in."""
+    return str(zlib.crc32(order_id.encode()) % ATTENTION_SHARDS)
+
+
+def new_order(
+    *,
+    lines: list[Line],
+    customer: Mapping[str, str],
+    shipping: int,
+    taxes: Mapping[str, int],
+    cart: str,
+    cart_version: int,
+) -> Order:
+    """Make an order that is awaiting payment, with fresh ID and number; nothing is written."""
+    items = sum(line.total for line in lines)
+    order = Order(
+        clock.new_id(),
+        number=clock.new_number(),
+        placed_at=moment(),
+        currency=settings.currency,
+        customer=dict(customer),
+        frozen_lines=[{**vars(line), "options": dict(line.options)} for line in lines],
+        items=items,
+        shipping=shipping,
+        taxes=dict(taxes),
+        total=items + shipping,
+        cart=cart,
+        cart_version=cart_version,
+        reserved_until=clock.timestamp() + settings.shop.reservation_seconds,
+        attempts=[],
+        refunds={},
+        issues=[],
+        emails_due={},
+        emails_sent={},
+        history=[],
+    )
+    order.note("placed")
+    order._wait()
+    return order
+
+
+def change(order_id: str, action: Callable[[Order, Transaction], bool]) -> Order:
+    """Read an order, let `action` change it, write it; again from the start where somebody else was quicker.
+
+    `action` says whether anything is to be written. It may be called several times, each time with what is stored
+    now, and must be right each time. Raises NotFound, and Refused where another item of the transaction refused.
+    """
+    for _ in range(10):
+        order = Order.fetch(order_id)
+        transaction = Transaction()
+        if not action(order, transaction):
+            return order
+        order.write(transaction)
+        try:
+            transaction.commit()
+        except Refused as refused:
+            if refused.names - {"order"}:
+                raise
+        except Unknown:
+            continue  # read again: if it was written after all, `action` finds it done
+        else:
+            return order
+    raise Busy("The shop is very busy. Please try again in a moment.")

@@ -1,0 +1,203 @@
+"""What every table shares: one connection, transactions that say who refused, and reads of many items at once."""
+
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from pynamodb.connection import Connection, TableConnection
+from pynamodb.exceptions import PynamoDBException, TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+from pynamodb.models import Model
+from pynamodb.transactions import TransactWrite
+
+from chalicelib import clock
+from chalicelib.config import settings
+from chalicelib.errors import Busy
+
+CONDITION_FAILED = "ConditionalCheckFailed"
+MOST_KEYS_A_READ = 100
+PATIENCE_SECONDS = 4.0
+_M = TypeVar("_M", bound="Table")
+
+
+class Refused(Exception):
+    """Name the items of a transaction whose conditions did not hold; nothing was written."""
+
+    def __init__(self, names: set[str]) -> None:
+        super().__init__(", ".join(sorted(names)))
+        self.names = names
+
+
+class Unknown(Exception):
+    """Whether a write took effect is not known: read again."""
+
+
+class TableMeta:
+    """How tables are reached; AWS_ENDPOINT_URL and the region come from the environment, as boto3 reads them."""
+
+    billing_mode = "PAY_PER_REQUEST"
+    connect_timeout_seconds = 2
+    read_timeout_seconds = 5
+    max_retry_attempts = 2
+    max_pool_connections = 20
+
+
+class Table(Model):
+    """A table of the shop."""
+
+    TTL: ClassVar[str | None] = None
+    _shared: ClassVar[Connection | None] = None
+
+    @classmethod
+    def _get_connection(cls) -> TableConnection:
+        # pynamodb makes a botocore client a model, 20 ms each; they differ in nothing, so all share the first.
+        connection = super()._get_connection()
+        if Table._shared is None:
+            Table._shared = connection.connection
+        if connection.connection is not Table._shared:
+            if connection.table_name not in Table._shared._tables:  # two models may share a table
+                Table._shared.add_meta_table(connection.get_meta_table())
+            connection.connection = Table._shared
+        return connection
+
+
+def table_name(name: str) -> str:
+    """Name a table, with the prefix that lets several shops share an account."""
+    return settings.table_prefix + name
+
+
+def shared_connection() -> Connection:
+    """Return the one connection, once some table has been used."""
+    if Table._shared is None:
+        raise RuntimeError("no table has been used yet")
+    return Table._shared
+
+
+class Transaction:
+    """Collect writes, then commit them together. Each has a name, by which `Refused` tells who refused."""
+
+    def __init__(self) -> None:
+        # pynamodb sends checks, deletes, puts, updates; reasons come back in that order.
+        self._groups: tuple[list[tuple[str, Callable[[TransactWrite], None]]], ...] = ([], [], [], [])
+        self._table: type[Table] | None = None
+
+    def check(self, name: str, table: type[Table], key: str, condition: Condition) -> None:
+        """Demand that a condition holds for an item that is not written."""
+        self._add(0, name, table, lambda tx: tx.condition_check(table, key, condition=condition))
+
+    def delete(self, name: str, item: Table, condition: Condition | None = None) -> None:
+        """Delete an item."""
+        self._add(1, name, type(item), lambda tx: tx.delete(item, condition=condition))
+
+    def put(self, name: str, item: Table, condition: Condition | None = None) -> None:
+        """Write a whole item."""
+        self._add(2, name, type(item), lambda tx: tx.save(item, condition=condition))
+
+    def update(
+        self, name: str, item: Table, actions: Sequence[Action], condition: Condition | None = None
+    ) -> None:
+        """Change some attributes of an item."""
+        self._add(3, name, type(item), lambda tx: tx.update(item, actions=list(actions), condition=condition))
+
+    def _add(self, group: int, name: str, table: type[Table], write: Callable[[TransactWrite], None]) -> None:
+        self._groups[group].append((name, write))
+        self._table = table
+
+    def commit(self) -> None:
+        """Write everything or nothing.
+
+        A conflict with another transaction is tried again, with jitter. Raises `Refused` where a condition did
+        not hold, `Busy` where the table stays contended, `Unknown` where no answer came.
+        """
+        if self._table is None:
+            return
+        writes = [write for group in self._groups for write in group]
+        self._table._get_connection()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        for attempt in range(100):
+            # A cancelled transaction may be sent again under a new token; botocore's own retries keep theirs.
+            transaction = TransactWrite(connection=shared_connection(), client_request_token=clock.new_id())
+            for _, write in writes:
+                write(transaction)
+            try:
+                transaction._commit()
+            except TransactWriteError as error:
+                self._raise_unless_retryable(error, [name for name, _ in writes], deadline)
+            else:
+                return
+            time.sleep(random.uniform(0.005, 0.02 * 2 ** min(attempt, 5)))
+        raise Busy("The shop is very busy. Nothing was changed; please try again.")
+
+    @staticmethod
+    def _raise_unless_retryable(error: TransactWriteError, names: list[str], deadline: float) -> None:
+        reasons = error.cancellation_reasons
+        refused = {
+            name
+            for name, reason in zip(names, reasons, strict=False)
+            if reason is not None and reason.code == CONDITION_FAILED
+        }
+        if refused:
+            raise Refused(refused) from error
+        code = error.cause_response_code or ""
+        transient = bool(reasons) or code in (
+            "TransactionInProgressException",
+            "ThrottlingException",
+            "ProvisionedThroughputExceededException",
+            "RequestLimitExceeded",
+        )
+        if not transient:
+            raise Unknown(code or type(error.cause).__name__) from error
+        if time.monotonic() > deadline:
+            raise Busy("The shop is very busy. Nothing was changed; please try again.") from error
+
+
+def hash_key_name(table: type[Table]) -> str:
+    """Name the attribute that is a table's key."""
+    return str(table._hash_key_attribute().attr_name)  # type: ignore[no-untyped-call]  # pynamodb leaves it untyped
+
+
+def is_refused(error: PynamoDBException) -> bool:
+    """Tell a condition that did not hold from every other failure of a single write."""
+    return error.cause_response_code == "ConditionalCheckFailedException"
+
+
+def read_many(
+    wanted: dict[type[Table], Iterable[str]], *, consistent: bool = True
+) -> dict[type[Table], dict[str, Any]]:
+    """Read items of several tables by their keys: one BatchGetItem a hundred keys.
+
+    Returns, for each table, key → item; what does not exist is missing. Raises Busy where DynamoDB keeps some back.
+    """
+    found: dict[type[Table], dict[str, Any]] = {table: {} for table in wanted}
+    by_name = {table.Meta.table_name: table for table in wanted}
+    keys = [(table, key) for table, wanted_keys in wanted.items() for key in dict.fromkeys(wanted_keys)]
+    for start in range(0, len(keys), MOST_KEYS_A_READ):
+        request: dict[str, Any] = {}
+        for table, key in keys[start : start + MOST_KEYS_A_READ]:
+            table._get_connection()
+            entry = request.setdefault(table.Meta.table_name, {"Keys": [], "ConsistentRead": consistent})
+            entry["Keys"].append({hash_key_name(table): {"S": key}})
+        for attempt in range(6):
+            answer = shared_connection()._make_api_call("BatchGetItem", {"RequestItems": request})
+            for name, rows in answer["Responses"].items():
+                table = by_name[name]
+                hash_name = hash_key_name(table)
+                for row in rows:
+                    found[table][row[hash_name]["S"]] = table.from_raw_data(row)
+            request = answer.get("UnprocessedKeys") or {}
+            if not request:
+                break
+            time.sleep(random.uniform(0.01, 0.05 * 2**attempt))
+        else:
+            raise Busy("The shop is very busy. Please try again in a moment.")
+    return found
+
+
+def get(table: type[_M], key: str, range_key: str | None = None, *, consistent: bool = True) -> _M | None:
+    """Read one item, or None."""
+    try:
+        return table.get(key, range_key, consistent_read=consistent)
+    except table.DoesNotExist:
+        return None

@@ -1,0 +1,72 @@
+"""Forms: what browsers post, read strictly."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from chalice.app import Request
+
+from chalicelib.errors import BadInput, TooLarge, WrongContentType
+from chalicelib.web import requests
+
+MOST_BYTES = 64 * 1024
+MOST_FIELDS = 200
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+
+
+class Form:
+    """A posted form. Each field may come once."""
+
+    def __init__(self, pairs: list[tuple[str, str]]) -> None:
+        self._values: dict[str, str] = {}
+        for name, value in pairs:
+            if name in self._values:
+                raise BadInput(f"The form has the field “{name[:40]}” more than once.")
+            self._values[name] = value
+
+    def text(self, name: str) -> str:
+        """Read a field, stripped; "" where it is missing."""
+        return self._values.get(name, "").strip()
+
+    def whole_number(self, name: str, what: str) -> int:
+        """Read a field that must be a whole number. Raises BadInput, naming what was meant."""
+        text = self.text(name)
+        if not re.fullmatch(r"-?[0-9]{1,6}", text, re.ASCII):
+            raise BadInput(f"Please give {what} as a whole number.")
+        return int(text)
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """Everything that was posted."""
+        return self._values
+
+
+def read_form(request: Request) -> Form:
+    """Read the body as a form. Raises WrongContentType, TooLarge, or BadInput for what is not UTF-8."""
+    content_type = requests.header(request, "content-type").split(";")[0].strip().lower()
+    if content_type != "application/x-www-form-urlencoded":
+        raise WrongContentType(
+            "Please send the shop's own forms; other kinds of content are not understood here."
+        )
+    body = request.raw_body
+    raw = body if isinstance(body, bytes) else body.encode()
+    if len(raw) > MOST_BYTES:
+        raise TooLarge("That form is larger than anything we ask for.")
+    try:
+        pairs = parse_qsl(
+            raw.decode("utf-8"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MOST_FIELDS,
+            encoding="utf-8",
+        )
+    except UnicodeDecodeError as error:
+        raise BadInput("The form is not in UTF-8, the encoding of this page.") from error
+    except ValueError as error:
+        raise BadInput("The form has more fields than any of ours.") from error
+    return Form(pairs)
+
+
+def has_control_characters(text: str) -> bool:
+    """Tell text that hides line breaks or control characters."""
+    return bool(_CONTROL.search(text))

@@ -1,0 +1,30 @@
+"""The guard: changes are refused when another site's page sent them."""
+
+from urllib.parse import urlsplit
+
+from chalice.app import Request
+
+from chalicelib.errors import Forbidden
+from chalicelib.web import requests
+
+SAFE = {"GET", "HEAD", "OPTIONS"}
+FROM_ELSEWHERE = "This request came from another site, so nothing was done. Please use the shop's own pages."
+
+
+def refuse_cross_site(request: Request) -> None:
+    """Raise Forbidden for a change that another site asks for. No header at all means no browser: allowed."""
+    if request.method in SAFE:
+        return
+    site = requests.header(request, "sec-fetch-site").lower()
+    if site:
+        if site not in ("same-origin", "none"):
+            raise Forbidden(FROM_ELSEWHERE)
+        return
+    origin = requests.header(request, "origin").lower()
+    if origin and origin != _origin(requests.base_url()):
+        raise Forbidden(FROM_ELSEWHERE)
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}".lower()

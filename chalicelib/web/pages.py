@@ -1,0 +1,173 @@
+"""Pages: addresses, templates, answers. Everything that leaves as HTML is made here."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from chalice.app import Request, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+
+from chalicelib import money
+from chalicelib.config import settings
+from chalicelib.web import requests
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
+STATIC = Path(__file__).with_name("static")
+HTML = "text/html; charset=utf-8"
+CONTENT_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+_public_processors: list[Callable[[], Mapping[str, Any]]] = []
+_request_processors: list[Callable[[Request], Mapping[str, Any]]] = []
+
+
+def public_context_processor(function: Callable[[], Mapping[str, Any]]) -> Callable[[], Mapping[str, Any]]:
+    """Feed every template from a function that needs no request."""
+    _public_processors.append(function)
+    return function
+
+
+def context_processor(
+    function: Callable[[Request], Mapping[str, Any]],
+) -> Callable[[Request], Mapping[str, Any]]:
+    """Feed every template of a page that is made for one visitor from a function of the request."""
+    _request_processors.append(function)
+    return function
+
+
+# -- addresses --------------------------------------------------------------------------------------------
+
+
+def url(path: str, **query: str | None) -> str:
+    """Make an address inside the shop: the path prefix, the path, and the parameters that are not None."""
+    parameters = {name: value for name, value in query.items() if value is not None}
+    return requests.base_path() + path + ("?" + urlencode(parameters) if parameters else "")
+
+
+def absolute_url(path: str) -> str:
+    """Make an address that works outside the shop: in a mail, at PayPal."""
+    return requests.base_url() + path
+
+
+def media_url(key: str) -> str:
+    """Make the address of a picture in the media bucket."""
+    return f"{settings.media_url}/{key}"
+
+
+@cache
+def static_files() -> dict[str, Path]:
+    """Map hashed names, such as shop.0123456789ab.css, onto the files."""
+    files = sorted(file for file in STATIC.iterdir() if file.suffix in CONTENT_TYPES)
+    return {
+        f"{file.stem}.{hashlib.sha256(file.read_bytes()).hexdigest()[:12]}{file.suffix}": file
+        for file in files
+    }
+
+
+@cache
+def _hashed_names() -> dict[str, str]:
+    return {file.name: hashed for hashed, file in static_files().items()}
+
+
+def static_url(name: str) -> str:
+    """Make the address of a static file, content hash included. Raises KeyError for an unknown name."""
+    return url(f"/static/{_hashed_names()[name]}")
+
+
+# -- templates --------------------------------------------------------------------------------------------
+
+
+@pass_context
+def _money_filter(context: Context, amount: int, currency: str | None = None) -> str:
+    return money.spoken(amount, currency or context.get("currency") or settings.currency)
+
+
+def _local_moment(iso: str) -> str:
+    moment = datetime.fromisoformat(iso).astimezone(settings.timezone)
+    return f"{moment.day} {moment:%B %Y, %H:%M}"
+
+
+def paragraphs(text: str) -> list[str]:
+    """Split a text at its empty lines."""
+    return [part.strip() for part in text.replace("\r\n", "\n").split("\n\n") if part.strip()]
+
+
+@lru_cache(maxsize=1)
+def environment() -> Environment:
+    """Make Jinja's environment, once: everything is escaped, nothing undefined passes."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(url=url, absolute_url=absolute_url, static=static_url, media=media_url)
+    made.filters.update(
+        money=_money_filter,
+        decimal=lambda amount: money.decimal_string(amount, settings.currency),
+        moment=_local_moment,
+        paragraphs=paragraphs,
+    )
+    return made
+
+
+def render(template: str, /, **values: Any) -> str:
+    """Render a page made for one visitor; every context processor has its say."""
+    context: dict[str, Any] = {}
+    request = requests.current()
+    for public in _public_processors:
+        context.update(public())
+    if request is not None:
+        for private in _request_processors:
+            context.update(private(request))
+    return environment().get_template(template).render({**context, **values})
+
+
+def render_public(template: str, /, **values: Any) -> str:
+    """Render a page that is the same bytes for everybody: no context processor sees the request."""
+    context: dict[str, Any] = {}
+    for public in _public_processors:
+        context.update(public())
+    return environment().get_template(template).render({**context, **values})
+
+
+# -- answers ----------------------------------------------------------------------------------------------
+
+
+def page(body: str, status: int = 200, cookies: list[str] | None = None) -> Response:
+    """Answer with a page made for one visitor: never kept by anybody."""
+    headers: dict[str, Any] = {"Content-Type": HTML, "Cache-Control": "private, no-store"}
+    if cookies:
+        headers["Set-Cookie"] = cookies
+    return Response(body, headers, status)
+
+
+def redirect(address: str, cookies: list[str] | None = None) -> Response:
+    """Answer a POST: go there with a GET."""
+    headers: dict[str, Any] = {
+        "Location": address,
+        "Content-Type": HTML,
+        "Cache-Control": "private, no-store",
+    }
+    if cookies:
+        headers["Set-Cookie"] = cookies
+    return Response("", headers, 303)
+
+
+def cookie(name: str, value: str, *, max_age: int, script: bool = False) -> str:
+    """Make a Set-Cookie value: Lax, for the shop's own path, Secure where the shop is; `script` may read it or not."""
+    parts = [f"{name}={value}", f"Path={requests.base_path() or '/'}", f"Max-Age={max_age}", "SameSite=Lax"]
+    if settings.secure_cookies:
+        parts.append("Secure")
+    if not script:
+        parts.append("HttpOnly")
+    return "; ".join(parts)

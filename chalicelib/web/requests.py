@@ -1,0 +1,78 @@
+"""The request being answered, and what may be read of it. No feature reads raw events."""
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any
+from urllib.parse import urlsplit
+
+from chalice.app import Request
+
+from chalicelib.config import settings
+from chalicelib.errors import BadInput
+
+_current: ContextVar[Request | None] = ContextVar("request", default=None)
+
+
+def set_current(request: Request | None) -> None:
+    """Remember the request that this thread answers."""
+    _current.set(request)
+
+
+def current() -> Request | None:
+    """Return the request being answered; None outside of one, as in a queue's function."""
+    return _current.get()
+
+
+def header(request: Request, name: str) -> str:
+    """Read a header, "" where it is missing."""
+    return str(request.headers.get(name) or "")
+
+
+def cookies(request: Request) -> dict[str, str]:
+    """Read the cookies. Junk is skipped; of two with one name the first counts, as browsers send the nearest first."""
+    found: dict[str, str] = {}
+    for part in header(request, "cookie").split(";"):
+        name, equals, value = part.strip().partition("=")
+        if equals and name not in found:
+            found[name] = value.strip('"')
+    return found
+
+
+def query(request: Request, name: str) -> str | None:
+    """Read a query parameter. Raises BadInput where it is given twice."""
+    parameters: Mapping[str, Any] = request.query_params or {}
+    if name not in parameters:
+        return None
+    values = request.query_params.getlist(name) if request.query_params is not None else []
+    if len(values) > 1:
+        raise BadInput(f"The address has “{name}” more than once.")
+    return str(values[0])
+
+
+def base_url() -> str:
+    """Tell the shop's own address, path prefix included, without a trailing slash.
+
+    It is PUBLIC_URL; unset, API Gateway's own address as the request tells it, stage included.
+    """
+    if settings.public_url:
+        return settings.public_url
+    request = current()
+    if request is None:
+        raise RuntimeError("PUBLIC_URL is not set, and there is no request to tell the shop's address")
+    context = request.context
+    return f"https://{context['domainName']}{_stage_prefix(context)}"
+
+
+def base_path() -> str:
+    """Tell the path that every address of the shop begins with: "" or such as "/api"."""
+    return urlsplit(base_url()).path
+
+
+def _stage_prefix(context: Mapping[str, Any]) -> str:
+    # Behind a stage, requestContext.path is the stage and the resource's path with its parameters filled in.
+    segments = [segment for segment in str(context.get("path", "")).split("/") if segment]
+    resource = [segment for segment in str(context.get("resourcePath", "")).split("/") if segment]
+    stage = str(context.get("stage", ""))
+    if segments and segments[0] == stage and (len(segments) > len(resource) or "{proxy+}" in resource):
+        return f"/{stage}"
+    return ""

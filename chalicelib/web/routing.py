@@ -1,0 +1,119 @@
+"""Routes as features declare them, and the one middleware around them all."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.exceptions import BotoCoreError, ClientError
+from chalice.app import Blueprint, Request, Response
+from pynamodb.exceptions import PynamoDBException
+
+from chalicelib.config import settings
+from chalicelib.errors import Busy, ShopError
+from chalicelib.storage import Unknown
+from chalicelib.web import guards, pages, requests
+
+View = Callable[..., Response]
+log = logging.getLogger("awning")
+UNGUARDED = {"/webhooks/paypal"}
+
+
+class Routes(Blueprint):
+    """A feature's routes. They take any content type, since Chalice would answer strange ones in JSON."""
+
+    def get(self, path: str) -> Callable[[View], View]:
+        """Route GET and HEAD."""
+        return self._add(path, ["GET", "HEAD"])
+
+    def post(self, path: str) -> Callable[[View], View]:
+        """Route POST."""
+        return self._add(path, ["POST"])
+
+    def any(self, path: str) -> Callable[[View], View]:
+        """Route every method."""
+        return self._add(path, ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+
+    def _add(self, path: str, methods: list[str]) -> Callable[[View], View]:
+        def register(view: View) -> View:
+            def answer(**arguments: str) -> Response:
+                try:
+                    return view(requests.current(), **arguments)
+                except (PynamoDBException, ClientError, BotoCoreError, Unknown) as error:
+                    log.exception("a neighbour failed")
+                    raise Busy(
+                        "The shop did not get an answer from its database. Please try again."
+                    ) from error
+
+            answer.__name__ = view.__name__
+            self.route(path, methods=methods, content_types=["*/*"])(answer)
+            return view
+
+        return register
+
+
+def middleware(request: Request, get_response: Callable[[Request], Response]) -> Response:
+    """Guard changes, turn refusals and bugs into pages, and send every answer out with the headers it needs."""
+    requests.set_current(request)
+    try:
+        if request.path not in UNGUARDED:
+            guards.refuse_cross_site(request)
+        response = get_response(request)
+    except ShopError as refusal:
+        response = error_page(refusal.status, refusal.title, refusal.message)
+        if refusal.status == Busy.status:
+            response.headers["Retry-After"] = "5"
+    if response.status_code >= 400 and not _is_ours(response):
+        response = _page_for_chalice(response)
+    if request.method == "HEAD":
+        response.body = ""
+    for name, value in security_headers().items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def error_page(status: int, title: str, message: str) -> Response:
+    """Make the page of a refusal or a failure."""
+    return pages.page(pages.render_public("error.html", status=status, title=title, message=message), status)
+
+
+def security_headers() -> dict[str, Any]:
+    """List what protects every page. `form-action` names PayPal, since a post is redirected there."""
+    media = settings.media_url
+    policy = [
+        "default-src 'none'",
+        "style-src 'self'",
+        "script-src 'self'",
+        f"img-src 'self' {_origin(media) if media else ''}".rstrip(),
+        f"form-action 'self' {_origin(settings.paypal_web_url)}",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    ]
+    headers = {
+        "Content-Security-Policy": "; ".join(policy),
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    }
+    if settings.secure_cookies:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return headers
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _is_ours(response: Response) -> bool:
+    return "Content-Type" in response.headers
+
+
+def _page_for_chalice(response: Response) -> Response:
+    if response.status_code == 405:
+        return error_page(405, "This page cannot do that", "Please go back and use the buttons on the page.")
+    return error_page(
+        response.status_code,
+        "Something broke on our side",
+        "We are sorry. Nothing you entered was charged. Please try again; if it happens again, write to us.",
+    )
