@@ -1,0 +1,51 @@
+"""Clients of S3, SQS and SES: made on first use, kept while the process lives, never patient for long."""
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sesv2 import SESV2Client
+    from mypy_boto3_sqs import SQSClient
+
+# SES knows no request token: a retry after a lost answer is a second mail. The outbox decides when to try again.
+ATTEMPTS = {"s3": 3, "sqs": 3, "sesv2": 1}
+CONNECT_SECONDS = 2
+READ_SECONDS = 10
+_clients: dict[str, Any] = {}
+_making = threading.Lock()  # boto3's default session is not safe to make clients with from two threads
+
+
+@overload
+def client(service: Literal["s3"]) -> "S3Client": ...
+@overload
+def client(service: Literal["sqs"]) -> "SQSClient": ...
+@overload
+def client(service: Literal["sesv2"]) -> "SESV2Client": ...
+def client(service: Literal["s3", "sqs", "sesv2"]) -> Any:
+    """Return the process's client of a service; address, region and credentials are found as boto3 finds them."""
+    if service not in _clients:
+        with _making:
+            if service not in _clients:
+                _clients[service] = _make(service)
+    return _clients[service]
+
+
+def _make(service: Literal["s3", "sqs", "sesv2"]) -> Any:
+    # Imported here: 200 ms that a page without queue, mail or books does not pay.
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS[service]},
+        s3={"addressing_style": "path"} if _elsewhere(service) else None,
+    )
+    return boto3.client(service, config=config)
+
+
+def _elsewhere(service: str) -> bool:
+    # boto's own variables. On one's own machine no name server knows bucket.localhost.
+    return bool(os.environ.get("AWS_ENDPOINT_URL") or os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}"))
