@@ -1,0 +1,53 @@
+"""Run the stand-in: `python -m infra.local.paypal --port 8001 --state DIR --webhook-url URL`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from .standin import StandIn
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; 1 if the port is in use."""
+    options = _options()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    standin = StandIn(
+        options.state,
+        options.webhook_url,
+        options.port,
+        options.client_id,
+        options.client_secret,
+        options.webhook_id,
+    )
+    try:
+        standin.start()
+    except OSError as error:
+        print(f"The PayPal stand-in cannot use port {options.port}: {error.strerror}.", file=sys.stderr)
+        return 1
+    print(f"paypal: {standin.web_url}/", flush=True)
+    ended.wait()
+    standin.stop()
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m infra.local.paypal", description=__doc__)
+    parser.add_argument("--port", type=int, default=8001, help="where to listen (0: any free port)")
+    parser.add_argument("--state", type=Path, required=True, help="folder for certificates, orders, money")
+    parser.add_argument("--webhook-url", help="the shop's webhook address")
+    parser.add_argument("--client-id", help="default: standin-client")
+    parser.add_argument("--client-secret", help="default: standin-secret")
+    parser.add_argument("--webhook-id", help="default: 5TANDINWEBH00K001")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,260 @@
+"""PayPal's REST API: tokens, idempotency and routes; what they do stands in orders.py and payments.py."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from . import shapes
+from .certificates import Chain
+from .desk import Desk
+from .orders import Orders
+from .payments import Payments
+from .problems import Problem, detail, invalid, not_found, unprocessable
+from .store import Document, new_id
+from .web import Answer, Request, Route, json_answer, route
+
+ORDER_KEYS_KEPT = 6 * 3600
+REFUND_KEYS_KEPT = 45 * 86400
+
+Work = Callable[[], tuple[int, Document]]
+
+
+class Api:
+    """The routes under /v1 and /v2."""
+
+    def __init__(self, desk: Desk, orders: Orders, payments: Payments, chain: Chain) -> None:
+        self._desk = desk
+        self._orders = orders
+        self._payments = payments
+        self._chain = chain
+
+    def routes(self) -> list[Route]:
+        """List the addresses, each with its operation's name."""
+        order, capture, refund = (f"/v2/{kind}/([^/]+)" for kind in _KINDS)
+        events = "/v1/notifications/webhooks-events"
+        return [
+            route("POST", "/v1/oauth2/token", self.token, "token"),
+            route("POST", "/v2/checkout/orders", self._guarded(self.create), "create"),
+            route("GET", order, self._guarded(self.get), "get"),
+            route("POST", f"{order}/capture", self._guarded(self.capture), "capture"),
+            route("GET", capture, self._guarded(self.capture_get), "capture_get"),
+            route("POST", f"{capture}/refund", self._guarded(self.refund), "refund"),
+            route("GET", refund, self._guarded(self.refund_get), "refund_get"),
+            route("GET", events, self._guarded(self.events), "events"),
+            route("GET", f"{events}/([^/]+)", self._guarded(self.event_get), "event_get"),
+            route("POST", f"{events}/([^/]+)/resend", self._guarded(self.resend), "resend"),
+            route("GET", "/v1/notifications/certs/([^/]+)", self.cert, "cert"),
+        ]
+
+    def token(self, request: Request) -> Answer:
+        """Give a bearer token for the client's id and secret."""
+        settings = self._desk.settings
+        if not _same_credentials(request, settings.client_id, settings.client_secret):
+            return json_answer(
+                401, {"error": "invalid_client", "error_description": "Client Authentication failed"}
+            )
+        if request.form.get("grant_type") != "client_credentials":
+            message = "unsupported grant_type"
+            return json_answer(400, {"error": "unsupported_grant_type", "error_description": message})
+        token = f"A21AA{secrets.token_urlsafe(48)}"
+        expires = self._desk.clock.stamp() + settings.token_life
+        self._desk.store.put("token", token, {"expires": expires})
+        return json_answer(
+            200,
+            {
+                "scope": "https://uri.paypal.com/services/checkout https://uri.paypal.com/services/applications/webhooks",
+                "access_token": token,
+                "token_type": "Bearer",
+                "app_id": "APP-80W284485P519543T",
+                "expires_in": settings.token_life,
+                "nonce": f"{self._desk.clock.iso()}{secrets.token_urlsafe(24)}",
+            },
+        )
+
+    def create(self, request: Request) -> Answer:
+        """Create an order."""
+        body = _json(request)
+
+        def work() -> tuple[int, Document]:
+            order = self._orders.create(body, _request_id(request))
+            view = self._orders.view(order, []) if _wants_all(request) else self._orders.minimal(order)
+            return 201, view
+
+        return self._once(request, "create", ORDER_KEYS_KEPT, work)
+
+    def get(self, request: Request, order_id: str) -> Answer:
+        """Show an order."""
+        return json_answer(200, self._payments.order_view(self._orders.get(order_id)))
+
+    def capture(self, request: Request, order_id: str) -> Answer:
+        """Capture an approved order."""
+        body = _json(request)
+
+        def work() -> tuple[int, Document]:
+            order = self._payments.capture(order_id, body)
+            view = self._payments.order_view(order) if _wants_all(request) else self._orders.minimal(order)
+            return 201, view
+
+        return self._once(request, f"capture {order_id}", ORDER_KEYS_KEPT, work)
+
+    def capture_get(self, request: Request, capture_id: str) -> Answer:
+        """Show a capture."""
+        return json_answer(200, self._payments.capture_view(self._payments.find_capture(capture_id)))
+
+    def refund(self, request: Request, capture_id: str) -> Answer:
+        """Refund a capture, wholly or in part."""
+        body = _json(request, malformed="INVALID_PARAMETER_SYNTAX")
+
+        def work() -> tuple[int, Document]:
+            refund = self._payments.refund(capture_id, body)
+            view = self._payments.refund_view(refund)
+            return 201, view if _wants_all(request) else {key: view[key] for key in ("id", "status", "links")}
+
+        return self._once(request, f"refund {capture_id}", REFUND_KEYS_KEPT, work, replayed_status=201)
+
+    def refund_get(self, request: Request, refund_id: str) -> Answer:
+        """Show a refund."""
+        return json_answer(200, self._payments.refund_view(self._payments.find_refund(refund_id)))
+
+    def events(self, request: Request) -> Answer:
+        """List webhook events, newest first, a page at a time."""
+        query = request.query
+        found = self._desk.webhooks.events(
+            _time(query, "start_time"),
+            _time(query, "end_time"),
+            query.get("transaction_id", ""),
+            query.get("event_type", ""),
+        )
+        size, first = _number(query, "page_size", 10), _number(query, "start_index", 0)
+        page = found[first : first + size]
+        path = "/v1/notifications/webhooks-events"
+        links = [self._desk.link("self", f"{path}?page_size={size}&start_index={first}")]
+        if first + size < len(found):
+            links.append(self._desk.link("next", f"{path}?page_size={size}&start_index={first + size}"))
+        return json_answer(200, {"events": page, "count": len(page), "links": links})
+
+    def event_get(self, request: Request, event_id: str) -> Answer:
+        """Show a webhook event."""
+        return json_answer(200, self._event(event_id))
+
+    def resend(self, request: Request, event_id: str) -> Answer:
+        """Send a webhook event's notification once more."""
+        shapes.require(shapes.RESEND, _json(request))
+        event = self._event(event_id)
+        self._desk.webhooks.resend(event)
+        return json_answer(202, event)
+
+    def cert(self, request: Request, name: str) -> Answer:
+        """Hand out the certificates (leaf, then intermediate) that notifications are signed with."""
+        if name != self._chain.name:
+            raise not_found()
+        return Answer(200, self._chain.pem, "application/x-pem-file")
+
+    def _event(self, event_id: str) -> Document:
+        event = self._desk.webhooks.event(event_id)
+        if event is None:
+            raise not_found()
+        return event
+
+    def _guarded(self, handler: Callable[..., Answer]) -> Callable[..., Answer]:
+        def guarded(request: Request, *arguments: str) -> Answer:
+            self._require_token(request)
+            if request.method == "POST" and request.media_type != "application/json":
+                raise Problem(415)
+            return handler(request, *arguments)
+
+        return guarded
+
+    def _require_token(self, request: Request) -> None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        known = self._desk.store.get("token", token) if scheme.lower() == "bearer" else None
+        if known is None or known["expires"] <= self._desk.clock.stamp():
+            raise Problem(401)
+
+    def _once(
+        self, request: Request, key: str, kept: float, work: Work, replayed_status: int = 200
+    ) -> Answer:
+        """Do the work, or repeat the answer that the same PayPal-Request-Id got; refuse it for another body."""
+        id_ = _request_id(request)
+        if id_ is None:
+            return json_answer(*_attempt(work))
+        digest = hashlib.sha256(request.body).hexdigest()
+        key = f"{key} {id_}"
+        known = self._desk.store.get("answer", key)
+        now = self._desk.clock.stamp()
+        if known is not None and known["expires"] > now:
+            if known["digest"] != digest:
+                raise unprocessable("DUPLICATE_REQUEST_ID")
+            status = replayed_status if known["status"] == 201 else known["status"]
+            return json_answer(status, known["body"])
+        status, body = _attempt(work)
+        if status in {201, 422}:  # what was refused for its form, or found nothing, may be asked again
+            answer = {"digest": digest, "status": status, "body": body, "expires": now + kept}
+            self._desk.store.put("answer", key, answer)
+        return json_answer(status, body)
+
+
+_KINDS = ("checkout/orders", "payments/captures", "payments/refunds")
+
+
+def _attempt(work: Work) -> tuple[int, Document]:
+    try:
+        return work()
+    except Problem as problem:
+        return problem.status, problem.body(new_debug_id())
+
+
+def new_debug_id() -> str:
+    """Return a fresh id for PayPal's `debug_id`."""
+    return new_id(13).lower()
+
+
+def _same_credentials(request: Request, client_id: str, secret: str) -> bool:
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    try:
+        given = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        return False
+    return scheme.lower() == "basic" and hmac.compare_digest(given, f"{client_id}:{secret}".encode())
+
+
+def _request_id(request: Request) -> str | None:
+    return request.headers.get("paypal-request-id") or None
+
+
+def _wants_all(request: Request) -> bool:
+    return request.headers.get("prefer", "").replace(" ", "") == "return=representation"
+
+
+def _json(request: Request, malformed: str = "MALFORMED_REQUEST_JSON") -> Any:
+    try:
+        return request.json()
+    except ValueError:
+        raise invalid([detail(malformed, "/")]) from None
+
+
+def _number(query: dict[str, str], name: str, default: int) -> int:
+    text = query.get(name, "")
+    if not text:
+        return default
+    if not text.isdecimal():
+        raise invalid([detail("INVALID_PARAMETER_SYNTAX", name, text, location="query")])
+    return int(text)
+
+
+def _time(query: dict[str, str], name: str) -> datetime | None:
+    text = query.get(name, "")
+    if not text:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise invalid([detail("INVALID_PARAMETER_SYNTAX", name, text, location="query")]) from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

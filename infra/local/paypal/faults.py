@@ -1,0 +1,147 @@
+"""What shall go wrong, on order: faults of the API's answers and of the notifications."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+from dataclasses import dataclass, field
+
+from .store import Document
+
+OPERATIONS = (
+    *("token", "create", "get", "capture", "capture_get", "refund", "refund_get"),
+    *("events", "event_get", "resend", "cert", "any"),
+)
+CALL_KINDS = (
+    *("hang", "hang_after", "cut_before", "cut_after", "cut_body"),
+    *("bad_body", "html_body", "slow"),
+)
+NOTIFICATION_KINDS = ("drop", "duplicate", "delay", "reorder", "bad_signature")
+_STATUS_KIND = re.compile(r"([45]\d\d)(_after)?")
+
+
+@dataclass
+class Fault:
+    """One order to go wrong: `skip` matching calls pass, then `times` are hit (None: all)."""
+
+    id: int
+    operation: str
+    kind: str
+    times: int | None
+    skip: int
+    seconds: float | None
+    match: str
+    hits: int = 0
+    released: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def status(self) -> int | None:
+        """Return the HTTP status to answer with, if that is the fault."""
+        found = _STATUS_KIND.fullmatch(self.kind)
+        return int(found[1]) if found else None
+
+    @property
+    def works_first(self) -> bool:
+        """Tell whether the call's work is done, and only its answer goes wrong."""
+        return self.kind in {"bad_body", "html_body", "cut_body", "slow"} or self.kind.endswith("_after")
+
+    def wait(self, default_seconds: float) -> None:
+        """Let time pass, or the fault be cleared, whichever is first."""
+        self.released.wait(default_seconds if self.seconds is None else self.seconds)
+
+    def describe(self) -> Document:
+        """Return what the control address shows of it."""
+        return {
+            "id": self.id,
+            "operation": self.operation,
+            "kind": self.kind,
+            "times": self.times,
+            "skip": self.skip,
+            "seconds": self.seconds,
+            "match": self.match,
+            "hits": self.hits,
+        }
+
+
+class Faults:
+    """The faults in force. Its lock is its own: a hanging call never holds up the money."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._faults: list[Fault] = []
+        self._waiting: list[Fault] = []
+
+    def add(
+        self,
+        operation: str,
+        kind: str,
+        times: int | None = 1,
+        skip: int = 0,
+        seconds: float | None = None,
+        match: str = "",
+    ) -> Fault:
+        """Order a fault; `match` must occur in the call's target, its body, or the event's type. Raises ValueError."""
+        _check(operation, kind)
+        with self._lock:
+            fault = Fault(next(self._numbers), operation, kind, times, skip, seconds, match)
+            self._faults.append(fault)
+        return fault
+
+    def take(self, operation: str, *texts: str) -> Fault | None:
+        """Return the fault that hits this call, counting it; the first ordered comes first."""
+        with self._lock:
+            for fault in self._faults:
+                if not _hits(fault, operation, texts):
+                    continue
+                if fault.skip > 0:
+                    fault.skip -= 1
+                    continue
+                self._count(fault)
+                return fault
+        return None
+
+    def _count(self, fault: Fault) -> None:
+        fault.hits += 1
+        if fault.times is None:
+            return
+        fault.times -= 1
+        if fault.times <= 0:
+            self._faults.remove(fault)
+            # Kept in reach, so that clearing ends a hang that is under way.
+            self._waiting = [*self._waiting[-99:], fault]
+
+    def list(self) -> list[Document]:
+        """Return the faults still in force."""
+        with self._lock:
+            return [fault.describe() for fault in self._faults]
+
+    def clear(self, id_: int | None = None) -> None:
+        """Withdraw one fault or all of them, and end the hangs under way."""
+        with self._lock:
+            for fault in [*self._faults, *self._waiting]:
+                if id_ in (None, fault.id):
+                    fault.released.set()
+            self._faults = [fault for fault in self._faults if not fault.released.is_set()]
+            self._waiting = [fault for fault in self._waiting if not fault.released.is_set()]
+
+
+def _check(operation: str, kind: str) -> None:
+    if operation == "notification":
+        known = kind in NOTIFICATION_KINDS
+    elif operation in OPERATIONS:
+        known = kind in CALL_KINDS or _STATUS_KIND.fullmatch(kind) is not None
+    else:
+        raise ValueError(f"unknown operation {operation!r}: one of {', '.join(OPERATIONS)}, notification")
+    if not known:
+        raise ValueError(f"unknown kind {kind!r} of fault for {operation}")
+
+
+def _hits(fault: Fault, operation: str, texts: tuple[str, ...]) -> bool:
+    if fault.operation == "any":
+        if operation == "notification":
+            return False
+    elif fault.operation != operation:
+        return False
+    return not fault.match or any(fault.match in text for text in texts)

@@ -1,0 +1,313 @@
+"""Orders: made by the shop, approved by the shopper, captured once, dead after their time."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from . import shapes
+from .desk import BUYER, BUYER_ADDRESS, MERCHANT, Desk
+from .money import CURRENCIES, MAX_VALUE, WITHOUT_DECIMALS, to_minor
+from .problems import Problem, detail, invalid, not_found, unprocessable
+from .store import Document, new_id
+
+APPROVE_WITHIN = 3 * 3600
+CAPTURE_WITHIN = 3 * 3600
+FUNDINGS = ("balance", "declined", "slow")
+
+_ADDED = ("item_total", "tax_total", "shipping", "handling", "insurance")
+_TAKEN_OFF = ("shipping_discount", "discount")
+
+
+class Orders:
+    """Everything about an order up to its capture."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def create(self, body: Any, request_id: str | None) -> Document:
+        """Make an order of PayPal's request body; return it as stored. Raises Problem."""
+        shapes.require(shapes.ORDER, body, unknown="NOT_SUPPORTED")
+        if body["intent"] != "CAPTURE":
+            raise unprocessable("UNSUPPORTED_INTENT", "/intent", body["intent"])
+        wallet = body.get("payment_source", {}).get("paypal")
+        if wallet is not None and not request_id:
+            raise invalid([detail("PAYPAL_REQUEST_ID_REQUIRED")])
+        unit = body["purchase_units"][0]
+        check_amounts(unit)
+        context = _context(body)
+        if context.get("shipping_preference") == "SET_PROVIDED_ADDRESS" and not _address(unit):
+            raise unprocessable("SHIPPING_ADDRESS_INVALID", "/purchase_units/0/shipping/address")
+        now = self._desk.clock.iso()
+        order: Document = {
+            "id": new_id(),
+            "intent": "CAPTURE",
+            "status": "CREATED" if wallet is None else "PAYER_ACTION_REQUIRED",
+            "create_time": now,
+            "update_time": now,
+            "waiting_since": self._desk.clock.stamp(),
+            "approved": None,
+            "wallet": wallet is not None,
+            "context": context,
+            "funding": None,
+            "captures": [],
+            "unit": {"reference_id": "default", **unit, "payee": MERCHANT | unit.get("payee", {})},
+        }
+        self._save(order)
+        return order
+
+    def get(self, order_id: str) -> Document:
+        """Return an order that still lives. Raises Problem (404) for unknown and dead ones."""
+        order = self.find(order_id)
+        if order is None or self.dead(order):
+            raise not_found()
+        return order
+
+    def find(self, order_id: str) -> Document | None:
+        """Return an order, dead or alive, or None."""
+        return self._desk.store.get("order", order_id)
+
+    def dead(self, order: Document) -> bool:
+        """Tell whether the order's time is over: 3 h to approve, then 3 h to capture."""
+        if order["status"] == "COMPLETED":
+            return False
+        return self._desk.clock.stamp() >= self.deadline(order)
+
+    def deadline(self, order: Document) -> float:
+        """Return when an unpaid order dies, in seconds since 1970."""
+        if order["approved"] is not None:
+            return float(order["approved"]) + CAPTURE_WITHIN
+        return float(order["waiting_since"]) + APPROVE_WITHIN
+
+    def approve(self, order_id: str, funding: str) -> Document:
+        """Let the buyer approve, to be paid from a balance, a declined card or slowly. Raises Problem."""
+        if funding not in FUNDINGS:
+            raise ValueError(f"unknown funding {funding!r}: one of {', '.join(FUNDINGS)}")
+        order = self.get(order_id)
+        if order["status"] == "COMPLETED":
+            raise unprocessable("ORDER_ALREADY_CAPTURED")
+        order["status"] = "APPROVED"
+        order["approved"] = self._desk.clock.stamp()
+        order["funding"] = funding
+        if order["context"].get("shipping_preference", "GET_FROM_FILE") == "GET_FROM_FILE":
+            order["unit"].setdefault("shipping", {}).setdefault("address", BUYER_ADDRESS)
+        self.touch(order)
+        self._desk.webhooks.notify(
+            "CHECKOUT.ORDER.APPROVED",
+            "checkout-order",
+            "An order has been approved by buyer",
+            self.view(order, []),
+        )
+        return order
+
+    def send_back(self, order: Document) -> None:
+        """Ask for the buyer once more: the approval given does not suffice."""
+        order["status"] = "PAYER_ACTION_REQUIRED"
+        order["approved"] = None
+        order["waiting_since"] = self._desk.clock.stamp()
+        order["funding"] = None
+        self.touch(order)
+
+    def touch(self, order: Document) -> None:
+        """Store a changed order."""
+        order["update_time"] = self._desk.clock.iso()
+        self._save(order)
+
+    def sweep(self) -> None:
+        """Tell the shop of approvals that went unused for too long."""
+        for order in self._desk.store.all("order"):
+            if order["status"] == "APPROVED" and self.dead(order):
+                order["status"] = "VOIDED"
+                self.touch(order)
+                unit = order["unit"]
+                told = {key: unit[key] for key in ("reference_id", "custom_id", "invoice_id") if key in unit}
+                self._desk.webhooks.notify(
+                    "CHECKOUT.PAYMENT-APPROVAL.REVERSED",
+                    "checkout-order",
+                    "A payment has been reversed after approval.",
+                    {
+                        "order_id": order["id"],
+                        "purchase_units": [told],
+                        "payment_source": {"paypal": _payer_wallet()},
+                    },
+                )
+
+    def next_deadline(self) -> float | None:
+        """Return when the next approval lapses, in seconds since 1970."""
+        approved = [order for order in self._desk.store.all("order") if order["status"] == "APPROVED"]
+        return min((self.deadline(order) for order in approved), default=None)
+
+    def view(self, order: Document, payments: list[Document]) -> Document:
+        """Return PayPal's full representation; `payments` is the unit's {"captures": …} or nothing."""
+        unit = dict(order["unit"])
+        if payments:
+            unit["payments"] = payments[0]
+        view: Document = {
+            "id": order["id"],
+            "intent": order["intent"],
+            "status": order["status"],
+            "purchase_units": [unit],
+            "create_time": order["create_time"],
+            "update_time": order["update_time"],
+            "links": self.links(order),
+        }
+        if order["funding"] is not None:
+            view["payment_source"] = {"paypal": _payer_wallet()}
+            view["payer"] = {
+                "email_address": BUYER["email_address"],
+                "payer_id": BUYER["account_id"],
+                "name": BUYER["name"],
+                "address": BUYER["address"],
+            }
+        elif order["wallet"]:
+            view["payment_source"] = {"paypal": {}}
+        return view
+
+    def minimal(self, order: Document) -> Document:
+        """Return what `Prefer: return=minimal` shows."""
+        return {"id": order["id"], "status": order["status"], "links": self.links(order)}
+
+    def links(self, order: Document) -> list[Document]:
+        """Return the links that the order's status allows."""
+        path = f"/v2/checkout/orders/{order['id']}"
+        links = [self._desk.link("self", path)]
+        if order["status"] in {"CREATED", "PAYER_ACTION_REQUIRED", "APPROVED"}:
+            links.append(self.buyer_link(order, "payer-action" if order["wallet"] else "approve"))
+        if order["status"] in {"CREATED", "APPROVED"}:
+            links.append(self._desk.link("capture", f"{path}/capture", "POST"))
+        return links
+
+    def buyer_link(self, order: Document, rel: str) -> Document:
+        """Return the link that the buyer is sent to."""
+        return self._desk.link(rel, f"/checkoutnow?token={order['id']}")
+
+    def return_url(self, order: Document) -> str | None:
+        """Return where an approving buyer is sent, with token and PayerID."""
+        return _with_query(
+            order["context"].get("return_url"), token=order["id"], PayerID=str(BUYER["account_id"])
+        )
+
+    def cancel_url(self, order: Document) -> str | None:
+        """Return where a cancelling buyer is sent, with the token."""
+        return _with_query(order["context"].get("cancel_url"), token=order["id"])
+
+    def _save(self, order: Document) -> None:
+        self._desk.store.put("order", order["id"], order)
+
+
+def declined(orders: Orders, order: Document) -> Problem:
+    """Return PayPal's refusal of the buyer's means of payment, with the way back to the same order."""
+    return Problem(422, [detail("INSTRUMENT_DECLINED")], [orders.buyer_link(order, "redirect")])
+
+
+def payer_action_required(orders: Orders, order: Document) -> Problem:
+    """Return PayPal's demand that the buyer comes back to the same order."""
+    return Problem(422, [detail("PAYER_ACTION_REQUIRED")], [orders.buyer_link(order, "payer-action")])
+
+
+def check_amounts(unit: Document) -> None:
+    """Raise the Problem in a purchase unit's amounts: currency, decimals, sums."""
+    path = "/purchase_units/0"
+    amount = unit["amount"]
+    currency = amount["currency_code"]
+    if currency not in CURRENCIES:
+        raise unprocessable("INVALID_CURRENCY_CODE", f"{path}/amount/currency_code", currency)
+    for field, money in _moneys(unit):
+        check_money(money, currency, f"{path}/{field}")
+    if to_minor(amount["value"], currency) == 0:
+        raise unprocessable("CANNOT_BE_ZERO_OR_NEGATIVE", f"{path}/amount/value", amount["value"])
+    _check_breakdown(amount, currency, path)
+    _check_items(unit, currency, path)
+
+
+def check_money(money: Document, currency: str, field: str) -> None:
+    """Raise the Problem in one amount of an order."""
+    if money["currency_code"] != currency:
+        raise unprocessable("MULTI_CURRENCY_ORDER", f"{field}/currency_code", money["currency_code"])
+    value = Decimal(money["value"])
+    if value < 0:
+        raise unprocessable("CANNOT_BE_NEGATIVE", f"{field}/value", money["value"])
+    if value > MAX_VALUE:
+        raise unprocessable("MAX_VALUE_EXCEEDED", f"{field}/value", money["value"])
+    if not precise(money["value"], currency):
+        raise unprocessable("DECIMAL_PRECISION", f"{field}/value", money["value"])
+
+
+def precise(value: str, currency: str) -> bool:
+    """Tell whether the string has no more decimals than PayPal takes in this currency."""
+    written = len(value.partition(".")[2])
+    return written == 0 if currency in WITHOUT_DECIMALS else written <= 2
+
+
+def _moneys(unit: Document) -> list[tuple[str, Document]]:
+    """List every amount of a purchase unit with its field."""
+    found = [("amount", unit["amount"])]
+    found += [(f"amount/breakdown/{name}", money) for name, money in _breakdown(unit["amount"]).items()]
+    for index, item in enumerate(unit.get("items", [])):
+        found += [(f"items/{index}/{name}", item[name]) for name in ("unit_amount", "tax") if name in item]
+    return found
+
+
+def _check_breakdown(amount: Document, currency: str, path: str) -> None:
+    parts = _breakdown(amount)
+    if not parts:
+        return
+
+    def total(names: tuple[str, ...]) -> int:
+        return sum(to_minor(parts[name]["value"], currency) for name in names if name in parts)
+
+    if total(_ADDED) - total(_TAKEN_OFF) != to_minor(amount["value"], currency):
+        raise unprocessable("AMOUNT_MISMATCH", f"{path}/amount/value", amount["value"])
+
+
+def _check_items(unit: Document, currency: str, path: str) -> None:
+    items = unit.get("items", [])
+    if not items:
+        return
+    _check_sum(unit, currency, path, ("unit_amount", "item_total", "ITEM_TOTAL"))
+    if any("tax" in item for item in items):
+        _check_sum(unit, currency, path, ("tax", "tax_total", "TAX_TOTAL"))
+
+
+def _check_sum(unit: Document, currency: str, path: str, names: tuple[str, str, str]) -> None:
+    of_item, of_total, issue = names
+    total = _breakdown(unit["amount"]).get(of_total)
+    field = f"{path}/amount/breakdown/{of_total}"
+    if total is None:
+        raise unprocessable(f"{issue}_REQUIRED", field)
+    items = sum(
+        to_minor(item[of_item]["value"], currency) * int(item["quantity"])
+        for item in unit["items"]
+        if of_item in item
+    )
+    if items != to_minor(total["value"], currency):
+        raise unprocessable(f"{issue}_MISMATCH", f"{field}/value", total["value"])
+
+
+def _breakdown(amount: Document) -> Document:
+    found: Document = amount.get("breakdown", {})
+    return found
+
+
+def _context(body: Document) -> Document:
+    wallet = body.get("payment_source", {}).get("paypal", {})
+    context: Document = wallet.get("experience_context") or body.get("application_context") or {}
+    return context
+
+
+def _address(unit: Document) -> Document | None:
+    address: Document | None = unit.get("shipping", {}).get("address")
+    return address
+
+
+def _payer_wallet() -> Document:
+    return dict(BUYER)
+
+
+def _with_query(url: str | None, **added: str) -> str | None:
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    query = [*parse_qsl(parts.query, keep_blank_values=True), *added.items()]
+    return urlunsplit(parts._replace(query=urlencode(query)))

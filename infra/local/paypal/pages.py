@@ -1,0 +1,210 @@
+"""The pages: where a shopper approves an order, and where an operator watches and plays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from .desk import Desk
+from .orders import Orders
+from .payments import Payments
+from .problems import Problem
+from .store import Document
+from .web import Answer, Request, Route, route, see_other
+
+_FOLDER = Path(__file__).parent / "templates"
+_SHOWN = 50  # rows of each table on the operator's page
+
+_BREAKDOWN = {
+    "item_total": "Items",
+    "shipping": "Shipping",
+    "handling": "Handling",
+    "tax_total": "Tax",
+    "insurance": "Insurance",
+    "shipping_discount": "Shipping discount",
+    "discount": "Discount",
+}
+_FUNDINGS = {"pay": "balance", "pay-and-close": "balance", "declined": "declined", "slow": "slow"}
+
+
+class Pages:
+    """Everything a browser is shown."""
+
+    def __init__(self, desk: Desk, orders: Orders, payments: Payments) -> None:
+        self._desk = desk
+        self._orders = orders
+        self._payments = payments
+        self._templates = Environment(
+            loader=FileSystemLoader(_FOLDER),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters["amount"] = lambda money: f"{money['value']} {money['currency_code']}"
+
+    def routes(self) -> list[Route]:
+        """List the addresses."""
+        return [
+            route("GET", "/", self.operator),
+            route("POST", "/", self.operate),
+            route("GET", "/checkoutnow", self.approval),
+            route("POST", "/checkoutnow", self.decide),
+            route("GET", "/standin.css", self.style),
+            route("GET", "/favicon.ico", self.icon),
+        ]
+
+    def approval(self, request: Request) -> Answer:
+        """Show an order to the shopper, who may pay it in several ways or not at all."""
+        with self._desk.store.transaction():
+            order = self._orders.find(request.query.get("token", ""))
+            if order is None:
+                return self._notice(404, "There is no such payment", "The link is wrong, or it is too old.")
+            if order["status"] == "COMPLETED":
+                return self._paid(order)
+            if self._orders.dead(order):
+                return self._lapsed(order)
+            return self._page("approve.html", 200, **self._approval_view(order))
+
+    def decide(self, request: Request) -> Answer:
+        """Take the shopper's choice and send the browser back to the shop."""
+        if not _from_here(request):
+            return self._notice(403, "That did not come from this page", "Open the payment page again.")
+        choice = request.form.get("choice", "")
+        order_id = request.form.get("token", "")
+        with self._desk.store.transaction():
+            order = self._orders.find(order_id)
+            if order is None or order["status"] == "COMPLETED" or self._orders.dead(order):
+                return see_other(f"/checkoutnow?token={order_id}" if order_id.isalnum() else "/checkoutnow")
+            if choice == "cancel":
+                return self._leave(self._orders.cancel_url(order), "Cancelled", "Nothing was paid.")
+            if choice not in _FUNDINGS:
+                return self._notice(400, "That is no way to pay", "Please use one of the page's buttons.")
+            order = self._orders.approve(order_id, _FUNDINGS[choice])
+        approved = "You have approved the payment. The shop will complete it."
+        target = None if choice == "pay-and-close" else self._orders.return_url(order)
+        return self._leave(target, "Approved", f"{approved} You may close this page.")
+
+    def operator(self, request: Request) -> Answer:
+        """Show orders, money and notifications."""
+        with self._desk.store.transaction():
+            orders = self._desk.store.all("order")[::-1][:_SHOWN]
+            return self._page(
+                "operator.html",
+                200,
+                settings=self._desk.settings,
+                now=self._desk.clock.iso(),
+                orders=[self._operator_row(order) for order in orders],
+                ledger=self._payments.ledger()[::-1][:_SHOWN],
+                totals=self._payments.totals(),
+                notifications=self._desk.webhooks.latest(_SHOWN),
+                problem=request.query.get("problem", ""),
+            )
+
+    def operate(self, request: Request) -> Answer:
+        """Do what a button of the operator's page says."""
+        if not _from_here(request):
+            return self._notice(403, "That did not come from this page", "Open the operator's page again.")
+        form = request.form
+        actions: dict[str, Callable[[str], object]] = {
+            "complete": lambda id_: self._payments.settle(id_, completed=True),
+            "deny": lambda id_: self._payments.settle(id_, completed=False),
+            "refund": lambda id_: self._payments.refund_in_dashboard(
+                id_, form.get("value") or None, "completed"
+            ),
+            "reverse": self._payments.reverse,
+            "resend": self._resend,
+        }
+        action = actions.get(form.get("action", ""))
+        if action is None:
+            return self._notice(400, "There is no such button", "Open the operator's page again.")
+        try:
+            with self._desk.store.transaction():
+                action(form.get("id", ""))
+        except Problem as problem:
+            return see_other(f"/?problem={_issue(problem)}")
+        except ValueError:
+            return see_other("/?problem=NO_LONGER_PENDING")
+        return see_other(f"/#{form.get('back', '')}" if form.get("back", "").isalpha() else "/")
+
+    def style(self, request: Request) -> Answer:
+        """Hand out the style sheet."""
+        return Answer(200, (_FOLDER / "standin.css").read_bytes(), "text/css; charset=utf-8")
+
+    def icon(self, request: Request) -> Answer:
+        """Hand out the page's mark."""
+        return Answer(200, (_FOLDER / "mark.svg").read_bytes(), "image/svg+xml")
+
+    def _approval_view(self, order: Document) -> Document:
+        unit, context = order["unit"], order["context"]
+        breakdown: Document = unit["amount"].get("breakdown", {})
+        return {
+            "order": order,
+            "merchant": context.get("brand_name") or unit["payee"]["email_address"],
+            "amount": unit["amount"],
+            "items": unit.get("items", []),
+            "parts": [
+                (label, breakdown[name], "discount" in name)
+                for name, label in _BREAKDOWN.items()
+                if name in breakdown and float(breakdown[name]["value"]) != 0
+            ],
+            "description": unit.get("description", ""),
+            "address": unit.get("shipping"),
+            "pay_now": context.get("user_action") == "PAY_NOW",
+            "slow_allowed": context.get("payment_method_preference") != "IMMEDIATE_PAYMENT_REQUIRED",
+        }
+
+    def _operator_row(self, order: Document) -> Document:
+        captures = [self._payments.find_capture(id_) for id_ in order["captures"]]
+        return {
+            "id": order["id"],
+            "status": "EXPIRED" if self._orders.dead(order) else order["status"],
+            "amount": order["unit"]["amount"],
+            "invoice_id": order["unit"].get("invoice_id", ""),
+            "time": order["create_time"],
+            "can_pay": order["status"] != "COMPLETED" and not self._orders.dead(order),
+            "captures": [
+                self._payments.capture_view(capture) | {"left": self._payments.left_view(capture)}
+                for capture in captures
+            ],
+        }
+
+    def _resend(self, event_id: str) -> None:
+        event = self._desk.webhooks.event(event_id)
+        if event is not None:
+            self._desk.webhooks.resend(event)
+
+    def _paid(self, order: Document) -> Answer:
+        return self._notice(
+            200,
+            "Already paid",
+            "This payment is complete; nothing more is due.",
+            self._orders.return_url(order),
+        )
+
+    def _lapsed(self, order: Document) -> Answer:
+        text = "A payment must be approved within three hours, and completed within three more. Please pay again in the shop."
+        return self._notice(410, "Too late for this payment", text, self._orders.cancel_url(order))
+
+    def _leave(self, target: str | None, title: str, text: str) -> Answer:
+        return self._notice(200, title, text) if target is None else see_other(target)
+
+    def _notice(self, status: int, title: str, text: str, back: str | None = None) -> Answer:
+        return self._page("notice.html", status, title=title, text=text, back=back)
+
+    def _page(self, template: str, status: int, **view: Any) -> Answer:
+        html = self._templates.get_template(template).render(view).encode()
+        headers = {"Cache-Control": "no-store", "X-Frame-Options": "DENY"}
+        return Answer(status, html, "text/html; charset=utf-8", headers)
+
+
+def _from_here(request: Request) -> bool:
+    """Tell whether a post comes from a page of ours, or from no browser."""
+    return request.headers.get("sec-fetch-site", "none") in {"same-origin", "none"}
+
+
+def _issue(problem: Problem) -> str:
+    return str(problem.details[0]["issue"]) if problem.details else str(problem.status)

@@ -1,0 +1,166 @@
+"""The whole stand-in, put together: started in threads of this process, stopped without a trace."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from .api import Api
+from .certificates import Chain
+from .control import Control
+from .desk import CLIENT_ID, CLIENT_SECRET, WEBHOOK_ID, Desk, Settings
+from .faults import Faults
+from .orders import Orders
+from .pages import Pages
+from .payments import Payments
+from .server import Dispatcher, Server
+from .steering import Steering
+from .store import Clock, Store
+from .webhooks import Webhooks
+
+_IDLE = 30.0
+
+
+class StandIn:
+    """A stand-in for PayPal's sandbox at http://localhost:PORT; use it as a context manager.
+
+    `state_dir` keeps its certificates, orders and money; `port` 0 takes a free one. OSError if the port is in use.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path | str,
+        webhook_url: str | None = None,
+        port: int = 0,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        webhook_id: str | None = None,
+    ) -> None:
+        self._folder = Path(state_dir)
+        self._port = port
+        self._settings = Settings(
+            webhook_url=webhook_url,
+            client_id=client_id or CLIENT_ID,
+            client_secret=client_secret or CLIENT_SECRET,
+            webhook_id=webhook_id or WEBHOOK_ID,
+        )
+        self._stopping = threading.Event()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def api_url(self) -> str:
+        """Return the origin that speaks PayPal's API."""
+        return self._settings.base_url
+
+    @property
+    def web_url(self) -> str:
+        """Return the origin that the buyer's browser is sent to: the same."""
+        return self._settings.base_url
+
+    @property
+    def client_id(self) -> str:
+        """Return the shop's client id."""
+        return self._settings.client_id
+
+    @property
+    def client_secret(self) -> str:
+        """Return the shop's secret."""
+        return self._settings.client_secret
+
+    @property
+    def webhook_id(self) -> str:
+        """Return the webhook's id, which is part of every signature."""
+        return self._settings.webhook_id
+
+    @property
+    def roots_path(self) -> Path:
+        """Return the PEM file with the root that notifications' certificates lead up to."""
+        return self._chain.roots_path
+
+    def start(self) -> None:
+        """Open the state, then listen."""
+        self._chain = Chain(self._folder)
+        self._store = Store(self._folder)
+        try:
+            self._build()
+        except BaseException:
+            self._store.close()
+            raise
+        self._deliverer = threading.Thread(target=self._deliver, name="paypal-webhooks", daemon=True)
+        self._stopping.clear()
+        for server in self._servers:
+            server.start()
+        self._deliverer.start()
+
+    def stop(self) -> None:
+        """End the hangs, the connections and the deliveries; keep the state."""
+        self._stopping.set()
+        self._faults.clear()
+        self._webhooks.news.set()
+        for server in self._servers:
+            server.stop()
+        self._deliverer.join()
+        self._store.close()
+
+    def reset(self) -> None:
+        """Forget everything but the certificates."""
+        self.control.reset()
+
+    def _build(self) -> None:
+        clock = Clock(self._store)
+        self._faults = Faults()
+        self._webhooks = Webhooks(self._settings, self._store, clock, self._chain, self._faults)
+        desk = Desk(self._settings, self._store, clock, self._webhooks)
+        self._clock = clock
+        self._orders = Orders(desk)
+        payments = Payments(desk, self._orders)
+        steering = Steering(desk, self._orders, payments, self._faults, self._orders.sweep)
+        pages = Pages(desk, self._orders, payments)
+        routes = [
+            *Api(desk, self._orders, payments, self._chain).routes(),
+            *steering.routes(),
+            *pages.routes(),
+        ]
+        dispatcher = Dispatcher(routes, self._store, clock, self._faults)
+        steering.dispatcher = dispatcher
+        self._servers = _listen(self._port, dispatcher)
+        self._settings.base_url = f"http://localhost:{self._servers[0].server_address[1]}"
+        self.control = Control(self._settings.base_url)
+
+    def _deliver(self) -> None:
+        while not self._stopping.is_set():
+            self._webhooks.news.clear()
+            with self._store.transaction():
+                self._orders.sweep()
+            if self._settings.automatic and self._settings.webhook_url:
+                self._webhooks.deliver_pending(due_only=True)
+            self._webhooks.news.wait(self._until_next())
+
+    def _until_next(self) -> float:
+        with self._store.transaction():
+            due = self._webhooks.next_due() if self._settings.automatic else None
+            times = [time for time in (due, self._orders.next_deadline()) if time is not None]
+        seconds = min(times, default=float("inf")) - self._clock.stamp()
+        return max(0.02, min(_IDLE, seconds))
+
+
+def _listen(port: int, dispatcher: Dispatcher) -> list[Server]:
+    """Listen on 127.0.0.1, and on ::1 where there is one: browsers take either for localhost."""
+    servers = [Server(("127.0.0.1", port), dispatcher.handle)]
+    with contextlib.suppress(OSError):
+        servers.append(Server(("::1", servers[0].server_address[1]), dispatcher.handle))
+    return servers

@@ -1,0 +1,249 @@
+"""The control address `/_standin/…`: whatever a buyer, a bank, a merchant or bad luck can do, on order."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .desk import Desk
+from .faults import Faults
+from .orders import FUNDINGS, Orders
+from .payments import Payments, Script
+from .problems import Problem
+from .server import Dispatcher
+from .store import Document
+from .web import Answer, Request, Route, json_answer, route
+
+Body = Mapping[str, Any]
+
+
+class Steering:
+    """The control address. Every POST takes a JSON object and answers with one."""
+
+    def __init__(
+        self, desk: Desk, orders: Orders, payments: Payments, faults: Faults, sweep: Callable[[], None]
+    ) -> None:
+        self._desk = desk
+        self._orders = orders
+        self._payments = payments
+        self._faults = faults
+        self._sweep = sweep
+        self.dispatcher: Dispatcher | None = None
+
+    def routes(self) -> list[Route]:
+        """List the addresses."""
+        verbs: dict[str, Callable[[Body], object]] = {
+            "reset": self.reset,
+            "approve": self.approve,
+            "cancel": self.cancel,
+            "script-capture": self.script_capture,
+            "script-refund": self.script_refund,
+            "settle-capture": self.settle_capture,
+            "settle-refund": self.settle_refund,
+            "refund": self.refund,
+            "reverse": self.reverse,
+            "open-dispute": self.open_dispute,
+            "resolve-dispute": self.resolve_dispute,
+            "advance": self.advance,
+            "settings": self.settings,
+            "revoke-tokens": self.revoke_tokens,
+            "fault": self.fault,
+            "clear-faults": self.clear_faults,
+            "clear-requests": self.clear_requests,
+            "deliver": self.deliver,
+            "deliver-pending": self.deliver_pending,
+            "resend": self.resend,
+            "sign": self.sign,
+            "forge": self.forge,
+        }
+        views: dict[str, Callable[[], object]] = {
+            "clock": lambda: {"now": self._desk.clock.now().isoformat()},
+            "settings": lambda: dataclasses.asdict(self._desk.settings),
+            "ledger": lambda: {"rows": self._payments.ledger(), "totals": self._payments.totals()},
+            "orders": lambda: {"orders": [self._order(o) for o in self._desk.store.all("order")]},
+            "notifications": lambda: {"notifications": self._desk.webhooks.deliveries()},
+            "faults": lambda: {"faults": self._faults.list()},
+            "requests": lambda: {"requests": list(self.dispatcher.requests) if self.dispatcher else []},
+        }
+        return [
+            *(route("GET", f"/_standin/{name}", self._shown(view)) for name, view in views.items()),
+            *(route("POST", f"/_standin/{name}", self._done(verb)) for name, verb in verbs.items()),
+        ]
+
+    # Everything
+
+    def reset(self, body: Body) -> object:
+        """Forget all but tokens and certificates, and put the clock right."""
+        self._faults.clear()
+        with self._desk.store.transaction():
+            self._desk.store.clear(keep="token")
+            self._desk.clock.reload()
+        return self.clear_requests(body)
+
+    def settings(self, body: Body) -> object:
+        """Change whom to notify (`webhook_url`), whether by itself (`automatic`), how long tokens live."""
+        allowed = {"webhook_url", "automatic", "token_life"}
+        if not body.keys() <= allowed:
+            raise ValueError(f"only {', '.join(sorted(allowed))} can be changed")
+        for name, value in body.items():
+            setattr(self._desk.settings, name, value)
+        self._desk.webhooks.news.set()
+        return dataclasses.asdict(self._desk.settings)
+
+    def advance(self, body: Body) -> object:
+        """Move the clock on by `seconds`; what lapses meanwhile lapses at once."""
+        with self._desk.store.transaction():
+            self._desk.clock.advance(float(body["seconds"]))
+            self._sweep()
+        self._desk.webhooks.news.set()
+        return {"now": self._desk.clock.now().isoformat()}
+
+    def revoke_tokens(self, body: Body) -> object:
+        """Make every token given so far worthless."""
+        with self._desk.store.transaction():
+            for token, _ in self._desk.store.items("token"):
+                self._desk.store.delete("token", token)
+        return {}
+
+    # The buyer
+
+    def approve(self, body: Body) -> object:
+        """Approve `order_id` with `funding` (balance, declined, slow); say where the browser would go."""
+        funding = body.get("funding", FUNDINGS[0])
+        with self._desk.store.transaction():
+            order = self._orders.approve(body["order_id"], funding)
+        return {"redirect": self._orders.return_url(order)}
+
+    def cancel(self, body: Body) -> object:
+        """Leave `order_id` unpaid; say where the browser would go."""
+        return {"redirect": self._orders.cancel_url(self._orders.get(body["order_id"]))}
+
+    # Money
+
+    def script_capture(self, body: Body) -> object:
+        """Decide what the next capture ends in."""
+        self._payments.script("capture", Script(**body))
+        return {}
+
+    def script_refund(self, body: Body) -> object:
+        """Decide what the next refund asked for by API ends in."""
+        self._payments.script("refund", Script(**body))
+        return {}
+
+    def settle_capture(self, body: Body) -> object:
+        """Let the pending `capture_id` be `completed` (true) or denied (false)."""
+        with self._desk.store.transaction():
+            capture = self._payments.settle(body["capture_id"], bool(body["completed"]))
+            return self._payments.capture_view(capture)
+
+    def settle_refund(self, body: Body) -> object:
+        """Let the pending `refund_id` be `completed` (true) or failed (false)."""
+        with self._desk.store.transaction():
+            refund = self._payments.settle_refund(body["refund_id"], bool(body["completed"]))
+            return self._payments.refund_view(refund)
+
+    def refund(self, body: Body) -> object:
+        """Refund `capture_id` as on PayPal's own pages: `value` or all; completed, pending or failed."""
+        with self._desk.store.transaction():
+            refund = self._payments.refund_in_dashboard(
+                body["capture_id"], body.get("value"), body.get("outcome", "completed")
+            )
+            return self._payments.refund_view(refund)
+
+    def reverse(self, body: Body) -> object:
+        """Let the bank take `value` or all of `capture_id` back."""
+        with self._desk.store.transaction():
+            reversal = self._payments.reverse(body["capture_id"], body.get("value"))
+            return self._payments.refund_view(reversal)
+
+    def open_dispute(self, body: Body) -> object:
+        """Let the buyer dispute `capture_id`."""
+        with self._desk.store.transaction():
+            return self._payments.open_dispute(**body)
+
+    def resolve_dispute(self, body: Body) -> object:
+        """End `dispute_id` in `favour` of the seller or the buyer."""
+        with self._desk.store.transaction():
+            return self._payments.resolve_dispute(body["dispute_id"], body["favour"])
+
+    # Bad luck
+
+    def fault(self, body: Body) -> object:
+        """Order a fault."""
+        return self._faults.add(**body).describe()
+
+    def clear_faults(self, body: Body) -> object:
+        """Withdraw the fault `id`, or all."""
+        self._faults.clear(body.get("id"))
+        return {}
+
+    def clear_requests(self, body: Body) -> object:
+        """Forget the requests received."""
+        if self.dispatcher is not None:
+            self.dispatcher.requests.clear()
+        return {}
+
+    # Notifications
+
+    def deliver(self, body: Body) -> object:
+        """Send the delivery `id` now."""
+        answer = self._desk.webhooks.deliver(body["id"])
+        if answer is None:
+            raise ValueError(f"there is no delivery {body['id']}, or it is being sent this moment")
+        return answer
+
+    def deliver_pending(self, body: Body) -> object:
+        """Send what is pending (with `due_only`, only what is due) and return the answers."""
+        return {"answers": self._desk.webhooks.deliver_pending(bool(body.get("due_only", False)))}
+
+    def resend(self, body: Body) -> object:
+        """Line up one more notification of `event_id`."""
+        event = self._desk.webhooks.event(body["event_id"])
+        if event is None:
+            raise ValueError(f"there is no event {body['event_id']}")
+        self._desk.webhooks.resend(event)
+        return {}
+
+    def sign(self, body: Body) -> object:
+        """Return the headers for a body (`body`, in base64), signed with the `right` or a `wrong` key."""
+        return {"headers": self._signed(body)}
+
+    def forge(self, body: Body) -> object:
+        """Post a body of one's own to the webhook, signed as asked, with `headers` laid over."""
+        headers = self._signed(body) | dict(body.get("headers", {}))
+        return self._desk.webhooks.post(base64.b64decode(body["body"]), headers)
+
+    def _signed(self, body: Body) -> dict[str, str]:
+        chosen = {
+            name: body[name] for name in ("key", "transmission_id", "time", "webhook_id") if name in body
+        }
+        return self._desk.webhooks.sign(base64.b64decode(body["body"]), **chosen)
+
+    def _order(self, order: Document) -> Document:
+        view = self._payments.order_view(order)
+        view["dead"] = self._orders.dead(order)
+        return view
+
+    def _shown(self, view: Callable[[], object]) -> Callable[[Request], Answer]:
+        def answer(request: Request) -> Answer:
+            with self._desk.store.transaction():
+                return json_answer(200, view())
+
+        return answer
+
+    def _done(self, verb: Callable[[Body], object]) -> Callable[[Request], Answer]:
+        def answer(request: Request) -> Answer:
+            if request.media_type != "application/json":  # so no web page can post here unnoticed
+                return json_answer(415, {"error": "send application/json"})
+            try:
+                return json_answer(200, verb(request.json()))
+            except Problem as problem:
+                return json_answer(problem.status, {"error": str(problem)})
+            except KeyError as missing:
+                return json_answer(400, {"error": f"{missing} is missing"})
+            except (ValueError, TypeError) as error:
+                return json_answer(400, {"error": str(error)})
+
+        return answer

@@ -1,0 +1,133 @@
+"""What the stand-in remembers: JSON documents in one SQLite file, and a clock that can be moved."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+import string
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+Document = dict[str, Any]
+
+_ID_LETTERS = string.digits + string.ascii_uppercase
+
+
+class Store:
+    """Keep documents by kind and id; everything inside one `transaction()` happens, or nothing does."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._database = sqlite3.connect(
+            folder / "standin.sqlite3", isolation_level=None, check_same_thread=False
+        )
+        # A killed process loses nothing this way; only a crash of the machine could, and that is toy money.
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = OFF")
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS documents ("
+            "seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT, id TEXT, body TEXT, UNIQUE (kind, id))"
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Hold the one lock; commit at the end of the outermost block, roll back on an exception."""
+        with self._lock:
+            if self._depth == 0:
+                self._database.execute("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield
+            except BaseException:
+                self._depth -= 1
+                if self._depth == 0:
+                    self._database.execute("ROLLBACK")
+                raise
+            self._depth -= 1
+            if self._depth == 0:
+                self._database.execute("COMMIT")
+
+    def get(self, kind: str, id_: str) -> Document | None:
+        """Return the document, a copy of its own, or None."""
+        with self._lock:
+            row = self._database.execute(
+                "SELECT body FROM documents WHERE kind = ? AND id = ?", (kind, id_)
+            ).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def put(self, kind: str, id_: str, document: Document) -> None:
+        """Write the document; the first writing decides its place in `all()`."""
+        with self._lock:
+            self._database.execute(
+                "INSERT INTO documents (kind, id, body) VALUES (?, ?, ?) "
+                "ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
+                (kind, id_, json.dumps(document, ensure_ascii=False)),
+            )
+
+    def delete(self, kind: str, id_: str) -> None:
+        """Forget one document; a missing one is fine."""
+        with self._lock:
+            self._database.execute("DELETE FROM documents WHERE kind = ? AND id = ?", (kind, id_))
+
+    def all(self, kind: str) -> list[Document]:
+        """Return every document of a kind, oldest first."""
+        return [document for _, document in self.items(kind)]
+
+    def items(self, kind: str) -> list[tuple[str, Document]]:
+        """Return every document of a kind with its id, oldest first."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT id, body FROM documents WHERE kind = ? ORDER BY seq", (kind,)
+            ).fetchall()
+        return [(row[0], json.loads(row[1])) for row in rows]
+
+    def clear(self, keep: str) -> None:
+        """Forget everything but the documents of one kind."""
+        with self._lock:
+            self._database.execute("DELETE FROM documents WHERE kind <> ?", (keep,))
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._database.close()
+
+
+class Clock:
+    """The stand-in's own time: the machine's, plus however far it was moved."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.reload()
+
+    def reload(self) -> None:
+        """Take the offset from the store (after a start or a reset)."""
+        self._offset = timedelta(seconds=(self._store.get("meta", "clock") or {}).get("offset", 0.0))
+
+    def now(self) -> datetime:
+        """Return the present moment of the stand-in, in UTC."""
+        return datetime.now(UTC) + self._offset
+
+    def stamp(self) -> float:
+        """Return the present moment in seconds since 1970."""
+        return self.now().timestamp()
+
+    def iso(self) -> str:
+        """Return the present moment as PayPal writes it, to the second."""
+        return self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock on; remembered over a restart."""
+        self._offset += timedelta(seconds=seconds)
+        self._store.put("meta", "clock", {"offset": self._offset.total_seconds()})
+
+
+def new_id(length: int = 17) -> str:
+    """Return a fresh id of PayPal's kind: capitals and digits."""
+    return "".join(secrets.choice(_ID_LETTERS) for _ in range(length))

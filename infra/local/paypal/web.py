@@ -1,0 +1,87 @@
+"""Requests, answers and routes: what the rest of the stand-in needs to know of HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it arrived; header names are in lower case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        """Return the path, without the query."""
+        return urlsplit(self.target).path
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Return the query's parameters; of a repeated one, the last."""
+        return _last_values(urlsplit(self.target).query)
+
+    @property
+    def form(self) -> dict[str, str]:
+        """Return the fields of a posted form; of a repeated one, the last."""
+        return _last_values(self.body.decode("utf-8", "replace"))
+
+    @property
+    def media_type(self) -> str:
+        """Return the body's type without its parameters."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def json(self) -> Any:
+        """Return the parsed body; an empty one is an empty object. Raises ValueError."""
+        return json.loads(self.body) if self.body.strip() else {}
+
+
+@dataclass
+class Answer:
+    """One answer, ready to be written."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+Handler = Callable[..., Answer]
+
+
+@dataclass(frozen=True)
+class Route:
+    """An address: the groups of the pattern become the handler's arguments after the request."""
+
+    method: str
+    pattern: re.Pattern[str]
+    handler: Handler
+    operation: str = ""
+
+
+def route(method: str, pattern: str, handler: Handler, operation: str = "") -> Route:
+    """Make a route; `operation` is its name in faults and in the list of requests."""
+    return Route(method, re.compile(pattern), handler, operation)
+
+
+def json_answer(status: int, document: object, **headers: str) -> Answer:
+    """Answer with JSON; `A_b=…` becomes the header `A-b`."""
+    body = json.dumps(document, ensure_ascii=False).encode()
+    return Answer(status, body, headers={name.replace("_", "-"): text for name, text in headers.items()})
+
+
+def see_other(location: str) -> Answer:
+    """Send the browser on with a GET."""
+    return Answer(303, content_type="text/plain", headers={"Location": location})
+
+
+def _last_values(encoded: str) -> dict[str, str]:
+    return {name: values[-1] for name, values in parse_qs(encoded, keep_blank_values=True).items()}
