@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from chalice.app import Request, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context, select_autoescape
 from jinja2.runtime import Context
 
 from chalicelib import money
@@ -102,10 +102,10 @@ def paragraphs(text: str) -> list[str]:
 
 @lru_cache(maxsize=1)
 def environment() -> Environment:
-    """Make Jinja's environment, once: everything is escaped, nothing undefined passes."""
+    """Make Jinja's environment, once: everything but plain text is escaped, nothing undefined passes."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
+        autoescape=select_autoescape(disabled_extensions=("txt",), default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
