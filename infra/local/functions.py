@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from chalice import Chalice
 from chalice.app import ScheduledEventConfig, ScheduleExpression, SQSEventConfig
 from chalice.local import LambdaContext
@@ -103,8 +104,8 @@ class _Queue:
         while not ending.is_set():
             try:
                 self._round(POLL_SECONDS, again=False)
-            except Exception:
-                log.exception("The queue %s could not be read.", self.name)
+            except (BotoCoreError, ClientError) as error:
+                log.warning("The queue %s could not be read: %s", self.name, error)
                 ending.wait(AFTER_ERROR_SECONDS)
 
     def drain(self, *, again: bool) -> int:

@@ -14,7 +14,7 @@ HOST = "127.0.0.1"
 POLL_SECONDS = 0.05
 
 
-class PieceFailed(Exception):  # noqa: N818 - reads as what happened, like PortInUse
+class PieceFailed(Exception):
     """Say in one line which piece failed, and why."""
 
 
@@ -110,17 +110,18 @@ class Piece:
         return self._process is not None and self._process.poll() is None
 
     def last_words(self) -> str:
-        """Return the last line of the log, or how the process ended."""
+        """Tell in one line how it ended and what it wrote last."""
         lines = self.log.read_text("utf-8", "replace").split("\n") if self.log and self.log.exists() else []
-        spoken = [line.strip() for line in lines if line.strip()]
-        if spoken:
-            return spoken[-1]
-        return "it said nothing" if self.alive else f"it ended with status {self.status}"
+        spoken = [line.strip() for line in lines if line.strip()][-1:]
+        return "; ".join([self._fate(), *spoken])
 
-    @property
-    def status(self) -> int | None:
-        """Return the exit status, None while it runs or before it was started."""
-        return self._process.poll() if self._process else None
+    def _fate(self) -> str:
+        status = self._process.poll() if self._process else None
+        if status is None:
+            return "it runs but does not answer"
+        if status < 0:
+            return f"it was ended by {signal.Signals(-status).name}"
+        return f"it ended with status {status}"
 
     def ask_to_end(self) -> None:
         """Send SIGTERM."""

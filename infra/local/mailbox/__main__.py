@@ -2,6 +2,7 @@
 
 import argparse
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -22,9 +23,12 @@ def main() -> None:
     end = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: end.set())
-    with Mailbox(choice.state, choice.smtp_port, choice.web_port) as mailbox:
-        print(f"mailbox: {mailbox.url} (SMTP {mailbox.smtp})", flush=True)
-        end.wait()
+    try:
+        with Mailbox(choice.state, choice.smtp_port, choice.web_port) as mailbox:
+            print(f"mailbox: {mailbox.url} (SMTP {mailbox.smtp})", flush=True)
+            end.wait()
+    except OSError as error:
+        sys.exit(f"The mailbox cannot start: {error}")
 
 
 if __name__ == "__main__":

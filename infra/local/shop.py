@@ -1,0 +1,94 @@
+"""Run the shop: its pages behind the local gateway, its event functions beside them.
+
+`python -m infra.local.shop --port 8000` needs the environment that `infra.local.run` makes.
+"""
+
+import argparse
+import importlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+
+from infra.local.functions import Functions
+from infra.local.gateway import Gateway, GatewayServer
+from infra.local.setup import make_shop_aws
+
+if TYPE_CHECKING:
+    from chalice import Chalice
+
+ROOT = Path(__file__).parents[2]
+# On AWS every five minutes; whoever tries a shop out does not wait that long.
+RECONCILE_SECONDS = 20.0
+SQS = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 2, "mode": "standard"})
+
+
+def prefix_of(environment: Mapping[str, str]) -> str:
+    """Return the path under which the shop lives, such as `/api`; empty for none."""
+    return urlsplit(environment.get("PUBLIC_URL", "")).path.rstrip("/")
+
+
+def intervals_of(environment: Mapping[str, str]) -> dict[str, float]:
+    """Return the seconds between two runs of functions whose schedule is too slow for one's own machine."""
+    return {"reconcile_payments": float(environment.get("RECONCILE_SECONDS", RECONCILE_SECONDS))}
+
+
+def load_app(folder: Path) -> "Chalice":
+    """Import the Chalice app of a folder's app.py."""
+    sys.path.insert(0, str(folder.resolve()))
+    app: Chalice = importlib.import_module("app").app
+    return app
+
+
+def serve(app: "Chalice", port: int, fd: int | None, ending: threading.Event, serving: int | None) -> None:
+    """Serve pages, queues and schedules until `ending`; write a byte into the pipe `serving` when all run."""
+    functions = Functions(
+        app, boto3.client("sqs", config=SQS), os.environ.get("TABLE_PREFIX", ""), intervals_of(os.environ)
+    )
+    gateway = Gateway(app, prefix_of(os.environ))
+    with ExitStack() as stack:
+        server = stack.enter_context(GatewayServer(gateway, port, fd=fd, say=_say))
+        stack.callback(functions.stop)
+        functions.start()
+        if serving is None:
+            print(f"shop: {server.url}/", flush=True)
+        else:
+            os.write(serving, b"1")
+            os.close(serving)
+        ending.wait()
+
+
+def main() -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m infra.local.shop", description=__doc__)
+    parser.add_argument("--app", type=Path, default=ROOT, help="the folder of app.py")
+    parser.add_argument("--port", type=int, default=0, help="where to listen (default: any free port)")
+    parser.add_argument("--fd", type=int, help="a listening socket handed down, instead of a port")
+    parser.add_argument("--serving", type=int, help="a pipe to write one byte into when all runs")
+    choice = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    for chatty in ("botocore", "boto3", "urllib3"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ending.set())
+    app = load_app(choice.app)
+    make_shop_aws()
+    serve(app, choice.port, choice.fd, ending, choice.serving)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""`make run` starts everything, keeps everything, and leaves nothing behind."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import urllib.error
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.local.pieces import HOST, PieceFailed, PortInUse
+from infra.local.run import Ports
+from tests.local.eventually import eventually
+from tests.local.tiny import Run, get, local_url, make_app, post
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    make_app(folder / "app")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def running(folder: Path) -> Iterator[Run]:
+    with Run(folder) as run:
+        yield run
+
+
+def change(folder: Path, old: str, new: str) -> None:
+    source = folder / "app" / "app.py"
+    source.write_text(source.read_text("utf-8").replace(old, new), "utf-8")
+
+
+def shows(url: str, text: str) -> bool:
+    try:
+        return text in get(url)
+    except (urllib.error.URLError, TimeoutError):
+        return False
+
+
+def mails(run: Run) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads(get(f"{run.address('mailbox')}/api/messages"))
+    return found
+
+
+def children(pid: int) -> dict[str, int]:
+    """Map the commands of a process's children onto their ids."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+    return {
+        Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode(): int(child)
+        for child in listed
+    }
+
+
+def test_it_prints_one_address_a_line_before_ready(running: Run) -> None:
+    assert running.lines == [
+        f"shop: {local_url(running.port)}/",
+        f"paypal: http://localhost:{running.ports['PAYPAL_PORT']}/",
+        f"mailbox: {local_url(running.ports['MAILBOX_PORT'])}/",
+        f"aws: {local_url(running.ports['AWS_PORT'])}",
+        "ready",
+    ]
+    assert get(running.address("paypal"))
+
+
+def test_pages_queues_objects_and_mails_work_together(running: Run) -> None:
+    post(f"{running.address('shop')}/notes", "Hello")
+    eventually(lambda: shows(f"{running.address('aws')}/awning-media/note.txt", "Hello"))
+
+    post(f"{running.address('shop')}/mails", "")
+    eventually(lambda: [mail["subject"] for mail in mails(running)] == ["Hello"])
+
+
+def test_a_change_reloads_and_a_broken_one_waits_for_the_next(running: Run, folder: Path) -> None:
+    shop = running.address("shop")
+    assert shows(shop, "first")
+
+    change(folder, "first", "second")
+    eventually(lambda: shows(shop, "second"))
+    change(folder, "import os", "import os (")
+    eventually(lambda: "the shop does not start; waiting for the next change …" in running.errors)
+    assert any("SyntaxError" in line for line in running.errors)
+    change(folder, "import os (", "import os")
+    eventually(lambda: shows(shop, "second"))
+
+
+def test_a_second_shop_is_refused_in_one_line(running: Run, folder: Path, tmp_path: Path) -> None:
+    make_app(tmp_path / "app")
+    other = Run(tmp_path, PORT=str(running.port))
+    assert other.wait() == 1
+    assert other.lines == []
+    assert other.errors == [
+        f"the shop: port {running.port} is in use."
+        f" End what listens there, or choose another: PORT={running.port + 1000} make run"
+    ]
+
+    other = Run(folder)
+    assert other.wait() == 1
+    assert other.errors == [f"Another shop already runs from {folder / 'state'}. End it first."]
+
+
+def test_what_it_holds_survives_a_restart_and_ctrl_c_ends_all(tmp_path: Path) -> None:
+    make_app(tmp_path / "app")
+    with Run(tmp_path) as first:
+        post(f"{first.address('shop')}/notes", "Keep me")
+        eventually(lambda: shows(f"{first.address('aws')}/awning-media/note.txt", "Keep me"))
+        post(f"{first.address('shop')}/mails", "")
+        eventually(lambda: mails(first))
+        sent = mails(first)
+        assert first.end(signal.SIGINT) == 0
+        assert first.left_listening() == []
+
+    with Run(tmp_path, PUBLIC_URL="http://localhost/api") as second:
+        assert second.address("shop") == "http://localhost/api"
+        assert json.loads(get(f"{local_url(second.port)}/api"))["url"] == "http://localhost/api"
+        assert get(f"{second.address('aws')}/awning-media/note.txt") == "Keep me"
+        assert mails(second) == sent
+        assert second.end() == 0
+        assert second.left_listening() == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the child in Linux's /proc")
+def test_the_loss_of_a_piece_is_told_and_ends_the_rest(tmp_path: Path) -> None:
+    make_app(tmp_path / "app")
+    with Run(tmp_path, PAYPAL_CLIENT_ID="sandbox", PAYPAL_CLIENT_SECRET="sandbox") as run:
+        assert run.address("paypal") == "https://www.sandbox.paypal.com"
+        assert "PAYPAL_PORT" not in run.left_listening()
+        assert json.loads(get(run.address("shop")))["paypal"] == "https://api-m.sandbox.paypal.com"
+        (mailbox,) = [
+            pid for command, pid in children(run.process.pid).items() if "infra.local.mailbox" in command
+        ]
+        os.kill(mailbox, signal.SIGKILL)
+
+        assert run.wait() == 1
+        assert run.errors[-1].startswith("the mailbox is gone: it was ended by SIGKILL")
+        assert run.left_listening() == []
+
+
+def test_a_shop_that_cannot_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    make_app(tmp_path / "app")
+    change(tmp_path, "import os", "raise SystemExit('CURRENCY is missing')")
+    run = Run(tmp_path)
+
+    assert run.wait() == 1
+    assert run.lines == []
+    assert run.errors[-2:] == ["CURRENCY is missing", "the shop did not start: it ended with status 1"]
+    assert run.left_listening() == []
+
+
+@pytest.mark.skipif(
+    not shutil.which("setpriv"), reason="only the kernel can end orphans, asked by util-linux"
+)
+def test_nothing_outlives_a_killed_supervisor(tmp_path: Path) -> None:
+    make_app(tmp_path / "app")
+    with Run(tmp_path) as run:
+        run.end(signal.SIGKILL)
+        eventually(lambda: run.left_listening() == [])
+
+
+@pytest.mark.parametrize("text", ["eighty", "0", "65536", "-1", "８０"])
+def test_a_port_that_is_none_is_told(text: str) -> None:
+    with pytest.raises(PieceFailed, match="PORT must be a port between 1 and 65535"):
+        Ports({"PORT": text})
+
+
+def test_ports_around_the_shop_give_way_unless_they_were_chosen() -> None:
+    with socket.create_server((HOST, 0)) as other:
+        taken = other.getsockname()[1]
+        ports = Ports({"PORT": str(taken - 2)})
+        assert ports.mailbox == taken + 10
+        with pytest.raises(PortInUse, match=f"the mailbox: port {taken} is in use"):
+            Ports({"PORT": str(taken - 2), "MAILBOX_PORT": str(taken)})
