@@ -14,7 +14,6 @@ from typing import Any
 from . import shapes
 from .certificates import Chain
 from .desk import Desk
-from .orders import Orders
 from .payments import Payments
 from .problems import Problem, detail, invalid, not_found, unprocessable
 from .store import Document, new_id
@@ -29,10 +28,12 @@ Work = Callable[[], tuple[int, Document]]
 class Api:
     """The routes under /v1 and /v2."""
 
-    def __init__(self, desk: Desk, orders: Orders, payments: Payments, chain: Chain) -> None:
+    def __init__(self, desk: Desk, payments: Payments, chain: Chain) -> None:
         self._desk = desk
-        self._orders = orders
         self._payments = payments
+        self._orders = payments.orders
+        self._captures = payments.captures
+        self._refunds = payments.refunds
         self._chain = chain
 
     def routes(self) -> list[Route]:
@@ -84,7 +85,7 @@ class Api:
 
         def work() -> tuple[int, Document]:
             order = self._orders.create(body, _request_id(request))
-            view = self._orders.view(order, []) if _wants_all(request) else self._orders.minimal(order)
+            view = self._orders.view(order) if _wants_all(request) else self._orders.minimal(order)
             return 201, view
 
         return self._once(request, "create", ORDER_KEYS_KEPT, work)
@@ -98,7 +99,7 @@ class Api:
         body = _json(request)
 
         def work() -> tuple[int, Document]:
-            order = self._payments.capture(order_id, body)
+            order = self._captures.capture(order_id, body)
             view = self._payments.order_view(order) if _wants_all(request) else self._orders.minimal(order)
             return 201, view
 
@@ -106,22 +107,22 @@ class Api:
 
     def capture_get(self, request: Request, capture_id: str) -> Answer:
         """Show a capture."""
-        return json_answer(200, self._payments.capture_view(self._payments.find_capture(capture_id)))
+        return json_answer(200, self._captures.view(self._captures.find(capture_id)))
 
     def refund(self, request: Request, capture_id: str) -> Answer:
         """Refund a capture, wholly or in part."""
         body = _json(request, malformed="INVALID_PARAMETER_SYNTAX")
 
         def work() -> tuple[int, Document]:
-            refund = self._payments.refund(capture_id, body)
-            view = self._payments.refund_view(refund)
+            refund = self._refunds.refund(capture_id, body)
+            view = self._refunds.view(refund)
             return 201, view if _wants_all(request) else {key: view[key] for key in ("id", "status", "links")}
 
         return self._once(request, f"refund {capture_id}", REFUND_KEYS_KEPT, work, replayed_status=201)
 
     def refund_get(self, request: Request, refund_id: str) -> Answer:
         """Show a refund."""
-        return json_answer(200, self._payments.refund_view(self._payments.find_refund(refund_id)))
+        return json_answer(200, self._refunds.view(self._refunds.find(refund_id)))
 
     def events(self, request: Request) -> Answer:
         """List webhook events, newest first, a page at a time."""

@@ -60,6 +60,17 @@ def money(minor: int, currency: str) -> Document:
     return {"currency_code": currency, "value": to_value(minor, currency)}
 
 
+def worth(minor: int, currency: str) -> str:
+    """Write minor units for a person to read."""
+    return f"{to_value(minor, currency)} {currency}"
+
+
+def precise(value: str, currency: str) -> bool:
+    """Tell whether the string has no more decimals than PayPal takes in this currency."""
+    written = len(value.partition(".")[2])
+    return written <= decimals(currency)
+
+
 def fee(gross: int, currency: str) -> int:
     """Return what PayPal keeps of a completed capture, in minor units: 3.49 % and 0.49, rounded half up."""
     fixed = _FEE_FIXED_WITHOUT_DECIMALS if currency in WITHOUT_DECIMALS else _FEE_FIXED

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from . import shapes
 from .desk import BUYER, BUYER_ADDRESS, MERCHANT, Desk
-from .money import CURRENCIES, MAX_VALUE, WITHOUT_DECIMALS, to_minor
+from .money import CURRENCIES, MAX_VALUE, precise, to_minor
 from .problems import Problem, detail, invalid, not_found, unprocessable
 from .store import Document, new_id
 
@@ -97,17 +97,23 @@ class Orders:
             "CHECKOUT.ORDER.APPROVED",
             "checkout-order",
             "An order has been approved by buyer",
-            self.view(order, []),
+            self.view(order),
         )
         return order
 
-    def send_back(self, order: Document) -> None:
-        """Ask for the buyer once more: the approval given does not suffice."""
-        order["status"] = "PAYER_ACTION_REQUIRED"
-        order["approved"] = None
-        order["waiting_since"] = self._desk.clock.stamp()
-        order["funding"] = None
-        self.touch(order)
+    def refused(self, order: Document, issue: str) -> Problem:
+        """Return the refusal (422) of a capture for this issue; what it changes about the order is stored."""
+        if issue == "INSTRUMENT_DECLINED":
+            # As at PayPal, the order stays approved; only another approval brings another card.
+            order["funding"] = "declined"
+            self.touch(order)
+            return Problem(422, [detail(issue)], [self.buyer_link(order, "redirect")])
+        if issue == "PAYER_ACTION_REQUIRED":
+            order |= {"status": issue, "approved": None, "funding": None}
+            order["waiting_since"] = self._desk.clock.stamp()
+            self.touch(order)
+            return Problem(422, [detail(issue)], [self.buyer_link(order, "payer-action")])
+        return unprocessable(issue)
 
     def touch(self, order: Document) -> None:
         """Store a changed order."""
@@ -116,33 +122,35 @@ class Orders:
 
     def sweep(self) -> None:
         """Tell the shop of approvals that went unused for too long."""
-        for order in self._desk.store.all("order"):
-            if order["status"] == "APPROVED" and self.dead(order):
+        for order in self._desk.store.tagged("order", "APPROVED"):
+            if self.dead(order):
                 order["status"] = "VOIDED"
                 self.touch(order)
-                unit = order["unit"]
-                told = {key: unit[key] for key in ("reference_id", "custom_id", "invoice_id") if key in unit}
-                self._desk.webhooks.notify(
-                    "CHECKOUT.PAYMENT-APPROVAL.REVERSED",
-                    "checkout-order",
-                    "A payment has been reversed after approval.",
-                    {
-                        "order_id": order["id"],
-                        "purchase_units": [told],
-                        "payment_source": {"paypal": _payer_wallet()},
-                    },
-                )
+                self._tell_lapsed(order)
 
     def next_deadline(self) -> float | None:
         """Return when the next approval lapses, in seconds since 1970."""
-        approved = [order for order in self._desk.store.all("order") if order["status"] == "APPROVED"]
+        approved = self._desk.store.tagged("order", "APPROVED")
         return min((self.deadline(order) for order in approved), default=None)
 
-    def view(self, order: Document, payments: list[Document]) -> Document:
-        """Return PayPal's full representation; `payments` is the unit's {"captures": …} or nothing."""
-        unit = dict(order["unit"])
-        if payments:
-            unit["payments"] = payments[0]
+    def _tell_lapsed(self, order: Document) -> None:
+        unit = order["unit"]
+        self._desk.webhooks.notify(
+            "CHECKOUT.PAYMENT-APPROVAL.REVERSED",
+            "checkout-order",
+            "A payment has been reversed after approval.",
+            {
+                "order_id": order["id"],
+                "purchase_units": [
+                    {key: unit[key] for key in ("reference_id", "custom_id", "invoice_id") if key in unit}
+                ],
+                "payment_source": {"paypal": BUYER},
+            },
+        )
+
+    def view(self, order: Document, payments: Document | None = None) -> Document:
+        """Return PayPal's full representation; `payments` is the unit's {"captures": […], "refunds": […]}."""
+        unit = order["unit"] | ({"payments": payments} if payments else {})
         view: Document = {
             "id": order["id"],
             "intent": order["intent"],
@@ -153,7 +161,7 @@ class Orders:
             "links": self.links(order),
         }
         if order["funding"] is not None:
-            view["payment_source"] = {"paypal": _payer_wallet()}
+            view["payment_source"] = {"paypal": BUYER}
             view["payer"] = {
                 "email_address": BUYER["email_address"],
                 "payer_id": BUYER["account_id"],
@@ -193,17 +201,7 @@ class Orders:
         return _with_query(order["context"].get("cancel_url"), token=order["id"])
 
     def _save(self, order: Document) -> None:
-        self._desk.store.put("order", order["id"], order)
-
-
-def declined(orders: Orders, order: Document) -> Problem:
-    """Return PayPal's refusal of the buyer's means of payment, with the way back to the same order."""
-    return Problem(422, [detail("INSTRUMENT_DECLINED")], [orders.buyer_link(order, "redirect")])
-
-
-def payer_action_required(orders: Orders, order: Document) -> Problem:
-    """Return PayPal's demand that the buyer comes back to the same order."""
-    return Problem(422, [detail("PAYER_ACTION_REQUIRED")], [orders.buyer_link(order, "payer-action")])
+        self._desk.store.put("order", order["id"], order, tag=order["status"])
 
 
 def check_amounts(unit: Document) -> None:
@@ -232,12 +230,6 @@ def check_money(money: Document, currency: str, field: str) -> None:
         raise unprocessable("MAX_VALUE_EXCEEDED", f"{field}/value", money["value"])
     if not precise(money["value"], currency):
         raise unprocessable("DECIMAL_PRECISION", f"{field}/value", money["value"])
-
-
-def precise(value: str, currency: str) -> bool:
-    """Tell whether the string has no more decimals than PayPal takes in this currency."""
-    written = len(value.partition(".")[2])
-    return written == 0 if currency in WITHOUT_DECIMALS else written <= 2
 
 
 def _moneys(unit: Document) -> list[tuple[str, Document]]:
@@ -299,10 +291,6 @@ def _context(body: Document) -> Document:
 def _address(unit: Document) -> Document | None:
     address: Document | None = unit.get("shipping", {}).get("address")
     return address
-
-
-def _payer_wallet() -> Document:
-    return dict(BUYER)
 
 
 def _with_query(url: str | None, **added: str) -> str | None:

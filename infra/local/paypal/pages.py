@@ -9,7 +9,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from .desk import Desk
-from .orders import Orders
 from .payments import Payments
 from .problems import Problem
 from .store import Document
@@ -33,10 +32,10 @@ _FUNDINGS = {"pay": "balance", "pay-and-close": "balance", "declined": "declined
 class Pages:
     """Everything a browser is shown."""
 
-    def __init__(self, desk: Desk, orders: Orders, payments: Payments) -> None:
+    def __init__(self, desk: Desk, payments: Payments) -> None:
         self._desk = desk
-        self._orders = orders
         self._payments = payments
+        self._orders = payments.orders
         self._templates = Environment(
             loader=FileSystemLoader(_FOLDER),
             autoescape=True,
@@ -44,6 +43,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._templates.filters["time"] = lambda iso: iso[:19].replace("T", " ")
         self._templates.filters["amount"] = lambda money: f"{money['value']} {money['currency_code']}"
 
     def routes(self) -> list[Route]:
@@ -91,15 +91,15 @@ class Pages:
     def operator(self, request: Request) -> Answer:
         """Show orders, money and notifications."""
         with self._desk.store.transaction():
-            orders = self._desk.store.all("order")[::-1][:_SHOWN]
+            orders = self._desk.store.latest("order", _SHOWN)
             return self._page(
                 "operator.html",
                 200,
                 settings=self._desk.settings,
                 now=self._desk.clock.iso(),
                 orders=[self._operator_row(order) for order in orders],
-                ledger=self._payments.ledger()[::-1][:_SHOWN],
-                totals=self._payments.totals(),
+                ledger=self._desk.store.latest("ledger", _SHOWN),
+                totals=self._payments.ledger.totals(),
                 notifications=self._desk.webhooks.latest(_SHOWN),
                 problem=request.query.get("problem", ""),
             )
@@ -109,13 +109,12 @@ class Pages:
         if not _from_here(request):
             return self._notice(403, "That did not come from this page", "Open the operator's page again.")
         form = request.form
+        captures, refunds = self._payments.captures, self._payments.refunds
         actions: dict[str, Callable[[str], object]] = {
-            "complete": lambda id_: self._payments.settle(id_, completed=True),
-            "deny": lambda id_: self._payments.settle(id_, completed=False),
-            "refund": lambda id_: self._payments.refund_in_dashboard(
-                id_, form.get("value") or None, "completed"
-            ),
-            "reverse": self._payments.reverse,
+            "complete": lambda id_: captures.settle(id_, completed=True),
+            "deny": lambda id_: captures.settle(id_, completed=False),
+            "refund": lambda id_: refunds.refund_in_dashboard(id_, form.get("value") or None, "completed"),
+            "reverse": refunds.reverse,
             "resend": self._resend,
         }
         action = actions.get(form.get("action", ""))
@@ -158,7 +157,7 @@ class Pages:
         }
 
     def _operator_row(self, order: Document) -> Document:
-        captures = [self._payments.find_capture(id_) for id_ in order["captures"]]
+        captures = [self._payments.captures.find(id_) for id_ in order["captures"]]
         return {
             "id": order["id"],
             "status": "EXPIRED" if self._orders.dead(order) else order["status"],
@@ -167,7 +166,8 @@ class Pages:
             "time": order["create_time"],
             "can_pay": order["status"] != "COMPLETED" and not self._orders.dead(order),
             "captures": [
-                self._payments.capture_view(capture) | {"left": self._payments.left_view(capture)}
+                self._payments.captures.view(capture)
+                | {"left": self._payments.refunds.left_to_refund(capture)}
                 for capture in captures
             ],
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import socketserver
 import struct
 import threading
 from collections import deque
@@ -134,6 +135,10 @@ class Server(ThreadingHTTPServer):
         self._open_lock = threading.Lock()
         super().__init__(address, _Handler)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+
+    def server_bind(self) -> None:
+        """Bind without asking a name server what this machine is called."""
+        socketserver.TCPServer.server_bind(self)
 
     def start(self) -> None:
         """Serve in a thread."""

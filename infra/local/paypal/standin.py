@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,6 @@ from .certificates import Chain
 from .control import Control
 from .desk import CLIENT_ID, CLIENT_SECRET, WEBHOOK_ID, Desk, Settings
 from .faults import Faults
-from .orders import Orders
 from .pages import Pages
 from .payments import Payments
 from .server import Dispatcher, Server
@@ -126,15 +125,11 @@ class StandIn:
         self._webhooks = Webhooks(self._settings, self._store, clock, self._chain, self._faults)
         desk = Desk(self._settings, self._store, clock, self._webhooks)
         self._clock = clock
-        self._orders = Orders(desk)
-        payments = Payments(desk, self._orders)
-        steering = Steering(desk, self._orders, payments, self._faults, self._orders.sweep)
-        pages = Pages(desk, self._orders, payments)
-        routes = [
-            *Api(desk, self._orders, payments, self._chain).routes(),
-            *steering.routes(),
-            *pages.routes(),
-        ]
+        payments = Payments(desk)
+        self._orders = payments.orders
+        steering = Steering(desk, payments, self._faults)
+        api, pages = Api(desk, payments, self._chain), Pages(desk, payments)
+        routes = [*api.routes(), *steering.routes(), *pages.routes()]
         dispatcher = Dispatcher(routes, self._store, clock, self._faults)
         steering.dispatcher = dispatcher
         self._servers = _listen(self._port, dispatcher)
@@ -160,7 +155,13 @@ class StandIn:
 
 def _listen(port: int, dispatcher: Dispatcher) -> list[Server]:
     """Listen on 127.0.0.1, and on ::1 where there is one: browsers take either for localhost."""
-    servers = [Server(("127.0.0.1", port), dispatcher.handle)]
-    with contextlib.suppress(OSError):
-        servers.append(Server(("::1", servers[0].server_address[1]), dispatcher.handle))
-    return servers
+    first = Server(("127.0.0.1", port), dispatcher.handle)
+    try:
+        return [first, Server(("::1", first.server_address[1]), dispatcher.handle)]
+    except OSError as error:
+        if error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
+            return [first]
+        first.server_close()
+        if port == 0 and error.errno == errno.EADDRINUSE:
+            return _listen(port, dispatcher)
+        raise

@@ -9,9 +9,10 @@ from typing import Any
 
 from .desk import Desk
 from .faults import Faults
-from .orders import FUNDINGS, Orders
-from .payments import Payments, Script
+from .orders import FUNDINGS
+from .payments import Payments
 from .problems import Problem
+from .scripts import Script
 from .server import Dispatcher
 from .store import Document
 from .web import Answer, Request, Route, json_answer, route
@@ -22,14 +23,11 @@ Body = Mapping[str, Any]
 class Steering:
     """The control address. Every POST takes a JSON object and answers with one."""
 
-    def __init__(
-        self, desk: Desk, orders: Orders, payments: Payments, faults: Faults, sweep: Callable[[], None]
-    ) -> None:
+    def __init__(self, desk: Desk, payments: Payments, faults: Faults) -> None:
         self._desk = desk
-        self._orders = orders
         self._payments = payments
+        self._orders = payments.orders
         self._faults = faults
-        self._sweep = sweep
         self.dispatcher: Dispatcher | None = None
 
     def routes(self) -> list[Route]:
@@ -61,7 +59,10 @@ class Steering:
         views: dict[str, Callable[[], object]] = {
             "clock": lambda: {"now": self._desk.clock.now().isoformat()},
             "settings": lambda: dataclasses.asdict(self._desk.settings),
-            "ledger": lambda: {"rows": self._payments.ledger(), "totals": self._payments.totals()},
+            "ledger": lambda: {
+                "rows": self._payments.ledger.rows(),
+                "totals": self._payments.ledger.totals(),
+            },
             "orders": lambda: {"orders": [self._order(o) for o in self._desk.store.all("order")]},
             "notifications": lambda: {"notifications": self._desk.webhooks.deliveries()},
             "faults": lambda: {"faults": self._faults.list()},
@@ -96,7 +97,7 @@ class Steering:
         """Move the clock on by `seconds`; what lapses meanwhile lapses at once."""
         with self._desk.store.transaction():
             self._desk.clock.advance(float(body["seconds"]))
-            self._sweep()
+            self._orders.sweep()
         self._desk.webhooks.news.set()
         return {"now": self._desk.clock.now().isoformat()}
 
@@ -124,49 +125,49 @@ class Steering:
 
     def script_capture(self, body: Body) -> object:
         """Decide what the next capture ends in."""
-        self._payments.script("capture", Script(**body))
+        self._payments.captures.scripts.add(Script(**body))
         return {}
 
     def script_refund(self, body: Body) -> object:
         """Decide what the next refund asked for by API ends in."""
-        self._payments.script("refund", Script(**body))
+        self._payments.refunds.scripts.add(Script(**body))
         return {}
 
     def settle_capture(self, body: Body) -> object:
         """Let the pending `capture_id` be `completed` (true) or denied (false)."""
         with self._desk.store.transaction():
-            capture = self._payments.settle(body["capture_id"], bool(body["completed"]))
-            return self._payments.capture_view(capture)
+            capture = self._payments.captures.settle(body["capture_id"], bool(body["completed"]))
+            return self._payments.captures.view(capture)
 
     def settle_refund(self, body: Body) -> object:
         """Let the pending `refund_id` be `completed` (true) or failed (false)."""
         with self._desk.store.transaction():
-            refund = self._payments.settle_refund(body["refund_id"], bool(body["completed"]))
-            return self._payments.refund_view(refund)
+            refund = self._payments.refunds.settle(body["refund_id"], bool(body["completed"]))
+            return self._payments.refunds.view(refund)
 
     def refund(self, body: Body) -> object:
         """Refund `capture_id` as on PayPal's own pages: `value` or all; completed, pending or failed."""
         with self._desk.store.transaction():
-            refund = self._payments.refund_in_dashboard(
+            refund = self._payments.refunds.refund_in_dashboard(
                 body["capture_id"], body.get("value"), body.get("outcome", "completed")
             )
-            return self._payments.refund_view(refund)
+            return self._payments.refunds.view(refund)
 
     def reverse(self, body: Body) -> object:
         """Let the bank take `value` or all of `capture_id` back."""
         with self._desk.store.transaction():
-            reversal = self._payments.reverse(body["capture_id"], body.get("value"))
-            return self._payments.refund_view(reversal)
+            reversal = self._payments.refunds.reverse(body["capture_id"], body.get("value"))
+            return self._payments.refunds.view(reversal)
 
     def open_dispute(self, body: Body) -> object:
         """Let the buyer dispute `capture_id`."""
         with self._desk.store.transaction():
-            return self._payments.open_dispute(**body)
+            return self._payments.disputes.open(**body)
 
     def resolve_dispute(self, body: Body) -> object:
         """End `dispute_id` in `favour` of the seller or the buyer."""
         with self._desk.store.transaction():
-            return self._payments.resolve_dispute(body["dispute_id"], body["favour"])
+            return self._payments.disputes.resolve(body["dispute_id"], body["favour"])
 
     # Bad luck
 

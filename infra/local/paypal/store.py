@@ -26,15 +26,17 @@ class Store:
         self._lock = threading.RLock()
         self._depth = 0
         self._database = sqlite3.connect(
-            folder / "standin.sqlite3", isolation_level=None, check_same_thread=False
+            folder / "state.sqlite3", isolation_level=None, check_same_thread=False
         )
         # A killed process loses nothing this way; only a crash of the machine could, and that is toy money.
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.execute(
             "CREATE TABLE IF NOT EXISTS documents ("
-            "seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT, id TEXT, body TEXT, UNIQUE (kind, id))"
+            "seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT, id TEXT, tag TEXT, body TEXT, "
+            "UNIQUE (kind, id))"
         )
+        self._database.execute("CREATE INDEX IF NOT EXISTS by_tag ON documents (kind, tag, seq)")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -62,13 +64,13 @@ class Store:
             ).fetchone()
         return json.loads(row[0]) if row else None
 
-    def put(self, kind: str, id_: str, document: Document) -> None:
-        """Write the document; the first writing decides its place in `all()`."""
+    def put(self, kind: str, id_: str, document: Document, tag: str = "") -> None:
+        """Write the document; the first writing decides its place in `all()`, the last its `tag`."""
         with self._lock:
             self._database.execute(
-                "INSERT INTO documents (kind, id, body) VALUES (?, ?, ?) "
-                "ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
-                (kind, id_, json.dumps(document, ensure_ascii=False)),
+                "INSERT INTO documents (kind, id, tag, body) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (kind, id) DO UPDATE SET tag = excluded.tag, body = excluded.body",
+                (kind, id_, tag, json.dumps(document, ensure_ascii=False)),
             )
 
     def delete(self, kind: str, id_: str) -> None:
@@ -79,6 +81,22 @@ class Store:
     def all(self, kind: str) -> list[Document]:
         """Return every document of a kind, oldest first."""
         return [document for _, document in self.items(kind)]
+
+    def tagged(self, kind: str, tag: str) -> list[Document]:
+        """Return the documents of a kind with this tag, oldest first."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT body FROM documents WHERE kind = ? AND tag = ? ORDER BY seq", (kind, tag)
+            ).fetchall()
+        return [json.loads(row[0]) for row in rows]
+
+    def latest(self, kind: str, count: int) -> list[Document]:
+        """Return the newest documents of a kind, newest first."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT body FROM documents WHERE kind = ? ORDER BY seq DESC LIMIT ?", (kind, count)
+            ).fetchall()
+        return [json.loads(row[0]) for row in rows]
 
     def items(self, kind: str) -> list[tuple[str, Document]]:
         """Return every document of a kind with its id, oldest first."""

@@ -89,7 +89,7 @@ class Webhooks:
 
     def latest(self, count: int) -> list[Document]:
         """Return the newest deliveries, newest first, without headers and bodies."""
-        return self._store.all("delivery")[::-1][:count]
+        return self._store.latest("delivery", count)
 
     def deliver(self, delivery_id: str) -> Document | None:
         """Send one delivery now, whatever its state; return its answer."""
@@ -222,10 +222,10 @@ class Webhooks:
         return {**delivery, "headers": headers, "body": body}
 
     def _pending(self) -> list[Document]:
-        return [delivery for delivery in self._store.all("delivery") if delivery["state"] == "pending"]
+        return self._store.tagged("delivery", "pending")
 
     def _save(self, delivery: Document) -> None:
-        self._store.put("delivery", delivery["id"], delivery)
+        self._store.put("delivery", delivery["id"], delivery, tag=delivery["state"])
 
     def _milliseconds(self) -> str:
         return self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,75 @@
+"""Disputes: a buyer opens a case, which ends in favour of one side."""
+
+from __future__ import annotations
+
+from .captures import Captures
+from .desk import BUYER, MERCHANT, Desk
+from .money import money
+from .refunds import Refunds
+from .store import Document, new_id
+
+
+class Disputes:
+    """Cases about captures. PayPal's own API for them is not here: cases only show in notifications."""
+
+    def __init__(self, desk: Desk, captures: Captures, refunds: Refunds) -> None:
+        self._desk = desk
+        self._captures = captures
+        self._refunds = refunds
+
+    def open(self, capture_id: str, reason: str = "MERCHANDISE_OR_SERVICE_NOT_RECEIVED") -> Document:
+        """Let the buyer open a case; return it as PayPal represents it. Raises Problem (404)."""
+        capture = self._captures.find(capture_id)
+        id_ = f"PP-D-{new_id(6)}"
+        dispute: Document = {
+            "dispute_id": id_,
+            "create_time": self._desk.clock.iso(),
+            "update_time": self._desk.clock.iso(),
+            "disputed_transactions": [_transaction(capture)],
+            "reason": reason,
+            "status": "OPEN",
+            "dispute_amount": money(self._refunds.left(capture), capture["currency"]),
+            "dispute_life_cycle_stage": "INQUIRY",
+            "dispute_channel": "INTERNAL",
+            "links": [self._desk.link("self", f"/v1/customer/disputes/{id_}")],
+        }
+        self._desk.store.put("dispute", id_, dispute)
+        self._tell("CREATED", f"A new dispute opened with Case # {id_}", dispute)
+        return dispute
+
+    def resolve(self, dispute_id: str, favour: str) -> Document:
+        """End a case in the `seller`'s or the `buyer`'s favour, who gets the money back. Raises ValueError."""
+        dispute = self._desk.store.get("dispute", dispute_id)
+        if dispute is None or dispute["status"] != "OPEN":
+            raise ValueError(f"there is no open dispute {dispute_id}")
+        if favour not in {"seller", "buyer"}:
+            raise ValueError("a dispute is resolved in favour of the seller or the buyer")
+        outcome: Document = {"outcome_code": f"RESOLVED_{favour.upper()}_FAVOUR"}
+        capture = self._captures.find(dispute["disputed_transactions"][0]["seller_transaction_id"])
+        if favour == "buyer" and self._refunds.left(capture) > 0:
+            outcome["amount_refunded"] = money(self._refunds.left(capture), capture["currency"])
+            self._refunds.reverse(capture["id"])
+        dispute |= {
+            "status": "RESOLVED",
+            "update_time": self._desk.clock.iso(),
+            "dispute_outcome": outcome,
+        }
+        self._desk.store.put("dispute", dispute_id, dispute)
+        self._tell("RESOLVED", f"A dispute was resolved with case # {dispute_id}", dispute)
+        return dispute
+
+    def _tell(self, what: str, summary: str, dispute: Document) -> None:
+        self._desk.webhooks.notify(f"CUSTOMER.DISPUTE.{what}", "dispute", summary, dispute)
+
+
+def _transaction(capture: Document) -> Document:
+    names = BUYER["name"]
+    return {
+        "seller_transaction_id": capture["id"],
+        "invoice_number": capture["invoice_id"],
+        "custom": capture["custom_id"],
+        "transaction_status": "COMPLETED",
+        "gross_amount": money(capture["amount"], capture["currency"]),
+        "buyer": {"name": f"{names['given_name']} {names['surname']}"},
+        "seller": {"email": MERCHANT["email_address"], "merchant_id": MERCHANT["merchant_id"]},
+    }

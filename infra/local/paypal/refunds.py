@@ -1,0 +1,220 @@
+"""Money going back: refunds by the shop, refunds on PayPal's own pages, reversals by a bank."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from . import shapes
+from .captures import HAS_MONEY, Captures
+from .desk import MERCHANT, Desk
+from .ledger import Ledger
+from .money import CURRENCIES, WITHOUT_DECIMALS, money, precise, to_minor, to_value, worth
+from .problems import Problem, detail, not_found, unprocessable
+from .scripts import OUTCOMES, Script, Scripts
+from .store import Document, new_id
+
+REFUND_WITHIN = 180 * 86400
+
+
+class Refunds:
+    """Refunds and reversals of captures. Pending ones count as given back until they fail."""
+
+    def __init__(self, desk: Desk, captures: Captures, ledger: Ledger) -> None:
+        self._desk = desk
+        self._captures = captures
+        self._ledger = ledger
+        self.scripts = Scripts(desk.store, "refund")
+
+    def refund(self, capture_id: str, body: Any) -> Document:
+        """Refund a capture on the shop's request; return the refund as stored. Raises Problem."""
+        shapes.require(shapes.REFUND, body)
+        capture = self._captures.find(capture_id)
+        amount = self._refundable(capture, body.get("amount"))
+        invoice = body.get("invoice_id")
+        if invoice is not None and self._desk.store.get("refund-invoice", invoice) is not None:
+            message = "Invoice ID was previously used to refund a capture."
+            raise Problem(422, [detail("DUPLICATE_INVOICE_ID") | {"description": message}])
+        script = self.scripts.take(capture["order_id"]) or Script("completed")
+        if script.refusal is not None:
+            raise unprocessable(script.refusal)
+        refund = self._new(capture, amount, script.outcome, body)
+        if invoice is not None:
+            self._desk.store.put("refund-invoice", invoice, {"refund_id": refund["id"]})
+        return refund
+
+    def refund_in_dashboard(self, capture_id: str, value: str | None, outcome: str) -> Document:
+        """Refund as the merchant does on PayPal's own pages. Raises Problem, ValueError."""
+        if outcome not in OUTCOMES["refund"]:
+            raise ValueError(f"unknown outcome {outcome!r}: one of {', '.join(OUTCOMES['refund'])}")
+        capture = self._captures.find(capture_id)
+        return self._new(capture, self._refundable(capture, _asked(capture, value)), outcome, {})
+
+    def reverse(self, capture_id: str, value: str | None = None) -> Document:
+        """Let the buyer's bank take money back (a chargeback); return the refund-like record. Raises Problem."""
+        capture = self._captures.find(capture_id)
+        amount = self._refundable(capture, _asked(capture, value))
+        reversal = self._record(capture, amount, "COMPLETED", capture)
+        reversal["total"] = self._returned(capture) + amount
+        self._touch(reversal)
+        capture["reversed"] += amount
+        self._captures.touch(capture)
+        self._ledger.book("reversal", reversal["id"], capture, -amount)
+        self._tell("PAYMENT.CAPTURE.REVERSED", reversal, "was reversed")
+        return reversal
+
+    def settle(self, refund_id: str, completed: bool) -> Document:
+        """Let a pending refund come true, or fail. Raises ValueError if it is not pending."""
+        refund = self.find(refund_id)
+        if refund["status"] != "PENDING":
+            raise ValueError(f"refund {refund_id} is {refund['status']}, not PENDING")
+        self._end(refund, self._captures.find(refund["capture_id"]), completed)
+        return refund
+
+    def find(self, refund_id: str) -> Document:
+        """Return a refund or a reversal as stored. Raises Problem (404)."""
+        refund = self._desk.store.get("refund", refund_id)
+        if refund is None:
+            raise not_found()
+        return refund
+
+    def left(self, capture: Document) -> int:
+        """Return the minor units that neither were nor are being given back."""
+        under_way = sum(
+            refund["amount"] for refund in self._of(capture) if refund["status"] in {"COMPLETED", "PENDING"}
+        )
+        return int(capture["amount"] - under_way - capture["reversed"])
+
+    def left_to_refund(self, capture: Document) -> str | None:
+        """Return what a button may offer to refund, as PayPal's string; None where nothing."""
+        left = self.left(capture) if capture["status"] in HAS_MONEY and not capture["reversed"] else 0
+        return to_value(left, capture["currency"]) if left > 0 else None
+
+    def view(self, refund: Document) -> Document:
+        """Return PayPal's representation of a refund; a reversal has the same."""
+        amount = money(refund["amount"], refund["currency"])
+        view: Document = {
+            "id": refund["id"],
+            "status": refund["status"],
+            "amount": amount,
+            "seller_payable_breakdown": {
+                "gross_amount": amount,
+                "paypal_fee": money(0, refund["currency"]),  # PayPal keeps the fee of the sale
+                "net_amount": amount,
+                "total_refunded_amount": money(refund["total"], refund["currency"]),
+            },
+            "payer": MERCHANT,
+            "create_time": refund["create_time"],
+            "update_time": refund["update_time"],
+            "links": [
+                self._desk.link("self", f"/v2/payments/refunds/{refund['id']}"),
+                self._desk.link("up", f"/v2/payments/captures/{refund['capture_id']}"),
+            ],
+        }
+        if refund["status"] == "PENDING":
+            view["status_details"] = {"reason": "ECHECK"}
+        return view | {
+            key: refund[key] for key in ("custom_id", "invoice_id", "note_to_payer") if refund[key]
+        }
+
+    def _refundable(self, capture: Document, asked: Document | None) -> int:
+        """Return the minor units to give back: what was asked for, else all that is left. Raises Problem."""
+        if capture["status"] == "PENDING":
+            raise unprocessable("PENDING_CAPTURE")
+        if capture["status"] not in HAS_MONEY:
+            raise unprocessable("REFUND_NOT_ALLOWED")
+        if capture["reversed"]:
+            raise unprocessable("REFUND_NOT_PERMITTED_DUE_TO_CHARGEBACK")
+        left = self.left(capture)
+        if left <= 0:
+            raise unprocessable("CAPTURE_FULLY_REFUNDED")
+        if self._desk.clock.stamp() > capture["created"] + REFUND_WITHIN:
+            raise unprocessable("REFUND_TIME_LIMIT_EXCEEDED")
+        amount = left if asked is None else _minor(capture, asked)
+        if amount > left:
+            raise unprocessable("REFUND_AMOUNT_EXCEEDED")
+        if amount < left and self._disputed(capture):
+            raise unprocessable("TRANSACTION_DISPUTED")
+        return amount
+
+    def _new(self, capture: Document, amount: int, outcome: str, given: Document) -> Document:
+        refund = self._record(capture, amount, "PENDING", given)
+        refund["total"] = self._returned(capture)
+        self._touch(refund)
+        capture["refunds"].append(refund["id"])
+        self._captures.touch(capture)
+        if outcome == "pending":
+            self._tell("PAYMENT.REFUND.PENDING", refund, "is being refunded")
+        else:
+            self._end(refund, capture, outcome == "completed")
+        return refund
+
+    def _end(self, refund: Document, capture: Document, completed: bool) -> None:
+        refund["status"] = "COMPLETED" if completed else "FAILED"
+        self._touch(refund)
+        refund["total"] = self._returned(capture)
+        self._touch(refund)
+        if not completed:
+            self._tell("PAYMENT.REFUND.FAILED", refund, "could not be refunded")
+            return
+        everything = refund["total"] >= capture["amount"]
+        capture["status"] = "REFUNDED" if everything else "PARTIALLY_REFUNDED"
+        self._captures.touch(capture)
+        self._ledger.book("refund", refund["id"], capture, -refund["amount"])
+        self._tell("PAYMENT.CAPTURE.REFUNDED", refund, "was refunded")
+
+    def _record(self, capture: Document, amount: int, status: str, given: Document) -> Document:
+        record = {
+            "id": new_id(),
+            "capture_id": capture["id"],
+            "status": status,
+            "amount": amount,
+            "currency": capture["currency"],
+            "create_time": self._desk.clock.iso(),
+        }
+        return record | {key: given.get(key) for key in ("custom_id", "invoice_id", "note_to_payer")}
+
+    def _touch(self, refund: Document) -> None:
+        refund["update_time"] = self._desk.clock.iso()
+        self._desk.store.put("refund", refund["id"], refund)
+
+    def _of(self, capture: Document) -> list[Document]:
+        return [self.find(id_) for id_ in capture["refunds"]]
+
+    def _returned(self, capture: Document) -> int:
+        """Return the minor units that were given back."""
+        done = sum(refund["amount"] for refund in self._of(capture) if refund["status"] == "COMPLETED")
+        return int(done + capture["reversed"])
+
+    def _disputed(self, capture: Document) -> bool:
+        return any(
+            dispute["status"] == "OPEN"
+            and dispute["disputed_transactions"][0]["seller_transaction_id"] == capture["id"]
+            for dispute in self._desk.store.all("dispute")
+        )
+
+    def _tell(self, event: str, refund: Document, what: str) -> None:
+        summary = f"A {worth(refund['amount'], refund['currency'])} capture payment {what}"
+        self._desk.webhooks.notify(event, "refund", summary, self.view(refund))
+
+
+def _asked(capture: Document, value: str | None) -> Document | None:
+    if value is None:
+        return None
+    asked = {"currency_code": capture["currency"], "value": value}
+    shapes.require(shapes.MONEY, asked)
+    return asked
+
+
+def _minor(capture: Document, asked: Document) -> int:
+    currency, value = asked["currency_code"], asked["value"]
+    if currency not in CURRENCIES:
+        raise unprocessable("INVALID_CURRENCY_CODE", "/amount/currency_code", currency)
+    if currency != capture["currency"]:
+        raise unprocessable("REFUND_CAPTURE_CURRENCY_MISMATCH", "/amount/currency_code", currency)
+    if not precise(value, currency):
+        issue = "DECIMALS_NOT_SUPPORTED" if currency in WITHOUT_DECIMALS else "DECIMAL_PRECISION"
+        raise unprocessable(issue, "/amount/value", value)
+    if Decimal(value) <= 0:
+        raise unprocessable("CANNOT_BE_ZERO_OR_NEGATIVE", "/amount/value", value)
+    return to_minor(value, currency)

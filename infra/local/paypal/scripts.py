@@ -1,0 +1,66 @@
+"""What coming captures and refunds shall end in: decided beforehand, used in turn."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from .store import Store, new_id
+
+OUTCOMES = {
+    "capture": ("completed", "pending", "declined", "failed"),
+    "refund": ("completed", "pending", "failed"),
+}
+PENDING_REASONS = (
+    "ECHECK",
+    "INTERNATIONAL_WITHDRAWAL",
+    "OTHER",
+    "PENDING_REVIEW",
+    "RECEIVING_PREFERENCE_MANDATES_MANUAL_ACTION",
+    "TRANSACTION_APPROVED_AWAITING_FUNDING",
+    "UNILATERAL",
+    "VERIFICATION_REQUIRED",
+)
+
+
+@dataclass(frozen=True)
+class Script:
+    """An outcome, or the ISSUE of a 422; what is not None makes the capture differ from its order."""
+
+    outcome: str
+    order_id: str | None = None
+    reason: str | None = None
+    value: str | None = None
+    currency: str | None = None
+    custom_id: str | None = None
+    merchant_id: str | None = None
+
+    @property
+    def refusal(self) -> str | None:
+        """Return the issue, if the outcome is a refusal."""
+        return self.outcome if self.outcome.isupper() else None
+
+
+class Scripts:
+    """The scripts of one kind, `capture` or `refund`."""
+
+    def __init__(self, store: Store, kind: str) -> None:
+        self._store = store
+        self._kind = f"{kind}-script"
+        self._outcomes = OUTCOMES[kind]
+
+    def add(self, script: Script) -> None:
+        """Line up a script. Raises ValueError."""
+        if script.outcome not in self._outcomes and script.refusal is None:
+            known = ", ".join(self._outcomes)
+            raise ValueError(f"unknown outcome {script.outcome!r}: {known}, or an ISSUE")
+        if script.reason is not None and script.reason not in PENDING_REASONS:
+            raise ValueError(f"unknown reason {script.reason!r}: one of {', '.join(PENDING_REASONS)}")
+        self._store.put(self._kind, new_id(), asdict(script))
+
+    def take(self, order_id: str) -> Script | None:
+        """Use up the oldest script that fits this order."""
+        for id_, stored in self._store.items(self._kind):
+            if stored["order_id"] in (None, order_id):
+                self._store.delete(self._kind, id_)
+                return Script(**stored)
+        return None
