@@ -10,6 +10,7 @@ from pynamodb.expressions.update import Action
 from chalicelib.storage import Table, TableMeta, table_name
 
 SLUG = re.compile(r"[A-Za-z0-9-]{1,40}", re.ASCII)
+MOST_PIECES = 20  # of one SKU in one cart
 
 
 class Product(Table):
@@ -44,7 +45,9 @@ class Stock(Table):
 
     sku = UnicodeAttribute(hash_key=True)
     available = NumberAttribute()
-    slug = UnicodeAttribute(null=True)
+    slug = UnicodeAttribute(
+        null=True
+    )  # None: the variant was dropped, and the SKU is free for another product
     price = NumberAttribute(null=True)  # minor units, tax included
     sale_price = NumberAttribute(null=True)
 
@@ -93,3 +96,4 @@ class Word(Table):
     entry = UnicodeAttribute(range_key=True)  # word#slug
     slug = UnicodeAttribute()
     in_name = BooleanAttribute(default=False)
+    version = NumberAttribute(default=0)  # of the product that the row was written for

@@ -1,10 +1,20 @@
 """What shoppers see of the catalog: lists, a product, today's offers. Nothing here scans a table."""
 
-from collections.abc import Iterable, Mapping
+import base64
+import binascii
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from chalicelib.catalog.models import Product, Stock
-from chalicelib.storage import read_many
+from botocore.exceptions import BotoCoreError, ClientError
+from pynamodb.exceptions import PynamoDBException
+
+from chalicelib import clock
+from chalicelib.catalog.models import SLUG, Listing, Product, Stock
+from chalicelib.config import settings
+from chalicelib.errors import BadInput, NotFound
+from chalicelib.storage import get, read_many
 
 PAGE = 24
 FEW = 5  # from here on shoppers are told how many are left
@@ -12,6 +22,7 @@ SORTS = ("newest", "price", "name")
 EVERYTHING = "all"
 CATEGORIES = "categories"
 MOST_BYTES_OF_A_KEY = 1024  # DynamoDB's limit for a range key
+log = logging.getLogger("awning")
 
 
 @dataclass(frozen=True)
@@ -190,3 +201,179 @@ def price_of(stocks: Iterable[Stock]) -> Price | None:
     lowest = priced[0]
     was = None if lowest.sale_price is None else int(lowest.price)
     return Price(lowest.price_today, was, priced[-1].price_today > lowest.price_today)
+
+
+# -- categories -------------------------------------------------------------------------------------------
+
+
+class _Shelf:
+    """The categories as last read, and when. Every page names them, so they are not read for every page."""
+
+    known: tuple[Category, ...] = ()
+    read_at = 0.0
+    failed_at = 0.0
+
+
+_shelf = _Shelf()
+
+
+def forget() -> None:
+    """Forget the categories: whoever changes them wants to see it at once."""
+    global _shelf
+    _shelf = _Shelf()
+
+
+def _is_recent(moment: float) -> bool:
+    return clock.now().timestamp() - moment < settings.shop.page_seconds
+
+
+def read_categories() -> tuple[Category, ...]:
+    """Read the categories in the shop's order, as they are now."""
+    rows = Listing.query(CATEGORIES, consistent_read=True)
+    return tuple({row.slug: Category(row.slug, row.name, row.text or "") for row in rows}.values())
+
+
+def categories() -> tuple[Category, ...]:
+    """List the categories in the shop's order, at most some seconds old."""
+    if not _is_recent(_shelf.read_at):
+        _shelf.known = read_categories()
+        _shelf.read_at = clock.now().timestamp()
+    return _shelf.known
+
+
+def categories_if_possible() -> tuple[Category, ...]:
+    """List the categories; where the table does not answer, the last ones known. Never raises."""
+    if _is_recent(_shelf.failed_at):
+        return _shelf.known  # error pages are to be quick: no second wait for a table that was just silent
+    try:
+        return categories()
+    except (PynamoDBException, ClientError, BotoCoreError):
+        log.exception("the categories could not be read")
+        _shelf.failed_at = clock.now().timestamp()
+        return _shelf.known
+
+
+def get_category(slug: str) -> Category:
+    """Find a category. Raises NotFound."""
+    for category in categories():
+        if category.slug == slug:
+            return category
+    raise NotFound("We have no such category.")
+
+
+# -- lists ------------------------------------------------------------------------------------------------
+
+
+def list_page(group: str, sort: str, after: str | None) -> ListPage:
+    """Read a page of a category or of everything: one Query, then prices and stock of what is shown, live.
+
+    `after` is a `next_after` of the same list. Raises BadInput for another sort or token.
+    """
+    if sort not in SORTS:
+        raise BadInput("Lists can be sorted by newest, price or name.")
+    listed = f"{group}#{sort}"
+    newest_first = sort == "newest"
+    beyond = None
+    if after is not None:
+        position = _read_token(after, listed)
+        beyond = Listing.position < position if newest_first else Listing.position > position
+    rows = list(Listing.query(listed, beyond, limit=PAGE + 1, scan_index_forward=not newest_first))
+    shown = rows[:PAGE]
+    next_after = _token(listed, shown[-1].position) if len(rows) > PAGE else None
+    return ListPage(cards(shown), next_after)
+
+
+def cards(rows: Iterable[Listing]) -> list[Card]:
+    """Make cards of listing rows, with today's prices and stock."""
+    rows = list(rows)
+    stocks = read_many({Stock: [sku for row in rows for sku in row.skus]}, consistent=False)[Stock]
+    found = []
+    for row in rows:
+        variants = [stocks[sku] for sku in row.skus if sku in stocks]
+        card = make_card(row.slug, row.name, row.picture, row.alt or "", variants)
+        if card is not None:
+            found.append(card)
+    return found
+
+
+def make_card(slug: str, name: str, picture: str | None, alt: str, stocks: list[Stock]) -> Card | None:
+    """Make a product's card; None where none of its variants has a price."""
+    today = price_of(stocks)
+    if today is None:
+        return None
+    return Card(
+        slug=slug,
+        name=name,
+        picture=picture,
+        alt=alt,
+        price=today.price,
+        was=today.was,
+        varies=today.varies,
+        sold_out=all(stock.available <= 0 for stock in stocks),
+    )
+
+
+def _token(listed: str, position: str) -> str:
+    return base64.urlsafe_b64encode(f"{listed}\n{position}".encode()).decode().rstrip("=")
+
+
+def _read_token(token: str, listed: str) -> str:
+    refusal = BadInput(
+        "This page's address is incomplete or belongs to another list. Please start at the first page."
+    )
+    try:
+        text = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise refusal from error
+    token_of, _, position = text.partition("\n")
+    if token_of != listed or not 0 < len(position.encode()) <= MOST_BYTES_OF_A_KEY:
+        raise refusal
+    return position
+
+
+def visible_slugs() -> Iterator[str]:
+    """Name every product that has a page, by Query, newest first."""
+    for row in Listing.query(f"{EVERYTHING}#newest", scan_index_forward=False):
+        yield row.slug
+
+
+# -- one product ------------------------------------------------------------------------------------------
+
+
+def product_view(slug: str) -> ProductView:
+    """Read a product for its page, with today's prices and stock. Raises NotFound, for hidden ones too."""
+    product = get(Product, slug, consistent=False) if SLUG.fullmatch(slug) else None
+    if product is None or product.hidden:
+        raise NotFound("We have no such product. Perhaps it has sold out for good.")
+    skus = [variant["sku"] for variant in product.variants]
+    stocks = read_many({Stock: skus}, consistent=False)[Stock]
+    today = price_of(stocks.values())
+    if today is None:
+        raise NotFound("This product has no price yet.")
+    several = len(product.variants) > 1
+    variants = [(variant, stocks.get(variant["sku"])) for variant in product.variants]
+    category = next((c for c in categories() if c.slug == product.category), None)
+    return ProductView(
+        slug=product.slug,
+        name=product.name,
+        text=product.text,
+        category_slug=product.category,
+        category_name=category.name if category else product.category,
+        pictures=[Picture(**picture) for picture in product.pictures],
+        variants=[_variant(variant, stock, several) for variant, stock in variants if stock is not None],
+        price=today.price,
+        was=today.was,
+        varies=today.varies,
+    )
+
+
+def _variant(variant: Mapping[str, Any], stock: Stock, several: bool) -> VariantView:
+    today = price_of([stock]) or Price(0, None)
+    return VariantView(
+        sku=stock.sku,
+        label=label_of(variant["options"]) if several else "",
+        options=variant["options"],
+        price=today.price,
+        was=today.was,
+        available=max(0, int(stock.available)),
+    )

@@ -1,0 +1,371 @@
+"""What staff or a file say of the catalog, checked and written: products with their stock, categories."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from typing import NamedTuple
+
+from chalicelib import clock, money
+from chalicelib.catalog import search, service
+from chalicelib.catalog.models import SLUG, Listing, Product, Stock
+from chalicelib.catalog.service import CATEGORIES, EVERYTHING, SORTS, Category, Picture
+from chalicelib.config import settings
+from chalicelib.errors import BadInput, Busy, Conflict
+from chalicelib.storage import Refused, Transaction, Unknown, get, read_many
+
+MOST_VARIANTS = 40  # with six places in lists, twice over, a product fits into one transaction of 100 writes
+MOST_OPTIONS = 4
+MOST_PICTURES = 12
+MOST_CATEGORIES = 50
+MOST_IN_STOCK = 1_000_000
+LONGEST_NAME = 120
+LONGEST_OPTION = 60
+LONGEST_ALT = 300
+LONGEST_TEXT = 10_000
+LETTERS_SORTED = 200  # of a name; a range key has 1,024 bytes
+PICTURE_KEY = re.compile(r"pictures/[0-9a-f]{16}\.[a-z]{3,4}", re.ASCII)
+SLUG_RULE = "may have 1 to 40 letters (A to Z), digits and hyphens, nothing else"
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+
+
+@dataclass(frozen=True)
+class VariantDraft:
+    """What a variant should be; prices in minor units. `stock` counts only for a SKU that is new."""
+
+    sku: str
+    options: Mapping[str, str]
+    price: int
+    sale_price: int | None
+    stock: int
+
+
+@dataclass(frozen=True)
+class ProductDraft:
+    """What a product should be, all of it. `added` None: as it was, or today."""
+
+    slug: str
+    name: str
+    text: str
+    category: str
+    tax_rate: str
+    added: str | None
+    hidden: bool
+    pictures: Sequence[Picture]
+    variants: Sequence[VariantDraft]
+
+
+class Problem(NamedTuple):
+    """What is wrong with a draft, and where: ("variants", 2, "sale_price")."""
+
+    path: tuple[str | int, ...]
+    words: str
+
+
+class Saved(Enum):
+    """What saving did."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    SAME = "as it was"
+
+
+# -- checking ---------------------------------------------------------------------------------------------
+
+
+def problems_of_category(draft: Category) -> Iterator[Problem]:
+    """List what is wrong with a category."""
+    if not SLUG.fullmatch(draft.slug) or draft.slug == EVERYTHING:
+        yield Problem(("slug",), f"A category's slug {SLUG_RULE}; “{EVERYTHING}” is taken.")
+    yield from _text_problems(("name",), draft.name, LONGEST_NAME)
+    yield from _long_text_problems(("text",), draft.text)
+
+
+def problems_of_product(draft: ProductDraft) -> Iterator[Problem]:
+    """List what is wrong with a product, apart from what only the tables know."""
+    if not SLUG.fullmatch(draft.slug):
+        yield Problem(("slug",), f"The slug {SLUG_RULE}.")
+    yield from _text_problems(("name",), draft.name, LONGEST_NAME)
+    yield from _long_text_problems(("text",), draft.text)
+    if not SLUG.fullmatch(draft.category):
+        yield Problem(("category",), f"A category's slug {SLUG_RULE}.")
+    try:
+        money.parse_rate(draft.tax_rate)
+    except ValueError as error:
+        yield Problem(("tax_rate",), f"{error}.")
+    if draft.added is not None and not _is_date(draft.added):
+        yield Problem(("added",), f"{draft.added!r} is not a date such as 2026-11-22.")
+    yield from _picture_problems(draft.pictures)
+    if not 1 <= len(draft.variants) <= MOST_VARIANTS:
+        yield Problem(
+            ("variants",), f"A product has 1 to {MOST_VARIANTS} variants, not {len(draft.variants)}."
+        )
+    for number, variant in enumerate(draft.variants):
+        for path, words in _variant_problems(variant):
+            yield Problem(("variants", number, *path), words)
+    yield from _differences(draft.variants)
+
+
+def _picture_problems(pictures: Sequence[Picture]) -> Iterator[Problem]:
+    if len(pictures) > MOST_PICTURES:
+        yield Problem(("pictures",), f"A product has at most {MOST_PICTURES} pictures.")
+    for number, picture in enumerate(pictures):
+        if not PICTURE_KEY.fullmatch(picture.key):
+            yield Problem(
+                ("pictures", number, "key"), "This is not the key of a picture in the media bucket."
+            )
+        yield from _text_problems(("pictures", number, "alt"), picture.alt, LONGEST_ALT)
+
+
+def _variant_problems(variant: VariantDraft) -> Iterator[Problem]:
+    if not SLUG.fullmatch(variant.sku):
+        yield Problem(("sku",), f"A SKU {SLUG_RULE}.")
+    if len(variant.options) > MOST_OPTIONS:
+        yield Problem(("options",), f"A variant has at most {MOST_OPTIONS} options.")
+    for name, value in variant.options.items():
+        yield from _text_problems(("options", name), name, LONGEST_OPTION)
+        yield from _text_problems(("options", name), value, LONGEST_OPTION)
+    if not 0 < variant.price <= money.LARGEST:
+        yield Problem(("price",), "The price must be more than nothing.")
+    if variant.sale_price is not None and not 0 < variant.sale_price < variant.price:
+        yield Problem(("sale_price",), "The sale price must be more than nothing and below the price.")
+    if not 0 <= variant.stock <= MOST_IN_STOCK:
+        yield Problem(("stock",), f"The stock must be a number from 0 to {MOST_IN_STOCK:,}.")
+
+
+def _differences(variants: Sequence[VariantDraft]) -> Iterator[Problem]:
+    """Find variants that cannot be told apart, or that differ in the names of their options."""
+    skus: set[str] = set()
+    choices: set[tuple[str, ...]] = set()
+    for number, variant in enumerate(variants):
+        choice = tuple(variant.options.values())
+        if variant.sku in skus:
+            yield Problem(("variants", number, "sku"), f"The SKU {variant.sku} is there twice.")
+        if list(variant.options) != list(variants[0].options):
+            wanted = ", ".join(variants[0].options) or "none"
+            yield Problem(
+                ("variants", number, "options"),
+                f"All variants of a product have the same options in the same order, here: {wanted}.",
+            )
+        elif choice in choices:
+            yield Problem(
+                ("variants", number, "options"), "Another variant of this product has the same options."
+            )
+        skus.add(variant.sku)
+        choices.add(choice)
+
+
+def _text_problems(path: tuple[str | int, ...], text: str, longest: int) -> Iterator[Problem]:
+    if not text.strip():
+        yield Problem(path, "This must not be empty.")
+    elif text != text.strip():
+        yield Problem(path, "This must not begin or end with white space.")
+    elif len(text) > longest:
+        yield Problem(path, f"This has {len(text)} characters; at most {longest} fit.")
+    elif _UNPRINTABLE.search(text):
+        yield Problem(path, "This must be one line without control characters.")
+
+
+def _long_text_problems(path: tuple[str | int, ...], text: str) -> Iterator[Problem]:
+    if len(text) > LONGEST_TEXT:
+        yield Problem(path, f"This has {len(text):,} characters; at most {LONGEST_TEXT:,} fit.")
+    elif _UNPRINTABLE.search(text.replace("\n", "")):
+        yield Problem(path, "This must not have control characters other than line breaks.")
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+# -- products ---------------------------------------------------------------------------------------------
+
+
+def save_product(draft: ProductDraft) -> Saved:
+    """Write a product in one transaction with its places in lists and its stock rows.
+
+    Known SKUs keep their pieces. What is already so is not written. Raises BadInput for a bad draft, Conflict
+    where a SKU is another product's, Busy where others keep changing the same product.
+    """
+    for problem in problems_of_product(draft):
+        raise BadInput(problem.words)
+    names = {category.slug: category.name for category in service.read_categories()}
+    if draft.category not in names:
+        raise BadInput(f"There is no category “{draft.category}”.")
+    for _ in range(5):
+        try:
+            return _save(draft, names[draft.category])
+        except (Refused, Unknown):
+            continue  # somebody else was quicker, or no answer came: read again
+    raise Busy("This product is being changed by somebody else. Please try again.")
+
+
+def owners(skus: Sequence[str]) -> dict[str, str]:
+    """Tell whose variants SKUs are: SKU → slug. Free and unknown ones are missing."""
+    stocks = read_many({Stock: skus})[Stock]
+    return {sku: stock.slug for sku, stock in stocks.items() if stock.slug is not None}
+
+
+def _save(draft: ProductDraft, category_name: str) -> Saved:
+    old = get(Product, draft.slug)
+    dropped = _dropped(draft, old)
+    skus = [*(variant.sku for variant in draft.variants), *dropped]
+    stocks = read_many({Stock: skus})[Stock]
+    transaction = Transaction()
+    sells_anew = _write_stock(transaction, draft, stocks)
+    _free_skus(transaction, draft.slug, [sku for sku in dropped if sku in stocks])
+    product, words = _product(draft, old, category_name)
+    if old is not None and not sells_anew and _content(old) == _content(product):
+        return Saved.SAME
+    _write_product(transaction, product, old, [variant.sku for variant in draft.variants])
+    old_words = search.stored_words(old) if old is not None else {}
+    search.add_words(product, words, old_words)
+    transaction.commit()
+    search.remove_words(product, [word for word in old_words if word not in words])
+    return Saved.ADDED if old is None else Saved.CHANGED
+
+
+def _dropped(draft: ProductDraft, old: Product | None) -> list[str]:
+    kept = {variant.sku for variant in draft.variants}
+    return [variant["sku"] for variant in old.variants if variant["sku"] not in kept] if old else []
+
+
+def _product(draft: ProductDraft, old: Product | None, category_name: str) -> tuple[Product, dict[str, bool]]:
+    """Make the product's new row, and its words: word → whether it is in the name."""
+    today = clock.now().astimezone(settings.timezone).date().isoformat()
+    product = Product(
+        draft.slug,
+        name=draft.name,
+        text=draft.text,
+        category=draft.category,
+        tax_rate=money.parse_rate(draft.tax_rate),
+        added=draft.added or (old.added if old is not None else today),
+        hidden=draft.hidden,
+        pictures=[{"key": picture.key, "alt": picture.alt} for picture in draft.pictures],
+        variants=[{"sku": variant.sku, "options": dict(variant.options)} for variant in draft.variants],
+        version=(old.version if old is not None else 0) + 1,
+    )
+    words = {} if draft.hidden else search.words_of(product, category_name)
+    product.words = sorted(words)
+    product.listed = [] if draft.hidden else _places(product, draft.variants)
+    return product, words
+
+
+def _places(product: Product, variants: Sequence[VariantDraft]) -> list[list[str]]:
+    """Name a visible product's rows in `listings`: [group, position] for each group and order."""
+    lowest = min(variant.price if variant.sale_price is None else variant.sale_price for variant in variants)
+    spoken = " ".join(search.words(product.name))[:LETTERS_SORTED]
+    values = {"newest": product.added, "price": f"{lowest:012d}", "name": spoken}
+    return [
+        [f"{group}#{sort}", f"{values[sort]}#{product.slug}"]
+        for group in (EVERYTHING, product.category)
+        for sort in SORTS
+    ]
+
+
+def _content(product: Product) -> dict[str, object]:
+    return {name: value for name, value in product.serialize().items() if name != "version"}
+
+
+def _write_product(transaction: Transaction, product: Product, old: Product | None, skus: list[str]) -> None:
+    unchanged = Product.slug.does_not_exist() if old is None else Product.version == old.version
+    transaction.put("product", product, unchanged)
+    picture = product.pictures[0] if product.pictures else {"key": None, "alt": None}
+    for group, position in product.listed:
+        row = Listing(
+            group,
+            position,
+            slug=product.slug,
+            name=product.name,
+            picture=picture["key"],
+            alt=picture["alt"],
+            skus=skus,
+        )
+        transaction.put(f"{group}#{position}", row)
+    for group, position in old.listed if old is not None else []:
+        if [group, position] not in product.listed:
+            transaction.delete(f"{group}#{position}", Listing(group, position))
+
+
+def _write_stock(transaction: Transaction, draft: ProductDraft, stocks: Mapping[str, Stock]) -> bool:
+    """Add SKUs that are new with their pieces, and give known ones their prices. Tell whether any differs.
+
+    Raises Conflict for another product's SKU.
+    """
+    differs = False
+    for variant in draft.variants:
+        known = stocks.get(variant.sku)
+        if known is None:
+            row = Stock(
+                variant.sku,
+                slug=draft.slug,
+                price=variant.price,
+                sale_price=variant.sale_price,
+                available=variant.stock,
+            )
+            transaction.put(f"stock#{variant.sku}", row, Stock.sku.does_not_exist())
+        elif known.slug not in (None, draft.slug):
+            raise Conflict(f"The SKU {variant.sku} belongs to the product “{known.slug}”.")
+        elif (known.slug, known.price, known.sale_price) != (draft.slug, variant.price, variant.sale_price):
+            _write_price(transaction, draft.slug, variant)
+        else:
+            continue
+        differs = True
+    return differs
+
+
+def _write_price(transaction: Transaction, slug: str, variant: VariantDraft) -> None:
+    # Never `available`: what was sold since the merchant wrote it down stays sold.
+    sale = (
+        Stock.sale_price.remove() if variant.sale_price is None else Stock.sale_price.set(variant.sale_price)
+    )
+    actions = [Stock.slug.set(slug), Stock.price.set(variant.price), sale]
+    ours = Stock.slug.does_not_exist() | (Stock.slug == slug)
+    transaction.update(f"stock#{variant.sku}", Stock(variant.sku), actions, ours)
+
+
+def _free_skus(transaction: Transaction, slug: str, skus: Sequence[str]) -> None:
+    """Leave dropped variants' pieces where orders may put more back, but let nobody buy them."""
+    for sku in skus:
+        transaction.update(f"stock#{sku}", Stock(sku), [Stock.slug.remove()], Stock.slug == slug)
+
+
+# -- categories -------------------------------------------------------------------------------------------
+
+
+def save_categories(drafts: Sequence[Category]) -> bool:
+    """Write all the shop's categories in their order, and tell whether anything was different.
+
+    Raises BadInput for bad drafts, Conflict where a category would go that still shows products.
+    """
+    _check_categories(drafts)
+    old = {row.position: row for row in Listing.query(CATEGORIES, consistent_read=True)}
+    new = {f"{place:04d}#{draft.slug}": draft for place, draft in enumerate(drafts, 1)}
+    for slug in {row.slug for row in old.values()} - {draft.slug for draft in drafts}:
+        if next(iter(Listing.query(f"{slug}#newest", limit=1, consistent_read=True)), None) is not None:
+            raise Conflict(f"The category “{slug}” still has products.")
+    transaction = Transaction()
+    changes = [position for position in old if position not in new]
+    for position in changes:
+        transaction.delete(position, Listing(CATEGORIES, position))
+    for position, draft in new.items():
+        row = Listing(CATEGORIES, position, slug=draft.slug, name=draft.name, text=draft.text)
+        if position not in old or old[position].serialize() != row.serialize():
+            transaction.put(position, row)
+            changes.append(position)
+    transaction.commit()
+    service.forget()
+    return bool(changes)
+
+
+def _check_categories(drafts: Sequence[Category]) -> None:
+    for draft in drafts:
+        for problem in problems_of_category(draft):
+            raise BadInput(problem.words)
+    if len({draft.slug for draft in drafts}) < len(drafts):
+        raise BadInput("Two categories have the same slug.")
+    if len(drafts) > MOST_CATEGORIES:
+        raise BadInput(f"The shop has room for {MOST_CATEGORIES} categories.")

@@ -1,0 +1,135 @@
+"""The pages that are the same for everybody: shop, categories, products, search, and what robots read."""
+
+import unicodedata
+from collections.abc import Mapping
+from html import escape
+from itertools import islice
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib.catalog import linked_data, service
+from chalicelib.catalog.models import MOST_PIECES
+from chalicelib.catalog.search import search
+from chalicelib.config import settings
+from chalicelib.web import requests
+from chalicelib.web.cache import public_page
+from chalicelib.web.pages import absolute_url, public_context_processor, render_public, url
+from chalicelib.web.routing import Routes
+
+routes = Routes(__name__)
+LONGEST_QUESTION = 200
+MOST_ADDRESSES = 50_000  # in one sitemap
+
+
+@public_context_processor
+def shop_and_categories() -> Mapping[str, Any]:
+    """Feed what every page's head and foot show."""
+    return {
+        "shop": settings.shop,
+        "currency": settings.currency,
+        "categories": service.categories_if_possible(),
+    }
+
+
+@routes.get("/")
+def shop_page(request: Request) -> Response:
+    """Show everything in the shop."""
+    return _list(request, "/", None)
+
+
+@routes.get("/categories/{slug}")
+def category_page(request: Request, slug: str) -> Response:
+    """Show a category."""
+    return _list(request, f"/categories/{slug}", slug)
+
+
+def _list(request: Request, path: str, slug: str | None) -> Response:
+    sort = requests.query(request, "sort") or "newest"
+    after = requests.query(request, "after")
+
+    def make() -> str:
+        category = service.get_category(slug) if slug is not None else None
+        page = service.list_page(slug or service.EVERYTHING, sort, after)
+        return render_public(
+            "catalog/list.html",
+            category=category,
+            products=page.products,
+            next_after=page.next_after,
+            first_page=after is None,
+            sort=sort,
+            path=path,
+        )
+
+    return public_page(request, (path, sort, after or ""), make)
+
+
+@routes.get("/products/{slug}")
+def product_page(request: Request, slug: str) -> Response:
+    """Show a product."""
+
+    def make() -> str:
+        product = service.product_view(slug)
+        return render_public(
+            "catalog/product.html",
+            product=product,
+            selected=product.selected,
+            json_ld=linked_data.documents(product),
+            most=MOST_PIECES,
+        )
+
+    return public_page(request, (f"/products/{slug}",), make)
+
+
+@routes.get("/search")
+def search_page(request: Request) -> Response:
+    """Show what a question finds."""
+    question = _normalised(requests.query(request, "q") or "")
+
+    def make() -> str:
+        found = search(question)
+        return render_public(
+            "catalog/search.html",
+            q=question,
+            products=found.products,
+            more=found.more,
+            message=found.message,
+        )
+
+    return public_page(request, ("/search", question), make)
+
+
+def _normalised(question: str) -> str:
+    # One page for what differs only in white space; what cannot be printed, half surrogates too, becomes some.
+    printable = "".join(
+        " " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in question
+    )
+    return " ".join(unicodedata.normalize("NFC", printable).split())[:LONGEST_QUESTION].strip()
+
+
+@routes.get("/sitemap.xml")
+def sitemap(request: Request) -> Response:
+    """List every public page for search engines."""
+
+    def make() -> str:
+        paths = ["/", *(f"/categories/{category.slug}" for category in service.categories())]
+        products = (
+            f"/products/{slug}" for slug in islice(service.visible_slugs(), MOST_ADDRESSES - len(paths))
+        )
+        entries = [f"<url><loc>{escape(absolute_url(path))}</loc></url>" for path in (*paths, *products)]
+        opening = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
+        return "\n".join([opening, *entries, "</urlset>\n"])
+
+    return public_page(request, ("/sitemap.xml",), make, "application/xml; charset=utf-8")
+
+
+@routes.get("/robots.txt")
+def robots(request: Request) -> Response:
+    """Tell robots what is of no use to them. Under a path prefix they look elsewhere, at the host's root."""
+
+    def make() -> str:
+        closed = ("/cart", "/checkout", "/orders/", "/payments/", "/search", "/staff/")
+        rules = ["User-agent: *", *(f"Disallow: {url(path)}" for path in closed)]
+        return "\n".join([*rules, f"Sitemap: {absolute_url('/sitemap.xml')}", ""])
+
+    return public_page(request, ("/robots.txt",), make, "text/plain; charset=utf-8")

@@ -1,0 +1,144 @@
+"""Prefix search over all words of all products: an inverted index, asked by Query."""
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pynamodb.exceptions import DeleteError
+
+from chalicelib.catalog.models import Product, Stock, Word
+from chalicelib.catalog.service import Card, Picture, make_card
+from chalicelib.storage import is_refused, read_many
+
+MOST_WORDS = 8
+MOST_LETTERS = 40  # longer words are cut, in the index and in questions alike
+FEWEST_LETTERS = 2
+MOST_SHOWN = 48
+MOST_CHECKED = 100  # one BatchGetItem
+# A prefix that more rows than this begin with tells nothing; the other words decide, and hits are checked anyway.
+MOST_ROWS = 1000
+# What NFKD leaves whole, written as people type it who lack the key.
+_PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search shows; `message` says in words why nothing was looked up."""
+
+    products: list[Card]
+    more: bool = False
+    message: str | None = None
+
+
+def words(text: str) -> Iterator[str]:
+    """Split a text into words without case and accents: letters and digits of every script."""
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(_PLAIN)
+    kinds = ((letter, unicodedata.category(letter)[0]) for letter in plain)
+    kept = "".join(letter if kind in "LN" else " " for letter, kind in kinds if kind != "M")
+    for word in kept.split():
+        yield word[:MOST_LETTERS]
+
+
+def words_of(product: Product, category_name: str) -> dict[str, bool]:
+    """List the words a product is found by, and whether each is in its name."""
+    texts = [product.text, category_name]
+    for variant in product.variants:
+        texts += [variant["sku"], *variant["options"], *variant["options"].values()]
+    found = dict.fromkeys(words(" ".join(texts)), False)
+    return found | dict.fromkeys(words(product.name), True)
+
+
+def stored_words(product: Product) -> dict[str, bool]:
+    """List the words that are in the index for a product as it was read."""
+    in_name = set(words(product.name))
+    return {word: word in in_name for word in product.words}
+
+
+def add_words(product: Product, new: dict[str, bool], old: dict[str, bool]) -> None:
+    """Write what the index lacks, before the product is written."""
+    with Word.batch_write() as batch:
+        for word, in_name in new.items():
+            if old.get(word) != in_name:
+                row = _row(word, product.slug)
+                row.in_name, row.version = in_name, product.version
+                batch.save(row)
+
+
+def remove_words(product: Product, gone: Iterable[str]) -> None:
+    """Delete words from the index, after the product was written. One that a later change wrote again stays."""
+    for word in gone:
+        try:
+            _row(word, product.slug).delete(condition=Word.version < product.version)
+        except DeleteError as error:
+            if not is_refused(error):
+                raise
+
+
+def _row(word: str, slug: str) -> Word:
+    return Word(_letters(word), f"{word}#{slug}", slug=slug)
+
+
+def _letters(word: str) -> str:
+    return word[:FEWEST_LETTERS]
+
+
+def search(question: str) -> Found:
+    """Find the products that have, for each word of a question, a word that begins with it; best first."""
+    asked = list(dict.fromkeys(words(question)))
+    if not asked:
+        return Found([])
+    if len(asked) > MOST_WORDS:
+        return Found([], message=f"Please search for at most {MOST_WORDS} words.")
+    telling = [word for word in asked if len(word) >= FEWEST_LETTERS]
+    if not telling:
+        return Found([], message="Please type at least two letters of a word.")
+    hits = _hits(telling)
+    best = sorted(hits, key=lambda slug: (-hits[slug], slug))[:MOST_CHECKED]
+    products = _checked(best, asked)
+    shown = _cards(products[:MOST_SHOWN])
+    return Found(shown, more=len(products) > MOST_SHOWN or len(hits) > MOST_CHECKED)
+
+
+def _hits(asked: list[str]) -> dict[str, int]:
+    """Find slug → how many of the words are in the product's name, for products that have them all."""
+    whole: list[dict[str, bool]] = []
+    cut: list[dict[str, bool]] = []
+    for word in asked:
+        rows = list(Word.query(_letters(word), Word.entry.startswith(word), limit=MOST_ROWS))
+        slugs: dict[str, bool] = {}
+        for row in rows:
+            slugs[row.slug] = slugs.get(row.slug, False) or row.in_name
+        (cut if len(rows) == MOST_ROWS else whole).append(slugs)
+    demanded = whole or cut
+    common = set.intersection(*(set(slugs) for slugs in demanded))
+    return {slug: sum(slugs.get(slug, False) for slugs in (*whole, *cut)) for slug in common}
+
+
+def _checked(slugs: list[str], asked: list[str]) -> list[Product]:
+    """Read what was hit; keep what is there, visible and still has the words, name hits first, then by name."""
+    found = read_many({Product: slugs}, consistent=False)[Product]
+    kept = []
+    for product in found.values():
+        if not product.hidden and all(_begins(word, product.words) for word in asked):
+            in_name = list(words(product.name))
+            score = sum(_begins(word, in_name) for word in asked)
+            kept.append((-score, " ".join(in_name), product.slug, product))
+    return [product for *_, product in sorted(kept, key=lambda entry: entry[:3])]
+
+
+def _begins(beginning: str, candidates: list[str]) -> bool:
+    return any(word.startswith(beginning) for word in candidates)
+
+
+def _cards(products: list[Product]) -> list[Card]:
+    skus = [variant["sku"] for product in products for variant in product.variants]
+    stocks = read_many({Stock: skus}, consistent=False)[Stock]
+    found = []
+    for product in products:
+        variants = [stocks[variant["sku"]] for variant in product.variants if variant["sku"] in stocks]
+        picture = next((Picture(**each) for each in product.pictures), None)
+        key, alt = (picture.key, picture.alt) if picture else (None, "")
+        card = make_card(product.slug, product.name, key, alt, variants)
+        if card is not None:
+            found.append(card)
+    return found
