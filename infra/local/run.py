@@ -6,14 +6,13 @@ it (default: the next ones that are free).
 
 import argparse
 import contextlib
-import fcntl
 import os
 import select
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
@@ -22,6 +21,7 @@ from watchfiles import watch
 from infra.local.cloud import LocalCloud, without_aws_settings
 from infra.local.pieces import HOST, Piece, PieceFailed, PortInUse, answers, is_free
 from infra.local.shop import ROOT, prefix_of
+from infra.local.state import State
 
 START_SECONDS = 20.0
 SHOP_START_SECONDS = 60.0
@@ -40,22 +40,25 @@ STANDIN_ID, STANDIN_SECRET, STANDIN_WEBHOOK = "standin-client", "standin-secret"
 class Ports:
     """Which piece listens where."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        """Read and choose; raise PortInUse, or PieceFailed for what is no port."""
+    def __init__(self, environment: Mapping[str, str], *, shop_runs: bool = True) -> None:
+        """Read and choose; raise PortInUse, or PieceFailed for what is no port.
+
+        Where the shop does not run, its port need not be free.
+        """
         self._environment = environment
         self._taken: set[int] = set()
-        self.shop = self._chosen("the shop", "PORT", 8000)
+        self.shop = self._chosen("the shop", "PORT", 8000, must_be_free=shop_runs)
         self.paypal = self._free("the PayPal stand-in", "PAYPAL_PORT", self.shop + 1)
         self.mailbox = self._free("the mailbox", "MAILBOX_PORT", self.shop + 2)
         self.aws = self._free("the local cloud", "AWS_PORT", self.shop + 3)
         self.smtp = self._free("the mailbox", "SMTP_PORT", self.shop + 4)
 
-    def _chosen(self, piece: str, variable: str, default: int) -> int:
+    def _chosen(self, piece: str, variable: str, default: int, *, must_be_free: bool = True) -> int:
         text = self._environment.get(variable) or str(default)
         if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
             raise PieceFailed(f"{piece}: {variable} must be a port between 1 and 65535, not {text!r}.")
         port = int(text)
-        if port in self._taken or not is_free(port):
+        if must_be_free and (port in self._taken or not is_free(port)):
             raise PortInUse(
                 piece, port, f"End what listens there, or choose another: {variable}={port + 1000} make run"
             )
@@ -70,6 +73,40 @@ class Ports:
                 self._taken.add(port)
                 return port
         raise PieceFailed(f"{piece}: no port from {default} on is free. Choose one with {variable}=….")
+
+
+def shop_environment(
+    given: Mapping[str, str], ports: Ports, cloud: LocalCloud, state: State
+) -> dict[str, str]:
+    """Make the shop's environment: what the caller set, what the local pieces need, and no AWS account."""
+    given = without_aws_settings({name: value for name, value in given.items() if value})
+    bucket = given.get("MEDIA_BUCKET", f"{given.get('TABLE_PREFIX', '')}awning-media")
+    defaults = {
+        "PUBLIC_URL": f"http://{HOST}:{ports.shop}",
+        "MEDIA_BUCKET": bucket,
+        "MEDIA_URL": f"{cloud.endpoint_url}/{bucket}",
+    }
+    paypal = {} if has_sandbox(given) else _standin_settings(ports, state)
+    search = [str(ROOT), *given.get("PYTHONPATH", "").split(os.pathsep)]
+    python = {"PYTHONPATH": os.pathsep.join(filter(None, search)), "PYTHONUNBUFFERED": "1"}
+    return SANDBOX | defaults | given | paypal | cloud.environment | python
+
+
+def has_sandbox(given: Mapping[str, str]) -> bool:
+    """Tell whether the environment has credentials of PayPal's own sandbox."""
+    return bool(given.get("PAYPAL_CLIENT_ID") and given.get("PAYPAL_CLIENT_SECRET"))
+
+
+def _standin_settings(ports: Ports, state: State) -> dict[str, str]:
+    address = f"http://localhost:{ports.paypal}"
+    return {
+        "PAYPAL_API_URL": address,
+        "PAYPAL_WEB_URL": address,
+        "PAYPAL_CLIENT_ID": STANDIN_ID,
+        "PAYPAL_CLIENT_SECRET": STANDIN_SECRET,
+        "PAYPAL_WEBHOOK_ID": STANDIN_WEBHOOK,
+        "PAYPAL_WEBHOOK_ROOTS": str(state.paypal / "roots.pem"),
+    }
 
 
 class Shop:
@@ -110,10 +147,10 @@ class Shop:
 class Supervisor:
     """All pieces: started in order, watched, ended in reverse."""
 
-    def __init__(self, app: Path, state: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, app: Path, state: State, given: Mapping[str, str]) -> None:
         self._app = app
         self._state = state
-        self._given = environment
+        self._given = given
         self._pieces: list[Piece] = []
         self._ending = threading.Event()
         self._changed = threading.Event()
@@ -124,96 +161,61 @@ class Supervisor:
         ports = Ports(self._given)
         with contextlib.ExitStack() as stack:
             listener = stack.enter_context(socket.create_server((HOST, ports.shop), backlog=128))
-            stack.enter_context(_alone(self._state))
-            logs = self._state / "logs"
-            logs.mkdir(exist_ok=True)
+            stack.enter_context(self._state.held())
             _progress("starting the mailbox, the local cloud and PayPal …")
-            cloud = LocalCloud(self._state / "cloud", ports.aws, f"{HOST}:{ports.smtp}", logs / "cloud.log")
-            environment = self._environment(ports, cloud)
-            mailbox = self._mailbox(ports, environment, logs)
-            stack.callback(mailbox.stop)
-            mailbox.start()
-            stack.callback(cloud.stop)
-            cloud.start()
-            self._pieces = [mailbox, cloud.piece]
-            if not self._has_sandbox:
-                self._start_standin(stack, ports, environment, logs)
-            mailbox.wait_until(lambda: answers(f"http://{HOST}:{ports.mailbox}/api/newest"), START_SECONDS)
-            cloud.wait()
+            smtp = f"{HOST}:{ports.smtp}"
+            cloud = LocalCloud(self._state.cloud, ports.aws, smtp, self._state.logs / "cloud.log")
+            environment = shop_environment(self._given, ports, cloud, self._state)
+            self._start_around(stack, ports, cloud, environment)
             _progress("starting the shop …")
             shop = Shop(self._app, listener, environment)
             stack.callback(shop.stop)
             self._watch_sources(stack)
             shop.start()
-            self._announce(ports, environment, cloud)
+            self._state.publish(environment)
+            _announce(ports, environment)
             self._watch(shop)
 
-    @property
-    def _has_sandbox(self) -> bool:
-        return bool(self._given.get("PAYPAL_CLIENT_ID") and self._given.get("PAYPAL_CLIENT_SECRET"))
-
-    def _environment(self, ports: Ports, cloud: LocalCloud) -> dict[str, str]:
-        given = without_aws_settings(self._given)
-        bucket = given.get("MEDIA_BUCKET") or f"{given.get('TABLE_PREFIX', '')}awning-media"
-        defaults = {
-            "PUBLIC_URL": f"http://{HOST}:{ports.shop}",
-            "MEDIA_BUCKET": bucket,
-            "MEDIA_URL": f"{cloud.endpoint_url}/{bucket}",
-        }
-        if self._has_sandbox:
-            defaults |= SANDBOX
-        else:
-            given |= self._standin_settings(ports)
-        search = [str(ROOT), *given.get("PYTHONPATH", "").split(os.pathsep)]
-        path = {"PYTHONPATH": os.pathsep.join(filter(None, search)), "PYTHONUNBUFFERED": "1"}
-        chosen = {name: value for name, value in given.items() if value or name not in defaults}
-        return defaults | chosen | cloud.environment | path
-
-    def _standin_settings(self, ports: Ports) -> dict[str, str]:
-        address = f"http://localhost:{ports.paypal}"
-        return {
-            "PAYPAL_API_URL": address,
-            "PAYPAL_WEB_URL": address,
-            "PAYPAL_CLIENT_ID": STANDIN_ID,
-            "PAYPAL_CLIENT_SECRET": STANDIN_SECRET,
-            "PAYPAL_WEBHOOK_ID": STANDIN_WEBHOOK,
-            "PAYPAL_WEBHOOK_ROOTS": str(self._state / "paypal" / "roots.pem"),
-        }
-
-    def _mailbox(self, ports: Ports, environment: Mapping[str, str], logs: Path) -> Piece:
-        command = [
-            *(sys.executable, "-m", "infra.local.mailbox"),
+    def _start_around(
+        self, stack: contextlib.ExitStack, ports: Ports, cloud: LocalCloud, environment: Mapping[str, str]
+    ) -> None:
+        # All are started before the first is waited for; they end in reverse.
+        mailbox = self._module(
+            "the mailbox",
+            "mailbox",
+            environment,
             f"--smtp-port={ports.smtp}",
             f"--web-port={ports.mailbox}",
-            f"--state={self._state / 'mails'}",
-        ]
-        return Piece("the mailbox", command, environment, log=logs / "mailbox.log", folder=ROOT)
+            f"--state={self._state.mails}",
+        )
+        stack.callback(mailbox.stop)
+        mailbox.start()
+        stack.callback(cloud.stop)
+        cloud.start()
+        self._pieces = [mailbox, cloud.piece]
+        if not has_sandbox(self._given):
+            webhook = f"http://{HOST}:{ports.shop}{prefix_of(environment)}/webhooks/paypal"
+            standin = self._module(
+                "the PayPal stand-in",
+                "paypal",
+                environment,
+                f"--port={ports.paypal}",
+                f"--state={self._state.paypal}",
+                f"--webhook-url={webhook}",
+                f"--client-id={STANDIN_ID}",
+                f"--client-secret={STANDIN_SECRET}",
+                f"--webhook-id={STANDIN_WEBHOOK}",
+            )
+            stack.callback(standin.stop)
+            standin.start()
+            self._pieces.append(standin)
+            standin.wait_until(lambda: answers(f"http://localhost:{ports.paypal}/"), START_SECONDS)
+        mailbox.wait_until(lambda: answers(f"http://{HOST}:{ports.mailbox}/api/newest"), START_SECONDS)
+        cloud.wait()
 
-    def _start_standin(
-        self, stack: contextlib.ExitStack, ports: Ports, environment: Mapping[str, str], logs: Path
-    ) -> None:
-        command = [
-            *(sys.executable, "-m", "infra.local.paypal"),
-            f"--port={ports.paypal}",
-            f"--state={self._state / 'paypal'}",
-            f"--webhook-url=http://{HOST}:{ports.shop}{prefix_of(environment)}/webhooks/paypal",
-            f"--client-id={STANDIN_ID}",
-            f"--client-secret={STANDIN_SECRET}",
-            f"--webhook-id={STANDIN_WEBHOOK}",
-        ]
-        standin = Piece("the PayPal stand-in", command, environment, log=logs / "paypal.log", folder=ROOT)
-        stack.callback(standin.stop)
-        standin.start()
-        self._pieces.append(standin)
-        standin.wait_until(lambda: answers(f"http://localhost:{ports.paypal}/"), START_SECONDS)
-
-    def _announce(self, ports: Ports, environment: Mapping[str, str], cloud: LocalCloud) -> None:
-        paypal = environment["PAYPAL_WEB_URL"].rstrip("/")
-        print(f"shop: {environment['PUBLIC_URL'].rstrip('/')}/")
-        print(f"paypal: {paypal}/")
-        print(f"mailbox: http://{HOST}:{ports.mailbox}/")
-        print(f"aws: {cloud.endpoint_url}")
-        print("ready", flush=True)
+    def _module(self, name: str, module: str, environment: Mapping[str, str], *arguments: str) -> Piece:
+        command = [sys.executable, "-m", f"infra.local.{module}", *arguments]
+        return Piece(name, command, environment, log=self._state.logs / f"{module}.log", folder=ROOT)
 
     def _watch_sources(self, stack: contextlib.ExitStack) -> None:
         stack.callback(self._ending.set)
@@ -265,7 +267,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        Supervisor(choice.app.resolve(), choice.state.resolve(), os.environ).run()
+        Supervisor(choice.app.resolve(), State(choice.state), os.environ).run()
     except (PieceFailed, OSError) as failure:
         print(failure, file=sys.stderr)
         return 1
@@ -274,24 +276,20 @@ def main() -> int:
     return 0
 
 
+def _announce(ports: Ports, environment: Mapping[str, str]) -> None:
+    print(f"shop: {environment['PUBLIC_URL'].rstrip('/')}/")
+    print(f"paypal: {environment['PAYPAL_WEB_URL'].rstrip('/')}/")
+    print(f"mailbox: http://{HOST}:{ports.mailbox}/")
+    print(f"aws: {environment['AWS_ENDPOINT_URL']}")
+    print("ready", flush=True)
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     # Once: what ends everything must not be interrupted half-way.
     for other in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(other, signal.SIG_IGN)
     _progress("ending …")
     raise KeyboardInterrupt
-
-
-@contextlib.contextmanager
-def _alone(state: Path) -> Iterator[None]:
-    """Hold the state folder for this process; raise PieceFailed where another one holds it."""
-    state.mkdir(parents=True, exist_ok=True)
-    with (state / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise PieceFailed(f"Another shop already runs from {state}. End it first.") from error
-        yield
 
 
 def _spoke(pipe: int) -> bool:

@@ -1,7 +1,10 @@
 """Create what the shop needs in the local cloud, where it is missing: tables, queues, buckets, its sender."""
 
+import functools
 import json
+import os
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -24,6 +27,25 @@ TWO_WEEKS = 14 * 24 * 60 * 60
 CLIENT = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 3, "mode": "standard"})
 
 
+@dataclass(frozen=True)
+class _Clients:
+    dynamodb: Any
+    sqs: "SQSClient"
+    s3: "S3Client"
+    ses: "SESV2Client"
+
+
+@functools.cache
+def _clients(endpoint: str) -> _Clients:
+    # Kept for each address: tests empty the cloud and set it up again, hundreds of times.
+    return _Clients(
+        boto3.client("dynamodb", config=CLIENT),
+        boto3.client("sqs", config=CLIENT),
+        boto3.client("s3", config=CLIENT),
+        boto3.client("sesv2", config=CLIENT),
+    )
+
+
 def make_shop_aws() -> None:
     """Create everything for the shop that the environment describes."""
     # Imported here: chalicelib reads the environment once, when it is imported.
@@ -35,23 +57,26 @@ def make_shop_aws() -> None:
 
 def make_aws(settings: "Settings", tables: "Iterable[type[Table]]") -> None:
     """Create tables, queues, buckets and the sender's identity where they are missing."""
-    make_tables(tables)
-    make_queues(boto3.client("sqs", config=CLIENT), settings.table_prefix)
-    s3 = boto3.client("s3", config=CLIENT)
-    make_bucket(s3, settings.books_bucket)
-    make_bucket(s3, settings.media_bucket)
-    open_to_readers(s3, settings.media_bucket)
-    make_sender(boto3.client("sesv2", config=CLIENT), settings.shop.email)
+    clients = _clients(os.environ.get("AWS_ENDPOINT_URL", ""))
+    make_tables(clients.dynamodb, tables)
+    make_queues(clients.sqs, settings.table_prefix)
+    make_bucket(clients.s3, settings.books_bucket)
+    make_bucket(clients.s3, settings.media_bucket)
+    open_to_readers(clients.s3, settings.media_bucket)
+    make_sender(clients.ses, settings.shop.email)
 
 
-def make_tables(tables: "Iterable[type[Table]]") -> None:
+def make_tables(dynamodb: Any, tables: "Iterable[type[Table]]") -> None:
     """Create missing tables, billed on demand, with expiry where the model names an attribute for it."""
+    pages = dynamodb.get_paginator("list_tables").paginate()
+    there = {name for page in pages for name in page["TableNames"]}
     for table in tables:
-        if table.exists():
+        if table.Meta.table_name in there:
             continue
-        table.create_table(wait=True, billing_mode="PAY_PER_REQUEST")
+        # Unlike AWS, the local cloud has the table as soon as it answers.
+        table.create_table(wait=False, billing_mode="PAY_PER_REQUEST")
         if table.TTL:
-            boto3.client("dynamodb", config=CLIENT).update_time_to_live(
+            dynamodb.update_time_to_live(
                 TableName=table.Meta.table_name,
                 TimeToLiveSpecification={"Enabled": True, "AttributeName": table.TTL},
             )
@@ -102,3 +127,7 @@ def _unless_there(create: Callable[[], Any], there: str) -> None:
     except ClientError as error:
         if error.response["Error"]["Code"] != there:
             raise
+
+
+if __name__ == "__main__":
+    make_shop_aws()

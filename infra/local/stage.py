@@ -1,0 +1,59 @@
+"""Run a command on the data of the local shop: `python -m infra.local.stage COMMAND …`.
+
+While `make run` is up, the command reaches its tables and buckets; otherwise the local cloud is started for the
+command alone, and what the command changes is there at the next `make run`.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.local.cloud import LocalCloud, without_aws_settings
+from infra.local.pieces import PieceFailed
+from infra.local.run import Ports, shop_environment
+from infra.local.shop import ROOT
+from infra.local.state import State, StateHeld
+
+
+@contextmanager
+def local_shop(state: State, given: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Reach the local shop's data; yield the environment that leads there. Raises PieceFailed."""
+    try:
+        with state.held():
+            ports = Ports(given, shop_runs=False)
+            with LocalCloud(state.cloud, ports.aws, log=state.logs / "cloud.log") as cloud:
+                yield shop_environment(given, ports, cloud, state)
+    except StateHeld:
+        yield without_aws_settings(given) | state.published()
+
+
+def run(command: Sequence[str], state: State, given: Mapping[str, str]) -> int:
+    """Run a command on the local shop's data; return its exit status."""
+    with local_shop(state, given) as environment:
+        subprocess.run([sys.executable, "-m", "infra.local.setup"], env=environment, cwd=ROOT, check=True)
+        return subprocess.run(command, env=environment, check=False).returncode
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m infra.local.stage", description=__doc__)
+    parser.add_argument(
+        "--state", type=Path, default=ROOT / ".local", help="the folder that keeps everything"
+    )
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    choice = parser.parse_args()
+    if not choice.command:
+        parser.error("there is no command to run")
+    try:
+        return run(choice.command, State(choice.state), os.environ)
+    except (PieceFailed, OSError) as failure:
+        print(failure, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

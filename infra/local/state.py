@@ -1,0 +1,55 @@
+"""The folder that keeps the local shop: held by one process at a time, which tells others how to reach it."""
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from infra.local.pieces import PieceFailed
+
+TOLD = ("PUBLIC_URL", "MEDIA_URL", "MEDIA_BUCKET", "BOOKS_BUCKET", "TABLE_PREFIX", "TIMEZONE", "CURRENCY")
+
+
+class StateHeld(PieceFailed):
+    """Say that another process holds the state."""
+
+
+class State:
+    """A state folder and what lies in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.cloud = self.folder / "cloud"
+        self.mails = self.folder / "mails"
+        self.paypal = self.folder / "paypal"
+        self.logs = self.folder / "logs"
+        self._environment = self.folder / "environment.json"
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder for this process; raise StateHeld where another one does."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise StateHeld(f"Another shop already runs from {self.folder}. End it first.") from error
+            self._environment.unlink(missing_ok=True)
+            try:
+                yield
+            finally:
+                self._environment.unlink(missing_ok=True)
+
+    def publish(self, environment: Mapping[str, str]) -> None:
+        """Tell other processes how to reach the shop's data; secrets of PayPal's are not told."""
+        told = {name: value for name, value in environment.items() if name in TOLD or name.startswith("AWS_")}
+        self._environment.write_text(json.dumps(told, indent=2), "utf-8")
+
+    def published(self) -> dict[str, str]:
+        """Return what the holder told; raise PieceFailed while it has not."""
+        try:
+            told: dict[str, str] = json.loads(self._environment.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise PieceFailed("The local shop is just starting or ending. Try again in a moment.") from error
+        return told
