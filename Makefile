@@ -1,0 +1,46 @@
+# Every target sets up the virtual environment first. `make` alone lists them.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help run test check format export catalog bench clean
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# Where a target touches a shop, which one; `local` is the one of `make run`.
+STAGE ?= local
+ON_STAGE := $(if $(filter local,$(STAGE)),$(PY) -m infra.local.stage)
+
+help:
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+$(VENV)/.installed: requirements.txt requirements-dev.txt infra/local/venv.sh
+	@infra/local/venv.sh
+
+run: $(VENV)/.installed ## run the shop and all it needs on this machine; PORT= (default 8000)
+	@exec $(PY) -m infra.local.run
+
+test: $(VENV)/.installed ## run all tests, the browser's too; ARGS= goes to pytest
+	@$(PY) -m infra.local.browser >/dev/null
+	@exec $(PY) -m pytest -n 2 $(ARGS)
+
+check: $(VENV)/.installed ## check format, lint and types
+	@$(PY) -m ruff format --quiet --check --diff .
+	@$(PY) -m ruff check --quiet .
+	@exec $(PY) -m mypy --no-error-summary
+
+format: $(VENV)/.installed ## format the code and mend what the linter can
+	@$(PY) -m ruff check --quiet --fix .
+	@exec $(PY) -m ruff format --quiet .
+
+export: $(VENV)/.installed ## write one day's books now: DAY=2026-11-22 STAGE=
+	@exec $(ON_STAGE) $(PY) -m infra.export "$$DAY"
+
+catalog: $(VENV)/.installed ## load products from a CSV or JSON file: FILE= STAGE=
+	@exec $(ON_STAGE) $(PY) -m infra.catalog "$$FILE"
+
+bench: $(VENV)/.installed ## measure the speed of every page; ARGS=
+	@exec $(PY) -m tests.bench $(ARGS)
+
+clean: ## delete the virtual environment, caches and builds; .local, the local shop's data, stays
+	@rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .chalice/deployments
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

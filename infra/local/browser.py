@@ -1,0 +1,47 @@
+"""Find the browser that the tests walk the shop with: CHROME_PATH, else Debian's chromium, else playwright's own."""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+class NoBrowser(Exception):
+    """Say in one line that there is no browser, and how to install one."""
+
+
+def find_browser(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the executable of a Chromium; raise NoBrowser."""
+    chosen = environment.get("CHROME_PATH")
+    if chosen:
+        if not os.access(chosen, os.X_OK):
+            raise NoBrowser(f"CHROME_PATH names no program: {chosen}")
+        return Path(chosen)
+    for name in INSTALLED:
+        found = shutil.which(name, path=environment.get("PATH"))
+        if found:
+            return Path(found)
+    own = _playwrights_own()
+    if own.exists():
+        return own
+    raise NoBrowser(
+        "The browser tests need Chromium: apt-get install chromium (as root),"
+        " or .venv/bin/playwright install chromium, or CHROME_PATH=/path/to/chrome"
+    )
+
+
+def _playwrights_own() -> Path:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        return Path(playwright.chromium.executable_path)
+
+
+if __name__ == "__main__":
+    try:
+        print(find_browser())
+    except NoBrowser as error:
+        sys.exit(str(error))
