@@ -1,0 +1,172 @@
+"""Letters: what each kind of mail says of an order, as the order is now.
+
+The words of a kind are one plain-text template, `mail/words/<kind>.txt`: the subject, the headline and the
+paragraphs, with empty lines between. `mail/letter.html` and `mail/letter.txt` set them, each in its own way.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.config import settings
+from chalicelib.mail import text
+from chalicelib.mail.addresses import BadAddress, one_line, with_name
+from chalicelib.orders import states
+from chalicelib.orders.models import Line, Order
+from chalicelib.web.pages import absolute_url, environment, paragraphs
+
+
+class NotYetTrue(Exception):
+    """Say that a mail is due before what it tells has happened."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A mail. Addresses are ready for a header, in ASCII; the subject is one line."""
+
+    sender: str
+    to: str
+    reply_to: str | None
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """When the words of a kind of mail are true, and what they are set with."""
+
+    is_true: Callable[[Order, str], bool]
+    button: str
+    passes: bool = False  # what it tells may be over by the time it is sent: then nobody needs it
+    ships: bool = True
+    to_merchant: bool = False
+
+
+@dataclass(frozen=True)
+class Refund:
+    """Money that went back, in minor units. `extra`: of a payment that is not the one for the order."""
+
+    amount: int
+    currency: str
+    extra: bool
+
+
+def write_letter(order: Order, entry: str) -> Letter | None:
+    """Write the mail of an outbox's entry; None where it is no longer true. Raises NotYetTrue, BadAddress."""
+    name, _, movement = entry.partition("#")
+    kind = KINDS[name]
+    if not kind.is_true(order, movement):
+        if kind.passes:
+            return None
+        raise NotYetTrue(entry)
+    values = _values(order, kind, movement)
+    words = environment().get_template(f"mail/words/{name}.txt").render(values)
+    subject, headline, *body = [one_line(paragraph) for paragraph in paragraphs(words)]
+    values |= {"subject": subject, "headline": headline, "body": body}
+    customer = (order.customer["name"], order.customer["email"])
+    shop = (settings.shop.name, settings.shop.email)
+    merchant = (settings.shop.name, settings.shop.merchant_email)
+    return Letter(
+        sender=with_name(*shop),
+        to=with_name(*(merchant if kind.to_merchant else customer)),
+        reply_to=_reply_to(*(customer if kind.to_merchant else shop)),
+        subject=subject,
+        text=environment().get_template("mail/letter.txt").render(values),
+        html=environment().get_template("mail/letter.html").render(values),
+    )
+
+
+def _values(order: Order, kind: Kind, movement: str) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "order": order,
+        "currency": order.currency,
+        "name": one_line(order.customer["name"]),
+        "email": one_line(order.customer["email"]),
+        "phone": one_line(order.customer.get("phone") or ""),
+        "address": _address(order),
+        "lines": [_line(line, with_sku=kind.to_merchant) for line in order.lines],
+        "taxes": [(rate, amount) for rate, amount in order.taxes.items() if amount],
+        "refund": _refund(order, movement),
+        "returned": _returned(order),
+        "shop": settings.shop,
+        "order_url": absolute_url(f"/orders/{order.id}"),
+        "shop_url": absolute_url("/"),
+        "wrap": text.wrap,
+        "row": text.row,
+        "rule": text.rule,
+    }
+
+
+def _line(line: Line, *, with_sku: bool) -> dict[str, Any]:
+    label = ", ".join(line.options.values())
+    if with_sku:
+        label = f"{label} · {line.sku}" if label else line.sku
+    return {
+        "name": one_line(line.name),
+        "label": one_line(label),
+        "quantity": line.quantity,
+        "price": line.price,
+        "total": line.total,
+    }
+
+
+def _address(order: Order) -> list[str]:
+    customer = order.customer
+    parts = (
+        customer["name"],
+        customer["address"],
+        customer.get("address2"),
+        f"{customer['postal_code']} {customer['city']}",
+        customer.get("region"),
+        settings.shop.countries.get(customer["country"], customer["country"]),
+    )
+    return [one_line(part) for part in parts if part]
+
+
+def _reply_to(name: str, address: str) -> str | None:
+    try:
+        return with_name(name, address)
+    except BadAddress:
+        return None  # the merchant reads of the order all the same
+
+
+def _refund(order: Order, paypal_id: str) -> Refund | None:
+    for key, refund in order.refunds.items():
+        if paypal_id in (key, refund["paypal_id"]) and refund["status"] == "completed":
+            return Refund(refund["amount"], refund["currency"], _is_extra(order, refund))
+    return None
+
+
+def _returned(order: Order) -> int:
+    return sum(
+        refund["amount"]
+        for refund in order.refunds.values()
+        if refund["status"] == "completed" and not _is_extra(order, refund)
+    )
+
+
+def _is_extra(order: Order, refund: Mapping[str, Any]) -> bool:
+    # A refund that PayPal's dashboard made says no capture: the one that paid is all it offers.
+    return bool(refund.get("capture", order.capture) != order.capture)
+
+
+def _is_paid(order: Order, _: str) -> bool:
+    return order.state in (states.PAID, states.SHIPPED)
+
+
+KINDS = {
+    "paid": Kind(_is_paid, "See your order"),
+    "merchant": Kind(_is_paid, "Open the order", to_merchant=True),
+    "pending": Kind(
+        lambda order, capture: order.state == states.PENDING and order.capture == capture,
+        "See your order",
+        passes=True,
+    ),
+    "failed": Kind(lambda order, _: order.state == states.AWAITING, "Pay again", passes=True),
+    "expired": Kind(lambda order, _: order.state == states.EXPIRED, "See your order", ships=False),
+    "refunded": Kind(
+        lambda order, paypal_id: _refund(order, paypal_id) is not None, "See your order", ships=False
+    ),
+}
