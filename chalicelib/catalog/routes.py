@@ -45,7 +45,8 @@ def category_page(request: Request, slug: str) -> Response:
 
 
 def _list(request: Request, path: str, slug: str | None) -> Response:
-    sort = requests.query(request, "sort") or "newest"
+    asked = requests.query(request, "sort")
+    sort = "newest" if asked is None else asked
     after = requests.query(request, "after")
 
     def make() -> str:
@@ -61,7 +62,7 @@ def _list(request: Request, path: str, slug: str | None) -> Response:
             path=path,
         )
 
-    return public_page(request, (path, sort, after or ""), make)
+    return public_page(request, (path, sort) if after is None else (path, sort, after), make)
 
 
 @routes.get("/products/{slug}")

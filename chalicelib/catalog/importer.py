@@ -1,0 +1,301 @@
+"""Load products from a catalog file: everything is checked first, and nothing is written unless all of it is right.
+
+What the files look like is told in docs/catalog-files.md.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeGuard
+
+from chalicelib import money
+from chalicelib.catalog import editing, service
+from chalicelib.catalog.editing import Problem, ProductDraft, Saved, VariantDraft
+from chalicelib.catalog.files import Fault, Node, Unreadable, read_file
+from chalicelib.catalog.pictures import NoPicture, check_picture, upload_picture
+from chalicelib.catalog.service import Category, Picture
+from chalicelib.config import settings
+
+MOST_TOLD = 100
+FILE_FIELDS = {"categories", "products"}
+CATEGORY_FIELDS = {"slug", "name", "text"}
+PRODUCT_FIELDS = {
+    "slug", "name", "text", "category", "tax_rate", "added", "hidden", "pictures", "variants",
+}  # fmt: skip  # as in the file
+VARIANT_FIELDS = {"sku", "options", "price", "sale_price", "stock"}
+PICTURE_FIELDS = {"file", "alt"}
+FLAGS = {True: True, False: False, "yes": True, "no": False, "true": True, "false": False}
+_WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+Progress = Callable[[int, int], None]
+
+
+class BadCatalog(Exception):
+    """Everything that is wrong with a file, in the file's order; nothing was written."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(f"{len(faults)} faults")
+        self.faults = sorted(faults, key=lambda fault: fault.place[:2])
+
+    def __str__(self) -> str:
+        """List the faults, a line each, the first hundred."""
+        lines = [str(fault) for fault in self.faults[:MOST_TOLD]]
+        more = len(self.faults) - len(lines)
+        return "\n".join([*lines, f"… and {more} more"] if more else lines)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What loading a file did."""
+
+    added: int
+    changed: int
+    same: int
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        return f"{self.added} added, {self.changed} changed, {self.same} as they were"
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A file's content, all of it right."""
+
+    categories: list[Category]
+    products: list[ProductDraft]
+    pictures: dict[str, Path]  # by key
+
+
+def load_catalog(file: Path, progress: Progress | None = None) -> Report:
+    """Load a .json or .csv file into the shop; `progress` is told the steps done and their number.
+
+    Stock counts only for SKUs that are new. Loading a file again changes nothing. Raises BadCatalog.
+    """
+    checked = _check(file)
+    tell = progress or (lambda _done, _all: None)
+    steps = len(checked.pictures) + len(checked.products)
+    for done, (key, picture) in enumerate(checked.pictures.items()):
+        tell(done, steps)
+        upload_picture(picture, key)
+    editing.save_categories(checked.categories)
+    outcomes = []
+    for done, draft in enumerate(checked.products, len(checked.pictures)):
+        tell(done, steps)
+        outcomes.append(editing.save_product(draft))
+    tell(steps, steps)
+    return Report(*(outcomes.count(kind) for kind in (Saved.ADDED, Saved.CHANGED, Saved.SAME)))
+
+
+def _check(file: Path) -> _Checked:
+    faults: list[Fault] = []
+    try:
+        tree = read_file(file, faults)
+    except Unreadable as error:
+        raise BadCatalog([*faults, error.fault]) from error
+    reader = _Reader(file.parent, faults)
+    checked = reader.read(tree)
+    if faults:
+        raise BadCatalog(faults)
+    return checked
+
+
+class _Reader:
+    """Turns a file's tree into drafts, and collects what is wrong with it."""
+
+    def __init__(self, folder: Path, faults: list[Fault]) -> None:
+        self._folder = folder.resolve()
+        self._faults = faults
+        self._pictures: dict[str, Path] = {}
+        self._keys: dict[Path, str | NoPicture] = {}
+
+    def read(self, tree: Node) -> _Checked:
+        """Read everything."""
+        fields = self._fields(tree, FILE_FIELDS, set())
+        given = self._list(fields.get("categories"))
+        products = self._list(fields.get("products"))
+        categories = self._categories(given)
+        drafts = [self._product(node) for node in products]
+        self._check_slugs(products, drafts, {category.slug for category in categories})
+        self._check_skus(products, drafts)
+        return _Checked(categories, drafts, self._pictures)
+
+    # -- categories
+
+    def _categories(self, nodes: list[Node]) -> list[Category]:
+        """Put the file's categories first, in its order; the shop's others follow."""
+        known = {category.slug: category for category in service.read_categories()}
+        named: dict[str, Category] = {}
+        for node in nodes:
+            fields = self._fields(node, CATEGORY_FIELDS, {"slug", "name"})
+            slug = self._text(fields, "slug")
+            text = known[slug].text if slug in known and "text" not in fields else self._text(fields, "text")
+            category = Category(slug, self._text(fields, "name"), text)
+            self._add_problems(node, editing.problems_of_category(category))
+            if slug in named:
+                self._fault(node.find("slug"), f"The category “{slug}” is there twice.")
+            named[slug] = category
+        merged = [*named.values(), *(known[slug] for slug in known if slug not in named)]
+        if nodes and len(merged) > editing.MOST_CATEGORIES:
+            self._fault(nodes[0], f"The shop has room for {editing.MOST_CATEGORIES} categories.")
+        return merged
+
+    # -- products
+
+    def _product(self, node: Node) -> ProductDraft:
+        fields = self._fields(node, PRODUCT_FIELDS, {"slug", "name", "category", "variants"})
+        draft = ProductDraft(
+            slug=self._text(fields, "slug"),
+            name=self._text(fields, "name"),
+            text=self._text(fields, "text"),
+            category=self._text(fields, "category"),
+            tax_rate=self._text(fields, "tax_rate") or settings.shop.default_tax_rate,
+            added=self._text(fields, "added") or None,
+            hidden=self._flag(fields.get("hidden")),
+            pictures=self._product_pictures(self._list(fields.get("pictures"))),
+            variants=[self._variant(each) for each in self._list(fields.get("variants"))],
+        )
+        self._add_problems(node, editing.problems_of_product(draft))
+        return draft
+
+    def _variant(self, node: Node) -> VariantDraft:
+        fields = self._fields(node, VARIANT_FIELDS, {"sku", "price", "stock"})
+        options = self._fields(fields["options"], None, set()) if _given(fields.get("options")) else {}
+        price = self._amount(fields.get("price"))
+        return VariantDraft(
+            sku=self._text(fields, "sku"),
+            options={name: self._text(options, name) for name in options},
+            # What cannot be read is a fault already; the rest of the variant is checked as if it were harmless.
+            price=money.LARGEST if price is None else price,
+            sale_price=self._amount(fields["sale_price"]) if _given(fields.get("sale_price")) else None,
+            stock=self._pieces(fields.get("stock")),
+        )
+
+    def _product_pictures(self, nodes: list[Node]) -> list[Picture]:
+        found = []
+        for node in nodes:
+            fields = self._fields(node, PICTURE_FIELDS, PICTURE_FIELDS)
+            name = self._text(fields, "file")
+            key = self._picture_key(node.find("file"), name) if name else None
+            if key is not None:
+                found.append(Picture(key, self._text(fields, "alt")))
+        return found
+
+    def _picture_key(self, node: Node, name: str) -> str | None:
+        file = (self._folder / name).resolve()
+        if file not in self._keys:
+            try:
+                if not file.is_relative_to(self._folder):
+                    raise NoPicture(f"{name} is outside the catalog file's folder.")
+                self._keys[file] = check_picture(file)
+            except NoPicture as error:
+                self._keys[file] = error
+        key = self._keys[file]
+        if isinstance(key, NoPicture):
+            self._fault(node, str(key))
+            return None
+        self._pictures[key] = file
+        return key
+
+    # -- across products
+
+    def _check_slugs(self, nodes: list[Node], drafts: list[ProductDraft], categories: set[str]) -> None:
+        seen: set[str] = set()
+        for node, draft in zip(nodes, drafts, strict=True):
+            if draft.slug in seen:
+                self._fault(node.find("slug"), f"The product “{draft.slug}” is there twice.")
+            seen.add(draft.slug)
+            if draft.category and draft.category not in categories:
+                self._fault(node.find("category"), f"There is no category “{draft.category}”.")
+
+    def _check_skus(self, nodes: list[Node], drafts: list[ProductDraft]) -> None:
+        seen: dict[str, str] = {}
+        owners = editing.owners(
+            [variant.sku for draft in drafts for variant in draft.variants if variant.sku]
+        )
+        for node, draft in zip(nodes, drafts, strict=True):
+            for number, variant in enumerate(draft.variants):
+                owner = seen.setdefault(variant.sku, owners.get(variant.sku, draft.slug))
+                if owner != draft.slug and variant.sku:
+                    place = node.find("variants", number, "sku")
+                    self._fault(place, f"The SKU {variant.sku} belongs to the product “{owner}”.")
+
+    # -- values
+
+    def _fields(self, node: Node, known: set[str] | None, required: set[str]) -> dict[str, Node]:
+        """Return the fields of an object; faults for what is no object, for unknown and for missing fields."""
+        if not isinstance(node.value, dict):
+            self._fault(node, "An object with fields is expected here.")
+            return {}
+        for name in node.value:
+            if known is not None and name not in known:
+                self._fault(
+                    node.value[name], f"“{name}” is no field here; there are: {', '.join(sorted(known))}."
+                )
+        for name in sorted(required - set(node.value)):
+            self._fault(node, f"The field “{name}” is missing.")
+        return node.value
+
+    def _list(self, node: Node | None) -> list[Node]:
+        if not _given(node):
+            return []
+        if not isinstance(node.value, list):
+            self._fault(node, "A list is expected here.")
+            return []
+        return node.value
+
+    def _text(self, fields: dict[str, Node], name: str) -> str:
+        node = fields.get(name)
+        if node is None or node.value is None:
+            return ""
+        if not isinstance(node.value, str):
+            self._fault(node, "Text in quotes is expected here.")
+            return ""
+        return node.value
+
+    def _amount(self, node: Node | None) -> int | None:
+        if node is None:
+            return None
+        if not isinstance(node.value, str):
+            self._fault(node, 'An amount is written in quotes, such as "12.90".')
+            return None
+        try:
+            return money.parse(node.value, settings.currency)
+        except ValueError as error:
+            self._fault(node, f"{error}.")
+            return None
+
+    def _pieces(self, node: Node | None) -> int:
+        if node is None:
+            return 0
+        if isinstance(node.value, int) and not isinstance(node.value, bool):
+            return node.value
+        if isinstance(node.value, str) and _WHOLE.fullmatch(node.value):
+            return int(node.value)
+        self._fault(node, "The stock is a whole number of pieces, 0 or more.")
+        return 0
+
+    def _flag(self, node: Node | None) -> bool:
+        if not _given(node):
+            return False
+        value = node.value.lower() if isinstance(node.value, str) else node.value
+        if isinstance(value, bool | str) and value in FLAGS:
+            return FLAGS[value]
+        self._fault(node, "Please write yes or no (in JSON: true or false).")
+        return False
+
+    def _fault(self, node: Node, words: str) -> None:
+        self._faults.append(Fault(node.place, words))
+
+    def _add_problems(self, node: Node, problems: Iterator[Problem]) -> None:
+        """Add what is wrong with a draft, except where the value itself could not even be read."""
+        unread = {fault.place for fault in self._faults}
+        for problem in problems:
+            place = node.find(*problem.path).place
+            if place not in unread:
+                self._faults.append(Fault(place, problem.words))
+
+
+def _given(node: Node | None) -> TypeGuard[Node]:
+    """Tell a field that says something from one that is missing or empty."""
+    return node is not None and node.value not in (None, "")
