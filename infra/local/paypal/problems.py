@@ -31,6 +31,7 @@ DESCRIPTIONS = {
     "CANNOT_BE_NEGATIVE": "Must be greater than or equal to 0. If the currency supports decimals, only two decimal place precision is supported.",
     "CANNOT_BE_ZERO_OR_NEGATIVE": "Must be greater than zero. If the currency supports decimals, only two decimal place precision is supported.",
     "CAPTURE_FULLY_REFUNDED": "The capture has already been fully refunded",
+    "COMPLIANCE_VIOLATION": "Transaction is declined due to compliance violation.",
     "DECIMALS_NOT_SUPPORTED": "Currency does not support decimals.",
     "DECIMAL_PRECISION": "If the currency supports decimals, only two decimal place precision is supported.",
     "DUPLICATE_INVOICE_ID": "Duplicate Invoice ID detected. To avoid a potential duplicate transaction your account setting requires that Invoice Id be unique for each transaction.",
@@ -47,13 +48,17 @@ DESCRIPTIONS = {
     "ITEM_TOTAL_REQUIRED": "If item details are specified (items.unit_amount and items.quantity) corresponding amount.breakdown.item_total is required.",
     "MALFORMED_REQUEST_JSON": "The request JSON is not well formed.",
     "MAX_VALUE_EXCEEDED": "Should be less than or equal to 999999999999999.99.",
+    "MAX_NUMBER_OF_PAYMENT_ATTEMPTS_EXCEEDED": "You have exceeded the maximum number of payment attempts.",
     "MISSING_REQUIRED_PARAMETER": "A required parameter is missing.",
     "MULTI_CURRENCY_ORDER": "Multiple differing values of currency_code are not supported. Entire Order request must have the same currency_code.",
     "NOT_SUPPORTED": "This field is not currently supported.",
     "ORDER_ALREADY_CAPTURED": "Order already captured.If 'intent=CAPTURE' only one capture per order is allowed.",
     "ORDER_NOT_APPROVED": "Payer has not yet approved the Order for payment. Please redirect the payer to the 'rel':'approve' url returned as part of the HATEOAS links within the Create Order call or provide a valid `payment_source` in the request.",
     "PAYER_ACTION_REQUIRED": "Transaction cannot complete successfully, instruct the buyer to return to PayPal.",
-    "PAYER_CANNOT_PAY": "Combination of payer and payee settings mean that this buyer cannot pay this seller.",
+    "PAYEE_BLOCKED_TRANSACTION": "The Fraud settings for this seller are such that this payment cannot be executed.",
+    "PAYER_ACCOUNT_LOCKED_OR_CLOSED": "The payer account cannot be used for this transaction.",
+    "PAYER_ACCOUNT_RESTRICTED": "PAYER_ACCOUNT_RESTRICTED",
+    "PAYER_CANNOT_PAY": "Payer cannot pay for this transaction. Please contact the payer to find other ways to pay for this transaction.",
     "PAYPAL_REQUEST_ID_REQUIRED": "A PayPal-Request-Id is required if you are trying to process payment for an Order. Please specify a PayPal-Request-Id or Create the Order without a 'payment_source' specified.",
     "PENDING_CAPTURE": "Cannot initiate a refund as the capture is pending. Capture is typically pending when the payer has funded the transaction using e-check/bank funded.",
     "PREVIOUS_REQUEST_IN_PROGRESS": "A previous request on this resource is currently in progress. Please wait for sometime and try again. It is best to space out the initial and the subsequent request(s) to avoid receiving this error.",
@@ -66,7 +71,9 @@ DESCRIPTIONS = {
     "SHIPPING_ADDRESS_INVALID": "Provided shipping address is invalid.",
     "TAX_TOTAL_MISMATCH": "Should equal sum of (tax * quantity) across all items for a given purchase_unit.",
     "TAX_TOTAL_REQUIRED": "If item details are specified (items.tax_total and items.quantity) corresponding amount.breakdown.tax_total is required.",
+    "TRANSACTION_BLOCKED_BY_PAYEE": "Transaction blocked by Payee’s Fraud Protection settings.",
     "TRANSACTION_DISPUTED": "Partial refunds cannot be offered at this time because there is an open case on this transaction. Visit the PayPal Resolution Center to review this case.",
+    "TRANSACTION_LIMIT_EXCEEDED": "Total payment amount exceeded transaction limit.",
     "TRANSACTION_REFUSED": "The request was refused.",
     "UNSUPPORTED_INTENT": "`intent=AUTHORIZE` is not supported for multiple purchase units. Only `intent=CAPTURE` is supported.",
 }
@@ -95,7 +102,7 @@ class Problem(Exception):
 
 def detail(issue: str, field: str | None = None, value: object = None, **more: str) -> Document:
     """Return one entry of `details`."""
-    entry: Document = {"issue": issue, "description": DESCRIPTIONS.get(issue, issue)}
+    entry: Document = {"issue": issue, "description": DESCRIPTIONS[issue]}
     if field is not None:
         entry["field"] = field
         entry["location"] = "body"

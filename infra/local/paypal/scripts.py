@@ -10,6 +10,27 @@ OUTCOMES = {
     "capture": ("completed", "pending", "declined", "failed"),
     "refund": ("completed", "pending", "failed"),
 }
+REFUSALS = {
+    "capture": (
+        "COMPLIANCE_VIOLATION",
+        "DUPLICATE_INVOICE_ID",
+        "INSTRUMENT_DECLINED",
+        "MAX_NUMBER_OF_PAYMENT_ATTEMPTS_EXCEEDED",
+        "PAYEE_BLOCKED_TRANSACTION",
+        "PAYER_ACCOUNT_LOCKED_OR_CLOSED",
+        "PAYER_ACCOUNT_RESTRICTED",
+        "PAYER_ACTION_REQUIRED",
+        "PAYER_CANNOT_PAY",
+        "TRANSACTION_BLOCKED_BY_PAYEE",
+        "TRANSACTION_LIMIT_EXCEEDED",
+        "TRANSACTION_REFUSED",
+    ),
+    "refund": (
+        "REFUND_FAILED_INSUFFICIENT_FUNDS",
+        "REFUND_NOT_ALLOWED",
+        "REFUND_TIME_LIMIT_EXCEEDED",
+    ),
+}
 PENDING_REASONS = (
     "ECHECK",
     "INTERNATIONAL_WITHDRAWAL",
@@ -24,7 +45,7 @@ PENDING_REASONS = (
 
 @dataclass(frozen=True)
 class Script:
-    """An outcome, or the ISSUE of a 422; what is not None makes the capture differ from its order."""
+    """An outcome or a refusal; what else is not None makes the capture differ from its order."""
 
     outcome: str
     order_id: str | None = None
@@ -46,13 +67,12 @@ class Scripts:
     def __init__(self, store: Store, kind: str) -> None:
         self._store = store
         self._kind = f"{kind}-script"
-        self._outcomes = OUTCOMES[kind]
+        self._outcomes = (*OUTCOMES[kind], *REFUSALS[kind])
 
     def add(self, script: Script) -> None:
         """Line up a script. Raises ValueError."""
-        if script.outcome not in self._outcomes and script.refusal is None:
-            known = ", ".join(self._outcomes)
-            raise ValueError(f"unknown outcome {script.outcome!r}: {known}, or an ISSUE")
+        if script.outcome not in self._outcomes:
+            raise ValueError(f"unknown outcome {script.outcome!r}: one of {', '.join(self._outcomes)}")
         if script.reason is not None and script.reason not in PENDING_REASONS:
             raise ValueError(f"unknown reason {script.reason!r}: one of {', '.join(PENDING_REASONS)}")
         self._store.put(self._kind, new_id(), asdict(script))
