@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import JSONAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
 
+from chalicelib import clock
 from chalicelib.storage import Table, TableMeta, table_name
 
 MOST_LINES = 50
@@ -25,4 +26,14 @@ class Cart(Table):
     version = NumberAttribute(default=1)
     order = UnicodeAttribute(null=True)  # the order placed from this cart
     digest = UnicodeAttribute(null=True)  # of what was placed: lines, customer, total
+    held: JSONAttribute = JSONAttribute(
+        null=True
+    )  # {sku: pieces} that the placed order reserved, for the shopper
+    held_until = NumberAttribute(default=0)
     expires = NumberAttribute()
+
+    def pieces_held(self, sku: str) -> int:
+        """How many pieces of a SKU are reserved for this cart's own order: not for sale, but theirs."""
+        if not self.held or self.held_until <= clock.timestamp():
+            return 0
+        return int(self.held.get(sku, 0))

@@ -18,10 +18,11 @@ from pynamodb.attributes import (
 )
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
-from chalicelib import clock
+from chalicelib import clock, money
 from chalicelib.catalog.models import Stock
 from chalicelib.config import settings
 from chalicelib.errors import Busy, NotFound
+from chalicelib.money import Money
 from chalicelib.orders import states
 from chalicelib.storage import Refused, Table, TableMeta, Transaction, Unknown, get, table_name
 
@@ -104,7 +105,7 @@ class Order(Table):
 
     attempts: JSONAttribute = (
         JSONAttribute()
-    )  # [{"id": PayPal's order, "payee": …, "link": …}], the last one lives
+    )  # [{"id": PayPal's order, "payee", "link", "at", "ended"}]; the last one counts
     capture_number = NumberAttribute(default=1)  # of the request id; raised only after a definite no
     claim = UnicodeAttribute(null=True)  # who is capturing
     approved = BooleanAttribute(default=False)  # the shopper said yes at PayPal
@@ -215,19 +216,28 @@ class Order(Table):
 
     def start_attempt(self, paypal_id: str, payee: str, link: str, transaction: Transaction) -> None:
         """Remember PayPal's order before the shopper is sent to it."""
-        self.attempts = [*self.attempts, {"id": paypal_id, "payee": payee, "link": link}]
+        attempt = {"id": paypal_id, "payee": payee, "link": link, "at": moment(), "ended": False}
+        self.attempts = [*self.attempts, attempt]
         self.capture_number = 1
         pointer = Pointer(f"paypal#{paypal_id}", order=self.id)
         transaction.put(pointer.id, pointer, Pointer.id.does_not_exist())
 
-    def claim_for_capture(self, claim: str, transaction: Transaction) -> None:
-        """awaiting → capturing. A reservation that fell is taken again, or the transaction is refused."""
+    def end_attempt(self) -> None:
+        """Note that PayPal's order can never be paid; paying again needs a new one."""
+        self.attempts = [*self.attempts[:-1], {**self.attempts[-1], "ended": True}]
+
+    def take_up(self, claim: str) -> None:
+        """awaiting → capturing: from here on only PayPal's answer moves the order."""
         self._move(states.CAPTURING)
         self.claim = claim
         self.approved = True
+        self.check_due = clock.timestamp() + CLAIM_SECONDS
+
+    def claim_for_capture(self, claim: str, transaction: Transaction) -> None:
+        """awaiting → capturing. A reservation that fell is taken again, or the transaction is refused."""
+        self.take_up(claim)
         if not self.reserved:
             self.take_stock(transaction)
-        self.check_due = clock.timestamp() + CLAIM_SECONDS
 
     def release(self, *, declined: bool) -> None:
         """capturing → awaiting, after a definite no. A declined capture's request id is used up."""
@@ -235,13 +245,16 @@ class Order(Table):
         self.claim = None
         if declined:
             self.capture_number += 1
+        else:
+            self.approved = False
         self._wait()
 
     def mark_pending(self, capture_id: str, transaction: Transaction) -> None:
         """capturing → pending: PayPal holds the money."""
         self._move(states.PENDING)
         self.claim = None
-        self._point_at(capture_id, transaction)
+        self.point_at(capture_id, transaction)
+        self.capture = capture_id
         self.note("pending")
         self.owe_mail("pending", capture_id)
         self.check_due = clock.timestamp() + EVERY_ROUND
@@ -251,7 +264,8 @@ class Order(Table):
         self._move(states.PAID)
         self.claim = None
         self.reserved = False
-        self._point_at(capture_id, transaction)
+        self.point_at(capture_id, transaction)
+        self.capture = capture_id
         self.paid_at = moment()
         self.check_due = None
         self.note("paid")
@@ -293,18 +307,32 @@ class Order(Table):
         self.refunds = {**self.refunds, refund_id: {**refund, "status": "wanted", "paypal_id": None}}
         self.refund_due = clock.timestamp() + EVERY_ROUND
 
-    def update_refund(self, refund_id: str, status: str, paypal_id: str | None) -> None:
-        """Note what PayPal says of a refund of ours: pending, completed or failed."""
-        self.refunds = {
-            **self.refunds,
-            refund_id: {**self.refunds[refund_id], "status": status, "paypal_id": paypal_id},
-        }
+    def keep_refund(self, key: str, status: str, paypal_id: str, capture_id: str, amount: Money) -> None:
+        """Note what PayPal says of a refund: pending or failed. `key` is our id, or PayPal's where it is not ours."""
+        known = self.refunds.get(key, {"capture": capture_id, "reason": "PayPal"})
+        entry = {**known, **amount._asdict(), "status": status, "paypal_id": paypal_id}
+        self.refunds = {**self.refunds, key: entry}
         self.refund_due = clock.timestamp() + EVERY_ROUND if self.open_refunds() else None
+
+    def complete_refund(self, key: str, paypal_id: str, capture_id: str, amount: Money) -> None:
+        """Note that money went back, and owe the customer a mail."""
+        self.keep_refund(key, "completed", paypal_id, capture_id, amount)
+        self.refunded += amount.amount
+        self.note("refunded", money.spoken(*amount))
+        self.owe_mail("refunded", paypal_id)
 
     def drop_reservation(self, transaction: Transaction) -> None:
         """Let others buy what an unpaid order has held for too long."""
         self.return_stock(transaction)
         self.note("reservation over")
+
+    def look_within(self, seconds: int) -> bool:
+        """Have the reconciler look soon; False where it does anyway."""
+        soon = clock.timestamp() + seconds
+        if self.check_due is not None and self.check_due <= soon:
+            return False
+        self.check_due = soon
+        return True
 
     def push_back(self) -> None:
         """Move what is due to a later round, before working on it, so that a crash cannot hold the rest back."""
@@ -320,6 +348,14 @@ class Order(Table):
             self.mail_due = now + min(MAIL_GRACE * 2 ** min(self.mail_tries, 8), 24 * 60 * MINUTE)
         if self.refund_due is not None and self.refund_due <= now:
             self.refund_due = now + EVERY_ROUND
+
+    def point_at(self, capture_id: str, transaction: Transaction) -> None:
+        """Let a capture's id lead to this order."""
+        if self.capture == capture_id:
+            return
+        pointer = Pointer(f"capture#{capture_id}", order=self.id)
+        unused = Pointer.id.does_not_exist() | (Pointer.order == self.id)
+        transaction.put(pointer.id, pointer, unused)
 
     def write(self, transaction: Transaction) -> None:
         """Add this order to a transaction, refused if another change came first."""
@@ -348,13 +384,6 @@ class Order(Table):
         self.check_due = now + min(5 * MINUTE * 2 ** min(self.checks, 8), LONGEST_WAIT)
         if self.reserved:
             self.check_due = min(self.check_due, max(self.reserved_until, now + EVERY_ROUND))
-
-    def _point_at(self, capture_id: str, transaction: Transaction) -> None:
-        if self.capture != capture_id:
-            pointer = Pointer(f"capture#{capture_id}", order=self.id)
-            unused = Pointer.id.does_not_exist() | (Pointer.order == self.id)
-            transaction.put(pointer.id, pointer, unused)
-        self.capture = capture_id
 
 
 def moment() -> str:
@@ -404,14 +433,15 @@ def new_order(
     return order
 
 
-def change(order_id: str, action: Callable[[Order, Transaction], bool]) -> Order:
+def change(order_id: str, action: Callable[[Order, Transaction], bool], known: Order | None = None) -> Order:
     """Read an order, let `action` change it, write it; again from the start where somebody else was quicker.
 
     `action` says whether anything is to be written. It may be called several times, each time with what is stored
-    now, and must be right each time. Raises NotFound, and Refused where another item of the transaction refused.
+    now, and must be right each time. Who has just written the order passes it as `known` and saves the first read.
+    Raises NotFound, and Refused where another item of the transaction refused.
     """
     for _ in range(10):
-        order = Order.fetch(order_id)
+        order, known = known or Order.fetch(order_id), None
         transaction = Transaction()
         if not action(order, transaction):
             return order

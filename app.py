@@ -1,0 +1,56 @@
+"""Awning's composition root: the app, its middleware, one line a feature, and every event function."""
+
+from typing import Any
+
+from chalice.app import Chalice, CloudWatchEvent, Rate, SQSEvent
+
+from chalicelib.cart.routes import routes as cart
+from chalicelib.catalog.routes import routes as catalog
+from chalicelib.checkout.routes import routes as checkout
+from chalicelib.config import settings
+from chalicelib.orders.routes import routes as orders
+from chalicelib.payments.routes import routes as payments
+from chalicelib.web.routes import routes as web
+from chalicelib.web.routing import middleware
+
+app = Chalice(app_name="awning")
+app.register_middleware(middleware, "http")
+app.register_blueprint(catalog)
+app.register_blueprint(cart)
+app.register_blueprint(checkout)
+app.register_blueprint(orders)
+app.register_blueprint(payments)
+app.register_blueprint(web)
+
+
+@app.on_sqs_message(queue=f"{settings.table_prefix}payment-notifications", batch_size=10)
+def settle_notifications(event: SQSEvent) -> dict[str, Any]:
+    """Settle what PayPal notified us of."""
+    from chalicelib.payments import notifications
+
+    return notifications.settle_notifications(event.to_dict()["Records"])
+
+
+@app.on_sqs_message(queue=f"{settings.table_prefix}order-emails", batch_size=10)
+def send_order_emails(event: SQSEvent) -> dict[str, Any]:
+    """Send the mails that orders owe."""
+    from chalicelib.mail import send
+
+    return send.send_order_emails(event.to_dict()["Records"])
+
+
+@app.schedule(Rate(5, unit=Rate.MINUTES))
+def reconcile_payments(event: CloudWatchEvent) -> None:
+    """Bring every order that something is due for to what PayPal says."""
+    from chalicelib.payments import reconcile
+
+    reconcile.reconcile_payments()
+
+
+@app.schedule(Rate(1, unit=Rate.HOURS))
+def export_books(event: CloudWatchEvent) -> None:
+    """Write the books of every closed day that has none."""
+    from chalicelib import clock
+    from chalicelib.ledger import books
+
+    books.export_closed_days(clock.now())

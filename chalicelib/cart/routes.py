@@ -1,0 +1,121 @@
+"""The cart's pages."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib import money
+from chalicelib.cart import service, sessions
+from chalicelib.cart.sessions import BADGE, Session
+from chalicelib.catalog.models import SLUG
+from chalicelib.config import settings
+from chalicelib.errors import OutOfStock
+from chalicelib.web import requests
+from chalicelib.web.forms import read_form
+from chalicelib.web.pages import context_processor, cookie, page, redirect, render, url
+from chalicelib.web.routing import Routes
+
+routes = Routes(__name__)
+SAID = "said"  # what the next cart page says: a cookie of a minute, since the pages keep no other state
+SAYINGS = {
+    "added": "{} is in your cart.",
+    "changed": "The quantity of {} is changed.",
+    "removed": "It is out of your cart.",
+    "left": "You came back from PayPal without paying. Nothing was charged, and your cart is as it was.",
+}
+
+
+@context_processor
+def cart_count(request: Request) -> Mapping[str, Any]:
+    """Feed the badge, from the visitor's own cookie: no read."""
+    count = requests.cookies(request).get(BADGE, "")
+    return {"cart_count": int(count) if count.isascii() and count.isdigit() and len(count) < 5 else 0}
+
+
+@routes.get("/cart")
+def show(request: Request) -> Response:
+    """Show the cart."""
+    session = sessions.load(request)
+    return _cart_page(request, session)
+
+
+@routes.post("/cart/lines")
+def add(request: Request) -> Response:
+    """Put something into the cart."""
+    form = read_form(request)
+    sku = form.text("sku")
+    session = service.add_line(
+        sessions.session_id_of(request), sku, form.whole_number("quantity", "the quantity")
+    )
+    return redirect(url("/cart"), [*session.cookies(), say(f"added.{sku}")])
+
+
+@routes.post("/cart/lines/{sku}")
+def change(request: Request, sku: str) -> Response:
+    """Change a line's quantity; 0 removes it."""
+    quantity = read_form(request).whole_number("quantity", "the quantity")
+    try:
+        session = service.set_quantity(sessions.session_id_of(request), sku, quantity)
+    except OutOfStock as refusal:
+        return _cart_page(request, sessions.load(request), problem=refusal.message, status=refusal.status)
+    return redirect(url("/cart"), [*session.cookies(), say(f"changed.{sku}" if quantity else "removed.")])
+
+
+def _cart_page(request: Request, session: Session, problem: str | None = None, status: int = 200) -> Response:
+    lines = service.look(session)
+    body = render(
+        "cart/cart.html",
+        lines=[_view(line) for line in lines],
+        items_total=sum(line.total for line in lines),
+        shipping_hint=shipping_hint(),
+        can_checkout=bool(lines) and all(line.sellable for line in lines),
+        status=_said(request, lines),
+        problem=problem,
+        cart_count=session.pieces,
+    )
+    had_cookie = sessions.session_id_of(request) is not None
+    cookies = session.cookies() if session.cart is not None or had_cookie else []
+    return page(body, status, [*cookies, cookie(SAID, "", max_age=0)] if cookies else None)
+
+
+def _view(line: service.CartLine) -> dict[str, Any]:
+    offer = line.offer
+    return {
+        "sku": line.sku,
+        "slug": offer.slug if offer else "",
+        "name": offer.name if offer else "Something we sold before",
+        "label": offer.label if offer else "",
+        "picture": offer.picture_key if offer else None,
+        "alt": offer.alt if offer else "",
+        "quantity": line.quantity,
+        "price": offer.price if offer else 0,
+        "was": offer.was if offer else None,
+        "total": line.total,
+        "notes": line.notes,
+        "sellable": line.sellable,
+        "most": line.most,
+    }
+
+
+def shipping_hint() -> str:
+    """Say what shipping costs in the first country, before an address is known."""
+    zone = settings.shop.zones[0]
+    rate = money.spoken(zone.rate, settings.currency)
+    free = (
+        f", free from {money.spoken(zone.free_from, settings.currency)}" if zone.free_from is not None else ""
+    )
+    return f"Shipping to {zone.name} {rate}{free}."
+
+
+def say(what: str) -> str:
+    """Make the cookie of what the next cart page says: a name of `SAYINGS`, a dot, a SKU."""
+    return cookie(SAID, what, max_age=60)
+
+
+def _said(request: Request, lines: list[service.CartLine]) -> str | None:
+    what, _, sku = requests.cookies(request).get(SAID, "").partition(".")
+    if what not in SAYINGS or (sku and not SLUG.fullmatch(sku)):
+        return None
+    name = next((f"“{line.offer.name}”" for line in lines if line.sku == sku and line.offer), "It")
+    return SAYINGS[what].format(name)

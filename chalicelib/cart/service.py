@@ -1,0 +1,203 @@
+"""What a shopper does with a cart: put in, change, take out, look."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pynamodb.exceptions import UpdateError
+
+from chalicelib import money
+from chalicelib.cart import sessions
+from chalicelib.cart.models import MOST_LINES, MOST_PIECES, Cart
+from chalicelib.cart.sessions import Session
+from chalicelib.catalog.models import SLUG, Stock
+from chalicelib.catalog.service import Offer, read_offers
+from chalicelib.config import settings
+from chalicelib.errors import BadInput, Busy, NotFound, OutOfStock
+from chalicelib.storage import Table, read_many
+
+TRIES = 5
+
+
+@dataclass(frozen=True)
+class CartLine:
+    """A line as the cart page shows it; amounts in minor units."""
+
+    sku: str
+    quantity: int
+    offer: Offer | None  # None where it is sold no more
+    price_seen: int | None
+    available: int = 0  # what this shopper can have: on the shelf, or reserved for their own order
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def sellable(self) -> bool:
+        """Tell whether the whole line can be bought now."""
+        return self.offer is not None and self.offer.sellable and self.available >= self.quantity
+
+    @property
+    def total(self) -> int:
+        """What the line costs at today's price; nothing where it is sold no more."""
+        return self.offer.price * self.quantity if self.offer else 0
+
+    @property
+    def most(self) -> int:
+        """How many pieces can be had."""
+        return min(MOST_PIECES, self.available) if self.offer else 0
+
+
+def add_line(session_id: str | None, sku: str, quantity: int) -> Session:
+    """Put pieces of a SKU into the cart, beside those in it. Two calls: read cart and stock, write the line.
+
+    Raises NotFound for an unknown SKU, BadInput for a quantity or cart out of bounds, OutOfStock.
+    """
+    _check_quantity(quantity, least=1)
+
+    def line_after(lines: dict[str, Any], stock: Stock, held: int) -> dict[str, Any]:
+        before = int(lines[sku]["quantity"]) if sku in lines else 0
+        if sku not in lines and len(lines) >= MOST_LINES:
+            raise BadInput(
+                f"The cart is full: it holds {MOST_LINES} different things. Please order in two parts."
+            )
+        if before + quantity > MOST_PIECES:
+            raise BadInput(
+                f"At most {MOST_PIECES} pieces of one thing fit into the cart; {before} are in it now."
+            )
+        _check_stock(int(stock.available) + held, before + quantity, in_cart=before)
+        return _line(stock, before + quantity)
+
+    return _change_line(session_id, sku, line_after)
+
+
+def set_quantity(session_id: str | None, sku: str, quantity: int) -> Session:
+    """Change how many pieces a line has; 0 takes it out. Raises NotFound, BadInput, OutOfStock."""
+    if quantity == 0:
+        return _remove_line(session_id, sku)
+    _check_quantity(quantity, least=0)
+
+    def line_after(lines: dict[str, Any], stock: Stock, held: int) -> dict[str, Any]:
+        if sku not in lines:
+            raise NotFound("That is not in your cart any more.")
+        if quantity > int(lines[sku]["quantity"]):
+            _check_stock(int(stock.available) + held, quantity, in_cart=0)
+        return _line(stock, quantity)
+
+    return _change_line(session_id, sku, line_after)
+
+
+def look(session: Session) -> list[CartLine]:
+    """Read what is in the cart with today's prices and stock, saying what changed since it was last shown."""
+    if session.cart is None:
+        return []
+    stored: Mapping[str, Any] = session.cart.lines.as_dict()
+    offers = read_offers({sku: line["slug"] for sku, line in stored.items()})
+    cart = session.cart
+    lines = [_cart_line(cart, sku, line, offers.get(sku)) for sku, line in sorted(stored.items())]
+    _remember_prices(session.cart, lines)
+    return lines
+
+
+def _cart_line(cart: Cart, sku: str, line: Mapping[str, Any], offer: Offer | None) -> CartLine:
+    quantity, seen = int(line["quantity"]), line.get("price")
+    available = offer.available + cart.pieces_held(sku) if offer else 0
+    notes = []
+    if offer is None or not offer.sellable:
+        notes.append("This is no longer sold. Please take it out of the cart.")
+    elif available <= 0:
+        notes.append("This is sold out now. Please take it out of the cart.")
+    elif available < quantity:
+        notes.append(f"Only {available} left. Please lower the quantity.")
+    if offer is not None and seen is not None and seen != offer.price:
+        old, new = (money.spoken(amount, settings.currency) for amount in (int(seen), offer.price))
+        notes.append(f"The price has changed from {old} to {new} since you last looked.")
+    return CartLine(sku, quantity, offer, None if seen is None else int(seen), available, notes)
+
+
+def _remember_prices(cart: Cart, lines: list[CartLine]) -> None:
+    changed = [line for line in lines if line.offer is not None and line.price_seen != line.offer.price]
+    if not changed:
+        return
+    paths: Any = Cart.lines
+    actions = [paths[line.sku]["price"].set(line.offer.price) for line in changed if line.offer]
+    condition = Cart.version == cart.version
+    try:
+        cart.update(actions, condition=condition)
+    except UpdateError:
+        return  # the cart changed meanwhile; the next look tells the shopper again
+
+
+def _change_line(
+    session_id: str | None, sku: str, line_after: Callable[[dict[str, Any], Stock, int], dict[str, Any]]
+) -> Session:
+    if not SLUG.fullmatch(sku):
+        raise NotFound("We do not sell anything with this number.")
+    for _ in range(TRIES):
+        session, stock = _read(session_id, sku)
+        if stock is None or stock.slug is None:
+            raise NotFound("We do not sell anything with this number.")
+        lines = session.cart.lines.as_dict() if session.cart else {}
+        held = session.cart.pieces_held(sku) if session.cart else 0
+        line = line_after(lines, stock, held)
+        if session.cart is None:
+            session.create({sku: line})
+            return session
+        if _write(session.cart, sku, line):
+            return session
+    raise Busy("Your cart was changed at the same moment. Please try again.")
+
+
+def _remove_line(session_id: str | None, sku: str) -> Session:
+    for _ in range(TRIES):
+        session, _stock = _read(session_id, None)
+        if session.cart is None or sku not in session.cart.lines.as_dict():
+            raise NotFound("That is not in your cart any more.")
+        if _write(session.cart, sku, None):
+            return session
+    raise Busy("Your cart was changed at the same moment. Please try again.")
+
+
+def _read(session_id: str | None, sku: str | None) -> tuple[Session, Stock | None]:
+    wanted: dict[type[Table], Iterable[str]] = {}
+    if sku is not None:
+        wanted[Stock] = [sku]
+    if session_id is not None:
+        wanted[Cart] = [sessions.key_of(session_id)]
+    found = read_many(wanted) if wanted else {}
+    cart = next(iter(found.get(Cart, {}).values()), None)
+    stock = found.get(Stock, {}).get(sku or "")
+    return Session(session_id, sessions.living(cart)), stock
+
+
+def _write(cart: Cart, sku: str, line: dict[str, Any] | None) -> bool:
+    """Set or remove one line under the cart's version. False where somebody was quicker: read again."""
+    path: Any = Cart.lines[sku]
+    actions = [
+        path.remove() if line is None else path.set(line),
+        Cart.version.set(cart.version + 1),
+        Cart.expires.set(sessions.new_expiry()),
+    ]
+    read_version = cart.version
+    try:
+        cart.update(actions, condition=Cart.version == read_version)
+    except UpdateError:
+        # Refused, or the answer was lost. It is ours where the row is one version on and has our line.
+        cart.refresh(consistent_read=True)
+        return bool(cart.version == read_version + 1 and cart.lines.as_dict().get(sku) == line)
+    return True
+
+
+def _line(stock: Stock, quantity: int) -> dict[str, Any]:
+    return {"quantity": quantity, "price": stock.price_today, "slug": stock.slug}
+
+
+def _check_quantity(quantity: int, least: int) -> None:
+    if not least <= quantity <= MOST_PIECES:
+        raise BadInput(f"Please choose a quantity between 1 and {MOST_PIECES}.")
+
+
+def _check_stock(available: int, quantity: int, in_cart: int) -> None:
+    if available <= 0:
+        raise OutOfStock("This is sold out. We are sorry.")
+    if quantity > available:
+        beside = f", and {in_cart} of them in your cart" if in_cart else ""
+        raise OutOfStock(f"Only {available} left{beside}. Please choose fewer.")

@@ -1,0 +1,153 @@
+"""The visitor's session: one cookie, one row, one owner. No cookie until the first thing is put in.
+
+The cookie holds 128 random bits; the table knows only their SHA-256. The row has the cart's lines and any small
+JSON-able thing a feature keeps: `session["note"] = "hello"` writes that key alone.
+"""
+
+import hashlib
+import json
+import re
+from typing import Any
+
+from chalice.app import Request
+from pynamodb.exceptions import PutError, UpdateError
+
+from chalicelib import clock
+from chalicelib.cart.models import Cart
+from chalicelib.errors import Busy
+from chalicelib.storage import get, is_refused
+from chalicelib.web import requests
+from chalicelib.web.pages import cookie
+
+COOKIE = "session"
+BADGE = "cart_count"
+LIFETIME = 30 * 24 * 60 * 60
+_SESSION_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
+MOST_BYTES_A_VALUE = 4096
+
+
+def key_of(session_id: str) -> str:
+    """Turn a cookie's session ID into the key of its row."""
+    return hashlib.sha256(session_id.encode()).hexdigest()
+
+
+class Session:
+    """A visitor's session. Its row may not exist yet: then `cart` is None, and the first write makes it."""
+
+    def __init__(self, session_id: str | None, cart: Cart | None) -> None:
+        # An ID is taken over only with a living row: nobody can plant one (session fixation).
+        self._id = session_id if cart is not None and session_id is not None else clock.new_id()
+        self.cart = cart
+
+    @property
+    def key(self) -> str:
+        """The key of this session's row, whether it exists or not."""
+        return key_of(self._id)
+
+    def __getitem__(self, name: str) -> Any:
+        """Return what was kept under a name. Raises KeyError."""
+        if self.cart is None:
+            raise KeyError(name)
+        return json.loads(self.cart.data.as_dict()[name])
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return what was kept under a name, or the default."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def __contains__(self, name: str) -> bool:
+        """Tell whether something is kept under a name."""
+        return self.cart is not None and name in self.cart.data.as_dict()
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        """Keep a small JSON-able value: writes this name alone. Raises ValueError for a bad name or a big value."""
+        text = json.dumps(value, ensure_ascii=False)
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a name such as last_search")
+        if len(text.encode()) > MOST_BYTES_A_VALUE:
+            raise ValueError(f"{name} is larger than {MOST_BYTES_A_VALUE} bytes")
+        if self.cart is None:
+            self.create({}, {name: text})
+            return
+        try:
+            path: Any = Cart.data[name]
+            self.cart.update([path.set(text), Cart.expires.set(new_expiry())], condition=Cart.key.exists())
+        except UpdateError as error:
+            if not is_refused(error):
+                raise
+            self.create({}, {name: text})  # the row ended in between
+
+    def __delitem__(self, name: str) -> None:
+        """Forget what was kept under a name. Raises KeyError."""
+        if self.cart is None or name not in self:
+            raise KeyError(name)
+        try:
+            path: Any = Cart.data[name]
+            self.cart.update([path.remove()], condition=Cart.key.exists())
+        except UpdateError as error:
+            if not is_refused(error):
+                raise
+            self.cart = None
+
+    def create(self, lines: dict[str, Any], data: dict[str, str] | None = None) -> None:
+        """Write the whole row, the first write of every session. Raises Busy where the ID is taken."""
+        cart = Cart(self.key, lines=lines, data=data or {}, version=1, expires=new_expiry())
+        try:
+            cart.save(condition=Cart.key.does_not_exist() | (Cart.expires <= clock.timestamp()))
+        except PutError as error:
+            if not is_refused(error):
+                raise
+            # Ours after all, where the answer to a first try was lost; else somebody created it just now.
+            stored = get(Cart, self.key)
+            if stored is None or stored.lines.as_dict() != lines:
+                raise Busy("Your cart was changed at the same moment. Please try again.") from error
+            cart = stored
+        self.cart = cart
+
+    @property
+    def pieces(self) -> int:
+        """How many pieces are in the cart."""
+        if self.cart is None:
+            return 0
+        return sum(int(line["quantity"]) for line in self.cart.lines.as_dict().values())
+
+    def cookies(self) -> list[str]:
+        """Make the cookies of an answer: the session's, and the count that the badge's script reads."""
+        if self.cart is None:
+            return forget_cookies()
+        return [
+            cookie(COOKIE, self._id, max_age=LIFETIME),
+            cookie(BADGE, str(self.pieces), max_age=LIFETIME, script=True),
+        ]
+
+
+def new_expiry() -> int:
+    """Tell when a session that is used now ends, in seconds since 1970."""
+    return clock.timestamp() + LIFETIME
+
+
+def session_id_of(request: Request) -> str | None:
+    """Read the cookie. Junk, or somebody else's format, is no cookie."""
+    value = requests.cookies(request).get(COOKIE, "")
+    return value if _SESSION_ID.fullmatch(value) else None
+
+
+def living(cart: Cart | None) -> Cart | None:
+    """Treat a row past its expiry as gone: DynamoDB deletes late."""
+    return cart if cart is not None and cart.expires > clock.timestamp() else None
+
+
+def load(request: Request) -> Session:
+    """Load the visitor's session: one read, none without a cookie."""
+    session_id = session_id_of(request)
+    if session_id is None:
+        return Session(None, None)
+    return Session(session_id, living(get(Cart, key_of(session_id))))
+
+
+def forget_cookies() -> list[str]:
+    """Take the cookies back."""
+    return [cookie(COOKIE, "", max_age=0), cookie(BADGE, "", max_age=0, script=True)]

@@ -1,0 +1,112 @@
+"""The checkout: the form, and placing the order."""
+
+import logging
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib import money
+from chalicelib.cart import service as cart_service
+from chalicelib.cart import sessions
+from chalicelib.cart.sessions import Session
+from chalicelib.checkout import service
+from chalicelib.checkout.customer import LONGEST, Customer, read_customer
+from chalicelib.config import settings
+from chalicelib.errors import BadInput, OutOfStock
+from chalicelib.orders.models import Order
+from chalicelib.orders.page import line_view
+from chalicelib.payments.errors import PayPalError
+from chalicelib.payments.service import start_payment
+from chalicelib.storage import get
+from chalicelib.web.forms import Form, read_form
+from chalicelib.web.pages import page, redirect, render, url
+from chalicelib.web.routing import Routes
+
+routes = Routes(__name__)
+log = logging.getLogger("awning")
+
+
+@routes.get("/checkout")
+def show(request: Request) -> Response:
+    """Show the form, filled in where this cart was ordered before and not paid."""
+    session = sessions.load(request)
+    if not session.pieces:
+        return redirect(url("/cart"))
+    before = get(Order, session.cart.order) if session.cart and session.cart.order else None
+    values = dict.fromkeys(LONGEST, "") | (dict(before.customer) if before else {})
+    values["country"] = values["country"] or next(iter(settings.shop.countries))
+    return _form(session, values)
+
+
+@routes.post("/checkout")
+def place(request: Request) -> Response:
+    """Place the order and send the shopper to PayPal."""
+    form = read_form(request)
+    session = sessions.load(request)
+    if not session.pieces:
+        return redirect(url("/cart"))
+    values, errors = read_customer(form.values)
+    if errors:
+        return _form(session, values, errors=errors, status=400)
+    try:
+        order = service.place_order(session, Customer(**values), _shown_total(form))
+    except service.TotalChanged as changed:
+        return _form(session, values, notice=changed.message, status=changed.status)
+    except OutOfStock as refusal:
+        return _form(session, values, problem=refusal.message, status=refusal.status)
+    return redirect(_payment_address(order) or url(f"/orders/{order.id}"))
+
+
+def _payment_address(order: Order) -> str | None:
+    try:
+        return start_payment(order)
+    except PayPalError as error:
+        # The order stands; its page says so and offers to try again.
+        log.warning("no payment could be started for order %s: %s", order.id, error)
+        return None
+
+
+def _shown_total(form: Form) -> int:
+    try:
+        return money.parse(form.text("total"), settings.currency)
+    except ValueError as error:
+        raise BadInput(
+            "The form came without the total it showed. Please open the checkout again."
+        ) from error
+
+
+def _form(
+    session: Session,
+    values: dict[str, str],
+    *,
+    errors: dict[str, str] | None = None,
+    problem: str | None = None,
+    notice: str | None = None,
+    status: int = 200,
+) -> Response:
+    lines = service.order_lines(cart_service.look(session))
+    totals = service.totals_of(lines, values["country"])
+    body = render(
+        "checkout/form.html",
+        values=values,
+        errors=errors or {},
+        problem=problem,
+        notice=notice,
+        countries=settings.shop.countries,
+        lines=[line_view(line) for line in lines],
+        totals=_totals_view(totals),
+        total_decimal=money.decimal_string(totals.total, settings.currency),
+        max=LONGEST,
+        cart_count=session.pieces,
+    )
+    return page(body, status, session.cookies())
+
+
+def _totals_view(totals: service.Totals) -> dict[str, Any]:
+    return {
+        "items": totals.items,
+        "shipping": totals.shipping,
+        "shipping_name": totals.shipping_name,
+        "taxes": list(totals.taxes.items()),
+        "total": totals.total,
+    }

@@ -1,0 +1,210 @@
+"""Placing an order: price the cart, compare with what was shown, reserve and write in one transaction."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chalicelib import clock, money
+from chalicelib.cart import service as cart_service
+from chalicelib.cart.models import Cart
+from chalicelib.cart.service import CartLine
+from chalicelib.cart.sessions import Session
+from chalicelib.checkout.customer import Customer
+from chalicelib.config import settings
+from chalicelib.errors import Busy, Conflict, OutOfStock, ShopError
+from chalicelib.orders import states
+from chalicelib.orders.models import Line, Order, Pointer, change, new_order
+from chalicelib.payments.service import PaymentInProgress
+from chalicelib.storage import Refused, Transaction, Unknown, get
+
+TRIES = 6
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What an order costs, in minor units; taxes by rate in percent are included in it."""
+
+    items: int
+    shipping: int
+    shipping_name: str
+    taxes: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """Items and shipping."""
+        return self.items + self.shipping
+
+
+class EmptyCart(ShopError):
+    """There is nothing to order."""
+
+    title = "Your cart is empty"
+
+
+class TotalChanged(Conflict):
+    """Today's total is not the one the shopper saw."""
+
+
+def totals_of(lines: list[Line], country: str) -> Totals:
+    """Add up lines and shipping to a country; tax is rounded once a rate."""
+    zone = settings.shop.zone_of(country) or settings.shop.zones[0]
+    items = sum(line.total for line in lines)
+    free = zone.free_from is not None and items >= zone.free_from
+    shipping = 0 if free else zone.rate
+    taxed = [(line.total, line.tax_rate) for line in lines] + [(shipping, settings.shop.shipping_tax_rate)]
+    taxes = money.tax_by_rate((amount, rate) for amount, rate in taxed if amount)
+    return Totals(items, shipping, zone.name, taxes)
+
+
+def order_lines(cart_lines: list[CartLine]) -> list[Line]:
+    """Freeze what a cart's lines are now. Lines that are sold no more are left out."""
+    return [
+        Line(
+            sku=line.sku,
+            slug=line.offer.slug,
+            name=line.offer.name,
+            options=dict(line.offer.options),
+            quantity=line.quantity,
+            price=line.offer.price,
+            tax_rate=line.offer.tax_rate,
+        )
+        for line in cart_lines
+        if line.offer is not None and line.offer.sellable
+    ]
+
+
+def place_order(session: Session, customer: Customer, shown_total: int) -> Order:
+    """Place an order for the cart, or return the one that was placed already with the same content.
+
+    Raises EmptyCart, OutOfStock, TotalChanged, PaymentInProgress; Busy where the answer of the table was lost and
+    nothing can be told. Placing again is always safe.
+    """
+    for _ in range(TRIES):
+        if session.cart is None or not session.cart.lines.as_dict():
+            raise EmptyCart("There is nothing in your cart to order.")
+        lines = _sellable_lines(session)
+        totals = totals_of(lines, customer.country)
+        digest = digest_of(lines, customer, totals.total)
+        placed = _placed_before(session.cart, digest)
+        if placed is not None:
+            return placed
+        if totals.total != shown_total:
+            raise TotalChanged(_why_changed(totals, shown_total))
+        order = new_order(
+            lines=lines,
+            customer=vars(customer),
+            shipping=totals.shipping,
+            taxes=totals.taxes,
+            cart=session.key,
+            cart_version=int(session.cart.version),
+        )
+        try:
+            _write(order, session.cart, digest)
+        except Refused:
+            pass  # the cart changed, a piece went, or the number is taken: look again
+        except Unknown as unknown:
+            found = _written_after_all(order)
+            if found is None:
+                raise Busy("The shop did not get an answer from its database. Please try again.") from unknown
+            return found
+        else:
+            return order
+        before = session.cart.order
+        session.cart = get(Cart, session.key)
+        if session.cart is not None and session.cart.order == before:
+            session.cart.held = None  # the order that held them is closed by now: they are on the shelf, or gone
+    raise Busy("The shop is very busy. Nothing was ordered; please try again.")
+
+
+def digest_of(lines: list[Line], customer: Customer, total: int) -> str:
+    """Digest what is ordered by whom for how much: the same digest is the same order."""
+    content = [[vars(line) | {"options": dict(line.options)} for line in lines], vars(customer), total]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _sellable_lines(session: Session) -> list[Line]:
+    cart_lines = cart_service.look(session)
+    missing = [line for line in cart_lines if not line.sellable]
+    if missing:
+        raise OutOfStock(" ".join(_what_is_missing(line) for line in missing))
+    return order_lines(cart_lines)
+
+
+def _what_is_missing(line: CartLine) -> str:
+    if line.offer is None or not line.offer.sellable:
+        return "Something in your cart is no longer sold."
+    name = f"“{line.offer.name}”" + (f" ({line.offer.label})" if line.offer.label else "")
+    if line.available <= 0:
+        return f"{name} has just been sold out."
+    return f"Only {line.available} of {name} left."
+
+
+def _why_changed(totals: Totals, shown: int) -> str:
+    amount = money.spoken(totals.total, settings.currency)
+    if totals.items == shown or abs(totals.total - shown) in {zone.rate for zone in settings.shop.zones}:
+        return f"With shipping to {totals.shipping_name}, the total is now {amount}. Please look at it and confirm."
+    return (
+        f"The total has changed since this page was made: it is now {amount}, "
+        f"of which shipping to {totals.shipping_name} is {money.spoken(totals.shipping, settings.currency)}. "
+        "Please look at it and confirm."
+    )
+
+
+def _placed_before(cart: Cart, digest: str) -> Order | None:
+    """Return the order that this very content placed; cancel another one that is still unpaid.
+
+    Raises PaymentInProgress where the other one's payment is being checked.
+    """
+    if cart.order is None:
+        return None
+    order = Order.fetch(cart.order)
+    if cart.digest == digest and _is_still_it(order, cart):
+        return order
+    state = _supersede(order.id).state if order.state == states.AWAITING else order.state
+    if state in (states.CAPTURING, states.PENDING):
+        raise PaymentInProgress(
+            "The payment of the order you placed before is being checked at PayPal. "
+            "Please wait for it before you order something else."
+        )
+    return None
+
+
+def _is_still_it(order: Order, cart: Cart) -> bool:
+    if order.state in (states.PAID, states.SHIPPED):
+        # Sent twice; unless the cart was changed since, for then it is the same thing once more.
+        return bool(order.cart_version == cart.version)
+    return order.state not in states.CLOSED
+
+
+def _supersede(order_id: str) -> Order:
+    def action(order: Order, transaction: Transaction) -> bool:
+        if order.state != states.AWAITING:
+            return False
+        order.cancel("superseded", transaction)
+        return True
+
+    return change(order_id, action)
+
+
+def _write(order: Order, cart: Cart, digest: str) -> None:
+    transaction = Transaction()
+    order.take_stock(transaction)
+    order.write(transaction)
+    pointer = Pointer(f"number#{order.number}", order=order.id)
+    transaction.put("number", pointer, Pointer.id.does_not_exist())
+    unchanged = (Cart.version == cart.version) & (
+        Cart.order.does_not_exist() if cart.order is None else (Cart.order == cart.order)
+    )
+    marks = [
+        Cart.order.set(order.id),
+        Cart.digest.set(digest),
+        Cart.held.set({line.sku: line.quantity for line in order.lines}),
+        Cart.held_until.set(order.reserved_until),
+    ]
+    transaction.update("cart", cart, marks, unchanged & (Cart.expires > clock.timestamp()))
+    transaction.commit()
+
+
+def _written_after_all(order: Order) -> Order | None:
+    return get(Order, order.id)

@@ -1,0 +1,154 @@
+"""What the order's page says: the state in plain words, and what happens next."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib import money
+from chalicelib.orders import states
+from chalicelib.orders.models import Line, Order
+
+TIMELINE = {
+    "placed": "You placed the order.",
+    "declined": "PayPal declined the payment. Nothing was charged.",
+    "pending": "PayPal is holding the payment.",
+    "paid": "The payment arrived.",
+    "shipped": "The parcel is on its way.",
+    "expired": "The order ended unpaid.",
+    "cancelled": "The order was cancelled.",
+}
+
+
+@dataclass(frozen=True)
+class Words:
+    """How a state is told."""
+
+    headline: str
+    explanation: str
+    next_steps: str | None
+    tone: str  # good, wait, bad
+
+
+def words_for(order: Order) -> Words:
+    """Tell a customer where their order stands."""
+    email = order.customer.get("email", "you")
+    if order.state == states.AWAITING:
+        return _words_for_awaiting(order)
+    if order.state == states.CAPTURING:
+        return Words(
+            "We are asking PayPal",
+            "PayPal is being asked for your payment. This usually takes a few seconds.",
+            "You need not do anything: this page looks again by itself, and the shop keeps asking even if you leave.",
+            "wait",
+        )
+    if order.state == states.PENDING:
+        return Words(
+            "Your payment is on its way",
+            "PayPal is holding the payment, as it does with some bank accounts and for checks of its own.",
+            f"We send an e-mail to {email} as soon as it is through. Your things are kept for you.",
+            "wait",
+        )
+    if order.state in (states.PAID, states.SHIPPED):
+        return _words_for_paid(order, email)
+    return _words_for_closed(order)
+
+
+def _words_for_awaiting(order: Order) -> Words:
+    if order.history[-1]["event"] == "declined":
+        return Words(
+            "PayPal declined this payment",
+            "Nothing was charged. Often another card, or the balance, works.",
+            "You can try again now; your order is kept.",
+            "bad",
+        )
+    if order.paypal_id is None:
+        return Words(
+            "Your order is placed, but not paid",
+            "PayPal could not be reached a moment ago. Nothing was charged.",
+            "Please try to pay again; your order is kept for now.",
+            "wait",
+        )
+    return Words(
+        "Your order is not paid yet",
+        "Nothing was charged so far.",
+        "You can pay it now. Unpaid orders keep their things for an hour and end by themselves after that.",
+        "wait",
+    )
+
+
+def _words_for_paid(order: Order, email: str) -> Words:
+    if order.refunded >= order.total:
+        return Words(
+            "Your money is on its way back",
+            f"We refunded {money.spoken(int(order.refunded), order.currency)} by PayPal.",
+            None,
+            "good",
+        )
+    if order.state == states.SHIPPED:
+        return Words("Your parcel is on its way", "We have packed and sent your order.", None, "good")
+    return Words(
+        "Thank you, your order is paid",
+        f"A confirmation goes to {email}.",
+        "We pack it next and write when it is on its way.",
+        "good",
+    )
+
+
+def _words_for_closed(order: Order) -> Words:
+    if order.closed_because == "sold out":
+        return Words(
+            "We could not keep your things",
+            "While the order waited for its payment, others bought what was in it. You were not charged for it.",
+            "We are sorry. Please look at your cart for what is still there.",
+            "bad",
+        )
+    if order.state == states.CANCELLED:
+        return Words("This order was cancelled", "Nothing was charged for it.", None, "bad")
+    return Words(
+        "This order ended unpaid",
+        "It was not paid in time. Nothing was charged.",
+        "If you still want the things, please order again.",
+        "bad",
+    )
+
+
+def line_view(line: Line) -> dict[str, Any]:
+    """Show a line as templates take it."""
+    return {
+        "sku": line.sku,
+        "slug": line.slug,
+        "name": line.name,
+        "label": ", ".join(line.options.values()),
+        "quantity": line.quantity,
+        "price": line.price,
+        "total": line.total,
+    }
+
+
+def order_view(order: Order) -> dict[str, Any]:
+    """Show an order as templates take it."""
+    return {
+        "id": order.id,
+        "number": order.number,
+        "placed_at": order.placed_at,
+        "state": order.state,
+        "lines": [line_view(line) for line in order.lines],
+        "items": order.items,
+        "shipping": order.shipping,
+        "taxes": list(order.taxes.items()),
+        "total": order.total,
+        "currency": order.currency,
+        "customer": order.customer,
+        "refunded": order.refunded,
+    }
+
+
+def timeline_of(order: Order) -> list[dict[str, str]]:
+    """Tell an order's history, as far as it is the customer's business."""
+    told = []
+    for entry in order.history:
+        words = TIMELINE.get(entry["event"])
+        if entry["event"] == "refunded":
+            words = f"We refunded {entry['detail']}."
+        if words is not None:
+            told.append({"at": entry["at"], "words": words})
+    return told

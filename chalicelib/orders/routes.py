@@ -1,0 +1,46 @@
+"""The order's page. Its address is the only key: unguessable, and never cached."""
+
+import re
+
+from chalice.app import Request, Response
+
+from chalicelib.errors import NotFound
+from chalicelib.orders import states
+from chalicelib.orders.models import Order
+from chalicelib.orders.page import order_view, timeline_of, words_for
+from chalicelib.web.pages import page, render
+from chalicelib.web.routing import Routes
+
+routes = Routes(__name__)
+_ORDER_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
+
+def find_order(order_id: str) -> Order:
+    """Read the order of an address. Raises NotFound."""
+    if not _ORDER_ID.fullmatch(order_id):
+        raise NotFound("We know no order with this address.")
+    return Order.fetch(order_id)
+
+
+@routes.get("/orders/{order_id}")
+def show(request: Request, order_id: str) -> Response:
+    """Show the customer their order."""
+    return order_page(find_order(order_id))
+
+
+def order_page(order: Order, *, message: str | None = None, status: int = 200) -> Response:
+    """Make the order's page."""
+    words = words_for(order)
+    body = render(
+        "orders/order.html",
+        order=order_view(order),
+        headline=words.headline,
+        explanation=words.explanation,
+        next_steps=words.next_steps,
+        tone=words.tone,
+        can_pay=order.state == states.AWAITING,
+        refresh=order.state == states.CAPTURING,
+        timeline=timeline_of(order),
+        message=message,
+    )
+    return page(body, status)

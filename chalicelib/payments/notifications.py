@@ -1,0 +1,123 @@
+"""What follows on a notification: ask PayPal for the truth, settle it. Nothing in the message is believed."""
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from chalicelib.orders import states
+from chalicelib.orders.models import EVERY_ROUND, Order, change
+from chalicelib.payments import paypal
+from chalicelib.payments.errors import PayPalGone
+from chalicelib.payments.settle import (
+    settle_capture,
+    settle_paypal_order,
+    settle_refund,
+    settle_reversal,
+)
+from chalicelib.storage import Transaction
+
+log = logging.getLogger("awning")
+
+
+def settle_notifications(records: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, str]]]:
+    """Settle each SQS record by itself; report those that failed, so that they alone come again.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
+    """
+    failures = []
+    for record in records:
+        try:
+            settle_notification(json.loads(record["body"]))
+        except PayPalGone as gone:
+            log.warning("a notification named something that PayPal does not know: %s", gone)
+        except Exception:
+            log.exception("a notification could not be settled: message %s", record.get("messageId"))
+            failures.append({"itemIdentifier": str(record["messageId"])})
+    return {"batchItemFailures": failures}
+
+
+def settle_notification(message: Mapping[str, str]) -> None:
+    """Settle what one notification is about. What is not ours is left alone. Raises PayPalError."""
+    kind = message["type"]
+    if kind.startswith("CHECKOUT."):
+        _look_soon(message.get("order"))
+    elif kind == "PAYMENT.CAPTURE.REVERSED":
+        _settle_reversal(message["event"])
+    elif kind == "PAYMENT.CAPTURE.REFUNDED" or kind.startswith("PAYMENT.REFUND."):
+        if "refund" in message:
+            _settle_refund(message["refund"])
+    elif kind.startswith("PAYMENT.CAPTURE."):
+        if "capture" in message:
+            settle_by_capture(message["capture"])
+    elif kind.startswith("CUSTOMER.DISPUTE."):
+        _note_dispute(message["event"])
+
+
+def settle_by_capture(capture_id: str) -> str | None:
+    """Bring a capture's order to what PayPal says now; return the order's ID, None where it is not ours."""
+    capture = paypal.get_capture(capture_id)
+    order_id = Order.find(f"capture#{capture_id}")
+    if order_id is not None:
+        settle_capture(order_id, capture, payee=None)
+        return order_id
+    order_id = Order.find(f"paypal#{capture.order_id}") if capture.order_id else None
+    if order_id is None or capture.order_id is None:
+        log.info("capture %s belongs to no order of this shop", capture_id)
+        return None
+    settle_paypal_order(order_id, paypal.get_order(capture.order_id))
+    return order_id
+
+
+def _settle_refund(refund_id: str) -> None:
+    refund = paypal.get_refund(refund_id)
+    # The sale is booked first: the notification of a refund may overtake the one of its capture.
+    order_id = settle_by_capture(refund.capture_id) if refund.capture_id else None
+    if order_id is not None:
+        settle_refund(order_id, refund)
+
+
+def _settle_reversal(event_id: str) -> None:
+    event = paypal.get_event(event_id)
+    if event.get("event_type") != "PAYMENT.CAPTURE.REVERSED":
+        return
+    reversal = paypal.reversal_of(event)
+    order_id = settle_by_capture(reversal.capture_id)
+    if order_id is not None:
+        settle_reversal(order_id, reversal)
+
+
+def _look_soon(paypal_id: str | None) -> None:
+    """Let the reconciler look in its next round: the shopper approved, and may not come back."""
+    order_id = Order.find(f"paypal#{paypal_id}") if paypal_id else None
+    if order_id is None:
+        return
+
+    def action(order: Order, transaction: Transaction) -> bool:
+        if order.state != states.AWAITING:
+            return False
+        return order.look_within(2 * EVERY_ROUND)
+
+    change(order_id, action)
+
+
+def _note_dispute(event_id: str) -> None:
+    event = paypal.get_event(event_id)
+    resource = event.get("resource", {})
+    dispute = str(resource.get("dispute_id", ""))[:60]
+    status = str(resource.get("status", ""))[:40]
+    for transaction in resource.get("disputed_transactions", []):
+        capture_id = str(transaction.get("seller_transaction_id", ""))
+        order_id = Order.find(f"capture#{capture_id}")
+        if order_id is not None:
+            _raise_once(order_id, "dispute", f"{dispute} {status}".strip())
+
+
+def _raise_once(order_id: str, kind: str, detail: str) -> None:
+    def action(order: Order, transaction: Transaction) -> bool:
+        if any((issue["kind"], issue["detail"]) == (kind, detail) for issue in order.issues):
+            return False
+        order.raise_issue(kind, detail)
+        return True
+
+    change(order_id, action)

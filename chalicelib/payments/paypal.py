@@ -1,0 +1,305 @@
+"""The gateway to PayPal, in the shop's words: orders, captures and refunds as plain, checked values.
+
+Sources: PayPal's Orders v2, Payments v2 and Webhooks v1 APIs, https://developer.paypal.com/docs/api/.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from chalicelib import money
+from chalicelib.config import settings
+from chalicelib.money import Money
+from chalicelib.payments.errors import PayPalRefused, PayPalUnknown
+
+if TYPE_CHECKING:
+    from chalicelib.payments.paypal_http import Client
+
+SECONDS_A_REQUEST = 20.0
+_ID = re.compile(r"[A-Z0-9]{1,36}", re.ASCII)
+_EVENT_ID = re.compile(r"[A-Za-z0-9-]{1,60}", re.ASCII)
+_deadline: ContextVar[float | None] = ContextVar("paypal_deadline", default=None)
+
+
+@dataclass(frozen=True)
+class Capture:
+    """Money PayPal took, holds or declined to take for us."""
+
+    id: str
+    status: str  # COMPLETED, PENDING, DECLINED, FAILED, PARTIALLY_REFUNDED, REFUNDED
+    money: Money
+    custom_id: str
+    fee: int | None  # minor units of the capture's own currency
+    at: str
+    order_id: str | None  # PayPal's order
+
+
+@dataclass(frozen=True)
+class Refund:
+    """Money given back for a capture."""
+
+    id: str
+    status: str  # COMPLETED, PENDING, FAILED, CANCELLED
+    money: Money
+    fee: int | None  # what PayPal gives back of its own
+    at: str
+    capture_id: str | None
+
+
+@dataclass(frozen=True)
+class PayPalOrder:
+    """PayPal's order: what the shopper approves."""
+
+    id: str
+    status: str  # CREATED, PAYER_ACTION_REQUIRED, APPROVED, COMPLETED, VOIDED, SAVED
+    payee: str
+    link: str | None
+    captures: tuple[Capture, ...]
+    refunds: tuple[Refund, ...]
+
+    @property
+    def is_dead(self) -> bool:
+        """Tell an order that can never be paid: voided, or completed with nothing but declined captures."""
+        if self.status == "VOIDED":
+            return True
+        return self.status == "COMPLETED" and all(c.status in ("DECLINED", "FAILED") for c in self.captures)
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """Money a bank or PayPal took back, as the notification's own event tells it."""
+
+    id: str
+    money: Money
+    at: str
+    capture_id: str
+
+
+# -- calls ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Give all calls inside a common time; a shopper's request gives 20 s."""
+    token = _deadline.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+def create_order(body: Mapping[str, Any], request_id: str) -> PayPalOrder:
+    """Create PayPal's order. The same request id leads to the same order."""
+    from chalicelib.payments import paypal_http
+
+    request = paypal_http.OrdersCreateRequest()
+    request.pay_pal_request_id(request_id)
+    request.prefer("return=representation")
+    request.request_body(dict(body))
+    order = _order(_send(request))
+    if order.link is None:
+        raise PayPalUnknown("an order without a link to approve it")
+    return order
+
+
+def get_order(paypal_id: str) -> PayPalOrder:
+    """Ask for the truth about an order. Raises PayPalGone where its life is over."""
+    from chalicelib.payments import paypal_http
+
+    return _order(_send(paypal_http.OrdersGetRequest(_checked(paypal_id))))
+
+
+def capture_order(paypal_id: str, request_id: str) -> PayPalOrder:
+    """Take the money. The same request id takes it once."""
+    from chalicelib.payments import paypal_http
+
+    request = paypal_http.OrdersCaptureRequest(_checked(paypal_id))
+    request.pay_pal_request_id(request_id)
+    request.prefer("return=representation")
+    request.request_body({})
+    return _order(_send(request))
+
+
+def get_capture(capture_id: str) -> Capture:
+    """Ask for the truth about a capture."""
+    from chalicelib.payments import paypal_http
+
+    return _capture(_send(paypal_http.CapturesGetRequest(_checked(capture_id))))
+
+
+def refund_capture(capture_id: str, amount: Money, request_id: str, note: str) -> Refund:
+    """Give money back. The same request id gives it once."""
+    from chalicelib.payments import paypal_http
+
+    request = paypal_http.CapturesRefundRequest(_checked(capture_id))
+    request.pay_pal_request_id(request_id)
+    request.prefer("return=representation")
+    value = money.decimal_string(amount.amount, amount.currency)
+    request.request_body(
+        {"amount": {"currency_code": amount.currency, "value": value}, "note_to_payer": note[:255]}
+    )
+    return _refund(_send(request), capture_id)
+
+
+def get_refund(refund_id: str) -> Refund:
+    """Ask for the truth about a refund."""
+    from chalicelib.payments import paypal_http
+
+    return _refund(_send(paypal_http.RefundsGetRequest(_checked(refund_id))), None)
+
+
+def get_event(event_id: str) -> Mapping[str, Any]:
+    """Ask PayPal for an event that a notification named: its own copy, not what was delivered."""
+    from chalicelib.payments import paypal_http
+
+    if not _EVENT_ID.fullmatch(event_id):
+        raise PayPalRefused("not an event's id")
+    return _send(paypal_http.EventGetRequest(event_id))
+
+
+def is_id(text: str) -> bool:
+    """Tell what can be an id of PayPal's; anything else would be a path."""
+    return bool(_ID.fullmatch(text))
+
+
+@cache
+def _client() -> "Client":
+    from chalicelib.payments.paypal_http import Client
+
+    return Client(settings.paypal_client_id, _secret(), settings.paypal_api_url, settings.paypal_web_url)
+
+
+def _secret() -> str:
+    if not settings.paypal_client_secret_parameter:
+        return settings.paypal_client_secret
+    import boto3
+
+    parameter = boto3.client("ssm").get_parameter(
+        Name=settings.paypal_client_secret_parameter, WithDecryption=True
+    )
+    return str(parameter["Parameter"]["Value"])
+
+
+def _send(request: Any) -> dict[str, Any]:
+    return _client().send(request, _deadline.get() or time.monotonic() + SECONDS_A_REQUEST)
+
+
+def _checked(paypal_id: str) -> str:
+    if not is_id(paypal_id):
+        raise PayPalRefused("not an id")
+    return paypal_id
+
+
+# -- answers ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _understanding(what: str) -> Iterator[None]:
+    # An answer that lacks something may follow on money that moved: it is unknown, never a no.
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise PayPalUnknown(f"{what} that cannot be understood: {type(error).__name__}") from None
+
+
+def _order(answer: Mapping[str, Any]) -> PayPalOrder:
+    with _understanding("an order"):
+        unit = answer["purchase_units"][0]
+        payments = unit.get("payments", {})
+        payee = unit.get("payee", {})
+        return PayPalOrder(
+            id=_known_id(answer["id"]),
+            status=str(answer["status"]),
+            payee=str(payee.get("merchant_id") or payee.get("email_address") or ""),
+            link=_approval_link(answer.get("links", [])),
+            captures=tuple(_capture(c, str(answer["id"])) for c in payments.get("captures", [])),
+            refunds=tuple(_refund(r, None) for r in payments.get("refunds", [])),
+        )
+
+
+def _capture(answer: Mapping[str, Any], order_id: str | None = None) -> Capture:
+    with _understanding("a capture"):
+        amount = _money(answer["amount"])
+        fee = answer.get("seller_receivable_breakdown", {}).get("paypal_fee")
+        return Capture(
+            id=_known_id(answer["id"]),
+            status=str(answer["status"]),
+            money=amount,
+            custom_id=str(answer.get("custom_id", "")),
+            fee=_fee(fee, amount.currency),
+            at=str(answer.get("update_time") or answer.get("create_time") or ""),
+            order_id=order_id or _linked(answer, "orders"),
+        )
+
+
+def _refund(answer: Mapping[str, Any], capture_id: str | None) -> Refund:
+    with _understanding("a refund"):
+        amount = _money(answer["amount"])
+        fee = answer.get("seller_payable_breakdown", {}).get("paypal_fee")
+        return Refund(
+            id=_known_id(answer["id"]),
+            status=str(answer["status"]),
+            money=amount,
+            fee=_fee(fee, amount.currency),
+            at=str(answer.get("update_time") or answer.get("create_time") or ""),
+            capture_id=_linked(answer, "captures") or capture_id,
+        )
+
+
+def reversal_of(event: Mapping[str, Any]) -> Reversal:
+    """Read a PAYMENT.CAPTURE.REVERSED event as PayPal itself tells it. Raises PayPalUnknown."""
+    with _understanding("a reversal"):
+        resource = event["resource"]
+        capture_id = _linked(resource, "captures")
+        amount = _money(resource["amount"])
+        # Its resource is a refund-like record that links up to the capture, or the capture itself.
+        own_id = _known_id(resource["id"])
+        return Reversal(
+            id=own_id if capture_id and capture_id != own_id else f"{own_id}-REVERSED",
+            money=Money(abs(amount.amount), amount.currency),
+            at=str(resource.get("create_time") or event.get("create_time") or ""),
+            capture_id=capture_id or own_id,
+        )
+
+
+def _money(value: Mapping[str, str]) -> Money:
+    currency = str(value["currency_code"])
+    return Money(money.parse(str(value["value"]).removeprefix("-"), currency), currency)
+
+
+def _fee(value: Mapping[str, str] | None, currency: str) -> int | None:
+    if value is None or value["currency_code"] != currency:
+        return None
+    return _money(value).amount
+
+
+def _known_id(value: object) -> str:
+    text = str(value)
+    if not is_id(text):
+        raise ValueError("not an id")
+    return text
+
+
+def _linked(answer: Mapping[str, Any], kind: str) -> str | None:
+    """Follow the link `up`: from a refund to its capture, from a capture to its order."""
+    for link in answer.get("links", []):
+        parts = urlsplit(str(link["href"])).path.split("/")
+        if link["rel"] == "up" and len(parts) >= 2 and parts[-2] == kind and is_id(parts[-1]):
+            return parts[-1]
+    return None
+
+
+def _approval_link(links: Sequence[Mapping[str, Any]]) -> str | None:
+    by_rel = {str(link["rel"]): str(link["href"]) for link in links}
+    link = by_rel.get("payer-action") or by_rel.get("approve")
+    if link is None:
+        return None
+    if not link.startswith(settings.paypal_web_url + "/"):
+        raise ValueError("a link to somewhere else")
+    return link

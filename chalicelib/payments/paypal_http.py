@@ -1,0 +1,160 @@
+"""PayPal's own SDK with what it lacks: timeouts, kept connections, one token, retries that cannot charge twice.
+
+Nothing else imports the SDK; it costs a cold start 100 ms, so this module is imported on first use.
+"""
+
+import random
+import threading
+import time
+from typing import Any
+
+import requests
+from paypalcheckoutsdk.core import AccessTokenRequest, PayPalEnvironment, PayPalHttpClient
+from paypalcheckoutsdk.orders import OrdersCaptureRequest, OrdersCreateRequest, OrdersGetRequest
+from paypalcheckoutsdk.payments import CapturesGetRequest, CapturesRefundRequest, RefundsGetRequest
+
+from chalicelib.payments.errors import PayPalGone, PayPalRefused, PayPalUnknown
+
+CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
+TOKEN_MARGIN_SECONDS = 60
+TRIES = 3
+LONGEST_ANSWER = 1024 * 1024
+IN_PROGRESS = "PREVIOUS_REQUEST_IN_PROGRESS"
+
+__all__ = [
+    "CapturesGetRequest",
+    "CapturesRefundRequest",
+    "Client",
+    "EventGetRequest",
+    "OrdersCaptureRequest",
+    "OrdersCreateRequest",
+    "OrdersGetRequest",
+    "RefundsGetRequest",
+]
+
+
+class EventGetRequest:
+    """Show a webhook event: the SDK does not know this call.
+
+    https://developer.paypal.com/docs/api/webhooks/v1/#webhooks-events_get
+    """
+
+    def __init__(self, event_id: str) -> None:
+        self.verb = "GET"
+        self.path = f"/v1/notifications/webhooks-events/{event_id}"
+        self.headers = {"Content-Type": "application/json"}
+        self.body = None
+
+
+class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
+    """The SDK's client, sending by one session of ours."""
+
+    def __init__(self, client_id: str, secret: str, api_url: str, web_url: str) -> None:
+        super().__init__(PayPalEnvironment(client_id, secret, api_url, web_url))
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxies, no .netrc
+        self._token = ""
+        self._token_ends = 0.0
+        self._token_lock = threading.Lock()
+
+    def send(self, request: Any, deadline: float) -> dict[str, Any]:
+        """Send a request until `deadline` (time.monotonic), and again where that is safe; return the answer's JSON.
+
+        Raises PayPalGone, PayPalRefused, or PayPalUnknown where it is not known what PayPal did.
+        """
+        repeatable = request.verb == "GET" or "PayPal-Request-Id" in request.headers
+        failure = PayPalUnknown("no time left to ask")
+        for attempt in range(TRIES if repeatable else 1):
+            if attempt:
+                pause = random.uniform(0.1, 0.3) * 2**attempt
+                if time.monotonic() + pause > deadline:
+                    break
+                time.sleep(pause)
+            try:
+                return self._send_once(request, deadline)
+            except PayPalUnknown as unknown:
+                failure = unknown
+        raise failure
+
+    def _send_once(self, request: Any, deadline: float) -> dict[str, Any]:
+        token = self._fresh_token(deadline)
+        answer = self._exchange(request, f"Bearer {token}", deadline)
+        if answer.status_code == 401:
+            self._forget(token)
+            answer = self._exchange(request, f"Bearer {self._fresh_token(deadline)}", deadline)
+        return _read(answer)
+
+    def _exchange(self, request: Any, authorization: str, deadline: float) -> requests.Response:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise PayPalUnknown("no time left to ask")
+        headers = {**request.headers, "Authorization": authorization, "User-Agent": self.get_user_agent()}
+        data = None
+        if request.body is not None:
+            request.headers = self.format_headers(request.headers)  # its encoder knows lower-case names only
+            data = self.encoder.serialize_request(request)
+        try:
+            return self._session.request(
+                request.verb,
+                self.environment.base_url + request.path.rstrip("?"),
+                headers=headers,
+                data=data,
+                timeout=(min(CONNECT_SECONDS, remaining), min(READ_SECONDS, remaining)),
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise PayPalUnknown(type(error).__name__) from None  # its text may quote what was sent
+
+    def _fresh_token(self, deadline: float) -> str:
+        with self._token_lock:
+            if time.monotonic() < self._token_ends:
+                return self._token
+            request = AccessTokenRequest(self.environment)
+            answer = _read(self._exchange(request, self.environment.authorization_string(), deadline))
+            try:
+                self._token = str(answer["access_token"])
+                self._token_ends = time.monotonic() + int(answer["expires_in"]) - TOKEN_MARGIN_SECONDS
+            except (KeyError, TypeError, ValueError) as error:
+                raise PayPalUnknown("a token that is none") from error
+            return self._token
+
+    def _forget(self, token: str) -> None:
+        with self._token_lock:
+            if self._token == token:
+                self._token_ends = 0.0
+
+
+def _read(answer: requests.Response) -> dict[str, Any]:
+    status = answer.status_code
+    body = _json(answer)
+    if 200 <= status < 300 and body is not None:
+        return body
+    debug_id = str((body or {}).get("debug_id") or answer.headers.get("PayPal-Debug-Id", ""))[:40]
+    issue = _issue(body)
+    if status == 404:
+        raise PayPalGone(issue, debug_id)
+    if (
+        400 <= status < 500
+        and status not in (401, 408, 409, 429)
+        and body is not None
+        and issue != IN_PROGRESS
+    ):
+        raise PayPalRefused(issue, debug_id)
+    raise PayPalUnknown(f"status {status} {issue}".strip(), debug_id)
+
+
+def _json(answer: requests.Response) -> dict[str, Any] | None:
+    if len(answer.content) > LONGEST_ANSWER:
+        return None
+    try:
+        body = answer.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _issue(body: dict[str, Any] | None) -> str:
+    """Read the issue's name, such as INSTRUMENT_DECLINED; the error's name where there is none."""
+    details = (body or {}).get("details")
+    first = details[0] if isinstance(details, list) and details and isinstance(details[0], dict) else {}
+    return str(first.get("issue") or (body or {}).get("name") or "")[:80]

@@ -1,0 +1,183 @@
+"""Reconcile: every few minutes, look at every order that something is due for, and bring it to the truth.
+
+No webhook need ever come: what was captured is settled here, what was approved is captured, what can no longer be
+paid expires, mail that was not announced is announced, refunds that were decided are made.
+"""
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from chalicelib import clock
+from chalicelib.mail import outbox
+from chalicelib.money import Money
+from chalicelib.orders import states
+from chalicelib.orders.models import ATTENTION_SHARDS, Order, change
+from chalicelib.payments import paypal, service
+from chalicelib.payments.errors import PayPalError, PayPalGone, PayPalRefused
+from chalicelib.payments.paypal import PayPalOrder
+from chalicelib.payments.settle import (
+    refuse_refund,
+    settle_capture,
+    settle_paypal_order,
+    settle_refund,
+)
+from chalicelib.storage import Transaction
+
+ATTEMPT_LIFE = timedelta(hours=3)  # how long PayPal lets a shopper approve an order
+MOST_A_ROUND = 500
+log = logging.getLogger("awning")
+
+
+class ReconcileFailed(Exception):
+    """Some orders could not be reconciled this round; each stays due."""
+
+
+def reconcile_payments() -> int:
+    """Work through what is due; return how many orders were looked at.
+
+    One failing order never holds back the rest. Raises ReconcileFailed at the end, so that the alarm sees it.
+    """
+    failed = []
+    looked_at = 0
+    for order_id in due_orders():
+        looked_at += 1
+        try:
+            reconcile(order_id)
+        except PayPalError as error:
+            log.warning("order %s stays due: %s", order_id, error)
+        except Exception:
+            log.exception("order %s could not be reconciled", order_id)
+            failed.append(order_id)
+    if failed:
+        raise ReconcileFailed(f"{len(failed)} of {looked_at} orders could not be reconciled")
+    return looked_at
+
+
+def due_orders() -> Iterator[str]:
+    """List the IDs of orders with something due, the longest overdue of each shard first."""
+    now = clock.timestamp()
+    for shard in range(ATTENTION_SHARDS):
+        rows = Order.attention_index.query(str(shard), Order.due <= now, limit=MOST_A_ROUND)
+        yield from [row.id for row in rows]
+
+
+def reconcile(order_id: str) -> None:
+    """Bring one order to the truth. Raises PayPalError where PayPal cannot say it now."""
+    looked = clock.timestamp()
+    due: dict[str, bool] = {}
+
+    def push_back(order: Order, transaction: Transaction) -> bool:
+        due["check"] = order.check_due is not None and order.check_due <= looked
+        due["mail"] = order.mail_due is not None and order.mail_due <= looked
+        due["refund"] = order.refund_due is not None and order.refund_due <= looked
+        order.push_back()
+        return any(due.values())
+
+    order = change(order_id, push_back)
+    if due["mail"]:
+        outbox.announce(order)
+    if due["refund"]:
+        _pursue_refunds(order)
+    if due["check"]:
+        _pursue_payment(order)
+
+
+# -- the payment ------------------------------------------------------------------------------------------
+
+
+def _pursue_payment(order: Order) -> None:
+    if order.state == states.AWAITING:
+        _pursue_awaiting(order)
+    elif order.state == states.CAPTURING:
+        _pursue_capturing(order)
+    elif order.state == states.PENDING and order.capture is not None:
+        settle_capture(order.id, paypal.get_capture(order.capture), payee=None)
+
+
+def _pursue_awaiting(order: Order) -> None:
+    seen = _seen(order)
+    if seen is not None and seen.status == "COMPLETED":
+        order = settle_paypal_order(order.id, seen)
+    elif seen is not None and seen.status == "APPROVED":
+        order = service.capture_payment(order.id, shopper_present=False)
+    if order.state != states.AWAITING:
+        return
+    if _is_over(order, seen):
+        expire(order.id)
+    elif order.reserved and order.reserved_until <= clock.timestamp():
+        _drop_reservation(order.id)
+
+
+def _pursue_capturing(order: Order) -> None:
+    """A claim is stale: whoever made it died or got no answer. The truth decides, else the same request again."""
+    seen = _seen(order)
+    if seen is not None and seen.captures:
+        settle_paypal_order(order.id, seen)
+    elif seen is not None and seen.status == "APPROVED":
+        service.capture_claimed(order, shopper_present=False)
+    else:
+        service.release_claim(order)
+
+
+def _seen(order: Order) -> PayPalOrder | None:
+    """Ask PayPal for the living attempt; None where there is none, or PayPal no longer knows it."""
+    if order.paypal_id is None:
+        return None
+    try:
+        return paypal.get_order(order.paypal_id)
+    except PayPalGone:
+        return None
+
+
+def _is_over(order: Order, seen: PayPalOrder | None) -> bool:
+    """Tell whether nothing can be paid any more."""
+    if seen is not None and not seen.is_dead:
+        return False
+    if order.attempts and not order.attempts[-1]["ended"] and (seen is None or seen.status == "VOIDED"):
+        return True
+    # Never sent to PayPal, or declined there: the shopper may still try again for as long as PayPal would wait.
+    since = order.attempts[-1]["at"] if order.attempts else order.placed_at
+    return clock.now() - datetime.fromisoformat(since) >= ATTEMPT_LIFE
+
+
+def expire(order_id: str) -> None:
+    """Close an order that can no longer be paid: stock back, the customer told if they had approved."""
+
+    def action(order: Order, transaction: Transaction) -> bool:
+        if order.state != states.AWAITING:
+            return False
+        order.expire("dead", transaction)
+        return True
+
+    outbox.announce(change(order_id, action))
+
+
+def _drop_reservation(order_id: str) -> None:
+    def action(order: Order, transaction: Transaction) -> bool:
+        if order.state != states.AWAITING or not order.reserved:
+            return False
+        order.drop_reservation(transaction)
+        return True
+
+    change(order_id, action)
+
+
+# -- refunds ----------------------------------------------------------------------------------------------
+
+
+def _pursue_refunds(order: Order) -> None:
+    """Make refunds that were decided, under the id stored with the decision, and look after pending ones."""
+    for own_id, refund in order.open_refunds().items():
+        if refund["status"] == "pending":
+            settle_refund(order.id, paypal.get_refund(refund["paypal_id"]), own_id)
+            continue
+        amount = Money(refund["amount"], refund["currency"])
+        try:
+            made = paypal.refund_capture(
+                refund["capture"], amount, f"refund:{own_id}", f"Refund of order {order.number}"
+            )
+        except PayPalRefused as refused:
+            refuse_refund(order.id, own_id, refused.issue)
+        else:
+            settle_refund(order.id, made, own_id)

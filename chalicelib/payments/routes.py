@@ -1,0 +1,74 @@
+"""Where PayPal sends shoppers and notifications, and where an unpaid order is paid again."""
+
+import logging
+
+from chalice.app import Request, Response
+
+from chalicelib.cart import sessions
+from chalicelib.cart.routes import say
+from chalicelib.errors import NotFound, OutOfStock
+from chalicelib.orders.models import Order
+from chalicelib.orders.routes import find_order, order_page
+from chalicelib.payments import paypal, service, webhook
+from chalicelib.payments.errors import PayPalError
+from chalicelib.web import requests
+from chalicelib.web.pages import page, redirect, url
+from chalicelib.web.routing import Routes
+
+routes = Routes(__name__)
+log = logging.getLogger("awning")
+
+
+@routes.get("/payments/paypal/return")
+def come_back(request: Request) -> Response:
+    """Take the money the shopper approved, and show them their order. Works without a cookie, and twice."""
+    order_id = _order_of_token(request)
+    service.capture_payment(order_id, shopper_present=True)
+    return redirect(url(f"/orders/{order_id}"), _fresh_cookies(request))
+
+
+@routes.get("/payments/paypal/cancel")
+def cancel(request: Request) -> Response:
+    """Take the shopper back to their cart: it is as it was, and nothing was charged."""
+    _order_of_token(request)
+    return redirect(url("/cart"), [say("left.")])
+
+
+@routes.post("/orders/{order_id}/payment")
+def pay(request: Request, order_id: str) -> Response:
+    """Send the shopper to PayPal for an order that is not paid."""
+    order = find_order(order_id)
+    try:
+        address = service.start_payment(order)
+    except OutOfStock as refusal:
+        return order_page(Order.fetch(order_id), message=refusal.message, status=refusal.status)
+    except PayPalError as error:
+        log.warning("no payment could be started for order %s: %s", order_id, error)
+        return order_page(
+            Order.fetch(order_id),
+            message="PayPal could not be reached. Nothing was charged; please try again in a moment.",
+            status=503,
+        )
+    return redirect(address or url(f"/orders/{order_id}"))
+
+
+@routes.post("/webhooks/paypal")
+def notify(request: Request) -> Response:
+    """Take a notification: verified, and on the queue, before the answer."""
+    webhook.receive(request)
+    return page("", 200)
+
+
+def _order_of_token(request: Request) -> str:
+    token = requests.query(request, "token") or ""
+    order_id = Order.find(f"paypal#{token}") if paypal.is_id(token) else None
+    if order_id is None:
+        raise NotFound("We know no payment with this address.")
+    return order_id
+
+
+def _fresh_cookies(request: Request) -> list[str] | None:
+    """Tell the badge what is left in the cart: nothing, once the order is paid."""
+    if sessions.session_id_of(request) is None:
+        return None
+    return sessions.load(request).cookies()

@@ -1,0 +1,277 @@
+"""Paying: send a shopper to PayPal, and take the money once they said yes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib import clock, money
+from chalicelib.config import settings
+from chalicelib.errors import Conflict, OutOfStock
+from chalicelib.mail import outbox
+from chalicelib.orders import states
+from chalicelib.orders.models import Order, change
+from chalicelib.payments import paypal
+from chalicelib.payments.errors import PayPalGone, PayPalRefused, PayPalUnknown
+from chalicelib.payments.paypal import PayPalOrder
+from chalicelib.payments.settle import settle_paypal_order
+from chalicelib.storage import Refused, Transaction
+from chalicelib.web.pages import absolute_url
+
+SHIPPABLE_ISSUES = (
+    "SHIPPING_ADDRESS_INVALID",
+    "CITY_REQUIRED",
+    "POSTAL_CODE_REQUIRED",
+    "INVALID_COUNTRY_CODE",
+)
+SEND_BACK = ("INSTRUMENT_DECLINED", "PAYER_ACTION_REQUIRED", "PAYER_CANNOT_PAY", "TRANSACTION_REFUSED")
+
+
+# -- sending the shopper to PayPal ------------------------------------------------------------------------
+
+
+def start_payment(order: Order) -> str | None:
+    """Return the address at PayPal where this order is approved; None where there is nothing to approve any more.
+
+    Goes to the same order at PayPal while that lives, and makes a new one only once it is dead. Raises OutOfStock
+    where the reservation fell and the pieces are gone, PayPalError where PayPal cannot be asked.
+    """
+    with paypal.within(paypal.SECONDS_A_REQUEST):
+        if order.state != states.AWAITING:
+            return None
+        order = _with_reservation(order)
+        if order.attempts and not order.attempts[-1]["ended"]:
+            seen = _living_attempt(order)
+            if seen is not None:
+                return _continue(order, seen)
+        return _new_attempt(order)
+
+
+def _with_reservation(order: Order) -> Order:
+    if order.reserved:
+        return order
+
+    def action(order: Order, transaction: Transaction) -> bool:
+        if order.reserved or order.state != states.AWAITING:
+            return False
+        order.take_stock(transaction)
+        return True
+
+    try:
+        return change(order.id, action)
+    except Refused as refused:
+        raise OutOfStock(
+            "While the order waited, others bought what was in it. Nothing was charged; please order again."
+        ) from refused
+
+
+def _living_attempt(order: Order) -> PayPalOrder | None:
+    try:
+        seen = paypal.get_order(order.attempts[-1]["id"])
+    except PayPalGone:
+        return None
+    return None if seen.is_dead else seen
+
+
+def _continue(order: Order, seen: PayPalOrder) -> str | None:
+    if seen.status == "COMPLETED":
+        settle_paypal_order(order.id, seen, shopper_present=True)
+        return None
+    if seen.status == "APPROVED" and order.capture_number == 1:
+        capture_payment(order.id, shopper_present=True)
+        return None
+    return seen.link or str(order.attempts[-1]["link"])
+
+
+def _new_attempt(order: Order) -> str | None:
+    number = len(order.attempts) + 1
+    made = _create(order, number)
+
+    def action(order: Order, transaction: Transaction) -> bool:
+        if order.state != states.AWAITING or len(order.attempts) >= number:
+            return False
+        order.start_attempt(made.id, made.payee, made.link or "", transaction)
+        return True
+
+    stored = change(order.id, action, known=order)
+    return str(stored.attempts[-1]["link"]) if stored.state == states.AWAITING else None
+
+
+def _create(order: Order, number: int) -> PayPalOrder:
+    request_id = f"create:{order.id}:{number}"
+    try:
+        return paypal.create_order(order_body(order, number), request_id)
+    except PayPalRefused as refused:
+        if not any(issue in refused.issue for issue in SHIPPABLE_ISSUES):
+            raise
+        # PayPal knows better than we what an address looks like; it can be paid without telling it one.
+        return paypal.create_order(order_body(order, number, with_address=False), f"{request_id}:plain")
+
+
+def order_body(order: Order, number: int, *, with_address: bool = True) -> dict[str, Any]:
+    """Say an order in PayPal's words: https://developer.paypal.com/docs/api/orders/v2/#orders_create."""
+
+    def amount(minor: float) -> dict[str, str]:
+        return {"currency_code": order.currency, "value": money.decimal_string(int(minor), order.currency)}
+
+    suffix = f"-{number}" if number > 1 else ""
+    unit: dict[str, Any] = {
+        "custom_id": order.id,
+        "invoice_id": f"{settings.shop.invoice_prefix}{order.number}{suffix}",
+        "description": f"Order {order.number}",
+        "amount": {
+            **amount(order.total),
+            "breakdown": {"item_total": amount(order.items), "shipping": amount(order.shipping)},
+        },
+        "items": [
+            {
+                "name": line.name[:127],
+                "sku": line.sku,
+                "quantity": str(line.quantity),
+                "unit_amount": amount(line.price),
+                "category": "PHYSICAL_GOODS",
+            }
+            for line in order.lines
+        ],
+    }
+    if with_address:
+        unit["shipping"] = _shipping(order.customer)
+    experience = {
+        "brand_name": settings.shop.name[:127],
+        "user_action": "PAY_NOW",
+        "shipping_preference": "SET_PROVIDED_ADDRESS" if with_address else "NO_SHIPPING",
+        "return_url": absolute_url("/payments/paypal/return"),
+        "cancel_url": absolute_url("/payments/paypal/cancel"),
+    }
+    return {
+        "intent": "CAPTURE",
+        "purchase_units": [unit],
+        "payment_source": {"paypal": {"experience_context": experience}},
+    }
+
+
+def _shipping(customer: Mapping[str, str]) -> dict[str, Any]:
+    address = {
+        "address_line_1": customer["address"],
+        "address_line_2": customer.get("address2", ""),
+        "admin_area_2": customer["city"],
+        "admin_area_1": customer.get("region", ""),
+        "postal_code": customer["postal_code"],
+        "country_code": customer["country"],
+    }
+    return {
+        "name": {"full_name": customer["name"]},
+        "address": {name: value for name, value in address.items() if value},
+    }
+
+
+# -- taking the money -------------------------------------------------------------------------------------
+
+
+def capture_payment(order_id: str, *, shopper_present: bool) -> Order:
+    """Claim an approved order, capture it at PayPal, settle what PayPal says.
+
+    Whoever comes second finds the claim taken and changes nothing. Where PayPal does not answer, the claim stays
+    and the reconciler asks again with the same request id.
+    """
+    claim = clock.new_id()
+
+    def action(order: Order, transaction: Transaction) -> bool:
+        if order.state != states.AWAITING or order.paypal_id is None or order.attempts[-1]["ended"]:
+            return False
+        order.claim_for_capture(claim, transaction)
+        return True
+
+    try:
+        order = change(order_id, action)
+    except Refused:
+        return refuse_uncaptured(order_id)
+    if order.claim != claim:
+        return order
+    return capture_claimed(order, shopper_present=shopper_present)
+
+
+def capture_claimed(order: Order, *, shopper_present: bool) -> Order:
+    """Capture an order that is claimed, under the request id of its claim: once, however often this runs."""
+    paypal_id = order.paypal_id
+    if paypal_id is None or order.claim is None:
+        return order
+    try:
+        with paypal.within(paypal.SECONDS_A_REQUEST):
+            seen = _capture_or_look(paypal_id, f"capture:{paypal_id}:{order.capture_number}")
+    except PayPalRefused as refused:
+        if "DUPLICATE_INVOICE_ID" in refused.issue:
+            return _settle_duplicate(order)
+        return _release(order, declined=refused.issue in SEND_BACK, tell=not shopper_present)
+    except PayPalGone:
+        return _release(order, declined=False)
+    except PayPalUnknown:
+        return order
+    return settle_paypal_order(order.id, seen, shopper_present=shopper_present)
+
+
+def _capture_or_look(paypal_id: str, request_id: str) -> PayPalOrder:
+    try:
+        return paypal.capture_order(paypal_id, request_id)
+    except PayPalRefused as refused:
+        if refused.issue != "ORDER_ALREADY_CAPTURED":
+            raise
+        return paypal.get_order(paypal_id)
+
+
+def _release(order: Order, *, declined: bool, ended: bool = False, tell: bool = False) -> Order:
+    claim = order.claim
+
+    def action(order: Order, transaction: Transaction) -> bool:
+        if order.state != states.CAPTURING or order.claim != claim:
+            return False
+        order.release(declined=declined)
+        if declined:
+            order.note("declined")
+        if declined and tell:
+            order.owe_mail("failed", order.attempts[-1]["id"])
+        if ended:
+            order.end_attempt()
+        return True
+
+    order = change(order.id, action)
+    outbox.announce(order)
+    return order
+
+
+def _settle_duplicate(order: Order) -> Order:
+    """PayPal holds money under this order's invoice number: look for it before trying under another number."""
+    for attempt in order.attempts:
+        try:
+            seen = paypal.get_order(attempt["id"])
+        except PayPalGone:
+            continue
+        except PayPalUnknown:
+            return order  # the claim stays; the reconciler looks again
+        if seen.captures and not seen.is_dead:
+            return settle_paypal_order(order.id, seen)
+    return _release(order, declined=True, ended=True)
+
+
+def release_claim(order: Order) -> Order:
+    """Give a stale claim back, after PayPal said that nothing was approved."""
+    return _release(order, declined=False)
+
+
+def refuse_uncaptured(order_id: str) -> Order:
+    """Close an approved order whose pieces are gone: nothing was charged, and the customer is told."""
+
+    def action(order: Order, transaction: Transaction) -> bool:
+        if order.state != states.AWAITING:
+            return False
+        order.approved = True
+        order.expire("sold out", transaction)
+        return True
+
+    order = change(order_id, action)
+    outbox.announce(order)
+    return order
+
+
+class PaymentInProgress(Conflict):
+    """The order's payment is being checked at PayPal, so another cannot begin."""
+
+    title = "Your payment is being checked"

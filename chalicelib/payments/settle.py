@@ -1,0 +1,267 @@
+"""Settle: bring an order to what PayPal says now, in one transaction. The only way in for money.
+
+The return page, the notifications, the reconciler and staff all come here. Each movement's PayPal id enters the
+order's `booked` in the transaction that writes its ledger row, so settling twice, late, or from three places at
+once changes nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chalicelib import clock
+from chalicelib.cart.models import Cart
+from chalicelib.ledger.models import REFUND, REVERSAL, SALE, movement
+from chalicelib.mail import outbox
+from chalicelib.money import Money
+from chalicelib.orders import states
+from chalicelib.orders.models import Order, change
+from chalicelib.payments.paypal import Capture, PayPalOrder, Refund, Reversal
+from chalicelib.storage import Refused, Transaction
+
+TAKEN = {"COMPLETED", "REFUNDED", "PARTIALLY_REFUNDED"}
+REFUSED = {"DECLINED", "FAILED"}
+PAYABLE = {states.AWAITING, states.CAPTURING, states.PENDING}
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What a settling attempt may rely on, and what an earlier attempt found it may not."""
+
+    payee: str | None  # who PayPal's order says is paid; None where the capture is one the order points at
+    shopper_present: bool = False  # then nobody needs a mail to learn of a decline
+    in_stock: bool = True
+    cart_unchanged: bool = True
+
+
+def settle_paypal_order(order_id: str, seen: PayPalOrder, *, shopper_present: bool = False) -> Order:
+    """Settle every capture, then every refund, of PayPal's order as it was just seen."""
+    order = Order.fetch(order_id)
+    for capture in seen.captures:
+        order = settle_capture(order_id, capture, seen.payee, shopper_present=shopper_present)
+    for refund in seen.refunds:
+        order = settle_refund(order_id, refund)
+    return order
+
+
+def settle_capture(
+    order_id: str, capture: Capture, payee: str | None, *, shopper_present: bool = False
+) -> Order:
+    """Settle one capture. `payee` is who PayPal's order pays; None for a capture that the order points at already."""
+    circumstances = Circumstances(payee, shopper_present)
+    while True:
+        try:
+            order = change(order_id, _settling(capture, circumstances))
+        except Refused as refused:
+            circumstances = _after(refused, circumstances)
+        else:
+            outbox.announce(order)
+            return order
+
+
+def settle_refund(order_id: str, refund: Refund, own_id: str | None = None) -> Order:
+    """Settle a refund, ours (`own_id`) or one made in PayPal's dashboard. Its capture must be the order's."""
+
+    def action(order: Order, transaction: Transaction) -> bool:
+        key = own_id or _refund_key(order, refund.id)
+        known = order.refunds.get(key)
+        if refund.status == "COMPLETED":
+            if order.has_booked(refund.id):
+                return False
+            order.book(refund.id)
+            _add_movement(
+                transaction, order, REFUND, refund.id, _negative(refund.money), refund.fee, refund.at
+            )
+            order.complete_refund(key, refund.id, refund.capture_id or "", refund.money)
+            return True
+        status = "pending" if refund.status == "PENDING" else "failed"
+        if known is not None and (known["status"], known["paypal_id"]) == (status, refund.id):
+            return False
+        order.keep_refund(key, status, refund.id, refund.capture_id or "", refund.money)
+        if status == "failed":
+            order.raise_issue("refund failed", refund.id)
+        return True
+
+    order = change(order_id, action)
+    outbox.announce(order)
+    return order
+
+
+def refuse_refund(order_id: str, own_id: str, issue: str) -> Order:
+    """Note that PayPal will not make a refund of ours, and ask staff to look."""
+
+    def action(order: Order, transaction: Transaction) -> bool:
+        known = order.refunds[own_id]
+        if known["status"] != "wanted":
+            return False
+        amount = Money(known["amount"], known["currency"])
+        order.keep_refund(own_id, "failed", "", known["capture"], amount)
+        order.raise_issue("refund refused", issue)
+        return True
+
+    return change(order_id, action)
+
+
+def settle_reversal(order_id: str, reversal: Reversal) -> Order:
+    """Book money that a bank or PayPal took back, and ask staff to look."""
+
+    def action(order: Order, transaction: Transaction) -> bool:
+        if order.has_booked(reversal.id):
+            return False
+        order.book(reversal.id)
+        order.reversed += reversal.money.amount
+        order.raise_issue("reversal", reversal.capture_id)
+        _add_movement(transaction, order, REVERSAL, reversal.id, _negative(reversal.money), None, reversal.at)
+        return True
+
+    return change(order_id, action)
+
+
+# -- one capture ------------------------------------------------------------------------------------------
+
+
+def _settling(capture: Capture, circumstances: Circumstances) -> Callable[[Order, Transaction], bool]:
+    def action(order: Order, transaction: Transaction) -> bool:
+        if capture.status in TAKEN:
+            return _settle_taken(order, capture, circumstances, transaction)
+        if capture.status == "PENDING":
+            return _settle_pending(order, capture, circumstances, transaction)
+        if capture.status in REFUSED:
+            return _settle_refused(order, capture, circumstances)
+        return False
+
+    return action
+
+
+def _settle_taken(
+    order: Order, capture: Capture, circumstances: Circumstances, transaction: Transaction
+) -> bool:
+    if order.has_booked(capture.id):
+        return False
+    order.book(capture.id)
+    _add_movement(transaction, order, SALE, capture.id, capture.money, capture.fee, capture.at)
+    wrong = _what_is_wrong(order, capture, circumstances)
+    if wrong:
+        _give_back(order, capture, wrong, transaction)
+        return True
+    if order.state == states.AWAITING:
+        order.claim_for_capture(clock.new_id(), transaction)
+    elif not order.reserved:
+        order.take_stock(transaction)
+    order.mark_paid(capture.id, transaction)
+    if circumstances.cart_unchanged and order.cart is not None:
+        _clear_cart(order, transaction)
+    return True
+
+
+def _what_is_wrong(order: Order, capture: Capture, circumstances: Circumstances) -> str | None:
+    """Say why captured money does not pay this order; None where it does."""
+    if order.state in (states.PAID, states.SHIPPED):
+        return "second capture"
+    if order.state not in PAYABLE:
+        return "captured after closing"
+    if order.state == states.PENDING and order.capture != capture.id:
+        return "second capture"
+    if capture.money != Money(int(order.total), order.currency):
+        return "wrong amount"
+    if capture.custom_id != order.id:
+        return "wrong order"
+    if circumstances.payee is not None and circumstances.payee not in _payees(order):
+        return "wrong payee"
+    return None if circumstances.in_stock else "sold out"
+
+
+def _give_back(order: Order, capture: Capture, wrong: str, transaction: Transaction) -> None:
+    """Refund money that does not pay the order, tell staff, and let the order be paid properly where it can be."""
+    order.want_refund(clock.new_id(), capture.id, capture.money.amount, capture.money.currency, wrong)
+    order.point_at(capture.id, transaction)
+    order.raise_issue(wrong, capture.id)
+    if order.state == states.CAPTURING or (order.state == states.PENDING and order.capture == capture.id):
+        order.mark_unpaid(capture.id, tell=False)
+        order.end_attempt()
+    if wrong == "sold out" and order.state == states.AWAITING:
+        order.approved = True
+        order.expire("sold out", transaction)
+
+
+def _settle_pending(
+    order: Order, capture: Capture, circumstances: Circumstances, transaction: Transaction
+) -> bool:
+    if order.state not in (states.AWAITING, states.CAPTURING):
+        return False  # pending already, or settled: a late PENDING never downgrades
+    if order.state == states.AWAITING:
+        order.take_up(clock.new_id())
+        if not order.reserved and circumstances.in_stock:
+            order.take_stock(transaction)
+    order.mark_pending(capture.id, transaction)
+    return True
+
+
+def _settle_refused(order: Order, capture: Capture, circumstances: Circumstances) -> bool:
+    was_pending = order.state == states.PENDING
+    if order.state != states.CAPTURING and not (was_pending and order.capture == capture.id):
+        return False
+    order.mark_unpaid(capture.id, tell=was_pending or not circumstances.shopper_present)
+    order.end_attempt()
+    return True
+
+
+def _after(refused: Refused, circumstances: Circumstances) -> Circumstances:
+    """Learn from a refused transaction what the next attempt may not rely on. Raises it where nothing is learnt."""
+    stock = any(name.startswith("stock#") for name in refused.names)
+    cart = "cart" in refused.names
+    if refused.names - {"order", "cart"} and not stock:
+        raise refused
+    return Circumstances(
+        circumstances.payee,
+        circumstances.shopper_present,
+        in_stock=circumstances.in_stock and not stock,
+        cart_unchanged=circumstances.cart_unchanged and not cart,
+    )
+
+
+def _clear_cart(order: Order, transaction: Transaction) -> None:
+    """Empty the cart the order was placed from, if it is still that cart; what features keep in it stays."""
+    placed = (Cart.order == order.id) & (Cart.version == order.cart_version)
+    actions = [
+        Cart.lines.set({}),
+        Cart.version.set(Cart.version + 1),
+        Cart.order.remove(),
+        Cart.digest.remove(),
+        Cart.held.remove(),
+    ]
+    transaction.update("cart", Cart(order.cart), actions, placed)
+
+
+def _add_movement(
+    transaction: Transaction,
+    order: Order,
+    kind: str,
+    paypal_id: str,
+    amount: Money,
+    fee: int | None,
+    paypal_at: str,
+) -> None:
+    row = movement(
+        kind,
+        order=order.id,
+        order_number=order.number,
+        amount=amount.amount,
+        currency=amount.currency,
+        paypal_id=paypal_id,
+        paypal_at=paypal_at,
+        fee=fee if kind == SALE else None if fee is None else -fee,
+    )
+    transaction.put("movement", row, type(row).page.does_not_exist())
+
+
+def _payees(order: Order) -> set[str]:
+    return {attempt["payee"] for attempt in order.attempts}
+
+
+def _negative(amount: Money) -> Money:
+    return Money(-amount.amount, amount.currency)
+
+
+def _refund_key(order: Order, refund_id: str) -> str:
+    """Find our own id of a refund that PayPal names by its id; PayPal's id where it is not one of ours."""
+    return next((key for key, known in order.refunds.items() if known["paypal_id"] == refund_id), refund_id)

@@ -1,0 +1,216 @@
+"""Verify PayPal's notifications locally, and put what they name on the queue.
+
+The signature covers `transmission id|time|webhook id|CRC32 of the body`, RSA PKCS#1 v1.5 with SHA-256; the
+certificate chain is fetched from PayPal. See https://developer.paypal.com/api/rest/webhooks/rest/. A CRC32 can be
+forged, so a verified notification still proves nothing about money: it only says where to look for the truth.
+"""
+
+import base64
+import binascii
+import json
+import re
+import threading
+import zlib
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from chalice.app import Request
+
+from chalicelib import clock
+from chalicelib.aws import client
+from chalicelib.config import PAYPAL_API_HOSTS, PAYPAL_SANDBOX_HOSTS, settings
+from chalicelib.errors import BadInput, Busy, TooLarge
+from chalicelib.payments.paypal import is_id
+from chalicelib.web import requests
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+QUEUE = "payment-notifications"
+ALGORITHM = "SHA256withRSA"
+SIMULATOR = "WEBHOOK_ID"  # what PayPal's webhook simulator signs with; anybody can make it sign
+CERTIFICATE_PATH = re.compile(r"/v1/notifications/certs/[A-Za-z0-9._-]{1,120}", re.ASCII)
+MOST_BYTES_OF_A_BODY = 256 * 1024
+MOST_BYTES_OF_A_CHAIN = 64 * 1024
+MOST_CHAINS = 8
+FETCH_SECONDS = (3.0, 5.0)
+_EVENT_ID = re.compile(r"[A-Za-z0-9-]{1,60}", re.ASCII)
+_EVENT_TYPE = re.compile(r"[A-Z.-]{1,80}", re.ASCII)
+
+
+class Forged(BadInput):
+    """Not signed by PayPal for this shop."""
+
+    title = "Not a notification for this shop"
+
+
+def receive(request: Request) -> None:
+    """Verify a notification and enqueue it. Raises Forged, or Busy where it cannot be told: then PayPal comes again."""
+    body = request.raw_body
+    raw = body if isinstance(body, bytes) else body.encode()
+    if len(raw) > MOST_BYTES_OF_A_BODY:
+        raise TooLarge("That is larger than any notification.")
+    verify(raw, {name: requests.header(request, name) for name in HEADERS})
+    message = read_message(raw)
+    queue = _queue_url()
+    client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(message))
+
+
+HEADERS = (
+    "paypal-transmission-id",
+    "paypal-transmission-time",
+    "paypal-transmission-sig",
+    "paypal-cert-url",
+    "paypal-auth-algo",
+)
+
+
+def verify(body: bytes, headers: Mapping[str, str]) -> None:
+    """Check a notification's signature. `headers` has lower-case names. Raises Forged, or Busy."""
+    webhook_id = settings.paypal_webhook_id
+    if not webhook_id or (settings.paypal_is_live and webhook_id == SIMULATOR):
+        raise Busy("This shop does not take notifications yet.")
+    if headers["paypal-auth-algo"] != ALGORITHM:
+        raise Forged("The signature's algorithm is not the one that PayPal uses.")
+    signed = "|".join(
+        (
+            headers["paypal-transmission-id"],
+            headers["paypal-transmission-time"],
+            webhook_id,
+            str(zlib.crc32(body)),
+        )
+    )
+    try:
+        signature = base64.b64decode(headers["paypal-transmission-sig"], validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Forged("The signature is not one.") from error
+    _check_signature(_public_key(headers["paypal-cert-url"]), signature, signed.encode())
+
+
+def read_message(body: bytes) -> dict[str, str]:
+    """Read which event, order, capture or refund a notification names. Raises Forged for what is no event."""
+    try:
+        event = json.loads(body)
+        message = {"event": str(event["id"]), "type": str(event["event_type"])}
+        resource = event.get("resource", {})
+        named = {str(event.get("resource_type", "")): resource.get("id")}
+        related = resource.get("supplementary_data", {}).get("related_ids", {})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Forged("This is no event of PayPal's.") from error
+    if not _EVENT_ID.fullmatch(message["event"]) or not _EVENT_TYPE.fullmatch(message["type"]):
+        raise Forged("This is no event of PayPal's.")
+    ids = {
+        "order": named.get("checkout-order") or _text(related, "order_id"),
+        "capture": named.get("capture") or _text(related, "capture_id"),
+        "refund": named.get("refund"),
+    }
+    return message | {name: value for name, value in ids.items() if isinstance(value, str) and is_id(value)}
+
+
+def _text(mapping: object, name: str) -> object:
+    return mapping.get(name) if isinstance(mapping, dict) else None
+
+
+@cache
+def _queue_url() -> str:
+    return client("sqs").get_queue_url(QueueName=settings.table_prefix + QUEUE)["QueueUrl"]
+
+
+# -- the certificate --------------------------------------------------------------------------------------
+
+_keys: dict[str, tuple["RSAPublicKey", datetime]] = {}
+_lock = threading.Lock()
+
+
+def _public_key(url: str) -> "RSAPublicKey":
+    """Return the key of the certificate at a URL of PayPal's, kept until the certificate ends."""
+    _check_address(url)
+    with _lock:
+        known = _keys.get(url)
+    if known is not None and known[1] > clock.now():
+        return known[0]
+    key, ends = _verified_key(_fetch(url))
+    with _lock:
+        if len(_keys) >= MOST_CHAINS:
+            _keys.clear()
+        _keys[url] = (key, ends)
+    return key
+
+
+def _check_address(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+    except ValueError as error:
+        raise Forged("The certificate is not PayPal's.") from error
+    paypal = PAYPAL_API_HOSTS | PAYPAL_SANDBOX_HOSTS
+    allowed = paypal if settings.paypal_api_url in paypal else {settings.paypal_api_url}
+    whole = not parts.query and not parts.fragment and "?" not in url and "#" not in url
+    if origin not in allowed or not whole or not CERTIFICATE_PATH.fullmatch(parts.path):
+        raise Forged("The certificate is not PayPal's.")
+
+
+def _fetch(url: str) -> bytes:
+    import requests as http
+
+    try:
+        with http.Session() as session:
+            session.trust_env = False
+            answer = session.get(url, timeout=FETCH_SECONDS, allow_redirects=False, stream=True)
+            body = answer.raw.read(MOST_BYTES_OF_A_CHAIN + 1, decode_content=True)
+    except (http.RequestException, OSError) as error:
+        raise Busy("PayPal's certificate cannot be fetched now.") from error
+    except Exception as error:  # urllib3's own errors, read from the raw stream, share no base with requests'
+        if type(error).__module__.startswith("urllib3"):
+            raise Busy("PayPal's certificate cannot be fetched now.") from error
+        raise
+    if answer.status_code != 200 or len(body) > MOST_BYTES_OF_A_CHAIN:
+        raise Busy("PayPal's certificate cannot be fetched now.")
+    return bytes(body)
+
+
+def _verified_key(pem: bytes) -> tuple["RSAPublicKey", datetime]:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+
+    name = "messageverificationcerts" + ("" if settings.paypal_is_live else ".sandbox") + ".paypal.com"
+    try:
+        leaf, *others = x509.load_pem_x509_certificates(pem)
+        policy = PolicyBuilder().store(Store(_roots())).time(clock.now())
+        policy.build_server_verifier(x509.DNSName(name)).verify(leaf, others)
+        key = leaf.public_key()
+    except (ValueError, VerificationError) as error:
+        raise Forged("The certificate does not lead up to PayPal.") from error
+    if not isinstance(key, RSAPublicKey):
+        raise Forged("The certificate's key is not of PayPal's kind.")
+    return key, leaf.not_valid_after_utc
+
+
+@cache
+def _roots() -> "list[x509.Certificate]":
+    from cryptography import x509
+
+    file = settings.paypal_webhook_roots
+    if not file:
+        import certifi
+
+        file = certifi.where()
+    from pathlib import Path
+
+    return x509.load_pem_x509_certificates(Path(file).read_bytes())
+
+
+def _check_signature(key: "RSAPublicKey", signature: bytes, signed: bytes) -> None:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+
+    try:
+        key.verify(signature, signed, PKCS1v15(), hashes.SHA256())
+    except InvalidSignature as error:
+        raise Forged("The signature is not PayPal's.") from error

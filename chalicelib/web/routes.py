@@ -1,0 +1,58 @@
+"""Addresses that belong to no feature: static files, the merchant's texts, health, and everything else."""
+
+from chalice.app import Request, Response
+from jinja2 import TemplateNotFound
+from markupsafe import Markup
+
+from chalicelib.errors import MethodNotAllowed, NotFound
+from chalicelib.web.cache import public_page
+from chalicelib.web.pages import CONTENT_TYPES, environment, render_public, static_files
+from chalicelib.web.routing import Routes
+
+routes = Routes(__name__)
+TEXTS = {"imprint": "Imprint", "terms": "Terms", "privacy": "Privacy", "returns": "Returns"}
+A_YEAR = 365 * 24 * 60 * 60
+
+
+@routes.get("/static/{name}")
+def static(request: Request, name: str) -> Response:
+    """Send a static file. Its name has its content's hash, so that it can be kept for ever."""
+    file = static_files().get(name)
+    if file is None:
+        raise NotFound("There is no such file.")
+    headers: dict[str, str | list[str]] = {
+        "Content-Type": CONTENT_TYPES[file.suffix],
+        "Cache-Control": f"public, max-age={A_YEAR}, immutable",
+    }
+    return Response(file.read_text(encoding="utf-8"), headers)
+
+
+@routes.get("/pages/{name}")
+def text(request: Request, name: str) -> Response:
+    """Show one of the texts that the merchant fills in, templates/pages/."""
+    title = TEXTS.get(name)
+    if title is None:
+        raise NotFound("There is no such page.")
+    return public_page(request, ("pages", name), lambda: _text_page(name, title))
+
+
+def _text_page(name: str, title: str) -> str:
+    try:
+        body = environment().get_template(f"pages/{name}.html").render()
+    except TemplateNotFound as error:
+        raise NotFound("There is no such page.") from error
+    return render_public("pages/text.html", title=title, body=Markup(body))  # noqa: S704 - rendered by Jinja, escaped
+
+
+@routes.get("/health")
+def health(request: Request) -> Response:
+    """Say that the shop answers; asks nobody else."""
+    return Response("ok", {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"})
+
+
+@routes.any("/{proxy+}")
+def nowhere(request: Request, proxy: str) -> Response:
+    """Answer every other address."""
+    if request.method in ("GET", "HEAD"):
+        raise NotFound("This page does not exist, or no longer. The shop does.")
+    raise MethodNotAllowed("Please go back and use the buttons on the page.")
