@@ -92,7 +92,7 @@ class Shop:
     def create(self, key: str = "create-1", **changes: Any) -> str:
         """Make an order and return its id; `changes` as for `an_order()`."""
         answer = self.call("POST", "/v2/checkout/orders", an_order(**changes), key)
-        assert answer.status == 201, answer.raw
+        assert answer.status in {200, 201}, answer.raw
         return str(answer.body["id"])
 
     def capture(self, order_id: str, key: str = "capture-1") -> Answer:
