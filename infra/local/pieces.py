@@ -12,6 +12,7 @@ from pathlib import Path
 
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.05
+STDERR = 2
 
 
 class PieceFailed(Exception):
@@ -77,7 +78,7 @@ class Piece:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the process; its output goes to the log, or to ours where there is none."""
+        """Start the process; its output goes to the log, or to our standard error where there is none."""
         output = self.log.open("wb") if self.log else None
         try:
             self._process = subprocess.Popen(
@@ -85,7 +86,7 @@ class Piece:
                 env=self._environment,
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=output or STDERR,
                 stderr=output,
                 pass_fds=self._pass_fds,
                 start_new_session=True,
@@ -97,9 +98,12 @@ class Piece:
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
         """Wait until it is ready; raise PieceFailed if it ends first or takes longer than this."""
         deadline = time.monotonic() + seconds
-        while not ready():
+        while True:
+            # First whether it lives: somebody else may answer in its place.
             if not self.alive:
                 raise PieceFailed(f"{self.name} did not start: {self.last_words()}")
+            if ready():
+                return
             if time.monotonic() > deadline:
                 raise PieceFailed(f"{self.name} did not start within {seconds:g} s: {self.last_words()}")
             time.sleep(POLL_SECONDS)
