@@ -41,6 +41,9 @@ def _make(service: Literal["s3", "sqs", "sesv2"]) -> Any:
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS[service]},
+        signature_version="s3v4"
+        if service == "s3"
+        else None,  # links signed the old way hold in old regions only
         s3={"addressing_style": "path"} if _elsewhere(service) else None,
     )
     return boto3.client(service, config=config)

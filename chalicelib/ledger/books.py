@@ -1,0 +1,225 @@
+"""The books: what money moved on a day, as CSV files that never change once the day is closed.
+
+A day is the shop's calendar day, as the ledger's rows name it when they are booked; it is closed an hour after its
+end, when no transaction that began in it can still be on its way. One pass over the ledger's partitions, in order
+of time, feeds all three sheets, so that they agree even while a provisional day is still going on.
+
+Exporting a closed day writes what is missing and compares what is there, so a run that broke off is completed by
+the next one, and running it again proves that nothing has changed. The manifest comes last: a day with a manifest
+is complete, and then a missing file is an error, as is any difference. One thing may change after the close: a
+customer's e-mail, name and country may be erased from the order. These three columns are written as they were
+and are not compared again; everything else in `orders` is, and the manifest's SHA-256 still covers every byte.
+
+`orders` and `order-lines` have the orders whose paying capture was booked that day. A capture of a wrong amount, or
+a second one, is money, so it is in the ledger, but it paid no order.
+"""
+
+import heapq
+import json
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
+from typing import Any
+
+from chalicelib import clock, money
+from chalicelib.config import settings
+from chalicelib.ledger import files
+from chalicelib.ledger.files import BooksError, Comparison, File, Upload
+from chalicelib.ledger.models import SALE, Movement, book_day, pages_of
+from chalicelib.ledger.sheets import LEDGER, ORDER_LINES, ORDERS, Sheet, ledger_row, line_rows, order_row
+from chalicelib.orders.models import Order
+from chalicelib.storage import read_many
+
+__all__ = ["BooksError", "Export", "closes_at", "export_closed_days", "export_day"]
+
+logger = logging.getLogger(__name__)
+SHEETS = (ORDERS, ORDER_LINES, LEDGER)
+GRACE = timedelta(hours=1)
+DAY = timedelta(days=1)
+LOOK_BACK = timedelta(days=31)  # days that failed are tried again for so long
+ROWS_A_STEP = 100  # one BatchGetItem of orders
+MANIFEST = re.compile(r"/manifest-([0-9]{4}-[0-9]{2}-[0-9]{2})\.json$")
+ROWS_A_PAGE = 500  # keeps what the four partitions hold in memory small
+
+
+@dataclass(frozen=True)
+class Export:
+    """A day's books as they lie in S3: the sheets by name, and the key of the manifest that vouches for them."""
+
+    day: date
+    files: dict[str, File]
+    manifest_key: str
+    totals: dict[str, dict[str, dict[str, Any]]]
+
+
+def export_day(day: date, *, provisional: bool = False) -> Export:
+    """Write the books of a day, or compare them where they are written; provisional ones are overwritten.
+
+    Raises BooksError where the day is not closed, or where something differs from what was written before.
+    """
+    if not provisional and clock.now() < closes_at(day):
+        raise BooksError(f"The books of {day} cannot be closed before {closes_at(day):%Y-%m-%d %H:%M} UTC.")
+    return _export(day, provisional=provisional)
+
+
+def export_closed_days(now: datetime) -> list[Export]:
+    """Write the books of every closed day that has none. Raises BooksError at the end where days failed."""
+    exports, failed = [], []
+    for day in days_due(now):
+        try:
+            exports.append(_export(day, provisional=False))
+        except Exception:  # whatever keeps one day from being closed must not keep the others
+            logger.exception("The books of %s could not be written.", day)
+            failed.append(str(day))
+    if failed:
+        raise BooksError(f"No books could be written for {', '.join(failed)}.")
+    return exports
+
+
+def closes_at(day: date) -> datetime:
+    """Tell when a day is closed: an hour after the midnight that ends it, in the shop's time zone."""
+    midnight = datetime.combine(day + DAY, time(), settings.timezone)
+    # Where clocks go back at midnight it strikes twice: the day goes on until the second.
+    return max(midnight.replace(fold=fold).astimezone(UTC) for fold in (0, 1)) + GRACE
+
+
+def days_due(now: datetime) -> list[date]:
+    """List the closed days without books: all since the latest manifest, and those that failed before it."""
+    today = date.fromisoformat(book_day(now))
+    done = _days_with_books(today, since=today - LOOK_BACK) or _days_with_books(today)[-1:]
+    day = done[0] if done else _first_movement(today) or today - DAY
+    due = []
+    while now >= closes_at(day):
+        if day not in done:
+            due.append(day)
+        day += DAY
+    return due
+
+
+def key_of(name: str, day: date, *, provisional: bool = False) -> str:
+    """Tell the key of a day's file in the books' bucket."""
+    folder = "books/provisional" if provisional else "books"
+    ending = "json" if name == "manifest" else "csv"
+    return f"{folder}/{day:%Y/%m/%d}/{name}-{day}.{ending}"
+
+
+def movements_of(day: date) -> Iterator[Movement]:
+    """Read a day's ledger consistently, from all its partitions, in order of time."""
+    pages = (Movement.query(page, consistent_read=True, page_size=ROWS_A_PAGE) for page in pages_of(str(day)))
+    return heapq.merge(*pages, key=lambda movement: movement.entry)
+
+
+class Totals:
+    """Control totals by kind and currency, in minor units until they are written."""
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[str, str], list[int]] = {}
+
+    def add(self, movement: Movement) -> None:
+        """Add a movement."""
+        amount, fee = int(movement.amount), movement.fee
+        sums = self._sums.setdefault((movement.kind, movement.currency), [0, 0, 0, 0, 0])
+        known = (int(fee), amount - int(fee), 0) if fee is not None else (0, 0, 1)
+        for index, value in enumerate((1, amount, *known)):
+            sums[index] += value
+
+    def as_json(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Return kind → currency → sums; fee and net leave out the `without_fee` rows whose fee is not known."""
+        totals: dict[str, dict[str, dict[str, Any]]] = {}
+        for (kind, currency), (count, amount, fee, net, without_fee) in self._sums.items():
+            totals.setdefault(kind, {})[currency] = {
+                "count": count,
+                "amount": money.decimal_string(amount, currency),
+                "fee": money.decimal_string(fee, currency),
+                "net": money.decimal_string(net, currency),
+                "without_fee": without_fee,
+            }
+        return totals
+
+
+def _export(day: date, *, provisional: bool) -> Export:
+    manifest_key = key_of("manifest", day, provisional=provisional)
+    manifest = None if provisional else _read_manifest(manifest_key)
+    totals = Totals()
+    with ExitStack() as stack:
+        sinks: dict[str, Upload | Comparison] = {}
+        for sheet in SHEETS:
+            sink = _sink(sheet, day, provisional=provisional, complete=manifest is not None)
+            stack.enter_context(sink)
+            sinks[sheet.name] = sink
+        _fill(sinks, totals, movements_of(day))
+        written = {name: sink.finish() for name, sink in sinks.items()}
+    export = Export(day, written, manifest_key, totals.as_json())
+    _write_manifest(export, manifest, once=not provisional)
+    return export
+
+
+def _sink(sheet: Sheet, day: date, *, provisional: bool, complete: bool) -> Upload | Comparison:
+    key = key_of(sheet.name, day, provisional=provisional)
+    stored = None if provisional else files.open_file(key)
+    if stored is not None:
+        return Comparison(key, sheet, stored)
+    if complete:
+        raise BooksError(f"{key} is missing, although the day's manifest names it.")
+    return Upload(key, sheet, once=not provisional)
+
+
+def _fill(sinks: dict[str, Upload | Comparison], totals: Totals, movements: Iterable[Movement]) -> None:
+    remaining = iter(movements)
+    while step := list(islice(remaining, ROWS_A_STEP)):
+        for movement in step:
+            totals.add(movement)
+        orders = _paid_by(step)
+        sinks[ORDERS.name].add(order_row(order) for order in orders)
+        sinks[ORDER_LINES.name].add(row for order in orders for row in line_rows(order))
+        sinks[LEDGER.name].add(ledger_row(movement) for movement in step)
+
+
+def _paid_by(movements: list[Movement]) -> list[Order]:
+    sales = [movement for movement in movements if movement.kind == SALE]
+    found = read_many({Order: [sale.order for sale in sales]})[Order]
+    missing = [sale.order_number for sale in sales if sale.order not in found]
+    if missing:
+        raise BooksError(f"The ledger names orders that are not there: {', '.join(missing)}.")
+    orders = ((sale, found[sale.order]) for sale in sales)
+    return [order for sale, order in orders if order.paid_at and order.capture == sale.paypal_id]
+
+
+def _read_manifest(key: str) -> bytes | None:
+    stored = files.open_file(key)
+    return stored.read() if stored is not None else None
+
+
+def _write_manifest(export: Export, before: bytes | None, *, once: bool) -> None:
+    content = {
+        "day": str(export.day),
+        # Which zone the day was booked in; a later change of the setting does not change that.
+        "timezone": json.loads(before)["timezone"] if before else settings.timezone.key,
+        "currencies": sorted({currency for totals in export.totals.values() for currency in totals}),
+        "files": {
+            name: {"key": file.key, "rows": file.rows, "bytes": file.size, "sha256": file.sha256}
+            for name, file in export.files.items()
+        },
+        "totals": export.totals,
+    }
+    body = (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
+    if before is None:
+        files.write(export.manifest_key, body, files.JSON, once=once)
+    elif before != body:
+        raise BooksError(f"{export.manifest_key} differs from the files and from the ledger as they are now.")
+
+
+def _days_with_books(before: date, since: date | None = None) -> list[date]:
+    start = f"books/{since:%Y/%m/%d}" if since else "books/"
+    names = (MANIFEST.search(key) for key in files.keys_after(start))
+    return [day for name in names if name and (day := date.fromisoformat(name[1])) < before]
+
+
+def _first_movement(today: date) -> date | None:
+    # No manifest at all: a new shop, or one whose exports have failed since it opened.
+    days = (today - DAY * back for back in range(LOOK_BACK.days, 0, -1))
+    return next((day for day in days if any(True for _ in islice(movements_of(day), 1))), None)
