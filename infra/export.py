@@ -1,0 +1,73 @@
+"""Write one day's books now: `python -m infra.export 2026-11-22`, which `make export DAY=2026-11-22` runs.
+
+A closed day gets its final books, or is compared where it has them; a day that is not closed gets provisional ones.
+Prints a line for each file: its key, its rows and a link. Exits 1 with one line where that could not be done.
+"""
+
+import sys
+from datetime import date
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pynamodb.exceptions import PynamoDBException
+
+from chalicelib import aws, clock
+from chalicelib.config import settings
+from chalicelib.errors import ShopError
+from chalicelib.ledger import books
+from chalicelib.ledger.models import book_day
+
+LINK_SECONDS = (
+    7 * 24 * 60 * 60
+)  # the longest that S3 grants; it ends sooner with the credentials of a session
+
+
+def main(arguments: list[str]) -> int:
+    """Export the day that is named; return the process's exit status."""
+    try:
+        day = parse_day(arguments)
+        export = books.export_day(day, provisional=clock.now() < books.closes_at(day))
+        for line in report(export):
+            print(line)
+    except (books.BooksError, ShopError, BotoCoreError, ClientError, PynamoDBException) as error:
+        print("The books could not be written:", *str(error).split(), file=sys.stderr)
+        return 1
+    except BadDay as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+class BadDay(Exception):
+    """Say what is wrong with the day that was named."""
+
+
+def parse_day(arguments: list[str]) -> date:
+    """Read the one argument as a day that has begun. Raises BadDay."""
+    text = " ".join(arguments)
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or str(day) != text:  # fromisoformat takes week dates too
+        raise BadDay(f"Name a day such as DAY=2026-11-22, not {text!r}.")
+    if text > book_day(clock.now()):
+        raise BadDay(f"{day} lies in the future: there are no books to write.")
+    return day
+
+
+def report(export: books.Export) -> list[str]:
+    """Make the lines that are printed: key, rows, link; the manifest stands for all rows of the ledger."""
+    rows = {file.key: file.rows for file in export.files.values()}
+    rows[export.manifest_key] = export.files["ledger"].rows
+    return [f"{key}  {count} rows  {link_to(key)}" for key, count in rows.items()]
+
+
+def link_to(key: str) -> str:
+    """Make an address from which anybody who has it can download a file, for a week."""
+    return aws.client("s3").generate_presigned_url(
+        "get_object", Params={"Bucket": settings.books_bucket, "Key": key}, ExpiresIn=LINK_SECONDS
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
