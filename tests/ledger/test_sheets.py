@@ -1,0 +1,53 @@
+"""Cells that a spreadsheet shows and never runs."""
+
+import csv
+import io
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.ledger.sheets import text
+
+
+@pytest.mark.parametrize(
+    ("given_text", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+49 30 1234", "'+49 30 1234"),
+        ("-5", "'-5"),
+        ("@sum", "'@sum"),
+        ("\tx", "'\tx"),
+        ("\rx", "'\rx"),
+        ("  =1", "'  =1"),
+        ("\u00a0=1", "'\u00a0=1"),
+        ("＝1", "'＝1"),
+        ("＋1", "'＋1"),
+        ("－1", "'－1"),
+        ("＠x", "'＠x"),
+        ("a;=1", "a;'=1"),
+        ("a; =1", "a;' =1"),
+        ('a;"=1"', 'a;\'"=1"'),
+        ("a\r\n=1", "a\r\n'=1"),
+        ("a\n=1", "a\n'=1"),
+        ("Jean-Luc", "Jean-Luc"),
+        ("a=b+c@d", "a=b+c@d"),
+        ("Green tea, 100 g", "Green tea, 100 g"),
+        ("“Größe”", "“Größe”"),
+        ("\ud800", "?"),
+        ("", ""),
+    ],
+)
+def test_what_starts_a_formula_gets_an_apostrophe(given_text: str, cell: str) -> None:
+    assert text(given_text) == cell
+
+
+@given(st.text(st.sampled_from("=+-@＝\t\r\n ;,\"'ab\x00\ud800é")))
+def test_no_text_becomes_a_formula_however_it_is_split(value: str) -> None:
+    file = io.StringIO(newline="")
+    csv.writer(file, lineterminator="\r\n").writerow(["A", text(value), "Z"])
+    assert list(csv.reader(io.StringIO(file.getvalue(), newline=""))) == [["A", text(value), "Z"]]
+    for piece in re.split(r"[;\t\r\n]", text(value)):
+        assert not piece.strip(' "').startswith(tuple("=+-@＝")), text(value)
+    assert text(value).replace("'", "") == value.replace("'", "").replace("\ud800", "?")
