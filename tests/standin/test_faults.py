@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -145,8 +146,7 @@ def test_requests_are_written_down(paypal: StandIn, shop: Shop) -> None:
     assert (received.request_id, received.json["intent"]) == ("create-1", "CAPTURE")
 
 
-def _until(true: object, seconds: float = 5.0) -> None:
-    assert callable(true)
+def _until(true: Callable[[], bool], seconds: float = 5.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "that took too long"
