@@ -1,6 +1,7 @@
 """Run MiniStack, the local cloud: DynamoDB, SQS, S3 and SES over real connections."""
 
 import os
+import shutil
 import sys
 import tempfile
 import urllib.request
@@ -43,15 +44,11 @@ class LocalCloud:
         log: Path | None = None,
     ) -> None:
         self.port = port or free_port()
-        self._scratch = tempfile.TemporaryDirectory(prefix="awning-cloud-")
         self._state = state
         self._smtp = smtp
-        self.piece = Piece(
-            NAME,
-            [sys.executable, "-m", "ministack"],
-            self._settings(),
-            log=log or Path(self._scratch.name) / "cloud.log",
-        )
+        self._log = log
+        self._scratch: Path | None = None
+        self._piece: Piece | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -86,13 +83,23 @@ class LocalCloud:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
 
+    @property
+    def piece(self) -> Piece:
+        """Return the process, once it was started."""
+        if self._piece is None:
+            raise RuntimeError(f"{NAME} was not started")
+        return self._piece
+
     def start(self) -> None:
         """Start it without waiting; raise PortInUse."""
         if not is_free(self.port):
             raise PortInUse(NAME, self.port, "End what listens there, or choose another with AWS_PORT=….")
         if self._state:
             self._state.mkdir(parents=True, exist_ok=True)
-        self.piece.start()
+        self._scratch = Path(tempfile.mkdtemp(prefix="awning-cloud-"))
+        log = self._log or self._scratch / "cloud.log"
+        self._piece = Piece(NAME, [sys.executable, "-m", "ministack"], self._settings(self._scratch), log=log)
+        self._piece.start()
 
     def wait(self) -> None:
         """Wait until it answers; raise PieceFailed."""
@@ -100,21 +107,23 @@ class LocalCloud:
 
     def stop(self) -> None:
         """End it gracefully: its state is saved on SIGTERM only."""
-        self.piece.stop(STOP_SECONDS)
-        self._scratch.cleanup()
+        if self._piece:
+            self._piece.stop(STOP_SECONDS)
+        if self._scratch:
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def reset(self) -> None:
         """Forget all tables, queues, objects and mails, in about 30 ms."""
         url = f"{self.endpoint_url}/_ministack/reset"
         urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=10).close()
 
-    def _settings(self) -> dict[str, str]:
+    def _settings(self, scratch: Path) -> dict[str, str]:
         settings = without_aws_settings(os.environ) | {
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(self.port),
             "MINISTACK_REGION": REGION,
             "AUTH": "true",
-            "TMPDIR": self._scratch.name,
+            "TMPDIR": str(scratch),
             # Both would listen on ports of their own that the shop never uses.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",

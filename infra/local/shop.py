@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from chalice import Chalice
 
 ROOT = Path(__file__).parents[2]
+DEMO_CATALOG = ROOT / "infra/local/demo/catalog.json"
 # On AWS every five minutes; whoever tries a shop out does not wait that long.
 RECONCILE_SECONDS = 20.0
 SQS = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 2, "mode": "standard"})
@@ -47,6 +48,17 @@ def load_app(folder: Path) -> "Chalice":
     sys.path.insert(0, str(folder.resolve()))
     app: Chalice = importlib.import_module("app").app
     return app
+
+
+def load_demo_catalog() -> None:
+    """Fill an empty shop with the demo catalog."""
+    # Imported here: chalicelib reads the environment once, when it is imported.
+    from chalicelib.catalog import importer, service
+
+    if service.read_categories():
+        return
+    _say("loading the demo catalog …")
+    _say(f"demo catalog: {importer.load_catalog(DEMO_CATALOG)}")
 
 
 def serve(app: "Chalice", port: int, fd: int | None, ending: threading.Event, serving: int | None) -> None:
@@ -83,6 +95,7 @@ def main() -> None:
         signal.signal(number, lambda *_: ending.set())
     app = load_app(choice.app)
     make_shop_aws()
+    load_demo_catalog()
     serve(app, choice.port, choice.fd, ending, choice.serving)
 
 

@@ -58,6 +58,10 @@ settings = SimpleNamespace(
     shop=SimpleNamespace(email="shop@example.com"),
 )
 """
+SERVICE = """
+def read_categories():
+    return ["not empty, so no demo"]
+"""
 
 
 def make_app(folder: Path) -> Path:
@@ -66,6 +70,10 @@ def make_app(folder: Path) -> Path:
     package.mkdir(parents=True)
     (folder / "app.py").write_text(APP, "utf-8")
     (package / "__init__.py").write_text("def tables():\n    return []\n", "utf-8")
+    (package / "catalog").mkdir()
+    (package / "catalog" / "__init__.py").touch()
+    (package / "catalog" / "importer.py").touch()
+    (package / "catalog" / "service.py").write_text(SERVICE, "utf-8")
     (package / "config.py").write_text(CONFIG, "utf-8")
     return folder
 
