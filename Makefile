@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check format export catalog bench clean
+.PHONY: help run test check format package export catalog bench clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -23,14 +23,19 @@ test: $(VENV)/.installed ## run all tests, the browser's too; ARGS= goes to pyte
 	@$(PY) -m infra.local.browser >/dev/null
 	@exec $(PY) -m pytest -n 2 $(ARGS)
 
-check: $(VENV)/.installed ## check format, lint and types
+check: $(VENV)/.installed ## check format, lint, types and what CloudFormation would be given
 	@$(PY) -m ruff format --quiet --check --diff .
 	@$(PY) -m ruff check --quiet .
-	@exec $(PY) -m mypy --no-error-summary
+	@$(PY) -m mypy --no-error-summary
+	@$(PY) -m infra.aws.package >/dev/null
+	@exec $(VENV)/bin/cfn-lint build/aws/sam.yaml
 
 format: $(VENV)/.installed ## format the code and mend what the linter can
 	@$(PY) -m ruff check --quiet --fix .
 	@exec $(PY) -m ruff format --quiet .
+
+package: $(VENV)/.installed ## build what CloudFormation deploys into build/aws; STAGE= (default prod)
+	@exec $(PY) -m infra.aws.package --stage "$(if $(filter local,$(STAGE)),prod,$(STAGE))"
 
 export: $(VENV)/.installed ## write one day's books now: DAY=2026-11-22 STAGE=
 	@exec $(ON_STAGE) $(PY) -m infra.export "$$DAY"

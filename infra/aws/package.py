@@ -1,6 +1,7 @@
 """Build what CloudFormation deploys: `python -m infra.aws.package` leaves sam.yaml and deployment.zip in build/aws."""
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -33,6 +34,8 @@ class PlainDumper(yaml.SafeDumper):  # type: ignore[misc]  # a base class withou
 
 def package(project: Path, stage: str, out: Path) -> None:
     """Package a project's stage into `out`, which then holds sam.yaml and deployment.zip. Raises PackageFailed."""
+    if stage not in stages(project):
+        raise PackageFailed(f"There is no stage {stage!r} in .chalice/config.json.")
     with tempfile.TemporaryDirectory(prefix="awning-package-") as scratch:
         clean, made = Path(scratch, "project"), Path(scratch, "made")
         copy_project(project, clean)
@@ -41,6 +44,12 @@ def package(project: Path, stage: str, out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         for name in ("deployment.zip", "sam.yaml"):
             shutil.move(made / name, out / name)
+
+
+def stages(project: Path) -> set[str]:
+    """List the stages that a project names; Chalice would take any other for one without settings."""
+    config = json.loads((project / ".chalice" / "config.json").read_text(encoding="utf-8"))
+    return set(config["stages"])
 
 
 def copy_project(project: Path, copy: Path) -> None:
@@ -67,10 +76,15 @@ def run_chalice(project: Path, stage: str, out: Path) -> None:
         raise PackageFailed(said)
 
 
+def read_template(file: Path) -> dict[str, Any]:
+    """Read a packaged template."""
+    content: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return content
+
+
 def write_without_aliases(template: Path) -> None:
     """Write a template again, each alias replaced by what it stands for."""
-    content = yaml.safe_load(template.read_text(encoding="utf-8"))
-    text = yaml.dump(content, Dumper=PlainDumper, allow_unicode=True, sort_keys=False, width=110)
+    text = yaml.dump(read_template(template), Dumper=PlainDumper, allow_unicode=True, width=110)
     template.write_text(text, encoding="utf-8")
 
 
@@ -87,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     for name in ("sam.yaml", "deployment.zip"):
         file = options.out / name
-        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+        print(f"{file}: {file.stat().st_size // 1000:,} kB")
     return 0
 
 

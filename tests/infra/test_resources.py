@@ -1,0 +1,226 @@
+"""What the template asks AWS for is what the code counts on, and what the local cloud gives it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import boto3
+import pytest
+
+import chalicelib
+from chalicelib import config
+from chalicelib.config import settings
+from infra.local.cloud import LocalCloud
+from infra.local.setup import QUEUES
+
+Template = dict[str, Any]
+FUNCTIONS = {
+    "APIHandler": "app.app",
+    "SettleNotifications": "app.settle_notifications",
+    "SendOrderEmails": "app.send_order_emails",
+    "ReconcilePayments": "app.reconcile_payments",
+    "ExportBooks": "app.export_books",
+}
+BEHIND = {"payment-notifications": "SettleNotifications", "order-emails": "SendOrderEmails"}
+# On AWS the secret comes from SSM, by name, and the roots are the system's.
+NOT_ON_AWS = {"PAYPAL_CLIENT_SECRET", "PAYPAL_WEBHOOK_ROOTS"}
+
+
+class Asked(Mapping[str, str]):
+    """An empty environment that remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.names.add(name)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def test_tables_are_those_of_the_models(template: Template, aws: LocalCloud) -> None:
+    dynamodb = boto3.client("dynamodb")
+    described = {}
+    for model in chalicelib.tables():
+        name = model.Meta.table_name
+        table: dict[str, Any] = {**dynamodb.describe_table(TableName=name)["Table"]}
+        described[template_name(name)] = shape(table, model.TTL)
+    asked = {
+        table["TableName"]["Fn::Sub"]: shape(
+            table, table.get("TimeToLiveSpecification", {}).get("AttributeName")
+        )
+        for table in of_type(template, "AWS::DynamoDB::Table").values()
+    }
+    assert asked == described
+
+
+def test_only_the_attention_index_and_the_carts_expiry_are_special(template: Template) -> None:
+    """Guards the test above: where models and template both lost these, it would not notice."""
+    tables = of_type(template, "AWS::DynamoDB::Table")
+    assert {name for name, table in tables.items() if "GlobalSecondaryIndexes" in table} == {"OrdersTable"}
+    assert tables["OrdersTable"]["GlobalSecondaryIndexes"][0]["IndexName"] == "attention"
+    assert tables["CartsTable"]["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+
+
+def test_tables_and_buckets_outlive_the_stack_and_tables_can_be_restored(template: Template) -> None:
+    for kind in ("AWS::DynamoDB::Table", "AWS::S3::Bucket"):
+        for name in of_type(template, kind):
+            resource = template["Resources"][name]
+            assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain"), name
+    for name, table in of_type(template, "AWS::DynamoDB::Table").items():
+        assert table["BillingMode"] == "PAY_PER_REQUEST", name
+        assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}, name
+        assert table["SSESpecification"] == {"SSEEnabled": True}, name
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_queues_behave_as_in_the_local_cloud(template: Template, aws: LocalCloud, name: str) -> None:
+    queues = {queue["QueueName"]["Fn::Sub"]: queue for queue in of_type(template, "AWS::SQS::Queue").values()}
+    queue, dead = queues[f"${{TablePrefix}}{name}"], queues[f"${{TablePrefix}}{name}-dlq"]
+    local, local_dead = attributes_here(name), attributes_here(f"{name}-dlq")
+    assert str(queue["VisibilityTimeout"]) == local["VisibilityTimeout"]
+    assert str(dead["MessageRetentionPeriod"]) == local_dead["MessageRetentionPeriod"]
+    tries = json.loads(local["RedrivePolicy"])["maxReceiveCount"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == int(tries)
+    target, attribute = queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"]
+    assert (template["Resources"][target]["Properties"], attribute) == (dead, "Arn")
+    assert queue["VisibilityTimeout"] >= 6 * functions(template)[BEHIND[name]]["Timeout"]
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_functions_behind_queues_report_which_messages_failed(template: Template, name: str) -> None:
+    (event,) = functions(template)[BEHIND[name]]["Events"].values()
+    source = event["Properties"]["Queue"]["Fn::Sub"].removeprefix("${").removesuffix(".Arn}")
+    assert template["Resources"][source]["Properties"]["QueueName"] == {"Fn::Sub": f"${{TablePrefix}}{name}"}
+    assert list(event["Properties"]["Queue"]) == ["Fn::Sub"]
+    assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_each_function_runs_with_a_role_and_a_log_of_its_own(template: Template) -> None:
+    found = functions(template)
+    assert {name: function["Handler"] for name, function in found.items()} == FUNCTIONS
+    roles = {name: function["Role"]["Fn::GetAtt"][0] for name, function in found.items()}
+    logs = {name: function["LoggingConfig"]["LogGroup"]["Ref"] for name, function in found.items()}
+    assert len(set(roles.values())) == len(set(logs.values())) == len(FUNCTIONS)
+    for name in found:
+        assert {"Fn::GetAtt": [logs[name], "Arn"]} in allowed(template, roles[name]), name
+        assert template["Resources"][logs[name]]["Type"] == "AWS::Logs::LogGroup"
+
+
+def test_no_policy_allows_everything(template: Template) -> None:
+    for role in of_type(template, "AWS::IAM::Role").values():
+        for statement in statements(role):
+            assert statement["Resource"], statement["Sid"]
+            assert "*" not in statement["Resource"], statement["Sid"]
+            assert not [action for action in statement["Action"] if "*" in action], statement["Sid"]
+
+
+def test_a_request_ends_before_api_gateway_gives_up(template: Template) -> None:
+    timeouts = {name: function["Timeout"] for name, function in functions(template).items()}
+    assert timeouts.pop("APIHandler") == 29
+    assert timeouts.pop("ExportBooks") == 900
+    assert set(timeouts.values()) == {60}
+
+
+def test_every_setting_reaches_the_functions(template: Template) -> None:
+    asked = Asked()
+    config.read(asked)
+    for name, function in functions(template).items():
+        own = function.get("Environment", {}).get("Variables", {})
+        assert {**template["Globals"]["Function"]["Environment"]["Variables"], **own}.keys() == (
+            asked.names - NOT_ON_AWS
+        ), name
+
+
+def test_settings_left_out_get_the_defaults_of_the_code(template: Template) -> None:
+    defaults = config.read({})
+    parameters = {name: facts.get("Default") for name, facts in template["Parameters"].items()}
+    assert parameters["Currency"] == defaults.currency
+    assert parameters["Timezone"] == defaults.timezone.key
+    assert parameters["PayPalApiUrl"] == defaults.paypal_api_url
+
+
+def test_pictures_are_public_and_books_are_not(template: Template) -> None:
+    buckets = of_type(template, "AWS::S3::Bucket")
+    books = buckets["BooksBucket"]
+    assert set(books["PublicAccessBlockConfiguration"].values()) == {True}
+    assert books["VersioningConfiguration"] == {"Status": "Enabled"}
+    grants = {}
+    for name in buckets:
+        policy = of_type(template, "AWS::S3::BucketPolicy")[f"{name}Policy"]
+        assert policy["Bucket"] == {"Ref": name}
+        by_effect = {statement["Effect"]: statement for statement in policy["PolicyDocument"]["Statement"]}
+        assert by_effect["Deny"]["Condition"] == {"Bool": {"aws:SecureTransport": False}}
+        grants[name] = by_effect.get("Allow", {}).get("Action")
+    assert grants == {"MediaBucket": "s3:GetObject", "BooksBucket": None}
+
+
+def test_what_api_gateway_answers_alone_is_a_page(template: Template) -> None:
+    body = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    answers = body["x-amazon-apigateway-gateway-responses"]
+    assert answers["MISSING_AUTHENTICATION_TOKEN"]["statusCode"] == "404"
+    for kind, answer in answers.items():
+        header = answer["responseParameters"]["gatewayresponse.header.Content-Type"]
+        assert header == "'text/html; charset=utf-8'", kind
+        assert set(answer["responseTemplates"]) == {"application/json", "text/html"}, kind
+        for page in answer["responseTemplates"].values():
+            assert page.startswith("<!doctype html>"), kind
+
+
+def of_type(template: Template, kind: str) -> dict[str, Any]:
+    """List the properties of all resources of a type, by name."""
+    return {
+        name: resource["Properties"]
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == kind
+    }
+
+
+def functions(template: Template) -> dict[str, Any]:
+    return of_type(template, "AWS::Serverless::Function")
+
+
+def attributes_here(name: str) -> Any:
+    """Ask the local cloud what a queue is like."""
+    sqs = boto3.client("sqs")
+    url = sqs.get_queue_url(QueueName=settings.table_prefix + name)["QueueUrl"]
+    return sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+
+
+def statements(role: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [part for policy in role["Policies"] for part in policy["PolicyDocument"]["Statement"]]
+
+
+def allowed(template: Template, role: str) -> list[Any]:
+    """List every resource that a role may touch."""
+    return [
+        resource
+        for statement in statements(template["Resources"][role]["Properties"])
+        for resource in statement["Resource"]
+    ]
+
+
+def template_name(name: str) -> str:
+    return "${TablePrefix}" + name.removeprefix(settings.table_prefix)
+
+
+def shape(table: Mapping[str, Any], expiry: str | None) -> dict[str, Any]:
+    """Reduce a table, asked for or described, to its keys, indexes and expiry."""
+    return {
+        "attributes": {one["AttributeName"]: one["AttributeType"] for one in table["AttributeDefinitions"]},
+        "key": keys(table["KeySchema"]),
+        "indexes": {
+            index["IndexName"]: (keys(index["KeySchema"]), index["Projection"]["ProjectionType"])
+            for index in table.get("GlobalSecondaryIndexes", [])
+        },
+        "expiry": expiry,
+    }
+
+
+def keys(schema: list[dict[str, str]]) -> dict[str, str]:
+    return {one["KeyType"]: one["AttributeName"] for one in schema}
