@@ -87,9 +87,8 @@ def main() -> None:
     parser.add_argument("--fd", type=int, help="a listening socket handed down, instead of a port")
     parser.add_argument("--serving", type=int, help="a pipe to write one byte into when all runs")
     choice = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    for chatty in ("botocore", "boto3", "urllib3"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("chalicelib").setLevel(logging.INFO)
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
