@@ -131,6 +131,14 @@ def test_events_are_listed_and_resent(paypal: StandIn, shop: Shop, receiver: Rec
     assert len({headers["PAYPAL-TRANSMISSION-ID"] for headers, _ in receiver.got}) == 3
 
 
+def test_without_an_address_notifications_wait(paypal: StandIn, shop: Shop, receiver: Receiver) -> None:
+    paypal.control.approve(shop.create())
+    assert paypal.control.deliver_pending() == []
+    assert pending(paypal)[0].attempts == []
+    paypal.control.set_webhook(receiver.url)
+    assert len(paypal.control.deliver_pending()) == 1
+
+
 def test_a_dropped_notification_is_never_sent(paypal: StandIn, shop: Shop, receiver: Receiver) -> None:
     paypal.control.set_webhook(receiver.url)
     paypal.control.fault("notification", "drop", match="PAYMENT.CAPTURE.COMPLETED")

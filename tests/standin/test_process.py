@@ -70,7 +70,9 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "infra.local.paypal", "--port", port, "--state", str(tmp_path)]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert ended.returncode == 1
-    assert ended.stderr.strip() == f"The PayPal stand-in cannot use port {port}: Address already in use."
+    assert ended.stderr.splitlines() == [
+        f"The PayPal stand-in did not start: port {port} is in use; end what uses it, or choose another with --port."
+    ]
 
 
 def test_web_pages_cannot_steer(paypal: StandIn) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import signal
+import sqlite3
 import sys
 import threading
 from pathlib import Path
@@ -29,13 +31,19 @@ def main() -> int:
     )
     try:
         standin.start()
-    except OSError as error:
-        print(f"The PayPal stand-in cannot use port {options.port}: {error.strerror}.", file=sys.stderr)
+    except (OSError, sqlite3.Error) as error:
+        print(f"The PayPal stand-in did not start: {_reason(error, options.port)}", file=sys.stderr)
         return 1
     print(f"paypal: {standin.web_url}/", flush=True)
     ended.wait()
     standin.stop()
     return 0
+
+
+def _reason(error: Exception, port: int) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"port {port} is in use; end what uses it, or choose another with --port."
+    return f"{error}."
 
 
 def _options() -> argparse.Namespace:

@@ -133,7 +133,7 @@ class Api:
             query.get("transaction_id", ""),
             query.get("event_type", ""),
         )
-        size, first = _number(query, "page_size", 10), _number(query, "start_index", 0)
+        size, first = max(1, _number(query, "page_size", 10)), _number(query, "start_index", 0)
         page = found[first : first + size]
         path = "/v1/notifications/webhooks-events"
         links = [self._desk.link("self", f"{path}?page_size={size}&start_index={first}")]

@@ -78,7 +78,7 @@ class Pages:
         with self._desk.store.transaction():
             order = self._orders.find(order_id)
             if order is None or order["status"] == "COMPLETED" or self._orders.dead(order):
-                return see_other(f"/checkoutnow?token={order_id}" if order_id.isalnum() else "/checkoutnow")
+                return see_other(f"/checkoutnow?token={order_id}" if _is_id(order_id) else "/checkoutnow")
             if choice == "cancel":
                 return self._leave(self._orders.cancel_url(order), "Cancelled", "Nothing was paid.")
             if choice not in _FUNDINGS:
@@ -127,7 +127,7 @@ class Pages:
             return see_other(f"/?problem={_issue(problem)}")
         except ValueError:
             return see_other("/?problem=NO_LONGER_PENDING")
-        return see_other(f"/#{form.get('back', '')}" if form.get("back", "").isalpha() else "/")
+        return see_other("/#notifications" if form.get("action") == "resend" else "/#orders")
 
     def style(self, request: Request) -> Answer:
         """Hand out the style sheet."""
@@ -204,6 +204,10 @@ class Pages:
 def _from_here(request: Request) -> bool:
     """Tell whether a post comes from a page of ours, or from no browser."""
     return request.headers.get("sec-fetch-site", "none") in {"same-origin", "none"}
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isalnum()
 
 
 def _issue(problem: Problem) -> str:

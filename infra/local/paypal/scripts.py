@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from .money import precise
 from .store import Store, new_id
 
 OUTCOMES = {
@@ -75,6 +76,8 @@ class Scripts:
             raise ValueError(f"unknown outcome {script.outcome!r}: one of {', '.join(self._outcomes)}")
         if script.reason is not None and script.reason not in PENDING_REASONS:
             raise ValueError(f"unknown reason {script.reason!r}: one of {', '.join(PENDING_REASONS)}")
+        if not (script.value is None or precise(script.value, script.currency or "EUR")):
+            raise ValueError(f"{script.value} has more decimals than its currency")
         self._store.put(self._kind, new_id(), asdict(script))
 
     def take(self, order_id: str) -> Script | None:

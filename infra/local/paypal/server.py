@@ -71,6 +71,8 @@ class Dispatcher:
             return _problem_answer(problem)
 
     def _note(self, request: Request, operation: str, answer: Answer | None, fault: Fault | None) -> None:
+        status = fault.kind if fault else answer.status if answer else None
+        _LOG.info("%s %s -> %s", request.method, request.target, status)
         self.requests.append(
             {
                 "time": self._clock.iso(),

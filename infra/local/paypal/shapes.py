@@ -142,7 +142,12 @@ NAME = _fields(
 PHONE = _fields(
     "phone_number",
     phone_type=_choice("FAX", "HOME", "MOBILE", "OTHER", "PAGER"),
-    phone_number=_fields("national_number", national_number=Text(14, 1, r"[0-9]{1,14}")),
+    phone_number=_fields(
+        "country_code national_number",
+        country_code=Text(3, 1, r"[0-9]+"),
+        national_number=Text(14, 1, r"[0-9]+"),
+        extension_number=Text(15, 1, r"[0-9]+"),
+    ),
 )
 ITEM = _fields(
     "name unit_amount quantity",
@@ -153,8 +158,6 @@ ITEM = _fields(
     description=Text(127),
     sku=Text(127),
     category=_choice("DIGITAL_GOODS", "PHYSICAL_GOODS", "DONATION"),
-    url=Text(2048, 1, r"https?://\S+"),
-    image_url=Text(2048, 1, r"https?://\S+"),
 )
 PURCHASE_UNIT = _fields(
     "amount",
@@ -169,11 +172,10 @@ PURCHASE_UNIT = _fields(
     shipping=_fields(
         name=_fields(full_name=Text(300), given_name=Text(140), surname=Text(140)),
         type=_choice("SHIPPING", "PICKUP_IN_PERSON", "PICKUP_IN_STORE", "PICKUP_FROM_PERSON"),
-        email_address=Text(254, 3, EMAIL),
         address=ADDRESS,
     ),
 )
-URL = Text(4000, 1, r"https?://[^\s/]+\S*")
+URL = Text(4000, 1, r"https?://[!-.0-~]+[!-~]*")
 LOCALE = Text(10, 2, r"[a-z]{2}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?")
 _PREFERENCE = _choice("UNRESTRICTED", "IMMEDIATE_PAYMENT_REQUIRED")
 _CONTEXT: dict[str, Shape] = {

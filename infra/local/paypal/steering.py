@@ -18,6 +18,7 @@ from .store import Document
 from .web import Answer, Request, Route, json_answer, route
 
 Body = Mapping[str, Any]
+_SETTINGS: dict[str, Any] = {"webhook_url": str | None, "automatic": bool, "token_life": int}
 
 
 class Steering:
@@ -66,7 +67,9 @@ class Steering:
             "orders": lambda: {"orders": [self._order(o) for o in self._desk.store.all("order")]},
             "notifications": lambda: {"notifications": self._desk.webhooks.deliveries()},
             "faults": lambda: {"faults": self._faults.list()},
-            "requests": lambda: {"requests": list(self.dispatcher.requests) if self.dispatcher else []},
+            "requests": lambda: {
+                "requests": list(self.dispatcher.requests.copy()) if self.dispatcher else []
+            },
         }
         return [
             *(route("GET", f"/_standin/{name}", self._shown(view)) for name, view in views.items()),
@@ -85,9 +88,9 @@ class Steering:
 
     def settings(self, body: Body) -> object:
         """Change whom to notify (`webhook_url`), whether by itself (`automatic`), how long tokens live."""
-        allowed = {"webhook_url", "automatic", "token_life"}
-        if not body.keys() <= allowed:
-            raise ValueError(f"only {', '.join(sorted(allowed))} can be changed")
+        for name, value in body.items():
+            if not isinstance(value, _SETTINGS.get(name, ())):
+                raise ValueError(f"{name} cannot be set to {value!r}")
         for name, value in body.items():
             setattr(self._desk.settings, name, value)
         self._desk.webhooks.news.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import threading
 import uuid
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from .store import Clock, Document, Store, new_id
 if TYPE_CHECKING:
     from .desk import Settings
 
+_LOG = logging.getLogger(__name__)
 MAX_TRIES = 25
 _TIMEOUT = 10.0
 _HOLD = 30.0  # a notification told to come after the next one waits this long for a next one
@@ -85,19 +87,22 @@ class Webhooks:
 
     def deliveries(self) -> list[Document]:
         """Return every delivery, oldest first, with the headers and the body it has on the wire."""
-        return [self._shown(delivery) for delivery in self._store.all("delivery")]
+        shown = [self._shown(delivery) for delivery in self._store.all("delivery")]
+        return [delivery for delivery in shown if delivery is not None]
 
     def latest(self, count: int) -> list[Document]:
         """Return the newest deliveries, newest first, without headers and bodies."""
         return self._store.latest("delivery", count)
 
     def deliver(self, delivery_id: str) -> Document | None:
-        """Send one delivery now, whatever its state; return its answer."""
+        """Send one delivery now, whatever its state; return its answer, None if there is no such delivery."""
         delivery = self._store.get("delivery", delivery_id)
         return None if delivery is None else self._send(delivery)
 
     def deliver_pending(self, due_only: bool = False) -> list[Document]:
         """Send what is pending once each, in order, and return the answers; held-back ones come last."""
+        if self._settings.webhook_url is None:
+            return []
         self._release_held(only_late=due_only)
         now = self._clock.stamp()
         pending = [delivery for delivery in self._pending() if not due_only or delivery["due"] <= now]
@@ -193,8 +198,11 @@ class Webhooks:
             self._sending.add(delivery["id"])
         try:
             shown = self._shown(delivery)
+            if shown is None:
+                return None
             answer = self.post(shown["body"].encode(), shown["headers"])
             self._note(delivery["id"], answer)
+            _LOG.info("%s -> %s", delivery["event_type"], answer.get("status") or answer["error"])
         finally:
             with self._lock:
                 self._sending.discard(delivery["id"])
@@ -214,8 +222,10 @@ class Webhooks:
                 delivery["due"] = self._clock.stamp() + backoff(len(delivery["attempts"]))
             self._save(delivery)
 
-    def _shown(self, delivery: Document) -> Document:
+    def _shown(self, delivery: Document) -> Document | None:
         event = self._store.get("event", delivery["event_id"])
+        if event is None:  # a reset came between
+            return None
         body = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
         key = "wrong" if delivery["fault"] == "bad_signature" else "right"
         headers = self.sign(body.encode(), key, transmission_id=delivery["id"], time=delivery["time"])
