@@ -192,7 +192,6 @@ def test_a_captured_order_stays(paypal: StandIn, shop: Shop) -> None:
     shop.token = shop.ask_token().body["access_token"]
     paypal.control.advance(30 * 24 * HOUR)
     assert shop.call("GET", f"/v2/checkout/orders/{order_id}").body["status"] == "COMPLETED"
-    paypal.control.token_life(32400)
 
 
 def test_cancelling_leaves_the_order_as_it_was(paypal: StandIn, shop: Shop) -> None:

@@ -1,9 +1,8 @@
-"""PayPal's REST API: tokens, idempotency and routes; what they do stands in orders.py and payments.py."""
+"""PayPal's REST API: tokens, idempotency and routes; what they do stands in orders.py, captures.py and refunds.py."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import secrets
@@ -15,8 +14,8 @@ from . import shapes
 from .certificates import Chain
 from .desk import Desk
 from .payments import Payments
-from .problems import Problem, detail, invalid, not_found, unprocessable
-from .store import Document, new_id
+from .problems import Problem, detail, invalid, new_debug_id, not_found, unprocessable
+from .store import Document
 from .web import Answer, Request, Route, json_answer, route
 
 ORDER_KEYS_KEPT = 6 * 3600
@@ -38,7 +37,9 @@ class Api:
 
     def routes(self) -> list[Route]:
         """List the addresses, each with its operation's name."""
-        order, capture, refund = (f"/v2/{kind}/([^/]+)" for kind in _KINDS)
+        order = "/v2/checkout/orders/([^/]+)"
+        capture = "/v2/payments/captures/([^/]+)"
+        refund = "/v2/payments/refunds/([^/]+)"
         events = "/v1/notifications/webhooks-events"
         return [
             route("POST", "/v1/oauth2/token", self.token, "token"),
@@ -202,9 +203,6 @@ class Api:
         return json_answer(status, body)
 
 
-_KINDS = ("checkout/orders", "payments/captures", "payments/refunds")
-
-
 def _attempt(work: Work) -> tuple[int, Document]:
     try:
         return work()
@@ -212,16 +210,11 @@ def _attempt(work: Work) -> tuple[int, Document]:
         return problem.status, problem.body(new_debug_id())
 
 
-def new_debug_id() -> str:
-    """Return a fresh id for PayPal's `debug_id`."""
-    return new_id(13).lower()
-
-
 def _same_credentials(request: Request, client_id: str, secret: str) -> bool:
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     try:
         given = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
+    except ValueError:
         return False
     return scheme.lower() == "basic" and hmac.compare_digest(given, f"{client_id}:{secret}".encode())
 

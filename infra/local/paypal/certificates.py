@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LEAF_NAME = "messageverificationcerts.sandbox.paypal.com"
+ROOTS_FILE = "roots.pem"
 AUTH_ALGO = "SHA256withRSA"
 # Wide, so that a clock moved by a test never leaves the certificates behind.
 _VALID_FROM = datetime(2020, 1, 1, tzinfo=UTC)
@@ -25,7 +26,7 @@ class Chain:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.roots_path = folder / "roots.pem"
+        self._roots_path = folder / ROOTS_FILE
         self._chain_path = folder / "chain.pem"
         self._key_path = folder / "leaf-key.pem"
         if not self._key_path.exists():
@@ -50,7 +51,7 @@ class Chain:
         root = _certificate("PayPal stand-in root", root_key, None, root_key, authority=True)
         middle = _certificate("PayPal stand-in intermediate", middle_key, root, root_key, authority=True)
         leaf = _certificate(LEAF_NAME, leaf_key, middle, middle_key, authority=False)
-        self.roots_path.write_bytes(_pem(root))
+        self._roots_path.write_bytes(_pem(root))
         self._chain_path.write_bytes(_pem(leaf) + _pem(middle))
         # Last, and as a whole: a key file is the sign that the chain is complete.
         unfinished = self._key_path.with_suffix(".new")

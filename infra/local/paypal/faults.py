@@ -112,7 +112,7 @@ class Faults:
             # Kept in reach, so that clearing ends a hang that is under way.
             self._waiting = [*self._waiting[-99:], fault]
 
-    def list(self) -> list[Document]:
+    def in_force(self) -> list[Document]:
         """Return the faults still in force."""
         with self._lock:
             return [fault.describe() for fault in self._faults]

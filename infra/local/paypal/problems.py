@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .store import Document
+from .store import Document, new_id
 
 MESSAGES = {
     400: (
@@ -124,6 +124,11 @@ def unprocessable(issue: str, field: str | None = None, value: object = None) ->
 def not_found() -> Problem:
     """Say that there is no such resource (404)."""
     return Problem(404, [detail("INVALID_RESOURCE_ID")])
+
+
+def new_debug_id() -> str:
+    """Return a fresh `debug_id`."""
+    return new_id(13).lower()
 
 
 def _information(details: list[Document], name: str) -> Document:

@@ -13,9 +13,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from .api import new_debug_id
 from .faults import Fault, Faults
-from .problems import Problem
+from .problems import Problem, new_debug_id
 from .store import Clock, Document, Store
 from .web import Answer, Request, Route, json_answer
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from .api import Api
-from .certificates import Chain
+from .certificates import ROOTS_FILE, Chain
 from .control import Control
 from .desk import CLIENT_ID, CLIENT_SECRET, WEBHOOK_ID, Desk, Settings
 from .faults import Faults
@@ -88,7 +88,7 @@ class StandIn:
     @property
     def roots_path(self) -> Path:
         """Return the PEM file with the root that notifications' certificates lead up to."""
-        return self._chain.roots_path
+        return self._folder / ROOTS_FILE
 
     def start(self) -> None:
         """Open the state, then listen."""
@@ -109,7 +109,7 @@ class StandIn:
         """End the hangs, the connections and the deliveries; keep the state."""
         self._stopping.set()
         self._faults.clear()
-        self._webhooks.news.set()
+        self._webhooks.stop()
         for server in self._servers:
             server.stop()
         self._deliverer.join()

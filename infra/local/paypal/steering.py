@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .desk import Desk
+from .desk import Desk, Settings
 from .faults import Faults
 from .orders import FUNDINGS
 from .payments import Payments
@@ -66,7 +66,7 @@ class Steering:
             },
             "orders": lambda: {"orders": [self._order(o) for o in self._desk.store.all("order")]},
             "notifications": lambda: {"notifications": self._desk.webhooks.deliveries()},
-            "faults": lambda: {"faults": self._faults.list()},
+            "faults": lambda: {"faults": self._faults.in_force()},
             "requests": lambda: {
                 "requests": list(self.dispatcher.requests.copy()) if self.dispatcher else []
             },
@@ -84,6 +84,7 @@ class Steering:
         with self._desk.store.transaction():
             self._desk.store.clear(keep="token")
             self._desk.clock.reload()
+        self._desk.settings.token_life = Settings.token_life
         return self.clear_requests(body)
 
     def settings(self, body: Body) -> object:

@@ -36,6 +36,7 @@ class Webhooks:
         self._faults = faults
         self._sending: set[str] = set()
         self._lock = threading.Lock()
+        self._stopped = False
         self.news = threading.Event()
 
     def notify(self, event_type: str, resource_type: str, summary: str, resource: Document) -> Document:
@@ -108,6 +109,11 @@ class Webhooks:
         pending = [delivery for delivery in self._pending() if not due_only or delivery["due"] <= now]
         answers = [self._send(delivery) for delivery in sorted(pending, key=_turn)]
         return [answer for answer in answers if answer is not None]
+
+    def stop(self) -> None:
+        """Send nothing more; what is on its way may end."""
+        self._stopped = True
+        self.news.set()
 
     def next_due(self) -> float | None:
         """Return when the next delivery is due, in seconds since 1970, if there is anyone to send it to."""
@@ -193,7 +199,7 @@ class Webhooks:
 
     def _send(self, delivery: Document) -> Document | None:
         with self._lock:
-            if delivery["id"] in self._sending:
+            if delivery["id"] in self._sending or self._stopped:
                 return None
             self._sending.add(delivery["id"])
         try:
