@@ -7,7 +7,6 @@ from chalice.app import Chalice, CloudWatchEvent, Rate, SQSEvent
 from chalicelib.cart.routes import routes as cart
 from chalicelib.catalog.routes import routes as catalog
 from chalicelib.checkout.routes import routes as checkout
-from chalicelib.config import settings
 from chalicelib.orders.routes import routes as orders
 from chalicelib.payments.routes import routes as payments
 from chalicelib.web.routes import routes as web
@@ -23,7 +22,7 @@ app.register_blueprint(payments)
 app.register_blueprint(web)
 
 
-@app.on_sqs_message(queue=f"{settings.table_prefix}payment-notifications", batch_size=10)
+@app.on_sqs_message(queue="payment-notifications", batch_size=10)
 def settle_notifications(event: SQSEvent) -> dict[str, Any]:
     """Settle what PayPal notified us of."""
     from chalicelib.payments import notifications
@@ -31,7 +30,7 @@ def settle_notifications(event: SQSEvent) -> dict[str, Any]:
     return notifications.settle_notifications(event.to_dict()["Records"])
 
 
-@app.on_sqs_message(queue=f"{settings.table_prefix}order-emails", batch_size=10)
+@app.on_sqs_message(queue="order-emails", batch_size=10)
 def send_order_emails(event: SQSEvent) -> dict[str, Any]:
     """Send the mails that orders owe."""
     from chalicelib.mail import send

@@ -9,11 +9,17 @@ from typing import Any
 import pytest
 
 from infra.local.cloud import LocalCloud, without_aws_settings
+from infra.local.functions import Functions
+from infra.local.gateway import Gateway, GatewayServer
+from infra.local.paypal import Control, StandIn
 from infra.local.pieces import free_port
+from tests.client import Shopper
+from tests.shop import Shop
 
 # chalicelib reads the environment once, when it is imported: everything is settled before.
 _cloud = LocalCloud()
 _scratch = Path(tempfile.mkdtemp(prefix="awning-tests-"))
+SHOP_PORT = free_port()
 PAYPAL_PORT = free_port()
 for _name in set(os.environ) - set(without_aws_settings(os.environ)):
     del os.environ[_name]
@@ -21,7 +27,7 @@ os.environ.update(_cloud.environment)
 os.environ.update(
     {
         "TABLE_PREFIX": "test-",
-        "PUBLIC_URL": "http://127.0.0.1:8000",
+        "PUBLIC_URL": f"http://127.0.0.1:{SHOP_PORT}",
         "MEDIA_URL": f"{_cloud.endpoint_url}/test-awning-media",
         "CURRENCY": "EUR",
         "TIMEZONE": "UTC",
@@ -43,7 +49,7 @@ def cloud() -> Iterator[LocalCloud]:
 
 
 @pytest.fixture
-def aws(cloud: LocalCloud) -> Iterator[LocalCloud]:
+def aws(cloud: LocalCloud) -> LocalCloud:
     """Empty tables, queues and buckets, and forget what the process remembers of the last test."""
     from chalicelib.catalog import service as catalog
     from chalicelib.web.cache import cache
@@ -53,15 +59,66 @@ def aws(cloud: LocalCloud) -> Iterator[LocalCloud]:
     make_shop_aws()
     cache.clear()
     catalog.forget()
-    yield cloud
+    return cloud
 
 
 @pytest.fixture
-def app(aws: LocalCloud) -> Any:
-    """Return the Chalice app."""
-    import app as module
+def gateway(aws: LocalCloud) -> Gateway:
+    """Return the app behind the local gateway, without a port."""
+    import app
 
-    return module.app
+    return Gateway(app.app)
+
+
+@pytest.fixture
+def shopper(gateway: Gateway) -> Shopper:
+    """Return a visitor without cookies."""
+    return Shopper(gateway)
+
+
+@pytest.fixture
+def functions(gateway: Gateway) -> Functions:
+    """Return the app's event functions."""
+    from chalicelib.aws import client
+
+    return Functions(gateway.app, client("sqs"), prefix=os.environ["TABLE_PREFIX"])
+
+
+@pytest.fixture(scope="session")
+def standin() -> Iterator[StandIn]:
+    """Run the PayPal stand-in."""
+    with StandIn(
+        _scratch / "paypal",
+        port=PAYPAL_PORT,
+        client_id=os.environ["PAYPAL_CLIENT_ID"],
+        client_secret=os.environ["PAYPAL_CLIENT_SECRET"],
+        webhook_id=os.environ["PAYPAL_WEBHOOK_ID"],
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def served(cloud: LocalCloud) -> Iterator[str]:
+    """Serve the app on its port, for browsers and for PayPal's notifications; return its address."""
+    import app
+
+    with GatewayServer(Gateway(app.app), port=SHOP_PORT) as server:
+        yield server.url
+
+
+@pytest.fixture
+def paypal(standin: StandIn) -> Control:
+    """Return what steers PayPal: no orders, no money, no faults; notifications wait until they are delivered."""
+    standin.reset()
+    return standin.control
+
+
+@pytest.fixture
+def shop(gateway: Gateway, functions: Functions, paypal: Control, served: str) -> Shop:
+    """Return the whole shop with a few things to buy, and PayPal beside it."""
+    paypal.set_webhook(f"{served}/webhooks/paypal")
+    paypal.automatic(False)
+    return Shop.stocked(gateway, functions, paypal)
 
 
 @pytest.fixture

@@ -117,5 +117,7 @@ def _said(request: Request, lines: list[service.CartLine]) -> str | None:
     what, _, sku = requests.cookies(request).get(SAID, "").partition(".")
     if what not in SAYINGS or (sku and not SLUG.fullmatch(sku)):
         return None
-    name = next((f"“{line.offer.name}”" for line in lines if line.sku == sku and line.offer), "It")
+    name = next((f"“{line.offer.name}”" for line in lines if line.sku == sku and line.offer), None)
+    if sku and name is None:
+        return None
     return SAYINGS[what].format(name)

@@ -239,14 +239,13 @@ class Order(Table):
         if not self.reserved:
             self.take_stock(transaction)
 
-    def release(self, *, declined: bool) -> None:
+    def release(self, *, declined: bool, approved: bool) -> None:
         """capturing → awaiting, after a definite no. A declined capture's request id is used up."""
         self._move(states.AWAITING)
         self.claim = None
+        self.approved = approved
         if declined:
             self.capture_number += 1
-        else:
-            self.approved = False
         self._wait()
 
     def mark_pending(self, capture_id: str, transaction: Transaction) -> None:

@@ -38,6 +38,7 @@ class Capture:
     fee: int | None  # minor units of the capture's own currency
     at: str
     order_id: str | None  # PayPal's order
+    payee: str | None = None  # told by GET capture, not by GET order
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,7 @@ def create_order(body: Mapping[str, Any], request_id: str) -> PayPalOrder:
     from chalicelib.payments import paypal_http
 
     request = paypal_http.OrdersCreateRequest()
-    request.pay_pal_request_id(request_id)
-    request.prefer("return=representation")
+    _ask_once(request, request_id)
     request.request_body(dict(body))
     order = _order(_send(request))
     if order.link is None:
@@ -120,8 +120,7 @@ def capture_order(paypal_id: str, request_id: str) -> PayPalOrder:
     from chalicelib.payments import paypal_http
 
     request = paypal_http.OrdersCaptureRequest(_checked(paypal_id))
-    request.pay_pal_request_id(request_id)
-    request.prefer("return=representation")
+    _ask_once(request, request_id)
     request.request_body({})
     return _order(_send(request))
 
@@ -138,8 +137,7 @@ def refund_capture(capture_id: str, amount: Money, request_id: str, note: str) -
     from chalicelib.payments import paypal_http
 
     request = paypal_http.CapturesRefundRequest(_checked(capture_id))
-    request.pay_pal_request_id(request_id)
-    request.prefer("return=representation")
+    _ask_once(request, request_id)
     value = money.decimal_string(amount.amount, amount.currency)
     request.request_body(
         {"amount": {"currency_code": amount.currency, "value": value}, "note_to_payer": note[:255]}
@@ -190,6 +188,11 @@ def _send(request: Any) -> dict[str, Any]:
     return _client().send(request, _deadline.get() or time.monotonic() + SECONDS_A_REQUEST)
 
 
+def _ask_once(request: Any, request_id: str) -> None:
+    """Make a request that PayPal does once, however often it arrives, and answers with everything it knows."""
+    request.headers.update({"PayPal-Request-Id": request_id, "Prefer": "return=representation"})
+
+
 def _checked(paypal_id: str) -> str:
     if not is_id(paypal_id):
         raise PayPalRefused("not an id")
@@ -212,11 +215,10 @@ def _order(answer: Mapping[str, Any]) -> PayPalOrder:
     with _understanding("an order"):
         unit = answer["purchase_units"][0]
         payments = unit.get("payments", {})
-        payee = unit.get("payee", {})
         return PayPalOrder(
             id=_known_id(answer["id"]),
             status=str(answer["status"]),
-            payee=str(payee.get("merchant_id") or payee.get("email_address") or ""),
+            payee=_payee(unit.get("payee", {})),
             link=_approval_link(answer.get("links", [])),
             captures=tuple(_capture(c, str(answer["id"])) for c in payments.get("captures", [])),
             refunds=tuple(_refund(r, None) for r in payments.get("refunds", [])),
@@ -235,6 +237,7 @@ def _capture(answer: Mapping[str, Any], order_id: str | None = None) -> Capture:
             fee=_fee(fee, amount.currency),
             at=str(answer.get("update_time") or answer.get("create_time") or ""),
             order_id=order_id or _linked(answer, "orders"),
+            payee=_payee(answer.get("payee", {})) or None,
         )
 
 
@@ -266,6 +269,10 @@ def reversal_of(event: Mapping[str, Any]) -> Reversal:
             at=str(resource.get("create_time") or event.get("create_time") or ""),
             capture_id=capture_id or own_id,
         )
+
+
+def _payee(answer: Mapping[str, Any]) -> str:
+    return str(answer.get("merchant_id") or answer.get("email_address") or "")
 
 
 def _money(value: Mapping[str, str]) -> Money:

@@ -117,7 +117,7 @@ def _pursue_capturing(order: Order) -> None:
     elif seen is not None and seen.status == "APPROVED":
         service.capture_claimed(order, shopper_present=False)
     else:
-        service.release_claim(order)
+        service.release_claim(order, approved=seen is None)
 
 
 def _seen(order: Order) -> PayPalOrder | None:

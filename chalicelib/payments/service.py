@@ -200,9 +200,10 @@ def capture_claimed(order: Order, *, shopper_present: bool) -> Order:
     except PayPalRefused as refused:
         if "DUPLICATE_INVOICE_ID" in refused.issue:
             return _settle_duplicate(order)
-        return _release(order, declined=refused.issue in SEND_BACK, tell=not shopper_present)
+        declined = refused.issue in SEND_BACK
+        return release_claim(order, declined=declined, approved=declined, tell=not shopper_present)
     except PayPalGone:
-        return _release(order, declined=False)
+        return release_claim(order, approved=True)
     except PayPalUnknown:
         return order
     return settle_paypal_order(order.id, seen, shopper_present=shopper_present)
@@ -217,13 +218,20 @@ def _capture_or_look(paypal_id: str, request_id: str) -> PayPalOrder:
         return paypal.get_order(paypal_id)
 
 
-def _release(order: Order, *, declined: bool, ended: bool = False, tell: bool = False) -> Order:
+def release_claim(
+    order: Order, *, approved: bool, declined: bool = False, ended: bool = False, tell: bool = False
+) -> Order:
+    """Give a claim back after a definite no from PayPal. Does nothing where somebody else holds the claim by now.
+
+    `approved`: the shopper had said yes. `declined`: PayPal said no to this way of paying. `ended`: PayPal's order
+    can never be paid. `tell`: by mail, since the shopper is not there to see.
+    """
     claim = order.claim
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.state != states.CAPTURING or order.claim != claim:
             return False
-        order.release(declined=declined)
+        order.release(declined=declined, approved=approved)
         if declined:
             order.note("declined")
         if declined and tell:
@@ -248,12 +256,7 @@ def _settle_duplicate(order: Order) -> Order:
             return order  # the claim stays; the reconciler looks again
         if seen.captures and not seen.is_dead:
             return settle_paypal_order(order.id, seen)
-    return _release(order, declined=True, ended=True)
-
-
-def release_claim(order: Order) -> Order:
-    """Give a stale claim back, after PayPal said that nothing was approved."""
-    return _release(order, declined=False)
+    return release_claim(order, approved=True, declined=True, ended=True)
 
 
 def refuse_uncaptured(order_id: str) -> Order:

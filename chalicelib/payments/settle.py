@@ -165,7 +165,7 @@ def _what_is_wrong(order: Order, capture: Capture, circumstances: Circumstances)
         return "wrong amount"
     if capture.custom_id != order.id:
         return "wrong order"
-    if circumstances.payee is not None and circumstances.payee not in _payees(order):
+    if {circumstances.payee, capture.payee} - {None} - _payees(order):
         return "wrong payee"
     return None if circumstances.in_stock else "sold out"
 

@@ -1,0 +1,241 @@
+"""A shopper pays: every way that PayPal can answer a capture."""
+
+from dataclasses import replace
+from unittest import mock
+
+import pytest
+
+from tests.shop import Shop, order_id_of, token_of
+
+
+def test_paying_makes_a_paid_order_a_ledger_row_and_two_mails(shop: Shop) -> None:
+    shopper, token = shop.placed(MUG=2)
+    assert shop.stock("MUG") == 98
+
+    order = shop.order(order_id_of(shop.come_back(shopper, token)))
+
+    assert (order.state, order.total, order.shipping) == ("paid", 4190, 490)
+    (sale,) = shop.ledger()
+    assert (sale.kind, sale.amount, sale.order, sale.paypal_id) == ("sale", 4190, order.id, order.capture)
+    assert shop.mails() == ["merchant", "paid"]
+    assert shop.stock("MUG") == 98
+    assert "Thank you, your order is paid" in shopper.get(f"/orders/{order.id}").text
+    assert "Nothing is in it yet" in shopper.get("/cart").text
+    assert [row.kind for row in shop.paypal.ledger()] == ["sale"]
+
+
+def test_coming_back_twice_captures_once(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    first = shop.come_back(shopper, token)
+    second = shopper.get(f"/payments/paypal/return?token={token}")
+
+    assert first.location == second.location
+    assert len(shop.ledger()) == len(shop.paypal.ledger()) == 1
+    assert len(shop.paypal.requests("capture")) == 1
+
+
+def test_the_return_works_without_a_cookie(shop: Shop) -> None:
+    _, token = shop.placed()
+    order_id = order_id_of(shop.come_back(shop.shopper(), token))
+    assert shop.order(order_id).state == "paid"
+
+
+def test_cancelling_at_paypal_leads_back_to_a_full_cart(shop: Shop) -> None:
+    shopper, token = shop.placed(BOWL=1)
+    shop.paypal.cancel(token)
+
+    back = shopper.get(f"/payments/paypal/cancel?token={token}")
+    cart = shopper.follow(back)
+
+    assert "Nothing was charged" in cart.text
+    assert "Last bowl" in cart.text
+    assert "sold out" not in cart.text.lower()
+    assert shop.orders()[0].state == "awaiting"
+    again = shop.place(shopper)
+    assert token_of(again) == token
+
+
+def test_a_declined_card_can_be_followed_by_a_good_one_on_the_same_paypal_order(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.decline(token)
+    back = shopper.get(f"/payments/paypal/return?token={token}")
+    page = shopper.follow(back)
+    assert "PayPal declined this payment" in page.text
+
+    again = shopper.post(f"{back.location}/payment")
+    assert token_of(again) == token
+    shop.come_back(shopper, token)
+
+    (order,) = shop.orders()
+    assert order.state == "paid"
+    assert len(shop.paypal.ledger()) == 1
+
+
+def test_a_slow_payment_is_pending_then_completed_by_a_notification(shop: Shop) -> None:
+    shopper, token = shop.placed(MUG=3)
+    shop.paypal.slow(token)
+    back = shopper.get(f"/payments/paypal/return?token={token}")
+    assert "on its way" in shopper.follow(back).text
+    (order,) = shop.orders()
+    assert order.state == "pending"
+    assert shop.ledger() == []
+    assert shop.mails() == ["pending"]
+
+    shop.paypal.complete(order.capture or "")
+    shop.deliver_notifications()
+
+    (order,) = shop.orders()
+    assert order.state == "paid"
+    assert [row.amount for row in shop.ledger()] == [order.total]
+
+
+def test_a_slow_payment_that_is_denied_leaves_the_order_to_be_paid_again(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.slow(token)
+    shopper.get(f"/payments/paypal/return?token={token}")
+    (order,) = shop.orders()
+
+    shop.paypal.deny(order.capture or "")
+    shop.deliver_notifications()
+
+    (order,) = shop.orders()
+    assert order.state == "awaiting"
+    assert "failed" in shop.mails()
+    again = shopper.post(f"/orders/{order.id}/payment")
+    assert token_of(again) != token
+    shop.come_back(shopper, token_of(again))
+    assert shop.orders()[0].state == "paid"
+    assert len(shop.ledger()) == 1
+
+
+@pytest.mark.parametrize("outcome", ["declined", "failed"])
+def test_a_capture_that_says_no_leaves_the_order_unpaid_and_a_new_attempt_pays_it(
+    shop: Shop, outcome: str
+) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.next_capture(outcome)
+    order_id = order_id_of(shop.come_back(shopper, token))
+    assert shop.order(order_id).state == "awaiting"
+    assert shop.ledger() == []
+
+    again = token_of(shopper.post(f"/orders/{order_id}/payment"))
+    assert again != token
+    shop.come_back(shopper, again)
+
+    assert shop.order(order_id).state == "paid"
+    assert len(shop.paypal.ledger()) == 1
+
+
+def test_an_order_that_was_not_approved_is_not_paid_and_stays_payable(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    order_id = order_id_of(shopper.get(f"/payments/paypal/return?token={token}"))
+    order = shop.order(order_id)
+    assert (order.state, order.approved) == ("awaiting", False)
+    assert token_of(shopper.post(f"/orders/{order_id}/payment")) == token
+
+
+@pytest.mark.parametrize("issue", ["PAYER_ACTION_REQUIRED", "TRANSACTION_REFUSED"])
+def test_paypal_wants_the_shopper_back_on_the_same_order(shop: Shop, issue: str) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.next_capture(issue)
+    order_id = order_id_of(shop.come_back(shopper, token))
+    assert shop.order(order_id).state == "awaiting"
+    assert token_of(shopper.post(f"/orders/{order_id}/payment")) == token
+
+
+def test_an_order_captured_already_is_settled_as_a_success(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.fault("capture", "cut_after", times=None)
+    order_id = order_id_of(shop.come_back(shopper, token))
+    shop.paypal.clear_faults()
+    assert shop.order(order_id).state == "capturing"
+    with shop.later(minutes=3):
+        shop.reconcile()
+    assert shop.order(order_id).state == "paid"
+    assert len(shop.ledger()) == len(shop.paypal.ledger()) == 1
+
+
+@pytest.mark.parametrize("kind", ["503", "429", "cut_before", "cut_after", "bad_body", "html_body"])
+def test_one_failing_answer_is_asked_for_again_under_the_same_key(shop: Shop, kind: str) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.fault("capture", kind, times=1)
+    order_id = order_id_of(shop.come_back(shopper, token))
+
+    assert shop.order(order_id).state == "paid"
+    assert len(shop.paypal.ledger()) == len(shop.ledger()) == 1
+    keys = {request.request_id for request in shop.paypal.requests("capture")}
+    assert len(keys) == 1
+
+
+def test_paypal_away_while_creating_leaves_an_order_that_can_be_paid_later(shop: Shop) -> None:
+    shopper = shop.shopper_with(MUG=1)
+    shop.paypal.fault("create", "503", times=None)
+    answer = shop.place(shopper)
+    page = shopper.follow(answer)
+    assert "PayPal could not be reached" in page.text
+    shop.paypal.clear_faults()
+
+    order_id = order_id_of(answer)
+    token = token_of(shopper.post(f"/orders/{order_id}/payment"))
+    shop.come_back(shopper, token)
+
+    assert shop.order(order_id).state == "paid"
+
+
+@pytest.mark.parametrize(
+    ("difference", "issue"),
+    [
+        ({"value": "1.00"}, "wrong amount"),
+        ({"currency": "USD"}, "wrong amount"),
+        ({"custom_id": "somebody-else"}, "wrong order"),
+    ],
+)
+def test_money_that_is_not_ours_in_full_is_booked_refunded_and_raised(
+    shop: Shop, difference: dict[str, str], issue: str
+) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.next_capture("completed", **difference)
+    order_id = order_id_of(shop.come_back(shopper, token))
+    order = shop.order(order_id)
+    assert order.state == "awaiting"
+    assert [entry["kind"] for entry in order.issues] == [issue]
+
+    with shop.later(minutes=6):
+        shop.reconcile()
+
+    assert sum(row.amount for row in shop.ledger()) == 0
+    assert [row.kind for row in shop.ledger()] == ["sale", "refund"]
+    assert sum(row.amount for row in shop.paypal.ledger()) == 0
+    assert "refunded" in shop.mails()
+
+
+def test_money_paid_to_somebody_else_pays_no_order(shop: Shop) -> None:
+    from chalicelib.payments import paypal, service, settle
+
+    _, token = shop.placed()
+    (order,) = shop.orders()
+    shop.paypal.approve(token)
+    with mock.patch.object(service, "settle_paypal_order"):
+        service.capture_payment(order.id, shopper_present=True)
+    seen = paypal.get_order(token)
+
+    order = settle.settle_paypal_order(order.id, replace(seen, payee="SOMEBODYELSE"))
+
+    assert order.state == "awaiting"
+    assert [entry["kind"] for entry in order.issues] == ["wrong payee"]
+
+
+def test_a_used_or_unknown_token(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    first = shop.come_back(shopper, token)
+    assert shop.shopper().get(f"/payments/paypal/return?token={token}").location == first.location
+    for unknown in ("7AB12345CD678901E", "", "../../v1/x", "a" * 50, "ÄÖ"):
+        assert shopper.get(f"/payments/paypal/return?token={unknown}").status == 404
+        assert shopper.get(f"/payments/paypal/cancel?token={unknown}").status == 404
+
+
+def test_paying_a_paid_order_shows_it_and_charges_nothing(shop: Shop) -> None:
+    shopper, order_id = shop.paid()
+    answer = shopper.post(f"/orders/{order_id}/payment")
+    assert order_id_of(answer) == order_id
+    assert len(shop.paypal.ledger()) == 1

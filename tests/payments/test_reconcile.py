@@ -1,0 +1,152 @@
+"""The reconciler finishes what nobody else did."""
+
+from tests.shop import Shop, order_id_of, token_of
+
+
+def test_a_shopper_who_paid_and_closed_the_tab_gets_their_order(shop: Shop) -> None:
+    _, token = shop.placed()
+    shop.paypal.approve(token)
+    with shop.later(minutes=6):
+        shop.reconcile()
+    (order,) = shop.orders()
+    assert order.state == "paid"
+    assert shop.mails() == ["merchant", "paid"]
+
+
+def test_the_notification_of_an_approval_brings_the_reconciler_sooner(shop: Shop) -> None:
+    _, token = shop.placed()
+    with shop.later(minutes=6):
+        shop.reconcile()
+        shop.paypal.approve(token)
+        shop.deliver_notifications()
+    with shop.later(minutes=9):
+        shop.reconcile()
+    assert shop.orders()[0].state == "paid"
+
+
+def test_captured_money_makes_a_paid_order_within_two_rounds_without_any_webhook(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.fault("capture", "cut_after", times=None)
+    order_id = order_id_of(shop.come_back(shopper, token))
+    shop.paypal.clear_faults()
+    with shop.later(minutes=5):
+        shop.reconcile()
+    assert shop.order(order_id).state == "paid"
+    assert len(shop.ledger()) == 1
+
+
+def test_a_pending_payment_completes_without_any_webhook(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.slow(token)
+    shopper.get(f"/payments/paypal/return?token={token}")
+    (order,) = shop.orders()
+    shop.paypal.complete(order.capture or "")
+    with shop.later(minutes=5):
+        shop.reconcile()
+    assert shop.order(order.id).state == "paid"
+
+
+def test_an_order_nobody_paid_expires_quietly_and_its_stock_returns(shop: Shop) -> None:
+    shop.placed(MUG=4)
+    assert shop.stock("MUG") == 96
+    with shop.later(minutes=61):
+        shop.reconcile()
+        assert shop.stock("MUG") == 100
+        assert shop.orders()[0].state == "awaiting"
+    with shop.later(hours=4):
+        shop.reconcile()
+    with shop.later(hours=8):
+        shop.reconcile()
+    (order,) = shop.orders()
+    assert order.state == "expired"
+    assert shop.stock("MUG") == 100
+    assert shop.mails() == []
+    assert order.attention is None
+
+
+def test_an_approved_order_that_paypal_let_die_tells_the_customer(shop: Shop) -> None:
+    _, token = shop.placed()
+    shop.paypal.approve(token)
+    shop.paypal.fault("capture", "503", times=None)
+    with shop.later(minutes=6):
+        shop.reconcile()
+    with shop.later(hours=7):
+        for _ in range(2):
+            shop.reconcile()
+    with shop.later(hours=8):
+        for _ in range(2):
+            shop.reconcile()
+    assert shop.orders()[0].state == "expired"
+    assert shop.mails() == ["expired"]
+    assert shop.stock("MUG") == 100
+
+
+def test_an_order_that_never_reached_paypal_expires_too(shop: Shop) -> None:
+    shop.paypal.fault("create", "503", times=None)
+    shop.place(shop.shopper_with(MUG=1))
+    with shop.later(hours=2):
+        shop.reconcile()
+    with shop.later(hours=4):
+        shop.reconcile()
+    (order,) = shop.orders()
+    assert (order.state, shop.stock("MUG")) == ("expired", 100)
+
+
+def test_a_fallen_reservation_is_taken_again_when_the_shopper_pays_late(shop: Shop) -> None:
+    shopper, token = shop.placed(BOWL=1)
+    with shop.later(minutes=70):
+        shop.reconcile()
+        assert shop.stock("BOWL") == 1
+        order_id = order_id_of(shop.come_back(shopper, token))
+    assert shop.order(order_id).state == "paid"
+    assert shop.stock("BOWL") == 0
+
+
+def test_late_payment_for_what_others_bought_is_refused_uncaptured(shop: Shop) -> None:
+    shopper, token = shop.placed(BOWL=1)
+    with shop.later(minutes=70):
+        shop.reconcile()
+        shop.paid(BOWL=1)
+        order_id = order_id_of(shop.come_back(shopper, token))
+        order = shop.order(order_id)
+    assert (order.state, order.closed_because) == ("expired", "sold out")
+    assert len(shop.paypal.ledger()) == 1
+    assert shop.stock("BOWL") == 0
+    assert "expired" in shop.mails()
+    assert "We could not keep your things" in shopper.get(f"/orders/{order_id}").text
+
+
+def test_one_failing_order_does_not_hold_back_the_rest(shop: Shop) -> None:
+    _, first = shop.placed()
+    _, second = shop.placed()
+    for token in (first, second):
+        shop.paypal.approve(token)
+    shop.paypal.fault("get", "503", times=None, match=first)
+    with shop.later(minutes=6):
+        shop.reconcile()
+    states = {order.paypal_id: order.state for order in shop.orders()}
+    assert states == {first: "awaiting", second: "paid"}
+
+
+def test_a_second_real_payment_is_refunded_and_raised(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.slow(token)
+    shopper.get(f"/payments/paypal/return?token={token}")
+    (order,) = shop.orders()
+    slow_capture = order.capture or ""
+    shop.paypal.deny(slow_capture)
+    shop.deliver_notifications()
+    again = token_of(shopper.post(f"/orders/{order.id}/payment"))
+    shop.come_back(shopper, again)
+
+    from chalicelib.payments import paypal, settle
+
+    paid = paypal.get_order(again).captures[0]
+    other = paypal.Capture("SECONDCAPTURE1", "COMPLETED", paid.money, order.id, None, paid.at, again)
+    settle.settle_capture(order.id, other, payee=None)
+    settle.settle_capture(order.id, other, payee=None)
+
+    order = shop.order(order.id)
+    assert [issue["kind"] for issue in order.issues] == ["second capture"]
+    assert [refund["capture"] for refund in order.refunds.values()] == ["SECONDCAPTURE1"]
+    assert order.state == "paid"
