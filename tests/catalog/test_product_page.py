@@ -1,0 +1,182 @@
+"""A product's page, as people and as search engines read it."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chalicelib.catalog import linked_data, service
+from chalicelib.catalog.editing import save_product
+from chalicelib.catalog.service import Picture, product_view
+from chalicelib.web.pages import absolute_url
+from tests.catalog.goods import fill, options, product, sell, variant
+from tests.client import Shopper
+from tests.counting import counted_calls
+
+
+def documents(body: str) -> dict[str, Any]:
+    found = re.findall(r'<script type="application/ld\+json">(.*?)</script>', body, re.S)
+    parsed = [json.loads(text) for text in found]
+    return {document["@type"]: document for document in parsed}
+
+
+def test_the_page_offers_every_variant_and_says_what_is_left(shopper: Shopper) -> None:
+    fill(
+        product(
+            "sencha",
+            variant("S-50", options=options(Weight="50 g"), stock=0),
+            variant("S-99", options=options(Weight="100 g"), price=900, stock=2),
+            variant("S-500", options=options(Weight="500 g"), price=3900, sale_price=3500, stock=80),
+        )
+    )
+    answer = shopper.get("/products/sencha")
+    assert answer.status == 200
+    for words in ("50 g", "Sold out", "Only 2 left", "In stock", "€35.00", "€39.00", "Tea & herbs"):
+        assert words in answer.text
+    assert re.search(r'value="S-50"[^>]*disabled', answer.body)
+    assert re.search(r'value="S-99"[^>]*checked', answer.body)
+
+
+def test_a_single_variant_needs_no_choice(shopper: Shopper) -> None:
+    fill(product("sencha", variant("S", options=options(Weight="50 g"))))
+    view = product_view("sencha")
+    assert (view.variants[0].label, view.selected, view.in_stock) == ("", "S", True)
+    assert shopper.get("/products/sencha").field("sku") == "S"
+
+
+def test_a_sold_out_product_has_nothing_to_add(shopper: Shopper) -> None:
+    fill(product("sencha", variant("S", stock=0)))
+    answer = shopper.get("/products/sencha")
+    assert "Add to cart" not in answer.text
+    assert documents(answer.body)["Product"]["offers"]["availability"] == "https://schema.org/OutOfStock"
+
+
+def test_stock_is_live(shopper: Shopper, wait: Callable[[float], None]) -> None:
+    fill(product("sencha", variant("S", stock=9)))
+    assert "In stock" in shopper.get("/products/sencha").text
+    sell("S", 8)
+    wait(10)
+    assert "Only 1 left" in shopper.get("/products/sencha").text
+
+
+@pytest.mark.parametrize(
+    "slug", ["no-such", "SENCHA", "sencha%2f", "..%2f..%2fetc", "%00", "%ff", "s" * 41, "sencha%0d%0aX:1"]
+)
+def test_an_unknown_product_is_a_404(shopper: Shopper, slug: str) -> None:
+    fill(product("sencha"))
+    with counted_calls() as calls:
+        answer = shopper.get(f"/products/{slug}")
+    assert answer.status == 404
+    assert "text/html" in answer.headers["content-type"]
+    assert set(calls) <= {"GetItem", "Query"}
+
+
+def test_a_hidden_product_is_a_404(shopper: Shopper) -> None:
+    fill(product("sencha", hidden=True))
+    assert shopper.get("/products/sencha").status == 404
+
+
+def test_a_cold_page_costs_one_get_and_one_batch(shopper: Shopper) -> None:
+    fill(product("sencha"))
+    service.categories()
+    with counted_calls() as calls:
+        shopper.get("/products/sencha")
+    assert calls == {"GetItem": 1, "BatchGetItem": 1}
+
+
+def test_search_engines_read_one_offer(shopper: Shopper) -> None:
+    fill(
+        product(
+            "sencha",
+            variant("S", price=990, sale_price=790),
+            pictures=[Picture("pictures/0123456789abcdef.svg", "Leaves")],
+        )
+    )
+    described = documents(shopper.get("/products/sencha").body)["Product"]
+    assert described["name"] == "Sencha"
+    assert described["sku"] == "S"
+    assert described["image"][0].endswith("/test-awning-media/pictures/0123456789abcdef.svg")
+    assert described["offers"] == {
+        "@type": "Offer",
+        "sku": "S",
+        "url": absolute_url("/products/sencha"),
+        "price": "7.90",
+        "priceCurrency": "EUR",
+        "availability": "https://schema.org/InStock",
+    }
+
+
+def test_search_engines_read_every_variant(shopper: Shopper) -> None:
+    fill(
+        product(
+            "sencha",
+            variant("S-1", options=options(Size="M"), price=500),
+            variant("S-2", options=options(Size="L"), price=700, stock=0),
+        )
+    )
+    offers = documents(shopper.get("/products/sencha").body)["Product"]["offers"]
+    assert (offers["@type"], offers["lowPrice"], offers["highPrice"], offers["offerCount"]) == (
+        "AggregateOffer",
+        "5.00",
+        "7.00",
+        2,
+    )
+    assert [(offer["name"], offer["availability"].rpartition("/")[2]) for offer in offers["offers"]] == [
+        ("Sencha, M", "InStock"),
+        ("Sencha, L", "OutOfStock"),
+    ]
+
+
+def test_search_engines_read_the_way_to_the_product(shopper: Shopper) -> None:
+    fill(product("sencha"))
+    trail = documents(shopper.get("/products/sencha").body)["BreadcrumbList"]["itemListElement"]
+    assert [step["item"] for step in trail] == [
+        absolute_url("/"),
+        absolute_url("/categories/tea"),
+        absolute_url("/products/sencha"),
+    ]
+    assert [step["position"] for step in trail] == [1, 2, 3]
+
+
+def test_no_text_breaks_out_of_the_page_or_its_data(shopper: Shopper) -> None:
+    evil = "</script><script>alert(1)</script><!-- & \" ' {{ 7*7 }}"
+    fill(
+        product(
+            "sencha",
+            variant("S", options={"<b>": evil[:60]}),
+            name=evil,
+            text=evil,
+        )
+    )
+    body = shopper.get("/products/sencha").body
+    assert "<script>alert" not in body
+    assert "49" not in documents(body)["Product"]["name"]
+    assert documents(body)["Product"]["name"] == evil
+
+
+def test_line_separators_are_escaped_in_the_data(aws: object) -> None:
+    fill(product("sencha"))
+    view = product_view("sencha")
+    object.__setattr__(view, "text", "a\u2028b\u2029c</script>")
+    described, _ = linked_data.documents(view)
+    assert not set("\u2028\u2029<>&") & set(described)
+    assert json.loads(described)["description"] == "a\u2028b\u2029c</script>"
+
+
+def test_the_page_stays_small(shopper: Shopper) -> None:
+    many = [variant(f"S-{n}", options=options(Size=f"Number {n}")) for n in range(40)]
+    fill(product("sencha", *many, text="word " * 1500))
+    assert len(shopper.get("/products/sencha").body.encode()) < 100_000
+
+
+def test_a_changed_product_is_shown_after_some_seconds(
+    shopper: Shopper, wait: Callable[[float], None]
+) -> None:
+    fill(product("sencha"))
+    shopper.get("/products/sencha")
+    save_product(product("sencha", name="Anew"))
+    assert "Anew" not in shopper.get("/products/sencha").text
+    wait(10)
+    assert "Anew" in shopper.get("/products/sencha").text

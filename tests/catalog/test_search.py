@@ -1,0 +1,221 @@
+"""Finding products by the beginnings of their words."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.catalog import search as module
+from chalicelib.catalog.editing import save_categories, save_product
+from chalicelib.catalog.models import Product
+from chalicelib.catalog.search import search, words
+from chalicelib.catalog.service import Category, Picture
+from tests.catalog.goods import fill, options, product, sell, variant
+from tests.client import Shopper
+from tests.counting import counted_calls
+
+
+def slugs(question: str) -> list[str]:
+    return [card.slug for card in search(question).products]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Grüner Tee", ["gruner", "tee"]),
+        ("STRASSE Straße", ["strasse", "strasse"]),
+        ("Crème brûlée", ["creme", "brulee"]),
+        ("ﬁne ﬀ Ⅳ ½", ["fine", "ff", "iv", "1", "2"]),
+        ("Łódź Smørrebrød İzmir", ["lodz", "smorrebrod", "izmir"]),
+        ("Чай зелёный", ["чаи", "зеленыи"]),
+        ("緑茶 50g", ["緑茶", "50g"]),
+        ("TEA-50_a.b#c/d\\e\x00f", ["tea", "50", "a", "b", "c", "d", "e", "f"]),
+        ("a" * 50, ["a" * 40]),
+        (" \n… — !? 🍵", []),
+    ],
+)
+def test_words_have_no_case_no_accents_and_no_signs(text: str, wanted: list[str]) -> None:
+    assert list(words(text)) == wanted
+
+
+@given(st.text())
+def test_words_are_the_same_however_often_they_are_taken_apart(text: str) -> None:
+    found = list(words(text))
+    assert list(words(" ".join(found))) == found
+    assert all(0 < len(word) <= 40 for word in found)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "sencha",
+        "SEN",
+        "grüner",
+        "gru",
+        "grassy",
+        "herb",
+        "weight",
+        "100",
+        "tin-7",
+        "Sencha 100 tea",
+        "sencha s",
+    ],
+)
+def test_a_product_is_found_by_all_its_words(aws: object, question: str) -> None:
+    fill(
+        product(
+            "sencha",
+            variant("TIN-7", options=options(Weight="100 g")),
+            name="Sencha, grüner Tee",
+            text="Bright and grassy.",
+        ),
+        product("mug", text="Glazed.", category="pots"),
+    )
+    assert slugs(question) == ["sencha"]
+
+
+def test_every_word_must_begin_a_word_of_the_product(aws: object) -> None:
+    fill(product("green-tea"), product("green-pot", category="pots"), product("black-tea"))
+    assert slugs("green tea") == ["green-tea"]
+    assert slugs("gree pot") == ["green-pot"]
+    assert slugs("een") == []
+    assert slugs("green nothing") == []
+
+
+def test_names_come_first_then_the_alphabet(aws: object) -> None:
+    fill(
+        product("a-cup", text="Good for mint tea.", category="pots"),
+        product("mint-b", name="Zitronen mint"),
+        product("mint-a", name="Apple mint"),
+    )
+    assert slugs("mint") == ["mint-a", "mint-b", "a-cup"]
+
+
+def test_cards_say_what_products_cost_today(aws: object) -> None:
+    fill(
+        product(
+            "sencha",
+            variant("S", price=500, sale_price=400, stock=1),
+            pictures=[Picture("pictures/0123456789abcdef.svg", "Leaves")],
+        )
+    )
+    sell("S", 1)
+    card = search("sencha").products[0]
+    assert (card.price, card.was, card.sold_out, card.picture, card.alt) == (
+        400,
+        500,
+        True,
+        "pictures/0123456789abcdef.svg",
+        "Leaves",
+    )
+
+
+def test_a_hidden_product_is_not_found_even_by_a_stale_row(aws: object) -> None:
+    fill(product("sencha"))
+    stored = Product.get("sencha")
+    save_product(product("sencha", hidden=True))
+    module.add_words(stored, {"sencha": True}, {})
+    assert slugs("sencha") == []
+
+
+def test_a_stale_row_finds_nothing(aws: object) -> None:
+    fill(product("sencha"))
+    stored = Product.get("sencha")
+    module.add_words(stored, {"espresso": True}, {})
+    module.add_words(Product("gone", version=1), {"espresso": True}, {})
+    assert slugs("espresso") == []
+
+
+def test_a_renamed_category_is_found_once_its_products_are_saved(aws: object) -> None:
+    fill(product("sencha"))
+    save_categories([Category("tea", "Infusions", "")])
+    save_product(product("sencha"))
+    assert slugs("infus") == ["sencha"]
+    assert slugs("herbs") == []
+
+
+def test_at_most_48_are_shown_and_it_is_said(shopper: Shopper) -> None:
+    fill(*(product(f"tea-{number}") for number in range(50)))
+    found = search("tea")
+    assert (len(found.products), found.more) == (48, True)
+    assert "The best 48 are shown" in shopper.get("/search?q=tea").text
+
+
+def test_a_beginning_that_too_many_have_leaves_the_choice_to_the_other_words(
+    aws: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_ROWS", 3)
+    fill(*(product(f"tea-{number}") for number in range(6)), product("tea-zebra"))
+    assert slugs("tea zebra") == ["tea-zebra"]
+    assert len(slugs("tea")) == 3
+
+
+def test_a_search_costs_a_query_a_word_and_two_batches(aws: object) -> None:
+    fill(product("green-tea"))
+    with counted_calls() as calls:
+        assert slugs("green tea") == ["green-tea"]
+    assert calls == {"Query": 2, "BatchGetItem": 2}
+
+
+def test_the_page_shows_what_was_found(shopper: Shopper) -> None:
+    fill(product("green-tea"))
+    answer = shopper.get("/search?q=Gr%C3%BCn")
+    assert answer.status == 200
+    assert "Nothing in the shop matches" in answer.text
+    assert "Green tea" in shopper.get("/search?q=green").text
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("", "Type a word"),
+        ("%20%20", "Type a word"),
+        ("t", "at least two letters"),
+        ("%E8%8C%B6", "at least two letters"),
+        ("a b c", "at least two letters"),
+        ("+".join(f"word{n}" for n in range(9)), "at most 8 words"),
+        ("x" * 5000, "Nothing in the shop matches"),
+        ("%00%0d%0a%1b", "Type a word"),
+        ("%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E", "Nothing in the shop matches"),
+        ("%ED%A0%80%FF", None),
+        ("%F0%9F%8D%B5", None),
+        ("%23%23", None),
+        ("te%23sencha", None),
+        ("{{7*7}}", None),
+        ("%25s%25n", None),
+    ],
+)
+def test_no_question_breaks_the_page(shopper: Shopper, question: str, said: str | None) -> None:
+    fill(product("sencha"))
+    answer = shopper.get(f"/search?q={question}")
+    assert answer.status == 200
+    assert said is None or said in answer.text
+    assert "<script>alert" not in answer.body
+    assert len(answer.body) < 100_000
+
+
+def test_a_question_asked_twice_in_one_address_is_refused(shopper: Shopper) -> None:
+    assert shopper.get("/search?q=tea&q=pot").status == 400
+
+
+def test_white_space_makes_no_other_page(shopper: Shopper) -> None:
+    fill(product("green-tea"))
+    first = shopper.get("/search?q=green+tea")
+    with counted_calls() as calls:
+        assert shopper.get("/search?q=%20green%0A%20tea%20&x=1").body == first.body
+    assert calls.total() == 0
+
+
+def test_a_new_product_is_found_after_some_seconds(shopper: Shopper, wait: Callable[[float], None]) -> None:
+    fill()
+    assert "Nothing" in shopper.get("/search?q=sencha").text
+    save_product(product("sencha"))
+    wait(10)
+    assert "1 product found" in shopper.get("/search?q=sencha").text
+
+
+@pytest.mark.parametrize("letters", ["tea", "Ä", "茶", "ж" * 39])
+def test_one_letter_words_and_long_ones_are_indexed(aws: object, letters: str) -> None:
+    fill(product("it", name=f"The {letters} of names"))
+    assert slugs(f"names {letters}") == ["it"]
