@@ -28,7 +28,7 @@ def with_name(name: str, address: str) -> str:
     """Write `Name <address>` for a header, in ASCII (RFC 5322, RFC 2047). Raises BadAddress."""
     name = one_line(name)[:LONGEST_NAME].strip()
     if not name.isascii() or "=?" in name:  # ASCII that looks encoded would be decoded by who reads it
-        name = Header(name, "utf-8", header_name="Reply-To").encode(linesep="")
+        name = Header(name, "utf-8", maxlinelen=75).encode(linesep="")
         return f"{name} <{bare(address)}>"
     return formataddr((name, bare(address)))
 

@@ -1,0 +1,109 @@
+"""Orders in every state, made by the actions that the shop itself uses."""
+
+from functools import partial
+from typing import Any
+
+from chalicelib import money
+from chalicelib.orders.models import Line, Order, change, new_order
+from chalicelib.storage import Transaction
+
+CAPTURE = "5AB12345CD678901E"
+ZOE = {
+    "name": "Zoë Müller",
+    "email": "zoe@example.org",
+    "address": "Lange Straße 12",
+    "address2": "Hinterhaus",
+    "postal_code": "10115",
+    "city": "Berlin",
+    "region": "",
+    "country": "DE",
+    "phone": "+49 30 1234567",
+}
+TEA = Line("TEA-100", "tea", "Green tea", {"Size": "100 g"}, 2, 990, "7")
+POT = Line("POT-1", "pot", "Teapot", {}, 1, 4500, "19")
+
+
+def placed(*lines: Line, **customer: str) -> Order:
+    """Store an order that awaits payment."""
+    lines = lines or (TEA, POT)
+    order = new_order(
+        lines=list(lines),
+        customer=ZOE | customer,
+        shipping=490,
+        taxes=money.tax_by_rate([*((line.total, line.tax_rate) for line in lines), (490, "19")]),
+        cart="cart",
+        cart_version=1,
+    )
+    order.reserved = False  # nothing here needs stock
+    transaction = Transaction()
+    order.write(transaction)
+    transaction.commit()
+    return order
+
+
+def move(order: Order, *actions: str, capture: str = CAPTURE) -> Order:
+    """Let things happen to an order: claim, pend, pay, decline, die, sell out."""
+    for action in actions:
+        order = change(order.id, partial(_do, action=action, capture=capture))
+    return order
+
+
+def _do(order: Order, transaction: Transaction, action: str, capture: str) -> bool:
+    match action:
+        case "claim":
+            order.reserved = True  # as if it had held its stock all along
+            order.claim_for_capture("claim", transaction)
+        case "pend":
+            order.mark_pending(capture, transaction)
+        case "pay":
+            order.mark_paid(capture, transaction)
+        case "decline":
+            order.mark_unpaid(capture, tell=True)
+            order.reserved = False
+        case "die":
+            order.approved = True
+            order.expire("dead", transaction)
+        case "sell out":
+            order.approved = True
+            order.expire("sold out", transaction)
+        case _:
+            raise LookupError(action)
+    return True
+
+
+def paid(*lines: Line, capture: str = CAPTURE, **customer: str) -> Order:
+    """Store an order that is paid, and owes its two mails."""
+    return move(placed(*lines, **customer), "claim", "pay", capture=capture)
+
+
+def pending(capture: str = CAPTURE) -> Order:
+    """Store an order whose payment PayPal holds."""
+    return move(placed(), "claim", "pend", capture=capture)
+
+
+def failed(capture: str = CAPTURE) -> Order:
+    """Store an order whose pending payment PayPal declined; it owes that mail alone."""
+    return only(move(pending(capture), "decline", capture=capture), "failed")
+
+
+def refunded(order: Order, *amounts: int, **more: Any) -> Order:
+    """Note refunds that are through at PayPal as REF1, REF2 …, and owe their mails."""
+
+    def refund(order: Order, _: Transaction) -> bool:
+        for number, amount in enumerate(amounts, start=1):
+            known = {"amount": amount, "currency": "EUR", "status": "completed", "paypal_id": f"REF{number}"}
+            order.refunds = {**order.refunds, f"ours-{number}": known | more}
+            order.owe_mail("refunded", f"REF{number}")
+        return True
+
+    return change(order.id, refund)
+
+
+def only(order: Order, kind: str) -> Order:
+    """Forget the mails of every other kind."""
+
+    def forget(order: Order, _: Transaction) -> bool:
+        order.emails_due = {e: lease for e, lease in order.emails_due.items() if e.startswith(f"{kind}#")}
+        return True
+
+    return change(order.id, forget)
