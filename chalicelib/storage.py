@@ -140,7 +140,7 @@ class Transaction:
         }
         if refused:
             raise Refused(refused) from error
-        code = error.cause_response_code or ""
+        code = _code(error)
         transient = bool(reasons) or code in (
             "TransactionInProgressException",
             "ThrottlingException",
@@ -160,7 +160,13 @@ def hash_key_name(table: type[Table]) -> str:
 
 def is_refused(error: PynamoDBException) -> bool:
     """Tell a condition that did not hold from every other failure of a single write."""
-    return error.cause_response_code == "ConditionalCheckFailedException"
+    return _code(error) == "ConditionalCheckFailedException"
+
+
+def _code(error: PynamoDBException) -> str:
+    # pynamodb's own cause_response_code raises AttributeError for a timeout: botocore sets its response to None.
+    response = getattr(error.cause, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))
 
 
 def read_many(
