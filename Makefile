@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check format package export catalog bench clean
+.PHONY: help run test check format package export catalog bench package clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -45,6 +45,9 @@ catalog: $(VENV)/.installed ## load products from a CSV or JSON file: FILE= STAG
 
 bench: $(VENV)/.installed ## measure the speed of every page; ARGS=
 	@exec $(PY) -m tests.bench $(ARGS)
+
+package: $(VENV)/.installed ## build what CloudFormation deploys, into build/aws
+	@exec $(PY) -m infra.aws.package
 
 clean: ## delete the virtual environment, caches and builds; .local, the local shop's data, stays
 	@rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .chalice/deployments

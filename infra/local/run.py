@@ -1,7 +1,9 @@
 """`make run`: the whole shop on one machine, in one command, ended by Ctrl-C.
 
 Ports: PORT for the shop (default 8000), and PAYPAL_PORT, MAILBOX_PORT, AWS_PORT, SMTP_PORT for what stands around
-it (default: the next ones that are free).
+it (default: the next ones that are free). PUBLIC_URL may name another address of the shop, or one with a path.
+RECONCILE_SECONDS is the time between two looks at unfinished payments (default 20). With PAYPAL_CLIENT_ID and
+PAYPAL_CLIENT_SECRET, PayPal's sandbox is used instead of the stand-in.
 """
 
 import argparse

@@ -53,12 +53,15 @@ def load_app(folder: Path) -> "Chalice":
 def load_demo_catalog() -> None:
     """Fill an empty shop with the demo catalog."""
     # Imported here: chalicelib reads the environment once, when it is imported.
-    from chalicelib.catalog import importer, service
+    from chalicelib.catalog import service
 
     if service.read_categories():
         return
+    from chalicelib.catalog.importer import load_catalog
+    from infra.catalog import progress_bar
+
     _say("loading the demo catalog …")
-    _say(f"demo catalog: {importer.load_catalog(DEMO_CATALOG)}")
+    _say(f"demo catalog: {load_catalog(DEMO_CATALOG, progress_bar(sys.stderr))}")
 
 
 def serve(app: "Chalice", port: int, fd: int | None, ending: threading.Event, serving: int | None) -> None:

@@ -26,7 +26,11 @@ def local_shop(state: State, given: Mapping[str, str]) -> Iterator[dict[str, str
         with state.held():
             ports = Ports(given, shop_runs=False)
             with LocalCloud(state.cloud, ports.aws, log=state.logs / "cloud.log") as cloud:
-                yield shop_environment(given, ports, cloud, state)
+                environment = shop_environment(given, ports, cloud, state)
+                # A process of its own, because chalicelib reads the environment once.
+                setup = [sys.executable, "-m", "infra.local.setup"]
+                subprocess.run(setup, env=environment, cwd=ROOT, check=True)
+                yield environment
     except StateHeld:
         yield without_aws_settings(given) | state.published()
 
@@ -34,7 +38,6 @@ def local_shop(state: State, given: Mapping[str, str]) -> Iterator[dict[str, str
 def run(command: Sequence[str], state: State, given: Mapping[str, str]) -> int:
     """Run a command on the local shop's data; return its exit status."""
     with local_shop(state, given) as environment:
-        subprocess.run([sys.executable, "-m", "infra.local.setup"], env=environment, cwd=ROOT, check=True)
         return subprocess.run(command, env=environment, check=False).returncode
 
 

@@ -72,7 +72,6 @@ def make_app(folder: Path) -> Path:
     (package / "__init__.py").write_text("def tables():\n    return []\n", "utf-8")
     (package / "catalog").mkdir()
     (package / "catalog" / "__init__.py").touch()
-    (package / "catalog" / "importer.py").touch()
     (package / "catalog" / "service.py").write_text(SERVICE, "utf-8")
     (package / "config.py").write_text(CONFIG, "utf-8")
     return folder

@@ -1,0 +1,79 @@
+"""A piece that fails says so in one line."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.local.cloud import LocalCloud, without_aws_settings
+from infra.local.pieces import HOST, Piece, PieceFailed, PortInUse
+
+IGNORES_SIGTERM = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("deaf", flush=True)
+time.sleep(60)
+"""
+
+
+def piece(tmp_path: Path, code: str) -> Piece:
+    return Piece("the kettle", [sys.executable, "-c", code], os.environ, log=tmp_path / "kettle.log")
+
+
+def test_a_piece_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path) -> None:
+    kettle = piece(tmp_path, "import sys; print('filling'); sys.exit('no water')")
+    kettle.start()
+    with pytest.raises(PieceFailed) as failure:
+        kettle.wait_until(lambda: False, 10)
+
+    assert str(failure.value) == "the kettle did not start: it ended with status 1; no water"
+
+
+def test_a_piece_that_takes_too_long_is_told(tmp_path: Path) -> None:
+    kettle = piece(tmp_path, "import time; print('heating', flush=True); time.sleep(60)")
+    kettle.start()
+    try:
+        kettle.wait_until(lambda: "heating" in (tmp_path / "kettle.log").read_text("utf-8"), 10)
+        with pytest.raises(PieceFailed) as failure:
+            kettle.wait_until(lambda: False, 0.1)
+    finally:
+        kettle.stop()
+
+    assert str(failure.value) == (
+        "the kettle did not start within 0.1 s: it runs but does not answer; heating"
+    )
+    assert not kettle.alive
+
+
+def test_a_piece_that_will_not_end_is_killed(tmp_path: Path) -> None:
+    kettle = piece(tmp_path, IGNORES_SIGTERM)
+    kettle.start()
+    kettle.wait_until(lambda: "deaf" in (tmp_path / "kettle.log").read_text("utf-8"), 10)
+    kettle.stop(0.1)
+
+    assert not kettle.alive
+    assert kettle.last_words() == "it was ended by SIGKILL; deaf"
+
+
+def test_a_cloud_does_not_start_on_a_port_in_use() -> None:
+    with socket.create_server((HOST, 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(PortInUse, match=f"the local cloud: port {port} is in use"), LocalCloud(port=port):
+            pass
+
+
+def test_nothing_of_the_callers_aws_account_reaches_the_local_shop() -> None:
+    given = {
+        "AWS_PROFILE": "work",
+        "AWS_SECRET_ACCESS_KEY": "real",
+        "AWS_ENDPOINT_URL": "https://elsewhere.example",
+        "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8001",
+        "PATH": "/bin",
+    }
+
+    assert without_aws_settings(given) == {
+        "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8001",
+        "PATH": "/bin",
+    }
