@@ -168,7 +168,7 @@ class Shop:
         moment = clock.now() + timedelta(**span)
         offset = moment - datetime.now(UTC)
         self.paypal.advance(timedelta(**span).total_seconds())
-        with mock.patch.object(clock, "now", lambda: datetime.now(UTC) + offset):
+        with mock.patch.object(clock, "now", side_effect=lambda: datetime.now(UTC) + offset):
             yield moment
 
     def mails(self) -> list[str]:

@@ -156,7 +156,7 @@ def _placed_before(cart: Cart, digest: str) -> Order | None:
 
     Raises PaymentInProgress where the other one's payment is being checked.
     """
-    if cart.order is None:
+    if not cart.order:
         return None
     order = Order.fetch(cart.order)
     if cart.digest == digest and _is_still_it(order, cart):

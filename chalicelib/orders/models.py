@@ -239,14 +239,19 @@ class Order(Table):
         if not self.reserved:
             self.take_stock(transaction)
 
-    def release(self, *, declined: bool, approved: bool) -> None:
-        """capturing → awaiting, after a definite no. A declined capture's request id is used up."""
+    def release(self, *, refused: bool, approved: bool) -> None:
+        """capturing → awaiting, after a definite no. PayPal repeats a refusal: its request id is used up."""
         self._move(states.AWAITING)
         self.claim = None
         self.approved = approved
-        if declined:
+        if refused:
             self.capture_number += 1
         self._wait()
+
+    @property
+    def was_declined(self) -> bool:
+        """Tell whether PayPal declined the payment, and nothing happened since."""
+        return bool(self.history[-1]["event"] == "declined")
 
     def mark_pending(self, capture_id: str, transaction: Transaction) -> None:
         """capturing → pending: PayPal holds the money."""

@@ -53,7 +53,7 @@ def words_for(order: Order) -> Words:
 
 
 def _words_for_awaiting(order: Order) -> Words:
-    if order.history[-1]["event"] == "declined":
+    if order.was_declined:
         return Words(
             "PayPal declined this payment",
             "Nothing was charged. Often another card, or the balance, works.",

@@ -117,7 +117,7 @@ def _pursue_capturing(order: Order) -> None:
     elif seen is not None and seen.status == "APPROVED":
         service.capture_claimed(order, shopper_present=False)
     else:
-        service.release_claim(order, approved=seen is None)
+        service.release_claim(order, service.No(approved=seen is None, refused=False))
 
 
 def _seen(order: Order) -> PayPalOrder | None:

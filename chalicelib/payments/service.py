@@ -1,6 +1,7 @@
 """Paying: send a shopper to PayPal, and take the money once they said yes."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from chalicelib import clock, money
@@ -75,7 +76,7 @@ def _continue(order: Order, seen: PayPalOrder) -> str | None:
     if seen.status == "COMPLETED":
         settle_paypal_order(order.id, seen, shopper_present=True)
         return None
-    if seen.status == "APPROVED" and order.capture_number == 1:
+    if seen.status == "APPROVED" and not order.was_declined:
         capture_payment(order.id, shopper_present=True)
         return None
     return seen.link or str(order.attempts[-1]["link"])
@@ -201,9 +202,10 @@ def capture_claimed(order: Order, *, shopper_present: bool) -> Order:
         if "DUPLICATE_INVOICE_ID" in refused.issue:
             return _settle_duplicate(order)
         declined = refused.issue in SEND_BACK
-        return release_claim(order, declined=declined, approved=declined, tell=not shopper_present)
+        tell = declined and not shopper_present
+        return release_claim(order, No(approved=declined, declined=declined, tell=tell))
     except PayPalGone:
-        return release_claim(order, approved=True)
+        return release_claim(order, No(approved=True, refused=False))
     except PayPalUnknown:
         return order
     return settle_paypal_order(order.id, seen, shopper_present=shopper_present)
@@ -218,25 +220,30 @@ def _capture_or_look(paypal_id: str, request_id: str) -> PayPalOrder:
         return paypal.get_order(paypal_id)
 
 
-def release_claim(
-    order: Order, *, approved: bool, declined: bool = False, ended: bool = False, tell: bool = False
-) -> Order:
-    """Give a claim back after a definite no from PayPal. Does nothing where somebody else holds the claim by now.
+@dataclass(frozen=True)
+class No:
+    """A definite no from PayPal, and what follows from it."""
 
-    `approved`: the shopper had said yes. `declined`: PayPal said no to this way of paying. `ended`: PayPal's order
-    can never be paid. `tell`: by mail, since the shopper is not there to see.
-    """
+    approved: bool  # the shopper had said yes
+    refused: bool = True  # PayPal answered the capture itself: its request id is used up
+    declined: bool = False  # the way of paying was no good
+    ended: bool = False  # PayPal's order can never be paid
+    tell: bool = False  # by mail, since the shopper is not there to see
+
+
+def release_claim(order: Order, no: No) -> Order:
+    """Give a claim back after a definite no. Does nothing where somebody else holds the claim by now."""
     claim = order.claim
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.state != states.CAPTURING or order.claim != claim:
             return False
-        order.release(declined=declined, approved=approved)
-        if declined:
+        order.release(refused=no.refused, approved=no.approved)
+        if no.declined and not order.was_declined:
             order.note("declined")
-        if declined and tell:
+        if no.tell:
             order.owe_mail("failed", order.attempts[-1]["id"])
-        if ended:
+        if no.ended:
             order.end_attempt()
         return True
 
@@ -256,7 +263,7 @@ def _settle_duplicate(order: Order) -> Order:
             return order  # the claim stays; the reconciler looks again
         if seen.captures and not seen.is_dead:
             return settle_paypal_order(order.id, seen)
-    return release_claim(order, approved=True, declined=True, ended=True)
+    return release_claim(order, No(approved=True, ended=True))
 
 
 def refuse_uncaptured(order_id: str) -> Order:

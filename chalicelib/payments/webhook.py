@@ -104,7 +104,7 @@ def read_message(body: bytes) -> dict[str, str]:
     if not _EVENT_ID.fullmatch(message["event"]) or not _EVENT_TYPE.fullmatch(message["type"]):
         raise Forged("This is no event of PayPal's.")
     ids = {
-        "order": named.get("checkout-order") or _text(related, "order_id"),
+        "order": named.get("checkout-order") or _text(resource, "order_id") or _text(related, "order_id"),
         "capture": named.get("capture") or _text(related, "capture_id"),
         "refund": named.get("refund"),
     }

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from chalicelib.money import Money
 from chalicelib.orders.models import Order
 from tests.shop import Shop, order_id_of
 
@@ -170,7 +171,7 @@ def test_a_late_pending_never_downgrades(shop: Shop) -> None:
 
     _, order_id = shop.paid()
     order = shop.order(order_id)
-    late = paypal.Capture(order.capture or "", "PENDING", paypal.Money(2340, "EUR"), order.id, None, "", None)
+    late = paypal.Capture(order.capture or "", "PENDING", Money(2340, "EUR"), order.id, None, "", None)
     settle.settle_capture(order_id, late, payee=None)
     assert Order.fetch(order_id).state == "paid"
 

@@ -133,6 +133,9 @@ def test_an_order_that_was_not_approved_is_not_paid_and_stays_payable(shop: Shop
     assert (order.state, order.approved) == ("awaiting", False)
     assert token_of(shopper.post(f"/orders/{order_id}/payment")) == token
 
+    shop.come_back(shopper, token)
+    assert shop.order(order_id).state == "paid"
+
 
 @pytest.mark.parametrize("issue", ["PAYER_ACTION_REQUIRED", "TRANSACTION_REFUSED"])
 def test_paypal_wants_the_shopper_back_on_the_same_order(shop: Shop, issue: str) -> None:
