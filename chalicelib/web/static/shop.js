@@ -14,7 +14,7 @@ function showCartCount() {
   const badge = link.querySelector("[data-cart-badge]");
   badge.textContent = count || "";
   badge.hidden = !count;
-  link.querySelector("[data-cart-words]").textContent = count ? `, ${count} ${count === 1 ? "item" : "items"}` : "";
+  link.querySelector("[data-cart-words]").textContent = count ? `Cart, ${count} ${count === 1 ? "item" : "items"}` : "Cart";
 }
 
 function release(form) {
