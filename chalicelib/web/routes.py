@@ -51,8 +51,8 @@ def health(request: Request) -> Response:
 
 
 @routes.any("/{proxy+}")
-def nowhere(request: Request, proxy: str) -> Response:
-    """Answer every other address."""
+def nowhere(request: Request) -> Response:
+    """Answer every other address. Chalice hands {proxy+} to no view."""
     if request.method in ("GET", "HEAD"):
         raise NotFound("This page does not exist, or no longer. The shop does.")
     raise MethodNotAllowed("Please go back and use the buttons on the page.")
