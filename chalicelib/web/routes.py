@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from chalicelib.errors import MethodNotAllowed, NotFound
 from chalicelib.web.cache import public_page
-from chalicelib.web.pages import CONTENT_TYPES, environment, render_public, static_files
+from chalicelib.web.pages import CONTENT_TYPES, render_public, static_files
 from chalicelib.web.routing import Routes
 
 routes = Routes(__name__)
@@ -38,7 +38,7 @@ def text(request: Request, name: str) -> Response:
 
 def _text_page(name: str, title: str) -> str:
     try:
-        body = environment().get_template(f"pages/{name}.html").render()
+        body = render_public(f"pages/{name}.html")
     except TemplateNotFound as error:
         raise NotFound("There is no such page.") from error
     return render_public("pages/text.html", title=title, body=Markup(body))  # noqa: S704 - rendered by Jinja, escaped
