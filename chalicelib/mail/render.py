@@ -148,8 +148,8 @@ def _returned(order: Order) -> int:
 
 
 def _is_extra(order: Order, refund: Mapping[str, Any]) -> bool:
-    # A refund that PayPal's dashboard made says no capture: the one that paid is all it offers.
-    return bool(refund.get("capture", order.capture) != order.capture)
+    # Where PayPal did not say which capture was refunded, it was the one that paid.
+    return bool((refund.get("capture") or order.capture) != order.capture)
 
 
 def _is_paid(order: Order, _: str) -> bool:

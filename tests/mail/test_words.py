@@ -194,13 +194,30 @@ def test_a_second_payment_that_went_back_leaves_the_order_paid() -> None:
     says(letter(order, "paid"), "we pack your things")
 
 
+def test_a_payment_for_a_closed_order_that_went_back_is_told_as_such() -> None:
+    order = orders.refunded(orders.move(orders.placed(), "die"), 6970, capture="LATE")
+
+    mail = letter(order, "refunded")
+
+    says(mail, "The payment reached us when your order was closed already.")
+    never_says(mail, "stays paid", "whole amount")
+
+
+@pytest.mark.parametrize("capture", ["", None])
+def test_a_refund_of_an_unnamed_capture_is_of_the_one_that_paid(capture: str | None) -> None:
+    order = orders.refunded(orders.paid(), 6970, capture=capture)
+
+    says(letter(order, "refunded"), "That makes the whole amount of your order.")
+
+
 def test_a_wrong_payment_in_another_currency_is_told_in_it() -> None:
     order = orders.refunded(orders.placed(), 1200, capture="ANOTHER", currency="JPY")
 
     mail = letter(order, "refunded")
 
     says(mail, "¥1,200 is on its way back to you")
-    never_says(mail, "is paid", "stays paid")
+    says(mail, "your order is not paid by it")
+    never_says(mail, "stays paid")
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
