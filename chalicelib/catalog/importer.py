@@ -106,6 +106,7 @@ class _Reader:
     def __init__(self, folder: Path, faults: list[Fault]) -> None:
         self._folder = folder.resolve()
         self._faults = faults
+        self._unread = {fault.place for fault in faults}
         self._pictures: dict[str, Path] = {}
         self._keys: dict[Path, str | NoPicture] = {}
 
@@ -286,14 +287,12 @@ class _Reader:
 
     def _fault(self, node: Node, words: str) -> None:
         self._faults.append(Fault(node.place, words))
+        self._unread.add(node.place)
 
     def _add_problems(self, node: Node, problems: Iterator[Problem]) -> None:
         """Add what is wrong with a draft, except where the value itself could not even be read."""
-        unread = {fault.place for fault in self._faults}
-        for problem in problems:
-            place = node.find(*problem.path).place
-            if place not in unread:
-                self._faults.append(Fault(place, problem.words))
+        faults = [Fault(node.find(*problem.path).place, problem.words) for problem in problems]
+        self._faults += [fault for fault in faults if fault.place not in self._unread]
 
 
 def _given(node: Node | None) -> TypeGuard[Node]:
