@@ -19,7 +19,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
@@ -40,10 +40,11 @@ logger = logging.getLogger(__name__)
 SHEETS = (ORDERS, ORDER_LINES, LEDGER)
 GRACE = timedelta(hours=1)
 DAY = timedelta(days=1)
-LOOK_BACK = timedelta(days=31)  # days that failed are tried again for so long
+LOOK_BACK = timedelta(days=366)  # days that failed are tried again for so long: two pages of S3's listing
+LOOK_FOR_FIRST = timedelta(days=31)  # where there are no books at all: four Queries a day
 ROWS_A_STEP = 100  # one BatchGetItem of orders
 MANIFEST = re.compile(r"/manifest-([0-9]{4}-[0-9]{2}-[0-9]{2})\.json$")
-ROWS_A_PAGE = 500  # keeps what the four partitions hold in memory small
+ROWS_A_PAGE = 1000  # keeps what the four partitions hold in memory small
 
 
 @dataclass(frozen=True)
@@ -197,8 +198,7 @@ def _read_manifest(key: str) -> bytes | None:
 def _write_manifest(export: Export, before: bytes | None, *, once: bool) -> None:
     content = {
         "day": str(export.day),
-        # Which zone the day was booked in; a later change of the setting does not change that.
-        "timezone": json.loads(before)["timezone"] if before else settings.timezone.key,
+        "timezone": _time_zone(before),
         "currencies": sorted({currency for totals in export.totals.values() for currency in totals}),
         "files": {
             name: {"key": file.key, "rows": file.rows, "bytes": file.size, "sha256": file.sha256}
@@ -213,6 +213,14 @@ def _write_manifest(export: Export, before: bytes | None, *, once: bool) -> None
         raise BooksError(f"{export.manifest_key} differs from the files and from the ledger as they are now.")
 
 
+def _time_zone(before: bytes | None) -> str:
+    # The zone that the day was booked in: a later change of the setting does not change that.
+    if before is not None:
+        with suppress(ValueError, KeyError, TypeError):  # no manifest of ours: it will differ
+            return str(json.loads(before)["timezone"])
+    return settings.timezone.key
+
+
 def _days_with_books(before: date, since: date | None = None) -> list[date]:
     start = f"books/{since:%Y/%m/%d}" if since else "books/"
     names = (MANIFEST.search(key) for key in files.keys_after(start))
@@ -221,5 +229,5 @@ def _days_with_books(before: date, since: date | None = None) -> list[date]:
 
 def _first_movement(today: date) -> date | None:
     # No manifest at all: a new shop, or one whose exports have failed since it opened.
-    days = (today - DAY * back for back in range(LOOK_BACK.days, 0, -1))
+    days = (today - DAY * back for back in range(LOOK_FOR_FIRST.days, 0, -1))
     return next((day for day in days if any(True for _ in islice(movements_of(day), 1))), None)

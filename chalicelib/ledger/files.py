@@ -142,7 +142,9 @@ class Comparison:
         self._key = key
         self._stored = stored
         self._reader = _Digesting(stored)
-        lines = io.TextIOWrapper(io.BufferedReader(self._reader, CHUNK_BYTES), "utf-8-sig", newline="")
+        lines = io.TextIOWrapper(
+            io.BufferedReader(self._reader, CHUNK_BYTES), "utf-8-sig", errors="replace", newline=""
+        )
         self._stored_rows = csv.reader(lines)
         self._kept = [index for index, name in enumerate(sheet.columns) if name not in sheet.erasable]
         self._rows = 0
@@ -162,12 +164,18 @@ class Comparison:
 
     def finish(self) -> File:
         """Return the file as it is there. Raises BooksError where it has more rows."""
-        if next(self._stored_rows, None) is not None:
+        if self._next() is not None:
             raise BooksError(f"{self._key} has more than the {self._rows} rows that are known now.")
         return File(self._key, self._rows, self._reader.size, self._reader.digest.hexdigest())
 
+    def _next(self) -> Row | None:
+        try:
+            return next(self._stored_rows, None)
+        except csv.Error as error:
+            raise BooksError(f"{self._key} is no CSV file of ours: {error}.") from error
+
     def _compare(self, row: Row, where: str) -> None:
-        stored = next(self._stored_rows, None)
+        stored = self._next()
         if stored is None or len(stored) != len(row):
             raise BooksError(f"{self._key} differs from what is known now, from {where} on.")
         for index in self._kept:

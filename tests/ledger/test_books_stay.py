@@ -134,6 +134,15 @@ def test_a_changed_file_is_said(paid: Order, old: bytes) -> None:
         books.export_day(DAY)
 
 
+@pytest.mark.parametrize("key", [LEDGER, ORDERS, MANIFEST])
+@pytest.mark.parametrize("body", [b"", b"\xff\x00", b'"' + b"x" * 200_000, b"{}", b"[]"])
+def test_a_file_that_is_not_ours_is_said(paid: Order, key: str, body: bytes) -> None:
+    books.export_day(DAY)
+    overwrite(key, body)
+    with pytest.raises(books.BooksError, match=key):
+        books.export_day(DAY)
+
+
 def test_a_missing_file_is_said_and_not_made_again(paid: Order) -> None:
     books.export_day(DAY)
     clients.client("s3").delete_object(Bucket=settings.books_bucket, Key=LEDGER)
