@@ -22,7 +22,8 @@ app.register_blueprint(payments)
 app.register_blueprint(web)
 
 
-@app.on_sqs_message(queue="payment-notifications", batch_size=10)
+# One at a time: each may spend 20 s on PayPal, and a function that times out fails its whole batch.
+@app.on_sqs_message(queue="payment-notifications", batch_size=1)
 def settle_notifications(event: SQSEvent) -> dict[str, Any]:
     """Settle what PayPal notified us of."""
     from chalicelib.payments import notifications
@@ -30,7 +31,7 @@ def settle_notifications(event: SQSEvent) -> dict[str, Any]:
     return notifications.settle_notifications(event.to_dict()["Records"])
 
 
-@app.on_sqs_message(queue="order-emails", batch_size=10)
+@app.on_sqs_message(queue="order-emails", batch_size=5)
 def send_order_emails(event: SQSEvent) -> dict[str, Any]:
     """Send the mails that orders owe."""
     from chalicelib.mail import send

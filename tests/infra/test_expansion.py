@@ -1,0 +1,43 @@
+"""What CloudFormation makes of the template: SAM's short forms written out."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+
+from infra.aws import package
+
+
+@pytest.fixture(scope="module")
+def expanded(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Expand the template as CloudFormation does, with a place in S3 where `aws cloudformation package` puts one."""
+    template = package.read_template(built / "sam.yaml")
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = "s3://bucket/deployment.zip"
+    given = {name: facts.get("Default", "given") for name, facts in template["Parameters"].items()}
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        plain = Translator({}, Parser()).translate(template, given)
+    file = tmp_path_factory.mktemp("expanded") / "template.json"
+    file.write_text(json.dumps(plain), encoding="utf-8")
+    return file
+
+
+def test_cfn_lint_accepts_what_sam_makes_of_the_template(expanded: Path) -> None:
+    command = [Path(sys.executable).with_name("cfn-lint"), expanded]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_sam_adds_nothing_unasked(expanded: Path) -> None:
+    resources = json.loads(expanded.read_text(encoding="utf-8"))["Resources"]
+    kinds = Counter(resource["Type"] for resource in resources.values())
+    assert kinds["AWS::Lambda::Function"] == kinds["AWS::IAM::Role"] == 5
+    assert kinds["AWS::Lambda::EventSourceMapping"] == kinds["AWS::Events::Rule"] == 2
+    assert kinds["AWS::ApiGateway::Stage"] == kinds["AWS::ApiGateway::RestApi"] == 1
