@@ -115,15 +115,19 @@ def _hits(asked: list[str]) -> dict[str, int]:
 
 
 def _checked(slugs: list[str], asked: list[str]) -> list[Product]:
-    """Read what was hit; keep what is there, visible and still has the words, name hits first, then by name."""
+    """Read what was hit and keep what is there, visible and still has the words.
+
+    First what has them in its name, then what has them whole, then by name.
+    """
     found = read_many({Product: slugs}, consistent=False)[Product]
     kept = []
     for product in found.values():
         if not product.hidden and all(_begins(word, product.words) for word in asked):
             in_name = list(words(product.name))
-            score = sum(_begins(word, in_name) for word in asked)
-            kept.append((-score, " ".join(in_name), product.slug, product))
-    return [product for *_, product in sorted(kept, key=lambda entry: entry[:3])]
+            named = sum(_begins(word, in_name) for word in asked)
+            whole = sum(word in product.words for word in asked)
+            kept.append(((-named, -whole, " ".join(in_name), product.slug), product))
+    return [product for _, product in sorted(kept, key=lambda entry: entry[0])]
 
 
 def _begins(beginning: str, candidates: list[str]) -> bool:

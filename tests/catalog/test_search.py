@@ -83,13 +83,14 @@ def test_every_word_must_begin_a_word_of_the_product(aws: object) -> None:
     assert slugs("green nothing") == []
 
 
-def test_names_come_first_then_the_alphabet(aws: object) -> None:
+def test_names_come_first_then_whole_words_then_the_alphabet(aws: object) -> None:
     fill(
-        product("a-cup", text="Good for mint tea.", category="pots"),
+        product("a-box", text="Minted in brass.", category="pots"),
+        product("b-cup", text="Good for mint tea.", category="pots"),
         product("mint-b", name="Zitronen mint"),
         product("mint-a", name="Apple mint"),
     )
-    assert slugs("mint") == ["mint-a", "mint-b", "a-cup"]
+    assert slugs("mint") == ["mint-a", "mint-b", "b-cup", "a-box"]
 
 
 def test_cards_say_what_products_cost_today(aws: object) -> None:
