@@ -1,12 +1,27 @@
-"""Find the browser that the tests walk the shop with: CHROME_PATH, else Debian's chromium, else playwright's own."""
+"""Find and open the browser that walks the shop: CHROME_PATH, else Debian's chromium, else playwright's own."""
 
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# It must start as root and in containers, and ask nobody outside this machine anything.
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 class NoBrowser(Exception):
@@ -31,6 +46,20 @@ def find_browser(environment: Mapping[str, str] = os.environ) -> Path:
         "The browser tests need Chromium: apt-get install chromium (as root),"
         " or .venv/bin/playwright install chromium, or CHROME_PATH=/path/to/chrome"
     )
+
+
+@contextmanager
+def open_browser() -> "Iterator[Browser]":
+    """Open a Chromium without a screen; raise NoBrowser."""
+    from playwright.sync_api import sync_playwright
+
+    executable = find_browser()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 def _playwrights_own() -> Path:
