@@ -31,7 +31,7 @@ def settle_notifications(event: SQSEvent) -> dict[str, Any]:
     return notifications.settle_notifications(event.to_dict()["Records"])
 
 
-@app.on_sqs_message(queue="order-emails", batch_size=5)
+@app.on_sqs_message(queue="order-emails", batch_size=4)
 def send_order_emails(event: SQSEvent) -> dict[str, Any]:
     """Send the mails that orders owe."""
     from chalicelib.mail import send

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 # SES knows no request token: a retry after a lost answer is a second mail. The outbox decides when to try again.
-ATTEMPTS = {"s3": 3, "sqs": 3, "sesv2": 1}
+ATTEMPTS = {"s3": 3, "sqs": 2, "sesv2": 1}
 CONNECT_SECONDS = 2
-READ_SECONDS = 10
+READ_SECONDS = {"s3": 10, "sqs": 4, "sesv2": 10}  # a customer waits for SQS
 _clients: dict[str, Any] = {}
 _making = threading.Lock()  # boto3's default session is not safe to make clients with from two threads
 
@@ -39,7 +39,7 @@ def _make(service: Literal["s3", "sqs", "sesv2"]) -> Any:
 
     config = Config(
         connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
+        read_timeout=READ_SECONDS[service],
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS[service]},
         signature_version="s3v4"
         if service == "s3"

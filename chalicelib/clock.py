@@ -3,9 +3,6 @@
 import secrets
 from datetime import UTC, datetime
 
-# No 0/O, 1/I/L, 2/Z, 5/S, 8/B, U/V: what is said on the telephone is understood.
-SPOKEN_LETTERS = "34679ACDEFGHJKMNPQRTWXY"
-
 
 def now() -> datetime:
     """Tell the time, in UTC."""
@@ -23,6 +20,6 @@ def new_id() -> str:
 
 
 def new_number() -> str:
-    """Make a short number that can be read out, such as K7M3-Q4PD; about 36 random bits."""
-    letters = [secrets.choice(SPOKEN_LETTERS) for _ in range(8)]
-    return "".join(letters[:4]) + "-" + "".join(letters[4:])
+    """Make an order's number, such as 48219-30476: digits alone are understood on any telephone, in any language."""
+    digits = f"{secrets.randbelow(10**10):010d}"
+    return f"{digits[:5]}-{digits[5:]}"

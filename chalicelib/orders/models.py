@@ -109,13 +109,14 @@ class Order(Table):
     capture_number = NumberAttribute(default=1)  # of the request id; raised only after a definite no
     claim = UnicodeAttribute(null=True)  # who is capturing
     approved = BooleanAttribute(default=False)  # the shopper said yes at PayPal
+    declined = BooleanAttribute(default=False)  # PayPal said no to the last way of paying
     capture = UnicodeAttribute(null=True)  # the capture that paid, or is pending
     paid_at = UnicodeAttribute(null=True)
 
     booked: UnicodeSetAttribute = UnicodeSetAttribute(
         null=True
     )  # PayPal's id of every movement in the ledger
-    refunded = NumberAttribute(default=0)
+    refunded = NumberAttribute(default=0)  # of the capture that paid
     reversed = NumberAttribute(default=0)
     refunds: JSONAttribute = (
         JSONAttribute()
@@ -214,11 +215,12 @@ class Order(Table):
             transaction.update(f"stock#{line.sku}", *Stock.put_back(line.sku, line.quantity))
         self.reserved = False
 
-    def start_attempt(self, paypal_id: str, payee: str, link: str, transaction: Transaction) -> None:
+    def start_attempt(self, paypal_id: str, payee: str | None, link: str, transaction: Transaction) -> None:
         """Remember PayPal's order before the shopper is sent to it."""
         attempt = {"id": paypal_id, "payee": payee, "link": link, "at": moment(), "ended": False}
         self.attempts = [*self.attempts, attempt]
         self.capture_number = 1
+        self.declined = False
         pointer = Pointer(f"paypal#{paypal_id}", order=self.id)
         transaction.put(pointer.id, pointer, Pointer.id.does_not_exist())
 
@@ -248,10 +250,11 @@ class Order(Table):
             self.capture_number += 1
         self._wait()
 
-    @property
-    def was_declined(self) -> bool:
-        """Tell whether PayPal declined the payment, and nothing happened since."""
-        return bool(self.history[-1]["event"] == "declined")
+    def mark_declined(self) -> None:
+        """Note that PayPal said no to this way of paying; the shopper may choose another."""
+        if not self.declined:
+            self.note("declined")
+        self.declined = True
 
     def mark_pending(self, capture_id: str, transaction: Transaction) -> None:
         """capturing → pending: PayPal holds the money."""
@@ -282,7 +285,7 @@ class Order(Table):
         self.claim = None
         self.capture = None
         self.capture_number += 1
-        self.note("declined")
+        self.mark_declined()
         if tell:
             self.owe_mail("failed", capture_id)
         self._wait()
@@ -321,9 +324,17 @@ class Order(Table):
     def complete_refund(self, key: str, paypal_id: str, capture_id: str, amount: Money) -> None:
         """Note that money went back, and owe the customer a mail."""
         self.keep_refund(key, "completed", paypal_id, capture_id, amount)
-        self.refunded += amount.amount
+        if capture_id == self.capture:
+            self.refunded += amount.amount
         self.note("refunded", money.spoken(*amount))
         self.owe_mail("refunded", paypal_id)
+
+    def recognise_refund(self, own_id: str, paypal_id: str) -> None:
+        """Note that a refund booked under PayPal's id is one of ours, whose answer was lost."""
+        done = {**self.refunds[own_id], "status": "completed", "paypal_id": paypal_id}
+        others = {key: refund for key, refund in self.refunds.items() if key != paypal_id}
+        self.refunds = {**others, own_id: done}
+        self.refund_due = clock.timestamp() + EVERY_ROUND if self.open_refunds() else None
 
     def drop_reservation(self, transaction: Transaction) -> None:
         """Let others buy what an unpaid order has held for too long."""

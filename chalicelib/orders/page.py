@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib import money
+from chalicelib.config import settings
 from chalicelib.orders import states
 from chalicelib.orders.models import Line, Order
 
@@ -53,7 +54,7 @@ def words_for(order: Order) -> Words:
 
 
 def _words_for_awaiting(order: Order) -> Words:
-    if order.was_declined:
+    if order.declined:
         return Words(
             "PayPal declined this payment",
             "Nothing was charged. Often another card, or the balance, works.",
@@ -137,7 +138,10 @@ def order_view(order: Order) -> dict[str, Any]:
         "taxes": list(order.taxes.items()),
         "total": order.total,
         "currency": order.currency,
-        "customer": order.customer,
+        "customer": {
+            **order.customer,
+            "country_name": settings.shop.countries.get(order.customer["country"]),
+        },
         "refunded": order.refunded,
     }
 

@@ -59,7 +59,7 @@ class PayPalOrder:
 
     id: str
     status: str  # CREATED, PAYER_ACTION_REQUIRED, APPROVED, COMPLETED, VOIDED, SAVED
-    payee: str
+    payee: str | None
     link: str | None
     captures: tuple[Capture, ...]
     refunds: tuple[Refund, ...]
@@ -237,7 +237,7 @@ def _capture(answer: Mapping[str, Any], order_id: str | None = None) -> Capture:
             fee=_fee(fee, amount.currency),
             at=str(answer.get("update_time") or answer.get("create_time") or ""),
             order_id=order_id or _linked(answer, "orders"),
-            payee=_payee(answer.get("payee", {})) or None,
+            payee=_payee(answer.get("payee", {})),
         )
 
 
@@ -271,8 +271,9 @@ def reversal_of(event: Mapping[str, Any]) -> Reversal:
         )
 
 
-def _payee(answer: Mapping[str, Any]) -> str:
-    return str(answer.get("merchant_id") or answer.get("email_address") or "")
+def _payee(answer: Mapping[str, Any]) -> str | None:
+    payee = answer.get("merchant_id") or answer.get("email_address")
+    return None if payee is None else str(payee)
 
 
 def _money(value: Mapping[str, str]) -> Money:

@@ -76,7 +76,7 @@ def _continue(order: Order, seen: PayPalOrder) -> str | None:
     if seen.status == "COMPLETED":
         settle_paypal_order(order.id, seen, shopper_present=True)
         return None
-    if seen.status == "APPROVED" and not order.was_declined:
+    if seen.status == "APPROVED" and not order.declined:
         capture_payment(order.id, shopper_present=True)
         return None
     return seen.link or str(order.attempts[-1]["link"])
@@ -124,7 +124,7 @@ def order_body(order: Order, number: int, *, with_address: bool = True) -> dict[
         },
         "items": [
             {
-                "name": line.name[:127],
+                "name": ", ".join([line.name, *line.options.values()])[:127],
                 "sku": line.sku,
                 "quantity": str(line.quantity),
                 "unit_amount": amount(line.price),
@@ -239,8 +239,8 @@ def release_claim(order: Order, no: No) -> Order:
         if order.state != states.CAPTURING or order.claim != claim:
             return False
         order.release(refused=no.refused, approved=no.approved)
-        if no.declined and not order.was_declined:
-            order.note("declined")
+        if no.declined:
+            order.mark_declined()
         if no.tell:
             order.owe_mail("failed", order.attempts[-1]["id"])
         if no.ended:

@@ -66,7 +66,7 @@ def settle_refund(order_id: str, refund: Refund, own_id: str | None = None) -> O
         known = order.refunds.get(key)
         if refund.status == "COMPLETED":
             if order.has_booked(refund.id):
-                return False
+                return _recognise(order, own_id, refund)
             order.book(refund.id)
             _add_movement(
                 transaction, order, REFUND, refund.id, _negative(refund.money), refund.fee, refund.at
@@ -84,6 +84,13 @@ def settle_refund(order_id: str, refund: Refund, own_id: str | None = None) -> O
     order = change(order_id, action)
     outbox.announce(order)
     return order
+
+
+def _recognise(order: Order, own_id: str | None, refund: Refund) -> bool:
+    if own_id is None or order.refunds[own_id]["status"] == "completed":
+        return False
+    order.recognise_refund(own_id, refund.id)
+    return True
 
 
 def refuse_refund(order_id: str, own_id: str, issue: str) -> Order:
@@ -108,7 +115,8 @@ def settle_reversal(order_id: str, reversal: Reversal) -> Order:
         if order.has_booked(reversal.id):
             return False
         order.book(reversal.id)
-        order.reversed += reversal.money.amount
+        if reversal.capture_id == order.capture:
+            order.reversed += reversal.money.amount
         order.raise_issue("reversal", reversal.capture_id)
         _add_movement(transaction, order, REVERSAL, reversal.id, _negative(reversal.money), None, reversal.at)
         return True
@@ -165,7 +173,7 @@ def _what_is_wrong(order: Order, capture: Capture, circumstances: Circumstances)
         return "wrong amount"
     if capture.custom_id != order.id:
         return "wrong order"
-    if {circumstances.payee, capture.payee} - {None} - _payees(order):
+    if _is_somebody_else(order, {circumstances.payee, capture.payee}):
         return "wrong payee"
     return None if circumstances.in_stock else "sold out"
 
@@ -254,8 +262,10 @@ def _add_movement(
     transaction.put("movement", row, type(row).page.does_not_exist())
 
 
-def _payees(order: Order) -> set[str]:
-    return {attempt["payee"] for attempt in order.attempts}
+def _is_somebody_else(order: Order, payees: set[str | None]) -> bool:
+    """Tell whether PayPal names a payee that is not the one stored before the shopper was sent there."""
+    stored = {attempt["payee"] for attempt in order.attempts} - {None}
+    return bool(stored and payees - stored - {None})
 
 
 def _negative(amount: Money) -> Money:

@@ -61,6 +61,8 @@ def test_a_declined_card_can_be_followed_by_a_good_one_on_the_same_paypal_order(
     back = shopper.get(f"/payments/paypal/return?token={token}")
     page = shopper.follow(back)
     assert "PayPal declined this payment" in page.text
+    shop.functions.drain("order-emails")
+    assert "PayPal declined this payment" in shopper.get(back.location).text
 
     again = shopper.post(f"{back.location}/payment")
     assert token_of(again) == token

@@ -1,5 +1,6 @@
 """The reconciler finishes what nobody else did."""
 
+from chalicelib.money import Money
 from tests.shop import Shop, order_id_of, token_of
 
 
@@ -150,3 +151,68 @@ def test_a_second_real_payment_is_refunded_and_raised(shop: Shop) -> None:
     assert [issue["kind"] for issue in order.issues] == ["second capture"]
     assert [refund["capture"] for refund in order.refunds.values()] == ["SECONDCAPTURE1"]
     assert order.state == "paid"
+
+
+def test_a_refund_whose_answer_was_lost_is_recognised_when_its_notification_comes_first(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.next_capture("completed", value="1.00")
+    order_id = order_id_of(shop.come_back(shopper, token))
+    shop.paypal.fault("refund", "cut_after", times=None)
+    with shop.later(minutes=6):
+        shop.reconcile()
+    shop.deliver_notifications()
+    shop.paypal.clear_faults()
+    with shop.later(minutes=12):
+        shop.reconcile()
+
+    order = shop.order(order_id)
+    assert [refund["status"] for refund in order.refunds.values()] == ["completed"]
+    assert not order.refund_due
+    assert [row.kind for row in shop.ledger()] == ["sale", "refund"]
+    assert len(shop.paypal.ledger()) == 2
+    assert order.refunded == 0
+
+
+def test_a_refund_that_paypal_refuses_is_raised_and_not_tried_for_ever(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.next_capture("completed", value="1.00")
+    order_id = order_id_of(shop.come_back(shopper, token))
+    shop.paypal.next_refund("REFUND_NOT_ALLOWED")
+    with shop.later(minutes=6):
+        shop.reconcile()
+    order = shop.order(order_id)
+    assert [issue["kind"] for issue in order.issues] == ["wrong amount", "refund refused"]
+    assert not order.refund_due
+
+
+def test_a_pending_refund_is_followed_to_its_end(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.next_capture("completed", value="1.00")
+    order_id = order_id_of(shop.come_back(shopper, token))
+    shop.paypal.next_refund("pending")
+    with shop.later(minutes=6):
+        shop.reconcile()
+    (refund,) = shop.order(order_id).refunds.values()
+    assert (refund["status"], len(shop.ledger())) == ("pending", 1)
+    shop.paypal.complete_refund(refund["paypal_id"])
+    with shop.later(minutes=12):
+        shop.reconcile()
+    assert [row.kind for row in shop.ledger()] == ["sale", "refund"]
+
+
+def test_money_captured_for_an_order_that_was_closed_goes_back(shop: Shop) -> None:
+    from chalicelib.payments import paypal, settle
+
+    shop.placed(MUG=1)
+    (order,) = shop.orders()
+    with shop.later(hours=8):
+        shop.reconcile()
+    assert shop.order(order.id).state == "expired"
+    late = paypal.Capture(
+        "LATECAPTURE1", "COMPLETED", Money(int(order.total), "EUR"), order.id, None, "", order.paypal_id
+    )
+    settle.settle_capture(order.id, late, payee=None)
+    order = shop.order(order.id)
+    assert order.state == "expired"
+    assert [issue["kind"] for issue in order.issues] == ["captured after closing"]
+    assert [refund["status"] for refund in order.refunds.values()] == ["wanted"]
