@@ -302,7 +302,7 @@ def test_ses_that_cannot_be_reached_costs_no_lease(post: PostOffice, monkeypatch
 def test_a_lost_answer_costs_at_most_one_extra_mail(
     post: PostOffice, pass_time: PassTime, trouble: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(clients.READ_SECONDS, "sqs", 0.5)
+    monkeypatch.setitem(clients.READ_SECONDS, "sesv2", 0.5)
     order, entry = one_mail()
     post.trouble.append(trouble)
 
