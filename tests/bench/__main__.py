@@ -1,0 +1,88 @@
+"""How fast the shop is: `python -m tests.bench`. docs/bench.md tells how it measures and what the numbers mean."""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from infra.local.cloud import PieceFailed
+from tests.bench.surroundings import surroundings
+
+if TYPE_CHECKING:
+    from infra.local.paypal import Control
+
+WARM_UP = 3  # rounds that are not counted: clients, templates, tokens and certificates are made in them
+
+
+def main() -> int:
+    """Run the command line; return 1 where a promise about calls or memory is broken."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--rounds", type=_count, default=40, help="how often each operation is measured")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="WORDS", help="measure operations named so"
+    )
+    parser.add_argument(
+        "--books",
+        action=argparse.BooleanOptionalAction,
+        help="measure the books too; default: unless --only is given",
+    )
+    choice = parser.parse_args()
+    books = not choice.only if choice.books is None else choice.books
+    try:
+        with surroundings() as paypal:
+            broken = _measure(paypal, choice.rounds, choice.only, parser.error)
+    except PieceFailed as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    for promise in broken:
+        print(f"broken: {promise}")
+    return (_measure_books() if books else 0) or bool(broken)
+
+
+def _measure(
+    paypal: "Control", rounds: int, only: Sequence[str], refuse: Callable[[str], object]
+) -> list[str]:
+    # Imported here: chalicelib reads the environment once, when it is imported.
+    from infra.catalog import progress_bar
+    from tests.bench.operations import FLOOR, OPERATIONS, Bench, Operation
+    from tests.bench.stopwatch import Sample, stopwatch
+    from tests.bench.table import broken_promises, print_table
+
+    chosen = [op for op in OPERATIONS if not only or op is FLOOR or any(word in op.name for word in only)]
+    if len(chosen) == 1 and only:
+        refuse("there is no such operation; there are: " + "; ".join(op.name for op in OPERATIONS))
+    samples: dict[Operation, list[Sample]] = {operation: [] for operation in chosen}
+    draw = progress_bar(sys.stderr)
+    with stopwatch() as watch:
+        bench = Bench.opened(paypal, watch)
+        print(f"measuring {len(chosen)} operations, {rounds} rounds …", file=sys.stderr, flush=True)
+        for turn in range(-WARM_UP, rounds):
+            paypal.reset()
+            for operation in chosen:
+                operation.tell(bench)
+                if turn >= 0 and watch.last is not None:
+                    samples[operation].append(watch.last)
+            if draw:
+                draw(turn + WARM_UP + 1, rounds + WARM_UP)
+    print_table(samples)
+    return broken_promises(samples)
+
+
+def _measure_books() -> int:
+    # A process of its own: its children's peak of memory begins with their parent's, and this one has grown.
+    print(flush=True)
+    return subprocess.run([sys.executable, "-m", "tests.bench.books"], check=False).returncode
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""What the bench measures in: a local cloud and PayPal's stand-in, each in a process of its own, and the demo shop."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from infra.local.cloud import LocalCloud
+from infra.local.paypal import Control
+from infra.local.pieces import Piece, answers, free_port
+from infra.local.run import Ports, shop_environment
+from infra.local.shop import ROOT, load_demo_catalog
+from infra.local.state import TOLD, State
+
+PORTS = ("PORT", "PAYPAL_PORT", "MAILBOX_PORT", "AWS_PORT", "SMTP_PORT")
+SHOP = {"TABLE_PREFIX": "bench-", "CURRENCY": "EUR", "TIMEZONE": "UTC"}
+START_SECONDS = 20.0
+
+
+@contextmanager
+def surroundings() -> Iterator[Control]:
+    """Start everything, open the shop in this process, and yield what steers PayPal; raise PieceFailed."""
+    with ExitStack() as stack:
+        state = State(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="awning-bench-"))))
+        stack.enter_context(state.held())
+        ports = Ports({name: str(free_port()) for name in PORTS}, shop_runs=False)
+        cloud = stack.enter_context(LocalCloud(port=ports.aws))
+        environment = shop_environment(_given(), ports, cloud, state)
+        _start_standin(stack, ports, state, environment)
+        # This process is the shop: chalicelib reads the environment once, when it is imported.
+        os.environ.clear()
+        os.environ.update(environment)
+        _open_shop()
+        yield Control(environment["PAYPAL_API_URL"])
+
+
+def _given() -> dict[str, str]:
+    """Return the caller's environment without their shop: the bench measures the same one everywhere."""
+    foreign = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in TOLD and not name.startswith("PAYPAL_")
+    }
+    return foreign | SHOP
+
+
+def _start_standin(stack: ExitStack, ports: Ports, state: State, environment: dict[str, str]) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "infra.local.paypal",
+        f"--port={ports.paypal}",
+        f"--state={state.paypal}",
+        f"--client-id={environment['PAYPAL_CLIENT_ID']}",
+        f"--client-secret={environment['PAYPAL_CLIENT_SECRET']}",
+        f"--webhook-id={environment['PAYPAL_WEBHOOK_ID']}",
+    ]
+    standin = Piece("the PayPal stand-in", command, environment, log=state.logs / "paypal.log", folder=ROOT)
+    stack.callback(standin.stop)
+    standin.start()
+    standin.wait_until(lambda: answers(environment["PAYPAL_API_URL"]), START_SECONDS)
+
+
+def _open_shop() -> None:
+    from infra.local.setup import make_shop_aws
+
+    make_shop_aws()
+    load_demo_catalog()
