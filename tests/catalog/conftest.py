@@ -1,11 +1,20 @@
-"""A clock that can be moved."""
+"""A clock that can be moved, files to load, and a shop that is only looked at."""
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from chalicelib import clock
+from chalicelib.catalog import service
+from chalicelib.web.cache import cache
+from infra.local.cloud import LocalCloud
+from infra.local.gateway import Gateway
+from infra.local.setup import make_shop_aws
+from tests.catalog.catalog_files import SVG, Write
+from tests.catalog.goods import fill, product, variant
+from tests.client import Shopper
 
 
 @pytest.fixture
@@ -20,3 +29,29 @@ def wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
     monkeypatch.setattr(clock, "now", lambda: real() + passed)
     return move
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a file beside the picture leaf.svg."""
+    (tmp_path / "leaf.svg").write_text(SVG)
+
+    def write(name: str, text: str) -> Path:
+        file = tmp_path / name
+        file.write_text(text, encoding="utf-8", newline="")
+        return file
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def standing(cloud: LocalCloud) -> Shopper:
+    """Return a visitor of a shop that sells one mug, for tests that change nothing and share it."""
+    import app
+
+    cloud.reset()
+    make_shop_aws()
+    cache.clear()
+    service.forget()
+    fill(product("mug", variant("MUG")))
+    return Shopper(Gateway(app.app))

@@ -5,8 +5,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from chalicelib.catalog import linked_data, service
 from chalicelib.catalog.editing import save_product
 from chalicelib.catalog.service import Picture, product_view
@@ -59,18 +57,6 @@ def test_stock_is_live(shopper: Shopper, wait: Callable[[float], None]) -> None:
     sell("S", 8)
     wait(10)
     assert "Only 1 left" in shopper.get("/products/sencha").text
-
-
-@pytest.mark.parametrize(
-    "slug", ["no-such", "SENCHA", "sencha%2f", "..%2f..%2fetc", "%00", "%ff", "s" * 41, "sencha%0d%0aX:1"]
-)
-def test_an_unknown_product_is_a_404(shopper: Shopper, slug: str) -> None:
-    fill(product("sencha"))
-    with counted_calls() as calls:
-        answer = shopper.get(f"/products/{slug}")
-    assert answer.status == 404
-    assert "text/html" in answer.headers["content-type"]
-    assert set(calls) <= {"GetItem", "Query"}
 
 
 def test_a_hidden_product_is_a_404(shopper: Shopper) -> None:
