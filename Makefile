@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check format package export catalog bench package clean
+.PHONY: help run test check format package export catalog bench screenshots clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -46,8 +46,8 @@ catalog: $(VENV)/.installed ## load products from a CSV or JSON file: FILE= STAG
 bench: $(VENV)/.installed ## measure the speed of every page; ARGS=
 	@exec $(PY) -m tests.bench $(ARGS)
 
-package: $(VENV)/.installed ## build what CloudFormation deploys, into build/aws
-	@exec $(PY) -m infra.aws.package
+screenshots: $(VENV)/.installed ## take the pictures in docs/screenshots from a fresh demo shop
+	@exec $(PY) -m infra.screenshots
 
 clean: ## delete the virtual environment, caches and builds; .local, the local shop's data, stays
 	@rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .chalice/deployments
