@@ -1,0 +1,97 @@
+"""The real thing: `make run`, a purchase in it, its mail, its books, its end, and everything there again."""
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect
+
+from infra.local.shop import ROOT
+from tests.e2e.visitor import THANKS, Visitor
+from tests.local.eventually import eventually
+from tests.local.tiny import Run, get
+from tests.shop import CUSTOMER
+
+
+def buys_a_mug(visitor: Visitor) -> str:
+    """Buy from the demo catalog; return the order's number."""
+    visitor.open("/")
+    visitor.page.get_by_role("navigation", name="Categories").get_by_role(
+        "link", name="Table & Kitchen"
+    ).click()
+    visitor.reads("Table & Kitchen")
+    visitor.link("Pebble Mug").click()
+    visitor.page.get_by_role("radio", name="Moss").check()
+    visitor.button("Add to cart").click()
+    visitor.is_told("is in your cart")
+    visitor.goes_to_checkout()
+    visitor.fills_in()
+    visitor.places_order()
+    visitor.is_at_paypal()
+    visitor.pays()
+    visitor.reads(THANKS)
+    return visitor.page.locator(".order-number").inner_text()
+
+
+def reads_the_mail(visitor: Visitor, mailbox: str, subject: str) -> None:
+    """Wait for a mail to the customer and read it in the mailbox."""
+
+    def arrived() -> bool:
+        mails = json.loads(get(f"{mailbox}/api/messages"))
+        return any((mail["subject"], mail["recipients"]) == (subject, [CUSTOMER["email"]]) for mail in mails)
+
+    eventually(arrived, 30)
+    visitor.page.goto(mailbox)
+    visitor.page.get_by_role("link", name=subject).click()
+    expect(visitor.page.frame_locator("iframe").get_by_role("heading", level=1)).to_have_text(THANKS)
+
+
+def orders_in_the_books(state: Path, day: str) -> list[dict[str, str]]:
+    """Write a day's books as `make export` does, and download its orders from the link that is printed."""
+    stage = [sys.executable, "-m", "infra.local.stage", f"--state={state}"]
+    printed = subprocess.run(
+        [*stage, sys.executable, "-m", "infra.export", day],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    link = re.search(rf"/orders-{day}\.csv  \d+ rows  (\S+)$", printed, re.MULTILINE)
+    assert link, printed
+    with urllib.request.urlopen(link[1], timeout=10) as answer:
+        return list(csv.DictReader(io.StringIO(answer.read().decode("utf-8-sig"), newline="")))
+
+
+def test_make_run_sells_and_remembers(chromium: Browser, tmp_path: Path) -> None:
+    (tmp_path / "app").symlink_to(ROOT)
+    with Run(tmp_path, TIMEZONE="UTC") as run:
+        visitor = Visitor(chromium, run.address("shop"))
+        number = buys_a_mug(visitor)
+        today = str(datetime.now(UTC).date())
+        order_page = visitor.page.url
+        visitor.puts_in_cart("plum-jam-star-anise", 2)
+        reads_the_mail(visitor, run.address("mailbox"), f"Your order {number} is paid")
+        (row,) = orders_in_the_books(tmp_path / "state", today)
+        assert (row["order_number"], row["email"], row["total"]) == (number, CUSTOMER["email"], "22.90")
+        visitor.page.goto("about:blank")  # the mailbox's page would go on asking for news
+        assert run.end() == 0
+        assert run.left_listening() == []
+
+    with Run(tmp_path, TIMEZONE="UTC", **{name: str(port) for name, port in run.ports.items()}) as again:
+        visitor.page.goto(order_page)
+        visitor.reads(THANKS)
+        visitor.open("/cart")
+        visitor.sees_in_cart(2)
+        assert again.end() == 0
+        assert run.left_listening() == []
+
+    visitor.leave()
+    assert visitor.troubles == []
