@@ -21,14 +21,13 @@ class Cart(Table):
     TTL = "expires"
 
     key = UnicodeAttribute(hash_key=True)
-    lines: MapAttribute[str, Mapping[str, Any]] = MapAttribute()  # {sku: {quantity, price last shown}}
+    # {sku: {quantity, price last shown, slug of its product, mark of its last write}}
+    lines: MapAttribute[str, Mapping[str, Any]] = MapAttribute()
     data: MapAttribute[str, str] = MapAttribute()  # {name: JSON}
     version = NumberAttribute(default=1)
     order = UnicodeAttribute(null=True)  # the order placed from this cart
     digest = UnicodeAttribute(null=True)  # of what was placed: lines, customer, total
-    held: JSONAttribute = JSONAttribute(
-        null=True
-    )  # {sku: pieces} that the placed order reserved, for the shopper
+    held: JSONAttribute = JSONAttribute(null=True)  # {sku: pieces} reserved for the placed order
     held_until = NumberAttribute(default=0)
     expires = NumberAttribute()
 

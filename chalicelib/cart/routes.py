@@ -8,7 +8,6 @@ from chalice.app import Request, Response
 from chalicelib import money
 from chalicelib.cart import service, sessions
 from chalicelib.cart.sessions import BADGE, Session
-from chalicelib.catalog.models import SLUG
 from chalicelib.config import settings
 from chalicelib.errors import OutOfStock
 from chalicelib.web import requests
@@ -76,7 +75,9 @@ def _cart_page(request: Request, session: Session, problem: str | None = None, s
     )
     had_cookie = sessions.session_id_of(request) is not None
     cookies = session.cookies() if session.cart is not None or had_cookie else []
-    return page(body, status, [*cookies, cookie(SAID, "", max_age=0)] if cookies else None)
+    if SAID in requests.cookies(request):
+        cookies.append(cookie(SAID, "", max_age=0))
+    return page(body, status, cookies)
 
 
 def _view(line: service.CartLine) -> dict[str, Any]:
@@ -115,9 +116,7 @@ def say(what: str) -> str:
 
 def _said(request: Request, lines: list[service.CartLine]) -> str | None:
     what, _, sku = requests.cookies(request).get(SAID, "").partition(".")
-    if what not in SAYINGS or (sku and not SLUG.fullmatch(sku)):
+    names = {line.sku: f"“{line.offer.name}”" for line in lines if line.offer}
+    if what not in SAYINGS or ("{}" in SAYINGS[what] and sku not in names):
         return None
-    name = next((f"“{line.offer.name}”" for line in lines if line.sku == sku and line.offer), None)
-    if sku and name is None:
-        return None
-    return SAYINGS[what].format(name)
+    return SAYINGS[what].format(names.get(sku))

@@ -1,12 +1,14 @@
 """What a shopper does with a cart: put in, change, take out, look."""
 
+import random
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pynamodb.exceptions import UpdateError
 
-from chalicelib import money
+from chalicelib import clock, money
 from chalicelib.cart import sessions
 from chalicelib.cart.models import MOST_LINES, MOST_PIECES, Cart
 from chalicelib.cart.sessions import Session
@@ -16,7 +18,7 @@ from chalicelib.config import settings
 from chalicelib.errors import BadInput, Busy, NotFound, OutOfStock
 from chalicelib.storage import Table, read_many
 
-TRIES = 5
+TRIES = 12
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,13 @@ class CartLine:
     offer: Offer | None  # None where it is sold no more
     price_seen: int | None
     available: int = 0  # what this shopper can have: on the shelf, or reserved for their own order
-    notes: list[str] = field(default_factory=list)
+    stock_notes: list[str] = field(default_factory=list)
+    price_notes: list[str] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the shopper should know of the line."""
+        return [*self.stock_notes, *self.price_notes]
 
     @property
     def sellable(self) -> bool:
@@ -100,17 +108,18 @@ def look(session: Session) -> list[CartLine]:
 def _cart_line(cart: Cart, sku: str, line: Mapping[str, Any], offer: Offer | None) -> CartLine:
     quantity, seen = int(line["quantity"]), line.get("price")
     available = offer.available + cart.pieces_held(sku) if offer else 0
-    notes = []
+    stock_notes, price_notes = [], []
     if offer is None or not offer.sellable:
-        notes.append("This is no longer sold. Please take it out of the cart.")
+        stock_notes.append("This is no longer sold. Please take it out of the cart.")
     elif available <= 0:
-        notes.append("This is sold out now. Please take it out of the cart.")
+        stock_notes.append("This is sold out now. Please take it out of the cart.")
     elif available < quantity:
-        notes.append(f"Only {available} left. Please lower the quantity.")
+        stock_notes.append(f"Only {available} left. Please lower the quantity.")
     if offer is not None and seen is not None and seen != offer.price:
         old, new = (money.spoken(amount, settings.currency) for amount in (int(seen), offer.price))
-        notes.append(f"The price has changed from {old} to {new} since you last looked.")
-    return CartLine(sku, quantity, offer, None if seen is None else int(seen), available, notes)
+        price_notes.append(f"The price has changed from {old} to {new} since you last looked.")
+    price_seen = None if seen is None else int(seen)
+    return CartLine(sku, quantity, offer, price_seen, available, stock_notes, price_notes)
 
 
 def _remember_prices(cart: Cart, lines: list[CartLine]) -> None:
@@ -131,13 +140,17 @@ def _change_line(
 ) -> Session:
     if not SLUG.fullmatch(sku):
         raise NotFound("We do not sell anything with this number.")
-    for _ in range(TRIES):
+    mark = clock.new_id()
+    for attempt in range(TRIES):
+        _let_others_finish(attempt)
         session, stock = _read(session_id, sku)
+        lines = session.cart.lines.as_dict() if session.cart else {}
+        if sku in lines and lines[sku].get("mark") == mark:
+            return session  # an earlier try took effect, and only its answer was lost
         if stock is None or stock.slug is None:
             raise NotFound("We do not sell anything with this number.")
-        lines = session.cart.lines.as_dict() if session.cart else {}
         held = session.cart.pieces_held(sku) if session.cart else 0
-        line = line_after(lines, stock, held)
+        line = {**line_after(lines, stock, held), "mark": mark}
         if session.cart is None:
             session.create({sku: line})
             return session
@@ -147,13 +160,21 @@ def _change_line(
 
 
 def _remove_line(session_id: str | None, sku: str) -> Session:
-    for _ in range(TRIES):
+    for attempt in range(TRIES):
+        _let_others_finish(attempt)
         session, _stock = _read(session_id, None)
         if session.cart is None or sku not in session.cart.lines.as_dict():
+            if attempt:
+                return session  # it is out: an earlier try took effect, or another tab was quicker
             raise NotFound("That is not in your cart any more.")
         if _write(session.cart, sku, None):
             return session
     raise Busy("Your cart was changed at the same moment. Please try again.")
+
+
+def _let_others_finish(attempt: int) -> None:
+    if attempt:
+        time.sleep(random.uniform(0, 0.01 * min(attempt, 5)))
 
 
 def _read(session_id: str | None, sku: str | None) -> tuple[Session, Stock | None]:
@@ -169,20 +190,20 @@ def _read(session_id: str | None, sku: str | None) -> tuple[Session, Stock | Non
 
 
 def _write(cart: Cart, sku: str, line: dict[str, Any] | None) -> bool:
-    """Set or remove one line under the cart's version. False where somebody was quicker: read again."""
+    """Set or remove one line under the cart's version.
+
+    False where somebody was quicker, or where the answer was lost: read again, and look for the line's mark.
+    """
     path: Any = Cart.lines[sku]
     actions = [
         path.remove() if line is None else path.set(line),
         Cart.version.set(cart.version + 1),
         Cart.expires.set(sessions.new_expiry()),
     ]
-    read_version = cart.version
     try:
-        cart.update(actions, condition=Cart.version == read_version)
+        cart.update(actions, condition=Cart.version == cart.version)
     except UpdateError:
-        # Refused, or the answer was lost. It is ours where the row is one version on and has our line.
-        cart.refresh(consistent_read=True)
-        return bool(cart.version == read_version + 1 and cart.lines.as_dict().get(sku) == line)
+        return False
     return True
 
 
