@@ -52,7 +52,7 @@ class Customer:
 
 def read_customer(posted: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """Read the form's fields; return what was typed, and a message for each field that is wrong."""
-    values = {field: " ".join(posted.get(field, "").split(" ")).strip() for field in LONGEST}
+    values = {field: posted.get(field, "").strip() for field in LONGEST}
     errors = {field: message for field in LONGEST if (message := _what_is_wrong(field, values[field]))}
     return values, errors
 

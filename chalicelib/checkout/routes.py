@@ -8,11 +8,12 @@ from chalice.app import Request, Response
 from chalicelib import money
 from chalicelib.cart import service as cart_service
 from chalicelib.cart import sessions
+from chalicelib.cart.service import CartLine
 from chalicelib.cart.sessions import Session
 from chalicelib.checkout import service
 from chalicelib.checkout.customer import LONGEST, Customer, read_customer
 from chalicelib.config import settings
-from chalicelib.errors import BadInput, OutOfStock
+from chalicelib.errors import OutOfStock
 from chalicelib.orders.models import Order
 from chalicelib.orders.page import line_view
 from chalicelib.payments.errors import PayPalError
@@ -35,7 +36,8 @@ def show(request: Request) -> Response:
     before = get(Order, session.cart.order) if session.cart and session.cart.order else None
     values = dict.fromkeys(LONGEST, "") | (dict(before.customer) if before else {})
     values["country"] = values["country"] or next(iter(settings.shop.countries))
-    return _form(session, values)
+    lines = cart_service.look(session)
+    return _form(session, values, lines, problem=service.what_is_missing(lines), notice=_price_notes(lines))
 
 
 @routes.post("/checkout")
@@ -50,11 +52,12 @@ def place(request: Request) -> Response:
         return _form(session, values, errors=errors, status=400)
     try:
         order = service.place_order(session, Customer(**values), _shown_total(form))
+        address = _payment_address(order)
     except service.TotalChanged as changed:
         return _form(session, values, notice=changed.message, status=changed.status)
     except OutOfStock as refusal:
         return _form(session, values, problem=refusal.message, status=refusal.status)
-    return redirect(_payment_address(order) or url(f"/orders/{order.id}"))
+    return redirect(address or url(f"/orders/{order.id}"))
 
 
 def _payment_address(order: Order) -> str | None:
@@ -66,25 +69,29 @@ def _payment_address(order: Order) -> str | None:
         return None
 
 
-def _shown_total(form: Form) -> int:
+def _shown_total(form: Form) -> int | None:
     try:
         return money.parse(form.text("total"), settings.currency)
-    except ValueError as error:
-        raise BadInput(
-            "The form came without the total it showed. Please open the checkout again."
-        ) from error
+    except ValueError:
+        return None  # forged or lost: the form comes back with the right one
+
+
+def _price_notes(lines: list[CartLine]) -> str | None:
+    notes = [f"“{line.offer.name}”: {note}" for line in lines if line.offer for note in line.price_notes]
+    return " ".join(notes) or None
 
 
 def _form(
     session: Session,
     values: dict[str, str],
+    cart_lines: list[CartLine] | None = None,
     *,
     errors: dict[str, str] | None = None,
     problem: str | None = None,
     notice: str | None = None,
     status: int = 200,
 ) -> Response:
-    lines = service.order_lines(cart_service.look(session))
+    lines = service.order_lines(cart_service.look(session) if cart_lines is None else cart_lines)
     totals = service.totals_of(lines, values["country"])
     body = render(
         "checkout/form.html",

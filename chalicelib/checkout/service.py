@@ -74,8 +74,10 @@ def order_lines(cart_lines: list[CartLine]) -> list[Line]:
     ]
 
 
-def place_order(session: Session, customer: Customer, shown_total: int) -> Order:
+def place_order(session: Session, customer: Customer, shown_total: int | None) -> Order:
     """Place an order for the cart, or return the one that was placed already with the same content.
+
+    `shown_total` is what the shopper saw, in minor units; None where the form does not tell.
 
     Raises EmptyCart, OutOfStock, TotalChanged, PaymentInProgress; Busy where the answer of the table was lost and
     nothing can be told. Placing again is always safe.
@@ -83,14 +85,19 @@ def place_order(session: Session, customer: Customer, shown_total: int) -> Order
     for _ in range(TRIES):
         if session.cart is None or not session.cart.lines.as_dict():
             raise EmptyCart("There is nothing in your cart to order.")
-        lines = _sellable_lines(session)
+        cart_lines = cart_service.look(session)
+        lines = order_lines(cart_lines)
         totals = totals_of(lines, customer.country)
         digest = digest_of(lines, customer, totals.total)
-        placed = _placed_before(session.cart, digest)
-        if placed is not None:
-            return placed
+        before = get(Order, session.cart.order) if session.cart.order else None
+        if before is not None and session.cart.digest == digest and _is_still_it(before, session.cart):
+            return before
+        _refuse_while_paying(before)
+        _refuse_missing(cart_lines)
         if totals.total != shown_total:
             raise TotalChanged(_why_changed(totals, shown_total))
+        if before is not None and before.state == states.AWAITING:
+            _refuse_while_paying(_supersede(before))
         order = new_order(
             lines=lines,
             customer=vars(customer),
@@ -110,10 +117,9 @@ def place_order(session: Session, customer: Customer, shown_total: int) -> Order
             return found
         else:
             return order
-        before = session.cart.order
         session.cart = get(Cart, session.key)
-        if session.cart is not None and session.cart.order == before:
-            session.cart.held = None  # the order that held them is closed by now: they are on the shelf, or gone
+        if session.cart is not None and session.cart.order == (before.id if before else None):
+            session.cart.held = None  # the order that held them is closed: they are on the shelf, or gone
     raise Busy("The shop is very busy. Nothing was ordered; please try again.")
 
 
@@ -123,12 +129,15 @@ def digest_of(lines: list[Line], customer: Customer, total: int) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _sellable_lines(session: Session) -> list[Line]:
-    cart_lines = cart_service.look(session)
-    missing = [line for line in cart_lines if not line.sellable]
+def what_is_missing(cart_lines: list[CartLine]) -> str | None:
+    """Say which lines cannot be had as they are; None where all can."""
+    return " ".join(_what_is_missing(line) for line in cart_lines if not line.sellable) or None
+
+
+def _refuse_missing(cart_lines: list[CartLine]) -> None:
+    missing = what_is_missing(cart_lines)
     if missing:
-        raise OutOfStock(" ".join(_what_is_missing(line) for line in missing))
-    return order_lines(cart_lines)
+        raise OutOfStock(missing)
 
 
 def _what_is_missing(line: CartLine) -> str:
@@ -140,9 +149,9 @@ def _what_is_missing(line: CartLine) -> str:
     return f"Only {line.available} of {name} left."
 
 
-def _why_changed(totals: Totals, shown: int) -> str:
+def _why_changed(totals: Totals, shown: int | None) -> str:
     amount = money.spoken(totals.total, settings.currency)
-    if totals.items == shown or abs(totals.total - shown) in {zone.rate for zone in settings.shop.zones}:
+    if shown is not None and shown - totals.items in {0, *(zone.rate for zone in settings.shop.zones)}:
         return f"With shipping to {totals.shipping_name}, the total is now {amount}. Please look at it and confirm."
     return (
         f"The total has changed since this page was made: it is now {amount}, "
@@ -151,23 +160,12 @@ def _why_changed(totals: Totals, shown: int) -> str:
     )
 
 
-def _placed_before(cart: Cart, digest: str) -> Order | None:
-    """Return the order that this very content placed; cancel another one that is still unpaid.
-
-    Raises PaymentInProgress where the other one's payment is being checked.
-    """
-    if not cart.order:
-        return None
-    order = Order.fetch(cart.order)
-    if cart.digest == digest and _is_still_it(order, cart):
-        return order
-    state = _supersede(order.id).state if order.state == states.AWAITING else order.state
-    if state in (states.CAPTURING, states.PENDING):
+def _refuse_while_paying(order: Order | None) -> None:
+    if order is not None and order.state in (states.CAPTURING, states.PENDING):
         raise PaymentInProgress(
             "The payment of the order you placed before is being checked at PayPal. "
             "Please wait for it before you order something else."
         )
-    return None
 
 
 def _is_still_it(order: Order, cart: Cart) -> bool:
@@ -177,14 +175,14 @@ def _is_still_it(order: Order, cart: Cart) -> bool:
     return order.state not in states.CLOSED
 
 
-def _supersede(order_id: str) -> Order:
+def _supersede(order: Order) -> Order:
     def action(order: Order, transaction: Transaction) -> bool:
         if order.state != states.AWAITING:
             return False
         order.cancel("superseded", transaction)
         return True
 
-    return change(order_id, action)
+    return change(order.id, action, known=order)
 
 
 def _write(order: Order, cart: Cart, digest: str) -> None:

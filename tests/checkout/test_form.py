@@ -1,0 +1,298 @@
+"""The checkout's form: what may stand in it, and how it comes back."""
+
+import re
+from urllib.parse import urlencode
+
+import pytest
+
+from chalicelib.checkout.customer import LONGEST, REQUIRED, read_customer
+from tests.client import Answer
+from tests.counting import counted_calls
+from tests.shop import CUSTOMER, Shop
+from tests.tampering import silence
+
+ALL = {**CUSTOMER, "address2": "Hof, 3. OG", "region": "Berlin", "phone": "+49 (30) 123-45.6/7"}
+
+
+def wrong_fields(answer: Answer) -> set[str]:
+    """Name the fields that have a message beside them."""
+    return set(re.findall(r'id="(\w+)-error"', answer.body))
+
+
+def refused(shop: Shop, **changed: str) -> Answer:
+    """Post a form that must come back, and see that nothing happened."""
+    shopper = shop.shopper_with(MUG=1)
+    answer = shop.place(shopper, **changed)
+    assert answer.status == 400, answer.text
+    assert (shop.orders(), shop.stock("MUG")) == ([], 100)
+    return answer
+
+
+def wrong_in(**changed: str) -> set[str]:
+    """Name the fields of a form that are wrong."""
+    return set(read_customer({**CUSTOMER, **changed})[1])
+
+
+# -- showing it -------------------------------------------------------------------------------------------
+
+
+def test_an_empty_cart_has_no_checkout(shop: Shop) -> None:
+    assert shop.shopper().get("/checkout").location.endswith("/cart")
+    assert shop.shopper().post("/checkout", {**CUSTOMER, "total": "23.40"}).location.endswith("/cart")
+    emptied = shop.shopper_with(MUG=1)
+    emptied.post("/cart/lines/MUG", {"quantity": "0"})
+    assert emptied.get("/checkout").location.endswith("/cart")
+
+
+def test_the_form_asks_for_what_is_needed_and_no_more(shop: Shop) -> None:
+    page = shop.shopper_with(MUG=1).get("/checkout")
+    for name, most in LONGEST.items():
+        (control,) = re.findall(rf'<(?:input|select)[^>]*\bname="{name}"[^>]*>', page.body)
+        assert ("required" in control) == (name in REQUIRED), name
+        assert "autocomplete=" in control
+        assert name == "country" or f'maxlength="{most}"' in control
+        assert f'<label for="{name}">' in page.body
+    assert "Please check" not in page.body
+    assert page.headers["cache-control"] == "private, no-store"
+
+
+def test_a_country_is_chosen_for_who_has_not_chosen_one(shop: Shop) -> None:
+    assert '<option value="DE" selected>' in shop.shopper_with(MUG=1).get("/checkout").body
+
+
+def test_who_ordered_and_did_not_pay_finds_the_form_filled_in(shop: Shop) -> None:
+    shopper = shop.shopper_with(MUG=1)
+    total = shop.place(shopper, **{**ALL, "country": "FR"}).field("total")
+    shopper.post("/checkout", {**ALL, "country": "FR", "total": total})
+    page = shopper.get("/checkout")
+    for name in ALL.keys() - {"country"}:
+        assert page.field(name) == ALL[name], name
+    assert '<option value="FR" selected>' in page.body
+    assert "Test Customer" not in shop.shopper_with(MUG=1).get("/checkout").body
+
+
+# -- errors -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("field", sorted(REQUIRED))
+@pytest.mark.parametrize("value", ["", "   \t "])
+def test_a_required_field_may_not_be_empty(field: str, value: str) -> None:
+    assert wrong_in(**{field: value}) == {field}
+
+
+def test_what_is_wrong_is_said_beside_the_field_and_in_the_summary(shop: Shop) -> None:
+    answer = refused(shop, city="", email="a@b\r\nBcc: all@example.com", name="A\nB")
+    assert wrong_fields(answer) == {"city", "email", "name"}
+    assert answer.text.count(REQUIRED["city"]) == 2
+    assert '<a href="#city">' in answer.body
+    assert answer.body.count('aria-invalid="true"') == 3
+
+
+def test_a_form_with_nothing_in_it_names_every_required_field(shop: Shop) -> None:
+    answer = shop.shopper_with(MUG=1).post("/checkout", {})
+    assert (answer.status, wrong_fields(answer)) == (400, set(REQUIRED))
+
+
+def test_the_summary_takes_the_focus(shop: Shop) -> None:
+    answer = refused(shop, email="nobody")
+    (summary,) = re.findall(r'<div class="notice[^>]*>', answer.body)
+    assert all(part in summary for part in ("autofocus", 'tabindex="-1"', 'role="alert"'))
+    assert answer.body.index(summary) < answer.body.index('<form class="till"')
+    assert "Please check: Checkout" in answer.body
+
+
+def test_nothing_that_was_typed_is_lost(shop: Shop) -> None:
+    typed = {
+        **ALL,
+        "name": 'Zoë "O\'Hara" <b>&amp;</b>',
+        "email": "zoë@nowhere",
+        "city": "x" * 101,
+        "country": "FR",
+    }
+    answer = refused(shop, **typed)
+    assert wrong_fields(answer) == {"email", "city"}
+    for name in typed.keys() - {"country"}:
+        assert answer.field(name) == typed[name], name
+    assert '<option value="FR" selected>' in answer.body
+    assert "<b>" not in answer.body
+
+
+@pytest.mark.parametrize("field", sorted(LONGEST.keys() - {"country"}))
+def test_every_field_has_an_end(field: str) -> None:
+    _, errors = read_customer({**CUSTOMER, field: "1" * (LONGEST[field] + 1)})
+    assert errors == {field: f"Please shorten this to {LONGEST[field]} characters."}
+
+
+def test_as_long_as_may_be_is_taken(shop: Shop) -> None:
+    longest = {name: "1" * most for name, most in LONGEST.items() if name not in ("country", "email")}
+    email = "a" * 64 + "@" + ".".join(["b" * 61] * 3) + ".de"
+    answer = shop.place(shop.shopper_with(MUG=1), **longest, email=email)
+    assert answer.status == 303
+    assert shop.orders()[0].customer["email"] == email
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "\x00",
+        "\x07",
+        "\n",
+        "\r\nBcc: all@example.com",
+        "\x7f",
+        "\x85",
+        "\u2028",
+        "\u202e",
+        "\u2066",
+        "\ufeff",
+    ],
+)
+@pytest.mark.parametrize("field", ["name", "email", "city", "phone"])
+def test_control_characters_and_line_breaks_are_refused(field: str, hidden: str) -> None:
+    value = CUSTOMER.get(field, "12345")
+    assert wrong_in(**{field: f"{value[:3]}{hidden}{value[3:]}"}) == {field}
+
+
+@pytest.mark.parametrize(
+    "name", ["Ωμέγα Ἀγάπη", "李小龍", "بكر", "O’Neill-Müller", "👩‍🌾 Farm", "Ng", "名" * 100]
+)
+def test_names_of_all_the_world_are_taken(name: str) -> None:
+    assert wrong_in(name=name) == set()
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "nobody", "@example.com", "a@", "a@b", "a@@b.com", "a b@example.com", "a@exa mple.com", ".a@example.com",
+        "a.@example.com", "a..b@example.com", "a@-b.com", "a@b-.com", "a@.com", "a@b..com", "a@b.c", "a@b.1",
+        "a@[127.0.0.1]", '"a b"@example.com', "a@example.com,b@example.com", "a@example.com;b@example.com",
+        "Ann <a@example.com>", "a@example.com>", "a(c)@example.com", "ä@example.com", "a@exämple.com", "a\\@example.com",
+        "a" * 65 + "@example.com", "a@" + "b" * 64 + ".com", "mailto:a@example.com", "a@example.com%0aBcc:b@example.com",
+    ],
+)  # fmt: skip
+def test_an_email_address_that_mail_servers_refuse_is_refused(email: str) -> None:
+    assert wrong_in(email=email) == {"email"}
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "a@b.co",
+        "A.B+tag@Sub.Example.COM",
+        "o'neill@example.com",
+        "x!#$%&'*+/=?^_`{|}~-@example.museum",
+        "1@2.example",
+        "a@xn--exmple-cua.com",
+    ],
+)
+def test_odd_but_good_email_addresses_are_taken(email: str) -> None:
+    assert wrong_in(email=email) == set()
+
+
+@pytest.mark.parametrize("country", ["US", "de", "DEU", "XX", "<>", "D", "ＤＥ"])
+def test_a_country_that_is_not_shipped_to_is_refused(country: str) -> None:
+    assert wrong_in(country=country) == {"country"}
+
+
+@pytest.mark.parametrize("phone", ["12", "call me", "+", "++49 30", "٠١٢٣٤٥", "123x456"])
+def test_a_telephone_number_that_cannot_be_dialled_is_refused(phone: str) -> None:
+    assert wrong_in(phone=phone) == {"phone"}
+
+
+# -- bodies -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (urlencode({**CUSTOMER, "total": "23.40"}) + "&name=Another", 400),
+        (urlencode({**CUSTOMER, "total": "23.40"}) + "&total=0.01", 400),
+        (urlencode(CUSTOMER).replace("Test+Customer", "M%FCller"), 400),
+        (urlencode(CUSTOMER).replace("Test+Customer", "%ED%A0%80"), 400),
+        (urlencode(CUSTOMER).replace("Test+Customer", "%C0%80"), 400),
+        (urlencode(CUSTOMER).replace("Test+Customer", "Müller").encode("latin-1"), 400),
+        (b"\xff\xfe\x00", 400),
+        ("&".join(f"field{number}=1" for number in range(300)), 400),
+        ("name=" + "x" * 70_000, 413),
+        ("", 400),
+        ("&&&===", 400),
+        ("%", 400),
+    ],
+)  # fmt: skip
+def test_a_body_that_is_no_form_of_ours_is_refused(shop: Shop, body: str | bytes, status: int) -> None:
+    shopper = shop.shopper_with(MUG=1)
+    assert shopper.post("/checkout", body).status == status
+    assert shop.orders() == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/json",
+        "multipart/form-data; boundary=x",
+        "text/plain",
+        "",
+        "image/png",
+        "application/octet-stream",
+        "junk",
+    ],
+)
+def test_a_body_of_another_kind_is_a_415(shop: Shop, kind: str) -> None:
+    shopper = shop.shopper_with(MUG=1)
+    answer = shopper.post("/checkout", urlencode({**CUSTOMER, "total": "23.40"}), Content_Type=kind)
+    assert (answer.status, answer.headers["content-type"]) == (415, "text/html; charset=utf-8")
+    assert shop.orders() == []
+
+
+def test_fields_that_the_form_has_not_change_nothing(shop: Shop) -> None:
+    shopper = shop.shopper_with(MUG=1)
+    shop.place(shopper, state="paid", id="x" * 32, price="1", **{"customer[name]": "x", "order": "y"})
+    (order,) = shop.orders()
+    assert (order.state, order.total, len(order.id)) == ("awaiting", 2340, 32)
+    assert set(order.customer) == set(LONGEST)
+
+
+def test_spaces_around_are_dropped(shop: Shop) -> None:
+    shop.place(shop.shopper_with(MUG=1), email="  customer@example.com ", name=" A  B ")
+    customer = shop.orders()[0].customer
+    assert (customer["email"], customer["name"]) == ("customer@example.com", "A  B")
+
+
+# -- what it costs ----------------------------------------------------------------------------------------
+
+
+def test_placing_costs_four_calls_and_superseding_two_more(shop: Shop) -> None:
+    shopper = shop.shopper_with(MUG=1, TEA_50=1)
+    total = shopper.get("/checkout").field("total")
+    with counted_calls() as calls:
+        answer = shopper.post("/checkout", {**CUSTOMER, "total": total})
+    assert answer.status == 303
+    assert calls == {"GetItem": 1, "BatchGetItem": 1, "TransactWriteItems": 2}
+    with counted_calls() as calls:
+        shopper.post("/checkout", {**CUSTOMER, "total": total, "city": "Potsdam"})
+    assert calls == {"GetItem": 2, "BatchGetItem": 1, "TransactWriteItems": 3}
+
+
+def test_no_page_on_the_way_of_an_order_scans(shop: Shop) -> None:
+    with counted_calls() as calls:
+        shopper, order_id = shop.paid(MUG=1, TEA_50=2)
+        shopper.get(f"/orders/{order_id}")
+        shopper.post(f"/orders/{order_id}/payment")
+        shopper.get("/cart")
+    assert calls["Scan"] == 0
+    assert calls["TransactWriteItems"] >= 3
+
+
+def test_a_database_that_is_silent_while_the_form_is_shown_is_a_503(shop: Shop) -> None:
+    shopper = shop.shopper_with(MUG=1)
+    with silence():
+        answer = shopper.get("/checkout")
+    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+
+
+def test_the_order_keeps_what_was_typed(shop: Shop) -> None:
+    answer = shop.place(shop.shopper_with(MUG=1), **ALL)
+    (order,) = shop.orders()
+    assert order.customer == ALL
+    assert "token=" in answer.location
+    page = shop.shopper().get(f"/orders/{order.id}")
+    assert all(value in page.text for name, value in ALL.items() if name != "country")

@@ -1,0 +1,195 @@
+"""What an order costs: items, shipping, the tax inside; and that the shopper pays what was shown."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import money
+from chalicelib.catalog.models import Stock
+from chalicelib.checkout.service import totals_of
+from chalicelib.config import SHOP_FILE, read_shop, settings
+from chalicelib.orders.models import Line
+from tests.client import Answer
+from tests.shop import CUSTOMER, Shop, token_of
+
+
+def line(price: int, quantity: int = 1, rate: str = "19") -> Line:
+    return Line("SKU", "slug", "Name", {}, quantity, price, rate)
+
+
+@pytest.fixture
+def _yen(setting: Any) -> None:
+    zones = tuple(replace(zone, rate=490, free_from=6000) for zone in settings.shop.zones)
+    setting(currency="JPY", shop=replace(settings.shop, zones=zones))
+
+
+# -- adding up --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("items", "country", "shipping"),
+    [(1000, "DE", 490), (5999, "DE", 490), (6000, "DE", 0), (6000, "FR", 990), (12000, "FR", 0), (99999, "CH", 1690)],
+)  # fmt: skip
+def test_shipping_is_flat_a_country_group_and_free_above_its_threshold(
+    items: int, country: str, shipping: int
+) -> None:
+    totals = totals_of([line(items)], country)
+    assert (totals.shipping, totals.total) == (shipping, items + shipping)
+
+
+def test_tax_is_inside_the_price_by_rate_and_shipping_has_its_own() -> None:
+    totals = totals_of([line(690, 2, "7"), line(1850, 1, "19")], "DE")
+    assert totals.total == 1380 + 1850 + 490
+    assert list(totals.taxes.items()) == [("19", 374), ("7", 90)]
+
+
+def test_tax_is_rounded_half_up_once_a_rate_and_order() -> None:
+    # 3 × 0.05 at 25 %: 0.01 each when rounded piece by piece, 0.03 together. 0.01 at 100 % is half a cent: up.
+    assert money.tax_by_rate([(5, "25")] * 3) == {"25": 3}
+    assert money.tax_by_rate([(7, "19")] * 3) == {"19": 3}
+    assert money.tax_included(1, "100") == 1
+    assert money.tax_included(3, "100") == 2
+
+
+def test_free_shipping_has_no_tax_and_no_rate_of_its_own() -> None:
+    assert list(totals_of([line(6000, 1, "7")], "DE").taxes) == ["7"]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 10**7), st.sampled_from(["7", "19", "8.1", "5.5", "0", "20"])),
+        min_size=1,
+        max_size=50,
+    )
+)
+def test_the_tax_of_any_order_is_less_than_it_costs_and_true_to_half_a_cent(
+    amounts: list[tuple[int, str]],
+) -> None:
+    from fractions import Fraction
+
+    taxes = money.tax_by_rate(amounts)
+    for rate, tax in taxes.items():
+        gross = sum(amount for amount, at in amounts if at == rate)
+        exact = gross * Fraction(rate) / (100 + Fraction(rate))
+        assert -Fraction(1, 2) < exact - tax <= Fraction(1, 2) or tax - exact == Fraction(1, 2)
+    assert 0 <= sum(taxes.values()) <= sum(amount for amount, _ in amounts)
+
+
+def test_the_form_the_order_and_paypal_say_the_same(shop: Shop) -> None:
+    shopper = shop.shopper_with(TEA_50=2, TEA_100=1, MUG=1)
+    page = shopper.get("/checkout")
+    assert "€42.20" in page.text
+    assert "€47.10" in page.text
+    assert page.field("total") == "47.10"
+    token = token_of(shop.place(shopper))
+    (order,) = shop.orders()
+    assert (order.items, order.shipping, order.total, order.taxes) == (4220, 490, 4710, {"19": 374, "7": 155})
+    unit = shop.paypal.order(token)["purchase_units"][0]
+    assert unit["amount"]["value"] == "47.10"
+    assert "includes 19 % tax" in shopper.get(f"/orders/{order.id}").text
+
+
+@pytest.mark.usefixtures("_yen")
+def test_a_currency_without_decimals_has_none_anywhere(shop: Shop) -> None:
+    shopper = shop.shopper_with(MUG=2)
+    page = shopper.get("/checkout")
+    assert "¥3,700" in page.text
+    assert page.field("total") == "4190"
+    token = token_of(shop.place(shopper))
+    (order,) = shop.orders()
+    assert (order.total, order.currency, order.taxes) == (4190, "JPY", {"19": 669})
+    amount = shop.paypal.order(token)["purchase_units"][0]["amount"]
+    assert (amount["value"], amount["currency_code"]) == ("4190", "JPY")
+    shop.come_back(shopper, token)
+    assert shop.orders()[0].state == "paid"
+
+
+def test_decimals_in_a_currency_without_any_are_refused() -> None:
+    assert money.parse("1200", "JPY") == 1200
+    for text in ("12.50", "0.1", "1,200"):
+        with pytest.raises(ValueError):
+            money.parse(text, "JPY")
+    with pytest.raises(Exception, match=r"shop\.toml"):
+        read_shop(SHOP_FILE, "JPY")  # its amounts have cents
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "-1", "+1", "1.", ".5", "1.234", "1e3", "１", "NaN", "Infinity", "0x1", "1 ", "9" * 10, "1_0"],
+)
+def test_what_is_not_an_amount_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        money.parse(text, "EUR")
+
+
+# -- shown and paid ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "total",
+    ["0.01", "0", "23.39", "23.41", "99999999.99", "-23.40", "", "abc", "23,40", "NaN", "1e3", "٢٣.٤٠"],
+)
+def test_a_forged_total_comes_back_with_the_true_one(shop: Shop, total: str) -> None:
+    shopper = shop.shopper_with(MUG=1)
+    answer = shopper.post("/checkout", {**CUSTOMER, "total": total})
+    assert_asks_again(answer, "23.40")
+    assert shop.orders() == []
+    assert shop.stock("MUG") == 100
+
+
+def assert_asks_again(answer: Answer, total: str) -> None:
+    assert answer.status == 409, answer.text
+    assert answer.field("total") == total
+    assert f"€{total}" in answer.text
+    assert "Accept new total and pay with PayPal" in answer.text
+    assert answer.field("name") == CUSTOMER["name"]
+
+
+def test_a_price_that_rose_meanwhile_is_asked_about_and_then_accepted(shop: Shop) -> None:
+    shopper = shop.shopper_with(MUG=1)
+    stale = shopper.get("/checkout").field("total")
+    Stock("MUG").update([Stock.price.set(2000)])
+    answer = shopper.post("/checkout", {**CUSTOMER, "total": stale})
+    assert_asks_again(answer, "24.90")
+    assert "has changed" in answer.text
+
+    accepted = shopper.post("/checkout", {**CUSTOMER, "total": answer.field("total")})
+    assert token_of(accepted)
+    (order,) = shop.orders()
+    assert order.total == 2490
+
+
+def test_another_country_brings_its_shipping_and_is_asked_about(shop: Shop) -> None:
+    shopper = shop.shopper_with(MUG=1)
+    answer = shop.place(shopper, country="FR")
+    assert_asks_again(answer, "28.40")
+    assert "With shipping to European Union, the total is now €28.40." in answer.text
+    assert '<option value="FR" selected>' in answer.body
+    form = {**CUSTOMER, "country": "FR", "total": "28.40"}
+    assert token_of(shopper.post("/checkout", form))
+    assert shop.orders()[0].shipping == 990
+
+
+def test_a_cart_that_grew_in_another_tab_is_asked_about(shop: Shop) -> None:
+    shopper = shop.shopper_with(MUG=1)
+    stale = shopper.get("/checkout").field("total")
+    shopper.post("/cart/lines", {"sku": "TEA-50", "quantity": "1"})
+    assert_asks_again(shopper.post("/checkout", {**CUSTOMER, "total": stale}), "30.30")
+
+
+def test_a_stale_total_leaves_the_order_that_was_placed_before_alone(shop: Shop) -> None:
+    shopper, token = shop.placed(MUG=1)
+    answer = shopper.post("/checkout", {**CUSTOMER, "city": "Potsdam", "total": "1.00"})
+    assert answer.status == 409
+    (order,) = shop.orders()
+    assert (order.state, shop.stock("MUG")) == ("awaiting", 99)
+    shop.come_back(shopper, token)
+    assert shop.order(order.id).state == "paid"
+
+
+def test_a_wrong_field_is_told_before_a_stale_total(shop: Shop) -> None:
+    answer = shop.shopper_with(MUG=1).post("/checkout", {**CUSTOMER, "email": "x", "total": "1.00"})
+    assert (answer.status, answer.field("total")) == (400, "23.40")

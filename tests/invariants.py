@@ -1,0 +1,122 @@
+"""What must hold whatever happened: DESIGN's invariants 1, 2, 3 and 6, asked of a whole shop."""
+
+import csv
+import hashlib
+import io
+import json
+from collections import Counter
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from tests.shop import Shop
+
+LIVING = {"awaiting", "capturing", "pending"}
+SOLD = {"paid", "shipped"}
+
+
+# -- 1: stock ---------------------------------------------------------------------------------------------
+
+
+def pieces(shop: Shop) -> dict[str, int]:
+    """Count the pieces of each SKU: on the shelf, reserved, sold."""
+    from chalicelib.catalog.models import Stock
+
+    counted = Counter({row.sku: int(row.available) for row in Stock.scan(consistent_read=True)})
+    for order in shop.orders():
+        if order.state in SOLD or order.reserved:
+            counted.update({line.sku: line.quantity for line in order.lines})
+    return dict(counted)
+
+
+def check_stock(shop: Shop, before: dict[str, int]) -> None:
+    """No shelf is below zero, and no piece appeared or went: `before` is what `pieces` counted at the start."""
+    for sku in before:
+        assert shop.stock(sku) >= 0, sku
+    for order in shop.orders():
+        assert order.state in LIVING or not order.reserved, (order.state, order.number)
+    assert pieces(shop) == before
+
+
+# -- 2: money ---------------------------------------------------------------------------------------------
+
+
+def check_money(shop: Shop) -> None:
+    """Each capture is booked once, no order is paid twice, and PayPal holds what the ledger says."""
+    ours, theirs = shop.ledger(), shop.paypal.ledger()
+    booked = Counter(row.paypal_id for row in ours)
+    assert not [paypal_id for paypal_id, times in booked.items() if times > 1]
+    assert _sums((row.kind, row.currency, _decimal(int(row.amount), row.currency)) for row in ours) == _sums(
+        (row.kind, row.currency, row.amount) for row in theirs
+    )
+    paying = Counter(order.capture for order in shop.orders() if order.state in SOLD)
+    assert set(paying.values()) <= {1}
+    for order in shop.orders():
+        sales = [row for row in ours if row.order == order.id and row.kind == "sale"]
+        kept = [row for row in sales if row.paypal_id == order.capture]
+        assert len(kept) == (1 if order.state in SOLD else 0), (order.state, order.number)
+
+
+def _sums(rows: Any) -> dict[tuple[str, str], Decimal]:
+    sums: dict[tuple[str, str], Decimal] = {}
+    for kind, currency, amount in rows:
+        sums[kind, currency] = sums.get((kind, currency), Decimal(0)) + amount
+    return sums
+
+
+def _decimal(amount: int, currency: str) -> Decimal:
+    from chalicelib.money import decimal_string
+
+    return Decimal(decimal_string(amount, currency))
+
+
+# -- 3: nothing is forgotten ------------------------------------------------------------------------------
+
+
+def check_two_rounds_are_enough(shop: Shop) -> None:
+    """After two rounds of the reconciler, captured money has a paid order, or goes back; no webhook came."""
+    for minutes in (5, 5):
+        with shop.later(minutes=minutes):
+            shop.reconcile()
+    known = {row.paypal_id for row in shop.ledger()}
+    paid = {order.capture for order in shop.orders() if order.state in SOLD}
+    refunded = {refund["capture"] for order in shop.orders() for refund in order.refunds.values()}
+    for row in shop.paypal.ledger():
+        if row.kind == "sale":
+            assert row.capture_id in known, "captured, and not in the ledger"
+            assert row.capture_id in paid | refunded, "captured, and neither paid nor refunded"
+
+
+# -- 6: the books -----------------------------------------------------------------------------------------
+
+
+def check_books(shop: Shop) -> None:
+    """The day's files hold each ledger row once, the manifest's sums are the ledger's, its hashes the files'."""
+    from chalicelib import clock
+    from chalicelib.ledger import books
+    from chalicelib.ledger.models import book_day
+
+    day = book_day(clock.now())
+    export = books.export_day(date.fromisoformat(day), provisional=True)
+    ours = [row for row in shop.ledger() if row.page.startswith(f"{day}#")]
+    manifest = json.loads(_download(export.manifest_key))
+    for file in manifest["files"].values():
+        assert hashlib.sha256(_download(file["key"])).hexdigest() == file["sha256"]
+    sheet = _download(manifest["files"]["ledger"]["key"]).decode("utf-8-sig")
+    written = list(csv.DictReader(io.StringIO(sheet, newline="")))
+
+    assert Counter(row["paypal_id"] for row in written) == Counter(row.paypal_id for row in ours)
+    sums = _sums((row.kind, row.currency, _decimal(int(row.amount), row.currency)) for row in ours)
+    assert _sums((row["kind"], row["currency"], Decimal(row["amount"])) for row in written) == sums
+    assert {
+        (kind, currency): Decimal(totals["amount"])
+        for kind, of_kind in manifest["totals"].items()
+        for currency, totals in of_kind.items()
+    } == sums
+
+
+def _download(key: str) -> bytes:
+    from chalicelib.aws import client
+    from chalicelib.config import settings
+
+    return client("s3").get_object(Bucket=settings.books_bucket, Key=key)["Body"].read()
