@@ -1,0 +1,136 @@
+"""The arrows between features, and the few places where the outside world is named. Read from the imports."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CODE = ROOT / "chalicelib"
+# Who stands above whom: a feature imports from lower rows only. Those of one row do not know each other.
+ROWS = [{"staff", "checkout"}, {"payments"}, {"mail", "ledger"}, {"orders"}, {"cart"}, {"catalog"}, {"web"}]
+HEIGHT = {feature: len(ROWS) - row for row, features in enumerate(ROWS) for feature in features}
+# Modules that belong to no feature: every feature may use them, they use no feature.
+COMMON = {"aws", "clock", "config", "errors", "money", "storage"}
+# Models of a lower feature's tables that `chalicelib.tables()` lists.
+ROOTS = {"__init__"}
+
+
+def modules() -> Iterator[tuple[Path, ast.Module]]:
+    """Parse every module of the shop."""
+    for file in sorted(CODE.rglob("*.py")):
+        yield file, ast.parse(file.read_text(encoding="utf-8"), str(file))
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Name all that is imported anywhere in a module, inside functions too: `chalicelib.cart.models`."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute: they say where things are"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def feature_of(file: Path) -> str:
+    """Name a file's feature, or the common module that it is."""
+    return file.relative_to(CODE).parts[0].removesuffix(".py")
+
+
+def who_imports(package: str) -> set[str]:
+    """List the files that import a package or anything in it."""
+    return {
+        str(file.relative_to(ROOT))
+        for file, tree in modules()
+        if any(name == package or name.startswith(f"{package}.") for name in imported(tree))
+    }
+
+
+def test_every_folder_is_a_feature_of_the_design() -> None:
+    assert {feature_of(file) for file, _ in modules()} <= HEIGHT.keys() | COMMON | ROOTS
+
+
+@pytest.mark.parametrize("feature", sorted(HEIGHT.keys() - {"staff"} | COMMON))
+def test_imports_point_one_way(feature: str) -> None:
+    for file, tree in modules():
+        if feature_of(file) != feature:
+            continue
+        used = {name.split(".")[1] for name in imported(tree) if name.startswith("chalicelib.")}
+        for other in used - {feature} - COMMON:
+            assert other in HEIGHT, f"{file} imports {other}"
+            assert HEIGHT.get(feature, 0) > HEIGHT[other], f"{file} imports {other}, which stands above it"
+
+
+def test_nothing_of_the_shop_knows_its_composition_root_or_the_tools() -> None:
+    for outside in ("app", "infra", "tests"):
+        assert who_imports(outside) == set()
+
+
+def test_the_root_imports_routes_alone_until_an_event_comes() -> None:
+    tree = ast.parse((ROOT / "app.py").read_text(encoding="utf-8"))
+    top = {
+        name for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom) for name in imported(node)
+    }
+    ours = {name for name in top if name.startswith("chalicelib.")}
+    assert {name.split(".")[2] for name in ours} <= {"routes", "routing"}
+
+
+def test_one_module_knows_paypals_sdk() -> None:
+    assert who_imports("paypalcheckoutsdk") <= {"chalicelib/payments/paypal_http.py"}
+    assert who_imports("paypalhttp") <= {"chalicelib/payments/paypal_http.py"}
+
+
+def test_clients_of_aws_are_made_in_one_place() -> None:
+    # PayPal's secret is read from SSM once a process; all other clients come from aws.py.
+    assert who_imports("boto3") <= {"chalicelib/aws.py", "chalicelib/payments/paypal.py"}
+
+
+def reads_environment(tree: ast.AST) -> bool:
+    """Tell whether a module touches os.environ or os.getenv."""
+    return any(
+        isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"} for node in ast.walk(tree)
+    ) or bool(imported(tree) & {"os.environ", "os.getenv"})
+
+
+def test_config_alone_reads_the_environment() -> None:
+    # aws.py looks at boto's own variables, which are not the shop's.
+    readers = {str(file.relative_to(CODE)) for file, tree in modules() if reads_environment(tree)}
+    assert readers <= {"config.py", "aws.py"}
+    in_aws = ast.parse((CODE / "aws.py").read_text(encoding="utf-8"))
+    texts = {node.value for node in ast.walk(in_aws) if isinstance(node, ast.Constant)}
+    assert {text for text in texts if isinstance(text, str) and text.isupper()} <= {
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_",
+    }
+
+
+def test_time_and_randomness_come_from_the_clock() -> None:
+    for file, tree in modules():
+        if feature_of(file) == "clock":
+            continue
+        assert not imported(tree) & {"secrets", "uuid"}, file
+        calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        assert not calls & {"datetime.now", "datetime.utcnow", "date.today", "time.time"}, file
+
+
+def test_nothing_prints_and_nothing_is_called_utils() -> None:
+    for file, tree in modules():
+        called = {
+            node.func.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
+        assert "print" not in called, file
+        assert not {"utils", "util", "helpers", "common", "misc"} & set(file.with_suffix("").parts), file
+
+
+def test_templates_and_tests_mirror_the_features() -> None:
+    features = {path.name for path in CODE.iterdir() if (path / "__init__.py").exists()}
+    assert features <= HEIGHT.keys()
+    templates = {path.name for path in (ROOT / "templates").iterdir() if path.is_dir()}
+    assert templates <= features | {"components", "pages"}
+    tests = {path.name for path in (ROOT / "tests").iterdir() if (path / "__init__.py").exists()}
+    assert features <= tests
