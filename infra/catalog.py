@@ -30,7 +30,8 @@ def main(arguments: list[str]) -> int:
         print(load_catalog(file, progress_bar(sys.stderr)))
     except BadCatalog as error:
         print(error, file=sys.stderr)
-        print(f"{len(error.faults)} faults in {file}. Nothing was changed.", file=sys.stderr)
+        count = len(error.faults)
+        print(f"{count} fault{'s' if count > 1 else ''} in {file}. Nothing was changed.", file=sys.stderr)
         return 1
     except (ShopError, NoPicture, Unknown, BotoCoreError, ClientError, PynamoDBException) as error:
         print("The catalog could not be loaded to its end:", *str(error).split(), file=sys.stderr)

@@ -7,6 +7,7 @@ condition that its version is still the one that was read. Whoever comes second 
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pynamodb.attributes import (
@@ -109,7 +110,7 @@ class Order(Table):
     capture_number = NumberAttribute(default=1)  # of the request id; raised only after a definite no
     claim = UnicodeAttribute(null=True)  # who is capturing
     approved = BooleanAttribute(default=False)  # the shopper said yes at PayPal
-    declined = BooleanAttribute(default=False)  # PayPal said no to the last way of paying
+    declined_at = UnicodeAttribute(null=True)  # when PayPal said no to the last way of paying
     capture = UnicodeAttribute(null=True)  # the capture that paid, or is pending
     paid_at = UnicodeAttribute(null=True)
 
@@ -220,7 +221,7 @@ class Order(Table):
         attempt = {"id": paypal_id, "payee": payee, "link": link, "at": moment(), "ended": False}
         self.attempts = [*self.attempts, attempt]
         self.capture_number = 1
-        self.declined = False
+        self.declined_at = None
         pointer = Pointer(f"paypal#{paypal_id}", order=self.id)
         transaction.put(pointer.id, pointer, Pointer.id.does_not_exist())
 
@@ -250,11 +251,22 @@ class Order(Table):
             self.capture_number += 1
         self._wait()
 
+    @property
+    def declined(self) -> bool:
+        """Tell whether PayPal said no, and the shopper has not said yes again since."""
+        return bool(self.declined_at)
+
     def mark_declined(self) -> None:
-        """Note that PayPal said no to this way of paying; the shopper may choose another."""
-        if not self.declined:
-            self.note("declined")
-        self.declined = True
+        """Note that PayPal said no to this way of paying. The shopper must say yes again before it is asked again."""
+        self.declined_at = moment()
+        self.note("declined")
+
+    def approve_again(self, approved_at: datetime) -> bool:
+        """Note that the shopper said yes at PayPal after a decline; False where that was before it."""
+        if not self.declined_at or approved_at <= datetime.fromisoformat(self.declined_at):
+            return False
+        self.declined_at = None
+        return True
 
     def mark_pending(self, capture_id: str, transaction: Transaction) -> None:
         """capturing → pending: PayPal holds the money."""

@@ -71,7 +71,7 @@ def _words_for_awaiting(order: Order) -> Words:
     return Words(
         "Your order is not paid yet",
         "Nothing was charged so far.",
-        "You can pay it now. Unpaid orders keep their things for an hour and end by themselves after that.",
+        "You can pay it now. Unpaid orders keep their things for a while, and end by themselves.",
         "wait",
     )
 

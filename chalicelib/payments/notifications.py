@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from chalicelib.orders import states
@@ -41,7 +42,7 @@ def settle_notification(message: Mapping[str, str]) -> None:
     """Settle what one notification is about. What is not ours is left alone. Raises PayPalError."""
     kind = message["type"]
     if kind.startswith("CHECKOUT."):
-        _look_soon(message.get("order"))
+        _look_soon(message)
     elif kind == "PAYMENT.CAPTURE.REVERSED":
         _settle_reversal(message["event"])
     elif kind == "PAYMENT.CAPTURE.REFUNDED" or kind.startswith("PAYMENT.REFUND."):
@@ -87,18 +88,28 @@ def _settle_reversal(event_id: str) -> None:
         settle_reversal(order_id, reversal)
 
 
-def _look_soon(paypal_id: str | None) -> None:
+def _look_soon(message: Mapping[str, str]) -> None:
     """Let the reconciler look in its next round: the shopper approved, and may not come back."""
-    order_id = Order.find(f"paypal#{paypal_id}") if paypal_id else None
+    order_id = Order.find(f"paypal#{message['order']}") if "order" in message else None
     if order_id is None:
         return
+    approved_at = _approved_at(message) if Order.fetch(order_id).declined else None
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.state != states.AWAITING:
             return False
-        return order.look_within(2 * EVERY_ROUND)
+        approved_again = approved_at is not None and order.approve_again(approved_at)
+        return order.look_within(2 * EVERY_ROUND) or approved_again
 
     change(order_id, action)
+
+
+def _approved_at(message: Mapping[str, str]) -> datetime | None:
+    """Ask PayPal when the shopper approved; None for an event of another kind."""
+    event = paypal.get_event(message["event"])
+    if event.get("event_type") != "CHECKOUT.ORDER.APPROVED":
+        return None
+    return datetime.fromisoformat(str(event["create_time"]))
 
 
 def _note_dispute(event_id: str) -> None:

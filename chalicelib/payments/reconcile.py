@@ -99,7 +99,8 @@ def _pursue_awaiting(order: Order) -> None:
     seen = _seen(order)
     if seen is not None and seen.status == "COMPLETED":
         order = settle_paypal_order(order.id, seen)
-    elif seen is not None and seen.status == "APPROVED":
+    elif seen is not None and seen.status == "APPROVED" and not order.declined:
+        # PayPal's order stays APPROVED after a decline: what was declined is not tried again behind the shopper's back.
         order = service.capture_payment(order.id, shopper_present=False)
     if order.state != states.AWAITING:
         return

@@ -216,3 +216,28 @@ def test_money_captured_for_an_order_that_was_closed_goes_back(shop: Shop) -> No
     assert order.state == "expired"
     assert [issue["kind"] for issue in order.issues] == ["captured after closing"]
     assert [refund["status"] for refund in order.refunds.values()] == ["wanted"]
+
+
+def test_what_was_declined_is_not_captured_behind_the_shoppers_back(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.decline(token)
+    order_id = order_id_of(shopper.get(f"/payments/paypal/return?token={token}"))
+    shop.deliver_notifications()  # the approval's own notification comes after the decline
+    shop.paypal.next_capture("completed")
+    with shop.later(minutes=10):
+        shop.reconcile()
+    assert shop.order(order_id).state == "awaiting"
+    assert len(shop.paypal.requests("capture")) == 1
+
+
+def test_a_shopper_who_approves_again_after_a_decline_and_leaves_gets_their_order(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.decline(token)
+    order_id = order_id_of(shopper.get(f"/payments/paypal/return?token={token}"))
+    shop.deliver_notifications()
+    with shop.later(minutes=2):
+        shop.paypal.approve(token)
+        shop.deliver_notifications()
+    with shop.later(minutes=6):
+        shop.reconcile()
+    assert shop.order(order_id).state == "paid"
