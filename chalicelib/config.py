@@ -1,12 +1,13 @@
 """Every setting, read once and named once: the environment, and the merchant's shop.toml."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from chalicelib import money
@@ -14,6 +15,8 @@ from chalicelib import money
 SHOP_FILE = Path(__file__).with_name("shop.toml")
 PAYPAL_API_HOSTS = {"https://api-m.paypal.com", "https://api.paypal.com"}
 PAYPAL_SANDBOX_HOSTS = {"https://api-m.sandbox.paypal.com", "https://api.sandbox.paypal.com"}
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
 
 class ConfigError(Exception):
@@ -99,20 +102,29 @@ def read_shop(file: Path, currency: str) -> Shop:
             )
             for zone in text["shipping"]
         )
+        if not zones:
+            raise ConfigError(f"{file.name}: no [[shipping]] says where the shop ships to.")
         return Shop(
             name=text["name"],
             slogan=text["slogan"],
             email=text["email"],
             merchant_email=text.get("merchant_email", text["email"]),
             invoice_prefix=text["invoice_prefix"],
-            default_tax_rate=text["tax"]["default"],
-            shipping_tax_rate=text["tax"]["shipping"],
+            default_tax_rate=money.parse_rate(text["tax"]["default"]),
+            shipping_tax_rate=money.parse_rate(text["tax"]["shipping"]),
             zones=zones,
-            reservation_seconds=text["reservation_minutes"] * 60,
-            page_seconds=text["page_seconds"],
+            reservation_seconds=_whole_number(text, "reservation_minutes", least=1) * 60,
+            page_seconds=_whole_number(text, "page_seconds", least=0),
         )
     except (tomllib.TOMLDecodeError, KeyError, ValueError, TypeError) as error:
         raise ConfigError(f"{file.name}: {type(error).__name__}: {error}") from error
+
+
+def _whole_number(text: Mapping[str, Any], name: str, least: int) -> int:
+    value = text[name]
+    if type(value) is not int or value < least:
+        raise ValueError(f"{name} must be a whole number, {least} or more")
+    return value
 
 
 def read(environment: Mapping[str, str], shop_file: Path = SHOP_FILE) -> Settings:
@@ -120,12 +132,12 @@ def read(environment: Mapping[str, str], shop_file: Path = SHOP_FILE) -> Setting
 
     def address(name: str, default: str = "") -> str:
         value = environment.get(name, default).rstrip("/")
-        if value and urlsplit(value).scheme not in ("http", "https"):
-            raise ConfigError(f"{name} must be an http(s) address, not {value!r}.")
+        if value and not _ADDRESS.fullmatch(value):
+            raise ConfigError(f"{name} must be an http(s) address without parameters, not {value!r}.")
         return value
 
     currency = environment.get("CURRENCY", "EUR")
-    if not (len(currency) == 3 and currency.isascii() and currency.isupper()):
+    if not _CURRENCY.fullmatch(currency):
         raise ConfigError(f"CURRENCY must be a three-letter code such as EUR, not {currency!r}.")
     api_url = address("PAYPAL_API_URL", "https://api-m.sandbox.paypal.com")
     web_default = (

@@ -83,8 +83,7 @@ def public_page(
         "Cache-Control": f"public, max-age={settings.shop.page_seconds}",
         "ETag": rendered.etag,
     }
-    if rendered.etag in [
-        tag.strip().removeprefix("W/") for tag in requests.header(request, "if-none-match").split(",")
-    ]:
+    known = requests.header(request, "if-none-match").split(",")
+    if {rendered.etag, "*"} & {tag.strip().removeprefix("W/") for tag in known}:
         return Response("", headers, 304)
     return Response(rendered.body, headers, 200)

@@ -11,7 +11,9 @@ from chalicelib.web import requests
 
 MOST_BYTES = 64 * 1024
 MOST_FIELDS = 200
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+# Control characters, what ends a line, and what turns the direction of the text around it.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+_REPLACED = "\ufffd"  # API Gateway puts this where bytes were not UTF-8; browsers send it escaped
 
 
 class Form:
@@ -52,16 +54,20 @@ def read_form(request: Request) -> Form:
     raw = body if isinstance(body, bytes) else body.encode()
     if len(raw) > MOST_BYTES:
         raise TooLarge("That form is larger than anything we ask for.")
+    not_utf8 = BadInput("The form is not in UTF-8, the encoding of this page.")
     try:
+        text = raw.decode("utf-8")
+        if _REPLACED in text:
+            raise not_utf8
         pairs = parse_qsl(
-            raw.decode("utf-8"),
+            text,
             keep_blank_values=True,
             errors="strict",
             max_num_fields=MOST_FIELDS,
             encoding="utf-8",
         )
     except UnicodeDecodeError as error:
-        raise BadInput("The form is not in UTF-8, the encoding of this page.") from error
+        raise not_utf8 from error
     except ValueError as error:
         raise BadInput("The form has more fields than any of ours.") from error
     return Form(pairs)

@@ -17,6 +17,9 @@ from chalicelib.web import guards, pages, requests
 View = Callable[..., Response]
 log = logging.getLogger("awning")
 UNGUARDED = {"/webhooks/paypal"}
+BROKEN = "Something broke on our side"
+# What is sent where even the page that says so cannot be made.
+BARE_PAGE = f'<!doctype html><html lang="en"><title>{BROKEN}</title><h1>{BROKEN}</h1><p>We are sorry. Please try again.'
 
 
 class Routes(Blueprint):
@@ -56,6 +59,21 @@ def middleware(request: Request, get_response: Callable[[Request], Response]) ->
     """Guard changes, turn refusals and bugs into pages, and send every answer out with the headers it needs."""
     requests.set_current(request)
     try:
+        response = _answered(request, get_response)
+    except Exception:  # a template or a setting is broken; Chalice would answer in JSON, without our headers
+        log.exception("no page could be made")
+        response = pages.page(BARE_PAGE, 500)
+    finally:
+        requests.set_current(None)
+    if request.method == "HEAD":
+        response.body = ""
+    for name, value in security_headers().items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _answered(request: Request, get_response: Callable[[Request], Response]) -> Response:
+    try:
         if request.path not in UNGUARDED:
             guards.refuse_cross_site(request)
         response = get_response(request)
@@ -65,10 +83,9 @@ def middleware(request: Request, get_response: Callable[[Request], Response]) ->
             response.headers["Retry-After"] = "5"
     if response.status_code >= 400 and not _is_ours(response):
         response = _page_for_chalice(response)
-    if request.method == "HEAD":
-        response.body = ""
-    for name, value in security_headers().items():
-        response.headers.setdefault(name, value)
+    if not all(_is_harmless(value) for value in response.headers.values()):
+        log.error("a header was not sent: it holds what no header may")
+        return _page_for_chalice(Response("", {}, 500))
     return response
 
 
@@ -105,6 +122,13 @@ def _origin(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def _is_harmless(value: str | list[str]) -> bool:
+    # Chalice lets line breaks through in lists, and carriage returns everywhere.
+    return all(
+        each.isascii() and each.isprintable() for each in ([value] if isinstance(value, str) else value)
+    )
+
+
 def _is_ours(response: Response) -> bool:
     return "Content-Type" in response.headers
 
@@ -114,6 +138,7 @@ def _page_for_chalice(response: Response) -> Response:
         return error_page(405, "This page cannot do that", "Please go back and use the buttons on the page.")
     return error_page(
         response.status_code,
-        "Something broke on our side",
-        "We are sorry. Nothing you entered was charged. Please try again; if it happens again, write to us.",
+        BROKEN,
+        "We are sorry. Please try again; if you were paying, your order's page says how it stands. "
+        "If it happens again, write to us.",
     )

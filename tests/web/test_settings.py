@@ -1,0 +1,64 @@
+"""Settings: read once, wrong ones named in words."""
+
+from pathlib import Path
+
+import pytest
+
+from chalicelib.config import SHOP_FILE, ConfigError, read
+
+
+def test_addresses_carry_no_trailing_slash() -> None:
+    settings = read({"PUBLIC_URL": "https://shop.example/api/", "MEDIA_URL": "https://media.example/"})
+    assert (settings.public_url, settings.media_url) == ("https://shop.example/api", "https://media.example")
+    assert read({}).public_url is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PUBLIC_URL", "shop.example"), ("PUBLIC_URL", "ftp://shop.example"), ("PUBLIC_URL", "javascript:alert(1)"),
+        ("PUBLIC_URL", "https://"), ("PUBLIC_URL", "https://shop.example/?a=b"), ("PUBLIC_URL", "https://shop.example/a b"),
+        ("PUBLIC_URL", "https://shop.example\r\nX: y"), ("MEDIA_URL", "media"), ("PAYPAL_API_URL", "paypal"),
+        ("CURRENCY", "eur"), ("CURRENCY", "EURO"), ("CURRENCY", ""), ("CURRENCY", "ÄÖÜ"), ("CURRENCY", "E1R"),
+        ("TIMEZONE", "Nowhere/Town"), ("TIMEZONE", "../etc"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_is_named(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        read({name: value})
+
+
+def test_paypals_pages_follow_its_api() -> None:
+    assert read({}).paypal_web_url == "https://www.sandbox.paypal.com"
+    live = read({"PAYPAL_API_URL": "https://api-m.paypal.com"})
+    assert (live.paypal_web_url, live.paypal_is_live) == ("https://www.paypal.com", True)
+
+
+def test_secrets_are_not_shown() -> None:
+    assert "hush" not in repr(read({"PAYPAL_CLIENT_SECRET": "hush"}))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('rate = "4.90"', 'rate = "4,90"'), ('rate = "4.90"', "rate = 4.9"), ('default = "19"', 'default = "lots"'),
+        ('shipping = "19"', "shipping = 19"), ("reservation_minutes = 60", ""), ('name = "Slow Saturday"', ""),
+        ('name = "Slow Saturday"', "name = "), ("reservation_minutes = 60", 'reservation_minutes = "60"'),
+        ("page_seconds = 10", "page_seconds = -1"),
+    ],
+)  # fmt: skip
+def test_a_wrong_line_in_the_shops_file_is_told(tmp_path: Path, old: str, new: str) -> None:
+    text = SHOP_FILE.read_text(encoding="utf-8")
+    assert old in text
+    file = tmp_path / "shop.toml"
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"shop\.toml"):
+        read({}, file)
+
+
+def test_a_shop_that_ships_nowhere_is_no_shop(tmp_path: Path) -> None:
+    file = tmp_path / "shop.toml"
+    text = SHOP_FILE.read_text(encoding="utf-8")
+    file.write_text("shipping = []\n" + text.partition("[[shipping]]")[0], encoding="utf-8")
+    with pytest.raises(ConfigError, match="ships to"):
+        read({}, file)
