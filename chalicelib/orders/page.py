@@ -32,6 +32,8 @@ class Words:
 def words_for(order: Order) -> Words:
     """Tell a customer where their order stands."""
     email = order.customer.get("email", "you")
+    if order.booked and order.state in (states.AWAITING, states.CANCELLED, states.EXPIRED):
+        return _words_for_money_that_goes_back(order)
     if order.state == states.AWAITING:
         return _words_for_awaiting(order)
     if order.state == states.CAPTURING:
@@ -51,6 +53,26 @@ def words_for(order: Order) -> Words:
     if order.state in (states.PAID, states.SHIPPED):
         return _words_for_paid(order, email)
     return _words_for_closed(order)
+
+
+def _refunded(order: Order) -> int:
+    """Count what went back of the payment itself, not of a second one that was never due."""
+    refunds = order.refunds.values()
+    return sum(
+        refund["amount"]
+        for refund in refunds
+        if refund["status"] == "completed" and refund["capture"] == order.capture
+    )
+
+
+def _words_for_money_that_goes_back(order: Order) -> Words:
+    sold_out = order.closed_because == "sold out"
+    return Words(
+        "We could not keep your things" if sold_out else "Your order is not paid",
+        "We received a payment that does not pay this order, and send all of it back by PayPal.",
+        "You can pay the order anew." if order.state == states.AWAITING else None,
+        "bad",
+    )
 
 
 def _words_for_awaiting(order: Order) -> Words:
@@ -77,10 +99,10 @@ def _words_for_awaiting(order: Order) -> Words:
 
 
 def _words_for_paid(order: Order, email: str) -> Words:
-    if order.refunded >= order.total:
+    if _refunded(order) >= order.total:
         return Words(
             "Your money is on its way back",
-            f"We refunded {money.spoken(int(order.refunded), order.currency)} by PayPal.",
+            f"We refunded {money.spoken(_refunded(order), order.currency)} by PayPal.",
             None,
             "good",
         )
@@ -142,7 +164,7 @@ def order_view(order: Order) -> dict[str, Any]:
             **order.customer,
             "country_name": settings.shop.countries.get(order.customer["country"]),
         },
-        "refunded": order.refunded,
+        "refunded": _refunded(order),
     }
 
 

@@ -87,7 +87,7 @@ def test_there_are_words_for_all_states_there_are() -> None:
             history=[{"event": "placed"}],
             attempts=[],
             customer={},
-            refunded=0,
+            refunds={},
             total=1,
         )
         words = words_for(order)
@@ -116,6 +116,34 @@ def test_a_refund_is_told(shop: Shop) -> None:
     page = shopper.get(f"/orders/{order_id}")
     assert "We refunded €5.00." in page.text
     assert "Thank you, your order is paid" in page.text
+
+
+def test_a_second_payment_that_went_back_does_not_undo_the_first(shop: Shop) -> None:
+    from chalicelib.payments import paypal, settle
+
+    shopper, order_id = shop.paid(MUG=1)
+    order = shop.order(order_id)
+    paid = paypal.get_order(order.paypal_id or "").captures[0]
+    second = paypal.Capture(
+        "SECONDCAPTURE1", "COMPLETED", paid.money, order.id, None, paid.at, order.paypal_id or ""
+    )
+    order = settle.settle_capture(order.id, second, payee=None)
+    (refund,) = order.refunds
+    back = paypal.Refund("REFUND1", "COMPLETED", paid.money, None, paid.at, "SECONDCAPTURE1")
+    settle.settle_refund(order.id, back, refund)
+
+    page = shopper.get(f"/orders/{order_id}")
+    assert "Thank you, your order is paid" in page.text
+    assert "We refunded €23.40." in page.text
+    assert "on its way back" not in page.text
+
+
+def test_money_that_did_not_fit_is_not_passed_over(shop: Shop) -> None:
+    shopper, token = shop.placed(MUG=1)
+    shop.paypal.next_capture("completed", value="1.00")
+    page = shopper.follow(shop.come_back(shopper, token))
+    assert "We received a payment that does not pay this order" in page.text
+    assert "Nothing was charged" not in page.text
 
 
 def test_the_page_opens_by_its_address_alone_and_by_no_other_name(shop: Shop) -> None:
