@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from infra.local.browser import open_browser
-from tests.e2e.visitor import Visitor
+from tests.e2e.visitor import SECONDS, Visitor
 from tests.shop import Shop
 
 LetIn = Callable[..., Visitor]
@@ -17,6 +17,7 @@ LetIn = Callable[..., Visitor]
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """Open the browser."""
+    expect.set_options(timeout=SECONDS * 1000)
     with open_browser() as browser:
         yield browser
 

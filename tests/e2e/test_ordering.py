@@ -91,9 +91,7 @@ def test_a_price_that_rose_meanwhile_is_shown_before_it_is_paid(visitor: Visitor
     expect(visitor.button("Pay 24.90 EUR now")).to_be_visible()
 
 
-@EITHER
-def test_a_double_click_places_one_order(let_in: LetIn, shop: Shop, options: dict[str, Any]) -> None:
-    visitor = let_in(**options)
+def test_a_double_click_places_one_order(visitor: Visitor, shop: Shop) -> None:
     visitor.puts_in_cart("mug")
     visitor.goes_to_checkout()
     visitor.fills_in()
@@ -101,6 +99,21 @@ def test_a_double_click_places_one_order(let_in: LetIn, shop: Shop, options: dic
 
     visitor.is_at_paypal()
     assert len(shop.orders()) == len(shop.paypal.orders()) == 1
+    assert shop.stock("MUG") == 99
+
+
+def test_two_tabs_place_one_order(visitor: Visitor, shop: Shop) -> None:
+    visitor.puts_in_cart("mug")
+    tabs = [visitor.page, visitor.context.new_page()]
+    for visitor.page in tabs:
+        visitor.open("/checkout")
+        visitor.fills_in()
+    tokens = set()
+    for visitor.page in tabs:
+        visitor.places_order()
+        tokens.add(visitor.is_at_paypal())
+
+    assert len(tokens) == len(shop.orders()) == 1
     assert shop.stock("MUG") == 99
 
 
