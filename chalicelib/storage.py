@@ -17,6 +17,21 @@ from chalicelib.config import settings
 from chalicelib.errors import Busy
 
 CONDITION_FAILED = "ConditionalCheckFailed"
+PASSING_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+PASSING_ERRORS = {
+    "TransactionInProgressException",
+    "ThrottlingException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+}
+DEFINITE_ERRORS = {
+    "AccessDeniedException",
+    "ResourceNotFoundException",
+    "TransactionCanceledException",
+    "UnrecognizedClientException",
+    "ValidationException",
+}
+BUSY = "The shop is very busy. Nothing was changed; please try again."
 MOST_KEYS_A_READ = 100
 PATIENCE_SECONDS = 4.0
 _M = TypeVar("_M", bound="Table")
@@ -109,48 +124,55 @@ class Transaction:
         """Write everything or nothing.
 
         A conflict with another transaction is tried again, with jitter. Raises `Refused` where a condition did
-        not hold, `Busy` where the table stays contended, `Unknown` where no answer came.
+        not hold, `Busy` where the table stays contended, `Unknown` where no answer came, and pynamodb's own error
+        where DynamoDB will never take it.
         """
         if self._table is None:
             return
-        writes = [write for group in self._groups for write in group]
         self._table._get_connection()
+        token = clock.new_id()
         deadline = time.monotonic() + PATIENCE_SECONDS
         for attempt in range(100):
-            # A cancelled transaction may be sent again under a new token; botocore's own retries keep theirs.
-            transaction = TransactWrite(connection=shared_connection(), client_request_token=clock.new_id())
-            for _, write in writes:
-                write(transaction)
             try:
-                transaction._commit()
+                self._send(token)
             except TransactWriteError as error:
-                self._raise_unless_retryable(error, [name for name, _ in writes], deadline)
+                if time.monotonic() > deadline or not self._is_passing(error):
+                    raise self._failure(error) from error
+                if error.cancellation_reasons:
+                    token = (
+                        clock.new_id()
+                    )  # that one is cancelled for good; else the same one might still be at work
             else:
                 return
             time.sleep(random.uniform(0.005, 0.02 * 2 ** min(attempt, 5)))
-        raise Busy("The shop is very busy. Nothing was changed; please try again.")
+        raise Busy(BUSY)
+
+    def _send(self, token: str) -> None:
+        transaction = TransactWrite(connection=shared_connection(), client_request_token=token)
+        for group in self._groups:
+            for _, write in group:
+                write(transaction)
+        transaction._commit()
 
     @staticmethod
-    def _raise_unless_retryable(error: TransactWriteError, names: list[str], deadline: float) -> None:
-        reasons = error.cancellation_reasons
+    def _is_passing(error: TransactWriteError) -> bool:
+        """Tell what may be gone at the next try: conflicts and throttling, even beside a condition that failed."""
+        codes = {reason.code for reason in error.cancellation_reasons if reason is not None}
+        return bool(codes & PASSING_REASONS) or _code(error) in PASSING_ERRORS
+
+    def _failure(self, error: TransactWriteError) -> Exception:
+        names = [name for group in self._groups for name, _ in group]
         refused = {
             name
-            for name, reason in zip(names, reasons, strict=False)
+            for name, reason in zip(names, error.cancellation_reasons, strict=False)
             if reason is not None and reason.code == CONDITION_FAILED
         }
         if refused:
-            raise Refused(refused) from error
+            return Refused(refused)
+        if self._is_passing(error) and error.cancellation_reasons:
+            return Busy(BUSY)
         code = _code(error)
-        transient = bool(reasons) or code in (
-            "TransactionInProgressException",
-            "ThrottlingException",
-            "ProvisionedThroughputExceededException",
-            "RequestLimitExceeded",
-        )
-        if not transient:
-            raise Unknown(code or type(error.cause).__name__) from error
-        if time.monotonic() > deadline:
-            raise Busy("The shop is very busy. Nothing was changed; please try again.") from error
+        return error if code in DEFINITE_ERRORS else Unknown(code or type(error.cause).__name__)
 
 
 def hash_key_name(table: type[Table]) -> str:

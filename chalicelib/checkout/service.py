@@ -9,7 +9,7 @@ from chalicelib import clock, money
 from chalicelib.cart import service as cart_service
 from chalicelib.cart.models import Cart
 from chalicelib.cart.service import CartLine
-from chalicelib.cart.sessions import Session
+from chalicelib.cart.sessions import Session, living
 from chalicelib.checkout.customer import Customer
 from chalicelib.config import settings
 from chalicelib.errors import Busy, Conflict, OutOfStock, ShopError
@@ -91,6 +91,8 @@ def place_order(session: Session, customer: Customer, shown_total: int | None) -
         digest = digest_of(lines, customer, totals.total)
         before = get(Order, session.cart.order) if session.cart.order else None
         if before is not None and session.cart.digest == digest and _is_still_it(before, session.cart):
+            if totals.total != shown_total:
+                raise TotalChanged(_why_changed(totals, shown_total))
             return before
         _refuse_while_paying(before)
         _refuse_missing(cart_lines)
@@ -117,7 +119,7 @@ def place_order(session: Session, customer: Customer, shown_total: int | None) -
             return found
         else:
             return order
-        session.cart = get(Cart, session.key)
+        session.cart = living(get(Cart, session.key))
         if session.cart is not None and session.cart.order == (before.id if before else None):
             session.cart.held = None  # the order that held them is closed: they are on the shelf, or gone
     raise Busy("The shop is very busy. Nothing was ordered; please try again.")

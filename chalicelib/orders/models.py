@@ -33,6 +33,7 @@ CLAIM_SECONDS = 2 * MINUTE
 EVERY_ROUND = MINUTE  # due again by the reconciler's next round
 MAIL_GRACE = 10 * MINUTE
 LONGEST_WAIT = 60 * MINUTE
+PAYPAL_LIFE = 6 * 60 * MINUTE  # three hours to approve an order at PayPal, three more to capture it
 
 
 class Pointer(Table):
@@ -222,6 +223,8 @@ class Order(Table):
         self.attempts = [*self.attempts, attempt]
         self.capture_number = 1
         self.declined_at = None
+        self.checks = 0
+        self._wait()
         pointer = Pointer(f"paypal#{paypal_id}", order=self.id)
         transaction.put(pointer.id, pointer, Pointer.id.does_not_exist())
 
@@ -291,15 +294,12 @@ class Order(Table):
         self.owe_mail("paid", capture_id)
         self.owe_mail("merchant", capture_id)
 
-    def mark_unpaid(self, capture_id: str, *, tell: bool) -> None:
-        """capturing or pending → awaiting: PayPal declined or failed the payment."""
+    def mark_unpaid(self) -> None:
+        """capturing or pending → awaiting: what PayPal did about the payment does not pay this order."""
         self._move(states.AWAITING)
         self.claim = None
         self.capture = None
         self.capture_number += 1
-        self.mark_declined()
-        if tell:
-            self.owe_mail("failed", capture_id)
         self._wait()
 
     def expire(self, because: str, transaction: Transaction) -> None:
@@ -330,7 +330,8 @@ class Order(Table):
         """Note what PayPal says of a refund: pending or failed. `key` is our id, or PayPal's where it is not ours."""
         known = self.refunds.get(key, {"capture": capture_id, "reason": "PayPal"})
         entry = {**known, **amount._asdict(), "status": status, "paypal_id": paypal_id}
-        self.refunds = {**self.refunds, key: entry}
+        others = {other: refund for other, refund in self.refunds.items() if other != paypal_id}
+        self.refunds = {**others, key: entry}
         self.refund_due = clock.timestamp() + EVERY_ROUND if self.open_refunds() else None
 
     def complete_refund(self, key: str, paypal_id: str, capture_id: str, amount: Money) -> None:
@@ -361,20 +362,28 @@ class Order(Table):
         self.check_due = soon
         return True
 
-    def push_back(self) -> None:
-        """Move what is due to a later round, before working on it, so that a crash cannot hold the rest back."""
-        now = clock.timestamp()
-        if self.check_due is not None and self.check_due <= now:
-            if self.state == states.AWAITING:
-                self.checks += 1
-                self._wait()
-            else:
-                self.check_due = now + EVERY_ROUND
-        if self.mail_due is not None and self.mail_due <= now:
+    def push_back(self, now: int) -> set[str]:
+        """Move what is due to a later round, before it is worked on, so that a crash cannot hold the rest back.
+
+        Returns what was due: check, mail, refund.
+        """
+        dues = {"check": self.check_due, "mail": self.mail_due, "refund": self.refund_due}
+        late = {name for name, due in dues.items() if due is not None and due <= now}
+        if "check" in late and self.state == states.AWAITING:
+            self.checks += 1
+            self._wait()
+        elif "check" in late:
+            self.check_due = now + (LONGEST_WAIT if self.state in states.CLOSED else EVERY_ROUND)
+        if "mail" in late:
             self.mail_tries += 1
             self.mail_due = now + min(MAIL_GRACE * 2 ** min(self.mail_tries, 8), 24 * 60 * MINUTE)
-        if self.refund_due is not None and self.refund_due <= now:
+        if "refund" in late:
             self.refund_due = now + EVERY_ROUND
+        return late
+
+    def rest(self) -> None:
+        """Look no more after the payment: the last look is done."""
+        self.check_due = None
 
     def point_at(self, capture_id: str, transaction: Transaction) -> None:
         """Let a capture's id lead to this order."""
@@ -404,7 +413,8 @@ class Order(Table):
         self.return_stock(transaction)
         self.closed_because = because
         self.claim = None
-        self.check_due = None
+        # One last look, when PayPal's order can no longer be captured by anybody.
+        self.check_due = clock.timestamp() + PAYPAL_LIFE if self.attempts else None
 
     def _wait(self) -> None:
         now = clock.timestamp()
@@ -476,10 +486,11 @@ def change(order_id: str, action: Callable[[Order, Transaction], bool], known: O
         try:
             transaction.commit()
         except Refused as refused:
-            if refused.names - {"order"}:
-                raise
-        except Unknown:
-            continue  # read again: if it was written after all, `action` finds it done
+            if "order" not in refused.names:
+                raise  # else somebody was quicker, and what else refused may only follow from that
+            last: Exception = refused
+        except Unknown as unknown:
+            last = unknown  # read again: if it was written after all, `action` finds it done
         else:
             return order
-    raise Busy("The shop is very busy. Please try again in a moment.")
+    raise Busy("The shop is very busy. Please try again in a moment.") from last

@@ -9,13 +9,9 @@ from typing import Any
 from chalicelib.orders import states
 from chalicelib.orders.models import EVERY_ROUND, Order, change
 from chalicelib.payments import paypal
-from chalicelib.payments.errors import PayPalGone
-from chalicelib.payments.settle import (
-    settle_capture,
-    settle_paypal_order,
-    settle_refund,
-    settle_reversal,
-)
+from chalicelib.payments.errors import PayPalUnknown
+from chalicelib.payments.service import settle_by_capture
+from chalicelib.payments.settle import settle_refund, settle_reversal
 from chalicelib.storage import Transaction
 
 log = logging.getLogger("awning")
@@ -30,8 +26,6 @@ def settle_notifications(records: Iterable[Mapping[str, Any]]) -> dict[str, list
     for record in records:
         try:
             settle_notification(json.loads(record["body"]))
-        except PayPalGone as gone:
-            log.warning("a notification named something that PayPal does not know: %s", gone)
         except Exception:
             log.exception("a notification could not be settled: message %s", record.get("messageId"))
             failures.append({"itemIdentifier": str(record["messageId"])})
@@ -39,41 +33,30 @@ def settle_notifications(records: Iterable[Mapping[str, Any]]) -> dict[str, list
 
 
 def settle_notification(message: Mapping[str, str]) -> None:
-    """Settle what one notification is about. What is not ours is left alone. Raises PayPalError."""
+    """Settle what one notification is about. What is not ours is left alone.
+
+    Raises PayPalError, and KeyError for a notification that does not name what it is about: it comes again, then
+    rests in the dead-letter queue. What PayPal does not know yet, it may know at the next try.
+    """
     kind = message["type"]
     if kind.startswith("CHECKOUT."):
         _look_soon(message)
     elif kind == "PAYMENT.CAPTURE.REVERSED":
         _settle_reversal(message["event"])
     elif kind == "PAYMENT.CAPTURE.REFUNDED" or kind.startswith("PAYMENT.REFUND."):
-        if "refund" in message:
-            _settle_refund(message["refund"])
+        _settle_refund(message["refund"])
     elif kind.startswith("PAYMENT.CAPTURE."):
-        if "capture" in message:
-            settle_by_capture(message["capture"])
+        settle_by_capture(message["capture"])
     elif kind.startswith("CUSTOMER.DISPUTE."):
         _note_dispute(message["event"])
-
-
-def settle_by_capture(capture_id: str) -> str | None:
-    """Bring a capture's order to what PayPal says now; return the order's ID, None where it is not ours."""
-    capture = paypal.get_capture(capture_id)
-    order_id = Order.find(f"capture#{capture_id}")
-    if order_id is not None:
-        settle_capture(order_id, capture, payee=None)
-        return order_id
-    order_id = Order.find(f"paypal#{capture.order_id}") if capture.order_id else None
-    if order_id is None or capture.order_id is None:
-        log.info("capture %s belongs to no order of this shop", capture_id)
-        return None
-    settle_paypal_order(order_id, paypal.get_order(capture.order_id))
-    return order_id
 
 
 def _settle_refund(refund_id: str) -> None:
     refund = paypal.get_refund(refund_id)
     # The sale is booked first: the notification of a refund may overtake the one of its capture.
-    order_id = settle_by_capture(refund.capture_id) if refund.capture_id else None
+    if refund.capture_id is None:
+        raise PayPalUnknown("a refund of nothing that is named")
+    order_id = settle_by_capture(refund.capture_id)
     if order_id is not None:
         settle_refund(order_id, refund)
 

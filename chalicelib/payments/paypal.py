@@ -34,7 +34,7 @@ class Capture:
     id: str
     status: str  # COMPLETED, PENDING, DECLINED, FAILED, PARTIALLY_REFUNDED, REFUNDED
     money: Money
-    custom_id: str
+    custom_id: str | None
     fee: int | None  # minor units of the capture's own currency
     at: str
     order_id: str | None  # PayPal's order
@@ -69,7 +69,7 @@ class PayPalOrder:
         """Tell an order that can never be paid: voided, or completed with nothing but declined captures."""
         if self.status == "VOIDED":
             return True
-        return self.status == "COMPLETED" and all(c.status in ("DECLINED", "FAILED") for c in self.captures)
+        return bool(self.captures) and all(c.status in ("DECLINED", "FAILED") for c in self.captures)
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,10 @@ class Reversal:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Give all calls inside a common time; a shopper's request gives 20 s."""
-    token = _deadline.set(time.monotonic() + seconds)
+    """Give all calls inside a common time; a shopper's request gives 20 s. Inside another, the shorter one counts."""
+    around = _deadline.get()
+    own = time.monotonic() + seconds
+    token = _deadline.set(own if around is None else min(own, around))
     try:
         yield
     finally:
@@ -103,8 +105,7 @@ def create_order(body: Mapping[str, Any], request_id: str) -> PayPalOrder:
     _ask_once(request, request_id)
     request.request_body(dict(body))
     order = _order(_send(request))
-    if order.link is None:
-        raise PayPalUnknown("an order without a link to approve it")
+    checked_link(order.link)
     return order
 
 
@@ -161,6 +162,13 @@ def get_event(event_id: str) -> Mapping[str, Any]:
     return _send(paypal_http.EventGetRequest(event_id))
 
 
+def checked_link(link: str | None) -> str:
+    """Return an approval link that leads to PayPal. Raises PayPalUnknown: nobody is sent anywhere else."""
+    if link is None or not link.startswith(settings.paypal_web_url + "/"):
+        raise PayPalUnknown("no link to approve an order at PayPal")
+    return link
+
+
 def is_id(text: str) -> bool:
     """Tell what can be an id of PayPal's; anything else would be a path."""
     return bool(_ID.fullmatch(text))
@@ -215,12 +223,16 @@ def _order(answer: Mapping[str, Any]) -> PayPalOrder:
     with _understanding("an order"):
         unit = answer["purchase_units"][0]
         payments = unit.get("payments", {})
+        captures = payments.get("captures", [])
+        if answer["status"] == "COMPLETED" and not captures:
+            raise ValueError("completed without a capture")
+        custom_id = unit.get("custom_id")
         return PayPalOrder(
             id=_known_id(answer["id"]),
             status=str(answer["status"]),
             payee=_payee(unit.get("payee", {})),
             link=_approval_link(answer.get("links", [])),
-            captures=tuple(_capture(c, str(answer["id"])) for c in payments.get("captures", [])),
+            captures=tuple(_capture({"custom_id": custom_id, **c}, str(answer["id"])) for c in captures),
             refunds=tuple(_refund(r, None) for r in payments.get("refunds", [])),
         )
 
@@ -233,7 +245,7 @@ def _capture(answer: Mapping[str, Any], order_id: str | None = None) -> Capture:
             id=_known_id(answer["id"]),
             status=str(answer["status"]),
             money=amount,
-            custom_id=str(answer.get("custom_id", "")),
+            custom_id=answer.get("custom_id"),
             fee=_fee(fee, amount.currency),
             at=str(answer.get("update_time") or answer.get("create_time") or ""),
             order_id=order_id or _linked(answer, "orders"),
@@ -273,7 +285,7 @@ def reversal_of(event: Mapping[str, Any]) -> Reversal:
 
 def _payee(answer: Mapping[str, Any]) -> str | None:
     payee = answer.get("merchant_id") or answer.get("email_address")
-    return None if payee is None else str(payee)
+    return None if payee is None else str(payee).casefold()
 
 
 def _money(value: Mapping[str, str]) -> Money:
@@ -305,9 +317,4 @@ def _linked(answer: Mapping[str, Any], kind: str) -> str | None:
 
 def _approval_link(links: Sequence[Mapping[str, Any]]) -> str | None:
     by_rel = {str(link["rel"]): str(link["href"]) for link in links}
-    link = by_rel.get("payer-action") or by_rel.get("approve")
-    if link is None:
-        return None
-    if not link.startswith(settings.paypal_web_url + "/"):
-        raise ValueError("a link to somewhere else")
-    return link
+    return by_rel.get("payer-action") or by_rel.get("approve")

@@ -19,6 +19,8 @@ CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
 TOKEN_MARGIN_SECONDS = 60
 TRIES = 3
 LONGEST_ANSWER = 1024 * 1024
+NO_ANSWER = (401, 404, 408, 409, 429)  # these may come from a proxy, or say: later
+NOT_THERE = ("RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID")
 IN_PROGRESS = "PREVIOUS_REQUEST_IN_PROGRESS"
 
 __all__ = [
@@ -110,12 +112,13 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
             if time.monotonic() < self._token_ends:
                 return self._token
             request = AccessTokenRequest(self.environment)
-            answer = _read(self._exchange(request, self.environment.authorization_string(), deadline))
             try:
+                answer = _read(self._exchange(request, self.environment.authorization_string(), deadline))
                 self._token = str(answer["access_token"])
                 self._token_ends = time.monotonic() + int(answer["expires_in"]) - TOKEN_MARGIN_SECONDS
-            except (KeyError, TypeError, ValueError) as error:
-                raise PayPalUnknown("a token that is none") from error
+            except (PayPalGone, PayPalRefused, KeyError, TypeError, ValueError) as error:
+                # No token says nothing about the order or capture that it was wanted for.
+                raise PayPalUnknown(f"no token: {error}") from None
             return self._token
 
     def _forget(self, token: str) -> None:

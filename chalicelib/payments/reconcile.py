@@ -5,8 +5,10 @@ paid expires, mail that was not announced is announced, refunds that were decide
 """
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from chalicelib import clock
 from chalicelib.mail import outbox
@@ -18,14 +20,14 @@ from chalicelib.payments.errors import PayPalError, PayPalGone, PayPalRefused
 from chalicelib.payments.paypal import PayPalOrder
 from chalicelib.payments.settle import (
     refuse_refund,
-    settle_capture,
     settle_paypal_order,
     settle_refund,
 )
 from chalicelib.storage import Transaction
 
 ATTEMPT_LIFE = timedelta(hours=3)  # how long PayPal lets a shopper approve an order
-MOST_A_ROUND = 500
+MOST_A_ROUND = 500  # a shard
+ROUND_SECONDS = 200  # of the 280 that the function has: one more order may take its time
 log = logging.getLogger("awning")
 
 
@@ -34,13 +36,17 @@ class ReconcileFailed(Exception):
 
 
 def reconcile_payments() -> int:
-    """Work through what is due; return how many orders were looked at.
+    """Work through what is due, the longest overdue first; return how many orders were looked at.
 
-    One failing order never holds back the rest. Raises ReconcileFailed at the end, so that the alarm sees it.
+    One failing order never holds back the rest, and what a round has no time for is first in the next. Raises
+    ReconcileFailed at the end, so that the alarm sees it.
     """
+    ends = time.monotonic() + ROUND_SECONDS
     failed = []
     looked_at = 0
     for order_id in due_orders():
+        if time.monotonic() > ends:
+            break
         looked_at += 1
         try:
             reconcile(order_id)
@@ -54,33 +60,34 @@ def reconcile_payments() -> int:
     return looked_at
 
 
-def due_orders() -> Iterator[str]:
-    """List the IDs of orders with something due, the longest overdue of each shard first."""
+def due_orders() -> list[str]:
+    """List the IDs of orders with something due, the longest overdue first."""
     now = clock.timestamp()
+    rows: list[Order] = []
     for shard in range(ATTENTION_SHARDS):
-        rows = Order.attention_index.query(str(shard), Order.due <= now, limit=MOST_A_ROUND)
-        yield from [row.id for row in rows]
+        rows += Order.attention_index.query(str(shard), Order.due <= now, limit=MOST_A_ROUND)
+    return [row.id for row in sorted(rows, key=lambda row: float(row.due))]
 
 
 def reconcile(order_id: str) -> None:
     """Bring one order to the truth. Raises PayPalError where PayPal cannot say it now."""
     looked = clock.timestamp()
-    due: dict[str, bool] = {}
+    due: set[str] = set()
 
     def push_back(order: Order, transaction: Transaction) -> bool:
-        due["check"] = order.check_due is not None and order.check_due <= looked
-        due["mail"] = order.mail_due is not None and order.mail_due <= looked
-        due["refund"] = order.refund_due is not None and order.refund_due <= looked
-        order.push_back()
-        return any(due.values())
+        late = order.push_back(looked)
+        due.update(
+            late
+        )  # kept over tries: where an answer was lost, the next read finds nothing due any more
+        return bool(late)
 
     order = change(order_id, push_back)
-    if due["mail"]:
+    if "mail" in due:
         outbox.announce(order)
-    if due["refund"]:
-        _pursue_refunds(order)
-    if due["check"]:
+    if "check" in due:
         _pursue_payment(order)
+    if "refund" in due:
+        _pursue_refunds(order)
 
 
 # -- the payment ------------------------------------------------------------------------------------------
@@ -92,7 +99,9 @@ def _pursue_payment(order: Order) -> None:
     elif order.state == states.CAPTURING:
         _pursue_capturing(order)
     elif order.state == states.PENDING and order.capture is not None:
-        settle_capture(order.id, paypal.get_capture(order.capture), payee=None)
+        service.settle_by_capture(order.capture)
+    elif order.state in states.CLOSED:
+        _look_a_last_time(order)
 
 
 def _pursue_awaiting(order: Order) -> None:
@@ -105,7 +114,7 @@ def _pursue_awaiting(order: Order) -> None:
     if order.state != states.AWAITING:
         return
     if _is_over(order, seen):
-        expire(order.id)
+        expire(order.id, attempts=len(order.attempts))
     elif order.reserved and order.reserved_until <= clock.timestamp():
         _drop_reservation(order.id)
 
@@ -142,11 +151,14 @@ def _is_over(order: Order, seen: PayPalOrder | None) -> bool:
     return clock.now() - datetime.fromisoformat(since) >= ATTEMPT_LIFE
 
 
-def expire(order_id: str) -> None:
-    """Close an order that can no longer be paid: stock back, the customer told if they had approved."""
+def expire(order_id: str, attempts: int) -> None:
+    """Close an order that can no longer be paid: stock back, the customer told if they had approved.
+
+    `attempts` is how many there were when PayPal was asked: a shopper who began another since may pay it.
+    """
 
     def action(order: Order, transaction: Transaction) -> bool:
-        if order.state != states.AWAITING:
+        if order.state != states.AWAITING or len(order.attempts) != attempts:
             return False
         order.expire("dead", transaction)
         return True
@@ -156,7 +168,8 @@ def expire(order_id: str) -> None:
 
 def _drop_reservation(order_id: str) -> None:
     def action(order: Order, transaction: Transaction) -> bool:
-        if order.state != states.AWAITING or not order.reserved:
+        over = order.reserved and order.reserved_until <= clock.timestamp()
+        if order.state != states.AWAITING or not over:
             return False
         order.drop_reservation(transaction)
         return True
@@ -164,21 +177,48 @@ def _drop_reservation(order_id: str) -> None:
     change(order_id, action)
 
 
+def _look_a_last_time(order: Order) -> None:
+    """Ask for every attempt of a closed order whether money was taken after all: then it is booked and given back."""
+    for attempt in order.attempts:
+        try:
+            settle_paypal_order(order.id, paypal.get_order(attempt["id"]))
+        except PayPalGone:
+            continue
+
+    def action(order: Order, transaction: Transaction) -> bool:
+        order.rest()
+        return True
+
+    change(order.id, action)
+
+
 # -- refunds ----------------------------------------------------------------------------------------------
 
 
 def _pursue_refunds(order: Order) -> None:
     """Make refunds that were decided, under the id stored with the decision, and look after pending ones."""
+    unanswered = None
     for own_id, refund in order.open_refunds().items():
-        if refund["status"] == "pending":
-            settle_refund(order.id, paypal.get_refund(refund["paypal_id"]), own_id)
-            continue
-        amount = Money(refund["amount"], refund["currency"])
         try:
-            made = paypal.refund_capture(
-                refund["capture"], amount, f"refund:{own_id}", f"Refund of order {order.number}"
-            )
-        except PayPalRefused as refused:
-            refuse_refund(order.id, own_id, refused.issue)
-        else:
-            settle_refund(order.id, made, own_id)
+            _pursue_refund(order, own_id, refund)
+        except PayPalError as error:
+            unanswered = error  # the next refund is tried all the same
+    if unanswered is not None:
+        raise unanswered
+
+
+def _pursue_refund(order: Order, own_id: str, refund: Mapping[str, Any]) -> None:
+    if refund["status"] == "pending":
+        settle_refund(order.id, paypal.get_refund(refund["paypal_id"]), own_id)
+        return
+    amount = Money(refund["amount"], refund["currency"])
+    try:
+        note = f"Refund of order {order.number}"
+        made = paypal.refund_capture(refund["capture"], amount, f"refund:{own_id}", note)
+    except (PayPalRefused, PayPalGone) as error:
+        service.settle_by_capture(
+            refund["capture"]
+        )  # it may have been refunded in PayPal's dashboard meanwhile
+        refuse_refund(order.id, own_id, error.issue)
+    else:
+        settle_refund(order.id, made, own_id)

@@ -1,5 +1,6 @@
 """Paying: send a shopper to PayPal, and take the money once they said yes."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +12,13 @@ from chalicelib.mail import outbox
 from chalicelib.orders import states
 from chalicelib.orders.models import Order, change
 from chalicelib.payments import paypal
-from chalicelib.payments.errors import PayPalGone, PayPalRefused, PayPalUnknown
+from chalicelib.payments.errors import PayPalError, PayPalGone, PayPalRefused, PayPalUnknown
 from chalicelib.payments.paypal import PayPalOrder
-from chalicelib.payments.settle import settle_paypal_order
+from chalicelib.payments.settle import settle_capture, settle_paypal_order
 from chalicelib.storage import Refused, Transaction
 from chalicelib.web.pages import absolute_url
 
+log = logging.getLogger("awning")
 SHIPPABLE_ISSUES = (
     "SHIPPING_ADDRESS_INVALID",
     "CITY_REQUIRED",
@@ -79,7 +81,7 @@ def _continue(order: Order, seen: PayPalOrder) -> str | None:
     if seen.status == "APPROVED" and not order.declined:
         capture_payment(order.id, shopper_present=True)
         return None
-    return seen.link or str(order.attempts[-1]["link"])
+    return paypal.checked_link(seen.link or order.attempts[-1]["link"])
 
 
 def _new_attempt(order: Order) -> str | None:
@@ -195,29 +197,42 @@ def capture_claimed(order: Order, *, shopper_present: bool) -> Order:
     paypal_id = order.paypal_id
     if paypal_id is None or order.claim is None:
         return order
-    try:
-        with paypal.within(paypal.SECONDS_A_REQUEST):
-            seen = _capture_or_look(paypal_id, f"capture:{paypal_id}:{order.capture_number}")
-    except PayPalRefused as refused:
-        if "DUPLICATE_INVOICE_ID" in refused.issue:
-            return _settle_duplicate(order)
-        declined = refused.issue in SEND_BACK
-        tell = declined and not shopper_present
-        return release_claim(order, No(approved=declined, declined=declined, tell=tell))
-    except PayPalGone:
-        return release_claim(order, No(approved=True, refused=False))
-    except PayPalUnknown:
-        return order
+    with paypal.within(paypal.SECONDS_A_REQUEST):
+        try:
+            seen = paypal.capture_order(paypal_id, f"capture:{paypal_id}:{order.capture_number}")
+        except (PayPalRefused, PayPalGone) as error:
+            return _after_no(order, paypal_id, error, shopper_present=shopper_present)
+        except PayPalUnknown:
+            return order
     return settle_paypal_order(order.id, seen, shopper_present=shopper_present)
 
 
-def _capture_or_look(paypal_id: str, request_id: str) -> PayPalOrder:
+def _after_no(
+    order: Order, paypal_id: str, error: PayPalRefused | PayPalGone, *, shopper_present: bool
+) -> Order:
+    """Look before the claim is given back: the no may answer a repetition of a capture that took the money."""
     try:
-        return paypal.capture_order(paypal_id, request_id)
-    except PayPalRefused as refused:
-        if refused.issue != "ORDER_ALREADY_CAPTURED":
-            raise
-        return paypal.get_order(paypal_id)
+        seen = paypal.get_order(paypal_id)
+    except PayPalGone:
+        seen = None
+    except PayPalError:
+        return order  # the claim stays, the reconciler looks again
+    if seen is not None and seen.captures:
+        return settle_paypal_order(order.id, seen, shopper_present=shopper_present)
+    if error.issue == "ORDER_ALREADY_CAPTURED":
+        return order
+    if error.issue == "DUPLICATE_INVOICE_ID":
+        return _settle_duplicate(order)
+    declined = error.issue in SEND_BACK
+    return release_claim(
+        order,
+        No(
+            approved=error.issue != "ORDER_NOT_APPROVED",
+            refused=isinstance(error, PayPalRefused),
+            declined=declined,
+            tell=declined and not shopper_present,
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -259,11 +274,27 @@ def _settle_duplicate(order: Order) -> Order:
             seen = paypal.get_order(attempt["id"])
         except PayPalGone:
             continue
-        except PayPalUnknown:
+        except PayPalError:
             return order  # the claim stays; the reconciler looks again
         if seen.captures and not seen.is_dead:
             return settle_paypal_order(order.id, seen)
     return release_claim(order, No(approved=True, ended=True))
+
+
+def settle_by_capture(capture_id: str) -> str | None:
+    """Bring a capture's order to what PayPal says now; return the order's ID, None where it is not ours."""
+    capture = paypal.get_capture(capture_id)
+    order_id = Order.find(f"capture#{capture_id}")
+    refunded = capture.status in ("REFUNDED", "PARTIALLY_REFUNDED")
+    if order_id is not None and not (refunded and capture.order_id):
+        settle_capture(order_id, capture, payee=None)
+        return order_id
+    order_id = order_id or (Order.find(f"paypal#{capture.order_id}") if capture.order_id else None)
+    if order_id is None or capture.order_id is None:
+        log.info("capture %s belongs to no order of this shop", capture_id)
+        return None
+    settle_paypal_order(order_id, paypal.get_order(capture.order_id))
+    return order_id
 
 
 def refuse_uncaptured(order_id: str) -> Order:

@@ -20,6 +20,7 @@ from chalicelib.storage import Refused, Transaction
 
 TAKEN = {"COMPLETED", "REFUNDED", "PARTIALLY_REFUNDED"}
 REFUSED = {"DECLINED", "FAILED"}
+WRONG_PAYEE = "wrong payee"
 PAYABLE = {states.AWAITING, states.CAPTURING, states.PENDING}
 
 
@@ -35,12 +36,12 @@ class Circumstances:
 
 def settle_paypal_order(order_id: str, seen: PayPalOrder, *, shopper_present: bool = False) -> Order:
     """Settle every capture, then every refund, of PayPal's order as it was just seen."""
-    order = Order.fetch(order_id)
+    order = None
     for capture in seen.captures:
         order = settle_capture(order_id, capture, seen.payee, shopper_present=shopper_present)
     for refund in seen.refunds:
         order = settle_refund(order_id, refund)
-    return order
+    return order or Order.fetch(order_id)
 
 
 def settle_capture(
@@ -71,11 +72,13 @@ def settle_refund(order_id: str, refund: Refund, own_id: str | None = None) -> O
             _add_movement(
                 transaction, order, REFUND, refund.id, _negative(refund.money), refund.fee, refund.at
             )
-            order.complete_refund(key, refund.id, refund.capture_id or "", refund.money)
+            order.complete_refund(key, refund.id, refund.capture_id or order.capture or "", refund.money)
             return True
         status = "pending" if refund.status == "PENDING" else "failed"
         if known is not None and (known["status"], known["paypal_id"]) == (status, refund.id):
             return False
+        if order.has_booked(refund.id) and status == "pending":
+            return False  # an older look than the one that completed it
         order.keep_refund(key, status, refund.id, refund.capture_id or "", refund.money)
         if status == "failed":
             order.raise_issue("refund failed", refund.id)
@@ -145,9 +148,11 @@ def _settle_taken(
 ) -> bool:
     if order.has_booked(capture.id):
         return False
+    wrong = _what_is_wrong(order, capture, circumstances)
+    if wrong == WRONG_PAYEE:
+        return _refuse_payee(order, capture)
     order.book(capture.id)
     _add_movement(transaction, order, SALE, capture.id, capture.money, capture.fee, capture.at)
-    wrong = _what_is_wrong(order, capture, circumstances)
     if wrong:
         _give_back(order, capture, wrong, transaction)
         return True
@@ -171,11 +176,11 @@ def _what_is_wrong(order: Order, capture: Capture, circumstances: Circumstances)
         return "second capture"
     if capture.money != Money(int(order.total), order.currency):
         return "wrong amount"
-    if capture.custom_id != order.id:
+    if capture.custom_id not in (None, order.id):
         return "wrong order"
     if _is_somebody_else(order, {circumstances.payee, capture.payee}):
-        return "wrong payee"
-    return None if circumstances.in_stock else "sold out"
+        return WRONG_PAYEE
+    return None if circumstances.in_stock or order.reserved else "sold out"
 
 
 def _give_back(order: Order, capture: Capture, wrong: str, transaction: Transaction) -> None:
@@ -183,12 +188,30 @@ def _give_back(order: Order, capture: Capture, wrong: str, transaction: Transact
     order.want_refund(clock.new_id(), capture.id, capture.money.amount, capture.money.currency, wrong)
     order.point_at(capture.id, transaction)
     order.raise_issue(wrong, capture.id)
-    if order.state == states.CAPTURING or (order.state == states.PENDING and order.capture == capture.id):
-        order.mark_unpaid(capture.id, tell=False)
+    if _is_about(order, capture):
+        order.mark_unpaid()
         order.end_attempt()
     if wrong == "sold out" and order.state == states.AWAITING:
         order.approved = True
         order.expire("sold out", transaction)
+
+
+def _refuse_payee(order: Order, capture: Capture) -> bool:
+    """Money that went to somebody else is not ours to book or to give back: ask staff, let the order be paid."""
+    if any((issue["kind"], issue["detail"]) == (WRONG_PAYEE, capture.id) for issue in order.issues):
+        return False
+    order.raise_issue(WRONG_PAYEE, capture.id)
+    if _is_about(order, capture):
+        order.mark_unpaid()
+        order.end_attempt()
+    return True
+
+
+def _is_about(order: Order, capture: Capture) -> bool:
+    """Tell whether a capture is the one the order waits for: not a late word about an attempt that ended before."""
+    if order.state == states.CAPTURING:
+        return capture.order_id is not None and capture.order_id == order.paypal_id
+    return order.state == states.PENDING and order.capture == capture.id
 
 
 def _settle_pending(
@@ -205,10 +228,13 @@ def _settle_pending(
 
 
 def _settle_refused(order: Order, capture: Capture, circumstances: Circumstances) -> bool:
-    was_pending = order.state == states.PENDING
-    if order.state != states.CAPTURING and not (was_pending and order.capture == capture.id):
+    if not _is_about(order, capture):
         return False
-    order.mark_unpaid(capture.id, tell=was_pending or not circumstances.shopper_present)
+    was_pending = order.state == states.PENDING
+    order.mark_unpaid()
+    order.mark_declined()
+    if was_pending or not circumstances.shopper_present:
+        order.owe_mail("failed", capture.id)
     order.end_attempt()
     return True
 
@@ -264,8 +290,10 @@ def _add_movement(
 
 def _is_somebody_else(order: Order, payees: set[str | None]) -> bool:
     """Tell whether PayPal names a payee that is not the one stored before the shopper was sent there."""
-    stored = {attempt["payee"] for attempt in order.attempts} - {None}
-    return bool(stored and payees - stored - {None})
+    stored = {attempt["payee"] for attempt in order.attempts if attempt["payee"]}
+    # An e-mail address and an account's id may name one payee: only like is compared with like.
+    kinds = {"@" in payee for payee in stored}
+    return any(payee not in stored and ("@" in payee) in kinds for payee in payees if payee is not None)
 
 
 def _negative(amount: Money) -> Money:

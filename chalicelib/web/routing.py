@@ -11,7 +11,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.config import settings
 from chalicelib.errors import Busy, ShopError
-from chalicelib.storage import Unknown
+from chalicelib.storage import Refused, Unknown
 from chalicelib.web import guards, pages, requests
 
 View = Callable[..., Response]
@@ -42,7 +42,7 @@ class Routes(Blueprint):
             def answer(**arguments: str) -> Response:
                 try:
                     return view(requests.current(), **arguments)
-                except (PynamoDBException, ClientError, BotoCoreError, Unknown) as error:
+                except (PynamoDBException, ClientError, BotoCoreError, Unknown, Refused) as error:
                     log.exception("a neighbour failed")
                     raise Busy(
                         "The shop did not get an answer from its database. Please try again."

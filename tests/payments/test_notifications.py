@@ -86,6 +86,15 @@ def test_an_event_of_another_shop_changes_nothing(shop: Shop) -> None:
     assert shop.ledger() == []
 
 
+def test_what_paypal_does_not_know_yet_comes_again(shop: Shop) -> None:
+    _, order_id = shop.paid()
+    shop.paypal.refund(shop.order(order_id).capture or "", "5.00")
+    shop.paypal.deliver_pending()
+    shop.paypal.fault("refund_get", "404", times=3)
+    shop.functions.drain("payment-notifications", again=True)
+    assert shop.order(order_id).refunded == 500
+
+
 def test_a_genuine_signature_on_invented_money_pays_nothing(shop: Shop) -> None:
     shop.placed()
     (order,) = shop.orders()

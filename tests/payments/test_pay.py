@@ -1,10 +1,16 @@
 """A shopper pays: every way that PayPal can answer a capture."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
 from unittest import mock
 
 import pytest
+import requests
 
+from chalicelib.payments import paypal, paypal_http, service, settle
+from chalicelib.payments.errors import PayPalRefused, PayPalUnknown
+from tests.client import Answer, Shopper
 from tests.shop import Shop, order_id_of, token_of
 
 
@@ -204,6 +210,7 @@ def test_money_that_is_not_ours_in_full_is_booked_refunded_and_raised(
     order = shop.order(order_id)
     assert order.state == "awaiting"
     assert [entry["kind"] for entry in order.issues] == [issue]
+    assert "does not pay this order" in shopper.get(f"/orders/{order_id}").text
 
     with shop.later(minutes=6):
         shop.reconcile()
@@ -215,8 +222,6 @@ def test_money_that_is_not_ours_in_full_is_booked_refunded_and_raised(
 
 
 def test_money_paid_to_somebody_else_pays_no_order(shop: Shop) -> None:
-    from chalicelib.payments import paypal, service, settle
-
     _, token = shop.placed()
     (order,) = shop.orders()
     shop.paypal.approve(token)
@@ -228,6 +233,8 @@ def test_money_paid_to_somebody_else_pays_no_order(shop: Shop) -> None:
 
     assert order.state == "awaiting"
     assert [entry["kind"] for entry in order.issues] == ["wrong payee"]
+    assert shop.ledger() == []
+    assert order.open_refunds() == {}
 
 
 def test_a_used_or_unknown_token(shop: Shop) -> None:
@@ -244,3 +251,114 @@ def test_paying_a_paid_order_shows_it_and_charges_nothing(shop: Shop) -> None:
     answer = shopper.post(f"/orders/{order_id}/payment")
     assert order_id_of(answer) == order_id
     assert len(shop.paypal.ledger()) == 1
+
+
+def test_two_clicks_on_pay_at_once_make_one_paypal_order_and_no_error(shop: Shop) -> None:
+    shop.paypal.fault("create", "503", times=None)
+    shopper = shop.shopper_with(MUG=1)
+    order_id = order_id_of(shop.place(shopper))
+    shop.paypal.clear_faults()
+    barrier = Barrier(4)
+
+    def click(_: int) -> Answer:
+        barrier.wait()
+        return Shopper(shop.gateway).post(f"/orders/{order_id}/payment")
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(click, range(4)))
+
+    assert {token_of(answer) for answer in answers} == {shop.order(order_id).paypal_id}
+    assert len(shop.order(order_id).attempts) == 1
+
+
+def test_returns_notifications_and_the_reconciler_at_once_capture_and_book_once(shop: Shop) -> None:
+    _shopper, token = shop.placed(MUG=2)
+    shop.paypal.approve(token)
+    (order,) = shop.orders()
+    barrier = Barrier(6)
+
+    def settle(number: int) -> None:
+        barrier.wait()
+        if number % 2:
+            Shopper(shop.gateway).get(f"/payments/paypal/return?token={token}")
+        else:
+            service.capture_payment(order.id, shopper_present=False)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(settle, range(6)))
+
+    assert shop.order(order.id).state == "paid"
+    assert len(shop.ledger()) == len(shop.paypal.ledger()) == 1
+    assert shop.stock("MUG") == 98
+
+
+def test_a_missing_custom_id_or_payee_does_not_send_good_money_back(shop: Shop) -> None:
+    _, token = shop.placed()
+    (order,) = shop.orders()
+    shop.paypal.approve(token)
+    with mock.patch.object(service, "settle_paypal_order"):
+        service.capture_payment(order.id, shopper_present=True)
+    seen = paypal.get_order(token)
+    bare = replace(seen.captures[0], custom_id=None, payee=None)
+
+    settled = settle.settle_paypal_order(order.id, replace(seen, payee="shop@example.com", captures=(bare,)))
+
+    assert settled.state == "paid"
+
+
+def test_a_late_decline_of_an_earlier_attempt_does_not_end_the_living_one(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.next_capture("declined")
+    order_id = order_id_of(shop.come_back(shopper, token))
+    (declined,) = shop.paypal.captures(token)
+    again = token_of(shopper.post(f"/orders/{order_id}/payment"))
+    shop.paypal.approve(again)
+    shop.paypal.fault("capture", "cut_after", times=None)
+    shopper.get(f"/payments/paypal/return?token={again}")
+    shop.paypal.clear_faults()
+    assert shop.order(order_id).state == "capturing"
+
+    service.settle_by_capture(declined["id"])
+
+    assert shop.order(order_id).state == "capturing"
+    with shop.later(minutes=3):
+        shop.reconcile()
+    assert shop.order(order_id).state == "paid"
+    assert len(shop.ledger()) == len(shop.paypal.ledger()) == 1
+
+
+def test_without_a_token_nothing_is_known_of_an_order(shop: Shop) -> None:
+    paypal._client.cache_clear()
+    shop.placed()
+    (order,) = shop.orders()
+    shop.paypal.revoke_tokens()
+    shop.paypal.fault("token", "404", times=None)
+    with shop.later(minutes=6):
+        shop.reconcile()
+    shop.paypal.clear_faults()
+    assert shop.order(order.id).state == "awaiting"
+
+
+@pytest.mark.parametrize("body", [b"<html>not found</html>", b"", b"{}", b'{"name": "NOT_FOUND"}', b"[1]"])
+def test_a_404_that_is_not_paypals_own_is_not_known_rather_than_gone(body: bytes) -> None:
+    answer = requests.Response()
+    answer.status_code = 404
+    answer._content = body
+    with pytest.raises(PayPalUnknown):
+        paypal_http._read(answer)
+
+
+def test_a_refusal_of_a_repeated_capture_that_took_the_money_pays_the_order(shop: Shop) -> None:
+    _, token = shop.placed()
+    (order,) = shop.orders()
+    shop.paypal.approve(token)
+    real = paypal.capture_order
+
+    def take_the_money_and_refuse(paypal_id: str, request_id: str) -> paypal.PayPalOrder:
+        real(paypal_id, request_id)
+        raise PayPalRefused("DUPLICATE_REQUEST_ID")
+
+    with mock.patch.object(paypal, "capture_order", take_the_money_and_refuse):
+        service.capture_payment(order.id, shopper_present=True)
+
+    assert shop.order(order.id).state == "paid"

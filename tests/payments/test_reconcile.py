@@ -1,5 +1,7 @@
 """The reconciler finishes what nobody else did."""
 
+from unittest import mock
+
 from chalicelib.money import Money
 from tests.shop import Shop, order_id_of, token_of
 
@@ -62,7 +64,9 @@ def test_an_order_nobody_paid_expires_quietly_and_its_stock_returns(shop: Shop) 
     assert order.state == "expired"
     assert shop.stock("MUG") == 100
     assert shop.mails() == []
-    assert order.attention is None
+    with shop.later(hours=15):
+        shop.reconcile()  # the last look
+    assert not shop.orders()[0].attention
 
 
 def test_an_approved_order_that_paypal_let_die_tells_the_customer(shop: Shop) -> None:
@@ -241,3 +245,73 @@ def test_a_shopper_who_approves_again_after_a_decline_and_leaves_gets_their_orde
     with shop.later(minutes=6):
         shop.reconcile()
     assert shop.order(order_id).state == "paid"
+
+
+def test_money_taken_for_an_order_that_was_closed_is_found_by_the_last_look(shop: Shop) -> None:
+    from chalicelib.payments import paypal
+
+    shopper, token = shop.placed(MUG=1)
+    (order,) = shop.orders()
+    shop.place(shopper, city="Hamburg")  # supersedes it
+    assert shop.order(order.id).state == "cancelled"
+    shop.paypal.approve(token)
+    paypal.capture_order(token, "somebody:else")
+    with shop.later(hours=7):
+        shop.reconcile()
+    with shop.later(hours=8):
+        shop.reconcile()
+    order = shop.order(order.id)
+    assert [issue["kind"] for issue in order.issues] == ["captured after closing"]
+    assert sum(row.amount for row in shop.ledger()) == 0
+    assert sum(row.amount for row in shop.paypal.ledger()) == 0
+
+
+def test_a_refund_that_fails_does_not_hold_back_the_payment_of_the_same_order(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.next_capture("completed", value="1.00")
+    order_id = order_id_of(shop.come_back(shopper, token))
+    again = token_of(shopper.post(f"/orders/{order_id}/payment"))
+    shop.paypal.approve(again)
+    shop.paypal.fault("capture", "cut_after", times=None)
+    shopper.get(f"/payments/paypal/return?token={again}")
+    shop.paypal.clear_faults()
+    shop.paypal.fault("refund", "503", times=None)
+    with shop.later(minutes=6):
+        shop.reconcile()
+    assert shop.order(order_id).state == "paid"
+    shop.paypal.clear_faults()
+    with shop.later(minutes=12):
+        shop.reconcile()
+    assert sorted(row.kind for row in shop.ledger()) == ["refund", "sale", "sale"]
+
+
+def test_a_lost_answer_while_moving_the_due_time_does_not_skip_the_round(shop: Shop) -> None:
+    from chalicelib import storage
+
+    _, token = shop.placed()
+    shop.paypal.approve(token)
+    real = storage.Transaction._send
+    lost: list[str] = []
+
+    def lose_the_first_answer(self: storage.Transaction, request: str) -> None:
+        real(self, request)
+        if not lost:
+            lost.append(request)
+            raise storage.Unknown("no answer")
+
+    with shop.later(minutes=6), mock.patch.object(storage.Transaction, "_send", lose_the_first_answer):
+        shop.reconcile()
+    assert lost
+    assert shop.orders()[0].state == "paid"
+
+
+def test_a_shopper_who_begins_anew_while_the_reconciler_looks_is_not_expired(shop: Shop) -> None:
+    from chalicelib.payments import reconcile
+
+    shopper, token = shop.placed()
+    (order,) = shop.orders()
+    with shop.later(hours=7):
+        again = token_of(shopper.post(f"/orders/{order.id}/payment"))
+        reconcile.expire(order.id, attempts=1)
+    assert again != token
+    assert shop.order(order.id).state == "awaiting"
