@@ -134,14 +134,9 @@ def _read(answer: requests.Response) -> dict[str, Any]:
         return body
     debug_id = str((body or {}).get("debug_id") or answer.headers.get("PayPal-Debug-Id", ""))[:40]
     issue = _issue(body)
-    if status == 404:
+    if status == 404 and issue in NOT_THERE:
         raise PayPalGone(issue, debug_id)
-    if (
-        400 <= status < 500
-        and status not in (401, 408, 409, 429)
-        and body is not None
-        and issue != IN_PROGRESS
-    ):
+    if 400 <= status < 500 and status not in NO_ANSWER and body is not None and issue != IN_PROGRESS:
         raise PayPalRefused(issue, debug_id)
     raise PayPalUnknown(f"status {status} {issue}".strip(), debug_id)
 
