@@ -16,8 +16,27 @@ from infra.local.pieces import free_port
 from tests.client import Shopper
 from tests.shop import Shop
 
+
 # chalicelib reads the environment once, when it is imported: everything is settled before.
-_cloud = LocalCloud()
+class CountingCloud(LocalCloud):
+    """A cloud that knows how often it was emptied."""
+
+    resets = 0
+
+    def reset(self) -> None:
+        """Empty it."""
+        self.resets += 1
+        super().reset()
+
+
+class Standing:
+    """The shop that tests which change nothing share, until another test empties the cloud."""
+
+    shop: Shop | None = None
+    since = 0  # which of the cloud's resets it was made after
+
+
+_cloud = CountingCloud()
 _scratch = Path(tempfile.mkdtemp(prefix="awning-tests-"))
 SHOP_PORT = free_port()
 PAYPAL_PORT = free_port()
@@ -119,6 +138,18 @@ def shop(gateway: Gateway, functions: Functions, paypal: Control, served: str) -
     paypal.set_webhook(f"{served}/webhooks/paypal")
     paypal.automatic(False)
     return Shop.stocked(gateway, functions, paypal)
+
+
+@pytest.fixture
+def standing_shop(request: pytest.FixtureRequest) -> Shop:
+    """Return a shop as `shop` does, but not always a new one: for tests that order nothing and change no stock.
+
+    Carts of other tests may be in it.
+    """
+    if Standing.shop is None or Standing.since != _cloud.resets:
+        Standing.shop = request.getfixturevalue("shop")
+        Standing.since = _cloud.resets
+    return Standing.shop
 
 
 @pytest.fixture

@@ -95,7 +95,11 @@ def place_order(session: Session, customer: Customer, shown_total: int | None) -
                 raise TotalChanged(_why_changed(totals, shown_total))
             return before
         _refuse_while_paying(before)
-        _refuse_missing(cart_lines)
+        missing = what_is_missing(cart_lines)
+        if missing:
+            if _has_moved_on(session):
+                continue  # another tab has just ordered: what is missing may be reserved for this very shopper
+            raise OutOfStock(missing)
         if totals.total != shown_total:
             raise TotalChanged(_why_changed(totals, shown_total))
         if before is not None and before.state == states.AWAITING:
@@ -136,10 +140,15 @@ def what_is_missing(cart_lines: list[CartLine]) -> str | None:
     return " ".join(_what_is_missing(line) for line in cart_lines if not line.sellable) or None
 
 
-def _refuse_missing(cart_lines: list[CartLine]) -> None:
-    missing = what_is_missing(cart_lines)
-    if missing:
-        raise OutOfStock(missing)
+def _has_moved_on(session: Session) -> bool:
+    """Read the cart again; tell whether it was changed, or ordered from, since it was last read."""
+    known, session.cart = session.cart, living(get(Cart, session.key))
+    if known is None or session.cart is None:
+        return known is not session.cart
+    moved_on = (known.version, known.order) != (session.cart.version, session.cart.order)
+    if not moved_on:
+        session.cart = known
+    return moved_on
 
 
 def _what_is_missing(line: CartLine) -> str:

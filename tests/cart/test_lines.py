@@ -27,23 +27,23 @@ def test_adding_leads_to_the_cart_which_says_so_once(shop: Shop) -> None:
     assert "is in your cart." not in shopper.get("/cart").text
 
 
-def test_adding_again_adds_up(shop: Shop) -> None:
-    shopper = shop.shopper_with(MUG=2)
+def test_adding_again_adds_up(standing_shop: Shop) -> None:
+    shopper = standing_shop.shopper_with(MUG=2)
     shopper.post("/cart/lines", {"sku": "MUG", "quantity": "3"})
     shopper.post("/cart/lines", {"sku": "TEA-100", "quantity": "1"})
     assert quantities(shopper) == {"MUG": 5, "TEA-100": 1}
 
 
-def test_a_quantity_is_changed_up_and_down(shop: Shop) -> None:
-    shopper = shop.shopper_with(MUG=2)
+def test_a_quantity_is_changed_up_and_down(standing_shop: Shop) -> None:
+    shopper = standing_shop.shopper_with(MUG=2)
     for quantity in (7, 1, 20):
         page = shopper.follow(shopper.post("/cart/lines/MUG", {"quantity": str(quantity)}))
         assert "The quantity of “Pebble mug” is changed." in page.text
         assert quantities(shopper) == {"MUG": quantity}
 
 
-def test_nought_takes_a_line_out_and_the_badge_follows(shop: Shop) -> None:
-    shopper = shop.shopper_with(MUG=2, TEA_50=1)
+def test_nought_takes_a_line_out_and_the_badge_follows(standing_shop: Shop) -> None:
+    shopper = standing_shop.shopper_with(MUG=2, TEA_50=1)
     page = shopper.follow(shopper.post("/cart/lines/MUG", {"quantity": "0"}))
     assert "It is out of your cart." in page.text
     assert quantities(shopper) == {"TEA-50": 1}
@@ -53,8 +53,8 @@ def test_nought_takes_a_line_out_and_the_badge_follows(shop: Shop) -> None:
     assert shopper.jar["cart_count"] == "0"
 
 
-def test_an_emptied_cart_can_be_filled_again(shop: Shop) -> None:
-    shopper = shop.shopper_with(MUG=1)
+def test_an_emptied_cart_can_be_filled_again(standing_shop: Shop) -> None:
+    shopper = standing_shop.shopper_with(MUG=1)
     shopper.post("/cart/lines/MUG", {"quantity": "0"})
     shopper.post("/cart/lines", {"sku": "MUG", "quantity": "4"})
     assert quantities(shopper) == {"MUG": 4}
@@ -86,8 +86,8 @@ def test_looking_costs_two_calls_and_adding_two(shop: Shop) -> None:
     "quantity",
     ["0", "-1", "21", "1000000", "9" * 400, "1.5", "1e1", "", " ", "two", "１", "+1", "0x1", "NaN"],
 )
-def test_a_quantity_that_makes_no_sense_changes_nothing(shop: Shop, quantity: str) -> None:
-    shopper = shop.shopper_with(MUG=2)
+def test_a_quantity_that_makes_no_sense_changes_nothing(standing_shop: Shop, quantity: str) -> None:
+    shopper = standing_shop.shopper_with(MUG=2)
     refused = shopper.post("/cart/lines", {"sku": "MUG", "quantity": quantity})
     assert refused.status == 400
     assert "quantity" in refused.text
@@ -104,8 +104,8 @@ def test_missing_and_repeated_fields_are_refused(shop: Shop, form: str) -> None:
     assert list(Cart.scan()) == []
 
 
-def test_twenty_pieces_of_one_thing_and_no_more(shop: Shop) -> None:
-    shopper = shop.shopper_with(MUG=MOST_PIECES - 1)
+def test_twenty_pieces_of_one_thing_and_no_more(standing_shop: Shop) -> None:
+    shopper = standing_shop.shopper_with(MUG=MOST_PIECES - 1)
     assert shopper.post("/cart/lines", {"sku": "MUG", "quantity": "1"}).status == 303
     refused = shopper.post("/cart/lines", {"sku": "MUG", "quantity": "1"})
     assert (refused.status, quantities(shopper)) == (400, {"MUG": MOST_PIECES})
@@ -151,8 +151,8 @@ def test_what_is_sold_out_or_scarce_is_said(shop: Shop) -> None:
 @pytest.mark.parametrize(
     "sku", ["NO-SUCH", "", "mug", "MUG ", "x" * 41, "MÜG", "a b", "<script>", "../MUG", "number#1", "\x00"]
 )
-def test_an_unknown_sku_is_a_404_and_shows_no_markup(shop: Shop, sku: str) -> None:
-    shopper = shop.shopper_with(TEA_50=1)
+def test_an_unknown_sku_is_a_404_and_shows_no_markup(standing_shop: Shop, sku: str) -> None:
+    shopper = standing_shop.shopper_with(TEA_50=1)
     answer = shopper.post("/cart/lines", {"sku": sku, "quantity": "1"})
     if sku.strip() == "MUG":
         assert answer.status == 303
@@ -162,19 +162,19 @@ def test_an_unknown_sku_is_a_404_and_shows_no_markup(shop: Shop, sku: str) -> No
 
 
 @pytest.mark.parametrize("sku", ["MUG", "NO-SUCH", "%2e%2e", "a%00b", "%0d%0aSet-Cookie:x=1", "ä"])
-def test_changing_what_is_not_in_the_cart_is_a_404(shop: Shop, sku: str) -> None:
-    shopper = shop.shopper_with(TEA_50=1)
+def test_changing_what_is_not_in_the_cart_is_a_404(standing_shop: Shop, sku: str) -> None:
+    shopper = standing_shop.shopper_with(TEA_50=1)
     for quantity in ("0", "1"):
         assert shopper.post(f"/cart/lines/{sku}", {"quantity": quantity}).status == 404
-        assert shop.shopper().post(f"/cart/lines/{sku}", {"quantity": quantity}).status == 404
+        assert standing_shop.shopper().post(f"/cart/lines/{sku}", {"quantity": quantity}).status == 404
     assert quantities(shopper) == {"TEA-50": 1}
 
 
 @pytest.mark.parametrize(
     "said", ["added.<b>", "added.MUG", "nonsense", "added.", "added.%0d%0a", "taken.MUG"]
 )
-def test_a_forged_message_is_not_said(shop: Shop, said: str) -> None:
-    shopper = shop.shopper_with(TEA_50=1)
+def test_a_forged_message_is_not_said(standing_shop: Shop, said: str) -> None:
+    shopper = standing_shop.shopper_with(TEA_50=1)
     shopper.jar["said"] = said
     page = shopper.get("/cart")
     assert 'role="status"' not in page.body

@@ -92,12 +92,11 @@ def test_the_badges_cookie_counts_the_pieces_and_scripts_may_read_it(shop: Shop)
     assert "Cart, 5 items" in shopper.get("/cart").text
 
 
-@pytest.mark.parametrize("junk", ["", "-1", "99999", "1e3", "²", "<b>1</b>", "٣"])
-def test_a_forged_badge_is_no_number_and_harms_nobody(shop: Shop, junk: str) -> None:
-    page = shop.shopper().get("/orders/" + "0" * 32, Cookie=f"cart_count={junk}")
-    assert page.status == 404
+def test_a_forged_badge_is_no_number_and_harms_nobody(shop: Shop) -> None:
     _, order_id = shop.paid()
-    assert "Cart," not in shop.shopper().get(f"/orders/{order_id}", Cookie=f"cart_count={junk}").text
+    for junk in ("", "-1", "99999", "1e3", "²", "<b>1</b>", "٣"):
+        page = shop.shopper().get(f"/orders/{order_id}", Cookie=f"cart_count={junk}")
+        assert (page.status, "Cart," in page.text) == (200, False), junk
 
 
 @pytest.mark.parametrize(
@@ -116,8 +115,8 @@ def test_a_forged_badge_is_no_number_and_harms_nobody(shop: Shop, junk: str) -> 
         "session=" + "9" * 5000,
     ],
 )
-def test_a_cookie_of_another_format_is_no_cookie(shop: Shop, cookie: str) -> None:
-    shopper = shop.shopper()
+def test_a_cookie_of_another_format_is_no_cookie(standing_shop: Shop, cookie: str) -> None:
+    shopper = standing_shop.shopper()
     with counted_calls() as calls:
         page = shopper.get("/cart", Cookie=cookie)
     assert (page.status, calls["GetItem"]) == (200, 0)

@@ -36,16 +36,18 @@ def wrong_in(**changed: str) -> set[str]:
 # -- showing it -------------------------------------------------------------------------------------------
 
 
-def test_an_empty_cart_has_no_checkout(shop: Shop) -> None:
-    assert shop.shopper().get("/checkout").location.endswith("/cart")
-    assert shop.shopper().post("/checkout", {**CUSTOMER, "total": "23.40"}).location.endswith("/cart")
-    emptied = shop.shopper_with(MUG=1)
+def test_an_empty_cart_has_no_checkout(standing_shop: Shop) -> None:
+    assert standing_shop.shopper().get("/checkout").location.endswith("/cart")
+    assert (
+        standing_shop.shopper().post("/checkout", {**CUSTOMER, "total": "23.40"}).location.endswith("/cart")
+    )
+    emptied = standing_shop.shopper_with(MUG=1)
     emptied.post("/cart/lines/MUG", {"quantity": "0"})
     assert emptied.get("/checkout").location.endswith("/cart")
 
 
-def test_the_form_asks_for_what_is_needed_and_no_more(shop: Shop) -> None:
-    page = shop.shopper_with(MUG=1).get("/checkout")
+def test_the_form_asks_for_what_is_needed_and_no_more(standing_shop: Shop) -> None:
+    page = standing_shop.shopper_with(MUG=1).get("/checkout")
     for name, most in LONGEST.items():
         (control,) = re.findall(rf'<(?:input|select)[^>]*\bname="{name}"[^>]*>', page.body)
         assert ("required" in control) == (name in REQUIRED), name
@@ -56,8 +58,8 @@ def test_the_form_asks_for_what_is_needed_and_no_more(shop: Shop) -> None:
     assert page.headers["cache-control"] == "private, no-store"
 
 
-def test_a_country_is_chosen_for_who_has_not_chosen_one(shop: Shop) -> None:
-    assert '<option value="DE" selected>' in shop.shopper_with(MUG=1).get("/checkout").body
+def test_a_country_is_chosen_for_who_has_not_chosen_one(standing_shop: Shop) -> None:
+    assert '<option value="DE" selected>' in standing_shop.shopper_with(MUG=1).get("/checkout").body
 
 
 def test_who_ordered_and_did_not_pay_finds_the_form_filled_in(shop: Shop) -> None:
@@ -80,28 +82,28 @@ def test_a_required_field_may_not_be_empty(field: str, value: str) -> None:
     assert wrong_in(**{field: value}) == {field}
 
 
-def test_what_is_wrong_is_said_beside_the_field_and_in_the_summary(shop: Shop) -> None:
-    answer = refused(shop, city="", email="a@b\r\nBcc: all@example.com", name="A\nB")
+def test_what_is_wrong_is_said_beside_the_field_and_in_the_summary(standing_shop: Shop) -> None:
+    answer = refused(standing_shop, city="", email="a@b\r\nBcc: all@example.com", name="A\nB")
     assert wrong_fields(answer) == {"city", "email", "name"}
     assert answer.text.count(REQUIRED["city"]) == 2
     assert '<a href="#city">' in answer.body
     assert answer.body.count('aria-invalid="true"') == 3
 
 
-def test_a_form_with_nothing_in_it_names_every_required_field(shop: Shop) -> None:
-    answer = shop.shopper_with(MUG=1).post("/checkout", {})
+def test_a_form_with_nothing_in_it_names_every_required_field(standing_shop: Shop) -> None:
+    answer = standing_shop.shopper_with(MUG=1).post("/checkout", {})
     assert (answer.status, wrong_fields(answer)) == (400, set(REQUIRED))
 
 
-def test_the_summary_takes_the_focus(shop: Shop) -> None:
-    answer = refused(shop, email="nobody")
+def test_the_summary_takes_the_focus(standing_shop: Shop) -> None:
+    answer = refused(standing_shop, email="nobody")
     (summary,) = re.findall(r'<div class="notice[^>]*>', answer.body)
     assert all(part in summary for part in ("autofocus", 'tabindex="-1"', 'role="alert"'))
     assert answer.body.index(summary) < answer.body.index('<form class="till"')
     assert "Please check: Checkout" in answer.body
 
 
-def test_nothing_that_was_typed_is_lost(shop: Shop) -> None:
+def test_nothing_that_was_typed_is_lost(standing_shop: Shop) -> None:
     typed = {
         **ALL,
         "name": 'Zoë "O\'Hara" <b>&amp;</b>',
@@ -109,7 +111,7 @@ def test_nothing_that_was_typed_is_lost(shop: Shop) -> None:
         "city": "x" * 101,
         "country": "FR",
     }
-    answer = refused(shop, **typed)
+    answer = refused(standing_shop, **typed)
     assert wrong_fields(answer) == {"email", "city"}
     for name in typed.keys() - {"country"}:
         assert answer.field(name) == typed[name], name
@@ -218,10 +220,12 @@ def test_a_telephone_number_that_cannot_be_dialled_is_refused(phone: str) -> Non
         ("%", 400),
     ],
 )  # fmt: skip
-def test_a_body_that_is_no_form_of_ours_is_refused(shop: Shop, body: str | bytes, status: int) -> None:
-    shopper = shop.shopper_with(MUG=1)
+def test_a_body_that_is_no_form_of_ours_is_refused(
+    standing_shop: Shop, body: str | bytes, status: int
+) -> None:
+    shopper = standing_shop.shopper_with(MUG=1)
     assert shopper.post("/checkout", body).status == status
-    assert shop.orders() == []
+    assert standing_shop.orders() == []
 
 
 @pytest.mark.parametrize(
@@ -236,11 +240,11 @@ def test_a_body_that_is_no_form_of_ours_is_refused(shop: Shop, body: str | bytes
         "junk",
     ],
 )
-def test_a_body_of_another_kind_is_a_415(shop: Shop, kind: str) -> None:
-    shopper = shop.shopper_with(MUG=1)
+def test_a_body_of_another_kind_is_a_415(standing_shop: Shop, kind: str) -> None:
+    shopper = standing_shop.shopper_with(MUG=1)
     answer = shopper.post("/checkout", urlencode({**CUSTOMER, "total": "23.40"}), Content_Type=kind)
     assert (answer.status, answer.headers["content-type"]) == (415, "text/html; charset=utf-8")
-    assert shop.orders() == []
+    assert standing_shop.orders() == []
 
 
 def test_fields_that_the_form_has_not_change_nothing(shop: Shop) -> None:
@@ -282,8 +286,8 @@ def test_no_page_on_the_way_of_an_order_scans(shop: Shop) -> None:
     assert calls["TransactWriteItems"] >= 3
 
 
-def test_a_database_that_is_silent_while_the_form_is_shown_is_a_503(shop: Shop) -> None:
-    shopper = shop.shopper_with(MUG=1)
+def test_a_database_that_is_silent_while_the_form_is_shown_is_a_503(standing_shop: Shop) -> None:
+    shopper = standing_shop.shopper_with(MUG=1)
     with silence():
         answer = shopper.get("/checkout")
     assert (answer.status, answer.headers["retry-after"]) == (503, "5")

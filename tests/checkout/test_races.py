@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 from tests.client import Answer, Shopper
 from tests.invariants import check_books, check_money, check_stock, pieces
 from tests.shop import CUSTOMER, Shop
+from tests.tampering import tampered
 
 THREADS = 8
 
@@ -115,3 +117,22 @@ def test_buyers_cancellers_and_ditherers_leave_every_piece_accounted_for(shop: S
         assert shop.stock("TEA-50") == 10
         assert shop.stock("MUG") == 100
         assert shop.stock("TEA-100") == 3
+
+
+def test_a_tab_that_finds_its_own_last_piece_just_reserved_is_not_told_it_is_sold_out(shop: Shop) -> None:
+    shopper = shop.shopper_with(BOWL=1)
+    form = {**CUSTOMER, "total": shopper.get("/checkout").field("total")}
+    other = Shopper(shop.gateway, dict(shopper.jar))
+    earlier: list[Answer] = []
+
+    def interfere(operation: str, _: dict[str, Any], ask: Callable[[], Any]) -> Any:
+        if operation == "BatchGetItem" and not earlier:
+            earlier.append(Answer(0, {}, [], ""))
+            earlier.append(other.post("/checkout", form))
+        return ask()
+
+    with tampered(interfere):
+        answer = shopper.post("/checkout", form)
+    assert answer.status == 303
+    assert answer.location == earlier[1].location
+    assert len(shop.orders()) == 1

@@ -132,12 +132,12 @@ def test_what_is_not_an_amount_is_refused(text: str) -> None:
     "total",
     ["0.01", "0", "23.39", "23.41", "99999999.99", "-23.40", "", "abc", "23,40", "NaN", "1e3", "٢٣.٤٠"],
 )
-def test_a_forged_total_comes_back_with_the_true_one(shop: Shop, total: str) -> None:
-    shopper = shop.shopper_with(MUG=1)
+def test_a_forged_total_comes_back_with_the_true_one(standing_shop: Shop, total: str) -> None:
+    shopper = standing_shop.shopper_with(MUG=1)
     answer = shopper.post("/checkout", {**CUSTOMER, "total": total})
     assert_asks_again(answer, "23.40")
-    assert shop.orders() == []
-    assert shop.stock("MUG") == 100
+    assert standing_shop.orders() == []
+    assert standing_shop.stock("MUG") == 100
 
 
 def assert_asks_again(answer: Answer, total: str) -> None:
@@ -190,6 +190,6 @@ def test_a_stale_total_leaves_the_order_that_was_placed_before_alone(shop: Shop)
     assert shop.order(order.id).state == "paid"
 
 
-def test_a_wrong_field_is_told_before_a_stale_total(shop: Shop) -> None:
-    answer = shop.shopper_with(MUG=1).post("/checkout", {**CUSTOMER, "email": "x", "total": "1.00"})
+def test_a_wrong_field_is_told_before_a_stale_total(standing_shop: Shop) -> None:
+    answer = standing_shop.shopper_with(MUG=1).post("/checkout", {**CUSTOMER, "email": "x", "total": "1.00"})
     assert (answer.status, answer.field("total")) == (400, "23.40")

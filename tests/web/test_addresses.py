@@ -14,13 +14,13 @@ from tests.web.raw import send
 # -- static files -----------------------------------------------------------------------------------------
 
 
-def test_static_files_are_named_by_content_and_kept_for_ever(gateway: Gateway) -> None:
+def test_static_files_are_named_by_content_and_kept_for_ever(standing: Gateway) -> None:
     kinds = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
     assert static_files()
     for name, file in static_files().items():
         assert re.fullmatch(rf"{file.stem}\.[0-9a-f]{{12}}{file.suffix}", name)
         for accept in ("*/*", "text/html", ""):
-            answer = send(gateway, "GET", f"/static/{name}", {"Accept": accept})
+            answer = send(standing, "GET", f"/static/{name}", {"Accept": accept})
             assert (answer.status, answer.body) == (200, file.read_text(encoding="utf-8"))
         assert answer.headers["content-type"].startswith(kinds[file.suffix])
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
@@ -41,16 +41,16 @@ def test_static_files_are_named_by_content_and_kept_for_ever(gateway: Gateway) -
         "a/b",
     ],
 )
-def test_an_unknown_static_file_is_a_404(gateway: Gateway, name: str) -> None:
-    answer = send(gateway, "GET", f"/static/{name}")
+def test_an_unknown_static_file_is_a_404(standing: Gateway, name: str) -> None:
+    answer = send(standing, "GET", f"/static/{name}")
     assert answer.status == 404
     assert "immutable" not in answer.headers["cache-control"]
     assert "reservation_minutes" not in answer.body
 
 
-def test_pages_name_static_files_that_are_there(gateway: Gateway) -> None:
+def test_pages_name_static_files_that_are_there(standing: Gateway) -> None:
     for page in ("/", "/cart", "/no/such"):
-        names = re.findall(r'"/static/([^"]+)"', send(gateway, "GET", page).body)
+        names = re.findall(r'"/static/([^"]+)"', send(standing, "GET", page).body)
         assert len(names) >= 3
         assert set(names) <= static_files().keys()
 
@@ -68,8 +68,8 @@ def test_pages_name_static_files_that_are_there(gateway: Gateway) -> None:
         "/products/<script>alert(1)</script>", "/categories/%3Cscript%3E", "/pages/none", "/pages/..%2ferror",
     ],
 )  # fmt: skip
-def test_an_address_that_is_not_there_is_a_friendly_404(gateway: Gateway, target: str) -> None:
-    answer = send(gateway, "GET", target)
+def test_an_address_that_is_not_there_is_a_friendly_404(standing: Gateway, target: str) -> None:
+    answer = send(standing, "GET", target)
     assert answer.status == 404
     assert answer.is_page
     assert "To the shop" in answer.body
@@ -78,13 +78,13 @@ def test_an_address_that_is_not_there_is_a_friendly_404(gateway: Gateway, target
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "BREW"])
-def test_a_method_that_a_page_has_not_is_refused(gateway: Gateway, method: str) -> None:
+def test_a_method_that_a_page_has_not_is_refused(standing: Gateway, method: str) -> None:
     for target in ("/", "/cart", "/products/mug", "/no/such", "/health", "/static/x"):
-        answer = send(gateway, method, target)
+        answer = send(standing, method, target)
         assert answer.status in (404, 405), (target, answer.status)
         assert answer.is_page
     if method != "POST":
-        assert send(gateway, method, "/checkout").status in (404, 405)
+        assert send(standing, method, "/checkout").status in (404, 405)
 
 
 def test_head_is_get_without_the_page(shop: Shop) -> None:
@@ -95,23 +95,23 @@ def test_head_is_get_without_the_page(shop: Shop) -> None:
         assert head.headers["content-type"] == full.headers["content-type"], page
 
 
-def test_a_parameter_given_twice_or_unknown(gateway: Gateway) -> None:
+def test_a_parameter_given_twice_or_unknown(standing: Gateway) -> None:
     for target in ("/?sort=price&sort=name", "/search?q=a&q=b", "/?after=a&after=b"):
-        answer = send(gateway, "GET", target)
+        answer = send(standing, "GET", target)
         assert (answer.status, "more than once" in answer.body) == (400, True)
     for target in ("/?utm_source=x&utm_source=y", "/?=", "/?&&", "/?fbclid=" + "x" * 2000, "/cart?%00"):
-        assert send(gateway, "GET", target).status == 200
+        assert send(standing, "GET", target).status == 200
 
 
 @pytest.mark.parametrize("size", [65_537, 1_000_000, 6_000_000])
-def test_a_body_that_is_too_large_is_a_413(gateway: Gateway, size: int) -> None:
+def test_a_body_that_is_too_large_is_a_413(standing: Gateway, size: int) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     for target in ("/cart/lines", "/checkout", "/cart/lines/MUG"):
-        answer = send(gateway, "POST", target, headers, b"a=" + b"x" * size)
+        answer = send(standing, "POST", target, headers, b"a=" + b"x" * size)
         assert (answer.status, answer.is_page) == (413, True)
 
 
-def test_a_form_of_another_kind_is_a_415(gateway: Gateway) -> None:
+def test_a_form_of_another_kind_is_a_415(standing: Gateway) -> None:
     for kind in (
         "application/json",
         "multipart/form-data; boundary=b",
@@ -120,10 +120,10 @@ def test_a_form_of_another_kind_is_a_415(gateway: Gateway) -> None:
         "image/png",
         "x",
     ):
-        answer = send(gateway, "POST", "/cart/lines", {"Content-Type": kind}, b"sku=MUG&quantity=1")
+        answer = send(standing, "POST", "/cart/lines", {"Content-Type": kind}, b"sku=MUG&quantity=1")
         assert (answer.status, answer.is_page) == (415, True)
     kind = "Application/X-WWW-Form-URLencoded; charset=UTF-8"
-    assert send(gateway, "POST", "/cart/lines", {"Content-Type": kind}, b"sku=NO&quantity=1").status == 404
+    assert send(standing, "POST", "/cart/lines", {"Content-Type": kind}, b"sku=NO&quantity=1").status == 404
 
 
 # -- the shop's own address -------------------------------------------------------------------------------
@@ -139,10 +139,10 @@ def test_the_host_header_does_not_matter(shop: Shop) -> None:
             assert (answer.status, "evil.example" in answer.body) == (200, False)
 
 
-def test_a_page_kept_for_one_address_is_not_shown_at_another(gateway: Gateway, setting: Any) -> None:
+def test_a_page_kept_for_one_address_is_not_shown_at_another(standing: Gateway, setting: Any) -> None:
     setting(public_url=None)
-    first = send(gateway, "GET", "/sitemap.xml", {"Host": "one.example"})
-    second = send(gateway, "GET", "/sitemap.xml", {"Host": "two.example"})
+    first = send(standing, "GET", "/sitemap.xml", {"Host": "one.example"})
+    second = send(standing, "GET", "/sitemap.xml", {"Host": "two.example"})
     assert "https://one.example/" in first.body
     assert "one.example" not in second.body
 
@@ -189,8 +189,8 @@ def assert_all_below(body: str) -> None:
     assert [address for address in found if not re.match(r"/api(/|$)", address)] == []
 
 
-def test_static_files_answer_below_a_stages_path(gateway: Gateway, setting: Any) -> None:
+def test_static_files_answer_below_a_stages_path(standing: Gateway, setting: Any) -> None:
     setting(public_url="http://127.0.0.1:8000/api")
-    staged = Gateway(gateway.app, prefix="/api")
+    staged = Gateway(standing.app, prefix="/api")
     for address in set(re.findall(r'"(/api/static/[^"]+)"', send(staged, "GET", "/api/cart").body)):
         assert send(staged, "GET", address).status == 200

@@ -34,29 +34,31 @@ def headers_of(site: str | None, origin: str | None) -> dict[str, str]:
     return {name: value for name, value in headers.items() if value is not None}
 
 
-def test_every_change_from_elsewhere_is_refused(gateway: Gateway, setting: Any) -> None:
+def test_every_change_from_elsewhere_is_refused(standing: Gateway, setting: Any) -> None:
     setting(public_url=OWN + "/api")
     for method, site, origin in product(CHANGING, SITES, ORIGINS):
-        answer = send(gateway, method, "/cart/lines", headers_of(site, origin))
+        answer = send(standing, method, "/cart/lines", headers_of(site, origin))
         assert (answer.status != 403) == expected(site, origin), (method, site, origin, answer.status)
         assert answer.is_page
 
 
-def test_reading_is_never_guarded(gateway: Gateway) -> None:
+def test_reading_is_never_guarded(standing: Gateway) -> None:
     for method, site, origin in product(("GET", "HEAD"), SITES, ORIGINS):
-        assert send(gateway, method, "/cart", headers_of(site, origin)).status == 200
+        assert send(standing, method, "/cart", headers_of(site, origin)).status == 200
 
 
-def test_where_the_address_comes_from_the_request_so_does_the_origin(gateway: Gateway, setting: Any) -> None:
+def test_where_the_address_comes_from_the_request_so_does_the_origin(standing: Gateway, setting: Any) -> None:
     setting(public_url=None)
-    answer = send(gateway, "POST", "/cart/lines", {"Host": "abc.example", "Origin": "https://abc.example"})
+    answer = send(standing, "POST", "/cart/lines", {"Host": "abc.example", "Origin": "https://abc.example"})
     assert answer.status == 415
-    assert send(gateway, "POST", "/cart/lines", {"Host": "abc.example", "Origin": OWN}).status == 403
+    assert send(standing, "POST", "/cart/lines", {"Host": "abc.example", "Origin": OWN}).status == 403
 
 
-def test_paypals_notifications_are_exempt_and_nothing_else_is(gateway: Gateway) -> None:
+def test_paypals_notifications_are_exempt_and_nothing_else_is(standing: Gateway) -> None:
     foreign = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
-    assert send(gateway, "POST", "/webhooks/paypal", foreign, b"{}").status == 400  # its signature is missing
+    assert (
+        send(standing, "POST", "/webhooks/paypal", foreign, b"{}").status == 400
+    )  # its signature is missing
     for path in (
         "/webhooks/paypal/x",
         "/webhooks/other",
@@ -64,7 +66,7 @@ def test_paypals_notifications_are_exempt_and_nothing_else_is(gateway: Gateway) 
         "/checkout",
         "/orders/" + "0" * 32 + "/payment",
     ):
-        assert send(gateway, "POST", path, foreign).status == 403, path
+        assert send(standing, "POST", path, foreign).status == 403, path
 
 
 def test_a_page_of_another_site_changes_nothing_though_it_has_the_cookie(shop: Shop) -> None:

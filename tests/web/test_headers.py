@@ -42,8 +42,8 @@ def answers(gateway: Gateway) -> dict[str, Raw]:
     return found
 
 
-def test_every_kind_of_answer_is_protected(gateway: Gateway) -> None:
-    found = answers(gateway)
+def test_every_kind_of_answer_is_protected(standing: Gateway) -> None:
+    found = answers(standing)
     expected = {
         "page": 200,
         "cart": 200,
@@ -69,20 +69,20 @@ def test_every_kind_of_answer_is_protected(gateway: Gateway) -> None:
 
 
 def test_the_policy_names_where_pictures_lie_and_where_a_post_is_led_on(
-    gateway: Gateway, setting: Any
+    standing: Gateway, setting: Any
 ) -> None:
     setting(media_url="https://media.example:8443/shop", paypal_web_url="https://www.paypal.com")
-    policy = policy_of(send(gateway, "GET", "/health"))
+    policy = policy_of(send(standing, "GET", "/health"))
     assert policy["img-src"] == {"'self'", "https://media.example:8443"}
     assert policy["form-action"] == {"'self'", "https://www.paypal.com"}
     setting(media_url="")
-    assert policy_of(send(gateway, "GET", "/health"))["img-src"] == {"'self'"}
+    assert policy_of(send(standing, "GET", "/health"))["img-src"] == {"'self'"}
 
 
-def test_browsers_keep_to_https_once_the_shop_is_there(gateway: Gateway, setting: Any) -> None:
-    assert "strict-transport-security" not in send(gateway, "GET", "/health").headers
+def test_browsers_keep_to_https_once_the_shop_is_there(standing: Gateway, setting: Any) -> None:
+    assert "strict-transport-security" not in send(standing, "GET", "/health").headers
     setting(public_url="https://shop.example")
-    assert "max-age=31536000" in send(gateway, "GET", "/health").headers["strict-transport-security"]
+    assert "max-age=31536000" in send(standing, "GET", "/health").headers["strict-transport-security"]
 
 
 def test_no_page_has_scripts_or_styles_inside(shop: Shop) -> None:
@@ -110,13 +110,13 @@ def test_a_header_that_holds_what_none_may_is_never_sent(shop: Shop, end: str) -
 @pytest.mark.parametrize(
     "junk", ["%0d%0aSet-Cookie:%20a=b", "%0aX:y", "%00", "%E2%80%A8", "%C0%8A", "é", "%5cevil.example"]
 )
-def test_what_is_asked_for_never_gets_into_a_header(gateway: Gateway, junk: str) -> None:
+def test_what_is_asked_for_never_gets_into_a_header(standing: Gateway, junk: str) -> None:
     for target in (
         f"/products/{junk}", f"/categories/{junk}", f"/orders/{junk}", f"/static/{junk}", f"/pages/{junk}", f"/{junk}",
         f"/search?q={junk}", f"/?sort={junk}", f"/?after={junk}",
         f"/payments/paypal/return?token={junk}", f"/payments/paypal/cancel?token={junk}",
     ):  # fmt: skip
-        answer = send(gateway, "GET", target)
+        answer = send(standing, "GET", target)
         assert answer.status in (200, 400, 404), (target, answer.status)
         assert "set-cookie" not in answer.headers
         assert "location" not in answer.headers
