@@ -66,7 +66,7 @@ def _cart_page(request: Request, session: Session, problem: str | None = None, s
     body = render(
         "cart/cart.html",
         lines=[_view(line) for line in lines],
-        items_total=sum(line.total for line in lines),
+        items_total=sum(line.total for line in lines if line.most),
         shipping_hint=shipping_hint(),
         can_checkout=bool(lines) and all(line.sellable for line in lines),
         status=_said(request, lines),
@@ -106,7 +106,7 @@ def shipping_hint() -> str:
     free = (
         f", free from {money.spoken(zone.free_from, settings.currency)}" if zone.free_from is not None else ""
     )
-    return f"Shipping to {zone.name} {rate}{free}."
+    return f"Shipping ({zone.name}) {rate}{free}."
 
 
 def say(what: str) -> str:

@@ -163,10 +163,10 @@ def _what_is_missing(line: CartLine) -> str:
 def _why_changed(totals: Totals, shown: int | None) -> str:
     amount = money.spoken(totals.total, settings.currency)
     if shown is not None and shown - totals.items in {0, *(zone.rate for zone in settings.shop.zones)}:
-        return f"With shipping to {totals.shipping_name}, the total is now {amount}. Please look at it and confirm."
+        return f"With shipping ({totals.shipping_name}), the total is now {amount}. Please look at it and confirm."
     return (
         f"The total has changed since this page was made: it is now {amount}, "
-        f"of which shipping to {totals.shipping_name} is {money.spoken(totals.shipping, settings.currency)}. "
+        f"of which shipping ({totals.shipping_name}) is {money.spoken(totals.shipping, settings.currency)}. "
         "Please look at it and confirm."
     )
 

@@ -4,6 +4,8 @@ import re
 
 from chalice.app import Request, Response
 
+from chalicelib.cart import sessions
+from chalicelib.cart.sessions import Session
 from chalicelib.errors import NotFound
 from chalicelib.orders import states
 from chalicelib.orders.models import Order
@@ -25,12 +27,16 @@ def find_order(order_id: str) -> Order:
 @routes.get("/orders/{order_id}")
 def show(request: Request, order_id: str) -> Response:
     """Show the customer their order."""
-    return order_page(find_order(order_id))
+    order = find_order(order_id)
+    return order_page(order, session=_own_session(request, order))
 
 
-def order_page(order: Order, *, message: str | None = None, status: int = 200) -> Response:
-    """Make the order's page."""
+def order_page(
+    order: Order, *, session: Session | None = None, message: str | None = None, status: int = 200
+) -> Response:
+    """Make the order's page. With the session it was placed from, the badge tells what is left in the cart."""
     words = words_for(order)
+    badge = {} if session is None else {"cart_count": session.pieces}
     body = render(
         "orders/order.html",
         order=order_view(order),
@@ -42,5 +48,14 @@ def order_page(order: Order, *, message: str | None = None, status: int = 200) -
         refresh=order.state == states.CAPTURING,
         timeline=timeline_of(order),
         message=message,
+        **badge,
     )
-    return page(body, status)
+    return page(body, status, None if session is None else session.cookies())
+
+
+def _own_session(request: Request, order: Order) -> Session | None:
+    """Load the visitor's session where it placed this order and the order is paid: its cart was emptied meanwhile."""
+    session_id = sessions.session_id_of(request)
+    if order.paid_at is None or session_id is None or sessions.key_of(session_id) != order.cart:
+        return None
+    return sessions.load(request)

@@ -166,7 +166,7 @@ def test_another_country_brings_its_shipping_and_is_asked_about(shop: Shop) -> N
     shopper = shop.shopper_with(MUG=1)
     answer = shop.place(shopper, country="FR")
     assert_asks_again(answer, "28.40")
-    assert "With shipping to European Union, the total is now €28.40." in answer.text
+    assert "With shipping (European Union), the total is now €28.40." in answer.text
     assert '<option value="FR" selected>' in answer.body
     form = {**CUSTOMER, "country": "FR", "total": "28.40"}
     assert token_of(shopper.post("/checkout", form))

@@ -7,12 +7,15 @@ from tests.shop import Shop, order_id_of, token_of
 
 
 def test_a_shopper_who_paid_and_closed_the_tab_gets_their_order(shop: Shop) -> None:
-    _, token = shop.placed()
+    shopper, token = shop.placed()
     shop.paypal.approve(token)
     with shop.later(minutes=6):
         shop.reconcile()
     (order,) = shop.orders()
     assert order.state == "paid"
+    assert shopper.jar["cart_count"] == "1"
+    shopper.get(f"/orders/{order.id}")
+    assert shopper.jar["cart_count"] == "0"
     assert shop.mails() == ["merchant", "paid"]
 
 
