@@ -1,5 +1,6 @@
 """What every table shares: one connection, transactions that say who refused, and reads of many items at once."""
 
+import json
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -71,11 +72,21 @@ class Table(Model):
         connection = super()._get_connection()
         if Table._shared is None:
             Table._shared = connection.connection
+            Table._shared.client.meta.events.register("before-parse.dynamodb", _parse_plainly)
         if connection.connection is not Table._shared:
             if connection.table_name not in Table._shared._tables:  # two models may share a table
                 Table._shared.add_meta_table(connection.get_meta_table())
             connection.connection = Table._shared
         return connection
+
+
+def _parse_plainly(
+    response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
+) -> None:
+    """Read DynamoDB's JSON as it is: no table holds binary values, which alone would need botocore's slow walk."""
+    if response_dict["status_code"] == 200:
+        customized_response_dict.update(json.loads(response_dict["body"]))
+        response_dict["body"] = b"{}"
 
 
 def table_name(name: str) -> str:

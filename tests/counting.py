@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 from chalicelib.catalog.models import Product
 from chalicelib.storage import shared_connection
@@ -25,8 +26,5 @@ def counted_calls() -> Iterator[Counter[str]]:
         calls[operation] += 1
         return ask(operation, arguments)
 
-    client._make_api_call = counted
-    try:
+    with mock.patch.object(client, "_make_api_call", counted):
         yield calls
-    finally:
-        client._make_api_call = ask

@@ -126,6 +126,7 @@ def test_a_request_ends_before_api_gateway_gives_up(template: Template) -> None:
     timeouts = {name: function["Timeout"] for name, function in functions(template).items()}
     assert timeouts.pop("APIHandler") == 29
     assert timeouts.pop("ExportBooks") == 900
+    assert timeouts.pop("ReconcilePayments") == 280, "less than its round of five minutes"
     assert set(timeouts.values()) == {60}
 
 

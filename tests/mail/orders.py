@@ -58,7 +58,9 @@ def _do(order: Order, transaction: Transaction, action: str, capture: str) -> bo
         case "pay":
             order.mark_paid(capture, transaction)
         case "decline":
-            order.mark_unpaid(capture, tell=True)
+            order.mark_unpaid()
+            order.mark_declined()
+            order.owe_mail("failed", capture)
             order.reserved = False
         case "die":
             order.approved = True
