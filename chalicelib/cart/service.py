@@ -105,6 +105,14 @@ def look(session: Session) -> list[CartLine]:
     return lines
 
 
+def hold(key: str, order_id: str, until: int) -> None:
+    """Count what the cart's own order reserved anew as the shopper's, till then. A cart with another order is left."""
+    try:
+        Cart(key).update([Cart.held_until.set(until)], condition=Cart.order == order_id)
+    except UpdateError:
+        return  # the reservation stands all the same: only the cart's page would say that others have the pieces
+
+
 def _cart_line(cart: Cart, sku: str, line: Mapping[str, Any], offer: Offer | None) -> CartLine:
     quantity, seen = int(line["quantity"]), line.get("price")
     available = offer.available + cart.pieces_held(sku) if offer else 0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib import clock, money
+from chalicelib.cart import service as carts
 from chalicelib.config import settings
 from chalicelib.errors import Conflict, OutOfStock
 from chalicelib.mail import outbox
@@ -59,11 +60,14 @@ def _with_reservation(order: Order) -> Order:
         return True
 
     try:
-        return change(order.id, action)
+        order = change(order.id, action)
     except Refused as refused:
         raise OutOfStock(
             "While the order waited, others bought what was in it. Nothing was charged; please order again."
         ) from refused
+    if order.cart is not None:
+        carts.hold(order.cart, order.id, int(order.reserved_until))
+    return order
 
 
 def _living_attempt(order: Order) -> PayPalOrder | None:

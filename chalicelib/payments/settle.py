@@ -188,9 +188,7 @@ def _give_back(order: Order, capture: Capture, wrong: str, transaction: Transact
     order.want_refund(clock.new_id(), capture.id, capture.money.amount, capture.money.currency, wrong)
     order.point_at(capture.id, transaction)
     order.raise_issue(wrong, capture.id)
-    if _is_about(order, capture):
-        order.mark_unpaid()
-        order.end_attempt()
+    _let_go(order, capture)
     if wrong == "sold out" and order.state == states.AWAITING:
         order.approved = True
         order.expire("sold out", transaction)
@@ -201,10 +199,17 @@ def _refuse_payee(order: Order, capture: Capture) -> bool:
     if any((issue["kind"], issue["detail"]) == (WRONG_PAYEE, capture.id) for issue in order.issues):
         return False
     order.raise_issue(WRONG_PAYEE, capture.id)
-    if _is_about(order, capture):
-        order.mark_unpaid()
-        order.end_attempt()
+    _let_go(order, capture)
     return True
+
+
+def _let_go(order: Order, capture: Capture) -> None:
+    """Let an unpaid order be paid by a new attempt: this one is used up at PayPal."""
+    about = _is_about(order, capture)
+    if about:
+        order.mark_unpaid()
+    if about or (order.state == states.AWAITING and capture.order_id == order.paypal_id):
+        order.end_attempt()
 
 
 def _is_about(order: Order, capture: Capture) -> bool:
@@ -219,6 +224,8 @@ def _settle_pending(
 ) -> bool:
     if order.state not in (states.AWAITING, states.CAPTURING):
         return False  # pending already, or settled: a late PENDING never downgrades
+    if order.state == states.CAPTURING and not _is_about(order, capture):
+        return False
     if order.state == states.AWAITING:
         order.take_up(clock.new_id())
         if not order.reserved and circumstances.in_stock:

@@ -110,6 +110,16 @@ def test_a_fallen_reservation_is_taken_again_when_the_shopper_pays_late(shop: Sh
     assert shop.stock("BOWL") == 0
 
 
+def test_paying_again_after_the_hour_holds_the_pieces_for_the_shopper_anew(shop: Shop) -> None:
+    shopper, _token = shop.placed(BOWL=1)
+    (order,) = shop.orders()
+    with shop.later(minutes=70):
+        shop.reconcile()
+        shopper.post(f"/orders/{order.id}/payment")
+        assert shop.stock("BOWL") == 0
+        assert "sold out" not in shopper.get("/cart").text
+
+
 def test_late_payment_for_what_others_bought_is_refused_uncaptured(shop: Shop) -> None:
     shopper, token = shop.placed(BOWL=1)
     with shop.later(minutes=70):
@@ -318,3 +328,23 @@ def test_a_shopper_who_begins_anew_while_the_reconciler_looks_is_not_expired(sho
         reconcile.expire(order.id, attempts=1)
     assert again != token
     assert shop.order(order.id).state == "awaiting"
+
+
+def test_a_wrong_amount_found_late_lets_the_order_be_paid_by_a_new_attempt(shop: Shop) -> None:
+    from chalicelib.payments import paypal
+
+    shopper, token = shop.placed()
+    (order,) = shop.orders()
+    shop.paypal.next_capture("completed", value="1.00")
+    shop.paypal.approve(token)
+    paypal.capture_order(token, "somebody:else")
+    again = token_of(shopper.post(f"/orders/{order.id}/payment")) if _settled(shop, order.id) else ""
+    assert again != token
+    shop.come_back(shopper, again)
+    assert shop.order(order.id).state == "paid"
+
+
+def _settled(shop: Shop, order_id: str) -> bool:
+    with shop.later(minutes=6):
+        shop.reconcile()
+    return bool(shop.order(order_id).issues)
