@@ -24,8 +24,8 @@ DESK: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 MAIL_SECONDS = 30
 CUSTOMER = {
-    "Name": "Jane Doe",
-    "E-mail": "jane@example.com",
+    "Name": "Test Customer",
+    "E-mail": "customer@example.com",
     "Street and number": "Marktplatz 4",
     "Postal code": "10115",
     "City": "Berlin",

@@ -172,7 +172,7 @@ def _examples() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         Line("CUP-WHITE", "cup", "Cup, thrown by hand", {"Colour": "White"}, 1, 1900, "19"),
     ]
     customer = {
-        "name": "Ada Lovelace",
+        "name": "Test Customer",
         "email": "ada.lovelace@example.com",
         "address": "12 St James's Square",
         "postal_code": "SW1Y 4JH",

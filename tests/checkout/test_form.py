@@ -106,8 +106,8 @@ def test_the_summary_takes_the_focus(standing_shop: Shop) -> None:
 def test_nothing_that_was_typed_is_lost(standing_shop: Shop) -> None:
     typed = {
         **ALL,
-        "name": 'Zoë "O\'Hara" <b>&amp;</b>',
-        "email": "zoë@nowhere",
+        "name": 'Tést "O\'Hara" <b>&amp;</b>',
+        "email": "tést@nowhere",
         "city": "x" * 101,
         "country": "FR",
     }

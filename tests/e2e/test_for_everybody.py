@@ -216,12 +216,12 @@ def test_the_mailbox(visitor: Visitor, mailbox: Mailbox) -> None:
     visitor.page.goto(mailbox.url)
     check(visitor)
     mail = email.message.EmailMessage()
-    mail["From"], mail["To"], mail["Subject"] = "shop@example.com", "zoe@example.org", "Your order is paid"
+    mail["From"], mail["To"], mail["Subject"] = "shop@example.com", "test@example.org", "Your order is paid"
     mail.set_content("Thank you.\n")
     mail.add_alternative(
         "<!doctype html><html lang=en><title>Mail</title><h1>Thank you</h1></html>", subtype="html"
     )
-    kept = mailbox.store.add(mail.as_bytes(), ["zoe@example.org"])
+    kept = mailbox.store.add(mail.as_bytes(), ["test@example.org"])
     for view in ("html", "text", "headers", "raw"):
         visitor.page.goto(f"{mailbox.url}/messages/{kept.id}?view={view}")
         check(visitor)

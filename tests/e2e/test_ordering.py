@@ -71,7 +71,7 @@ def test_the_total_with_shipping_elsewhere_is_shown_before_it_is_paid(visitor: V
     expect(visitor.page.get_by_role("alert")).to_be_focused()
     visitor.is_told("now €28.40")
     assert shop.orders() == []
-    visitor.button("Accept new total and pay with PayPal · €28.40").click()
+    visitor.button("Accept new total and pay €28.40 with PayPal").click()
     visitor.is_at_paypal()
     visitor.button("Pay 28.40 EUR now").click()
     visitor.reads(THANKS)

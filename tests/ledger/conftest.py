@@ -20,7 +20,7 @@ from infra.local.cloud import LocalCloud
 
 TEA = Line("TEA-G", "tea", "Green tea", {"Size": "Large", "Colour": "Moss"}, 2, 1290, "7")
 CUP = Line("CUP", "cup", "Cup", {}, 1, 500, "19")
-ADA = {"name": "Ada Lovelace", "email": "ada@example.com", "country": "GB"}
+CUSTOMER = {"name": "Test Customer", "email": "test@example.com", "country": "GB"}
 
 
 class Ledger:
@@ -33,7 +33,7 @@ class Ledger:
         """Place an order."""
         order = new_order(
             lines=list(lines or (TEA, CUP)),
-            customer=customer or ADA,
+            customer=customer or CUSTOMER,
             shipping=490,
             taxes={"7": 169, "19": 158},
             cart="c" * 64,

@@ -40,7 +40,7 @@ def add_note():
 def send_mail():
     boto3.client("sesv2").send_email(
         FromEmailAddress="shop@example.com",
-        Destination={"ToAddresses": ["zoe@example.org"]},
+        Destination={"ToAddresses": ["test@example.org"]},
         Content={"Simple": {"Subject": {"Data": "Hello"}, "Body": {"Text": {"Data": "Hello"}}}},
     )
 

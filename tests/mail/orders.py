@@ -8,9 +8,9 @@ from chalicelib.orders.models import Line, Order, change, new_order
 from chalicelib.storage import Transaction
 
 CAPTURE = "5AB12345CD678901E"
-ZOE = {
-    "name": "Zoë Müller",
-    "email": "zoe@example.org",
+CUSTOMER = {
+    "name": "Tést Käufer",
+    "email": "test@example.org",
     "address": "Lange Straße 12",
     "address2": "Hinterhaus",
     "postal_code": "10115",
@@ -28,7 +28,7 @@ def placed(*lines: Line, **customer: str) -> Order:
     lines = lines or (TEA, POT)
     order = new_order(
         lines=list(lines),
-        customer=ZOE | customer,
+        customer=CUSTOMER | customer,
         shipping=490,
         taxes=money.tax_by_rate([*((line.total, line.tax_rate) for line in lines), (490, "19")]),
         cart="cart",

@@ -113,4 +113,4 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _error(code: str) -> bytes:
-    return json.dumps({"message": "zoe@example.org is not liked", "name": code}).encode()
+    return json.dumps({"message": "test@example.org is not liked", "name": code}).encode()

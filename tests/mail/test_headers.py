@@ -15,7 +15,7 @@ from tests.mail.post_office import PostOffice
 from tests.mail.test_outbox import deliver
 
 NAMES = [
-    "Zoë Müller",
+    "Tést Käufer",
     "Smith, John",
     'Anna "Annie" O\'Hara',
     "back\\slash",
@@ -50,52 +50,52 @@ def only_address(header: str) -> Any:
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:20])
 def test_a_name_stays_a_name(name: str) -> None:
-    header = with_name(name, "zoe@example.org")
+    header = with_name(name, "test@example.org")
 
     assert header.isascii()
     assert header.isprintable()
     address = only_address(header)
-    assert address.addr_spec == "zoe@example.org"
+    assert address.addr_spec == "test@example.org"
     # Python's parser keeps the space between two encoded words, which RFC 2047 drops.
     assert address.display_name.replace(" ", "") == one_line(name)[:100].replace(" ", "")
 
 
 @given(st.text(max_size=200))
 def test_any_name_stays_one_name_and_one_address(name: str) -> None:
-    header = with_name(name, "zoe@example.org")
+    header = with_name(name, "test@example.org")
 
     assert header.isascii()
     assert header.isprintable()
-    assert only_address(header).addr_spec == "zoe@example.org"
+    assert only_address(header).addr_spec == "test@example.org"
 
 
 @pytest.mark.parametrize("name", ["ü" * 200, "🙂" * 100], ids=["umlauts", "faces"])
 def test_encoded_words_keep_to_their_75_letters(name: str) -> None:
-    assert all(len(word) <= 75 for word in with_name(name, "zoe@example.org").split(" "))
+    assert all(len(word) <= 75 for word in with_name(name, "test@example.org").split(" "))
 
 
 @pytest.mark.parametrize(
     "address",
     [
         "",
-        "zoe",
+        "test",
         "@example.org",
-        "zoe@",
-        "zoe@localhost",
-        "zoe@example.org, eve@example.org",
-        "zoe@example.org\r\nBcc: eve@example.org",
-        "zoe@example.org\u2028eve@example.org",
-        "Zoe <zoe@example.org>",
-        "zoe eve@example.org",
-        '"zoe"@example.org',
-        "zoë@example.org",
-        "zoe@exa mple.org",
-        "zoe@-..org",
-        "zoe@" + "a" * 64 + ".org",
+        "test@",
+        "test@localhost",
+        "test@example.org, eve@example.org",
+        "test@example.org\r\nBcc: eve@example.org",
+        "test@example.org\u2028eve@example.org",
+        "Test <test@example.org>",
+        "test eve@example.org",
+        '"test"@example.org',
+        "tést@example.org",
+        "test@exa mple.org",
+        "test@-..org",
+        "test@" + "a" * 64 + ".org",
         "z" * 65 + "@example.org",
-        "zoe@" + "a." * 140 + "org",
-        "zoe@example.org>",
-        "zoe@[127.0.0.1]",
+        "test@" + "a." * 140 + "org",
+        "test@example.org>",
+        "test@[127.0.0.1]",
     ],
 )
 def test_what_is_no_address_is_not_written_to(address: str) -> None:
@@ -105,7 +105,7 @@ def test_what_is_no_address_is_not_written_to(address: str) -> None:
 
 
 def test_a_domain_in_other_letters_is_written_in_ascii() -> None:
-    assert bare("zoe@bücher.example") == "zoe@xn--bcher-kva.example"
+    assert bare("test@bücher.example") == "test@xn--bcher-kva.example"
 
 
 @pytest.mark.parametrize("name", [NAMES[0], NAMES[1], NAMES[6], NAMES[7]], ids=ascii)
@@ -115,13 +115,13 @@ def test_ses_is_given_one_recipient_and_one_line_a_header(post: PostOffice, name
     for entry in order.emails_due:
         assert deliver(order, entry)
 
-    to_customer = next(mail for mail in post.taken if "zoe@" in mail["Destination"]["ToAddresses"][0])
+    to_customer = next(mail for mail in post.taken if "test@" in mail["Destination"]["ToAddresses"][0])
     to_merchant = next(mail for mail in post.taken if mail is not to_customer)
     assert to_customer["Destination"].keys() == {"ToAddresses"}
-    assert only_address(to_customer["Destination"]["ToAddresses"][0]).addr_spec == "zoe@example.org"
+    assert only_address(to_customer["Destination"]["ToAddresses"][0]).addr_spec == "test@example.org"
     assert only_address(to_customer["ReplyToAddresses"][0]).addr_spec == "shop@example.com"
     assert only_address(to_merchant["Destination"]["ToAddresses"][0]).addr_spec == "orders@example.com"
-    assert only_address(to_merchant["ReplyToAddresses"][0]).addr_spec == "zoe@example.org"
+    assert only_address(to_merchant["ReplyToAddresses"][0]).addr_spec == "test@example.org"
     for mail in post.taken:
         assert only_address(mail["FromEmailAddress"]).addr_spec == "shop@example.com"
         subject = mail["Content"]["Simple"]["Subject"]["Data"]
@@ -145,7 +145,7 @@ def test_a_shops_name_in_other_letters_is_encoded(post: PostOffice, setting: Any
 
 
 def test_a_customer_nobody_can_write_to_does_not_keep_the_merchant_uninformed(post: PostOffice) -> None:
-    order = orders.paid(email="zoë@example.org")
+    order = orders.paid(email="tést@example.org")
     body = '{"order": "%s", "entry": "%s"}'
 
     answer = send.send_order_emails(
@@ -155,4 +155,4 @@ def test_a_customer_nobody_can_write_to_does_not_keep_the_merchant_uninformed(po
     assert answer == {"batchItemFailures": [{"itemIdentifier": f"paid#{orders.CAPTURE}"}]}
     (mail,) = post.taken
     assert mail.get("ReplyToAddresses", []) == []
-    assert "zoë@example.org" in mail["Content"]["Simple"]["Body"]["Text"]["Data"]
+    assert "tést@example.org" in mail["Content"]["Simple"]["Body"]["Text"]["Data"]

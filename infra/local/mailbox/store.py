@@ -50,6 +50,12 @@ class Mail:
             received_at=received.isoformat(timespec="milliseconds"),
         )
 
+    @property
+    def start(self) -> str:
+        """Return how the text begins, without the lines that are drawn in it."""
+        lines = (line.strip() for line in self.text.splitlines())
+        return " ".join(line for line in lines if any(char.isalnum() for char in line))[:120]
+
     def to_json(self) -> dict[str, Any]:
         """Return what the API tells of it."""
         fields = asdict(self)
