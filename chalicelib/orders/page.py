@@ -32,7 +32,15 @@ class Words:
 def words_for(order: Order) -> Words:
     """Tell a customer where their order stands."""
     email = order.customer.get("email", "you")
-    if order.booked and order.state in (states.AWAITING, states.CANCELLED, states.EXPIRED):
+    unpaid = order.state in (states.AWAITING, states.CANCELLED, states.EXPIRED)
+    if unpaid and any(issue["kind"] == "wrong payee" for issue in order.issues):
+        return Words(
+            "Your payment did not reach us",
+            "PayPal tells of a payment for this order that went to somebody else. We are looking into it.",
+            f"Please do not pay again for now, and write to {settings.shop.email}.",
+            "bad",
+        )
+    if unpaid and order.booked:
         return _words_for_money_that_goes_back(order)
     if order.state == states.AWAITING:
         return _words_for_awaiting(order)

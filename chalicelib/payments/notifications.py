@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from chalicelib.orders import states
@@ -76,7 +75,8 @@ def _look_soon(message: Mapping[str, str]) -> None:
     order_id = Order.find(f"paypal#{message['order']}") if "order" in message else None
     if order_id is None:
         return
-    approved_at = _approved_at(message) if Order.fetch(order_id).declined else None
+    declined = Order.fetch(order_id).declined
+    approved_at = paypal.approved_at(paypal.get_event(message["event"])) if declined else None
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.state != states.AWAITING:
@@ -85,14 +85,6 @@ def _look_soon(message: Mapping[str, str]) -> None:
         return order.look_within(2 * EVERY_ROUND) or approved_again
 
     change(order_id, action)
-
-
-def _approved_at(message: Mapping[str, str]) -> datetime | None:
-    """Ask PayPal when the shopper approved; None for an event of another kind."""
-    event = paypal.get_event(message["event"])
-    if event.get("event_type") != "CHECKOUT.ORDER.APPROVED":
-        return None
-    return datetime.fromisoformat(str(event["create_time"]))
 
 
 def _note_dispute(event_id: str) -> None:

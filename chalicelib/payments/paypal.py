@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -265,6 +266,14 @@ def _refund(answer: Mapping[str, Any], capture_id: str | None) -> Refund:
             at=str(answer.get("update_time") or answer.get("create_time") or ""),
             capture_id=_linked(answer, "captures") or capture_id,
         )
+
+
+def approved_at(event: Mapping[str, Any]) -> datetime | None:
+    """Tell when a shopper approved, from PayPal's own event; None for an event of another kind."""
+    if event.get("event_type") != "CHECKOUT.ORDER.APPROVED":
+        return None
+    with _understanding("an event"):
+        return datetime.fromisoformat(event["create_time"])
 
 
 def reversal_of(event: Mapping[str, Any]) -> Reversal:

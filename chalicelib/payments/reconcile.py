@@ -178,18 +178,30 @@ def _drop_reservation(order_id: str) -> None:
 
 
 def _look_a_last_time(order: Order) -> None:
-    """Ask for every attempt of a closed order whether money was taken after all: then it is booked and given back."""
+    """Ask for every attempt of a closed order whether money was taken after all: then it is booked and given back.
+
+    While a payment is pending there, it is looked at again.
+    """
+    pending = False
     for attempt in order.attempts:
         try:
-            settle_paypal_order(order.id, paypal.get_order(attempt["id"]))
+            seen = paypal.get_order(attempt["id"])
         except PayPalGone:
             continue
+        settle_paypal_order(order.id, seen)
+        pending = pending or any(capture.status == "PENDING" for capture in seen.captures)
+    if not pending:
+        _rest(order.id)
 
+
+def _rest(order_id: str) -> None:
     def action(order: Order, transaction: Transaction) -> bool:
+        if not order.check_due:
+            return False
         order.rest()
         return True
 
-    change(order.id, action)
+    change(order_id, action)
 
 
 # -- refunds ----------------------------------------------------------------------------------------------

@@ -235,6 +235,7 @@ def test_money_paid_to_somebody_else_pays_no_order(shop: Shop) -> None:
     assert [entry["kind"] for entry in order.issues] == ["wrong payee"]
     assert shop.ledger() == []
     assert order.open_refunds() == {}
+    assert "did not reach us" in shop.shopper().get(f"/orders/{order.id}").text
 
 
 def test_a_used_or_unknown_token(shop: Shop) -> None:

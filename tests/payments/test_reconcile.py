@@ -279,6 +279,25 @@ def test_money_taken_for_an_order_that_was_closed_is_found_by_the_last_look(shop
     assert sum(row.amount for row in shop.paypal.ledger()) == 0
 
 
+def test_a_payment_pending_for_a_closed_order_is_looked_at_until_it_ends(shop: Shop) -> None:
+    from chalicelib.payments import paypal
+
+    shopper, token = shop.placed(MUG=1)
+    (_order,) = shop.orders()
+    shop.place(shopper, city="Hamburg")
+    shop.paypal.slow(token)
+    (capture,) = paypal.capture_order(token, "somebody:else").captures
+    for hours in (7, 9):
+        with shop.later(hours=hours):
+            shop.reconcile()
+    shop.paypal.complete(capture.id)
+    for hours in (11, 12):
+        with shop.later(hours=hours):
+            shop.reconcile()
+    assert [row.kind for row in shop.ledger()] == ["sale", "refund"]
+    assert sum(row.amount for row in shop.paypal.ledger()) == 0
+
+
 def test_a_refund_that_fails_does_not_hold_back_the_payment_of_the_same_order(shop: Shop) -> None:
     shopper, token = shop.placed()
     shop.paypal.next_capture("completed", value="1.00")
