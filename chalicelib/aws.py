@@ -1,4 +1,4 @@
-"""Clients of S3, SQS and SES: made on first use, kept while the process lives, never patient for long."""
+"""Clients of S3, SQS, SES and SSM: made on first use, kept while the process lives, never patient for long."""
 
 import os
 import threading
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 # SES knows no request token: a retry after a lost answer is a second mail. The outbox decides when to try again.
-ATTEMPTS = {"s3": 3, "sqs": 2, "sesv2": 1}
+ATTEMPTS = {"s3": 3, "sqs": 2, "sesv2": 1, "ssm": 2}
 CONNECT_SECONDS = 2
-READ_SECONDS = {"s3": 10, "sqs": 4, "sesv2": 10}  # a customer waits for SQS
+READ_SECONDS = {"s3": 10, "sqs": 4, "sesv2": 10, "ssm": 4}  # a customer waits for SQS
 _clients: dict[str, Any] = {}
 _making = threading.Lock()  # boto3's default session is not safe to make clients with from two threads
 
@@ -23,7 +23,9 @@ def client(service: Literal["s3"]) -> "S3Client": ...
 def client(service: Literal["sqs"]) -> "SQSClient": ...
 @overload
 def client(service: Literal["sesv2"]) -> "SESV2Client": ...
-def client(service: Literal["s3", "sqs", "sesv2"]) -> Any:
+@overload
+def client(service: Literal["ssm"]) -> Any: ...
+def client(service: Literal["s3", "sqs", "sesv2", "ssm"]) -> Any:
     """Return the process's client of a service; address, region and credentials are found as boto3 finds them."""
     if service not in _clients:
         with _making:
@@ -32,7 +34,7 @@ def client(service: Literal["s3", "sqs", "sesv2"]) -> Any:
     return _clients[service]
 
 
-def _make(service: Literal["s3", "sqs", "sesv2"]) -> Any:
+def _make(service: Literal["s3", "sqs", "sesv2", "ssm"]) -> Any:
     # Imported here: 200 ms that a page without queue, mail or books does not pay.
     import boto3
     from botocore.config import Config

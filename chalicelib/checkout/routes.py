@@ -17,7 +17,7 @@ from chalicelib.errors import OutOfStock
 from chalicelib.orders.models import Order
 from chalicelib.orders.page import line_view
 from chalicelib.payments.errors import PayPalError
-from chalicelib.payments.service import start_payment
+from chalicelib.payments.service import PaymentInProgress, start_payment
 from chalicelib.storage import get
 from chalicelib.web.forms import Form, read_form
 from chalicelib.web.pages import page, redirect, render, url
@@ -57,6 +57,9 @@ def place(request: Request) -> Response:
         return _form(session, values, notice=changed.message, status=changed.status)
     except OutOfStock as refusal:
         return _form(session, values, problem=refusal.message, status=refusal.status)
+    except PaymentInProgress as refusal:
+        waiting = session.cart.order if session.cart else None
+        return _form(session, values, problem=refusal.message, waiting_order=waiting, status=refusal.status)
     return redirect(address or url(f"/orders/{order.id}"))
 
 
@@ -88,6 +91,7 @@ def _form(
     *,
     errors: dict[str, str] | None = None,
     problem: str | None = None,
+    waiting_order: str | None = None,
     notice: str | None = None,
     status: int = 200,
 ) -> Response:
@@ -98,6 +102,7 @@ def _form(
         values=values,
         errors=errors or {},
         problem=problem,
+        waiting_order=waiting_order,
         notice=notice,
         countries=settings.shop.countries,
         lines=[line_view(line) for line in lines],

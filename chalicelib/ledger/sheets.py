@@ -96,7 +96,7 @@ def order_row(order: Order) -> Row:
         *(text(customer.get(field) or "") for field in ("email", "name", "country")),
         currency,
         *(money.decimal_string(int(amount), currency) for amount in amounts),
-        text(order.paypal_id or ""),
+        text(order.paid_by or order.paypal_id or ""),
         text(order.capture or ""),
     ]
 

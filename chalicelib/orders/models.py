@@ -114,6 +114,7 @@ class Order(Table):
     declined_at = UnicodeAttribute(null=True)  # when PayPal said no to the last way of paying
     capture = UnicodeAttribute(null=True)  # the capture that paid, or is pending
     paid_at = UnicodeAttribute(null=True)
+    paid_by = UnicodeAttribute(null=True)  # PayPal's order that paid
 
     booked: UnicodeSetAttribute = UnicodeSetAttribute(
         null=True
@@ -259,10 +260,20 @@ class Order(Table):
         """Tell whether PayPal said no, and the shopper has not said yes again since."""
         return bool(self.declined_at)
 
-    def mark_declined(self) -> None:
+    def mark_declined(self, issue: str = "") -> None:
         """Note that PayPal said no to this way of paying. The shopper must say yes again before it is asked again."""
         self.declined_at = moment()
-        self.note("declined")
+        self.note("confirm again" if issue == "PAYER_ACTION_REQUIRED" else "declined", issue)
+
+    @property
+    def must_confirm(self) -> bool:
+        """Tell whether PayPal wants the shopper to confirm the payment once more, rather than to pay otherwise."""
+        noes = [entry["event"] for entry in self.history if entry["event"] in ("confirm again", "declined")]
+        return self.declined and noes[-1:] == ["confirm again"]
+
+    def has_issue(self, kind: str, detail: str | None = None) -> bool:
+        """Tell whether staff were asked to look at something already."""
+        return any(issue["kind"] == kind and detail in (None, issue["detail"]) for issue in self.issues)
 
     def approve_again(self, approved_at: datetime) -> bool:
         """Note that the shopper said yes at PayPal after a decline; False where that was before it."""
@@ -281,14 +292,15 @@ class Order(Table):
         self.owe_mail("pending", capture_id)
         self.check_due = clock.timestamp() + EVERY_ROUND
 
-    def mark_paid(self, capture_id: str, transaction: Transaction) -> None:
-        """capturing or pending → paid: the reserved pieces are sold."""
+    def mark_paid(self, capture_id: str, paypal_id: str | None, transaction: Transaction) -> None:
+        """capturing or pending → paid: the reserved pieces are sold. `paypal_id` is PayPal's order, where it is told."""
         self._move(states.PAID)
         self.claim = None
         self.reserved = False
         self.point_at(capture_id, transaction)
         self.capture = capture_id
         self.paid_at = moment()
+        self.paid_by = paypal_id or self.paypal_id
         self.check_due = None
         self.note("paid")
         self.owe_mail("paid", capture_id)

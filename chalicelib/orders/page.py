@@ -11,6 +11,7 @@ from chalicelib.orders.models import Line, Order
 TIMELINE = {
     "placed": "You placed the order.",
     "declined": "PayPal declined the payment. Nothing was charged.",
+    "confirm again": "PayPal asked for you to confirm the payment once more.",
     "pending": "PayPal is holding the payment.",
     "paid": "The payment arrived.",
     "shipped": "The parcel is on its way.",
@@ -33,7 +34,7 @@ def words_for(order: Order) -> Words:
     """Tell a customer where their order stands."""
     email = order.customer.get("email", "you")
     unpaid = order.state in (states.AWAITING, states.CANCELLED, states.EXPIRED)
-    if unpaid and any(issue["kind"] == "wrong payee" for issue in order.issues):
+    if unpaid and order.has_issue("wrong payee"):
         return Words(
             "Your payment did not reach us",
             "PayPal tells of a payment for this order that went to somebody else. We are looking into it.",
@@ -84,6 +85,13 @@ def _words_for_money_that_goes_back(order: Order) -> Words:
 
 
 def _words_for_awaiting(order: Order) -> Words:
+    if order.must_confirm:
+        return Words(
+            "PayPal asks you to confirm once more",
+            "PayPal could not finish the payment without you. Nothing was charged.",
+            "Please go back to PayPal to confirm it, or choose another way to pay there; your order is kept.",
+            "wait",
+        )
     if order.declined:
         return Words(
             "PayPal declined this payment",
@@ -140,6 +148,11 @@ def _words_for_closed(order: Order) -> Words:
         "If you still want the things, please order again.",
         "bad",
     )
+
+
+def can_pay(order: Order) -> bool:
+    """Tell whether the page offers to pay: not while a payment of this order is missing."""
+    return order.state == states.AWAITING and not order.has_issue("wrong payee")
 
 
 def line_view(line: Line) -> dict[str, Any]:

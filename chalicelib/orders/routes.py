@@ -9,7 +9,7 @@ from chalicelib.cart.sessions import Session
 from chalicelib.errors import NotFound
 from chalicelib.orders import states
 from chalicelib.orders.models import Order
-from chalicelib.orders.page import order_view, timeline_of, words_for
+from chalicelib.orders.page import can_pay, order_view, timeline_of, words_for
 from chalicelib.web.pages import page, render
 from chalicelib.web.routing import Routes
 
@@ -44,7 +44,7 @@ def order_page(
         explanation=words.explanation,
         next_steps=words.next_steps,
         tone=words.tone,
-        can_pay=order.state == states.AWAITING,
+        can_pay=can_pay(order),
         refresh=order.state == states.CAPTURING,
         timeline=timeline_of(order),
         message=message,

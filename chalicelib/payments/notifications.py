@@ -101,7 +101,7 @@ def _note_dispute(event_id: str) -> None:
 
 def _raise_once(order_id: str, kind: str, detail: str) -> None:
     def action(order: Order, transaction: Transaction) -> bool:
-        if any((issue["kind"], issue["detail"]) == (kind, detail) for issue in order.issues):
+        if order.has_issue(kind, detail):
             return False
         order.raise_issue(kind, detail)
         return True

@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from chalicelib import money
+from chalicelib import aws, money
 from chalicelib.config import settings
 from chalicelib.money import Money
 from chalicelib.payments.errors import PayPalRefused, PayPalUnknown
@@ -185,11 +185,8 @@ def _client() -> "Client":
 def _secret() -> str:
     if not settings.paypal_client_secret_parameter:
         return settings.paypal_client_secret
-    import boto3
-
-    parameter = boto3.client("ssm").get_parameter(
-        Name=settings.paypal_client_secret_parameter, WithDecryption=True
-    )
+    name = settings.paypal_client_secret_parameter
+    parameter = aws.client("ssm").get_parameter(Name=name, WithDecryption=True)
     return str(parameter["Parameter"]["Value"])
 
 

@@ -7,6 +7,7 @@ from chalice.app import Request, Response
 from chalicelib.cart import sessions
 from chalicelib.cart.routes import say
 from chalicelib.errors import NotFound, OutOfStock
+from chalicelib.orders import states
 from chalicelib.orders.models import Order
 from chalicelib.orders.routes import find_order, order_page
 from chalicelib.payments import paypal, service, webhook
@@ -29,8 +30,10 @@ def come_back(request: Request) -> Response:
 
 @routes.get("/payments/paypal/cancel")
 def cancel(request: Request) -> Response:
-    """Take the shopper back to their cart: it is as it was, and nothing was charged."""
-    _order_of_token(request)
+    """Take the shopper back to their cart, which is as it was; to their order where it was paid meanwhile, or ended."""
+    order_id = _order_of_token(request)
+    if Order.fetch(order_id).state != states.AWAITING:
+        return redirect(url(f"/orders/{order_id}"))
     return redirect(url("/cart"), [say("left.")])
 
 

@@ -26,7 +26,6 @@ SHIPPABLE_ISSUES = (
     "POSTAL_CODE_REQUIRED",
     "INVALID_COUNTRY_CODE",
 )
-SEND_BACK = ("INSTRUMENT_DECLINED", "PAYER_ACTION_REQUIRED", "PAYER_CANNOT_PAY", "TRANSACTION_REFUSED")
 
 
 # -- sending the shopper to PayPal ------------------------------------------------------------------------
@@ -227,15 +226,13 @@ def _after_no(
         return order
     if error.issue == "DUPLICATE_INVOICE_ID":
         return _settle_duplicate(order)
-    declined = error.issue in SEND_BACK
+    if isinstance(error, PayPalGone):
+        return release_claim(order, No(approved=True, refused=False))
+    if error.issue == "ORDER_NOT_APPROVED":
+        return release_claim(order, No(approved=False))
+    ended = error.issue == "MAX_NUMBER_OF_PAYMENT_ATTEMPTS_EXCEEDED"
     return release_claim(
-        order,
-        No(
-            approved=error.issue != "ORDER_NOT_APPROVED",
-            refused=isinstance(error, PayPalRefused),
-            declined=declined,
-            tell=declined and not shopper_present,
-        ),
+        order, No(approved=True, declined_by=error.issue, ended=ended, tell=not shopper_present)
     )
 
 
@@ -245,7 +242,7 @@ class No:
 
     approved: bool  # the shopper had said yes
     refused: bool = True  # PayPal answered the capture itself: its request id is used up
-    declined: bool = False  # the way of paying was no good
+    declined_by: str = ""  # PayPal's name for why the way of paying was no good
     ended: bool = False  # PayPal's order can never be paid
     tell: bool = False  # by mail, since the shopper is not there to see
 
@@ -258,8 +255,8 @@ def release_claim(order: Order, no: No) -> Order:
         if order.state != states.CAPTURING or order.claim != claim:
             return False
         order.release(refused=no.refused, approved=no.approved)
-        if no.declined:
-            order.mark_declined()
+        if no.declined_by:
+            order.mark_declined(no.declined_by)
         if no.tell:
             order.owe_mail("failed", order.attempts[-1]["id"])
         if no.ended:

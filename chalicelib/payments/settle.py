@@ -160,7 +160,7 @@ def _settle_taken(
         order.claim_for_capture(clock.new_id(), transaction)
     elif not order.reserved:
         order.take_stock(transaction)
-    order.mark_paid(capture.id, transaction)
+    order.mark_paid(capture.id, capture.order_id, transaction)
     if circumstances.cart_unchanged and order.cart is not None:
         _clear_cart(order, transaction)
     return True
@@ -196,7 +196,7 @@ def _give_back(order: Order, capture: Capture, wrong: str, transaction: Transact
 
 def _refuse_payee(order: Order, capture: Capture) -> bool:
     """Money that went to somebody else is not ours to book or to give back: ask staff, let the order be paid."""
-    if any((issue["kind"], issue["detail"]) == (WRONG_PAYEE, capture.id) for issue in order.issues):
+    if order.has_issue(WRONG_PAYEE, capture.id):
         return False
     order.raise_issue(WRONG_PAYEE, capture.id)
     _let_go(order, capture)

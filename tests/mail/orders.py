@@ -56,7 +56,7 @@ def _do(order: Order, transaction: Transaction, action: str, capture: str) -> bo
         case "pend":
             order.mark_pending(capture, transaction)
         case "pay":
-            order.mark_paid(capture, transaction)
+            order.mark_paid(capture, None, transaction)
         case "decline":
             order.mark_unpaid()
             order.mark_declined()

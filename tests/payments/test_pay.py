@@ -1,5 +1,7 @@
 """A shopper pays: every way that PayPal can answer a capture."""
 
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
@@ -8,8 +10,10 @@ from unittest import mock
 import pytest
 import requests
 
+from chalicelib import aws
 from chalicelib.payments import paypal, paypal_http, service, settle
 from chalicelib.payments.errors import PayPalRefused, PayPalUnknown
+from infra.local.paypal.scripts import REFUSALS
 from tests.client import Answer, Shopper
 from tests.shop import Shop, order_id_of, token_of
 
@@ -122,9 +126,11 @@ def test_a_capture_that_says_no_leaves_the_order_unpaid_and_a_new_attempt_pays_i
 ) -> None:
     shopper, token = shop.placed()
     shop.paypal.next_capture(outcome)
-    order_id = order_id_of(shop.come_back(shopper, token))
+    back = shop.come_back(shopper, token)
+    order_id = order_id_of(back)
     assert shop.order(order_id).state == "awaiting"
     assert shop.ledger() == []
+    assert "PayPal declined this payment" in shopper.follow(back).text
 
     again = token_of(shopper.post(f"/orders/{order_id}/payment"))
     assert again != token
@@ -139,19 +145,123 @@ def test_an_order_that_was_not_approved_is_not_paid_and_stays_payable(shop: Shop
     order_id = order_id_of(shopper.get(f"/payments/paypal/return?token={token}"))
     order = shop.order(order_id)
     assert (order.state, order.approved) == ("awaiting", False)
+    assert "Your order is not paid yet" in shopper.get(f"/orders/{order_id}").text
     assert token_of(shopper.post(f"/orders/{order_id}/payment")) == token
 
     shop.come_back(shopper, token)
     assert shop.order(order_id).state == "paid"
 
 
-@pytest.mark.parametrize("issue", ["PAYER_ACTION_REQUIRED", "TRANSACTION_REFUSED"])
-def test_paypal_wants_the_shopper_back_on_the_same_order(shop: Shop, issue: str) -> None:
+SEND_BACK = sorted(
+    set(REFUSALS["capture"]) - {"DUPLICATE_INVOICE_ID", "MAX_NUMBER_OF_PAYMENT_ATTEMPTS_EXCEEDED"}
+)
+
+
+@pytest.mark.parametrize("issue", SEND_BACK)
+def test_a_refused_payment_is_told_and_leads_back_to_the_same_paypal_order(shop: Shop, issue: str) -> None:
     shopper, token = shop.placed()
     shop.paypal.next_capture(issue)
-    order_id = order_id_of(shop.come_back(shopper, token))
+    back = shop.come_back(shopper, token)
+    order_id = order_id_of(back)
+    asked = "PayPal asks you to confirm once more"
+    told = asked if issue == "PAYER_ACTION_REQUIRED" else "PayPal declined this payment"
+    assert told in shopper.follow(back).text
     assert shop.order(order_id).state == "awaiting"
+
+    with shop.later(minutes=10):
+        shop.reconcile()
+    assert len(shop.paypal.requests("capture")) == 1
     assert token_of(shopper.post(f"/orders/{order_id}/payment")) == token
+    shop.come_back(shopper, token)
+    assert shop.order(order_id).state == "paid"
+
+
+def test_a_paypal_order_with_too_many_tries_is_followed_by_a_new_one(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.next_capture("MAX_NUMBER_OF_PAYMENT_ATTEMPTS_EXCEEDED")
+    order_id = order_id_of(shop.come_back(shopper, token))
+    again = token_of(shopper.post(f"/orders/{order_id}/payment"))
+    assert again != token
+    shop.come_back(shopper, again)
+    assert shop.order(order_id).state == "paid"
+
+
+def test_a_duplicate_invoice_number_does_not_block_an_honest_retry(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.next_capture("DUPLICATE_INVOICE_ID")
+    order_id = order_id_of(shop.come_back(shopper, token))
+    order = shop.order(order_id)
+    assert (order.state, order.declined) == ("awaiting", False)
+
+    again = token_of(shopper.post(f"/orders/{order_id}/payment"))
+
+    assert again != token
+    number = shop.paypal.order(again)["purchase_units"][0]["invoice_id"]
+    assert number == f"AWN-{order.number}-2"
+    shop.come_back(shopper, again)
+    assert shop.order(order_id).state == "paid"
+    assert shop.order(order_id).paid_by == again
+
+
+def test_a_duplicate_invoice_number_that_is_our_own_capture_pays_the_order(shop: Shop) -> None:
+    _, token = shop.placed()
+    (order,) = shop.orders()
+    shop.paypal.approve(token)
+    paypal.capture_order(token, "an:earlier:one")
+    real = paypal.get_order
+    looks = iter([replace(real(token), captures=(), status="APPROVED")])
+    duplicate = PayPalRefused("DUPLICATE_INVOICE_ID")
+
+    with (
+        mock.patch.object(paypal, "capture_order", side_effect=duplicate),
+        mock.patch.object(paypal, "get_order", side_effect=lambda number: next(looks, None) or real(number)),
+    ):
+        service.capture_payment(order.id, shopper_present=True)
+
+    assert shop.order(order.id).state == "paid"
+    assert len(shop.ledger()) == 1
+
+
+def test_an_order_captured_under_another_key_is_settled_as_a_success(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.approve(token)
+    paypal.capture_order(token, "another:key")
+    order_id = order_id_of(shopper.get(f"/payments/paypal/return?token={token}"))
+    assert shop.order(order_id).state == "paid"
+    assert len(shop.ledger()) == len(shop.paypal.ledger()) == 1
+
+
+def test_a_hanging_paypal_is_left_in_time_and_the_page_says_who_is_asked(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.approve(token)
+    shop.paypal.fault("capture", "hang", times=None)
+    began = time.monotonic()
+    with mock.patch.object(paypal, "SECONDS_A_REQUEST", 1.0):
+        back = shopper.get(f"/payments/paypal/return?token={token}")
+    assert time.monotonic() - began < 5
+    assert "We are asking PayPal" in shopper.follow(back).text
+    shop.paypal.clear_faults()
+    with shop.later(minutes=3):
+        shop.reconcile()
+    assert "Thank you, your order is paid" in shopper.follow(back).text
+
+
+def test_cancelling_in_one_tab_what_was_paid_in_another_shows_the_paid_order(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    paid = shop.come_back(shopper, token)
+    assert shopper.get(f"/payments/paypal/cancel?token={token}").location == paid.location
+
+
+def test_the_secret_may_lie_in_the_parameter_store(shop: Shop, setting: Callable[..., None]) -> None:
+    aws.client("ssm").put_parameter(Name="/shop/paypal", Value="test-secret", Type="SecureString")
+    setting(paypal_client_secret="", paypal_client_secret_parameter="/shop/paypal")
+    paypal._client.cache_clear()
+    shop.paypal.revoke_tokens()
+    try:
+        _, order_id = shop.paid()
+    finally:
+        paypal._client.cache_clear()
+    assert shop.order(order_id).state == "paid"
 
 
 def test_an_order_captured_already_is_settled_as_a_success(shop: Shop) -> None:
@@ -235,7 +345,9 @@ def test_money_paid_to_somebody_else_pays_no_order(shop: Shop) -> None:
     assert [entry["kind"] for entry in order.issues] == ["wrong payee"]
     assert shop.ledger() == []
     assert order.open_refunds() == {}
-    assert "did not reach us" in shop.shopper().get(f"/orders/{order.id}").text
+    page = shop.shopper().get(f"/orders/{order.id}")
+    assert "did not reach us" in page.text
+    assert f"/orders/{order.id}/payment" not in page.body
 
 
 def test_a_used_or_unknown_token(shop: Shop) -> None:

@@ -235,6 +235,19 @@ def test_money_captured_for_an_order_that_was_closed_goes_back(shop: Shop) -> No
     assert [refund["status"] for refund in order.refunds.values()] == ["wanted"]
 
 
+def test_mail_that_was_not_announced_is_announced_after_ten_minutes(shop: Shop) -> None:
+    with mock.patch("chalicelib.mail.outbox.announce"):
+        shop.paid()
+    with shop.later(minutes=9):
+        shop.reconcile()
+        assert shop.functions.drain("order-emails") == 0
+    with shop.later(minutes=11):
+        shop.reconcile()
+        assert shop.functions.drain("order-emails") == 2
+    (order,) = shop.orders()
+    assert (order.emails_due, len(order.emails_sent)) == ({}, 2)
+
+
 def test_what_was_declined_is_not_captured_behind_the_shoppers_back(shop: Shop) -> None:
     shopper, token = shop.placed()
     shop.paypal.decline(token)
