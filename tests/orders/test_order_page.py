@@ -88,6 +88,7 @@ def test_there_are_words_for_all_states_there_are() -> None:
             attempts=[],
             customer={},
             refunds={},
+            issues=[],
             total=1,
         )
         words = words_for(order)
