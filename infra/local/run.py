@@ -3,7 +3,7 @@
 Ports: PORT for the shop (default 8000), and PAYPAL_PORT, MAILBOX_PORT, AWS_PORT, SMTP_PORT for what stands around
 it (default: the next ones that are free). PUBLIC_URL may name another address of the shop, or one with a path.
 RECONCILE_SECONDS is the time between two looks at unfinished payments (default 20). With PAYPAL_CLIENT_ID and
-PAYPAL_CLIENT_SECRET, PayPal's sandbox is used instead of the stand-in.
+PAYPAL_CLIENT_SECRET, PayPal's sandbox is used instead of the stand-in; real money is refused.
 """
 
 import argparse
@@ -27,7 +27,8 @@ from infra.local.state import State
 
 START_SECONDS = 20.0
 SHOP_START_SECONDS = 60.0
-SHOP_END_SECONDS = 15.0
+# Longer than the shop gives its functions (10 s) and then its requests (10 s): none is killed while it captures.
+SHOP_END_SECONDS = 25.0
 LOOK_SECONDS = 0.5
 # Where somebody else sits on a default port, the one so many further on is tried.
 NEXT_PORT = 10
@@ -36,6 +37,7 @@ SANDBOX = {
     "PAYPAL_API_URL": "https://api-m.sandbox.paypal.com",
     "PAYPAL_WEB_URL": "https://www.sandbox.paypal.com",
 }
+SANDBOX_HOSTS = {SANDBOX["PAYPAL_API_URL"], "https://api.sandbox.paypal.com"}
 STANDIN_ID, STANDIN_SECRET, STANDIN_WEBHOOK = "standin-client", "standin-secret", "5TANDINWEBH00K001"
 
 
@@ -99,6 +101,23 @@ def has_sandbox(given: Mapping[str, str]) -> bool:
     return bool(given.get("PAYPAL_CLIENT_ID") and given.get("PAYPAL_CLIENT_SECRET"))
 
 
+def check_paypal(given: Mapping[str, str]) -> None:
+    """Raise PieceFailed for half of the credentials, and for credentials of anything but PayPal's sandbox."""
+    names = ("PAYPAL_CLIENT_ID", "PAYPAL_CLIENT_SECRET")
+    missing = [name for name in names if not given.get(name)]
+    if len(missing) == 1:
+        raise PieceFailed(
+            f"PayPal: {missing[0]} is missing. Set both {' and '.join(names)} for the sandbox,"
+            " or neither for the stand-in."
+        )
+    address = given.get("PAYPAL_API_URL")
+    if not missing and address and address.rstrip("/") not in SANDBOX_HOSTS:
+        raise PieceFailed(
+            f"PayPal: make run takes payments in the sandbox or the stand-in alone, not at {address}."
+            " Unset PAYPAL_API_URL."
+        )
+
+
 def _standin_settings(ports: Ports, state: State) -> dict[str, str]:
     address = f"http://localhost:{ports.paypal}"
     return {
@@ -160,6 +179,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Start everything, say where it is, and watch it; raise PieceFailed as soon as a piece is lost."""
+        check_paypal(self._given)
         ports = Ports(self._given)
         with contextlib.ExitStack() as stack:
             listener = stack.enter_context(socket.create_server((HOST, ports.shop), backlog=128))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.pieces import HOST, PieceFailed, PortInUse
-from infra.local.run import Ports
+from infra.local.run import Ports, check_paypal
 from tests.local.eventually import eventually
 from tests.local.tiny import Run, get, local_url, make_app, post
 
@@ -159,6 +159,43 @@ def test_nothing_outlives_a_killed_supervisor(tmp_path: Path) -> None:
     with Run(tmp_path) as run:
         run.end(signal.SIGKILL)
         eventually(lambda: run.left_listening() == [])
+
+
+def test_real_money_is_refused_in_one_line_before_anything_starts(tmp_path: Path) -> None:
+    live = "https://api-m.paypal.com"
+    run = Run(tmp_path, PAYPAL_API_URL=live, PAYPAL_CLIENT_ID="id", PAYPAL_CLIENT_SECRET="secret")
+
+    assert run.wait() == 1
+    assert run.lines == []
+    assert run.errors == [
+        f"PayPal: make run takes payments in the sandbox or the stand-in alone, not at {live}. Unset PAYPAL_API_URL."
+    ]
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize(
+    "live", ["https://api.paypal.com", "https://api-m.paypal.com/", "https://API-M.PayPal.com:443"]
+)
+def test_real_money_is_refused_however_it_is_spelt(live: str) -> None:
+    credentials = {"PAYPAL_CLIENT_ID": "id", "PAYPAL_CLIENT_SECRET": "secret"}
+    with pytest.raises(PieceFailed, match="Unset PAYPAL_API_URL"):
+        check_paypal({"PAYPAL_API_URL": live, **credentials})
+    check_paypal({"PAYPAL_API_URL": "https://api-m.sandbox.paypal.com/", **credentials})
+    check_paypal({"PAYPAL_API_URL": live})  # without credentials, the stand-in takes its place
+
+
+@pytest.mark.parametrize("half", ["ID", "SECRET"])
+def test_one_half_of_the_credentials_is_refused_in_one_line(tmp_path: Path, half: str) -> None:
+    (other,) = {"ID", "SECRET"} - {half}
+    run = Run(tmp_path, **{f"PAYPAL_CLIENT_{half}": "set", f"PAYPAL_CLIENT_{other}": ""})
+
+    assert run.wait() == 1
+    assert run.lines == []
+    assert run.errors == [
+        f"PayPal: PAYPAL_CLIENT_{other} is missing. Set both PAYPAL_CLIENT_ID and PAYPAL_CLIENT_SECRET"
+        " for the sandbox, or neither for the stand-in."
+    ]
+    assert not (tmp_path / "state").exists()
 
 
 @pytest.mark.parametrize("text", ["eighty", "0", "65536", "-1", "８０"])
