@@ -5,6 +5,7 @@
 
 import argparse
 import importlib
+import json
 import logging
 import os
 import signal
@@ -51,17 +52,30 @@ def load_app(folder: Path) -> "Chalice":
 
 
 def load_demo_catalog() -> None:
-    """Fill an empty shop with the demo catalog."""
+    """Fill an empty shop with the demo catalog, or go on where that was cut off."""
     # Imported here: chalicelib reads the environment once, when it is imported.
     from chalicelib.catalog import service
 
-    if service.read_categories():
+    known = {category.slug for category in service.read_categories()}
+    if known and not _is_half_loaded(known):
         return
     from chalicelib.catalog.importer import load_catalog
     from infra.catalog import progress_bar
 
     _say("loading the demo catalog …")
     _say(f"demo catalog: {load_catalog(DEMO_CATALOG, progress_bar(sys.stderr))}")
+
+
+def _is_half_loaded(known: set[str]) -> bool:
+    """Tell a shop with the demo's categories, no others, and not all of its products: categories are written first."""
+    demo = json.loads(DEMO_CATALOG.read_text("utf-8"))
+    if known != {category["slug"] for category in demo["categories"]}:
+        return False
+    from chalicelib.catalog.models import Product
+    from chalicelib.storage import read_many
+
+    slugs = {product["slug"] for product in demo["products"]}
+    return len(read_many({Product: slugs})[Product]) < len(slugs)
 
 
 def serve(app: "Chalice", port: int, fd: int | None, ending: threading.Event, serving: int | None) -> None:

@@ -59,8 +59,11 @@ settings = SimpleNamespace(
 )
 """
 SERVICE = """
+from types import SimpleNamespace
+
+
 def read_categories():
-    return ["not empty, so no demo"]
+    return [SimpleNamespace(slug="not-the-demos")]
 """
 
 
