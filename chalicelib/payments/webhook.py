@@ -10,18 +10,20 @@ import binascii
 import json
 import re
 import threading
+import warnings
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from chalice.app import Request
 
 from chalicelib import clock
 from chalicelib.aws import client
-from chalicelib.config import PAYPAL_API_HOSTS, PAYPAL_SANDBOX_HOSTS, settings
+from chalicelib.config import PAYPAL_API_HOSTS, PAYPAL_SANDBOX_HOSTS, ConfigError, settings
 from chalicelib.errors import BadInput, Busy, TooLarge
 from chalicelib.payments.paypal import is_id
 from chalicelib.web import requests
@@ -33,13 +35,15 @@ if TYPE_CHECKING:
 QUEUE = "payment-notifications"
 ALGORITHM = "SHA256withRSA"
 SIMULATOR = "WEBHOOK_ID"  # what PayPal's webhook simulator signs with; anybody can make it sign
-CERTIFICATE_PATH = re.compile(r"/v1/notifications/certs/[A-Za-z0-9._-]{1,120}", re.ASCII)
+CERTIFICATES = "/v1/notifications/certs/"
 MOST_BYTES_OF_A_BODY = 256 * 1024
 MOST_BYTES_OF_A_CHAIN = 64 * 1024
 MOST_CHAINS = 8
 FETCH_SECONDS = (3.0, 5.0)
 _EVENT_ID = re.compile(r"[A-Za-z0-9-]{1,60}", re.ASCII)
-_EVENT_TYPE = re.compile(r"[A-Z.-]{1,80}", re.ASCII)
+_EVENT_TYPE = re.compile(r"[A-Z0-9_.-]{1,80}", re.ASCII)
+_CERTIFICATE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}", re.ASCII)  # neither `.` nor `..`
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 class Forged(BadInput):
@@ -72,8 +76,10 @@ HEADERS = (
 def verify(body: bytes, headers: Mapping[str, str]) -> None:
     """Check a notification's signature. `headers` has lower-case names. Raises Forged, or Busy."""
     webhook_id = settings.paypal_webhook_id
-    if not webhook_id or (settings.paypal_is_live and webhook_id == SIMULATOR):
+    if not webhook_id:
         raise Busy("This shop does not take notifications yet.")
+    if settings.paypal_is_live and webhook_id == SIMULATOR:
+        raise Forged("This shop does not take what PayPal's simulator signs.")
     if headers["paypal-auth-algo"] != ALGORITHM:
         raise Forged("The signature's algorithm is not the one that PayPal uses.")
     signed = "|".join(
@@ -142,15 +148,11 @@ def _public_key(url: str) -> "RSAPublicKey":
 
 
 def _check_address(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        origin = f"{parts.scheme}://{parts.netloc}"
-    except ValueError as error:
-        raise Forged("The certificate is not PayPal's.") from error
     paypal = PAYPAL_API_HOSTS | PAYPAL_SANDBOX_HOSTS
     allowed = paypal if settings.paypal_api_url in paypal else {settings.paypal_api_url}
-    whole = not parts.query and not parts.fragment and "?" not in url and "#" not in url
-    if origin not in allowed or not whole or not CERTIFICATE_PATH.fullmatch(parts.path):
+    # Compared letter by letter: what is not split apart cannot be split apart otherwise than the fetch does.
+    origin, _, name = url.partition(CERTIFICATES)
+    if origin not in allowed or not _CERTIFICATE_NAME.fullmatch(name):
         raise Forged("The certificate is not PayPal's.")
 
 
@@ -179,9 +181,9 @@ def _verified_key(pem: bytes) -> tuple["RSAPublicKey", datetime]:
     from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
     name = "messageverificationcerts" + ("" if settings.paypal_is_live else ".sandbox") + ".paypal.com"
+    policy = PolicyBuilder().store(Store(_roots(settings.paypal_webhook_roots))).time(clock.now())
     try:
         leaf, *others = x509.load_pem_x509_certificates(pem)
-        policy = PolicyBuilder().store(Store(_roots())).time(clock.now())
         policy.build_server_verifier(x509.DNSName(name)).verify(leaf, others)
         key = leaf.public_key()
     except (ValueError, VerificationError) as error:
@@ -192,17 +194,21 @@ def _verified_key(pem: bytes) -> tuple["RSAPublicKey", datetime]:
 
 
 @cache
-def _roots() -> "list[x509.Certificate]":
+def _roots(file: str) -> "list[x509.Certificate]":
+    """Load the roots in a file, or the public ones, without those that cryptography cannot or soon will not read."""
+    import certifi
     from cryptography import x509
+    from cryptography.utils import CryptographyDeprecationWarning
 
-    file = settings.paypal_webhook_roots
-    if not file:
-        import certifi
-
-        file = certifi.where()
-    from pathlib import Path
-
-    return x509.load_pem_x509_certificates(Path(file).read_bytes())
+    roots = []
+    with _lock, warnings.catch_warnings():  # locked, because filters belong to the whole process
+        warnings.simplefilter("error", CryptographyDeprecationWarning)
+        for pem in _PEM.findall(Path(file or certifi.where()).read_bytes()):
+            with suppress(ValueError, CryptographyDeprecationWarning):
+                roots.append(x509.load_pem_x509_certificate(pem))
+    if not roots:
+        raise ConfigError(f"PAYPAL_WEBHOOK_ROOTS holds no certificate: {file!r}.")
+    return roots
 
 
 def _check_signature(key: "RSAPublicKey", signature: bytes, signed: bytes) -> None:
