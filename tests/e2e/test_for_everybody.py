@@ -4,7 +4,9 @@ import email.message
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -14,6 +16,7 @@ from infra.local.mailbox import Mailbox
 from infra.local.shop import DEMO_CATALOG
 from tests.e2e.conftest import LetIn
 from tests.e2e.visitor import Visitor
+from tests.mail import orders
 from tests.shop import Shop, order_id_of, token_of
 
 DESK, SMALL_PHONE = (1280, 900), (320, 640)
@@ -21,6 +24,15 @@ MOST_BYTES = 100 * 1024
 WEIGHT = """() => performance.getEntriesByType("navigation")
     .concat(performance.getEntriesByType("resource").filter((entry) => /\\.(css|js)$/.test(entry.name)))
     .reduce((sum, entry) => sum + entry.decodedBodySize, 0)"""
+SEND_FORM = """([action, enctype, fields]) => {
+    const form = Object.assign(document.createElement("form"), {method: "post", action, enctype});
+    for (const [name, value] of Object.entries(fields))
+        form.append(Object.assign(document.createElement("input"), {name, value}));
+    document.body.append(form);
+    form.submit();
+}"""
+# What these ask for is the mail program's page around the letter.
+NOT_FOR_LETTERS = {"rules": {rule: {"enabled": False} for rule in ("landmark-one-main", "region")}}
 
 
 @pytest.fixture
@@ -30,20 +42,25 @@ def visitor(let_in: LetIn) -> Visitor:
 
 
 def check(visitor: Visitor) -> None:
+    """Weigh the open page, and look at it by day and by night."""
+    weight = visitor.page.evaluate(WEIGHT)
+    assert 1024 < weight < MOST_BYTES, (visitor.page.url, weight)
+    check_by_day_and_night(visitor.page)
+
+
+def check_by_day_and_night(page: Page, name: str = "", **options: object) -> None:
     """Look at the open page at a desk by day, and on a small phone by night."""
-    page = visitor.page
-    weight = page.evaluate(WEIGHT)
-    assert 1024 < weight < MOST_BYTES, (page.url, weight)
+    name = name or page.url
     for (width, height), scheme in ((DESK, "light"), (SMALL_PHONE, "dark")):
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        assert barriers(page) == [], f"{page.url}, {scheme}"
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
+        assert barriers(page, **options) == [], f"{name}, {scheme}"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
 
 
-def barriers(page: Page) -> list[str]:
+def barriers(page: Page, **options: object) -> list[str]:
     """List what axe finds: the rule, where, and why."""
-    violations = Axe().run(page).response["violations"]
+    violations = Axe().run(page, options={"resultTypes": ["violations"], **options}).response["violations"]
     return [
         f"{violation['id']}: {node['target']}: {node['failureSummary']}"
         for violation in violations
@@ -56,6 +73,14 @@ def look(visitor: Visitor, *paths: str) -> None:
     for path in paths:
         visitor.open(path)
         check(visitor)
+
+
+def send_form(
+    visitor: Visitor, path: str, enctype: str = "application/x-www-form-urlencoded", **fields: str
+) -> None:
+    """Send a form from the open page to an address of the shop."""
+    with visitor.page.expect_navigation():
+        visitor.page.evaluate(SEND_FORM, [visitor.shop_url + path, enctype, fields])
 
 
 # -- catalog ----------------------------------------------------------------------------------------------
@@ -178,12 +203,100 @@ def test_orders_that_are_paid_refunded_or_over(visitor: Visitor, shop: Shop) -> 
     look(visitor, f"/orders/{expired.id}")
 
 
+def test_an_order_that_was_cancelled(visitor: Visitor, shop: Shop) -> None:
+    shopper, _ = shop.placed()
+    (order,) = shop.orders()
+    shop.place(shopper, city="Hamburg")  # supersedes it
+    look(visitor, f"/orders/{order.id}")
+    visitor.reads("This order was cancelled")
+
+
+def test_orders_whose_payment_does_not_pay_them(visitor: Visitor, shop: Shop) -> None:
+    from chalicelib.payments import paypal, service, settle
+
+    shopper, token = shop.placed()
+    shop.paypal.next_capture("completed", value="1.00")
+    look(visitor, f"/orders/{order_id_of(shop.come_back(shopper, token))}")
+    visitor.reads("Your order is not paid")
+
+    shopper, token = shop.placed()
+    with mock.patch.object(service, "settle_paypal_order"):
+        order_id = order_id_of(shop.come_back(shopper, token))
+    settle.settle_paypal_order(order_id, replace(paypal.get_order(token), payee="SOMEBODYELSE"))
+    look(visitor, f"/orders/{order_id}")
+    visitor.reads("Your payment did not reach us")
+
+
+def test_an_order_that_cannot_be_paid_now(visitor: Visitor, shop: Shop) -> None:
+    visitor.expects(503, 409)
+    shop.placed(BOWL=1)
+    (order,) = shop.orders()
+    visitor.open(f"/orders/{order.id}")
+    for operation in ("create", "get"):
+        shop.paypal.fault(operation, "503", times=None)
+    visitor.button("Pay with PayPal").click()
+    visitor.is_told("PayPal could not be reached.")
+    check(visitor)
+
+    shop.paypal.clear_faults()
+    with shop.later(minutes=70):
+        shop.reconcile()
+        shop.paid(BOWL=1)
+        visitor.button("Pay with PayPal").click()
+        visitor.is_told("others bought what was in it")
+    check(visitor)
+
+
 # -- everything else --------------------------------------------------------------------------------------
 
 
 def test_texts_and_unknown_addresses(visitor: Visitor, shop: Shop) -> None:
     visitor.expects(404)
     look(visitor, *(f"/pages/{name}" for name in ("imprint", "terms", "privacy", "returns")), "/no/such/page")
+
+
+def test_refusals_and_failures(visitor: Visitor, shop: Shop) -> None:
+    visitor.expects(400, 403, 405, 409, 413, 415, 500)
+    look(visitor, "/?sort=worst")
+    visitor.reads("We could not read that")
+    visitor.open("/products/mug")
+    send_form(visitor, "/products/mug")
+    visitor.reads("This page cannot do that")
+    check(visitor)
+    send_form(visitor, "/cart/lines", sku="BOWL", quantity="2")
+    visitor.reads("Not enough in stock")
+    check(visitor)
+    send_form(visitor, "/cart/lines", sku="x" * 70_000)
+    visitor.reads("That is too much")
+    check(visitor)
+    send_form(visitor, "/cart/lines", enctype="text/plain", sku="MUG")
+    visitor.reads("We could not read that")
+    check(visitor)
+    with mock.patch("chalicelib.cart.service.look", side_effect=RuntimeError("a bug")):
+        look(visitor, "/cart")
+    visitor.reads("Something broke on our side")
+    visitor.page.goto("data:text/html,<body>another site")
+    send_form(visitor, "/cart/lines", sku="MUG", quantity="1")
+    visitor.reads("That came from another site")
+    check(visitor)
+
+
+def test_every_letter(visitor: Visitor, shop: Shop) -> None:
+    from chalicelib.mail.render import KINDS, write_letter
+
+    owing = [
+        orders.paid(),
+        orders.pending("PENDING1"),
+        orders.failed("FAILED1"),
+        orders.move(orders.placed(), "die"),
+        orders.only(orders.refunded(orders.paid(capture="REFUNDED1"), 500), "refunded"),
+    ]
+    letters = {entry: write_letter(order, entry) for order in owing for entry in order.emails_due}
+    assert sorted(entry.partition("#")[0] for entry in letters) == sorted(KINDS)
+    for entry, letter in letters.items():
+        assert letter is not None
+        visitor.page.set_content(letter.html)
+        check_by_day_and_night(visitor.page, entry, **NOT_FOR_LETTERS)
 
 
 def test_paypals_pages(visitor: Visitor, shop: Shop) -> None:
