@@ -6,10 +6,12 @@ from typing import Any
 from pynamodb.attributes import JSONAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib import clock
+from chalicelib.catalog.models import MOST_PIECES
 from chalicelib.storage import Table, TableMeta, table_name
 
 MOST_LINES = 50
-MOST_PIECES = 20
+
+__all__ = ["MOST_LINES", "MOST_PIECES", "Cart"]
 
 
 class Cart(Table):

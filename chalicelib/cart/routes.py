@@ -9,7 +9,7 @@ from chalicelib import money
 from chalicelib.cart import service, sessions
 from chalicelib.cart.sessions import BADGE, Session
 from chalicelib.config import settings
-from chalicelib.errors import OutOfStock
+from chalicelib.errors import BadInput, OutOfStock
 from chalicelib.web import requests
 from chalicelib.web.forms import read_form
 from chalicelib.web.pages import context_processor, cookie, page, redirect, render, url
@@ -43,10 +43,11 @@ def show(request: Request) -> Response:
 def add(request: Request) -> Response:
     """Put something into the cart."""
     form = read_form(request)
-    sku = form.text("sku")
-    session = service.add_line(
-        sessions.session_id_of(request), sku, form.whole_number("quantity", "the quantity")
-    )
+    sku, quantity = form.text("sku"), form.whole_number("quantity", "the quantity")
+    try:
+        session = service.add_line(sessions.session_id_of(request), sku, quantity)
+    except (BadInput, OutOfStock) as refusal:
+        return _cart_page(request, sessions.load(request), problem=refusal.message, status=refusal.status)
     return redirect(url("/cart"), [*session.cookies(), say(f"added.{sku}")])
 
 
@@ -56,18 +57,19 @@ def change(request: Request, sku: str) -> Response:
     quantity = read_form(request).whole_number("quantity", "the quantity")
     try:
         session = service.set_quantity(sessions.session_id_of(request), sku, quantity)
-    except OutOfStock as refusal:
+    except (BadInput, OutOfStock) as refusal:
         return _cart_page(request, sessions.load(request), problem=refusal.message, status=refusal.status)
     return redirect(url("/cart"), [*session.cookies(), say(f"changed.{sku}" if quantity else "removed.")])
 
 
 def _cart_page(request: Request, session: Session, problem: str | None = None, status: int = 200) -> Response:
     lines = service.look(session)
+    items_total = sum(line.total for line in lines if line.most)
     body = render(
         "cart/cart.html",
         lines=[_view(line) for line in lines],
-        items_total=sum(line.total for line in lines if line.most),
-        shipping_hint=shipping_hint(),
+        items_total=items_total,
+        shipping_hint=shipping_hint(items_total),
         can_checkout=bool(lines) and all(line.sellable for line in lines),
         status=_said(request, lines),
         problem=problem,
@@ -99,9 +101,11 @@ def _view(line: service.CartLine) -> dict[str, Any]:
     }
 
 
-def shipping_hint() -> str:
+def shipping_hint(items_total: int) -> str:
     """Say what shipping costs in the first country, before an address is known."""
     zone = settings.shop.zones[0]
+    if zone.free_from is not None and items_total >= zone.free_from:
+        return f"Shipping ({zone.name}) is free."
     rate = money.spoken(zone.rate, settings.currency)
     free = (
         f", free from {money.spoken(zone.free_from, settings.currency)}" if zone.free_from is not None else ""

@@ -14,6 +14,7 @@ TIMELINE = {
     "confirm again": "PayPal asked for you to confirm the payment once more.",
     "pending": "PayPal is holding the payment.",
     "paid": "The payment arrived.",
+    "reversed": "A bank or PayPal took the payment back.",
     "shipped": "The parcel is on its way.",
     "expired": "The order ended unpaid.",
     "cancelled": "The order was cancelled.",
@@ -115,6 +116,13 @@ def _words_for_awaiting(order: Order) -> Words:
 
 
 def _words_for_paid(order: Order, email: str) -> Words:
+    if order.reversed:
+        return Words(
+            "The payment of this order was taken back",
+            f"A bank or PayPal took back {money.spoken(int(order.reversed), order.currency)} that had been paid.",
+            f"If you do not expect that, please write to {settings.shop.email}.",
+            "bad",
+        )
     if _refunded(order) >= order.total:
         return Words(
             "Your money is on its way back",
@@ -127,7 +135,7 @@ def _words_for_paid(order: Order, email: str) -> Words:
     return Words(
         "Thank you, your order is paid",
         f"A confirmation goes to {email}.",
-        "We pack it next and write when it is on its way.",
+        "We pack it next.",
         "good",
     )
 

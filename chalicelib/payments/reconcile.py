@@ -76,9 +76,7 @@ def reconcile(order_id: str) -> None:
 
     def push_back(order: Order, transaction: Transaction) -> bool:
         late = order.push_back(looked)
-        due.update(
-            late
-        )  # kept over tries: where an answer was lost, the next read finds nothing due any more
+        due.update(late)  # kept over tries: after a lost answer, the next read finds nothing due any more
         return bool(late)
 
     order = change(order_id, push_back)

@@ -20,7 +20,7 @@ from chalicelib.storage import Refused, Transaction
 from chalicelib.web.pages import absolute_url
 
 log = logging.getLogger("awning")
-SHIPPABLE_ISSUES = (
+ADDRESS_ISSUES = (
     "SHIPPING_ADDRESS_INVALID",
     "CITY_REQUIRED",
     "POSTAL_CODE_REQUIRED",
@@ -106,7 +106,7 @@ def _create(order: Order, number: int) -> PayPalOrder:
     try:
         return paypal.create_order(order_body(order, number), request_id)
     except PayPalRefused as refused:
-        if not any(issue in refused.issue for issue in SHIPPABLE_ISSUES):
+        if not any(issue in refused.issue for issue in ADDRESS_ISSUES):
             raise
         # PayPal knows better than we what an address looks like; it can be paid without telling it one.
         return paypal.create_order(order_body(order, number, with_address=False), f"{request_id}:plain")

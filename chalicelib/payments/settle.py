@@ -120,6 +120,7 @@ def settle_reversal(order_id: str, reversal: Reversal) -> Order:
         order.book(reversal.id)
         if reversal.capture_id == order.capture:
             order.reversed += reversal.money.amount
+            order.note("reversed")
         order.raise_issue("reversal", reversal.capture_id)
         _add_movement(transaction, order, REVERSAL, reversal.id, _negative(reversal.money), None, reversal.at)
         return True
