@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from infra.local.mailbox import Mailbox
 from infra.local.shop import DEMO_CATALOG
@@ -264,7 +264,8 @@ def test_refusals_and_failures(visitor: Visitor, shop: Shop) -> None:
     visitor.reads("This page cannot do that")
     check(visitor)
     send_form(visitor, "/cart/lines", sku="BOWL", quantity="2")
-    visitor.reads("Not enough in stock")
+    visitor.reads("Your cart")
+    expect(visitor.page.get_by_text("Only 1 left")).to_be_visible()
     check(visitor)
     send_form(visitor, "/cart/lines", sku="x" * 70_000)
     visitor.reads("That is too much")
