@@ -117,7 +117,7 @@ def place_order(session: Session, customer: Customer, shown_total: int | None) -
         except Refused:
             pass  # the cart changed, a piece went, or the number is taken: look again
         except Unknown as unknown:
-            found = _written_after_all(order)
+            found = get(Order, order.id)
             if found is None:
                 raise Busy("The shop did not get an answer from its database. Please try again.") from unknown
             return found
@@ -213,7 +213,3 @@ def _write(order: Order, cart: Cart, digest: str) -> None:
     ]
     transaction.update("cart", cart, marks, unchanged & (Cart.expires > clock.timestamp()))
     transaction.commit()
-
-
-def _written_after_all(order: Order) -> Order | None:
-    return get(Order, order.id)
