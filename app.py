@@ -9,6 +9,7 @@ from chalicelib.catalog.routes import routes as catalog
 from chalicelib.checkout.routes import routes as checkout
 from chalicelib.orders.routes import routes as orders
 from chalicelib.payments.routes import routes as payments
+from chalicelib.staff.routes import routes as staff
 from chalicelib.web.routes import routes as web
 from chalicelib.web.routing import middleware
 
@@ -19,6 +20,7 @@ app.register_blueprint(cart)
 app.register_blueprint(checkout)
 app.register_blueprint(orders)
 app.register_blueprint(payments)
+app.register_blueprint(staff)
 app.register_blueprint(web)
 
 
@@ -37,6 +39,15 @@ def send_order_emails(event: SQSEvent) -> dict[str, Any]:
     from chalicelib.mail import send
 
     return send.send_order_emails(event.to_dict()["Records"])
+
+
+# One at a time: an import or an export may take minutes.
+@app.on_sqs_message(queue="staff-jobs", batch_size=1)
+def run_staff_jobs(event: SQSEvent) -> dict[str, Any]:
+    """Do the long work that staff asked for."""
+    from chalicelib.staff import jobs
+
+    return jobs.run_staff_jobs(event.to_dict()["Records"])
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES))

@@ -12,5 +12,8 @@ def tables() -> "list[type[Table]]":
     from chalicelib.catalog.models import Listing, Product, Stock, Word
     from chalicelib.ledger.models import Movement
     from chalicelib.orders.models import Order
+    from chalicelib.runs import Run
+    from chalicelib.staff.models import AuditEntry, Job, Member, StaffSession
 
-    return [Product, Listing, Word, Stock, Cart, Order, Movement]
+    shop = [Product, Listing, Word, Stock, Cart, Order, Movement, Run]
+    return [*shop, Member, StaffSession, AuditEntry, Job]

@@ -27,6 +27,13 @@ class Forbidden(ShopError):
     title = "That came from another site"
 
 
+class NotAllowed(ShopError):
+    """Somebody is known, but may not do this."""
+
+    status = 403
+    title = "That is not yours to do"
+
+
 class NotFound(ShopError):
     """Nothing is there."""
 

@@ -3,7 +3,7 @@
 import json
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from pynamodb.connection import Connection, TableConnection
@@ -184,6 +184,16 @@ class Transaction:
             return Busy(BUSY)
         code = _code(error)
         return error if code in DEFINITE_ERRORS else Unknown(code or type(error.cause).__name__)
+
+
+# Whoever wants to write down, within the same transaction, what changes: what it is about, before, after.
+Witness = Callable[[Transaction, str, Mapping[str, Any], Mapping[str, Any]], None]
+
+
+def unseen(
+    transaction: Transaction, subject: str, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> None:
+    """Witness nothing: what is done by shoppers, files and functions is in the order's own history."""
 
 
 def hash_key_name(table: type[Table]) -> str:

@@ -43,7 +43,7 @@ class Form:
         return self._values
 
 
-def read_form(request: Request) -> Form:
+def read_form(request: Request, *, most_fields: int = MOST_FIELDS, most_bytes: int = MOST_BYTES) -> Form:
     """Read the body as a form. Raises WrongContentType, TooLarge, or BadInput for what is not UTF-8."""
     content_type = requests.header(request, "content-type").split(";")[0].strip().lower()
     if content_type != "application/x-www-form-urlencoded":
@@ -52,7 +52,7 @@ def read_form(request: Request) -> Form:
         )
     body = request.raw_body
     raw = body if isinstance(body, bytes) else body.encode()
-    if len(raw) > MOST_BYTES:
+    if len(raw) > most_bytes:
         raise TooLarge("That form is larger than anything we ask for.")
     not_utf8 = BadInput("The form is not in UTF-8, the encoding of this page.")
     try:
@@ -63,7 +63,7 @@ def read_form(request: Request) -> Form:
             text,
             keep_blank_values=True,
             errors="strict",
-            max_num_fields=MOST_FIELDS,
+            max_num_fields=most_fields,
             encoding="utf-8",
         )
     except UnicodeDecodeError as error:

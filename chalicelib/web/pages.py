@@ -163,9 +163,12 @@ def redirect(address: str, cookies: list[str] | None = None) -> Response:
     return Response("", headers, 303)
 
 
-def cookie(name: str, value: str, *, max_age: int, script: bool = False) -> str:
-    """Make a Set-Cookie value: Lax, for the shop's own path, Secure where the shop is; `script` may read it or not."""
-    parts = [f"{name}={value}", f"Path={requests.base_path() or '/'}", f"Max-Age={max_age}", "SameSite=Lax"]
+def cookie(
+    name: str, value: str, *, max_age: int, script: bool = False, path: str = "", same_site: str = "Lax"
+) -> str:
+    """Make a Set-Cookie value for a path of the shop, Secure where the shop is; `script` may read it or not."""
+    where = requests.base_path() + path or "/"
+    parts = [f"{name}={value}", f"Path={where}", f"Max-Age={max_age}", f"SameSite={same_site}"]
     if settings.secure_cookies:
         parts.append("Secure")
     if not script:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from chalice.app import Request
 
@@ -47,6 +47,21 @@ def query(request: Request, name: str) -> str | None:
     if len(values) > 1:
         raise BadInput(f"The address has “{name}” more than once.")
     return str(values[0])
+
+
+def path(request: Request) -> str:
+    """Tell the path that was asked for, without the shop's prefix. Chalice's own has names in place of parameters."""
+    filled = str(request.path)
+    for name, value in (request.uri_params or {}).items():
+        filled = filled.replace(f"{{{name}}}", quote(str(value), safe=""))
+    return filled
+
+
+def current_address(request: Request) -> str:
+    """Tell the address that was asked for, inside the shop: prefix, path and parameters."""
+    parameters = request.query_params
+    pairs = [(name, value) for name in parameters for value in parameters.getlist(name)] if parameters else []
+    return base_path() + path(request) + ("?" + urlencode(pairs) if pairs else "")
 
 
 def base_url() -> str:

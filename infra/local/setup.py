@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from chalicelib.config import Settings
     from chalicelib.storage import Table
 
-QUEUES = ("payment-notifications", "order-emails")
+# Queue → how long a message is hidden: AWS asks for six times the timeout of the function behind it.
+QUEUES = {"payment-notifications": 6 * 60, "order-emails": 6 * 60, "staff-jobs": 6 * 15 * 60}
 TRIES = 5
-# AWS asks for six times the timeout of the function behind a queue, which is 60 s.
-VISIBILITY_SECONDS = 6 * 60
 TWO_WEEKS = 14 * 24 * 60 * 60
 CLIENT = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 3, "mode": "standard"})
 
@@ -84,7 +83,7 @@ def make_tables(dynamodb: Any, tables: "Iterable[type[Table]]") -> None:
 
 def make_queues(sqs: "SQSClient", prefix: str) -> None:
     """Create each queue with the queue where its messages rest after five failures."""
-    for name in QUEUES:
+    for name, hidden in QUEUES.items():
         dead = sqs.create_queue(QueueName=f"{prefix}{name}-dlq")["QueueUrl"]
         answer = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
         queue = sqs.create_queue(QueueName=prefix + name)["QueueUrl"]
@@ -93,7 +92,7 @@ def make_queues(sqs: "SQSClient", prefix: str) -> None:
         sqs.set_queue_attributes(QueueUrl=dead, Attributes={"MessageRetentionPeriod": str(TWO_WEEKS)})
         sqs.set_queue_attributes(
             QueueUrl=queue,
-            Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS), "RedrivePolicy": json.dumps(redrive)},
+            Attributes={"VisibilityTimeout": str(hidden), "RedrivePolicy": json.dumps(redrive)},
         )
 
 

@@ -1,0 +1,31 @@
+"""When scheduled functions last ran, and how it ended: what is silent is noticed."""
+
+from collections.abc import Iterable
+
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+
+from chalicelib import clock
+from chalicelib.storage import Table, TableMeta, read_many, table_name
+
+
+class Run(Table):
+    """The last run of a scheduled function."""
+
+    class Meta(TableMeta):
+        table_name = table_name("runs")
+
+    name = UnicodeAttribute(hash_key=True)
+    at = NumberAttribute()  # seconds since 1970
+    well = BooleanAttribute()
+    words = UnicodeAttribute(default="")
+
+
+def note(name: str, words: str = "", *, well: bool = True) -> None:
+    """Note that a function has just run, in words for staff."""
+    Run(name, at=clock.timestamp(), well=well, words=words).save()
+
+
+def last(names: Iterable[str]) -> dict[str, Run]:
+    """Read the last runs by name; those that never ran are missing."""
+    found: dict[str, Run] = read_many({Run: names}, consistent=False)[Run]
+    return found

@@ -1,0 +1,47 @@
+"""The audit trail: who changed what, when, from what to what; written with the change or not at all."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib import clock
+from chalicelib.staff.models import AuditEntry, Member
+from chalicelib.storage import Transaction, Witness
+
+
+def witness(member: Member, what: str) -> Witness:
+    """Return who writes down, in a change's own transaction, that a member made it."""
+
+    def write(
+        transaction: Transaction, subject: str, before: Mapping[str, Any], after: Mapping[str, Any]
+    ) -> None:
+        entry = _entry(member.email, what, subject, before, after)
+        transaction.put(f"audit#{entry.entry}", entry, AuditEntry.month.does_not_exist())
+
+    return write
+
+
+def record(
+    who: str,
+    what: str,
+    subject: str,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """Write down what is no transaction: a login, long work that was asked for."""
+    _entry(who, what, subject, before or {}, after or {}).save()
+
+
+def _entry(
+    who: str, what: str, subject: str, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> AuditEntry:
+    at = clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return AuditEntry(
+        at[:7],
+        f"{at}#{clock.new_id()[:8]}",
+        at=at,
+        who=who,
+        what=what,
+        subject=subject,
+        before=dict(before),
+        after=dict(after),
+    )

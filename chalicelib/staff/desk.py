@@ -1,0 +1,99 @@
+"""The desk: how every staff page is shown, and how a change answers."""
+
+import base64
+import binascii
+from typing import Any
+from urllib.parse import urlsplit
+
+from chalice.app import Response
+
+from chalicelib import clock
+from chalicelib.config import settings
+from chalicelib.staff.models import Member
+from chalicelib.web import pages, requests
+
+NOTICE = "staff-notice"
+NOTICE_SECONDS = 60
+LONGEST_NOTICE = 500
+PLACES = (
+    ("/staff/", "Today", "any"),
+    ("/staff/attention", "Attention", "any"),
+    ("/staff/orders", "Orders", "any"),
+    ("/staff/products", "Products", "merchant"),
+    ("/staff/books", "Books", "any"),
+)
+
+
+def show(
+    member: Member | None, template: str, status: int = 200, *, uploads_to: str | None = None, **values: Any
+) -> Response:
+    """Show a staff page, with the notice of the change before. `uploads_to`: where its files go, as an address."""
+    body = pages.render(
+        template,
+        member=member,
+        places=[(path, name) for path, name, who in PLACES if member and who in ("any", member.role)],
+        here=_here(),
+        notice=_notice(),
+        **values,
+    )
+    answer = pages.page(body, status, [_notice_cookie("", 0)] if _notice() else None)
+    answer.headers["Content-Security-Policy"] = _policy(uploads_to)
+    return answer
+
+
+def go(path: str, notice: str | None = None, cookies: list[str] | None = None) -> Response:
+    """Answer a change: go to a page of the shop, which shows the notice once."""
+    sent = list(cookies or [])
+    if notice:
+        text = base64.urlsafe_b64encode(notice[:LONGEST_NOTICE].encode()).decode()
+        sent.append(_notice_cookie(text, NOTICE_SECONDS))
+    return pages.redirect(pages.url(path), sent or None)
+
+
+def form_id() -> str:
+    """Make the id of a form, by which pressing its button twice is one change."""
+    return clock.new_id()
+
+
+def media_address() -> str:
+    """Tell where browsers send files to the media bucket, for `uploads_to`."""
+    return f"{settings.media_url}/"
+
+
+def _policy(uploads_to: str | None) -> str:
+    pictures = _origin(settings.media_url) if settings.media_url else ""
+    files = _origin(uploads_to) if uploads_to else ""
+    policy = {
+        "default-src": "'none'",
+        "style-src": "'self'",
+        "script-src": "'self'",
+        "img-src": f"'self' {pictures}",
+        "connect-src": f"'self' {files}",
+        "form-action": f"'self' {files}",
+        "base-uri": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    return "; ".join(f"{name} {value.strip()}" for name, value in policy.items())
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _here() -> str:
+    request = requests.current()
+    return requests.path(request) if request is not None else ""
+
+
+def _notice() -> str:
+    request = requests.current()
+    text = requests.cookies(request).get(NOTICE, "") if request is not None else ""
+    try:
+        return base64.b64decode(text, altchars=b"-_", validate=True).decode()[:LONGEST_NOTICE]
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _notice_cookie(text: str, seconds: int) -> str:
+    return pages.cookie(NOTICE, text, max_age=seconds, path="/staff", same_site="Strict")

@@ -1,0 +1,186 @@
+"""Long work: asked for on a page, done by a function behind a queue, watched on a page of its own.
+
+A job runs at least once, so each kind may find its own work half done, and must be right when it is run again.
+"""
+
+import importlib
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from chalice.app import Request, Response
+
+from chalicelib import clock
+from chalicelib.aws import client
+from chalicelib.config import settings
+from chalicelib.errors import NotFound
+from chalicelib.staff import audit, desk
+from chalicelib.staff.models import Job, Member
+from chalicelib.staff.routing import STAFF, routes
+from chalicelib.storage import get
+from chalicelib.web import pages
+
+QUEUE = "staff-jobs"
+# Kind → the module and the function that do it; imported only there.
+KINDS: dict[str, tuple[str, str]] = {}
+WEEK = 7 * 24 * 60 * 60
+LINK_SECONDS = 5 * 60
+MOST_PROBLEMS = 200
+log = logging.getLogger("awning")
+
+
+class JobFailed(Exception):
+    """Say in words for staff why a job cannot be done, and what is wrong where. It is not tried again."""
+
+    def __init__(self, words: str, problems: Sequence[str] = ()) -> None:
+        super().__init__(words)
+        self.words = words
+        self.problems = list(problems)
+
+
+# -- asking -----------------------------------------------------------------------------------------------
+
+
+def start(member: Member, kind: str, arguments: Mapping[str, Any], job_id: str | None = None) -> Job:
+    """Ask for long work; a `job_id` made of a form's id makes pressing twice one job.
+
+    Where the queue does not answer the job stays waiting, and its page offers to ask again.
+    """
+    known = get(Job, job_id) if job_id else None
+    if known is not None:
+        return known
+    now = clock.now()
+    job = Job(
+        job_id or clock.new_id(),
+        kind=kind,
+        by=member.email,
+        at=now.isoformat(timespec="seconds"),
+        arguments=dict(arguments),
+        problems=[],
+        expires=clock.timestamp() + WEEK,
+    )
+    job.save()
+    audit.record(member.email, f"asked for {kind}", f"job {job.id}", {}, arguments)
+    _ask(job)
+    return job
+
+
+def send(message: Mapping[str, str]) -> None:
+    """Put a message onto the jobs' queue. Raises what boto3 raises where it does not answer."""
+    client("sqs").send_message(
+        QueueUrl=_queue_url(settings.table_prefix + QUEUE), MessageBody=json.dumps(message)
+    )
+
+
+def _ask(job: Job) -> None:
+    try:
+        send({"job": job.id})
+    except (ClientError, BotoCoreError):
+        log.exception("job %s waits: the queue did not answer", job.id)
+
+
+@cache
+def _queue_url(name: str) -> str:
+    return client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+
+
+# -- doing ------------------------------------------------------------------------------------------------
+
+
+def run_staff_jobs(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Do the jobs of a batch of messages; say which failed and are to come again."""
+    failed = []
+    for record in records:
+        try:
+            _handle(json.loads(record["body"]))
+        except Exception:  # whatever it is: the message comes again, and rests in the end where it is seen
+            log.exception("a job broke off")
+            failed.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failed}
+
+
+def _handle(message: Mapping[str, str]) -> None:
+    job = get(Job, message["job"])
+    if job is None or job.state in ("done", "failed"):
+        return
+    job.state = "running"
+    job.save()
+    module, function = KINDS[job.kind]
+    try:
+        getattr(importlib.import_module(module), function)(job)
+    except JobFailed as failure:
+        job.problems = failure.problems[:MOST_PROBLEMS]
+        _end(job, "failed", failure.words)
+    else:
+        if job.state != "done":
+            finish(job, "Done.")
+
+
+def tell(
+    job: Job, *, progress: int | None = None, total: int | None = None, words: str | None = None
+) -> None:
+    """Say how far a job has come."""
+    job.progress = job.progress if progress is None else progress
+    job.total = job.total if total is None else total
+    job.words = job.words if words is None else words
+    job.save()
+
+
+def finish(job: Job, words: str, result_key: str | None = None) -> None:
+    """End a job well; `result_key` is a file in the books' bucket that its page offers."""
+    job.result_key = result_key
+    _end(job, "done", words)
+
+
+def _end(job: Job, state: str, words: str) -> None:
+    job.state, job.words = state, words
+    job.save()
+
+
+# -- watching ---------------------------------------------------------------------------------------------
+
+
+@routes.page("/staff/jobs/{job_id}", may=STAFF)
+def watch(request: Request, member: Member, job_id: str) -> Response:
+    """Show how far a member's own job is, and what came of it."""
+    job = _own(member, job_id)
+    return desk.show(member, "staff/job.html", job=job, under_way=job.state in ("waiting", "running"))
+
+
+@routes.action("/staff/jobs/{job_id}/again", may=STAFF)
+def ask_again(request: Request, member: Member, job_id: str) -> Response:
+    """Ask once more for a job that still waits: its message may have been lost."""
+    job = _own(member, job_id)
+    if job.state == "waiting":
+        audit.record(member.email, f"asked again for {job.kind}", f"job {job.id}")
+        _ask(job)
+    return desk.go(f"/staff/jobs/{job.id}")
+
+
+@routes.page("/staff/jobs/{job_id}/result", may=STAFF)
+def fetch(request: Request, member: Member, job_id: str) -> Response:
+    """Lead to the file that a job made, by a link that holds for some minutes."""
+    job = _own(member, job_id)
+    if job.result_key is None:
+        raise NotFound("This work has made no file.")
+    name = job.result_key.rsplit("/", 1)[-1]
+    link = client("s3").generate_presigned_url(
+        "get_object",
+        Params={
+            "Bucket": settings.books_bucket,
+            "Key": job.result_key,
+            "ResponseContentDisposition": f'attachment; filename="{name}"',
+        },
+        ExpiresIn=LINK_SECONDS,
+    )
+    return pages.redirect(link)
+
+
+def _own(member: Member, job_id: str) -> Job:
+    job = get(Job, job_id)
+    if job is None or job.by != member.email:
+        raise NotFound("There is no such work of yours; what was made is kept for a week.")
+    return job

@@ -1,0 +1,71 @@
+"""Who works here, their sessions, what they changed, and the long work they asked for."""
+
+from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
+
+from chalicelib.storage import Table, TableMeta, table_name
+
+
+class Member(Table):
+    """A staff account."""
+
+    class Meta(TableMeta):
+        table_name = table_name("staff")
+
+    email = UnicodeAttribute(hash_key=True)  # lower case
+    role = UnicodeAttribute()  # merchant, finance
+    password = UnicodeAttribute()  # argon2's own format
+    epoch = NumberAttribute(default=0)  # sessions of an earlier one are over
+    made_at = UnicodeAttribute()
+
+
+class StaffSession(Table):
+    """A session, and other things of the entrance that expire; the key's beginning says which."""
+
+    class Meta(TableMeta):
+        table_name = table_name("staff-sessions")
+
+    TTL = "expires"
+
+    key = UnicodeAttribute(hash_key=True)  # session# and the SHA-256 of the cookie
+    email = UnicodeAttribute(null=True)
+    epoch = NumberAttribute(default=0)
+    seen = NumberAttribute(default=0)  # seconds since 1970
+    expires = NumberAttribute()
+
+
+class AuditEntry(Table):
+    """A change by staff. Never updated."""
+
+    class Meta(TableMeta):
+        table_name = table_name("audit")
+
+    month = UnicodeAttribute(hash_key=True)  # such as 2026-11, in UTC
+    entry = UnicodeAttribute(range_key=True)  # moment # random
+    at = UnicodeAttribute()
+    who = UnicodeAttribute()  # an e-mail address
+    what = UnicodeAttribute()  # in words: "shipped an order"
+    subject = UnicodeAttribute()  # "order 48219-30476", "product green-tea"
+    before: JSONAttribute = JSONAttribute()
+    after: JSONAttribute = JSONAttribute()
+
+
+class Job(Table):
+    """Long work, done by a function behind a queue."""
+
+    class Meta(TableMeta):
+        table_name = table_name("jobs")
+
+    TTL = "expires"
+
+    id = UnicodeAttribute(hash_key=True)
+    kind = UnicodeAttribute()
+    by = UnicodeAttribute()
+    at = UnicodeAttribute()
+    arguments: JSONAttribute = JSONAttribute()
+    state = UnicodeAttribute(default="waiting")  # waiting, running, done, failed
+    progress = NumberAttribute(default=0)
+    total = NumberAttribute(default=0)
+    words = UnicodeAttribute(default="")
+    problems: JSONAttribute = JSONAttribute()
+    result_key = UnicodeAttribute(null=True)  # in the books' bucket
+    expires = NumberAttribute()

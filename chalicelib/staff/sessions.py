@@ -1,0 +1,72 @@
+"""Staff sessions: the cookie holds a secret, the table its hash. Idle ones end, and old ones."""
+
+import hashlib
+
+from chalice.app import Request
+
+from chalicelib import clock
+from chalicelib.staff.models import Member, StaffSession
+from chalicelib.storage import get
+from chalicelib.web import pages, requests
+
+COOKIE = "staff"
+PATH = "/staff"
+IDLE_SECONDS = 2 * 60 * 60
+LONGEST_SECONDS = 12 * 60 * 60
+SEEN_EVERY = 5 * 60  # what is written of being seen may be so old: reading a page is not a write each time
+
+
+def start(member: Member) -> str:
+    """Begin a session under a new ID; return the cookie that carries it."""
+    secret = clock.new_id() + clock.new_id()
+    now = clock.timestamp()
+    StaffSession(
+        key_of(secret), email=member.email, epoch=member.epoch, seen=now, expires=now + LONGEST_SECONDS
+    ).save()
+    return pages.cookie(COOKIE, secret, max_age=LONGEST_SECONDS, path=PATH, same_site="Strict")
+
+
+def member_of(request: Request) -> Member | None:
+    """Tell who sent a request; None for nobody, and for a session that is over."""
+    session = current(request)
+    if session is None or session.email is None:
+        return None
+    member = get(Member, session.email)
+    if member is None or member.epoch != session.epoch:
+        return None
+    _keep_awake(session)
+    return member
+
+
+def current(request: Request) -> StaffSession | None:
+    """Read a request's session, if it is alive."""
+    secret = requests.cookies(request).get(COOKIE)
+    session = get(StaffSession, key_of(secret)) if secret else None
+    if session is None:
+        return None
+    now = clock.timestamp()
+    return session if now < session.expires and now - session.seen < IDLE_SECONDS else None
+
+
+def end(request: Request) -> str:
+    """End a request's session; return the cookie that removes it from the browser."""
+    session = current(request)
+    if session is not None:
+        session.delete()
+    return pages.cookie(COOKIE, "", max_age=0, path=PATH, same_site="Strict")
+
+
+def end_all(member: Member) -> None:
+    """End every session of a member, in all browsers."""
+    member.update(actions=[Member.epoch.set(Member.epoch + 1)], condition=Member.email.exists())
+
+
+def key_of(secret: str) -> str:
+    """Tell under which key a session is kept."""
+    return f"session#{hashlib.sha256(secret.encode()).hexdigest()}"
+
+
+def _keep_awake(session: StaffSession) -> None:
+    now = clock.timestamp()
+    if now - session.seen >= SEEN_EVERY:
+        session.update(actions=[StaffSession.seen.set(now)], condition=StaffSession.key.exists())

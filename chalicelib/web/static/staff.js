@@ -1,0 +1,3 @@
+"use strict";
+
+/* The desk works without this file. */

@@ -1,0 +1,37 @@
+"""Staff in a test's hands."""
+
+from typing import TYPE_CHECKING
+
+from infra.local.gateway import Gateway
+from tests.client import Shopper
+
+if TYPE_CHECKING:
+    from chalicelib.staff.models import AuditEntry, Member
+
+PASSWORD = "linen awning at noon"
+
+
+def member(role: str, email: str | None = None) -> "Member":
+    """Read the member of a role; their account is made where it is missing."""
+    from chalicelib.staff.accounts import make_member
+    from chalicelib.staff.models import Member
+    from chalicelib.storage import get
+
+    address = email or f"{role}@shop.example"
+    return get(Member, address) or make_member(address, role, PASSWORD)
+
+
+def logged_in(gateway: Gateway, role: str, email: str | None = None) -> Shopper:
+    """Let a member in, through the entrance."""
+    account = member(role, email)
+    visitor = Shopper(gateway)
+    answer = visitor.post("/staff/login", {"email": account.email, "password": PASSWORD})
+    assert answer.status == 303, answer.text
+    return visitor
+
+
+def trail() -> "list[AuditEntry]":
+    """Read the audit trail, oldest first."""
+    from chalicelib.staff.models import AuditEntry
+
+    return sorted(AuditEntry.scan(), key=lambda entry: str(entry.entry))
