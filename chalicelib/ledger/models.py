@@ -1,9 +1,10 @@
 """The ledger: one row a movement of money, written in the settling transaction, never updated."""
 
 import zlib
+from collections.abc import Sequence
 from datetime import datetime
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib import clock
 from chalicelib.config import settings
@@ -11,6 +12,7 @@ from chalicelib.storage import Table, TableMeta, table_name
 
 SHARDS = 4  # a partition takes 1,000 writes a second; a day's sales are spread over these
 SALE, REFUND, REVERSAL = "sale", "refund", "reversal"
+Sold = tuple[str, str, int, int]  # SKU, name, pieces, what they cost in minor units
 
 
 class Movement(Table):
@@ -30,6 +32,8 @@ class Movement(Table):
     fee = NumberAttribute(null=True)  # PayPal's, where it is told in the shop's currency
     currency = UnicodeAttribute()
     paypal_id = UnicodeAttribute()
+    # What the money paid for; empty where it paid no order; none in rows from before this was kept.
+    sold: JSONAttribute = JSONAttribute(null=True)
 
 
 def book_day(moment: datetime) -> str:
@@ -57,8 +61,9 @@ def movement(
     paypal_id: str,
     paypal_at: str,
     fee: int | None,
+    sold: Sequence[Sold] = (),
 ) -> Movement:
-    """Make the row of a movement that is booked now."""
+    """Make the row of a movement that is booked now; `sold` is what a sale paid for."""
     now = clock.now()
     booked_at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return Movement(
@@ -73,4 +78,5 @@ def movement(
         fee=fee,
         currency=currency,
         paypal_id=paypal_id,
+        sold=[list(line) for line in sold],
     )

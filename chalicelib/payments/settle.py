@@ -5,7 +5,7 @@ order's `booked` in the transaction that writes its ledger row, so settling twic
 once changes nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from chalicelib import clock
@@ -14,7 +14,7 @@ from chalicelib.ledger.models import REFUND, REVERSAL, SALE, movement
 from chalicelib.mail import outbox
 from chalicelib.money import Money
 from chalicelib.orders import states
-from chalicelib.orders.models import Order, change
+from chalicelib.orders.models import Line, Order, change
 from chalicelib.payments.paypal import Capture, PayPalOrder, Refund, Reversal
 from chalicelib.storage import Refused, Transaction
 
@@ -153,7 +153,8 @@ def _settle_taken(
     if wrong == WRONG_PAYEE:
         return _refuse_payee(order, capture)
     order.book(capture.id)
-    _add_movement(transaction, order, SALE, capture.id, capture.money, capture.fee, capture.at)
+    paid_for = () if wrong else order.lines
+    _add_movement(transaction, order, SALE, capture.id, capture.money, capture.fee, capture.at, paid_for)
     if wrong:
         _give_back(order, capture, wrong, transaction)
         return True
@@ -282,6 +283,7 @@ def _add_movement(
     amount: Money,
     fee: int | None,
     paypal_at: str,
+    paid_for: Iterable[Line] = (),
 ) -> None:
     row = movement(
         kind,
@@ -292,8 +294,21 @@ def _add_movement(
         paypal_id=paypal_id,
         paypal_at=paypal_at,
         fee=fee if kind == SALE else None if fee is None else -fee,
+        sold=[(line.sku, _full_name(line), line.quantity, line.total) for line in paid_for],
     )
     transaction.put("movement", row, type(row).page.does_not_exist())
+    order.keep_movement(
+        at=row.booked_at,
+        kind=kind,
+        amount=row.amount,
+        fee=row.fee,
+        currency=row.currency,
+        paypal_id=paypal_id,
+    )
+
+
+def _full_name(line: Line) -> str:
+    return ", ".join((line.name, *line.options.values()))
 
 
 def _is_somebody_else(order: Order, payees: set[str | None]) -> bool:
