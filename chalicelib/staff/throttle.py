@@ -1,0 +1,177 @@
+"""Wrong passwords: counted before they are looked at, so that guessing is slow however many guess at once.
+
+Three counters: of an account from one source address, of an account from anywhere, of an address whatever it asks for.
+Each lets some tries pass, then one after a wait that grows to a quarter of an hour. Where an account has logged in
+from an address lately, the first counter alone decides: no stranger can lock its owner out from there.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from chalice.app import Request
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.expressions.condition import Condition
+
+from chalicelib import clock
+from chalicelib.errors import Busy
+from chalicelib.staff.models import StaffSession
+from chalicelib.storage import Refused, Table, Transaction, read_many
+
+FREE_TRIES = {"pair": 5, "account": 50, "address": 20}
+FIRST_WAIT = 60
+LONGEST_WAIT = 15 * 60
+FORGOTTEN_AFTER = 24 * 60 * 60
+KNOWN_FOR = 30 * 24 * 60 * 60
+ROUNDS = 40  # against tries at the same moment; each round lets one of them through
+
+
+class Locked(Exception):
+    """Say that no password is looked at now. `until`: seconds since 1970."""
+
+    def __init__(self, until: int) -> None:
+        super().__init__()
+        self.until = until
+
+
+class Tries(Table):
+    """What one counter knows; no personal data, its key is a hash."""
+
+    class Meta(StaffSession.Meta):
+        pass
+
+    key = UnicodeAttribute(hash_key=True)
+    failures = NumberAttribute(default=0)
+    last = NumberAttribute(default=0)  # when the last was; seconds since 1970, as all times here
+    until = NumberAttribute(default=0)  # no try before
+    known_until = NumberAttribute(default=0)  # the account has logged in from this address
+    expires = NumberAttribute()
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A counter as it was read."""
+
+    kind: str
+    key: str
+    row: Tries | None
+
+    @property
+    def is_known(self) -> bool:
+        """Tell whether the account has logged in from this address lately."""
+        return self.row is not None and self.row.known_until > clock.timestamp()
+
+    @property
+    def until(self) -> int:
+        """Tell before when no try is allowed."""
+        return int(self.row.until) if self.row is not None else 0
+
+    @property
+    def failures(self) -> int:
+        """Count what is not forgotten."""
+        if self.row is None or clock.timestamp() - self.row.last >= FORGOTTEN_AFTER:
+            return 0
+        return int(self.row.failures)
+
+    def counted(self) -> Tries:
+        """Make the row with one more try, and the wait after it."""
+        now = clock.timestamp()
+        failures = self.failures + 1
+        known = int(self.row.known_until) if self.row is not None else 0
+        return Tries(
+            self.key,
+            failures=failures,
+            last=now,
+            until=now + wait_after(failures, FREE_TRIES[self.kind]),
+            known_until=known,
+            expires=max(now + FORGOTTEN_AFTER, known),
+        )
+
+    def as_read(self) -> Condition:
+        """Make the condition that nobody has counted meanwhile."""
+        if self.row is None:
+            return Tries.key.does_not_exist()
+        unchanged: Condition = (Tries.failures == self.row.failures) & (Tries.last == self.row.last)
+        return unchanged
+
+
+def wait_after(failures: int, free: int) -> int:
+    """Tell how many seconds must pass after so many failures."""
+    if failures < free:
+        return 0
+    return int(min(FIRST_WAIT * 2 ** min(failures - free, 10), LONGEST_WAIT))
+
+
+def source_of(request: Request) -> str:
+    """Tell where a request comes from, as API Gateway says and nobody else; an IPv6 home is its /64 network."""
+    text = str(request.context.get("identity", {}).get("sourceIp") or "")
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return text
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return str(ip_network((address, 64), strict=False))
+    return text
+
+
+def take_a_try(email: str, source: str) -> bool:
+    """Count a try, before its password is looked at; tell whether it is the last before a wait.
+
+    Raises Locked, or Busy where too many come at the same moment.
+    """
+    for _ in range(ROUNDS):
+        counters = _that_count(email, source)
+        until = max(counter.until for counter in counters)
+        if until > clock.timestamp():
+            raise Locked(until)
+        transaction = Transaction()
+        for counter in counters:
+            transaction.put(counter.kind, counter.counted(), counter.as_read())
+        try:
+            transaction.commit()
+        except Refused:
+            continue  # somebody tried at the same moment: count again
+        return any(counter.failures + 1 == FREE_TRIES[counter.kind] for counter in counters)
+    raise Busy("Too many people are logging in at once. Please try again in a moment.")
+
+
+def forgive(email: str, source: str) -> None:
+    """Forget the failures of who turned out to be the owner, and know the address from now on."""
+    now = clock.timestamp()
+    keys = _keys(email, source)
+    transaction = Transaction()
+    known = Tries(keys["pair"], known_until=now + KNOWN_FOR, expires=now + KNOWN_FOR)
+    transaction.put("pair", known)
+    transaction.delete("address", Tries(keys["address"]))
+    transaction.commit()
+    _take_back(keys["account"])
+
+
+def _take_back(key: str) -> None:
+    """Uncount one try of an account, so that logging in from many places never adds up to a wait."""
+    row = read_many({Tries: [key]})[Tries].get(key)
+    if row is None or row.failures < 1:
+        return
+    transaction = Transaction()
+    changed = [Tries.failures.set(row.failures - 1), Tries.until.set(0)]
+    transaction.update("account", row, changed, Tries.failures == row.failures)
+    try:
+        transaction.commit()
+    except Refused:
+        return  # others try at the same moment; one try counts for nothing beside them
+
+
+def _that_count(email: str, source: str) -> list[Counter]:
+    keys = _keys(email, source)
+    rows = read_many({Tries: keys.values()})[Tries]
+    counters = [Counter(kind, key, rows.get(key)) for kind, key in keys.items()]
+    return counters[:1] if counters[0].is_known else counters
+
+
+def _keys(email: str, source: str) -> dict[str, str]:
+    parts = {"pair": (email, source), "account": (email,), "address": (source,)}
+    return {kind: _key(kind, *what) for kind, what in parts.items()}
+
+
+def _key(kind: str, *what: str) -> str:
+    return f"tries#{hashlib.sha256(chr(0).join((kind, *what)).encode()).hexdigest()}"
