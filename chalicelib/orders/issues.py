@@ -1,0 +1,113 @@
+"""What staff are asked to look at, in a shopkeeper's words: what happened, and what to do about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Told:
+    """An issue as it is told on pages and in mails; each part is one sentence or a few."""
+
+    title: str
+    what: str
+    todo: str
+
+
+SEE_THE_REFUND = "Nothing needs doing but to see that the refund goes through; if PayPal refuses it, you are told."
+ISSUES = {
+    "second capture": Told(
+        "This order was paid twice",
+        "PayPal took a second payment. The order stays paid by the first; the second goes back by itself.",
+        SEE_THE_REFUND,
+    ),
+    "captured after closing": Told(
+        "Paid after the order had ended",
+        "PayPal took a payment when the order was closed already. It goes back by itself.",
+        f"{SEE_THE_REFUND} If the customer still wants the things, they order again.",
+    ),
+    "wrong amount": Told(
+        "Another amount was paid",
+        "The payment is not what the order costs, so it does not pay it. It goes back by itself.",
+        f"{SEE_THE_REFUND} The customer can pay the order anew.",
+    ),
+    "wrong order": Told(
+        "A payment that names another order",
+        "PayPal says that this payment is meant for something else, so it does not pay this order. It goes back by itself.",
+        SEE_THE_REFUND,
+    ),
+    "wrong payee": Told(
+        "Paid to somebody else",
+        "PayPal tells of a payment for this order that went to another account than yours. Nothing was booked, and the customer was asked not to pay again.",
+        "Look in PayPal whose account it is, and write to the customer. If it is your own second account, the shop must be told its name there.",
+    ),
+    "sold out": Told(
+        "Paid, but sold out",
+        "The payment came when others had bought the pieces. The order ended, the money goes back by itself, and the customer was told.",
+        SEE_THE_REFUND,
+    ),
+    "refund failed": Told(
+        "A refund did not go through",
+        "PayPal took the refund on, and then could not make it. The customer does not have the money.",
+        "Open the order and refund anew; if it fails again, return the money in another way.",
+    ),
+    "refund refused": Told(
+        "PayPal refused a refund",
+        "Nothing went back to the customer.",
+        "Open the order to see what is left, and refund anew if you still want to.",
+    ),
+    "reversal": Told(
+        "A payment was taken back",
+        "A bank or PayPal took money back that had been paid for this order.",
+        "Do not send what has not left the house. The case, and until when you can answer, is in PayPal's Resolution Centre.",
+    ),
+    "dispute": Told(
+        "A dispute at PayPal",
+        "The customer, or their bank, disputes this payment.",
+        "Answer it in PayPal's Resolution Centre before the day that is named there, and do not send what has not left the house.",
+    ),
+}
+REFUSALS = {
+    "REFUND_AMOUNT_EXCEEDED": "It is more than is left of the payment, as PayPal counts: perhaps some was refunded on PayPal's own pages.",
+    "CAPTURE_FULLY_REFUNDED": "All of the payment was refunded before, perhaps on PayPal's own pages.",
+    "REFUND_TIME_LIMIT_EXCEEDED": "The payment is too old: PayPal refunds within 180 days. Return the money in another way.",
+    "REFUND_NOT_PERMITTED_DUE_TO_CHARGEBACK": "A bank has taken the payment back: see PayPal's Resolution Centre.",
+    "TRANSACTION_DISPUTED": "The payment is disputed: PayPal refunds all of it, or what is agreed in its Resolution Centre.",
+    "REFUND_FAILED_INSUFFICIENT_FUNDS": "Your PayPal account does not hold enough. Put money in, then refund anew.",
+    "INSUFFICIENT_FUNDS": "Your PayPal account does not hold enough. Put money in, then refund anew.",
+    "REFUND_NOT_ALLOWED": "PayPal allows no refund of this payment. Its own pages may say why.",
+}
+DISPUTES = {
+    "OPEN": "It was opened, and waits for an answer.",
+    "WAITING_FOR_SELLER_RESPONSE": "PayPal waits for your answer.",
+    "WAITING_FOR_BUYER_RESPONSE": "PayPal waits for the customer's answer.",
+    "UNDER_REVIEW": "PayPal is deciding.",
+    "RESOLVED": "It is closed. What was decided is in PayPal's Resolution Centre.",
+}
+
+
+def tell(issue: Mapping[str, Any]) -> Told:
+    """Tell an entry of an order's `issues` in words."""
+    kind, detail = issue["kind"], issue["detail"]
+    told = ISSUES.get(kind) or Told(
+        "Something to look at", f"{kind}: {detail}", "Open the order to see what happened."
+    )
+    if kind == "refund refused":
+        return replace(told, what=f"{told.what} {why_refused(detail)}")
+    if kind == "dispute":
+        return _tell_dispute(told, detail)
+    return told
+
+
+def _tell_dispute(told: Told, detail: str) -> Told:
+    number, _, status = detail.partition(" ")
+    said = f"{told.what} It has the number {number}. {DISPUTES.get(status, '')}".strip()
+    todo = "Look there how it ended." if status == "RESOLVED" else told.todo
+    return Told("A dispute at PayPal is closed" if status == "RESOLVED" else told.title, said, todo)
+
+
+def why_refused(issue: str) -> str:
+    """Say why PayPal did not make a refund; `issue` is PayPal's name for it."""
+    if not issue:
+        return "PayPal did not say why."
+    return REFUSALS.get(issue, f"PayPal's word for it is {issue}.")
