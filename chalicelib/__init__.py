@@ -12,8 +12,9 @@ def tables() -> "list[type[Table]]":
     from chalicelib.catalog.models import Listing, Product, Stock, Word
     from chalicelib.ledger.models import Movement
     from chalicelib.orders.models import Order
+    from chalicelib.orders.words import OrderWord
     from chalicelib.runs import Run
     from chalicelib.staff.models import AuditEntry, Job, Member, StaffSession
 
-    shop = [Product, Listing, Word, Stock, Cart, Order, Movement, Run]
+    shop = [Product, Listing, Word, Stock, Cart, Order, OrderWord, Movement, Run]
     return [*shop, Member, StaffSession, AuditEntry, Job]

@@ -13,7 +13,7 @@ from chalicelib.cart.sessions import Session, living
 from chalicelib.checkout.customer import Customer
 from chalicelib.config import settings
 from chalicelib.errors import Busy, Conflict, OutOfStock, ShopError
-from chalicelib.orders import states
+from chalicelib.orders import states, words
 from chalicelib.orders.models import Line, Order, Pointer, change, new_order
 from chalicelib.payments.service import PaymentInProgress
 from chalicelib.storage import Refused, Transaction, Unknown, get
@@ -202,6 +202,7 @@ def _write(order: Order, cart: Cart, digest: str) -> None:
     order.write(transaction)
     pointer = Pointer(f"number#{order.number}", order=order.id)
     transaction.put("number", pointer, Pointer.id.does_not_exist())
+    words.add_words(order.customer, order.placed, transaction)
     unchanged = (Cart.version == cart.version) & (
         Cart.order.does_not_exist() if cart.order is None else (Cart.order == cart.order)
     )

@@ -14,7 +14,9 @@ class Told:
     todo: str
 
 
-SEE_THE_REFUND = "Nothing needs doing but to see that the refund goes through; if PayPal refuses it, you are told."
+SEE_THE_REFUND = (
+    "Nothing needs doing but to see that the refund goes through; if PayPal refuses it, you are told."
+)
 ISSUES = {
     "second capture": Told(
         "This order was paid twice",

@@ -4,7 +4,6 @@ Every change is the same three steps: read the order consistently, call its acti
 condition that its version is still the one that was read. Whoever comes second reads again: see `change`.
 """
 
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +16,6 @@ from pynamodb.attributes import (
     UnicodeAttribute,
     UnicodeSetAttribute,
 )
-from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from chalicelib import clock, money
 from chalicelib.catalog.models import Stock
@@ -25,14 +23,15 @@ from chalicelib.config import settings
 from chalicelib.errors import Busy, NotFound
 from chalicelib.money import Money
 from chalicelib.orders import states
+from chalicelib.orders.indexes import AttentionIndex, PlacedIndex, RaisedIndex, StateIndex, shard_of
 from chalicelib.storage import Refused, Table, TableMeta, Transaction, Unknown, get, table_name
 
-ATTENTION_SHARDS = 4
 MINUTE = 60
 CLAIM_SECONDS = 2 * MINUTE
 EVERY_ROUND = MINUTE  # due again by the reconciler's next round
 MAIL_GRACE = 10 * MINUTE
 LONGEST_WAIT = 60 * MINUTE
+TO_MERCHANT = {"merchant", "issue"}  # kinds of mail that the customer never gets
 PAYPAL_LIFE = 6 * 60 * MINUTE  # three hours to approve an order at PayPal, three more to capture it
 
 
@@ -44,17 +43,6 @@ class Pointer(Table):
 
     id = UnicodeAttribute(hash_key=True)
     order = UnicodeAttribute()
-
-
-class AttentionIndex(GlobalSecondaryIndex["Order"]):
-    """Orders with something due, by due time. Sparse: what needs nothing is not in it."""
-
-    class Meta:
-        index_name = "attention"
-        projection = KeysOnlyProjection()
-
-    attention = UnicodeAttribute(hash_key=True)
-    due = NumberAttribute(range_key=True)
 
 
 @dataclass(frozen=True)
@@ -82,6 +70,9 @@ class Order(Table):
         table_name = table_name("orders")
 
     attention_index = AttentionIndex()
+    placed_index = PlacedIndex()
+    state_index = StateIndex()
+    raised_index = RaisedIndex()
 
     id = UnicodeAttribute(hash_key=True)
     number = UnicodeAttribute()
@@ -116,20 +107,28 @@ class Order(Table):
     paid_at = UnicodeAttribute(null=True)
     paid_by = UnicodeAttribute(null=True)  # PayPal's order that paid
 
+    # {"carrier", "tracking", "link", "at"}, once it is shipped
+    parcel: JSONAttribute = JSONAttribute(null=True)
+
     booked: UnicodeSetAttribute = UnicodeSetAttribute(
         null=True
     )  # PayPal's id of every movement in the ledger
+    # [{"at", "kind", "amount", "fee", "currency", "paypal_id"}]: those movements, as the ledger has them
+    movements: JSONAttribute = JSONAttribute(null=True)
     refunded = NumberAttribute(default=0)  # of the capture that paid
     reversed = NumberAttribute(default=0)
     refunds: JSONAttribute = (
         JSONAttribute()
     )  # {our id: {"capture", "amount", "status", "paypal_id", "reason"}}
-    issues: JSONAttribute = JSONAttribute()  # [{"at", "kind", "detail"}]: what staff must look at
+    # [{"at", "kind", "detail"}]: what staff must look at; with "done" {"at", "by", "words"} once they did
+    issues: JSONAttribute = JSONAttribute()
 
     emails_due: JSONAttribute = JSONAttribute()  # {kind#movement: lease in seconds since 1970}; the outbox
     emails_sent: JSONAttribute = JSONAttribute()  # {kind#movement: moment}
     mail_tries = NumberAttribute(default=0)
-    history: JSONAttribute = JSONAttribute()  # [{"at", "event", "detail"}]
+    # [{"at", "event", "detail"}]; with "by" where staff did it, "form" where its form could be sent twice
+    history: JSONAttribute = JSONAttribute()
+    erased_at = UnicodeAttribute(null=True)  # since then nobody knows whose it was
 
     checks = NumberAttribute(default=0)  # how often the reconciler looked while awaiting
     check_due = NumberAttribute(null=True)
@@ -137,6 +136,10 @@ class Order(Table):
     refund_due = NumberAttribute(null=True)
     attention = UnicodeAttribute(null=True)
     due = NumberAttribute(null=True)
+    shard = UnicodeAttribute(null=True)  # the keys of the lists; `write` sets them
+    placed = UnicodeAttribute(null=True)  # moment placed # id
+    state_shard = UnicodeAttribute(null=True)
+    raised = UnicodeAttribute(null=True)
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -184,11 +187,25 @@ class Order(Table):
             key: refund for key, refund in self.refunds.items() if refund["status"] in ("wanted", "pending")
         }
 
+    @property
+    def open_issues(self) -> list[dict[str, Any]]:
+        """What staff were asked to look at, and have not said yet that they did."""
+        return [issue for issue in self.issues if "done" not in issue]
+
+    @property
+    def mail_is_late(self) -> bool:
+        """Tell whether a mail is due that was announced again in vain, or is about to be."""
+        return bool(self.emails_due) and self.mail_tries >= 1
+
     # -- actions ------------------------------------------------------------------------------------------
 
-    def note(self, event: str, detail: str = "") -> None:
-        """Add to the order's history."""
-        self.history = [*self.history, {"at": moment(), "event": event, "detail": detail}]
+    def note(self, event: str, detail: str = "", **more: str) -> None:
+        """Add to the order's history; `by` and `form` where staff did it."""
+        self.history = [*self.history, {"at": moment(), "event": event, "detail": detail, **more}]
+
+    def has_heard(self, form: str) -> bool:
+        """Tell whether a form of staff was taken before: its button was pressed twice."""
+        return any(entry.get("form") == form for entry in self.history)
 
     def raise_issue(self, kind: str, detail: str) -> None:
         """Ask staff to look."""
@@ -196,9 +213,11 @@ class Order(Table):
         self.note("issue", kind)
 
     def owe_mail(self, kind: str, movement: str) -> None:
-        """Put a mail into the outbox, once a kind and movement."""
+        """Put a mail into the outbox, once a kind and movement; none to a customer who was erased."""
         entry = f"{kind}#{movement}"
         if entry in self.emails_due or entry in self.emails_sent:
+            return
+        if self.erased_at and kind not in TO_MERCHANT:
             return
         self.emails_due = {**self.emails_due, entry: 0}
         self.mail_due = clock.timestamp() + MAIL_GRACE
@@ -328,9 +347,47 @@ class Order(Table):
         self._close(because, transaction)
         self.note("cancelled", because)
 
+    def ship(self, parcel: Mapping[str, str], by: str) -> None:
+        """paid → shipped, and owe the customer a mail. `parcel`: carrier, tracking, link; each may be empty."""
+        self._move(states.SHIPPED)
+        self.parcel = {**parcel, "at": moment()}
+        self.note("shipped", parcel["carrier"], by=by)
+        self.owe_mail("shipped", self.id)
+
+    def send_again(self, entry: str, by: str, form: str) -> None:
+        """Put a mail that was sent back into the outbox."""
+        self.emails_due = {**self.emails_due, entry: 0}
+        self.mail_due = clock.timestamp() + MAIL_GRACE
+        self.note("mail again", entry, by=by, form=form)
+
+    def close_issue(self, number: int, by: str, words: str) -> None:
+        """Note that staff have looked at an issue, and what they made of it."""
+        done = {"at": moment(), "by": by, "words": words}
+        self.issues = [
+            {**issue, "done": done} if index == number else issue for index, issue in enumerate(self.issues)
+        ]
+        self.note("looked at", self.issues[number]["kind"], by=by)
+
+    def erase(self, by: str) -> None:
+        """Forget whose order it was, and what staff wrote. The country stays: taxes were owed there."""
+        self.customer = dict.fromkeys(self.customer, "") | {"country": self.customer["country"]}
+        if self.parcel:
+            self.parcel = {**self.parcel, "tracking": "", "link": ""}
+        self.history = [
+            {**entry, "detail": ""} if entry["event"] == "note" else entry for entry in self.history
+        ]
+        self.issues = [_without_words(issue) for issue in self.issues]
+        self.cart = None
+        self.erased_at = moment()
+        self.note("erased", by=by)
+
     def book(self, paypal_id: str) -> None:
         """Remember that a movement goes into the ledger with this change."""
         self.booked = {*(self.booked or set()), paypal_id}
+
+    def keep_movement(self, **movement: Any) -> None:
+        """Keep a copy of a ledger's row, which never changes: the order's page asks no other table."""
+        self.movements = [*(self.movements or []), movement]
 
     def want_refund(self, refund_id: str, capture_id: str, amount: int, currency: str, reason: str) -> None:
         """Decide a refund; its id is stored before PayPal is asked."""
@@ -414,6 +471,9 @@ class Order(Table):
         dues = [due for due in (self.check_due, self.mail_due, self.refund_due) if due is not None]
         self.due = min(dues, default=None)
         self.attention = shard_of(self.id) if dues else None
+        self.shard, self.placed = shard_of(self.id), f"{self.placed_at}#{self.id}"
+        self.state_shard = f"{self.state}#{self.shard}"
+        self.raised = self.shard if self.open_issues or self.mail_is_late else None
         condition = Order.version == read_version if read_version else Order.id.does_not_exist()
         transaction.put("order", self, condition)
 
@@ -435,14 +495,13 @@ class Order(Table):
             self.check_due = min(self.check_due, max(self.reserved_until, now + EVERY_ROUND))
 
 
+def _without_words(issue: dict[str, Any]) -> dict[str, Any]:
+    return {**issue, "done": {**issue["done"], "words": ""}} if "done" in issue else issue
+
+
 def moment() -> str:
     """Tell the time as orders keep it: ISO 8601 in UTC."""
     return clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def shard_of(order_id: str) -> str:
-    """Tell which shard of the attention index an order is in."""
-    return str(zlib.crc32(order_id.encode()) % ATTENTION_SHARDS)
 
 
 def new_order(

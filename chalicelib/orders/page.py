@@ -33,7 +33,7 @@ class Words:
 
 def words_for(order: Order) -> Words:
     """Tell a customer where their order stands."""
-    email = order.customer.get("email", "you")
+    email = order.customer.get("email") or "you"
     unpaid = order.state in (states.AWAITING, states.CANCELLED, states.EXPIRED)
     if unpaid and order.has_issue("wrong payee"):
         return Words(

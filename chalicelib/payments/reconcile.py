@@ -14,7 +14,8 @@ from chalicelib import clock
 from chalicelib.mail import outbox
 from chalicelib.money import Money
 from chalicelib.orders import states
-from chalicelib.orders.models import ATTENTION_SHARDS, Order, change
+from chalicelib.orders.indexes import SHARDS
+from chalicelib.orders.models import Order, change
 from chalicelib.payments import paypal, service
 from chalicelib.payments.errors import PayPalError, PayPalGone, PayPalRefused
 from chalicelib.payments.paypal import PayPalOrder
@@ -64,7 +65,7 @@ def due_orders() -> list[str]:
     """List the IDs of orders with something due, the longest overdue first."""
     now = clock.timestamp()
     rows: list[Order] = []
-    for shard in range(ATTENTION_SHARDS):
+    for shard in range(SHARDS):
         rows += Order.attention_index.query(str(shard), Order.due <= now, limit=MOST_A_ROUND)
     return [row.id for row in sorted(rows, key=lambda row: float(row.due))]
 

@@ -1,0 +1,87 @@
+"""What orders are found by: the words of a customer's name, and the whole e-mail address. Prefixes, by Query."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pynamodb.attributes import UnicodeAttribute
+
+from chalicelib.catalog.search import words
+from chalicelib.storage import Table, TableMeta, Transaction, table_name
+
+FEWEST_LETTERS = 2
+MOST_NAME_WORDS = 6  # more of a name tell nothing, and placing stays one small transaction
+MOST_ROWS = 200  # of one word
+
+
+class OrderWord(Table):
+    """A word of an order's customer. Written as the order is placed, deleted as it is erased."""
+
+    class Meta(TableMeta):
+        table_name = table_name("order-words")
+
+    letters = UnicodeAttribute(hash_key=True)  # the word's first two
+    entry = UnicodeAttribute(range_key=True)  # word # moment placed # order's id
+
+
+@dataclass(frozen=True)
+class Hits:
+    """The orders a word was found in, as `moment placed # id`; `cut` where there are more."""
+
+    placed: frozenset[str]
+    cut: bool
+
+
+def words_of(customer: Mapping[str, str]) -> list[str]:
+    """List the words that an order is found by."""
+    name = (word for word in words(customer.get("name") or "") if len(word) >= FEWEST_LETTERS)
+    email = folded_address(customer.get("email") or "")
+    return [*list(dict.fromkeys(name))[:MOST_NAME_WORDS], *([email] if email else [])]
+
+
+def folded_address(email: str) -> str:
+    """Fold an e-mail address as it is kept and asked for."""
+    return email.strip().lower()
+
+
+def add_words(customer: Mapping[str, str], placed: str, transaction: Transaction) -> None:
+    """Let an order be found, once the transaction is committed."""
+    for number, word in enumerate(words_of(customer)):
+        transaction.put(f"word#{number}", _row(word, placed))
+
+
+def remove_words(customer: Mapping[str, str], placed: str, transaction: Transaction) -> None:
+    """Let an order be found by its customer no more."""
+    for number, word in enumerate(words_of(customer)):
+        transaction.delete(f"word#{number}", _row(word, placed))
+
+
+def beginning_with(word: str) -> Hits:
+    """Find the orders with a word that begins so: one Query."""
+    return _hits(word[:FEWEST_LETTERS], word, newest_first=True, most=MOST_ROWS)
+
+
+def of_address(email: str, most: int) -> Hits:
+    """Find the oldest orders placed with an e-mail address: one Query."""
+    word = folded_address(email)
+    return _hits(word[:FEWEST_LETTERS], f"{word}#", newest_first=False, most=most)
+
+
+def _hits(letters: str, beginning: str, *, newest_first: bool, most: int) -> Hits:
+    rows = OrderWord.query(
+        letters, OrderWord.entry.startswith(beginning), scan_index_forward=not newest_first, limit=most + 1
+    )
+    entries = [row.entry for row in rows]
+    return Hits(frozenset(map(_placed_of, entries[:most])), len(entries) > most)
+
+
+def _placed_of(entry: str) -> str:
+    return "#".join(entry.rsplit("#", 2)[1:])  # an address may have a # of its own
+
+
+def _row(word: str, placed: str) -> OrderWord:
+    return OrderWord(word[:FEWEST_LETTERS], f"{word}#{placed}")
+
+
+def ids(placed: Iterable[str]) -> list[str]:
+    """Tell the orders' IDs, the newest order first."""
+    return [entry.rpartition("#")[2] for entry in sorted(placed, reverse=True)]
