@@ -1,30 +1,31 @@
-"""What staff or a file say of the catalog, checked and written: products with their stock, categories."""
+"""What staff or a file say of a product, checked and written with its stock."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chalicelib import clock, money
-from chalicelib.catalog import search, service
-from chalicelib.catalog.models import SLUG, Listing, Product, Stock
-from chalicelib.catalog.service import CATEGORIES, EVERYTHING, SORTS, Category, Picture
+from chalicelib.catalog import search, service, traces
+from chalicelib.catalog.models import SLUG, Listing, Product, Stock, shelf_of
+from chalicelib.catalog.places import places, write_places
+from chalicelib.catalog.service import Picture
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, Busy, Conflict
-from chalicelib.storage import Refused, Transaction, Unknown, get, read_many
+from chalicelib.storage import Refused, Transaction, Unknown, Witness, get, read_many, unseen
 
-MOST_VARIANTS = 40  # with six places in lists, twice over, a product fits into one transaction of 100 writes
+# Where all of a product changes, 36 SKUs come, 36 go, and it moves from twelve places in lists to twelve others:
+# with its own row and the audit trail's that is 98 of the 100 writes that fit into one transaction.
+MOST_VARIANTS = 36
 MOST_OPTIONS = 4
 MOST_PICTURES = 12
-MOST_CATEGORIES = 50
 MOST_IN_STOCK = 1_000_000
 LONGEST_NAME = 120
 LONGEST_OPTION = 60
 LONGEST_ALT = 300
 LONGEST_TEXT = 10_000
-LETTERS_SORTED = 200  # of a name; a range key has 1,024 bytes
 PICTURE_KEY = re.compile(r"pictures/[0-9a-f]{16}\.[a-z]{3,4}", re.ASCII)
 SLUG_RULE = "may have 1 to 40 letters (A to Z), digits and hyphens, nothing else"
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
@@ -39,6 +40,11 @@ class VariantDraft:
     price: int
     sale_price: int | None
     stock: int
+
+    @property
+    def price_today(self) -> int:
+        """What one piece costs, in minor units."""
+        return self.price if self.sale_price is None else self.sale_price
 
 
 @dataclass(frozen=True)
@@ -74,20 +80,12 @@ class Saved(Enum):
 # -- checking ---------------------------------------------------------------------------------------------
 
 
-def problems_of_category(draft: Category) -> Iterator[Problem]:
-    """List what is wrong with a category."""
-    if not SLUG.fullmatch(draft.slug) or draft.slug == EVERYTHING:
-        yield Problem(("slug",), f"A category's slug {SLUG_RULE}; “{EVERYTHING}” is taken.")
-    yield from _text_problems(("name",), draft.name, LONGEST_NAME)
-    yield from _long_text_problems(("text",), draft.text)
-
-
 def problems_of_product(draft: ProductDraft) -> Iterator[Problem]:
     """List what is wrong with a product, apart from what only the tables know."""
     if not SLUG.fullmatch(draft.slug):
         yield Problem(("slug",), f"The slug {SLUG_RULE}.")
-    yield from _text_problems(("name",), draft.name, LONGEST_NAME)
-    yield from _long_text_problems(("text",), draft.text)
+    yield from text_problems(("name",), draft.name, LONGEST_NAME)
+    yield from long_text_problems(("text",), draft.text)
     if not SLUG.fullmatch(draft.category):
         yield Problem(("category",), f"A category's slug {SLUG_RULE}.")
     try:
@@ -115,7 +113,7 @@ def _picture_problems(pictures: Sequence[Picture]) -> Iterator[Problem]:
             yield Problem(
                 ("pictures", number, "key"), "This is not the key of a picture in the media bucket."
             )
-        yield from _text_problems(("pictures", number, "alt"), picture.alt, LONGEST_ALT)
+        yield from text_problems(("pictures", number, "alt"), picture.alt, LONGEST_ALT)
 
 
 def _variant_problems(variant: VariantDraft) -> Iterator[Problem]:
@@ -124,8 +122,8 @@ def _variant_problems(variant: VariantDraft) -> Iterator[Problem]:
     if len(variant.options) > MOST_OPTIONS:
         yield Problem(("options",), f"A variant has at most {MOST_OPTIONS} options.")
     for name, value in variant.options.items():
-        yield from _text_problems(("options", name), name, LONGEST_OPTION)
-        yield from _text_problems(("options", name), value, LONGEST_OPTION)
+        yield from text_problems(("options", name), name, LONGEST_OPTION)
+        yield from text_problems(("options", name), value, LONGEST_OPTION)
     if not 0 < variant.price <= money.LARGEST:
         yield Problem(("price",), "The price must be more than nothing.")
     if variant.sale_price is not None and not 0 < variant.sale_price < variant.price:
@@ -156,7 +154,8 @@ def _differences(variants: Sequence[VariantDraft]) -> Iterator[Problem]:
         choices.add(choice)
 
 
-def _text_problems(path: tuple[str | int, ...], text: str, longest: int) -> Iterator[Problem]:
+def text_problems(path: tuple[str | int, ...], text: str, longest: int) -> Iterator[Problem]:
+    """List what is wrong with a line of text."""
     if not text.strip():
         yield Problem(path, "This must not be empty.")
     elif text != text.strip():
@@ -167,7 +166,8 @@ def _text_problems(path: tuple[str | int, ...], text: str, longest: int) -> Iter
         yield Problem(path, "This must be one line without control characters.")
 
 
-def _long_text_problems(path: tuple[str | int, ...], text: str) -> Iterator[Problem]:
+def long_text_problems(path: tuple[str | int, ...], text: str) -> Iterator[Problem]:
+    """List what is wrong with a text of several lines."""
     if len(text) > LONGEST_TEXT:
         yield Problem(path, f"This has {len(text):,} characters; at most {LONGEST_TEXT:,} fit.")
     elif _UNPRINTABLE.search(text.replace("\n", "")):
@@ -184,20 +184,21 @@ def _is_date(text: str) -> bool:
 # -- products ---------------------------------------------------------------------------------------------
 
 
-def save_product(draft: ProductDraft) -> Saved:
+def save_product(draft: ProductDraft, witness: Witness = unseen) -> Saved:
     """Write a product in one transaction with its places in lists and its stock rows.
 
-    Known SKUs keep their pieces. What is already so is not written. Raises BadInput for a bad draft, Conflict
-    where a SKU is another product's, Busy where others keep changing the same product.
+    Known SKUs keep their pieces. What is already so is not written. The witness is told what differs. Raises
+    BadInput for a bad draft, Conflict where a SKU is another product's, Busy where others keep changing the
+    same product.
     """
     for problem in problems_of_product(draft):
         raise BadInput(problem.words)
-    names = {category.slug: category.name for category in service.read_categories()}
+    names = {category.key: category.name for category in service.read_categories()}
     if draft.category not in names:
         raise BadInput(f"There is no category “{draft.category}”.")
     for _ in range(5):
         try:
-            return _save(draft, names[draft.category])
+            return _save(draft, names[draft.category], witness)
         except (Refused, Unknown):
             continue  # somebody else was quicker, or no answer came: read again
     raise Busy("This product is being changed by somebody else. Please try again.")
@@ -209,7 +210,7 @@ def owners(skus: Sequence[str]) -> dict[str, str]:
     return {sku: stock.slug for sku, stock in stocks.items() if stock.slug is not None}
 
 
-def _save(draft: ProductDraft, category_name: str) -> Saved:
+def _save(draft: ProductDraft, category_name: str, witness: Witness) -> Saved:
     old = get(Product, draft.slug)
     dropped = _dropped(draft, old)
     skus = [*(variant.sku for variant in draft.variants), *dropped]
@@ -220,7 +221,8 @@ def _save(draft: ProductDraft, category_name: str) -> Saved:
     product, words = _product(draft, old, category_name)
     if old is not None and not sells_anew and _content(old) == _content(product):
         return Saved.SAME
-    _write_product(transaction, product, old, [variant.sku for variant in draft.variants])
+    write_product(transaction, product, old)
+    witness(transaction, f"product {draft.slug}", *_difference(product, old, draft, stocks))
     old_words = search.stored_words(old) if old is not None else {}
     search.add_words(product, words, old_words)
     transaction.commit()
@@ -246,48 +248,35 @@ def _product(draft: ProductDraft, old: Product | None, category_name: str) -> tu
         hidden=draft.hidden,
         pictures=[{"key": picture.key, "alt": picture.alt} for picture in draft.pictures],
         variants=[{"sku": variant.sku, "options": dict(variant.options)} for variant in draft.variants],
+        forms=old.forms if old is not None else [],
         version=(old.version if old is not None else 0) + 1,
     )
-    words = {} if draft.hidden else search.words_of(product, category_name)
+    words = search.words_of(product, category_name)
     product.words = sorted(words)
-    product.listed = [] if draft.hidden else _places(product, draft.variants)
+    product.listed = places(product, min(variant.price_today for variant in draft.variants))
     return product, words
 
 
-def _places(product: Product, variants: Sequence[VariantDraft]) -> list[list[str]]:
-    """Name a visible product's rows in `listings`: [group, position] for each group and order."""
-    lowest = min(variant.price if variant.sale_price is None else variant.sale_price for variant in variants)
-    spoken = " ".join(search.words(product.name))[:LETTERS_SORTED]
-    values = {"newest": product.added, "price": f"{lowest:012d}", "name": spoken}
-    return [
-        [f"{group}#{sort}", f"{values[sort]}#{product.slug}"]
-        for group in (EVERYTHING, product.category)
-        for sort in SORTS
-    ]
+def _difference(
+    product: Product, old: Product | None, draft: ProductDraft, stocks: Mapping[str, Stock]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    before = {sku: (stock.price, stock.sale_price) for sku, stock in stocks.items()}
+    after = {variant.sku: (variant.price, variant.sale_price) for variant in draft.variants}
+    new_pieces = {
+        f"{variant.sku} pieces": variant.stock for variant in draft.variants if variant.sku not in stocks
+    }
+    return traces.difference(traces.told(old, before), {**traces.told(product, after), **new_pieces})
 
 
 def _content(product: Product) -> dict[str, object]:
     return {name: value for name, value in product.serialize().items() if name != "version"}
 
 
-def _write_product(transaction: Transaction, product: Product, old: Product | None, skus: list[str]) -> None:
+def write_product(transaction: Transaction, product: Product, old: Product | None) -> None:
+    """Write a product and its places over the version that was read."""
     unchanged = Product.slug.does_not_exist() if old is None else Product.version == old.version
     transaction.put("product", product, unchanged)
-    picture = product.pictures[0] if product.pictures else {"key": None, "alt": None}
-    for group, position in product.listed:
-        row = Listing(
-            group,
-            position,
-            slug=product.slug,
-            name=product.name,
-            picture=picture["key"],
-            alt=picture["alt"],
-            skus=skus,
-        )
-        transaction.put(f"{group}#{position}", row)
-    for group, position in old.listed if old is not None else []:
-        if [group, position] not in product.listed:
-            transaction.delete(f"{group}#{position}", Listing(group, position))
+    write_places(transaction, product, old)
 
 
 def _write_stock(transaction: Transaction, draft: ProductDraft, stocks: Mapping[str, Stock]) -> bool:
@@ -305,6 +294,7 @@ def _write_stock(transaction: Transaction, draft: ProductDraft, stocks: Mapping[
                 price=variant.price,
                 sale_price=variant.sale_price,
                 available=variant.stock,
+                shelf=shelf_of(variant.sku),
             )
             transaction.put(f"stock#{variant.sku}", row, Stock.sku.does_not_exist())
         elif known.slug not in (None, draft.slug):
@@ -322,7 +312,8 @@ def _write_price(transaction: Transaction, slug: str, variant: VariantDraft) -> 
     sale = (
         Stock.sale_price.remove() if variant.sale_price is None else Stock.sale_price.set(variant.sale_price)
     )
-    actions = [Stock.slug.set(slug), Stock.price.set(variant.price), sale]
+    shelf = Stock.shelf.set(shelf_of(variant.sku))
+    actions = [Stock.slug.set(slug), shelf, Stock.price.set(variant.price), sale]
     ours = Stock.slug.does_not_exist() | (Stock.slug == slug)
     transaction.update(f"stock#{variant.sku}", Stock(variant.sku), actions, ours)
 
@@ -330,42 +321,5 @@ def _write_price(transaction: Transaction, slug: str, variant: VariantDraft) -> 
 def _free_skus(transaction: Transaction, slug: str, skus: Sequence[str]) -> None:
     """Leave dropped variants' pieces where orders may put more back, but let nobody buy them."""
     for sku in skus:
-        transaction.update(f"stock#{sku}", Stock(sku), [Stock.slug.remove()], Stock.slug == slug)
-
-
-# -- categories -------------------------------------------------------------------------------------------
-
-
-def save_categories(drafts: Sequence[Category]) -> bool:
-    """Write all the shop's categories in their order, and tell whether anything was different.
-
-    Raises BadInput for bad drafts, Conflict where a category would go that still shows products.
-    """
-    _check_categories(drafts)
-    old = {row.position: row for row in Listing.query(CATEGORIES, consistent_read=True)}
-    new = {f"{place:04d}#{draft.slug}": draft for place, draft in enumerate(drafts, 1)}
-    for slug in {row.slug for row in old.values()} - {draft.slug for draft in drafts}:
-        if next(iter(Listing.query(f"{slug}#newest", limit=1, consistent_read=True)), None) is not None:
-            raise Conflict(f"The category “{slug}” still has products.")
-    transaction = Transaction()
-    changes = [position for position in old if position not in new]
-    for position in changes:
-        transaction.delete(position, Listing(CATEGORIES, position))
-    for position, draft in new.items():
-        row = Listing(CATEGORIES, position, slug=draft.slug, name=draft.name, text=draft.text)
-        if position not in old or old[position].serialize() != row.serialize():
-            transaction.put(position, row)
-            changes.append(position)
-    transaction.commit()
-    service.forget()
-    return bool(changes)
-
-
-def _check_categories(drafts: Sequence[Category]) -> None:
-    for draft in drafts:
-        for problem in problems_of_category(draft):
-            raise BadInput(problem.words)
-    if len({draft.slug for draft in drafts}) < len(drafts):
-        raise BadInput("Two categories have the same slug.")
-    if len(drafts) > MOST_CATEGORIES:
-        raise BadInput(f"The shop has room for {MOST_CATEGORIES} categories.")
+        gone = [Stock.slug.remove(), Stock.shelf.remove()]
+        transaction.update(f"stock#{sku}", Stock(sku), gone, Stock.slug == slug)

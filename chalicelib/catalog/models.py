@@ -1,16 +1,19 @@
 """Products, what list pages show of them, the words they are found by, and the stock of every SKU."""
 
 import re
+import zlib
 from typing import Any
 
 from pynamodb.attributes import BooleanAttribute, JSONAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
+from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 
 from chalicelib.storage import Table, TableMeta, table_name
 
 SLUG = re.compile(r"[A-Za-z0-9-]{1,40}", re.ASCII)
 MOST_PIECES = 20  # of one SKU in one cart
+SHELVES = 8  # every sale writes to the index `shelf`; one partition would be a bound for the whole shop
 
 
 class Product(Table):
@@ -22,7 +25,7 @@ class Product(Table):
     slug = UnicodeAttribute(hash_key=True)
     name = UnicodeAttribute()
     text = UnicodeAttribute(default="")  # paragraphs, an empty line between them
-    category = UnicodeAttribute()  # a category's slug
+    category = UnicodeAttribute()  # a category's key
     tax_rate = UnicodeAttribute()  # percent, such as "19"
     added = UnicodeAttribute()  # ISO date; "newest" sorts by it
     hidden = BooleanAttribute(default=False)
@@ -30,11 +33,23 @@ class Product(Table):
     variants: JSONAttribute = JSONAttribute()  # [{"sku": "TEA-50", "options": {"Weight": "50 g"}}]
     listed: JSONAttribute = JSONAttribute()  # [[group, position]]: this product's rows in `listings`
     words: JSONAttribute = JSONAttribute()  # every word in `search` that leads here
+    forms: JSONAttribute = JSONAttribute(default=list)  # staff's last forms: their changes are made
     version = NumberAttribute(default=0)
 
     def variant(self, sku: str) -> dict[str, Any] | None:
         """Find a variant by its SKU."""
         return next((variant for variant in self.variants if variant["sku"] == sku), None)
+
+
+class ShelfIndex(GlobalSecondaryIndex["Stock"]):
+    """SKUs by how many pieces are left, in eight shards. Sparse: a dropped variant is not in it."""
+
+    class Meta:
+        index_name = "shelf"
+        projection = IncludeProjection(["slug"])
+
+    shelf = UnicodeAttribute(hash_key=True)
+    available = NumberAttribute(range_key=True)
 
 
 class Stock(Table):
@@ -50,6 +65,8 @@ class Stock(Table):
     )  # None: the variant was dropped, and the SKU is free for another product
     price = NumberAttribute(null=True)  # minor units, tax included
     sale_price = NumberAttribute(null=True)
+    shelf = UnicodeAttribute(null=True)  # the index's shard; None with `slug`
+    by_pieces = ShelfIndex()
 
     @property
     def price_today(self) -> int:
@@ -67,16 +84,22 @@ class Stock(Table):
         return cls(sku), [cls.available.add(quantity)], None
 
 
-class Listing(Table):
-    """A product's place in a list: one row a product, group (`all` or a category) and order.
+def shelf_of(sku: str) -> str:
+    """Tell a SKU's shard of the index `shelf`."""
+    return str(zlib.crc32(sku.encode()) % SHELVES)
 
-    Categories themselves are the group `categories`. Hidden products have no rows.
+
+class Listing(Table):
+    """A product's place in a list: one row a product, group and order.
+
+    What shoppers see are the groups `all` and each category, without hidden products. Staff's groups begin with @
+    and have hidden ones too. Categories themselves are the group `categories`.
     """
 
     class Meta(TableMeta):
         table_name = table_name("listings")
 
-    group = UnicodeAttribute(hash_key=True)  # "all#price", "tea#newest", "categories"
+    group = UnicodeAttribute(hash_key=True)  # "all#price", "tea#newest", "@all#name", "categories"
     position = UnicodeAttribute(range_key=True)  # sort value # slug
     slug = UnicodeAttribute()
     name = UnicodeAttribute()
@@ -84,6 +107,35 @@ class Listing(Table):
     picture = UnicodeAttribute(null=True)  # object key in the media bucket
     alt = UnicodeAttribute(null=True)
     skus: JSONAttribute = JSONAttribute(null=True)
+    category = UnicodeAttribute(null=True)  # in staff's groups only, to filter by
+
+
+class CategoryRow(Table):
+    """A category, or the head of them all: a row that every change of any category writes.
+
+    Products and lists know a category by its key, so that its name and its address may change.
+    """
+
+    class Meta(TableMeta):
+        table_name = table_name("listings")
+
+    GROUP = "categories"
+    HEAD = "#"  # the head's position, before every key
+
+    group = UnicodeAttribute(hash_key=True, default=GROUP)
+    position = UnicodeAttribute(range_key=True)  # the key: the category's first slug
+    slug = UnicodeAttribute(null=True)
+    name = UnicodeAttribute(null=True)
+    text = UnicodeAttribute(null=True)
+    former: JSONAttribute = JSONAttribute(null=True)  # slugs that it had before, which lead to it
+    place = NumberAttribute(null=True)  # in the shop's order
+    arrivals = NumberAttribute(null=True)  # products that ever came: it goes only if none comes meanwhile
+    version = NumberAttribute(null=True)  # the head's
+
+    @classmethod
+    def welcome(cls, key: str) -> tuple["CategoryRow", list[Action], Condition]:
+        """Count a product that comes to a category, for a transaction; refused where the category is gone."""
+        return cls(cls.GROUP, key), [cls.arrivals.add(1)], cls.position.exists()
 
 
 class Word(Table):
@@ -93,7 +145,7 @@ class Word(Table):
         table_name = table_name("search")
 
     letters = UnicodeAttribute(hash_key=True)  # a word's first two letters, or its only one
-    entry = UnicodeAttribute(range_key=True)  # word#slug
+    entry = UnicodeAttribute(range_key=True)  # word#slug; a hidden product's words begin with @
     slug = UnicodeAttribute()
     in_name = BooleanAttribute(default=False)
     version = NumberAttribute(default=0)  # of the product that the row was written for

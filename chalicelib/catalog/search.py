@@ -4,17 +4,19 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pynamodb.exceptions import DeleteError
-
 from chalicelib.catalog.models import Product, Stock, Word
 from chalicelib.catalog.service import Card, Picture, make_card
-from chalicelib.storage import is_refused, read_many
+from chalicelib.storage import Refused, Transaction, read_many
 
 MOST_WORDS = 8
 MOST_LETTERS = 40  # longer words are cut, in the index and in questions alike
 FEWEST_LETTERS = 2
 MOST_SHOWN = 48
 MOST_CHECKED = 100  # one BatchGetItem
+MOST_TOGETHER = 100  # writes that fit into one transaction
+# Begins every word of a hidden product. Questions are letters and digits, so shoppers' never lead to one: not to
+# its rows, nor to a place among the hits that a visible product should have.
+HIDDEN = "@"
 # A prefix that more rows than this begin with tells nothing; the other words decide, and hits are checked anyway.
 MOST_ROWS = 1000
 # What NFKD leaves whole, written as people type it who lack the key.
@@ -40,18 +42,23 @@ def words(text: str) -> Iterator[str]:
 
 
 def words_of(product: Product, category_name: str) -> dict[str, bool]:
-    """List the words a product is found by, and whether each is in its name."""
+    """List the words a product is found by as they are in the index, and whether each is in its name."""
     texts = [product.text, category_name]
     for variant in product.variants:
         texts += [variant["sku"], *variant["options"], *variant["options"].values()]
-    found = dict.fromkeys(words(" ".join(texts)), False)
-    return found | dict.fromkeys(words(product.name), True)
+    found = dict.fromkeys(words(" ".join(texts)), False) | dict.fromkeys(words(product.name), True)
+    return {marked(word, product.hidden): in_name for word, in_name in found.items()}
+
+
+def marked(word: str, hidden: bool) -> str:
+    """Write a word of the index as a visible or a hidden product has it."""
+    return HIDDEN * hidden + word.removeprefix(HIDDEN)
 
 
 def stored_words(product: Product) -> dict[str, bool]:
     """List the words that are in the index for a product as it was read."""
     in_name = set(words(product.name))
-    return {word: word in in_name for word in product.words}
+    return {word: marked(word, hidden=False) in in_name for word in product.words}
 
 
 def add_words(product: Product, new: dict[str, bool], old: dict[str, bool]) -> None:
@@ -66,12 +73,19 @@ def add_words(product: Product, new: dict[str, bool], old: dict[str, bool]) -> N
 
 def remove_words(product: Product, gone: Iterable[str]) -> None:
     """Delete words from the index, after the product was written. One that a later change wrote again stays."""
+    words_gone = list(gone)
+    for start in range(0, len(words_gone), MOST_TOGETHER):
+        _remove(product, words_gone[start : start + MOST_TOGETHER])
+
+
+def _remove(product: Product, gone: list[str]) -> None:
+    transaction = Transaction()
     for word in gone:
-        try:
-            _row(word, product.slug).delete(condition=Word.version < product.version)
-        except DeleteError as error:
-            if not is_refused(error):
-                raise
+        transaction.delete(word, _row(word, product.slug), Word.version < product.version)
+    try:
+        transaction.commit()
+    except Refused as refusal:  # these are a later change's, or gone already; the others go without them
+        _remove(product, [word for word in gone if word not in refusal.names])
 
 
 def _row(word: str, slug: str) -> Word:
@@ -79,7 +93,7 @@ def _row(word: str, slug: str) -> Word:
 
 
 def _letters(word: str) -> str:
-    return word[:FEWEST_LETTERS]
+    return word[: FEWEST_LETTERS + word.startswith(HIDDEN)]
 
 
 def search(question: str) -> Found:
@@ -87,16 +101,29 @@ def search(question: str) -> Found:
     asked = list(dict.fromkeys(words(question)))
     if not asked:
         return Found([])
+    message = refusal_of(asked)
+    if message is not None:
+        return Found([], message=message)
+    hits, products = find(asked)
+    shown = _cards(products[:MOST_SHOWN])
+    return Found(shown, more=len(products) > MOST_SHOWN or hits > MOST_CHECKED)
+
+
+def refusal_of(asked: list[str]) -> str | None:
+    """Say in words why nothing can be looked up."""
     if len(asked) > MOST_WORDS:
-        return Found([], message=f"Please search for at most {MOST_WORDS} words.")
-    telling = [word for word in asked if len(word) >= FEWEST_LETTERS]
-    if not telling:
-        return Found([], message="Please type at least two letters of a word.")
+        return f"Please search for at most {MOST_WORDS} words."
+    if all(len(word) < FEWEST_LETTERS for word in asked):
+        return "Please type at least two letters of a word."
+    return None
+
+
+def find(asked: list[str], *, hidden: bool = False) -> tuple[int, list[Product]]:
+    """Find the visible or the hidden products that have all words: how many there may be, and the best hundred."""
+    telling = [marked(word, hidden) for word in asked if len(word) >= FEWEST_LETTERS]
     hits = _hits(telling)
     best = sorted(hits, key=lambda slug: (-hits[slug], slug))[:MOST_CHECKED]
-    products = _checked(best, asked)
-    shown = _cards(products[:MOST_SHOWN])
-    return Found(shown, more=len(products) > MOST_SHOWN or len(hits) > MOST_CHECKED)
+    return len(hits), _checked(best, asked, hidden)
 
 
 def _hits(asked: list[str]) -> dict[str, int]:
@@ -114,18 +141,18 @@ def _hits(asked: list[str]) -> dict[str, int]:
     return {slug: sum(slugs.get(slug, False) for slugs in (*whole, *cut)) for slug in common}
 
 
-def _checked(slugs: list[str], asked: list[str]) -> list[Product]:
-    """Read what was hit and keep what is there, visible and still has the words.
+def _checked(slugs: list[str], asked: list[str], hidden: bool) -> list[Product]:
+    """Read what was hit and keep what is there, visible (or hidden) and still has the words.
 
     First what has them in its name, then what has them whole, then by name.
     """
     found = read_many({Product: slugs}, consistent=False)[Product]
     kept = []
     for product in found.values():
-        if not product.hidden and all(_begins(word, product.words) for word in asked):
+        if product.hidden == hidden and all(_begins(marked(word, hidden), product.words) for word in asked):
             in_name = list(words(product.name))
             named = sum(_begins(word, in_name) for word in asked)
-            whole = sum(word in product.words for word in asked)
+            whole = sum(marked(word, hidden) in product.words for word in asked)
             kept.append(((-named, -whole, " ".join(in_name), product.slug), product))
     return [product for _, product in sorted(kept, key=lambda entry: entry[0])]
 

@@ -1,8 +1,11 @@
 """What staff or a file say of a product, written whole or not at all."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -11,7 +14,7 @@ from chalicelib.catalog.editing import MOST_VARIANTS, Saved, save_product
 from chalicelib.catalog.models import Listing, Product, Stock, Word
 from chalicelib.catalog.service import Picture, read_offers
 from chalicelib.errors import BadInput, Busy, Conflict
-from chalicelib.storage import Transaction, Unknown, get
+from chalicelib.storage import Transaction, Unknown, get, shared_connection
 from tests.catalog.goods import fill, options, pieces, product, sell, variant
 from tests.counting import counted_calls
 
@@ -24,10 +27,19 @@ def everything() -> list[Any]:
     return [sorted(str(row.serialize()) for row in table.scan()) for table in tables]
 
 
-def places(slug: str) -> set[tuple[str, str]]:
+def everywhere(slug: str) -> set[tuple[str, str]]:
     return {
         (row.group, row.position) for row in Listing.scan() if row.slug == slug and row.group != "categories"
     }
+
+
+def places(slug: str) -> set[tuple[str, str]]:
+    """List a product's rows that shoppers see."""
+    return {place for place in everywhere(slug) if not place[0].startswith("@")}
+
+
+def staffs_groups(slug: str) -> set[str]:
+    return {group for group, _ in everywhere(slug) if group.startswith("@")}
 
 
 def indexed(slug: str) -> set[str]:
@@ -91,14 +103,43 @@ def test_moving_to_another_category_leaves_no_row_behind() -> None:
     }
 
 
-def test_a_hidden_product_is_in_no_list_and_found_by_no_word() -> None:
+def groups(*names: str) -> set[str]:
+    return {f"{name}#{sort}" for name in names for sort in ("newest", "price", "name")}
+
+
+def test_a_hidden_product_is_in_staffs_lists_and_words_alone() -> None:
     fill(product("sencha"))
+    assert staffs_groups("sencha") == groups("@all", "@tea")
     save_product(product("sencha", hidden=True))
     assert places("sencha") == set()
-    assert indexed("sencha") == set()
+    assert staffs_groups("sencha") == groups("@all", "@tea", "@@hidden")
+    assert "@sencha" in indexed("sencha")
+    assert all(word.startswith("@") for word in indexed("sencha"))
     save_product(product("sencha"))
     assert len(places("sencha")) == 6
+    assert staffs_groups("sencha") == groups("@all", "@tea")
     assert "sencha" in indexed("sencha")
+    assert not any(word.startswith("@") for word in indexed("sencha"))
+
+
+def test_the_witness_is_told_what_differs_and_nothing_else() -> None:
+    fill(product("sencha", variant("S", price=500, stock=7)))
+    seen: list[Any] = []
+
+    def witness(_: Transaction, subject: str, before: Any, after: Any) -> None:
+        seen.append((subject, before, after))
+
+    save_product(product("sencha", variant("S", price=450), name="Sencha extra"), witness)
+    save_product(product("sencha", variant("S", price=450), name="Sencha extra"), witness)
+    save_product(product("bancha", variant("B", price=300, stock=7), text=""), witness)
+    assert seen[0] == (
+        "product sencha",
+        {"name": "Sencha", "S price": "5.00"},
+        {"name": "Sencha extra", "S price": "4.50"},
+    )
+    assert [subject for subject, _, _ in seen] == ["product sencha", "product bancha"]
+    assert seen[1][1] == {}
+    assert (seen[1][2]["B pieces"], seen[1][2]["B price"]) == (7, "3.00")
 
 
 def test_words_that_are_gone_leave_the_index() -> None:
@@ -138,14 +179,37 @@ def test_a_sku_that_was_dropped_may_become_another_products() -> None:
     assert (offer.sellable, offer.available, offer.price) == (True, 4, 700)
 
 
+@contextmanager
+def written() -> Iterator[list[int]]:
+    """List how many writes each transaction meanwhile has."""
+    sizes: list[int] = []
+    client: Any = shared_connection().client
+    ask = client._make_api_call
+
+    def counted(operation: str, arguments: dict[str, Any]) -> Any:
+        if operation == "TransactWriteItems":
+            sizes.append(len(arguments["TransactItems"]))
+        return ask(operation, arguments)
+
+    with mock.patch.object(client, "_make_api_call", counted):
+        yield sizes
+
+
 def test_the_most_variants_fit_into_one_transaction_even_when_all_change() -> None:
+    def witness(transaction: Transaction, subject: str, _: Any, after: Any) -> None:
+        transaction.put("audit", Word("audit", subject, slug="x"))
+
     def many(letter: str) -> list[Any]:
         return [variant(f"{letter}-{n}", options=options(Size=f"{letter}{n}")) for n in range(MOST_VARIANTS)]
 
     fill(product("sencha", *many("A")))
-    save_product(product("sencha", *many("B"), category="pots", added="2026-10-02", name="Anew"))
-    assert read_offers({"B-39": "sencha"})["B-39"].sellable
-    with pytest.raises(BadInput, match="1 to 40 variants, not 41"):
+    dearer = [replace(each, price=600) for each in many("B")]
+    draft = product("sencha", *dearer, category="pots", added="2026-10-02", name="Anew")
+    with written() as sizes:
+        save_product(draft, witness)
+    assert sizes[0] == 98  # the rest is the index of words, in transactions of its own
+    assert read_offers({"B-35": "sencha"})["B-35"].sellable
+    with pytest.raises(BadInput, match="1 to 36 variants, not 37"):
         save_product(product("sencha", *many("B"), variant("C", options=options(Size="C"))))
 
 
@@ -159,7 +223,7 @@ def test_the_date_added_is_kept_where_none_is_given() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"variants": []}, "1 to 40 variants, not 0"), ({"category": "no-such"}, "no category “no-such”")],
+    [({"variants": []}, "1 to 36 variants, not 0"), ({"category": "no-such"}, "no category “no-such”")],
 )
 def test_a_bad_product_is_refused_in_words_and_nothing_is_written(
     changes: dict[str, Any], words: str
@@ -185,7 +249,7 @@ def test_two_who_save_at_once_both_end_whole() -> None:
     stored = get(Product, "sencha")
     assert stored is not None
     assert stored.version == 5
-    assert places("sencha") == {(group, position) for group, position in stored.listed}
+    assert everywhere("sencha") == {(group, position) for group, position in stored.listed}
     assert set(stored.words) <= indexed("sencha")
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.catalog import search as module
-from chalicelib.catalog.editing import save_categories, save_product
+from chalicelib.catalog.categories import save_categories
+from chalicelib.catalog.editing import save_product
 from chalicelib.catalog.models import Product
 from chalicelib.catalog.search import search, words
 from chalicelib.catalog.service import Category, Picture
@@ -118,6 +119,17 @@ def test_a_hidden_product_is_not_found_even_by_a_stale_row(aws: object) -> None:
     save_product(product("sencha", hidden=True))
     module.add_words(stored, {"sencha": True}, {})
     assert slugs("sencha") == []
+
+
+def test_hidden_products_take_no_place_among_a_shoppers_hits(
+    aws: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_CHECKED", 3)
+    fill(*(product(f"a-tea-{n}", hidden=True) for n in range(4)), *(product(f"z-tea-{n}") for n in range(3)))
+    found = search("tea")
+    assert [card.slug for card in found.products] == ["z-tea-0", "z-tea-1", "z-tea-2"]
+    assert not found.more
+    assert search("@tea") == found
 
 
 def test_a_stale_row_finds_nothing(aws: object) -> None:

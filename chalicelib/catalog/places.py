@@ -1,0 +1,57 @@
+"""A product's places in lists: the shoppers' ones, and staff's, which have hidden products too."""
+
+from chalicelib.catalog import search
+from chalicelib.catalog.models import Listing, Product
+from chalicelib.catalog.service import EVERYTHING, SORTS
+from chalicelib.storage import Transaction
+
+LETTERS_SORTED = 200  # of a name; a range key has 1,024 bytes
+STAFFS = "@"  # begins staff's groups; no slug has it, so no address of a shopper leads there
+HIDDEN = "@@hidden"  # twice: a category may be called “hidden”
+
+
+def places(product: Product, lowest: int) -> list[list[str]]:
+    """Name a product's rows in `listings`, [group, position] for each group and order; `lowest`: today's price."""
+    spoken = " ".join(search.words(product.name))[:LETTERS_SORTED]
+    values = {"newest": product.added, "price": f"{lowest:012d}", "name": spoken}
+    return [
+        [f"{group}#{sort}", f"{values[sort]}#{product.slug}"] for group in _groups(product) for sort in SORTS
+    ]
+
+
+def place_in(product: Product, sort: str) -> str:
+    """Tell a product's position among everything that staff sees."""
+    return str(dict(product.listed)[f"{STAFFS}{EVERYTHING}#{sort}"])
+
+
+def _groups(product: Product) -> list[str]:
+    staffs = [STAFFS + EVERYTHING, STAFFS + product.category]
+    return [*staffs, HIDDEN] if product.hidden else [*staffs, EVERYTHING, product.category]
+
+
+def write_places(transaction: Transaction, product: Product, old: Product | None) -> None:
+    """Write a product's rows that are new or different, and take away those that are over."""
+    rows = _rows(product)
+    old_rows = _rows(old) if old is not None else {}
+    for place, row in rows.items():
+        if place not in old_rows or old_rows[place].serialize() != row.serialize():
+            transaction.put("#".join(place), row)
+    for place in old_rows.keys() - rows.keys():
+        transaction.delete("#".join(place), Listing(*place))
+
+
+def _rows(product: Product) -> dict[tuple[str, str], Listing]:
+    picture = product.pictures[0] if product.pictures else {"key": None, "alt": None}
+    return {
+        (group, position): Listing(
+            group,
+            position,
+            slug=product.slug,
+            name=product.name,
+            picture=picture["key"],
+            alt=picture["alt"],
+            skus=[variant["sku"] for variant in product.variants],
+            category=product.category if group.startswith(STAFFS) else None,
+        )
+        for group, position in product.listed
+    }

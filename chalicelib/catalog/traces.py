@@ -1,0 +1,51 @@
+"""What the audit trail is told of products: their fields as staff know them, and only those that differ."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib import money
+from chalicelib.catalog.models import Product
+from chalicelib.config import settings
+
+Prices = Mapping[str, tuple[float | None, float | None]]  # SKU → price and sale price in minor units
+
+
+def told(product: Product | None, prices: Prices) -> dict[str, Any]:
+    """List what a product is; nothing of one that is not there."""
+    if product is None:
+        return {}
+    fields: dict[str, Any] = {
+        "name": product.name,
+        "text": product.text,
+        "category": product.category,
+        "tax rate": product.tax_rate,
+        "added": product.added,
+        "visible": yes_no(not product.hidden),
+        "pictures": [picture["alt"] for picture in product.pictures],
+    }
+    for variant in product.variants:
+        sku = variant["sku"]
+        price, sale_price = prices.get(sku, (None, None))
+        fields[f"{sku} options"] = ", ".join(variant["options"].values())
+        fields[f"{sku} price"] = amount(price)
+        fields[f"{sku} sale price"] = amount(sale_price)
+    return fields
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Keep what differs, of both sides."""
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return (
+        {name: before[name] for name in names if name in before},
+        {name: after[name] for name in names if name in after},
+    )
+
+
+def amount(minor: float | None) -> str:
+    """Write a price; "" where there is none."""
+    return "" if minor is None else money.decimal_string(int(minor), settings.currency)
+
+
+def yes_no(flag: object) -> str:
+    """Write a yes or a no."""
+    return "yes" if flag else "no"
