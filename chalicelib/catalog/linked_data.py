@@ -6,9 +6,11 @@ from typing import Any
 from markupsafe import Markup
 
 from chalicelib import money
+from chalicelib.catalog import text
 from chalicelib.catalog.service import ProductView, VariantView
 from chalicelib.config import settings
-from chalicelib.web.pages import absolute_url, media_url
+from chalicelib.web.media import media_url
+from chalicelib.web.pages import absolute_url
 
 # Inside <script>, the parser of HTML comes first: nothing may look like markup to it, or end a line to JavaScript.
 _ESCAPES = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
@@ -20,15 +22,15 @@ def documents(product: ProductView) -> list[Markup]:
 
 
 def _script_safe(document: dict[str, Any]) -> Markup:
-    text = json.dumps({"@context": "https://schema.org", **document}, ensure_ascii=False)
-    return Markup(text.translate(_ESCAPES))  # noqa: S704 - what could end the script is escaped above
+    written = json.dumps({"@context": "https://schema.org", **document}, ensure_ascii=False)
+    return Markup(written.translate(_ESCAPES))  # noqa: S704 - what could end the script is escaped above
 
 
 def _product(product: ProductView) -> dict[str, Any]:
     described = {
         "@type": "Product",
         "name": product.name,
-        "description": product.text or product.name,
+        "description": text.plain(product.text) or product.name,
         "url": _address(product),
         "category": product.category_name,
         "image": [media_url(picture.key) for picture in product.pictures],

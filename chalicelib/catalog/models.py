@@ -24,12 +24,14 @@ class Product(Table):
 
     slug = UnicodeAttribute(hash_key=True)
     name = UnicodeAttribute()
-    text = UnicodeAttribute(default="")  # paragraphs, an empty line between them
+    text = UnicodeAttribute(default="")  # a little Markdown, catalog/text.py
     category = UnicodeAttribute()  # a category's key
     tax_rate = UnicodeAttribute()  # percent, such as "19"
     added = UnicodeAttribute()  # ISO date; "newest" sorts by it
     hidden = BooleanAttribute(default=False)
     pictures: JSONAttribute = JSONAttribute()  # [{"key": object in the media bucket, "alt": text}]
+    # Pictures that were sent and are not ready: [{"upload": key, "alt": text, "problem": words or None}]
+    arriving: JSONAttribute = JSONAttribute(default=list)
     variants: JSONAttribute = JSONAttribute()  # [{"sku": "TEA-50", "options": {"Weight": "50 g"}}]
     listed: JSONAttribute = JSONAttribute()  # [[group, position]]: this product's rows in `listings`
     words: JSONAttribute = JSONAttribute()  # every word in `search` that leads here

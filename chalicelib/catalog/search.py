@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from chalicelib.catalog.models import Product, Stock, Word
 from chalicelib.catalog.service import Card, Picture, make_card
+from chalicelib.catalog.text import plain
 from chalicelib.storage import Refused, Transaction, read_many
 
 MOST_WORDS = 8
 MOST_LETTERS = 40  # longer words are cut, in the index and in questions alike
 FEWEST_LETTERS = 2
 MOST_SHOWN = 48
+MOST_CATEGORIES = 4  # that one word may mean
 MOST_CHECKED = 100  # one BatchGetItem
 MOST_TOGETHER = 100  # writes that fit into one transaction
 # Begins every word of a hidden product. Questions are letters and digits, so shoppers' never lead to one: not to
@@ -41,9 +43,12 @@ def words(text: str) -> Iterator[str]:
         yield word[:MOST_LETTERS]
 
 
-def words_of(product: Product, category_name: str) -> dict[str, bool]:
-    """List the words a product is found by as they are in the index, and whether each is in its name."""
-    texts = [product.text, category_name]
+def words_of(product: Product) -> dict[str, bool]:
+    """List the words a product is found by as they are in the index, and whether each is in its name.
+
+    Its category's name is not among them: that may change without the product, so `_listed` asks for it.
+    """
+    texts = [plain(product.text), category_name]
     for variant in product.variants:
         texts += [variant["sku"], *variant["options"], *variant["options"].values()]
     found = dict.fromkeys(words(" ".join(texts)), False) | dict.fromkeys(words(product.name), True)
@@ -132,13 +137,30 @@ def _hits(asked: list[str]) -> dict[str, int]:
     cut: list[dict[str, bool]] = []
     for word in asked:
         rows = list(Word.query(_letters(word), Word.entry.startswith(word), limit=MOST_ROWS))
-        slugs: dict[str, bool] = {}
+        listed, all_listed = _listed(word)
+        slugs = dict.fromkeys(listed, False)
         for row in rows:
             slugs[row.slug] = slugs.get(row.slug, False) or row.in_name
-        (cut if len(rows) == MOST_ROWS else whole).append(slugs)
+        (whole if len(rows) < MOST_ROWS and all_listed else cut).append(slugs)
     demanded = whole or cut
     common = set.intersection(*(set(slugs) for slugs in demanded))
     return {slug: sum(slugs.get(slug, False) for slugs in (*whole, *cut)) for slug in common}
+
+
+def _listed(word: str) -> tuple[list[str], bool]:
+    """Find the products of the categories that a word begins a word of the name of; tell whether these are all."""
+    hidden = word.startswith(HIDDEN)
+    keys = [key for key, names in _category_words(hidden).items() if _begins(word, names)]
+    # Staff's lists, which have hidden products, begin with the sign that hidden products' words begin with.
+    groups = [f"{HIDDEN * hidden}{key}#newest" for key in keys[:MOST_CATEGORIES]]
+    found = [[row.slug for row in Listing.query(group, limit=MOST_ROWS)] for group in groups]
+    complete = len(keys) <= MOST_CATEGORIES and all(len(slugs) < MOST_ROWS for slugs in found)
+    return [slug for slugs in found for slug in slugs], complete
+
+
+def _category_words(hidden: bool) -> dict[str, list[str]]:
+    """Map each category's key onto the words of its name, as a visible or a hidden product has them."""
+    return {each.key: [marked(word, hidden) for word in words(each.name)] for each in categories()}
 
 
 def _checked(slugs: list[str], asked: list[str], hidden: bool) -> list[Product]:
@@ -147,12 +169,14 @@ def _checked(slugs: list[str], asked: list[str], hidden: bool) -> list[Product]:
     First what has them in its name, then what has them whole, then by name.
     """
     found = read_many({Product: slugs}, consistent=False)[Product]
+    categories_words = _category_words(hidden)
     kept = []
     for product in found.values():
-        if product.hidden == hidden and all(_begins(marked(word, hidden), product.words) for word in asked):
+        all_words = [*product.words, *categories_words.get(product.category, ())]
+        if product.hidden == hidden and all(_begins(marked(word, hidden), all_words) for word in asked):
             in_name = list(words(product.name))
             named = sum(_begins(word, in_name) for word in asked)
-            whole = sum(marked(word, hidden) in product.words for word in asked)
+            whole = sum(marked(word, hidden) in all_words for word in asked)
             kept.append(((-named, -whole, " ".join(in_name), product.slug), product))
     return [product for _, product in sorted(kept, key=lambda entry: entry[0])]
 

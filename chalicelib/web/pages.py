@@ -14,7 +14,7 @@ from jinja2.runtime import Context
 
 from chalicelib import money
 from chalicelib.config import settings
-from chalicelib.web import requests
+from chalicelib.web import media, requests
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 STATIC = Path(__file__).with_name("static")
@@ -55,11 +55,6 @@ def url(path: str, **query: str | None) -> str:
 def absolute_url(path: str) -> str:
     """Make an address that works outside the shop: in a mail, at PayPal."""
     return requests.base_url() + path
-
-
-def media_url(key: str) -> str:
-    """Make the address of a picture in the media bucket."""
-    return f"{settings.media_url}/{key}"
 
 
 @cache
@@ -110,12 +105,12 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(url=url, absolute_url=absolute_url, static=static_url, media=media_url)
+    made.globals.update(url=url, absolute_url=absolute_url, static=static_url)
+    made.globals.update(media=media.media_url, sizes_of=media.sizes_of)
     made.filters.update(
         money=_money_filter,
         decimal=lambda amount: money.decimal_string(amount, settings.currency),
         moment=_local_moment,
-        paragraphs=paragraphs,
     )
     return made
 

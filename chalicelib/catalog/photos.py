@@ -1,0 +1,106 @@
+"""Photographs made ready for the shop: known by their content, upright, in sRGB, in a few sizes, and with nothing in them that a camera wrote."""
+
+import hashlib
+import io
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chalicelib.catalog.pictures import NoPicture
+from chalicelib.web.media import WIDTHS, ready_key, smaller_key
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
+CONTENT_TYPE = "image/webp"
+MOST_PIXELS = 50_000_000
+LARGEST_SIDE = 1600  # pixels; nothing is made larger than it came
+QUALITY = 82
+NOT_A_PICTURE = "This file is no picture that the shop can show. Please send a JPEG, PNG, WebP or AVIF file."
+CUT_OFF = "This picture is damaged or was cut off on its way. Please send it again."
+TOO_MANY_PIXELS = (
+    f"This picture has more than {MOST_PIXELS // 1_000_000} million pixels. Please make it smaller."
+)
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture that is ready: the key of its largest size, and every size's file by its key."""
+
+    key: str
+    files: Mapping[str, bytes]
+
+
+def make_ready(body: bytes) -> Photo:
+    """Make a picture of a file's bytes; the same bytes make the same picture. Raises NoPicture, in words for staff."""
+    largest = _fitted(_in_srgb(_opened(body)), LARGEST_SIDE, LARGEST_SIDE)
+    smaller = {
+        width: _webp(_fitted(largest, width, LARGEST_SIDE)) for width in WIDTHS if width < largest.width
+    }
+    whole = _webp(largest)
+    name = hashlib.sha256(b"".join([whole, *smaller.values()])).hexdigest()[:16]
+    key = ready_key(name, largest.width, largest.height)
+    return Photo(key, {key: whole} | {smaller_key(key, width): file for width, file in smaller.items()})
+
+
+def _opened(body: bytes) -> "Image":
+    """Decode a file, whatever its name said; of a moving picture the first frame. Turn it as it was held."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image: Image.Image = Image.open(io.BytesIO(body), formats=FORMATS)
+        # The header alone is read so far: nothing was unpacked yet.
+        if image.width * image.height > MOST_PIXELS:
+            raise NoPicture(TOO_MANY_PIXELS)
+        image.draft(image.mode, (LARGEST_SIDE, LARGEST_SIDE))  # a JPEG need not be unpacked in full
+        return ImageOps.exif_transpose(image)
+    except NoPicture:
+        raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise NoPicture(TOO_MANY_PIXELS) from error
+    except UnidentifiedImageError as error:
+        raise NoPicture(NOT_A_PICTURE) from error
+    except (
+        Exception
+    ) as error:  # decoders raise whatever they stumble over: OSError, SyntaxError, struct.error …
+        raise NoPicture(CUT_OFF) from error
+
+
+def _in_srgb(image: "Image") -> "Image":
+    """Bring colours to what every screen understands; without a profile they are taken for that."""
+    from PIL import ImageCms
+
+    profile = image.info.get("icc_profile")
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    if image.mode.startswith("I"):  # 65,536 greys; converting cuts all but the darkest 256 off
+        image = image.convert("I").point(lambda grey: grey / 256).convert("L")
+    if image.mode in ("P", "PA", "LA"):
+        image = image.convert(mode)
+    if profile:
+        try:
+            given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(
+                image, given, ImageCms.createProfile("sRGB"), outputMode=mode
+            )
+            return converted or image.convert(mode)
+        except (ImageCms.PyCMSError, OSError):
+            pass  # a broken profile, or one for another kind of colours: the colours are taken as they are
+    return image.convert(mode)
+
+
+def _fitted(image: "Image", width: int, height: int) -> "Image":
+    from PIL import Image
+
+    scale = min(width / image.width, height / image.height, 1)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
+
+
+def _webp(image: "Image") -> bytes:
+    file = io.BytesIO()
+    image.save(file, "WEBP", quality=QUALITY, icc_profile=b"", exif=b"", xmp=b"")
+    return file.getvalue()
