@@ -58,7 +58,7 @@ def send_due(order_id: str, entry: str) -> None:
     try:
         letter = write_letter(claim.order, entry)
         if letter is not None:
-            _hand_to_ses(letter)
+            hand_to_ses(letter)
     except AnswerLost:
         raise  # the lease stays until it ends, so that each lost answer costs at most one extra mail
     except Exception:
@@ -82,7 +82,8 @@ def _read(body: str) -> tuple[str, str]:
     return order_id, entry
 
 
-def _hand_to_ses(letter: Letter) -> None:
+def hand_to_ses(letter: Letter) -> None:
+    """Give SES a letter, once. Raises Refused where it surely did not take it, AnswerLost where nobody knows."""
     try:
         client("sesv2").send_email(
             FromEmailAddress=letter.sender,

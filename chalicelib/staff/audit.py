@@ -10,11 +10,16 @@ from chalicelib.storage import Transaction, Witness
 
 def witness(member: Member, what: str) -> Witness:
     """Return who writes down, in a change's own transaction, that a member made it."""
+    return witness_of(member.email, what)
+
+
+def witness_of(who: str, what: str) -> Witness:
+    """Return who writes down that somebody made a change who is no member, such as a command."""
 
     def write(
         transaction: Transaction, subject: str, before: Mapping[str, Any], after: Mapping[str, Any]
     ) -> None:
-        entry = _entry(member.email, what, subject, before, after)
+        entry = _entry(who, what, subject, before, after)
         transaction.put(f"audit#{entry.entry}", entry, AuditEntry.month.does_not_exist())
 
     return write

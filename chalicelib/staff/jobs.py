@@ -103,6 +103,11 @@ def run_staff_jobs(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _handle(message: Mapping[str, str]) -> None:
+    if "letter" in message:
+        from chalicelib.staff import letters  # which needs this module
+
+        letters.send(message)
+        return
     job = get(Job, message["job"])
     if job is None or job.state in ("done", "failed"):
         return

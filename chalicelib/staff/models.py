@@ -13,9 +13,20 @@ class Member(Table):
 
     email = UnicodeAttribute(hash_key=True)  # lower case
     role = UnicodeAttribute()  # merchant, finance
-    password = UnicodeAttribute()  # argon2's own format
+    password = UnicodeAttribute(default="")  # argon2's own format; "" where none was ever set
     epoch = NumberAttribute(default=0)  # sessions of an earlier one are over
     made_at = UnicodeAttribute()
+
+
+class Roster(Table):
+    """Who works here, in one row beside the accounts: it lists them, and keeps the last merchant in."""
+
+    class Meta(Member.Meta):
+        pass
+
+    email = UnicodeAttribute(hash_key=True, default="everybody")  # no address: those have an @
+    roles: JSONAttribute = JSONAttribute()  # {e-mail address: role}
+    version = NumberAttribute(default=0)
 
 
 class StaffSession(Table):

@@ -55,13 +55,12 @@ class StaffRoutes:
 
 def _to_login(request: Request) -> Response:
     """Send to the login; where another site led here, ask once more, since the browser kept the cookie back."""
-    if (
-        request.method == "GET"
-        and requests.header(request, "sec-fetch-site") == "cross-site"
-        and not requests.cookies(request).get(sessions.COOKIE)
-    ):
-        return pages.page(pages.render_public("staff/again.html"))
-    here = requests.current_address(request) if request.method == "GET" else None
+    if request.method not in ("GET", "HEAD"):
+        return pages.redirect(pages.url("/staff/login"))
+    here = requests.current_address(request)
+    from_elsewhere = requests.header(request, "sec-fetch-site").lower() == "cross-site"
+    if from_elsewhere and sessions.COOKIE not in requests.cookies(request):
+        return pages.page(pages.render_public("staff/again.html", here=here))
     return pages.redirect(pages.url("/staff/login", next=here))
 
 

@@ -3,10 +3,11 @@
 import hashlib
 
 from chalice.app import Request
+from pynamodb.exceptions import UpdateError
 
 from chalicelib import clock
 from chalicelib.staff.models import Member, StaffSession
-from chalicelib.storage import get
+from chalicelib.storage import get, is_refused
 from chalicelib.web import pages, requests
 
 COOKIE = "staff"
@@ -17,7 +18,7 @@ SEEN_EVERY = 5 * 60  # what is written of being seen may be so old: reading a pa
 
 
 def start(member: Member) -> str:
-    """Begin a session under a new ID; return the cookie that carries it."""
+    """Begin a session under a new ID, never one that a browser brought; return the cookie that carries it."""
     secret = clock.new_id() + clock.new_id()
     now = clock.timestamp()
     StaffSession(
@@ -32,9 +33,8 @@ def member_of(request: Request) -> Member | None:
     if session is None or session.email is None:
         return None
     member = get(Member, session.email)
-    if member is None or member.epoch != session.epoch:
+    if member is None or member.epoch != session.epoch or not _kept_awake(session):
         return None
-    _keep_awake(session)
     return member
 
 
@@ -56,17 +56,20 @@ def end(request: Request) -> str:
     return pages.cookie(COOKIE, "", max_age=0, path=PATH, same_site="Strict")
 
 
-def end_all(member: Member) -> None:
-    """End every session of a member, in all browsers."""
-    member.update(actions=[Member.epoch.set(Member.epoch + 1)], condition=Member.email.exists())
-
-
 def key_of(secret: str) -> str:
     """Tell under which key a session is kept."""
     return f"session#{hashlib.sha256(secret.encode()).hexdigest()}"
 
 
-def _keep_awake(session: StaffSession) -> None:
+def _kept_awake(session: StaffSession) -> bool:
+    """Write down that a session is used; tell whether it is still there."""
     now = clock.timestamp()
-    if now - session.seen >= SEEN_EVERY:
-        session.update(actions=[StaffSession.seen.set(now)], condition=StaffSession.key.exists())
+    if now - session.seen < SEEN_EVERY:
+        return True
+    try:
+        session.update([StaffSession.seen.set(now)], condition=StaffSession.key.exists())
+    except UpdateError as error:
+        if not is_refused(error):
+            raise
+        return False  # logged out at this moment
+    return True

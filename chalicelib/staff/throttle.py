@@ -6,6 +6,7 @@ from an address lately, the first counter alone decides: no stranger can lock it
 """
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -18,10 +19,12 @@ from chalicelib.errors import Busy
 from chalicelib.staff.models import StaffSession
 from chalicelib.storage import Refused, Table, Transaction, read_many
 
-FREE_TRIES = {"pair": 5, "account": 50, "address": 20}
+FREE_TRIES = {"pair": 5, "account": 50, "address": 20, "links": 10}
 FIRST_WAIT = 60
 LONGEST_WAIT = 15 * 60
 FORGOTTEN_AFTER = 24 * 60 * 60
+AN_HOUR = 60 * 60
+MOST_LINKS_AN_HOUR = 3
 KNOWN_FOR = 30 * 24 * 60 * 60
 ROUNDS = 40  # against tries at the same moment; each round lets one of them through
 
@@ -119,8 +122,38 @@ def take_a_try(email: str, source: str) -> bool:
 
     Raises Locked, or Busy where too many come at the same moment.
     """
+    return _count(lambda: _that_count(email, source))
+
+
+def ask_for_a_link(source: str) -> None:
+    """Count a wish for a mailed link. Raises Locked, or Busy."""
+    _count(lambda: _read({"links": _key("links", source)}))
+
+
+def may_be_mailed(email: str) -> bool:
+    """Count a link that is to be mailed to an account; tell whether this hour's were not used up yet."""
+    key = _key("mails", email)
     for _ in range(ROUNDS):
-        counters = _that_count(email, source)
+        (counter,) = _read({"mails": key})
+        now = clock.timestamp()
+        recent = counter.row if counter.row is not None and now - counter.row.last < AN_HOUR else None
+        mailed = recent.failures if recent is not None else 0
+        if mailed >= MOST_LINKS_AN_HOUR:
+            return False
+        transaction = Transaction()
+        one_more = Tries(key, failures=mailed + 1, last=now, expires=now + AN_HOUR)
+        transaction.put("mails", one_more, counter.as_read())
+        try:
+            transaction.commit()
+        except Refused:
+            continue
+        return True
+    return False
+
+
+def _count(read: Callable[[], list[Counter]]) -> bool:
+    for _ in range(ROUNDS):
+        counters = read()
         until = max(counter.until for counter in counters)
         if until > clock.timestamp():
             raise Locked(until)
@@ -162,10 +195,13 @@ def _take_back(key: str) -> None:
 
 
 def _that_count(email: str, source: str) -> list[Counter]:
-    keys = _keys(email, source)
-    rows = read_many({Tries: keys.values()})[Tries]
-    counters = [Counter(kind, key, rows.get(key)) for kind, key in keys.items()]
+    counters = _read(_keys(email, source))
     return counters[:1] if counters[0].is_known else counters
+
+
+def _read(keys: Mapping[str, str]) -> list[Counter]:
+    rows = read_many({Tries: keys.values()})[Tries]
+    return [Counter(kind, key, rows.get(key)) for kind, key in keys.items()]
 
 
 def _keys(email: str, source: str) -> dict[str, str]:

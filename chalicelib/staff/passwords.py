@@ -1,0 +1,83 @@
+"""Passwords: what makes one good enough, and the slow hash that is kept of it."""
+
+import unicodedata
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+FEWEST, MOST = 12, 200
+FEWEST_KINDS = 5  # different characters
+# argon2id over 46 MiB, twice, by one thread: 100 ms of a core. OWASP's least is once over as much.
+MEMORY_KIB, PASSES, THREADS = 47104, 2, 1
+# Of a password that was thrown away: looked at where there is no account, so that no answer comes sooner.
+NOBODYS = "$argon2id$v=19$m=47104,t=2,p=1$SZbWGYejKM2RvONAPmLC1w$KxiJaaNfHM4xtXWsnau5XGg4fM4KwzQH+W076pHl1Kk"
+# Those of at least twelve characters that lists of leaked passwords begin with.
+COMMONEST = frozenset(
+    """
+    123456789012 1234567890123 12345678901234 123456789123 1234567891011 123123123123 121212121212 123412341234
+    1q2w3e4r5t6y 1q2w3e4r5t6y7u 1qaz2wsx3edc 1qaz2wsx3edc4rfv zaq12wsxcde3 qazwsxedcrfv qwertyuiop12 qwertyuiop123
+    qwertyuiopas qwertyuiop[] qwertyuiop1234567890 qwerty123456 qwerty1234567 qwerty12345678 qwerty123456789
+    qwertyqwerty asdfghjkl123 asdfghjklzxcvbnm qwertyasdfgh 123qweasdzxc q1w2e3r4t5y6 abcdefghijkl abcdefg12345
+    abc123456789 abcd12345678 a12345678901 aa1234567890 password1234 password12345 password123456 passwordpassword
+    password!123 password2024 password2025 password2026 passw0rd1234 p@ssw0rd1234 mypassword123 welcome12345
+    welcome123456 letmein12345 letmein123456 iloveyou1234 iloveyou12345 iloveyouforever changeme1234 changemeplease
+    administrator administrator1 administrator123 admin1234567 admin12345678 adminadminadmin rootrootroot
+    testtesttest test12345678 test123456789 secret123456 superman1234 football1234 baseball1234 basketball12
+    princess1234 sunshine1234 dragon123456 monkey123456 michael12345 jennifer1234 charlie12345 liverpool1234
+    chocolate123 computer1234 internet1234 whatever1234 trustno1trustno1 correcthorsebatterystaple thisisapassword
+    """.split()  # noqa: SIM905 - as words they fit on a page
+)
+
+
+def normal(password: str) -> str:
+    """Write a password the one way, however the keyboard composed its letters."""
+    return unicodedata.normalize("NFKC", password)
+
+
+def what_is_wrong(password: str, email: str) -> str | None:
+    """Say in words why a password is not good enough; None for one that is."""
+    password = normal(password)
+    plain = password.casefold()
+    if len(password) < FEWEST:
+        return f"Please take at least {FEWEST} characters. A few words in a row are easy to keep in mind."
+    if len(password) > MOST:
+        return f"Please take no more than {MOST} characters."
+    if not password.isprintable():
+        return "Please use letters, digits, signs and spaces alone."
+    if plain in (email, email.partition("@")[0], email[::-1]):
+        return "Your e-mail address is no secret. Please take something else."
+    if plain.replace(" ", "") in COMMONEST or len(set(plain)) < FEWEST_KINDS:
+        return "Many people use that one, so it is guessed first. Please take something else."
+    return None
+
+
+def hashed(password: str) -> str:
+    """Make what is kept of a password."""
+    return _hasher().hash(normal(password))
+
+
+def is_right(password: str, kept: str) -> bool:
+    """Compare a password with what is kept; "" is kept where none was ever set. As slow for every answer."""
+    from argon2.exceptions import VerifyMismatchError
+
+    password = normal(password)
+    try:
+        matches = _hasher().verify(kept or NOBODYS, password[:MOST])
+    except VerifyMismatchError:
+        return False
+    return matches and bool(kept) and len(password) <= MOST
+
+
+def is_outdated(kept: str) -> bool:
+    """Tell what was hashed with other parameters than today's."""
+    return _hasher().check_needs_rehash(kept)
+
+
+@cache
+def _hasher() -> "PasswordHasher":
+    # Imported here: 30 ms that shoppers do not pay.
+    from argon2 import PasswordHasher
+
+    return PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=THREADS)
