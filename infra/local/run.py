@@ -2,7 +2,7 @@
 
 Ports: PORT for the shop (default 8000), and PAYPAL_PORT, MAILBOX_PORT, AWS_PORT, SMTP_PORT for what stands around
 it (default: the next ones that are free). PUBLIC_URL may name another address of the shop, or one with a path.
-RECONCILE_SECONDS is the time between two looks at unfinished payments (default 20). With PAYPAL_CLIENT_ID and
+RECONCILE_SECONDS is the time between two looks at unfinished payments (default 20). DEMO=no leaves a new shop empty. With PAYPAL_CLIENT_ID and
 PAYPAL_CLIENT_SECRET, PayPal's sandbox is used instead of the stand-in; real money is refused.
 """
 
@@ -21,6 +21,7 @@ from types import FrameType
 from watchfiles import watch
 
 from infra.local.cloud import LocalCloud, without_aws_settings
+from infra.local.demo.staff import login_line
 from infra.local.pieces import HOST, Piece, PieceFailed, PortInUse, answers, is_free
 from infra.local.shop import ROOT, prefix_of
 from infra.local.state import State
@@ -188,6 +189,7 @@ class Supervisor:
             smtp = f"{HOST}:{ports.smtp}"
             cloud = LocalCloud(self._state.cloud, ports.aws, smtp, self._state.logs / "cloud.log")
             environment = shop_environment(self._given, ports, cloud, self._state)
+            environment["DEMO_PASSWORD"] = self._state.password()
             self._start_around(stack, ports, cloud, environment)
             _progress("starting the shop …")
             shop = Shop(self._app, listener, environment)
@@ -300,10 +302,13 @@ def main() -> int:
 
 def _announce(ports: Ports, environment: Mapping[str, str]) -> None:
     print(f"shop: {environment['PUBLIC_URL'].rstrip('/')}/")
+    print(f"staff: {environment['PUBLIC_URL'].rstrip('/')}/staff/")
     print(f"paypal: {environment['PAYPAL_WEB_URL'].rstrip('/')}/")
     print(f"mailbox: http://{HOST}:{ports.mailbox}/")
     print(f"aws: {environment['AWS_ENDPOINT_URL']}")
     print("ready", flush=True)
+    if environment.get("DEMO") != "no":
+        _progress(login_line(environment["DEMO_PASSWORD"]))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

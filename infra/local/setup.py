@@ -3,16 +3,21 @@
 import functools
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from infra.local.pieces import PieceFailed
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CORSRuleTypeDef
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sqs import SQSClient
 
@@ -23,7 +28,12 @@ if TYPE_CHECKING:
 QUEUES = {"payment-notifications": 6 * 60, "order-emails": 6 * 60, "staff-jobs": 6 * 15 * 60}
 TRIES = 5
 TWO_WEEKS = 14 * 24 * 60 * 60
+PICTURES = "pictures/"
 CLIENT = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 3, "mode": "standard"})
+
+
+class OldState(PieceFailed):
+    """Say that the local cloud's tables are those of an older version."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +69,23 @@ def make_aws(settings: "Settings", tables: "Iterable[type[Table]]") -> None:
     clients = _clients(os.environ.get("AWS_ENDPOINT_URL", ""))
     make_tables(clients.dynamodb, tables)
     make_queues(clients.sqs, settings.table_prefix)
-    make_bucket(clients.s3, settings.books_bucket)
-    make_bucket(clients.s3, settings.media_bucket)
+    for bucket in (settings.books_bucket, settings.media_bucket):
+        make_bucket(clients.s3, bucket)
+        take_files_from(clients.s3, bucket, settings.public_url or "*")
     open_to_readers(clients.s3, settings.media_bucket)
     make_sender(clients.ses, settings.shop.email)
 
 
 def make_tables(dynamodb: Any, tables: "Iterable[type[Table]]") -> None:
-    """Create missing tables, billed on demand, with expiry where the model names an attribute for it."""
+    """Create missing tables, billed on demand, with expiry where the model names an attribute for it.
+
+    Raises OldState where a table is there without an index of its model: the keys are missing in its rows, too.
+    """
     pages = dynamodb.get_paginator("list_tables").paginate()
     there = {name for page in pages for name in page["TableNames"]}
     for table in tables:
         if table.Meta.table_name in there:
+            _check_indexes(dynamodb, table)
             continue
         # Unlike AWS, the local cloud has the table as soon as it answers.
         table.create_table(wait=False, billing_mode="PAY_PER_REQUEST")
@@ -79,6 +94,19 @@ def make_tables(dynamodb: Any, tables: "Iterable[type[Table]]") -> None:
                 TableName=table.Meta.table_name,
                 TimeToLiveSpecification={"Enabled": True, "AttributeName": table.TTL},
             )
+
+
+def _check_indexes(dynamodb: Any, table: "type[Table]") -> None:
+    wanted = set(table._indexes)
+    if not wanted:
+        return
+    described = dynamodb.describe_table(TableName=table.Meta.table_name)["Table"]
+    missing = wanted - {index["IndexName"] for index in described.get("GlobalSecondaryIndexes", [])}
+    if missing:
+        raise OldState(
+            f"The local shop's data come from an older version: the table {table.Meta.table_name} has no index"
+            f" {', '.join(sorted(missing))}. Delete .local and start again."
+        )
 
 
 def make_queues(sqs: "SQSClient", prefix: str) -> None:
@@ -101,13 +129,25 @@ def make_bucket(s3: "S3Client", name: str) -> None:
     _unless_there(lambda: s3.create_bucket(Bucket=name), "BucketAlreadyOwnedByYou")
 
 
+def take_files_from(s3: "S3Client", bucket: str, address: str) -> None:
+    """Let scripts of the shop's own pages send files to a bucket; what they may send, a signed form says."""
+    parts = urlsplit(address)
+    rule: CORSRuleTypeDef = {
+        "AllowedOrigins": [f"{parts.scheme}://{parts.netloc}" if parts.netloc else "*"],
+        "AllowedMethods": ["POST"],
+        "AllowedHeaders": ["*"],
+        "MaxAgeSeconds": 3600,
+    }
+    s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
+
+
 def open_to_readers(s3: "S3Client", bucket: str) -> None:
-    """Let browsers read a bucket's objects; on AWS, CloudFront or a policy does this."""
+    """Let browsers read a bucket's pictures, and not what was just uploaded and is not checked yet."""
     statement = {
         "Effect": "Allow",
         "Principal": "*",
         "Action": "s3:GetObject",
-        "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Resource": f"arn:aws:s3:::{bucket}/{PICTURES}*",
     }
     s3.delete_public_access_block(Bucket=bucket)
     s3.put_bucket_policy(
@@ -128,5 +168,15 @@ def _unless_there(create: Callable[[], Any], there: str) -> None:
             raise
 
 
+def main() -> int:
+    """Create everything; return the exit status."""
+    try:
+        make_shop_aws()
+    except OldState as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    make_shop_aws()
+    sys.exit(main())

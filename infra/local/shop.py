@@ -5,7 +5,6 @@
 
 import argparse
 import importlib
-import json
 import logging
 import os
 import signal
@@ -22,13 +21,12 @@ from botocore.config import Config
 
 from infra.local.functions import Functions
 from infra.local.gateway import Gateway, GatewayServer
-from infra.local.setup import make_shop_aws
+from infra.local.setup import OldState, make_shop_aws
 
 if TYPE_CHECKING:
     from chalice import Chalice
 
 ROOT = Path(__file__).parents[2]
-DEMO_CATALOG = ROOT / "infra/local/demo/catalog.json"
 # On AWS every five minutes; whoever tries a shop out does not wait that long.
 RECONCILE_SECONDS = 20.0
 SQS = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 2, "mode": "standard"})
@@ -51,31 +49,16 @@ def load_app(folder: Path) -> "Chalice":
     return app
 
 
-def load_demo_catalog() -> None:
-    """Fill an empty shop with the demo catalog, or go on where that was cut off."""
-    # Imported here: chalicelib reads the environment once, when it is imported.
-    from chalicelib.catalog import service
-
-    known = {category.slug for category in service.read_categories()}
-    if known and not _is_half_loaded(known):
+def fill_with_demo(environment: Mapping[str, str]) -> None:
+    """Fill an empty shop with something to look at, unless the environment says DEMO=no."""
+    if environment.get("DEMO") == "no":
         return
-    from chalicelib.catalog.importer import load_catalog
-    from infra.catalog import progress_bar
+    from infra.local.demo.catalog import load_demo_catalog
+    from infra.local.demo.staff import make_demo_staff
 
-    _say("loading the demo catalog …")
-    _say(f"demo catalog: {load_catalog(DEMO_CATALOG, progress_bar(sys.stderr))}")
-
-
-def _is_half_loaded(known: set[str]) -> bool:
-    """Tell a shop with the demo's categories, no others, and not all of its products: categories are written first."""
-    demo = json.loads(DEMO_CATALOG.read_text("utf-8"))
-    if known != {category["slug"] for category in demo["categories"]}:
-        return False
-    from chalicelib.catalog.models import Product
-    from chalicelib.storage import read_many
-
-    slugs = {product["slug"] for product in demo["products"]}
-    return len(read_many({Product: slugs})[Product]) < len(slugs)
+    load_demo_catalog()
+    if environment.get("DEMO_PASSWORD"):
+        make_demo_staff(environment["DEMO_PASSWORD"])
 
 
 def serve(app: "Chalice", port: int, fd: int | None, ending: threading.Event, serving: int | None) -> None:
@@ -96,8 +79,8 @@ def serve(app: "Chalice", port: int, fd: int | None, ending: threading.Event, se
         ending.wait()
 
 
-def main() -> None:
-    """Serve until SIGTERM or Ctrl-C."""
+def main() -> int:
+    """Serve until SIGTERM or Ctrl-C; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.shop", description=__doc__)
     parser.add_argument("--app", type=Path, default=ROOT, help="the folder of app.py")
     parser.add_argument("--port", type=int, default=0, help="where to listen (default: any free port)")
@@ -110,9 +93,14 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     app = load_app(choice.app)
-    make_shop_aws()
-    load_demo_catalog()
+    try:
+        make_shop_aws()
+    except OldState as failure:
+        _say(str(failure))
+        return 1
+    fill_with_demo(os.environ)
     serve(app, choice.port, choice.fd, ending, choice.serving)
+    return 0
 
 
 def _say(line: str) -> None:
@@ -120,4 +108,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

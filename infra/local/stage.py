@@ -29,7 +29,8 @@ def local_shop(state: State, given: Mapping[str, str]) -> Iterator[dict[str, str
                 environment = shop_environment(given, ports, cloud, state)
                 # A process of its own, because chalicelib reads the environment once.
                 setup = [sys.executable, "-m", "infra.local.setup"]
-                subprocess.run(setup, env=environment, cwd=ROOT, check=True)
+                if subprocess.run(setup, env=environment, cwd=ROOT, check=False).returncode:
+                    raise PieceFailed("The local cloud could not be set up.")
                 yield environment
     except StateHeld:
         yield without_aws_settings(given) | state.published()

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import json
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class State:
         self.paypal = self.folder / "paypal"
         self.logs = self.folder / "logs"
         self._environment = self.folder / "environment.json"
+        self._password = self.folder / "staff-password"
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -40,6 +42,13 @@ class State:
                 yield
             finally:
                 self._environment.unlink(missing_ok=True)
+
+    def password(self) -> str:
+        """Return the password of the demo's staff: this folder's own, since a tunnel may show the shop to others."""
+        if not self._password.exists():
+            self._password.touch(mode=0o600)
+            self._password.write_text("-".join(secrets.token_hex(2) for _ in range(4)), "ascii")
+        return self._password.read_text("ascii")
 
     def publish(self, environment: Mapping[str, str]) -> None:
         """Tell other processes how to reach the shop's data; secrets of PayPal's are not told."""

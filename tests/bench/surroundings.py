@@ -8,10 +8,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from infra.local.cloud import LocalCloud
+from infra.local.demo.catalog import load_demo_catalog
 from infra.local.paypal import Control
 from infra.local.pieces import Piece, answers, free_port
 from infra.local.run import Ports, shop_environment
-from infra.local.shop import ROOT, load_demo_catalog
+from infra.local.shop import ROOT
 from infra.local.state import TOLD, State
 
 PORTS = ("PORT", "PAYPAL_PORT", "MAILBOX_PORT", "AWS_PORT", "SMTP_PORT")

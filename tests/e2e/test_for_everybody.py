@@ -12,8 +12,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from infra.local.demo.catalog import DEMO_CATALOG
 from infra.local.mailbox import Mailbox
-from infra.local.shop import DEMO_CATALOG
 from tests.e2e.conftest import LetIn
 from tests.e2e.visitor import Visitor
 from tests.mail import orders
@@ -111,7 +111,7 @@ def test_products_without_pictures_sold_out_and_on_sale(visitor: Visitor, shop: 
 
 
 def test_an_empty_shelf_and_a_list_that_is_over(visitor: Visitor, shop: Shop) -> None:
-    from chalicelib.catalog.editing import save_categories
+    from chalicelib.catalog.categories import save_categories
     from chalicelib.catalog.service import Category
 
     save_categories([Category("tea", "Tea", ""), Category("coffee", "Coffee", "")])

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from chalicelib.catalog import importer, service
-from chalicelib.catalog.editing import save_categories, save_product
+from chalicelib.catalog.categories import save_categories
+from chalicelib.catalog.editing import save_product
 from chalicelib.catalog.service import Category, visible_slugs
-from infra.local import shop
+from infra.local.demo import catalog
 
 pytestmark = pytest.mark.usefixtures("aws")
 SLUGS = ["cup", "jug", "pot"]
@@ -30,15 +31,15 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text(
         json.dumps({"categories": [{"slug": "table", "name": "Table"}], "products": products}), "utf-8"
     )
-    monkeypatch.setattr(shop, "DEMO_CATALOG", file)
+    monkeypatch.setattr(catalog, "DEMO_CATALOG", file)
 
 
 def test_an_empty_shop_is_filled_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    shop.load_demo_catalog()
+    catalog.load_demo_catalog()
     assert sorted(visible_slugs()) == SLUGS
 
     monkeypatch.setattr(importer, "load_catalog", lambda *_: pytest.fail("it was loaded again"))
-    shop.load_demo_catalog()
+    catalog.load_demo_catalog()
 
 
 @pytest.mark.parametrize("saved", [0, 1, 2])
@@ -50,17 +51,17 @@ def test_loading_that_was_cut_off_is_finished(monkeypatch: pytest.MonkeyPatch, s
             lambda draft: save_product(draft) if next(left, None) is not None else _die(),
         )
         with pytest.raises(SystemExit):
-            shop.load_demo_catalog()
+            catalog.load_demo_catalog()
     assert len(list(visible_slugs())) == saved
 
-    shop.load_demo_catalog()
+    catalog.load_demo_catalog()
     assert sorted(visible_slugs()) == SLUGS
 
 
 def test_a_merchants_own_shelves_get_nothing() -> None:
     for slugs in (["own"], ["own", "table"]):
         save_categories([Category(slug, slug.title(), "") for slug in slugs])
-        shop.load_demo_catalog()
+        catalog.load_demo_catalog()
         assert list(visible_slugs()) == []
         assert [category.slug for category in service.read_categories()] == slugs
 

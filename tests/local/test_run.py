@@ -59,6 +59,7 @@ def children(pid: int) -> dict[str, int]:
 def test_it_prints_one_address_a_line_before_ready(running: Run) -> None:
     assert running.lines == [
         f"shop: {local_url(running.port)}/",
+        f"staff: {local_url(running.port)}/staff/",
         f"paypal: http://localhost:{running.ports['PAYPAL_PORT']}/",
         f"mailbox: {local_url(running.ports['MAILBOX_PORT'])}/",
         f"aws: {local_url(running.ports['AWS_PORT'])}",
@@ -69,7 +70,7 @@ def test_it_prints_one_address_a_line_before_ready(running: Run) -> None:
 
 def test_pages_queues_objects_and_mails_work_together(running: Run) -> None:
     post(f"{running.address('shop')}/notes", "Hello")
-    eventually(lambda: shows(f"{running.address('aws')}/awning-media/note.txt", "Hello"))
+    eventually(lambda: shows(f"{running.address('aws')}/awning-media/pictures/note.txt", "Hello"))
 
     post(f"{running.address('shop')}/mails", "")
     eventually(lambda: [mail["subject"] for mail in mails(running)] == ["Hello"])
@@ -107,7 +108,7 @@ def test_what_it_holds_survives_a_restart_and_ctrl_c_ends_all(tmp_path: Path) ->
     make_app(tmp_path / "app")
     with Run(tmp_path) as first:
         post(f"{first.address('shop')}/notes", "Keep me")
-        eventually(lambda: shows(f"{first.address('aws')}/awning-media/note.txt", "Keep me"))
+        eventually(lambda: shows(f"{first.address('aws')}/awning-media/pictures/note.txt", "Keep me"))
         post(f"{first.address('shop')}/mails", "")
         eventually(lambda: mails(first))
         sent = mails(first)
@@ -117,7 +118,7 @@ def test_what_it_holds_survives_a_restart_and_ctrl_c_ends_all(tmp_path: Path) ->
     with Run(tmp_path, PUBLIC_URL="http://localhost/api") as second:
         assert second.address("shop") == "http://localhost/api"
         assert json.loads(get(f"{local_url(second.port)}/api"))["url"] == "http://localhost/api"
-        assert get(f"{second.address('aws')}/awning-media/note.txt") == "Keep me"
+        assert get(f"{second.address('aws')}/awning-media/pictures/note.txt") == "Keep me"
         assert mails(second) == sent
         assert second.end() == 0
         assert second.left_listening() == []

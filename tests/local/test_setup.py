@@ -10,8 +10,9 @@ import pytest
 import chalicelib
 from chalicelib.cart.models import Cart
 from chalicelib.config import settings
+from chalicelib.orders.models import Order
 from infra.local.cloud import LocalCloud
-from infra.local.setup import make_shop_aws
+from infra.local.setup import OldState, make_shop_aws
 
 
 @pytest.fixture
@@ -44,17 +45,49 @@ def test_setting_up_again_keeps_what_is_there(made: LocalCloud) -> None:
     assert sqs.receive_message(QueueUrl=queue)["Messages"][0]["Body"] == "kept"
 
 
-def test_browsers_read_pictures_but_no_books(made: LocalCloud) -> None:
+def test_a_table_of_an_older_version_is_told_in_one_line(local_cloud: LocalCloud) -> None:
+    orders = Order.Meta.table_name
+    boto3.client("dynamodb").create_table(
+        TableName=orders,
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    with pytest.raises(OldState, match=rf"the table {orders} has no index attention.* Delete \.local"):
+        make_shop_aws()
+
+
+def test_browsers_read_pictures_but_neither_books_nor_what_was_just_uploaded(made: LocalCloud) -> None:
     s3 = boto3.client("s3")
     for bucket in (settings.media_bucket, settings.books_bucket):
-        s3.put_object(Bucket=bucket, Key="pictures/x.svg", Body=b"<svg/>", ContentType="image/svg+xml")
+        for key in ("pictures/x.svg", "uploads/x.svg"):
+            s3.put_object(Bucket=bucket, Key=key, Body=b"<svg/>", ContentType="image/svg+xml")
 
     with urllib.request.urlopen(f"{made.endpoint_url}/{settings.media_bucket}/pictures/x.svg") as answer:
         assert (answer.read(), answer.headers["Content-Type"]) == (b"<svg/>", "image/svg+xml")
-    with pytest.raises(urllib.error.HTTPError) as refusal:
-        urllib.request.urlopen(f"{made.endpoint_url}/{settings.books_bucket}/pictures/x.svg")
-    assert refusal.value.code == 403
-    refusal.value.close()
+    for hidden in (f"{settings.books_bucket}/pictures", f"{settings.media_bucket}/uploads"):
+        with pytest.raises(urllib.error.HTTPError) as refusal:
+            urllib.request.urlopen(f"{made.endpoint_url}/{hidden}/x.svg")
+        assert refusal.value.code == 403
+        refusal.value.close()
+
+
+@pytest.mark.parametrize("bucket", [settings.media_bucket, settings.books_bucket])
+def test_scripts_of_the_shops_pages_alone_may_send_files(made: LocalCloud, bucket: str) -> None:
+    def may_send(origin: str) -> bool:
+        asking = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        question = urllib.request.Request(f"{made.endpoint_url}/{bucket}", headers=asking, method="OPTIONS")
+        try:
+            with urllib.request.urlopen(question) as answer:
+                allowed: str | None = answer.headers["Access-Control-Allow-Origin"]
+                return allowed == origin
+        except urllib.error.HTTPError as refusal:
+            refusal.close()
+            return False
+
+    assert settings.public_url is not None
+    assert may_send(settings.public_url)
+    assert not may_send("https://elsewhere.example")
 
 
 def test_the_shop_may_send_mail(made: LocalCloud) -> None:

@@ -48,22 +48,15 @@ def send_mail():
 @app.on_sqs_message(queue="payment-notifications")
 def keep_note(event):
     for record in event:
-        boto3.client("s3").put_object(Bucket="awning-media", Key="note.txt", Body=record.body.encode())
+        boto3.client("s3").put_object(Bucket="awning-media", Key="pictures/note.txt", Body=record.body.encode())
 """
 CONFIG = """
 from types import SimpleNamespace
 
 settings = SimpleNamespace(
-    table_prefix="", books_bucket="awning-books", media_bucket="awning-media",
+    table_prefix="", books_bucket="awning-books", media_bucket="awning-media", public_url=None,
     shop=SimpleNamespace(email="shop@example.com"),
 )
-"""
-SERVICE = """
-from types import SimpleNamespace
-
-
-def read_categories():
-    return [SimpleNamespace(slug="not-the-demos")]
 """
 
 
@@ -73,9 +66,6 @@ def make_app(folder: Path) -> Path:
     package.mkdir(parents=True)
     (folder / "app.py").write_text(APP, "utf-8")
     (package / "__init__.py").write_text("def tables():\n    return []\n", "utf-8")
-    (package / "catalog").mkdir()
-    (package / "catalog" / "__init__.py").touch()
-    (package / "catalog" / "service.py").write_text(SERVICE, "utf-8")
     (package / "config.py").write_text(CONFIG, "utf-8")
     return folder
 
@@ -90,7 +80,7 @@ class Run:
         }
         self.lines: list[str] = []
         self.errors: list[str] = []
-        chosen = {name: str(port) for name, port in self.ports.items()} | environment
+        chosen = {name: str(port) for name, port in self.ports.items()} | {"DEMO": "no"} | environment
         self.process = subprocess.Popen(
             [
                 sys.executable,
