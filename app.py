@@ -60,8 +60,11 @@ def reconcile_payments(event: CloudWatchEvent) -> None:
 
 @app.schedule(Rate(1, unit=Rate.HOURS))
 def export_books(event: CloudWatchEvent) -> None:
-    """Write the books of every closed day that has none."""
+    """Write the books of every closed day that has none, and count what was booked."""
     from chalicelib import clock
-    from chalicelib.ledger import books
+    from chalicelib.ledger import books, days
 
-    books.export_closed_days(clock.now())
+    try:
+        books.export_closed_days(clock.now())
+    finally:
+        days.fold(clock.now())

@@ -10,11 +10,12 @@ def tables() -> "list[type[Table]]":
     """List the model of every table, for whoever creates or describes them."""
     from chalicelib.cart.models import Cart
     from chalicelib.catalog.models import Listing, Product, Stock, Word
+    from chalicelib.ledger.days import Day
     from chalicelib.ledger.models import Movement
     from chalicelib.orders.models import Order
     from chalicelib.orders.words import OrderWord
     from chalicelib.runs import Run
     from chalicelib.staff.models import AuditEntry, Job, Member, StaffSession
 
-    shop = [Product, Listing, Word, Stock, Cart, Order, OrderWord, Movement, Run]
+    shop = [Product, Listing, Word, Stock, Cart, Order, OrderWord, Movement, Day, Run]
     return [*shop, Member, StaffSession, AuditEntry, Job]

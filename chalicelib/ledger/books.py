@@ -25,16 +25,17 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Any
 
-from chalicelib import clock, money
+from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.ledger import files
 from chalicelib.ledger.files import BooksError, Comparison, File, Upload
 from chalicelib.ledger.models import SALE, Movement, book_day, pages_of
 from chalicelib.ledger.sheets import LEDGER, ORDER_LINES, ORDERS, Sheet, ledger_row, line_rows, order_row
+from chalicelib.ledger.totals import Totals
 from chalicelib.orders.models import Order
 from chalicelib.storage import read_many
 
-__all__ = ["BooksError", "Export", "closes_at", "export_closed_days", "export_day"]
+__all__ = ["BooksError", "Export", "closes_at", "export_closed_days", "export_day", "first_day"]
 
 logger = logging.getLogger(__name__)
 SHEETS = (ORDERS, ORDER_LINES, LEDGER)
@@ -101,6 +102,14 @@ def days_due(now: datetime) -> list[date]:
     return due
 
 
+def first_day(now: datetime) -> date:
+    """Tell the day the books begin with: that of the first manifest, else of the first movement, else today."""
+    names = (MANIFEST.search(key) for key in files.keys_after("books/"))
+    written = next((date.fromisoformat(name[1]) for name in names if name), None)
+    today = date.fromisoformat(book_day(now))
+    return written or _first_movement(today) or today
+
+
 def key_of(name: str, day: date, *, provisional: bool = False) -> str:
     """Tell the key of a day's file in the books' bucket."""
     folder = "books/provisional" if provisional else "books"
@@ -112,34 +121,6 @@ def movements_of(day: date) -> Iterator[Movement]:
     """Read a day's ledger consistently, from all its partitions, in order of time."""
     pages = (Movement.query(page, consistent_read=True, page_size=ROWS_A_PAGE) for page in pages_of(str(day)))
     return heapq.merge(*pages, key=lambda movement: movement.entry)
-
-
-class Totals:
-    """Control totals by kind and currency, in minor units until they are written."""
-
-    def __init__(self) -> None:
-        self._sums: dict[tuple[str, str], list[int]] = {}
-
-    def add(self, movement: Movement) -> None:
-        """Add a movement."""
-        amount, fee = int(movement.amount), movement.fee
-        sums = self._sums.setdefault((movement.kind, movement.currency), [0, 0, 0, 0, 0])
-        known = (int(fee), amount - int(fee), 0) if fee is not None else (0, 0, 1)
-        for index, value in enumerate((1, amount, *known)):
-            sums[index] += value
-
-    def as_json(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """Return kind → currency → sums; fee and net leave out the `without_fee` rows whose fee is not known."""
-        totals: dict[str, dict[str, dict[str, Any]]] = {}
-        for (kind, currency), (count, amount, fee, net, without_fee) in self._sums.items():
-            totals.setdefault(kind, {})[currency] = {
-                "count": count,
-                "amount": money.decimal_string(amount, currency),
-                "fee": money.decimal_string(fee, currency),
-                "net": money.decimal_string(net, currency),
-                "without_fee": without_fee,
-            }
-        return totals
 
 
 def _export(day: date, *, provisional: bool) -> Export:

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 from chalicelib import aws as clients
 from chalicelib import clock
 from chalicelib.config import settings
-from chalicelib.ledger.models import REFUND, REVERSAL, SALE, Movement, movement
+from chalicelib.ledger.models import REFUND, REVERSAL, SALE, Movement, Sold, movement
 from chalicelib.orders import states
 from chalicelib.orders.models import Line, Order, moment, new_order
 from infra.local.cloud import LocalCloud
@@ -47,7 +47,8 @@ class Ledger:
     def sale(self, order: Order | None = None, *, fee: int | None = 62) -> Order:
         """Book the capture that pays an order."""
         order = order or self.order()
-        row = self.book(SALE, order, int(order.total), fee=fee)
+        sold = [(line.sku, line.name, line.quantity, line.total) for line in order.lines]
+        row = self.book(SALE, order, int(order.total), fee=fee, sold=sold)
         order.state, order.paid_at, order.capture = states.PAID, moment(), row.paypal_id
         order.save()
         return order
@@ -61,7 +62,14 @@ class Ledger:
         return self.book(REVERSAL, order, -amount, fee=None)
 
     def book(
-        self, kind: str, order: Order, amount: int, *, fee: int | None, currency: str | None = None
+        self,
+        kind: str,
+        order: Order,
+        amount: int,
+        *,
+        fee: int | None,
+        currency: str | None = None,
+        sold: Sequence[Sold] = (),
     ) -> Movement:
         """Book any movement."""
         row = movement(
@@ -73,6 +81,7 @@ class Ledger:
             paypal_id=f"MOVE{next(self._numbers)}",
             paypal_at=moment(),
             fee=fee,
+            sold=sold,
         )
         row.save()
         return row

@@ -1,0 +1,105 @@
+"""What movements add up to, by kind and currency: in the manifests, on the staff's pages, in minor units."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from chalicelib import money
+from chalicelib.ledger.models import REFUND, REVERSAL, SALE, Movement
+
+Sums = list[
+    int
+]  # count, amount, fee, net, without_fee; fee and net leave out the rows whose fee is not known
+NOTHING: Sums = [0, 0, 0, 0, 0]
+
+
+def sums_of(movement: Movement) -> Sums:
+    """Tell what one movement adds."""
+    amount, fee = int(movement.amount), movement.fee
+    return [1, amount, 0, 0, 1] if fee is None else [1, amount, int(fee), amount - int(fee), 0]
+
+
+class Totals:
+    """Control totals by kind and currency, in minor units until they are written."""
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[str, str], Sums] = {}
+
+    def add(self, movement: Movement) -> None:
+        """Add a movement."""
+        self.add_sums(movement.kind, movement.currency, sums_of(movement))
+
+    def add_sums(self, kind: str, currency: str, sums: Iterable[int]) -> None:
+        """Add what several movements of a kind and currency came to."""
+        known = self._sums.get((kind, currency), NOTHING)
+        self._sums[kind, currency] = [one + other for one, other in zip(known, sums, strict=True)]
+
+    def add_json(self, totals: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+        """Add the totals of a manifest."""
+        for kind, currencies in totals.items():
+            for currency, told in currencies.items():
+                amounts = (_minor(told[name], currency) for name in ("amount", "fee", "net"))
+                self.add_sums(kind, currency, [told["count"], *amounts, told["without_fee"]])
+
+    def as_json(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Return kind → currency → sums; fee and net leave out the `without_fee` rows whose fee is not known."""
+        totals: dict[str, dict[str, dict[str, Any]]] = {}
+        for (kind, currency), (count, amount, fee, net, without_fee) in self._sums.items():
+            totals.setdefault(kind, {})[currency] = {
+                "count": count,
+                "amount": money.decimal_string(amount, currency),
+                "fee": money.decimal_string(fee, currency),
+                "net": money.decimal_string(net, currency),
+                "without_fee": without_fee,
+            }
+        return totals
+
+    @property
+    def currencies(self) -> list[str]:
+        """List the currencies that money moved in."""
+        return sorted({currency for _, currency in self._sums})
+
+    def figures(self, currency: str) -> "Figures":
+        """Tell what a shopkeeper asks for, in one currency."""
+        sale, refund, reversal = (
+            self._sums.get((kind, currency), NOTHING) for kind in (SALE, REFUND, REVERSAL)
+        )
+        amounts = [sums[1] for sums in (sale, refund, reversal)]
+        fees, known = (sum(sums[index] for sums in (sale, refund, reversal)) for index in (2, 3))
+        return Figures(
+            currency=currency,
+            sales=sale[0],
+            movements=sale[0] + refund[0] + reversal[0],
+            revenue=amounts[0],
+            refunds=amounts[1],
+            reversals=amounts[2],
+            fees=fees,
+            net=sum(amounts) - fees,
+            without_fee=sale[4] + refund[4] + reversal[4],
+            unknown=sum(amounts) - fees - known,
+        )
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Sums in one currency, in minor units; refunds and reversals are negative, fees positive.
+
+    `net` is what is left: all amounts less the fees that are known. `unknown` is the part of it that moved in the
+    `without_fee` movements whose fee PayPal has not told in this currency.
+    """
+
+    currency: str
+    sales: int
+    movements: int
+    revenue: int
+    refunds: int
+    reversals: int
+    fees: int
+    net: int
+    without_fee: int
+    unknown: int
+
+
+def _minor(text: str, currency: str) -> int:
+    return int(Decimal(text).scaleb(money.decimals(currency)))
