@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check format package export catalog bench screenshots clean
+.PHONY: help run test check format package export catalog staff bench screenshots clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -42,6 +42,9 @@ export: $(VENV)/.installed ## write one day's books now: DAY=2026-11-22 STAGE=
 
 catalog: $(VENV)/.installed ## load products from a CSV or JSON file: FILE= STAGE=
 	@exec $(ON_STAGE) $(PY) -m infra.catalog "$$FILE"
+
+staff: $(VENV)/.installed ## make a staff account, asks for its password: EMAIL= ROLE=merchant|finance STAGE=
+	@exec $(ON_STAGE) $(PY) -m infra.staff "$$EMAIL" "$$ROLE"
 
 bench: $(VENV)/.installed ## measure the speed of every page; ARGS=
 	@exec $(PY) -m tests.bench $(ARGS)

@@ -1,0 +1,107 @@
+"""Make a staff account: `python -m infra.staff EMAIL [ROLE]`, which `make staff EMAIL=… ROLE=… STAGE=…` runs.
+
+Asks for the password twice, without showing it; where the input is no terminal, its first line is the password. A known
+account gets the new password, and the role if one is named, after a question; then its sessions end.
+"""
+
+import sys
+from getpass import getpass
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pynamodb.exceptions import PynamoDBException
+
+from chalicelib.errors import ShopError
+from chalicelib.mail.addresses import BadAddress
+from chalicelib.staff import accounts, audit, passwords
+from chalicelib.staff.models import Member
+from chalicelib.storage import Unknown
+
+USAGE = "Name an account, such as EMAIL=name@example.com, and ROLE=merchant (all rights) or ROLE=finance (looks only)."
+UNCHANGED = "Nothing was changed."
+TRIES = 3
+
+
+class Refused(Exception):
+    """Say why nothing was changed."""
+
+
+def main(arguments: list[str]) -> int:
+    """Make the account that is named, or change it; return the process's exit status."""
+    try:
+        email, role = read_arguments(arguments)
+    except BadAddress as error:
+        print(f"{USAGE}\n({error})", file=sys.stderr)
+        return 2
+    try:
+        print(make_staff(email, role))
+    except Refused as refusal:
+        print(refusal, UNCHANGED, file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, EOFError):
+        print(f"\n{UNCHANGED}", file=sys.stderr)
+        return 130
+    except (ShopError, Unknown, BotoCoreError, ClientError, PynamoDBException) as error:
+        print("The account could not be made:", *str(error).split(), file=sys.stderr)
+        return 1
+    return 0
+
+
+def read_arguments(arguments: list[str]) -> tuple[str, str | None]:
+    """Read address and role; None where no role is named. Raises BadAddress for anything else."""
+    given = [argument.strip() for argument in arguments if argument.strip()]
+    if len(given) not in (1, 2):
+        raise BadAddress("an address is missing" if not given else "that is more than an address and a role")
+    role = given[1].lower() if len(given) == 2 else None
+    if role is not None and role not in accounts.ROLES:
+        raise BadAddress(f"{role!r} is no role")
+    return accounts.canonical(given[0]), role
+
+
+def make_staff(email: str, role: str | None) -> str:
+    """Make or change the account; return what to say of it. Raises Refused."""
+    known = accounts.find(email)
+    if known is None:
+        new_role = role or accounts.MERCHANT
+        accounts.make_member(
+            email, new_role, ask_password(email), audit.witness_of("make staff", "made an account")
+        )
+        return f"{email} may log in at /staff/ as {new_role}."
+    new_role = role or known.role
+    agree(known, new_role)
+    change = audit.witness_of("make staff", "set password and role")
+    accounts.make_member(email, new_role, ask_password(email), change)
+    return f"{email} is {new_role} and has the new password. Every browser was logged out."
+
+
+def agree(known: Member, role: str) -> None:
+    """Ask whether a known account is to be changed; who pipes a password has agreed. Raises Refused."""
+    becomes = "" if role == known.role else f", make it {role}"
+    question = f"{known.email} has an account already ({known.role}). Set a new password{becomes} and log it out? [y/N] "
+    if sys.stdin.isatty() and input(question).strip().lower() not in ("y", "yes"):
+        raise Refused("As you like.")
+
+
+def ask_password(email: str) -> str:
+    """Read a password that is good enough. Raises Refused."""
+    if not sys.stdin.isatty():
+        return _good(sys.stdin.readline().rstrip("\r\n"), email)
+    for _ in range(TRIES):
+        password = getpass("Password: ")
+        wrong = passwords.what_is_wrong(password, email)
+        if wrong is None and getpass("The same once more: ") != password:
+            wrong = "Those were two different passwords."
+        if wrong is None:
+            return password
+        print(wrong, file=sys.stderr)
+    raise Refused("There was no password.")
+
+
+def _good(password: str, email: str) -> str:
+    wrong = passwords.what_is_wrong(password, email)
+    if wrong:
+        raise Refused(wrong)
+    return password
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
