@@ -12,6 +12,7 @@ from chalicelib.config import settings
 from chalicelib.mail import text
 from chalicelib.mail.addresses import BadAddress, one_line, with_name
 from chalicelib.orders import states
+from chalicelib.orders.issues import Told, tell
 from chalicelib.orders.models import Line, Order
 from chalicelib.web.pages import absolute_url, environment, paragraphs
 
@@ -50,12 +51,15 @@ class Refund:
     amount: int
     currency: str
     extra: bool
+    note: str  # staff's own words to the customer, or none
 
 
 def write_letter(order: Order, entry: str) -> Letter | None:
     """Write the mail of an outbox's entry; None where it is no longer true. Raises NotYetTrue, BadAddress."""
     name, _, movement = entry.partition("#")
     kind = KINDS[name]
+    if order.erased_at and not kind.to_merchant:
+        return None
     if not kind.is_true(order, movement):
         if kind.passes:
             return None
@@ -90,8 +94,10 @@ def _values(order: Order, kind: Kind, movement: str) -> dict[str, Any]:
         "taxes": [(rate, amount) for rate, amount in order.taxes.items() if amount],
         "refund": _refund(order, movement),
         "returned": _returned(order),
+        "issue": _issue(order, movement),
         "shop": settings.shop,
-        "order_url": absolute_url(f"/orders/{order.id}"),
+        "link": (order.parcel or {}).get("link", ""),
+        "order_url": absolute_url(f"/staff/orders/{order.id}" if kind.to_merchant else f"/orders/{order.id}"),
         "shop_url": absolute_url("/"),
         "wrap": text.wrap,
         "row": text.row,
@@ -135,7 +141,8 @@ def _reply_to(name: str, address: str) -> str | None:
 def _refund(order: Order, paypal_id: str) -> Refund | None:
     for key, refund in order.refunds.items():
         if paypal_id in (key, refund["paypal_id"]) and refund["status"] == "completed":
-            return Refund(refund["amount"], refund["currency"], _is_extra(order, refund))
+            note = one_line(refund.get("note", ""))
+            return Refund(refund["amount"], refund["currency"], _is_extra(order, refund), note)
     return None
 
 
@@ -152,6 +159,14 @@ def _is_extra(order: Order, refund: Mapping[str, Any]) -> bool:
     return bool((refund.get("capture") or order.capture) != order.capture)
 
 
+def _issue(order: Order, movement: str) -> Told | None:
+    """Tell the open issue whose place in the order's list is `movement`."""
+    for number, issue in enumerate(order.issues):
+        if str(number) == movement and "done" not in issue:
+            return tell(issue)
+    return None
+
+
 def _is_paid(order: Order, _: str) -> bool:
     return order.state in (states.PAID, states.SHIPPED)
 
@@ -159,6 +174,13 @@ def _is_paid(order: Order, _: str) -> bool:
 KINDS = {
     "paid": Kind(_is_paid, "See your order"),
     "merchant": Kind(_is_paid, "Open the order", to_merchant=True),
+    "issue": Kind(
+        lambda order, number: _issue(order, number) is not None,
+        "Open the order",
+        passes=True,
+        ships=False,
+        to_merchant=True,
+    ),
     "pending": Kind(
         lambda order, capture: order.state == states.PENDING and order.capture == capture,
         "See your order",
@@ -166,6 +188,7 @@ KINDS = {
     ),
     "failed": Kind(lambda order, _: order.state == states.AWAITING, "Pay again", passes=True),
     "expired": Kind(lambda order, _: order.state == states.EXPIRED, "See your order", ships=False),
+    "shipped": Kind(lambda order, _: order.state == states.SHIPPED, "See your order"),
     "refunded": Kind(
         lambda order, paypal_id: _refund(order, paypal_id) is not None, "See your order", ships=False
     ),

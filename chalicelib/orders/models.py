@@ -4,6 +4,7 @@ Every change is the same three steps: read the order consistently, call its acti
 condition that its version is still the one that was read. Whoever comes second reads again: see `change`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -117,9 +118,9 @@ class Order(Table):
     movements: JSONAttribute = JSONAttribute(null=True)
     refunded = NumberAttribute(default=0)  # of the capture that paid
     reversed = NumberAttribute(default=0)
-    refunds: JSONAttribute = (
-        JSONAttribute()
-    )  # {our id: {"capture", "amount", "status", "paypal_id", "reason"}}
+    # {our id: {"capture", "amount", "currency", "at", "status", "paypal_id", "reason"}}; with "by", "note" to the
+    # customer and "pieces" put back where staff decided it, "refused" where PayPal said no
+    refunds: JSONAttribute = JSONAttribute()
     # [{"at", "kind", "detail"}]: what staff must look at; with "done" {"at", "by", "words"} once they did
     issues: JSONAttribute = JSONAttribute()
 
@@ -188,6 +189,24 @@ class Order(Table):
         }
 
     @property
+    def left_to_refund(self) -> int:
+        """What can still go back of the payment: not what went back, is on its way, or was taken back."""
+        under_way = sum(
+            refund["amount"] for refund in self.open_refunds().values() if refund["capture"] == self.capture
+        )
+        return max(0, int(self.total - self.refunded - self.reversed) - under_way)
+
+    @property
+    def pieces_back(self) -> Counter[str]:
+        """Count the sold pieces that are on the shelf again, by SKU; the refunds remember them."""
+        return Counter(
+            {
+                line.sku: sum(refund.get("pieces", {}).get(line.sku, 0) for refund in self.refunds.values())
+                for line in self.lines
+            }
+        )
+
+    @property
     def open_issues(self) -> list[dict[str, Any]]:
         """What staff were asked to look at, and have not said yet that they did."""
         return [issue for issue in self.issues if "done" not in issue]
@@ -208,9 +227,10 @@ class Order(Table):
         return any(entry.get("form") == form for entry in self.history)
 
     def raise_issue(self, kind: str, detail: str) -> None:
-        """Ask staff to look."""
+        """Ask staff to look, by mail too."""
         self.issues = [*self.issues, {"at": moment(), "kind": kind, "detail": detail}]
         self.note("issue", kind)
+        self.owe_mail("issue", str(len(self.issues) - 1))
 
     def owe_mail(self, kind: str, movement: str) -> None:
         """Put a mail into the outbox, once a kind and movement; none to a customer who was erased."""
@@ -341,11 +361,11 @@ class Order(Table):
         if self.approved:
             self.owe_mail("expired", self.paypal_id or self.id)
 
-    def cancel(self, because: str, transaction: Transaction) -> None:
+    def cancel(self, because: str, transaction: Transaction, **more: str) -> None:
         """awaiting → cancelled, stock back."""
         self._move(states.CANCELLED)
         self._close(because, transaction)
-        self.note("cancelled", because)
+        self.note("cancelled", because, **more)
 
     def ship(self, parcel: Mapping[str, str], by: str) -> None:
         """paid → shipped, and owe the customer a mail. `parcel`: carrier, tracking, link; each may be empty."""
@@ -377,6 +397,10 @@ class Order(Table):
             {**entry, "detail": ""} if entry["event"] == "note" else entry for entry in self.history
         ]
         self.issues = [_without_words(issue) for issue in self.issues]
+        self.refunds = {
+            key: {**refund, "reason": "", "note": ""} if "by" in refund else refund
+            for key, refund in self.refunds.items()
+        }
         self.cart = None
         self.erased_at = moment()
         self.note("erased", by=by)
@@ -389,15 +413,23 @@ class Order(Table):
         """Keep a copy of a ledger's row, which never changes: the order's page asks no other table."""
         self.movements = [*(self.movements or []), movement]
 
-    def want_refund(self, refund_id: str, capture_id: str, amount: int, currency: str, reason: str) -> None:
-        """Decide a refund; its id is stored before PayPal is asked."""
-        refund = {"capture": capture_id, "amount": amount, "currency": currency, "reason": reason}
-        self.refunds = {**self.refunds, refund_id: {**refund, "status": "wanted", "paypal_id": None}}
+    def want_refund(
+        self, refund_id: str, capture_id: str, amount: int, currency: str, reason: str, **more: Any
+    ) -> None:
+        """Decide a refund; its id is stored before PayPal is asked. By staff: `by`, `note`, `pieces`."""
+        refund = {"capture": capture_id, "amount": amount, "currency": currency, "reason": reason, **more}
+        entry = {**refund, "at": moment(), "status": "wanted", "paypal_id": None}
+        self.refunds = {**self.refunds, refund_id: entry}
         self.refund_due = clock.timestamp() + EVERY_ROUND
+
+    def put_back(self, pieces: Mapping[str, int], transaction: Transaction) -> None:
+        """Return sold pieces to the shelf, SKU → number; the refund that says so remembers them."""
+        for sku, quantity in pieces.items():
+            transaction.update(f"stock#{sku}", *Stock.put_back(sku, quantity))
 
     def keep_refund(self, key: str, status: str, paypal_id: str, capture_id: str, amount: Money) -> None:
         """Note what PayPal says of a refund: pending or failed. `key` is our id, or PayPal's where it is not ours."""
-        known = self.refunds.get(key, {"capture": capture_id, "reason": "PayPal"})
+        known = self.refunds.get(key, {"capture": capture_id, "reason": "PayPal", "at": moment()})
         entry = {**known, **amount._asdict(), "status": status, "paypal_id": paypal_id}
         others = {other: refund for other, refund in self.refunds.items() if other != paypal_id}
         self.refunds = {**others, key: entry}

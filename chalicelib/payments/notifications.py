@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from chalicelib.mail import outbox
 from chalicelib.orders import states
 from chalicelib.orders.models import EVERY_ROUND, Order, change
 from chalicelib.payments import paypal
@@ -106,4 +107,4 @@ def _raise_once(order_id: str, kind: str, detail: str) -> None:
         order.raise_issue(kind, detail)
         return True
 
-    change(order_id, action)
+    outbox.announce(change(order_id, action))

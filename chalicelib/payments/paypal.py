@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chalicelib.payments.paypal_http import Client
 
 SECONDS_A_REQUEST = 20.0
+LONGEST_NOTE = 255  # to the payer of a refund
 _ID = re.compile(r"[A-Z0-9]{1,36}", re.ASCII)
 _EVENT_ID = re.compile(r"[A-Za-z0-9-]{1,60}", re.ASCII)
 _deadline: ContextVar[float | None] = ContextVar("paypal_deadline", default=None)
@@ -52,6 +53,7 @@ class Refund:
     fee: int | None  # what PayPal gives back of its own
     at: str
     capture_id: str | None
+    own_id: str = ""  # under which we asked for it; of the dashboard's refunds, whatever PayPal puts there
 
 
 @dataclass(frozen=True)
@@ -134,15 +136,19 @@ def get_capture(capture_id: str) -> Capture:
     return _capture(_send(paypal_http.CapturesGetRequest(_checked(capture_id))))
 
 
-def refund_capture(capture_id: str, amount: Money, request_id: str, note: str) -> Refund:
-    """Give money back. The same request id gives it once."""
+def refund_capture(capture_id: str, amount: Money, own_id: str, note: str) -> Refund:
+    """Give money back. The same id of ours gives it once, and PayPal repeats it wherever it tells of the refund."""
     from chalicelib.payments import paypal_http
 
     request = paypal_http.CapturesRefundRequest(_checked(capture_id))
-    _ask_once(request, request_id)
+    _ask_once(request, f"refund:{own_id}")
     value = money.decimal_string(amount.amount, amount.currency)
     request.request_body(
-        {"amount": {"currency_code": amount.currency, "value": value}, "note_to_payer": note[:255]}
+        {
+            "amount": {"currency_code": amount.currency, "value": value},
+            "custom_id": own_id,
+            "note_to_payer": note[:LONGEST_NOTE],
+        }
     )
     return _refund(_send(request), capture_id)
 
@@ -262,6 +268,7 @@ def _refund(answer: Mapping[str, Any], capture_id: str | None) -> Refund:
             fee=_fee(fee, amount.currency),
             at=str(answer.get("update_time") or answer.get("create_time") or ""),
             capture_id=_linked(answer, "captures") or capture_id,
+            own_id=str(answer.get("custom_id") or ""),
         )
 
 

@@ -6,24 +6,18 @@ paid expires, mail that was not announced is announced, refunds that were decide
 
 import logging
 import time
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from chalicelib import clock
 from chalicelib.mail import outbox
-from chalicelib.money import Money
 from chalicelib.orders import states
 from chalicelib.orders.indexes import SHARDS
 from chalicelib.orders.models import Order, change
 from chalicelib.payments import paypal, service
-from chalicelib.payments.errors import PayPalError, PayPalGone, PayPalRefused
+from chalicelib.payments.errors import PayPalError, PayPalGone
 from chalicelib.payments.paypal import PayPalOrder
-from chalicelib.payments.settle import (
-    refuse_refund,
-    settle_paypal_order,
-    settle_refund,
-)
+from chalicelib.payments.refunds import pursue_refunds
+from chalicelib.payments.settle import settle_paypal_order
 from chalicelib.storage import Transaction
 
 ATTEMPT_LIFE = timedelta(hours=3)  # how long PayPal lets a shopper approve an order
@@ -86,7 +80,7 @@ def reconcile(order_id: str) -> None:
     if "check" in due:
         _pursue_payment(order)
     if "refund" in due:
-        _pursue_refunds(order)
+        pursue_refunds(order)
 
 
 # -- the payment ------------------------------------------------------------------------------------------
@@ -201,35 +195,3 @@ def _rest(order_id: str) -> None:
         return True
 
     change(order_id, action)
-
-
-# -- refunds ----------------------------------------------------------------------------------------------
-
-
-def _pursue_refunds(order: Order) -> None:
-    """Make refunds that were decided, under the id stored with the decision, and look after pending ones."""
-    unanswered = None
-    for own_id, refund in order.open_refunds().items():
-        try:
-            _pursue_refund(order, own_id, refund)
-        except PayPalError as error:
-            unanswered = error  # the next refund is tried all the same
-    if unanswered is not None:
-        raise unanswered
-
-
-def _pursue_refund(order: Order, own_id: str, refund: Mapping[str, Any]) -> None:
-    if refund["status"] == "pending":
-        settle_refund(order.id, paypal.get_refund(refund["paypal_id"]), own_id)
-        return
-    amount = Money(refund["amount"], refund["currency"])
-    try:
-        note = f"Refund of order {order.number}"
-        made = paypal.refund_capture(refund["capture"], amount, f"refund:{own_id}", note)
-    except (PayPalRefused, PayPalGone) as error:
-        service.settle_by_capture(
-            refund["capture"]
-        )  # it may have been refunded in PayPal's dashboard meanwhile
-        refuse_refund(order.id, own_id, error.issue)
-    else:
-        settle_refund(order.id, made, own_id)

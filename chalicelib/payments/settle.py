@@ -63,7 +63,7 @@ def settle_refund(order_id: str, refund: Refund, own_id: str | None = None) -> O
     """Settle a refund, ours (`own_id`) or one made in PayPal's dashboard. Its capture must be the order's."""
 
     def action(order: Order, transaction: Transaction) -> bool:
-        key = own_id or _refund_key(order, refund.id)
+        key = own_id or _refund_key(order, refund)
         known = order.refunds.get(key)
         if refund.status == "COMPLETED":
             if order.has_booked(refund.id):
@@ -78,9 +78,9 @@ def settle_refund(order_id: str, refund: Refund, own_id: str | None = None) -> O
         if known is not None and (known["status"], known["paypal_id"]) == (status, refund.id):
             return False
         if order.has_booked(refund.id) and status == "pending":
-            return False  # an older look than the one that completed it
+            return _recognise(order, own_id, refund)  # an older look than the one that completed it
         order.keep_refund(key, status, refund.id, refund.capture_id or "", refund.money)
-        if status == "failed":
+        if status == "failed" and not order.has_issue("refund failed", refund.id):
             order.raise_issue("refund failed", refund.id)
         return True
 
@@ -105,10 +105,13 @@ def refuse_refund(order_id: str, own_id: str, issue: str) -> Order:
             return False
         amount = Money(known["amount"], known["currency"])
         order.keep_refund(own_id, "failed", "", known["capture"], amount)
+        order.refunds = {**order.refunds, own_id: {**order.refunds[own_id], "refused": issue}}
         order.raise_issue("refund refused", issue)
         return True
 
-    return change(order_id, action)
+    order = change(order_id, action)
+    outbox.announce(order)
+    return order
 
 
 def settle_reversal(order_id: str, reversal: Reversal) -> Order:
@@ -125,7 +128,9 @@ def settle_reversal(order_id: str, reversal: Reversal) -> Order:
         _add_movement(transaction, order, REVERSAL, reversal.id, _negative(reversal.money), None, reversal.at)
         return True
 
-    return change(order_id, action)
+    order = change(order_id, action)
+    outbox.announce(order)
+    return order
 
 
 # -- one capture ------------------------------------------------------------------------------------------
@@ -323,6 +328,9 @@ def _negative(amount: Money) -> Money:
     return Money(-amount.amount, amount.currency)
 
 
-def _refund_key(order: Order, refund_id: str) -> str:
-    """Find our own id of a refund that PayPal names by its id; PayPal's id where it is not one of ours."""
-    return next((key for key, known in order.refunds.items() if known["paypal_id"] == refund_id), refund_id)
+def _refund_key(order: Order, refund: Refund) -> str:
+    """Find our own id of a refund that PayPal tells of; PayPal's id where it is not one of ours."""
+    asked = order.refunds.get(refund.own_id)
+    if asked is not None and asked["paypal_id"] in (None, "", refund.id):
+        return refund.own_id
+    return next((key for key, known in order.refunds.items() if known["paypal_id"] == refund.id), refund.id)

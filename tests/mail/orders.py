@@ -42,7 +42,7 @@ def placed(*lines: Line, **customer: str) -> Order:
 
 
 def move(order: Order, *actions: str, capture: str = CAPTURE) -> Order:
-    """Let things happen to an order: claim, pend, pay, decline, die, sell out."""
+    """Let things happen to an order: claim, pend, pay, decline, die, sell out, ship, raise an issue."""
     for action in actions:
         order = change(order.id, partial(_do, action=action, capture=capture))
     return order
@@ -68,6 +68,10 @@ def _do(order: Order, transaction: Transaction, action: str, capture: str) -> bo
         case "sell out":
             order.approved = True
             order.expire("sold out", transaction)
+        case "ship":
+            order.ship({"carrier": "Cargo bike", "tracking": "4711", "link": ""}, by="merchant@shop.example")
+        case "raise":
+            order.raise_issue("dispute", "PP-D-4711 OPEN")
         case _:
             raise LookupError(action)
     return True

@@ -77,7 +77,12 @@ def test_every_mail_is_readable_on_a_small_phone(aws: object, chromium: "Browser
         "SKU-1", "slug", "Donaudampfschifffahrtsgesellschaft" * 3, {"Colour": "x" * 80}, 20, 99999, "19"
     )
     bought = orders.refunded(orders.paid(orders.TEA, long, name="W" * 80, address="Y" * 120), 1000)
-    others = [orders.pending("CAP2"), orders.failed("CAP3"), orders.move(orders.placed(), "die")]
+    others = [
+        orders.pending("CAP2"),
+        orders.failed("CAP3"),
+        orders.move(orders.placed(), "die"),
+        orders.move(orders.paid(capture="CAP4"), "ship", "raise"),
+    ]
     every = [(order, entry) for order in (bought, *others) for entry in order.emails_due]
     assert {entry.partition("#")[0] for _, entry in every} == KINDS.keys()
     page = chromium.new_page(viewport={"width": 320, "height": 640}, color_scheme=scheme)

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from chalicelib import money
+from chalicelib.config import settings
 from chalicelib.mail import text
 from chalicelib.mail.render import KINDS, Letter, NotYetTrue, write_letter
-from chalicelib.orders.models import Line, Order
+from chalicelib.orders.issues import ISSUES, tell
+from chalicelib.orders.models import Line, Order, change
+from chalicelib.storage import Transaction
 from chalicelib.web.pages import absolute_url
 from tests.mail import orders
 
@@ -112,6 +115,46 @@ def test_a_confirmation_that_comes_after_a_full_refund_promises_no_parcel() -> N
 
     says(mail, "it has gone back to you since")
     never_says(mail, "we pack")
+
+
+def test_the_merchant_is_told_of_a_dispute_without_looking_and_where_to_go() -> None:
+    order = orders.move(orders.paid(), "raise")
+
+    mail = letter(order, "issue")
+
+    assert mail.subject == f"Order {order.number}: A dispute at PayPal"
+    assert settings.shop.merchant_email in mail.to
+    says(mail, "PP-D-4711", "waits for an answer", "Resolution Centre")
+    address = absolute_url(f"/staff/orders/{order.id}")
+    assert f'href="{address}"' in mail.html
+    assert f"\n{address}\n" in mail.text
+
+
+def test_an_issue_that_staff_have_looked_at_needs_no_mail_any_more() -> None:
+    order = orders.move(orders.paid(), "raise")
+
+    def look(order: Order, _: Transaction) -> bool:
+        order.close_issue(0, "merchant@shop.example", "Answered.")
+        return True
+
+    assert write_letter(change(order.id, look), "issue#0") is None
+    assert write_letter(order, "issue#none") is None
+
+
+@pytest.mark.parametrize("kind", [*ISSUES, "something new"])
+def test_every_issue_says_what_happened_and_what_to_do(kind: str) -> None:
+    told = tell({"kind": kind, "detail": "DETAIL"})
+
+    assert told.title
+    assert told.what.endswith(".") or kind == "something new"
+    assert told.todo.endswith(".")
+
+
+def test_a_refund_carries_the_shops_own_words_to_the_customer() -> None:
+    order = orders.refunded(orders.paid(), 1500, note="The pot had a crack; keep it.", reason="for our files")
+
+    says(letter(order, "refunded"), "We add: The pot had a crack; keep it.")
+    never_says(letter(order, "refunded"), "for our files")
 
 
 def test_a_pending_payment_is_not_called_paid() -> None:
