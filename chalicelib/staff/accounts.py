@@ -61,16 +61,17 @@ def _hash_anew(member: Member, password: str) -> None:
 def make_member(email: str, role: str, password: str | None, witness: Witness = unseen) -> Member:
     """Make an account, or give a known one a new role and password, which ends its sessions.
 
-    Without a password nobody gets in before one is set by a mailed link; a known one stays. Raises Conflict.
+    Without a password the account is new, and nobody gets in before one is set by a mailed link. Raises Conflict.
     """
     hashed = passwords.hashed(password) if password is not None else None
     for _ in range(ROUNDS):
         known = find(email)
-        kept = known.password if known else ""
+        if known and hashed is None:
+            raise Conflict("This address has an account already.")
         made = Member(
             email,
             role=role,
-            password=kept if hashed is None else hashed,
+            password=hashed or "",
             epoch=_next_epoch(known),
             made_at=known.made_at if known else clock.now().isoformat(timespec="seconds"),
         )

@@ -38,7 +38,9 @@ def log_in(request: Request, member: Member | None) -> Response:
     try:
         is_last = throttle.take_a_try(email, source)
     except throttle.Locked as locked:
-        return _locked(_login_page(form.text("next"), form.text("email"), _wait(locked), 429), locked)
+        return locked_answer(
+            _login_page(form.text("next"), form.text("email"), wait_words(locked), 429), locked
+        )
     known = accounts.check_password(email, form.values.get("password", ""))
     if known is None:
         if is_last:
@@ -83,12 +85,14 @@ def _typed_email(form: Form) -> str:
         return form.text("email").lower().replace("@", " ")
 
 
-def _wait(locked: throttle.Locked) -> str:
+def wait_words(locked: throttle.Locked) -> str:
+    """Say how long one has to wait."""
     minutes = max(1, -(-(locked.until - clock.timestamp()) // 60))
     return f"That was wrong too often. Please wait {minutes} minute{'s' if minutes > 1 else ''} before the next try."
 
 
-def _locked(answer: Response, locked: throttle.Locked) -> Response:
+def locked_answer(answer: Response, locked: throttle.Locked) -> Response:
+    """Tell programs too when to come again."""
     answer.headers["Retry-After"] = str(max(1, locked.until - clock.timestamp()))
     return answer
 
@@ -118,8 +122,8 @@ def mail_link(request: Request, member: Member | None) -> Response:
     try:
         throttle.ask_for_a_link(throttle.source_of(request))
     except throttle.Locked as locked:
-        words = "Many links were asked for from here. " + _wait(locked).partition(". ")[2]
-        return _locked(_forgotten_page(text, words, 429), locked)
+        words = "Many links were asked for from here. " + wait_words(locked).partition(". ")[2]
+        return locked_answer(_forgotten_page(text, words, 429), locked)
     links.ask_for_letter(links.FORGOTTEN, email)
     return desk.show(None, "staff/link_mailed.html", email=email)
 

@@ -1,6 +1,7 @@
 """Staff sessions: the cookie holds a secret, the table its hash. Idle ones end, and old ones."""
 
 import hashlib
+from datetime import UTC, datetime
 
 from chalice.app import Request
 from pynamodb.exceptions import UpdateError
@@ -54,6 +55,11 @@ def end(request: Request) -> str:
     if session is not None:
         session.delete()
     return pages.cookie(COOKIE, "", max_age=0, path=PATH, same_site="Strict")
+
+
+def ends_at(session: StaffSession) -> str:
+    """Tell when a session ends however much it is used, as ISO 8601."""
+    return datetime.fromtimestamp(int(session.expires), UTC).isoformat()
 
 
 def key_of(secret: str) -> str:
