@@ -38,6 +38,7 @@ def test_cfn_lint_accepts_what_sam_makes_of_the_template(expanded: Path) -> None
 def test_sam_adds_nothing_unasked(expanded: Path) -> None:
     resources = json.loads(expanded.read_text(encoding="utf-8"))["Resources"]
     kinds = Counter(resource["Type"] for resource in resources.values())
-    assert kinds["AWS::Lambda::Function"] == kinds["AWS::IAM::Role"] == 5
-    assert kinds["AWS::Lambda::EventSourceMapping"] == kinds["AWS::Events::Rule"] == 2
+    assert kinds["AWS::Lambda::Function"] == kinds["AWS::IAM::Role"] == 6
+    assert kinds["AWS::Lambda::EventSourceMapping"] == 3
+    assert kinds["AWS::Events::Rule"] == 2
     assert kinds["AWS::ApiGateway::Stage"] == kinds["AWS::ApiGateway::RestApi"] == 1

@@ -13,17 +13,22 @@ import chalicelib
 from chalicelib import config
 from chalicelib.config import settings
 from infra.local.cloud import LocalCloud
-from infra.local.setup import QUEUES
+from infra.local.setup import PICTURES, QUEUES
 
 Template = dict[str, Any]
 FUNCTIONS = {
     "APIHandler": "app.app",
     "SettleNotifications": "app.settle_notifications",
     "SendOrderEmails": "app.send_order_emails",
+    "RunStaffJobs": "app.run_staff_jobs",
     "ReconcilePayments": "app.reconcile_payments",
     "ExportBooks": "app.export_books",
 }
-BEHIND = {"payment-notifications": "SettleNotifications", "order-emails": "SendOrderEmails"}
+BEHIND = {
+    "payment-notifications": "SettleNotifications",
+    "order-emails": "SendOrderEmails",
+    "staff-jobs": "RunStaffJobs",
+}
 # On AWS the secret comes from SSM, by name, and the roots are the system's.
 NOT_ON_AWS = {"PAYPAL_CLIENT_SECRET", "PAYPAL_WEBHOOK_ROOTS"}
 
@@ -61,12 +66,22 @@ def test_tables_are_those_of_the_models(template: Template, aws: LocalCloud) -> 
     assert asked == described
 
 
-def test_only_the_attention_index_and_the_carts_expiry_are_special(template: Template) -> None:
+def test_these_indexes_and_these_expiries_are_special(template: Template) -> None:
     """Guards the test above: where models and template both lost these, it would not notice."""
     tables = of_type(template, "AWS::DynamoDB::Table")
-    assert {name for name, table in tables.items() if "GlobalSecondaryIndexes" in table} == {"OrdersTable"}
-    assert tables["OrdersTable"]["GlobalSecondaryIndexes"][0]["IndexName"] == "attention"
-    assert tables["CartsTable"]["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+    indexes = {
+        name: {index["IndexName"] for index in table["GlobalSecondaryIndexes"]}
+        for name, table in tables.items()
+        if "GlobalSecondaryIndexes" in table
+    }
+    assert indexes == {
+        "OrdersTable": {"attention", "placed", "by_state", "raised"},
+        "StockTable": {"shelf"},
+    }
+    expiring = {name for name, table in tables.items() if "TimeToLiveSpecification" in table}
+    assert expiring == {"CartsTable", "StaffSessionsTable", "JobsTable"}
+    for name in expiring:
+        assert tables[name]["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}, name
 
 
 def test_tables_and_buckets_outlive_the_stack_and_tables_can_be_restored(template: Template) -> None:
@@ -125,7 +140,7 @@ def test_no_policy_allows_everything(template: Template) -> None:
 def test_a_request_ends_before_api_gateway_gives_up(template: Template) -> None:
     timeouts = {name: function["Timeout"] for name, function in functions(template).items()}
     assert timeouts.pop("APIHandler") == 29
-    assert timeouts.pop("ExportBooks") == 900
+    assert timeouts.pop("ExportBooks") == timeouts.pop("RunStaffJobs") == 900
     assert timeouts.pop("ReconcilePayments") == 280, "less than its round of five minutes"
     assert set(timeouts.values()) == {60}
 
@@ -173,6 +188,35 @@ def test_pictures_are_public_and_books_are_not(template: Template) -> None:
         assert by_effect["Deny"]["Condition"] == {"Bool": {"aws:SecureTransport": False}}
         grants[name] = by_effect.get("Allow", {}).get("Action")
     assert grants == {"MediaBucket": "s3:GetObject", "BooksBucket": None}
+    media = of_type(template, "AWS::S3::BucketPolicy")["MediaBucketPolicy"]["PolicyDocument"]["Statement"]
+    (shown,) = [statement["Resource"] for statement in media if statement["Effect"] == "Allow"]
+    assert shown == {"Fn::Sub": f"${{MediaBucket.Arn}}/{PICTURES}*"}
+
+
+def test_what_is_sent_and_made_for_a_while_is_dropped_and_books_stay(template: Template) -> None:
+    buckets = of_type(template, "AWS::S3::Bucket")
+    dropped = {
+        (name, rule["Prefix"]): rule["ExpirationInDays"]
+        for name, bucket in buckets.items()
+        for rule in bucket["LifecycleConfiguration"]["Rules"]
+        if "ExpirationInDays" in rule
+    }
+    assert dropped == {
+        ("MediaBucket", "uploads/"): 1,
+        ("BooksBucket", "exports/"): 7,
+        ("BooksBucket", "imports/"): 7,
+    }
+
+
+def test_files_come_by_signed_forms_from_the_shops_own_pages(template: Template) -> None:
+    for bucket in of_type(template, "AWS::S3::Bucket").values():
+        (rule,) = bucket["CorsConfiguration"]["CorsRules"]
+        assert rule["AllowedMethods"] == ["POST"]
+        (origin,) = rule["AllowedOrigins"]
+        condition, own, gateways = origin["Fn::If"]
+        assert condition == "HasPublicUrl"
+        assert own["Fn::Sub"][0] == "https://${Host}"
+        assert gateways["Fn::Sub"].startswith("https://*.execute-api.")
 
 
 def test_what_api_gateway_answers_alone_is_a_page(template: Template) -> None:
@@ -230,7 +274,7 @@ def shape(table: Mapping[str, Any], expiry: str | None) -> dict[str, Any]:
         "attributes": {one["AttributeName"]: one["AttributeType"] for one in table["AttributeDefinitions"]},
         "key": keys(table["KeySchema"]),
         "indexes": {
-            index["IndexName"]: (keys(index["KeySchema"]), index["Projection"]["ProjectionType"])
+            index["IndexName"]: (keys(index["KeySchema"]), index["Projection"])
             for index in table.get("GlobalSecondaryIndexes", [])
         },
         "expiry": expiry,
