@@ -38,7 +38,7 @@ class Shop:
     @classmethod
     def stocked(cls, gateway: Gateway, functions: Functions, paypal: Control) -> "Shop":
         """Put a few things on the shelves."""
-        from chalicelib.catalog.editing import save_categories
+        from chalicelib.catalog.categories import save_categories
         from chalicelib.catalog.service import Category
 
         save_categories([Category("tea", "Tea", "For slow mornings.")])

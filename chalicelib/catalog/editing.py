@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from chalicelib import clock, money
 from chalicelib.catalog import search, service, traces
-from chalicelib.catalog.models import SLUG, Listing, Product, Stock, shelf_of
+from chalicelib.catalog.models import SLUG, CategoryRow, Product, Stock, shelf_of
 from chalicelib.catalog.places import places, write_places
 from chalicelib.catalog.service import Picture
 from chalicelib.config import settings
@@ -17,7 +17,7 @@ from chalicelib.errors import BadInput, Busy, Conflict
 from chalicelib.storage import Refused, Transaction, Unknown, Witness, get, read_many, unseen
 
 # Where all of a product changes, 36 SKUs come, 36 go, and it moves from twelve places in lists to twelve others:
-# with its own row and the audit trail's that is 98 of the 100 writes that fit into one transaction.
+# with its own row, its category's and the audit trail's that is 99 of the 100 writes that fit into one transaction.
 MOST_VARIANTS = 36
 MOST_OPTIONS = 4
 MOST_PICTURES = 12
@@ -26,7 +26,8 @@ LONGEST_NAME = 120
 LONGEST_OPTION = 60
 LONGEST_ALT = 300
 LONGEST_TEXT = 10_000
-PICTURE_KEY = re.compile(r"pictures/[0-9a-f]{16}\.[a-z]{3,4}", re.ASCII)
+PICTURE_KEY = re.compile(r"pictures/[0-9a-f]{16}(-[0-9]{1,4}x[0-9]{1,4})?\.[a-z]{3,4}", re.ASCII)
+NEW = "new"  # where staff make a product
 SLUG_RULE = "may have 1 to 40 letters (A to Z), digits and hyphens, nothing else"
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 
@@ -69,6 +70,10 @@ class Problem(NamedTuple):
     words: str
 
 
+class Stale(Conflict):
+    """The product is no longer the version that was to be changed."""
+
+
 class Saved(Enum):
     """What saving did."""
 
@@ -82,8 +87,8 @@ class Saved(Enum):
 
 def problems_of_product(draft: ProductDraft) -> Iterator[Problem]:
     """List what is wrong with a product, apart from what only the tables know."""
-    if not SLUG.fullmatch(draft.slug):
-        yield Problem(("slug",), f"The slug {SLUG_RULE}.")
+    if not SLUG.fullmatch(draft.slug) or draft.slug == NEW:
+        yield Problem(("slug",), f"The slug {SLUG_RULE}; “{NEW}” is taken.")
     yield from text_problems(("name",), draft.name, LONGEST_NAME)
     yield from long_text_problems(("text",), draft.text)
     if not SLUG.fullmatch(draft.category):
@@ -184,21 +189,20 @@ def _is_date(text: str) -> bool:
 # -- products ---------------------------------------------------------------------------------------------
 
 
-def save_product(draft: ProductDraft, witness: Witness = unseen) -> Saved:
+def save_product(draft: ProductDraft, witness: Witness = unseen, *, over: int | None = None) -> Saved:
     """Write a product in one transaction with its places in lists and its stock rows.
 
-    Known SKUs keep their pieces. What is already so is not written. The witness is told what differs. Raises
-    BadInput for a bad draft, Conflict where a SKU is another product's, Busy where others keep changing the
-    same product.
+    Known SKUs keep their pieces. What is already so is not written. The witness is told what differs. `over` is the
+    version that is to be changed, 0 for a new product; None: whatever is there. Raises BadInput for a bad draft,
+    Conflict where a SKU is another product's, Stale, and Busy where others keep changing the same product.
     """
     for problem in problems_of_product(draft):
         raise BadInput(problem.words)
-    names = {category.key: category.name for category in service.read_categories()}
-    if draft.category not in names:
-        raise BadInput(f"There is no category “{draft.category}”.")
     for _ in range(5):
+        if draft.category not in {category.key for category in service.read_categories()}:
+            raise BadInput(f"There is no category “{draft.category}”.")
         try:
-            return _save(draft, names[draft.category], witness)
+            return _save(draft, witness, over)
         except (Refused, Unknown):
             continue  # somebody else was quicker, or no answer came: read again
     raise Busy("This product is being changed by somebody else. Please try again.")
@@ -210,18 +214,22 @@ def owners(skus: Sequence[str]) -> dict[str, str]:
     return {sku: stock.slug for sku, stock in stocks.items() if stock.slug is not None}
 
 
-def _save(draft: ProductDraft, category_name: str, witness: Witness) -> Saved:
+def _save(draft: ProductDraft, witness: Witness, over: int | None) -> Saved:
     old = get(Product, draft.slug)
+    if over is not None and over != (old.version if old is not None else 0):
+        raise Stale("Somebody else has changed this product meanwhile.")
     dropped = _dropped(draft, old)
     skus = [*(variant.sku for variant in draft.variants), *dropped]
     stocks = read_many({Stock: skus})[Stock]
     transaction = Transaction()
     sells_anew = _write_stock(transaction, draft, stocks)
     _free_skus(transaction, draft.slug, [sku for sku in dropped if sku in stocks])
-    product, words = _product(draft, old, category_name)
+    product, words = _product(draft, old)
     if old is not None and not sells_anew and _content(old) == _content(product):
         return Saved.SAME
     write_product(transaction, product, old)
+    if old is None or old.category != product.category:
+        transaction.update("category", *CategoryRow.welcome(product.category))
     witness(transaction, f"product {draft.slug}", *_difference(product, old, draft, stocks))
     old_words = search.stored_words(old) if old is not None else {}
     search.add_words(product, words, old_words)
@@ -235,13 +243,13 @@ def _dropped(draft: ProductDraft, old: Product | None) -> list[str]:
     return [variant["sku"] for variant in old.variants if variant["sku"] not in kept] if old else []
 
 
-def _product(draft: ProductDraft, old: Product | None, category_name: str) -> tuple[Product, dict[str, bool]]:
+def _product(draft: ProductDraft, old: Product | None) -> tuple[Product, dict[str, bool]]:
     """Make the product's new row, and its words: word → whether it is in the name."""
     today = clock.now().astimezone(settings.timezone).date().isoformat()
     product = Product(
         draft.slug,
         name=draft.name,
-        text=draft.text,
+        text=draft.text.strip(),
         category=draft.category,
         tax_rate=money.parse_rate(draft.tax_rate),
         added=draft.added or (old.added if old is not None else today),
@@ -249,9 +257,10 @@ def _product(draft: ProductDraft, old: Product | None, category_name: str) -> tu
         pictures=[{"key": picture.key, "alt": picture.alt} for picture in draft.pictures],
         variants=[{"sku": variant.sku, "options": dict(variant.options)} for variant in draft.variants],
         forms=old.forms if old is not None else [],
+        arriving=old.arriving if old is not None else [],
         version=(old.version if old is not None else 0) + 1,
     )
-    words = search.words_of(product, category_name)
+    words = search.words_of(product)
     product.words = sorted(words)
     product.listed = places(product, min(variant.price_today for variant in draft.variants))
     return product, words

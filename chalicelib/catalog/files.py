@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from chalicelib.catalog import cells
+
 LARGEST_FILE = 50 * 1024 * 1024
 DEEPEST = 20
 PRODUCT_COLUMNS = ("name", "text", "category", "tax_rate", "added", "hidden", "pictures")
 CATEGORY_NAME = "category_name"
+CATEGORY_NAMES = "names"  # instead of "categories": a table's rows tell neither their texts nor their order
 VARIANT_COLUMNS = ("sku", "options", "price", "sale_price", "stock")
 COLUMNS = ("slug", *PRODUCT_COLUMNS, CATEGORY_NAME, *VARIANT_COLUMNS)
 REQUIRED_COLUMNS = ("slug", "name", "category", "sku", "price", "stock")
@@ -74,24 +77,33 @@ class Node:
 def read_file(file: Path, faults: list[Fault]) -> Node:
     """Read a .json or .csv file into one tree; what is wrong with single cells goes to `faults`.
 
-    The tree is that of the JSON form: {"categories": […], "products": [{…, "variants": […]}]}. Raises Unreadable.
+    The tree is that of the JSON form: {"categories": […], "products": [{…, "variants": […]}]}; a CSV file has
+    CATEGORY_NAMES instead of the categories. Raises Unreadable.
     """
-    text = _text_of(file)
+    data = _bytes_of(file)
     if file.suffix.lower() == ".json":
-        return _Json(text).document()
+        return _Json(_text_of(data)).document()
     if file.suffix.lower() == ".csv":
-        return _Csv(text, faults).document()
+        return read_csv(data, faults)
     raise Unreadable(Fault(Place(1, 1), "The file's name must end in .json or .csv."))
 
 
-def _text_of(file: Path) -> str:
+def read_csv(data: bytes, faults: list[Fault]) -> Node:
+    """Read a CSV file's bytes as `read_file` does. Raises Unreadable."""
+    return _Csv(_text_of(data), faults).document()
+
+
+def _bytes_of(file: Path) -> bytes:
     start = Place(1, 1)
     try:
         if file.stat().st_size > LARGEST_FILE:
             raise Unreadable(Fault(start, f"The file is larger than {LARGEST_FILE // 1024 // 1024} MB."))
-        data = file.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise Unreadable(Fault(start, f"The file cannot be read: {error.strerror}.")) from error
+
+
+def _text_of(data: bytes) -> str:
     try:
         return data.removeprefix(b"\xef\xbb\xbf").decode()
     except UnicodeDecodeError as error:
@@ -207,19 +219,19 @@ class _Csv:
         header = self._header()
         products: dict[str, Node] = {}
         categories: dict[str, Node] = {}
-        for cells in self._rows:
-            if len(cells) != len(header):
-                words = f"This row has {len(cells)} cells, but there are {len(header)} columns."
-                self._faults.append(Fault(cells[0].place, words))
+        for nodes in self._rows:
+            if len(nodes) != len(header):
+                words = f"This row has {len(nodes)} cells, but there are {len(header)} columns."
+                self._faults.append(Fault(nodes[0].place, words))
                 continue
             row = {
                 name: Node(cell.place._replace(name=name), cell.value)
-                for name, cell in zip(header, cells, strict=True)
+                for name, cell in zip(header, nodes, strict=True)
             }
             self._add(row, products)
             _add_category(row, categories)
         tree = {
-            "categories": Node(Place(1, 1), list(categories.values())),
+            CATEGORY_NAMES: Node(Place(1, 1), list(categories.values())),
             "products": Node(Place(1, 1), list(products.values())),
         }
         return Node(Place(1, 1), tree)
@@ -269,22 +281,26 @@ class _Csv:
                 self._faults.append(Fault(row[name].place, words))
 
     def _options(self, cell: Node) -> Node:
-        return Node(cell.place, dict(self._pairs(cell, "Size = Large | Colour = Moss")))
+        options: dict[str, Node] = {}
+        for name, value, part in cells.read_pairs(cell.value):
+            if name in options or not (name and value):
+                self._no_pair(cell, part, "Size = Large | Colour = Moss")
+            else:
+                options[name] = Node(cell.place, value)
+        return Node(cell.place, options)
 
     def _pictures(self, cell: Node) -> Node:
-        pairs = self._pairs(cell, "pictures/tea.svg = A tin of tea | pictures/cup.svg = A cup")
-        pictures = [Node(cell.place, {"file": Node(cell.place, file), "alt": alt}) for file, alt in pairs]
+        pictures = []
+        for file, alt, part in cells.read_pairs(cell.value):
+            if not (file and alt):
+                self._no_pair(cell, part, "pictures/tea.svg = A tin of tea | pictures/cup.svg = A cup")
+            else:
+                fields = {"file": Node(cell.place, file), "alt": Node(cell.place, alt)}
+                pictures.append(Node(cell.place, fields))
         return Node(cell.place, pictures)
 
-    def _pairs(self, cell: Node, example: str) -> Iterator[tuple[str, Node]]:
-        seen: set[str] = set()
-        for part in cell.value.split("|") if cell.value else []:
-            name, equals, value = (piece.strip() for piece in part.partition("="))
-            if not (name and equals and value) or name in seen:
-                self._faults.append(Fault(cell.place, f"“{part.strip()}” should look like: {example}."))
-                continue
-            seen.add(name)
-            yield name, Node(cell.place, value)
+    def _no_pair(self, cell: Node, part: str, example: str) -> None:
+        self._faults.append(Fault(cell.place, f"“{part}” should look like: {example}."))
 
 
 def _rows(text: str, delimiter: str) -> Iterator[list[Node]]:
@@ -293,19 +309,19 @@ def _rows(text: str, delimiter: str) -> Iterator[list[Node]]:
     while True:
         line = reader.line_num + 1
         try:
-            cells = next(reader, None)
+            row = next(reader, None)
         except csv.Error as error:
             raise Unreadable(Fault(Place(line, 1), f"From here on this is not CSV: {error}.")) from error
-        if cells is None:
+        if row is None:
             return
-        if any(cell.strip() for cell in cells):
-            yield list(_placed(cells, line))
+        if any(cell.strip() for cell in row):
+            yield list(_placed(row, line))
 
 
-def _placed(cells: list[str], line: int) -> Iterator[Node]:
-    for column, cell in enumerate(cells, 1):
+def _placed(row: list[str], line: int) -> Iterator[Node]:
+    for column, cell in enumerate(row, 1):
         text = cell.replace("\r\n", "\n").replace("\r", "\n")
-        yield Node(Place(line, column), text.strip())
+        yield Node(Place(line, column), cells.unguarded(text.strip()))
         line += text.count("\n")
 
 

@@ -5,19 +5,22 @@ What the files look like is told in docs/catalog-files.md.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeGuard
 
 from chalicelib import money
-from chalicelib.catalog import editing, service
-from chalicelib.catalog.editing import Problem, ProductDraft, Saved, VariantDraft
-from chalicelib.catalog.files import Fault, Node, Unreadable, read_file
-from chalicelib.catalog.pictures import NoPicture, check_picture, upload_picture
+from chalicelib.catalog import categories, editing, service
+from chalicelib.catalog.editing import PICTURE_KEY, Problem, ProductDraft, Saved, VariantDraft
+from chalicelib.catalog.files import CATEGORY_NAMES, Fault, Node, Unreadable, read_csv, read_file
+from chalicelib.catalog.models import Product
+from chalicelib.catalog.pictures import NoPicture, check_picture, is_stored, upload_picture
 from chalicelib.catalog.service import Category, Picture
 from chalicelib.config import settings
+from chalicelib.storage import Witness, read_many, unseen
 
 MOST_TOLD = 100
+MOST_TOGETHER = 100
 FILE_FIELDS = {"categories", "products"}
 CATEGORY_FIELDS = {"slug", "name", "text"}
 PRODUCT_FIELDS = {
@@ -60,9 +63,10 @@ class Report:
 
 @dataclass(frozen=True)
 class _Checked:
-    """A file's content, all of it right."""
+    """A file's content, all of it right; its products name categories by slugs, of today or former ones."""
 
     categories: list[Category]
+    names_alone: bool  # of a CSV file's categories; they say nothing of their texts and their order
     products: list[ProductDraft]
     pictures: dict[str, Path]  # by key
 
@@ -72,74 +76,94 @@ def load_catalog(file: Path, progress: Progress | None = None) -> Report:
 
     Stock counts only for SKUs that are new. Loading a file again changes nothing. Raises BadCatalog.
     """
-    checked = _check(file)
+    return _load(_check(lambda faults: read_file(file, faults), file.parent), progress, unseen)
+
+
+def load_csv(data: bytes, progress: Progress | None = None, witness: Witness = unseen) -> Report:
+    """Load a CSV file's bytes, as `load_catalog` does a file; its pictures are in the media bucket already."""
+    return _load(_check(lambda faults: read_csv(data, faults), None), progress, witness)
+
+
+def _load(checked: _Checked, progress: Progress | None, witness: Witness) -> Report:
     tell = progress or (lambda _done, _all: None)
     steps = len(checked.pictures) + len(checked.products)
     for done, (key, picture) in enumerate(checked.pictures.items()):
         tell(done, steps)
         upload_picture(picture, key)
-    editing.save_categories(checked.categories)
+    known = _save_categories(checked, witness)
     outcomes = []
     for done, draft in enumerate(checked.products, len(checked.pictures)):
         tell(done, steps)
-        outcomes.append(editing.save_product(draft))
+        category = service.find_category(draft.category, known)
+        keyed = replace(draft, category=category.key) if category is not None else draft
+        outcomes.append(editing.save_product(keyed, witness))
     tell(steps, steps)
     return Report(*(outcomes.count(kind) for kind in (Saved.ADDED, Saved.CHANGED, Saved.SAME)))
 
 
-def _check(file: Path) -> _Checked:
+def _save_categories(checked: _Checked, witness: Witness) -> tuple[Category, ...]:
+    if checked.names_alone:
+        names = {category.slug: category.name for category in checked.categories}
+        return categories.name_categories(names, witness)
+    return categories.save_categories(checked.categories, witness)
+
+
+def _check(read: Callable[[list[Fault]], Node], folder: Path | None) -> _Checked:
     faults: list[Fault] = []
     try:
-        tree = read_file(file, faults)
+        tree = read(faults)
     except Unreadable as error:
         raise BadCatalog([*faults, error.fault]) from error
-    reader = _Reader(file.parent, faults)
-    checked = reader.read(tree)
+    checked = _Reader(folder, faults).read(tree)
     if faults:
         raise BadCatalog(faults)
     return checked
 
 
 class _Reader:
-    """Turns a file's tree into drafts, and collects what is wrong with it."""
+    """Turns a file's tree into drafts, and collects what is wrong with it. Without a folder it has no pictures' files."""
 
-    def __init__(self, folder: Path, faults: list[Fault]) -> None:
-        self._folder = folder.resolve()
+    def __init__(self, folder: Path | None, faults: list[Fault]) -> None:
+        self._folder = folder.resolve() if folder is not None else None
         self._faults = faults
         self._unread = {fault.place for fault in faults}
         self._pictures: dict[str, Path] = {}
         self._keys: dict[Path, str | NoPicture] = {}
+        self._known = service.read_categories()
 
     def read(self, tree: Node) -> _Checked:
         """Read everything."""
-        fields = self._fields(tree, FILE_FIELDS, set())
-        given = self._list(fields.get("categories"))
+        names_alone = isinstance(tree.value, dict) and CATEGORY_NAMES in tree.value
+        fields = self._fields(tree, {CATEGORY_NAMES, "products"} if names_alone else FILE_FIELDS, set())
+        given = self._list(fields.get(CATEGORY_NAMES if names_alone else "categories"))
         products = self._list(fields.get("products"))
-        categories = self._categories(given)
+        named = self._categories(given)
         drafts = [self._product(node) for node in products]
-        self._check_slugs(products, drafts, {category.slug for category in categories})
+        self._check_slugs(products, drafts, named)
         self._check_skus(products, drafts)
-        return _Checked(categories, drafts, self._pictures)
+        self._check_keys(products, drafts)
+        return _Checked(named, names_alone, drafts, self._pictures)
 
     # -- categories
 
     def _categories(self, nodes: list[Node]) -> list[Category]:
-        """Put the file's categories first, in its order; the shop's others follow."""
-        known = {category.slug: category for category in service.read_categories()}
         named: dict[str, Category] = {}
         for node in nodes:
             fields = self._fields(node, CATEGORY_FIELDS, {"slug", "name"})
             slug = self._text(fields, "slug")
-            text = known[slug].text if slug in known and "text" not in fields else self._text(fields, "text")
-            category = Category(slug, self._text(fields, "name"), text)
-            self._add_problems(node, editing.problems_of_category(category))
-            if slug in named:
+            known = service.find_category(slug, self._known)
+            text = known.text if known is not None and "text" not in fields else self._text(fields, "text")
+            category = Category(
+                slug, self._text(fields, "name"), text, known.key if known is not None else ""
+            )
+            self._add_problems(node, categories.problems_of_category(category))
+            if category.key in (each.key for each in named.values()):
                 self._fault(node.find("slug"), f"The category “{slug}” is there twice.")
             named[slug] = category
-        merged = [*named.values(), *(known[slug] for slug in known if slug not in named)]
-        if nodes and len(merged) > editing.MOST_CATEGORIES:
-            self._fault(nodes[0], f"The shop has room for {editing.MOST_CATEGORIES} categories.")
-        return merged
+        all_keys = {category.key for category in (*named.values(), *self._known)}
+        if nodes and len(all_keys) > categories.MOST_CATEGORIES:
+            self._fault(nodes[0], f"The shop has room for {categories.MOST_CATEGORIES} categories.")
+        return list(named.values())
 
     # -- products
 
@@ -183,7 +207,15 @@ class _Reader:
         return found
 
     def _picture_key(self, node: Node, name: str) -> str | None:
-        file = (self._folder / name).resolve()
+        """Name a picture's key: that of a file in the folder, or one that stands in the catalog file itself."""
+        file = (self._folder / name).resolve() if self._folder is not None else None
+        if PICTURE_KEY.fullmatch(name) and not (file is not None and file.exists()):
+            return name  # `_check_keys` looks whether it is there
+        if file is None or self._folder is None:
+            self._fault(
+                node, f"{name} is no picture of this shop; pictures are named as in a catalog it wrote."
+            )
+            return None
         if file not in self._keys:
             try:
                 if not file.is_relative_to(self._folder):
@@ -200,13 +232,14 @@ class _Reader:
 
     # -- across products
 
-    def _check_slugs(self, nodes: list[Node], drafts: list[ProductDraft], categories: set[str]) -> None:
+    def _check_slugs(self, nodes: list[Node], drafts: list[ProductDraft], named: list[Category]) -> None:
         seen: set[str] = set()
+        categories = (*named, *self._known)
         for node, draft in zip(nodes, drafts, strict=True):
             if draft.slug in seen:
                 self._fault(node.find("slug"), f"The product “{draft.slug}” is there twice.")
             seen.add(draft.slug)
-            if draft.category and draft.category not in categories:
+            if draft.category and service.find_category(draft.category, categories) is None:
                 self._fault(node.find("category"), f"There is no category “{draft.category}”.")
 
     def _check_skus(self, nodes: list[Node], drafts: list[ProductDraft]) -> None:
@@ -220,6 +253,21 @@ class _Reader:
                 if owner != draft.slug and variant.sku:
                     place = node.find("variants", number, "sku")
                     self._fault(place, f"The SKU {variant.sku} belongs to the product “{owner}”.")
+
+    def _check_keys(self, nodes: list[Node], drafts: list[ProductDraft]) -> None:
+        """Look for pictures that are named by their keys: with the product as it is, else in the media bucket."""
+        there = set(self._pictures)
+        for start in range(0, len(drafts), MOST_TOGETHER):
+            slugs = [
+                draft.slug for draft in drafts[start : start + MOST_TOGETHER] if draft.pictures and draft.slug
+            ]
+            for product in read_many({Product: slugs})[Product].values():
+                there |= {picture["key"] for picture in product.pictures}
+        for node, draft in zip(nodes, drafts, strict=True):
+            for picture in draft.pictures:
+                if picture.key not in there and not is_stored(picture.key):
+                    self._fault(node.find("pictures"), f"There is no file {picture.key}.")
+                there.add(picture.key)
 
     # -- values
 

@@ -40,7 +40,7 @@ def check_picture(file: Path) -> str:
 
 def upload_picture(file: Path, key: str) -> bool:
     """Put a checked picture into the media bucket unless it is there; tell whether it was put."""
-    if _is_there(key):
+    if is_stored(key):
         return False
     body = _read(file)
     if _key(file, body) != key:
@@ -52,7 +52,8 @@ def upload_picture(file: Path, key: str) -> bool:
     return True
 
 
-def _is_there(key: str) -> bool:
+def is_stored(key: str) -> bool:
+    """Tell whether a picture is in the media bucket."""
     try:
         aws.client("s3").head_object(Bucket=settings.media_bucket, Key=key)
     except ClientError as error:

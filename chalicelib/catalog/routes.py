@@ -8,12 +8,12 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib.catalog import linked_data, service
+from chalicelib.catalog import linked_data, service, text
 from chalicelib.catalog.models import MOST_PIECES
 from chalicelib.catalog.search import search
 from chalicelib.config import settings
 from chalicelib.web import requests
-from chalicelib.web.cache import public_page
+from chalicelib.web.cache import moved_page, public_page
 from chalicelib.web.pages import absolute_url, public_context_processor, render_public, url
 from chalicelib.web.routing import Routes
 
@@ -40,8 +40,12 @@ def shop_page(request: Request) -> Response:
 
 @routes.get("/categories/{slug}")
 def category_page(request: Request, slug: str) -> Response:
-    """Show a category."""
-    return _list(request, f"/categories/{slug}", slug)
+    """Show a category; lead from a former address to today's."""
+    try:
+        return _list(request, f"/categories/{slug}", slug)
+    except service.Moved as moved:
+        known = {name: requests.query(request, name) for name in ("sort", "after")}
+        return moved_page(url(f"/categories/{moved.slug}", **known))
 
 
 def _list(request: Request, path: str, slug: str | None) -> Response:
@@ -51,7 +55,7 @@ def _list(request: Request, path: str, slug: str | None) -> Response:
 
     def make() -> str:
         category = service.get_category(slug) if slug is not None else None
-        page = service.list_page(slug or service.EVERYTHING, sort, after)
+        page = service.list_page(category.key if category else service.EVERYTHING, sort, after)
         return render_public(
             "catalog/list.html",
             category=category,
@@ -75,6 +79,8 @@ def product_page(request: Request, slug: str) -> Response:
             "catalog/product.html",
             product=product,
             selected=product.selected,
+            text=text.html(product.text),
+            words=text.plain(product.text),
             json_ld=linked_data.documents(product),
             most=MOST_PIECES,
         )

@@ -4,8 +4,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from chalicelib.catalog.models import Product, Stock, Word
-from chalicelib.catalog.service import Card, Picture, make_card
+from chalicelib.catalog.models import Listing, Product, Stock, Word
+from chalicelib.catalog.service import Card, Picture, categories, make_card
 from chalicelib.catalog.text import plain
 from chalicelib.storage import Refused, Transaction, read_many
 
@@ -48,7 +48,7 @@ def words_of(product: Product) -> dict[str, bool]:
 
     Its category's name is not among them: that may change without the product, so `_listed` asks for it.
     """
-    texts = [plain(product.text), category_name]
+    texts = [plain(product.text)]
     for variant in product.variants:
         texts += [variant["sku"], *variant["options"], *variant["options"].values()]
     found = dict.fromkeys(words(" ".join(texts)), False) | dict.fromkeys(words(product.name), True)

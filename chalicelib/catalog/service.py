@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib import clock
-from chalicelib.catalog.models import SLUG, Listing, Product, Stock
+from chalicelib.catalog.models import SLUG, CategoryRow, Listing, Product, Stock
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, NotFound
 from chalicelib.storage import get, read_many
@@ -20,18 +20,31 @@ PAGE = 24
 FEW = 5  # from here on shoppers are told how many are left
 SORTS = ("newest", "price", "name")
 EVERYTHING = "all"
-CATEGORIES = "categories"
+CATEGORIES = CategoryRow.GROUP
 MOST_BYTES_OF_A_KEY = 1024  # DynamoDB's limit for a range key
 log = logging.getLogger("awning")
 
 
 @dataclass(frozen=True)
 class Category:
-    """A shelf of the shop."""
+    """A shelf of the shop. Its key stays when it is renamed; `former` are slugs that lead to it, oldest first."""
 
     slug: str
     name: str
     text: str
+    key: str = ""  # its first slug
+    former: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", self.key or self.slug)
+
+
+class Moved(Exception):
+    """Tell a category's address of today to who asks for a former one."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(slug)
+        self.slug = slug
 
 
 @dataclass(frozen=True)
@@ -229,8 +242,25 @@ def _is_recent(moment: float) -> bool:
 
 def read_categories() -> tuple[Category, ...]:
     """Read the categories in the shop's order, as they are now."""
-    rows = Listing.query(CATEGORIES, consistent_read=True)
-    return tuple({row.slug: Category(row.slug, row.name, row.text or "") for row in rows}.values())
+    return in_order(CategoryRow.query(CATEGORIES, consistent_read=True))
+
+
+def in_order(rows: Iterable[CategoryRow]) -> tuple[Category, ...]:
+    """Make categories of their rows, the head left out."""
+    categories = (row for row in rows if row.position != CategoryRow.HEAD)
+    return tuple(
+        Category(row.slug, row.name, row.text or "", row.position, tuple(row.former or ()))
+        for row in sorted(categories, key=lambda row: (row.place, row.position))
+    )
+
+
+def find_category(slug: str, among: Iterable[Category]) -> Category | None:
+    """Find a category by its address of today, else by a former one."""
+    known = tuple(among)
+    return next(
+        (category for category in known if category.slug == slug),
+        next((category for category in known if slug in category.former), None),
+    )
 
 
 def categories() -> tuple[Category, ...]:
@@ -254,11 +284,13 @@ def categories_if_possible() -> tuple[Category, ...]:
 
 
 def get_category(slug: str) -> Category:
-    """Find a category. Raises NotFound."""
-    for category in categories():
-        if category.slug == slug:
-            return category
-    raise NotFound("We have no such category.")
+    """Find a category. Raises NotFound, or Moved for a former address."""
+    category = find_category(slug, categories())
+    if category is None:
+        raise NotFound("We have no such category.")
+    if category.slug != slug:
+        raise Moved(category.slug)
+    return category
 
 
 # -- lists ------------------------------------------------------------------------------------------------
@@ -275,11 +307,11 @@ def list_page(group: str, sort: str, after: str | None) -> ListPage:
     newest_first = sort == "newest"
     beyond = None
     if after is not None:
-        position = _read_token(after, listed)
+        position = read_token(after, listed)
         beyond = Listing.position < position if newest_first else Listing.position > position
     rows = list(Listing.query(listed, beyond, limit=PAGE + 1, scan_index_forward=not newest_first))
     shown = rows[:PAGE]
-    next_after = _token(listed, shown[-1].position) if len(rows) > PAGE else None
+    next_after = token(listed, shown[-1].position) if len(rows) > PAGE else None
     return ListPage(cards(shown), next_after)
 
 
@@ -313,16 +345,18 @@ def make_card(slug: str, name: str, picture: str | None, alt: str, stocks: list[
     )
 
 
-def _token(listed: str, position: str) -> str:
+def token(listed: str, position: str) -> str:
+    """Make the token of a list's next page: it says behind which position that begins."""
     return base64.urlsafe_b64encode(f"{listed}\n{position}".encode()).decode().rstrip("=")
 
 
-def _read_token(token: str, listed: str) -> str:
+def read_token(encoded: str, listed: str) -> str:
+    """Read a token's position. Raises BadInput for what is no token of this list."""
     refusal = BadInput(
         "This page's address is incomplete or belongs to another list. Please start at the first page."
     )
     try:
-        text = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
+        text = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:
         raise refusal from error
     token_of, _, position = text.partition("\n")
@@ -352,12 +386,12 @@ def product_view(slug: str) -> ProductView:
         raise NotFound("This product has no price yet.")
     several = len(product.variants) > 1
     variants = [(variant, stocks.get(variant["sku"])) for variant in product.variants]
-    category = next((c for c in categories() if c.slug == product.category), None)
+    category = next((c for c in categories() if c.key == product.category), None)
     return ProductView(
         slug=product.slug,
         name=product.name,
         text=product.text,
-        category_slug=product.category,
+        category_slug=category.slug if category else product.category,
         category_name=category.name if category else product.category,
         pictures=[Picture(**picture) for picture in product.pictures],
         variants=[_variant(variant, stock, several) for variant, stock in variants if stock is not None],

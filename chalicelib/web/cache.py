@@ -87,3 +87,13 @@ def public_page(
     if {rendered.etag, "*"} & {tag.strip().removeprefix("W/") for tag in known}:
         return Response("", headers, 304)
     return Response(rendered.body, headers, 200)
+
+
+def moved_page(address: str) -> Response:
+    """Answer that a page has another address now. Kept no longer than pages are: addresses may come back."""
+    headers: dict[str, str | list[str]] = {
+        "Location": address,
+        "Content-Type": HTML,
+        "Cache-Control": f"public, max-age={settings.shop.page_seconds}",
+    }
+    return Response("", headers, 301)

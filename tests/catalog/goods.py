@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from chalicelib.catalog.editing import ProductDraft, VariantDraft, save_categories, save_product
+from chalicelib.catalog.categories import save_categories
+from chalicelib.catalog.editing import ProductDraft, VariantDraft, save_product
 from chalicelib.catalog.models import Stock
 from chalicelib.catalog.service import Category
 from chalicelib.storage import get

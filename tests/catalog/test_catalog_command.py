@@ -53,14 +53,14 @@ def test_it_says_in_a_line_that_the_shop_does_not_answer(
 ) -> None:
     from pynamodb.exceptions import QueryError
 
-    from chalicelib.catalog.models import Listing
+    from chalicelib.catalog.models import CategoryRow
 
     def fail(*_: object, **__: object) -> None:
         raise QueryError("no\nanswer")
 
     file = tmp_path / "shop.csv"
     file.write_text(GOOD)
-    monkeypatch.setattr(Listing, "query", fail)
+    monkeypatch.setattr(CategoryRow, "query", fail)
     assert main([str(file)]) == 1
     assert "could not be loaded to its end: no answer" in capsys.readouterr().err
 

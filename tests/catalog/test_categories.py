@@ -1,6 +1,7 @@
 """The shelves of the shop."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
 
@@ -8,13 +9,26 @@ import pytest
 from pynamodb.exceptions import QueryError
 
 from chalicelib.catalog import service
-from chalicelib.catalog.editing import save_categories, save_product
-from chalicelib.catalog.models import Listing
+from chalicelib.catalog.categories import (
+    change_category,
+    create_category,
+    move_category,
+    name_categories,
+    remove_category,
+    save_categories,
+    slug_of,
+)
+from chalicelib.catalog.editing import save_product
+from chalicelib.catalog.models import CategoryRow, Listing
+from chalicelib.catalog.search import search
 from chalicelib.catalog.service import Category
 from chalicelib.errors import BadInput, Conflict, NotFound
-from tests.catalog.goods import POTS, TEA, fill, product
+from chalicelib.storage import Transaction
+from chalicelib.web.cache import cache
+from tests.catalog.goods import POTS, TEA, fill, numbered, product
 from tests.client import Shopper
 from tests.counting import counted_calls
+from tests.tampering import answers_lost
 
 pytestmark = pytest.mark.usefixtures("aws")
 
@@ -31,28 +45,68 @@ def test_categories_keep_the_order_they_were_given() -> None:
 
 
 def test_saving_the_same_categories_writes_nothing() -> None:
-    assert save_categories([TEA, POTS])
+    save_categories([TEA, POTS])
     with counted_calls() as calls:
-        assert not save_categories([TEA, POTS])
+        assert save_categories([TEA, POTS]) == (TEA, POTS)
     assert calls == {"Query": 1}
 
 
-def test_a_category_is_renamed_and_removed() -> None:
+def test_the_shops_others_follow_those_that_are_given() -> None:
     save_categories([TEA, POTS])
-    save_categories([Category("tea", "Leaves", "")])
-    assert service.categories() == (Category("tea", "Leaves", ""),)
-    with pytest.raises(NotFound):
-        service.get_category("pots")
+    assert save_categories([POTS]) == (POTS, TEA)
+    assert name_categories({"new": "New", "tea": "Leaves"}) == (
+        POTS,
+        Category("tea", "Leaves", TEA.text),
+        Category("new", "New", ""),
+    )
 
 
 def test_a_category_that_shows_products_is_not_removed() -> None:
-    fill(product("sencha"))
-    with pytest.raises(Conflict, match="still has products"):
-        save_categories([POTS])
+    fill(product("sencha", hidden=True))
+    with pytest.raises(Conflict, match="“Tea & herbs” still has products"):
+        remove_category("tea")
     assert service.categories() == (TEA, POTS)
     save_product(product("sencha", category="pots"))
-    save_categories([POTS])
+    remove_category("tea")
     assert service.categories() == (POTS,)
+    with pytest.raises(NotFound):
+        service.get_category("tea")
+    remove_category("tea")
+
+
+def test_a_category_that_a_product_comes_to_meanwhile_is_not_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    fill()
+    ask = Listing.query
+    coming = [product("sencha")]
+
+    def meanwhile(group: str, *arguments: Any, **options: Any) -> Any:
+        found = list(ask(group, *arguments, **options))
+        if group == "@tea#newest" and coming:
+            save_product(coming.pop())
+        return iter(found)
+
+    monkeypatch.setattr(Listing, "query", meanwhile)
+    with pytest.raises(Conflict, match="still has products"):
+        remove_category("tea")
+    assert not coming
+    assert service.read_categories() == (TEA, POTS)
+
+
+def test_a_product_does_not_come_to_a_category_that_is_gone_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fill()
+    read = service.read_categories
+
+    def then_removed() -> Any:
+        found = read()
+        remove_category("pots")
+        return found
+
+    monkeypatch.setattr(service, "read_categories", then_removed)
+    with pytest.raises(BadInput, match="There is no category “pots”"):
+        save_product(product("mug", category="pots"))
+    assert [row.position for row in Listing.query("pots#newest")] == []
 
 
 def test_bad_categories_are_refused() -> None:
@@ -62,10 +116,189 @@ def test_bad_categories_are_refused() -> None:
     assert list(Listing.scan()) == []
 
 
-def test_as_many_categories_as_fit_are_all_replaced_at_once() -> None:
+def test_as_many_categories_as_fit_are_all_changed_at_once() -> None:
     save_categories([Category(f"a-{n}", "A", "") for n in range(50)])
-    save_categories([Category(f"b-{n}", "B", "") for n in range(50)])
-    assert [category.slug for category in service.categories()] == [f"b-{n}" for n in range(50)]
+    changed = [Category(f"a-{n}", "B", "") for n in reversed(range(50))]
+    assert save_categories(changed) == tuple(changed)
+    with pytest.raises(BadInput, match="room for 50"):
+        create_category("one-more", "One more", "")
+
+
+# -- renaming ---------------------------------------------------------------------------------------------
+
+
+def rename(key: str, slug: str, name: str | None = None) -> None:
+    """Give a category another address, and perhaps another name."""
+    now = next(each for each in service.read_categories() if each.key == key)
+    change_category(now, replace(now, slug=slug, name=name or now.name))
+
+
+def test_renaming_is_one_write_however_many_products_there_are(shopper: Shopper) -> None:
+    fill(*numbered(3))
+    shown = service.read_categories()[0]
+    with counted_calls() as calls:
+        change_category(shown, replace(shown, slug="leaves", name="Leaves"))
+    assert calls == {"Query": 1, "TransactWriteItems": 1}
+    cache.clear()
+    listed = shopper.get("/categories/leaves")
+    assert "Tea 002" in listed.text
+    page = shopper.get("/products/tea-001").body
+    assert (
+        page.count("/categories/leaves") == 3
+    )  # the shop's head, the way here, and what search engines read
+    assert "/categories/tea" not in page
+    assert "/categories/leaves<" in shopper.get("/sitemap.xml").body
+    assert [each.status for each in (shopper.get("/search?q=leaves"), shopper.get("/"))] == [200, 200]
+
+
+def test_the_old_address_leads_on_forever(shopper: Shopper) -> None:
+    fill(*numbered(30))
+    after = shopper.get("/categories/tea?sort=price").body.partition("after=")[2].partition('"')[0]
+    rename("tea", "leaves")
+    rename("tea", "herbs")
+    for former in ("tea", "leaves"):
+        answer = shopper.get(f"/categories/{former}?sort=price&after={after}")
+        assert (answer.status, answer.location) == (301, f"/categories/herbs?sort=price&after={after}")
+        assert answer.headers["cache-control"] == "public, max-age=10"
+    assert "Tea 029" in shopper.get(answer.location).text
+    rename("tea", "tea")
+    assert shopper.get("/categories/tea").status == 200
+    assert shopper.get("/categories/herbs").location == "/categories/tea"
+
+
+def test_two_categories_exchange_their_addresses(shopper: Shopper) -> None:
+    fill(product("sencha"), product("mug", category="pots"))
+    rename("tea", "between")
+    rename("pots", "tea")
+    rename("tea", "pots")
+    assert "Sencha" in shopper.get("/categories/pots").text
+    assert "Mug" in shopper.get("/categories/tea").text
+    assert shopper.get("/categories/between").location == "/categories/pots"
+
+
+def test_an_old_address_goes_to_the_new_category_that_takes_it(shopper: Shopper) -> None:
+    fill(product("sencha"))
+    rename("tea", "leaves")
+    new = create_category("tea", "Tea for two", "")
+    assert (new.slug, new.key) == ("tea", "tea-2")
+    save_product(product("cup", category=new.key))
+    assert "Sencha" not in shopper.get("/categories/tea").text
+    assert "Cup" in shopper.get("/categories/tea").text
+    assert "Sencha" in shopper.get("/categories/leaves").text
+    assert [each.key for each in service.read_categories()] == ["tea", "pots", "tea-2"]
+
+
+def test_a_products_way_home_and_its_search_words_are_those_of_today(shopper: Shopper) -> None:
+    fill(product("sencha"), product("mug", category="pots"), product("pot-of-tea", category="pots"))
+    rename("tea", "infusions", "Infusions")
+    cache.clear()
+    assert [card.slug for card in search("infus").products] == ["sencha"]
+    assert [card.slug for card in search("infus hill").products] == ["sencha"]
+    assert [card.slug for card in search("tea").products] == ["pot-of-tea"]
+    assert [card.slug for card in search("pots").products] == ["mug", "pot-of-tea"]
+    view = service.product_view("sencha")
+    assert (view.category_slug, view.category_name) == ("infusions", "Infusions")
+
+
+def test_an_address_that_is_taken_is_refused() -> None:
+    fill()
+    with pytest.raises(BadInput, match="The category “Pots” has this address"):
+        rename("tea", "pots")
+    with pytest.raises(BadInput, match="The category “Pots” has this address"):
+        create_category("pots", "More pots", "")
+    assert service.read_categories() == (TEA, POTS)
+
+
+def test_two_who_change_a_category_do_not_overwrite_each_other() -> None:
+    fill()
+    change_category(TEA, replace(TEA, name="Leaves"))
+    with pytest.raises(Conflict, match="Somebody else has changed"):
+        change_category(TEA, replace(TEA, text="Other words."))
+    change_category(TEA, replace(TEA, name="Leaves"))  # pressed twice: it is so already
+    assert service.read_categories()[0].name == "Leaves"
+
+
+def test_a_change_of_another_category_at_the_same_moment_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    fill()
+    others = [POTS]
+    commit = Transaction.commit
+
+    def overtaken(transaction: Transaction) -> None:
+        if others:
+            other = others.pop()
+            change_category(other, replace(other, name="Jars"))
+        commit(transaction)
+
+    monkeypatch.setattr(Transaction, "commit", overtaken)
+    rename("tea", "leaves")
+    assert [(each.slug, each.name) for each in service.read_categories()] == [
+        ("leaves", "Tea & herbs"),
+        ("pots", "Jars"),
+    ]
+
+
+def test_a_lost_answer_makes_no_second_category() -> None:
+    with answers_lost("TransactWriteItems", times=3):
+        create_category("tea", "Tea", "")
+        rename("tea", "leaves")
+    assert service.read_categories() == (Category("leaves", "Tea", "", "tea", ("tea",)),)
+
+
+def test_categories_move_before_each_other() -> None:
+    cups = Category("cups", "Cups", "")
+    save_categories([TEA, POTS, cups])
+    move_category("cups", "tea")
+    move_category("cups", "tea")
+    assert service.categories() == (cups, TEA, POTS)
+    move_category("cups", None)
+    assert service.categories() == (TEA, POTS, cups)
+    with pytest.raises(NotFound):
+        move_category("cups", "gone")
+
+
+def test_each_change_is_witnessed_with_what_differs() -> None:
+    seen: list[Any] = []
+
+    def witness(_: Transaction, subject: str, before: Any, after: Any) -> None:
+        seen.append((subject, before, after))
+
+    create_category("tea", "Tea", "", witness)
+    tea = service.read_categories()[0]
+    change_category(tea, replace(tea, slug="leaves"), witness)
+    create_category("pots", "Pots", "", witness)
+    move_category("pots", "tea", witness)
+    remove_category("pots", witness)
+    remove_category("pots", witness)
+    assert [subject for subject, _, _ in seen] == [
+        "category tea",
+        "category tea",
+        "category pots",
+        "categories",
+        "category pots",
+    ]
+    assert seen[1][1:] == (
+        {"name": "Tea", "address": "tea", "text": ""},
+        {"name": "Tea", "address": "leaves", "text": ""},
+    )
+    assert seen[3][1:] == ({"order": ["leaves", "pots"]}, {"order": ["pots", "leaves"]})
+    assert seen[4][2] == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("Grüner Tee & Kräuter", "gruner-tee-krauter"),
+        ("Straße 7", "strasse-7"),
+        ("緑茶", ""),
+        ("a" * 39 + " b", "a" * 39),
+        ("--", ""),
+    ],
+)
+def test_a_name_proposes_an_address(name: str, slug: str) -> None:
+    assert slug_of(name) == slug
+
+
+# -- reading ----------------------------------------------------------------------------------------------
 
 
 def test_they_are_read_once_in_some_seconds(wait: Callable[[float], None]) -> None:
@@ -85,7 +318,7 @@ def test_a_silent_table_leaves_the_last_known_ones(
     save_categories([TEA])
     service.categories()
     wait(11)
-    monkeypatch.setattr(Listing, "query", silence)
+    monkeypatch.setattr(CategoryRow, "query", silence)
     assert service.categories_if_possible() == (TEA,)
     service.forget()
     assert service.categories_if_possible() == ()
@@ -95,7 +328,7 @@ def test_after_a_failure_nobody_waits_for_the_table_again_at_once(
     wait: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asking = Mock(side_effect=QueryError("the table does not answer"))
-    monkeypatch.setattr(Listing, "query", asking)
+    monkeypatch.setattr(CategoryRow, "query", asking)
     for _ in range(3):
         service.categories_if_possible()
     assert asking.call_count == 1
@@ -107,7 +340,8 @@ def test_after_a_failure_nobody_waits_for_the_table_again_at_once(
 def test_a_silent_table_makes_a_busy_page_not_a_wrong_404(
     shopper: Shopper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Listing, "query", silence)
+    for table in (CategoryRow, Listing):
+        monkeypatch.setattr(table, "query", silence)
     for address in ("/", "/categories/tea", "/sitemap.xml"):
         assert shopper.get(address).status == 503, address
     assert shopper.get("/no/such/page").status == 404

@@ -33,7 +33,7 @@ def place_of(text: str, part: str) -> str:
         ({"pictures": [{"file": "leaf.svg", "alt": ""}]}, '""', "must not be empty"),
         ({"pictures": [{"file": "../../../../etc/passwd", "alt": "x"}]}, '"../../', "outside"),
         ({"pictures": [{"file": "/etc/hostname", "alt": "x"}]}, '"/etc', "outside"),
-        ({"variants": []}, "[]", "1 to 40 variants, not 0"),
+        ({"variants": []}, "[]", "1 to 36 variants, not 0"),
         ({"variants": "S"}, '"S"', "A list is expected"),
         ({"variants": ["S"]}, '"S"', "An object"),
         ({"variants": [{"sku": "S", "price": 5.9, "stock": 1}]}, "5.9", "in quotes"),

@@ -11,7 +11,7 @@ from chalicelib.catalog.categories import save_categories
 from chalicelib.catalog.editing import save_product
 from chalicelib.catalog.models import Product
 from chalicelib.catalog.search import search, words
-from chalicelib.catalog.service import Category, Picture
+from chalicelib.catalog.service import Category, Picture, categories
 from tests.catalog.goods import fill, options, product, sell, variant
 from tests.client import Shopper
 from tests.counting import counted_calls
@@ -164,11 +164,20 @@ def test_a_beginning_that_too_many_have_leaves_the_choice_to_the_other_words(
     assert len(slugs("tea")) == 3
 
 
-def test_a_search_costs_a_query_a_word_and_two_batches(aws: object) -> None:
+def test_a_search_costs_a_query_a_word_one_a_category_it_names_and_two_batches(aws: object) -> None:
     fill(product("green-tea"))
+    categories()
     with counted_calls() as calls:
+        assert slugs("green mountain") == []
+        assert calls == {"Query": 2}
         assert slugs("green tea") == ["green-tea"]
-    assert calls == {"Query": 2, "BatchGetItem": 2}
+    assert calls == {"Query": 5, "BatchGetItem": 2}
+
+
+def test_a_word_that_too_many_categories_are_named_after_leaves_the_choice_to_the_others(aws: object) -> None:
+    save_categories([Category(f"tea-{n}", f"Tea {n}", "") for n in range(5)])
+    save_product(product("mug", category="tea-4", text="Glazed."))
+    assert slugs("glazed tea") == ["mug"]
 
 
 def test_the_page_shows_what_was_found(shopper: Shopper) -> None:

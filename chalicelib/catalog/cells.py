@@ -1,0 +1,55 @@
+"""Texts as cells of a catalog's CSV file: no spreadsheet runs them, and reading gives back what was written."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+# A spreadsheet set to semicolons splits our rows at those, whatever is quoted: a formula is looked for behind them
+# too, and behind a line's end. Blanks and quotes before it may be dropped.
+_CELL = r"(?:\A|(?<=[;\t\r\n]))"
+_FORMULA = r"(?:\"|[^\S\t\r\n])*[=+\-@＝＋－＠﹦﹢﹣﹫]"
+# Apostrophes that were there before a formula are counted with it: one more is written, one is taken away.
+_TO_GUARD = re.compile(rf"{_CELL}(?='*{_FORMULA})")
+_GUARDED = re.compile(rf"{_CELL}'(?='*{_FORMULA})")
+_SIGNS = re.compile(r"\\[\\|=]|.", re.DOTALL)
+
+
+def guarded(text: str) -> str:
+    """Put an apostrophe before whatever a spreadsheet would run as a formula."""
+    return _TO_GUARD.sub("'", text)
+
+
+def unguarded(cell: str) -> str:
+    """Take away the apostrophes that `guarded` puts."""
+    return _GUARDED.sub("", cell)
+
+
+def written_pairs(pairs: Mapping[str, str] | list[tuple[str, str]]) -> str:
+    r"""Write names and values into one cell: `Size = Large | Colour = Moss`; a backslash keeps signs apart from text."""
+    entries = pairs.items() if isinstance(pairs, Mapping) else pairs
+    return " | ".join(f"{_escaped(name, '|=')} = {_escaped(value, '|')}" for name, value in entries)
+
+
+def _escaped(text: str, signs: str) -> str:
+    return "".join(f"\\{letter}" if letter in f"\\{signs}" else letter for letter in text)
+
+
+def read_pairs(cell: str) -> Iterator[tuple[str, str, str]]:
+    """Read a cell of pairs: name, value, and the part as it stands there. Where a part is no pair, one is empty."""
+    for part in _split(cell, "|") if cell else []:
+        name, *values = _split(part, "=")
+        yield _plain(name), _plain("=".join(values)), part.strip()
+
+
+def _split(text: str, sign: str) -> list[str]:
+    """Split at a sign, except where a backslash stands before it."""
+    parts: list[list[str]] = [[]]
+    for letters in _SIGNS.findall(text):
+        if letters == sign:
+            parts.append([])
+        else:
+            parts[-1].append(letters)
+    return ["".join(part) for part in parts]
+
+
+def _plain(part: str) -> str:
+    return re.sub(r"\\([\\|=])", r"\1", part.strip())
