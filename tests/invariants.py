@@ -19,13 +19,14 @@ SOLD = {"paid", "shipped"}
 
 
 def pieces(shop: Shop) -> dict[str, int]:
-    """Count the pieces of each SKU: on the shelf, reserved, sold."""
+    """Count the pieces of each SKU: on the shelf, reserved, sold and not put back."""
     from chalicelib.catalog.models import Stock
 
     counted = Counter({row.sku: int(row.available) for row in Stock.scan(consistent_read=True)})
     for order in shop.orders():
         if order.state in SOLD or order.reserved:
             counted.update({line.sku: line.quantity for line in order.lines})
+            counted.subtract(order.pieces_back)
     return dict(counted)
 
 

@@ -191,10 +191,9 @@ class Order(Table):
     @property
     def left_to_refund(self) -> int:
         """What can still go back of the payment: not what went back, is on its way, or was taken back."""
-        under_way = sum(
-            refund["amount"] for refund in self.open_refunds().values() if refund["capture"] == self.capture
-        )
-        return max(0, int(self.total - self.refunded - self.reversed) - under_way)
+        under_way = [refund for refund in self.open_refunds().values() if refund["capture"] == self.capture]
+        gone = self.refunded + self.reversed + sum(refund["amount"] for refund in under_way)
+        return max(0, int(self.total - gone))
 
     @property
     def pieces_back(self) -> Counter[str]:
