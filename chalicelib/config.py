@@ -47,6 +47,7 @@ class Shop:
     zones: tuple[ShippingZone, ...]
     reservation_seconds: int
     page_seconds: int
+    erase_after_days: int
 
     @cached_property
     def countries(self) -> dict[str, str]:
@@ -115,6 +116,7 @@ def read_shop(file: Path, currency: str) -> Shop:
             zones=zones,
             reservation_seconds=_whole_number(text, "reservation_minutes", least=1) * 60,
             page_seconds=_whole_number(text, "page_seconds", least=0),
+            erase_after_days=_whole_number(text, "erase_after_days", least=1),
         )
     except (tomllib.TOMLDecodeError, KeyError, ValueError, TypeError) as error:
         raise ConfigError(f"{file.name}: {type(error).__name__}: {error}") from error

@@ -131,13 +131,21 @@ def _words_for_paid(order: Order, email: str) -> Words:
             "good",
         )
     if order.state == states.SHIPPED:
-        return Words("Your parcel is on its way", "We have packed and sent your order.", None, "good")
+        return Words("Your parcel is on its way", _how_sent(order), None, "good")
     return Words(
         "Thank you, your order is paid",
         f"A confirmation goes to {email}.",
         "We pack it next.",
         "good",
     )
+
+
+def _how_sent(order: Order) -> str:
+    parcel = order.parcel or {}
+    if not parcel.get("carrier"):
+        return "We have packed and sent your order."
+    number = f" The number of your parcel is {parcel['tracking']}." if parcel["tracking"] else ""
+    return f"We have packed your order and handed it to {parcel['carrier']}.{number}"
 
 
 def _words_for_closed(order: Order) -> Words:
@@ -194,6 +202,7 @@ def order_view(order: Order) -> dict[str, Any]:
             "country_name": settings.shop.countries.get(order.customer["country"]),
         },
         "refunded": _refunded(order),
+        "follow": (order.parcel or {}).get("link", ""),
     }
 
 

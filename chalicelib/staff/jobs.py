@@ -25,7 +25,9 @@ from chalicelib.web import pages
 
 QUEUE = "staff-jobs"
 # Kind → the module and the function that do it; imported only there.
-KINDS: dict[str, tuple[str, str]] = {}
+KINDS: dict[str, tuple[str, str]] = {
+    "orders-csv": ("chalicelib.staff.orders_csv", "run"),
+}
 WEEK = 7 * 24 * 60 * 60
 LINK_SECONDS = 5 * 60
 MOST_PROBLEMS = 200

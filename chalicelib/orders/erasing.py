@@ -1,0 +1,37 @@
+"""Whose orders may be forgotten: those that nobody needs a name and an address for any more."""
+
+from datetime import datetime, timedelta
+
+from chalicelib import clock
+from chalicelib.config import settings
+from chalicelib.orders import states
+from chalicelib.orders.models import Order
+from chalicelib.orders.words import remove_words
+from chalicelib.storage import Transaction
+
+ENDED = {states.SHIPPED, states.CANCELLED, states.EXPIRED}
+
+
+def why_kept(order: Order) -> str | None:
+    """Say why an order's customer cannot be erased yet; None where they can."""
+    until = datetime.fromisoformat(order.placed_at) + timedelta(days=settings.shop.erase_after_days)
+    if clock.now() < until:
+        return f"It is kept until {until.astimezone(settings.timezone):%-d %B %Y}."
+    if order.state in (states.AWAITING, states.CAPTURING, states.PENDING):
+        return "Its payment is not through yet."
+    if order.state == states.PAID and order.refunded + order.reversed < order.total:
+        return "It is paid, and not shipped yet."
+    if order.emails_due:
+        return "A mail about it is still to be sent."
+    if order.open_refunds():
+        return "A refund of it is under way."
+    if order.open_issues:
+        return "Something about it is still to be looked at."
+    return None
+
+
+def erase(order: Order, by: str, transaction: Transaction) -> None:
+    """Take the customer out of an order, and the words it is found by out of their table."""
+    if order.placed:
+        remove_words(order.customer, order.placed, transaction)
+    order.erase(by)

@@ -1,0 +1,93 @@
+"""Erase a customer: first it is shown which of their orders lose name and address and which do not yet, and why."""
+
+from dataclasses import dataclass
+
+from chalice.app import Request, Response
+
+from chalicelib.config import settings
+from chalicelib.mail.addresses import BadAddress, bare
+from chalicelib.orders import lists, words
+from chalicelib.orders.erasing import why_kept
+from chalicelib.orders.models import Order
+from chalicelib.staff import audit, desk, handling
+from chalicelib.staff.models import Member
+from chalicelib.staff.routing import MERCHANT, routes
+from chalicelib.web.forms import read_form
+from chalicelib.web.requests import query
+
+MOST = 100  # orders at a time: one read, a hundred small transactions
+WRONG = "Please give the e-mail address that the orders were placed with."
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What erasing would do: the orders it is about, and those that stay as they are, each with why."""
+
+    erased: list[Order]
+    kept: list[tuple[Order, str]]
+    more: bool
+
+
+@routes.page("/staff/erase", may=MERCHANT)
+def ask(request: Request, member: Member) -> Response:
+    """Ask whose orders, then show what would be erased."""
+    email = (query(request, "email") or "").strip()
+    if email and not _is_address(email):
+        return _page(member, email, error=WRONG)
+    return _page(member, email, plan=plan_for(email) if email else None)
+
+
+@routes.action("/staff/erase", may=MERCHANT)
+def erase(request: Request, member: Member) -> Response:
+    """Erase what was shown: orders that came since, or are kept by now, stay."""
+    form = read_form(request)
+    email = form.text("email")
+    if not _is_address(email):
+        return _page(member, email, error=WRONG)
+    if form.text("sure") != "yes":
+        return _page(member, email, plan=plan_for(email), unsure=True)
+    witness = audit.witness(member, "erased a customer")
+    plan = plan_for(email)
+    done = sum(handling.erase(order.id, member.email, witness) for order in plan.erased)
+    orders = "1 order" if done == 1 else f"{done} orders"
+    more = " There are more: please look at them below." if plan.more else ""
+    return desk.go("/staff/erase", f"The customer was erased from {orders}.{more}")
+
+
+def plan_for(email: str) -> Plan:
+    """Tell what erasing the customer of an address would do: one Query, one BatchGetItem."""
+    hits = words.of_address(email, MOST)
+    orders = [
+        order
+        for order in lists.read_in_order(hits.placed)
+        if words.folded_address(order.customer.get("email") or "") == words.folded_address(email)
+    ]
+    reasons = [(order, why_kept(order)) for order in orders]
+    return Plan(
+        [order for order, why in reasons if why is None],
+        [(order, why) for order, why in reasons if why is not None],
+        hits.cut,
+    )
+
+
+def _is_address(email: str) -> bool:
+    try:
+        bare(email)
+    except BadAddress:
+        return False
+    return True
+
+
+def _page(
+    member: Member, email: str, *, plan: Plan | None = None, error: str = "", unsure: bool = False
+) -> Response:
+    return desk.show(
+        member,
+        "staff/erase.html",
+        400 if error or unsure else 200,
+        email=email,
+        error=error,
+        unsure=unsure,
+        plan=plan,
+        days=settings.shop.erase_after_days,
+    )

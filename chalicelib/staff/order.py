@@ -1,0 +1,198 @@
+"""One order's page: what was bought, by whom, what money moved, what happened; and what staff can do with it."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib import money
+from chalicelib.errors import BadInput
+from chalicelib.ledger.models import REFUND, REVERSAL, SALE
+from chalicelib.orders import states, told
+from chalicelib.orders.models import Order
+from chalicelib.orders.page import line_view
+from chalicelib.orders.routes import find_order
+from chalicelib.staff import accounts, audit, desk, handling, shipping
+from chalicelib.staff.models import Member
+from chalicelib.staff.orders import marks_of
+from chalicelib.staff.routing import MERCHANT, STAFF, routes
+from chalicelib.web.forms import Form, has_control_characters, read_form
+
+LONGEST_NOTE = 1000
+KINDS = {SALE: "Payment", REFUND: "Refund", REVERSAL: "Taken back"}
+_FORM_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
+
+@routes.page("/staff/orders/{order_id}", may=STAFF)
+def show(request: Request, member: Member, order_id: str) -> Response:
+    """Show an order."""
+    return page_of(member, find_order(order_id))
+
+
+# -- what staff do ----------------------------------------------------------------------------------------
+
+
+@routes.action("/staff/orders/{order_id}/ship", may=MERCHANT)
+def ship(request: Request, member: Member, order_id: str) -> Response:
+    """Mark an order as shipped."""
+    order = find_order(order_id)
+    posted = read_form(request).values
+    parcel, errors = shipping.read_parcel(posted)
+    if errors:
+        return page_of(member, order, 400, typed=posted, errors=errors)
+    handling.ship(order.id, parcel, member.email, audit.witness(member, "marked as shipped"))
+    return desk.go(_path(order), "Marked as shipped. The customer is written to.")
+
+
+@routes.action("/staff/orders/{order_id}/cancel", may=MERCHANT)
+def cancel(request: Request, member: Member, order_id: str) -> Response:
+    """Cancel an order that is not paid."""
+    order = handling.cancel(find_order(order_id).id, member.email, audit.witness(member, "cancelled"))
+    return desk.go(_path(order), "Cancelled. Its pieces are back on the shelf.")
+
+
+@routes.action("/staff/orders/{order_id}/mails", may=MERCHANT)
+def send_again(request: Request, member: Member, order_id: str) -> Response:
+    """Send a mail once more."""
+    order, form = find_order(order_id), read_form(request)
+    witness = audit.witness(member, "sent a mail again")
+    handling.send_again(order.id, form.text("entry"), member.email, _form_id(form), witness)
+    return desk.go(_path(order), "The mail is on its way once more.")
+
+
+@routes.action("/staff/orders/{order_id}/notes", may=MERCHANT)
+def add_note(request: Request, member: Member, order_id: str) -> Response:
+    """Leave a note that only staff read."""
+    order, form = find_order(order_id), read_form(request)
+    text = form.text("note").replace("\r\n", "\n")
+    wrong = _what_is_wrong_with_note(text)
+    if wrong:
+        return page_of(member, order, 400, typed=form.values, errors={"note": wrong})
+    handling.add_note(order.id, text, member.email, _form_id(form), audit.witness(member, "left a note"))
+    return desk.go(_path(order), "Your note is kept.")
+
+
+@routes.action("/staff/orders/{order_id}/issues/{number}", may=MERCHANT)
+def look_at(request: Request, member: Member, order_id: str, number: str) -> Response:
+    """Note that what was raised has been looked at; leads back to where the button was."""
+    order, form = find_order(order_id), read_form(request)
+    words = form.text("words")
+    if not re.fullmatch(r"[0-9]{1,4}", number, re.ASCII):
+        raise BadInput("There is no such thing to look at.")
+    if len(words) > LONGEST_NOTE or has_control_characters(words):
+        raise BadInput(f"Please say it in at most {LONGEST_NOTE} letters, without line breaks.")
+    handling.look_at(order.id, int(number), words, member.email, audit.witness(member, "looked at an issue"))
+    back = "/staff/attention" if form.text("back") == "attention" else _path(order)
+    return desk.go(back, f"Looked at: order {order.number}.")
+
+
+def _what_is_wrong_with_note(text: str) -> str | None:
+    if not text:
+        return "Please write something."
+    if len(text) > LONGEST_NOTE:
+        return f"Please shorten this to {LONGEST_NOTE} letters."
+    if has_control_characters(text.replace("\n", "").replace("\t", "")):
+        return "Please remove special characters."
+    return None
+
+
+def _form_id(form: Form) -> str:
+    form_id = form.text("form")
+    if not _FORM_ID.fullmatch(form_id):
+        raise BadInput("This page is not as we made it. Please load it again.")
+    return form_id
+
+
+def _path(order: Order) -> str:
+    return f"/staff/orders/{order.id}"
+
+
+# -- the page ---------------------------------------------------------------------------------------------
+
+
+def page_of(
+    member: Member,
+    order: Order,
+    status: int = 200,
+    *,
+    typed: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+    refund: Mapping[str, Any] | None = None,
+) -> Response:
+    """Make an order's page; `typed` and `errors` by field where a form comes back, `refund` for refund.html."""
+    words, tone = told.STATES[order.state]
+    may = member.role == accounts.MERCHANT
+    return desk.show(
+        member,
+        "staff/order.html",
+        status,
+        order=_order_view(order),
+        state=words,
+        tone=tone,
+        marks=marks_of(order),
+        issues=told.issues_of(order),
+        movements=[_movement_view(row) for row in order.movements or []],
+        sums=_sums(order),
+        history=told.history_of(order),
+        notes=told.notes_of(order),
+        mails=_mails(order),
+        may=may,
+        can_ship=may and order.state == states.PAID,
+        can_cancel=may and order.state == states.AWAITING,
+        carriers=shipping.CARRIERS,
+        longest={**shipping.LONGEST, "note": LONGEST_NOTE},
+        typed=typed or {},
+        errors=errors or {},
+        form=desk.form_id(),
+        refund=refund,
+    )
+
+
+def _order_view(order: Order) -> dict[str, Any]:
+    return {
+        "id": order.id,
+        "number": order.number,
+        "placed_at": order.placed_at,
+        "customer": order.customer,
+        "erased_at": order.erased_at,
+        "lines": [line_view(line) for line in order.lines],
+        "items": order.items,
+        "shipping": order.shipping,
+        "taxes": list(order.taxes.items()),
+        "total": order.total,
+        "currency": order.currency,
+        "parcel": order.parcel,
+        "gone_back": order.refunded + order.reversed,
+        "reserved": order.reserved,
+        "booked": bool(order.booked),
+        "paypal_order": order.paid_by or order.paypal_id,
+    }
+
+
+def _movement_view(row: Mapping[str, Any]) -> dict[str, Any]:
+    fee = row["fee"]
+    return {**row, "words": KINDS[row["kind"]], "net": None if fee is None else row["amount"] - fee}
+
+
+def _sums(order: Order) -> list[tuple[str, str]]:
+    """Add up what is kept, by currency: of a payment in another one nothing is left but what the ledger says."""
+    sums: dict[str, int] = {}
+    for row in order.movements or []:
+        sums[row["currency"]] = sums.get(row["currency"], 0) + row["amount"]
+    return [(currency, money.spoken(amount, currency)) for currency, amount in sums.items()]
+
+
+def _mails(order: Order) -> list[dict[str, Any]]:
+    entries = [*order.emails_sent, *(entry for entry in order.emails_due if entry not in order.emails_sent)]
+    return [
+        {
+            "entry": entry,
+            "name": told.mail_name(entry),
+            "sent_at": order.emails_sent.get(entry),
+            "due": entry in order.emails_due,
+            "late": entry in order.emails_due and order.mail_is_late,
+            "can": entry not in order.emails_due and handling.can_be_sent(order, entry),
+        }
+        for entry in entries
+    ]

@@ -1,0 +1,107 @@
+"""Orders as CSV, in the books' columns: what is ticked or filtered. Few are answered at once, many by a job."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+from chalice.app import Request, Response
+
+from chalicelib import clock
+from chalicelib.ledger.sheets import ORDERS, order_row
+from chalicelib.orders import lists
+from chalicelib.orders.lists import Selection
+from chalicelib.orders.models import Order
+from chalicelib.staff import desk, jobs
+from chalicelib.staff.models import Job, Member
+from chalicelib.staff.questions import Question, picked, read_question
+from chalicelib.staff.routing import STAFF, routes
+from chalicelib.storage import read_many
+from chalicelib.web import requests
+
+MOST_AT_ONCE = 500  # five reads, some 100 kB: far from API Gateway's 29 s and 10 MB
+KIND = "orders-csv"
+CSV = "text/csv; charset=utf-8"
+TELL_EVERY = 1000  # orders
+
+
+@routes.page("/staff/orders/csv", may=STAFF)
+def export(request: Request, member: Member) -> Response:
+    """Answer with the file, or lead to the page of the job that makes it."""
+    ticked = picked(request)
+    if ticked:
+        found = read_many({Order: ticked})[Order].values()
+        return _file(sorted(found, key=lambda order: str(order.placed_at), reverse=True))
+    question = read_question(request)
+    if question.errors:
+        return desk.go("/staff/orders", next(iter(question.errors.values())))
+    if question.text:
+        return _file(lists.find(question.text, question.selection).orders)
+    if lists.count_up_to(question.selection, MOST_AT_ONCE + 1) <= MOST_AT_ONCE:
+        return _file(order for step in lists.all_orders(question.selection) for order in step)
+    return _later(request, member, question)
+
+
+def _later(request: Request, member: Member, question: Question) -> Response:
+    """Have the file made: it changes nothing in the shop, so that finance may ask for it too."""
+    if request.method == "HEAD":
+        return _file(())
+    if requests.header(request, "sec-purpose"):  # a browser that guesses what will be clicked
+        return desk.go("/staff/orders")
+    asked = _arguments(question.selection)
+    job = jobs.start(member, KIND, asked, _job_id(member, asked))
+    return desk.go(f"/staff/jobs/{job.id}")
+
+
+def run(job: Job) -> None:
+    """Write the file of a job: a hundred orders at a time, streamed to S3. Run again, it writes the same."""
+    from chalicelib.ledger.files import Upload
+
+    selection, before = _selection_of(job.arguments)
+    total = lists.count_up_to(selection, 10**6)
+    done = 0
+    with Upload(f"exports/{job.id}/orders.csv", ORDERS, once=False) as upload:
+        for step in lists.all_orders(selection, before):
+            upload.add(map(order_row, step))
+            done += len(step)
+            if done % TELL_EVERY < len(step):
+                jobs.tell(job, progress=done, total=total, words="Writing the file.")
+        file = upload.finish()
+    jobs.finish(job, f"The file has {file.rows} orders.", file.key)
+
+
+def _arguments(selection: Selection) -> dict[str, str]:
+    days = {"first": selection.first, "last": selection.last}
+    asked = {name: day.isoformat() for name, day in days.items() if day}
+    # Orders that come while the file is made are not in it.
+    return {**asked, "state": selection.state or "", "before": f"{clock.now().isoformat()}~"}
+
+
+def _job_id(member: Member, asked: Mapping[str, str]) -> str:
+    """Make one job of a button that is pressed twice within a minute."""
+    same = {**asked, "before": asked["before"][: len("2026-11-22T10:00")], "by": member.email}
+    return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _selection_of(arguments: Mapping[str, str]) -> tuple[Selection, str]:
+    first, last = (
+        date.fromisoformat(arguments[day]) if day in arguments else None for day in ("first", "last")
+    )
+    return Selection(arguments["state"] or None, first, last), arguments["before"]
+
+
+def _file(orders: Iterable[Order]) -> Response:
+    text = io.StringIO(newline="")
+    text.write("\ufeff")  # without it, Excel takes the file for Latin-1
+    rows = csv.writer(text, lineterminator="\r\n")
+    rows.writerow(ORDERS.columns)
+    rows.writerows(map(order_row, orders))
+    day = clock.now().date().isoformat()
+    headers: dict[str, str | list[str]] = {
+        "Content-Type": CSV,
+        "Content-Disposition": f'attachment; filename="orders-{day}.csv"',
+        "Cache-Control": "private, no-store",
+    }
+    return Response(text.getvalue(), headers)

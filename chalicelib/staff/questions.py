@@ -1,0 +1,79 @@
+"""Which orders staff ask for: the filter above the list, and the boxes ticked in it. Both live in the address."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+from chalice.app import Request
+
+from chalicelib.errors import BadInput
+from chalicelib.orders.lists import Selection
+from chalicelib.orders.states import MOVES
+from chalicelib.web.requests import query
+
+MOST_LETTERS = 200
+MOST_PICKED = 100
+PICK = "pick-"
+_AFTER = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z#[0-9a-f]{32}", re.ASCII)
+_ORDER_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A filter as it was typed, what it means, and what is wrong with it, by field."""
+
+    typed: dict[str, str]
+    errors: dict[str, str]
+    selection: Selection
+    after: str | None
+
+    @property
+    def text(self) -> str:
+        """Tell what is searched for; empty for a plain list."""
+        return self.typed["q"]
+
+    @property
+    def address(self) -> dict[str, str | None]:
+        """Tell the parameters that ask the same again, from the beginning."""
+        return {name: value or None for name, value in self.typed.items()}
+
+
+def read_question(request: Request) -> Question:
+    """Read the filter of an address. Raises BadInput for what no form of ours sends."""
+    typed = {name: (query(request, name) or "").strip() for name in ("q", "state", "day", "until")}
+    after = query(request, "after")
+    if typed["state"] and typed["state"] not in MOVES:
+        raise BadInput("There is no such state of an order.")
+    if after is not None and not _AFTER.fullmatch(after):
+        raise BadInput("This next page does not exist. Please begin with the first.")
+    errors: dict[str, str] = {}
+    first, last = (_day(typed[name], name, errors) for name in ("day", "until"))
+    if first and last and last < first:
+        errors["until"] = "This is before the first day."
+    if last and not first and "day" not in errors:
+        errors["day"] = "Please say from which day."
+    if len(typed["q"]) > MOST_LETTERS:
+        errors["q"] = f"Please search for at most {MOST_LETTERS} letters."
+    selection = Selection(typed["state"] or None, first, last or first)
+    return Question(typed, errors, selection, after)
+
+
+def picked(request: Request) -> list[str]:
+    """List the IDs of the orders that were ticked. Raises BadInput for too many."""
+    names = [str(name) for name in request.query_params or {}]
+    found = [name.removeprefix(PICK) for name in names if name.startswith(PICK)]
+    if len(found) > MOST_PICKED:
+        raise BadInput(f"Please tick at most {MOST_PICKED} orders at a time.")
+    return [order_id for order_id in found if _ORDER_ID.fullmatch(order_id)]
+
+
+def _day(typed: str, name: str, errors: dict[str, str]) -> date | None:
+    if not typed:
+        return None
+    try:
+        if not re.fullmatch(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", typed, re.ASCII):
+            raise ValueError(typed)
+        return date.fromisoformat(typed)
+    except ValueError:
+        errors[name] = "Please give a day such as 2026-11-22."
+        return None

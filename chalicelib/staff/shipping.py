@@ -1,0 +1,146 @@
+"""Shipping: one order from its page, or several at once, each with carrier and number; each told how it went."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from chalice.app import Request, Response
+
+from chalicelib.errors import ShopError
+from chalicelib.orders.models import Order
+from chalicelib.orders.states import PAID
+from chalicelib.staff import audit, desk, handling
+from chalicelib.staff.handling import UNSHIPPABLE, Parcel
+from chalicelib.staff.models import Member
+from chalicelib.staff.questions import MOST_PICKED, picked
+from chalicelib.staff.routing import MERCHANT, routes
+from chalicelib.storage import read_many
+from chalicelib.web.forms import has_control_characters, read_form
+
+LONGEST = {"carrier": 40, "tracking": 60, "link": 500}
+CARRIERS = ("DHL", "Deutsche Post", "DPD", "GLS", "Hermes", "UPS", "FedEx", "Post", "Handed over in person")
+_TRACKING = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./_-]*", re.ASCII)
+_LINK = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]+)?([/?#][!-~]*)?", re.ASCII)
+_ROW = re.compile(r"(carrier|tracking|link)-([0-9a-f]{32})", re.ASCII)
+
+
+@routes.page("/staff/orders/ship", may=MERCHANT)
+def ask(request: Request, member: Member) -> Response:
+    """Ask for carrier and number of every ticked order."""
+    order_ids = picked(request)
+    if not order_ids:
+        return desk.go("/staff/orders", "Please tick the orders that you want to ship.")
+    return _page(member, _read(order_ids), {}, {})
+
+
+@routes.action("/staff/orders/ship", may=MERCHANT)
+def ship_several(request: Request, member: Member) -> Response:
+    """Mark orders as shipped, each by itself; show those again that could not be."""
+    posted = read_form(request, most_fields=len(LONGEST) * (MOST_PICKED + 1), most_bytes=256 * 1024).values
+    order_ids = list(dict.fromkeys(match[2] for name in posted if (match := _ROW.fullmatch(name))))
+    shipped, errors = [], {}
+    orders = _read(order_ids[:MOST_PICKED])
+    for order in orders:
+        parcel, wrong = read_parcel(posted, f"-{order.id}", posted.get("carrier", ""))
+        if not wrong:
+            wrong = _ship(order, parcel, member)
+        if wrong:
+            errors[order.id] = wrong
+        else:
+            shipped.append(order)
+    if not errors:
+        return desk.go("/staff/orders", _told(shipped))
+    return _page(member, [order for order in orders if order.id in errors], dict(posted), errors, shipped)
+
+
+def read_parcel(
+    posted: Mapping[str, str], ending: str = "", carrier: str = ""
+) -> tuple[Parcel, dict[str, str]]:
+    """Read a parcel's fields, whose names end so; `carrier` is taken where the parcel has none of its own."""
+    values = {name: posted.get(name + ending, "").strip() for name in LONGEST}
+    values["carrier"] = values["carrier"] or carrier.strip()
+    errors = {name: words for name in LONGEST if (words := _what_is_wrong(name, values[name]))}
+    return Parcel(**values), errors
+
+
+def _what_is_wrong(name: str, value: str) -> str | None:
+    if len(value) > LONGEST[name]:
+        return f"Please shorten this to {LONGEST[name]} characters."
+    if name == "carrier":
+        if not value:
+            return "Please say who carries it."
+        return "Please remove special characters." if has_control_characters(value) else None
+    if name == "tracking" and value and not _TRACKING.fullmatch(value):
+        return "Please give the number as it is on the label: letters, digits, blanks, dashes."
+    if name == "link" and value and not is_link(value):
+        return "Please give the whole address, such as https://carrier.example/track/123, or leave it out."
+    return None
+
+
+def is_link(value: str) -> bool:
+    """Tell an https address that may stand on a page and in a mail."""
+    try:
+        host = urlsplit(value).hostname or ""
+    except ValueError:
+        return False
+    return bool(_LINK.fullmatch(value)) and "." in host.strip(".")
+
+
+def _ship(order: Order, parcel: Parcel, member: Member) -> dict[str, str]:
+    """Ship one; what goes wrong is told beside its carrier, and never keeps the others from being shipped."""
+    try:
+        handling.ship(order.id, parcel, member.email, audit.witness(member, "marked as shipped"))
+    except ShopError as refusal:
+        return {"carrier": refusal.message}
+    return {}
+
+
+def _read(order_ids: list[str]) -> list[Order]:
+    found = read_many({Order: order_ids})[Order]
+    return [found[order_id] for order_id in order_ids if order_id in found]
+
+
+def _told(shipped: list[Order]) -> str:
+    if not shipped:
+        return "There was nothing to ship."
+    numbers = ", ".join(order.number for order in shipped)
+    return f"Marked as shipped, and the customer is written to: {numbers}."
+
+
+def _page(
+    member: Member,
+    orders: list[Order],
+    typed: dict[str, str],
+    errors: dict[str, dict[str, str]],
+    shipped: list[Order] | None = None,
+) -> Response:
+    rows = [_row(order, typed, errors.get(order.id, {})) for order in orders]
+    return desk.show(
+        member,
+        "staff/shipping.html",
+        400 if errors else 200,
+        rows=[row for row in rows if row["can"]],
+        others=[row for row in rows if not row["can"]],
+        carrier=typed.get("carrier", ""),
+        carriers=CARRIERS,
+        longest=LONGEST,
+        told=_told(shipped) if shipped else "",
+        wrong=bool(errors),
+    )
+
+
+def _row(order: Order, typed: Mapping[str, str], errors: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "id": order.id,
+        "number": order.number,
+        "name": order.customer.get("name", ""),
+        "town": order.customer.get("city", ""),
+        "pieces": sum(line.quantity for line in order.lines),
+        "can": order.state == PAID,
+        "why_not": UNSHIPPABLE.get(order.state, "This order is shipped already."),
+        "gone_back": order.refunded + order.reversed,
+        "currency": order.currency,
+        "typed": {name: typed.get(f"{name}-{order.id}", "") for name in LONGEST},
+        "errors": errors,
+    }
