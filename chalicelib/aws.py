@@ -46,7 +46,8 @@ def _make(service: Literal["s3", "sqs", "sesv2", "ssm"]) -> Any:
         signature_version="s3v4"
         if service == "s3"
         else None,  # links signed the old way hold in old regions only
-        s3={"addressing_style": "path"} if _elsewhere(service) else None,
+        # Else forms and links are signed for an address that S3 redirects from, which no form survives.
+        s3={"addressing_style": "path" if _elsewhere(service) else "virtual"},
     )
     return boto3.client(service, config=config)
 

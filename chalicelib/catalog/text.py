@@ -57,9 +57,13 @@ def _parser() -> "MarkdownIt":
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("zero", {"maxNesting": DEEPEST}).enable(RULES)
-    parser.validateLink = lambda address: _ADDRESS.match(address) is not None  # type: ignore[method-assign]  # its documented way
+    parser.validateLink = _may_lead  # type: ignore[method-assign]  # its documented way
     parser.core.ruler.push("ours", _make_ours)
     return parser
+
+
+def _may_lead(url: str) -> bool:
+    return _ADDRESS.match(url) is not None
 
 
 def _make_ours(state: "StateCore") -> None:

@@ -1,0 +1,86 @@
+"""Pictures on their way into the shop: sent by browsers straight to the media bucket, made ready, and put where shoppers see them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from chalicelib import clock
+from chalicelib.aws import client
+from chalicelib.catalog.photos import CONTENT_TYPE, make_ready
+from chalicelib.catalog.pictures import FOREVER, NoPicture
+from chalicelib.config import settings
+
+LARGEST = 8 * 1024 * 1024
+SECONDS = 60 * 60  # that a form to send a picture with may lie open
+# Nobody but the shop reads an upload. What it is, its content tells; it is never sent out under a type that somebody chose.
+UPLOAD_TYPE = "application/octet-stream"
+UPLOAD = re.compile(r"uploads/[0-9a-f]{32}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A form to send one picture with: the bucket's address, and the fields that come before the file."""
+
+    key: str
+    address: str
+    fields: Mapping[str, str]
+
+
+def new_upload() -> str:
+    """Make the key of a picture to come."""
+    return f"uploads/{clock.new_id()}"
+
+
+def sign_upload(key: str, come_back: str | None = None) -> Upload:
+    """Sign a form that S3 takes a picture by: this key, this type, these sizes.
+
+    S3 sends the browser to `come_back`, an absolute address, with the key in it; without one it answers 201.
+    """
+    then = {"success_action_redirect": come_back} if come_back else {"success_action_status": "201"}
+    fields = {"Content-Type": UPLOAD_TYPE, **then}
+    conditions = [{name: value} for name, value in fields.items()]
+    signed = client("s3").generate_presigned_post(
+        Bucket=settings.media_bucket,
+        Key=key,
+        Fields=dict(fields),
+        Conditions=[*conditions, ["content-length-range", 1, LARGEST]],
+        ExpiresIn=SECONDS,
+    )
+    return Upload(key, signed["url"], signed["fields"])
+
+
+def take_in(key: str) -> str:
+    """Make an upload ready and put it where shoppers see it; return the picture's key. Raises NoPicture."""
+    photo = make_ready(_read(key))
+    for name, file in photo.files.items():
+        client("s3").put_object(
+            Bucket=settings.media_bucket,
+            Key=name,
+            Body=file,
+            ContentType=CONTENT_TYPE,
+            CacheControl=FOREVER,
+        )
+    return photo.key
+
+
+def throw_away(key: str) -> None:
+    """Delete an upload; one that is gone is fine."""
+    client("s3").delete_object(Bucket=settings.media_bucket, Key=key)
+
+
+def _read(key: str) -> bytes:
+    try:
+        answer = client("s3").get_object(Bucket=settings.media_bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchKey":
+            raise NoPicture(
+                "This picture did not arrive, or was sent too long ago. Please send it again."
+            ) from error
+        raise
+    with answer["Body"] as stream:
+        body = stream.read(LARGEST + 1)
+    if len(body) > LARGEST:
+        raise NoPicture(f"This picture is larger than {LARGEST // 1024 // 1024} MB.")
+    return body
