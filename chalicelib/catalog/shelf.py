@@ -1,0 +1,254 @@
+"""What staff see of the catalog: every product, hidden ones too, with prices and pieces as of now. No Scan."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.catalog import search
+from chalicelib.catalog.models import SHELVES, SLUG, Listing, Product, Stock
+from chalicelib.catalog.places import HIDDEN, STAFFS, place_in
+from chalicelib.catalog.service import EVERYTHING, SORTS, label_of, read_token, token
+from chalicelib.errors import BadInput
+from chalicelib.storage import read_many
+
+PAGE = 25
+MOST_LOOKED = 1000  # rows of a list, where they are filtered here: one Query
+MOST_COUNTED = 500  # SKUs of a list whose pieces are looked up for one page: five batches
+MOST_KNOWN = 300  # where fewer SKUs than this run low, all of them are read: three batches
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What staff want to see. `category` is a key; `most_left`: some variant has at most so many pieces."""
+
+    words: str = ""
+    category: str | None = None
+    hidden: bool | None = None
+    most_left: int | None = None
+    sort: str = "name"
+
+    @property
+    def list_name(self) -> str:
+        """Name the list, so that a page's token is good for this one alone."""
+        return f"{self.words}#{self.category}#{self.hidden}#{self.most_left}#{self.sort}"
+
+    @property
+    def downwards(self) -> bool:
+        """Tell whether the list runs from its last position to its first."""
+        return self.sort == "newest"
+
+    def is_behind(self, place: str, start: str) -> bool:
+        """Tell whether a place comes after another in this order."""
+        return place < start if self.downwards else place > start
+
+    def has(self, product: Product) -> bool:
+        """Tell whether a product is of the category and as visible as asked."""
+        return self.category in (None, product.category) and self.hidden in (None, product.hidden)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A variant on the shelf; prices in minor units."""
+
+    sku: str
+    label: str
+    price: int
+    sale_price: int | None
+    available: int
+
+
+@dataclass(frozen=True)
+class Goods:
+    """A product with its variants, as it is stored now."""
+
+    slug: str
+    name: str
+    category: str
+    hidden: bool
+    picture: str | None
+    pieces: tuple[Piece, ...]
+
+    @property
+    def least(self) -> int:
+        """Tell how many are left of the variant that runs out first."""
+        return min((piece.available for piece in self.pieces), default=0)
+
+
+@dataclass(frozen=True)
+class ShelfPage:
+    """A page of products; `next_after` leads on; `note` says what was not looked at."""
+
+    goods: list[Goods]
+    next_after: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Low:
+    """A variant of a visible product of which few are left."""
+
+    sku: str
+    slug: str
+    name: str
+    label: str
+    available: int
+
+
+# -- a page -----------------------------------------------------------------------------------------------
+
+
+def shelf_page(asked: Asked, after: str | None = None) -> ShelfPage:
+    """Read a page of products. Raises BadInput for an unknown order, or a token of another list."""
+    if asked.sort not in SORTS:
+        raise BadInput("Products can be sorted by name, price or newest.")
+    start = None if after is None else read_token(after, asked.list_name)
+    if asked.words:
+        products, note = _by_words(asked)
+        return _of_known(asked, products, start, note)
+    if asked.most_left is not None:
+        low, all_of_them = _run_low(asked.most_left, MOST_KNOWN)
+        if all_of_them:
+            slugs = sorted({str(stock.slug) for stock in low})
+            return _of_known(asked, read_many({Product: slugs})[Product].values(), start, None)
+    return _of_list(asked, start)
+
+
+def goods_of(slugs: Sequence[str]) -> dict[str, Goods]:
+    """Read products as they are now: slug → goods. Those that are not there are missing."""
+    products = read_many({Product: [slug for slug in slugs if SLUG.fullmatch(slug)]})[Product]
+    found = {goods.slug: goods for goods in _goods(products.values())}
+    return {slug: found[slug] for slug in slugs if slug in found}
+
+
+def _by_words(asked: Asked) -> tuple[list[Product], str | None]:
+    """Find the products with all words, and say in words what was not looked at."""
+    words = list(dict.fromkeys(search.words(asked.words)))
+    refusal = search.refusal_of(words)
+    if refusal is not None:
+        return [], refusal
+    products: list[Product] = []
+    note = None
+    for hidden in (False, True) if asked.hidden is None else (asked.hidden,):
+        hits, best = search.find(words, hidden=hidden)
+        products += best
+        if hits > search.MOST_CHECKED:
+            note = f"Of {hits:,} products only the best {search.MOST_CHECKED} were looked at; another word helps."
+    return products, note
+
+
+def _of_known(asked: Asked, products: Iterable[Product], start: str | None, note: str | None) -> ShelfPage:
+    """Make a page of products that were found some other way than by their list."""
+    fitting = ((place_in(product, asked.sort), product) for product in products if asked.has(product))
+    ranked = sorted(fitting, key=lambda pair: pair[0], reverse=asked.downwards)
+    behind = [(place, product) for place, product in ranked if start is None or asked.is_behind(place, start)]
+    if asked.most_left is None:
+        behind = behind[: PAGE + 1]
+    goods = _goods([product for _, product in behind])
+    low = [each for each in goods if asked.most_left is None or each.least <= asked.most_left]
+    shown = low[:PAGE]
+    places = {product.slug: place for place, product in behind}
+    beyond = token(asked.list_name, places[shown[-1].slug]) if len(low) > PAGE else None
+    return ShelfPage(shown, beyond, note)
+
+
+def _of_list(asked: Asked, start: str | None) -> ShelfPage:
+    """Read on in a list. Where its rows must be filtered here, look at so many of them and say so."""
+    group, filtered = _group(asked)
+    limit = MOST_LOOKED if filtered else PAGE + 1
+    rows = _rows(f"{group}#{asked.sort}", start, limit, asked.downwards)
+    looked = _countable(rows) if asked.most_left is not None else rows
+    ended = len(looked) == len(rows) < limit
+    fitting = _fitting(asked, looked)
+    shown = fitting[:PAGE]
+    full = len(fitting) > PAGE
+    last = shown[-1] if full else None if ended else looked[-1]
+    note = None
+    if last is not None and not full:
+        note = f"{len(looked):,} products were looked at for this page; the next page looks further."
+    goods = list(goods_of([row.slug for row in shown]).values())
+    return ShelfPage(goods, None if last is None else token(asked.list_name, last.position), note)
+
+
+def _group(asked: Asked) -> tuple[str, bool]:
+    """Name the list that is nearest to what is asked, and tell whether its rows must be filtered."""
+    if asked.hidden:
+        return HIDDEN, asked.category is not None or asked.most_left is not None
+    shelf = asked.category or EVERYTHING
+    return (STAFFS + shelf if asked.hidden is None else shelf), asked.most_left is not None
+
+
+def _rows(listed: str, start: str | None, limit: int, downwards: bool) -> list[Listing]:
+    beyond = None
+    if start is not None:
+        beyond = Listing.position < start if downwards else Listing.position > start
+    upwards = not downwards
+    return list(Listing.query(listed, beyond, limit=limit, scan_index_forward=upwards, consistent_read=True))
+
+
+def _countable(rows: list[Listing]) -> list[Listing]:
+    """Keep as many rows as have no more SKUs than are counted for one page."""
+    kept = 0
+    skus = 0
+    while kept < len(rows) and (skus := skus + len(rows[kept].skus)) <= MOST_COUNTED:
+        kept += 1
+    return rows[:kept]
+
+
+def _fitting(asked: Asked, rows: list[Listing]) -> list[Listing]:
+    # The shoppers' lists name no category: they are of one.
+    rows = [row for row in rows if asked.category is None or row.category in (None, asked.category)]
+    if asked.most_left is None:
+        return rows
+    stocks = read_many({Stock: [sku for row in rows for sku in row.skus]}, consistent=False)[Stock]
+    low = {sku for sku, stock in stocks.items() if stock.available <= asked.most_left}
+    return [row for row in rows if low.intersection(row.skus)]
+
+
+def _goods(products: Iterable[Product]) -> list[Goods]:
+    products = list(products)
+    skus = [variant["sku"] for product in products for variant in product.variants]
+    stocks = read_many({Stock: skus})[Stock]
+    return [_good(product, stocks) for product in products]
+
+
+def _good(product: Product, stocks: Mapping[str, Stock]) -> Goods:
+    rows = ((variant, stocks.get(variant["sku"])) for variant in product.variants)
+    pieces = (_piece(variant, stock) for variant, stock in rows if stock is not None)
+    picture = product.pictures[0]["key"] if product.pictures else None
+    return Goods(product.slug, product.name, product.category, product.hidden, picture, tuple(pieces))
+
+
+def _piece(variant: Mapping[str, Any], stock: Stock) -> Piece:
+    return Piece(
+        sku=stock.sku,
+        label=label_of(variant["options"]),
+        price=int(stock.price or 0),
+        sale_price=None if stock.sale_price is None else int(stock.sale_price),
+        available=int(stock.available),
+    )
+
+
+# -- what runs low ----------------------------------------------------------------------------------------
+
+
+def low_stock(threshold: int, limit: int = 50) -> tuple[list[Low], bool]:
+    """List visible products' variants with at most so many pieces, fewest first, and tell whether there are more."""
+    stocks, all_of_them = _run_low(threshold, limit * 2)
+    lowest = sorted(stocks, key=lambda stock: (stock.available, stock.sku))[: limit * 2]
+    products = read_many({Product: [stock.slug for stock in lowest]}, consistent=False)[Product]
+    found = []
+    for stock in lowest:
+        product = products.get(stock.slug)
+        variant = product.variant(stock.sku) if product is not None else None
+        if product is not None and variant is not None and not product.hidden:
+            label = label_of(variant["options"])
+            found.append(Low(stock.sku, product.slug, product.name, label, int(stock.available)))
+    return found[:limit], len(found) > limit or not all_of_them
+
+
+def _run_low(threshold: int, most: int) -> tuple[list[Stock], bool]:
+    """Ask the index for SKUs with at most so many pieces, and tell whether these are all: a Query a shard."""
+    found: list[Stock] = []
+    for shard in range(SHELVES):
+        found += Stock.by_pieces.query(str(shard), Stock.available <= threshold, limit=most + 1)
+    return found, len(found) <= most
