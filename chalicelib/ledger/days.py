@@ -111,6 +111,10 @@ class Tally:
             sold.append(Sold(sku, currency, name, pieces, amount))
         return sorted(sold, key=lambda one: (-one.pieces, -one.amount, one.name))[:most]
 
+    def pieces_of(self, one: "Sold") -> int:
+        """Tell how many pieces of something were sold."""
+        return int(self.sold.get(f"{one.sku} {one.currency}", ["", 0, 0])[1])
+
     def _add_sums(self, key: str, sums: list[int]) -> None:
         known = self.sums.get(key, [0] * 6)
         self.sums[key] = [one + other for one, other in zip(known, sums, strict=True)]

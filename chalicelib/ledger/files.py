@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 PART_BYTES = 5 * 1024 * 1024  # S3 takes no smaller part, but for the last
 CHUNK_BYTES = 64 * 1024
+BOM = "\ufeff"  # without it, Excel takes the file for Latin-1
 CSV = "text/csv; charset=utf-8"
 JSON = "application/json"
+ZIP = "application/zip"
 # What S3 says to the second of two writers, and to one whose first answer was lost and who asked again.
 SOMEBODY_WAS_FIRST = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchUpload"}
 
@@ -40,21 +42,18 @@ class File:
     sha256: str
 
 
-class Upload:
-    """Write a sheet to S3; with `once`, never over a file that is there. Nothing is visible before `finish`."""
+class Parts:
+    """Write bytes to S3 in parts; with `once`, never over a file that is there. Nothing is visible before `finish`."""
 
-    def __init__(self, key: str, sheet: Sheet, *, once: bool) -> None:
+    def __init__(self, key: str, content_type: str, *, once: bool) -> None:
         self._key = key
+        self._content_type = content_type
         self._once = once
-        self._rows = self._size = 0
+        self.size = 0
         self._digest = hashlib.sha256()
-        self._text = io.StringIO(newline="")
-        self._csv = csv.writer(self._text, lineterminator="\r\n")
         self._pending = bytearray()
         self._upload_id: str | None = None
         self._parts: list[CompletedPartTypeDef] = []
-        self._text.write("\ufeff")  # without it, Excel takes the file for Latin-1
-        self._csv.writerow(sheet.columns)
 
     def __enter__(self) -> Self:
         return self
@@ -69,39 +68,33 @@ class Upload:
                 Bucket=settings.books_bucket, Key=self._key, UploadId=self._upload_id
             )
 
-    def add(self, rows: Iterable[Row]) -> None:
-        """Add rows of cells."""
-        for row in rows:
-            self._csv.writerow(row)
-            self._rows += 1
-        self._encode()
+    @property
+    def sha256(self) -> str:
+        """Digest what was written."""
+        return self._digest.hexdigest()
+
+    def write(self, piece: bytes) -> int:
+        """Add bytes; return how many."""
+        self._digest.update(piece)
+        self.size += len(piece)
+        self._pending += piece
         if len(self._pending) >= PART_BYTES:
             self._send_part()
+        return len(piece)
 
-    def finish(self) -> File:
+    def flush(self) -> None:
+        """Do nothing: parts are sent when they are large enough. Whoever writes into a file asks for this."""
+
+    def finish(self) -> None:
         """Make the file visible. Raises BooksError where one with other contents is there by now."""
-        self._encode()
-        file = File(self._key, self._rows, self._size, self._digest.hexdigest())
         upload_id = self._upload_id
         if upload_id is None:
-            write(self._key, bytes(self._pending), CSV, once=self._once)
-        else:
-            self._send_part()
-            _write(
-                self._key,
-                file.sha256,
-                lambda condition: self._complete(upload_id, condition),
-                once=self._once,
-            )
-        return file
-
-    def _encode(self) -> None:
-        piece = self._text.getvalue().encode()
-        self._text.seek(0)
-        self._text.truncate()
-        self._digest.update(piece)
-        self._size += len(piece)
-        self._pending += piece
+            write(self._key, bytes(self._pending), self._content_type, once=self._once)
+            return
+        self._send_part()
+        _write(
+            self._key, self.sha256, lambda condition: self._complete(upload_id, condition), once=self._once
+        )
 
     def _send_part(self) -> None:
         if not self._pending:
@@ -109,7 +102,10 @@ class Upload:
         s3, number = aws.client("s3"), len(self._parts) + 1
         if self._upload_id is None:
             self._upload_id = s3.create_multipart_upload(
-                Bucket=settings.books_bucket, Key=self._key, ContentType=CSV, ChecksumAlgorithm="CRC32"
+                Bucket=settings.books_bucket,
+                Key=self._key,
+                ContentType=self._content_type,
+                ChecksumAlgorithm="CRC32",
             )["UploadId"]
         part = s3.upload_part(
             Bucket=settings.books_bucket,
@@ -133,6 +129,43 @@ class Upload:
             **condition,
         )
         self._upload_id = None
+
+
+class Upload:
+    """Write a sheet to S3; with `once`, never over a file that is there. Nothing is visible before `finish`."""
+
+    def __init__(self, key: str, sheet: Sheet, *, once: bool) -> None:
+        self._key = key
+        self._rows = 0
+        self._parts = Parts(key, CSV, once=once)
+        self._text = io.StringIO(newline="")
+        self._csv = csv.writer(self._text, lineterminator="\r\n")
+        self._text.write(BOM)
+        self._csv.writerow(sheet.columns)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._parts.__exit__(*error)
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Add rows of cells."""
+        for row in rows:
+            self._csv.writerow(row)
+            self._rows += 1
+        self._encode()
+
+    def finish(self) -> File:
+        """Make the file visible. Raises BooksError where one with other contents is there by now."""
+        self._encode()
+        self._parts.finish()
+        return File(self._key, self._rows, self._parts.size, self._parts.sha256)
+
+    def _encode(self) -> None:
+        self._parts.write(self._text.getvalue().encode())
+        self._text.seek(0)
+        self._text.truncate()
 
 
 class Comparison:

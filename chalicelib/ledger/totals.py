@@ -42,6 +42,11 @@ class Totals:
                 amounts = (_minor(told[name], currency) for name in ("amount", "fee", "net"))
                 self.add_sums(kind, currency, [told["count"], *amounts, told["without_fee"]])
 
+    def merge(self, other: "Totals") -> None:
+        """Add what was summed up elsewhere."""
+        for (kind, currency), sums in other._sums.items():
+            self.add_sums(kind, currency, sums)
+
     def as_json(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Return kind → currency → sums; fee and net leave out the `without_fee` rows whose fee is not known."""
         totals: dict[str, dict[str, dict[str, Any]]] = {}

@@ -1,0 +1,158 @@
+"""The books of a month: what its manifests vouch for, and all its sheets as one file."""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+from typing import IO, Any
+
+from chalicelib import aws
+from chalicelib.config import settings
+from chalicelib.ledger import files
+from chalicelib.ledger.books import MANIFEST, SHEETS, BooksError, key_of
+from chalicelib.ledger.sheets import Sheet
+from chalicelib.ledger.totals import Totals
+
+AT_ONCE = 6  # manifests read side by side
+LARGE = 1 << 30  # then a file in a ZIP needs the newer format
+
+
+@dataclass(frozen=True)
+class Booked:
+    """A day's final books: the rows of each sheet, its totals, and what is wrong, "" where nothing is."""
+
+    day: date
+    manifest: dict[str, Any]
+    problem: str = ""
+    totals: Totals = field(default_factory=Totals)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Count the rows of each sheet."""
+        return {name: int(file["rows"]) for name, file in self.manifest.get("files", {}).items()}
+
+
+@dataclass(frozen=True)
+class Month:
+    """The final books of a month's days, oldest first; `mark` changes with any of its files."""
+
+    days: tuple[Booked, ...]
+    mark: str
+
+    @property
+    def totals(self) -> Totals:
+        """Sum up its manifests."""
+        totals = Totals()
+        for booked in self.days:
+            totals.merge(booked.totals)
+        return totals
+
+    def rows(self, sheet: str) -> int:
+        """Count the rows of a sheet over the month."""
+        return sum(booked.rows.get(sheet, 0) for booked in self.days)
+
+
+def read_month(month: date) -> Month:
+    """Find a month's final books: one listing, then each manifest."""
+    keys = dict(_keys_of(month))
+    found = sorted((date.fromisoformat(name[1]), key) for key in keys if (name := MANIFEST.search(key)))
+    with ThreadPoolExecutor(AT_ONCE) as readers:
+        manifests = list(readers.map(lambda one: _read_manifest(one[1]), found))
+    booked = (_booked(day, manifest, keys) for (day, _), manifest in zip(found, manifests, strict=True))
+    return Month(tuple(booked), hashlib.sha256(repr(sorted(keys.items())).encode()).hexdigest()[:12])
+
+
+def pack(month: Month, name: str, key: str, tell: Callable[[int], None]) -> None:
+    """Write a month as one ZIP: each sheet's rows of all days under one header, and the manifests.
+
+    Streams: memory stays flat. `name` is such as 2026-11; `tell` hears how many files were read. Raises BooksError
+    where a day's file is not what its manifest vouches for.
+    """
+    read = 0
+    with files.Parts(key, files.ZIP, once=False) as parts, zipfile.ZipFile(_stream(parts), "w") as archive:
+        for sheet in SHEETS:
+            with _entry(archive, month, f"{sheet.name}-{name}.csv", sheet.name) as target:
+                target.write(_header(sheet))
+                for booked in month.days:
+                    _copy(booked, sheet, target)
+                    read += 1
+                    tell(read)
+        for booked in month.days:
+            with _entry(archive, month, f"manifests/manifest-{booked.day}.json") as target:
+                target.write(_content(key_of("manifest", booked.day)))
+        archive.close()
+        parts.finish()
+
+
+def _keys_of(month: date) -> Iterator[tuple[str, str]]:
+    pages = aws.client("s3").get_paginator("list_objects_v2")
+    for page in pages.paginate(Bucket=settings.books_bucket, Prefix=f"books/{month:%Y/%m}/"):
+        for item in page.get("Contents", []):
+            yield item["Key"], item["ETag"]
+
+
+def _read_manifest(key: str) -> dict[str, Any] | None:
+    try:
+        content = json.loads(_content(key))
+        return content if content["files"].keys() >= {sheet.name for sheet in SHEETS} else None
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return None  # the page says so
+
+
+def _booked(day: date, manifest: dict[str, Any] | None, keys: dict[str, str]) -> Booked:
+    if manifest is None:
+        return Booked(day, {}, "The manifest cannot be read.")
+    booked = Booked(day, manifest)
+    booked.totals.add_json(manifest["totals"])
+    missing = [sheet.name for sheet in SHEETS if key_of(sheet.name, day) not in keys]
+    if missing:
+        return Booked(day, manifest, f"Missing: {', '.join(missing)}.", booked.totals)
+    return booked
+
+
+def _content(key: str) -> bytes:
+    stored = files.open_file(key)
+    if stored is None:
+        raise BooksError(f"{key} is missing.")
+    return stored.read()
+
+
+def _entry(archive: zipfile.ZipFile, month: Month, name: str, sheet: str = "") -> IO[bytes]:
+    last = month.days[-1].day
+    # A time that does not change: packing the same books again makes the same bytes.
+    info = zipfile.ZipInfo(name, (last.year, last.month, last.day, 0, 0, 0))
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.external_attr = 0o644 << 16
+    size = sum(int(booked.manifest["files"][sheet]["bytes"]) for booked in month.days) if sheet else 0
+    return archive.open(info, "w", force_zip64=size > LARGE)
+
+
+def _header(sheet: Sheet) -> bytes:
+    return (files.BOM + ",".join(sheet.columns) + "\r\n").encode()
+
+
+def _copy(booked: Booked, sheet: Sheet, target: IO[bytes]) -> None:
+    """Copy a day's rows behind those of the day before; the file is checked while it is read."""
+    key, header = key_of(sheet.name, booked.day), _header(sheet)
+    stored = files.open_file(key)
+    if stored is None:
+        raise BooksError(f"{key} is missing.")
+    digest = hashlib.sha256()
+    with stored:
+        begin = stored.read(len(header))
+        digest.update(begin)
+        if begin != header:
+            raise BooksError(f"{key} has other columns than expected.")
+        for piece in stored.iter_chunks(files.CHUNK_BYTES):
+            digest.update(piece)
+            target.write(piece)
+    if digest.hexdigest() != booked.manifest["files"][sheet.name]["sha256"]:
+        raise BooksError(f"{key} is not the file that the day's manifest vouches for.")
+
+
+def _stream(parts: files.Parts) -> IO[bytes]:
+    # zipfile writes into anything that has write and flush, and asks for no more where it cannot seek.
+    return parts  # type: ignore[return-value]
