@@ -1,5 +1,6 @@
 """Changing categories: made, renamed, ordered, removed. Every change is one transaction over all that was read."""
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from chalicelib.catalog.editing import (
     LONGEST_NAME,
     SLUG_RULE,
     Problem,
+    Stale,
     long_text_problems,
     text_problems,
 )
@@ -82,19 +84,19 @@ def create_category(slug: str, name: str, text: str, witness: Witness = unseen) 
     return made
 
 
-def change_category(shown: Category, wanted: Category, witness: Witness = unseen) -> None:
-    """Give a category another name, text or address; its address until now leads to it from then on.
+def change_category(wanted: Category, mark: str, witness: Witness = unseen) -> None:
+    """Give the category of a key another name, text or address; its address until now leads to it from then on.
 
-    `shown` is what the member saw. Raises NotFound where the category is gone, Conflict where somebody else has
-    changed it meanwhile, BadInput for what is wrong.
+    `mark` is `mark_of` what the member saw. Raises NotFound where the category is gone, Stale where somebody else
+    has changed it meanwhile, BadInput for what is wrong.
     """
 
     def edit(known: Categories) -> Categories:
-        now = by_key(shown.key, known)
+        now = by_key(wanted.key, known)
         if _said(now) == _said(wanted):
             return known
-        if _said(now) != _said(shown):
-            raise Conflict("Somebody else has changed this category meanwhile.")
+        if mark_of(now) != mark:
+            raise Stale("Somebody else has changed this category meanwhile.")
         _refuse(problems_among(wanted, known))
         former = (*now.former, now.slug) if wanted.slug != now.slug else now.former
         renamed = replace(wanted, key=now.key, former=tuple(slug for slug in former if slug != wanted.slug))
@@ -198,6 +200,11 @@ def _leave(slug: str, known: Categories) -> Categories:
     return tuple(
         replace(category, former=tuple(old for old in category.former if old != slug)) for category in known
     )
+
+
+def mark_of(category: Category) -> str:
+    """Make a mark by which another name, address or text is noticed."""
+    return hashlib.sha256("\n".join(_said(category)).encode()).hexdigest()[:16]
 
 
 def _said(category: Category) -> tuple[str, str, str]:

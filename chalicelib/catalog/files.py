@@ -17,7 +17,7 @@ PRODUCT_COLUMNS = ("name", "text", "category", "tax_rate", "added", "hidden", "p
 CATEGORY_NAME = "category_name"
 CATEGORY_NAMES = "names"  # instead of "categories": a table's rows tell neither their texts nor their order
 VARIANT_COLUMNS = ("sku", "options", "price", "sale_price", "stock")
-COLUMNS = ("slug", *PRODUCT_COLUMNS, CATEGORY_NAME, *VARIANT_COLUMNS)
+COLUMNS = ("slug", *PRODUCT_COLUMNS[:3], CATEGORY_NAME, *PRODUCT_COLUMNS[3:], *VARIANT_COLUMNS)
 REQUIRED_COLUMNS = ("slug", "name", "category", "sku", "price", "stock")
 DELIMITERS = ",;\t"
 

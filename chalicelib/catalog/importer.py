@@ -6,6 +6,7 @@ What the files look like is told in docs/catalog-files.md.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TypeGuard
 
@@ -62,7 +63,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class _Checked:
+class Checked:
     """A file's content, all of it right; its products name categories by slugs, of today or former ones."""
 
     categories: list[Category]
@@ -70,45 +71,52 @@ class _Checked:
     products: list[ProductDraft]
     pictures: dict[str, Path]  # by key
 
+    @property
+    def steps(self) -> int:
+        """Count the steps of loading it."""
+        return len(self.pictures) + len(self.products)
+
 
 def load_catalog(file: Path, progress: Progress | None = None) -> Report:
     """Load a .json or .csv file into the shop; `progress` is told the steps done and their number.
 
     Stock counts only for SKUs that are new. Loading a file again changes nothing. Raises BadCatalog.
     """
-    return _load(_check(lambda faults: read_file(file, faults), file.parent), progress, unseen)
-
-
-def load_csv(data: bytes, progress: Progress | None = None, witness: Witness = unseen) -> Report:
-    """Load a CSV file's bytes, as `load_catalog` does a file; its pictures are in the media bucket already."""
-    return _load(_check(lambda faults: read_csv(data, faults), None), progress, witness)
-
-
-def _load(checked: _Checked, progress: Progress | None, witness: Witness) -> Report:
+    checked = _check(lambda faults: read_file(file, faults), file.parent)
     tell = progress or (lambda _done, _all: None)
-    steps = len(checked.pictures) + len(checked.products)
-    for done, (key, picture) in enumerate(checked.pictures.items()):
-        tell(done, steps)
-        upload_picture(picture, key)
-    known = _save_categories(checked, witness)
+    tell(0, checked.steps)
     outcomes = []
-    for done, draft in enumerate(checked.products, len(checked.pictures)):
-        tell(done, steps)
+    for done, outcome in enumerate(load(checked), 1):
+        outcomes.append(outcome)
+        tell(done, checked.steps)
+    return Report(*(outcomes.count(kind) for kind in Saved))
+
+
+def check_csv(data: bytes) -> Checked:
+    """Check a CSV file's bytes; the pictures that it names are in the media bucket already. Raises BadCatalog."""
+    return _check(lambda faults: read_csv(data, faults), None)
+
+
+def load(checked: Checked, witness: Witness = unseen, start: int = 0) -> Iterator[Saved | None]:
+    """Load a file step by step, from the step that a run before came to; tell what each did to a product."""
+    for key, picture in islice(checked.pictures.items(), start, None):
+        upload_picture(picture, key)
+        yield None
+    known = _save_categories(checked, witness)
+    for draft in checked.products[max(0, start - len(checked.pictures)) :]:
         category = service.find_category(draft.category, known)
         keyed = replace(draft, category=category.key) if category is not None else draft
-        outcomes.append(editing.save_product(keyed, witness))
-    tell(steps, steps)
-    return Report(*(outcomes.count(kind) for kind in (Saved.ADDED, Saved.CHANGED, Saved.SAME)))
+        yield editing.save_product(keyed, witness)
 
 
-def _save_categories(checked: _Checked, witness: Witness) -> tuple[Category, ...]:
+def _save_categories(checked: Checked, witness: Witness) -> tuple[Category, ...]:
     if checked.names_alone:
         names = {category.slug: category.name for category in checked.categories}
         return categories.name_categories(names, witness)
     return categories.save_categories(checked.categories, witness)
 
 
-def _check(read: Callable[[list[Fault]], Node], folder: Path | None) -> _Checked:
+def _check(read: Callable[[list[Fault]], Node], folder: Path | None) -> Checked:
     faults: list[Fault] = []
     try:
         tree = read(faults)
@@ -131,7 +139,7 @@ class _Reader:
         self._keys: dict[Path, str | NoPicture] = {}
         self._known = service.read_categories()
 
-    def read(self, tree: Node) -> _Checked:
+    def read(self, tree: Node) -> Checked:
         """Read everything."""
         names_alone = isinstance(tree.value, dict) and CATEGORY_NAMES in tree.value
         fields = self._fields(tree, {CATEGORY_NAMES, "products"} if names_alone else FILE_FIELDS, set())
@@ -142,7 +150,7 @@ class _Reader:
         self._check_slugs(products, drafts, named)
         self._check_skus(products, drafts)
         self._check_keys(products, drafts)
-        return _Checked(named, names_alone, drafts, self._pictures)
+        return Checked(named, names_alone, drafts, self._pictures)
 
     # -- categories
 

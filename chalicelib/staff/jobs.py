@@ -26,7 +26,10 @@ from chalicelib.web import pages
 QUEUE = "staff-jobs"
 # Kind → the module and the function that do it; imported only there.
 KINDS: dict[str, tuple[str, str]] = {
+    "picture": ("chalicelib.staff.pictures", "prepare"),
     "orders-csv": ("chalicelib.staff.orders_csv", "run"),
+    "books": ("chalicelib.staff.books", "write_day"),
+    "month": ("chalicelib.staff.books", "pack_month"),
 }
 WEEK = 7 * 24 * 60 * 60
 LINK_SECONDS = 5 * 60
@@ -41,6 +44,10 @@ class JobFailed(Exception):
         super().__init__(words)
         self.words = words
         self.problems = list(problems)
+
+
+class GoesOn(Exception):
+    """Say that a job has done a part, told how far it is, and is to be run again for the rest."""
 
 
 # -- asking -----------------------------------------------------------------------------------------------
@@ -121,6 +128,8 @@ def _handle(message: Mapping[str, str]) -> None:
     except JobFailed as failure:
         job.problems = failure.problems[:MOST_PROBLEMS]
         _end(job, "failed", failure.words)
+    except GoesOn:
+        send({"job": job.id})
     else:
         if job.state != "done":
             finish(job, "Done.")
@@ -173,17 +182,20 @@ def fetch(request: Request, member: Member, job_id: str) -> Response:
     job = _own(member, job_id)
     if job.result_key is None:
         raise NotFound("This work has made no file.")
-    name = job.result_key.rsplit("/", 1)[-1]
-    link = client("s3").generate_presigned_url(
+    return pages.redirect(link_to(job.result_key, job.result_key.rsplit("/", 1)[-1]))
+
+
+def link_to(key: str, name: str) -> str:
+    """Make a link that holds for some minutes to a file in the books' bucket, to be saved under a name."""
+    return client("s3").generate_presigned_url(
         "get_object",
         Params={
             "Bucket": settings.books_bucket,
-            "Key": job.result_key,
+            "Key": key,
             "ResponseContentDisposition": f'attachment; filename="{name}"',
         },
         ExpiresIn=LINK_SECONDS,
     )
-    return pages.redirect(link)
 
 
 def _own(member: Member, job_id: str) -> Job:

@@ -12,13 +12,14 @@ from chalicelib.catalog import service
 from chalicelib.catalog.categories import (
     change_category,
     create_category,
+    mark_of,
     move_category,
     name_categories,
     remove_category,
     save_categories,
     slug_of,
 )
-from chalicelib.catalog.editing import save_product
+from chalicelib.catalog.editing import Stale, save_product
 from chalicelib.catalog.models import CategoryRow, Listing
 from chalicelib.catalog.search import search
 from chalicelib.catalog.service import Category
@@ -130,14 +131,14 @@ def test_as_many_categories_as_fit_are_all_changed_at_once() -> None:
 def rename(key: str, slug: str, name: str | None = None) -> None:
     """Give a category another address, and perhaps another name."""
     now = next(each for each in service.read_categories() if each.key == key)
-    change_category(now, replace(now, slug=slug, name=name or now.name))
+    change_category(replace(now, slug=slug, name=name or now.name), mark_of(now))
 
 
 def test_renaming_is_one_write_however_many_products_there_are(shopper: Shopper) -> None:
     fill(*numbered(3))
     shown = service.read_categories()[0]
     with counted_calls() as calls:
-        change_category(shown, replace(shown, slug="leaves", name="Leaves"))
+        change_category(replace(shown, slug="leaves", name="Leaves"), mark_of(shown))
     assert calls == {"Query": 1, "TransactWriteItems": 1}
     cache.clear()
     listed = shopper.get("/categories/leaves")
@@ -211,10 +212,10 @@ def test_an_address_that_is_taken_is_refused() -> None:
 
 def test_two_who_change_a_category_do_not_overwrite_each_other() -> None:
     fill()
-    change_category(TEA, replace(TEA, name="Leaves"))
-    with pytest.raises(Conflict, match="Somebody else has changed"):
-        change_category(TEA, replace(TEA, text="Other words."))
-    change_category(TEA, replace(TEA, name="Leaves"))  # pressed twice: it is so already
+    change_category(replace(TEA, name="Leaves"), mark_of(TEA))
+    with pytest.raises(Stale, match="Somebody else has changed"):
+        change_category(replace(TEA, text="Other words."), mark_of(TEA))
+    change_category(replace(TEA, name="Leaves"), mark_of(TEA))  # pressed twice: it is so already
     assert service.read_categories()[0].name == "Leaves"
 
 
@@ -226,7 +227,7 @@ def test_a_change_of_another_category_at_the_same_moment_is_kept(monkeypatch: py
     def overtaken(transaction: Transaction) -> None:
         if others:
             other = others.pop()
-            change_category(other, replace(other, name="Jars"))
+            change_category(replace(other, name="Jars"), mark_of(other))
         commit(transaction)
 
     monkeypatch.setattr(Transaction, "commit", overtaken)
@@ -264,7 +265,7 @@ def test_each_change_is_witnessed_with_what_differs() -> None:
 
     create_category("tea", "Tea", "", witness)
     tea = service.read_categories()[0]
-    change_category(tea, replace(tea, slug="leaves"), witness)
+    change_category(replace(tea, slug="leaves"), mark_of(tea), witness)
     create_category("pots", "Pots", "", witness)
     move_category("pots", "tea", witness)
     remove_category("pots", witness)
