@@ -13,7 +13,7 @@ from chalicelib.orders import states, told
 from chalicelib.orders.models import Order
 from chalicelib.orders.page import line_view
 from chalicelib.orders.routes import find_order
-from chalicelib.staff import accounts, audit, desk, handling, shipping
+from chalicelib.staff import accounts, audit, desk, handling, refund_view, shipping
 from chalicelib.staff.models import Member
 from chalicelib.staff.orders import marks_of
 from chalicelib.staff.routing import MERCHANT, STAFF, routes
@@ -57,7 +57,7 @@ def send_again(request: Request, member: Member, order_id: str) -> Response:
     """Send a mail once more."""
     order, form = find_order(order_id), read_form(request)
     witness = audit.witness(member, "sent a mail again")
-    handling.send_again(order.id, form.text("entry"), member.email, _form_id(form), witness)
+    handling.send_again(order.id, form.text("entry"), member.email, read_form_id(form), witness)
     return desk.go(_path(order), "The mail is on its way once more.")
 
 
@@ -69,7 +69,7 @@ def add_note(request: Request, member: Member, order_id: str) -> Response:
     wrong = _what_is_wrong_with_note(text)
     if wrong:
         return page_of(member, order, 400, typed=form.values, errors={"note": wrong})
-    handling.add_note(order.id, text, member.email, _form_id(form), audit.witness(member, "left a note"))
+    handling.add_note(order.id, text, member.email, read_form_id(form), audit.witness(member, "left a note"))
     return desk.go(_path(order), "Your note is kept.")
 
 
@@ -97,7 +97,8 @@ def _what_is_wrong_with_note(text: str) -> str | None:
     return None
 
 
-def _form_id(form: Form) -> str:
+def read_form_id(form: Form) -> str:
+    """Read the one-time id of a form. Raises BadInput for one that is not ours."""
     form_id = form.text("form")
     if not _FORM_ID.fullmatch(form_id):
         raise BadInput("This page is not as we made it. Please load it again.")
@@ -145,7 +146,7 @@ def page_of(
         typed=typed or {},
         errors=errors or {},
         form=desk.form_id(),
-        refund=refund,
+        refund=refund or refund_view.view(order, member),
     )
 
 

@@ -2,6 +2,7 @@
 
 from chalicelib.staff import (
     account,
+    books,
     entrance,
     erasing,
     jobs,
@@ -9,11 +10,32 @@ from chalicelib.staff import (
     order,
     orders,
     orders_csv,
+    pictures,
+    product,
+    refunds,
     shipping,
     slips,
+    today,
     trail,
 )
 from chalicelib.staff.routing import routes as declared
 
-PAGES = (entrance, account, members, trail, jobs, orders, order, shipping, slips, orders_csv, erasing)
+PAGES = (
+    entrance,
+    account,
+    members,
+    trail,
+    jobs,
+    orders,
+    order,
+    shipping,
+    slips,
+    orders_csv,
+    refunds,
+    product,
+    pictures,
+    erasing,
+    today,
+    books,
+)
 routes = declared.blueprint

@@ -1,0 +1,119 @@
+"""Refunds from an order's page: the form is read, the refund decided and asked for; what is wrong comes back."""
+
+import re
+from collections.abc import Mapping
+
+from chalice.app import Request, Response
+
+from chalicelib import money
+from chalicelib.errors import BadInput
+from chalicelib.orders.models import Order
+from chalicelib.orders.routes import find_order
+from chalicelib.payments import refunds
+from chalicelib.payments.refunds import FormUsed, LeftChanged, NothingToRefund, Wish, WrongWish
+from chalicelib.staff import audit, desk, refund_view
+from chalicelib.staff.models import Member
+from chalicelib.staff.order import page_of, read_form_id
+from chalicelib.staff.refund_view import LONGEST_NOTE, LONGEST_REASON
+from chalicelib.staff.routing import MERCHANT, routes
+from chalicelib.web import pages
+from chalicelib.web.forms import Form, has_control_characters, read_form
+
+_LEFT = re.compile(r"[0-9]{1,11}", re.ASCII)
+_PIECES = re.compile(r"[0-9]{1,4}", re.ASCII)
+_COMMA = re.compile(r"([0-9]+),([0-9]{1,2})", re.ASCII)
+
+
+@routes.action("/staff/orders/{order_id}/refunds", may=MERCHANT)
+def refund(request: Request, member: Member, order_id: str) -> Response:
+    """Refund all or part of an order's payment."""
+    order, form = find_order(order_id), read_form(request)
+    form_id = read_form_id(form)
+    try:
+        wish = _read_wish(order, form)
+        witness = audit.witness(member, "refunded")
+        done, own_id = refunds.refund_payment(order.id, form_id, wish, member.email, witness)
+    except WrongWish as wrong:
+        return _back(member, order, form, 400, errors=wrong.problems, form_id=form_id)
+    except LeftChanged as changed:
+        return _back(member, order, form, 409, problem=changed.message, form_id=form_id)
+    except (NothingToRefund, FormUsed) as refused:
+        return _back(member, order, form, 409, problem=refused.message)
+    return desk.go(f"/staff/orders/{order.id}", refund_view.words_of(done, done.refunds[own_id]))
+
+
+@routes.page("/staff/orders/{order_id}/refunds", may=MERCHANT)
+def lead_back(request: Request, member: Member, order_id: str) -> Response:
+    """Lead who opens the address of a form that came back to the order."""
+    return pages.redirect(pages.url(f"/staff/orders/{find_order(order_id).id}"))
+
+
+def _back(
+    member: Member,
+    order: Order,
+    form: Form,
+    status: int,
+    *,
+    errors: Mapping[str, str] | None = None,
+    problem: str = "",
+    form_id: str = "",
+) -> Response:
+    """Show the form again with everything typed, beside the order as it is now."""
+    now = Order.fetch(order.id)
+    shown = refund_view.view(now, member, typed=form.values, errors=errors, problem=problem, form=form_id)
+    return page_of(member, now, status, refund=shown)
+
+
+# -- reading ----------------------------------------------------------------------------------------------
+
+
+def _read_wish(order: Order, form: Form) -> Wish:
+    """Read what staff wish. Raises WrongWish, and BadInput for a form that is not ours."""
+    problems: dict[str, str] = {}
+    amount = _read_amount(order, form.text("amount"), problems)
+    pieces = _read_pieces(order, form, problems)
+    reason, note = form.text("reason"), form.text("note")
+    if not reason:
+        problems["reason"] = "Please say why, for your own records."
+    _check_text("reason", reason, LONGEST_REASON, problems)
+    _check_text("note", note, LONGEST_NOTE, problems)
+    if problems:
+        raise WrongWish(problems)
+    return Wish(amount, _read_left(form), reason, note, pieces)
+
+
+def _read_amount(order: Order, text: str, problems: dict[str, str]) -> int:
+    try:
+        return money.parse(_COMMA.sub(r"\1.\2", text), order.currency)
+    except ValueError:
+        example = money.decimal_string(order.left_to_refund, order.currency)
+        problems["amount"] = f"Please write an amount above zero, such as {example}."
+        return 0
+
+
+def _read_pieces(order: Order, form: Form, problems: dict[str, str]) -> dict[str, int]:
+    if form.text("all_back"):
+        return {sku: count for sku, count in refunds.most_back(order).items() if count}
+    pieces = {}
+    for line in order.lines:
+        field = f"pieces-{line.sku}"
+        text = form.text(field) or "0"
+        if not _PIECES.fullmatch(text):
+            problems[field] = "Please write a whole number of pieces, or 0."
+        elif int(text):
+            pieces[line.sku] = int(text)
+    return pieces
+
+
+def _check_text(field: str, text: str, most: int, problems: dict[str, str]) -> None:
+    if len(text) > most:
+        problems[field] = f"Please shorten this to {most} letters."
+    elif has_control_characters(text):
+        problems[field] = "Please write one line, without special characters."
+
+
+def _read_left(form: Form) -> int:
+    text = form.text("left")
+    if not _LEFT.fullmatch(text):
+        raise BadInput("This page is not as we made it. Please load it again.")
+    return int(text)
