@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chalicelib.catalog import linked_data, service
-from chalicelib.catalog.editing import save_product
+from chalicelib.catalog.editing import MOST_VARIANTS, save_product
 from chalicelib.catalog.service import Picture, product_view
 from chalicelib.web.pages import absolute_url
 from tests.catalog.goods import fill, options, product, sell, variant
@@ -152,7 +152,7 @@ def test_line_separators_are_escaped_in_the_data(aws: object) -> None:
 
 
 def test_the_page_stays_small(shopper: Shopper) -> None:
-    many = [variant(f"S-{n}", options=options(Size=f"Number {n}")) for n in range(40)]
+    many = [variant(f"S-{n}", options=options(Size=f"Number {n}")) for n in range(MOST_VARIANTS)]
     fill(product("sencha", *many, text="word " * 1500))
     assert len(shopper.get("/products/sencha").body.encode()) < 100_000
 

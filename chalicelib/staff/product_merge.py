@@ -1,0 +1,113 @@
+"""A product's form and what others saved meanwhile: put together part by part, or shown where both changed the same."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chalicelib import money
+from chalicelib.catalog.editing import ProductDraft
+from chalicelib.config import settings
+
+PARTS = {
+    "name": "Name",
+    "category": "Category",
+    "tax_rate": "Tax rate",
+    "added": "Date added",
+    "visible": "Visible in the shop",
+    "text": "Text",
+    "variants": "Variants",
+}
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a form and the product of today come to: `theirs` were changed by others alone, `conflicts` by both."""
+
+    draft: ProductDraft
+    theirs: list[str]
+    conflicts: list[str]
+
+
+def marks_of(draft: ProductDraft) -> dict[str, str]:
+    """Mark each part of a product, so that a form can tell later which part somebody changed."""
+    return {part: _mark(value) for part, value in _parts(draft).items()}
+
+
+def write_marks(marks: Mapping[str, str]) -> str:
+    """Write marks for a form to bring back."""
+    return " ".join(f"{part}:{mark}" for part, mark in marks.items())
+
+
+def read_marks(text: str) -> dict[str, str]:
+    """Read marks that came back with a form; without them every difference is a conflict."""
+    return {part: mark for part, _, mark in (pair.partition(":") for pair in text.split())}
+
+
+def merge(mine: ProductDraft, stored: ProductDraft, shown: Mapping[str, str]) -> Merged:
+    """Put together what was typed and what is stored, knowing what the form showed."""
+    my_marks, now_marks = marks_of(mine), marks_of(stored)
+    changed = [part for part in PARTS if now_marks[part] not in (shown.get(part), my_marks[part])]
+    theirs = [part for part in changed if my_marks[part] == shown.get(part)]
+    draft = replace(
+        mine, pictures=stored.pictures, **{name: getattr(stored, name) for name in map(_name, theirs)}
+    )
+    return Merged(draft, theirs, [part for part in changed if part not in theirs])
+
+
+def differences(mine: ProductDraft, stored: ProductDraft, parts: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Say what differs in these parts: its name, what is stored, what was typed."""
+    return [
+        (label, now, typed)
+        for part in parts
+        for label, now, typed in _compared(part, _parts(stored)[part], _parts(mine)[part])
+        if now != typed
+    ]
+
+
+def _compared(part: str, now: Any, typed: Any) -> Iterator[tuple[str, str, str]]:
+    if part != "variants":
+        yield PARTS[part], _said(now), _said(typed)
+        return
+    before, after = ({sku: rest for sku, *rest in variants} for variants in (now, typed))
+    for sku in dict.fromkeys([*before, *after]):
+        yield sku, _variant_said(before.get(sku)), _variant_said(after.get(sku))
+    if [*before] != [*after] and set(before) == set(after):
+        yield "Order of the variants", ", ".join(before), ", ".join(after)
+
+
+def _said(value: Any) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value) or "nothing"
+
+
+def _variant_said(rest: Sequence[Any] | None) -> str:
+    if rest is None:
+        return "not sold"
+    options, price, sale_price = rest
+    said = [f"{name} {value}" for name, value in options] + [money.spoken(price, settings.currency)]
+    return ", ".join([*said, f"sale {money.spoken(sale_price, settings.currency)}"] if sale_price else said)
+
+
+def _parts(draft: ProductDraft) -> dict[str, Any]:
+    variants = [
+        [variant.sku, [list(option) for option in variant.options.items()], variant.price, variant.sale_price]
+        for variant in draft.variants
+    ]
+    return {
+        "name": draft.name,
+        "category": draft.category,
+        "tax_rate": draft.tax_rate,
+        "added": draft.added,
+        "visible": not draft.hidden,
+        "text": draft.text,
+        "variants": variants,
+    }
+
+
+def _mark(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:12]
+
+
+def _name(part: str) -> str:
+    return "hidden" if part == "visible" else part
