@@ -137,20 +137,23 @@ class _Asked:
     @classmethod
     def of(cls, word: str) -> "_Asked":
         address = words.folded_address(word)
-        name = tuple(part for part in split_words(word) if len(part) >= words.FEWEST_LETTERS)
-        ways = {name} if "@" not in address else set()
-        if not address.isalnum() and len(address) >= words.FEWEST_LETTERS:
+        ways = {tuple(split_words(word))} if "@" not in address else set()
+        if not address.isalnum():
             ways.add((address,))
-        return cls(tuple(way for way in sorted(ways) if way))
+        return cls(tuple(way for way in sorted(ways) if any(map(_tells, way))))
 
     def is_in(self, order: Order) -> bool:
-        known = words.words_of(order.customer)
+        known = words.known_words(order.customer)
         return any(all(any(word.startswith(part) for word in known) for part in way) for way in self.ways)
 
     def hits(self) -> words.Hits:
-        found = [[words.beginning_with(part) for part in way] for way in self.ways]
+        found = [[words.beginning_with(part) for part in way if _tells(part)] for way in self.ways]
         placed = [frozenset.intersection(*(hits.placed for hits in way)) for way in found]
         return words.Hits(frozenset().union(*placed), any(hits.cut for way in found for hits in way))
+
+
+def _tells(word: str) -> bool:
+    return len(word) >= words.FEWEST_LETTERS
 
 
 def _hits(asked: list[_Asked]) -> tuple[frozenset[str], bool]:

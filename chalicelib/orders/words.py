@@ -33,9 +33,14 @@ class Hits:
 
 def words_of(customer: Mapping[str, str]) -> list[str]:
     """List the words that an order is found by."""
-    name = (word for word in words(customer.get("name") or "") if len(word) >= FEWEST_LETTERS)
-    email = folded_address(customer.get("email") or "")
-    return [*list(dict.fromkeys(name))[:MOST_NAME_WORDS], *([email] if email else [])]
+    *name, email = known_words(customer)
+    telling = dict.fromkeys(word for word in name if len(word) >= FEWEST_LETTERS)
+    return [*list(telling)[:MOST_NAME_WORDS], *([email] if email else [])]
+
+
+def known_words(customer: Mapping[str, str]) -> list[str]:
+    """List all words of a customer's name, then their folded address, which may be empty."""
+    return [*words(customer.get("name") or ""), folded_address(customer.get("email") or "")]
 
 
 def folded_address(email: str) -> str:
