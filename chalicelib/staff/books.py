@@ -1,0 +1,217 @@
+"""Books: the days of a month with their files and control totals; a day's file, or a month as one, to take away."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from chalice.app import Request, Response
+
+from chalicelib import clock
+from chalicelib.config import settings
+from chalicelib.errors import BadInput, Conflict, NotFound
+from chalicelib.staff import desk, jobs
+from chalicelib.staff.periods import ONE, Span, end_of_month, parse_day, parse_month, spoken
+from chalicelib.staff.routing import MERCHANT, STAFF, Member, routes
+from chalicelib.web import pages
+from chalicelib.web.requests import query
+
+if TYPE_CHECKING:
+    from chalicelib.ledger.months import Booked, Month
+    from chalicelib.ledger.totals import Figures, Totals
+    from chalicelib.staff.models import Job
+
+WITHIN = timedelta(hours=2)  # after its close a day has its books: the hourly run, and one more
+FILES = {"orders": "Orders", "order-lines": "Lines", "ledger": "Ledger", "manifest": "Manifest"}
+WRITTEN, OPEN_DAY, DUE, LATE, BROKEN = "written", "open", "due", "late", "broken"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A day of the list. Its figures are those of the books, or what was counted so far; the shop's currency first."""
+
+    day: date
+    state: str
+    figures: "list[Figures]"
+    rows: dict[str, int]
+    problem: str = ""
+
+
+@routes.page("/staff/books", may=STAFF)
+def show(request: Request, member: Member) -> Response:
+    """Show a month's days and what their manifests vouch for."""
+    from chalicelib.ledger.months import read_month
+
+    now = clock.now()
+    today = _today(now)
+    asked = query(request, "month") or f"{today:%Y-%m}"
+    try:
+        span, problem = parse_month(asked, today), None
+    except BadInput as refusal:
+        span, problem = parse_month(f"{today:%Y-%m}", today), refusal.message
+    month, begins = read_month(span.first), _first_day(now)
+    entries = _entries(span, month, begins, now)
+    return desk.show(
+        member,
+        "staff/books.html",
+        400 if problem else 200,
+        problem=problem,
+        typed=asked if problem else f"{span.first:%Y-%m}",
+        this_month=f"{today:%Y-%m}",
+        month=span.first,
+        earlier=span.first - ONE if span.first > begins else None,
+        later=end_of_month(span.first) + ONE if end_of_month(span.first) < today else None,
+        begins=begins if begins > span.first else None,
+        entries=entries,
+        late=[entry for entry in entries if entry.state in (LATE, BROKEN)],
+        written=len(month.days),
+        sums=_figures(month.totals),
+        rows={name: month.rows(name) for name in FILES if name != "manifest"},
+        files=FILES,
+        spoken=spoken,
+    )
+
+
+@routes.page("/staff/books/{when}", may=STAFF)
+def fetch_month(request: Request, member: Member, when: str) -> Response:
+    """Make a month's books one file; where it is made or in the making, lead there."""
+    from chalicelib.ledger.months import read_month
+
+    span = parse_month(when, _today(clock.now()))
+    month = read_month(span.first)
+    if not month.days:
+        raise NotFound(f"No day of {span.first:%B %Y} has books yet.")
+    # One job a member, a state of the books and an hour, however often the link is followed.
+    asked = f"{member.email} {when} {month.mark} {clock.timestamp() // 3600}"
+    job_id = hashlib.sha256(asked.encode()).hexdigest()[:32]
+    return desk.go(f"/staff/jobs/{jobs.start(member, 'month', {'month': when}, job_id).id}")
+
+
+@routes.page("/staff/books/{when}/{name}", may=STAFF)
+def fetch_file(request: Request, member: Member, when: str, name: str) -> Response:
+    """Lead to a day's file by a link that holds for some minutes: the final one, or that of a day that goes on."""
+    from chalicelib.ledger.books import closes_at, key_of
+
+    now = clock.now()
+    day = parse_day(when, _today(now))
+    if name not in FILES:
+        raise NotFound("The books have no such file.")
+    key = key_of(name, day, provisional=now < closes_at(day))
+    if not _is_there(key):
+        raise NotFound(f"This file of {spoken(day)} has not been written.")
+    name = key.rsplit("/", 1)[-1]
+    return pages.redirect(jobs.link_to(key, f"provisional-{name}" if now < closes_at(day) else name))
+
+
+@routes.action("/staff/books/{when}", may=MERCHANT)
+def write_now(request: Request, member: Member, when: str) -> Response:
+    """Have a day's books written now: the final ones of a closed day, else provisional ones."""
+    day = parse_day(when, _today(clock.now()))
+    if day < _first_day(clock.now()):
+        raise Conflict("The books begin later: before that day, no money moved.")
+    return desk.go(f"/staff/jobs/{jobs.start(member, 'books', {'day': str(day)}).id}")
+
+
+def write_day(job: "Job") -> None:
+    """Do a job: write a day's books, or compare them where they are written."""
+    from chalicelib.ledger import books
+
+    day = date.fromisoformat(job.arguments["day"])
+    provisional = clock.now() < books.closes_at(day)
+    try:
+        export = books.export_day(day, provisional=provisional)
+    except books.BooksError as error:
+        raise jobs.JobFailed(f"The books of {spoken(day)} could not be written.", [str(error)]) from error
+    rows = {name: file.rows for name, file in export.files.items()}
+    what = "Provisional books" if provisional else "The books"
+    jobs.finish(
+        job, f"{what} of {spoken(day)} are written: {rows['orders']} orders, {rows['ledger']} movements."
+    )
+
+
+def pack_month(job: "Job") -> None:
+    """Do a job: make a month's books one file."""
+    from chalicelib.ledger import books
+    from chalicelib.ledger.months import pack, read_month
+
+    name = job.arguments["month"]
+    span = parse_month(name, _today(clock.now()))
+    month = read_month(span.first)
+    key = f"exports/{month.mark}/books-{name}.zip"
+    total = 3 * len(month.days)
+
+    def tell(read: int) -> None:
+        if read % 3 == 0:
+            jobs.tell(job, progress=read, total=total, words="Putting the days together …")
+
+    try:
+        pack(month, name, key, tell)
+    except (books.BooksError, IndexError) as error:
+        raise jobs.JobFailed(
+            f"The books of {span.first:%B %Y} could not be put together.", [str(error)]
+        ) from error
+    jobs.finish(job, _what_is_in(month, span), key)
+
+
+def _what_is_in(month: "Month", span: Span) -> str:
+    there = {booked.day for booked in month.days}
+    missing = [day for day in span.days if month.days[0].day < day < month.days[-1].day and day not in there]
+    words = f"The books of {len(there)} days, {spoken(month.days[0].day)} to {spoken(month.days[-1].day)}."
+    if missing:
+        words += f" Not in it, since they have no books: {', '.join(map(spoken, missing))}."
+    return words
+
+
+def _entries(span: Span, month: "Month", begins: date, now: datetime) -> list[Entry]:
+    """List the month's days since the books began, the latest first."""
+    from chalicelib.ledger import books, days
+
+    written = {booked.day: booked for booked in month.days}
+    listed = [day for day in reversed(span.days) if day >= begins or day in written]
+    going_on = [day for day in listed if now < books.closes_at(day)]
+    counts = days.count(going_on, now)
+    entries = []
+    for day in listed:
+        if day in written:
+            entries.append(_written(written[day]))
+        elif day in counts:
+            entries.append(Entry(day, OPEN_DAY, _figures(counts[day].tally.totals()), {}))
+        else:
+            entries.append(Entry(day, DUE if now < books.closes_at(day) + WITHIN else LATE, [], {}))
+    return entries
+
+
+def _written(booked: "Booked") -> Entry:
+    state = BROKEN if booked.problem else WRITTEN
+    return Entry(booked.day, state, _figures(booked.totals), booked.rows, booked.problem)
+
+
+def _figures(totals: "Totals") -> "list[Figures]":
+    others = [currency for currency in totals.currencies if currency != settings.currency]
+    return [totals.figures(currency) for currency in (settings.currency, *others)]
+
+
+def _today(now: datetime) -> date:
+    from chalicelib.ledger.models import book_day
+
+    return date.fromisoformat(book_day(now))
+
+
+def _first_day(now: datetime) -> date:
+    from chalicelib.ledger import days
+
+    return days.first_day(now)
+
+
+def _is_there(key: str) -> bool:
+    from botocore.exceptions import ClientError
+
+    from chalicelib.aws import client
+
+    try:
+        client("s3").head_object(Bucket=settings.books_bucket, Key=key)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            raise
+        return False
+    return True

@@ -1,0 +1,111 @@
+"""Bars, drawn on the server: every measure is a share of the picture, so that it fits a phone and a desk alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chalicelib import money
+
+TOP, BOTTOM = 9.0, 88.0  # percent of the picture's height: above stands a label, below the ticks
+WIDE, SLIM = 0.74, 0.42  # of a slot's width: the time before stands behind, this time in front
+MOST_LINES = 4
+
+
+@dataclass(frozen=True)
+class Slot:
+    """An hour or a day: its tick (or ""), its words, and its amounts in minor units, this time and before."""
+
+    tick: str
+    words: str
+    amount: int
+    before: int
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A rectangle, in percent."""
+
+    x: str
+    y: str
+    width: str
+    height: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a slot's bars stand, and what is said of them. `bar` and `before` are None where there is nothing."""
+
+    middle: str
+    tick: str
+    words: str
+    bar: Bar | None
+    before: Bar | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A level, in percent from above, and the amount that it stands for."""
+
+    y: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What a template draws."""
+
+    places: tuple[Place, ...]
+    lines: tuple[Line, ...]
+    bottom: str = f"{BOTTOM}%"
+
+
+def draw(slots: Sequence[Slot], currency: str) -> Drawing:
+    """Draw two amounts a slot."""
+    step = _step(max((max(slot.amount, slot.before) for slot in slots), default=0))
+    highest = max(-(-max(slot.amount, slot.before) // step) for slot in slots) * step or step
+    share = 100 / len(slots)
+    places = tuple(
+        Place(
+            _percent((index + 0.5) * share),
+            slot.tick,
+            slot.words,
+            _bar(index * share, share, SLIM, slot.amount / highest),
+            _bar(index * share, share, WIDE, slot.before / highest),
+        )
+        for index, slot in enumerate(slots)
+    )
+    levels = range(step, highest + 1, step)
+    return Drawing(places, tuple(Line(_height(level / highest), _short(level, currency)) for level in levels))
+
+
+def _bar(left: float, share: float, width: float, part: float) -> Bar | None:
+    if part <= 0:
+        return None
+    height = part * (BOTTOM - TOP)
+    return Bar(
+        _percent(left + share * (1 - width) / 2),
+        _height(part),
+        _percent(share * width),
+        _percent(height),
+    )
+
+
+def _height(part: float) -> str:
+    return _percent(BOTTOM - part * (BOTTOM - TOP))
+
+
+def _percent(value: float) -> str:
+    return f"{value:.2f}%"
+
+
+def _step(most: int) -> int:
+    """Tell the round amount, 1, 2 or 5 and zeros, of which at most four reach the largest bar."""
+    size = 1
+    while True:
+        for factor in (1, 2, 5):
+            if factor * size * MOST_LINES >= most:
+                return factor * size
+        size *= 10
+
+
+def _short(amount: int, currency: str) -> str:
+    return money.spoken(amount, currency).replace(".00", "")

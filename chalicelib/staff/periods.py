@@ -1,0 +1,145 @@
+"""Days, weeks and months as staff choose them, and the time before that they are compared with."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from chalicelib.errors import BadInput
+
+DAY, WEEK, MONTH = "day", "week", "month"
+KINDS = (DAY, WEEK, MONTH)
+EARLIEST = date(2000, 1, 1)
+ONE = timedelta(days=1)
+SEVEN = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Days in a row."""
+
+    first: date
+    last: date
+
+    @property
+    def days(self) -> list[date]:
+        """List its days."""
+        return [self.first + ONE * number for number in range((self.last - self.first).days + 1)]
+
+
+@dataclass(frozen=True)
+class Period:
+    """What is looked at: one day, the seven days or the month that end with it; and what it is compared with.
+
+    Weekdays meet their like: a day the same weekday of the week before, seven days the seven before. A month is
+    compared with as many days of the month before, and a whole month with a whole one.
+    """
+
+    kind: str
+    span: Span
+    before: Span
+    title: str
+    against: str  # behind “compared with”
+
+    @property
+    def last(self) -> date:
+        """The day it ends with."""
+        return self.span.last
+
+    def earlier(self) -> date | None:
+        """Tell the day that the period before is chosen by."""
+        day = self.last - {DAY: ONE, WEEK: SEVEN}.get(self.kind, ONE * self.last.day)
+        return day if day >= EARLIEST else None
+
+    def later(self, today: date) -> date | None:
+        """Tell the day that the next period is chosen by; None where it has not begun."""
+        if self.last >= today:
+            return None
+        step = {DAY: self.last + ONE, WEEK: self.last + SEVEN}
+        day = step.get(self.kind) or end_of_month(end_of_month(self.last) + ONE)
+        whole = end_of_month(self.last)
+        if self.kind == MONTH and self.last < whole:
+            day = whole  # the rest of this month first
+        return min(day, today)
+
+
+def period_of(kind: str, day: date) -> Period:
+    """Make the period of a kind that ends with a day."""
+    return {DAY: _day, WEEK: _week, MONTH: _month}[kind](day)
+
+
+def parse_kind(text: str) -> str:
+    """Read a period's name. Raises BadInput."""
+    if text not in KINDS:
+        raise BadInput("Please choose a day, a week or a month.")
+    return text
+
+
+def parse_day(text: str, today: date) -> date:
+    """Read a day that has begun, such as 2026-11-22. Raises BadInput."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or str(day) != text:  # fromisoformat takes week dates too
+        raise BadInput("Please write the day as year, month and day, such as 2026-11-22.")
+    if day > today:
+        raise BadInput("That day has not begun yet.")
+    if day < EARLIEST:
+        raise BadInput(f"Please choose a day after {EARLIEST.year}.")
+    return day
+
+
+def parse_month(text: str, today: date) -> Span:
+    """Read a month that has begun, such as 2026-11, as its days until today. Raises BadInput."""
+    try:
+        first = parse_day(f"{text}-01", today)
+    except BadInput as refusal:
+        if refusal.message.startswith("Please write"):
+            raise BadInput("Please write the month as year and month, such as 2026-11.") from refusal
+        raise BadInput(refusal.message.replace("day", "month")) from refusal
+    return Span(first, min(end_of_month(first), today))
+
+
+def end_of_month(day: date) -> date:
+    """Tell the last day of a day's month."""
+    return (day.replace(day=28) + ONE * 4).replace(day=1) - ONE
+
+
+def spoken(day: date, *, year: bool = False) -> str:
+    """Say a day: Sunday, 22 November."""
+    return f"{day:%A}, {day.day} {day:%B}" + (f" {day.year}" if year else "")
+
+
+def short(day: date) -> str:
+    """Say a day in a table: Sun 22 Nov."""
+    return f"{day:%a} {day.day} {day:%b}"
+
+
+def _day(day: date) -> Period:
+    before = day - SEVEN
+    return Period(
+        DAY, Span(day, day), Span(before, before), spoken(day, year=True), f"{spoken(before)}, a week before"
+    )
+
+
+def _week(day: date) -> Period:
+    span, before = Span(day - ONE * 6, day), Span(day - ONE * 13, day - SEVEN)
+    return Period(WEEK, span, before, _from_to(span), f"the 7 days before, {_from_to(before)}")
+
+
+def _month(day: date) -> Period:
+    span = Span(day.replace(day=1), day)
+    end = span.first - ONE
+    if day == end_of_month(day):
+        before = Span(end.replace(day=1), end)
+        return Period(MONTH, span, before, f"{day:%B} {day.year}", f"{end:%B}")
+    before = Span(end.replace(day=1), end.replace(day=min(day.day, end.day)))
+    return Period(MONTH, span, before, _from_to(span), _from_to(before))
+
+
+def _from_to(span: Span) -> str:
+    first, last = span.first, span.last
+    if first == last:
+        return f"{last.day} {last:%B} {last.year}"
+    begin = f"{first.day}" if first.month == last.month else f"{first.day} {first:%B}"
+    begin += f" {first.year}" if first.year != last.year else ""
+    return f"{begin} to {last.day} {last:%B} {last.year}"
