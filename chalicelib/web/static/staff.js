@@ -49,3 +49,146 @@ document.querySelectorAll("form[data-once]").forEach((form) => {
 window.addEventListener("pageshow", () => {
   document.querySelectorAll("form[data-once]").forEach((form) => { delete form.dataset.sent; });
 });
+
+// -- one product: rows come and go, and the text is previewed, without leaving the page --
+
+const WAIT_WHILE_TYPING = 400; // milliseconds
+
+async function fetchPart(form, button, part) {
+  const body = new URLSearchParams(new FormData(form));
+  body.set("do", button.value);
+  const answer = await fetch(form.action, { method: "POST", body });
+  if (!answer.ok) throw new Error(answer.status);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = page.getElementById(part);
+  if (!fresh) throw new Error("logged out");
+  document.getElementById(part).replaceWith(fresh);
+  return fresh;
+}
+
+document.querySelectorAll("[data-parts]").forEach((form) => {
+  form.addEventListener("click", async (event) => {
+    const button = event.target.closest("button[data-part]");
+    if (!button) return;
+    event.preventDefault();
+    const known = new Set([...form.querySelectorAll("input")].map((input) => input.name));
+    try {
+      const fresh = await fetchPart(form, button, button.dataset.part);
+      const added = [...fresh.querySelectorAll("input[type='text']")].find((input) => !known.has(input.name));
+      (added || fresh.querySelector(`button[value="${CSS.escape(button.value)}"]`) || fresh.querySelector("button[value='row']"))?.focus();
+    } catch {
+      delete button.dataset.part; // the long way says what is wrong
+      button.click();
+    }
+  });
+  const text = form.querySelector("[data-previewed]");
+  const button = form.querySelector("[data-part='preview']");
+  let waiting;
+  button.hidden = true;
+  text.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => fetchPart(form, button, "preview").catch(() => { button.hidden = false; }), WAIT_WHILE_TYPING);
+  });
+});
+
+document.querySelectorAll("[data-proposes]").forEach((name) => {
+  const slug = document.getElementById(name.dataset.proposes);
+  name.addEventListener("input", () => {
+    slug.placeholder = name.value.replaceAll("ß", "ss").normalize("NFKD").replace(/[^\x00-\x7f]/g, "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 40);
+  });
+});
+
+// -- a product's pictures: words and file in one step, and how much has been sent --
+
+document.querySelectorAll("[data-upload]").forEach((form) => {
+  const file = form.querySelector("[type='file']");
+  const alt = form.querySelector("[data-words] input");
+  const error = document.getElementById("file-error");
+  const progress = form.querySelector("[data-progress]");
+  const button = form.querySelector("button");
+  const refuse = (words) => {
+    error.textContent = words;
+    error.hidden = false;
+    progress.hidden = true;
+    button.disabled = false;
+    file.setAttribute("aria-invalid", "true");
+    file.setAttribute("aria-describedby", "file-error file-hint");
+    file.focus();
+  };
+  const added = () => {
+    const next = document.querySelector("[data-added]");
+    next.elements.alt.value = alt.value;
+    next.submit();
+  };
+  form.querySelector("[data-words]").hidden = false;
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const [chosen] = file.files;
+    if (chosen.size > Number(form.dataset.most)) {
+      refuse(`This picture has ${Math.ceil(chosen.size / 1024 / 1024)} MB; at most ${form.dataset.most / 1024 / 1024} MB can be sent.`);
+      return;
+    }
+    error.hidden = true;
+    progress.hidden = false;
+    button.disabled = true;
+    const body = new FormData();
+    Object.entries(JSON.parse(form.dataset.upload)).forEach(([name, value]) => body.append(name, value));
+    body.append("file", chosen);
+    const sending = new XMLHttpRequest();
+    sending.upload.addEventListener("progress", ({ loaded, total }) => {
+      progress.querySelector("progress").value = (100 * loaded) / total;
+      progress.querySelector("span").textContent = `${Math.floor((100 * loaded) / total)} %`;
+    });
+    sending.addEventListener("load", () => (sending.status === 201 ? added() : refuse("The picture was not taken. Please open this page anew and send it again.")));
+    sending.addEventListener("error", () => refuse("The picture did not arrive. Are you online? Please send it again."));
+    sending.open("POST", form.action);
+    sending.send(body);
+  });
+});
+
+document.querySelectorAll("[data-look-again]").forEach((link) => {
+  setTimeout(() => {
+    if (document.activeElement === document.body) location.replace(link.href); // nobody is typing or pressing
+  }, 3_000);
+});
+
+// -- products edited in place: what is not saved yet is marked and counted, Escape puts a cell back, / searches --
+
+document.querySelectorAll("form[data-sheet]").forEach((form) => {
+  const cells = [...form.querySelectorAll(".cell > input[type=text], .goods-tick input")];
+  const button = form.querySelector("button[type=submit]");
+  const bar = form.querySelector(".save-bar");
+  const returned = new Set(cells.filter((cell) => cell.hasAttribute("data-changed")));
+  const differs = (cell) => (cell.type === "checkbox" ? cell.checked !== cell.defaultChecked : cell.value.trim() !== cell.defaultValue);
+  const waiting = () => cells.filter((cell) => returned.has(cell) || differs(cell));
+  const count = () => {
+    cells.forEach((cell) => cell.toggleAttribute("data-changed", returned.has(cell) || differs(cell)));
+    const products = new Set(waiting().map((cell) => cell.closest("tbody"))).size;
+    bar.classList.toggle("save-waits", products > 0);
+    form.querySelector("[data-count]").textContent =
+      products === 0 ? "Nothing is changed yet." : products === 1 ? "1 product is not saved yet." : `${products} products are not saved yet.`;
+  };
+  form.addEventListener("input", count);
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !cells.includes(event.target) || !differs(event.target)) return;
+    event.preventDefault();
+    event.target.value = event.target.defaultValue;
+    event.target.checked = event.target.defaultChecked;
+    count();
+  });
+  // A cell is typed over rather than into.
+  form.addEventListener("focusin", ({ target }) => { if (target.matches(".cell > input[type=text]")) target.select(); });
+  window.addEventListener("beforeunload", (event) => { if (!form.dataset.sent && waiting().length) event.preventDefault(); });
+  window.addEventListener("pageshow", count);
+  button.title = "Enter saves, Escape puts a cell back, / searches";
+  count();
+});
+
+document.querySelectorAll("[data-slash]").forEach((search) => {
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
+    event.preventDefault();
+    search.focus();
+    search.select();
+  });
+});
