@@ -51,12 +51,12 @@ ISSUES = {
     "refund failed": Told(
         "A refund did not go through",
         "PayPal took the refund on, and then could not make it. The customer does not have the money.",
-        "Open the order and refund anew; if it fails again, return the money in another way.",
+        "Refund anew on the order's page; if it fails again, return the money in another way.",
     ),
     "refund refused": Told(
         "PayPal refused a refund",
         "Nothing went back to the customer.",
-        "Open the order to see what is left, and refund anew if you still want to.",
+        "The order's page says what is left, and lets you refund anew.",
     ),
     "reversal": Told(
         "A payment was taken back",

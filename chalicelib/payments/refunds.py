@@ -134,20 +134,21 @@ def _check(order: Order, wish: Wish) -> None:
     if left != wish.left:
         was, now = money.spoken(wish.left, order.currency), money.spoken(left, order.currency)
         raise LeftChanged(f"Since you opened this page, what is left to refund went from {was} to {now}.")
-    problems = _problems(order, wish)
+    problems = problems_of(order, wish.amount, wish.pieces)
     if problems:
         raise WrongWish(problems)
 
 
-def _problems(order: Order, wish: Wish) -> dict[str, str]:
+def problems_of(order: Order, amount: int, pieces: Mapping[str, int]) -> dict[str, str]:
+    """Say by field what an order does not allow; nothing where it does."""
     problems = {}
-    if wish.amount <= 0:
+    if amount <= 0:
         problems["amount"] = "A refund is more than nothing."
-    if wish.amount > order.left_to_refund:
+    if amount > order.left_to_refund:
         left = money.spoken(order.left_to_refund, order.currency)
         problems["amount"] = f"That is more than the {left} that is left."
     most = most_back(order)
-    for sku, quantity in wish.pieces.items():
+    for sku, quantity in pieces.items():
         if not 0 <= quantity <= most.get(sku, 0):
             problems[f"pieces-{sku}"] = f"At most {most.get(sku, 0)} can go back on the shelf."
     return problems

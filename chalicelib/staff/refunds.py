@@ -78,7 +78,9 @@ def _read_wish(order: Order, form: Form) -> Wish:
     _check_text("reason", reason, LONGEST_REASON, problems)
     _check_text("note", note, LONGEST_NOTE, problems)
     if problems:
-        raise WrongWish(problems)
+        raise WrongWish(
+            {**refunds.problems_of(order, amount, pieces), **problems}
+        )  # all that is wrong, at once
     return Wish(amount, _read_left(form), reason, note, pieces)
 
 

@@ -100,6 +100,8 @@ def test_what_is_wrong_is_said_beside_its_field_and_nothing_typed_is_lost(
         assert words in answer.text, wrong
         kept = form_of(answer)
         assert {name: kept[name] for name in typed} == typed
+    answer = press(merchant, order_id, reason="", amount="99", **{"pieces-MUG": "2"})
+    assert answer.body.count('class="field-error"') == 3
     assert shop.order(order_id).refunds == {}
     assert shop.paypal.requests("refund") == []
     assert [entry for entry in trail() if entry.what == "refunded"] == []
