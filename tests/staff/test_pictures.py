@@ -56,7 +56,8 @@ def sent(who: Shopper, body: bytes, alt: str = "A mug by a window", page: str = 
     back = urlsplit(answer.headers["Location"])
     asked = who.get(f"{back.path}?{back.query}")
     assert "What does it show?" in asked.text
-    key = asked.field("key")
+    key = parse_qs(back.query)["key"][0]
+    assert f'name="key" value="{key}"' in asked.body
     assert who.post(f"{page}/add", {"key": key, "alt": alt}).status == 303
     return key
 
