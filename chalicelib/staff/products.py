@@ -1,0 +1,133 @@
+"""The list of products: searched, filtered, sorted, and edited in place; many rows, one save."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from chalice.app import Request, Response
+
+from chalicelib.catalog import inplace, service
+from chalicelib.catalog.shelf import Asked, goods_of, shelf_page
+from chalicelib.errors import BadInput
+from chalicelib.staff import audit, desk, product_cells
+from chalicelib.staff.models import Member
+from chalicelib.staff.routing import MERCHANT, routes
+from chalicelib.web.cache import cache
+from chalicelib.web.forms import read_form
+from chalicelib.web.requests import query
+
+PATH = "/staff/products"
+LONGEST_QUESTION = 200
+SORTS = {"": "Name", "newest": "Newest", "price": "Price"}
+SHOWN = {"": "All", "visible": "Visible", "hidden": "Hidden"}
+STOCKS = {"": "All", "out": "Sold out"}
+FILTERS = ("q", "category", "show", "stock", "sort")
+# A page full of products with the most variants each; API Gateway takes 10 MB.
+MOST_FIELDS = 25 * 36 * 8
+MOST_BYTES = 1024 * 1024
+
+
+@routes.page(PATH, may=MERCHANT)
+def show(request: Request, member: Member) -> Response:
+    """Show a page of products."""
+    typed = {name: query(request, name) or "" for name in FILTERS}
+    after = query(request, "after")
+    page = shelf_page(_asked(typed), after)
+    return _page(
+        member,
+        typed,
+        rows=[product_cells.row_of(goods) for goods in page.goods],
+        note=page.note,
+        first=after is None,
+        next_after=page.next_after,
+        back=_address(typed, after),
+    )
+
+
+@routes.action(PATH, may=MERCHANT)
+def save(request: Request, member: Member) -> Response:
+    """Save what was changed in the list; what cannot be saved comes back, everything else does not."""
+    form = read_form(request, most_fields=MOST_FIELDS, most_bytes=MOST_BYTES)
+    sheet = product_cells.read_sheet(form.values)
+    back = _back(form.text("back"))
+    outcomes = inplace.save_all(
+        sheet.changes, _form_id(form.text("form")), audit.witness(member, "edited the list of products")
+    )
+    cache.clear()
+    saved = sum(outcome is None for outcome in outcomes.values())
+    unsaved = {slug: outcome for slug, outcome in outcomes.items() if outcome is not None}
+    if not unsaved and not sheet.bad:
+        return desk.go(f"{PATH}?{urlencode(back)}" if back else PATH, _told(saved))
+    goods = goods_of([slug for slug in sheet.slugs if slug in unsaved or slug in sheet.bad])
+    rows = [product_cells.row_of(each, sheet, unsaved.get(slug)) for slug, each in goods.items()]
+    gone = [slug for slug in unsaved if slug not in goods]
+    return _page(
+        member,
+        {name: dict(back).get(name, "") for name in FILTERS},
+        409 if any(outcome.now or outcome.words for outcome in unsaved.values()) else 400,
+        rows=rows,
+        saved=_told(saved) if saved else None,
+        gone=gone,
+        back=back,
+    )
+
+
+def _page(
+    member: Member, typed: Mapping[str, str], status: int = 200, *, back: list[tuple[str, str]], **values: Any
+) -> Response:
+    names = {category.key: category.name for category in service.read_categories()}
+    given = {"note": None, "first": True, "next_after": None, "saved": None, "gone": []}
+    return desk.show(
+        member,
+        "staff/products.html",
+        status,
+        typed=typed,
+        filtered=any(typed[name] for name in ("q", "category", "show", "stock")),
+        filters=[
+            ("category", "Category", {"": "All", **names}),
+            ("show", "In the shop", SHOWN),
+            ("stock", "Stock", STOCKS),
+            ("sort", "Sort by", SORTS),
+        ],
+        names=names,
+        form=desk.form_id(),
+        back=urlencode(back),
+        unsaved=status != 200,
+        **{**given, **values},
+    )
+
+
+def _asked(typed: Mapping[str, str]) -> Asked:
+    """Understand the filter. Raises BadInput for what no form of ours sends."""
+    if typed["sort"] not in SORTS or typed["show"] not in SHOWN or typed["stock"] not in STOCKS:
+        raise BadInput("There is no such list of products. Please begin with the first page.")
+    return Asked(
+        words=" ".join(typed["q"].split())[:LONGEST_QUESTION],
+        category=typed["category"] or None,
+        hidden=None if not typed["show"] else typed["show"] == "hidden",
+        most_left=0 if typed["stock"] else None,
+        sort=typed["sort"] or "name",
+    )
+
+
+def _address(typed: Mapping[str, str], after: str | None) -> list[tuple[str, str]]:
+    """List the parameters that ask for a page again."""
+    given = [*typed.items(), ("after", after or "")]
+    return [(name, value) for name, value in given if value]
+
+
+def _back(text: str) -> list[tuple[str, str]]:
+    """Read the parameters of the page that was edited; what is none is left out."""
+    return [(name, value) for name, value in parse_qsl(text) if name in (*FILTERS, "after")]
+
+
+def _form_id(text: str) -> str:
+    if not 16 <= len(text) <= 64 or not text.isalnum():
+        raise BadInput("This form is damaged. Please open the list again.")
+    return text
+
+
+def _told(saved: int) -> str:
+    if not saved:
+        return "Nothing was different, so nothing was saved."
+    return "1 product is saved." if saved == 1 else f"{saved} products are saved."
