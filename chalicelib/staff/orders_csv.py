@@ -69,6 +69,7 @@ def run(job: Job) -> None:
             if done % TELL_EVERY < len(step):
                 jobs.tell(job, progress=done, total=total, words="Writing the file.")
         file = upload.finish()
+    jobs.tell(job, progress=done, total=done)
     jobs.finish(job, f"The file has {file.rows} orders.", file.key)
 
 

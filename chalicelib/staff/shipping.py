@@ -21,7 +21,7 @@ from chalicelib.web.forms import has_control_characters, read_form
 LONGEST = {"carrier": 40, "tracking": 60, "link": 500}
 CARRIERS = ("DHL", "Deutsche Post", "DPD", "GLS", "Hermes", "UPS", "FedEx", "Post", "Handed over in person")
 _TRACKING = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./_-]*", re.ASCII)
-_LINK = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]+)?([/?#][!-~]*)?", re.ASCII)
+_LINK = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]+)?([/?#][A-Za-z0-9._~:/?#\[\]@!$&()*+,;=%-]*)?", re.ASCII)
 _ROW = re.compile(r"(carrier|tracking|link)-([0-9a-f]{32})", re.ASCII)
 
 
