@@ -121,6 +121,7 @@ document.querySelectorAll("[data-upload]").forEach((form) => {
     next.submit();
   };
   form.querySelector("[data-words]").hidden = false;
+  alt.required = true;
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const [chosen] = file.files;
@@ -155,7 +156,7 @@ document.querySelectorAll("[data-look-again]").forEach((link) => {
 // -- products edited in place: what is not saved yet is marked and counted, Escape puts a cell back, / searches --
 
 document.querySelectorAll("form[data-sheet]").forEach((form) => {
-  const cells = [...form.querySelectorAll(".cell > input[type=text], .goods-tick input")];
+  const cells = [...form.querySelectorAll(".goods-cell > input[type=text], .goods-tick input")];
   const button = form.querySelector("button[type=submit]");
   const bar = form.querySelector(".save-bar");
   const returned = new Set(cells.filter((cell) => cell.hasAttribute("data-changed")));
@@ -165,6 +166,7 @@ document.querySelectorAll("form[data-sheet]").forEach((form) => {
     cells.forEach((cell) => cell.toggleAttribute("data-changed", returned.has(cell) || differs(cell)));
     const products = new Set(waiting().map((cell) => cell.closest("tbody"))).size;
     bar.classList.toggle("save-waits", products > 0);
+    bar.classList.toggle("save-idle", products === 0);
     form.querySelector("[data-count]").textContent =
       products === 0 ? "Nothing is changed yet." : products === 1 ? "1 product is not saved yet." : `${products} products are not saved yet.`;
   };
@@ -177,7 +179,7 @@ document.querySelectorAll("form[data-sheet]").forEach((form) => {
     count();
   });
   // A cell is typed over rather than into.
-  form.addEventListener("focusin", ({ target }) => { if (target.matches(".cell > input[type=text]")) target.select(); });
+  form.addEventListener("focusin", ({ target }) => { if (target.matches(".goods-cell > input[type=text]")) target.select(); });
   window.addEventListener("beforeunload", (event) => { if (!form.dataset.sent && waiting().length) event.preventDefault(); });
   window.addEventListener("pageshow", count);
   button.title = "Enter saves, Escape puts a cell back, / searches";
@@ -190,5 +192,16 @@ document.querySelectorAll("[data-slash]").forEach((search) => {
     event.preventDefault();
     search.focus();
     search.select();
+  });
+});
+
+// -- a file that is too large is not sent at all --
+
+document.querySelectorAll("[data-most-bytes]").forEach((input) => {
+  input.addEventListener("change", () => {
+    const most = Number(input.dataset.mostBytes);
+    const large = input.files[0] && input.files[0].size > most;
+    input.setCustomValidity(large ? `This file is larger than ${most / 1024 / 1024} MB.` : "");
+    input.reportValidity();
   });
 });
