@@ -5,7 +5,7 @@ from collections.abc import Callable
 from chalice.app import Request, Response
 
 from chalicelib.errors import NotAllowed
-from chalicelib.staff import accounts, sessions
+from chalicelib.staff import accounts, away, sessions
 from chalicelib.staff.models import Member
 from chalicelib.web import pages, requests
 from chalicelib.web.routing import Routes
@@ -56,7 +56,8 @@ class StaffRoutes:
 def _to_login(request: Request) -> Response:
     """Send to the login; where another site led here, ask once more, since the browser kept the cookie back."""
     if request.method not in ("GET", "HEAD"):
-        return pages.redirect(pages.url("/staff/login"))
+        was_in = sessions.COOKIE in requests.cookies(request)
+        return (away.keep_typed(request) if was_in else None) or pages.redirect(pages.url("/staff/login"))
     here = requests.current_address(request)
     from_elsewhere = requests.header(request, "sec-fetch-site").lower() == "cross-site"
     if from_elsewhere and sessions.COOKIE not in requests.cookies(request):

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, Request, expect
 
 from chalicelib.staff import accounts, links
 from chalicelib.staff.links import FORGOTTEN
+from chalicelib.storage import unseen
 from tests.conftest import PAYPAL_PORT
 from tests.e2e.conftest import LetIn
 from tests.e2e.test_for_everybody import check_by_day_and_night
@@ -143,3 +144,22 @@ def test_no_barriers_by_day_and_night(let_in: LetIn) -> None:
     check_by_day_and_night(page)
     visitor.open("/staff/audit")
     check_by_day_and_night(page)
+
+
+def test_who_was_away_for_long_logs_in_and_sends_it_again(visitor: Visitor) -> None:
+    visitor.expects(403)
+    visitor.open("/staff/members")
+    log_in(visitor)
+    visitor.field("E-mail address").fill("newcomer@shop.example")
+    accounts.end_sessions(accounts.existing(EMAIL), unseen)
+    visitor.button("Invite").click()
+    visitor.reads("You were logged out")
+    check_by_day_and_night(visitor.page)
+    with visitor.context.expect_page() as opened:
+        visitor.link("Log in, in a new tab").click()
+    opened.value.get_by_label("E-mail address").fill(EMAIL)
+    opened.value.get_by_label("Password", exact=True).fill(PASSWORD)
+    opened.value.get_by_role("button", name="Log in").click()
+    expect(opened.value.get_by_text(EMAIL).first).to_be_visible()
+    visitor.button("Come back here").click()
+    visitor.is_told("is on its way to newcomer@shop.example")

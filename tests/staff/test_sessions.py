@@ -129,3 +129,26 @@ def test_a_session_is_its_owners_alone(gateway: Gateway) -> None:
     finance.jar, merchant.jar = merchant.jar, finance.jar
     assert "merchant@shop.example" in finance.get(PAGE).text
     assert merchant.get("/staff/members").status == 403
+
+
+def test_what_was_typed_before_the_session_ended_can_be_sent_again(gateway: Gateway) -> None:
+    merchant = logged_in(gateway, "merchant")
+    typed = {"email": 'x"><b>@shop.example', "role": "finance"}
+    with later(hours=3):
+        answer = merchant.post("/staff/members", typed)
+        assert answer.status == 403
+        assert "Nothing was saved yet" in answer.text
+        assert 'action="/staff/members"' in answer.body
+        assert {name: answer.field(name) for name in typed} == typed
+        assert "<b>@" not in answer.body
+        merchant.post(
+            "/staff/login", {"email": "merchant@shop.example", "password": PASSWORD}
+        )  # in another tab
+        assert merchant.post("/staff/members", {**typed, "email": "new@shop.example"}).status == 303
+
+
+def test_a_password_is_never_sent_back(gateway: Gateway) -> None:
+    merchant = logged_in(gateway, "merchant")
+    with later(hours=3):
+        answer = merchant.post("/staff/account/password", {"current": PASSWORD, "password": "canvas awning"})
+    assert (answer.status, answer.location, answer.body) == (303, "/staff/login", "")
