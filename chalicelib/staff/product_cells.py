@@ -99,10 +99,11 @@ def _value(cell: Cell, text: str) -> int | None:
     if not text:
         raise ValueError("Please give a price, such as 12.90.")
     point = text.replace(",", ".") if _WITH_COMMA.fullmatch(text) else text
+    quoted = f"“{text}”"
     try:
         return money.parse(point, settings.currency)
     except ValueError as error:
-        raise ValueError(f"{error}.".replace("'", "“", 1).replace("'", "”", 1)) from error
+        raise ValueError(f"{str(error).replace(repr(point), quoted)}.") from error
 
 
 # -- showing ----------------------------------------------------------------------------------------------

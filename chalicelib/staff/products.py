@@ -76,7 +76,7 @@ def _page(
     member: Member, typed: Mapping[str, str], status: int = 200, *, back: list[tuple[str, str]], **values: Any
 ) -> Response:
     names = {category.key: category.name for category in service.read_categories()}
-    given = {"note": None, "first": True, "next_after": None, "saved": None, "gone": []}
+    given: dict[str, Any] = {"note": None, "first": True, "next_after": None, "saved": None, "gone": []}
     return desk.show(
         member,
         "staff/products.html",

@@ -191,7 +191,7 @@ def cost(**asked: Any) -> dict[str, int]:
 
 def rows_of(slug: str) -> dict[str, list[str]]:
     """Read what saving one product wrote, table → rows as JSON: of the lists and words only what is asked below."""
-    kept = {
+    kept: dict[str, list[Any]] = {
         "products": [row for row in Product.scan() if row.slug == slug],
         "stock": [row for row in Stock.scan() if row.slug == slug],
         "listings": [row for row in Listing.scan() if row.slug == slug and row.group.endswith("#name")],
