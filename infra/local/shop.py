@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 # On AWS every five minutes; whoever tries a shop out does not wait that long.
 RECONCILE_SECONDS = 20.0
+log = logging.getLogger(__name__)
 SQS = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 2, "mode": "standard"})
 
 
@@ -49,24 +50,33 @@ def load_app(folder: Path) -> "Chalice":
     return app
 
 
-def fill_with_demo(environment: Mapping[str, str]) -> None:
+def fill_with_demo(functions: Functions, environment: Mapping[str, str], ending: threading.Event) -> None:
     """Fill an empty shop with something to look at, unless the environment says DEMO=no."""
     if environment.get("DEMO") == "no":
         return
     from infra.local.demo.catalog import load_demo_catalog
+    from infra.local.demo.orders import make_demo_orders
     from infra.local.demo.staff import make_demo_staff
 
     load_demo_catalog()
-    if environment.get("DEMO_PASSWORD"):
-        make_demo_staff(environment["DEMO_PASSWORD"])
+    if not environment.get("DEMO_PASSWORD"):
+        return
+    make_demo_staff(environment["DEMO_PASSWORD"])
+    try:
+        make_demo_orders(lambda: functions.drain("order-emails"), ending.is_set)
+    except Exception:  # the shop works without
+        log.exception("The demo orders broke off; the next start goes on.")
 
 
-def serve(app: "Chalice", port: int, fd: int | None, ending: threading.Event, serving: int | None) -> None:
+def serve(
+    functions: Functions,
+    gateway: Gateway,
+    port: int,
+    fd: int | None,
+    ending: threading.Event,
+    serving: int | None,
+) -> None:
     """Serve pages, queues and schedules until `ending`; write a byte into the pipe `serving` when all run."""
-    functions = Functions(
-        app, boto3.client("sqs", config=SQS), os.environ.get("TABLE_PREFIX", ""), intervals_of(os.environ)
-    )
-    gateway = Gateway(app, prefix_of(os.environ))
     with ExitStack() as stack:
         server = stack.enter_context(GatewayServer(gateway, port, fd=fd, say=_say))
         stack.callback(functions.stop)
@@ -98,8 +108,12 @@ def main() -> int:
     except OldState as failure:
         _say(str(failure))
         return 1
-    fill_with_demo(os.environ)
-    serve(app, choice.port, choice.fd, ending, choice.serving)
+    functions = Functions(
+        app, boto3.client("sqs", config=SQS), os.environ.get("TABLE_PREFIX", ""), intervals_of(os.environ)
+    )
+    fill_with_demo(functions, os.environ, ending)
+    gateway = Gateway(app, prefix_of(os.environ))
+    serve(functions, gateway, choice.port, choice.fd, ending, choice.serving)
     return 0
 
 

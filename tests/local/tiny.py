@@ -106,7 +106,7 @@ class Run:
 
     def __enter__(self) -> Self:
         try:
-            eventually(lambda: "ready" in self.lines or self.process.poll() is not None, 60)
+            eventually(lambda: "ready" in self.lines or self.process.poll() is not None, 120)
             assert "ready" in self.lines, "\n".join(self.errors)
         except AssertionError:
             self.end()

@@ -12,8 +12,7 @@ def load_demo_catalog() -> None:
     # Imported here: chalicelib reads the environment once, when it is imported.
     from chalicelib.catalog import service
 
-    known = {category.slug for category in service.read_categories()}
-    if known and not _is_half_loaded(known):
+    if service.read_categories() and not (_has_demo_categories() and _misses_products()):
         return
     from chalicelib.catalog.importer import load_catalog
     from infra.catalog import progress_bar
@@ -23,13 +22,26 @@ def load_demo_catalog() -> None:
     print(f"demo catalog: {loaded}", file=sys.stderr, flush=True)
 
 
-def _is_half_loaded(known: set[str]) -> bool:
-    """Tell a shop with the demo's categories, no others, and not all of its products: categories are written first."""
-    demo = json.loads(DEMO_CATALOG.read_text("utf-8"))
-    if known != {category["slug"] for category in demo["categories"]}:
-        return False
+def has_demo_catalog() -> bool:
+    """Tell whether the shop has the demo's categories, no others, and all of its products."""
+    return _has_demo_categories() and not _misses_products()
+
+
+def _has_demo_categories() -> bool:
+    from chalicelib.catalog import service
+
+    return {category.slug for category in service.read_categories()} == _slugs("categories")
+
+
+def _misses_products() -> bool:
+    """Tell whether loading was cut off: categories are written first."""
     from chalicelib.catalog.models import Product
     from chalicelib.storage import read_many
 
-    slugs = {product["slug"] for product in demo["products"]}
+    slugs = _slugs("products")
     return len(read_many({Product: slugs})[Product]) < len(slugs)
+
+
+def _slugs(name: str) -> set[str]:
+    demo = json.loads(DEMO_CATALOG.read_text("utf-8"))
+    return {one["slug"] for one in demo[name]}

@@ -1,0 +1,261 @@
+"""The demo's orders: a few days of them, made through the shop's own services, each at its own time.
+
+Only in an empty shop with the demo's catalog, and only with PayPal's stand-in, whose clock goes along with the shop's.
+How many are made is noted: what was cut off goes on at the next start.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from unittest import mock
+
+from infra.local.demo.catalog import has_demo_catalog
+from infra.local.demo.plan import Planned, plan_orders
+
+if TYPE_CHECKING:
+    from chalicelib.orders.models import Order
+    from chalicelib.staff.models import Member
+    from chalicelib.storage import Witness
+    from infra.local.paypal import Control
+
+MARK = "demo orders"
+NOTE = "Wrap it as a present, and leave the invoice out of the parcel."
+BROKEN = "Arrived with a crack in it."
+SENT_BACK = "Sent back unopened."
+
+
+def make_demo_orders(drain_mail: Callable[[], object], is_ending: Callable[[], bool]) -> None:
+    """Make the orders that are missing, one after the other; stop between two of them when all is ending.
+
+    `drain_mail` sends the mails that are due.
+    """
+    from chalicelib import runs
+    from chalicelib.config import settings
+    from infra.catalog import progress_bar
+
+    made, merchant = _made_so_far(), _merchant()
+    planned = plan_orders(datetime.now(UTC).astimezone(settings.timezone))
+    if made is None or made >= len(planned) or merchant is None:
+        return
+    print("placing a few days of demo orders …", file=sys.stderr, flush=True)
+    draw = progress_bar(sys.stderr) or (lambda done, total: None)
+    with _moved_clocks() as (control, go):
+        teller = Teller(control, go, merchant, drain_mail)
+        for number in range(made, len(planned)):
+            if is_ending():
+                return
+            runs.note(MARK, str(number + 1))  # first: what broke once would break again
+            teller.tell(planned[number])
+            draw(number + 1, len(planned))
+    print(f"demo orders: {len(planned)}", file=sys.stderr, flush=True)
+
+
+def _made_so_far() -> int | None:
+    """Tell how many demo orders are made; None where this shop gets none."""
+    from chalicelib import runs
+    from chalicelib.config import settings
+    from chalicelib.orders.models import Order
+    from infra.local.paypal.desk import CLIENT_ID
+
+    known = runs.last([MARK])
+    if known:
+        return int(known[MARK].words)
+    if settings.paypal_client_id != CLIENT_ID or not has_demo_catalog():
+        return None
+    return None if any(True for _ in Order.scan(limit=1)) else 0
+
+
+def _merchant() -> "Member | None":
+    from chalicelib.staff import accounts
+
+    return next((member for member in accounts.everybody() if member.role == accounts.MERCHANT), None)
+
+
+Go = Callable[[datetime], bool]
+
+
+@contextmanager
+def _moved_clocks() -> "Iterator[tuple[Control, Go]]":
+    """Move the shop's clock and PayPal's together; put both right at the end.
+
+    Yields what steers PayPal, and what moves the clocks to a moment, or returns False where that has not come yet.
+    """
+    from chalicelib import clock
+    from chalicelib.config import settings
+    from infra.local.paypal import Control
+
+    control = Control(settings.paypal_api_url)
+    behind = timedelta()
+
+    def go(moment: datetime) -> bool:
+        nonlocal behind
+        if moment >= datetime.now(UTC):
+            return False
+        behind = datetime.now(UTC) - moment
+        control.advance((moment - control.now()).total_seconds())
+        return True
+
+    # The shop does not listen yet, and needs none of them: what it must hear it is told here.
+    lost = control.fault("notification", "drop", times=None)
+    try:
+        with mock.patch.object(clock, "now", side_effect=lambda: datetime.now(UTC) - behind):
+            yield control, go
+    finally:
+        control.advance((datetime.now(UTC) - control.now()).total_seconds())
+        control.clear_faults(lost)
+
+
+class Teller:
+    """Tells the stories of orders: each step at its time, through the services that the pages use."""
+
+    def __init__(
+        self, control: "Control", go: Go, merchant: "Member", drain_mail: Callable[[], object]
+    ) -> None:
+        self._control = control
+        self._go = go
+        self._merchant = merchant
+        self._drain_mail = drain_mail
+
+    def tell(self, planned: Planned) -> None:
+        """Place an order and let happen to it what its story says."""
+        stories: dict[str, Callable[[Order, datetime], None]] = {
+            "shipped": self._ship,
+            "sent back": self._send_back,
+            "broken": self._refund_a_part,
+            "disputed": self._dispute,
+            "reversed": self._reverse,
+            "noted": self._leave_a_note,
+            "paid": lambda order, at: None,
+        }
+        unpaid: dict[str, Callable[[Order, datetime], None]] = {
+            "pending": self._pay_slowly,
+            "declined": self._decline,
+            "left": self._expire,
+            "cancelled": self._cancel,
+            "unpaid": lambda order, at: None,
+        }
+        self._go(planned.at)
+        order = _place(planned)
+        if planned.story in stories:
+            self._pay(order, planned.at)
+        (stories | unpaid)[planned.story](order, planned.at)
+        self._drain_mail()
+
+    # -- the customer -------------------------------------------------------------------------------------
+
+    def _pay(self, order: "Order", at: datetime) -> None:
+        self._approve(order, at, self._control.approve)
+
+    def _pay_slowly(self, order: "Order", at: datetime) -> None:
+        self._approve(order, at, self._control.slow)
+
+    def _decline(self, order: "Order", at: datetime) -> None:
+        self._approve(order, at, self._control.decline)
+
+    def _approve(self, order: "Order", at: datetime, approve: Callable[[str], object]) -> None:
+        from chalicelib.payments import service
+
+        self._go(at + timedelta(minutes=2))
+        approve(_paypal_id(order))
+        service.capture_payment(order.id, shopper_present=True)
+        self._drain_mail()
+
+    def _dispute(self, order: "Order", at: datetime) -> None:
+        self._ship(order, at)
+        if self._go(at + timedelta(days=2, hours=5)):
+            self._control.open_dispute(_capture(order))
+            self._hear("CUSTOMER.DISPUTE.CREATED")
+
+    def _reverse(self, order: "Order", at: datetime) -> None:
+        self._ship(order, at)
+        if self._go(at + timedelta(days=1, hours=20)):
+            self._control.reverse(_capture(order))
+            self._hear("PAYMENT.CAPTURE.REVERSED")
+
+    def _hear(self, kind: str) -> None:
+        from chalicelib.payments import notifications, webhook
+
+        for told in self._control.notifications(kind):
+            notifications.settle_notification(webhook.read_message(told.body.encode()))
+
+    # -- the shop -----------------------------------------------------------------------------------------
+
+    def _ship(self, order: "Order", at: datetime) -> None:
+        from chalicelib.staff import handling
+
+        packed = (at + timedelta(days=1)).replace(hour=9, minute=10 + at.minute // 2)
+        if self._go(packed):
+            tracking = f"DEMO{order.number.replace('-', '')}"
+            parcel = handling.Parcel("Parcel Post", tracking, f"https://parcels.example.com/{tracking}")
+            handling.ship(order.id, parcel, self._merchant.email, self._witness("marked as shipped"))
+            self._drain_mail()
+
+    def _leave_a_note(self, order: "Order", at: datetime) -> None:
+        from chalicelib import clock
+        from chalicelib.staff import handling
+
+        if self._go(at + timedelta(minutes=40)):
+            handling.add_note(
+                order.id, NOTE, self._merchant.email, clock.new_id(), self._witness("left a note")
+            )
+
+    def _cancel(self, order: "Order", at: datetime) -> None:
+        from chalicelib.staff import handling
+
+        if self._go(at + timedelta(minutes=50)):
+            handling.cancel(order.id, self._merchant.email, self._witness("cancelled"))
+
+    def _expire(self, order: "Order", at: datetime) -> None:
+        """Nobody comes back; the reconciler finds it when PayPal waits no longer."""
+        from chalicelib.payments import reconcile
+
+        if self._go(at + timedelta(hours=3, minutes=10)):
+            reconcile.reconcile(order.id)
+
+    def _refund_a_part(self, order: "Order", at: datetime) -> None:
+        self._ship(order, at)
+        self._refund(order, at + timedelta(days=3), order.lines[0].price, {}, BROKEN)
+
+    def _send_back(self, order: "Order", at: datetime) -> None:
+        self._ship(order, at)
+        pieces = {line.sku: line.quantity for line in order.lines}
+        self._refund(order, at + timedelta(days=4), int(order.total), pieces, SENT_BACK)
+
+    def _refund(self, order: "Order", at: datetime, amount: int, pieces: dict[str, int], reason: str) -> None:
+        from chalicelib import clock
+        from chalicelib.payments.refunds import Wish, refund_payment
+
+        if self._go(at):
+            wish = Wish(amount, left=int(order.total), reason=reason, pieces=pieces)
+            refund_payment(order.id, clock.new_id(), wish, self._merchant.email, self._witness("refunded"))
+
+    def _witness(self, what: str) -> "Witness":
+        from chalicelib.staff import audit
+
+        return audit.witness(self._merchant, what)
+
+
+def _place(planned: Planned) -> "Order":
+    """Fill a cart, order what is in it, and begin the payment."""
+    from chalicelib.cart import service as carts
+    from chalicelib.checkout.service import order_lines, place_order, totals_of
+    from chalicelib.payments.service import start_payment
+
+    session_id = None
+    for sku, pieces in planned.goods.items():
+        session = carts.add_line(session_id, sku, pieces)
+        session_id = session.cookies()[0].partition(";")[0].partition("=")[2]  # as the browser keeps it
+    totals = totals_of(order_lines(carts.look(session)), planned.customer.country)
+    order = place_order(session, planned.customer, totals.total)
+    start_payment(order)
+    return order
+
+
+def _paypal_id(order: "Order") -> str:
+    return str(type(order).fetch(order.id).paypal_id)
+
+
+def _capture(order: "Order") -> str:
+    return str(type(order).fetch(order.id).capture)

@@ -1,0 +1,133 @@
+"""The demo's orders as they are planned: who bought what, when, and how it went. The same plan each time."""
+
+import json
+import random
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+from infra.local.demo.catalog import DEMO_CATALOG
+
+if TYPE_CHECKING:
+    from chalicelib.checkout.customer import Customer
+
+# Nobody's name: each customer is called after a plant.
+PLANTS = (
+    *(
+        "Alder",
+        "Birch",
+        "Clover",
+        "Dahlia",
+        "Elder",
+        "Fern",
+        "Gentian",
+        "Heather",
+        "Juniper",
+        "Larch",
+        "Mallow",
+    ),
+    *(
+        "Nettle",
+        "Oxlip",
+        "Quince",
+        "Rowan",
+        "Sorrel",
+        "Tansy",
+        "Umbel",
+        "Vetch",
+        "Willow",
+        "Yarrow",
+        "Zinnia",
+    ),
+)
+PLACES = (
+    ("DE", "10115", "Berlin"),
+    ("DE", "20095", "Hamburg"),
+    ("DE", "50667", "Köln"),
+    ("DE", "04109", "Leipzig"),
+    ("AT", "1010", "Wien"),
+    ("FR", "69001", "Lyon"),
+    ("NL", "3511", "Utrecht"),
+    ("CH", "3011", "Bern"),
+)
+ORDERS_A_DAY = (6, 5, 8, 7, 6, 4)  # the first was six days ago, the last yesterday
+OPENS, CLOSES = time(8), time(21, 30)
+RECENTLY = {300: "paid", 150: "pending", 55: "declined", 20: "unpaid"}  # minutes ago
+# What is not simply paid and shipped, by its place in the plan.
+SPECIAL = {
+    3: "sent back",
+    8: "broken",
+    13: "left",
+    15: "disputed",
+    19: "reversed",
+    25: "cancelled",
+    33: "noted",
+}
+UNPACKED = 4  # orders of yesterday are still to be shipped
+PLENTY = 14  # pieces: what is rarer stays for whoever looks at the demo
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One order of the demo."""
+
+    at: datetime
+    customer: "Customer"
+    goods: dict[str, int]  # SKU → pieces
+    story: str
+
+
+def plan_orders(now: datetime) -> list[Planned]:
+    """Plan all orders, oldest first. `now` is in the shop's time zone, whose days they fill."""
+    chance = random.Random(1)
+    shelf = _shelf()
+    moments = [moment for days_ago, orders in _days() for moment in _moments(now, days_ago, orders, chance)]
+    packed = len(moments) - UNPACKED
+    stories = [SPECIAL.get(place, "shipped" if place < packed else "paid") for place in range(len(moments))]
+    moments += [now - timedelta(minutes=minutes) for minutes in RECENTLY]
+    stories += RECENTLY.values()
+    return [
+        Planned(moment, _customer(number, chance), _goods(shelf, chance), story)
+        for number, (moment, story) in enumerate(zip(moments, stories, strict=True))
+    ]
+
+
+def _days() -> list[tuple[int, int]]:
+    return [(len(ORDERS_A_DAY) - place, orders) for place, orders in enumerate(ORDERS_A_DAY)]
+
+
+def _moments(now: datetime, days_ago: int, orders: int, chance: random.Random) -> list[datetime]:
+    day = now.date() - timedelta(days=days_ago)
+    opening = datetime.combine(day, OPENS, now.tzinfo)
+    span = datetime.combine(day, CLOSES) - datetime.combine(day, OPENS)
+    return sorted(opening + span * chance.random() for _ in range(orders))
+
+
+def _shelf() -> dict[str, int]:
+    """Map the SKUs there is plenty of onto their pieces."""
+    products = json.loads(DEMO_CATALOG.read_text("utf-8"))["products"]
+    variants = [variant for product in products for variant in product["variants"]]
+    return {variant["sku"]: variant["stock"] for variant in variants if variant["stock"] >= PLENTY}
+
+
+def _goods(shelf: dict[str, int], chance: random.Random) -> dict[str, int]:
+    skus = chance.choices(list(shelf), weights=list(shelf.values()), k=chance.choice((1, 1, 2, 2, 3)))
+    return {sku: chance.choice((1, 1, 1, 2)) for sku in skus}
+
+
+def _customer(number: int, chance: random.Random) -> "Customer":
+    from chalicelib.checkout.customer import Customer
+
+    plant = PLANTS[number % len(PLANTS)]  # so some come back
+    country, postal_code, city = PLACES[number % len(PLANTS) % len(PLACES)]
+    return Customer(
+        name=f"Demo {plant}",
+        email=f"demo.{plant.lower()}@example.com",
+        address=f"{plant} Lane {number % len(PLANTS) + 1}",
+        address2="",
+        postal_code=postal_code,
+        city=city,
+        region="",
+        country=country,
+        phone="",
+    )

@@ -1,0 +1,149 @@
+"""The demo's orders are believable: each at its time, in every state, the money and the pieces in order."""
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from chalicelib import clock
+from chalicelib.orders.models import Order
+from chalicelib.staff.models import AuditEntry
+from infra.local.demo import catalog, orders, plan
+from infra.local.demo.staff import make_demo_staff
+from tests.invariants import check_money, check_stock, pieces
+from tests.shop import Shop
+
+TALES = dict(enumerate(["sent back", "broken", "disputed", "reversed", "left", "cancelled", "noted"]))
+
+RECENTLY = dict(plan.RECENTLY)
+
+
+@pytest.fixture
+def demo(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """Return a shop with a small demo catalog, the demo's staff, and the stand-in that `make run` starts."""
+    goods = {
+        "slug": "cup",
+        "name": "Cup",
+        "category": "tea",
+        "variants": [
+            {"sku": f"CUP-{colour}", "options": {"Colour": colour}, "price": "9.00", "stock": 40}
+            for colour in ("RED", "BLUE")
+        ],
+    }
+    file = tmp_path / "catalog.json"
+    file.write_text(
+        json.dumps({"categories": [{"slug": "tea", "name": "Tea"}], "products": [goods]}), "utf-8"
+    )
+    for module in (catalog, plan):
+        monkeypatch.setattr(module, "DEMO_CATALOG", file)
+    shop.put_on_shelf("cup", "Cup", {"CUP-RED": (900, None, 40), "CUP-BLUE": (900, None, 40)})
+    monkeypatch.setattr("infra.local.paypal.desk.CLIENT_ID", "test-client")
+    monkeypatch.setattr(plan, "ORDERS_A_DAY", (2, 1))
+    monkeypatch.setattr(plan, "SPECIAL", {})
+    monkeypatch.setattr(plan, "RECENTLY", {5: "paid"})
+    monkeypatch.setattr(plan, "UNPACKED", 1)
+    make_demo_staff("3fa9-01bc-77de-a0c4")
+    return shop
+
+
+def fill(shop: Shop, until: int = 1000) -> None:
+    """Make the orders; the shop is ended once there are so many."""
+    orders.make_demo_orders(lambda: shop.functions.drain("order-emails"), lambda: len(shop.orders()) >= until)
+
+
+def test_orders_of_six_days_tell_every_story_and_all_adds_up(
+    demo: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "ORDERS_A_DAY", (2, 2, 2, 1, 1, 1))
+    monkeypatch.setattr(plan, "SPECIAL", TALES)
+    monkeypatch.setattr(plan, "RECENTLY", RECENTLY)
+    before = pieces(demo)
+    fill(demo)
+
+    made = sorted(demo.orders(), key=lambda order: str(order.placed_at))
+    planned = sorted(plan.plan_orders(datetime.now(UTC)), key=lambda one: one.at)
+    assert [order.customer["name"] for order in made] == [one.customer.name for one in planned]
+    states = Counter(order.state for order in made)
+    assert states == {"shipped": 5, "paid": 3, "pending": 1, "awaiting": 2, "expired": 1, "cancelled": 1}
+    span = clock.now() - datetime.fromisoformat(made[0].placed_at)
+    assert timedelta(days=5) < span < timedelta(days=7)
+    assert Counter(issue["kind"] for order in made for issue in order.issues) == {"dispute": 1, "reversal": 1}
+    assert min(int(order.refunded) for order in made if order.refunded) == 900
+    assert orders.NOTE in [entry["detail"] for order in made for entry in order.history]
+    assert not [order.number for order in made if order.emails_due]
+    check_money(demo)
+    check_stock(demo, before)
+    check_times(demo, made)
+    did = Counter(entry.what for entry in AuditEntry.scan() if entry.subject.startswith("order "))
+    assert did == {"marked as shipped": 5, "refunded": 2, "cancelled": 1, "left a note": 1}
+
+
+def check_times(demo: Shop, made: list[Order]) -> None:
+    """Each order's history goes forward, up to now; both clocks are right again, and nothing old is delivered."""
+    for order in made:
+        times = [entry["at"] for entry in order.history]
+        assert times == sorted(times), order.history
+        assert times[-1] <= datetime.now(UTC).isoformat()
+    assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=1)
+    assert abs(demo.paypal.now() - datetime.now(UTC)) < timedelta(seconds=1)
+    assert demo.paypal.faults() == []
+    assert demo.paypal.deliver_pending() == []
+
+
+def test_what_was_cut_off_goes_on_and_what_is_done_is_done(demo: Shop) -> None:
+    fill(demo, until=2)
+    assert len(demo.orders()) == 2
+    fill(demo)
+    everybody = Counter(order.customer["email"] for order in demo.orders())
+    assert len(everybody) == everybody.total() == len(plan.plan_orders(datetime.now(UTC)))
+
+    fill(demo)
+    assert len(demo.orders()) == everybody.total()
+
+
+def test_an_order_that_broke_is_not_tried_for_ever(demo: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(orders, "_place", lambda planned: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            fill(demo)
+    assert abs(demo.paypal.now() - datetime.now(UTC)) < timedelta(seconds=1)
+    fill(demo)
+    assert len(demo.orders()) == len(plan.plan_orders(datetime.now(UTC))) - 1
+
+
+def test_a_shop_with_orders_of_its_own_gets_none(demo: Shop) -> None:
+    demo.paid(MUG=1)
+    fill(demo)
+    assert len(demo.orders()) == 1
+
+
+@pytest.mark.parametrize("lacking", ["the stand-in", "the demo's catalog", "a merchant"])
+def test_there_are_none_without(demo: Shop, monkeypatch: pytest.MonkeyPatch, lacking: str) -> None:
+    if lacking == "the stand-in":
+        monkeypatch.setattr("infra.local.paypal.desk.CLIENT_ID", "another")
+    elif lacking == "the demo's catalog":
+        monkeypatch.setattr(orders, "has_demo_catalog", lambda: False)
+    else:
+        monkeypatch.setattr(orders, "_merchant", lambda: None)
+    fill(demo)
+    assert demo.orders() == []
+
+
+def test_the_whole_plan_sells_only_what_there_is_plenty_of() -> None:
+    planned = plan.plan_orders(datetime(2026, 11, 22, 12, tzinfo=UTC))
+    shelf = {
+        variant["sku"]: variant["stock"]
+        for product in json.loads(catalog.DEMO_CATALOG.read_text("utf-8"))["products"]
+        for variant in product["variants"]
+    }
+    sold: Counter[str] = Counter()
+    for one in planned:
+        sold.update(one.goods)
+    assert len(planned) == 40
+    assert all(pieces <= shelf[sku] // 2 for sku, pieces in sold.items())
+    assert set(plan.SPECIAL.values()) | set(plan.RECENTLY.values()) == {
+        *("sent back", "broken", "left", "disputed", "reversed", "cancelled", "noted"),
+        *("paid", "pending", "declined", "unpaid"),
+    }
