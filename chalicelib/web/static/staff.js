@@ -84,10 +84,10 @@ document.querySelectorAll("[data-parts]").forEach((form) => {
   const text = form.querySelector("[data-previewed]");
   const button = form.querySelector("[data-part='preview']");
   let waiting;
-  button.hidden = true;
+  button.parentElement.hidden = true;
   text.addEventListener("input", () => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => fetchPart(form, button, "preview").catch(() => { button.hidden = false; }), WAIT_WHILE_TYPING);
+    waiting = setTimeout(() => fetchPart(form, button, "preview").catch(() => { button.parentElement.hidden = false; }), WAIT_WHILE_TYPING);
   });
 });
 
