@@ -176,6 +176,7 @@ document.querySelectorAll("form[data-sheet]").forEach((form) => {
     event.preventDefault();
     event.target.value = event.target.defaultValue;
     event.target.checked = event.target.defaultChecked;
+    event.target.select();
     count();
   });
   // A cell is typed over rather than into.
