@@ -29,6 +29,8 @@ KINDS: dict[str, tuple[str, str]] = {
     "picture": ("chalicelib.staff.pictures", "prepare"),
     "orders-csv": ("chalicelib.staff.orders_csv", "run"),
     "books": ("chalicelib.staff.books", "write_day"),
+    "catalog-csv": ("chalicelib.staff.catalog_jobs", "write"),
+    "catalog-in": ("chalicelib.staff.catalog_jobs", "load"),
     "month": ("chalicelib.staff.books", "pack_month"),
 }
 WEEK = 7 * 24 * 60 * 60
