@@ -53,18 +53,21 @@ def run_staff_jobs(event: SQSEvent) -> dict[str, Any]:
 @app.schedule(Rate(5, unit=Rate.MINUTES))
 def reconcile_payments(event: CloudWatchEvent) -> None:
     """Bring every order that something is due for to what PayPal says."""
+    from chalicelib import runs
     from chalicelib.payments import reconcile
 
-    reconcile.reconcile_payments()
+    with runs.noted("reconcile_payments"):
+        reconcile.reconcile_payments()
 
 
 @app.schedule(Rate(1, unit=Rate.HOURS))
 def export_books(event: CloudWatchEvent) -> None:
     """Write the books of every closed day that has none, and count what was booked."""
-    from chalicelib import clock
+    from chalicelib import clock, runs
     from chalicelib.ledger import books, days
 
-    try:
-        books.export_closed_days(clock.now())
-    finally:
-        days.fold(clock.now())
+    with runs.noted("export_books"):
+        try:
+            books.export_closed_days(clock.now())
+        finally:
+            days.fold(clock.now())

@@ -48,6 +48,7 @@ class Shop:
     reservation_seconds: int
     page_seconds: int
     erase_after_days: int
+    low_stock: int
 
     @cached_property
     def countries(self) -> dict[str, str]:
@@ -117,6 +118,7 @@ def read_shop(file: Path, currency: str) -> Shop:
             reservation_seconds=_whole_number(text, "reservation_minutes", least=1) * 60,
             page_seconds=_whole_number(text, "page_seconds", least=0),
             erase_after_days=_whole_number(text, "erase_after_days", least=1),
+            low_stock=_whole_number(text, "low_stock", least=0),
         )
     except (tomllib.TOMLDecodeError, KeyError, ValueError, TypeError) as error:
         raise ConfigError(f"{file.name}: {type(error).__name__}: {error}") from error

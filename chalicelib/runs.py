@@ -1,11 +1,15 @@
 """When scheduled functions last ran, and how it ended: what is silent is noticed."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib import clock
 from chalicelib.storage import Table, TableMeta, read_many, table_name
+
+log = logging.getLogger("awning")
 
 
 class Run(Table):
@@ -23,6 +27,20 @@ class Run(Table):
 def note(name: str, words: str = "", *, well: bool = True) -> None:
     """Note that a function has just run, in words for staff."""
     Run(name, at=clock.timestamp(), well=well, words=words).save()
+
+
+@contextmanager
+def noted(name: str) -> Iterator[None]:
+    """Note how a run ends, well or not; where that cannot be written, the run counts all the same."""
+    well = False
+    try:
+        yield
+        well = True
+    finally:
+        try:
+            note(name, well=well)
+        except Exception:
+            log.exception("the run of %s could not be noted", name)
 
 
 def last(names: Iterable[str]) -> dict[str, Run]:
