@@ -2,7 +2,10 @@
 
 from chalicelib.staff import (
     account,
+    attention,
     books,
+    catalog_files,
+    categories,
     entrance,
     erasing,
     jobs,
@@ -36,8 +39,11 @@ PAGES = (
     product,
     pictures,
     products,
+    categories,
+    catalog_files,
     erasing,
     today,
+    attention,
     books,
 )
 routes = declared.blueprint
