@@ -95,12 +95,12 @@ def test_everything_that_happens_is_told_in_words(shop: Shop, merchant: Shopper)
     assert "“It was a mistake”" in merchant.get(path(order.id)).text
 
 
-@pytest.mark.parametrize("address", ["abc", "0" * 32, "number%2312345-12345", "ship%00"])
-def test_an_unknown_order_is_a_404(merchant: Shopper, address: str) -> None:
-    assert merchant.get(f"/staff/orders/{address}").status == 404
-    for what in ("ship", "cancel", "notes", "mails", "issues/0", "slip"):
-        send = merchant.get if what == "slip" else merchant.post
-        assert send(f"/staff/orders/{address}/{what}").status in (404, 415), what
+def test_an_unknown_order_is_a_404(merchant: Shopper) -> None:
+    for address in ("abc", "0" * 32, "number%2312345-12345"):
+        assert merchant.get(f"/staff/orders/{address}").status == 404
+        assert merchant.get(f"/staff/orders/{address}/slip").status == 404
+        for what in ("ship", "cancel", "notes", "mails", "issues/0"):
+            assert merchant.post(f"/staff/orders/{address}/{what}").status == 404, what
 
 
 def test_finance_can_do_nothing_with_it(shop: Shop, finance: Shopper) -> None:
@@ -141,21 +141,19 @@ def press_again(merchant: Shopper, order_id: str) -> Answer:
     return merchant.post(f"{path(order_id)}/cancel", {})
 
 
-@pytest.mark.parametrize(
-    ("actions", "words"),
-    [
-        (("claim",), "PayPal is being asked"),
-        (("claim", "pend"), "PayPal is holding a payment"),
-        (("claim", "pay"), "Refund it instead"),
-        (("die",), "ended by itself"),
-    ],
-)
 @pytest.mark.usefixtures("aws")
-def test_what_may_be_paid_is_not_cancelled(actions: tuple[str, ...], words: str) -> None:
-    order = made.move(made.placed(), *actions)
-    with pytest.raises(Conflict, match=words):
-        handling.cancel(order.id, BY)
-    assert Order.fetch(order.id).version == order.version
+def test_what_may_be_paid_is_not_cancelled() -> None:
+    refused = {
+        ("claim",): "PayPal is being asked",
+        ("claim", "pend"): "PayPal is holding a payment",
+        ("claim", "pay"): "Refund it instead",
+        ("die",): "ended by itself",
+    }
+    for number, (actions, words) in enumerate(refused.items()):
+        order = made.move(made.placed(), *actions, capture=f"CAPTURE{number}")
+        with pytest.raises(Conflict, match=words):
+            handling.cancel(order.id, BY)
+        assert Order.fetch(order.id).version == order.version
 
 
 def test_an_order_that_is_paid_meanwhile_is_not_cancelled(shop: Shop, merchant: Shopper) -> None:
@@ -226,13 +224,13 @@ def test_a_note_is_for_staff_alone_and_kept_once(shop: Shop, merchant: Shopper) 
     assert "blue" not in str(entry.after)
 
 
-@pytest.mark.parametrize("note", ["", "  ", "x" * 1001, "a\x00b", "a\u202eb"])
-def test_a_note_that_cannot_be_kept_is_given_back(shop: Shop, merchant: Shopper, note: str) -> None:
+def test_a_note_that_cannot_be_kept_is_given_back(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid(MUG=1)
-    page = press(merchant, order_id, "notes", note=note)
-    assert page.status == 400
-    assert 'aria-describedby="note-error"' in page.body
-    assert note.strip() in page.body
+    for note in ("", "  ", "x" * 1001, "a\x00b", "a\u202eb"):
+        page = press(merchant, order_id, "notes", note=note)
+        assert page.status == 400
+        assert 'aria-describedby="note-error"' in page.body
+        assert note.strip() in page.body
     assert not told.notes_of(shop.order(order_id))
 
 
