@@ -28,7 +28,7 @@ LINK = "https://carrier.example/1"
 PERSONAL = (
     "Test Customer",
     EMAIL,
-    "Teststraße",
+    "Teststra",
     "10115",
     "Berlin",
     "00340434",
