@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import IO, Any
 
 from chalicelib import aws
@@ -63,6 +63,13 @@ def read_month(month: date) -> Month:
         manifests = list(readers.map(lambda one: _read_manifest(one[1]), found))
     booked = (_booked(day, manifest, keys) for (day, _), manifest in zip(found, manifests, strict=True))
     return Month(tuple(booked), hashlib.sha256(repr(sorted(keys.items())).encode()).hexdigest()[:12])
+
+
+def provisional_since(day: date) -> datetime | None:
+    """Tell when the provisional books of a day were written; None where there are none."""
+    key = key_of("manifest", day, provisional=True)
+    answer = aws.client("s3").list_objects_v2(Bucket=settings.books_bucket, Prefix=key)
+    return next((item["LastModified"] for item in answer.get("Contents", [])), None)
 
 
 def pack(month: Month, name: str, key: str, tell: Callable[[int], None]) -> None:

@@ -35,6 +35,7 @@ class Entry:
     figures: "list[Figures]"
     rows: dict[str, int]
     problem: str = ""
+    provisional: str = ""  # when the files of a day that goes on were written
 
 
 @routes.page("/staff/books", may=STAFF)
@@ -122,11 +123,10 @@ def write_day(job: "Job") -> None:
         export = books.export_day(day, provisional=provisional)
     except books.BooksError as error:
         raise jobs.JobFailed(f"The books of {spoken(day)} could not be written.", [str(error)]) from error
-    rows = {name: file.rows for name, file in export.files.items()}
+    orders, movements = (export.files[name].rows for name in ("orders", "ledger"))
     what = "Provisional books" if provisional else "The books"
-    jobs.finish(
-        job, f"{what} of {spoken(day)} are written: {rows['orders']} orders, {rows['ledger']} movements."
-    )
+    counted = f"{_count(orders, 'order')}, {_count(movements, 'movement')}"
+    jobs.finish(job, f"{what} of {spoken(day)} are written: {counted}.")
 
 
 def pack_month(job: "Job") -> None:
@@ -156,10 +156,14 @@ def pack_month(job: "Job") -> None:
 def _what_is_in(month: "Month", span: Span) -> str:
     there = {booked.day for booked in month.days}
     missing = [day for day in span.days if month.days[0].day < day < month.days[-1].day and day not in there]
-    words = f"The books of {len(there)} days, {spoken(month.days[0].day)} to {spoken(month.days[-1].day)}."
+    words = f"The books of {_count(len(there), 'day')}, {spoken(month.days[0].day)} to {spoken(month.days[-1].day)}."
     if missing:
         words += f" Not in it, since they have no books: {', '.join(map(spoken, missing))}."
     return words
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def _entries(span: Span, month: "Month", begins: date, now: datetime) -> list[Entry]:
@@ -175,7 +179,7 @@ def _entries(span: Span, month: "Month", begins: date, now: datetime) -> list[En
         if day in written:
             entries.append(_written(written[day]))
         elif day in counts:
-            entries.append(Entry(day, OPEN_DAY, _figures(counts[day].tally.totals()), {}))
+            entries.append(_going_on(day, counts[day].tally.totals()))
         else:
             entries.append(Entry(day, DUE if now < books.closes_at(day) + WITHIN else LATE, [], {}))
     return entries
@@ -184,6 +188,13 @@ def _entries(span: Span, month: "Month", begins: date, now: datetime) -> list[En
 def _written(booked: "Booked") -> Entry:
     state = BROKEN if booked.problem else WRITTEN
     return Entry(booked.day, state, _figures(booked.totals), booked.rows, booked.problem)
+
+
+def _going_on(day: date, totals: "Totals") -> Entry:
+    from chalicelib.ledger.months import provisional_since
+
+    since = provisional_since(day)
+    return Entry(day, OPEN_DAY, _figures(totals), {}, provisional=since.isoformat() if since else "")
 
 
 def _figures(totals: "Totals") -> "list[Figures]":

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from chalicelib import money
 
 TOP, BOTTOM = 9.0, 88.0  # percent of the picture's height: above stands a label, below the ticks
+LEFT = 7.0  # percent of its width: the amounts of the levels
 WIDE, SLIM = 0.74, 0.42  # of a slot's width: the time before stands behind, this time in front
 MOST_LINES = 4
 
@@ -62,14 +63,14 @@ def draw(slots: Sequence[Slot], currency: str) -> Drawing:
     """Draw two amounts a slot."""
     step = _step(max((max(slot.amount, slot.before) for slot in slots), default=0))
     highest = max(-(-max(slot.amount, slot.before) // step) for slot in slots) * step or step
-    share = 100 / len(slots)
+    share = (100 - LEFT) / len(slots)
     places = tuple(
         Place(
-            _percent((index + 0.5) * share),
+            _percent(LEFT + (index + 0.5) * share),
             slot.tick,
             slot.words,
-            _bar(index * share, share, SLIM, slot.amount / highest),
-            _bar(index * share, share, WIDE, slot.before / highest),
+            _bar(LEFT + index * share, share, SLIM, slot.amount / highest),
+            _bar(LEFT + index * share, share, WIDE, slot.before / highest),
         )
         for index, slot in enumerate(slots)
     )

@@ -80,7 +80,7 @@ def parse_day(text: str, today: date) -> date:
     except ValueError:
         day = None
     if day is None or str(day) != text:  # fromisoformat takes week dates too
-        raise BadInput("Please write the day as year, month and day, such as 2026-11-22.")
+        raise BadInput(f"“{text[:20]}” is no day. Please write year, month and day, such as 2026-11-22.")
     if day > today:
         raise BadInput("That day has not begun yet.")
     if day < EARLIEST:
@@ -91,11 +91,15 @@ def parse_day(text: str, today: date) -> date:
 def parse_month(text: str, today: date) -> Span:
     """Read a month that has begun, such as 2026-11, as its days until today. Raises BadInput."""
     try:
-        first = parse_day(f"{text}-01", today)
-    except BadInput as refusal:
-        if refusal.message.startswith("Please write"):
-            raise BadInput("Please write the month as year and month, such as 2026-11.") from refusal
-        raise BadInput(refusal.message.replace("day", "month")) from refusal
+        first = date.fromisoformat(f"{text}-01")
+    except ValueError:
+        first = None
+    if first is None or f"{first:%Y-%m}" != text:
+        raise BadInput(f"“{text[:20]}” is no month. Please write year and month, such as 2026-11.")
+    if first > today:
+        raise BadInput("That month has not begun yet.")
+    if first < EARLIEST:
+        raise BadInput(f"Please choose a month after {EARLIEST.year}.")
     return Span(first, min(end_of_month(first), today))
 
 
