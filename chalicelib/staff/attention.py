@@ -27,15 +27,15 @@ BOOKS_WITHIN = timedelta(hours=2)  # after its close a day has its books: the ho
 # Queue → what rests there when it has failed five times, and what to do about it.
 QUEUES = {
     "payment-notifications": (
-        "messages from PayPal that could not be worked on",
+        "Messages from PayPal that could not be worked on",
         "Payments are found without them; money that went back on PayPal's own pages may be missing here. Whoever looks after the shop finds the cause in its log, and sends the messages round again.",
     ),
     "order-emails": (
-        "mails that could not be sent",
+        "Mails that could not be sent",
         "The shop announces each of them again by itself, at least once a day. Usually an address is wrong, or SES does not let the shop send: whoever looks after the shop sees it in the log.",
     ),
     "staff-jobs": (
-        "long tasks that broke off: imports, exports, pictures",
+        "Long tasks that broke off: imports, exports, pictures",
         "Ask for them again on their page. If that fails too, whoever looks after the shop finds the cause in its log.",
     ),
 }
