@@ -8,6 +8,7 @@ from chalice.app import Request, Response
 
 from chalicelib.catalog import inplace, service
 from chalicelib.catalog.shelf import Asked, goods_of, shelf_page
+from chalicelib.config import settings
 from chalicelib.errors import BadInput
 from chalicelib.staff import audit, desk, product_cells
 from chalicelib.staff.models import Member
@@ -20,7 +21,7 @@ PATH = "/staff/products"
 LONGEST_QUESTION = 200
 SORTS = {"": "Name", "newest": "Newest", "price": "Price"}
 SHOWN = {"": "All", "visible": "Visible", "hidden": "Hidden"}
-STOCKS = {"": "All", "out": "Sold out"}
+STOCKS = {"": "All", "low": "Running low", "out": "Sold out"}
 FILTERS = ("q", "category", "show", "stock", "sort")
 # A page full of products with the most variants each; API Gateway takes 10 MB.
 MOST_FIELDS = 25 * 36 * 8
@@ -105,7 +106,7 @@ def _asked(typed: Mapping[str, str]) -> Asked:
         words=" ".join(typed["q"].split())[:LONGEST_QUESTION],
         category=typed["category"] or None,
         hidden=None if not typed["show"] else typed["show"] == "hidden",
-        most_left=0 if typed["stock"] else None,
+        most_left={"low": settings.shop.low_stock, "out": 0}.get(typed["stock"]),
         sort=typed["sort"] or "name",
     )
 

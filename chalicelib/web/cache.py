@@ -55,7 +55,7 @@ class PageCache:
                 self._bytes -= len(dropped.body)
 
     def clear(self) -> None:
-        """Forget everything; for tests."""
+        """Forget everything: what was changed in this process is to be seen at once."""
         with self._lock:
             self._pages.clear()
             self._bytes = 0

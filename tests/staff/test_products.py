@@ -98,6 +98,7 @@ def test_the_list_is_filtered_sorted_and_searched(shop: Shop, merchant: Shopper)
         "?show=hidden": ["secret"],
         "?show=visible&sort=price": ["green-tea", "mug", "last-bowl"],
         "?stock=out": ["last-bowl"],
+        "?stock=low": ["last-bowl", "secret"],
         "?q=bl&category=tea": ["secret"],
         "?q=tea-50": ["green-tea"],
         "?stock=out&show=hidden": [],
