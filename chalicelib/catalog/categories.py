@@ -46,7 +46,7 @@ class _Stored:
 def problems_of_category(draft: Category) -> Iterator[Problem]:
     """List what is wrong with a category, apart from what only the others tell."""
     if not SLUG.fullmatch(draft.slug) or draft.slug == EVERYTHING:
-        yield Problem(("slug",), f"A category's slug {SLUG_RULE}; “{EVERYTHING}” is taken.")
+        yield Problem(("slug",), f"A category's address, its slug, {SLUG_RULE}; “{EVERYTHING}” is taken.")
     yield from text_problems(("name",), draft.name, LONGEST_NAME)
     yield from long_text_problems(("text",), draft.text)
 
