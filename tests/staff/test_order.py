@@ -1,5 +1,7 @@
 """One order in the hands of staff: what its page tells, and what can be done with it, once however often pressed."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -7,13 +9,15 @@ import pytest
 from chalicelib.errors import Conflict
 from chalicelib.orders import told
 from chalicelib.orders.models import Order, change
-from chalicelib.staff import handling
+from chalicelib.staff import audit, handling
+from chalicelib.storage import Witness
 from tests.client import Answer, Shopper
 from tests.counting import counted_calls
 from tests.invariants import check_books, check_money, check_stock, pieces
 from tests.mail import orders as made
 from tests.shop import Shop
-from tests.staff.desk import trail
+from tests.staff.desk import member, trail
+from tests.tampering import answers_lost
 
 BY = "merchant@shop.example"
 
@@ -258,3 +262,42 @@ def test_an_issue_is_open_until_somebody_looked_at_it(
     back = press(merchant, order_id, "issues/0", back="attention")
     assert back.location.endswith("/staff/attention")
     check_books(shop)
+
+
+# -- when answers are lost --------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_change_whose_answer_was_lost_is_made_once_and_written_into_the_trail_once() -> None:
+    merchant = member("merchant")
+    paid = made.paid()
+    change(paid.id, _send_all)
+    change(paid.id, lambda order, _: order.raise_issue("dispute", "PP-1 OPEN") or True)
+    unpaid = made.placed()
+    mail = f"paid#{made.CAPTURE}"
+    deeds: list[tuple[str, Callable[[Witness], object]]] = [
+        (paid.id, lambda seen: handling.send_again(paid.id, mail, BY, "1" * 32, seen)),
+        (paid.id, lambda seen: handling.add_note(paid.id, "Blue paper", BY, "2" * 32, seen)),
+        (paid.id, lambda seen: handling.look_at(paid.id, 0, "", BY, seen)),
+        (paid.id, lambda seen: handling.ship(paid.id, handling.Parcel("DHL"), BY, seen)),
+        (unpaid.id, lambda seen: handling.cancel(unpaid.id, BY, seen)),
+    ]
+    for number, (order_id, do) in enumerate(deeds):
+        before = Order.fetch(order_id).version
+        with answers_lost("TransactWriteItems"):
+            do(audit.witness(merchant, f"deed {number}"))
+        do(audit.witness(merchant, "again"))
+        assert Order.fetch(order_id).version == before + 1, number
+    assert [entry.what for entry in trail()] == [f"deed {number}" for number in range(len(deeds))]
+
+
+@pytest.mark.usefixtures("aws")
+def test_two_who_change_an_order_at_once_lose_nothing_of_each_other() -> None:
+    order = made.paid()
+    with ThreadPoolExecutor(4) as hands:
+        notes = [f"note {number}" for number in range(4)]
+        list(hands.map(lambda note: handling.add_note(order.id, note, BY, note), notes))
+        handling.ship(order.id, handling.Parcel("DHL"), BY)
+    now = Order.fetch(order.id)
+    assert sorted(note["words"] for note in told.notes_of(now)) == notes
+    assert now.state == "shipped"
