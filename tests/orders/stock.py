@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib.orders.indexes import shard_of
-from chalicelib.orders.models import Line, Order, new_order
+from chalicelib.orders.models import Line, Order, change, new_order
 from chalicelib.orders.words import OrderWord, words_of
 from chalicelib.storage import Transaction, shared_connection
 
@@ -47,6 +47,16 @@ def stock_orders(numbers: Iterable[int], *, found_every: int = 1, **customer: st
             entry = {"letters": {"S": word[:2]}, "entry": {"S": f"{word}#{row['placed']['S']}"}}
             rows.append((OrderWord.Meta.table_name, entry))
     _write(rows)
+
+
+def raised(order_id: str, kind: str, detail: str) -> Order:
+    """Ask staff to look at an order."""
+
+    def raise_it(order: Order, _: Transaction) -> bool:
+        order.raise_issue(kind, detail)
+        return True
+
+    return change(order_id, raise_it)
 
 
 def _pattern(customer: dict[str, str]) -> dict[str, Any]:

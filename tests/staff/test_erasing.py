@@ -19,6 +19,7 @@ from chalicelib.orders.words import OrderWord
 from chalicelib.staff import handling
 from tests.client import Answer, Shopper
 from tests.ledger.conftest import everything
+from tests.orders.stock import raised
 from tests.shop import CUSTOMER, Shop
 from tests.staff.desk import logged_in, trail
 
@@ -43,7 +44,7 @@ def shipped(shop: Shop) -> str:
     _, order_id = shop.paid(MUG=1)
     handling.ship(order_id, handling.Parcel("DHL", "00340434", LINK), BY)
     handling.add_note(order_id, "A present for Mrs Customer", BY, "a" * 32)
-    outbox.announce(change(order_id, lambda order, _: order.raise_issue("dispute", "PP-1 OPEN") or True))
+    outbox.announce(raised(order_id, "dispute", "PP-1 OPEN"))
     handling.look_at(order_id, 0, "Mug was too big for Test Customer", BY)
     shop.functions.drain("order-emails")
     return order_id

@@ -15,6 +15,7 @@ from tests.client import Answer, Shopper
 from tests.counting import counted_calls
 from tests.invariants import check_books, check_money, check_stock, pieces
 from tests.mail import orders as made
+from tests.orders.stock import raised
 from tests.shop import Shop
 from tests.staff.desk import member, trail
 from tests.tampering import answers_lost
@@ -83,7 +84,7 @@ def test_everything_that_happens_is_told_in_words(shop: Shop, merchant: Shopper)
     order = made.placed()
     made.move(order, "claim", "pend", "decline")
     made.move(order, "claim", "pay", capture="ANOTHER")
-    change(order.id, lambda order, _: order.raise_issue("reversal", "ANOTHER") or True)
+    raised(order.id, "reversal", "ANOTHER")
     handling.look_at(order.id, 0, "It was a mistake", BY)
     handling.ship(order.id, handling.Parcel("DHL"), BY)
     words = [entry["words"] for entry in told.history_of(Order.fetch(order.id))]
@@ -272,7 +273,7 @@ def test_a_change_whose_answer_was_lost_is_made_once_and_written_into_the_trail_
     merchant = member("merchant")
     paid = made.paid()
     change(paid.id, _send_all)
-    change(paid.id, lambda order, _: order.raise_issue("dispute", "PP-1 OPEN") or True)
+    raised(paid.id, "dispute", "PP-1 OPEN")
     unpaid = made.placed()
     mail = f"paid#{made.CAPTURE}"
     deeds: list[tuple[str, Callable[[Witness], object]]] = [
