@@ -29,11 +29,11 @@ from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.ledger import files
 from chalicelib.ledger.files import BooksError, Comparison, File, Upload
-from chalicelib.ledger.models import SALE, Movement, book_day, pages_of
+from chalicelib.ledger.models import SALE, Movement, Progress, book_day, pages_of
 from chalicelib.ledger.sheets import LEDGER, ORDER_LINES, ORDERS, Sheet, ledger_row, line_rows, order_row
 from chalicelib.ledger.totals import Totals
 from chalicelib.orders.models import Order
-from chalicelib.storage import read_many
+from chalicelib.storage import get, read_many
 
 __all__ = ["BooksError", "Export", "closes_at", "export_closed_days", "export_day", "first_day"]
 
@@ -93,7 +93,7 @@ def days_due(now: datetime) -> list[date]:
     """List the closed days without books: all since the latest manifest, and those that failed before it."""
     today = date.fromisoformat(book_day(now))
     done = _days_with_books(today, since=today - LOOK_BACK) or _days_with_books(today)[-1:]
-    day = done[0] if done else _first_movement(today) or today - DAY
+    day = _begin(today, done)
     due = []
     while now >= closes_at(day):
         if day not in done:
@@ -206,6 +206,14 @@ def _days_with_books(before: date, since: date | None = None) -> list[date]:
     start = f"books/{since:%Y/%m/%d}" if since else "books/"
     names = (MANIFEST.search(key) for key in files.keys_after(start))
     return [day for name in names if name and (day := date.fromisoformat(name[1])) < before]
+
+
+def _begin(today: date, done: list[date]) -> date:
+    if not done:
+        return _first_movement(today) or today - DAY
+    # The very first days may have failed while later ones did not.
+    progress = get(Progress, "progress")
+    return min(done[0], max(date.fromisoformat(progress.first), today - LOOK_BACK)) if progress else done[0]
 
 
 def _first_movement(today: date) -> date | None:

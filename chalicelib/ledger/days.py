@@ -22,7 +22,7 @@ from pynamodb.exceptions import PutError
 
 from chalicelib.config import settings
 from chalicelib.ledger import books
-from chalicelib.ledger.models import SALE, Movement, book_day, pages_of
+from chalicelib.ledger.models import SALE, Movement, Progress, book_day, pages_of
 from chalicelib.ledger.totals import Totals, sums_of
 from chalicelib.storage import Table, TableMeta, get, is_refused, read_many, table_name
 
@@ -49,17 +49,6 @@ class Day(Table):
     # {"14 sale EUR": [count, amount, fee, net, without_fee, orders paid]}: by hour of the shop's day
     sums: JSONAttribute = JSONAttribute(default=dict)
     sold: JSONAttribute = JSONAttribute(default=dict)  # {"TEA-50 EUR": [name, pieces, amount]}
-
-
-class Progress(Table):
-    """How far all partitions are counted. In the same table, in one row."""
-
-    class Meta(TableMeta):
-        table_name = table_name("days")
-
-    page = UnicodeAttribute(hash_key=True, default="progress")
-    first = UnicodeAttribute()  # the day the books begin with
-    through = UnicodeAttribute()  # this day and all before it are complete
 
 
 @dataclass

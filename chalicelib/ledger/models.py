@@ -36,6 +36,17 @@ class Movement(Table):
     sold: JSONAttribute = JSONAttribute(null=True)
 
 
+class Progress(Table):
+    """How far the ledger is counted: one row in the table of the days' sums."""
+
+    class Meta(TableMeta):
+        table_name = table_name("days")
+
+    page = UnicodeAttribute(hash_key=True, default="progress")
+    first = UnicodeAttribute()  # the day the books begin with
+    through = UnicodeAttribute()  # this day and all before it are counted for good
+
+
 def book_day(moment: datetime) -> str:
     """Tell the shop's calendar day of a moment, such as "2026-11-22"."""
     return moment.astimezone(settings.timezone).date().isoformat()

@@ -164,7 +164,7 @@ def _days(period: Period, counts: "dict[date, Count]") -> list[Part]:
 
 def _tick(index: int, day: date, many: int) -> str:
     if many <= 7:
-        return f"{day:%a} {day.day}"
+        return f"{day:%a}"
     return str(day.day) if index % 7 == 0 else ""
 
 

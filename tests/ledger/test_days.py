@@ -9,8 +9,8 @@ import pytest
 
 from chalicelib import clock
 from chalicelib.ledger import books, days
-from chalicelib.ledger.days import Day, Progress
-from chalicelib.ledger.models import SALE, Movement, pages_of
+from chalicelib.ledger.days import Day
+from chalicelib.ledger.models import SALE, Movement, Progress, pages_of
 from tests.counting import counted_calls
 from tests.ledger.conftest import CUP, TEA, Ledger, read_json
 from tests.tampering import Ask, tampered
@@ -137,6 +137,7 @@ def test_a_crash_at_any_call_of_the_counting_loses_nothing(ledger: Ledger, at: A
     for _ in range(6):
         ledger.sale(ledger.order(CUP))
     now = at("2026-11-23T01:00")
+    books.export_closed_days(now)
     once = counted()
     for row in rows_of():
         row.delete()
@@ -184,6 +185,16 @@ def test_a_day_is_complete_when_it_is_closed_and_not_before(ledger: Ledger, at: 
     assert not any(row.complete for row in rows_of())
     days.fold(at("2026-11-23T01:00"))
     assert all(row.complete for row in rows_of())
+
+
+def test_the_very_first_day_is_tried_again_although_later_ones_have_books(ledger: Ledger, at: At) -> None:
+    ledger.sale()
+    days.fold(at("2026-11-22T13:00"))
+    now = at("2026-11-24T02:00")
+    books.export_day(date(2026, 11, 23))  # that of the 22nd failed
+    days.fold(now)
+    assert books.days_due(now) == [DAY]
+    assert days.first_day(now) == DAY
 
 
 def test_hours_are_the_shops(ledger: Ledger, at: At, setting: Callable[..., None]) -> None:
