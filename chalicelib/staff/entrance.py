@@ -26,8 +26,9 @@ _ADDRESS_IN_THE_SHOP = re.compile(
 
 @routes.page("/staff/login", may=OPEN)
 def ask(request: Request, member: Member | None) -> Response:
-    """Ask for e-mail address and password."""
-    return _login_page(query(request, "next") or "", "")
+    """Ask for e-mail address and password, whoever is not logged in."""
+    next_address = query(request, "next") or ""
+    return pages.redirect(inside(next_address)) if member else _login_page(next_address, "")
 
 
 @routes.action("/staff/login", may=OPEN)

@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib.staff import accounts, passwords
 from chalicelib.staff.entrance import inside
+from chalicelib.staff.models import Member
 from infra.local.gateway import Gateway
 from tests.client import Answer, Shopper
 from tests.staff.desk import PASSWORD, later, logged_in, member, trail
@@ -34,6 +35,12 @@ def test_nobody_sees_a_staff_page_before_logging_in(visitor: Shopper) -> None:
     answer = log_in(visitor, next=form.field("next"))
     assert answer.location == "/staff/audit?month=2026-11"
     assert visitor.follow(answer).status == 200
+
+
+def test_who_is_logged_in_already_is_led_on(gateway: Gateway) -> None:
+    merchant = logged_in(gateway, "merchant")
+    assert merchant.get("/staff/login?next=/staff/audit").location == "/staff/audit"
+    assert merchant.get("/staff/login?next=//evil.example").location == "/staff/"
 
 
 def test_a_change_without_a_session_is_sent_to_the_login_and_nowhere_further(visitor: Shopper) -> None:
@@ -106,7 +113,7 @@ def test_a_password_that_was_hashed_for_less_is_hashed_anew(visitor: Shopper) ->
     from argon2 import PasswordHasher
 
     weaker = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
-    accounts.existing(EMAIL).update([accounts.Member.password.set(weaker)])
+    accounts.existing(EMAIL).update([Member.password.set(weaker)])
     assert log_in(visitor).status == 303
     kept = accounts.existing(EMAIL).password
     assert kept != weaker

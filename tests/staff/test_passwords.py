@@ -14,6 +14,11 @@ EMAIL = "owner@shop.example"
 GOOD = "linen awning at noon"
 
 
+@pytest.fixture(autouse=True)
+def quick_hashes() -> None:
+    """Hash as the shop does."""
+
+
 @pytest.mark.parametrize(
     ("password", "because"),
     [

@@ -88,6 +88,16 @@ def test_a_forged_address_is_a_400_in_words(merchant: Shopper) -> None:
             assert merchant.get(f"/staff/audit?{query}").status == 400, query
 
 
+def test_a_long_text_is_folded(merchant: Shopper) -> None:
+    with at("2026-11-22T12:01:00"):
+        audit.record(
+            "merchant@shop.example", "changed a product", "it", {"text": "short"}, {"text": "long " * 99}
+        )
+        page = merchant.get("/staff/audit")
+    assert page.body.count("<details class") == 2  # the text, and the menu of the account
+    assert f"<summary>{('long ' * 99)[:80]}…</summary>" in page.body
+
+
 def test_only_what_differs_is_told() -> None:
     before = {"price": "6.90", "hidden": False, "stock": 10, "options": {"Size": "L"}, "note": None}
     after = {"price": "7.20", "hidden": True, "stock": 10, "options": {"Size": "M"}, "sale_price": "5.00"}
