@@ -1,13 +1,13 @@
 """One order's page: what was bought, by whom, what money moved, what happened; and what staff can do with it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from chalice.app import Request, Response
 
 from chalicelib import money
-from chalicelib.errors import BadInput
+from chalicelib.errors import BadInput, Conflict
 from chalicelib.ledger.models import REFUND, REVERSAL, SALE
 from chalicelib.orders import states, told
 from chalicelib.orders.models import Order
@@ -41,15 +41,19 @@ def ship(request: Request, member: Member, order_id: str) -> Response:
     parcel, errors = shipping.read_parcel(posted)
     if errors:
         return page_of(member, order, 400, typed=posted, errors=errors)
-    handling.ship(order.id, parcel, member.email, audit.witness(member, "marked as shipped"))
-    return desk.go(_path(order), "Marked as shipped. The customer is written to.")
+    witness = audit.witness(member, "marked as shipped")
+    notice = "Marked as shipped. The customer is written to."
+    return _done(
+        member, order, lambda: handling.ship(order.id, parcel, member.email, witness), notice, posted
+    )
 
 
 @routes.action("/staff/orders/{order_id}/cancel", may=MERCHANT)
 def cancel(request: Request, member: Member, order_id: str) -> Response:
     """Cancel an order that is not paid."""
-    order = handling.cancel(find_order(order_id).id, member.email, audit.witness(member, "cancelled"))
-    return desk.go(_path(order), "Cancelled. Its pieces are back on the shelf.")
+    order, witness = find_order(order_id), audit.witness(member, "cancelled")
+    notice = "Cancelled. Its pieces are back on the shelf."
+    return _done(member, order, lambda: handling.cancel(order.id, member.email, witness), notice)
 
 
 @routes.action("/staff/orders/{order_id}/mails", may=MERCHANT)
@@ -57,8 +61,14 @@ def send_again(request: Request, member: Member, order_id: str) -> Response:
     """Send a mail once more."""
     order, form = find_order(order_id), read_form(request)
     witness = audit.witness(member, "sent a mail again")
-    handling.send_again(order.id, form.text("entry"), member.email, read_form_id(form), witness)
-    return desk.go(_path(order), "The mail is on its way once more.")
+    entry, form_id = form.text("entry"), read_form_id(form)
+    notice = "The mail is on its way once more."
+    return _done(
+        member,
+        order,
+        lambda: handling.send_again(order.id, entry, member.email, form_id, witness),
+        notice,
+    )
 
 
 @routes.action("/staff/orders/{order_id}/notes", may=MERCHANT)
@@ -85,6 +95,22 @@ def look_at(request: Request, member: Member, order_id: str, number: str) -> Res
     handling.look_at(order.id, int(number), words, member.email, audit.witness(member, "looked at an issue"))
     back = "/staff/attention" if form.text("back") == "attention" else _path(order)
     return desk.go(back, f"Looked at: order {order.number}.")
+
+
+def _done(
+    member: Member,
+    order: Order,
+    do: Callable[[], object],
+    notice: str,
+    typed: Mapping[str, str] | None = None,
+) -> Response:
+    """Do it and go back to the order; where its page was stale, show how it stands now, with what was typed."""
+    try:
+        do()
+    except Conflict as refusal:
+        now = Order.fetch(order.id)
+        return page_of(member, now, refusal.status, typed=typed, problem=refusal.message)
+    return desk.go(_path(order), notice)
 
 
 def _what_is_wrong_with_note(text: str) -> str | None:
@@ -119,9 +145,10 @@ def page_of(
     *,
     typed: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
+    problem: str = "",
     refund: Mapping[str, Any] | None = None,
 ) -> Response:
-    """Make an order's page; `typed` and `errors` by field where a form comes back, `refund` for refund.html."""
+    """Make an order's page; `typed` and `errors` by field where a form comes back, `problem` where nothing was done."""
     words, tone = told.STATES[order.state]
     may = member.role == accounts.MERCHANT
     return desk.show(
@@ -145,6 +172,7 @@ def page_of(
         longest={**shipping.LONGEST, "note": LONGEST_NOTE},
         typed=typed or {},
         errors=errors or {},
+        problem=problem,
         form=desk.form_id(),
         refund=refund or refund_view.view(order, member),
     )

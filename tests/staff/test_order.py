@@ -168,7 +168,8 @@ def test_an_order_that_is_paid_meanwhile_is_not_cancelled(shop: Shop, merchant: 
     shop.come_back(customer, token)
     answer = press_again(merchant, order.id)
     assert answer.status == 409
-    assert "This order is paid. Refund it instead." in answer.text
+    assert "This order is paid. Refund it instead. Nothing was changed." in answer.text
+    assert "To be shipped" in answer.text
     check_money(shop)
 
 

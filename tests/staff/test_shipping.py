@@ -65,7 +65,8 @@ def test_another_parcel_for_a_shipped_order_is_a_409(shop: Shop, merchant: Shopp
     ship(merchant, order_id)
     answer = ship(merchant, order_id, tracking="another")
     assert answer.status == 409
-    assert "shipped already" in answer.text
+    assert "This order is shipped already." in answer.text
+    assert f"You had typed: DHL, another, {LINK}" in answer.text
     assert shop.order(order_id).parcel["tracking"] == FORM["tracking"]
 
 
