@@ -50,9 +50,16 @@ PLACES = (
     ("NL", "3511", "Utrecht"),
     ("CH", "3011", "Bern"),
 )
-ORDERS_A_DAY = (6, 5, 8, 7, 6, 4)  # the first was six days ago, the last yesterday
+ORDERS_A_DAY = (3, 5, 5, 4, 6, 5, 4, 4)  # the first was eight days ago, the last yesterday
 OPENS, CLOSES = time(8), time(21, 30)
-RECENTLY = {300: "paid", 150: "pending", 55: "declined", 20: "unpaid"}  # minutes ago
+RECENTLY = {
+    430: "paid",
+    290: "paid",
+    215: "paid",
+    150: "pending",
+    55: "declined",
+    20: "unpaid",
+}  # minutes ago
 # What is not simply paid and shipped, by its place in the plan.
 SPECIAL = {
     3: "sent back",

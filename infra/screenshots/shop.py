@@ -1,0 +1,98 @@
+"""What a shopper sees, from the shop's front to the mail that confirms the order."""
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Browser, Page
+
+from infra.screenshots.camera import DESK, phone_of, photograph
+
+MAIL_SECONDS = 30
+CUSTOMER = {
+    "Name": "Test Customer",
+    "E-mail": "customer@example.com",
+    "Street and number": "Marktplatz 4",
+    "Postal code": "10115",
+    "City": "Berlin",
+}
+
+
+class Shopper:
+    """One visitor, photographed at a desk and on a phone."""
+
+    def __init__(self, browser: Browser, addresses: dict[str, str]) -> None:
+        self._browser = browser
+        self._shop = addresses["shop"]
+        self._mailbox = addresses["mailbox"]
+        self._desk = browser.new_context(viewport=DESK)
+        self._page = self._desk.new_page()
+
+    def take_all(self) -> None:
+        """Walk from the shop's front to the mail that confirms the order."""
+        page = self._page
+        self._open("/")
+        self._take("shop", on_phone=_as_it_is)
+        self._open("/categories/table-and-kitchen")
+        self._take("category")
+        self._put_in_cart("four-linen-napkins", _as_it_is)
+        self._put_in_cart("saturday-breakfast-tea", lambda page: _choose(page, "250 g refill"))
+        self._open("/products/pebble-mug")
+        _choose_mugs(page)
+        self._take("product", on_phone=_choose_mugs)
+        self._put_in_cart("pebble-mug", _choose_mugs)
+        self._take("cart")
+        page.get_by_role("link", name="Go to checkout").click()
+        _fill_in(page)
+        self._take("checkout", on_phone=_fill_in)
+        page.get_by_role("button", name="Place order").click()
+        page.wait_for_url("**/checkoutnow?**")
+        self._take("paypal")
+        page.get_by_role("button", name=re.compile("^Pay .* now$")).click()
+        page.wait_for_url("**/orders/*")
+        self._take("order", on_phone=_as_it_is)
+        self._open_mail()
+        self._take("mail")
+
+    def _open(self, path: str) -> None:
+        self._page.goto(self._shop + path)
+
+    def _put_in_cart(self, slug: str, choose: Callable[[Page], None]) -> None:
+        self._open(f"/products/{slug}")
+        choose(self._page)
+        self._page.get_by_role("button", name="Add to cart").click()
+        self._page.wait_for_url("**/cart")
+
+    def _open_mail(self) -> None:
+        self._page.goto(self._mailbox)
+        mail = self._page.get_by_role("link").filter(has_text=CUSTOMER["E-mail"]).first
+        mail.click(timeout=MAIL_SECONDS * 1000)  # the mailbox's page looks for news by itself
+        self._page.frame_locator("iframe").get_by_role("heading", level=1).wait_for()
+
+    def _take(self, name: str, *, on_phone: Callable[[Page], None] | None = None) -> None:
+        """Photograph the open page; and on a phone of the same visitor, once `on_phone` has done there what was done here."""
+        photograph(self._page, name)
+        if on_phone:
+            context = phone_of(self._browser, self._desk)
+            page = context.new_page()
+            page.goto(self._page.url)
+            on_phone(page)
+            photograph(page, f"{name}-phone")
+            context.close()
+
+
+def _as_it_is(page: Page) -> None:
+    """Change nothing."""
+
+
+def _choose(page: Page, variant: str) -> None:
+    page.get_by_role("radio", name=variant).check()
+
+
+def _choose_mugs(page: Page) -> None:
+    _choose(page, "Moss")
+    page.get_by_label("Quantity").fill("2")
+
+
+def _fill_in(page: Page) -> None:
+    for label, value in CUSTOMER.items():
+        page.get_by_label(label, exact=True).fill(value)
