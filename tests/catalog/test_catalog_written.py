@@ -3,18 +3,20 @@
 import csv
 import io
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from chalicelib.aws import client
-from chalicelib.catalog import importer, service
+from chalicelib.catalog import service
 from chalicelib.catalog.categories import change_category, create_category, mark_of
 from chalicelib.catalog.editing import Saved, save_product
 from chalicelib.catalog.exporter import catalog_rows, count_products, has_more_than
 from chalicelib.catalog.files import COLUMNS
 from chalicelib.catalog.importer import BadCatalog, Report, check_csv, load, load_catalog
-from chalicelib.catalog.service import Category, Picture
+from chalicelib.catalog.models import Listing, Product, Stock
+from chalicelib.catalog.service import Picture
 from chalicelib.config import settings
 from tests.catalog.catalog_files import SVG, everything
 from tests.catalog.goods import POTS, TEA, fill, numbered, options, pieces, product, sell, variant
@@ -89,7 +91,7 @@ def test_the_operator_loads_what_was_written_on_the_web(tmp_path: Path) -> None:
 def test_an_empty_shop_becomes_the_same_but_for_its_categories_texts() -> None:
     fill(product("mug", category="pots"), product("sencha", variant("S", price=700, sale_price=600)))
     data = written()
-    for table in importer.Product, service.Listing, service.Stock:
+    for table in (Product, Listing, Stock):
         with table.batch_write() as batch:
             for row in table.scan():
                 batch.delete(row)
@@ -115,7 +117,7 @@ def test_a_category_is_understood_by_its_former_address() -> None:
     assert loaded(data) == [Saved.SAME]
     new = create_category("tea", "Cups", "")
     assert loaded(data) == [Saved.CHANGED]
-    assert importer.Product.get("sencha").category == new.key
+    assert Product.get("sencha").category == new.key
 
 
 def test_a_table_of_products_leaves_categories_in_their_order_and_with_their_texts() -> None:
@@ -155,9 +157,7 @@ def test_loading_goes_on_where_it_was_cut_off() -> None:
     data = written()
     for each in numbered(4):
         save_product(replace(each, name="Other"))
-    steps = load(check_csv(data))
-    assert [next(steps), next(steps)] == [Saved.CHANGED] * 2
-    steps.close()
+    assert list(islice(load(check_csv(data)), 2)) == [Saved.CHANGED] * 2
     with counted_calls() as calls:
         assert list(load(check_csv(data), start=2)) == [Saved.CHANGED] * 2
     assert calls["TransactWriteItems"] <= 4

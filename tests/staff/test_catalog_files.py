@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from html import unescape
 from itertools import count
 from re import findall, search
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -163,7 +164,7 @@ def test_a_message_that_comes_again_goes_on_and_counts_all(
 ) -> None:
     page = sent_page(merchant, taken_out(merchant).replace(b"Good", b"Better"))
     seconds = count(step=100)
-    monkeypatch.setattr(catalog_jobs.time, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(catalog_jobs, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
     monkeypatch.setattr(catalog_jobs, "TURN_SECONDS", 150)
     answer = merchant.post(f"{PATH}/in", {"key": page.field("key"), "form": page.field("form")})
     shop.functions.drain("staff-jobs")
