@@ -16,7 +16,7 @@ from chalicelib.catalog.exporter import catalog_rows, count_products, has_more_t
 from chalicelib.catalog.files import COLUMNS
 from chalicelib.catalog.importer import BadCatalog, Report, check_csv, load, load_catalog
 from chalicelib.catalog.models import Listing, Product, Stock
-from chalicelib.catalog.service import Picture
+from chalicelib.catalog.service import Category, Picture
 from chalicelib.config import settings
 from tests.catalog.catalog_files import SVG, everything
 from tests.catalog.goods import POTS, TEA, fill, numbered, options, pieces, product, sell, variant
