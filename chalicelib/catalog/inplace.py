@@ -118,7 +118,9 @@ def _after(cell: Cell, change: Change, now: int | None) -> int | None:
     """Tell what a cell will hold: pieces are moved by the difference, everything else is as wanted."""
     if cell.what != "stock":
         return change.wanted
-    return (now or 0) + (change.wanted or 0) - (change.shown or 0)
+    moved = (now or 0) + (change.wanted or 0) - (change.shown or 0)
+    # Whoever takes away the last piece, which was just sold, has what they want.
+    return now if moved < 0 and change.wanted == now else moved
 
 
 def _in_conflict(change: Change, cell: Cell, now: Mapping[Cell, int | None]) -> bool:

@@ -86,6 +86,12 @@ def test_more_pieces_than_there_are_are_not_taken_away() -> None:
     assert stored() == (500, None, 3)
 
 
+def test_taking_away_the_last_pieces_that_were_just_sold_is_no_conflict() -> None:
+    sell("S", 10)
+    assert save("sencha", {STOCK: Change(10, 0), PRICE: Change(500, 600)}, "f") is None
+    assert stored() == (600, None, 0)
+
+
 @pytest.mark.parametrize(
     ("before", "mine"),
     [
