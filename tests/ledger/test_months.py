@@ -1,7 +1,11 @@
 """A month's books: what its manifests vouch for, and all of it as one file."""
 
 import csv
+import hashlib
 import io
+import json
+import random
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from datetime import date, datetime
@@ -14,6 +18,7 @@ from chalicelib import aws as clients
 from chalicelib.config import settings
 from chalicelib.ledger import books, files, months
 from chalicelib.ledger.months import pack, read_month
+from infra.local.cloud import LocalCloud
 from tests.ledger.conftest import CUP, Ledger, download, keys, read_json, rows
 
 NOVEMBER = date(2026, 11, 1)
@@ -132,6 +137,34 @@ def test_a_file_that_is_not_the_vouched_one_is_not_packed(
         pack(month, "2026-11", KEY, lambda read: None)
     assert KEY not in keys()
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=settings.books_bucket)
+
+
+def peak_of_packing(days: int) -> int:
+    """Pack so many days of files that hardly compress; tell how many bytes were held at most."""
+    for number in range(1, days + 1):
+        vouched = {}
+        for one in books.SHEETS:
+            key = books.key_of(one.name, date(2026, 10, number))
+            header = (files.BOM + ",".join(one.columns)).encode()
+            body = header + b"\r\n" + random.Random(number).randbytes(300_000).hex().encode() + b"\r\n"
+            clients.client("s3").put_object(Bucket=settings.books_bucket, Key=key, Body=body)
+            vouched[one.name] = {"rows": 1, "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+        manifest = json.dumps({"files": vouched, "totals": {}}).encode()
+        files.write(
+            books.key_of("manifest", date(2026, 10, number)), manifest, "application/json", once=False
+        )
+    month = read_month(date(2026, 10, 1))
+    tracemalloc.start()
+    pack(month, "2026-10", KEY, lambda read: None)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_memory_stays_flat_however_long_the_month(aws: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "PART_BYTES", 100_000)
+    few, many = peak_of_packing(2), peak_of_packing(7)
+    assert many < 1.3 * few
 
 
 def test_what_is_wrong_with_a_day_is_said(written: Ledger) -> None:
