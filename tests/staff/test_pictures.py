@@ -80,7 +80,7 @@ def add_ready(count: int) -> list[str]:
 
 def arrange(who: Shopper, do: str, page: Answer | None = None, **alts: str) -> Answer:
     page = page or who.get(PAGE)
-    pairs = re.findall(r'name="((?:key|alt)\.\d+)" value="([^"]*)"', page.body)
+    pairs = re.findall(r'name="((?:key|alt)\.\d+)"[^>]*? value="([^"]*)"', page.body)
     form = {name: unescape(value) for name, value in pairs} | {"seen": page.field("seen"), "do": do}
     return who.post(PAGE, form | {name.replace("_", "."): value for name, value in alts.items()})
 
