@@ -168,7 +168,11 @@ def fold(now: datetime) -> None:
 def first_day(now: datetime) -> date:
     """Tell the day the books begin with: before it, no money moved."""
     progress = get(Progress, "progress", consistent=False)
-    return date.fromisoformat(progress.first) if progress else books.first_day(now)
+    if progress is None:  # a shop in its first hour: looking it up takes many calls, so it is kept
+        first = books.first_day(now)
+        progress = Progress(first=str(first), through=str(first - DAY))
+        progress.save()
+    return date.fromisoformat(progress.first)
 
 
 class _Reading:

@@ -197,6 +197,19 @@ def test_the_very_first_day_is_tried_again_although_later_ones_have_books(ledger
     assert days.first_day(now) == DAY
 
 
+def test_a_shop_in_its_first_hour_looks_for_its_first_day_once(ledger: Ledger, at: At) -> None:
+    ledger.sale()
+    at("2026-11-23T00:30")
+    assert days.first_day(clock.now()) == DAY
+    with counted_calls() as calls:
+        assert days.first_day(clock.now()) == DAY
+    assert dict(calls) == {"GetItem": 1}
+    now = at("2026-11-23T01:00")
+    books.export_closed_days(now)
+    days.fold(now)
+    assert Progress.get("progress").through == str(DAY)
+
+
 def test_hours_are_the_shops(ledger: Ledger, at: At, setting: Callable[..., None]) -> None:
     setting(timezone=ZoneInfo("Europe/Berlin"))
     at("2026-11-22T12:59")
