@@ -1,0 +1,81 @@
+"""What the tests of all features rely on: a call that AWS would refuse is noticed."""
+
+import pytest
+
+from chalicelib.aws import client
+from chalicelib.config import settings
+from infra.local.cloud import LocalCloud
+from tests.client import Shopper
+from tests.policies import Policies, watched
+
+
+@pytest.mark.parametrize(
+    ("actor", "service", "operation", "asked", "refused"),
+    [
+        ("api_handler", "dynamodb", "Scan", {"TableName": "test-orders"}, "dynamodb:Scan on OrdersTable"),
+        (
+            "export_books",
+            "dynamodb",
+            "PutItem",
+            {"TableName": "test-orders"},
+            "dynamodb:PutItem on OrdersTable",
+        ),
+        (
+            "api_handler",
+            "dynamodb",
+            "Query",
+            {"TableName": "test-orders", "IndexName": "attention"},
+            "dynamodb:Query on OrdersTable/index/attention",
+        ),
+        (
+            "send_order_emails",
+            "dynamodb",
+            "TransactWriteItems",
+            {
+                "TransactItems": [
+                    {"Put": {"TableName": "test-orders"}},
+                    {"Update": {"TableName": "test-stock"}},
+                ]
+            },
+            "dynamodb:UpdateItem on StockTable",
+        ),
+        (
+            "run_staff_jobs",
+            "s3",
+            "PutObject",
+            {"Bucket": "test-awning-media", "Key": "uploads/x"},
+            "s3:PutObject on MediaBucket/uploads/x",
+        ),
+        (
+            "reconcile_payments",
+            "sqs",
+            "SendMessage",
+            {"QueueUrl": "http://127.0.0.1/0/test-staff-jobs"},
+            "sqs:SendMessage on StaffJobsQueue",
+        ),
+        ("reconcile_payments", "sesv2", "SendEmail", {}, "ses:SendEmail on identity"),
+    ],
+)
+def test_what_a_policy_does_not_name_is_refused(
+    actor: str, service: str, operation: str, asked: dict[str, object], refused: str
+) -> None:
+    assert list(Policies().refusals(actor, service, operation, asked)) == [f"{actor} may not {refused}"]
+
+
+def test_what_a_policy_names_is_allowed() -> None:
+    policies = Policies()
+    book = {"Bucket": settings.books_bucket, "Key": "books/2026/11/22/ledger-2026-11-22.csv"}
+    assert list(policies.refusals("export_books", "s3", "UploadPart", book)) == []
+    orders = {"TableName": f"{settings.table_prefix}orders", "IndexName": "attention"}
+    assert list(policies.refusals("reconcile_payments", "dynamodb", "Query", orders)) == []
+
+
+def test_pages_are_looked_at_and_tests_are_not(
+    aws: LocalCloud, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Policies, "refusals", lambda self, actor, service, operation, asked: [operation])
+    with watched() as refused:
+        client("s3").list_buckets()
+        assert refused == []
+        shopper.get("/")
+        assert "Query" in refused

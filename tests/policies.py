@@ -1,0 +1,192 @@
+"""What AWS would refuse: the local cloud knows no policies, so tests hold each call against the function's own file.
+
+Within `watched()`, whatever pages and event functions ask of DynamoDB, S3, SQS and SES is compared with their policies
+in .chalice; what is not allowed there is listed. What a test does itself is not looked at.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+from unittest import mock
+from urllib.parse import urlsplit
+
+import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are a package of their own
+from botocore.client import BaseClient
+from botocore.signers import RequestSigner, S3PostPresigner
+
+from infra.local import functions, gateway
+
+ROOT = Path(__file__).parents[1]
+API = "api_handler"
+CLIENT: Any = BaseClient  # where all of botocore's calls pass, pynamodb's too; its types leave it out
+WRITES = {
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+    "Delete": "DeleteItem",
+    "ConditionCheck": "ConditionCheckItem",
+}
+# S3 names some actions after something else than the operation.
+S3_ACTIONS = {
+    "HeadObject": "GetObject",
+    "CreateMultipartUpload": "PutObject",
+    "UploadPart": "PutObject",
+    "CompleteMultipartUpload": "PutObject",
+    "ListObjectsV2": "ListBucket",
+}
+Need = tuple[str, str]  # an action, and the resource as the policies name it: OrdersTable/index/placed
+_actor: ContextVar[str | None] = ContextVar("actor", default=None)
+
+
+class Policies:
+    """What each function may ask for, read from .chalice and the template that the policies refer to."""
+
+    def __init__(self) -> None:
+        config = json.loads((ROOT / ".chalice/config.json").read_text("utf-8"))
+        self._allowed = {
+            function: list(_statements(ROOT / ".chalice" / settings["iam_policy_file"]))
+            for function, settings in config["lambda_functions"].items()
+        }
+        template = yaml.load((ROOT / "infra/aws/resources.yaml").read_text("utf-8"), _Loader)  # noqa: S506  # ours
+        self._names: dict[str, str] = {}
+        for resource, facts in template["Resources"].items():
+            properties = facts.get("Properties", {})
+            name = properties.get("TableName") or properties.get("QueueName")
+            if name:
+                self._names[name.removeprefix("${TablePrefix}")] = resource
+
+    def refusals(self, actor: str, service: str, operation: str, asked: Mapping[str, Any]) -> Iterator[str]:
+        """Say what of a call a function's policy does not allow."""
+        allowed = self._allowed.get(actor)
+        if allowed is None:
+            return  # a function of a test's own app
+        for action, resource in self._needs(service, operation, asked):
+            if not any(action in actions and pattern.fullmatch(resource) for actions, pattern in allowed):
+                yield f"{actor} may not {action} on {resource}"
+
+    def _needs(self, service: str, operation: str, asked: Mapping[str, Any]) -> Iterator[Need]:
+        if service == "dynamodb":
+            yield from self._needs_of_tables(operation, asked)
+        elif service == "s3":
+            bucket = "MediaBucket" if asked["Bucket"].endswith("media") else "BooksBucket"
+            action = S3_ACTIONS.get(operation, operation)
+            yield f"s3:{action}", bucket if action == "ListBucket" else f"{bucket}/{asked['Key']}"
+        elif service == "sqs":
+            name = asked.get("QueueName") or asked["QueueUrl"].rpartition("/")[2]
+            yield f"sqs:{operation.removesuffix('Batch')}", self._resource(name)
+        elif service == "sesv2":
+            yield "ses:SendEmail", "identity"
+
+    def _needs_of_tables(self, operation: str, asked: Mapping[str, Any]) -> Iterator[Need]:
+        if operation == "TransactWriteItems":
+            for item in asked["TransactItems"]:
+                ((kind, write),) = item.items()
+                yield f"dynamodb:{WRITES[kind]}", self._resource(write["TableName"])
+        elif "RequestItems" in asked:
+            for table in asked["RequestItems"]:
+                yield f"dynamodb:{operation}", self._resource(table)
+        else:
+            index = f"/index/{asked['IndexName']}" if "IndexName" in asked else ""
+            yield f"dynamodb:{operation}", self._resource(asked["TableName"]) + index
+
+    def _resource(self, name: str) -> str:
+        plain = name.removeprefix(os.environ.get("TABLE_PREFIX", ""))
+        return self._names.get(plain, plain)
+
+
+@contextmanager
+def watched() -> Iterator[list[str]]:
+    """Compare the calls of pages and functions with their policies; yield the list of what AWS would refuse."""
+    policies = Policies()
+    refused: list[str] = []
+    call, sign = CLIENT._make_api_call, RequestSigner.generate_presigned_url
+    post = S3PostPresigner.generate_presigned_post
+    invoke, fire, handle = functions._Queue._invoke, functions.Functions.fire, gateway.Gateway.handle
+
+    def note(service: str, operation: str, asked: Mapping[str, Any]) -> None:
+        actor = _actor.get()
+        if actor is not None:
+            refused.extend(policies.refusals(actor, service, operation, asked))
+
+    def called(client: BaseClient, operation: str, asked: dict[str, Any]) -> Any:
+        note(client.meta.service_model.service_name, operation, asked)
+        return call(client, operation, asked)
+
+    def signed(signer: Any, request_dict: dict[str, Any], operation_name: str, **more: Any) -> Any:
+        _, bucket, key = urlsplit(request_dict["url"]).path.split("/", 2)
+        note("s3", operation_name, {"Bucket": bucket, "Key": key})
+        return sign(signer, request_dict=request_dict, operation_name=operation_name, **more)
+
+    def signed_form(signer: Any, request_dict: dict[str, Any], fields: dict[str, Any], **more: Any) -> Any:
+        bucket = urlsplit(request_dict["url"]).path.strip("/")
+        note("s3", "PutObject", {"Bucket": bucket, "Key": fields["key"]})
+        return post(signer, request_dict=request_dict, fields=fields, **more)
+
+    def as_function(queue: Any, *given: Any) -> Any:
+        with _as(queue._function_name):
+            return invoke(queue, *given)
+
+    def as_scheduled(functions: Any, name: str) -> Any:
+        with _as(name):
+            return fire(functions, name)
+
+    def as_api(gateway: Any, *given: Any, **more: Any) -> Any:
+        with _as(API):
+            return handle(gateway, *given, **more)
+
+    with (
+        mock.patch.object(CLIENT, "_make_api_call", called),
+        mock.patch.object(RequestSigner, "generate_presigned_url", signed),
+        mock.patch.object(S3PostPresigner, "generate_presigned_post", signed_form),
+        mock.patch.object(functions._Queue, "_invoke", as_function),
+        mock.patch.object(functions.Functions, "fire", as_scheduled),
+        mock.patch.object(gateway.Gateway, "handle", as_api),
+    ):
+        yield refused
+
+
+@contextmanager
+def _as(actor: str) -> Iterator[None]:
+    token = _actor.set(actor)
+    try:
+        yield
+    finally:
+        _actor.reset(token)
+
+
+def _statements(file: Path) -> Iterator[tuple[set[str], re.Pattern[str]]]:
+    for statement in json.loads(file.read_text("utf-8"))["Statement"]:
+        for resource in statement["Resource"]:
+            yield set(statement["Action"]), _pattern(resource)
+
+
+def _pattern(resource: dict[str, Any]) -> re.Pattern[str]:
+    """Turn `${BooksBucket.Arn}/books/*` into a pattern of names."""
+    if "Fn::GetAtt" in resource:
+        return re.compile(re.escape(resource["Fn::GetAtt"][0]))
+    text = resource["Fn::Sub"]
+    if ":identity/" in text:
+        return re.compile("identity")
+    name = re.sub(r"\$\{(\w+)\.Arn\}", r"\1", text)
+    return re.compile(re.escape(name).replace(r"\*", ".*"))
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # a base class without types
+    """Read CloudFormation's short forms as what they hold."""
+
+
+def _plain(loader: Any, suffix: str, node: Any) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return loader.construct_scalar(node)
+    return (
+        loader.construct_sequence(node)
+        if isinstance(node, yaml.SequenceNode)
+        else loader.construct_mapping(node)
+    )
+
+
+_Loader.add_multi_constructor("!", _plain)
