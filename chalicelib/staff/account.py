@@ -6,18 +6,16 @@ from chalicelib import clock
 from chalicelib.errors import Conflict
 from chalicelib.staff import accounts, audit, desk, links, passwords, sessions, throttle
 from chalicelib.staff.entrance import locked_answer, wait_words
-from chalicelib.staff.routing import STAFF, Member, routes
+from chalicelib.staff.models import Member
 from chalicelib.storage import Refused, Transaction
 from chalicelib.web.forms import read_form
 
 
-@routes.page("/staff/account", may=STAFF)
 def show(request: Request, member: Member) -> Response:
     """Show a member's own account."""
     return _page(request, member, {})
 
 
-@routes.action("/staff/account/password", may=STAFF)
 def change_password(request: Request, member: Member) -> Response:
     """Change a member's own password: every other browser is logged out, this one goes on under a new session."""
     form = read_form(request)

@@ -19,7 +19,6 @@ from chalicelib.orders import lists, told
 from chalicelib.orders.models import Order
 from chalicelib.staff import accounts, desk
 from chalicelib.staff.models import Member
-from chalicelib.staff.routing import STAFF, routes
 
 PATIENCE_SECONDS = 8.0  # of the 29 that API Gateway waits
 MOST_LOW = 50
@@ -47,7 +46,6 @@ RUNS = {
 log = logging.getLogger("awning")
 
 
-@routes.page("/staff/attention", may=STAFF)
 def show(request: Request, member: Member) -> Response:
     """Show what waits for a person."""
     blocks = gather(

@@ -11,8 +11,8 @@ from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, Conflict, NotFound
 from chalicelib.staff import desk, jobs
+from chalicelib.staff.models import Member
 from chalicelib.staff.periods import ONE, Span, end_of_month, parse_day, parse_month, spoken
-from chalicelib.staff.routing import MERCHANT, STAFF, Member, routes
 from chalicelib.web import pages
 from chalicelib.web.requests import query
 
@@ -38,7 +38,6 @@ class Entry:
     provisional: str = ""  # when the files of a day that goes on were written
 
 
-@routes.page("/staff/books", may=STAFF)
 def show(request: Request, member: Member) -> Response:
     """Show a month's days and what their manifests vouch for."""
     from chalicelib.ledger.months import read_month
@@ -73,7 +72,6 @@ def show(request: Request, member: Member) -> Response:
     )
 
 
-@routes.page("/staff/books/{when}", may=STAFF)
 def fetch_month(request: Request, member: Member, when: str) -> Response:
     """Make a month's books one file; where it is made or in the making, lead there."""
     from chalicelib.ledger.months import read_month
@@ -88,7 +86,6 @@ def fetch_month(request: Request, member: Member, when: str) -> Response:
     return desk.go(f"/staff/jobs/{jobs.start(member, 'month', {'month': when}, job_id).id}")
 
 
-@routes.page("/staff/books/{when}/{name}", may=STAFF)
 def fetch_file(request: Request, member: Member, when: str, name: str) -> Response:
     """Lead to a day's file by a link that holds for some minutes: the final one, or that of a day that goes on."""
     from chalicelib.ledger.books import closes_at, key_of
@@ -104,7 +101,6 @@ def fetch_file(request: Request, member: Member, when: str, name: str) -> Respon
     return pages.redirect(jobs.link_to(key, f"provisional-{name}" if now < closes_at(day) else name))
 
 
-@routes.action("/staff/books/{when}", may=MERCHANT)
 def write_now(request: Request, member: Member, when: str) -> Response:
     """Have a day's books written now: the final ones of a closed day, else provisional ones."""
     day = parse_day(when, _today(clock.now()))

@@ -16,7 +16,6 @@ from chalicelib.config import settings
 from chalicelib.errors import BadInput
 from chalicelib.staff import desk, jobs
 from chalicelib.staff.models import Member
-from chalicelib.staff.routing import MERCHANT, routes
 from chalicelib.web import pages, requests
 from chalicelib.web.forms import read_form
 
@@ -30,7 +29,6 @@ FORM_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 NOT_THERE = {"404", "NoSuchKey", "NotFound"}
 
 
-@routes.page(PATH, may=MERCHANT)
 def show(request: Request, member: Member) -> Response:
     """Offer the catalog as a file, and a form that sends one straight to S3."""
     return _show(member)
@@ -65,7 +63,6 @@ def _form_to_s3() -> Any:
 # -- out --------------------------------------------------------------------------------------------------
 
 
-@routes.action(PATH + "/out", may=MERCHANT)
 def take_out(request: Request, member: Member) -> Response:
     """Answer with the file; for a large shop, lead to the job that writes it."""
     form = read_form(request).text("form")
@@ -105,7 +102,6 @@ def file_name() -> str:
 # -- in ---------------------------------------------------------------------------------------------------
 
 
-@routes.page(PATH + "/sent", may=MERCHANT)
 def sent(request: Request, member: Member) -> Response:
     """Show the file that S3 has taken, and a button to check and load it."""
     key = _key(requests.query(request, "key") or "")
@@ -115,7 +111,6 @@ def sent(request: Request, member: Member) -> Response:
     return desk.show(member, "staff/catalog_sent.html", key=key, size=size, form=desk.form_id())
 
 
-@routes.action(PATH + "/in", may=MERCHANT)
 def take_in(request: Request, member: Member) -> Response:
     """Have a file checked and loaded; pressed twice, it is loaded once."""
     typed = read_form(request)

@@ -12,7 +12,6 @@ from chalicelib.catalog.service import Category
 from chalicelib.errors import BadInput, Conflict, NotFound
 from chalicelib.staff import audit, desk
 from chalicelib.staff.models import Member
-from chalicelib.staff.routing import MERCHANT, routes
 from chalicelib.web.forms import Form, read_form
 
 PATH = "/staff/categories"
@@ -42,13 +41,11 @@ NOTHING = Typed("", "", "")
 # -- all of them ------------------------------------------------------------------------------------------
 
 
-@routes.page(PATH, may=MERCHANT)
 def list_categories(request: Request, member: Member) -> Response:
     """Show the categories in the shop's order, and a form for a new one."""
     return _list(member)
 
 
-@routes.action(PATH, may=MERCHANT)
 def create(request: Request, member: Member) -> Response:
     """Add a category behind the others."""
     typed = _read(request)
@@ -70,7 +67,6 @@ def create(request: Request, member: Member) -> Response:
     return desk.go(PATH, f"“{wanted.name}” is in the shop. Products come to it on their own pages.")
 
 
-@routes.action(PATH + "/{key}/move", may=MERCHANT)
 def move(request: Request, member: Member, key: str) -> Response:
     """Put a category before another one, or behind all."""
     before = read_form(request).text("before") or None
@@ -104,14 +100,12 @@ def _list(
 # -- one --------------------------------------------------------------------------------------------------
 
 
-@routes.page(PATH + "/{key}", may=MERCHANT)
 def show(request: Request, member: Member, key: str) -> Response:
     """Show one category to change it."""
     now = by_key(key, service.read_categories())
     return _show(member, now, Typed(now.name, now.slug, now.text), {})
 
 
-@routes.action(PATH + "/{key}", may=MERCHANT)
 def change(request: Request, member: Member, key: str) -> Response:
     """Give a category another name, text or address."""
     form = read_form(request, most_bytes=MOST_BYTES)
@@ -129,7 +123,6 @@ def change(request: Request, member: Member, key: str) -> Response:
     return desk.go(PATH, f"“{wanted.name}” is saved.{_leads_on(now, wanted)}")
 
 
-@routes.action(PATH + "/{key}/remove", may=MERCHANT)
 def remove(request: Request, member: Member, key: str) -> Response:
     """Take away a category that no product is in."""
     try:

@@ -8,7 +8,7 @@ from chalice.app import Request, Response
 from chalicelib import clock
 from chalicelib.mail.addresses import LONGEST_ADDRESS, BadAddress
 from chalicelib.staff import accounts, audit, desk, links, passwords, sessions, throttle
-from chalicelib.staff.routing import OPEN, STAFF, Member, routes
+from chalicelib.staff.models import Member
 from chalicelib.web import pages
 from chalicelib.web.forms import Form, read_form
 from chalicelib.web.requests import base_path, query
@@ -24,14 +24,12 @@ _ADDRESS_IN_THE_SHOP = re.compile(
 # -- logging in and out -----------------------------------------------------------------------------------
 
 
-@routes.page("/staff/login", may=OPEN)
 def ask(request: Request, member: Member | None) -> Response:
     """Ask for e-mail address and password, whoever is not logged in."""
     next_address = query(request, "next") or ""
     return pages.redirect(inside(next_address)) if member else _login_page(next_address, "")
 
 
-@routes.action("/staff/login", may=OPEN)
 def log_in(request: Request, member: Member | None) -> Response:
     """Begin a session under a new ID. Every wrong answer is the same, whether there is such an account or not."""
     form = read_form(request)
@@ -53,7 +51,6 @@ def log_in(request: Request, member: Member | None) -> Response:
     return pages.redirect(inside(form.text("next")), [sessions.start(known)])
 
 
-@routes.action("/staff/logout", may=STAFF)
 def log_out(request: Request, member: Member) -> Response:
     """End this session, or every session of the member."""
     if read_form(request).text("everywhere"):
@@ -106,13 +103,11 @@ def _record_guessing(email: str, source: str) -> None:
 # -- a forgotten password ---------------------------------------------------------------------------------
 
 
-@routes.page("/staff/forgotten", may=OPEN)
 def ask_whose(request: Request, member: Member | None) -> Response:
     """Ask whose password is forgotten."""
     return _forgotten_page("")
 
 
-@routes.action("/staff/forgotten", may=OPEN)
 def mail_link(request: Request, member: Member | None) -> Response:
     """Have a link mailed, if there is such an account; the answer is the same if there is none."""
     text = read_form(request).text("email")
@@ -133,7 +128,6 @@ def _forgotten_page(email: str, problem: str = "", status: int = 200) -> Respons
     return desk.show(None, "staff/forgotten.html", status, email=email[:LONGEST_ADDRESS], problem=problem)
 
 
-@routes.page("/staff/reset", may=OPEN)
 def show_reset(request: Request, member: Member | None) -> Response:
     """Show the form that a mailed link leads to; looking changes nothing, since mail programs look too."""
     token = query(request, "token") or ""
@@ -144,7 +138,6 @@ def show_reset(request: Request, member: Member | None) -> Response:
     return _reset_page(owner, token)
 
 
-@routes.action("/staff/reset", may=OPEN)
 def reset(request: Request, member: Member | None) -> Response:
     """Set the password that a mailed link allows, once; every session of the account ends."""
     form = read_form(request)

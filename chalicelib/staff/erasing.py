@@ -11,7 +11,6 @@ from chalicelib.orders.erasing import why_kept
 from chalicelib.orders.models import Order
 from chalicelib.staff import audit, desk, handling
 from chalicelib.staff.models import Member
-from chalicelib.staff.routing import MERCHANT, routes
 from chalicelib.web.forms import read_form
 from chalicelib.web.requests import query
 
@@ -28,7 +27,6 @@ class Plan:
     more: bool
 
 
-@routes.page("/staff/erase", may=MERCHANT)
 def ask(request: Request, member: Member) -> Response:
     """Ask whose orders, then show what would be erased."""
     email = (query(request, "email") or "").strip()
@@ -37,7 +35,6 @@ def ask(request: Request, member: Member) -> Response:
     return _page(member, email, plan=plan_for(email) if email else None)
 
 
-@routes.action("/staff/erase", may=MERCHANT)
 def erase(request: Request, member: Member) -> Response:
     """Erase what was shown: orders that came since, or are kept by now, stay."""
     form = read_form(request)

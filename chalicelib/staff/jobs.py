@@ -19,7 +19,6 @@ from chalicelib.config import settings
 from chalicelib.errors import NotFound
 from chalicelib.staff import audit, desk
 from chalicelib.staff.models import Job, Member
-from chalicelib.staff.routing import STAFF, routes
 from chalicelib.storage import get
 from chalicelib.web import pages
 
@@ -161,14 +160,12 @@ def _end(job: Job, state: str, words: str) -> None:
 # -- watching ---------------------------------------------------------------------------------------------
 
 
-@routes.page("/staff/jobs/{job_id}", may=STAFF)
 def watch(request: Request, member: Member, job_id: str) -> Response:
     """Show how far a member's own job is, and what came of it."""
     job = _own(member, job_id)
     return desk.show(member, "staff/job.html", job=job, under_way=job.state in ("waiting", "running"))
 
 
-@routes.action("/staff/jobs/{job_id}/again", may=STAFF)
 def ask_again(request: Request, member: Member, job_id: str) -> Response:
     """Ask once more for a job that still waits: its message may have been lost."""
     job = _own(member, job_id)
@@ -178,7 +175,6 @@ def ask_again(request: Request, member: Member, job_id: str) -> Response:
     return desk.go(f"/staff/jobs/{job.id}")
 
 
-@routes.page("/staff/jobs/{job_id}/result", may=STAFF)
 def fetch(request: Request, member: Member, job_id: str) -> Response:
     """Lead to the file that a job made, by a link that holds for some minutes."""
     job = _own(member, job_id)

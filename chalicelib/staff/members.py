@@ -9,20 +9,18 @@ from chalicelib.errors import BadInput, Conflict
 from chalicelib.mail.addresses import BadAddress
 from chalicelib.staff import accounts, audit, desk, links
 from chalicelib.staff.entrance import NO_ADDRESS
-from chalicelib.staff.routing import MERCHANT, Member, routes
+from chalicelib.staff.models import Member
 from chalicelib.web.forms import Form, read_form
 
 HERE = "/staff/members"
 log = logging.getLogger("awning")
 
 
-@routes.page("/staff/members", may=MERCHANT)
 def show(request: Request, member: Member) -> Response:
     """List all accounts."""
     return _page(member)
 
 
-@routes.action("/staff/members", may=MERCHANT)
 def invite(request: Request, member: Member) -> Response:
     """Make an account whose owner chooses the password, by a mailed link."""
     form = read_form(request)
@@ -37,7 +35,6 @@ def invite(request: Request, member: Member) -> Response:
     return _mail_invitation(email)
 
 
-@routes.action("/staff/members/invitation", may=MERCHANT)
 def invite_again(request: Request, member: Member) -> Response:
     """Mail a new link to who has not chosen a password yet."""
     invited = accounts.existing(read_form(request).text("email"))
@@ -47,7 +44,6 @@ def invite_again(request: Request, member: Member) -> Response:
     return _mail_invitation(invited.email)
 
 
-@routes.action("/staff/members/role", may=MERCHANT)
 def change_role(request: Request, member: Member) -> Response:
     """Give an account another role, at once."""
     form = read_form(request)
@@ -56,7 +52,6 @@ def change_role(request: Request, member: Member) -> Response:
     return desk.go(HERE, f"{email} is {accounts.ROLES[role].lower()} now.")
 
 
-@routes.action("/staff/members/removal", may=MERCHANT)
 def remove(request: Request, member: Member) -> Response:
     """Remove an account; whoever used it is out at once."""
     email = read_form(request).text("email")

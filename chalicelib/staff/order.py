@@ -16,7 +16,6 @@ from chalicelib.orders.routes import find_order
 from chalicelib.staff import accounts, audit, desk, handling, refund_view, shipping
 from chalicelib.staff.models import Member
 from chalicelib.staff.orders import marks_of
-from chalicelib.staff.routing import MERCHANT, STAFF, routes
 from chalicelib.web.forms import Form, has_control_characters, read_form
 
 LONGEST_NOTE = 1000
@@ -24,7 +23,6 @@ KINDS = {SALE: "Payment", REFUND: "Refund", REVERSAL: "Taken back"}
 _FORM_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
-@routes.page("/staff/orders/{order_id}", may=STAFF)
 def show(request: Request, member: Member, order_id: str) -> Response:
     """Show an order."""
     return page_of(member, find_order(order_id))
@@ -33,7 +31,6 @@ def show(request: Request, member: Member, order_id: str) -> Response:
 # -- what staff do ----------------------------------------------------------------------------------------
 
 
-@routes.action("/staff/orders/{order_id}/ship", may=MERCHANT)
 def ship(request: Request, member: Member, order_id: str) -> Response:
     """Mark an order as shipped."""
     order = find_order(order_id)
@@ -48,7 +45,6 @@ def ship(request: Request, member: Member, order_id: str) -> Response:
     )
 
 
-@routes.action("/staff/orders/{order_id}/cancel", may=MERCHANT)
 def cancel(request: Request, member: Member, order_id: str) -> Response:
     """Cancel an order that is not paid."""
     order, witness = find_order(order_id), audit.witness(member, "cancelled")
@@ -56,7 +52,6 @@ def cancel(request: Request, member: Member, order_id: str) -> Response:
     return _done(member, order, lambda: handling.cancel(order.id, member.email, witness), notice)
 
 
-@routes.action("/staff/orders/{order_id}/mails", may=MERCHANT)
 def send_again(request: Request, member: Member, order_id: str) -> Response:
     """Send a mail once more."""
     order, form = find_order(order_id), read_form(request)
@@ -71,7 +66,6 @@ def send_again(request: Request, member: Member, order_id: str) -> Response:
     )
 
 
-@routes.action("/staff/orders/{order_id}/notes", may=MERCHANT)
 def add_note(request: Request, member: Member, order_id: str) -> Response:
     """Leave a note that only staff read."""
     order, form = find_order(order_id), read_form(request)
@@ -83,7 +77,6 @@ def add_note(request: Request, member: Member, order_id: str) -> Response:
     return desk.go(_path(order), "Your note is kept.")
 
 
-@routes.action("/staff/orders/{order_id}/issues/{number}", may=MERCHANT)
 def look_at(request: Request, member: Member, order_id: str, number: str) -> Response:
     """Note that what was raised has been looked at; leads back to where the button was."""
     order, form = find_order(order_id), read_form(request)

@@ -11,13 +11,11 @@ from chalicelib.orders.told import STATES
 from chalicelib.staff import accounts, desk
 from chalicelib.staff.models import Member
 from chalicelib.staff.questions import PICK, Question, read_question
-from chalicelib.staff.routing import STAFF, routes
 from chalicelib.web.pages import url
 
 MEANINGS = {state: words for state, (words, _) in STATES.items()}
 
 
-@routes.page("/staff/orders", may=STAFF)
 def show(request: Request, member: Member) -> Response:
     """Show a page of orders."""
     question = read_question(request)

@@ -17,7 +17,6 @@ from chalicelib.orders.models import Order
 from chalicelib.staff import desk, jobs
 from chalicelib.staff.models import Job, Member
 from chalicelib.staff.questions import Question, picked, read_question
-from chalicelib.staff.routing import STAFF, routes
 from chalicelib.storage import read_many
 from chalicelib.web import requests
 
@@ -27,7 +26,6 @@ CSV = "text/csv; charset=utf-8"
 TELL_EVERY = 1000  # orders
 
 
-@routes.page("/staff/orders/csv", may=STAFF)
 def export(request: Request, member: Member) -> Response:
     """Answer with the file, or lead to the page of the job that makes it."""
     ticked = picked(request)

@@ -14,8 +14,7 @@ from chalicelib.catalog.pictures import NoPicture
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
 from chalicelib.staff import audit, desk, jobs
-from chalicelib.staff.models import Job
-from chalicelib.staff.routing import MERCHANT, Member, routes
+from chalicelib.staff.models import Job, Member
 from chalicelib.web import requests
 from chalicelib.web.cache import cache
 from chalicelib.web.forms import Form, read_form
@@ -30,7 +29,6 @@ MOVES = {"earlier": -1, "later": 1}
 Picture = dict[str, str]
 
 
-@routes.page("/staff/products/{slug}/pictures", may=MERCHANT)
 def show(request: Request, member: Member, slug: str) -> Response:
     """Show a product's pictures; `key` is what S3 says of one that was just sent."""
     key = requests.query(request, "key") or ""
@@ -40,7 +38,6 @@ def show(request: Request, member: Member, slug: str) -> Response:
 # -- sending ----------------------------------------------------------------------------------------------
 
 
-@routes.action("/staff/products/{slug}/pictures/add", may=MERCHANT)
 def add(request: Request, member: Member, slug: str) -> Response:
     """Have a picture that was sent made ready; pressing twice adds it once."""
     form = read_form(request)
@@ -60,7 +57,6 @@ def add(request: Request, member: Member, slug: str) -> Response:
     return desk.go(f"/staff/products/{slug}/pictures")
 
 
-@routes.action("/staff/products/{slug}/pictures/forget", may=MERCHANT)
 def forget(request: Request, member: Member, slug: str) -> Response:
     """Forget a picture that was sent and is not ready."""
     album.forget_upload(slug, read_form(request).text("key"), audit.witness(member, "forgot a picture"))
@@ -84,7 +80,6 @@ def prepare(job: Job) -> None:
 # -- arranging --------------------------------------------------------------------------------------------
 
 
-@routes.action("/staff/products/{slug}/pictures", may=MERCHANT)
 def arrange(request: Request, member: Member, slug: str) -> Response:
     """Save order and words of the pictures as they were shown; ask before one goes."""
     form = read_form(request)

@@ -24,6 +24,7 @@ from chalicelib.catalog.models import SLUG, Product, Stock
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, Busy, Conflict
 from chalicelib.staff import audit, desk
+from chalicelib.staff.models import Member
 from chalicelib.staff.product_form import (
     MOST_BYTES,
     MOST_FIELDS,
@@ -35,7 +36,6 @@ from chalicelib.staff.product_form import (
     typed_of,
 )
 from chalicelib.staff.product_merge import PARTS, differences, marks_of, merge, read_marks, write_marks
-from chalicelib.staff.routing import MERCHANT, Member, routes
 from chalicelib.storage import read_many
 from chalicelib.web.cache import cache
 from chalicelib.web.forms import Form, read_form
@@ -68,7 +68,6 @@ class _Shown:
 # -- a new one --------------------------------------------------------------------------------------------
 
 
-@routes.page("/staff/products/new", may=MERCHANT)
 def show_new(request: Request, member: Member) -> Response:
     """Show an empty form."""
     today = clock.now().astimezone(settings.timezone).date().isoformat()
@@ -76,7 +75,6 @@ def show_new(request: Request, member: Member) -> Response:
     return _page(member, typed, None, _Shown())
 
 
-@routes.action("/staff/products/new", may=MERCHANT)
 def make(request: Request, member: Member) -> Response:
     """Make a product; pressing twice makes one."""
     form = _read(request)
@@ -105,7 +103,6 @@ def make(request: Request, member: Member) -> Response:
 # -- one that is there ------------------------------------------------------------------------------------
 
 
-@routes.page("/staff/products/{slug}", may=MERCHANT)
 def show(request: Request, member: Member, slug: str) -> Response:
     """Show a product's form."""
     product = get_product(slug)
@@ -113,7 +110,6 @@ def show(request: Request, member: Member, slug: str) -> Response:
     return _page(member, typed_of(stored), product, _Shown(seen=marks_of(stored)))
 
 
-@routes.action("/staff/products/{slug}", may=MERCHANT)
 def save(request: Request, member: Member, slug: str) -> Response:
     """Save a product's form over the version that is there, or show what stands against it."""
     form = _read(request)

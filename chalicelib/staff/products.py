@@ -12,7 +12,6 @@ from chalicelib.config import settings
 from chalicelib.errors import BadInput
 from chalicelib.staff import audit, desk, product_cells
 from chalicelib.staff.models import Member
-from chalicelib.staff.routing import MERCHANT, routes
 from chalicelib.web.cache import cache
 from chalicelib.web.forms import read_form
 from chalicelib.web.requests import query
@@ -28,7 +27,6 @@ MOST_FIELDS = 25 * 36 * 8
 MOST_BYTES = 1024 * 1024
 
 
-@routes.page(PATH, may=MERCHANT)
 def show(request: Request, member: Member) -> Response:
     """Show a page of products."""
     typed = {name: query(request, name) or "" for name in FILTERS}
@@ -45,7 +43,6 @@ def show(request: Request, member: Member) -> Response:
     )
 
 
-@routes.action(PATH, may=MERCHANT)
 def save(request: Request, member: Member) -> Response:
     """Save what was changed in the list; what cannot be saved comes back, everything else does not."""
     form = read_form(request, most_fields=MOST_FIELDS, most_bytes=MOST_BYTES)

@@ -15,7 +15,6 @@ from chalicelib.staff import audit, desk, refund_view
 from chalicelib.staff.models import Member
 from chalicelib.staff.order import page_of, read_form_id
 from chalicelib.staff.refund_view import LONGEST_NOTE, LONGEST_REASON
-from chalicelib.staff.routing import MERCHANT, routes
 from chalicelib.web import pages
 from chalicelib.web.forms import Form, has_control_characters, read_form
 
@@ -24,7 +23,6 @@ _PIECES = re.compile(r"[0-9]{1,4}", re.ASCII)
 _COMMA = re.compile(r"([0-9]+),([0-9]{1,2})", re.ASCII)
 
 
-@routes.action("/staff/orders/{order_id}/refunds", may=MERCHANT)
 def refund(request: Request, member: Member, order_id: str) -> Response:
     """Refund all or part of an order's payment."""
     order, form = find_order(order_id), read_form(request)
@@ -42,7 +40,6 @@ def refund(request: Request, member: Member, order_id: str) -> Response:
     return desk.go(f"/staff/orders/{order.id}", refund_view.words_of(done, done.refunds[own_id]))
 
 
-@routes.page("/staff/orders/{order_id}/refunds", may=MERCHANT)
 def lead_back(request: Request, member: Member, order_id: str) -> Response:
     """Lead who opens the address of a form that came back to the order."""
     return pages.redirect(pages.url(f"/staff/orders/{find_order(order_id).id}"))

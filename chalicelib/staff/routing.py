@@ -1,12 +1,12 @@
 """The staff's routes: each declares who may use it, and is given the member who does."""
 
 from collections.abc import Callable
+from importlib import import_module
 
 from chalice.app import Request, Response
 
 from chalicelib.errors import NotAllowed
 from chalicelib.staff import accounts, away, sessions
-from chalicelib.staff.models import Member
 from chalicelib.web import pages, requests
 from chalicelib.web.routing import Routes
 
@@ -17,40 +17,43 @@ OPEN: frozenset[str] = frozenset()  # nobody need be known: the entrance
 
 
 class StaffRoutes:
-    """Routes under /staff. `declared` maps (method, path) onto the roles that may."""
+    """Routes under /staff. `declared` maps (method, path) onto the roles that may, `views` onto the view's name."""
 
     def __init__(self, name: str) -> None:
         self.blueprint = Routes(name)
         self.declared: dict[tuple[str, str], frozenset[str]] = {}
+        self.views: dict[tuple[str, str], str] = {}
 
-    def page(self, path: str, *, may: frozenset[str]) -> Callable[[StaffView], StaffView]:
-        """Route GET and HEAD to a view of (request, member, …)."""
-        self.declared["GET", path] = may
-        return self._add(self.blueprint.get(path), may)
+    def page(self, path: str, may: frozenset[str], view: str) -> None:
+        """Route GET and HEAD to a view of (request, member, …), named "module.function"."""
+        self._add("GET", path, may, view)
 
-    def action(self, path: str, *, may: frozenset[str]) -> Callable[[StaffView], StaffView]:
-        """Route POST to a view of (request, member, …)."""
-        self.declared["POST", path] = may
-        return self._add(self.blueprint.post(path), may)
+    def action(self, path: str, may: frozenset[str], view: str) -> None:
+        """Route POST to a view of (request, member, …), named "module.function"."""
+        self._add("POST", path, may, view)
 
-    @staticmethod
-    def _add(
-        register: Callable[[StaffView], StaffView], may: frozenset[str]
-    ) -> Callable[[StaffView], StaffView]:
-        def add(view: StaffView) -> StaffView:
-            def answer(request: Request, **arguments: str) -> Response:
-                member = sessions.member_of(request)
-                if may and member is None:
-                    return _to_login(request)
-                if may and member is not None and member.role not in may:
-                    raise NotAllowed("Your account can look at orders and books, but not change anything.")
-                return view(request, member, **arguments)
+    def _add(self, method: str, path: str, may: frozenset[str], view: str) -> None:
+        self.declared[method, path] = may
+        self.views[method, path] = view
+        register = self.blueprint.get if method == "GET" else self.blueprint.post
 
-            answer.__name__ = view.__name__
-            register(answer)
-            return view
+        def answer(request: Request, **arguments: str) -> Response:
+            member = sessions.member_of(request)
+            if may and member is None:
+                return _to_login(request)
+            if may and member is not None and member.role not in may:
+                raise NotAllowed("Your account can look at orders and books, but not change anything.")
+            return find_view(view)(request, member, **arguments)
 
-        return add
+        answer.__name__ = view.replace(".", "_")
+        register(path)(answer)
+
+
+def find_view(name: str) -> StaffView:
+    """Import a view. Not before it is asked for: shoppers do not wait for staff pages when a function starts."""
+    module, function = name.split(".")
+    view: StaffView = getattr(import_module(f"chalicelib.staff.{module}"), function)
+    return view
 
 
 def _to_login(request: Request) -> Response:
@@ -63,8 +66,3 @@ def _to_login(request: Request) -> Response:
     if from_elsewhere and sessions.COOKIE not in requests.cookies(request):
         return pages.page(pages.render_public("staff/again.html", here=here))
     return pages.redirect(pages.url("/staff/login", next=here))
-
-
-routes = StaffRoutes("chalicelib.staff")
-
-__all__ = ["MERCHANT", "OPEN", "STAFF", "Member", "StaffRoutes", "routes"]

@@ -14,7 +14,6 @@ from chalicelib.staff import audit, desk, handling
 from chalicelib.staff.handling import UNSHIPPABLE, Parcel
 from chalicelib.staff.models import Member
 from chalicelib.staff.questions import MOST_PICKED, picked
-from chalicelib.staff.routing import MERCHANT, routes
 from chalicelib.storage import read_many
 from chalicelib.web.forms import has_control_characters, read_form
 
@@ -25,7 +24,6 @@ _LINK = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]+)?([/?#][A-Za-z0-9._~:/?#\[\]
 _ROW = re.compile(r"(carrier|tracking|link)-([0-9a-f]{32})", re.ASCII)
 
 
-@routes.page("/staff/orders/ship", may=MERCHANT)
 def ask(request: Request, member: Member) -> Response:
     """Ask for carrier and number of every ticked order."""
     order_ids = picked(request)
@@ -34,7 +32,6 @@ def ask(request: Request, member: Member) -> Response:
     return _page(member, _read(order_ids), {}, {})
 
 
-@routes.action("/staff/orders/ship", may=MERCHANT)
 def ship_several(request: Request, member: Member) -> Response:
     """Mark orders as shipped, each by itself; show those again that could not be."""
     posted = read_form(request, most_fields=len(LONGEST) * (MOST_PICKED + 1), most_bytes=256 * 1024).values

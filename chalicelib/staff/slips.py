@@ -11,17 +11,14 @@ from chalicelib.orders.states import PAID, SHIPPED
 from chalicelib.staff import desk
 from chalicelib.staff.models import Member
 from chalicelib.staff.questions import picked
-from chalicelib.staff.routing import STAFF, routes
 from chalicelib.storage import read_many
 
 
-@routes.page("/staff/orders/{order_id}/slip", may=STAFF)
 def show_one(request: Request, member: Member, order_id: str) -> Response:
     """Show an order's packing slip."""
     return _page(member, [find_order(order_id)])
 
 
-@routes.page("/staff/slips", may=STAFF)
 def show_several(request: Request, member: Member) -> Response:
     """Show the packing slips of all ticked orders, in the order they were placed."""
     order_ids = picked(request)

@@ -12,6 +12,7 @@ from chalicelib import clock, money
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
 from chalicelib.staff import desk
+from chalicelib.staff.models import Member
 from chalicelib.staff.periods import (
     DAY,
     KINDS,
@@ -25,7 +26,6 @@ from chalicelib.staff.periods import (
     short,
     spoken,
 )
-from chalicelib.staff.routing import STAFF, Member, routes
 from chalicelib.web.requests import query
 
 if TYPE_CHECKING:
@@ -83,7 +83,6 @@ class Tile:
         return round((self.value - self.before) * 100 / abs(self.before)) if self.before else None
 
 
-@routes.page("/staff", may=STAFF)  # API Gateway drops the slash behind it
 def show(request: Request, member: Member) -> Response:
     """Show a day, the week or the month that ends with it."""
     from chalicelib.ledger.models import book_day

@@ -10,8 +10,7 @@ from chalice.app import Request, Response
 from chalicelib import clock
 from chalicelib.errors import BadInput
 from chalicelib.staff import desk
-from chalicelib.staff.models import AuditEntry
-from chalicelib.staff.routing import MERCHANT, Member, routes
+from chalicelib.staff.models import AuditEntry, Member
 from chalicelib.web.requests import query
 
 A_PAGE = 50
@@ -20,7 +19,6 @@ _MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])", re.ASCII)
 _ENTRY = re.compile(r"[0-9TZ:.-]{10,40}#[0-9a-f]{8}", re.ASCII)
 
 
-@routes.page("/staff/audit", may=MERCHANT)
 def show(request: Request, member: Member) -> Response:
     """Show a page of a month's entries: one Query, however many there are."""
     now = clock.now().strftime("%Y-%m")

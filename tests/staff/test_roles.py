@@ -1,6 +1,7 @@
 """Every staff route × every role: declared, obeyed, never kept by a browser, never framed, and written into the trail."""
 
 import ast
+import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 from chalice import Chalice
 
-from chalicelib.staff.routing import OPEN, routes
+from chalicelib.staff.routes import staff
+from chalicelib.staff.routing import OPEN, find_view
 from infra.local.gateway import Gateway
 from tests.client import Answer, Shopper
 from tests.shop import Shop
@@ -38,7 +40,7 @@ def staff_routes(chalice: Chalice) -> set[Route]:
 
 def role_of(method: str, path: str) -> frozenset[str] | None:
     """Tell who may use a route as it was declared; a HEAD is a GET."""
-    return routes.declared.get(("GET" if method == "HEAD" else method, path))
+    return staff.declared.get(("GET" if method == "HEAD" else method, path))
 
 
 def undeclared(chalice: Chalice) -> set[Route]:
@@ -51,7 +53,7 @@ def test_every_staff_route_has_a_declared_role() -> None:
 
     assert undeclared(app.app) == set()
     assert {(method, path) for method, path in staff_routes(app.app) if method != "HEAD"} == set(
-        routes.declared
+        staff.declared
     )
 
 
@@ -63,11 +65,18 @@ def test_a_route_that_was_added_past_the_roles_is_found() -> None:
     assert undeclared(chalice) == {("POST", "/staff/stray"), ("DELETE", "/staff/login")}
 
 
+def test_every_route_leads_to_a_view_that_takes_its_parameters() -> None:
+    for (_, path), view in staff.views.items():
+        taken = list(inspect.signature(find_view(view)).parameters)
+        parameters = [part.strip("{}") for part in path.split("/") if part.startswith("{")]
+        assert taken == ["request", "member", *parameters], view
+
+
 def test_nobody_but_the_merchant_may_change_anything() -> None:
-    posts = {path: may for (method, path), may in routes.declared.items() if method == "POST"}
+    posts = {path: may for (method, path), may in staff.declared.items() if method == "POST"}
     assert {path for path, may in posts.items() if may == OPEN} == ENTRANCE
     assert {path for path, may in posts.items() if "finance" in may} == OWN_OF_FINANCE
-    assert all(may <= {"merchant", "finance"} for may in routes.declared.values())
+    assert all(may <= {"merchant", "finance"} for may in staff.declared.values())
 
 
 # -- the walk ---------------------------------------------------------------------------------------------
@@ -82,7 +91,7 @@ def filled(shop: Shop) -> dict[str, str]:
 
 def addresses(filled: dict[str, str]) -> Iterator[tuple[str, str, str]]:
     """Give method, path and a real address of every declared route."""
-    for method, path in sorted(routes.declared):
+    for method, path in sorted(staff.declared):
         parts = [
             filled.get(part.strip("{}"), "0" * 32) if part.startswith("{") else part
             for part in path.split("/")
@@ -111,7 +120,7 @@ def test_every_route_lets_in_whom_it_declares_and_nobody_else(shop: Shop, filled
     last = ("POST", "/staff/logout")  # it ends the session that the others need
     walked = sorted(addresses(filled), key=lambda route: route[:2] == last)
     for method, path, address in walked:
-        may = routes.declared[method, path]
+        may = staff.declared[method, path]
         for role, jar in jars.items():
             answer = asked(shop.gateway, jar, method, address)
             told = (role, method, address, answer.status, answer.text[:200])
@@ -179,14 +188,11 @@ def _told(row: Any) -> str:
 
 
 def actions() -> Iterator[tuple[str, str, ast.Module]]:
-    """Give module and name of every view that a POST leads to."""
-    for file in sorted(CODE.glob("*.py")):
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        for node in tree.body:
-            if isinstance(node, ast.FunctionDef) and any(
-                ast.unparse(each).startswith("routes.action(") for each in node.decorator_list
-            ):
-                yield file.stem, node.name, tree
+    """Give module and name of every view that a POST leads to, and the module's code."""
+    for (method, _), view in staff.views.items():
+        if method == "POST":
+            module, name = view.split(".")
+            yield module, name, ast.parse((CODE / f"{module}.py").read_text(encoding="utf-8"))
 
 
 def reached(tree: ast.Module, name: str) -> set[str]:
@@ -207,7 +213,7 @@ def reached(tree: ast.Module, name: str) -> set[str]:
 
 def test_every_action_writes_into_the_trail() -> None:
     found = list(actions())
-    posts = [path for method, path in routes.declared if method == "POST"]
+    posts = [path for method, path in staff.declared if method == "POST"]
     assert len(found) == len(posts)
     silent = [
         f"{module}.{name}"
