@@ -32,6 +32,17 @@ KINDS: dict[str, tuple[str, str]] = {
     "catalog-in": ("chalicelib.staff.catalog_jobs", "load"),
     "month": ("chalicelib.staff.books", "pack_month"),
 }
+# Kind → the page that it was asked for on, and that page's name.
+ASKED_ON = {
+    "picture": ("/staff/products", "Products"),
+    "orders-csv": ("/staff/orders", "Orders"),
+    "books": ("/staff/books", "Books"),
+    "catalog-csv": ("/staff/catalog", "The catalog as a file"),
+    "catalog-in": ("/staff/catalog", "The catalog as a file"),
+    "month": ("/staff/books", "Books"),
+}
+FUNCTION_SECONDS = 15 * 60  # the longest that the function behind the queue may run
+AGAIN_AFTER = 60  # seconds; the queue's own patience is that of its longest job
 WEEK = 7 * 24 * 60 * 60
 LINK_SECONDS = 5 * 60
 MOST_PROBLEMS = 200
@@ -70,6 +81,7 @@ def start(member: Member, kind: str, arguments: Mapping[str, Any], job_id: str |
         at=now.isoformat(timespec="seconds"),
         arguments=dict(arguments),
         problems=[],
+        moved=clock.timestamp(),
         expires=clock.timestamp() + WEEK,
     )
     job.save()
@@ -109,7 +121,20 @@ def run_staff_jobs(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         except Exception:  # whatever it is: the message comes again, and rests in the end where it is seen
             log.exception("a job broke off")
             failed.append({"itemIdentifier": record["messageId"]})
+            _hide_briefly(record["receiptHandle"])
     return {"batchItemFailures": failed}
+
+
+def _hide_briefly(receipt: str) -> None:
+    """Let a message come again in a minute; where that is not heard, it comes when the queue's patience ends."""
+    try:
+        client("sqs").change_message_visibility(
+            QueueUrl=_queue_url(settings.table_prefix + QUEUE),
+            ReceiptHandle=receipt,
+            VisibilityTimeout=AGAIN_AFTER,
+        )
+    except (ClientError, BotoCoreError):
+        log.warning("a message that failed stays hidden for long", exc_info=True)
 
 
 def _handle(message: Mapping[str, str]) -> None:
@@ -121,7 +146,7 @@ def _handle(message: Mapping[str, str]) -> None:
     job = get(Job, message["job"])
     if job is None or job.state in ("done", "failed"):
         return
-    job.state = "running"
+    job.state, job.moved = "running", clock.timestamp()
     job.save()
     module, function = KINDS[job.kind]
     try:
@@ -143,6 +168,7 @@ def tell(
     job.progress = job.progress if progress is None else progress
     job.total = job.total if total is None else total
     job.words = job.words if words is None else words
+    job.moved = clock.timestamp()
     job.save()
 
 
@@ -163,13 +189,21 @@ def _end(job: Job, state: str, words: str) -> None:
 def watch(request: Request, member: Member, job_id: str) -> Response:
     """Show how far a member's own job is, and what came of it."""
     job = _own(member, job_id)
-    return desk.show(member, "staff/job.html", job=job, under_way=job.state in ("waiting", "running"))
+    under_way = job.state in ("waiting", "running")
+    return desk.show(
+        member,
+        "staff/job.html",
+        job=job,
+        under_way=under_way,
+        stopped=has_stopped(job),
+        back=ASKED_ON[job.kind],
+    )
 
 
 def ask_again(request: Request, member: Member, job_id: str) -> Response:
-    """Ask once more for a job that still waits: its message may have been lost."""
+    """Ask once more for a job that does not move: its message, or the function that ran it, may have been lost."""
     job = _own(member, job_id)
-    if job.state == "waiting":
+    if has_stopped(job):
         audit.record(member.email, f"asked again for {job.kind}", f"job {job.id}")
         _ask(job)
     return desk.go(f"/staff/jobs/{job.id}")
@@ -194,6 +228,12 @@ def link_to(key: str, name: str) -> str:
         },
         ExpiresIn=LINK_SECONDS,
     )
+
+
+def has_stopped(job: Job) -> bool:
+    """Tell whether asking again may help: no message has come, or the function that ran it is surely gone."""
+    silent = clock.timestamp() - job.moved
+    return job.state == "waiting" or (job.state == "running" and silent > FUNCTION_SECONDS)
 
 
 def _own(member: Member, job_id: str) -> Job:

@@ -79,4 +79,5 @@ class Job(Table):
     words = UnicodeAttribute(default="")
     problems: JSONAttribute = JSONAttribute()
     result_key = UnicodeAttribute(null=True)  # in the books' bucket
+    moved = NumberAttribute(default=0)  # when it was last heard of, in seconds since 1970
     expires = NumberAttribute()

@@ -206,3 +206,28 @@ document.querySelectorAll("[data-most-bytes]").forEach((input) => {
     input.reportValidity();
   });
 });
+
+// -- long work: look again until it is done --
+
+const LOOK_AGAIN_AFTER = 1500; // milliseconds
+
+async function lookAgain() {
+  const job = document.querySelector("#job[data-looks-again]");
+  if (!job) return;
+  try {
+    const answer = await fetch(location.href);
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const now = fresh.getElementById("job");
+    if (!now) return location.reload(); // logged out, or gone: the page says which
+    if (now.innerHTML !== job.innerHTML) {
+      const focused = job.contains(document.activeElement);
+      job.replaceWith(now);
+      document.title = fresh.title;
+      if (focused) now.querySelector("a, button")?.focus();
+    }
+  } catch {
+    // no answer: the next look may have one
+  }
+  setTimeout(lookAgain, LOOK_AGAIN_AFTER);
+}
+lookAgain();

@@ -1,0 +1,190 @@
+"""Long work: asked for once, done at least once, watched by whoever asked."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+import pytest
+from botocore.exceptions import BotoCoreError
+
+from chalicelib.aws import client
+from chalicelib.staff import jobs
+from chalicelib.staff.models import Job
+from chalicelib.storage import get
+from tests.client import Shopper
+from tests.shop import Shop
+from tests.staff.desk import later, logged_in, member
+
+Work = Callable[[Job], None]
+
+
+@pytest.fixture
+def work() -> Iterator[Callable[[Work], None]]:
+    """Let a kind `errand` be done by a function of the test."""
+    patches = []
+
+    def becomes(function: Work) -> None:
+        kinds = {"errand": ("tests.staff.test_jobs", "run")}
+        for target, values in ((jobs.KINDS, kinds), (jobs.ASKED_ON, {"errand": ("/staff/books", "Books")})):
+            patch: Any = mock.patch.dict(target, values)
+            patch.start()
+            patches.append(patch)
+        errand.work = function
+
+    yield becomes
+    for patch in reversed(patches):
+        patch.stop()
+
+
+class Errand:
+    """What the kind does."""
+
+    work: Work = staticmethod(lambda job: None)
+
+
+errand = Errand()
+
+
+def run(job: Job) -> None:
+    """Do the errand."""
+    errand.work(job)
+
+
+def read(job: Job) -> Job:
+    """Read a job anew."""
+    found = get(Job, job.id)
+    assert found is not None
+    return found
+
+
+def test_a_job_is_watched_until_it_is_done_and_then_shows_what_it_did(
+    shop: Shop, finance: Shopper, work: Callable[[Work], None]
+) -> None:
+    seen = []
+
+    def half_way(job: Job) -> None:
+        jobs.tell(job, progress=3, total=6, words="Half of it.")
+        seen.append(finance.get(f"/staff/jobs/{job.id}"))
+        jobs.finish(job, "All of it.")
+
+    work(half_way)
+    job = jobs.start(member("finance"), "errand", {})
+    assert "Waiting for a free hand" in finance.get(f"/staff/jobs/{job.id}").text
+    shop.functions.drain("staff-jobs")
+    assert "Half of it. 3 of 6" in seen[0].text
+    answer = finance.get(f"/staff/jobs/{job.id}")
+    assert "All of it." in answer.text
+    assert "data-looks-again" not in answer.body
+
+
+def test_a_job_is_nobody_elses(shop: Shop, merchant: Shopper, work: Callable[[Work], None]) -> None:
+    work(lambda job: None)
+    job = jobs.start(member("finance"), "errand", {})
+    shop.functions.drain("staff-jobs")
+    for address in (f"/staff/jobs/{job.id}", f"/staff/jobs/{job.id}/result"):
+        assert merchant.get(address).status == 404
+    assert merchant.post(f"/staff/jobs/{job.id}/again").status == 404
+
+
+def test_what_cannot_be_done_says_why_and_is_not_tried_again(
+    shop: Shop, finance: Shopper, work: Callable[[Work], None]
+) -> None:
+    tries = []
+
+    def refuse(job: Job) -> None:
+        tries.append(job.id)
+        raise jobs.JobFailed("The file is no good.", ["Line 3: <b>no</b> price."])
+
+    work(refuse)
+    job = jobs.start(member("finance"), "errand", {})
+    shop.functions.drain("staff-jobs", again=True)
+    assert len(tries) == 1
+    assert "The file is no good. Line 3: <b>no</b> price." in finance.get(f"/staff/jobs/{job.id}").text
+
+
+def test_a_job_that_breaks_off_comes_again_within_a_minute(shop: Shop, work: Callable[[Work], None]) -> None:
+    asked = []
+    hide = client("sqs").change_message_visibility
+
+    def break_off(job: Job) -> None:
+        raise RuntimeError("a neighbour was silent")
+
+    def heard(**arguments: Any) -> Any:
+        asked.append(arguments["VisibilityTimeout"])
+        return hide(**{**arguments, "VisibilityTimeout": 0})  # the test does not wait for the minute
+
+    work(break_off)
+    job = jobs.start(member("finance"), "errand", {})
+    with mock.patch.object(client("sqs"), "change_message_visibility", heard):
+        assert shop.functions.drain("staff-jobs") == 5  # then it rests among the dead letters
+    assert asked == [60] * 5
+    assert read(job).state == "running"
+
+
+def test_a_message_that_comes_twice_does_no_work_twice(shop: Shop, work: Callable[[Work], None]) -> None:
+    tries = []
+    work(lambda job: tries.append(job.id))
+    job = jobs.start(member("finance"), "errand", {})
+    jobs.send({"job": job.id})
+    shop.functions.drain("staff-jobs")
+    assert tries == [job.id]
+
+
+def test_the_same_form_asks_for_one_job(shop: Shop, work: Callable[[Work], None]) -> None:
+    tries = []
+    work(lambda job: tries.append(job.id))
+    for _ in range(2):
+        jobs.start(member("finance"), "errand", {}, job_id="0123456789abcdef0123456789abcdef")
+    shop.functions.drain("staff-jobs")
+    assert len(tries) == 1
+
+
+def test_a_lost_message_can_be_asked_for_again(
+    shop: Shop, finance: Shopper, work: Callable[[Work], None]
+) -> None:
+    work(lambda job: None)
+    with mock.patch.object(jobs, "send", side_effect=BotoCoreError()):
+        job = jobs.start(member("finance"), "errand", {})
+    assert shop.functions.drain("staff-jobs") == 0
+    assert "Ask again" in finance.get(f"/staff/jobs/{job.id}").text
+    finance.post(f"/staff/jobs/{job.id}/again")
+    shop.functions.drain("staff-jobs")
+    assert read(job).state == "done"
+
+
+def test_a_job_whose_function_died_can_be_asked_for_again(
+    shop: Shop, finance: Shopper, work: Callable[[Work], None]
+) -> None:
+    work(lambda job: None)
+    job = jobs.start(member("finance"), "errand", {})
+    job.state = "running"
+    job.save()
+    address = f"/staff/jobs/{job.id}"
+    assert "Ask again" not in finance.get(address).text
+    with later(minutes=16):
+        assert "Ask again" in finance.get(address).text
+        finance.post(f"{address}/again")
+    shop.functions.drain("staff-jobs")
+    assert read(job).state == "done"
+
+
+def test_a_job_that_goes_on_is_run_in_turns(shop: Shop, work: Callable[[Work], None]) -> None:
+    def a_part(job: Job) -> None:
+        jobs.tell(job, progress=int(job.progress) + 1, total=3)
+        if job.progress < 3:
+            raise jobs.GoesOn
+
+    work(a_part)
+    job = jobs.start(member("finance"), "errand", {})
+    shop.functions.drain("staff-jobs")
+    assert (read(job).state, read(job).progress) == ("done", 3)
+
+
+def test_every_kind_names_what_does_it_and_where_it_was_asked_for(shop: Shop) -> None:
+    import importlib
+
+    assert jobs.KINDS.keys() == jobs.ASKED_ON.keys()
+    merchant = logged_in(shop.gateway, "merchant")
+    for kind, (module, function) in jobs.KINDS.items():
+        assert callable(getattr(importlib.import_module(module), function))
+        assert merchant.get(jobs.ASKED_ON[kind][0]).status == 200
