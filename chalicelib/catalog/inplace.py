@@ -22,7 +22,8 @@ from chalicelib.errors import Busy
 from chalicelib.storage import Refused, Transaction, Unknown, Witness, get, read_many, unseen
 
 PATIENCE_SECONDS = 18.0  # API Gateway gives up after 29; what is not saved by then is said
-FORMS_KEPT = 5
+FORMS_KEPT = 50  # a form may lie open for hours
+FORM_LETTERS = 12  # of its random id: enough to tell fifty apart, and shoppers read the row too
 BUSY = "This product is being changed by somebody else. Nothing of it was saved; please save again."
 LATE = "There was no time left to save this product. Please save again."
 
@@ -76,15 +77,17 @@ def save(slug: str, changes: Changes, form: str, witness: Witness = unseen) -> N
         except (Refused, Unknown):
             continue  # somebody else was quicker, or no answer came: read again
         except Busy:
-            break
-    return NotSaved(words=BUSY)
+            return NotSaved(words=BUSY)
+    product = get(Product, slug)  # the last answer may have been lost, too
+    saved = product is not None and form[:FORM_LETTERS] in product.forms
+    return None if saved else NotSaved(words=BUSY)
 
 
 def _save(slug: str, changes: Changes, form: str, witness: Witness) -> NotSaved | None:
     old = get(Product, slug)
     if old is None:
         return NotSaved(words="This product is no longer there.")
-    if form in old.forms:
+    if form[:FORM_LETTERS] in old.forms:
         return None
     stocks = read_many({Stock: [variant["sku"] for variant in old.variants]})[Stock]
     now = _cells(old, stocks)
@@ -179,7 +182,7 @@ def _changed(old: Product, cells: Mapping[Cell, int | None], form: str) -> Produ
     product = deepcopy(old)
     product.hidden = not cells[Cell("visible")]
     product.words = [search.marked(word, product.hidden) for word in old.words]
-    product.forms = [*old.forms, form][-FORMS_KEPT:]
+    product.forms = [*old.forms, form[:FORM_LETTERS]][-FORMS_KEPT:]
     product.version = old.version + 1
     product.listed = places(product, min(_prices_today(cells)))
     return product

@@ -85,6 +85,12 @@ class Stock(Table):
         """Return pieces to the shelf, for a transaction."""
         return cls(sku), [cls.available.add(quantity)], None
 
+    @classmethod
+    def take_in(cls, sku: str, quantity: int, slug: str) -> tuple["Stock", list[Action], Condition]:
+        """Return sold pieces to the shelf; refused where the SKU is another product's by now."""
+        ours = cls.slug.does_not_exist() | (cls.slug == slug)
+        return cls(sku), [cls.available.add(quantity)], ours
+
 
 def shelf_of(sku: str) -> str:
     """Tell a SKU's shard of the index `shelf`."""

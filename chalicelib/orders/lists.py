@@ -110,7 +110,7 @@ def read_in_order(placed: Iterable[str]) -> list[Order]:
 # -- by text ----------------------------------------------------------------------------------------------
 
 
-def find(text: str, selection: Selection) -> Found:
+def find(text: str, selection: Selection, most: int = 2 * PAGE) -> Found:
     """Find orders by number, by PayPal's id, by name or e-mail address; the last two within a selection.
 
     A name or an address is found by the beginning of each of its words.
@@ -125,7 +125,7 @@ def find(text: str, selection: Selection) -> Found:
     placed, cut = _hits(telling)
     orders = read_in_order(sorted(placed, reverse=True)[: words.MOST_ROWS])
     kept = [order for order in orders if selection.has(order) and all(word.is_in(order) for word in telling)]
-    return Found(kept[: 2 * PAGE], more=cut or len(placed) > words.MOST_ROWS or len(kept) > 2 * PAGE)
+    return Found(kept[:most], more=cut or len(placed) > words.MOST_ROWS or len(kept) > most)
 
 
 @dataclass(frozen=True)
@@ -160,9 +160,7 @@ def _hits(asked: list[_Asked]) -> tuple[frozenset[str], bool]:
     # A word that is cut short tells little: the others decide, and what is found is checked anyway.
     found = [word.hits() for word in asked]
     demanded = [hits for hits in found if not hits.cut] or found
-    return frozenset.intersection(*(hits.placed for hits in demanded)), len(demanded) < len(found) or any(
-        hits.cut for hits in demanded
-    )
+    return frozenset.intersection(*(hits.placed for hits in demanded)), any(hits.cut for hits in demanded)
 
 
 def _by_pointer(text: str) -> Order | None:
@@ -188,6 +186,8 @@ def _merged(selection: Selection, before: str | None, limit: int | None = None) 
     """Walk the selected orders of all shards as `moment placed # id`, newest first, those behind `before`."""
     low, high = selection.bounds
     high = min(high, before or LAST)
+    if high <= low:  # DynamoDB refuses a range that ends before it begins
+        return iter(())
     index: PlacedIndex | StateIndex = Order.placed_index
     key = "{}"
     if selection.state is not None:

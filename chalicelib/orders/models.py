@@ -189,11 +189,20 @@ class Order(Table):
         }
 
     @property
+    def given_back(self) -> int:
+        """What went back of the payment by refunds, or is on its way."""
+        under_way = [refund for refund in self.open_refunds().values() if refund["capture"] == self.capture]
+        return int(self.refunded + sum(refund["amount"] for refund in under_way))
+
+    @property
     def left_to_refund(self) -> int:
         """What can still go back of the payment: not what went back, is on its way, or was taken back."""
-        under_way = [refund for refund in self.open_refunds().values() if refund["capture"] == self.capture]
-        gone = self.refunded + self.reversed + sum(refund["amount"] for refund in under_way)
-        return max(0, int(self.total - gone))
+        return max(0, int(self.total - self.given_back - self.reversed))
+
+    @property
+    def is_to_be_shipped(self) -> bool:
+        """Tell whether the customer waits for a parcel: not where all of the payment was given back."""
+        return self.state == states.PAID and self.given_back < self.total
 
     @property
     def pieces_back(self) -> Counter[str]:
@@ -422,9 +431,13 @@ class Order(Table):
         self.refund_due = clock.timestamp() + EVERY_ROUND
 
     def put_back(self, pieces: Mapping[str, int], transaction: Transaction) -> None:
-        """Return sold pieces to the shelf, SKU → number; the refund that says so remembers them."""
+        """Return sold pieces to the shelf, SKU → number, where it still is their product's.
+
+        The refund that says so remembers them.
+        """
+        slugs = {line.sku: line.slug for line in self.lines}
         for sku, quantity in pieces.items():
-            transaction.update(f"stock#{sku}", *Stock.put_back(sku, quantity))
+            transaction.update(f"stock#{sku}", *Stock.take_in(sku, quantity, slugs[sku]))
 
     def keep_refund(self, key: str, status: str, paypal_id: str, capture_id: str, amount: Money) -> None:
         """Note what PayPal says of a refund: pending or failed. `key` is our id, or PayPal's where it is not ours."""

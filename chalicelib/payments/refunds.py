@@ -18,7 +18,7 @@ from chalicelib.orders.models import Order, change
 from chalicelib.payments import paypal, service
 from chalicelib.payments.errors import PayPalError, PayPalGone, PayPalRefused
 from chalicelib.payments.settle import refuse_refund, settle_refund
-from chalicelib.storage import Transaction, Witness, unseen
+from chalicelib.storage import Refused, Transaction, Witness, unseen
 
 log = logging.getLogger("awning")
 
@@ -115,7 +115,19 @@ def _decide(order_id: str, own_id: str, wish: Wish, by: str, witness: Witness) -
         witness(transaction, f"order {order.number}", before, _audited(order))
         return True
 
-    return change(order_id, action)
+    try:
+        return change(order_id, action)
+    except Refused as refused:
+        raise _no_longer_theirs(refused) from refused
+
+
+def _no_longer_theirs(refused: Refused) -> WrongWish:
+    """Say which SKUs were given to other products since the order. Raises what else was refused."""
+    skus = sorted(name.removeprefix("stock#") for name in refused.names if name.startswith("stock#"))
+    if not skus:
+        raise refused
+    words = "{} is another product by now, so nothing can go back there. Count these pieces by hand."
+    return WrongWish({f"pieces-{sku}": words.format(sku) for sku in skus})
 
 
 def _check_same(known: Mapping[str, Any], wish: Wish) -> None:

@@ -19,6 +19,8 @@ UNSHIPPABLE = {
     states.PENDING: "PayPal is still holding the payment of this order. Please wait for it.",
     states.CANCELLED: "This order was cancelled.",
     states.EXPIRED: "This order ended unpaid.",
+    states.PAID: "The customer got all of its money back, or it is on its way: there is nothing to ship.",
+    states.SHIPPED: "This order is shipped already.",
 }
 UNCANCELLABLE = {
     states.CAPTURING: "PayPal is being asked for the payment at this moment. Please look again in a minute.",
@@ -44,14 +46,19 @@ def ship(order_id: str, parcel: Parcel, by: str, witness: Witness = unseen) -> O
     def action(order: Order, transaction: Transaction) -> bool:
         if order.state == states.SHIPPED and _is_the_same(order, parcel):
             return False
-        if order.state != states.PAID:
-            raise Conflict(UNSHIPPABLE.get(order.state, "This order is shipped already."))
+        if not order.is_to_be_shipped:
+            raise Conflict(why_unshippable(order))
         order.ship(asdict(parcel), by)
         after = {"state": states.SHIPPED, "carrier": parcel.carrier}
         witness(transaction, subject_of(order), {"state": states.PAID}, after)
         return True
 
     return _announced(change(order_id, action))
+
+
+def why_unshippable(order: Order) -> str:
+    """Say why an order that is not to be shipped is not; of one that is, nothing."""
+    return "" if order.is_to_be_shipped else UNSHIPPABLE[order.state]
 
 
 def cancel(order_id: str, by: str, witness: Witness = unseen) -> Order:

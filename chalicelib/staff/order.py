@@ -142,7 +142,7 @@ def page_of(
     refund: Mapping[str, Any] | None = None,
 ) -> Response:
     """Make an order's page; `typed` and `errors` by field where a form comes back, `problem` where nothing was done."""
-    words, tone = told.STATES[order.state]
+    words, tone = told.state_of(order)
     may = member.role == accounts.MERCHANT
     return desk.show(
         member,
@@ -159,7 +159,7 @@ def page_of(
         notes=told.notes_of(order),
         mails=_mails(order),
         may=may,
-        can_ship=may and order.state == states.PAID,
+        can_ship=may and order.is_to_be_shipped,
         can_cancel=may and order.state == states.AWAITING,
         carriers=shipping.CARRIERS,
         longest={**shipping.LONGEST, "note": LONGEST_NOTE},

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date
+from urllib.parse import urlencode
 
 from chalice.app import Request, Response
 
@@ -14,6 +15,7 @@ from chalicelib.ledger.sheets import ORDERS, order_row
 from chalicelib.orders import lists
 from chalicelib.orders.lists import Selection
 from chalicelib.orders.models import Order
+from chalicelib.orders.words import MOST_ROWS
 from chalicelib.staff import desk, jobs
 from chalicelib.staff.models import Job, Member
 from chalicelib.staff.questions import Question, picked, read_question
@@ -24,6 +26,7 @@ MOST_AT_ONCE = 500  # five reads, some 100 kB: far from API Gateway's 29 s and 1
 KIND = "orders-csv"
 CSV = "text/csv; charset=utf-8"
 TELL_EVERY = 1000  # orders
+TOO_MANY = "There are more orders than a search can collect, so no file was made. Please say more exactly what you look for, or export by state and days."
 
 
 def export(request: Request, member: Member) -> Response:
@@ -36,10 +39,18 @@ def export(request: Request, member: Member) -> Response:
     if question.errors:
         return desk.go("/staff/orders", next(iter(question.errors.values())))
     if question.text:
-        return _file(lists.find(question.text, question.selection).orders)
+        return _found(question)
     if lists.count_up_to(question.selection, MOST_AT_ONCE + 1) <= MOST_AT_ONCE:
         return _file(order for step in lists.all_orders(question.selection) for order in step)
     return _later(request, member, question)
+
+
+def _found(question: Question) -> Response:
+    found = lists.find(question.text, question.selection, most=MOST_ROWS)
+    if found.more:  # a file that silently lacks some would be believed
+        asked = {name: value for name, value in question.address.items() if value}
+        return desk.go(f"/staff/orders?{urlencode(asked)}", TOO_MANY)
+    return _file(found.orders)
 
 
 def _later(request: Request, member: Member, question: Question) -> Response:

@@ -28,7 +28,7 @@ def refund(request: Request, member: Member, order_id: str) -> Response:
     order, form = find_order(order_id), read_form(request)
     form_id = read_form_id(form)
     try:
-        wish = _read_wish(order, form)
+        wish = _read_wish(order, form, refunds.own_id_of(order.id, form_id))
         witness = audit.witness(member, "refunded")
         done, own_id = refunds.refund_payment(order.id, form_id, wish, member.email, witness)
     except WrongWish as wrong:
@@ -64,11 +64,11 @@ def _back(
 # -- reading ----------------------------------------------------------------------------------------------
 
 
-def _read_wish(order: Order, form: Form) -> Wish:
+def _read_wish(order: Order, form: Form, own_id: str) -> Wish:
     """Read what staff wish. Raises WrongWish, and BadInput for a form that is not ours."""
     problems: dict[str, str] = {}
     amount = _read_amount(order, form.text("amount"), problems)
-    pieces = _read_pieces(order, form, problems)
+    pieces = _all_back(order, own_id) if form.text("all_back") else _read_pieces(order, form, problems)
     reason, note = form.text("reason"), form.text("note")
     if not reason:
         problems["reason"] = "Please say why, for your own records."
@@ -90,9 +90,14 @@ def _read_amount(order: Order, text: str, problems: dict[str, str]) -> int:
         return 0
 
 
+def _all_back(order: Order, own_id: str) -> dict[str, int]:
+    """List all pieces that can go back; sent once more, a form means those that it meant the first time."""
+    if own_id in order.refunds:
+        return dict(order.refunds[own_id]["pieces"])
+    return {sku: count for sku, count in refunds.most_back(order).items() if count}
+
+
 def _read_pieces(order: Order, form: Form, problems: dict[str, str]) -> dict[str, int]:
-    if form.text("all_back"):
-        return {sku: count for sku, count in refunds.most_back(order).items() if count}
     pieces = {}
     for line in order.lines:
         field = f"pieces-{line.sku}"

@@ -9,9 +9,8 @@ from chalice.app import Request, Response
 
 from chalicelib.errors import ShopError
 from chalicelib.orders.models import Order
-from chalicelib.orders.states import PAID
 from chalicelib.staff import audit, desk, handling
-from chalicelib.staff.handling import UNSHIPPABLE, Parcel
+from chalicelib.staff.handling import Parcel
 from chalicelib.staff.models import Member
 from chalicelib.staff.questions import MOST_PICKED, picked
 from chalicelib.storage import read_many
@@ -134,8 +133,8 @@ def _row(order: Order, typed: Mapping[str, str], errors: Mapping[str, str]) -> d
         "name": order.customer.get("name", ""),
         "town": order.customer.get("city", ""),
         "pieces": sum(line.quantity for line in order.lines),
-        "can": order.state == PAID,
-        "why_not": UNSHIPPABLE.get(order.state, "This order is shipped already."),
+        "can": order.is_to_be_shipped,
+        "why_not": handling.why_unshippable(order),
         "gone_back": order.refunded + order.reversed,
         "currency": order.currency,
         "typed": {name: typed.get(f"{name}-{order.id}", "") for name in LONGEST},

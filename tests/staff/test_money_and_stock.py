@@ -1,0 +1,144 @@
+"""What staff do with money and pieces when pages are old, buttons are pressed twice and others were quicker."""
+
+from datetime import date
+from urllib.parse import urlencode
+
+import pytest
+
+from chalicelib.catalog import inplace
+from chalicelib.catalog.editing import save_product
+from chalicelib.catalog.inplace import Cell, Change
+from chalicelib.errors import Conflict
+from chalicelib.orders import lists, states
+from chalicelib.payments.refunds import WrongWish
+from chalicelib.staff import handling
+from chalicelib.staff.handling import Parcel
+from chalicelib.storage import Unknown
+from tests.catalog.goods import product, variant
+from tests.client import Shopper
+from tests.counting import counted_calls
+from tests.orders.stock import stock_orders
+from tests.payments.test_refunds import TOTAL, refund
+from tests.shop import Shop
+from tests.staff.test_refunds import form_of, press, send
+
+STOCK = Cell("stock", "MUG")
+
+
+# -- refunds ----------------------------------------------------------------------------------------------
+
+
+def test_all_back_pressed_twice_is_told_the_same_twice(shop: Shop, merchant: Shopper) -> None:
+    _, order_id = shop.paid(MUG=2)
+    form = form_of(merchant.get(f"/staff/orders/{order_id}"))
+    form |= {"amount": "5", "reason": "A crack.", "all_back": "yes"}
+    for _ in range(2):
+        assert "€5.00 is on its way back" in merchant.follow(send(merchant, order_id, form)).text
+    assert shop.stock("MUG") == 100
+
+
+def test_pieces_never_land_on_the_shelf_of_another_product(shop: Shop, merchant: Shopper) -> None:
+    _, order_id = shop.paid(MUG=2)
+    save_product(product("mug", variant("MUG-2"), category="tea"))
+    save_product(product("poster", variant("MUG"), category="tea"))
+
+    answer = press(merchant, order_id, amount="5", all_back="yes")
+
+    assert answer.status == 400
+    assert "MUG is another product by now" in answer.text
+    assert shop.stock("MUG") == 98
+    with pytest.raises(WrongWish):
+        refund(shop, order_id, 500, pieces={"MUG": 1})
+    assert shop.order(order_id).refunds == {}
+    assert press(merchant, order_id, amount="5").status == 303
+
+
+def test_pieces_of_a_variant_that_is_no_longer_sold_are_kept_for_when_it_is(shop: Shop) -> None:
+    _, order_id = shop.paid(MUG=2)
+    save_product(product("mug", variant("MUG-2"), category="tea"))
+
+    refund(shop, order_id, 500, pieces={"MUG": 1})
+
+    assert shop.stock("MUG") == 99
+
+
+# -- shipping ---------------------------------------------------------------------------------------------
+
+
+def test_what_was_refunded_in_full_meanwhile_is_not_shipped_by_an_old_page(
+    shop: Shop, merchant: Shopper
+) -> None:
+    _, order_id = shop.paid()
+    shop.paypal.next_refund("pending")
+    refund(shop, order_id, TOTAL)
+
+    answer = merchant.post(f"/staff/orders/{order_id}/ship", {"carrier": "DHL"})
+
+    assert answer.status == 409
+    assert "all of its money" in answer.text
+    assert shop.order(order_id).state == states.PAID
+    assert "shipped" not in shop.mails()
+    with pytest.raises(Conflict):
+        handling.ship(order_id, Parcel("DHL"), "merchant@shop.example")
+    several = merchant.get(f"/staff/orders/ship?pick-{order_id}=1")
+    assert f"carrier-{order_id}" not in several.body
+    page = merchant.get(f"/staff/orders/{order_id}")
+    assert f"/staff/orders/{order_id}/ship" not in page.body
+    assert "To be shipped" not in page.body
+
+
+def test_what_was_refunded_in_part_is_shipped(shop: Shop) -> None:
+    _, order_id = shop.paid()
+    refund(shop, order_id, TOTAL - 1)
+    assert handling.ship(order_id, Parcel("DHL"), "merchant@shop.example").state == states.SHIPPED
+
+
+# -- lists ------------------------------------------------------------------------------------------------
+
+
+def test_a_next_page_that_lies_before_the_first_day_is_empty_and_asks_for_nothing(
+    shop: Shop, merchant: Shopper
+) -> None:
+    after = "2020-01-01T10:00:00.000Z#" + "0" * 32
+    with counted_calls() as calls:
+        assert lists.page_of_orders(lists.Selection(None, date(2026, 1, 1)), after).orders == []
+    assert calls["Query"] == 0  # DynamoDB refuses a range that ends before it begins
+    assert merchant.get("/staff/orders?" + urlencode({"day": "2026-01-01", "after": after})).status == 200
+
+
+def test_a_file_of_what_was_found_has_all_of_it_or_says_that_it_has_not(
+    shop: Shop, merchant: Shopper
+) -> None:
+    stock_orders(range(150), name="Ann Lee", email="ann@shop.example")
+    answer = merchant.get("/staff/orders/csv?q=lee")
+    assert len(answer.body.splitlines()) == 151
+    stock_orders(range(150, 260), name="Ann Lee", email="ann@shop.example")
+    assert lists.find("lee", lists.Selection()).more
+    assert "more orders than" in merchant.follow(merchant.get("/staff/orders/csv?q=lee")).text
+
+
+# -- the list of products ---------------------------------------------------------------------------------
+
+
+def test_a_form_is_known_after_many_others(shop: Shop) -> None:
+    assert inplace.save("mug", {STOCK: Change(100, 105)}, "0123456789abcdef" * 2) is None
+    for number in range(40):
+        shown = shop.stock("MUG")
+        assert inplace.save("mug", {STOCK: Change(shown, shown + 1)}, f"{number:032x}"[::-1]) is None
+    assert inplace.save("mug", {STOCK: Change(100, 105)}, "0123456789abcdef" * 2) is None
+    assert shop.stock("MUG") == 145
+
+
+def test_the_last_try_whose_answer_was_lost_is_looked_at(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = inplace._write
+    tries = []
+
+    def lost(*arguments: object) -> None:
+        tries.append(1)
+        if len(tries) == 5:
+            write(*arguments)  # type: ignore[arg-type]
+        raise Unknown("no answer")
+
+    monkeypatch.setattr(inplace, "_write", lost)
+    assert inplace.save("mug", {STOCK: Change(100, 105)}, "f" * 32) is None
+    assert shop.stock("MUG") == 105
