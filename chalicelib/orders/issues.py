@@ -53,6 +53,11 @@ ISSUES = {
         "PayPal took the refund on, and then could not make it. The customer does not have the money.",
         "Refund anew on the order's page; if it fails again, return the money in another way.",
     ),
+    "refund undone": Told(
+        "A refund that went through is told to have failed",
+        "PayPal said that the money went back, so the books say so, and says now that it did not.",
+        "Look in PayPal whether the customer has the money. If not, return it in another way, and tell whoever keeps the books.",
+    ),
     "refund refused": Told(
         "PayPal refused a refund",
         "Nothing went back to the customer.",

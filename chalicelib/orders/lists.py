@@ -28,7 +28,7 @@ _PAYPAL_ID = re.compile(r"[A-Z0-9]{17}", re.ASCII)
 
 @dataclass(frozen=True)
 class Selection:
-    """Which orders: of a state or of all, placed on the shop's days from `first` to `last` or at any time."""
+    """Which orders: listed as a state or all, placed on the shop's days from `first` to `last` or at any time."""
 
     state: str | None = None
     first: date | None = None
@@ -37,7 +37,7 @@ class Selection:
     def has(self, order: Order) -> bool:
         """Tell whether an order is among them, as it is now."""
         low, high = self.bounds
-        return self.state in (None, order.state) and low <= order.placed_at < high
+        return self.state in (None, order.listed_as) and low <= order.placed_at < high
 
     @property
     def bounds(self) -> tuple[str, str]:
@@ -66,7 +66,7 @@ def page_of_orders(selection: Selection, after: str | None = None) -> Page:
     """Read a page: one Query a shard, one BatchGetItem."""
     rows = list(islice(_merged(selection, after, limit=PAGE + 1), PAGE + 1))
     orders = read_in_order(rows[:PAGE])
-    shown = [order for order in orders if selection.state in (None, order.state)]
+    shown = [order for order in orders if selection.state in (None, order.listed_as)]
     return Page(shown, rows[PAGE - 1] if len(rows) > PAGE else None)
 
 
@@ -80,7 +80,7 @@ def all_orders(selection: Selection, before: str | None = None) -> Iterator[list
     rows = _merged(selection, before)
     while step := list(islice(rows, ORDERS_A_STEP)):
         orders = read_in_order(step)
-        yield [order for order in orders if selection.state in (None, order.state)]
+        yield [order for order in orders if selection.state in (None, order.listed_as)]
 
 
 def raised_orders() -> Page:

@@ -205,6 +205,12 @@ class Order(Table):
         return self.state == states.PAID and self.given_back < self.total
 
     @property
+    def listed_as(self) -> str:
+        """Tell under what staff find the order: its state, but what was given back waits for no parcel."""
+        waits = self.state != states.PAID or self.is_to_be_shipped
+        return str(self.state) if waits else states.GIVEN_BACK
+
+    @property
     def pieces_back(self) -> Counter[str]:
         """Count the sold pieces that are on the shelf again, by SKU; the refunds remember them."""
         return Counter(
@@ -516,7 +522,7 @@ class Order(Table):
         self.due = min(dues, default=None)
         self.attention = shard_of(self.id) if dues else None
         self.shard, self.placed = shard_of(self.id), f"{self.placed_at}#{self.id}"
-        self.state_shard = f"{self.state}#{self.shard}"
+        self.state_shard = f"{self.listed_as}#{self.shard}"
         self.raised = self.shard if self.open_issues or self.mail_is_late else None
         condition = Order.version == read_version if read_version else Order.id.does_not_exist()
         transaction.put("order", self, condition)

@@ -7,6 +7,9 @@ PAID = "paid"
 SHIPPED = "shipped"
 CANCELLED = "cancelled"  # superseded by another order, or by staff
 EXPIRED = "expired"  # can no longer be paid
+GIVEN_BACK = (
+    "given back"  # no state, but how staff's lists call what is paid and was refunded before it was shipped
+)
 
 MOVES = {
     AWAITING: {CAPTURING, EXPIRED, CANCELLED},

@@ -15,8 +15,8 @@ STATES = {
     states.SHIPPED: ("Shipped", ""),
     states.CANCELLED: ("Cancelled", ""),
     states.EXPIRED: ("Ended unpaid", ""),
+    states.GIVEN_BACK: ("Nothing to ship", ""),
 }
-NOTHING_TO_SHIP = ("Nothing to ship", "")  # paid, and given back before it was shipped
 EVENTS = {
     "placed": "The order was placed.",
     "declined": "PayPal declined the payment.",
@@ -43,13 +43,6 @@ MAILS = {
     "refunded": "Money went back",
     "issue": "Your own notice of something to look at",
 }
-
-
-def state_of(order: Order) -> tuple[str, str]:
-    """Name an order's state, and tell how it looks."""
-    if order.state == states.PAID and not order.is_to_be_shipped:
-        return NOTHING_TO_SHIP
-    return STATES[order.state]
 
 
 def history_of(order: Order) -> list[dict[str, str]]:

@@ -77,8 +77,8 @@ def settle_refund(order_id: str, refund: Refund, own_id: str | None = None) -> O
         status = "pending" if refund.status == "PENDING" else "failed"
         if known is not None and (known["status"], known["paypal_id"]) == (status, refund.id):
             return False
-        if order.has_booked(refund.id) and status == "pending":
-            return _recognise(order, own_id, refund)  # an older look than the one that completed it
+        if order.has_booked(refund.id):
+            return _look_after_completion(order, own_id, refund)
         order.keep_refund(key, status, refund.id, refund.capture_id or "", refund.money)
         if status == "failed" and not order.has_issue("refund failed", refund.id):
             order.raise_issue("refund failed", refund.id)
@@ -87,6 +87,14 @@ def settle_refund(order_id: str, refund: Refund, own_id: str | None = None) -> O
     order = change(order_id, action)
     outbox.announce(order)
     return order
+
+
+def _look_after_completion(order: Order, own_id: str | None, refund: Refund) -> bool:
+    """A refund that is in the books stays there: PENDING is an older look, for anything else staff must look."""
+    if refund.status != "PENDING" and not order.has_issue("refund undone", refund.id):
+        order.raise_issue("refund undone", refund.id)
+        return True
+    return _recognise(order, own_id, refund)
 
 
 def _recognise(order: Order, own_id: str | None, refund: Refund) -> bool:

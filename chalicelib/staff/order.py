@@ -142,7 +142,7 @@ def page_of(
     refund: Mapping[str, Any] | None = None,
 ) -> Response:
     """Make an order's page; `typed` and `errors` by field where a form comes back, `problem` where nothing was done."""
-    words, tone = told.state_of(order)
+    words, tone = told.STATES[order.listed_as]
     may = member.role == accounts.MERCHANT
     return desk.show(
         member,

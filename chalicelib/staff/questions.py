@@ -8,7 +8,7 @@ from chalice.app import Request
 
 from chalicelib.errors import BadInput
 from chalicelib.orders.lists import Selection
-from chalicelib.orders.states import MOVES
+from chalicelib.orders.told import STATES
 from chalicelib.web.requests import query
 
 MOST_LETTERS = 200
@@ -42,7 +42,7 @@ def read_question(request: Request) -> Question:
     """Read the filter of an address. Raises BadInput for what no form of ours sends."""
     typed = {name: (query(request, name) or "").strip() for name in ("q", "state", "day", "until")}
     after = query(request, "after")
-    if typed["state"] and typed["state"] not in MOVES:
+    if typed["state"] and typed["state"] not in STATES:
         raise BadInput("There is no such state of an order.")
     if after is not None and not _AFTER.fullmatch(after):
         raise BadInput("This next page does not exist. Please begin with the first.")

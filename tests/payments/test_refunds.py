@@ -1,6 +1,7 @@
 """Staff give money back: once, never more than is left, with the stock, the ledger and the mail that belong to it."""
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -271,6 +272,23 @@ def test_a_pending_refund_that_fails_is_raised_and_can_be_made_anew(shop: Shop) 
     refund(shop, order_id, TOTAL, form="again")
     assert states(shop, order_id) == ["failed", "completed"]
     check_money(shop)
+
+
+def test_a_refund_that_is_in_the_books_stays_there_whatever_paypal_says_later(shop: Shop) -> None:
+    from chalicelib.payments import paypal
+    from chalicelib.payments.settle import settle_refund
+
+    _, order_id = shop.paid()
+    shop.paypal.next_refund("pending")
+    ((own_id, entry),) = refund(shop, order_id, 500).refunds.items()
+    told = paypal.get_refund(entry["paypal_id"])
+    for status in ("COMPLETED", "FAILED", "PENDING", "COMPLETED", "FAILED", "CANCELLED"):
+        settle_refund(order_id, replace(told, status=status), own_id)
+
+    order = shop.order(order_id)
+    assert (states(shop, order_id), order.refunded, order.left_to_refund) == (["completed"], 500, TOTAL - 500)
+    assert kinds(shop) == [("sale", TOTAL), ("refund", -500)]
+    assert [issue["kind"] for issue in order.open_issues] == ["refund undone"]
 
 
 def test_a_refund_that_fails_at_once_is_raised_too(shop: Shop) -> None:

@@ -84,7 +84,9 @@ def test_what_was_refunded_in_full_meanwhile_is_not_shipped_by_an_old_page(
     assert f"carrier-{order_id}" not in several.body
     page = merchant.get(f"/staff/orders/{order_id}")
     assert f"/staff/orders/{order_id}/ship" not in page.body
-    assert "To be shipped" not in page.body
+    assert "Nothing to ship" in page.body
+    assert shop.order(order_id).number not in merchant.get("/staff/orders?state=paid").body
+    assert shop.order(order_id).number in merchant.get("/staff/orders?state=given+back").body
 
 
 def test_what_was_refunded_in_part_is_shipped(shop: Shop) -> None:
