@@ -27,9 +27,11 @@ document.querySelectorAll("[data-tick-all]").forEach((place) => {
   const boxes = () => place.closest("table").querySelectorAll("tbody input[type=checkbox]");
   const all = document.createElement("input");
   all.type = "checkbox";
+  const frame = document.createElement("label"); // a finger's width, as those below
   all.setAttribute("aria-label", "Tick all orders of this page");
   all.addEventListener("change", () => boxes().forEach((box) => { box.checked = all.checked; }));
-  place.replaceChildren(all);
+  frame.append(all, Object.assign(document.createElement("span"), { textContent: "Tick all" }));
+  place.replaceChildren(frame);
 });
 
 document.querySelectorAll("[data-print]").forEach((button) => {
