@@ -6,6 +6,7 @@ A job runs at least once, so each kind may find its own work half done, and must
 import importlib
 import json
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -19,7 +20,7 @@ from chalicelib.config import settings
 from chalicelib.errors import NotFound
 from chalicelib.staff import audit, desk
 from chalicelib.staff.models import Job, Member
-from chalicelib.storage import get
+from chalicelib.storage import Refused, Transaction, get
 from chalicelib.web import pages
 
 QUEUE = "staff-jobs"
@@ -45,7 +46,9 @@ FUNCTION_SECONDS = 15 * 60  # the longest that the function behind the queue may
 AGAIN_AFTER = 60  # seconds; the queue's own patience is that of its longest job
 WEEK = 7 * 24 * 60 * 60
 LINK_SECONDS = 5 * 60
-MOST_PROBLEMS = 200
+# A fault may quote a whole cell of a file, a letter may take twelve bytes, and a row of DynamoDB has 400 kB.
+MOST_PROBLEMS, LONGEST_PROBLEM = 100, 300
+_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 log = logging.getLogger("awning")
 
 
@@ -70,22 +73,23 @@ def start(member: Member, kind: str, arguments: Mapping[str, Any], job_id: str |
 
     Where the queue does not answer the job stays waiting, and its page offers to ask again.
     """
-    known = get(Job, job_id) if job_id else None
-    if known is not None:
-        return known
-    now = clock.now()
     job = Job(
         job_id or clock.new_id(),
         kind=kind,
         by=member.email,
-        at=now.isoformat(timespec="seconds"),
+        at=clock.now().isoformat(timespec="seconds"),
         arguments=dict(arguments),
         problems=[],
         moved=clock.timestamp(),
         expires=clock.timestamp() + WEEK,
     )
-    job.save()
-    audit.record(member.email, f"asked for {kind}", f"job {job.id}", {}, arguments)
+    transaction = Transaction()
+    transaction.put("job", job, Job.id.does_not_exist())
+    audit.witness(member, f"asked for {kind}")(transaction, f"job {job.id}", {}, arguments)
+    try:
+        transaction.commit()
+    except Refused:
+        return get(Job, job.id) or job  # pressed twice
     _ask(job)
     return job
 
@@ -152,7 +156,7 @@ def _handle(message: Mapping[str, str]) -> None:
     try:
         getattr(importlib.import_module(module), function)(job)
     except JobFailed as failure:
-        job.problems = failure.problems[:MOST_PROBLEMS]
+        job.problems = [problem[:LONGEST_PROBLEM] for problem in failure.problems[:MOST_PROBLEMS]]
         _end(job, "failed", failure.words)
     except GoesOn:
         send({"job": job.id})
@@ -237,7 +241,7 @@ def has_stopped(job: Job) -> bool:
 
 
 def _own(member: Member, job_id: str) -> Job:
-    job = get(Job, job_id)
+    job = get(Job, job_id) if _ID.fullmatch(job_id) else None
     if job is None or job.by != member.email:
         raise NotFound("There is no such work of yours; what was made is kept for a week.")
     return job

@@ -1,5 +1,6 @@
 """Long work: asked for once, done at least once, watched by whoever asked."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
@@ -13,7 +14,8 @@ from chalicelib.staff.models import Job
 from chalicelib.storage import get
 from tests.client import Shopper
 from tests.shop import Shop
-from tests.staff.desk import later, logged_in, member
+from tests.staff.desk import later, logged_in, member, trail
+from tests.tampering import tampered
 
 Work = Callable[[Job], None]
 
@@ -137,6 +139,40 @@ def test_the_same_form_asks_for_one_job(shop: Shop, work: Callable[[Work], None]
         jobs.start(member("finance"), "errand", {}, job_id="0123456789abcdef0123456789abcdef")
     shop.functions.drain("staff-jobs")
     assert len(tries) == 1
+
+
+def test_the_same_form_sent_twice_at_once_asks_for_one_job(shop: Shop, work: Callable[[Work], None]) -> None:
+    asked: dict[str, Any] = {"kind": "errand", "arguments": {}, "job_id": "0123456789abcdef0123456789abcdef"}
+    turns: list[str] = []
+
+    def somebody_is_quicker(operation: str, arguments: dict[str, Any], ask: Callable[[], Any]) -> Any:
+        if operation in ("PutItem", "TransactWriteItems") and not turns:
+            turns.append(operation)
+            jobs.start(finance, **asked)
+        return ask()
+
+    tries = []
+    work(lambda job: tries.append(job.id))
+    finance = member("finance")
+    with tampered(somebody_is_quicker):
+        jobs.start(finance, **asked)
+    # One message: else two functions would do it side by side.
+    assert shop.functions.drain("staff-jobs") == 1
+    assert tries == [asked["job_id"]]
+    assert [entry.what for entry in trail()].count("asked for errand") == 1
+
+
+def test_whatever_a_file_holds_its_faults_have_room(
+    shop: Shop, finance: Shopper, work: Callable[[Work], None]
+) -> None:
+    def refuse(job: Job) -> None:
+        raise jobs.JobFailed("The file is no good.", ["\U0001f600" * 9000] * 1000)
+
+    work(refuse)
+    job = jobs.start(member("finance"), "errand", {})
+    assert shop.functions.drain("staff-jobs") == 1
+    assert read(job).state == "failed"
+    assert len(json.dumps(read(job).problems)) < 400 * 1024
 
 
 def test_a_lost_message_can_be_asked_for_again(
