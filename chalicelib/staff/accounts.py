@@ -31,8 +31,8 @@ def canonical(text: str) -> str:
 
 
 def find(email: str) -> Member | None:
-    """Read an account."""
-    return get(Member, email) if "@" in email else None
+    """Read an account; what cannot be an address, such as the key of the list of all, finds none."""
+    return get(Member, email) if "@" in email and len(email) <= addresses.LONGEST_ADDRESS else None
 
 
 def check_password(email: str, password: str) -> Member | None:

@@ -85,7 +85,7 @@ def arrange(request: Request, member: Member, slug: str) -> Response:
     form = read_form(request)
     shown = _posted(form)
     what, _, number = form.text("do").partition(":")
-    at = int(number) if number.isdecimal() and int(number) < len(shown) else None
+    at = next((place for place in range(len(shown)) if str(place) == number), None)
     words = {picture["key"]: picture["alt"] for picture in shown}
     errors = _wrong([each for number, each in enumerate(shown) if (what, number) != ("removed", at)])
     if errors:

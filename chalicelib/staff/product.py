@@ -202,8 +202,8 @@ def _once_more(member: Member, typed: Typed, product: Product | None, form: Form
         typed.lengthen()
     elif what == "option":
         typed.widen()
-    elif what == "remove" and number.isdecimal() and int(number) < len(typed.rows):
-        typed.rows = [row for at, row in enumerate(typed.rows) if at != int(number) or row.known]
+    elif what == "remove":
+        typed.rows = [row for at, row in enumerate(typed.rows) if str(at) != number or row.known]
     return _page(member, typed, product, _Shown(seen=read_marks(form.text("seen"))))
 
 

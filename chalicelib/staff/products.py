@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 from chalice.app import Request, Response
 
 from chalicelib.catalog import inplace, service
+from chalicelib.catalog.models import SLUG
 from chalicelib.catalog.shelf import Asked, goods_of, shelf_page
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
@@ -97,7 +98,9 @@ def _page(
 
 def _asked(typed: Mapping[str, str]) -> Asked:
     """Understand the filter. Raises BadInput for what no form of ours sends."""
-    if typed["sort"] not in SORTS or typed["show"] not in SHOWN or typed["stock"] not in STOCKS:
+    is_category = not typed["category"] or SLUG.fullmatch(typed["category"])
+    known = typed["sort"] in SORTS and typed["show"] in SHOWN and typed["stock"] in STOCKS
+    if not is_category or not known:
         raise BadInput("There is no such list of products. Please begin with the first page.")
     return Asked(
         words=" ".join(typed["q"].split())[:LONGEST_QUESTION],
