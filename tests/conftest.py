@@ -14,6 +14,7 @@ from infra.local.gateway import Gateway, GatewayServer
 from infra.local.paypal import Control, StandIn
 from infra.local.pieces import free_port
 from tests.client import Shopper
+from tests.policies import watched
 from tests.shop import Shop
 
 
@@ -58,6 +59,21 @@ os.environ.update(
         "PAYPAL_WEBHOOK_ROOTS": str(_scratch / "paypal" / "roots.pem"),
     }
 )
+
+
+@pytest.fixture(scope="session")
+def refused_by_aws() -> Iterator[list[str]]:
+    """Look at what pages and functions ask of AWS in all tests; list what their policies do not allow."""
+    with watched() as refused:
+        yield refused
+
+
+@pytest.fixture(autouse=True)
+def within_policies(refused_by_aws: list[str]) -> Iterator[None]:
+    """Fail where a page or a function asked for what AWS would refuse it."""
+    refused_by_aws.clear()
+    yield
+    assert refused_by_aws == []
 
 
 @pytest.fixture(scope="session")

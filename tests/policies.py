@@ -150,7 +150,14 @@ def watched() -> Iterator[list[str]]:
 
 
 @contextmanager
-def _as(actor: str) -> Iterator[None]:
+def by_the_test() -> Iterator[None]:
+    """Do in the midst of a request what the test does, not the page."""
+    with _as(None):
+        yield
+
+
+@contextmanager
+def _as(actor: str | None) -> Iterator[None]:
     token = _actor.set(actor)
     try:
         yield
