@@ -1,0 +1,147 @@
+"""The merchant's day in a browser: log in, ship, refund, look after what is raised, log out."""
+
+import pytest
+from playwright.sync_api import expect
+
+from infra.local.cloud import LocalCloud
+from tests.e2e.conftest import LetIn
+from tests.e2e.counter import comes_in
+from tests.e2e.visitor import PHONE, Visitor
+from tests.shop import CUSTOMER, Shop
+from tests.staff.desk import PASSWORD, letters, member
+
+EMAIL = "merchant@shop.example"
+CALM = "Nothing needs you. Put the kettle on!"
+TO_CUSTOMER = [f"{CUSTOMER['name']} <{CUSTOMER['email']}>"]
+
+
+def test_log_in_by_keyboard_and_leave_nothing_behind_the_back_button(visitor: Visitor, shop: Shop) -> None:
+    _, order_id = shop.paid()
+    member("merchant")
+    page, keyboard = visitor.page, visitor.page.keyboard
+    visitor.open(f"/staff/orders/{order_id}")
+    expect(visitor.field("E-mail address")).to_be_focused()
+    keyboard.type(EMAIL)
+    keyboard.press("Tab")
+    keyboard.type(PASSWORD)
+    keyboard.press("Enter")
+    visitor.reads(f"Order {shop.order(order_id).number}")  # the page first asked for
+    visitor.presses("Enter", on=visitor.link("All orders of this address"))
+    visitor.reads("Orders")
+    visitor.presses("Enter", on=page.locator("summary", has_text=EMAIL))
+    visitor.presses("Enter", on=visitor.button("Log out"))
+    visitor.is_told("You are logged out.")
+    for _ in range(2):
+        page.go_back()
+        visitor.reads("Behind the counter")
+        assert CUSTOMER["name"] not in page.content()
+
+
+# -- shipping ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"java_script_enabled": False, **PHONE}], ids=["desk", "phone"])
+def test_two_orders_are_shipped_at_once_and_their_customers_told(
+    let_in: LetIn, shop: Shop, aws: LocalCloud, options: dict[str, object]
+) -> None:
+    merchant, customer = let_in(**options), let_in()
+    comes_in(merchant)
+    carriers = {shop.paid(MUG=1)[1]: "DHL", shop.paid(TEA_100=1)[1]: "GLS"}
+    numbers = {order_id: shop.order(order_id).number for order_id in carriers}
+    shop.placed(MUG=1)
+
+    merchant.open("/staff/orders")
+    merchant.field("State").select_option("To be shipped")
+    merchant.button("Show").click()
+    expect(merchant.page.get_by_text("2 orders, the newest first.")).to_be_visible()
+    for number in numbers.values():
+        merchant.field(f"Tick order {number}").check()
+    merchant.button("Ship").click()
+    merchant.reads("Ship 2 orders")
+    merchant.field("Who carries them").fill("DHL")
+    for order_id, number in numbers.items():
+        merchant.field(f"Parcel number of order {number}").fill(f"P-{number}")
+        merchant.field(f"Link to follow the parcel of order {number}").fill(link_of(number))
+        if carriers[order_id] != "DHL":
+            merchant.field(f"Carrier of order {number}").fill(carriers[order_id])
+    merchant.button("Mark as shipped").click()
+    merchant.is_told("Marked as shipped, and the customer is written to: ")
+
+    shop.functions.drain("order-emails")
+    mails = {mail["Subject"]: mail for mail in letters(aws) if mail["To"] == TO_CUSTOMER}
+    for order_id, number in numbers.items():
+        mail = mails[f"Your order {number} is on its way"]
+        assert link_of(number) in str(mail)
+        merchant.open(f"/staff/orders/{order_id}")
+        expect(merchant.page.get_by_text(f"Shipped with {carriers[order_id]}.")).to_be_visible()
+        expect(merchant.page.get_by_role("region", name="The parcel")).to_contain_text(f"P-{number}")
+        customer.open(f"/orders/{order_id}")
+        expect(customer.page.locator(f"a[href='{link_of(number)}']")).to_be_visible()
+        assert shop.order(order_id).state == "shipped"
+
+
+def link_of(number: str) -> str:
+    """Invent where a parcel can be followed."""
+    return f"https://carrier.example/{number}"
+
+
+# -- refunding --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_refund_in_part_is_the_same_in_ledger_mail_and_attention(
+    let_in: LetIn, shop: Shop, aws: LocalCloud, script: bool
+) -> None:
+    merchant = let_in(java_script_enabled=script)
+    comes_in(merchant)
+    shop.put_on_shelf("last-bowl", "Last bowl", {"BOWL": (3990, None, 1)}, hidden=True)
+    _, order_id = shop.paid(MUG=2)
+    number = shop.order(order_id).number
+    everything_ran(shop)
+
+    refunds(merchant, order_id, "5.50", "One has a crack")
+    merchant.is_told("€5.50 is on its way back to the customer, who gets a mail.")
+    shop.functions.drain("order-emails")
+    assert [str(row.amount) for row in shop.paypal.ledger()] == ["41.90", "-5.50"]
+    assert [int(row.amount) for row in shop.ledger()] == [4190, -550]
+    told = [mail for mail in letters(aws) if mail["To"] == TO_CUSTOMER]
+    assert ["€5.50" in str(mail) for mail in told] == [False, True]
+    merchant.open(f"/staff/orders/{order_id}")
+    money = merchant.page.get_by_role("region", name="Money")
+    expect(money.get_by_role("row", name="Refund")).to_contain_text("−€5.50")
+    expect(money).to_contain_text("Of it all, €36.40 is with you")
+    merchant.open("/staff/")
+    expect(merchant.page.get_by_role("row", name="The day", exact=False).first).to_contain_text("−€5.50")
+    merchant.open("/staff/attention")
+    expect(merchant.page.get_by_role("heading", name=CALM)).to_be_visible()
+
+    # One that PayPal does not make moves no money, writes to nobody, and waits for a person.
+    shop.paypal.next_refund("failed")
+    refunds(merchant, order_id, "7.00", "The other one, too")
+    merchant.is_told("The refund of €7.00 did not go through.")
+    shop.functions.drain("order-emails")
+    assert len(shop.paypal.ledger()) == len(shop.ledger()) == 2
+    assert [mail for mail in letters(aws) if mail["To"] == TO_CUSTOMER] == told
+    merchant.open("/staff/attention")
+    merchant.link(f"Order {number}").click()
+    merchant.reads(f"Order {number}")
+    merchant.field("What came of it").fill("Sent by bank transfer.")
+    merchant.button("Looked at it").click()
+    merchant.open("/staff/attention")
+    expect(merchant.page.get_by_role("heading", name=CALM)).to_be_visible()
+
+
+def refunds(merchant: Visitor, order_id: str, amount: str, why: str) -> None:
+    """Refund a part from the order's page."""
+    merchant.open(f"/staff/orders/{order_id}")
+    merchant.page.locator("summary", has_text="Refund all or part").click()
+    merchant.field("Amount in EUR").fill(amount)
+    merchant.field("Why").fill(why)
+    merchant.button("Refund through PayPal").click()
+
+
+def everything_ran(shop: Shop) -> None:
+    """Let run what runs by itself, so that nothing of it needs attention."""
+    shop.functions.drain("order-emails")
+    shop.functions.fire("export_books")
+    shop.reconcile()
