@@ -195,9 +195,20 @@ class Order(Table):
         return int(self.refunded + sum(refund["amount"] for refund in under_way))
 
     @property
+    def gone_back(self) -> int:
+        """What is no longer ours of the payment: given back, or taken back by a bank or PayPal."""
+        return self.given_back + int(self.reversed)
+
+    @property
     def left_to_refund(self) -> int:
-        """What can still go back of the payment: not what went back, is on its way, or was taken back."""
-        return max(0, int(self.total - self.given_back - self.reversed))
+        """What can still be given back of the payment."""
+        return max(0, int(self.total) - self.gone_back)
+
+    @property
+    def pieces_kept(self) -> dict[str, int]:
+        """Count what was bought and is not back on the shelf, by SKU."""
+        back = self.pieces_back
+        return {line.sku: line.quantity - back[line.sku] for line in self.lines}
 
     @property
     def is_to_be_shipped(self) -> bool:

@@ -168,7 +168,7 @@ def problems_of(order: Order, amount: int, pieces: Mapping[str, int]) -> dict[st
 
 def most_back(order: Order) -> dict[str, int]:
     """Tell how many sold pieces of each SKU are not back on the shelf."""
-    return {line.sku: line.quantity - order.pieces_back[line.sku] for line in order.lines}
+    return order.pieces_kept
 
 
 def _is_paid(order: Order) -> bool:

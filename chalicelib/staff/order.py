@@ -185,7 +185,7 @@ def _order_view(order: Order) -> dict[str, Any]:
         "total": order.total,
         "currency": order.currency,
         "parcel": order.parcel,
-        "gone_back": order.refunded + order.reversed,
+        "gone_back": order.gone_back,
         "reserved": order.reserved,
         "booked": bool(order.booked),
         "paypal_order": order.paid_by or order.paypal_id,

@@ -33,16 +33,16 @@ def _page(member: Member, orders: list[Order]) -> Response:
 
 
 def _slip_of(order: Order) -> dict[str, Any]:
-    back = order.pieces_back
+    kept = order.pieces_kept
     return {
         "number": order.number,
         "id": order.id,
         "placed_at": order.placed_at,
         "customer": order.customer,
         "paid": order.state in (PAID, SHIPPED),
-        "lines": [{**line_view(line), "back": back[line.sku]} for line in order.lines],
-        "pieces": sum(line.quantity for line in order.lines),
+        "lines": [{**line_view(line), "packed": kept[line.sku]} for line in order.lines],
+        "pieces": sum(kept.values()),
         "erased": bool(order.erased_at),
-        "gone_back": order.refunded + order.reversed,
+        "gone_back": order.gone_back,
         "currency": order.currency,
     }

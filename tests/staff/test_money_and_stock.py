@@ -1,5 +1,6 @@
 """What staff do with money and pieces when pages are old, buttons are pressed twice and others were quicker."""
 
+import re
 from datetime import date
 from urllib.parse import urlencode
 
@@ -15,7 +16,7 @@ from chalicelib.staff import handling
 from chalicelib.staff.handling import Parcel
 from chalicelib.storage import Unknown
 from tests.catalog.goods import product, variant
-from tests.client import Shopper
+from tests.client import Answer, Shopper
 from tests.counting import counted_calls
 from tests.orders.stock import stock_orders
 from tests.payments.test_refunds import TOTAL, refund
@@ -93,6 +94,27 @@ def test_what_was_refunded_in_part_is_shipped(shop: Shop) -> None:
     _, order_id = shop.paid()
     refund(shop, order_id, TOTAL - 1)
     assert handling.ship(order_id, Parcel("DHL"), "merchant@shop.example").state == states.SHIPPED
+
+
+def test_what_went_back_on_the_shelf_is_not_packed_and_money_on_its_way_back_is_said(
+    shop: Shop, merchant: Shopper
+) -> None:
+    _, order_id = shop.paid(MUG=3, BOWL=1)
+    shop.paypal.next_refund("pending")
+    refund(shop, order_id, 1850, pieces={"MUG": 1, "BOWL": 1})
+
+    slip = merchant.get(f"/staff/orders/{order_id}/slip")
+
+    assert [int(cell) for cell in re.findall(r'<td class="number">(\d+)</td>', slip.body)] == [0, 2]
+    assert "1 of 3 put back on the shelf" in slip.text
+    assert "2 pieces in all" in slip.text
+    for page in (slip, merchant.get(f"/staff/orders/{order_id}"), ship_several(merchant, order_id)):
+        assert re.search(r"€18\.50( of the payment)? went back", page.text), page.text
+    assert "2 pieces" in ship_several(merchant, order_id).text
+
+
+def ship_several(merchant: Shopper, order_id: str) -> Answer:
+    return merchant.get(f"/staff/orders/ship?pick-{order_id}=1")
 
 
 # -- lists ------------------------------------------------------------------------------------------------
