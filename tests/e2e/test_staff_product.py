@@ -4,6 +4,8 @@ from playwright.sync_api import expect
 
 from chalicelib.catalog.album import get_product
 from chalicelib.web.cache import cache
+from tests.e2e.conftest import LetIn
+from tests.e2e.counter import comes_in
 from tests.e2e.test_for_everybody import check_by_day_and_night
 from tests.e2e.test_staff_pictures import logs_in
 from tests.e2e.visitor import Visitor
@@ -53,6 +55,20 @@ def test_enter_saves_and_a_new_row_asks_nobody_to_save(visitor: Visitor, shop: S
     visitor.page.keyboard.press("Enter")
     visitor.is_told("Saved.")
     assert get_product("green-tea").name == "Sencha"
+
+
+def test_a_row_is_added_without_script(let_in: LetIn, shop: Shop) -> None:
+    visitor = let_in(java_script_enabled=False)
+    comes_in(visitor)
+    visitor.open("/staff/products/green-tea")
+    visitor.page.locator("#name").fill("Sencha")
+    visitor.button("Add a row").click()
+    expect(visitor.page.locator("#name")).to_have_value("Sencha")
+    for name, value in {"sku": "TEA-200", "option.0": "200 g", "price": "22.90", "stock": "4"}.items():
+        visitor.page.locator(f'[name="v.2.{name}"]').fill(value)
+    visitor.page.locator(".product-save button").click()
+    visitor.is_told("Saved.")
+    assert (get_product("green-tea").name, shop.stock("TEA-200")) == ("Sencha", 4)
 
 
 def test_the_pages_of_a_product_are_for_everybody(visitor: Visitor, shop: Shop) -> None:

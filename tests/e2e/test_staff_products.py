@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from chalicelib.catalog.inplace import Cell, Change, save
+from chalicelib.config import settings
 from tests.e2e.conftest import LetIn
 from tests.e2e.test_for_everybody import check
 from tests.e2e.visitor import PHONE, Visitor
@@ -41,23 +42,23 @@ def cell(visitor: Visitor, name: str) -> Locator:
 
 
 def test_five_rows_one_conflict_by_keyboard_from_list_to_save(
-    at_the_shelf: AtTheShelf, let_in: LetIn
+    at_the_shelf: AtTheShelf, let_in: LetIn, shop: Shop
 ) -> None:
-    merchant = at_the_shelf()
+    merchant, customer = at_the_shelf(), let_in()
     merchant.expects(409)
+    customer.open("/products/mug")
+    expect(customer.page.get_by_text("€18.50").first).to_be_visible()
     keyboard = merchant.page.keyboard
     counted = merchant.page.locator("[data-count]")
     expect(counted).to_have_text("Nothing is changed yet.")
     for number, price in enumerate(("4.10", "4.20", "4.30")):
         merchant.types(price, f"Price of Herb {number}")
-    cell(merchant, "price.BOWL").focus()
-    keyboard.type("77")
+    merchant.types("77", "Price of Last bowl")
     keyboard.press("Escape")
     expect(cell(merchant, "price.BOWL")).to_have_value("39.90")
     expect(counted).to_have_text("3 products are not saved yet.")
     keyboard.type("41.00")
-    cell(merchant, "price.MUG").focus()
-    keyboard.type("19.00")
+    merchant.types("19.00", "Price of Pebble mug")
     expect(counted).to_have_text("5 products are not saved yet.")
     assert save("herb-1", {Cell("price", "HERB-1"): Change(400, 390)}, "somebody-else") is None
     keyboard.press("Enter")
@@ -65,14 +66,18 @@ def test_five_rows_one_conflict_by_keyboard_from_list_to_save(
     merchant.reads("Not saved yet")
     merchant.is_told("4 products are saved.")
     check(merchant)
-    merchant.page.get_by_label("Save 4.20").check()
-    merchant.button("Save changes").click()
+    merchant.presses("ArrowDown", on=merchant.page.get_by_label("Keep 3.90"))
+    expect(merchant.page.get_by_label("Save 4.20")).to_be_checked()
+    keyboard.press("Enter")
     merchant.reads("Products")
     merchant.is_told("1 product is saved.")
     expect(cell(merchant, "price.HERB-1")).to_have_value("4.20")
-    customer = let_in()
-    customer.open("/products/mug")
-    expect(customer.page.get_by_text("€19.00").first).to_be_visible()
+    with shop.later(seconds=settings.shop.page_seconds):
+        customer.page.reload()
+        expect(customer.page.get_by_text("€19.00").first).to_be_visible()
+        customer.open("/categories/tea")
+        for price in ("€4.10", "€4.20", "€4.30", "€19.00", "€41.00"):
+            expect(customer.page.get_by_text(price).first).to_be_visible()
 
 
 def test_a_slash_leads_to_the_search_and_enter_finds(at_the_shelf: AtTheShelf) -> None:
