@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
 CONTENT_TYPE = "image/webp"
 MOST_PIXELS = 50_000_000
+# A line of one pixel takes eight bytes more in each copy, so that a thin picture is larger than its pixels tell.
+LONGEST_SIDE = 32_768
 LARGEST_SIDE = 1600  # pixels; nothing is made larger than it came
 QUALITY = 82
 NOT_A_PICTURE = "This file is no picture that the shop can show. Please send a JPEG, PNG, WebP or AVIF file."
@@ -23,6 +25,7 @@ CUT_OFF = "This picture is damaged or was cut off on its way. Please send it aga
 TOO_MANY_PIXELS = (
     f"This picture has more than {MOST_PIXELS // 1_000_000} million pixels. Please make it smaller."
 )
+TOO_LONG = f"This picture is longer than {LONGEST_SIDE:,} pixels. Please cut it or make it smaller."
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ def _opened(body: bytes) -> "Image":
         # The header alone is read so far: nothing was unpacked yet.
         if image.width * image.height > MOST_PIXELS:
             raise NoPicture(TOO_MANY_PIXELS)
+        if max(image.size) > LONGEST_SIDE:
+            raise NoPicture(TOO_LONG)
         image.draft(image.mode, (LARGEST_SIDE, LARGEST_SIDE))  # a JPEG need not be unpacked in full
         return ImageOps.exif_transpose(image)
     except NoPicture:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from chalicelib.catalog.editing import PICTURE_KEY
-from chalicelib.catalog.photos import CUT_OFF, NOT_A_PICTURE, TOO_MANY_PIXELS, Photo, make_ready
+from chalicelib.catalog.photos import CUT_OFF, NOT_A_PICTURE, TOO_LONG, TOO_MANY_PIXELS, Photo, make_ready
 from chalicelib.catalog.pictures import NoPicture
 from chalicelib.web.media import sizes_of
 from tests.catalog.photo_files import encoded, photo, png_that_claims
@@ -159,6 +159,13 @@ def test_a_decompression_bomb_is_refused_before_it_is_unpacked(size: tuple[int, 
     with pytest.raises(NoPicture) as refusal:
         make_ready(png_that_claims(*size))
     assert str(refusal.value) == TOO_MANY_PIXELS
+
+
+@pytest.mark.parametrize("size", [(1, 49_000_000), (49_000_000, 1), (3, 32_769)])
+def test_a_thread_of_pixels_is_refused_before_it_is_unpacked(size: tuple[int, int]) -> None:
+    with pytest.raises(NoPicture) as refusal:
+        make_ready(png_that_claims(*size))
+    assert str(refusal.value) == TOO_LONG
 
 
 def test_a_jpegs_header_that_lies_is_refused() -> None:
