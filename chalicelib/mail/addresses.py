@@ -35,7 +35,10 @@ def with_name(name: str, address: str) -> str:
 
 def bare(address: str) -> str:
     """Check an address and write its domain in ASCII. Raises BadAddress."""
-    local, _, domain = address.strip().rpartition("@")
+    address = address.strip()
+    if len(address) > LONGEST_ADDRESS:  # before its domain is encoded, which takes a second for 60 kB of it
+        raise BadAddress("the address is too long")
+    local, _, domain = address.rpartition("@")
     try:
         ascii_domain = domain.encode("idna").decode("ascii")
     except UnicodeError:

@@ -104,6 +104,11 @@ def test_what_is_no_address_is_not_written_to(address: str) -> None:
     assert len(address) < 2 or address not in str(refusal.value)
 
 
+def test_an_address_that_is_far_too_long_is_refused_before_its_domain_is_encoded() -> None:
+    with pytest.raises(BadAddress, match="too long"):  # encoding takes a second, and says something else
+        bare("test@" + "\ufdfa" * 5000)
+
+
 def test_a_domain_in_other_letters_is_written_in_ascii() -> None:
     assert bare("test@bücher.example") == "test@xn--bcher-kva.example"
 
