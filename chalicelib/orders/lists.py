@@ -17,6 +17,9 @@ from chalicelib.storage import read_many
 PAGE = 40
 MOST_RAISED = 100  # one BatchGetItem
 MOST_ASKED = 6  # words of a question
+MOST_PARTS = (
+    3  # of a word such as ann-sophie.lee that are looked up; the others are compared with what is found
+)
 KEYS_A_STEP = 500  # of one shard's Query, where a list is read to its end
 ORDERS_A_STEP = 100  # one BatchGetItem
 FIRST, LAST = "0", "~"  # before and behind every moment
@@ -147,7 +150,8 @@ class _Asked:
         return any(all(any(word.startswith(part) for word in known) for part in way) for way in self.ways)
 
     def hits(self) -> words.Hits:
-        found = [[words.beginning_with(part) for part in way if _tells(part)] for way in self.ways]
+        asked = [[part for part in way if _tells(part)][:MOST_PARTS] for way in self.ways]
+        found = [[words.beginning_with(part) for part in way] for way in asked]
         placed = [frozenset.intersection(*(hits.placed for hits in way)) for way in found]
         return words.Hits(frozenset().union(*placed), any(hits.cut for way in found for hits in way))
 

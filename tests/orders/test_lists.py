@@ -84,6 +84,19 @@ def test_ten_thousand_orders_cost_as_many_calls_as_ten() -> None:
     assert lists.count_up_to(ALL, 501) == 501
 
 
+@pytest.mark.parametrize("text", ["ab-" * 66, " ".join(["ab.cd.ef.gh.ij.kl.mn.op.qr.st.uv"] * 6)])
+def test_a_question_of_many_parts_costs_few_calls(text: str) -> None:
+    with counted_calls() as calls:
+        assert lists.find(text, ALL).orders == []
+    assert calls["Query"] <= lists.MOST_ASKED * (lists.MOST_PARTS + 1)
+
+
+def test_a_name_of_more_parts_than_are_looked_up_is_found_and_no_other(shop: Shop) -> None:
+    shop.place(shop.shopper_with(MUG=1), name="Ann-Sophie Marie-Luise Lee")
+    assert len(lists.find("ann-sophie-marie-luise-lee", ALL).orders) == 1
+    assert lists.find("ann-sophie-marie-luise-lang", ALL).orders == []
+
+
 def test_pages_tell_every_order_once_from_the_newest_to_the_oldest() -> None:
     stock_orders(range(2 * PAGE + 3))
     assert walked(ALL) == [order_id(number) for number in reversed(range(2 * PAGE + 3))]
