@@ -17,9 +17,7 @@ from chalicelib.storage import read_many
 PAGE = 40
 MOST_RAISED = 100  # one BatchGetItem
 MOST_ASKED = 6  # words of a question
-MOST_PARTS = (
-    3  # of a word such as ann-sophie.lee that are looked up; the others are compared with what is found
-)
+MOST_PARTS = 3  # of a word such as ann-sophie.lee that are looked up; the others are compared
 KEYS_A_STEP = 500  # of one shard's Query, where a list is read to its end
 ORDERS_A_STEP = 100  # one BatchGetItem
 FIRST, LAST = "0", "~"  # before and behind every moment
