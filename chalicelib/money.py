@@ -11,6 +11,8 @@ WITHOUT_DECIMALS = frozenset({"HUF", "JPY", "TWD"})
 SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$", "JPY": "¥"}
 LARGEST = 10**11
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,2})?", re.ASCII)
+# A comma with two digits behind it is a point: the only such sign that some telephones' keys offer.
+_WITH_COMMA = re.compile(r"[0-9]{1,9},[0-9]{1,2}", re.ASCII)
 _RATE = re.compile(r"[0-9]{1,2}(\.[0-9]{1,3})?", re.ASCII)
 
 
@@ -34,6 +36,15 @@ def parse(text: str, currency: str) -> int:
     if minor != minor.to_integral_value():
         raise ValueError(f"{text!r} has more decimals than {currency} has")
     return int(minor)
+
+
+def parse_typed(text: str, currency: str) -> int:
+    """Turn an amount as people type it, "12,90" too, into minor units. Raises ValueError with a sentence for them."""
+    point = text.replace(",", ".") if _WITH_COMMA.fullmatch(text) else text
+    try:
+        return parse(point, currency)
+    except ValueError as error:
+        raise ValueError(f"{error}.".replace(repr(point), f"“{text}”")) from error
 
 
 def decimal_string(amount: int, currency: str) -> str:

@@ -23,7 +23,6 @@ THEIRS = "theirs"
 UNCHOSEN = "Please choose one of the two."
 Place = tuple[str, Cell]  # a product's slug and its cell
 _WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
-_WITH_COMMA = re.compile(r"[0-9]{1,9},[0-9]{1,2}", re.ASCII)  # the only sign that some telephones' keys offer
 _DAMAGED = "This form is damaged. Please open the list again."
 
 
@@ -98,12 +97,7 @@ def _value(cell: Cell, text: str) -> int | None:
         return None
     if not text:
         raise ValueError("Please give a price, such as 12.90.")
-    point = text.replace(",", ".") if _WITH_COMMA.fullmatch(text) else text
-    quoted = f"“{text}”"
-    try:
-        return money.parse(point, settings.currency)
-    except ValueError as error:
-        raise ValueError(f"{str(error).replace(repr(point), quoted)}.") from error
+    return money.parse_typed(text, settings.currency)
 
 
 # -- showing ----------------------------------------------------------------------------------------------

@@ -211,9 +211,9 @@ class _Reader:
 
     def _amount(self, name: str, text: str) -> int | None:
         try:
-            return money.parse(text, settings.currency)
+            return money.parse_typed(text, settings.currency)
         except ValueError as error:
-            self.wrong(name, "Please give a price." if not text else f"{error}.")
+            self.wrong(name, str(error) if text else "Please give a price.")
             return None
 
     def _pieces(self, number: int, row: Row) -> int:

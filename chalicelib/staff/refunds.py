@@ -20,7 +20,6 @@ from chalicelib.web.forms import Form, has_control_characters, read_form
 
 _LEFT = re.compile(r"[0-9]{1,11}", re.ASCII)
 _PIECES = re.compile(r"[0-9]{1,4}", re.ASCII)
-_COMMA = re.compile(r"([0-9]+),([0-9]{1,2})", re.ASCII)
 
 
 def refund(request: Request, member: Member, order_id: str) -> Response:
@@ -83,7 +82,7 @@ def _read_wish(order: Order, form: Form, own_id: str) -> Wish:
 
 def _read_amount(order: Order, text: str, problems: dict[str, str]) -> int:
     try:
-        return money.parse(_COMMA.sub(r"\1.\2", text), order.currency)
+        return money.parse_typed(text, order.currency)
     except ValueError:
         example = money.decimal_string(order.left_to_refund, order.currency)
         problems["amount"] = f"Please write an amount above zero, such as {example}."

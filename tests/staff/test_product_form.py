@@ -124,7 +124,7 @@ def test_everything_can_be_changed_and_is_in_the_trail(merchant: Shopper, shop: 
     answer = save(
         merchant, GREEN, form, name="Sencha", text="# Bright\r\n\r\nand *grassy*", tax_rate="19.0", added="2026-01-02",
         option__0="Weight", v__0__option__0="50 g", v__0__price="7.50", v__0__sale_price="7", v__1__option__0="100 g",
-        v__1__sale_price="",
+        v__1__sale_price="", v__1__price="12,95",
     )  # fmt: skip
     assert answer.status == 303, answer.text
     product = get_product("green-tea")
@@ -135,7 +135,7 @@ def test_everything_can_be_changed_and_is_in_the_trail(merchant: Shopper, shop: 
         "2026-01-02",
     )
     assert [variant["options"] for variant in product.variants] == [{"Weight": "50 g"}, {"Weight": "100 g"}]
-    assert (prices("TEA-50"), prices("TEA-100")) == ((750, 700, 10), (1290, None, 5))
+    assert (prices("TEA-50"), prices("TEA-100")) == ((750, 700, 10), (1295, None, 5))
     assert "Sencha" in merchant.get("/products/green-tea").text  # its own process shows it at once
     entry = trail()[-1]
     assert (entry.before["name"], entry.after["name"]) == ("Green tea", "Sencha")
@@ -302,7 +302,7 @@ WRONG = [
     ("added", "yesterday", "is not a date"),
     ("added", "2026-02-30", "is not a date"),
     ("v.0.price", "", "Please give a price."),
-    ("v.0.price", "12,90", "is not an amount such as 12.90"),
+    ("v.0.price", "1,299", "“1,299” is not an amount such as 12.90"),
     ("v.0.price", "-1", "is not an amount"),
     ("v.0.price", "0", "must be more than nothing"),
     ("v.0.price", "1e3", "is not an amount"),
