@@ -9,8 +9,6 @@ from chalicelib.orders.models import Order
 from chalicelib.orders.words import remove_words
 from chalicelib.storage import Transaction
 
-ENDED = {states.SHIPPED, states.CANCELLED, states.EXPIRED}
-
 
 def why_kept(order: Order) -> str | None:
     """Say why an order's customer cannot be erased yet; None where they can."""

@@ -55,11 +55,6 @@ def form_id() -> str:
     return clock.new_id()
 
 
-def media_address() -> str:
-    """Tell where browsers send files to the media bucket, for `uploads_to`."""
-    return f"{settings.media_url}/"
-
-
 def _policy(uploads_to: str | None) -> str:
     pictures = _origin(settings.media_url) if settings.media_url else ""
     files = _origin(uploads_to) if uploads_to else ""
