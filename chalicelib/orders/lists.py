@@ -217,7 +217,6 @@ def _placed(rows: Iterable[Order]) -> Iterator[str]:
 
 
 def _beginning(day: date) -> str:
-    midnight = datetime.combine(day, time(), settings.timezone)
-    # Where clocks go back at midnight it strikes twice: the day begins at the second, as in the books.
-    begins = max(midnight.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    # Where clocks go back and midnight strikes twice, the day begins at the first; where it is skipped, right then.
+    begins = datetime.combine(day, time(), settings.timezone).astimezone(UTC)
     return begins.isoformat(timespec="milliseconds").replace("+00:00", "Z")

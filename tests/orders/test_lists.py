@@ -130,7 +130,11 @@ def test_every_order_is_read_a_hundred_at_a_time() -> None:
         ("Europe/Berlin", "2026-11-21T23:00:00.000", "2026-11-22"),
         ("America/New_York", "2026-11-22T04:59:59.999", "2026-11-21"),
         ("Europe/Berlin", "2026-10-25T22:30:00.000", "2026-10-25"),  # a day of 25 hours
-        ("America/Havana", "2026-11-01T05:30:00.000", "2026-11-01"),  # midnight struck twice
+        ("America/Havana", "2026-11-01T03:59:59.999", "2026-10-31"),
+        ("America/Havana", "2026-11-01T04:30:00.000", "2026-11-01"),  # midnight strikes, and strikes again
+        ("America/Havana", "2026-11-01T05:30:00.000", "2026-11-01"),
+        ("Africa/Cairo", "2026-04-23T21:59:59.999", "2026-04-23"),
+        ("Africa/Cairo", "2026-04-23T22:00:00.000", "2026-04-24"),  # which begins at one o'clock
     ],
 )
 def test_a_day_is_the_shops_own(
