@@ -16,6 +16,11 @@ TOO_SMALL = """() => [...document.querySelectorAll("a, button, select, textarea,
     })
     .map(([element, target]) => `${element.outerHTML.slice(0, 120)}: ${target.getBoundingClientRect().height} px`)"""
 
+STICKS_OUT = """() => [...document.querySelectorAll("table, .sheet, .notice")]
+    .filter((element) => !element.closest(".rows-frame")
+        && element.getBoundingClientRect().right > element.parentElement.getBoundingClientRect().right + 1)
+    .map((element) => `sticks out: ${element.outerHTML.slice(0, 120)}`)"""
+
 
 def comes_in(visitor: Visitor, role: str = "merchant") -> None:
     """Let a member in by a session, without the form that other tests walk through."""
@@ -50,5 +55,5 @@ def what_is_wrong(visitor: Visitor) -> list[str]:
             " === document.querySelectorAll('[id]').length"
         ),
     }
-    too_small: list[str] = page.evaluate(TOO_SMALL)
-    return [name for name, is_right in checks.items() if not is_right] + too_small
+    seen: list[str] = page.evaluate(TOO_SMALL) + page.evaluate(STICKS_OUT)
+    return [name for name, is_right in checks.items() if not is_right] + seen

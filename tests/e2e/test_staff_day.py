@@ -1,5 +1,7 @@
 """The merchant's day in a browser: log in, ship, refund, look after what is raised, log out."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -83,6 +85,19 @@ def test_two_orders_are_shipped_at_once_and_their_customers_told(
 def link_of(number: str) -> str:
     """Invent where a parcel can be followed."""
     return f"https://carrier.example/{number}"
+
+
+def test_packing_slips_are_printed_one_a_sheet(visitor: Visitor, shop: Shop) -> None:
+    comes_in(visitor)
+    numbers = [shop.order(shop.paid(MUG=1)[1]).number for _ in range(2)]
+    visitor.open("/staff/orders")
+    visitor.field("Tick all orders of this page").check()
+    visitor.button("Print packing slips").click()
+    visitor.reads("2 packing slips")
+    for number in numbers:
+        expect(visitor.page.get_by_role("article", name=number)).to_contain_text("Pebble mug")
+    sheets = re.findall(rb"/Type /Page\b", visitor.page.pdf())
+    assert len(sheets) == 2
 
 
 # -- refunding --------------------------------------------------------------------------------------------

@@ -40,7 +40,9 @@ def merchant(let_in: LetIn) -> Visitor:
 def orders(shop: Shop) -> dict[str, str]:
     """Sell in all the ways that look different, and some nobody wishes for; map each onto its order."""
     merchant = member("merchant")
-    found = {name: shop.paid(MUG=2, TEA_100=1)[1] for name in ("paid", "shipped", "disputed")}
+    long = "TERRACOTTA-POT-WITH-A-SAUCER-28-CM"
+    shop.put_on_shelf("pot", "Hand-thrown terracotta pot with a saucer", {long: (119900, None, 4)})
+    found = {name: shop.paid(MUG=2, **{long: 1})[1] for name in ("paid", "shipped", "disputed")}
     handling.ship(
         found["shipped"],
         handling.Parcel("DHL", "0034", "https://carrier.example/0034"),
@@ -64,7 +66,7 @@ def addresses(orders: dict[str, str]) -> dict[str, list[str]]:
     """Map the route of every page onto addresses that show it with something on it."""
     ticked = "?" + "&".join(f"pick-{order}=1" for order in orders.values())
     return {
-        "/staff": ["/staff/", "/staff/?period=month"],
+        "/staff": ["/staff/"],
         "/staff/account": ["/staff/account"],
         "/staff/attention": ["/staff/attention"],
         "/staff/audit": ["/staff/audit"],
@@ -73,18 +75,18 @@ def addresses(orders: dict[str, str]) -> dict[str, list[str]]:
         "/staff/catalog/sent": [f"/staff/catalog/sent?key={SENT}"],
         "/staff/categories": ["/staff/categories"],
         "/staff/categories/{key}": ["/staff/categories/tea"],
-        "/staff/erase": ["/staff/erase", "/staff/erase?email=customer@example.com"],
+        "/staff/erase": ["/staff/erase?email=customer@example.com"],
         "/staff/forgotten": ["/staff/forgotten"],
         "/staff/jobs/{job_id}": [f"/staff/jobs/{job}" for job in ended_jobs()],
         "/staff/login": ["/staff/login"],
         "/staff/members": ["/staff/members"],
-        "/staff/orders": ["/staff/orders", "/staff/orders?q=nobody"],
+        "/staff/orders": ["/staff/orders"],
         "/staff/orders/ship": ["/staff/orders/ship" + ticked],
         "/staff/orders/{order_id}": [f"/staff/orders/{order}" for order in orders.values()],
         "/staff/orders/{order_id}/slip": [f"/staff/orders/{orders['paid']}/slip"],
-        "/staff/products": ["/staff/products", "/staff/products?q=nothing"],
+        "/staff/products": ["/staff/products"],
         "/staff/products/new": ["/staff/products/new"],
-        "/staff/products/{slug}": ["/staff/products/green-tea"],
+        "/staff/products/{slug}": ["/staff/products/pot"],
         "/staff/products/{slug}/pictures": ["/staff/products/green-tea/pictures"],
         "/staff/reset": [f"/staff/reset?token={links.make(member('finance'), FORGOTTEN)}"],
         "/staff/slips": ["/staff/slips" + ticked],
@@ -138,7 +140,7 @@ def test_what_comes_back_from_a_form_has_no_barriers_either(
     merchant.is_told("Nothing was changed yet")
     looks_right(merchant)
     page.locator(".refund-new summary").click()
-    merchant.field("Amount in EUR").fill("1000")
+    merchant.field("Amount in EUR").fill("9999")
     merchant.button("Refund through PayPal").click()
     merchant.is_told("Nothing was refunded yet")
     looks_right(merchant)
