@@ -161,7 +161,7 @@ def problems_of(order: Order, amount: int, pieces: Mapping[str, int]) -> dict[st
         problems["amount"] = f"That is more than the {left} that is left."
     most = most_back(order)
     for sku, quantity in pieces.items():
-        if not 0 <= quantity <= most.get(sku, 0):
+        if not 0 <= quantity <= most.get(sku, -1):
             problems[f"pieces-{sku}"] = f"At most {most.get(sku, 0)} can go back on the shelf."
     return problems
 
