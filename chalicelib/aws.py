@@ -2,6 +2,7 @@
 
 import os
 import threading
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 ATTEMPTS = {"s3": 3, "sqs": 2, "sesv2": 1, "ssm": 2}
 CONNECT_SECONDS = 2
 READ_SECONDS = {"s3": 10, "sqs": 4, "sesv2": 10, "ssm": 4}  # a customer waits for SQS
+NOT_THERE = {"404", "NoSuchKey", "NotFound"}  # what S3 says of a key that nothing lies under
 _clients: dict[str, Any] = {}
 _making = threading.Lock()  # boto3's default session is not safe to make clients with from two threads
 
@@ -55,3 +57,21 @@ def _make(service: Literal["s3", "sqs", "sesv2", "ssm"]) -> Any:
 def _elsewhere(service: str) -> bool:
     # boto's own variables. On one's own machine no name server knows bucket.localhost.
     return bool(os.environ.get("AWS_ENDPOINT_URL") or os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}"))
+
+
+def size_of(bucket: str, key: str) -> int | None:
+    """Tell the bytes of an object in S3; None where there is none."""
+    from botocore.exceptions import ClientError  # with boto3's weight, as above
+
+    try:
+        return client("s3").head_object(Bucket=bucket, Key=key)["ContentLength"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in NOT_THERE:
+            return None
+        raise
+
+
+@cache
+def queue_url(name: str) -> str:
+    """Find a queue's address by its whole name, once a process."""
+    return client("sqs").get_queue_url(QueueName=name)["QueueUrl"]

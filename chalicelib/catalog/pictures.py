@@ -5,8 +5,6 @@ import re
 from pathlib import Path
 from xml.parsers import expat
 
-from botocore.exceptions import ClientError
-
 from chalicelib import aws
 from chalicelib.config import settings
 
@@ -54,13 +52,7 @@ def upload_picture(file: Path, key: str) -> bool:
 
 def is_stored(key: str) -> bool:
     """Tell whether a picture is in the media bucket."""
-    try:
-        aws.client("s3").head_object(Bucket=settings.media_bucket, Key=key)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound"):
-            return False
-        raise
-    return True
+    return aws.size_of(settings.media_bucket, key) is not None
 
 
 def _read(file: Path) -> bytes:

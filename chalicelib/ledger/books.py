@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 SHEETS = (ORDERS, ORDER_LINES, LEDGER)
 GRACE = timedelta(hours=1)
 DAY = timedelta(days=1)
+WITHIN = timedelta(hours=2)  # after its close a day has its books: the hourly run, and one more
 LOOK_BACK = timedelta(days=366)  # days that failed are tried again for so long: two pages of S3's listing
 LOOK_FOR_FIRST = timedelta(days=31)  # where there are no books at all: four Queries a day
 ROWS_A_STEP = 100  # one BatchGetItem of orders
@@ -87,6 +88,11 @@ def closes_at(day: date) -> datetime:
     midnight = datetime.combine(day + DAY, time(), settings.timezone)
     # Where clocks go back at midnight it strikes twice: the day goes on until the second.
     return max(midnight.replace(fold=fold).astimezone(UTC) for fold in (0, 1)) + GRACE
+
+
+def should_be_written(day: date, now: datetime) -> bool:
+    """Tell whether a day was closed so long ago that it has its books, unless something is wrong."""
+    return now >= closes_at(day) + WITHIN
 
 
 def days_due(now: datetime) -> list[date]:

@@ -4,12 +4,11 @@ import json
 import logging
 import time
 from dataclasses import dataclass
-from functools import cache
 
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib import clock
-from chalicelib.aws import client
+from chalicelib.aws import client, queue_url
 from chalicelib.config import settings
 from chalicelib.errors import Busy
 from chalicelib.orders.models import Order, change, moment
@@ -110,7 +109,7 @@ def _strike_out(claim: Claim, event: str) -> None:
 
 def _announce(order_id: str, entries: list[str]) -> None:
     answer = client("sqs").send_message_batch(
-        QueueUrl=_queue_url(settings.table_prefix + QUEUE),
+        QueueUrl=queue_url(settings.table_prefix + QUEUE),
         Entries=[
             {"Id": str(number), "MessageBody": json.dumps({"order": order_id, "entry": entry})}
             for number, entry in enumerate(entries)
@@ -118,11 +117,6 @@ def _announce(order_id: str, entries: list[str]) -> None:
     )
     for failure in answer.get("Failed", []):
         log.error("a mail could not be announced (%s); the reconciler will", failure["Code"])
-
-
-@cache
-def _queue_url(name: str) -> str:
-    return client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
 
 
 def _new_lease() -> float:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from chalice.app import Request
 
 from chalicelib import clock
-from chalicelib.aws import client
+from chalicelib.aws import client, queue_url
 from chalicelib.config import PAYPAL_API_HOSTS, PAYPAL_SANDBOX_HOSTS, ConfigError, settings
 from chalicelib.errors import BadInput, Busy, TooLarge
 from chalicelib.payments.paypal import is_id
@@ -60,7 +60,7 @@ def receive(request: Request) -> None:
         raise TooLarge("That is larger than any notification.")
     verify(raw, {name: requests.header(request, name) for name in HEADERS})
     message = read_message(raw)
-    queue = _queue_url()
+    queue = queue_url(settings.table_prefix + QUEUE)
     client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(message))
 
 
@@ -119,11 +119,6 @@ def read_message(body: bytes) -> dict[str, str]:
 
 def _text(mapping: object, name: str) -> object:
     return mapping.get(name) if isinstance(mapping, dict) else None
-
-
-@cache
-def _queue_url() -> str:
-    return client("sqs").get_queue_url(QueueName=settings.table_prefix + QUEUE)["QueueUrl"]
 
 
 # -- the certificate --------------------------------------------------------------------------------------

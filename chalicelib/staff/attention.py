@@ -7,13 +7,12 @@ the others are shown.
 import logging
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
-from functools import cache
 from typing import Any
 
 from chalice.app import Request, Response
 
 from chalicelib import clock, runs
-from chalicelib.aws import client
+from chalicelib.aws import client, queue_url
 from chalicelib.config import settings
 from chalicelib.orders import lists, told
 from chalicelib.orders.models import Order
@@ -22,7 +21,6 @@ from chalicelib.staff.models import Member
 
 PATIENCE_SECONDS = 8.0  # of the 29 that API Gateway waits
 MOST_LOW = 50
-BOOKS_WITHIN = timedelta(hours=2)  # after its close a day has its books: the hourly run, and one more
 # Queue → what rests there when it has failed five times, and what to do about it.
 QUEUES = {
     "payment-notifications": (
@@ -161,22 +159,17 @@ def _dead_letters() -> list[dict[str, Any]]:
 
 def _count(queue: str) -> int:
     answer = client("sqs").get_queue_attributes(
-        QueueUrl=_queue_url(queue),
+        QueueUrl=queue_url(queue),
         AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
     )
     return sum(int(number) for number in answer["Attributes"].values())
-
-
-@cache
-def _queue_url(name: str) -> str:
-    return client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
 
 
 def _days_without_books() -> list[date]:
     from chalicelib.ledger import books
 
     now = clock.now()
-    return [day for day in books.days_due(now) if now >= books.closes_at(day) + BOOKS_WITHIN]
+    return [day for day in books.days_due(now) if books.should_be_written(day, now)]
 
 
 def _runs() -> list[dict[str, Any]]:

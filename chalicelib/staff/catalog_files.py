@@ -5,11 +5,9 @@ import io
 import re
 from typing import Any
 
-from botocore.exceptions import ClientError
 from chalice.app import Request, Response
 
-from chalicelib import clock
-from chalicelib.aws import client
+from chalicelib import aws, clock
 from chalicelib.catalog import exporter
 from chalicelib.catalog.files import COLUMNS
 from chalicelib.config import settings
@@ -26,7 +24,6 @@ LARGEST_FILE = 10 * 1024 * 1024
 FORM_SECONDS = 60 * 60  # that the form to send a file with may lie open
 KEY = re.compile(r"imports/[0-9a-f]{32}", re.ASCII)
 FORM_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
-NOT_THERE = {"404", "NoSuchKey", "NotFound"}
 
 
 def show(request: Request, member: Member) -> Response:
@@ -51,7 +48,7 @@ def _show(member: Member, status: int = 200, problem: str | None = None) -> Resp
 
 def _form_to_s3() -> Any:
     back = pages.absolute_url(f"{PATH}/sent")
-    return client("s3").generate_presigned_post(
+    return aws.client("s3").generate_presigned_post(
         Bucket=settings.books_bucket,
         Key=f"imports/{clock.new_id()}",
         Fields={"success_action_redirect": back},
@@ -129,9 +126,4 @@ def _key(key: str) -> str:
 
 def size_of(key: str) -> int | None:
     """Tell the bytes of a file that was sent; None where there is none."""
-    try:
-        return client("s3").head_object(Bucket=settings.books_bucket, Key=key)["ContentLength"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] in NOT_THERE:
-            return None
-        raise
+    return aws.size_of(settings.books_bucket, key)

@@ -8,14 +8,13 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import Request, Response
 
 from chalicelib import clock
-from chalicelib.aws import client
+from chalicelib.aws import client, queue_url
 from chalicelib.config import settings
 from chalicelib.errors import NotFound
 from chalicelib.staff import audit, desk
@@ -97,7 +96,7 @@ def start(member: Member, kind: str, arguments: Mapping[str, Any], job_id: str |
 def send(message: Mapping[str, str]) -> None:
     """Put a message onto the jobs' queue. Raises what boto3 raises where it does not answer."""
     client("sqs").send_message(
-        QueueUrl=_queue_url(settings.table_prefix + QUEUE), MessageBody=json.dumps(message)
+        QueueUrl=queue_url(settings.table_prefix + QUEUE), MessageBody=json.dumps(message)
     )
 
 
@@ -106,11 +105,6 @@ def _ask(job: Job) -> None:
         send({"job": job.id})
     except (ClientError, BotoCoreError):
         log.exception("job %s waits: the queue did not answer", job.id)
-
-
-@cache
-def _queue_url(name: str) -> str:
-    return client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
 
 
 # -- doing ------------------------------------------------------------------------------------------------
@@ -133,7 +127,7 @@ def _hide_briefly(receipt: str) -> None:
     """Let a message come again in a minute; where that is not heard, it comes when the queue's patience ends."""
     try:
         client("sqs").change_message_visibility(
-            QueueUrl=_queue_url(settings.table_prefix + QUEUE),
+            QueueUrl=queue_url(settings.table_prefix + QUEUE),
             ReceiptHandle=receipt,
             VisibilityTimeout=AGAIN_AFTER,
         )

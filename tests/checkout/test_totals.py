@@ -125,6 +125,22 @@ def test_what_is_not_an_amount_is_refused(text: str) -> None:
         money.parse(text, "EUR")
 
 
+@pytest.mark.parametrize(
+    ("typed", "currency", "amount"),
+    [("12,90", "EUR", 1290), ("12,9", "EUR", 1290), ("12.90", "EUR", 1290), ("1299", "JPY", 1299)],
+)
+def test_an_amount_may_be_typed_with_a_comma(typed: str, currency: str, amount: int) -> None:
+    assert money.parse_typed(typed, currency) == amount
+
+
+@pytest.mark.parametrize(
+    ("typed", "currency"), [("1,299", "EUR"), ("1.299,50", "EUR"), ("12,90", "JPY"), (",90", "EUR")]
+)
+def test_a_comma_that_may_mean_thousands_is_never_guessed_at(typed: str, currency: str) -> None:
+    with pytest.raises(ValueError, match=f"“{typed}”"):
+        money.parse_typed(typed, currency)
+
+
 # -- shown and paid ---------------------------------------------------------------------------------------
 
 
@@ -193,19 +209,3 @@ def test_a_stale_total_leaves_the_order_that_was_placed_before_alone(shop: Shop)
 def test_a_wrong_field_is_told_before_a_stale_total(standing_shop: Shop) -> None:
     answer = standing_shop.shopper_with(MUG=1).post("/checkout", {**CUSTOMER, "email": "x", "total": "1.00"})
     assert (answer.status, answer.field("total")) == (400, "23.40")
-
-
-@pytest.mark.parametrize(
-    ("typed", "currency", "amount"),
-    [("12,90", "EUR", 1290), ("12,9", "EUR", 1290), ("12.90", "EUR", 1290), ("1299", "JPY", 1299)],
-)
-def test_an_amount_may_be_typed_with_a_comma(typed: str, currency: str, amount: int) -> None:
-    assert money.parse_typed(typed, currency) == amount
-
-
-@pytest.mark.parametrize(
-    ("typed", "currency"), [("1,299", "EUR"), ("1.299,50", "EUR"), ("12,90", "JPY"), (",90", "EUR")]
-)
-def test_a_comma_that_may_mean_thousands_is_never_guessed_at(typed: str, currency: str) -> None:
-    with pytest.raises(ValueError, match=f"“{typed}”"):
-        money.parse_typed(typed, currency)

@@ -5,6 +5,7 @@ from unittest import mock
 
 import pytest
 
+from chalicelib.aws import queue_url
 from chalicelib.catalog.models import Stock
 from chalicelib.orders.models import Order, change
 from chalicelib.storage import Transaction
@@ -23,9 +24,7 @@ def quiet(shop: Shop) -> Shop:
     Stock("BOWL").update(actions=[Stock.available.set(9)])
     shop.functions.fire("export_books")
     shop.reconcile()
-    from chalicelib.staff import attention
-
-    attention._queue_url.cache_clear()  # the cloud was emptied since the last test
+    queue_url.cache_clear()  # the cloud was emptied since the last test
     return shop
 
 
