@@ -55,9 +55,7 @@ def _found(question: Question) -> Response:
 
 def _later(request: Request, member: Member, question: Question) -> Response:
     """Have the file made: it changes nothing in the shop, so that finance may ask for it too."""
-    if request.method == "HEAD":
-        return _file(())
-    if requests.header(request, "sec-purpose"):  # a browser that guesses what will be clicked
+    if requests.is_only_a_look(request):
         return desk.go("/staff/orders")
     asked = _arguments(question.selection)
     job = jobs.start(member, KIND, asked, _job_id(member, asked))

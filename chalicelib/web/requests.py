@@ -28,6 +28,11 @@ def header(request: Request, name: str) -> str:
     return str(request.headers.get(name) or "")
 
 
+def is_only_a_look(request: Request) -> bool:
+    """Tell a HEAD, and a browser that fetches what might be clicked next, from somebody who wants the page."""
+    return request.method == "HEAD" or bool(header(request, "sec-purpose"))
+
+
 def cookies(request: Request) -> dict[str, str]:
     """Read the cookies. Junk is skipped; of two with one name the first counts, as browsers send the nearest first."""
     found: dict[str, str] = {}

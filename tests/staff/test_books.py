@@ -17,6 +17,7 @@ import pytest
 from chalicelib import aws as clients
 from chalicelib.config import settings
 from chalicelib.ledger import books, days
+from chalicelib.staff.models import Job
 from infra.local.gateway import Gateway
 from tests.client import Answer, Shopper
 from tests.counting import counted_calls
@@ -208,6 +209,15 @@ def test_a_month_is_one_file_whose_sums_are_the_pages(finance: Shopper, function
     sales = sum(Decimal(line["amount"]) for line in lines if line["kind"] == "sale")
     assert len(lines) == 4
     assert f"November 2026 3 closed days €{sales:,.2f}" in row(finance.get("/staff/books"), "November 2026")
+
+
+def test_who_only_looks_starts_no_work(finance: Shopper) -> None:
+    for answer in (
+        finance.send("HEAD", "/staff/books/2026-11"),
+        finance.get("/staff/books/2026-11", Sec_Purpose="prefetch"),
+    ):
+        assert answer.location.endswith("/staff/books?month=2026-11")
+    assert not list(Job.scan())
 
 
 def test_a_damaged_month_is_not_handed_out(finance: Shopper, functions: Any) -> None:
