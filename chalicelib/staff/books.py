@@ -2,26 +2,25 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from chalice.app import Request, Response
 
-from chalicelib import clock
+from chalicelib import aws, clock
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, Conflict, NotFound
 from chalicelib.staff import desk, jobs
 from chalicelib.staff.models import Member
 from chalicelib.staff.periods import ONE, Span, end_of_month, parse_day, parse_month, spoken
 from chalicelib.web import pages
-from chalicelib.web.requests import query
+from chalicelib.web.requests import is_only_a_look, query
 
 if TYPE_CHECKING:
     from chalicelib.ledger.months import Booked, Month
     from chalicelib.ledger.totals import Figures, Totals
     from chalicelib.staff.models import Job
 
-WITHIN = timedelta(hours=2)  # after its close a day has its books: the hourly run, and one more
 FILES = {"orders": "Orders", "order-lines": "Lines", "ledger": "Ledger", "manifest": "Manifest"}
 WRITTEN, OPEN_DAY, DUE, LATE, BROKEN = "written", "open", "due", "late", "broken"
 
@@ -80,6 +79,8 @@ def fetch_month(request: Request, member: Member, when: str) -> Response:
     month = read_month(span.first)
     if not month.days:
         raise NotFound(f"No day of {span.first:%B %Y} has books yet.")
+    if is_only_a_look(request):
+        return desk.go(f"/staff/books?month={when}")
     # One job a member, a state of the books and an hour, however often the link is followed.
     asked = f"{member.email} {when} {month.mark} {clock.timestamp() // 3600}"
     job_id = hashlib.sha256(asked.encode()).hexdigest()[:32]
@@ -95,7 +96,7 @@ def fetch_file(request: Request, member: Member, when: str, name: str) -> Respon
     if name not in FILES:
         raise NotFound("The books have no such file.")
     key = key_of(name, day, provisional=now < closes_at(day))
-    if not _is_there(key):
+    if aws.size_of(settings.books_bucket, key) is None:
         raise NotFound(f"This file of {spoken(day)} has not been written.")
     name = key.rsplit("/", 1)[-1]
     return pages.redirect(jobs.link_to(key, f"provisional-{name}" if now < closes_at(day) else name))
@@ -177,7 +178,7 @@ def _entries(span: Span, month: "Month", begins: date, now: datetime) -> list[En
         elif day in counts:
             entries.append(_going_on(day, counts[day].tally.totals()))
         else:
-            entries.append(Entry(day, DUE if now < books.closes_at(day) + WITHIN else LATE, [], {}))
+            entries.append(Entry(day, LATE if books.should_be_written(day, now) else DUE, [], {}))
     return entries
 
 
@@ -208,17 +209,3 @@ def _first_day(now: datetime) -> date:
     from chalicelib.ledger import days
 
     return days.first_day(now)
-
-
-def _is_there(key: str) -> bool:
-    from botocore.exceptions import ClientError
-
-    from chalicelib.aws import client
-
-    try:
-        client("s3").head_object(Bucket=settings.books_bucket, Key=key)
-    except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
-            raise
-        return False
-    return True
