@@ -146,7 +146,8 @@ def test_no_barriers_by_day_and_night(let_in: LetIn) -> None:
     check_by_day_and_night(page)
 
 
-def test_who_was_away_for_long_logs_in_and_sends_it_again(visitor: Visitor) -> None:
+def test_who_was_away_for_long_logs_in_and_sends_it_again(let_in: LetIn) -> None:
+    visitor = let_in(reduced_motion="reduce")
     visitor.expects(403)
     visitor.open("/staff/members")
     log_in(visitor)

@@ -71,7 +71,8 @@ def test_a_row_is_added_without_script(let_in: LetIn, shop: Shop) -> None:
     assert (get_product("green-tea").name, shop.stock("TEA-200")) == ("Sencha", 4)
 
 
-def test_the_pages_of_a_product_are_for_everybody(visitor: Visitor, shop: Shop) -> None:
+def test_the_pages_of_a_product_are_for_everybody(let_in: LetIn, shop: Shop) -> None:
+    visitor = let_in(reduced_motion="reduce")
     visitor.expects(400, 409)
     logs_in(visitor)
     visitor.open("/staff/products/green-tea/pictures")
