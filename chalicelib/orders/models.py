@@ -191,8 +191,13 @@ class Order(Table):
     @property
     def given_back(self) -> int:
         """What went back of the payment by refunds, or is on its way."""
-        under_way = [refund for refund in self.open_refunds().values() if refund["capture"] == self.capture]
-        return int(self.refunded + sum(refund["amount"] for refund in under_way))
+        # Where PayPal did not say which capture is refunded, it is the one that paid.
+        under_way = (
+            refund["amount"]
+            for refund in self.open_refunds().values()
+            if (refund.get("capture") or self.capture) == self.capture
+        )
+        return int(self.refunded + sum(under_way))
 
     @property
     def gone_back(self) -> int:
