@@ -1,7 +1,5 @@
 """The pages where the merchant takes the whole catalog out as a CSV file, and sends one to be loaded."""
 
-import csv
-import io
 import re
 from typing import Any
 
@@ -13,17 +11,16 @@ from chalicelib.catalog.files import COLUMNS
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
 from chalicelib.staff import desk, jobs
+from chalicelib.staff.csv_answers import TooLarge, csv_answer
 from chalicelib.staff.models import Member
 from chalicelib.web import pages, requests
 from chalicelib.web.forms import read_form
 
 PATH = "/staff/catalog"
 MOST_AT_ONCE = 200  # products that are answered directly; more are written by a job
-MOST_BYTES_AT_ONCE = 4 * 1024 * 1024  # Lambda answers with 6 MB at most
 LARGEST_FILE = 10 * 1024 * 1024
 FORM_SECONDS = 60 * 60  # that the form to send a file with may lie open
 KEY = re.compile(r"imports/[0-9a-f]{32}", re.ASCII)
-FORM_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 def show(request: Request, member: Member) -> Response:
@@ -62,38 +59,15 @@ def _form_to_s3() -> Any:
 
 def take_out(request: Request, member: Member) -> Response:
     """Answer with the file; for a large shop, lead to the job that writes it."""
-    form = read_form(request).text("form")
-    if not FORM_ID.fullmatch(form):
-        raise BadInput("This form is incomplete. Please open the page again.")
-    text = None if exporter.has_more_than(MOST_AT_ONCE) else _whole_file()
-    if text is None:
-        job = jobs.start(member, "catalog-csv", {}, form)
-        return desk.go(f"/staff/jobs/{job.id}")
-    headers: dict[str, str | list[str]] = {
-        "Content-Type": "text/csv; charset=utf-8",
-        "Content-Disposition": f'attachment; filename="{file_name()}"',
-        "Cache-Control": "private, no-store",
-    }
-    return Response(text, headers, 200)
-
-
-def _whole_file() -> str | None:
-    """Write all of it; None where it is too large to answer with."""
-    text = io.StringIO(newline="")
-    text.write("\ufeff")  # without it, Excel takes the file for Latin-1
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for _, rows in exporter.catalog_rows():
-        writer.writerows(rows)
-        if text.tell() > MOST_BYTES_AT_ONCE:
-            return None
-    whole = text.getvalue()
-    return whole if len(whole.encode()) <= MOST_BYTES_AT_ONCE else None
-
-
-def file_name() -> str:
-    """Name a file of the catalog as of today."""
-    return f"catalog-{clock.now().astimezone(settings.timezone).date().isoformat()}.csv"
+    form = desk.read_form_id(read_form(request))
+    if not exporter.has_more_than(MOST_AT_ONCE):
+        rows = (row for _, step in exporter.catalog_rows() for row in step)
+        try:
+            return csv_answer("catalog", COLUMNS, rows)
+        except TooLarge:
+            pass
+    job = jobs.start(member, "catalog-csv", {}, form)
+    return desk.go(f"/staff/jobs/{job.id}")
 
 
 # -- in ---------------------------------------------------------------------------------------------------
@@ -111,9 +85,7 @@ def sent(request: Request, member: Member) -> Response:
 def take_in(request: Request, member: Member) -> Response:
     """Have a file checked and loaded; pressed twice, it is loaded once."""
     typed = read_form(request)
-    key, form = _key(typed.text("key")), typed.text("form")
-    if not FORM_ID.fullmatch(form):
-        raise BadInput("This form is incomplete. Please open the page again.")
+    key, form = _key(typed.text("key")), desk.read_form_id(typed)
     job = jobs.start(member, "catalog-in", {"key": key}, form)
     return desk.go(f"/staff/jobs/{job.id}")
 

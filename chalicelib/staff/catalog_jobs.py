@@ -15,7 +15,8 @@ from chalicelib.errors import ShopError
 from chalicelib.ledger.files import Upload
 from chalicelib.ledger.sheets import Sheet
 from chalicelib.staff import accounts, audit, jobs
-from chalicelib.staff.catalog_files import LARGEST_FILE, file_name, size_of
+from chalicelib.staff.catalog_files import LARGEST_FILE, size_of
+from chalicelib.staff.csv_answers import file_name
 from chalicelib.staff.jobs import GoesOn, JobFailed
 from chalicelib.staff.models import Job, Member
 from chalicelib.storage import Refused, Unknown, get
@@ -27,7 +28,7 @@ TELL_EVERY = 25  # products
 def write(job: Job) -> None:
     """Write the catalog to S3, a hundred products at a time; run again, it writes the file anew."""
     total, done = exporter.count_products(), 0
-    key = f"exports/{job.id}/{file_name()}"
+    key = f"exports/{job.id}/{file_name('catalog')}"
     with Upload(key, Sheet("catalog", COLUMNS), once=False) as upload:
         for count, rows in exporter.catalog_rows():
             upload.add(rows)

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,12 +10,15 @@ from chalice.app import Response
 
 from chalicelib import clock
 from chalicelib.config import settings
+from chalicelib.errors import BadInput
 from chalicelib.staff.models import Member
 from chalicelib.web import pages, requests
+from chalicelib.web.forms import Form
 
 NOTICE = "staff-notice"
 NOTICE_SECONDS = 60
 LONGEST_NOTICE = 500
+_FORM_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 PLACES = (
     ("/staff/", "Today", "any"),
     ("/staff/attention", "Attention", "any"),
@@ -53,6 +57,14 @@ def go(path: str, notice: str | None = None, cookies: list[str] | None = None) -
 def form_id() -> str:
     """Make the id of a form, by which pressing its button twice is one change."""
     return clock.new_id()
+
+
+def read_form_id(form: Form) -> str:
+    """Read the one-time id of a form. Raises BadInput for one that is not ours."""
+    text = form.text("form")
+    if not _FORM_ID.fullmatch(text):
+        raise BadInput("This page is not as we made it. Please load it again.")
+    return text
 
 
 def _policy(uploads_to: str | None) -> str:

@@ -16,11 +16,10 @@ from chalicelib.orders.routes import find_order
 from chalicelib.staff import accounts, audit, desk, handling, refund_view, shipping
 from chalicelib.staff.models import Member
 from chalicelib.staff.orders import marks_of
-from chalicelib.web.forms import Form, has_control_characters, read_form
+from chalicelib.web.forms import has_control_characters, read_form
 
 LONGEST_NOTE = 1000
 KINDS = {SALE: "Payment", REFUND: "Refund", REVERSAL: "Taken back"}
-_FORM_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 def show(request: Request, member: Member, order_id: str) -> Response:
@@ -56,7 +55,7 @@ def send_again(request: Request, member: Member, order_id: str) -> Response:
     """Send a mail once more."""
     order, form = find_order(order_id), read_form(request)
     witness = audit.witness(member, "sent a mail again")
-    entry, form_id = form.text("entry"), read_form_id(form)
+    entry, form_id = form.text("entry"), desk.read_form_id(form)
     notice = "The mail is on its way once more."
     return _done(
         member,
@@ -73,7 +72,9 @@ def add_note(request: Request, member: Member, order_id: str) -> Response:
     wrong = _what_is_wrong_with_note(text)
     if wrong:
         return page_of(member, order, 400, typed=form.values, errors={"note": wrong})
-    handling.add_note(order.id, text, member.email, read_form_id(form), audit.witness(member, "left a note"))
+    handling.add_note(
+        order.id, text, member.email, desk.read_form_id(form), audit.witness(member, "left a note")
+    )
     return desk.go(_path(order), "Your note is kept.")
 
 
@@ -114,14 +115,6 @@ def _what_is_wrong_with_note(text: str) -> str | None:
     if has_control_characters(text.replace("\n", "").replace("\t", "")):
         return "Please remove special characters."
     return None
-
-
-def read_form_id(form: Form) -> str:
-    """Read the one-time id of a form. Raises BadInput for one that is not ours."""
-    form_id = form.text("form")
-    if not _FORM_ID.fullmatch(form_id):
-        raise BadInput("This page is not as we made it. Please load it again.")
-    return form_id
 
 
 def _path(order: Order) -> str:

@@ -1,8 +1,6 @@
 """Orders as CSV, in the books' columns: what is ticked or filtered. Few are answered at once, many by a job."""
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -17,6 +15,7 @@ from chalicelib.orders.lists import Selection
 from chalicelib.orders.models import Order
 from chalicelib.orders.words import MOST_ROWS
 from chalicelib.staff import desk, jobs
+from chalicelib.staff.csv_answers import csv_answer
 from chalicelib.staff.models import Job, Member
 from chalicelib.staff.questions import Question, picked, read_question
 from chalicelib.storage import read_many
@@ -24,7 +23,6 @@ from chalicelib.web import requests
 
 MOST_AT_ONCE = 500  # five reads, some 100 kB: far from API Gateway's 29 s and 10 MB
 KIND = "orders-csv"
-CSV = "text/csv; charset=utf-8"
 TELL_EVERY = 1000  # orders
 TOO_MANY = "There are more orders than a search can collect, so no file was made. Please say more exactly what you look for, or export by state and days."
 
@@ -101,15 +99,4 @@ def _selection_of(arguments: Mapping[str, str]) -> tuple[Selection, str]:
 
 
 def _file(orders: Iterable[Order]) -> Response:
-    text = io.StringIO(newline="")
-    text.write("\ufeff")  # without it, Excel takes the file for Latin-1
-    rows = csv.writer(text, lineterminator="\r\n")
-    rows.writerow(ORDERS.columns)
-    rows.writerows(map(order_row, orders))
-    day = clock.now().date().isoformat()
-    headers: dict[str, str | list[str]] = {
-        "Content-Type": CSV,
-        "Content-Disposition": f'attachment; filename="orders-{day}.csv"',
-        "Cache-Control": "private, no-store",
-    }
-    return Response(text.getvalue(), headers)
+    return csv_answer("orders", ORDERS.columns, map(order_row, orders))

@@ -50,7 +50,7 @@ def save(request: Request, member: Member) -> Response:
     sheet = product_cells.read_sheet(form.values)
     back = _back(form.text("back"))
     outcomes = inplace.save_all(
-        sheet.changes, _form_id(form.text("form")), audit.witness(member, "edited the list of products")
+        sheet.changes, desk.read_form_id(form), audit.witness(member, "edited the list of products")
     )
     cache.clear()
     saved = sum(outcome is None for outcome in outcomes.values())
@@ -120,12 +120,6 @@ def _address(typed: Mapping[str, str], after: str | None) -> list[tuple[str, str
 def _back(text: str) -> list[tuple[str, str]]:
     """Read the parameters of the page that was edited; what is none is left out."""
     return [(name, value) for name, value in parse_qsl(text) if name in (*FILTERS, "after")]
-
-
-def _form_id(text: str) -> str:
-    if not 16 <= len(text) <= 64 or not text.isalnum():
-        raise BadInput("This form is damaged. Please open the list again.")
-    return text
 
 
 def _told(saved: int) -> str:

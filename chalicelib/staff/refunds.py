@@ -13,7 +13,7 @@ from chalicelib.payments import refunds
 from chalicelib.payments.refunds import FormUsed, LeftChanged, NothingToRefund, Wish, WrongWish
 from chalicelib.staff import audit, desk, refund_view
 from chalicelib.staff.models import Member
-from chalicelib.staff.order import page_of, read_form_id
+from chalicelib.staff.order import page_of
 from chalicelib.staff.refund_view import LONGEST_NOTE, LONGEST_REASON
 from chalicelib.web import pages
 from chalicelib.web.forms import Form, has_control_characters, read_form
@@ -25,7 +25,7 @@ _PIECES = re.compile(r"[0-9]{1,4}", re.ASCII)
 def refund(request: Request, member: Member, order_id: str) -> Response:
     """Refund all or part of an order's payment."""
     order, form = find_order(order_id), read_form(request)
-    form_id = read_form_id(form)
+    form_id = desk.read_form_id(form)
     try:
         wish = _read_wish(order, form, refunds.own_id_of(order.id, form_id))
         witness = audit.witness(member, "refunded")

@@ -19,7 +19,7 @@ from chalicelib.catalog import importer
 from chalicelib.catalog.editing import Saved
 from chalicelib.catalog.models import Product
 from chalicelib.config import settings
-from chalicelib.staff import catalog_files, catalog_jobs
+from chalicelib.staff import catalog_files, catalog_jobs, csv_answers
 from chalicelib.staff.models import Job
 from chalicelib.storage import Unknown
 from tests.catalog.catalog_files import everything
@@ -231,7 +231,7 @@ def test_a_large_shop_is_written_by_a_job_and_linked(
         assert file.read() == direct
     assert job_of(answers[0]).result_key.startswith(f"exports/{job_of(answers[0]).id}/catalog-")
     monkeypatch.setattr(catalog_files, "MOST_AT_ONCE", 3)
-    monkeypatch.setattr(catalog_files, "MOST_BYTES_AT_ONCE", 300)  # few products, with long texts
+    monkeypatch.setattr(csv_answers, "MOST_BYTES", 300)  # few products, with long texts
     assert merchant.post(f"{PATH}/out", {"form": merchant.get(PATH).field("form")}).status == 303
 
 
