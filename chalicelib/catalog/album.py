@@ -46,7 +46,7 @@ def is_expected(slug: str, upload: str) -> bool:
     return any(each["upload"] == upload and each["problem"] is None for each in get_product(slug).arriving)
 
 
-def attach(slug: str, upload: str, key: str) -> None:
+def attach(slug: str, upload: str, key: str, witness: Witness = unseen) -> None:
     """Put a picture that is ready behind the others; nothing where it is no longer expected."""
 
     def put(product: Product) -> None:
@@ -57,7 +57,7 @@ def attach(slug: str, upload: str, key: str) -> None:
         others = [each for each in product.pictures if each["key"] != key]
         product.pictures = [*others, {"key": key, "alt": alt}]
 
-    change_pictures(slug, put)
+    change_pictures(slug, put, witness)
 
 
 def refuse(slug: str, upload: str, words: str) -> None:

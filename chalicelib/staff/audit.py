@@ -14,7 +14,7 @@ def witness(member: Member, what: str) -> Witness:
 
 
 def witness_of(who: str, what: str) -> Witness:
-    """Return who writes down that somebody made a change who is no member, such as a command."""
+    """Return who writes down a change of which no logged-in member is known: a command's, or a job's."""
 
     def write(
         transaction: Transaction, subject: str, before: Mapping[str, Any], after: Mapping[str, Any]

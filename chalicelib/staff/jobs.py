@@ -8,7 +8,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import Request, Response
@@ -23,24 +23,6 @@ from chalicelib.storage import Refused, Transaction, get
 from chalicelib.web import pages
 
 QUEUE = "staff-jobs"
-# Kind → the module and the function that do it; imported only there.
-KINDS: dict[str, tuple[str, str]] = {
-    "picture": ("chalicelib.staff.pictures", "prepare"),
-    "orders-csv": ("chalicelib.staff.orders_csv", "run"),
-    "books": ("chalicelib.staff.books", "write_day"),
-    "catalog-csv": ("chalicelib.staff.catalog_jobs", "write"),
-    "catalog-in": ("chalicelib.staff.catalog_jobs", "load"),
-    "month": ("chalicelib.staff.books", "pack_month"),
-}
-# Kind → the page that it was asked for on, and that page's name.
-ASKED_ON = {
-    "picture": ("/staff/products", "Products"),
-    "orders-csv": ("/staff/orders", "Orders"),
-    "books": ("/staff/books", "Books"),
-    "catalog-csv": ("/staff/catalog", "The catalog as a file"),
-    "catalog-in": ("/staff/catalog", "The catalog as a file"),
-    "month": ("/staff/books", "Books"),
-}
 FUNCTION_SECONDS = 15 * 60  # the longest that the function behind the queue may run
 AGAIN_AFTER = 60  # seconds; the queue's own patience is that of its longest job
 WEEK = 7 * 24 * 60 * 60
@@ -49,6 +31,42 @@ LINK_SECONDS = 5 * 60
 MOST_PROBLEMS, LONGEST_PROBLEM = 100, 300
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 log = logging.getLogger("awning")
+
+
+class Work(NamedTuple):
+    """A kind of long work: what does it, imported only there; what staff ask for, in words; on which page, and its name."""
+
+    module: str
+    function: str
+    wish: str
+    page: str
+    page_name: str
+
+
+KINDS = {
+    "picture": Work(
+        "chalicelib.staff.pictures", "prepare", "a picture to be made ready", "/staff/products", "Products"
+    ),
+    "orders-csv": Work("chalicelib.staff.orders_csv", "run", "a file of orders", "/staff/orders", "Orders"),
+    "books": Work("chalicelib.staff.books", "write_day", "a day's books", "/staff/books", "Books"),
+    "month": Work(
+        "chalicelib.staff.books", "pack_month", "a month's books as one file", "/staff/books", "Books"
+    ),
+    "catalog-csv": Work(
+        "chalicelib.staff.catalog_jobs",
+        "write",
+        "the catalog as a file",
+        "/staff/catalog",
+        "The catalog as a file",
+    ),
+    "catalog-in": Work(
+        "chalicelib.staff.catalog_jobs",
+        "load",
+        "a catalog file to be loaded",
+        "/staff/catalog",
+        "The catalog as a file",
+    ),
+}
 
 
 class JobFailed(Exception):
@@ -84,7 +102,7 @@ def start(member: Member, kind: str, arguments: Mapping[str, Any], job_id: str |
     )
     transaction = Transaction()
     transaction.put("job", job, Job.id.does_not_exist())
-    audit.witness(member, f"asked for {kind}")(transaction, f"job {job.id}", {}, arguments)
+    audit.witness(member, f"asked for {KINDS[kind].wish}")(transaction, f"job {job.id}", {}, arguments)
     try:
         transaction.commit()
     except Refused:
@@ -146,9 +164,9 @@ def _handle(message: Mapping[str, str]) -> None:
         return
     job.state, job.moved = "running", clock.timestamp()
     job.save()
-    module, function = KINDS[job.kind]
+    work = KINDS[job.kind]
     try:
-        getattr(importlib.import_module(module), function)(job)
+        getattr(importlib.import_module(work.module), work.function)(job)
     except JobFailed as failure:
         job.problems = [problem[:LONGEST_PROBLEM] for problem in failure.problems[:MOST_PROBLEMS]]
         _end(job, "failed", failure.words)
@@ -194,7 +212,7 @@ def watch(request: Request, member: Member, job_id: str) -> Response:
         job=job,
         under_way=under_way,
         stopped=has_stopped(job),
-        back=ASKED_ON[job.kind],
+        back=KINDS[job.kind],
     )
 
 
@@ -202,7 +220,7 @@ def ask_again(request: Request, member: Member, job_id: str) -> Response:
     """Ask once more for a job that does not move: its message, or the function that ran it, may have been lost."""
     job = _own(member, job_id)
     if has_stopped(job):
-        audit.record(member.email, f"asked again for {job.kind}", f"job {job.id}")
+        audit.record(member.email, f"asked again for {KINDS[job.kind].wish}", f"job {job.id}")
         _ask(job)
     return desk.go(f"/staff/jobs/{job.id}")
 

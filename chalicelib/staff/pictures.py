@@ -69,7 +69,8 @@ def prepare(job: Job) -> None:
     if not album.is_expected(slug, upload):
         return
     try:
-        album.attach(slug, upload, uploads.take_in(upload))
+        witness = audit.witness_of(job.by, "put a picture into the shop")
+        album.attach(slug, upload, uploads.take_in(upload), witness)
     except NoPicture as refusal:
         album.refuse(slug, upload, str(refusal))
         uploads.throw_away(upload)

@@ -160,7 +160,7 @@ def test_a_day_without_books_is_said_and_written_by_the_merchant_alone(
         )
     assert download("books/2026/11/20/orders-2026-11-20.csv") == before
     assert "Orders 1" in row(finance.get("/staff/books"), "Friday, 20 November")
-    asked = [entry for entry in trail() if entry.what == "asked for books"]
+    asked = [entry for entry in trail() if entry.what == "asked for a day's books"]
     assert [entry.after for entry in asked] == [{"day": "2026-11-20"}] * 2
 
 

@@ -102,7 +102,10 @@ def test_what_is_taken_out_changes_nothing_when_it_is_loaded(merchant: Shopper, 
     page = load(merchant, shop, data)
     assert "0 added, 0 changed, 4 as they were" in page.text
     assert everything() == before
-    assert [entry.what for entry in trail()[entries:]] == ["asked for catalog-in", "loaded a catalog file"]
+    assert [entry.what for entry in trail()[entries:]] == [
+        "asked for a catalog file to be loaded",
+        "loaded a catalog file",
+    ]
     assert trail()[-1].after == {"added": 0, "changed": 0, "same": 4}
 
 

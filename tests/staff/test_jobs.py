@@ -26,11 +26,10 @@ def work() -> Iterator[Callable[[Work], None]]:
     patches = []
 
     def becomes(function: Work) -> None:
-        kinds = {"errand": ("tests.staff.test_jobs", "run")}
-        for target, values in ((jobs.KINDS, kinds), (jobs.ASKED_ON, {"errand": ("/staff/books", "Books")})):
-            patch: Any = mock.patch.dict(target, values)
-            patch.start()
-            patches.append(patch)
+        kind = jobs.Work("tests.staff.test_jobs", "run", "an errand", "/staff/books", "Books")
+        patch: Any = mock.patch.dict(jobs.KINDS, {"errand": kind})
+        patch.start()
+        patches.append(patch)
         errand.work = function
 
     yield becomes
@@ -159,7 +158,7 @@ def test_the_same_form_sent_twice_at_once_asks_for_one_job(shop: Shop, work: Cal
     # One message: else two functions would do it side by side.
     assert shop.functions.drain("staff-jobs") == 1
     assert tries == [asked["job_id"]]
-    assert [entry.what for entry in trail()].count("asked for errand") == 1
+    assert [entry.what for entry in trail()].count("asked for an errand") == 1
 
 
 def test_whatever_a_file_holds_its_faults_have_room(
@@ -219,8 +218,8 @@ def test_a_job_that_goes_on_is_run_in_turns(shop: Shop, work: Callable[[Work], N
 def test_every_kind_names_what_does_it_and_where_it_was_asked_for(shop: Shop) -> None:
     import importlib
 
-    assert jobs.KINDS.keys() == jobs.ASKED_ON.keys()
     merchant = logged_in(shop.gateway, "merchant")
-    for kind, (module, function) in jobs.KINDS.items():
-        assert callable(getattr(importlib.import_module(module), function))
-        assert merchant.get(jobs.ASKED_ON[kind][0]).status == 200
+    for kind in jobs.KINDS.values():
+        assert callable(getattr(importlib.import_module(kind.module), kind.function))
+        page = merchant.get(kind.page)
+        assert (page.status, kind.page_name in page.text) == (200, True)

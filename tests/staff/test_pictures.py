@@ -112,8 +112,14 @@ def test_a_picture_goes_to_s3_is_made_ready_and_is_in_the_shop(merchant: Shopper
         assert "immutable" in answer.headers["Cache-Control"]
     assert f'srcset="{shown[2]}"' in merchant.get("/").body
     whats = [entry.what for entry in trail()]
-    assert whats[-2:] == ["sent a picture", "asked for picture"]
-    assert key in str(trail()[-2].after)
+    assert whats[-3:] == [
+        "sent a picture",
+        "asked for a picture to be made ready",
+        "put a picture into the shop",
+    ]
+    assert key in str(trail()[-3].after)
+    assert trail()[-1].who == "merchant@shop.example"
+    assert trail()[-1].after["pictures"] == [f"{picture['key']}: A mug by a window"]
 
 
 def test_adding_twice_and_running_twice_is_one_picture(merchant: Shopper, shop: Shop) -> None:
