@@ -3,6 +3,7 @@
 Each is one transaction with its line in the audit trail. Each may be pressed twice.
 """
 
+import json
 from dataclasses import asdict, dataclass
 
 from chalicelib.errors import BadInput, Conflict, NotFound
@@ -13,6 +14,9 @@ from chalicelib.orders.models import Order, change
 from chalicelib.storage import Transaction, Witness, unseen
 
 BY_STAFF = "by staff"
+# DynamoDB takes rows of 400 kB: notes must never leave too little for what PayPal tells of the money.
+ROOM_FOR_HISTORY = 150_000
+FULL = "This order has so many notes that no more fit. Please keep this one elsewhere."
 UNSHIPPABLE = {
     states.AWAITING: "This order is not paid yet.",
     states.CAPTURING: "PayPal is being asked for the payment of this order. Please look again in a moment.",
@@ -109,6 +113,8 @@ def add_note(order_id: str, text: str, by: str, form: str, witness: Witness = un
     def action(order: Order, transaction: Transaction) -> bool:
         if order.has_heard(form):
             return False
+        if len(json.dumps(order.history)) > ROOM_FOR_HISTORY:
+            raise Conflict(FULL)
         order.note("note", text, by=by, form=form)
         # Not the words: a note may name somebody, and the audit trail is never erased.
         witness(transaction, subject_of(order), {}, {"note": f"{len(text)} letters"})

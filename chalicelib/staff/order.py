@@ -72,10 +72,14 @@ def add_note(request: Request, member: Member, order_id: str) -> Response:
     wrong = _what_is_wrong_with_note(text)
     if wrong:
         return page_of(member, order, 400, typed=form.values, errors={"note": wrong})
-    handling.add_note(
-        order.id, text, member.email, desk.read_form_id(form), audit.witness(member, "left a note")
+    form_id, witness = desk.read_form_id(form), audit.witness(member, "left a note")
+    return _done(
+        member,
+        order,
+        lambda: handling.add_note(order.id, text, member.email, form_id, witness),
+        "Your note is kept.",
+        form.values,
     )
-    return desk.go(_path(order), "Your note is kept.")
 
 
 def look_at(request: Request, member: Member, order_id: str, number: str) -> Response:

@@ -291,6 +291,8 @@ def test_every_letter(visitor: Visitor, shop: Shop) -> None:
         orders.failed("FAILED1"),
         orders.move(orders.placed(), "die"),
         orders.only(orders.refunded(orders.paid(capture="REFUNDED1"), 500), "refunded"),
+        orders.only(orders.move(orders.paid(capture="SHIPPED1"), "ship"), "shipped"),
+        orders.only(orders.move(orders.paid(capture="RAISED1"), "raise"), "issue"),
     ]
     letters = {entry: write_letter(order, entry) for order in owing for entry in order.emails_due}
     assert sorted(entry.partition("#")[0] for entry in letters) == sorted(KINDS)

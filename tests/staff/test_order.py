@@ -230,6 +230,20 @@ def test_a_note_is_for_staff_alone_and_kept_once(shop: Shop, merchant: Shopper) 
     assert "blue" not in str(entry.after)
 
 
+def test_notes_never_fill_an_order_so_that_money_has_no_room(
+    shop: Shop, merchant: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, order_id = shop.paid(MUG=1)
+    monkeypatch.setattr(handling, "ROOM_FOR_HISTORY", 20_000)
+    answers = [
+        merchant.post(f"{path(order_id)}/notes", {"form": f"{number:032x}", "note": "ü" * 1000})
+        for number in range(5)
+    ]
+    assert [answer.status for answer in answers] == [303, 303, 303, 303, 409]
+    assert "so many notes that no more fit" in answers[-1].text
+    assert "ü" * 1000 in answers[-1].body
+
+
 def test_a_note_that_cannot_be_kept_is_given_back(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid(MUG=1)
     for note in ("", "  ", "x" * 1001, "a\x00b", "a\u202eb"):

@@ -42,10 +42,13 @@ document.querySelectorAll("[data-print]").forEach((button) => {
 
 // -- forms that are sent once: a second press waits for the answer to the first --
 
+const SENT_AGAIN_AFTER = 10_000; // milliseconds: a post that was stopped must not lock its button for good
+
 document.querySelectorAll("form[data-once]").forEach((form) => {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";
+    setTimeout(() => { delete form.dataset.sent; }, SENT_AGAIN_AFTER);
   });
 });
 window.addEventListener("pageshow", () => {
