@@ -14,6 +14,11 @@ def timestamp() -> int:
     return int(now().timestamp())
 
 
+def moment() -> str:
+    """Tell the time as rows keep it: ISO 8601 in UTC, to the millisecond."""
+    return now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def new_id() -> str:
     """Make an unguessable identifier: 128 random bits as 32 hex digits."""
     return secrets.token_hex(16)

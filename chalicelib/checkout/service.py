@@ -14,7 +14,9 @@ from chalicelib.checkout.customer import Customer
 from chalicelib.config import settings
 from chalicelib.errors import Busy, Conflict, OutOfStock, ShopError
 from chalicelib.orders import states, words
-from chalicelib.orders.models import Line, Order, Pointer, change, new_order
+from chalicelib.orders.changing import change, new_order
+from chalicelib.orders.models import Order, Pointer
+from chalicelib.orders.row import Line
 from chalicelib.payments.service import PaymentInProgress
 from chalicelib.storage import Refused, Transaction, Unknown, get
 

@@ -11,7 +11,8 @@ from chalicelib import clock
 from chalicelib.aws import client, queue_url
 from chalicelib.config import settings
 from chalicelib.errors import Busy
-from chalicelib.orders.models import Order, change, moment
+from chalicelib.orders.changing import change
+from chalicelib.orders.models import Order
 from chalicelib.storage import Transaction
 
 QUEUE = "order-emails"
@@ -100,7 +101,7 @@ def _strike_out(claim: Claim, event: str) -> None:
             return False
         others = {entry: lease for entry, lease in order.emails_due.items() if entry != claim.entry}
         order.emails_due = others
-        order.emails_sent = {**order.emails_sent, claim.entry: moment()}
+        order.emails_sent = {**order.emails_sent, claim.entry: clock.moment()}
         order.note(event, claim.entry)
         return True
 

@@ -13,7 +13,8 @@ from chalicelib.mail import text
 from chalicelib.mail.addresses import BadAddress, one_line, with_name
 from chalicelib.orders import states
 from chalicelib.orders.issues import Told, tell
-from chalicelib.orders.models import Line, Order
+from chalicelib.orders.models import Order
+from chalicelib.orders.row import Line
 from chalicelib.web.pages import absolute_url, environment, paragraphs
 
 

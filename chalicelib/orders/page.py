@@ -6,7 +6,8 @@ from typing import Any
 from chalicelib import money
 from chalicelib.config import settings
 from chalicelib.orders import states
-from chalicelib.orders.models import Line, Order
+from chalicelib.orders.models import Order
+from chalicelib.orders.row import Line
 
 TIMELINE = {
     "placed": "You placed the order.",

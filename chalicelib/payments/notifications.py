@@ -7,7 +7,9 @@ from typing import Any
 
 from chalicelib.mail import outbox
 from chalicelib.orders import states
-from chalicelib.orders.models import EVERY_ROUND, Order, change
+from chalicelib.orders.changing import change
+from chalicelib.orders.dues import EVERY_ROUND
+from chalicelib.orders.models import Order
 from chalicelib.payments import paypal
 from chalicelib.payments.errors import PayPalUnknown
 from chalicelib.payments.service import settle_by_capture

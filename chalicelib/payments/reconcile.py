@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from chalicelib import clock
 from chalicelib.mail import outbox
 from chalicelib.orders import states
+from chalicelib.orders.changing import change
 from chalicelib.orders.indexes import SHARDS
-from chalicelib.orders.models import Order, change
+from chalicelib.orders.models import Order
 from chalicelib.payments import paypal, service
 from chalicelib.payments.errors import PayPalError, PayPalGone
 from chalicelib.payments.paypal import PayPalOrder

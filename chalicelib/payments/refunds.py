@@ -14,7 +14,8 @@ from chalicelib import money
 from chalicelib.errors import BadInput, Busy, Conflict
 from chalicelib.money import Money
 from chalicelib.orders import states
-from chalicelib.orders.models import Order, change
+from chalicelib.orders.changing import change
+from chalicelib.orders.models import Order
 from chalicelib.payments import paypal, service
 from chalicelib.payments.errors import PayPalError, PayPalGone, PayPalRefused
 from chalicelib.payments.settle import refuse_refund, settle_refund

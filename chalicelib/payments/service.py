@@ -11,7 +11,8 @@ from chalicelib.config import settings
 from chalicelib.errors import Conflict, OutOfStock
 from chalicelib.mail import outbox
 from chalicelib.orders import states
-from chalicelib.orders.models import Order, change
+from chalicelib.orders.changing import change
+from chalicelib.orders.models import Order
 from chalicelib.payments import paypal
 from chalicelib.payments.errors import PayPalError, PayPalGone, PayPalRefused, PayPalUnknown
 from chalicelib.payments.paypal import PayPalOrder

@@ -14,7 +14,9 @@ from chalicelib.ledger.models import REFUND, REVERSAL, SALE, movement
 from chalicelib.mail import outbox
 from chalicelib.money import Money
 from chalicelib.orders import states
-from chalicelib.orders.models import Line, Order, change
+from chalicelib.orders.changing import change
+from chalicelib.orders.models import Order
+from chalicelib.orders.row import Line
 from chalicelib.payments.paypal import Capture, PayPalOrder, Refund, Reversal
 from chalicelib.storage import Refused, Transaction
 

@@ -10,7 +10,8 @@ from chalicelib.errors import BadInput, Conflict, NotFound
 from chalicelib.mail import outbox
 from chalicelib.mail.render import KINDS
 from chalicelib.orders import erasing, states
-from chalicelib.orders.models import Order, change
+from chalicelib.orders.changing import change
+from chalicelib.orders.models import Order
 from chalicelib.storage import Transaction, Witness, unseen
 
 BY_STAFF = "by staff"

@@ -164,8 +164,10 @@ def _rows_served(size: int) -> Iterator[str]:
 
 def _examples() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Make one order with two lines, its sale and its refund, as DynamoDB keeps them."""
+    from chalicelib import clock
     from chalicelib.ledger.models import REFUND, SALE, movement
-    from chalicelib.orders.models import Line, moment, new_order
+    from chalicelib.orders.changing import new_order
+    from chalicelib.orders.row import Line
 
     lines = [
         Line("TEA-LARGE-MOSS", "green-tea", "Green tea", {"Size": "Large", "Colour": "Moss"}, 2, 1290, "7"),
@@ -184,7 +186,7 @@ def _examples() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         lines=lines, customer=customer, shipping=490, taxes=taxes, cart="c" * 64, cart_version=3
     )
     order.attempts = [{"id": "5O190127TN364715T", "payee": "MERCHANT", "link": "https://example.com"}]
-    order.paid_at = moment()
+    order.paid_at = clock.moment()
     order.note("paid")
     sale = movement(
         SALE,
@@ -193,7 +195,7 @@ def _examples() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         amount=int(order.total),
         currency="EUR",
         paypal_id="",
-        paypal_at=moment(),
+        paypal_at=clock.moment(),
         fee=157,
     )
     refund = sale.serialize() | {"kind": {"S": REFUND}, "amount": {"N": "-490"}, "fee": {"N": "-14"}}

@@ -15,7 +15,9 @@ from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.ledger.models import REFUND, REVERSAL, SALE, Movement, Sold, movement
 from chalicelib.orders import states
-from chalicelib.orders.models import Line, Order, moment, new_order
+from chalicelib.orders.changing import new_order
+from chalicelib.orders.models import Order
+from chalicelib.orders.row import Line
 from infra.local.cloud import LocalCloud
 
 TEA = Line("TEA-G", "tea", "Green tea", {"Size": "Large", "Colour": "Moss"}, 2, 1290, "7")
@@ -49,7 +51,7 @@ class Ledger:
         order = order or self.order()
         sold = [(line.sku, line.name, line.quantity, line.total) for line in order.lines]
         row = self.book(SALE, order, int(order.total), fee=fee, sold=sold)
-        order.state, order.paid_at, order.capture = states.PAID, moment(), row.paypal_id
+        order.state, order.paid_at, order.capture = states.PAID, clock.moment(), row.paypal_id
         order.save()
         return order
 
@@ -79,7 +81,7 @@ class Ledger:
             amount=amount,
             currency=currency or order.currency,
             paypal_id=f"MOVE{next(self._numbers)}",
-            paypal_at=moment(),
+            paypal_at=clock.moment(),
             fee=fee,
             sold=sold,
         )

@@ -7,10 +7,11 @@ from datetime import date, datetime
 import pytest
 
 from chalicelib import aws as clients
+from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.ledger import books, files
 from chalicelib.ledger.models import SALE, Movement, pages_of
-from chalicelib.orders.models import Line, moment
+from chalicelib.orders.row import Line
 from tests.ledger.conftest import CUP, TEA, Ledger, download, everything, keys, read_json, rows
 
 DAY = date(2026, 11, 22)
@@ -286,4 +287,4 @@ def test_erased_customers_leave_empty_cells(ledger: Ledger, at: At) -> None:
     books.export_day(DAY, provisional=True)
     row = rows("books/provisional/2026/11/22/orders-2026-11-22.csv")[0]
     assert (row["email"], row["name"], row["country"]) == ("", "", "")
-    assert moment() == row["paid_at"]
+    assert clock.moment() == row["paid_at"]

@@ -4,7 +4,9 @@ from functools import partial
 from typing import Any
 
 from chalicelib import money
-from chalicelib.orders.models import Line, Order, change, new_order
+from chalicelib.orders.changing import change, new_order
+from chalicelib.orders.models import Order
+from chalicelib.orders.row import Line
 from chalicelib.storage import Transaction
 
 CAPTURE = "5AB12345CD678901E"

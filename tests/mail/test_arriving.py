@@ -14,7 +14,7 @@ from chalicelib import aws as clients
 from chalicelib.config import settings
 from chalicelib.mail import send
 from chalicelib.mail.render import KINDS, write_letter
-from chalicelib.orders.models import Line
+from chalicelib.orders.row import Line
 from infra.local.browser import find_browser
 from infra.local.cloud import LocalCloud
 from infra.local.mailbox import Mailbox

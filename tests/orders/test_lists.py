@@ -10,8 +10,9 @@ import pytest
 
 from chalicelib import clock
 from chalicelib.orders import lists
+from chalicelib.orders.changing import change
 from chalicelib.orders.lists import PAGE, Selection
-from chalicelib.orders.models import Order, change
+from chalicelib.orders.models import Order
 from chalicelib.staff import handling
 from tests.counting import counted_calls
 from tests.mail import orders as made

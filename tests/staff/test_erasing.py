@@ -14,7 +14,8 @@ from chalicelib.ledger.models import book_day
 from chalicelib.mail import outbox
 from chalicelib.mail.render import write_letter
 from chalicelib.orders import erasing, lists
-from chalicelib.orders.models import Order, change
+from chalicelib.orders.changing import change
+from chalicelib.orders.models import Order
 from chalicelib.orders.words import OrderWord
 from chalicelib.staff import handling
 from tests.client import Answer, Shopper

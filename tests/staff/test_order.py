@@ -8,7 +8,8 @@ import pytest
 
 from chalicelib.errors import Conflict
 from chalicelib.orders import told
-from chalicelib.orders.models import Order, change
+from chalicelib.orders.changing import change
+from chalicelib.orders.models import Order
 from chalicelib.staff import audit, handling
 from chalicelib.storage import Witness
 from tests.client import Answer, Shopper

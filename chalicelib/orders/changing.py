@@ -1,0 +1,73 @@
+"""How an order comes to be, and the one way in which it is changed."""
+
+from collections.abc import Callable, Mapping
+
+from chalicelib import clock
+from chalicelib.config import settings
+from chalicelib.errors import Busy
+from chalicelib.orders.models import Order
+from chalicelib.orders.row import Line
+from chalicelib.storage import Refused, Transaction, Unknown
+
+
+def new_order(
+    *,
+    lines: list[Line],
+    customer: Mapping[str, str],
+    shipping: int,
+    taxes: Mapping[str, int],
+    cart: str,
+    cart_version: int,
+) -> Order:
+    """Make an order that is awaiting payment, with fresh ID and number; nothing is written."""
+    items = sum(line.total for line in lines)
+    order = Order(
+        clock.new_id(),
+        number=clock.new_number(),
+        placed_at=clock.moment(),
+        currency=settings.currency,
+        customer=dict(customer),
+        frozen_lines=[{**vars(line), "options": dict(line.options)} for line in lines],
+        items=items,
+        shipping=shipping,
+        taxes=dict(taxes),
+        total=items + shipping,
+        cart=cart,
+        cart_version=cart_version,
+        reserved_until=clock.timestamp() + settings.shop.reservation_seconds,
+        attempts=[],
+        refunds={},
+        issues=[],
+        emails_due={},
+        emails_sent={},
+        history=[],
+    )
+    order.note("placed")
+    order.wait()
+    return order
+
+
+def change(order_id: str, action: Callable[[Order, Transaction], bool], known: Order | None = None) -> Order:
+    """Read an order, let `action` change it, write it; again from the start where somebody else was quicker.
+
+    `action` says whether anything is to be written. It may be called several times, each time with what is stored
+    now, and must be right each time. Who has just written the order passes it as `known` and saves the first read.
+    Raises NotFound, and Refused where another item of the transaction refused.
+    """
+    for _ in range(10):
+        order, known = known or Order.fetch(order_id), None
+        transaction = Transaction()
+        if not action(order, transaction):
+            return order
+        order.write(transaction)
+        try:
+            transaction.commit()
+        except Refused as refused:
+            if "order" not in refused.names:
+                raise  # else somebody was quicker, and what else refused may only follow from that
+            last: Exception = refused
+        except Unknown as unknown:
+            last = unknown  # read again: if it was written after all, `action` finds it done
+        else:
+            return order
+    raise Busy("The shop is very busy. Please try again in a moment.") from last
