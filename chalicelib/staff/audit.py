@@ -39,7 +39,7 @@ def record(
 def _entry(
     who: str, what: str, subject: str, before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> AuditEntry:
-    at = clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = clock.moment()
     return AuditEntry(
         at[:7],
         f"{at}#{clock.new_id()[:8]}",
