@@ -83,6 +83,8 @@ def make(request: Request, member: Member) -> Response:
     if form.text("do") not in SAVING:
         return _once_more(member, typed, None, form)
     draft, errors = _draft(typed, [], _stocks(typed))
+    if not (typed.slug or typed.name):
+        errors.pop("slug", None)  # it is made of the name, which is missing: one fault, not two
     if errors:
         return _page(member, typed, None, _Shown(400, errors))
     try:

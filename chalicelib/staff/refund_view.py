@@ -6,6 +6,7 @@ from typing import Any
 from chalicelib import money
 from chalicelib.orders import issues
 from chalicelib.orders.models import Order
+from chalicelib.orders.row import Line
 from chalicelib.payments.refunds import can_refund, most_back
 from chalicelib.staff import accounts, desk
 from chalicelib.staff.models import Member
@@ -84,9 +85,13 @@ def _refund_view(order: Order, refund: Mapping[str, Any]) -> dict[str, Any]:
         "reason": _reason(refund),
         "note": refund.get("note", ""),
         "by": refund.get("by", ""),
-        "pieces": [(line.name, refund.get("pieces", {}).get(line.sku, 0)) for line in order.lines],
+        "pieces": [(_spoken(line), refund.get("pieces", {}).get(line.sku, 0)) for line in order.lines],
         "paypal_id": refund["paypal_id"],
     }
+
+
+def _spoken(line: Line) -> str:
+    return ", ".join([line.name, *line.options.values()])
 
 
 def _why(refund: Mapping[str, Any]) -> str:

@@ -5,8 +5,9 @@ from importlib import import_module
 
 from chalice.app import Request, Response
 
-from chalicelib.errors import NotAllowed
-from chalicelib.staff import accounts, away, sessions
+from chalicelib.errors import Busy, NotAllowed, ShopError
+from chalicelib.staff import accounts, away, desk, sessions
+from chalicelib.staff.models import Member
 from chalicelib.web import pages, requests
 from chalicelib.web.routing import Routes
 
@@ -41,12 +42,23 @@ class StaffRoutes:
             member = sessions.member_of(request)
             if may and member is None:
                 return _to_login(request)
-            if may and member is not None and member.role not in may:
-                raise NotAllowed("Your account can look at orders and books, but not change anything.")
-            return find_view(view)(request, member, **arguments)
+            try:
+                if may and member is not None and member.role not in may:
+                    raise NotAllowed("Your account can look at orders and books, but not change anything.")
+                return find_view(view)(request, member, **arguments)
+            except ShopError as refusal:
+                return _refused(member, refusal)
 
         answer.__name__ = view.replace(".", "_")
         register(path)(answer)
+
+
+def _refused(member: Member | None, refusal: ShopError) -> Response:
+    """Show a refusal behind the counter, not in the shop."""
+    answer = desk.show(member, "staff/refused.html", refusal.status, refusal=refusal)
+    if refusal.status == Busy.status:
+        answer.headers["Retry-After"] = "5"
+    return answer
 
 
 def find_view(name: str) -> StaffView:

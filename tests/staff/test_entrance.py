@@ -194,3 +194,11 @@ def test_a_link_from_another_site_comes_once_more_with_the_cookie(gateway: Gatew
     assert again.headers["cache-control"] == "private, no-store"
     assert merchant.get("/staff/audit?month=2026-11", Sec_Fetch_Site="same-origin").status == 200
     assert stranger.get("/staff/audit", Sec_Fetch_Site="same-origin").status == 303  # so there is no loop
+
+
+def test_a_refusal_is_shown_behind_the_counter(finance: Shopper) -> None:
+    for address, status in (("/staff/products", 403), (f"/staff/orders/{'0' * 32}", 404)):
+        answer = finance.get(address)
+        assert answer.status == status
+        assert "To the staff pages" in answer.text
+        assert "Log out" in answer.text

@@ -99,6 +99,13 @@ def test_an_address_that_is_taken_is_said_beside_it(merchant: Shopper) -> None:
     assert get_product("mug").name == "Pebble mug"
 
 
+def test_a_missing_name_is_one_fault_and_its_address_is_none(merchant: Shopper) -> None:
+    answer = save(merchant, NEW, new_form(merchant, name="", slug=""))
+    assert answer.status == 400
+    assert 'id="name-error"' in answer.body
+    assert "The slug" not in answer.text
+
+
 def test_an_address_that_cannot_be_is_refused(merchant: Shopper) -> None:
     for changed in ({"slug": "new"}, {"slug": "a b"}, {"slug": "../x"}, {"slug": "ü"}, {"name": "茶"}):
         answer = save(merchant, NEW, new_form(merchant, **changed))

@@ -59,6 +59,12 @@ def test_the_form_offers_all_that_is_left_and_puts_nothing_back_by_itself(
     assert 'class="refund-new"' not in page.body
 
 
+def test_what_went_back_is_told_with_its_options(shop: Shop, merchant: Shopper) -> None:
+    _, order_id = shop.paid(TEA_50=1, TEA_100=1)
+    page = merchant.follow(press(merchant, order_id, amount="1", **{"pieces-TEA-100": "1"}))
+    assert "Back on the shelf: 1 × Green tea, TEA-100" in page.text
+
+
 def test_one_tick_puts_all_pieces_back_and_a_number_some(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid(MUG=3, BOWL=1)
 
