@@ -287,7 +287,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _say(self, answer: Answer, milliseconds: float) -> None:
         if self.server.say:
-            self.server.say(f"{self.command} {self.path} {answer.status} {milliseconds:.0f} ms")
+            # Without the question: it may hold a mailed link's secret, or somebody's address.
+            path = self.path.partition("?")[0]
+            self.server.say(f"{self.command} {path} {answer.status} {milliseconds:.0f} ms")
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
         """Say nothing: `say` tells of each request once."""

@@ -331,3 +331,15 @@ def test_routes_prefer_the_specific() -> None:
 
     assert {path: routes.match_route(path).route for path in wanted} == wanted
     assert routes.match_route("/a/b/c").captured == {"rest": "b/c"}
+
+
+def test_a_request_is_told_without_its_question() -> None:
+    told: list[str] = []
+    with GatewayServer(Gateway(make_app()), say=told.append) as server:
+        address = urlsplit(server.url)
+        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=5)
+        connection.request("GET", "/?token=secret")
+        assert connection.getresponse().read()
+        connection.close()
+    (line,) = told
+    assert line.startswith("GET / 200 ")
