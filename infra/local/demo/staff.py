@@ -16,4 +16,4 @@ def make_demo_staff(password: str) -> None:
 
 def login_line(password: str) -> str:
     """Tell how to log in, as the accounts were made."""
-    return f"staff login: {' or '.join(MEMBERS.values())}, password {password}"
+    return f"staff login: {' or '.join(MEMBERS.values())}, password {password} (unless you changed it)"
