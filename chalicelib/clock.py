@@ -1,7 +1,10 @@
 """The one seam for time and randomness: tests replace these functions."""
 
+import re
 import secrets
 from datetime import UTC, datetime
+
+_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 def now() -> datetime:
@@ -17,6 +20,11 @@ def timestamp() -> int:
 def moment() -> str:
     """Tell the time as rows keep it: ISO 8601 in UTC, to the millisecond."""
     return now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def is_id(text: str) -> bool:
+    """Tell whether a text has the shape of what `new_id` makes: what may be looked up, and nothing else."""
+    return _ID.fullmatch(text) is not None
 
 
 def new_id() -> str:

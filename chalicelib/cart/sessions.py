@@ -22,7 +22,6 @@ from chalicelib.web.pages import cookie
 COOKIE = "session"
 BADGE = "cart_count"
 LIFETIME = 30 * 24 * 60 * 60
-_SESSION_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 MOST_BYTES_A_VALUE = 4096
 
@@ -132,7 +131,7 @@ def new_expiry() -> int:
 def session_id_of(request: Request) -> str | None:
     """Read the cookie. Junk, or somebody else's format, is no cookie."""
     value = requests.cookies(request).get(COOKIE, "")
-    return value if _SESSION_ID.fullmatch(value) else None
+    return value if clock.is_id(value) else None
 
 
 def living(cart: Cart | None) -> Cart | None:

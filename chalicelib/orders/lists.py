@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 
+from chalicelib import clock
 from chalicelib.catalog.search import words as split_words
 from chalicelib.config import settings
 from chalicelib.orders import states, words
@@ -23,7 +24,6 @@ ORDERS_A_STEP = 100  # one BatchGetItem
 FIRST, LAST = "0", "~"  # before and behind every moment
 _NOT_IN_A_NUMBER = re.compile(r"[\s#–—.-]")
 _NUMBER = re.compile(r"[0-9]{10}", re.ASCII)
-_ORDER_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _PAYPAL_ID = re.compile(r"[A-Z0-9]{17}", re.ASCII)
 
 
@@ -169,7 +169,7 @@ def _by_pointer(text: str) -> Order | None:
     plain = _NOT_IN_A_NUMBER.sub("", text)
     if _NUMBER.fullmatch(plain):
         return _pointed_at(f"number#{plain[:5]}-{plain[5:]}")
-    if _ORDER_ID.fullmatch(plain):
+    if clock.is_id(plain):
         return read_many({Order: [plain]})[Order].get(plain)
     if _PAYPAL_ID.fullmatch(plain.upper()) and any(map(str.isdigit, plain)):
         return _pointed_at(f"capture#{plain.upper()}") or _pointed_at(f"paypal#{plain.upper()}")

@@ -1,9 +1,8 @@
 """The order's page. Its address is the only key: unguessable, and never cached."""
 
-import re
-
 from chalice.app import Request, Response
 
+from chalicelib import clock
 from chalicelib.cart import sessions
 from chalicelib.cart.sessions import Session
 from chalicelib.errors import NotFound
@@ -14,12 +13,11 @@ from chalicelib.web.pages import page, render
 from chalicelib.web.routing import Routes
 
 routes = Routes(__name__)
-_ORDER_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 def find_order(order_id: str) -> Order:
     """Read the order of an address. Raises NotFound."""
-    if not _ORDER_ID.fullmatch(order_id):
+    if not clock.is_id(order_id):
         raise NotFound("We know no order with this address.")
     return Order.fetch(order_id)
 

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +17,6 @@ from chalicelib.web.forms import Form
 NOTICE = "staff-notice"
 NOTICE_SECONDS = 60
 LONGEST_NOTICE = 500
-_FORM_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 PLACES = (
     ("/staff/", "Today", "any"),
     ("/staff/attention", "Attention", "any"),
@@ -32,15 +30,16 @@ def show(
     member: Member | None, template: str, status: int = 200, *, uploads_to: str | None = None, **values: Any
 ) -> Response:
     """Show a staff page, with the notice of the change before. `uploads_to`: where its files go, as an address."""
+    notice = _notice()
     body = pages.render(
         template,
         member=member,
         places=[(path, name) for path, name, who in PLACES if member and who in ("any", member.role)],
         here=_here(),
-        notice=_notice(),
+        notice=notice,
         **values,
     )
-    answer = pages.page(body, status, [_notice_cookie("", 0)] if _notice() else None)
+    answer = pages.page(body, status, [_notice_cookie("", 0)] if notice else None)
     answer.headers["Content-Security-Policy"] = _policy(uploads_to)
     return answer
 
@@ -62,7 +61,7 @@ def form_id() -> str:
 def read_form_id(form: Form) -> str:
     """Read the one-time id of a form. Raises BadInput for one that is not ours."""
     text = form.text("form")
-    if not _FORM_ID.fullmatch(text):
+    if not clock.is_id(text):
         raise BadInput("This page is not as we made it. Please load it again.")
     return text
 

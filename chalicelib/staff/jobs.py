@@ -6,7 +6,6 @@ A job runs at least once, so each kind may find its own work half done, and must
 import importlib
 import json
 import logging
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -29,7 +28,6 @@ WEEK = 7 * 24 * 60 * 60
 LINK_SECONDS = 5 * 60
 # A fault may quote a whole cell of a file, a letter may take twelve bytes, and a row of DynamoDB has 400 kB.
 MOST_PROBLEMS, LONGEST_PROBLEM = 100, 300
-_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 log = logging.getLogger("awning")
 
 
@@ -253,7 +251,7 @@ def has_stopped(job: Job) -> bool:
 
 
 def _own(member: Member, job_id: str) -> Job:
-    job = get(Job, job_id) if _ID.fullmatch(job_id) else None
+    job = get(Job, job_id) if clock.is_id(job_id) else None
     if job is None or job.by != member.email:
         raise NotFound("There is no such work of yours; what was made is kept for a week.")
     return job

@@ -11,7 +11,7 @@ from chalicelib.errors import BadInput, Conflict
 from chalicelib.ledger.models import REFUND, REVERSAL, SALE
 from chalicelib.orders import states, told
 from chalicelib.orders.models import Order
-from chalicelib.orders.page import line_view
+from chalicelib.orders.page import order_view
 from chalicelib.orders.routes import find_order
 from chalicelib.staff import accounts, audit, desk, handling, refund_view, shipping
 from chalicelib.staff.models import Member
@@ -170,17 +170,8 @@ def page_of(
 
 def _order_view(order: Order) -> dict[str, Any]:
     return {
-        "id": order.id,
-        "number": order.number,
-        "placed_at": order.placed_at,
-        "customer": order.customer,
+        **order_view(order),
         "erased_at": order.erased_at,
-        "lines": [line_view(line) for line in order.lines],
-        "items": order.items,
-        "shipping": order.shipping,
-        "taxes": list(order.taxes.items()),
-        "total": order.total,
-        "currency": order.currency,
         "parcel": order.parcel,
         "gone_back": order.gone_back,
         "reserved": order.reserved,

@@ -6,6 +6,7 @@ from datetime import date
 
 from chalice.app import Request
 
+from chalicelib import clock
 from chalicelib.errors import BadInput
 from chalicelib.orders.lists import Selection
 from chalicelib.orders.told import STATES
@@ -15,7 +16,6 @@ MOST_LETTERS = 200
 MOST_PICKED = 100
 PICK = "pick-"
 _AFTER = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z#[0-9a-f]{32}", re.ASCII)
-_ORDER_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def picked(request: Request) -> list[str]:
     found = [name.removeprefix(PICK) for name in names if name.startswith(PICK)]
     if len(found) > MOST_PICKED:
         raise BadInput(f"Please tick at most {MOST_PICKED} orders at a time.")
-    return [order_id for order_id in found if _ORDER_ID.fullmatch(order_id)]
+    return [order_id for order_id in found if clock.is_id(order_id)]
 
 
 def _day(typed: str, name: str, errors: dict[str, str]) -> date | None:
