@@ -1,5 +1,6 @@
 """Start, watch and end one piece of the local shop: a child process with a port and a log."""
 
+import random
 import shutil
 import signal
 import socket
@@ -13,6 +14,8 @@ from pathlib import Path
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.05
 STDERR = 2
+OURS = range(20_000, 32_000)  # Linux gives 32768 and up to outgoing connections, others 49152 and up
+_given: set[int] = set()
 
 
 class PieceFailed(Exception):
@@ -38,11 +41,15 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Return a port of 127.0.0.1 that nobody listens on, another one each time.
+
+    One below those that the system gives to outgoing connections: none of them can take it before it is used.
+    """
+    for port in random.sample(OURS, len(OURS)):
+        if port not in _given and is_free(port):
+            _given.add(port)
+            return port
+    raise PieceFailed("no port of this machine is free")
 
 
 def answers(url: str) -> bool:
