@@ -79,6 +79,11 @@ def check_two_rounds_are_enough(shop: Shop) -> None:
     for minutes in (5, 5):
         with shop.later(minutes=minutes):
             shop.reconcile()
+    check_nothing_is_forgotten(shop)
+
+
+def check_nothing_is_forgotten(shop: Shop) -> None:
+    """What PayPal captured is in the ledger, and has a paid order, or goes back."""
     known = {row.paypal_id for row in shop.ledger()}
     paid = {order.capture for order in shop.orders() if order.state in SOLD}
     refunded = {refund["capture"] for order in shop.orders() for refund in order.refunds.values()}

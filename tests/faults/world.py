@@ -1,0 +1,251 @@
+"""A shop in which something goes wrong: acts run in processes of their own, and one call of them goes wrong.
+
+Events come to the shop as in life. A page whose process died is a 502 to the shopper; a message whose function died
+or failed comes again; a schedule fires again; PayPal posts a notification again until it hears 2xx.
+"""
+
+import json
+import os
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from unittest import mock
+
+from infra.local.functions import _Queue, context, scheduled_event
+from infra.local.paypal.control import Notification
+from tests.client import Answer, Shopper
+from tests.faults import process
+from tests.faults.process import Answered, Call, End, Process
+from tests.shop import CUSTOMER, Shop
+
+NO_ANSWER = Answer(502, {}, [], "")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong at a call: how it begins, whether its repetitions go wrong too, whom it can befall."""
+
+    name: str
+    verdict: str = process.GO
+    lasting: str = (
+        ""  # "": this one request; "call": its repetitions too; "service": all that follow to this service
+    )
+    only: frozenset[str] = frozenset()  # operations; empty: all
+    overtaken: bool = (
+        False  # the same event, delivered twice, runs whole in another process just before this call
+    )
+
+    def can_befall(self, call: Call) -> bool:
+        """Tell whether this can happen to a call."""
+        return not self.only or call.operation in self.only
+
+
+class Mail(NamedTuple):
+    """A mail as SES took it."""
+
+    to: str
+    subject: str
+    text: str
+
+
+TRANSACTIONS = frozenset({"TransactWriteItems"})
+FAULTS = [
+    Fault("dies before", process.DIE_BEFORE),
+    Fault("dies after", process.DIE_AFTER),
+    Fault("answer lost once", process.SILENT_AFTER),
+    Fault("silent, not done", process.SILENT_BEFORE, lasting="call"),
+    Fault("silent, but done", process.SILENT_AFTER, lasting="call"),
+    Fault("throttled once", process.THROTTLED),
+    Fault("throttled from here on", process.THROTTLED, lasting="service"),
+    Fault("conflict once", process.CONFLICT, only=TRANSACTIONS),
+    Fault("conflict from here on", process.CONFLICT, lasting="call", only=TRANSACTIONS),
+    Fault("garbage, but done", process.GARBAGE),
+    Fault("overtaken by its double", overtaken=True),
+]
+
+
+@dataclass
+class World:
+    """One shop, one clock that goes on, and at most one fault at the call with a number."""
+
+    shop: Shop
+    passed: timedelta = timedelta()
+    fault: Fault | None = None
+    at: int = -1
+    calls: list[Call] = field(default_factory=list)
+    ends: list[End] = field(default_factory=list)
+    hit: Call | None = None  # the call that went wrong
+    mail_in_doubt: bool = False  # it went wrong between SES taking a mail and its being struck out
+    twice: bool = False  # every event is delivered twice
+    posted: set[str] = field(default_factory=set)  # PayPal's notifications that were heard
+
+    # -- what is watched ----------------------------------------------------------------------------------
+
+    def begin(self, fault: Fault | None = None, at: int = -1, *, twice: bool = False) -> None:
+        """Begin a run in which the call with this number goes wrong."""
+        self.fault, self.at, self.twice = fault, at, twice
+        self.calls, self.ends, self.hit, self.mail_in_doubt = [], [], None, False
+
+    def act(self, what: Callable[[], Any]) -> End:
+        """Let something happen in a process of its own."""
+        end = self._act(what)
+        if self.twice:
+            end = self._act(what)
+        return end
+
+    def _act(self, what: Callable[[], Any]) -> End:
+        end = Process(what).run(_Judge(self, what).decide)
+        self.ends.append(end)
+        return end
+
+    # -- what happens -------------------------------------------------------------------------------------
+
+    def send(self, shopper: Shopper, method: str, address: str, **more: Any) -> Answer:
+        """Let a browser ask; where no answer comes, it has learnt nothing, not even a cookie."""
+
+        def ask() -> tuple[Answer, dict[str, str]]:
+            return getattr(shopper, method.lower())(address, **more), shopper.jar
+
+        end = self.act(ask)
+        if not isinstance(end, Answered):
+            return NO_ANSWER
+        answer, shopper.jar = end.value
+        assert isinstance(answer, Answer)
+        return answer
+
+    def insist(self, shopper: Shopper, method: str, address: str, **more: Any) -> Answer:
+        """Ask as a shopper does who wants to know: again where the answer is 5xx or none."""
+        for _ in range(4):
+            answer = self.send(shopper, method, address, **more)
+            if answer.status < 500:
+                return answer
+        raise AssertionError(f"{method} {address} never answered: {answer.status} {answer.text[:300]}")
+
+    def place(self, shopper: Shopper, **changed: str) -> Answer:
+        """Send the checkout form, as often as it takes."""
+        total = shopper.get("/checkout").field("total")
+        return self.insist(shopper, "POST", "/checkout", form={**CUSTOMER, "total": total, **changed})
+
+    def drain(self, queue: str) -> None:
+        """Let the function behind a queue do its work, each message as often as it takes, or five times."""
+        (source,) = [each for each in self.shop.functions._queues if each.name.endswith(queue)]
+        with self._in_processes(source):
+            source.drain(again=True)
+
+    def fire(self, name: str) -> None:
+        """Let a scheduled function run once; the schedule does not ask how it ended."""
+        run = self.shop.functions._app.handler_map[name]
+        self.act(lambda: run(scheduled_event(name), context(name)))
+
+    def notify(self) -> None:
+        """Let PayPal post what it has to tell, again until it hears 2xx; then work through the queue."""
+        for notification in self.shop.paypal.notifications():
+            if notification.id not in self.posted:
+                self.posted.add(notification.id)
+                self._post(notification)
+        self.drain("payment-notifications")
+
+    def _post(self, notification: Notification) -> None:
+        body, headers = notification.body.encode(), notification.headers
+        for _ in range(5):
+            end = self.act(lambda: self.shop.notify(body, headers))
+            if isinstance(end, Answered) and end.value.status == 200:
+                return
+        raise AssertionError(f"the webhook never took the notification: {end}")
+
+    @contextmanager
+    def _in_processes(self, source: _Queue) -> Iterator[None]:
+        function = source._function
+
+        def invoke(event: Any, lambda_context: Any) -> Any:
+            end = self.act(lambda: function(event, lambda_context))
+            if not isinstance(end, Answered):
+                raise RuntimeError(f"the function ended: {end}")
+            return end.value
+
+        with mock.patch.object(source, "_function", invoke):
+            yield
+
+    # -- time ---------------------------------------------------------------------------------------------
+
+    def pass_time(self, **span: float) -> None:
+        """Move the shop's clock and PayPal's on: `pass_time(minutes=6)`."""
+        self.passed += timedelta(**span)
+        self.shop.paypal.advance(timedelta(**span).total_seconds())
+
+    @contextmanager
+    def keeping_time(self) -> Iterator[None]:
+        """Let the shop's clock show what has passed."""
+        from chalicelib import clock
+
+        with mock.patch.object(clock, "now", side_effect=lambda: datetime.now(UTC) + self.passed):
+            yield
+
+    def rounds(self, number: int = 2, minutes: float = 6) -> None:
+        """Let some rounds of the reconciler pass, undisturbed, and the queues behind it."""
+        for _ in range(number):
+            self.pass_time(minutes=minutes)
+            self.shop.reconcile()
+            self.shop.functions.drain("order-emails", again=True)
+
+    def come_to_rest(self) -> None:
+        """Let the last looks after closed orders pass, so that nothing is due any more."""
+        self.rounds(2, minutes=8 * 60)
+
+    # -- independent books --------------------------------------------------------------------------------
+
+    @staticmethod
+    def mails() -> list[Mail]:
+        """List what SES took, from its own log."""
+        url = os.environ["AWS_ENDPOINT_URL"] + "/_ministack/ses/messages"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            by_account = json.load(answer)["messages"]
+        return [
+            Mail(mail["To"][0], mail["Subject"], mail["BodyText"])
+            for mails in by_account.values()
+            for mail in mails
+        ]
+
+
+class _Judge:
+    """Decides about the calls of one process."""
+
+    def __init__(self, world: World, what: Callable[[], Any]) -> None:
+        self._world = world
+        self._what = what
+        self._befallen: Call | None = None
+        self._mail_open = False  # a mail was handed to SES, and not struck out yet
+
+    def decide(self, call: Call) -> str:
+        """Tell what becomes of a call."""
+        world = self._world
+        world.calls.append(call)
+        self._mail_open = self._mail_open or call.operation == "SendEmail"
+        verdict = self._verdict(call)
+        if call.operation == "TransactWriteItems" and verdict == process.GO:
+            self._mail_open = False
+        return verdict
+
+    def _verdict(self, call: Call) -> str:
+        world, fault = self._world, self._world.fault
+        if fault is None:
+            return process.GO
+        if len(world.calls) == world.at + 1:
+            world.hit = self._befallen = call
+            world.mail_in_doubt = self._mail_open and fault.verdict != process.GO
+            if fault.overtaken:
+                Process(self._what).run()
+            return fault.verdict
+        lasts = self._befallen is not None and (
+            (fault.lasting == "service" and call.service == self._befallen.service)
+            or (fault.lasting == "call" and call == self._befallen)
+        )
+        if lasts:
+            world.mail_in_doubt = world.mail_in_doubt or self._mail_open
+            return fault.verdict
+        if fault.lasting != "service":
+            self._befallen = None
+        return process.GO
