@@ -39,6 +39,7 @@ S3_ACTIONS = {
     "ListObjectsV2": "ListBucket",
 }
 Need = tuple[str, str]  # an action, and the resource as the policies name it: OrdersTable/index/placed
+refused: list[str] = []  # what was asked for within `watched()`, and is not allowed
 _actor: ContextVar[str | None] = ContextVar("actor", default=None)
 
 
@@ -102,7 +103,7 @@ class Policies:
 def watched() -> Iterator[list[str]]:
     """Compare the calls of pages and functions with their policies; yield the list of what AWS would refuse."""
     policies = Policies()
-    refused: list[str] = []
+    refused.clear()
     call, sign = CLIENT._make_api_call, RequestSigner.generate_presigned_url
     post = S3PostPresigner.generate_presigned_post
     invoke, fire, handle = functions._Queue._invoke, functions.Functions.fire, gateway.Gateway.handle

@@ -25,6 +25,8 @@ import requests
 from botocore.awsrequest import AWSResponse, HeadersDict
 from requests.adapters import HTTPAdapter
 
+from tests import policies
+
 DEAD = 71  # the child's exit status
 PATIENCE_SECONDS = 60
 _ID_OF_PAYPAL = re.compile(r"/(?:WH-)?[A-Z0-9-]{17,}|/CERT-[0-9a-f-]+")
@@ -65,6 +67,13 @@ class Died(NamedTuple):
 
 
 End = Answered | Raised | Died
+
+
+class Last(NamedTuple):
+    """What a process says last: how its act ended, and what AWS would have refused it."""
+
+    end: End
+    refused: list[str]
 
 
 class Process:
@@ -111,6 +120,9 @@ class Process:
             told = Died()
         if isinstance(told, Call):
             return told
+        if isinstance(told, Last):
+            policies.refused.extend(told.refused)
+            told = told.end
         self._bury(told)
         return None
 
@@ -132,7 +144,7 @@ def _live(act: Callable[[], Any], pipe: Connection, seed: int | None) -> None:
     except BaseException:  # noqa: BLE001 - told to the parent, whatever it is
         end = Raised(traceback.format_exc())
     try:
-        pipe.send(end)
+        pipe.send(Last(end, policies.refused))
     except BaseException:  # noqa: BLE001 - what cannot be told is printed
         traceback.print_exc()
     sys.stdout.flush()

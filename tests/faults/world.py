@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from unittest import mock
 
-from infra.local.functions import _Queue, context, scheduled_event
+from infra.local.functions import _Queue
 from infra.local.paypal.control import Notification
 from tests.client import Answer, Shopper
 from tests.faults import process
@@ -137,8 +137,7 @@ class World:
 
     def fire(self, name: str) -> None:
         """Let a scheduled function run once; the schedule does not ask how it ended."""
-        run = self.shop.functions._app.handler_map[name]
-        self.act(lambda: run(scheduled_event(name), context(name)))
+        self.act(lambda: self.shop.functions.fire(name))
 
     def notify(self) -> None:
         """Let PayPal post what it has to tell, again until it hears 2xx; then work through the queue."""
