@@ -2,7 +2,7 @@
 
 import heapq
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
@@ -119,14 +119,19 @@ def find(text: str, selection: Selection, most: int = 2 * PAGE) -> Found:
     exact = _by_pointer(text)
     if exact is not None:
         return Found([exact])
-    asked = [_Asked.of(word) for word in text.split()[:MOST_ASKED]]
-    telling = [word for word in asked if word.ways]
+    telling = _telling(text)
     if not telling:
         return Found([])
     placed, cut = _hits(telling)
     orders = read_in_order(sorted(placed, reverse=True)[: words.MOST_ROWS])
-    kept = [order for order in orders if selection.has(order) and all(word.is_in(order) for word in telling)]
+    kept = list(filter(matching(text), filter(selection.has, orders)))
     return Found(kept[:most], more=cut or len(placed) > words.MOST_ROWS or len(kept) > most)
+
+
+def matching(text: str) -> Callable[[Order], bool]:
+    """Return what tells whether a text is found in an order's name and address, as `find` does; no calls."""
+    telling = _telling(text)
+    return lambda order: bool(telling) and all(word.is_in(order) for word in telling)
 
 
 @dataclass(frozen=True)
@@ -152,6 +157,11 @@ class _Asked:
         found = [[words.beginning_with(part) for part in way] for way in asked]
         placed = [frozenset.intersection(*(hits.placed for hits in way)) for way in found]
         return words.Hits(frozenset().union(*placed), any(hits.cut for way in found for hits in way))
+
+
+def _telling(text: str) -> list[_Asked]:
+    asked = [_Asked.of(word) for word in text.split()[:MOST_ASKED]]
+    return [word for word in asked if word.ways]
 
 
 def _tells(word: str) -> bool:

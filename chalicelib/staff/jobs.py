@@ -83,10 +83,18 @@ class GoesOn(Exception):
 # -- asking -----------------------------------------------------------------------------------------------
 
 
-def start(member: Member, kind: str, arguments: Mapping[str, Any], job_id: str | None = None) -> Job:
+def start(
+    member: Member,
+    kind: str,
+    arguments: Mapping[str, Any],
+    job_id: str | None = None,
+    *,
+    private: Mapping[str, Any] | None = None,
+) -> Job:
     """Ask for long work; a `job_id` made of a form's id makes pressing twice one job.
 
-    Where the queue does not answer the job stays waiting, and its page offers to ask again.
+    The audit trail, which is kept for ever, is told the id and the arguments. What is `private` it is not told, and
+    the job forgets it as it ends. Where the queue does not answer the job stays waiting, and its page offers to ask again.
     """
     job = Job(
         job_id or clock.new_id(),
@@ -94,6 +102,7 @@ def start(member: Member, kind: str, arguments: Mapping[str, Any], job_id: str |
         by=member.email,
         at=clock.now().isoformat(timespec="seconds"),
         arguments=dict(arguments),
+        private=dict(private) if private else None,
         problems=[],
         moved=clock.timestamp(),
         expires=clock.timestamp() + WEEK,
@@ -193,7 +202,7 @@ def finish(job: Job, words: str, result_key: str | None = None) -> None:
 
 
 def _end(job: Job, state: str, words: str) -> None:
-    job.state, job.words = state, words
+    job.state, job.words, job.private = state, words, None
     job.save()
 
 

@@ -73,6 +73,7 @@ class Job(Table):
     by = UnicodeAttribute()
     at = UnicodeAttribute()
     arguments: JSONAttribute = JSONAttribute()
+    private: JSONAttribute = JSONAttribute(null=True)  # what somebody looks for; gone when the work ends
     state = UnicodeAttribute(default="waiting")  # waiting, running, done, failed
     progress = NumberAttribute(default=0)
     total = NumberAttribute(default=0)

@@ -4,16 +4,14 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date
-from urllib.parse import urlencode
 
 from chalice.app import Request, Response
 
 from chalicelib import clock
 from chalicelib.ledger.sheets import ORDERS, order_row
-from chalicelib.orders import lists
+from chalicelib.orders import lists, words
 from chalicelib.orders.lists import Selection
 from chalicelib.orders.models import Order
-from chalicelib.orders.words import MOST_ROWS
 from chalicelib.staff import desk, jobs
 from chalicelib.staff.csv_answers import csv_answer
 from chalicelib.staff.models import Job, Member
@@ -24,7 +22,6 @@ from chalicelib.web import requests
 MOST_AT_ONCE = 500  # five reads, some 100 kB: far from API Gateway's 29 s and 10 MB
 KIND = "orders-csv"
 TELL_EVERY = 1000  # orders
-TOO_MANY = "There are more orders than a search can collect, so no file was made. Please say more exactly what you look for, or export by state and days."
 
 
 def export(request: Request, member: Member) -> Response:
@@ -37,17 +34,16 @@ def export(request: Request, member: Member) -> Response:
     if question.errors:
         return desk.go("/staff/orders", next(iter(question.errors.values())))
     if question.text:
-        return _found(question)
+        return _found(request, member, question)
     if lists.count_up_to(question.selection, MOST_AT_ONCE + 1) <= MOST_AT_ONCE:
         return _file(order for step in lists.all_orders(question.selection) for order in step)
     return _later(request, member, question)
 
 
-def _found(question: Question) -> Response:
-    found = lists.find(question.text, question.selection, most=MOST_ROWS)
+def _found(request: Request, member: Member, question: Question) -> Response:
+    found = lists.find(question.text, question.selection, most=words.MOST_ROWS)
     if found.more:  # a file that silently lacks some would be believed
-        asked = {name: value for name, value in question.address.items() if value}
-        return desk.go(f"/staff/orders?{urlencode(asked)}", TOO_MANY)
+        return _later(request, member, question)
     return _file(found.orders)
 
 
@@ -56,7 +52,11 @@ def _later(request: Request, member: Member, question: Question) -> Response:
     if requests.is_only_a_look(request):
         return desk.go("/staff/orders")
     asked = _arguments(question.selection)
-    job = jobs.start(member, KIND, asked, _job_id(member, asked))
+    if question.text:
+        # Mostly somebody's name or address: not for the trail, and no part of an id, which the trail keeps.
+        job = jobs.start(member, KIND, asked, private={"text": question.text})
+    else:
+        job = jobs.start(member, KIND, asked, _job_id(member, asked))
     return desk.go(f"/staff/jobs/{job.id}")
 
 
@@ -65,17 +65,18 @@ def run(job: Job) -> None:
     from chalicelib.ledger.files import Upload
 
     selection, before = _selection_of(job.arguments)
+    is_wanted = lists.matching(job.private["text"]) if job.private else None
     total = lists.count_up_to(selection, 10**6)
     done = 0
     with Upload(f"exports/{job.id}/orders.csv", ORDERS, once=False) as upload:
         for step in lists.all_orders(selection, before):
-            upload.add(map(order_row, step))
+            upload.add(map(order_row, filter(is_wanted, step)))
             done += len(step)
             if done % TELL_EVERY < len(step):
                 jobs.tell(job, progress=done, total=total, words="Writing the file.")
         file = upload.finish()
     jobs.tell(job, progress=done, total=done)
-    jobs.finish(job, f"The file has {file.rows} orders.", file.key)
+    jobs.finish(job, f"The file has {file.rows} {'order' if file.rows == 1 else 'orders'}.", file.key)
 
 
 def _arguments(selection: Selection) -> dict[str, str]:

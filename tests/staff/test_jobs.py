@@ -122,6 +122,30 @@ def test_a_job_that_breaks_off_comes_again_within_a_minute(shop: Shop, work: Cal
     assert read(job).state == "running"
 
 
+@pytest.mark.parametrize("ending", [None, jobs.JobFailed("There is no such thing.")])
+def test_what_is_private_is_not_told_to_the_trail_and_forgotten_as_the_job_ends(
+    shop: Shop, work: Callable[[Work], None], ending: Exception | None
+) -> None:
+    seen = []
+
+    def break_off_then_end(job: Job) -> None:
+        jobs.tell(job, words="Looking.")
+        seen.append(read(job).private)
+        if len(seen) == 1:
+            raise RuntimeError("a neighbour was silent")
+        if ending:
+            raise ending
+
+    work(break_off_then_end)
+    job = jobs.start(member("finance"), "errand", {"day": "2026-11-22"}, private={"text": "Ann Lee"})
+    shop.functions.drain("staff-jobs", again=True)
+    assert seen == [{"text": "Ann Lee"}] * 2, "who comes again knows it still"
+    assert (read(job).state, read(job).private) == ("failed" if ending else "done", None)
+    assert "Ann" not in json.dumps(read(job).serialize())
+    asked = trail()[-1]
+    assert (asked.subject, asked.before, asked.after) == (f"job {job.id}", {}, {"day": "2026-11-22"})
+
+
 def test_a_message_that_comes_twice_does_no_work_twice(shop: Shop, work: Callable[[Work], None]) -> None:
     tries = []
     work(lambda job: tries.append(job.id))
