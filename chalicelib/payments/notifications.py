@@ -75,11 +75,12 @@ def _settle_reversal(event_id: str) -> None:
 
 def _look_soon(message: Mapping[str, str]) -> None:
     """Let the reconciler look in its next round: the shopper approved, and may not come back."""
-    order_id = Order.find(f"paypal#{message['order']}") if "order" in message else None
+    paypal_id = message.get("order", "")
+    order_id = Order.find(f"paypal#{paypal_id}")
     if order_id is None:
         return
     declined = Order.fetch(order_id).declined
-    approved_at = paypal.approved_at(paypal.get_event(message["event"])) if declined else None
+    approved_at = paypal.approved_at(paypal.get_event(message["event"]), paypal_id) if declined else None
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.state != states.AWAITING:

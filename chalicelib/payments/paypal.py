@@ -92,7 +92,7 @@ class Reversal:
 def within(seconds: float) -> Iterator[None]:
     """Give all calls inside a common time; a shopper's request gives 20 s. Inside another, the shorter one counts."""
     around = _deadline.get()
-    own = time.monotonic() + seconds
+    own = clock.ends(seconds)
     token = _deadline.set(own if around is None else min(own, around))
     try:
         yield
@@ -272,11 +272,13 @@ def _refund(answer: Mapping[str, Any], capture_id: str | None) -> Refund:
         )
 
 
-def approved_at(event: Mapping[str, Any]) -> datetime | None:
-    """Tell when a shopper approved, from PayPal's own event; None for an event of another kind."""
+def approved_at(event: Mapping[str, Any], paypal_id: str) -> datetime | None:
+    """Tell when a shopper approved, from PayPal's own event; None for one of another kind, or of another order."""
     if event.get("event_type") != "CHECKOUT.ORDER.APPROVED":
         return None
     with _understanding("an event"):
+        if event["resource"]["id"] != paypal_id:
+            return None
         return datetime.fromisoformat(event["create_time"])
 
 

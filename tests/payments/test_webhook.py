@@ -1,37 +1,36 @@
-"""The webhook's checks one by one: what is let in, whose certificate is believed, and how it is fetched."""
+"""The webhook's way: what it lets in, how it fetches certificates, which roots it trusts. What it refuses: test_forgeries."""
 
-import base64
 import gzip
 import json
 import threading
 import warnings
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from chalicelib import clock
 from chalicelib.errors import Busy
 from chalicelib.payments import webhook
 from chalicelib.payments.webhook import Forged
-from infra.local.paypal.certificates import signed_text
 from infra.local.pieces import free_port
+from tests.payments.certificates import (
+    CERTS,
+    LIVE,
+    LIVE_LEAF,
+    NO_CERTIFICATE,
+    SANDBOX,
+    SANDBOX_LEAF,
+    leaf,
+    middle,
+    pem,
+    root,
+    rsa_key,
+)
 from tests.shop import Shop
-
-LIVE = "https://api-m.paypal.com"
-SANDBOX = "https://api-m.sandbox.paypal.com"
-STAND_IN = "http://localhost:8080"
-LIVE_LEAF = "messageverificationcerts.paypal.com"
-SANDBOX_LEAF = "messageverificationcerts.sandbox.paypal.com"
-CERTS = "/v1/notifications/certs/"
 
 # -- events that are not for us ---------------------------------------------------------------------------
 
@@ -75,134 +74,7 @@ def test_paypals_four_hosts_are_asked_for_certificates(setting: Any, api: str, h
     webhook._check_address(f"https://{host}.paypal.com{CERTS}CERT-360caa42-fca2a594-1d93a270")
 
 
-@pytest.mark.parametrize("host", ["api", "api-m", "api.sandbox", "api-m.sandbox"])
-def test_a_shop_at_the_stand_in_asks_the_stand_in_alone(setting: Any, host: str) -> None:
-    setting(paypal_api_url=STAND_IN)
-    webhook._check_address(f"{STAND_IN}{CERTS}CERT-1")
-    with pytest.raises(Forged):
-        webhook._check_address(f"https://{host}.paypal.com{CERTS}CERT-1")
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        f"http://api.paypal.com{CERTS}CERT-1",
-        f"//api.paypal.com{CERTS}CERT-1",
-        f"{STAND_IN}{CERTS}CERT-1",
-        f"https://api.paypal.com:443{CERTS}CERT-1",
-        f"https://api.paypal.com:8443{CERTS}CERT-1",
-        f"https://api.paypal.com.{CERTS}CERT-1",
-        f"https://API.paypal.com{CERTS}CERT-1",
-        f"https://somebody@api.paypal.com{CERTS}CERT-1",
-        f"https://api.paypal.com@evil.example{CERTS}CERT-1",
-        f"https://api.paypal.com\\@evil.example{CERTS}CERT-1",
-        f"https://evil.example{CERTS}CERT-1",
-        f"https://evil.example/https://api.paypal.com{CERTS}CERT-1",
-        f"https://api.paypal.com.evil.example{CERTS}CERT-1",
-        f"https://www.paypal.com{CERTS}CERT-1",
-        f"https://api.paypal.com{CERTS}CERT-1?a=b",
-        f"https://api.paypal.com{CERTS}CERT-1?",
-        f"https://api.paypal.com{CERTS}CERT-1#a",
-        f"https://api.paypal.com{CERTS}CERT-1#",
-        f"https://api.paypal.com{CERTS}CERT-1\n",
-        f" https://api.paypal.com{CERTS}CERT-1",
-        f"https://api.paypal.com{CERTS}",
-        f"https://api.paypal.com{CERTS}.",
-        f"https://api.paypal.com{CERTS}..",
-        f"https://api.paypal.com{CERTS}../CERT-1",
-        f"https://api.paypal.com{CERTS}%2e%2e",
-        f"https://api.paypal.com{CERTS}CERT-1/..",
-        f"https://api.paypal.com{CERTS}sub/CERT-1",
-        f"https://api.paypal.com/v1{CERTS}CERT-1",
-        "https://api.paypal.com/v1/notifications/certs",
-        "https://api.paypal.com/v1/oauth2/CERT-1",
-        f"https://api.paypal.com{CERTS}{'C' * 121}",
-    ],
-)
-def test_any_other_address_is_never_fetched(setting: Any, url: str) -> None:
-    setting(paypal_api_url=LIVE)
-    with pytest.raises(Forged):
-        webhook._check_address(url)
-
-
 # -- the chain --------------------------------------------------------------------------------------------
-
-
-@cache
-def rsa_key(name: str) -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-def certificate(
-    name: str,
-    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey,
-    issuer: str,
-    *,
-    authority: bool = True,
-    until: timedelta = timedelta(days=30),
-) -> x509.Certificate:
-    """Issue a certificate; an issuer's name is the name of its key."""
-    signer = rsa_key(issuer)
-    usage = dict.fromkeys(
-        ["content_commitment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only"], False
-    )
-    return (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(clock.now() - timedelta(days=60))
-        .not_valid_after(clock.now() + until)
-        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        .add_extension(
-            x509.KeyUsage(
-                digital_signature=not authority,
-                key_encipherment=False,
-                key_cert_sign=authority,
-                crl_sign=authority,
-                **usage,
-            ),
-            critical=True,
-        )
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
-        )
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .sign(signer, hashes.SHA256())
-    )
-
-
-def pem(*certificates: x509.Certificate) -> bytes:
-    return b"".join(one.public_bytes(serialization.Encoding.PEM) for one in certificates)
-
-
-def root(name: str = "root.example") -> x509.Certificate:
-    return certificate(name, rsa_key(name), name)
-
-
-def middle(issuer: str = "root.example") -> x509.Certificate:
-    return certificate("middle.example", rsa_key("middle.example"), issuer)
-
-
-def leaf(
-    name: str = LIVE_LEAF,
-    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | None = None,
-    until: timedelta = timedelta(days=20),
-) -> x509.Certificate:
-    return certificate(name, key or rsa_key("leaf"), "middle.example", authority=False, until=until)
-
-
-@pytest.fixture
-def live(setting: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Make the shop a live one that trusts `root()`; return `setting`."""
-    (tmp_path / "roots.pem").write_bytes(pem(root()))
-    setting(paypal_api_url=LIVE, paypal_webhook_roots=str(tmp_path / "roots.pem"))
-    monkeypatch.setattr(webhook, "_keys", {})
-    return setting
 
 
 @pytest.mark.parametrize(("api", "name"), [(LIVE, LIVE_LEAF), (SANDBOX, SANDBOX_LEAF)])
@@ -212,86 +84,6 @@ def test_a_chain_up_to_a_root_gives_its_key_until_the_leaf_ends(live: Any, api: 
     key, ends = webhook._verified_key(pem(good, middle()))
     assert key == rsa_key("leaf").public_key()
     assert ends == good.not_valid_after_utc
-
-
-def self_made() -> bytes:
-    return pem(leaf(), middle("stranger.example"), root("stranger.example"))
-
-
-def expired() -> bytes:
-    return pem(leaf(until=timedelta(days=-1)), middle())
-
-
-def of_the_sandbox() -> bytes:
-    return pem(leaf(SANDBOX_LEAF), middle())
-
-
-def of_another_name() -> bytes:
-    return pem(leaf("www.paypal.com"), middle())
-
-
-def of_another_kind_of_key() -> bytes:
-    return pem(leaf(key=ec.generate_private_key(ec.SECP256R1())), middle())
-
-
-def without_intermediate() -> bytes:
-    return pem(leaf())
-
-
-def intermediate_alone() -> bytes:
-    return pem(middle())
-
-
-def garbage() -> bytes:
-    return b"-----BEGIN CERTIFICATE-----\nZ2FyYmFnZQ==\n-----END CERTIFICATE-----\n"
-
-
-def a_page() -> bytes:
-    return b"<!doctype html>"
-
-
-@pytest.mark.parametrize(
-    "chain",
-    [
-        self_made,
-        expired,
-        of_the_sandbox,
-        of_another_name,
-        of_another_kind_of_key,
-        without_intermediate,
-        intermediate_alone,
-        garbage,
-        a_page,
-    ],
-)
-def test_any_other_chain_is_forged(live: Any, chain: Any) -> None:
-    with pytest.raises(Forged):
-        webhook._verified_key(chain())
-
-
-def signed(body: str, webhook_id: str) -> dict[str, str]:
-    text = signed_text("T-1", "2026-11-22T12:00:00Z", webhook_id, body.encode())
-    signature = rsa_key("leaf").sign(text, padding.PKCS1v15(), hashes.SHA256())
-    return {
-        "PAYPAL-TRANSMISSION-ID": "T-1",
-        "PAYPAL-TRANSMISSION-TIME": "2026-11-22T12:00:00Z",
-        "PAYPAL-TRANSMISSION-SIG": base64.b64encode(signature).decode(),
-        "PAYPAL-CERT-URL": f"{LIVE}{CERTS}CERT-1",
-        "PAYPAL-AUTH-ALGO": webhook.ALGORITHM,
-    }
-
-
-def test_a_live_shop_refuses_what_the_simulator_signs(
-    live: Any, shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(webhook, "_fetch", lambda url: pem(leaf(), middle()))
-    body = an_event("SOMETHING.ELSE")
-    live(paypal_webhook_id="WH-LIVE")
-    assert shop.notify(body, signed(body, "WH-LIVE")).status == 200
-    assert shop.notify(body, signed(body, "WEBHOOK_ID")).status == 400
-    live(paypal_webhook_id="WEBHOOK_ID")
-    assert shop.notify(body, signed(body, "WEBHOOK_ID")).status == 400
-    assert shop.functions.drain("payment-notifications") == 1
 
 
 def test_a_chain_is_fetched_once_and_again_when_it_has_ended(
@@ -325,7 +117,7 @@ def test_without_a_file_of_its_own_a_shop_trusts_the_public_roots() -> None:
 
 def test_a_root_that_cannot_be_read_does_not_take_the_others_with_it(tmp_path: Path) -> None:
     file = tmp_path / "roots.pem"
-    file.write_bytes(b"# A comment\n" + pem(root()) + garbage() + pem(root("stranger.example")))
+    file.write_bytes(b"# A comment\n" + pem(root()) + NO_CERTIFICATE + pem(root("stranger.example")))
     assert [one.subject.rfc4514_string() for one in webhook._roots(str(file))] == [
         "CN=root.example",
         "CN=stranger.example",
@@ -335,7 +127,7 @@ def test_a_root_that_cannot_be_read_does_not_take_the_others_with_it(tmp_path: P
 def test_a_file_without_a_root_is_a_mistake_of_the_shop_and_no_forgery(live: Any, tmp_path: Path) -> None:
     from chalicelib.config import ConfigError
 
-    (tmp_path / "empty.pem").write_bytes(garbage())
+    (tmp_path / "empty.pem").write_bytes(NO_CERTIFICATE)
     live(paypal_webhook_roots=str(tmp_path / "empty.pem"))
     with pytest.raises(ConfigError, match="PAYPAL_WEBHOOK_ROOTS"):
         webhook._verified_key(pem(leaf(), middle()))

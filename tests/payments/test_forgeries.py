@@ -1,0 +1,507 @@
+"""Forged notifications: most are refused; one that gets past its signature changes nothing that PayPal does not say."""
+
+import json
+import random
+import zlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from chalicelib.payments import paypal, webhook
+from chalicelib.payments.webhook import Forged
+from infra.local.paypal.control import Notification
+from tests.invariants import check_money, check_stock, pieces
+from tests.payments.certificates import (
+    CERTS,
+    LIVE,
+    NO_CERTIFICATE,
+    SANDBOX_LEAF,
+    leaf,
+    middle,
+    pem,
+    root,
+    signed,
+)
+from tests.shop import Shop, order_id_of
+
+QUEUE = "payment-notifications"
+STAND_IN = "http://localhost:8080"
+BODY = json.dumps({"id": "WH-1", "event_type": "PAYMENT.CAPTURE.COMPLETED", "resource": {}}).encode()
+Json = dict[str, Any]
+
+
+def delivered(shop: Shop, event_type: str = "PAYMENT.CAPTURE.COMPLETED") -> Notification:
+    """Let somebody buy; return a genuine delivery about it."""
+    shop.paid()
+    return shop.paypal.notifications(event_type)[-1]
+
+
+def known(shop: Shop) -> object:
+    """List all that a notification could change: orders, money, mails, stock; not when the shop looks again."""
+    orders = {
+        order.id: (order.state, order.capture, order.refunded, order.reversed, order.declined, order.issues)
+        for order in shop.orders()
+    }
+    return orders, [row.paypal_id for row in shop.ledger()], shop.mails(), pieces(shop)
+
+
+# -- what is refused at the door --------------------------------------------------------------------------
+
+
+CHANGES = [
+    {"PAYPAL-AUTH-ALGO": "SHA1withRSA"},
+    {"PAYPAL-AUTH-ALGO": "SHA256withECDSA"},
+    {"PAYPAL-AUTH-ALGO": "sha256withrsa"},
+    {"PAYPAL-AUTH-ALGO": "none"},
+    {"PAYPAL-AUTH-ALGO": ""},
+    {"PAYPAL-TRANSMISSION-SIG": "bm90IGEgc2lnbmF0dXJl"},
+    {"PAYPAL-TRANSMISSION-SIG": "not base64 ö"},
+    {"PAYPAL-TRANSMISSION-SIG": ""},
+    {"PAYPAL-TRANSMISSION-ID": "another"},
+    {"PAYPAL-TRANSMISSION-TIME": "2026-11-22T12:00:00Z"},
+    {"PAYPAL-CERT-URL": f"https://evil.example{CERTS}CERT-1"},
+    {"PAYPAL-CERT-URL": f"https://api.paypal.com@evil.example{CERTS}CERT-1"},
+    {"PAYPAL-CERT-URL": f"https://api.paypal.com{CERTS}CERT-1"},
+    {"PAYPAL-CERT-URL": "http://[::1"},
+    {"PAYPAL-CERT-URL": ""},
+]
+
+
+def test_a_forged_notification_is_refused_and_nothing_is_queued(shop: Shop) -> None:
+    sent = delivered(shop)
+    answers = [shop.notify(sent.body, sent.headers | change).status for change in CHANGES]
+    assert answers == [400] * len(CHANGES)
+    assert shop.functions.drain(QUEUE) == 0
+    assert shop.notify(sent.body, sent.headers).status == 200  # so it was the change
+
+
+def test_a_changed_body_or_a_foreign_key_is_refused(shop: Shop) -> None:
+    sent = delivered(shop)
+    assert shop.notify(sent.body.replace("COMPLETED", "COMPLETEE"), sent.headers).status == 400
+    assert shop.notify(sent.body, shop.paypal.sign(sent.body.encode(), key="wrong")).status == 400
+    assert shop.functions.drain(QUEUE) == 0
+
+
+def test_what_paypal_signed_for_another_webhook_is_refused(shop: Shop) -> None:
+    sent = delivered(shop)
+    for webhook_id in ("WH-OF-ANOTHER-MERCHANT", "wh-test", "WEBHOOK_ID"):
+        theirs = shop.paypal.sign(sent.body.encode(), webhook_id=webhook_id)
+        assert shop.notify(sent.body, theirs).status == 400
+    assert shop.functions.drain(QUEUE) == 0
+
+
+def test_a_live_shop_refuses_what_the_simulator_signs(
+    live: Any, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "_fetch", lambda url: pem(leaf(), middle()))
+    live(paypal_webhook_id="WH-LIVE")
+    assert shop.notify(BODY, signed(BODY, "WH-LIVE")).status == 200
+    assert shop.notify(BODY, signed(BODY, "WEBHOOK_ID")).status == 400
+    live(paypal_webhook_id="WEBHOOK_ID")
+    assert shop.notify(BODY, signed(BODY, "WEBHOOK_ID")).status == 400
+    assert shop.functions.drain(QUEUE) == 1
+
+
+# -- the certificate's host -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["api", "api-m", "api.sandbox", "api-m.sandbox"])
+def test_a_shop_at_the_stand_in_asks_the_stand_in_alone(setting: Any, host: str) -> None:
+    setting(paypal_api_url=STAND_IN)
+    webhook._check_address(f"{STAND_IN}{CERTS}CERT-1")
+    with pytest.raises(Forged):
+        webhook._check_address(f"https://{host}.paypal.com{CERTS}CERT-1")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        f"http://api.paypal.com{CERTS}CERT-1",
+        f"//api.paypal.com{CERTS}CERT-1",
+        f"{STAND_IN}{CERTS}CERT-1",
+        f"https://api.paypal.com:443{CERTS}CERT-1",
+        f"https://api.paypal.com:8443{CERTS}CERT-1",
+        f"https://api.paypal.com.{CERTS}CERT-1",
+        f"https://API.paypal.com{CERTS}CERT-1",
+        f"https://somebody@api.paypal.com{CERTS}CERT-1",
+        f"https://api.paypal.com@evil.example{CERTS}CERT-1",
+        f"https://api.paypal.com\\@evil.example{CERTS}CERT-1",
+        f"https://evil.example{CERTS}CERT-1",
+        f"https://evil.example/https://api.paypal.com{CERTS}CERT-1",
+        f"https://api.paypal.com.evil.example{CERTS}CERT-1",
+        f"https://www.paypal.com{CERTS}CERT-1",
+        f"https://api.paypal.com{CERTS}CERT-1?a=b",
+        f"https://api.paypal.com{CERTS}CERT-1?",
+        f"https://api.paypal.com{CERTS}CERT-1#a",
+        f"https://api.paypal.com{CERTS}CERT-1#",
+        f"https://api.paypal.com{CERTS}CERT-1\n",
+        f" https://api.paypal.com{CERTS}CERT-1",
+        f"https://api.paypal.com{CERTS}",
+        f"https://api.paypal.com{CERTS}.",
+        f"https://api.paypal.com{CERTS}..",
+        f"https://api.paypal.com{CERTS}../CERT-1",
+        f"https://api.paypal.com{CERTS}%2e%2e",
+        f"https://api.paypal.com{CERTS}CERT-1/..",
+        f"https://api.paypal.com{CERTS}sub/CERT-1",
+        f"https://api.paypal.com/v1{CERTS}CERT-1",
+        "https://api.paypal.com/v1/notifications/certs",
+        "https://api.paypal.com/v1/oauth2/CERT-1",
+        f"https://api.paypal.com{CERTS}{'C' * 121}",
+    ],
+)
+def test_any_other_address_is_never_fetched(setting: Any, url: str) -> None:
+    setting(paypal_api_url=LIVE)
+    with pytest.raises(Forged):
+        webhook._check_address(url)
+
+
+def test_a_foreign_host_is_not_asked_for_the_certificate_of_its_own_signature(
+    live: Any, standing_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def fetch(url: str) -> bytes:
+        asked.append(url)
+        return pem(leaf(), middle())
+
+    monkeypatch.setattr(webhook, "_fetch", fetch)
+    own = signed(BODY, "WH-TEST")
+    for origin in ("https://api.paypal.com.evil.example", STAND_IN):
+        foreign = own | {"PAYPAL-CERT-URL": f"{origin}{CERTS}CERT-1"}
+        assert standing_shop.notify(BODY, foreign).status == 400
+    assert asked == []
+    assert standing_shop.notify(BODY, own).status == 200
+    assert standing_shop.functions.drain(QUEUE) == 1
+
+
+# -- the certificate's chain ------------------------------------------------------------------------------
+
+
+YESTERDAY, TOMORROW = timedelta(days=-1), timedelta(days=1)
+
+
+def self_made() -> bytes:
+    return pem(leaf(), middle("stranger.example"), root("stranger.example"))
+
+
+def expired() -> bytes:
+    return pem(leaf(until=YESTERDAY), middle())
+
+
+def expired_above() -> bytes:
+    return pem(leaf(), middle(until=YESTERDAY))
+
+
+def not_valid_yet() -> bytes:
+    return pem(leaf(since=TOMORROW), middle())
+
+
+def signed_by_a_strangers_root_of_the_same_name() -> bytes:
+    return pem(leaf(), middle("stranger.example"), root())
+
+
+def of_the_sandbox() -> bytes:
+    return pem(leaf(SANDBOX_LEAF), middle())
+
+
+def of_another_name() -> bytes:
+    return pem(leaf("www.paypal.com"), middle())
+
+
+def of_another_kind_of_key() -> bytes:
+    return pem(leaf(key=ec.generate_private_key(ec.SECP256R1())), middle())
+
+
+def without_intermediate() -> bytes:
+    return pem(leaf())
+
+
+def intermediate_alone() -> bytes:
+    return pem(middle())
+
+
+def garbage() -> bytes:
+    return NO_CERTIFICATE
+
+
+def a_page() -> bytes:
+    return b"<!doctype html>"
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        self_made,
+        expired,
+        expired_above,
+        not_valid_yet,
+        signed_by_a_strangers_root_of_the_same_name,
+        of_the_sandbox,
+        of_another_name,
+        of_another_kind_of_key,
+        without_intermediate,
+        intermediate_alone,
+        garbage,
+        a_page,
+    ],
+)
+def test_what_leads_up_to_no_root_of_paypals_is_refused_however_well_it_is_signed(
+    live: Any, standing_shop: Shop, chain: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "_fetch", lambda url: chain())
+    assert standing_shop.notify(BODY, signed(BODY, "WH-TEST")).status == 400
+    assert standing_shop.functions.drain(QUEUE) == 0
+
+
+def test_a_chain_that_ends_is_refused_the_next_moment(
+    live: Any, standing_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = pem(leaf(until=TOMORROW), middle())
+    monkeypatch.setattr(webhook, "_fetch", lambda url: chain)
+    assert standing_shop.notify(BODY, signed(BODY, "WH-TEST")).status == 200
+    with standing_shop.later(days=2):
+        assert standing_shop.notify(BODY, signed(BODY, "WH-TEST")).status == 400
+    assert standing_shop.functions.drain(QUEUE) == 1
+
+
+# -- what gets past the signature -------------------------------------------------------------------------
+
+
+def with_the_same_crc32(event: Json, genuine: str) -> str:
+    """Write another event so that its CRC32 is that of a genuine body: a genuine signature then covers it.
+
+    One bit of each of 64 characters is free. CRC32 is linear in them, so that 32 equations choose them.
+    """
+    before, after = json.dumps(event)[:-1] + ', "note": "', '"}'
+
+    def crc(note: int) -> int:
+        return zlib.crc32(f"{before}{note:064b}{after}".encode())
+
+    basis: dict[int, tuple[int, int]] = {}  # highest bit → what choosing these characters changes, and which
+    for bit in range(64):
+        change, chosen = crc(1 << bit) ^ crc(0), 1 << bit
+        while change and change.bit_length() in basis:
+            other, others = basis[change.bit_length()]
+            change, chosen = change ^ other, chosen ^ others
+        if change:
+            basis[change.bit_length()] = change, chosen
+    missing, note = crc(0) ^ zlib.crc32(genuine.encode()), 0
+    while missing:
+        change, chosen = basis[missing.bit_length()]
+        missing, note = missing ^ change, note ^ chosen
+    return f"{before}{note:064b}{after}"
+
+
+def test_another_body_can_have_the_same_crc32() -> None:
+    forged = with_the_same_crc32({"id": "WH-2"}, BODY.decode())
+    assert json.loads(forged)["id"] == "WH-2"
+    assert zlib.crc32(forged.encode()) == zlib.crc32(BODY)
+
+
+def forge(shop: Shop, genuine: Notification, **changes: Any) -> None:
+    """Send a forged event under a genuine delivery's signature, which it gets past, and let all of it be worked on."""
+    forged = with_the_same_crc32(genuine.event | changes, genuine.body)
+    assert shop.notify(forged, genuine.headers).status == 200
+    assert shop.functions.drain(QUEUE, again=True) > 0
+
+
+INVENTED = "9XX12345CD678901F"
+
+
+def much_money(genuine: Notification, victim: paypal.PayPalOrder) -> Json:
+    amount = {"currency_code": "EUR", "value": "9999.00"}
+    return {"resource": genuine.event["resource"] | {"amount": amount}}
+
+
+def an_invented_capture(genuine: Notification, victim: paypal.PayPalOrder) -> Json:
+    related = {"related_ids": {"order_id": victim.id}}
+    return {"resource": {"id": INVENTED, "status": "COMPLETED", "supplementary_data": related}}
+
+
+def an_order_that_nobody_approved(genuine: Notification, victim: paypal.PayPalOrder) -> Json:
+    resource = {"id": victim.id, "status": "APPROVED"}
+    return {
+        "event_type": "CHECKOUT.ORDER.APPROVED",
+        "resource_type": "checkout-order",
+        "resource": resource,
+    }
+
+
+def an_event_that_never_was(genuine: Notification, victim: paypal.PayPalOrder) -> Json:
+    return {"id": "WH-INVENTED", "event_type": "PAYMENT.CAPTURE.REVERSED"}
+
+
+def another_events_id(genuine: Notification, victim: paypal.PayPalOrder) -> Json:
+    return {"event_type": "PAYMENT.CAPTURE.REVERSED"}  # its id is that of the completed capture
+
+
+def a_dispute_under_another_events_id(genuine: Notification, victim: paypal.PayPalOrder) -> Json:
+    return {"event_type": "CUSTOMER.DISPUTE.CREATED", "resource_type": "dispute"}
+
+
+def a_denial(genuine: Notification, victim: paypal.PayPalOrder) -> Json:
+    return {"event_type": "PAYMENT.CAPTURE.DENIED"}
+
+
+def an_invented_refund(genuine: Notification, victim: paypal.PayPalOrder) -> Json:
+    capture = genuine.event["resource"]["id"]
+    resource = {"id": INVENTED, "links": [{"rel": "up", "href": f"/v2/payments/captures/{capture}"}]}
+    return {"event_type": "PAYMENT.CAPTURE.REFUNDED", "resource_type": "refund", "resource": resource}
+
+
+def a_capture_as_its_refund(genuine: Notification, victim: paypal.PayPalOrder) -> Json:
+    return {"event_type": "PAYMENT.CAPTURE.REFUNDED", "resource_type": "refund"}
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        much_money,
+        an_invented_capture,
+        an_order_that_nobody_approved,
+        an_event_that_never_was,
+        another_events_id,
+        a_dispute_under_another_events_id,
+        a_denial,
+        an_invented_refund,
+        a_capture_as_its_refund,
+    ],
+)
+def test_a_genuine_signature_on_another_body_changes_nothing(
+    shop: Shop, lie: Callable[[Notification, paypal.PayPalOrder], Json]
+) -> None:
+    _, token = shop.placed(BOWL=1)
+    genuine = delivered(shop)
+    before = known(shop)
+
+    forge(shop, genuine, **lie(genuine, paypal.get_order(token)))
+    with shop.later(minutes=6):
+        shop.reconcile()
+
+    assert known(shop) == before
+    assert len(shop.paypal.requests("capture")) == 1
+    check_money(shop)
+
+
+def test_somebody_elses_payment_does_not_pay_an_order_that_is_named_beside_it(shop: Shop) -> None:
+    _, token = shop.placed(BOWL=1)
+    (victim,) = shop.orders()
+    shopper, cheap = shop.placed(MUG=1)
+    shop.paypal.fault("capture", "cut_after", times=None)
+    own = order_id_of(shop.come_back(shopper, cheap))  # captured, and not settled yet
+    shop.paypal.clear_faults()
+    genuine = shop.paypal.notifications("PAYMENT.CAPTURE.COMPLETED")[-1]
+
+    named = {"custom_id": victim.id, "supplementary_data": {"related_ids": {"order_id": token}}}
+    forge(shop, genuine, resource=genuine.event["resource"] | named)
+
+    assert (shop.order(victim.id).state, shop.order(own).state) == ("awaiting", "paid")
+    check_money(shop)
+
+
+def test_somebody_elses_yes_is_not_the_yes_of_who_was_declined(shop: Shop) -> None:
+    shopper, token = shop.placed(BOWL=1)
+    shop.paypal.decline(token)
+    order_id = order_id_of(shopper.get(f"/payments/paypal/return?token={token}"))
+    with shop.later(minutes=2):
+        genuine = delivered(shop, "CHECKOUT.ORDER.APPROVED")  # another order's, after the decline
+        shop.paypal.next_capture("completed", order_id=token)
+        forge(shop, genuine, resource={"id": token, "status": "APPROVED"})
+        assert shop.order(order_id).declined
+    with shop.later(minutes=12):
+        shop.reconcile()
+    assert shop.order(order_id).state == "awaiting"
+    assert len(shop.paypal.requests("capture")) == 2  # who was declined, and the other
+
+
+def test_a_genuine_signature_on_invented_money_pays_nothing(shop: Shop) -> None:
+    shop.placed()
+    (order,) = shop.orders()
+    resource = {
+        "id": INVENTED,
+        "status": "COMPLETED",
+        "custom_id": order.id,
+        "amount": {"currency_code": "EUR", "value": "23.40"},
+        "supplementary_data": {"related_ids": {"order_id": order.paypal_id}},
+    }
+    body = json.dumps(json.loads(BODY) | {"resource_type": "capture", "resource": resource})
+    assert shop.notify(body, shop.paypal.sign(body.encode())).status == 200
+    assert shop.functions.drain(QUEUE) == 1
+    assert shop.order(order.id).state == "awaiting"
+    assert shop.ledger() == []
+
+
+# -- what is genuine, and not ours, not new, or not in turn -----------------------------------------------
+
+
+def test_money_of_another_till_on_the_same_account_is_left_alone(shop: Shop) -> None:
+    shop.placed(BOWL=1)
+    (order,) = shop.orders()
+    before = known(shop)
+    from chalicelib.payments.service import order_body
+
+    theirs = order_body(order, 7)  # even with our order's ID in it: the shop has never made this one
+    other = paypal.create_order(theirs, "another:till").id
+    shop.paypal.approve(other)
+    (capture,) = paypal.capture_order(other, "another:capture").captures
+    shop.paypal.refund(capture.id, "1.00")
+    shop.paypal.reverse(capture.id, "2.00")
+    shop.paypal.open_dispute(capture.id)
+
+    answers = shop.paypal.deliver_pending()
+    shop.functions.drain(QUEUE, again=True)
+
+    assert len(answers) >= 4
+    assert {answer["status"] for answer in answers} == {200}
+    assert known(shop) == before
+    assert shop.order(order.id).state == "awaiting"
+
+
+@pytest.mark.parametrize("days", [0, 3, 400])
+def test_a_replayed_notification_changes_nothing_however_old_it_is(shop: Shop, days: int) -> None:
+    _, order_id = shop.paid(MUG=2)
+    shop.paypal.refund(shop.order(order_id).capture or "", "5.00")
+    shop.deliver_notifications()
+    before = known(shop)
+    told = shop.paypal.notifications()
+    assert len(told) >= 3
+
+    with shop.later(days=days):
+        for sent in told:
+            assert shop.notify(sent.body, sent.headers).status == 200
+        shop.functions.drain(QUEUE, again=True)
+
+    assert known(shop) == before
+    check_money(shop)
+
+
+@pytest.mark.parametrize("seed", [None, 1, 2])
+def test_in_whatever_order_notifications_come_they_tell_the_same(shop: Shop, seed: int | None) -> None:
+    counted = pieces(shop)
+    shopper, token = shop.placed(MUG=2)
+    shop.paypal.slow(token)
+    order_id = order_id_of(shopper.get(f"/payments/paypal/return?token={token}"))
+    capture = shop.order(order_id).capture or ""
+    shop.paypal.complete(capture)
+    shop.paypal.refund(capture, "5.00")
+    shop.paypal.refund(capture, "2.50")
+    shop.paypal.reverse(capture, "1.00")
+    told = shop.paypal.notifications()
+    told.reverse()
+    if seed is not None:
+        random.Random(seed).shuffle(told)
+
+    for sent in told:
+        assert shop.notify(sent.body, sent.headers).status == 200
+        shop.functions.drain(QUEUE, again=True)
+
+    order = shop.order(order_id)
+    assert (order.state, order.refunded, order.reversed) == ("paid", 750, 100)
+    assert sorted(row.kind for row in shop.ledger()) == ["refund", "refund", "reversal", "sale"]
+    assert shop.mails() == ["issue", "merchant", "paid", "pending", "refunded", "refunded"]
+    check_money(shop)
+    check_stock(shop, counted)
