@@ -12,10 +12,11 @@ def tables() -> "list[type[Table]]":
     from chalicelib.catalog.models import Listing, Product, Stock, Word
     from chalicelib.ledger.days import Day
     from chalicelib.ledger.models import Movement
+    from chalicelib.limits import Count
     from chalicelib.orders.models import Order
     from chalicelib.orders.words import OrderWord
     from chalicelib.runs import Run
     from chalicelib.staff.models import AuditEntry, Job, Member, StaffSession
 
-    shop = [Product, Listing, Word, Stock, Cart, Order, OrderWord, Movement, Day, Run]
+    shop = [Product, Listing, Word, Stock, Cart, Order, OrderWord, Movement, Day, Run, Count]
     return [*shop, Member, StaffSession, AuditEntry, Job]

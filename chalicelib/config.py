@@ -4,7 +4,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ SHOP_FILE = Path(__file__).with_name("shop.toml")
 PAYPAL_API_HOSTS = {"https://api-m.paypal.com", "https://api.paypal.com"}
 PAYPAL_SANDBOX_HOSTS = {"https://api-m.sandbox.paypal.com", "https://api.sandbox.paypal.com"}
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?", re.ASCII)
+_PROXIES = re.compile(r"[0-9]", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
 
@@ -34,6 +35,16 @@ class ShippingZone:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How many orders may be placed, and payments be declined, from one session or source address in an hour."""
+
+    orders_a_session: int
+    orders_an_address: int
+    declined_a_session: int
+    declined_an_address: int
+
+
+@dataclass(frozen=True)
 class Shop:
     """What the merchant wrote into shop.toml; amounts in minor units, tax rates in percent as strings."""
 
@@ -49,6 +60,7 @@ class Shop:
     page_seconds: int
     erase_after_days: int
     low_stock: int
+    limits: Limits
 
     @cached_property
     def countries(self) -> dict[str, str]:
@@ -68,6 +80,7 @@ class Settings:
     table_prefix: str = ""
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     public_url: str | None = None
+    proxies: int = 0
     media_url: str = ""
     media_bucket: str = "awning-media"
     books_bucket: str = "awning-books"
@@ -119,6 +132,9 @@ def read_shop(file: Path, currency: str) -> Shop:
             page_seconds=_whole_number(text, "page_seconds", least=0),
             erase_after_days=_whole_number(text, "erase_after_days", least=1),
             low_stock=_whole_number(text, "low_stock", least=0),
+            limits=Limits(
+                **{limit.name: _whole_number(text["limits"], limit.name, least=1) for limit in fields(Limits)}
+            ),
         )
     except (tomllib.TOMLDecodeError, KeyError, ValueError, TypeError) as error:
         raise ConfigError(f"{file.name}: {type(error).__name__}: {error}") from error
@@ -151,12 +167,16 @@ def read(environment: Mapping[str, str], shop_file: Path = SHOP_FILE) -> Setting
         timezone = ZoneInfo(environment.get("TIMEZONE", "UTC"))
     except (KeyError, ValueError) as error:
         raise ConfigError(f"TIMEZONE is not a time zone's name: {environment['TIMEZONE']!r}.") from error
+    proxies = environment.get("PROXIES", "0")
+    if not _PROXIES.fullmatch(proxies):
+        raise ConfigError(f"PROXIES must be how many proxies stand before API Gateway, not {proxies!r}.")
     prefix = environment.get("TABLE_PREFIX", "")
     return Settings(
         shop=read_shop(shop_file, currency),
         table_prefix=prefix,
         timezone=timezone,
         public_url=address("PUBLIC_URL") or None,
+        proxies=int(proxies),
         media_url=address("MEDIA_URL"),
         media_bucket=environment.get("MEDIA_BUCKET", f"{prefix}awning-media"),
         books_bucket=environment.get("BOOKS_BUCKET", f"{prefix}awning-books"),

@@ -8,6 +8,7 @@ class ShopError(ChaliceUnhandledError):
 
     status = 400
     title = "That did not work"
+    retry_after: int | None = None  # seconds
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -75,8 +76,20 @@ class WrongContentType(ShopError):
     title = "We could not read that"
 
 
+class TooMany(ShopError):
+    """More came from one visitor or address than anybody means honestly; `retry_after` is in seconds."""
+
+    status = 429
+    title = "That was very often"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class Busy(ShopError):
     """A neighbour failed or is overloaded; the same request may work in a moment."""
 
     status = 503
     title = "One moment, please"
+    retry_after = 5

@@ -5,7 +5,7 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib import money
+from chalicelib import limits, money
 from chalicelib.cart import service as cart_service
 from chalicelib.cart import sessions
 from chalicelib.cart.service import CartLine
@@ -13,14 +13,15 @@ from chalicelib.cart.sessions import Session
 from chalicelib.checkout import service
 from chalicelib.checkout.customer import LONGEST, Customer, read_customer
 from chalicelib.config import settings
-from chalicelib.errors import OutOfStock
+from chalicelib.errors import OutOfStock, TooMany
 from chalicelib.orders.models import Order
 from chalicelib.orders.page import line_view
 from chalicelib.payments.errors import PayPalError
 from chalicelib.payments.service import PaymentInProgress, start_payment
 from chalicelib.storage import get
+from chalicelib.web import requests
 from chalicelib.web.forms import Form, read_form
-from chalicelib.web.pages import page, redirect, render, url
+from chalicelib.web.pages import in_a_while, page, redirect, render, url
 from chalicelib.web.routing import Routes
 
 routes = Routes(__name__)
@@ -51,12 +52,15 @@ def place(request: Request) -> Response:
     if errors:
         return _form(session, values, errors=errors, status=400)
     try:
+        limits.count_placing(session.key, requests.source_of(request))
         order = service.place_order(session, Customer(**values), _shown_total(form))
         address = _payment_address(order)
     except service.TotalChanged as changed:
         return _form(session, values, notice=changed.message, status=changed.status)
     except OutOfStock as refusal:
         return _form(session, values, problem=refusal.message, status=refusal.status)
+    except TooMany as refusal:
+        return in_a_while(_form(session, values, pause=refusal.message, status=refusal.status), refusal)
     except PaymentInProgress as refusal:
         waiting = session.cart.order if session.cart else None
         return _form(session, values, problem=refusal.message, waiting_order=waiting, status=refusal.status)
@@ -68,7 +72,7 @@ def _payment_address(order: Order) -> str | None:
         return start_payment(order)
     except PayPalError as error:
         # The order stands; its page says so and offers to try again.
-        log.warning("no payment could be started for order %s: %s", order.id, error)
+        log.warning("no payment could be started for order %s: %s", order.number, error)
         return None
 
 
@@ -93,6 +97,7 @@ def _form(
     problem: str | None = None,
     waiting_order: str | None = None,
     notice: str | None = None,
+    pause: str | None = None,
     status: int = 200,
 ) -> Response:
     lines = service.order_lines(cart_service.look(session) if cart_lines is None else cart_lines)
@@ -104,6 +109,7 @@ def _form(
         problem=problem,
         waiting_order=waiting_order,
         notice=notice,
+        pause=pause,
         countries=settings.shop.countries,
         lines=[line_view(line) for line in lines],
         totals=_totals_view(totals),

@@ -4,16 +4,17 @@ import logging
 
 from chalice.app import Request, Response
 
+from chalicelib import limits
 from chalicelib.cart import sessions
 from chalicelib.cart.routes import say
-from chalicelib.errors import NotFound, OutOfStock
+from chalicelib.errors import NotFound, OutOfStock, TooMany
 from chalicelib.orders import states
 from chalicelib.orders.models import Order
 from chalicelib.orders.routes import find_order, order_page
 from chalicelib.payments import paypal, service, webhook
 from chalicelib.payments.errors import PayPalError
 from chalicelib.web import requests
-from chalicelib.web.pages import page, redirect, url
+from chalicelib.web.pages import in_a_while, page, redirect, url
 from chalicelib.web.routing import Routes
 
 routes = Routes(__name__)
@@ -42,11 +43,15 @@ def pay(request: Request, order_id: str) -> Response:
     """Send the shopper to PayPal for an order that is not paid."""
     order = find_order(order_id)
     try:
+        if order.state == states.AWAITING:
+            limits.count_placing(order.cart or order.id, requests.source_of(request))
         address = service.start_payment(order)
+    except TooMany as refusal:
+        return in_a_while(order_page(order, message=refusal.message, status=refusal.status), refusal)
     except OutOfStock as refusal:
         return order_page(Order.fetch(order_id), message=refusal.message, status=refusal.status)
     except PayPalError as error:
-        log.warning("no payment could be started for order %s: %s", order_id, error)
+        log.warning("no payment could be started for order %s: %s", order.number, error)
         return order_page(
             Order.fetch(order_id),
             message="PayPal could not be reached. Nothing was charged; please try again in a moment.",

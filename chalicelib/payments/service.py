@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib import clock, money
+from chalicelib import clock, limits, money
 from chalicelib.cart import service as carts
 from chalicelib.config import settings
 from chalicelib.errors import Conflict, OutOfStock
@@ -18,6 +18,7 @@ from chalicelib.payments.errors import PayPalError, PayPalGone, PayPalRefused, P
 from chalicelib.payments.paypal import PayPalOrder
 from chalicelib.payments.settle import settle_capture, settle_paypal_order
 from chalicelib.storage import Refused, Transaction
+from chalicelib.web import requests
 from chalicelib.web.pages import absolute_url
 
 log = logging.getLogger("awning")
@@ -198,6 +199,15 @@ def capture_payment(order_id: str, *, shopper_present: bool) -> Order:
 
 def capture_claimed(order: Order, *, shopper_present: bool) -> Order:
     """Capture an order that is claimed, under the request id of its claim: once, however often this runs."""
+    declined_before = order.declined_at
+    after = _capture(order, shopper_present=shopper_present)
+    if after.declined_at and after.declined_at != declined_before:
+        request = requests.current()
+        limits.count_decline(order.cart or order.id, requests.source_of(request) if request else "")
+    return after
+
+
+def _capture(order: Order, *, shopper_present: bool) -> Order:
     paypal_id = order.paypal_id
     if paypal_id is None or order.claim is None:
         return order

@@ -8,6 +8,7 @@ from chalicelib.staff import accounts, audit, desk, links, passwords, sessions, 
 from chalicelib.staff.entrance import locked_answer, wait_words
 from chalicelib.staff.models import Member
 from chalicelib.storage import Refused, Transaction
+from chalicelib.web import requests
 from chalicelib.web.forms import read_form
 
 
@@ -20,7 +21,7 @@ def change_password(request: Request, member: Member) -> Response:
     """Change a member's own password: every other browser is logged out, this one goes on under a new session."""
     form = read_form(request)
     current, new = form.values.get("current", ""), form.values.get("password", "")
-    source = throttle.source_of(request)
+    source = requests.source_of(request)
     try:
         throttle.take_a_try(member.email, source)
     except throttle.Locked as locked:

@@ -11,7 +11,7 @@ from chalicelib.staff import accounts, audit, desk, links, passwords, sessions, 
 from chalicelib.staff.models import Member
 from chalicelib.web import pages
 from chalicelib.web.forms import Form, read_form
-from chalicelib.web.requests import base_path, query
+from chalicelib.web.requests import base_path, query, source_of
 
 WRONG = "This e-mail address and password do not belong together."
 NO_ADDRESS = "Please give an e-mail address such as name@example.com."
@@ -33,7 +33,7 @@ def ask(request: Request, member: Member | None) -> Response:
 def log_in(request: Request, member: Member | None) -> Response:
     """Begin a session under a new ID. Every wrong answer is the same, whether there is such an account or not."""
     form = read_form(request)
-    email, source = _typed_email(form), throttle.source_of(request)
+    email, source = _typed_email(form), source_of(request)
     try:
         is_last = throttle.take_a_try(email, source)
     except throttle.Locked as locked:
@@ -116,7 +116,7 @@ def mail_link(request: Request, member: Member | None) -> Response:
     except BadAddress:
         return _forgotten_page(text, NO_ADDRESS, 422)
     try:
-        throttle.ask_for_a_link(throttle.source_of(request))
+        throttle.ask_for_a_link(source_of(request))
     except throttle.Locked as locked:
         words = "Many links were asked for from here. " + wait_words(locked).partition(". ")[2]
         return locked_answer(_forgotten_page(text, words, 429), locked)
@@ -150,7 +150,7 @@ def reset(request: Request, member: Member | None) -> Response:
         links.use(token, password, audit.witness(owner, "set a password by a mailed link"))
     except links.LinkOver as over:
         return desk.show(None, "staff/link_over.html", over.status, problem=over.message)
-    throttle.forgive(owner.email, throttle.source_of(request))
+    throttle.forgive(owner.email, source_of(request))
     return desk.go(
         "/staff/login", "Your new password is set. Please log in with it.", [sessions.end(request)]
     )

@@ -8,9 +8,7 @@ from an address lately, the first counter alone decides: no stranger can lock it
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
 
-from chalice.app import Request
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 
@@ -103,18 +101,6 @@ def wait_after(failures: int, free: int) -> int:
     if failures < free:
         return 0
     return int(min(FIRST_WAIT * 2 ** min(failures - free, 10), LONGEST_WAIT))
-
-
-def source_of(request: Request) -> str:
-    """Tell where a request comes from, as API Gateway says and nobody else; an IPv6 home is its /64 network."""
-    text = str(request.context.get("identity", {}).get("sourceIp") or "")
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return text
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
-        return str(ip_network((address, 64), strict=False))
-    return text
 
 
 def take_a_try(email: str, source: str) -> bool:

@@ -14,6 +14,7 @@ from jinja2.runtime import Context
 
 from chalicelib import money
 from chalicelib.config import settings
+from chalicelib.errors import ShopError
 from chalicelib.web import media, requests
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
@@ -144,6 +145,13 @@ def page(body: str, status: int = 200, cookies: list[str] | None = None) -> Resp
     if cookies:
         headers["Set-Cookie"] = cookies
     return Response(body, headers, status)
+
+
+def in_a_while(answer: Response, refusal: ShopError) -> Response:
+    """Tell programs too when to come again, where a refusal knows it."""
+    if refusal.retry_after is not None:
+        answer.headers["Retry-After"] = str(refusal.retry_after)
+    return answer
 
 
 def redirect(address: str, cookies: list[str] | None = None) -> Response:

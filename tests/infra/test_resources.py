@@ -79,7 +79,7 @@ def test_these_indexes_and_these_expiries_are_special(template: Template) -> Non
         "StockTable": {"shelf"},
     }
     expiring = {name for name, table in tables.items() if "TimeToLiveSpecification" in table}
-    assert expiring == {"CartsTable", "StaffSessionsTable", "JobsTable"}
+    assert expiring == {"CartsTable", "LimitsTable", "StaffSessionsTable", "JobsTable"}
     for name in expiring:
         assert tables[name]["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}, name
 

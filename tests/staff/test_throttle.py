@@ -1,13 +1,11 @@
 """Guessing passwords: slow from one place, slow from everywhere, and never the end of the owner's day."""
 
 from concurrent.futures import ThreadPoolExecutor
-from unittest import mock
 
 import pytest
-from chalice.app import Request
 
 from chalicelib import clock
-from chalicelib.staff.throttle import Locked, Tries, forgive, source_of, take_a_try
+from chalicelib.staff.throttle import Locked, Tries, forgive, take_a_try
 from tests.counting import counted_calls
 from tests.staff.desk import later
 
@@ -127,16 +125,3 @@ def test_a_try_is_one_read_and_one_write_and_a_locked_one_a_read() -> None:
     with counted_calls() as calls:
         wait_of(OWNER, HOME)
     assert dict(calls) == {"BatchGetItem": 1}
-
-
-def test_the_source_is_what_api_gateway_says_alone() -> None:
-    headers = {"x-forwarded-for": "203.0.113.1", "forwarded": "for=203.0.113.2"}
-    for source_ip, counted_as in {
-        "192.0.2.1": "192.0.2.1",
-        "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
-        "2001:db8:1:2::99": "2001:db8:1:2::/64",
-        "::ffff:192.0.2.1": "::ffff:192.0.2.1",
-        "": "",
-    }.items():
-        request = mock.Mock(Request, context={"identity": {"sourceIp": source_ip}}, headers=headers)
-        assert source_of(request) == counted_as
