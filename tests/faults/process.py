@@ -5,6 +5,7 @@ The child is forked, so that its death is real: `os._exit`, without `finally`, w
 would sleep away passes at once.
 """
 
+import gc
 import json
 import os
 import random
@@ -82,12 +83,14 @@ class Process:
     def __init__(self, act: Callable[[], Any], seed: int | None = None) -> None:
         self.end: End | None = None
         self._ours, theirs = Pipe()
+        gc.freeze()  # else the child's first collection copies the parent's whole memory
         with warnings.catch_warnings():  # newer Pythons warn of threads; ours only wait meanwhile
             warnings.simplefilter("ignore")
             self._pid = os.fork()
         if self._pid == 0:
             self._ours.close()
             _live(act, theirs, seed)
+        gc.unfreeze()
         theirs.close()
         self.call = self._hear()
 
@@ -244,7 +247,9 @@ class _Aws:
         return self._error(429 if call.service == "sesv2" else 400, code)
 
     def conflict(self) -> AWSResponse:
-        items = len(json.loads(self._request.body)["TransactItems"])
+        items = len(json.loads(self._request.body).get("TransactItems", ()))
+        if not items:  # a write of one item, while a transaction is at work on it
+            return self._error(400, "TransactionConflictException")
         reasons = [{"Code": "TransactionConflict"}] + [{"Code": "None"}] * (items - 1)
         return self._error(400, "TransactionCanceledException", CancellationReasons=reasons)
 
@@ -272,7 +277,7 @@ class _Others:
         return self._answer(429, b'{"name": "RATE_LIMIT_REACHED"}')
 
     def conflict(self) -> requests.Response:
-        raise AssertionError("only transactions of DynamoDB conflict")
+        raise AssertionError("only writes to DynamoDB conflict")
 
     def garbage(self) -> requests.Response:
         return self._answer(200, b"<html>One moment, please")
@@ -281,7 +286,7 @@ class _Others:
         answer = requests.Response()
         answer.status_code, answer._content = status, body
         answer.request, answer.url = self._request, self._request.url or ""
-        answer.raw = mock.Mock(read=mock.Mock(return_value=body))
+        answer.raw = mock.Mock(read=mock.Mock(return_value=body), _original_response=None)
         return answer
 
 
