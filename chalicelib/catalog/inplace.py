@@ -1,105 +1,151 @@
 """Products changed in the list: only the cells that somebody changed, each on condition of what was shown.
 
 A price, a sale price and whether a product is visible are written where they are still as they were shown. Pieces
-are added or taken away: what was sold meanwhile stays sold.
+are added or taken away: what was sold meanwhile stays sold. A row (a variant, or the product's own cell `visible`) is
+written whole or waits; its siblings do not wait with it.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from chalicelib import money
-from chalicelib.catalog import search, traces
-from chalicelib.catalog.editing import MOST_IN_STOCK, write_product
+from chalicelib.catalog import repeats, search, traces
+from chalicelib.catalog.editing import write_product
 from chalicelib.catalog.models import Product, Stock
 from chalicelib.catalog.places import places
+from chalicelib.catalog.rows import NO_PROBLEMS, Cell, Cells, Changes, Problems, Row, judge, rows_of
 from chalicelib.errors import Busy
 from chalicelib.storage import Refused, Transaction, Unknown, Witness, get, read_many, unseen
 
 PATIENCE_SECONDS = 18.0  # API Gateway gives up after 29; what is not saved by then is said
-FORMS_KEPT = 50  # a form may lie open for hours
-FORM_LETTERS = 12  # of its random id: enough to tell fifty apart, and shoppers read the row too
-BUSY = "This product is being changed by somebody else. Nothing of it was saved; please save again."
-LATE = "There was no time left to save this product. Please save again."
-
-
-class Cell(NamedTuple):
-    """What can be changed: `price`, `sale price`, `stock` of a SKU, or `visible` of the product."""
-
-    what: str
-    sku: str = ""
-
-
-class Change(NamedTuple):
-    """What a cell showed, and what it should be; prices in minor units, stock in pieces, visible 1 or 0."""
-
-    shown: int | None
-    wanted: int | None
-
-
-Changes = Mapping[Cell, Change]
+BUSY = "This product is being changed by somebody else. This was not saved; please save again."
+LATE = "There was no time left to save this. Please save again."
+GONE = "This product is no longer there."
 
 
 @dataclass(frozen=True)
 class NotSaved:
-    """Why nothing of a product was written: `now` has, for each cell in conflict, what is stored."""
+    """Which rows of a product were not written, and why: `now` has, for each cell in conflict, what is stored.
 
-    now: Mapping[Cell, int | None] = field(default_factory=dict)
-    problems: Mapping[Cell, str] = field(default_factory=dict)
+    `words` speak for the rows `waiting`, with which nothing is wrong by themselves.
+    """
+
+    now: Cells = field(default_factory=dict)
+    problems: Problems = field(default_factory=dict)
     words: str | None = None
+    waiting: frozenset[str] = frozenset()
+
+    @property
+    def rows(self) -> frozenset[str]:
+        """List the rows that were not written, by SKU; "" is the product's own."""
+        return self.waiting.union(cell.sku for cell in (*self.now, *self.problems))
+
+
+class _Plan(NamedTuple):
+    """What a form does to a product as it is now: which cells move, which rows are made so, which are not."""
+
+    product: Product
+    now: Cells
+    moved: Cells
+    made: repeats.Marks
+    unsaved: NotSaved
+
+
+# -- saving -----------------------------------------------------------------------------------------------
 
 
 def save_all(
-    changes: Mapping[str, Changes], form: str, witness: Witness = unseen
+    changes: Mapping[str, Changes],
+    form: str,
+    witness: Witness = unseen,
+    problems: Mapping[str, Problems] | None = None,
 ) -> dict[str, NotSaved | None]:
-    """Save products, slug → changes, each in a transaction of its own; tell for each whether it is saved.
+    """Save products, slug → changes, each in a transaction of its own; tell for each what is not saved, if anything.
 
-    `form` is the form's one-time id: a product that has seen it is not changed again.
+    `form` is the form's one-time id: a row that it has changed is not changed again. `problems` are those of cells
+    that could not be read: their rows wait.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
+    wrong = problems or {}
     outcomes: dict[str, NotSaved | None] = {}
-    for slug, wanted in changes.items():
-        late = time.monotonic() > deadline
-        outcomes[slug] = NotSaved(words=LATE) if late else save(slug, wanted, form, witness)
+    for slug in {**changes, **wrong}:
+        wanted, unread = changes.get(slug, {}), wrong.get(slug, NO_PROBLEMS)
+        if time.monotonic() > deadline:
+            outcomes[slug] = _unsaved(slug, rows_of(wanted, unread), form, LATE)
+        else:
+            outcomes[slug] = save(slug, wanted, form, witness, unread)
     return outcomes
 
 
-def save(slug: str, changes: Changes, form: str, witness: Witness = unseen) -> NotSaved | None:
-    """Save one product's changes, all or nothing. Returns why not, None where it is saved."""
+def save(
+    slug: str, changes: Changes, form: str, witness: Witness = unseen, problems: Problems = NO_PROBLEMS
+) -> NotSaved | None:
+    """Save the rows of one product with which nothing is wrong. Returns what is not saved, None where all is."""
+    rows = rows_of(changes, problems)
     for _ in range(5):
         try:
-            return _save(slug, changes, form, witness)
+            return _save(slug, rows, form, witness)
         except (Refused, Unknown):
             continue  # somebody else was quicker, or no answer came: read again
         except Busy:
-            return NotSaved(words=BUSY)
-    product = get(Product, slug)  # the last answer may have been lost, too
-    saved = product is not None and form[:FORM_LETTERS] in product.forms
-    return None if saved else NotSaved(words=BUSY)
+            break
+    return _unsaved(slug, rows, form, BUSY)
 
 
-def _save(slug: str, changes: Changes, form: str, witness: Witness) -> NotSaved | None:
-    old = get(Product, slug)
-    if old is None:
-        return NotSaved(words="This product is no longer there.")
-    if form[:FORM_LETTERS] in old.forms:
-        return None
-    stocks = read_many({Stock: [variant["sku"] for variant in old.variants]})[Stock]
-    now = _cells(old, stocks)
-    after = {cell: _after(cell, change, now.get(cell)) for cell, change in changes.items()}
-    conflicts = {cell: now[cell] for cell in after if cell in now and _in_conflict(changes[cell], cell, now)}
-    problems = dict(_problems(now, {cell: value for cell, value in after.items() if cell not in conflicts}))
-    if conflicts or problems:
-        return NotSaved(conflicts, problems)
-    moved = {cell: value for cell, value in after.items() if value != now[cell]}
-    if moved:
-        _write(old, now, moved, form, witness)
-    return None
+def _save(slug: str, rows: Sequence[Row], form: str, witness: Witness) -> NotSaved | None:
+    plan = _plan(slug, rows, form)
+    if isinstance(plan, NotSaved):
+        return plan
+    if plan.moved:
+        _write(plan, form, witness)
+    return plan.unsaved if plan.unsaved.rows else None
+
+
+def _unsaved(slug: str, rows: Sequence[Row], form: str, words: str) -> NotSaved | None:
+    """Tell what is not saved, without writing.
+
+    The form may have written rows all the same: its answer was lost, or its button pressed twice. On the page that
+    comes back, which is another form, they would be changed once more.
+    """
+    plan = _plan(slug, rows, form)
+    if isinstance(plan, NotSaved):
+        return plan
+    if plan.moved:
+        return replace(plan.unsaved, words=words, waiting=frozenset(cell.sku for cell in plan.moved))
+    return plan.unsaved if plan.unsaved.rows else None
+
+
+# -- judging ----------------------------------------------------------------------------------------------
+
+
+def _plan(slug: str, rows: Sequence[Row], form: str) -> _Plan | NotSaved:
+    """Judge each row by itself, apart from those that the form has changed just so before."""
+    product = get(Product, slug)
+    if product is None:
+        return NotSaved(words=GONE, waiting=frozenset(row.sku for row in rows))
+    now = _cells(product, read_many({Stock: [variant["sku"] for variant in product.variants]})[Stock])
+    before = repeats.changed_by(form, product.forms)
+    judged = [
+        judge(row, now, again=row.mark in before)
+        for row in rows
+        if row.problems or before.get(row.mark) != row.asked
+    ]
+    sound = [each for each in judged if not each.waits]
+    return _Plan(
+        product,
+        now,
+        {cell: value for each in sound for cell, value in each.after.items() if value != now[cell]},
+        {each.row.mark: each.row.asked for each in sound},
+        NotSaved(
+            {cell: value for each in judged for cell, value in each.conflicts.items()},
+            {cell: words for each in judged for cell, words in each.problems.items()},
+        ),
+    )
 
 
 def _cells(product: Product, stocks: Mapping[str, Stock]) -> dict[Cell, int | None]:
@@ -117,87 +163,43 @@ def _whole(number: float | None) -> int | None:
     return None if number is None else int(number)
 
 
-def _after(cell: Cell, change: Change, now: int | None) -> int | None:
-    """Tell what a cell will hold: pieces are moved by the difference, everything else is as wanted."""
-    if cell.what != "stock":
-        return change.wanted
-    moved = (now or 0) + (change.wanted or 0) - (change.shown or 0)
-    # Whoever takes away the last piece, which was just sold, has what they want.
-    return now if moved < 0 and change.wanted == now else moved
+# -- writing ----------------------------------------------------------------------------------------------
 
 
-def _in_conflict(change: Change, cell: Cell, now: Mapping[Cell, int | None]) -> bool:
-    """Tell whether somebody else's value would be lost, or more pieces taken away than there are."""
-    if cell.what == "stock":
-        return (_after(cell, change, now[cell]) or 0) < 0
-    return now[cell] not in change
-
-
-def _problems(now: Mapping[Cell, int | None], after: Mapping[Cell, int | None]) -> Iterator[tuple[Cell, str]]:
-    for cell, value in after.items():
-        words = "This variant is no longer sold here." if cell not in now else _problem(cell, value)
-        if words is not None:
-            yield cell, words
-    for sku in {cell.sku for cell in after if cell.sku}:
-        price, sale_price = Cell("price", sku), Cell("sale price", sku)
-        full, reduced = ({**now, **after}.get(cell) for cell in (price, sale_price))
-        if full is not None and reduced is not None and 0 < full <= reduced:
-            place = sale_price if sale_price in after else price
-            yield place, "The sale price must be below the price."
-
-
-def _problem(cell: Cell, value: int | None) -> str | None:
-    """Say what is wrong with a value by itself."""
-    if cell.what == "price" and not 0 < (value or 0) <= money.LARGEST:
-        return "The price must be more than nothing."
-    if cell.what == "sale price" and value is not None and not 0 < value <= money.LARGEST:
-        return "The sale price must be more than nothing; empty means no sale."
-    if cell.what == "stock" and not 0 <= (value or 0) <= MOST_IN_STOCK:
-        return f"The stock must be a number from 0 to {MOST_IN_STOCK:,}."
-    return None
-
-
-def _write(
-    old: Product,
-    now: Mapping[Cell, int | None],
-    moved: Mapping[Cell, int | None],
-    form: str,
-    witness: Witness,
-) -> None:
-    product = _changed(old, {**now, **moved}, form)
+def _write(plan: _Plan, form: str, witness: Witness) -> None:
+    old, product = plan.product, _changed(plan, form)
     transaction = Transaction()
     write_product(transaction, product, old)
-    for sku in sorted({cell.sku for cell in moved if cell.sku}):
-        actions, condition = _stock_write(old.slug, sku, now, moved)
+    for sku in sorted({cell.sku for cell in plan.moved if cell.sku}):
+        actions, condition = _stock_write(old.slug, sku, plan.now, plan.moved)
         transaction.update(f"stock#{sku}", Stock(sku), actions, condition)
-    witness(transaction, f"product {old.slug}", _told(moved, now), _told(moved, moved))
+    witness(transaction, f"product {old.slug}", _told(plan.moved, plan.now), _told(plan.moved, plan.moved))
     old_words, words = search.stored_words(old), search.stored_words(product)
     search.add_words(product, words, old_words)
     transaction.commit()
     search.remove_words(product, [word for word in old_words if word not in words])
 
 
-def _changed(old: Product, cells: Mapping[Cell, int | None], form: str) -> Product:
-    """Make the product's new row: visible or not, its places at today's lowest price, and the form's id."""
+def _changed(plan: _Plan, form: str) -> Product:
+    """Make the product's new row: visible or not, its places at today's lowest price, and what the form has changed."""
+    old, cells = plan.product, {**plan.now, **plan.moved}
     product = deepcopy(old)
     product.hidden = not cells[Cell("visible")]
     product.words = [search.marked(word, product.hidden) for word in old.words]
-    product.forms = [*old.forms, form[:FORM_LETTERS]][-FORMS_KEPT:]
+    product.forms = repeats.remember(form, plan.made, old.forms)
     product.version = old.version + 1
     product.listed = places(product, min(_prices_today(cells)))
     return product
 
 
-def _prices_today(cells: Mapping[Cell, int | None]) -> Iterator[int]:
+def _prices_today(cells: Cells) -> Iterator[int]:
     for cell, price in cells.items():
         if cell.what == "price":
             reduced = cells[Cell("sale price", cell.sku)]
             yield (price or 0) if reduced is None else reduced
 
 
-def _stock_write(
-    slug: str, sku: str, now: Mapping[Cell, int | None], moved: Mapping[Cell, int | None]
-) -> tuple[list[Action], Condition]:
+def _stock_write(slug: str, sku: str, now: Cells, moved: Cells) -> tuple[list[Action], Condition]:
     actions: list[Action] = []
     condition: Condition = Stock.slug == slug
     if (price := moved.get(Cell("price", sku))) is not None:
@@ -215,7 +217,7 @@ def _stock_write(
     return actions, condition
 
 
-def _told(moved: Mapping[Cell, int | None], values: Mapping[Cell, int | None]) -> dict[str, Any]:
+def _told(moved: Cells, values: Cells) -> dict[str, Any]:
     """Write cells as the audit trail shows them."""
     told: dict[str, Any] = {}
     for cell in moved:

@@ -35,7 +35,7 @@ class Product(Table):
     variants: JSONAttribute = JSONAttribute()  # [{"sku": "TEA-50", "options": {"Weight": "50 g"}}]
     listed: JSONAttribute = JSONAttribute()  # [[group, position]]: this product's rows in `listings`
     words: JSONAttribute = JSONAttribute()  # every word in `search` that leads here
-    forms: JSONAttribute = JSONAttribute(default=list)  # staff's last forms: their changes are made
+    forms: JSONAttribute = JSONAttribute(default=list)  # staff's last forms and what they changed: repeats.py
     version = NumberAttribute(default=0)
 
     def variant(self, sku: str) -> dict[str, Any] | None:

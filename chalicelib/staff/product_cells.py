@@ -1,17 +1,19 @@
 """The cells of the products' list: what was typed into them, and how they are shown.
 
 The form carries, for each variant, what its row showed (`was.SKU`: product, price, sale price, stock), so that only
-what was changed is sent on. A cell in conflict comes back with both values and a choice between them.
+what was changed is sent on. A row that cannot be saved comes back alone, and a cell in conflict with both values and a
+choice between them.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib import money
-from chalicelib.catalog.inplace import Cell, Change, NotSaved
+from chalicelib.catalog.inplace import NotSaved
 from chalicelib.catalog.models import SLUG
+from chalicelib.catalog.rows import Cell, Change
 from chalicelib.catalog.shelf import Goods, Piece
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
@@ -31,10 +33,20 @@ class Sheet:
     """What a posted list says, by product: changes that can be read, and what is wrong with the others."""
 
     slugs: list[str] = field(default_factory=list)  # in the order of the page
+    first: dict[str, str] = field(default_factory=dict)  # slug → SKU of its first line, where its tick stands
     changes: dict[str, dict[Cell, Change]] = field(default_factory=dict)
     bad: dict[str, dict[Cell, str]] = field(default_factory=dict)
     typed: dict[Place, str] = field(default_factory=dict)  # what was typed into changed cells
     shown: dict[Place, str] = field(default_factory=dict)  # what they had shown
+
+    def saved_lines(self, unsaved: Mapping[str, NotSaved]) -> int:
+        """Count the page's lines that were changed and are saved whole."""
+        changed = {self._line(slug, cell.sku) for slug, cells in self.changes.items() for cell in cells}
+        waiting = {self._line(slug, sku) for slug, outcome in unsaved.items() for sku in outcome.rows}
+        return len(changed - waiting)
+
+    def _line(self, slug: str, sku: str) -> tuple[str, str]:
+        return slug, sku or self.first.get(slug, "")
 
 
 # -- reading ----------------------------------------------------------------------------------------------
@@ -49,6 +61,7 @@ def read_sheet(values: Mapping[str, str]) -> Sheet:
             slug, *shown = value.split("|")
             if len(shown) != len(CELLS) or not SLUG.fullmatch(slug) or not SLUG.fullmatch(key):
                 raise BadInput(_DAMAGED)
+            sheet.first.setdefault(slug, key)
             for column, before in zip(CELLS, shown, strict=True):
                 cell, posted = Cell(CELLS[column], key), f"{column}.{key}"
                 typed = values.get(posted, before).strip()
@@ -59,8 +72,6 @@ def read_sheet(values: Mapping[str, str]) -> Sheet:
             sheet.slugs.append(key)
             typed = "yes" if f"visible.{key}" in values else "no"
             _read_cell(sheet, (key, VISIBLE), value, typed, MINE)
-    # A product is saved whole or not at all.
-    sheet.changes = {slug: cells for slug, cells in sheet.changes.items() if slug not in sheet.bad}
     return sheet
 
 
@@ -115,15 +126,39 @@ class CellView:
     now: str | None = None
 
 
-def row_of(goods: Goods, sheet: Sheet | None = None, outcome: NotSaved | None = None) -> dict[str, Any]:
-    """Show a product as it is stored, or with what was typed and why it was not saved."""
-    typed = _Typed(goods.slug, sheet or Sheet(), outcome or NotSaved())
+def row_of(goods: Goods) -> dict[str, Any]:
+    """Show a product as it is stored."""
+    return _shown(goods, goods.pieces, _Typed(goods.slug, Sheet(), NotSaved()))
+
+
+def waiting_row_of(goods: Goods, sheet: Sheet, outcome: NotSaved) -> dict[str, Any] | None:
+    """Show the lines of a product that are not saved, as they were typed; None where none of them is left."""
+    pieces = [piece for piece in goods.pieces if piece.sku in outcome.rows]
+    if not pieces and "" not in outcome.rows:
+        return None
+    # Where the tick alone waits, it needs the product's lines to stand beside.
+    return _shown(goods, pieces or goods.pieces, _Typed(goods.slug, sheet, outcome))
+
+
+def losses(goods: Mapping[str, Goods], unsaved: Mapping[str, NotSaved]) -> list[str]:
+    """Tell in words what was changed here and is no longer in the shop."""
+    told = []
+    for slug, outcome in unsaved.items():
+        if slug not in goods:
+            told.append(f"The product “{slug}” is no longer there.")
+            continue
+        left = {"", *(piece.sku for piece in goods[slug].pieces)}
+        told += [f"The variant “{sku}” is no longer sold." for sku in sorted(outcome.rows - left)]
+    return told
+
+
+def _shown(goods: Goods, pieces: Sequence[Piece], typed: "_Typed") -> dict[str, Any]:
     visible, shown = typed.cell(VISIBLE, f"visible.{goods.slug}", "yes" if not goods.hidden else "no", "")
     return {
         "goods": goods,
         "visible": visible,
         "shown": shown,
-        "variants": [typed.variant(goods, piece) for piece in goods.pieces],
+        "variants": [typed.variant(goods, piece) for piece in pieces],
         "words": typed.outcome.words,
     }
 
@@ -155,13 +190,13 @@ class _Typed:
     def cell(self, cell: Cell, name: str, stored: str, label: str) -> tuple[CellView, str]:
         """Show a cell, and tell what the form says that it showed.
 
-        One that was not touched shows what is stored. One in conflict is asked about on top of what is stored now;
+        One that was not touched, or is saved, shows what is stored. One in conflict is asked about on top of what is stored now;
         any other keeps what it had shown, so that the same change is made when it is saved again.
         """
         typed = self.sheet.typed.get((self.slug, cell))
-        if typed is None:
+        if typed is None or cell.sku not in self.outcome.rows:
             return CellView(name, stored, label), stored
-        error = self.sheet.bad.get(self.slug, {}).get(cell) or self.outcome.problems.get(cell)
+        error = self.outcome.problems.get(cell)
         if cell in self.outcome.now or error == UNCHOSEN:
             return CellView(name, typed, label, changed=True, error=error, now=stored), stored
         return CellView(name, typed, label, changed=True, error=error), self.sheet.shown[self.slug, cell]

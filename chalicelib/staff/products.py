@@ -45,28 +45,26 @@ def show(request: Request, member: Member) -> Response:
 
 
 def save(request: Request, member: Member) -> Response:
-    """Save what was changed in the list; what cannot be saved comes back, everything else does not."""
+    """Save what was changed in the list; rows that cannot be saved come back, the others do not wait for them."""
     form = read_form(request, most_fields=MOST_FIELDS, most_bytes=MOST_BYTES)
     sheet = product_cells.read_sheet(form.values)
     back = _back(form.text("back"))
-    outcomes = inplace.save_all(
-        sheet.changes, desk.read_form_id(form), audit.witness(member, "edited the list of products")
-    )
+    witness = audit.witness(member, "edited the list of products")
+    outcomes = inplace.save_all(sheet.changes, desk.read_form_id(form), witness, sheet.bad)
     cache.clear()
-    saved = sum(outcome is None for outcome in outcomes.values())
     unsaved = {slug: outcome for slug, outcome in outcomes.items() if outcome is not None}
-    if not unsaved and not sheet.bad:
+    saved = sheet.saved_lines(unsaved)
+    if not unsaved:
         return desk.go(f"{PATH}?{urlencode(back)}" if back else PATH, _told(saved))
-    goods = goods_of([slug for slug in sheet.slugs if slug in unsaved or slug in sheet.bad])
-    rows = [product_cells.row_of(each, sheet, unsaved.get(slug)) for slug, each in goods.items()]
-    gone = [slug for slug in unsaved if slug not in goods]
+    goods = goods_of([slug for slug in sheet.slugs if slug in unsaved])
+    shown = (product_cells.waiting_row_of(each, sheet, unsaved[slug]) for slug, each in goods.items())
     return _page(
         member,
         {name: dict(back).get(name, "") for name in FILTERS},
         409 if any(outcome.now or outcome.words for outcome in unsaved.values()) else 400,
-        rows=rows,
+        rows=[row for row in shown if row is not None],
         saved=_told(saved) if saved else None,
-        gone=gone,
+        losses=product_cells.losses(goods, unsaved),
         back=back,
     )
 
@@ -75,7 +73,7 @@ def _page(
     member: Member, typed: Mapping[str, str], status: int = 200, *, back: list[tuple[str, str]], **values: Any
 ) -> Response:
     names = {category.key: category.name for category in service.read_categories()}
-    given: dict[str, Any] = {"note": None, "first": True, "next_after": None, "saved": None, "gone": []}
+    given: dict[str, Any] = {"note": None, "first": True, "next_after": None, "saved": None, "losses": []}
     return desk.show(
         member,
         "staff/products.html",
@@ -125,4 +123,4 @@ def _back(text: str) -> list[tuple[str, str]]:
 def _told(saved: int) -> str:
     if not saved:
         return "Nothing was different, so nothing was saved."
-    return "1 product is saved." if saved == 1 else f"{saved} products are saved."
+    return "1 row is saved." if saved == 1 else f"{saved} rows are saved."

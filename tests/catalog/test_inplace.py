@@ -1,19 +1,25 @@
 """Products changed in the list: what was changed, on condition of what was shown, once."""
 
+import json
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 
+from chalicelib.catalog import inplace
 from chalicelib.catalog.editing import save_product
-from chalicelib.catalog.inplace import BUSY, Cell, Change, NotSaved, save, save_all
+from chalicelib.catalog.inplace import BUSY, LATE, NotSaved, save, save_all
 from chalicelib.catalog.models import Product, Stock
+from chalicelib.catalog.rows import Cell, Change
 from chalicelib.catalog.search import search
 from chalicelib.catalog.service import list_page, read_offers
 from chalicelib.errors import Busy
 from chalicelib.storage import Transaction, Unknown, get
 from tests.catalog.goods import fill, options, pieces, product, sell, variant
 from tests.counting import counted_calls
+from tests.tampering import answers_lost, repeated
 
 pytestmark = pytest.mark.usefixtures("aws")
 PRICE, SALE, STOCK, VISIBLE = Cell("price", "S"), Cell("sale price", "S"), Cell("stock", "S"), Cell("visible")
@@ -97,7 +103,7 @@ def test_taking_away_the_last_pieces_that_were_just_sold_is_no_conflict() -> Non
     [
         ({PRICE: Change(500, 600)}, {PRICE: Change(500, 700)}),
         ({SALE: Change(None, 400)}, {SALE: Change(None, 300)}),
-        ({SALE: Change(None, 400)}, {SALE: Change(None, 300), STOCK: Change(10, 20), VISIBLE: Change(1, 0)}),
+        ({SALE: Change(None, 400)}, {SALE: Change(None, 300), STOCK: Change(10, 20)}),
     ],
 )
 def test_nobody_overwrites_what_somebody_else_saved(
@@ -203,6 +209,192 @@ def test_another_products_sku_is_not_changed_through_this_one() -> None:
     assert stored("B")[0] == 900
 
 
+# -- a row that waits, and its siblings -------------------------------------------------------------------
+
+
+PRICE_A, STOCK_A, PRICE_B, SALE_B, STOCK_B = (
+    Cell(what, sku)
+    for what, sku in (
+        ("price", "A"), ("stock", "A"), ("price", "B"), ("sale price", "B"), ("stock", "B"),
+    )
+)  # fmt: skip
+# Of what is asked, the row B will wait; A and the product's own row need not.
+ASKED = {
+    STOCK_A: Change(10, 13),
+    PRICE_A: Change(500, 450),
+    PRICE_B: Change(900, 100),
+    STOCK_B: Change(10, 20),
+    VISIBLE: Change(1, 0),
+}
+
+
+@pytest.fixture
+def two_variants() -> None:
+    drafts = [variant(sku, price=price, options=options(Size=sku)) for sku, price in (("A", 500), ("B", 900))]
+    save_product(product("bancha", *drafts))
+
+
+@pytest.fixture
+def contested(two_variants: None) -> None:
+    """Let somebody else change the price of B."""
+    assert save("bancha", {PRICE_B: Change(900, 800)}, "theirs") is None
+
+
+def told() -> tuple[list[Any], Any]:
+    seen: list[Any] = []
+    return seen, lambda _, subject, before, after: seen.append((subject, before, after))
+
+
+def test_a_conflict_holds_back_its_own_row_alone(contested: None) -> None:
+    seen, witness = told()
+    assert save("bancha", ASKED, "f", witness) == NotSaved(now={PRICE_B: 800})
+    assert (stored("A"), stored("B")) == ((450, None, 13), (800, None, 10))
+    row = Product.get("bancha")
+    assert (row.hidden, row.version) == (True, 3)
+    assert dict(row.listed)["@all#price"] == "000000000450#bancha"
+    before = {"A price": "5.00", "A stock": 10, "visible": "yes"}
+    assert seen == [("product bancha", before, {"A price": "4.50", "A stock": 13, "visible": "no"})]
+
+
+def test_a_problem_holds_back_its_own_row_alone(two_variants: None) -> None:
+    outcome = save("bancha", ASKED | {SALE_B: Change(None, 100)}, "f")
+    assert outcome is not None
+    assert set(outcome.problems) == {SALE_B}
+    assert outcome.rows == {"B"}
+    assert (stored("A"), stored("B"), Product.get("bancha").hidden) == (
+        (450, None, 13), (900, None, 10), True,
+    )  # fmt: skip
+
+
+def test_a_cell_that_cannot_be_read_holds_back_its_own_row_alone(two_variants: None) -> None:
+    unreadable = {SALE_B: "“cheap” is not an amount."}
+    assert save("bancha", ASKED, "f", problems=unreadable) == NotSaved(problems=unreadable)
+    assert (stored("A"), stored("B")) == ((450, None, 13), (900, None, 10))
+
+
+def test_a_product_of_which_no_row_can_be_saved_is_not_written(contested: None) -> None:
+    with counted_calls() as calls:
+        save("bancha", {PRICE_B: Change(900, 100), STOCK_B: Change(10, 20)}, "f")
+    assert "TransactWriteItems" not in calls
+
+
+# -- one form, sent again ---------------------------------------------------------------------------------
+
+
+def test_a_form_sent_again_changes_no_row_twice_and_still_tells_what_waits(contested: None) -> None:
+    seen, witness = told()
+    for _ in range(3):
+        assert save("bancha", ASKED, "f", witness) == NotSaved(now={PRICE_B: 800})
+    assert (stored("A"), stored("B"), len(seen)) == ((450, None, 13), (800, None, 10), 1)
+
+
+def test_what_is_saved_stays_saved_for_its_form_whatever_comes_later(contested: None) -> None:
+    save("bancha", ASKED, "f")
+    save("bancha", {PRICE_A: Change(450, 490), STOCK_A: Change(13, 1)}, "theirs-too")
+    assert save("bancha", ASKED, "f") == NotSaved(now={PRICE_B: 800})
+    assert stored("A") == (490, None, 1)
+
+
+def test_a_row_whose_conflict_is_gone_is_saved_once_by_the_form_sent_again(contested: None) -> None:
+    save("bancha", ASKED, "f")
+    save("bancha", {PRICE_B: Change(800, 900)}, "theirs-again")
+    for _ in range(2):
+        assert save("bancha", ASKED, "f") is None
+    assert (stored("A"), stored("B")) == ((450, None, 13), (100, None, 20))
+
+
+@pytest.mark.parametrize("trouble", [answers_lost, repeated])
+def test_an_answer_that_is_lost_neither_saves_twice_nor_hides_what_waits(
+    contested: None, trouble: Callable[[str], AbstractContextManager[None]]
+) -> None:
+    with trouble("TransactWriteItems"):
+        assert save("bancha", ASKED, "f") == NotSaved(now={PRICE_B: 800})
+    assert (stored("A"), stored("B")) == ((450, None, 13), (800, None, 10))
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_the_last_try_is_looked_at_row_by_row(
+    contested: None, written: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, tries = inplace._write, []
+
+    def lost(*arguments: Any) -> None:
+        tries.append(1)
+        if written and len(tries) == 5:
+            write(*arguments)
+        raise Unknown("no answer")
+
+    monkeypatch.setattr(inplace, "_write", lost)
+    waiting = NotSaved({PRICE_B: 800}, words=BUSY, waiting=frozenset({"A", ""}))
+    assert save("bancha", ASKED, "f") == (NotSaved({PRICE_B: 800}) if written else waiting)
+    assert stored("A") == ((450, None, 13) if written else (500, None, 10))
+
+
+def test_two_presses_at_once_save_once_and_both_tell_what_waits(contested: None) -> None:
+    outcomes: list[NotSaved | None] = []
+    threads = [threading.Thread(target=lambda: outcomes.append(save("bancha", ASKED, "f"))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert outcomes == [NotSaved(now={PRICE_B: 800})] * 4
+    assert (stored("A"), stored("B")) == ((450, None, 13), (800, None, 10))
+
+
+def test_a_second_press_that_comes_too_late_gives_back_only_what_waits(
+    contested: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save("bancha", ASKED, "f")
+    save("bancha", {PRICE_B: Change(800, 900)}, "theirs-again")
+    monkeypatch.setattr("chalicelib.catalog.inplace.PATIENCE_SECONDS", -1.0)
+    assert save_all({"bancha": ASKED}, "f") == {"bancha": NotSaved(words=LATE, waiting=frozenset({"B"}))}
+    save("bancha", {PRICE_B: Change(900, 800)}, "theirs-once-more")
+    assert save_all({"bancha": ASKED}, "f") == {"bancha": NotSaved(now={PRICE_B: 800})}
+
+
+def test_a_row_corrected_in_a_form_that_was_sent_is_saved_and_its_sibling_not_again(
+    two_variants: None,
+) -> None:
+    save("bancha", {STOCK_A: Change(10, 13), STOCK_B: Change(10, 2_000_000)}, "f")
+    assert save("bancha", {STOCK_A: Change(10, 13), STOCK_B: Change(10, 20)}, "f") is None
+    assert (pieces("A"), pieces("B")) == (13, 20)
+
+
+def test_a_form_that_asks_something_else_of_a_row_it_has_changed_is_asked_back(two_variants: None) -> None:
+    """Whoever goes back to the page after saving, and types on, does not have the difference made twice."""
+    save("bancha", {STOCK_A: Change(10, 13)}, "f")
+    sell("A", 1)
+    for _ in range(2):
+        assert save("bancha", {STOCK_A: Change(10, 15)}, "f") == NotSaved(now={STOCK_A: 12})
+    assert save("bancha", {STOCK_A: Change(10, 12), PRICE_A: Change(500, 450)}, "f") is None
+    assert stored("A") == (450, None, 12)
+
+
+@pytest.mark.parametrize("place", [PRICE_A, STOCK_A])
+def test_what_cannot_be_read_in_a_row_that_was_changed_has_its_pieces_asked_about(
+    two_variants: None, place: Cell
+) -> None:
+    save("bancha", {STOCK_A: Change(10, 13)}, "f")
+    changes = {} if place == STOCK_A else {STOCK_A: Change(10, 13)}
+    outcome = save("bancha", changes, "f", problems={place: "What is this?"})
+    assert outcome == NotSaved(now={STOCK_A: 13}, problems={place: "What is this?"})
+    assert pieces("A") == 13
+
+
+def test_the_memory_of_forms_stays_small(two_variants: None) -> None:
+    for number in range(55):
+        shown = pieces("A")
+        save(
+            "bancha",
+            {STOCK_A: Change(shown, shown + 1), STOCK_B: Change(shown, shown + 1)},
+            f"{number:032}"[::-1],
+        )
+    assert len(json.dumps(Product.get("bancha").forms)) < 2000
+
+
+# -- the whole list ---------------------------------------------------------------------------------------
+
+
 def test_a_product_that_is_gone_is_said() -> None:
     outcome = save("no-such", {PRICE: Change(500, 600)}, "f")
     assert outcome is not None
@@ -233,7 +425,8 @@ def test_a_product_that_stays_contended_does_not_hold_back_the_others(
     outcomes = save_all(
         {"sencha": {PRICE: Change(500, 600)}, "bancha": {Cell("price", "B"): Change(900, 800)}}, "f"
     )
-    assert outcomes == {"sencha": NotSaved(words=BUSY), "bancha": None}
+    assert outcomes == {"sencha": NotSaved(words=BUSY, waiting=frozenset({"S"})), "bancha": None}
+    assert stored()[0] == 500
 
 
 def test_what_there_is_no_time_for_is_said_and_not_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, expect
 
-from chalicelib.catalog.inplace import Cell, Change, save
+from chalicelib.catalog.inplace import save
+from chalicelib.catalog.rows import Cell, Change
 from chalicelib.config import settings
 from tests.e2e.conftest import LetIn
 from tests.e2e.test_for_everybody import check
@@ -56,21 +57,21 @@ def test_five_rows_one_conflict_by_keyboard_from_list_to_save(
     merchant.types("77", "Price of Last bowl")
     keyboard.press("Escape")
     expect(cell(merchant, "price.BOWL")).to_have_value("39.90")
-    expect(counted).to_have_text("3 products are not saved yet.")
+    expect(counted).to_have_text("3 rows are not saved yet.")
     keyboard.type("41.00")
     merchant.types("19.00", "Price of Pebble mug")
-    expect(counted).to_have_text("5 products are not saved yet.")
+    expect(counted).to_have_text("5 rows are not saved yet.")
     assert save("herb-1", {Cell("price", "HERB-1"): Change(400, 390)}, "somebody-else") is None
     keyboard.press("Enter")
 
     merchant.reads("Not saved yet")
-    merchant.is_told("4 products are saved.")
+    merchant.is_told("4 rows are saved.")
     check(merchant)
     merchant.presses("ArrowDown", on=merchant.page.get_by_label("Keep 3.90"))
     expect(merchant.page.get_by_label("Save 4.20")).to_be_checked()
     keyboard.press("Enter")
     merchant.reads("Products")
-    merchant.is_told("1 product is saved.")
+    merchant.is_told("1 row is saved.")
     expect(cell(merchant, "price.HERB-1")).to_have_value("4.20")
     with shop.later(seconds=settings.shop.page_seconds):
         customer.page.reload()
@@ -78,6 +79,38 @@ def test_five_rows_one_conflict_by_keyboard_from_list_to_save(
         customer.open("/categories/tea")
         for price in ("€4.10", "€4.20", "€4.30", "€19.00", "€41.00"):
             expect(customer.page.get_by_text(price).first).to_be_visible()
+
+
+def test_one_variant_in_conflict_comes_back_alone_and_its_siblings_are_saved(
+    at_the_shelf: AtTheShelf, shop: Shop
+) -> None:
+    shop.put_on_shelf("assam", "Assam", {f"ASSAM-{size}": (500 + size, None, 10) for size in (50, 100, 250)})
+    merchant = at_the_shelf(**PHONE)
+    merchant.expects(409)
+    for size, price in ((50, "5.90"), (100, "6.90"), (250, "7.90")):
+        cell(merchant, f"price.ASSAM-{size}").fill(price)
+    cell(merchant, "stock.ASSAM-250").fill("12")
+    cell(merchant, "visible.assam").uncheck()
+    expect(merchant.page.locator("[data-count]")).to_have_text("3 rows are not saved yet.")
+    assert save("assam", {Cell("price", "ASSAM-100"): Change(600, 650)}, "somebody-else") is None
+    merchant.button("Save changes").click()
+
+    merchant.reads("Not saved yet")
+    merchant.is_told("2 rows are saved.")
+    merchant.is_told("1 row is not saved yet.")
+    expect(merchant.page.locator(".goods tbody tr")).to_have_count(1)
+    expect(merchant.page.locator("[data-count]")).to_have_text("1 row is not saved yet.")
+    expect(cell(merchant, "visible.assam")).not_to_be_checked()
+    check(merchant)
+    merchant.page.get_by_label("Save 6.90").check()
+    merchant.button("Save changes").click()
+    merchant.is_told("1 row is saved.")
+    assert [cell(merchant, f"price.ASSAM-{size}").input_value() for size in (50, 100, 250)] == [
+        "5.90",
+        "6.90",
+        "7.90",
+    ]
+    assert shop.stock("ASSAM-250") == 12
 
 
 def test_a_slash_leads_to_the_search_and_enter_finds(at_the_shelf: AtTheShelf) -> None:
@@ -100,7 +133,7 @@ def test_in_the_stock_room_on_a_phone_without_script(at_the_shelf: AtTheShelf, s
     cell(merchant, "stock.MUG").fill("103")
     cell(merchant, "visible.herb-0").uncheck()
     merchant.button("Save changes").click()
-    merchant.is_told("2 products are saved.")
+    merchant.is_told("2 rows are saved.")
     assert shop.stock("MUG") == 103
 
 

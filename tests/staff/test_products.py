@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from chalicelib.catalog.inplace import Cell, Change, save
+from chalicelib.catalog.inplace import save
+from chalicelib.catalog.rows import Cell, Change
 from tests.catalog.goods import numbered, sell
 from tests.client import Answer, Shopper
 from tests.counting import counted_calls
 from tests.shop import Shop
 from tests.staff.desk import trail
+from tests.tampering import answers_lost
 
 PATH = "/staff/products"
 
@@ -154,7 +156,7 @@ def test_many_rows_are_one_save_and_each_is_in_the_audit_trail(shop: Shop, merch
         visible_DOT_last__bowl=None,
     )
     assert answer.location.endswith(f"{PATH}?sort=price")
-    assert "3 products are saved." in merchant.follow(answer).text
+    assert "4 rows are saved." in merchant.follow(answer).text
     assert (stored("MUG"), stored("TEA-50"), stored("TEA-100")) == (
         (1900, 1750, 100), (690, None, 25), (1290, None, 5),
     )  # fmt: skip
@@ -224,7 +226,7 @@ def test_a_row_in_conflict_comes_back_with_both_values_and_the_others_are_saved(
     answer = conflict(merchant)
     form = fields(answer)
     assert answer.status == 409
-    assert "1 product is saved." in answer.text
+    assert "1 row is saved." in answer.text
     assert (stored("BOWL")[0], stored("MUG")) == (4100, (1290, None, 100))
     assert [name for name in form if name.startswith("shown.")] == ["shown.mug"]
     assert (form["price.MUG"], form["stock.MUG"]) == ("13.50", "90")
@@ -270,6 +272,81 @@ def test_more_pieces_than_are_left_are_not_taken_away(merchant: Shopper) -> None
     assert stored("MUG")[2] == 95
 
 
+def teas(merchant: Shopper, **changes: str) -> dict[str, str]:
+    """Type into both variants of the tea, and hide it; meanwhile somebody else changes the price of one."""
+    form = fields(merchant.get(f"{PATH}?q=tea"))
+    theirs("green-tea", Cell("price", "TEA-50"), 690, 650)
+    mine = {"price_DOT_TEA__50": "7.20", "stock_DOT_TEA__50": "20", "stock_DOT_TEA__100": "8"}
+    return changed(form, **{**mine, **changes}, visible_DOT_green__tea=None)
+
+
+def test_a_variant_in_conflict_holds_back_neither_its_siblings_nor_the_product(merchant: Shopper) -> None:
+    answer = merchant.post(PATH, teas(merchant))
+    form = fields(answer)
+    assert answer.status == 409
+    assert (stored("TEA-50"), stored("TEA-100")) == ((650, None, 10), (1290, 990, 8))
+    assert "1 row is saved." in answer.text
+    assert "1 row is not saved yet." in answer.text
+    assert [name for name in form if name.startswith("was.")] == ["was.TEA-50"]
+    assert (form["shown.green-tea"], "visible.green-tea" in form) == ("no", False)
+    assert (form["price.TEA-50"], form["stock.TEA-50"]) == ("7.20", "20")
+    assert "Keep 6.50" in answer.text
+    ((_, before, after),) = [
+        (each.subject, each.before, each.after)
+        for each in trail()
+        if each.what == "edited the list of products"
+    ]
+    assert (before, after) == (
+        {"TEA-100 stock": 5, "visible": "yes"}, {"TEA-100 stock": 8, "visible": "no"},
+    )  # fmt: skip
+
+
+def test_the_page_that_comes_back_changes_only_the_row_that_waited(merchant: Shopper) -> None:
+    form = changed(
+        fields(merchant.post(PATH, teas(merchant))),
+        choose_DOT_price_DOT_TEA__50="mine",
+        price_DOT_TEA__50="7.30",
+    )
+    answer = merchant.post(PATH, form)
+    assert "1 row is saved." in merchant.follow(answer).text
+    assert (stored("TEA-50"), stored("TEA-100")) == ((730, None, 20), (1290, 990, 8))
+    assert "visible.green-tea" not in fields(merchant.get(f"{PATH}?q=tea"))
+
+
+def test_a_form_sent_twice_shows_what_waits_twice_and_moves_pieces_once(merchant: Shopper) -> None:
+    form = teas(merchant)
+    for _ in range(2):
+        answer = merchant.post(PATH, form)
+        assert answer.status == 409
+        assert ("1 row is saved." in answer.text, "Keep 6.50" in answer.text) == (True, True)
+        assert [name for name in fields(answer) if name.startswith("was.")] == ["was.TEA-50"]
+    assert (stored("TEA-50"), stored("TEA-100")) == ((650, None, 10), (1290, 990, 8))
+
+
+def test_an_answer_that_is_lost_shows_what_waits(merchant: Shopper) -> None:
+    form = teas(merchant)
+    with answers_lost("TransactWriteItems"):
+        answer = merchant.post(PATH, form)
+    assert (answer.status, "1 row is saved." in answer.text) == (409, True)
+    assert (stored("TEA-50"), stored("TEA-100")) == ((650, None, 10), (1290, 990, 8))
+
+
+def test_what_was_typed_after_going_back_never_moves_the_same_pieces_twice(merchant: Shopper) -> None:
+    form = teas(merchant)
+    merchant.post(PATH, form)
+    answer = merchant.post(PATH, {**form, "stock.TEA-100": "9", "sale.TEA-100": "cheap"})
+    assert wrong(answer, "sale.TEA-100").startswith("“cheap” is not an amount")
+    assert "Leave it at 8" in answer.text
+    again = changed(
+        fields(answer),
+        sale_DOT_TEA__100="9.90",
+        choose_DOT_stock_DOT_TEA__100="mine",
+        choose_DOT_price_DOT_TEA__50="theirs",
+    )
+    assert merchant.post(PATH, again).status == 303
+    assert (stored("TEA-50"), stored("TEA-100")) == ((650, None, 20), (1290, 990, 9))
+
+
 # -- bad input --------------------------------------------------------------------------------------------
 
 
@@ -307,8 +384,19 @@ def test_a_bad_value_gets_its_message_and_loses_nothing(merchant: Shopper) -> No
 def test_beside_a_bad_value_what_is_right_is_saved(merchant: Shopper) -> None:
     answer = edit(merchant, price_DOT_BOWL="41.00", price_DOT_MUG="cheap")
     assert answer.status == 400
-    assert "1 product is saved." in answer.text
+    assert "1 row is saved." in answer.text
     assert (stored("BOWL")[0], stored("MUG")[0]) == (4100, 1850)
+
+
+def test_beside_a_bad_value_the_other_variants_are_saved_and_the_row_shows_its_conflict_too(
+    merchant: Shopper,
+) -> None:
+    answer = merchant.post(PATH, teas(merchant, sale_DOT_TEA__50="cheap"))
+    assert answer.status == 409
+    assert "“cheap”" in wrong(answer, "sale.TEA-50")
+    assert "Keep 6.50" in answer.text
+    assert fields(answer)["sale.TEA-50"] == "cheap"
+    assert (stored("TEA-50"), stored("TEA-100")) == ((650, None, 10), (1290, 990, 8))
 
 
 def test_a_damaged_form_is_a_400_and_changes_nothing(merchant: Shopper) -> None:
@@ -344,7 +432,19 @@ def test_a_product_that_went_away_is_said_and_the_others_are_saved(merchant: Sho
     answer = merchant.post(PATH, form)
     assert answer.status == 409
     assert "The product “mug” is no longer there." in answer.text
+    assert "What you typed is still here" not in answer.text
     assert stored("BOWL")[0] == 4100
+
+
+def test_a_variant_that_went_away_is_said_and_its_siblings_are_saved(shop: Shop, merchant: Shopper) -> None:
+    form = changed(fields(merchant.get(PATH)), price_DOT_TEA__50="7.10", price_DOT_TEA__100="13.00")
+    shop.put_on_shelf("green-tea", "Green tea", {"TEA-100": (1290, 990, 5)}, tax="7")
+    answer = merchant.post(PATH, form)
+    assert answer.status == 400
+    assert "The variant “TEA-50” is no longer sold." in answer.text
+    assert "1 row is saved." in answer.text
+    assert fields(answer) == {}
+    assert stored("TEA-100")[0] == 1300
 
 
 # -- who may ----------------------------------------------------------------------------------------------

@@ -169,11 +169,11 @@ document.querySelectorAll("form[data-sheet]").forEach((form) => {
   const waiting = () => cells.filter((cell) => returned.has(cell) || differs(cell));
   const count = () => {
     cells.forEach((cell) => cell.toggleAttribute("data-changed", returned.has(cell) || differs(cell)));
-    const products = new Set(waiting().map((cell) => cell.closest("tbody"))).size;
-    bar.classList.toggle("save-waits", products > 0);
-    bar.classList.toggle("save-idle", products === 0);
+    const rows = new Set(waiting().map((cell) => cell.closest("tr"))).size;
+    bar.classList.toggle("save-waits", rows > 0);
+    bar.classList.toggle("save-idle", rows === 0);
     form.querySelector("[data-count]").textContent =
-      products === 0 ? "Nothing is changed yet." : products === 1 ? "1 product is not saved yet." : `${products} products are not saved yet.`;
+      rows === 0 ? "Nothing is changed yet." : rows === 1 ? "1 row is not saved yet." : `${rows} rows are not saved yet.`;
   };
   form.addEventListener("input", count);
   form.addEventListener("keydown", (event) => {

@@ -1,0 +1,136 @@
+"""A row of the products' list, judged: what its cells will hold, or why it waits. Pure.
+
+A row is a variant, or the product's own cell `visible`. It is written whole or waits, and its siblings do not wait
+with it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from chalicelib import money
+from chalicelib.catalog import repeats
+from chalicelib.catalog.editing import MOST_IN_STOCK
+
+NO_VARIANT = "This variant is no longer sold here."
+
+
+class Cell(NamedTuple):
+    """What can be changed: `price`, `sale price`, `stock` of a SKU, or `visible` of the product."""
+
+    what: str
+    sku: str = ""
+
+
+class Change(NamedTuple):
+    """What a cell showed, and what it should be; prices in minor units, stock in pieces, visible 1 or 0."""
+
+    shown: int | None
+    wanted: int | None
+
+
+Changes = Mapping[Cell, Change]
+Cells = Mapping[Cell, int | None]  # what they hold
+Problems = Mapping[Cell, str]  # what is wrong with them, in words
+NO_PROBLEMS: Problems = {}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a form wants of a row: a SKU's, or the product's own, ""."""
+
+    sku: str
+    changes: Changes
+    problems: Problems
+
+    @property
+    def mark(self) -> str:
+        """Tell the row in a few letters."""
+        return repeats.mark(self.sku)
+
+    @property
+    def asked(self) -> str:
+        """Tell what is asked of the row, so that it is known when it is asked again."""
+        return repeats.mark(sorted(self.changes.items()))
+
+
+class Judged(NamedTuple):
+    """What a row's cells will hold, or why the row waits."""
+
+    row: Row
+    after: Cells
+    conflicts: Cells
+    problems: Problems
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether anything is wrong with the row."""
+        return bool(self.conflicts or self.problems)
+
+
+def rows_of(changes: Changes, problems: Problems) -> list[Row]:
+    """List the rows of a product that a form would change, or has problems in."""
+    return [
+        Row(
+            sku,
+            {cell: change for cell, change in changes.items() if cell.sku == sku},
+            {cell: words for cell, words in problems.items() if cell.sku == sku},
+        )
+        for sku in sorted({cell.sku for cell in (*changes, *problems)})
+    ]
+
+
+def judge(row: Row, now: Cells, *, again: bool) -> Judged:
+    """Judge a row; `again`: the form has changed it before, when something else was asked."""
+    after = {cell: _after(cell, change, now.get(cell), again) for cell, change in row.changes.items()}
+    conflicts = {
+        cell: now[cell]
+        for cell, value in after.items()
+        if cell in now and _in_conflict(cell, row.changes[cell], value, now[cell], again)
+    }
+    sound = {cell: value for cell, value in after.items() if cell not in conflicts}
+    problems = row.problems or dict(_problems(now, sound))
+    stock = Cell("stock", row.sku)
+    if again and (conflicts or problems) and stock in now and stock in {**row.changes, **row.problems}:
+        conflicts[stock] = now[stock]  # its difference was made: what comes next is asked on top of that
+    return Judged(row, after, conflicts, problems)
+
+
+def _after(cell: Cell, change: Change, now: int | None, again: bool) -> int | None:
+    """Tell what a cell will hold: pieces are moved by the difference, once; everything else is as wanted."""
+    if cell.what != "stock" or again:
+        return change.wanted
+    moved = (now or 0) + (change.wanted or 0) - (change.shown or 0)
+    # Whoever takes away the last piece, which was just sold, has what they want.
+    return now if moved < 0 and change.wanted == now else moved
+
+
+def _in_conflict(cell: Cell, change: Change, after: int | None, now: int | None, again: bool) -> bool:
+    """Tell whether somebody else's value would be lost, more pieces taken away than there are, or moved twice."""
+    if cell.what == "stock":
+        return after != now if again else (after or 0) < 0
+    return now not in change
+
+
+def _problems(now: Cells, after: Cells) -> Iterator[tuple[Cell, str]]:
+    for cell, value in after.items():
+        words = NO_VARIANT if cell not in now else _problem(cell, value)
+        if words is not None:
+            yield cell, words
+    for sku in {cell.sku for cell in after if cell.sku}:
+        price, sale_price = Cell("price", sku), Cell("sale price", sku)
+        full, reduced = ({**now, **after}.get(cell) for cell in (price, sale_price))
+        if full is not None and reduced is not None and 0 < full <= reduced:
+            place = sale_price if sale_price in after else price
+            yield place, "The sale price must be below the price."
+
+
+def _problem(cell: Cell, value: int | None) -> str | None:
+    """Say what is wrong with a value by itself."""
+    if cell.what == "price" and not 0 < (value or 0) <= money.LARGEST:
+        return "The price must be more than nothing."
+    if cell.what == "sale price" and value is not None and not 0 < value <= money.LARGEST:
+        return "The sale price must be more than nothing; empty means no sale."
+    if cell.what == "stock" and not 0 <= (value or 0) <= MOST_IN_STOCK:
+        return f"The stock must be a number from 0 to {MOST_IN_STOCK:,}."
+    return None
