@@ -7,9 +7,12 @@ import json
 from collections import Counter
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.shop import Shop
+
+if TYPE_CHECKING:
+    from chalicelib.ledger.books import Export
 
 LIVING = {"awaiting", "capturing", "pending"}
 SOLD = {"paid", "shipped"}
@@ -97,14 +100,18 @@ def check_nothing_is_forgotten(shop: Shop) -> None:
 
 
 def check_books(shop: Shop) -> None:
-    """The day's files hold each ledger row once, the manifest's sums are the ledger's, its hashes the files'."""
+    """Write today's provisional books, and check them."""
     from chalicelib import clock
     from chalicelib.ledger import books
     from chalicelib.ledger.models import book_day
 
-    day = book_day(clock.now())
-    export = books.export_day(date.fromisoformat(day), provisional=True)
-    ours = [row for row in shop.ledger() if row.page.startswith(f"{day}#")]
+    today = date.fromisoformat(book_day(clock.now()))
+    check_books_of(shop, books.export_day(today, provisional=True))
+
+
+def check_books_of(shop: Shop, export: "Export") -> None:
+    """The day's files hold each ledger row once, the manifest's sums are the ledger's, its hashes the files'."""
+    ours = [row for row in shop.ledger() if row.page.startswith(f"{export.day}#")]
     manifest = json.loads(_download(export.manifest_key))
     for file in manifest["files"].values():
         assert hashlib.sha256(_download(file["key"])).hexdigest() == file["sha256"]
