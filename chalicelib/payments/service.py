@@ -289,7 +289,10 @@ def _settle_duplicate(order: Order) -> Order:
         except PayPalError:
             return order  # the claim stays; the reconciler looks again
         if seen.captures and not seen.is_dead:
-            return settle_paypal_order(order.id, seen)
+            settled = settle_paypal_order(order.id, seen)
+            if settled.state != states.CAPTURING:
+                return settled
+    # Nobody's, or money that was settled before and did not pay the order: a new attempt has a number of its own.
     return release_claim(order, No(approved=True, ended=True))
 
 
