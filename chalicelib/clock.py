@@ -1,10 +1,16 @@
 """The one seam for time and randomness: tests replace these functions."""
 
+import math
 import re
 import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_ends: ContextVar[float] = ContextVar("ends", default=math.inf)
 
 
 def now() -> datetime:
@@ -20,6 +26,26 @@ def timestamp() -> int:
 def moment() -> str:
     """Tell the time as rows keep it: ISO 8601 in UTC, to the millisecond."""
     return now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Give all that is tried again inside a common time. Inside another, the shorter one counts."""
+    token = _ends.set(ends(seconds))
+    try:
+        yield
+    finally:
+        _ends.reset(token)
+
+
+def ends(seconds: float) -> float:
+    """Tell when so many seconds are over, or earlier the time that `within` gave; as time.monotonic tells it."""
+    return min(_ends.get(), time.monotonic() + seconds)
+
+
+def is_late() -> bool:
+    """Tell whether the time that `within` gave is over."""
+    return time.monotonic() > _ends.get()
 
 
 def is_id(text: str) -> bool:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
+from botocore.exceptions import HTTPClientError
 from pynamodb.connection import Connection, TableConnection
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
 from pynamodb.expressions.condition import Condition
@@ -18,6 +19,7 @@ from chalicelib.config import settings
 from chalicelib.errors import Busy
 
 CONDITION_FAILED = "ConditionalCheckFailed"
+CONFLICT = "TransactionConflictException"  # of a write of one item, while a transaction is at work on it
 PASSING_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 PASSING_ERRORS = {
     "TransactionInProgressException",
@@ -35,7 +37,9 @@ DEFINITE_ERRORS = {
 BUSY = "The shop is very busy. Nothing was changed; please try again."
 MOST_KEYS_A_READ = 100
 PATIENCE_SECONDS = 4.0
+MOST_TRIES = 100
 _M = TypeVar("_M", bound="Table")
+_T = TypeVar("_T")
 
 
 class Refused(Exception):
@@ -79,13 +83,52 @@ class Table(Model):
             connection.connection = Table._shared
         return connection
 
+    def save(self, condition: Condition | None = None, *, add_version_condition: bool = True) -> Any:
+        """Write the whole item; again where a transaction is at work on it."""
+        write = super().save
+        return _past_conflicts(lambda: write(condition, add_version_condition=add_version_condition))
+
+    def update(
+        self, actions: list[Action], condition: Condition | None = None, *, add_version_condition: bool = True
+    ) -> Any:
+        """Change some attributes; again where a transaction is at work on the item."""
+        write = super().update
+        return _past_conflicts(lambda: write(actions, condition, add_version_condition=add_version_condition))
+
+    def delete(self, condition: Condition | None = None, *, add_version_condition: bool = True) -> Any:
+        """Delete the item; again where a transaction is at work on it."""
+        write = super().delete
+        return _past_conflicts(lambda: write(condition, add_version_condition=add_version_condition))
+
+
+def _past_conflicts(write: Callable[[], _T]) -> _T:
+    """Write one item, again while DynamoDB refuses it for a transaction: that has surely changed nothing."""
+    deadline = clock.ends(PATIENCE_SECONDS)
+    tries = 0
+    while True:
+        try:
+            return write()
+        except PynamoDBException as error:
+            if _code(error) != CONFLICT or time.monotonic() > deadline:
+                raise
+        _pause(tries)
+        tries += 1
+
+
+def _pause(attempt: int) -> None:
+    """Step back for a moment after a conflict, longer each time; by chance, so that not all come back together."""
+    time.sleep(random.uniform(0.005, 0.02 * 2 ** min(attempt, 6)))
+
 
 def _parse_plainly(
     response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
 ) -> None:
     """Read DynamoDB's JSON as it is: no table holds binary values, which alone would need botocore's slow walk."""
     if response_dict["status_code"] == 200:
-        customized_response_dict.update(json.loads(response_dict["body"]))
+        try:
+            customized_response_dict.update(json.loads(response_dict["body"]))
+        except ValueError as error:  # half an answer is none: whether a write took effect is not known
+            raise HTTPClientError(error=error) from error
         response_dict["body"] = b"{}"
 
 
@@ -131,19 +174,19 @@ class Transaction:
         self._groups[group].append((name, write))
         self._table = table
 
-    def commit(self) -> None:
+    def commit(self, patience: float = PATIENCE_SECONDS) -> None:
         """Write everything or nothing.
 
-        A conflict with another transaction is tried again, with jitter. Raises `Refused` where a condition did
-        not hold, `Busy` where the table stays contended, `Unknown` where no answer came, and pynamodb's own error
-        where DynamoDB will never take it.
+        A conflict with another transaction is tried again, with jitter, for so many seconds, or as long as the request
+        has time. Raises `Refused` where a condition did not hold, `Busy` where the table stays contended, `Unknown`
+        where no answer came, and pynamodb's own error where DynamoDB will never take it.
         """
         if self._table is None:
             return
         self._table._get_connection()
         token = clock.new_id()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        for attempt in range(100):
+        deadline = clock.ends(patience)
+        for attempt in range(MOST_TRIES):
             try:
                 self._send(token)
             except TransactWriteError as error:
@@ -155,7 +198,7 @@ class Transaction:
                     )  # that one is cancelled for good; else the same one might still be at work
             else:
                 return
-            time.sleep(random.uniform(0.005, 0.02 * 2 ** min(attempt, 5)))
+            _pause(attempt)
         raise Busy(BUSY)
 
     def _send(self, token: str) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,7 +21,9 @@ from chalicelib.orders.row import Line
 from chalicelib.payments.service import PaymentInProgress
 from chalicelib.storage import Refused, Transaction, Unknown, get
 
-TRIES = 6
+TRIES = 30
+PLACING_SECONDS = 12.0  # of the request's time: sending the shopper to PayPal needs some, too
+A_TRY_SECONDS = 1.0  # against others who want the same pieces; then look again, for they may be gone
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,10 @@ def place_order(session: Session, customer: Customer, shown_total: int | None) -
     Raises EmptyCart, OutOfStock, TotalChanged, PaymentInProgress; Busy where the answer of the table was lost and
     nothing can be told. Placing again is always safe.
     """
+    ends = clock.ends(PLACING_SECONDS)
     for _ in range(TRIES):
+        if time.monotonic() > ends:
+            break
         if session.cart is None or not session.cart.lines.as_dict():
             raise EmptyCart("There is nothing in your cart to order.")
         cart_lines = cart_service.look(session)
@@ -116,8 +122,8 @@ def place_order(session: Session, customer: Customer, shown_total: int | None) -
         )
         try:
             _write(order, session.cart, digest)
-        except Refused:
-            pass  # the cart changed, a piece went, or the number is taken: look again
+        except (Refused, Busy):
+            pass  # the cart changed, a piece went, the number is taken, or too many want the same: look again
         except Unknown as unknown:
             found = get(Order, order.id)
             if found is None:
@@ -215,4 +221,4 @@ def _write(order: Order, cart: Cart, digest: str) -> None:
         Cart.held_until.set(order.reserved_until),
     ]
     transaction.update("cart", cart, marks, unchanged & (Cart.expires > clock.timestamp()))
-    transaction.commit()
+    transaction.commit(A_TRY_SECONDS)

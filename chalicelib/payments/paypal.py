@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from chalicelib import aws, money
+from chalicelib import aws, clock, money
 from chalicelib.config import settings
 from chalicelib.money import Money
 from chalicelib.payments.errors import PayPalRefused, PayPalUnknown

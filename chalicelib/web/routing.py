@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import Blueprint, Request, Response
 from pynamodb.exceptions import PynamoDBException
 
+from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.errors import Busy, ShopError
 from chalicelib.storage import Refused, Unknown
@@ -16,6 +17,8 @@ from chalicelib.web import guards, pages, requests
 
 View = Callable[..., Response]
 log = logging.getLogger("awning")
+# API Gateway waits for 29: whatever is tried again ends before, so that a page of ours goes out.
+REQUEST_SECONDS = 25
 UNGUARDED = {"/webhooks/paypal"}
 BROKEN = "Something broke on our side"
 # What is sent where even the page that says so cannot be made.
@@ -59,7 +62,8 @@ def middleware(request: Request, get_response: Callable[[Request], Response]) ->
     """Guard changes, turn refusals and bugs into pages, and send every answer out with the headers it needs."""
     requests.set_current(request)
     try:
-        response = _answered(request, get_response)
+        with clock.within(REQUEST_SECONDS):
+            response = _answered(request, get_response)
     except Exception:  # a template or a setting is broken; Chalice would answer in JSON, without our headers
         log.exception("no page could be made")
         response = pages.page(BARE_PAGE, 500)
@@ -78,9 +82,7 @@ def _answered(request: Request, get_response: Callable[[Request], Response]) -> 
             guards.refuse_cross_site(request)
         response = get_response(request)
     except ShopError as refusal:
-        response = error_page(refusal.status, refusal.title, refusal.message)
-        if refusal.status == Busy.status:
-            response.headers["Retry-After"] = "5"
+        response = pages.in_a_while(error_page(refusal.status, refusal.title, refusal.message), refusal)
     if response.status_code >= 400 and not _is_ours(response):
         response = _page_for_chalice(response)
     if not all(_is_harmless(value) for value in response.headers.values()):
