@@ -3,12 +3,14 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.local.cloud import LocalCloud, without_aws_settings
+from infra.local.dynamodb_local import DynamoDBLocal
 from infra.local.functions import Functions
 from infra.local.gateway import Gateway, GatewayServer
 from infra.local.paypal import Control, StandIn
@@ -20,14 +22,22 @@ from tests.shop import Shop
 
 # chalicelib reads the environment once, when it is imported: everything is settled before.
 class CountingCloud(LocalCloud):
-    """A cloud that knows how often it was emptied."""
+    """A cloud that knows how often it was emptied; on the second lane, DynamoDB Local keeps its tables."""
 
     resets = 0
+    tables = DynamoDBLocal() if os.environ.get("DYNAMODB") == "local" else None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return what leads here, and to DynamoDB Local for tables."""
+        return super().environment | (self.tables.environment if self.tables else {})
 
     def reset(self) -> None:
         """Empty it."""
         self.resets += 1
         super().reset()
+        if self.tables:
+            self.tables.reset()
 
 
 class Standing:
@@ -61,6 +71,31 @@ os.environ.update(
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer the long way."""
+    parser.addoption("--soak", action="store_true", help="break every call in every way in every scenario")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out on the second lane what touches no tables, and the browser's tests, which ask nothing new of them."""
+    if _cloud.tables is None:
+        return
+    config.hook.pytest_deselected(items=[item for item in items if not _is_for_the_second_lane(item)])
+    items[:] = filter(_is_for_the_second_lane, items)
+
+
+def _is_for_the_second_lane(item: pytest.Item) -> bool:
+    return "cloud" in getattr(item, "fixturenames", ()) and "e2e" not in item.path.parts
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how often something went wrong, and nothing was lost."""
+    passed = terminalreporter.stats.get("passed", ())
+    counts = [value for report in passed for name, value in report.user_properties if name == "survived"]
+    if counts:
+        terminalreporter.write_line(f"{sum(counts):,} (scenario, call, fault) triples survived")
+
+
 @pytest.fixture(scope="session")
 def refused_by_aws() -> Iterator[list[str]]:
     """Look at what pages and functions ask of AWS in all tests; list what their policies do not allow."""
@@ -79,7 +114,7 @@ def within_policies(refused_by_aws: list[str]) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[LocalCloud]:
     """Run the local cloud."""
-    with _cloud:
+    with _cloud, _cloud.tables or nullcontext():
         yield _cloud
 
 

