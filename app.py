@@ -1,5 +1,6 @@
 """Awning's composition root: the app, its middleware, one line a feature, and every event function."""
 
+import logging
 from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, Rate, SQSEvent
@@ -14,6 +15,7 @@ from chalicelib.web.routes import routes as web
 from chalicelib.web.routing import middleware
 
 app = Chalice(app_name="awning")
+app.log.setLevel(logging.INFO)  # Chalice's own level keeps warnings back
 app.register_middleware(middleware, "http")
 app.register_blueprint(catalog)
 app.register_blueprint(cart)

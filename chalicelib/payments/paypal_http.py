@@ -4,6 +4,7 @@ Nothing else imports the SDK; it costs a cold start 100 ms, so this module is im
 """
 
 import random
+import re
 import threading
 import time
 from typing import Any
@@ -22,6 +23,7 @@ LONGEST_ANSWER = 1024 * 1024
 NO_ANSWER = (401, 404, 408, 409, 429)  # these may come from a proxy, or say: later
 NOT_THERE = ("RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID")
 IN_PROGRESS = "PREVIOUS_REQUEST_IN_PROGRESS"
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 
 __all__ = [
     "CapturesGetRequest",
@@ -132,7 +134,7 @@ def _read(answer: requests.Response) -> dict[str, Any]:
     body = _json(answer)
     if 200 <= status < 300 and body is not None:
         return body
-    debug_id = str((body or {}).get("debug_id") or answer.headers.get("PayPal-Debug-Id", ""))[:40]
+    debug_id = _name((body or {}).get("debug_id") or answer.headers.get("PayPal-Debug-Id"))
     issue = _issue(body)
     if status == 404 and issue in NOT_THERE:
         raise PayPalGone(issue, debug_id)
@@ -155,4 +157,10 @@ def _issue(body: dict[str, Any] | None) -> str:
     """Read the issue's name, such as INSTRUMENT_DECLINED; the error's name where there is none."""
     details = (body or {}).get("details")
     first = details[0] if isinstance(details, list) and details and isinstance(details[0], dict) else {}
-    return str(first.get("issue") or (body or {}).get("name") or "")[:80]
+    return _name(first.get("issue") or (body or {}).get("name"))
+
+
+def _name(value: object) -> str:
+    """Read a name or an id, "" for anything else: these are logged, and a sentence may quote the customer."""
+    text = str(value or "")
+    return text if _NAME.fullmatch(text) else ""

@@ -47,13 +47,21 @@ def reconcile_payments() -> int:
         try:
             reconcile(order_id)
         except PayPalError as error:
-            log.warning("order %s stays due: %s", order_id, error)
+            log.warning("order %s stays due: %s", _number(order_id), error)
         except Exception:
-            log.exception("order %s could not be reconciled", order_id)
+            log.exception("order %s could not be reconciled", _number(order_id))
             failed.append(order_id)
     if failed:
         raise ReconcileFailed(f"{len(failed)} of {looked_at} orders could not be reconciled")
     return looked_at
+
+
+def _number(order_id: str) -> str:
+    """Tell which order it is without its ID, which opens the customer's page to whoever reads the log."""
+    try:
+        return str(Order.fetch(order_id).number)
+    except Exception:  # reading it may be what failed
+        return f"{order_id[:6]}…"
 
 
 def due_orders() -> list[str]:
@@ -136,9 +144,10 @@ def _seen(order: Order) -> PayPalOrder | None:
 
 def _is_over(order: Order, seen: PayPalOrder | None) -> bool:
     """Tell whether nothing can be paid any more."""
-    if seen is not None and not seen.is_dead:
+    ended = bool(order.attempts) and order.attempts[-1]["ended"]
+    if seen is not None and not seen.is_dead and not ended:
         return False
-    if order.attempts and not order.attempts[-1]["ended"] and (seen is None or seen.status == "VOIDED"):
+    if order.attempts and not ended and (seen is None or seen.status == "VOIDED"):
         return True
     # Never sent to PayPal, or declined there: the shopper may still try again for as long as PayPal would wait.
     since = order.attempts[-1]["at"] if order.attempts else order.placed_at

@@ -90,7 +90,7 @@ def ask_now(order: Order, own_id: str) -> Order:
         with paypal.within(paypal.SECONDS_A_REQUEST):
             _pursue(order, own_id, refund)
     except (PayPalError, Busy) as error:
-        log.warning("refund %s of order %s stays due: %s", own_id, order.id, error)
+        log.warning("refund %s of order %s stays due: %s", own_id, order.number, error)
     return Order.fetch(order.id)
 
 

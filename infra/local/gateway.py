@@ -95,7 +95,7 @@ class Gateway:
         try:
             return _answer(self.app(event, context))
         except Exception:
-            log.exception("The app did not answer %s %s.", method, target)
+            log.exception("The app did not answer %s %s.", method, route.route)
             return Answer.of_gateway(HTTPStatus.BAD_GATEWAY, "Internal server error")
 
     def _below_prefix(self, target: str) -> str | None:
