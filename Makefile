@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test check format package export catalog staff bench screenshots clean
+.PHONY: help run test test-dynamodb-local check format package export catalog staff bench screenshots clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -11,7 +11,7 @@ STAGE ?= local
 ON_STAGE := $(if $(filter local,$(STAGE)),$(PY) -m infra.local.stage)
 
 help:
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' Makefile
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt infra/local/venv.sh
 	@infra/local/venv.sh
@@ -22,6 +22,10 @@ run: $(VENV)/.installed ## run the shop and all it needs on this machine; PORT= 
 test: $(VENV)/.installed ## run all tests, the browser's too; ARGS= goes to pytest
 	@$(PY) -m infra.local.browser >/dev/null
 	@exec $(PY) -m pytest -n 2 $(ARGS)
+
+test-dynamodb-local: $(VENV)/.installed ## run the tests that touch tables on Amazon's DynamoDB Local; asks before it is fetched; YES=1 ARGS=
+	@$(PY) -m infra.local.dynamodb_local
+	@exec env DYNAMODB=local $(PY) -m pytest -n 2 $(ARGS)
 
 check: $(VENV)/.installed ## check format, lint, types and what CloudFormation would be given
 	@$(PY) -m ruff format --quiet --check --diff .
@@ -53,5 +57,5 @@ screenshots: $(VENV)/.installed ## take the pictures in docs/screenshots from a 
 	@exec $(PY) -m infra.screenshots
 
 clean: ## delete the virtual environment, caches and builds; .local, the local shop's data, stays
-	@rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .chalice/deployments
+	@rm -rf $(VENV) build .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .chalice/deployments
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
