@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
@@ -17,7 +17,7 @@ from chalicelib.mail import send
 from chalicelib.payments import notifications, paypal
 from chalicelib.storage import Refused, Transaction
 from infra.local.cloud import LocalCloud
-from tests.client import Shopper
+from tests.client import Answer, Shopper
 from tests.hostile.ears import Ears, listen, stop_listening
 from tests.shop import CUSTOMER, Shop, token_of
 from tests.staff.desk import letters, logged_in
@@ -171,7 +171,7 @@ def test_a_database_that_refuses_a_row_by_its_name(shop: Shop, ears: Ears) -> No
 
 def test_a_bug_on_every_page(shop: Shop, ears: Ears) -> None:
     shopper, token, order_id = placed(shop, ears)
-    bugs = {
+    bugs: dict[str, Callable[[], Answer]] = {
         "chalicelib.checkout.service.place_order": lambda: shop.place(shopper, **MARKED),
         "chalicelib.orders.routes.order_view": lambda: shopper.get(f"/orders/{order_id}"),
         "chalicelib.payments.service.start_payment": lambda: shopper.post(f"/orders/{order_id}/payment"),
