@@ -76,6 +76,14 @@ def count_up_to(selection: Selection, most: int) -> int:
     return sum(1 for _ in islice(_merged(selection, None, limit=most), most))
 
 
+def count_all(selection: Selection, before: str) -> int:
+    """Count the selected orders placed until a moment: DynamoDB counts, a megabyte of keys a Query."""
+    index, partitions, low, high = _walk(selection, before)
+    if high <= low:
+        return 0
+    return sum(index.count(partition, Order.placed.between(low, high)) for partition in partitions)
+
+
 def all_orders(selection: Selection, before: str | None = None) -> Iterator[list[Order]]:
     """Read every selected order, a hundred at a time; memory stays flat. `before` as `Page.after`."""
     rows = _merged(selection, before)
@@ -196,25 +204,29 @@ def _pointed_at(pointer: str) -> Order | None:
 
 def _merged(selection: Selection, before: str | None, limit: int | None = None) -> Iterator[str]:
     """Walk the selected orders of all shards as `moment placed # id`, newest first, those behind `before`."""
-    low, high = selection.bounds
-    high = min(high, before or LAST)
+    index, partitions, low, high = _walk(selection, before)
     if high <= low:  # DynamoDB refuses a range that ends before it begins
         return iter(())
-    index: PlacedIndex | StateIndex = Order.placed_index
-    key = "{}"
-    if selection.state is not None:
-        index, key = Order.state_index, f"{selection.state}#{{}}"
     shards = (
         index.query(
-            key.format(shard),
+            partition,
             Order.placed.between(low, high),
             scan_index_forward=False,
             limit=limit and limit + 1,  # `before` itself is read again
             page_size=None if limit else KEYS_A_STEP,
         )
-        for shard in range(SHARDS)
+        for partition in partitions
     )
     return (placed for placed in _newest(shards) if placed < high)
+
+
+def _walk(selection: Selection, before: str | None) -> tuple[PlacedIndex | StateIndex, list[str], str, str]:
+    """Tell in which index the selected orders are, in which of its partitions, from where to where."""
+    low, high = selection.bounds
+    span = low, min(high, before or LAST)
+    if selection.state is None:
+        return Order.placed_index, [str(shard) for shard in range(SHARDS)], *span
+    return Order.state_index, [f"{selection.state}#{shard}" for shard in range(SHARDS)], *span
 
 
 def _newest(shards: Iterable[Iterable[Order]]) -> Iterator[str]:

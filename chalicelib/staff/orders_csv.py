@@ -66,7 +66,7 @@ def run(job: Job) -> None:
 
     selection, before = _selection_of(job.arguments)
     is_wanted = lists.matching(job.private["text"]) if job.private else None
-    total = lists.count_up_to(selection, 10**6)
+    total = lists.count_all(selection, before)
     done = 0
     with Upload(f"exports/{job.id}/orders.csv", ORDERS, once=False) as upload:
         for step in lists.all_orders(selection, before):

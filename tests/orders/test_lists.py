@@ -122,6 +122,16 @@ def test_every_order_is_read_a_hundred_at_a_time() -> None:
     assert sum(map(len, lists.all_orders(ALL, before))) == 250 - PAGE
 
 
+def test_all_are_counted_without_being_read() -> None:
+    stock_orders(range(250))
+    with counted_calls() as calls:
+        assert lists.count_all(ALL, lists.LAST) == 250
+        assert lists.count_all(Selection("paid"), lists.LAST) == len(range(0, 250, 4))
+        assert lists.count_all(ALL, "2026-01-01T01:40:00.000Z") == 100
+        assert lists.count_all(Selection(None, date(2026, 1, 2)), "2026-01-01") == 0
+    assert dict(calls) == {"Query": 12}
+
+
 @pytest.mark.parametrize(
     ("zone", "at", "day"),
     [
