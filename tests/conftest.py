@@ -154,16 +154,21 @@ def functions(gateway: Gateway) -> Functions:
     return Functions(gateway.app, client("sqs"), prefix=os.environ["TABLE_PREFIX"])
 
 
-@pytest.fixture(scope="session")
-def standin() -> Iterator[StandIn]:
-    """Run the PayPal stand-in."""
-    with StandIn(
+def new_standin() -> StandIn:
+    """Make the PayPal stand-in that the environment names."""
+    return StandIn(
         _scratch / "paypal",
         port=PAYPAL_PORT,
         client_id=os.environ["PAYPAL_CLIENT_ID"],
         client_secret=os.environ["PAYPAL_CLIENT_SECRET"],
         webhook_id=os.environ["PAYPAL_WEBHOOK_ID"],
-    ) as running:
+    )
+
+
+@pytest.fixture(scope="session")
+def standin() -> Iterator[StandIn]:
+    """Run the PayPal stand-in."""
+    with new_standin() as running:
         yield running
 
 
