@@ -1,12 +1,13 @@
 """One run of a scenario: a shopper of its own, who orders a thing that nobody else orders."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.client import Shopper
 from tests.faults.process import Call
-from tests.faults.world import Fault, World
+from tests.faults.world import FAULTS, Fault, World
+from tests.invariants import check_nothing_is_forgotten
 from tests.shop import token_of
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class Case:
 
     world: World
     number: int
+    label: str = ""
     shopper: Shopper = field(init=False)
     token: str = ""  # PayPal's order
     may_mail_twice: int = 0
@@ -74,34 +76,85 @@ class Case:
         self.world.shop.come_back(self.shopper, self.token)
         self.world.shop.functions.drain("order-emails")
 
+    # -- what follows, undisturbed --------------------------------------------------------------------------
+
+    def pay_up(self) -> None:
+        """Pay the latest order, as its page offers."""
+        address = f"/orders/{self.orders()[-1].id}/payment"
+        self.world.shop.come_back(self.shopper, token_of(self.shopper.post(address)))
+
 
 @dataclass(frozen=True)
 class Scenario:
-    """A way of an order: prepared undisturbed, played while something goes wrong, and what may have come of it.
+    """A way of an order: prepared undisturbed, played while something goes wrong, and what comes of it.
 
-    `states`: of the case's orders, the oldest first, once two rounds of the reconciler have passed. `check` looks at
-    what only this scenario knows. `alone`: playing runs a scheduled function, which would meet the orders of other
-    cases, so each case comes to rest before the next begins.
+    `afterwards` is what people do once two rounds of the reconciler have passed, undisturbed. `states`: of the case's
+    orders, the oldest first, when everything has come to rest. `check` looks at what only this scenario knows, then.
+    `rival` is what else may happen at any moment of the play. `alone`: playing runs a scheduled function, which would
+    meet the orders of other cases, so each case comes to rest before the next begins. `main`: `make test` plays all
+    of its triples, of the others one a call.
     """
 
     name: str
     prepare: Callable[[Case], None]
     play: Callable[[Case], None]
     states: tuple[str, ...]
+    afterwards: Callable[[Case], object] = lambda case: None
     check: Callable[[Case], None] = lambda case: None
+    rival: Callable[[Case], object] | None = None
     alone: bool = False
+    main: bool = False
+
+    def triples(self, calls: Sequence[Call]) -> list[tuple[Fault, int]]:
+        """List everything that can go wrong with these calls."""
+        return [
+            (fault, at) for fault in FAULTS for at, call in enumerate(calls) if self._may_meet(fault, call)
+        ]
+
+    def some_triples(self, calls: Sequence[Call]) -> list[tuple[Fault, int]]:
+        """List one fault for each call, another each time."""
+        chosen = []
+        for at, call in enumerate(calls):
+            possible = [fault for fault in FAULTS if self._may_meet(fault, call)]
+            chosen.append((possible[(at + len(self.name)) % len(possible)], at))
+        return chosen
+
+    def _may_meet(self, fault: Fault, call: Call) -> bool:
+        return fault.can_befall(call) and (fault.overtaken != "rival" or self.rival is not None)
 
     def run(self, case: Case, fault: Fault | None = None, at: int = -1, *, twice: bool = False) -> list[Call]:
         """Play it once; return the calls it made."""
-        self.prepare(case)
+        try:
+            return self._run(case, fault, at, twice)
+        except Exception as error:
+            error.add_note(f"{self.name}: {case.label}")
+            raise
+
+    def _run(self, case: Case, fault: Fault | None, at: int, twice: bool) -> list[Call]:
         world = case.world
+        world.hush()
+        self.prepare(case)
         world.begin(fault, at, twice=twice)
+        world.rival = lambda: self.rival(case) if self.rival else None
         self.play(case)
         calls, hit = world.calls, world.hit
         case.may_mail_twice = int(world.mail_in_doubt)
         world.begin()
         assert fault is None or hit == calls[at]
         if self.alone:
-            world.rounds()
-            world.come_to_rest()
+            self.recover([case])
         return calls
+
+    def end(self, cases: Sequence[Case]) -> None:
+        """Let everything come to rest that has not yet."""
+        if not self.alone:
+            self.recover(cases)
+
+    def recover(self, cases: Sequence[Case]) -> None:
+        """Let happen what sets right whatever went wrong: two rounds of the reconciler, then people, then time."""
+        world = cases[0].world
+        world.rounds()
+        check_nothing_is_forgotten(world.shop)
+        for case in cases:
+            self.afterwards(case)
+        world.come_to_rest()

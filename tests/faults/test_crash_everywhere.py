@@ -6,11 +6,11 @@ import pytest
 
 from tests.faults import verdict
 from tests.faults.case import Case, Scenario
-from tests.faults.scenarios import paying
-from tests.faults.world import FAULTS, Fault, World
+from tests.faults.scenarios import closing, paying
+from tests.faults.world import World
 from tests.shop import Shop
 
-SCENARIOS = [*paying.SCENARIOS]
+SCENARIOS = [*paying.SCENARIOS, *closing.SCENARIOS]
 Count = Callable[[str, object], None]
 
 
@@ -22,25 +22,23 @@ def world(shop: Shop) -> Iterator[World]:
         yield world
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+@pytest.fixture
+def soaking(request: pytest.FixtureRequest) -> bool:
+    """Tell whether every scenario is to meet every fault, not the main ones alone."""
+    return bool(request.config.getoption("--soak"))
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_nothing_is_lost(scenario: Scenario, fault: Fault, world: World, record_property: Count) -> None:
-    cases = [Case(world, 0)]
+def test_nothing_is_lost(scenario: Scenario, world: World, soaking: bool, record_property: Count) -> None:
+    cases = [Case(world, 0, "undisturbed")]
     calls = scenario.run(cases[0])
-    befallen = [at for at, call in enumerate(calls) if fault.can_befall(call)]
-    for at in befallen:
-        cases.append(Case(world, len(cases)))
+    pairs = scenario.triples(calls) if soaking or scenario.main else scenario.some_triples(calls)
+    for fault, at in pairs:
+        cases.append(Case(world, len(cases), f"{fault.name} at call {at}, {' '.join(calls[at])}"))
         played = scenario.run(cases[-1], fault, at)
-        assert played[: at + 1] == calls[: at + 1]
-    world.rounds()
+        assert played[: at + 1] == calls[: at + 1], cases[-1].label
+    cases.append(Case(world, len(cases), "every event twice"))
+    scenario.run(cases[-1], twice=True)
+    scenario.end(cases)
     verdict.check(scenario, cases, world)
-    record_property("survived", len(befallen))
-
-
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_every_event_may_come_twice(scenario: Scenario, world: World, record_property: Count) -> None:
-    case = Case(world, 0)
-    scenario.run(case, twice=True)
-    world.rounds()
-    verdict.check(scenario, [case], world)
-    record_property("survived", len(world.ends) or 1)
+    record_property("survived", len(pairs) + 1)

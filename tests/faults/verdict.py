@@ -13,14 +13,23 @@ def check(scenario: Scenario, cases: Sequence[Case], world: World) -> None:
     by_customer: dict[str, list[str]] = {}
     for order in sorted(world.shop.orders(), key=lambda order: str(order.placed_at)):
         by_customer.setdefault(order.customer["email"], []).append(order.state)
+    came_out = {case.label: tuple(by_customer.get(case.email, ())) for case in cases}
+    assert {label: states for label, states in came_out.items() if states != scenario.states} == {}
     for case in cases:
-        assert tuple(by_customer.get(case.email, ())) == scenario.states, case
-        scenario.check(case)
+        _check(scenario, case)
     check_mails(cases, world)
     check_stock(world.shop, {**pieces(world.shop), **{case.sku: ON_THE_SHELF for case in cases}})
     check_money(world.shop)
     check_nothing_is_forgotten(world.shop)
     check_books(world.shop)
+
+
+def _check(scenario: Scenario, case: Case) -> None:
+    try:
+        scenario.check(case)
+    except AssertionError as error:
+        error.add_note(f"{scenario.name}: {case.label}")
+        raise
 
 
 def check_mails(cases: Sequence[Case], world: World) -> None:

@@ -22,21 +22,23 @@ from tests.faults.process import Answered, Call, End, Process
 from tests.shop import CUSTOMER, Shop
 
 NO_ANSWER = Answer(502, {}, [], "")
+MOST_ROUNDS = 40  # until everything must have come to rest
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong at a call: how it begins, whether its repetitions go wrong too, whom it can befall."""
+    """What goes wrong at a call: how it begins, whether its repetitions go wrong too, whom it can befall.
+
+    `lasting`: "" for this one request, "call" for its repetitions too, "service" for all that follow to this service.
+    `overtaken`: another process runs whole just before this call, by the "double", which is the same event delivered
+    twice, or by the "rival" that the scenario names.
+    """
 
     name: str
     verdict: str = process.GO
-    lasting: str = (
-        ""  # "": this one request; "call": its repetitions too; "service": all that follow to this service
-    )
+    lasting: str = ""
     only: frozenset[str] = frozenset()  # operations; empty: all
-    overtaken: bool = (
-        False  # the same event, delivered twice, runs whole in another process just before this call
-    )
+    overtaken: str = ""
 
     def can_befall(self, call: Call) -> bool:
         """Tell whether this can happen to a call."""
@@ -51,7 +53,7 @@ class Mail(NamedTuple):
     text: str
 
 
-TRANSACTIONS = frozenset({"TransactWriteItems"})
+WRITES = frozenset({"TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem"})
 FAULTS = [
     Fault("dies before", process.DIE_BEFORE),
     Fault("dies after", process.DIE_AFTER),
@@ -60,10 +62,11 @@ FAULTS = [
     Fault("silent, but done", process.SILENT_AFTER, lasting="call"),
     Fault("throttled once", process.THROTTLED),
     Fault("throttled from here on", process.THROTTLED, lasting="service"),
-    Fault("conflict once", process.CONFLICT, only=TRANSACTIONS),
-    Fault("conflict from here on", process.CONFLICT, lasting="call", only=TRANSACTIONS),
+    Fault("conflict once", process.CONFLICT, only=WRITES),
+    Fault("conflict from here on", process.CONFLICT, lasting="call", only=WRITES),
     Fault("garbage, but done", process.GARBAGE),
-    Fault("overtaken by its double", overtaken=True),
+    Fault("overtaken by its double", overtaken="double"),
+    Fault("overtaken by its rival", overtaken="rival"),
 ]
 
 
@@ -80,7 +83,11 @@ class World:
     hit: Call | None = None  # the call that went wrong
     mail_in_doubt: bool = False  # it went wrong between SES taking a mail and its being struck out
     twice: bool = False  # every event is delivered twice
+    rival: Callable[[], object] = lambda: None
     posted: set[str] = field(default_factory=set)  # PayPal's notifications that were heard
+
+    def __post_init__(self) -> None:
+        _warm_up()
 
     # -- what is watched ----------------------------------------------------------------------------------
 
@@ -139,6 +146,10 @@ class World:
         """Let a scheduled function run once; the schedule does not ask how it ended."""
         self.act(lambda: self.shop.functions.fire(name))
 
+    def hush(self) -> None:
+        """Let PayPal post nothing of what it has to tell by now."""
+        self.posted.update(notification.id for notification in self.shop.paypal.notifications())
+
     def notify(self) -> None:
         """Let PayPal post what it has to tell, again until it hears 2xx; then work through the queue."""
         for notification in self.shop.paypal.notifications():
@@ -191,8 +202,16 @@ class World:
             self.shop.functions.drain("order-emails", again=True)
 
     def come_to_rest(self) -> None:
-        """Let the last looks after closed orders pass, so that nothing is due any more."""
-        self.rounds(2, minutes=8 * 60)
+        """Let time pass until nothing is due any more: no order is stuck, none is looked at for ever."""
+        from chalicelib import clock
+
+        for _ in range(MOST_ROUNDS):
+            dues = [order.due for order in self.shop.orders() if order.due is not None]
+            if not dues:
+                return
+            wait = max(0, min(dues) - clock.timestamp()) / 60
+            self.rounds(1, minutes=wait + 1)
+        raise AssertionError(f"never at rest: {self.shop.orders()}")
 
     # -- independent books --------------------------------------------------------------------------------
 
@@ -207,6 +226,16 @@ class World:
             for mails in by_account.values()
             for mail in mails
         ]
+
+
+def _warm_up() -> None:
+    """Import and make before the first fork what every process would otherwise spend its time on."""
+    from chalicelib.aws import client
+    from chalicelib.mail import render  # noqa: F401  # imported for those that are forked
+    from chalicelib.payments import paypal_http  # noqa: F401  # as above
+
+    for service in ("sesv2", "sqs", "s3"):
+        client(service)
 
 
 class _Judge:
@@ -235,8 +264,10 @@ class _Judge:
         if len(world.calls) == world.at + 1:
             world.hit = self._befallen = call
             world.mail_in_doubt = self._mail_open and fault.verdict != process.GO
-            if fault.overtaken:
+            if fault.overtaken == "double":
                 Process(self._what).run()
+            elif fault.overtaken == "rival":
+                world.rival()
             return fault.verdict
         lasts = self._befallen is not None and (
             (fault.lasting == "service" and call.service == self._befallen.service)

@@ -1,6 +1,12 @@
 """Placing an order, and paying it."""
 
-from tests.faults.case import Case, Scenario
+from tests.client import Answer
+from tests.faults import process
+from tests.faults.case import IN_THE_CART, ON_THE_SHELF, Case, Scenario
+from tests.faults.process import Process
+from tests.shop import token_of
+
+# -- what shoppers do ---------------------------------------------------------------------------------------
 
 
 def place(case: Case) -> None:
@@ -10,13 +16,249 @@ def place(case: Case) -> None:
 
 
 def come_back(case: Case) -> None:
-    """Come back from PayPal; what the order owes is mailed."""
-    address = f"/payments/paypal/return?token={case.token}&PayerID=PAYER"
-    case.world.insist(case.shopper, "GET", address)
-    case.world.drain("order-emails")
+    """Come back from PayPal."""
+    case.world.insist(case.shopper, "GET", _return_address(case))
+
+
+def come_back_undisturbed(case: Case) -> Answer:
+    """Come back from PayPal, while something else happens."""
+    return case.shopper.get(_return_address(case))
+
+
+def pay_again(case: Case) -> None:
+    """Press “Pay with PayPal” on the order's page, say yes at PayPal, come back."""
+    answer = _press_pay(case)
+    if "token=" in answer.location:
+        case.token = token_of(answer)
+        case.world.shop.paypal.approve(case.token)
+        come_back(case)
+
+
+def press_pay(case: Case) -> None:
+    """Press “Pay with PayPal” for an order that is approved there."""
+    answer = _press_pay(case)
+    assert answer.status == 303, answer.text
+    assert "/orders/" in answer.location, answer.location
+
+
+def _press_pay(case: Case) -> Answer:
+    (order,) = case.orders()
+    return case.world.insist(case.shopper, "POST", f"/orders/{order.id}/payment")
+
+
+def _return_address(case: Case) -> str:
+    return f"/payments/paypal/return?token={case.token}&PayerID=PAYER"
+
+
+# -- what happens by itself ---------------------------------------------------------------------------------
+
+
+def be_notified(case: Case) -> None:
+    """Let PayPal tell what happened."""
+    case.world.notify()
+
+
+def a_round(case: Case) -> None:
+    """Let the reconciler run once, six minutes later."""
+    case.world.pass_time(minutes=6)
+    case.world.fire("reconcile_payments")
+
+
+def come_back_and_be_notified(case: Case) -> None:
+    """Come back, and then PayPal's notification comes."""
+    come_back(case)
+    be_notified(case)
+
+
+def be_notified_and_looked_after(case: Case) -> None:
+    """Never come back: PayPal tells of the yes, and the reconciler's next round takes the money."""
+    case.world.notify()
+    case.world.pass_time(minutes=3)
+    case.world.fire("reconcile_payments")
+
+
+# -- what came before ---------------------------------------------------------------------------------------
+
+
+def approve_unnoticed(case: Case) -> None:
+    """Approve; the notification of that is lost."""
+    case.approve()
+    case.world.hush()
+
+
+def lose_the_return(case: Case) -> None:
+    """Approve and come back, but the process dies when PayPal has taken the money."""
+    approve_unnoticed(case)
+    dying = Process(lambda: case.shopper.get(_return_address(case)))
+    dying.run(lambda call: process.DIE_AFTER if call.operation.endswith("/capture") else process.GO)
+    assert [order.state for order in case.orders()] == ["capturing"]
+    assert len(case.world.shop.paypal.captures(case.token)) == 1
+
+
+def choose_a_slow_way(case: Case) -> None:
+    """Place the order, and say yes to a way of paying that takes PayPal days."""
+    case.place()
+    case.world.shop.paypal.slow(case.token)
+
+
+def have_it_completed(case: Case) -> None:
+    """Pay in a slow way; days later PayPal has the money."""
+    choose_a_slow_way(case)
+    come_back_undisturbed(case)
+    case.world.shop.functions.drain("order-emails")
+    case.world.hush()
+    _complete(case)
+
+
+def choose_a_bad_card(case: Case) -> None:
+    """Place the order, and say yes with a card that will be declined."""
+    case.place()
+    case.world.shop.paypal.decline(case.token)
+
+
+def be_declined(case: Case) -> None:
+    """Come back from PayPal with a card that is declined."""
+    choose_a_bad_card(case)
+    come_back_undisturbed(case)
+    assert [order.declined for order in case.orders()] == [True]
+
+
+# -- what comes after ---------------------------------------------------------------------------------------
+
+
+def _complete(case: Case) -> None:
+    (capture,) = case.world.shop.paypal.captures(case.token)
+    case.world.shop.paypal.complete(capture["id"])
+
+
+def hear_it_all_again(case: Case) -> None:
+    """Let every notification come late, the ones that were taken once more: nothing changes."""
+    case.world.shop.deliver_notifications()
+
+
+def placed_once(case: Case) -> None:
+    """One order at PayPal was made for it."""
+    (order,) = case.orders()
+    units = [each["purchase_units"][0] for each in case.world.shop.paypal.orders()]
+    assert [unit.get("custom_id") for unit in units].count(order.id) == len(order.attempts) == 1
+
+
+def sold(case: Case) -> None:
+    """The pieces are gone from the shelf, the money is there, and the cart is empty."""
+    assert case.world.shop.stock(case.sku) == ON_THE_SHELF - IN_THE_CART
+    case.shopper.get("/cart")
+    assert case.shopper.jar["cart_count"] == "0"
 
 
 SCENARIOS = [
-    Scenario("place an order", Case.fill_cart, place, ("awaiting",)),
-    Scenario("pay by return", Case.approve, come_back, ("paid",)),
+    Scenario(
+        "place an order",
+        Case.fill_cart,
+        place,
+        ("paid",),
+        afterwards=Case.pay_up,
+        check=placed_once,
+        main=True,
+    ),
+    Scenario(
+        "pay by return",
+        Case.approve,
+        come_back,
+        ("paid",),
+        check=sold,
+        main=True,
+    ),
+    Scenario(
+        "pay by both at once",
+        approve_unnoticed,
+        come_back_and_be_notified,
+        ("paid",),
+        afterwards=hear_it_all_again,
+        check=sold,
+        rival=lambda case: case.world.shop.deliver_notifications(),
+    ),
+    Scenario(
+        "pay by webhook only",
+        lose_the_return,
+        be_notified,
+        ("paid",),
+        check=sold,
+        rival=come_back_undisturbed,
+        main=True,
+    ),
+    Scenario(
+        "never come back",
+        Case.approve,
+        be_notified_and_looked_after,
+        ("paid",),
+        check=sold,
+        rival=come_back_undisturbed,
+        alone=True,
+    ),
+    Scenario(
+        "paid, and no webhook ever",
+        lose_the_return,
+        a_round,
+        ("paid",),
+        check=sold,
+        rival=come_back_undisturbed,
+        alone=True,
+    ),
+    Scenario(
+        "approved, and no webhook ever",
+        Case.approve,
+        a_round,
+        ("paid",),
+        check=sold,
+        rival=come_back_undisturbed,
+        alone=True,
+    ),
+    Scenario(
+        "pending",
+        choose_a_slow_way,
+        come_back,
+        ("paid",),
+        afterwards=_complete,
+        check=sold,
+    ),
+    Scenario(
+        "pending, then completed",
+        have_it_completed,
+        be_notified,
+        ("paid",),
+        check=sold,
+        rival=lambda case: case.world.rounds(1),
+    ),
+    Scenario(
+        "pending, then completed without a word",
+        have_it_completed,
+        a_round,
+        ("paid",),
+        check=sold,
+        rival=lambda case: case.world.shop.deliver_notifications(),
+        alone=True,
+    ),
+    Scenario(
+        "declined",
+        choose_a_bad_card,
+        come_back,
+        ("paid",),
+        afterwards=Case.pay_up,
+        check=sold,
+    ),
+    Scenario(
+        "declined, then paid",
+        be_declined,
+        pay_again,
+        ("paid",),
+        check=sold,
+    ),
+    Scenario(
+        "pay again after a lost return",
+        Case.approve,
+        press_pay,
+        ("paid",),
+        check=sold,
+        rival=come_back_undisturbed,
+    ),
 ]
