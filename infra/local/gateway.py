@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import socket
+import sys
 import threading
 import time
 import uuid
@@ -33,6 +34,7 @@ MEMORY_MB = 1024
 IDLE_SECONDS = 75
 CATCH_ALL = "/{proxy+}"
 BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)  # of more digits than 4300, int() makes no number
 # These belong to the connection, which the gateway keeps to itself.
 OWN_HEADERS = {"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"}
 
@@ -226,6 +228,11 @@ class _Server(ThreadingHTTPServer):
             self._busy -= 1
             self._change.notify_all()
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say what broke; a client that has left is nobody's error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
     def finish(self, seconds: float) -> None:
         with self._change:
             self._change.wait_for(lambda: self._busy == 0, seconds)
@@ -258,7 +265,7 @@ class _Handler(BaseHTTPRequestHandler):
         if "Transfer-Encoding" in self.headers:
             return self._refuse(HTTPStatus.LENGTH_REQUIRED, "Length Required")
         length = self.headers.get("Content-Length", "0")
-        if not (length.isascii() and length.isdigit()):
+        if not _LENGTH.fullmatch(length):
             return self._refuse(HTTPStatus.BAD_REQUEST, "Bad Request")
         if int(length) > MOST_REQUEST_BYTES:
             return self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request Too Long")

@@ -21,7 +21,7 @@ VICTIM = {
     "phone": "+49 30 471147",
 }
 COOKIE = re.compile(
-    r"(session|cart_count|said|staff|staff_said)=[A-Za-z0-9._-]*; Path=/[a-z]*; Max-Age=\d+; SameSite=(Lax|Strict)(; HttpOnly)?"
+    r"(session|cart_count|said|staff|staff-notice)=[A-Za-z0-9._=-]*; Path=/[a-z]*; Max-Age=\d+; SameSite=(Lax|Strict)(; HttpOnly)?"
 )
 UNESCAPED = re.compile(r"zqq[<\"']|zqq&(?!amp;)|zqq49|<script>alert")
 ADDRESS = re.compile(r"(?:href|src|action|content)=\"\s*(?:javascript|data):", re.IGNORECASE)

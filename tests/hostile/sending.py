@@ -108,7 +108,7 @@ HEADERS = {
     "X-Original-URL": ["/staff/orders", f"//{ELSEWHERE}"],
     "X-Rewrite-URL": ["/staff/orders"],
 }  # fmt: skip
-COOKIES = ["session", "cart_count", "said", "staff", "staff_said", "x", "__proto__", ""]
+COOKIES = ["session", "cart_count", "said", "staff", "staff-notice", "x", "__proto__", ""]
 
 
 @dataclass(frozen=True)
