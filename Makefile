@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test test-dynamodb-local check format package export catalog staff bench screenshots clean
+.PHONY: help run test test-dynamodb-local check format package export catalog replay staff bench load screenshots clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -47,11 +47,17 @@ export: $(VENV)/.installed ## write one day's books now: DAY=2026-11-22 STAGE=
 catalog: $(VENV)/.installed ## load products from a CSV or JSON file: FILE= STAGE=
 	@exec $(ON_STAGE) $(PY) -m infra.catalog "$$FILE"
 
+replay: $(VENV)/.installed ## send dead letters round again, after a yes: QUEUE=order-emails YES=1 STAGE=
+	@exec $(ON_STAGE) $(PY) -m infra.replay "$$QUEUE" "$$YES"
+
 staff: $(VENV)/.installed ## make a staff account, asks for its password: EMAIL= ROLE=merchant|finance STAGE=
 	@exec $(ON_STAGE) $(PY) -m infra.staff "$$EMAIL" "$$ROLE"
 
 bench: $(VENV)/.installed ## measure the speed of every page; ARGS=
 	@exec $(PY) -m tests.bench $(ARGS)
+
+load: $(VENV)/.installed ## hold a flash sale over HTTP in a shop of its own; ARGS="--shoppers 300 --pieces 20"
+	@exec $(PY) -m tests.load $(ARGS)
 
 screenshots: $(VENV)/.installed ## take the pictures in docs/screenshots from a fresh demo shop
 	@exec $(PY) -m infra.screenshots

@@ -46,7 +46,8 @@ class Refused(Exception):
     """Name the items of a transaction whose conditions did not hold; nothing was written."""
 
     def __init__(self, names: set[str]) -> None:
-        super().__init__(", ".join(sorted(names)))
+        # Told by kind: this is logged, and `paypal#…` or `number#…` is the key to somebody's order.
+        super().__init__(", ".join(sorted({name.partition("#")[0] for name in names})))
         self.names = names
 
 
@@ -117,7 +118,7 @@ def _past_conflicts(write: Callable[[], _T]) -> _T:
 
 def _pause(attempt: int) -> None:
     """Step back for a moment after a conflict, longer each time; by chance, so that not all come back together."""
-    time.sleep(random.uniform(0.005, 0.02 * 2 ** min(attempt, 6)))
+    time.sleep(random.uniform(0.005, 0.02 * 2 ** min(attempt, 5)))
 
 
 def _parse_plainly(

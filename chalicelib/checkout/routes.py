@@ -13,7 +13,7 @@ from chalicelib.cart.sessions import Session
 from chalicelib.checkout import service
 from chalicelib.checkout.customer import LONGEST, Customer, read_customer
 from chalicelib.config import settings
-from chalicelib.errors import OutOfStock, TooMany
+from chalicelib.errors import Busy, OutOfStock, TooMany
 from chalicelib.orders.models import Order
 from chalicelib.orders.page import line_view
 from chalicelib.payments.errors import PayPalError
@@ -61,6 +61,8 @@ def place(request: Request) -> Response:
         return _form(session, values, problem=refusal.message, status=refusal.status)
     except TooMany as refusal:
         return in_a_while(_form(session, values, pause=refusal.message, status=refusal.status), refusal)
+    except Busy as refusal:
+        return in_a_while(_form(session, values, problem=refusal.message, status=refusal.status), refusal)
     except PaymentInProgress as refusal:
         waiting = session.cart.order if session.cart else None
         return _form(session, values, problem=refusal.message, waiting_order=waiting, status=refusal.status)

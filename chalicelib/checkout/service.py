@@ -110,8 +110,6 @@ def place_order(session: Session, customer: Customer, shown_total: int | None) -
             raise OutOfStock(missing)
         if totals.total != shown_total:
             raise TotalChanged(_why_changed(totals, shown_total))
-        if before is not None and before.state == states.AWAITING:
-            _refuse_while_paying(_supersede(before))
         order = new_order(
             lines=lines,
             customer=vars(customer),
@@ -121,6 +119,8 @@ def place_order(session: Session, customer: Customer, shown_total: int | None) -
             cart_version=int(session.cart.version),
         )
         try:
+            if before is not None and before.state == states.AWAITING:
+                _refuse_while_paying(_supersede(before))
             _write(order, session.cart, digest)
         except (Refused, Busy):
             pass  # the cart changed, a piece went, the number is taken, or too many want the same: look again

@@ -7,7 +7,7 @@ from chalice.app import Request, Response
 from chalicelib import limits
 from chalicelib.cart import sessions
 from chalicelib.cart.routes import say
-from chalicelib.errors import NotFound, OutOfStock, TooMany
+from chalicelib.errors import Busy, NotFound, OutOfStock, TooMany
 from chalicelib.orders import states
 from chalicelib.orders.models import Order
 from chalicelib.orders.routes import find_order, order_page
@@ -25,7 +25,11 @@ log = logging.getLogger("awning")
 def come_back(request: Request) -> Response:
     """Take the money the shopper approved, and show them their order. Works without a cookie, and twice."""
     order_id = _order_of_token(request)
-    service.capture_payment(order_id, shopper_present=True)
+    try:
+        service.capture_payment(order_id, shopper_present=True)
+    except Busy as busy:
+        # PayPal may have been asked: the order's page knows, and the reconciler asks again.
+        log.warning("a payment could not be written yet: %s", busy)
     return redirect(url(f"/orders/{order_id}"), _fresh_cookies(request))
 
 
@@ -46,7 +50,7 @@ def pay(request: Request, order_id: str) -> Response:
         if order.state == states.AWAITING:
             limits.count_placing(order.cart or order.id, requests.source_of(request))
         address = service.start_payment(order)
-    except TooMany as refusal:
+    except (TooMany, Busy) as refusal:
         return in_a_while(order_page(order, message=refusal.message, status=refusal.status), refusal)
     except OutOfStock as refusal:
         return order_page(Order.fetch(order_id), message=refusal.message, status=refusal.status)

@@ -71,6 +71,8 @@ def middleware(request: Request, get_response: Callable[[Request], Response]) ->
         requests.set_current(None)
     if request.method == "HEAD":
         response.body = ""
+    if response.status_code == Busy.status:
+        response.headers.setdefault("Retry-After", str(Busy.retry_after))
     for name, value in security_headers().items():
         response.headers.setdefault(name, value)
     return response

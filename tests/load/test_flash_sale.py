@@ -1,0 +1,18 @@
+"""A small flash sale over HTTP, in a real `make run`; `make load` holds a large one."""
+
+from pathlib import Path
+
+from tests.load.buyer import BOUGHT, LEFT, SOLD_OUT
+from tests.load.run import flash_sale
+
+SHOPPERS, PIECES = 40, 7
+
+
+def test_a_rush_sells_exactly_what_there_is_and_tells_everybody(tmp_path: Path) -> None:
+    figures = flash_sale(tmp_path, SHOPPERS, PIECES)
+    assert figures["faults"] == []
+    endings = figures["endings"]
+    assert endings.keys() <= {BOUGHT, LEFT, SOLD_OUT}
+    assert sum(endings.values()) == SHOPPERS
+    assert PIECES / 2 <= figures["orders"] <= PIECES
+    assert figures["conflicts"] > 0, "nobody met: this was no rush"
