@@ -109,9 +109,7 @@ class Arena:
         wrong = [f"{answer.status}"] if answer.status >= 500 else []
         # Finance may see orders; nobody may see how to become a customer or open their page from elsewhere.
         kept = self._secrets if sent.who != "finance" else {"session": self._secrets["session"]}
-        wrong += [
-            f"tells the victim's {name}" for name, value in kept.items() if value.lower() in told.lower()
-        ]
+        wrong += [f"tells the victim's {name}" for name, value in kept.items() if value in told]
         wrong += ["believes what it is told to be called"] if ELSEWHERE in told else []
         wrong += [f"echoes {found!r}" for found in UNESCAPED.findall(body)]
         wrong += [f"leads to {found!r}" for found in ADDRESS.findall(body)]
