@@ -89,8 +89,6 @@ def place_order(session: Session, customer: Customer, shown_total: int | None) -
     """
     ends = clock.ends(PLACING_SECONDS)
     for _ in range(TRIES):
-        if time.monotonic() > ends:
-            break
         if session.cart is None or not session.cart.lines.as_dict():
             raise EmptyCart("There is nothing in your cart to order.")
         cart_lines = cart_service.look(session)
@@ -110,6 +108,8 @@ def place_order(session: Session, customer: Customer, shown_total: int | None) -
             raise OutOfStock(missing)
         if totals.total != shown_total:
             raise TotalChanged(_why_changed(totals, shown_total))
+        if time.monotonic() > ends:
+            break  # after the look: who can be told that it is gone is told so
         order = new_order(
             lines=lines,
             customer=vars(customer),

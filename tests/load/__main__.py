@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from tests.load.figures import report
-from tests.load.run import flash_sale
+from tests.load.run import AT_ONCE, HOLD_MS, flash_sale
 
 
 def main() -> int:
@@ -14,11 +14,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
     parser.add_argument("--shoppers", type=int, default=300)
     parser.add_argument("--pieces", type=int, default=20)
-    parser.add_argument("--hold-ms", type=float, default=10, help="how long a transaction holds its items")
+    parser.add_argument("--at-once", type=int, default=AT_ONCE, help="how many buy at the same moment")
+    parser.add_argument(
+        "--hold-ms", type=float, default=HOLD_MS, help="how long a transaction holds its items"
+    )
     choice = parser.parse_args()
     print(f"opening a shop for {choice.shoppers} shoppers …", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(prefix="awning-load-") as folder:
-        figures = flash_sale(Path(folder), choice.shoppers, choice.pieces, choice.hold_ms)
+        figures = flash_sale(Path(folder), choice.shoppers, choice.pieces, choice.at_once, choice.hold_ms)
     print(report(figures, choice.shoppers, choice.pieces))
     return 1 if figures["faults"] else 0
 

@@ -34,6 +34,7 @@ def main() -> int:
         parser.add_argument(name, required=True, help="its address")
     parser.add_argument("--shoppers", type=int, required=True)
     parser.add_argument("--pieces", type=int, required=True)
+    parser.add_argument("--at-once", type=int, required=True)
     parser.add_argument("--conflicts", type=Path, required=True, help="a file with a byte for each")
     choice = parser.parse_args()
     paypal = Control(choice.paypal)
@@ -51,7 +52,7 @@ def main() -> int:
         )
         for number in range(choice.shoppers)
     ]
-    faults = hold(buyers)
+    faults = hold(buyers, choice.at_once)
     faults += settle_down(shop)
     faults += audit(shop, before, buyers, choice.pieces, choice.mailbox)
     samples = [sample for buyer in buyers for sample in buyer.samples]
@@ -77,10 +78,11 @@ def fill_shelf(many: int) -> None:
     Shop.put_on_shelf(SLUG, "Last lamp", {SKU: (4900, None, many)})
 
 
-def hold(buyers: list[Buyer]) -> list[str]:
-    """Let everybody look, then buy at the same moment; say what went wrong for whom."""
+def hold(buyers: list[Buyer], at_once: int) -> list[str]:
+    """Let everybody look, then buy, so many at the same moment; say what went wrong for whom."""
     faults: list[str] = []
     door = threading.Barrier(len(buyers))
+    room = threading.Semaphore(at_once)
 
     def visit(buyer: Buyer) -> None:
         try:
@@ -88,7 +90,8 @@ def hold(buyers: list[Buyer]) -> list[str]:
                 buyer.look()
             finally:
                 door.wait(60)
-            buyer.buy()
+            with room:
+                buyer.buy()
         except Exception as fault:  # noqa: BLE001 - whatever it is, it is a finding about one shopper
             faults.append(f"shopper {buyer.number}: {type(fault).__name__}: {fault}")
 
