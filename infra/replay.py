@@ -1,0 +1,246 @@
+"""Send dead letters round again: `python -m infra.replay QUEUE [YES]`, which `make replay QUEUE=… YES= STAGE=…` runs.
+
+Shows what rests, asks, sends each message to its queue, and only then takes it away from where it rested. Where the
+command is cut off in between, a message is in both places and comes twice. That is harmless: what stands behind the
+queues looks at what is true by then, and does nothing a second time.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib import aws, clock
+from chalicelib.config import settings
+from chalicelib.mail import outbox
+from chalicelib.payments import webhook
+from chalicelib.staff import jobs
+from infra.catalog import progress_bar
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+QUEUES = (webhook.QUEUE, outbox.QUEUE, jobs.QUEUE)
+DEAD = "-dlq"
+MOST_A_PAGE = 10  # what SQS gives and takes at once
+MOST_SHOWN = 50
+HELD_SECONDS = 60  # how long a page is nobody else's
+WAIT_SECONDS = 1  # else SQS asks a few of its servers only, and may find nothing where something is
+# What names things and never people. Whatever else a message holds, such as the address of a letter, is not shown.
+SHOWN = ("event", "type", "order", "capture", "refund", "entry", "job", "letter")
+_PLAIN = re.compile(r"[A-Za-z0-9_.#-]{1,120}", re.ASCII)
+
+
+class UnknownQueue(Exception):
+    """Say which queues there are."""
+
+
+class NotTaken(Exception):
+    """Say that SQS did not take messages, which rest as before."""
+
+
+@dataclass(frozen=True)
+class Resting:
+    """What rests: the first messages, and how many there are, which SQS knows roughly where it is many."""
+
+    messages: "list[MessageTypeDef]"
+    count: int
+    held: int  # by somebody who looks at them in this minute
+
+
+def main(arguments: list[str]) -> int:
+    """Replay the queue that is named; return the process's exit status."""
+    try:
+        name, agreed = read_arguments(arguments)
+    except UnknownQueue as error:
+        print(error, file=sys.stderr)
+        return 2
+    try:
+        return replay(name, agreed)
+    except (KeyboardInterrupt, EOFError):
+        print("\nWhat was not sent yet rests as before.", file=sys.stderr)
+        return 130
+    except (NotTaken, BotoCoreError, ClientError) as error:
+        print("The messages could not be sent again to the end:", *str(error).split(), file=sys.stderr)
+        print("What was not sent yet rests as before.", file=sys.stderr)
+        return 1
+
+
+def read_arguments(arguments: Sequence[str]) -> tuple[str, bool]:
+    """Read the queue, named as here or as staff see it, and whether the yes was given already. Raises UnknownQueue."""
+    given, yes = (*arguments, "", "")[:2]
+    name = given.strip().removesuffix(DEAD)
+    name = name if name in QUEUES else name.removeprefix(settings.table_prefix)
+    if name not in QUEUES:
+        raise UnknownQueue(f"Name one queue: QUEUE={' or QUEUE='.join(QUEUES)}, not {given!r}.")
+    return name, yes.strip().lower() in ("1", "y", "yes")
+
+
+def replay(name: str, agreed: bool) -> int:
+    """Show what rests, ask unless it is agreed, send it again; return the exit status. Raises NotTaken."""
+    queue = settings.table_prefix + name
+    resting = look(aws.queue_url(queue + DEAD))
+    if not resting.count and resting.held:
+        print(f"Somebody else is looking at {queue}{DEAD}. Try again in a minute.", file=sys.stderr)
+        return 1
+    if not resting.count:
+        print(f"Nothing rests in {queue}{DEAD}.")
+        return 0
+    print(*report(queue, resting), sep="\n")
+    if not agreed and not sys.stdin.isatty():
+        print("Nobody is there to be asked: nothing was sent. YES=1 sends without asking.", file=sys.stderr)
+        return 2
+    if not agreed and input(f"Send all {resting.count} again? [y/N] ").strip().lower() not in ("y", "yes"):
+        print("As you like: nothing was sent.", file=sys.stderr)
+        return 1
+    sent = send_again(aws.queue_url(queue + DEAD), aws.queue_url(queue), resting.count)
+    print(f"{sent} of {resting.count} sent to {queue} again.")
+    return 0
+
+
+# -- looking ----------------------------------------------------------------------------------------------
+
+
+def look(dead: str) -> Resting:
+    """Look at the first messages, and leave them where they are."""
+    count, held = _counted(dead)
+    messages: list[MessageTypeDef] = []
+    try:
+        while len(messages) < MOST_SHOWN:
+            page = _receive(dead, min(MOST_A_PAGE, MOST_SHOWN - len(messages)))
+            messages += page
+            if not page:
+                return Resting(messages, len(messages), held)
+    finally:
+        _let_go(dead, messages)
+    return Resting(messages, max(count, len(messages)), held)
+
+
+def report(queue: str, resting: Resting) -> list[str]:
+    """Make the lines that are printed: what rests where, each message, and how many more."""
+    more = resting.count - len(resting.messages)
+    rest = "message rests" if resting.count == 1 else "messages rest"
+    lines = [f"{'About ' if more else ''}{resting.count} {rest} in {queue}{DEAD}:"]
+    lines += [describe(message) for message in resting.messages]
+    return [*lines, f"  and about {more} more"] if more else lines
+
+
+def describe(message: "MessageTypeDef") -> str:
+    """Tell a message's id, age, how often it was received (by this command, too) and what its body names."""
+    attributes = message["Attributes"]
+    age = _age(clock.timestamp() - int(attributes["SentTimestamp"]) // 1000)
+    times = int(attributes["ApproximateReceiveCount"])
+    received = "once" if times == 1 else f"{times} times"
+    return f"  {message['MessageId']}  sent {age} ago, received {received}: {named_in(message['Body'])}"
+
+
+def named_in(body: str) -> str:
+    """Tell the ids in a body, and nothing of a person."""
+    try:
+        message = json.loads(body)
+        values = {name: message[name] for name in SHOWN if name in message}
+    except (ValueError, TypeError, RecursionError):
+        return f"cannot be read ({len(body)} characters)"
+    plain = {name: text for name, text in values.items() if isinstance(text, str) and _PLAIN.fullmatch(text)}
+    if "order" in plain:
+        plain["order"] = f"{plain['order'][:8]}…"  # the whole of it opens the customer's page
+    return (
+        ", ".join(f"{name} {text}" for name, text in plain.items())
+        or f"names nothing that can be shown ({len(body)} characters)"
+    )
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        count = int(seconds // length)
+        if count:
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return "less than a minute"
+
+
+# -- sending ----------------------------------------------------------------------------------------------
+
+
+def send_again(dead: str, queue: str, most: int) -> int:
+    """Send a page of messages, take it away, and so on; return how many were sent.
+
+    At most as many as were shown: what fails again meanwhile is not sent round and round. Raises NotTaken.
+    """
+    draw = progress_bar(sys.stderr) if most > MOST_A_PAGE else None
+    sent = 0
+    while sent < most and (page := _receive(dead, min(MOST_A_PAGE, most - sent))):
+        sent += _send(dead, queue, page)
+        if draw:
+            draw(sent, most)
+    return sent
+
+
+def _send(dead: str, queue: str, page: "list[MessageTypeDef]") -> int:
+    answer = aws.client("sqs").send_message_batch(
+        QueueUrl=queue,
+        Entries=[{"Id": str(number), "MessageBody": one["Body"]} for number, one in enumerate(page)],
+    )
+    refused = {int(failure["Id"]) for failure in answer.get("Failed", [])}
+    taken = [one for number, one in enumerate(page) if number not in refused]
+    _take_away(dead, taken)
+    if refused:
+        _let_go(dead, [page[number] for number in sorted(refused)])
+        raise NotTaken(f"SQS did not take {len(refused)} of {len(page)}.")
+    return len(taken)
+
+
+def _take_away(dead: str, messages: "list[MessageTypeDef]") -> None:
+    if not messages:
+        return
+    answer = aws.client("sqs").delete_message_batch(
+        QueueUrl=dead,
+        Entries=[
+            {"Id": str(number), "ReceiptHandle": one["ReceiptHandle"]} for number, one in enumerate(messages)
+        ],
+    )
+    if answer.get("Failed"):
+        raise NotTaken(f"{len(answer['Failed'])} were sent, and are still resting: they will come twice.")
+
+
+# -- the queue --------------------------------------------------------------------------------------------
+
+
+def _counted(queue: str) -> tuple[int, int]:
+    """Count what rests, and what somebody holds."""
+    there = aws.client("sqs").get_queue_attributes(
+        QueueUrl=queue,
+        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+    )["Attributes"]
+    return int(there["ApproximateNumberOfMessages"]), int(there["ApproximateNumberOfMessagesNotVisible"])
+
+
+def _receive(queue: str, most: int) -> "list[MessageTypeDef]":
+    answer = aws.client("sqs").receive_message(
+        QueueUrl=queue,
+        MaxNumberOfMessages=most,
+        VisibilityTimeout=HELD_SECONDS,
+        WaitTimeSeconds=WAIT_SECONDS,
+        AttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
+    )
+    return answer.get("Messages", [])
+
+
+def _let_go(queue: str, messages: "list[MessageTypeDef]") -> None:
+    """Let others have the messages at once; where that is not heard, they have them in a minute."""
+    for start in range(0, len(messages), MOST_A_PAGE):
+        page = messages[start : start + MOST_A_PAGE]
+        aws.client("sqs").change_message_visibility_batch(
+            QueueUrl=queue,
+            Entries=[
+                {"Id": str(number), "ReceiptHandle": one["ReceiptHandle"], "VisibilityTimeout": 0}
+                for number, one in enumerate(page)
+            ],
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
