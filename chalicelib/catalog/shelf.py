@@ -1,6 +1,6 @@
 """What staff see of the catalog: every product, hidden ones too, with prices and pieces as of now. No Scan."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,8 +106,8 @@ def shelf_page(asked: Asked, after: str | None = None) -> ShelfPage:
         products, note = _by_words(asked)
         return _of_known(asked, products, start, note)
     if asked.most_left is not None:
-        low, all_of_them = _run_low(asked.most_left, MOST_KNOWN)
-        if all_of_them:
+        low, _ = _run_low(asked.most_left, MOST_KNOWN)
+        if len(low) <= MOST_KNOWN:
             slugs = sorted({str(stock.slug) for stock in low})
             return _of_known(asked, read_many({Product: slugs})[Product].values(), start, None)
     return _of_list(asked, start)
@@ -233,22 +233,35 @@ def _piece(variant: Mapping[str, Any], stock: Stock) -> Piece:
 
 def low_stock(threshold: int, limit: int = 50) -> tuple[list[Low], bool]:
     """List visible products' variants with at most so many pieces, fewest first, and tell whether there are more."""
-    stocks, all_of_them = _run_low(threshold, limit * 2)
-    lowest = sorted(stocks, key=lambda stock: (stock.available, stock.sku))[: limit * 2]
-    products = read_many({Product: [stock.slug for stock in lowest]}, consistent=False)[Product]
-    found = []
-    for stock in lowest:
+    most = limit * 2
+    stocks, all_of_them = _run_low(threshold, most)
+    stocks.sort(key=lambda stock: (stock.available, stock.sku))
+    found: list[Low] = []
+    # Mostly one batch will do; but hidden products, sold out for good, are in the index as well.
+    for start in range(0, len(stocks), most):
+        found += _visible(stocks[start : start + most])
+        if len(found) > limit:
+            break
+    return found[:limit], len(found) > limit or not all_of_them
+
+
+def _visible(stocks: Sequence[Stock]) -> Iterator[Low]:
+    products = read_many({Product: [stock.slug for stock in stocks]}, consistent=False)[Product]
+    for stock in stocks:
         product = products.get(stock.slug)
         variant = product.variant(stock.sku) if product is not None else None
         if product is not None and variant is not None and not product.hidden:
             label = label_of(variant["options"])
-            found.append(Low(stock.sku, product.slug, product.name, label, int(stock.available)))
-    return found[:limit], len(found) > limit or not all_of_them
+            yield Low(stock.sku, product.slug, product.name, label, int(stock.available))
 
 
 def _run_low(threshold: int, most: int) -> tuple[list[Stock], bool]:
-    """Ask the index for SKUs with at most so many pieces, and tell whether these are all: a Query a shard."""
-    found: list[Stock] = []
-    for shard in range(SHELVES):
-        found += Stock.by_pieces.query(str(shard), Stock.available <= threshold, limit=most + 1)
-    return found, len(found) <= most
+    """Ask the index for SKUs with at most so many pieces, and tell whether these are all: a Query a shard.
+
+    Of a shard with more than `most` of them, the fewest pieces come; of equal ones, any.
+    """
+    shards = [
+        list(Stock.by_pieces.query(str(shard), Stock.available <= threshold, limit=most + 1))
+        for shard in range(SHELVES)
+    ]
+    return [stock for shard in shards for stock in shard], all(len(shard) <= most for shard in shards)

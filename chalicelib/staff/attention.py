@@ -88,7 +88,7 @@ def _is_well(blocks: Mapping[str, Any]) -> bool:
     if any(block is None for block in blocks.values()):
         return False
     waiting = (blocks["raised"]["issues"], blocks["raised"]["late"], blocks["pending"]["orders"])
-    things = (blocks["low"]["pieces"], blocks["letters"], blocks["days"])
+    things = (blocks["low"]["pieces"], blocks["low"]["more"], blocks["letters"], blocks["days"])
     return not any((*waiting, *things)) and all(run["well"] for run in blocks["runs"])
 
 

@@ -119,6 +119,22 @@ def test_what_runs_low_is_told_with_its_number(quiet: Shop, merchant: Shopper, f
     assert "/staff/products/" not in finance.get(PAGE).body
 
 
+def test_where_hidden_products_hide_what_runs_low_it_is_said(
+    quiet: Shop, merchant: Shopper, finance: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chalicelib.staff.attention.MOST_LOW", 1)  # as with fifty times as many
+    skus = {f"GONE-{number}": (100, None, 0) for number in range(36)}
+    quiet.put_on_shelf("gone", "Sold out for good", skus, hidden=True)
+
+    page = merchant.get(PAGE)
+
+    assert "So many hidden products are sold out that the others could not be looked for here." in page.text
+    assert CALM not in page.text
+    assert merchant.get("/staff/products?show=visible&stock=low").status == 200
+    assert 'href="/staff/products?show=visible&amp;stock=low"' in page.body
+    assert "/staff/products" not in finance.get(PAGE).body.partition("<main")[2]
+
+
 def test_dead_letters_are_counted_a_queue_with_what_to_do(quiet: Shop, merchant: Shopper) -> None:
     from chalicelib.aws import client
     from chalicelib.config import settings
