@@ -116,9 +116,14 @@ def _past_conflicts(write: Callable[[], _T]) -> _T:
         tries += 1
 
 
-def _pause(attempt: int) -> None:
-    """Step back for a moment after a conflict, longer each time; by chance, so that not all come back together."""
-    time.sleep(random.uniform(0.005, 0.02 * 2 ** min(attempt, 5)))
+def pause_after(tries: int) -> tuple[float, float]:
+    """Tell the shortest and the longest pause after so many conflicts, in seconds."""
+    return 0.005, 0.02 * 2 ** min(tries, 5)
+
+
+def _pause(tries: int) -> None:
+    """Step back for a moment after a conflict; by chance, so that not all come back together."""
+    time.sleep(random.uniform(*pause_after(tries)))
 
 
 def _parse_plainly(
