@@ -27,6 +27,7 @@ class Case:
     shopper: Shopper = field(init=False)
     token: str = ""  # PayPal's order
     may_mail_twice: int = 0
+    pieces: int = ON_THE_SHELF  # of its product, on the shelf, reserved and sold
     things: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -50,8 +51,13 @@ class Case:
 
     def orders(self) -> "list[Order]":
         """List what this shopper ordered, the oldest first."""
-        mine = [order for order in self.world.shop.orders() if order.customer["email"] == self.email]
+        mine = [order for order in self.world.shop.orders() if self.owns(order)]
         return sorted(mine, key=lambda order: str(order.placed_at))
+
+    def owns(self, order: "Order") -> bool:
+        """Tell whether this shopper placed an order, even if the customer was erased from it since."""
+        erased = order.erased_at and order.lines[0].sku == self.sku
+        return bool(order.customer["email"] == self.email or erased)
 
     # -- what is prepared, undisturbed --------------------------------------------------------------------
 
@@ -91,8 +97,9 @@ class Scenario:
     `afterwards` is what people do once two rounds of the reconciler have passed, undisturbed. `states`: of the case's
     orders, the oldest first, when everything has come to rest. `check` looks at what only this scenario knows, then.
     `rival` is what else may happen at any moment of the play. `alone`: playing runs a scheduled function, which would
-    meet the orders of other cases, so each case comes to rest before the next begins. `main`: `make test` plays all
-    of its triples, of the others one a call.
+    meet the orders of other cases, so each case comes to rest before the next begins. `late`: PayPal took money for
+    an order that is closed, which the design finds by a notification or the last look, not within two rounds.
+    `main`: `make test` plays all of its triples, of the others one a call.
     """
 
     name: str
@@ -103,6 +110,7 @@ class Scenario:
     check: Callable[[Case], None] = lambda case: None
     rival: Callable[[Case], object] | None = None
     alone: bool = False
+    late: bool = False
     main: bool = False
 
     def triples(self, calls: Sequence[Call]) -> list[tuple[Fault, int]]:
@@ -132,7 +140,6 @@ class Scenario:
 
     def _run(self, case: Case, fault: Fault | None, at: int, twice: bool) -> list[Call]:
         world = case.world
-        world.hush()
         self.prepare(case)
         world.begin(fault, at, twice=twice)
         world.rival = lambda: self.rival(case) if self.rival else None
@@ -154,7 +161,8 @@ class Scenario:
         """Let happen what sets right whatever went wrong: two rounds of the reconciler, then people, then time."""
         world = cases[0].world
         world.rounds()
-        check_nothing_is_forgotten(world.shop)
+        if not self.late:
+            check_nothing_is_forgotten(world.shop)
         for case in cases:
             self.afterwards(case)
         world.come_to_rest()

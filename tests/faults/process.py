@@ -6,6 +6,7 @@ would sleep away passes at once.
 """
 
 import gc
+import io
 import json
 import os
 import random
@@ -30,6 +31,7 @@ from tests import policies
 
 DEAD = 71  # the child's exit status
 PATIENCE_SECONDS = 60
+_ID_OF_OURS = re.compile(r"[0-9a-f]{16,}")
 _ID_OF_PAYPAL = re.compile(r"/(?:WH-)?[A-Z0-9-]{17,}|/CERT-[0-9a-f-]+")
 
 # -- verdicts: what becomes of a call -----------------------------------------------------------------------
@@ -42,6 +44,7 @@ SILENT_AFTER = "no answer, but done"
 THROTTLED = "throttled"
 CONFLICT = "conflict"
 GARBAGE = "garbage, but done"
+DONE = frozenset({GO, DIE_AFTER, SILENT_AFTER, GARBAGE})  # the call took effect
 
 
 class Call(NamedTuple):
@@ -262,9 +265,16 @@ class _Aws:
 
     def _answer(self, status: int, body: bytes, code: str = "") -> AWSResponse:
         headers = {"x-amzn-requestid": "R", "x-amzn-errortype": code, "content-type": "application/json"}
-        raw: Any = mock.Mock(stream=lambda: [body])
+        raw: Any = _Body(body)
         of_aws: Any = HeadersDict(headers)
         return AWSResponse(self._request.url, status, of_aws, raw)
+
+
+class _Body(io.BytesIO):
+    """The body of an answer, as botocore reads it: whole, or as a stream."""
+
+    def stream(self) -> list[bytes]:
+        return [self.read()]
 
 
 class _Others:
@@ -298,7 +308,7 @@ def _aws_call(request: Any) -> Call:
     path = urlsplit(request.url).path
     if path == "/v2/email/outbound-emails":
         return Call("sesv2", "SendEmail")
-    return Call("s3", f"{request.method} {path.rpartition('.')[2] or path}")
+    return Call("s3", f"{request.method} {_ID_OF_OURS.sub('…', path).rpartition('.')[2]}")
 
 
 def _shape(path: str) -> str:

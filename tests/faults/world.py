@@ -9,6 +9,7 @@ import os
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -150,10 +151,10 @@ class World:
         """Let PayPal post nothing of what it has to tell by now."""
         self.posted.update(notification.id for notification in self.shop.paypal.notifications())
 
-    def notify(self) -> None:
-        """Let PayPal post what it has to tell, again until it hears 2xx; then work through the queue."""
+    def notify(self, token: str) -> None:
+        """Let PayPal post what it has to tell of an order, again until it hears 2xx; then work through the queue."""
         for notification in self.shop.paypal.notifications():
-            if notification.id not in self.posted:
+            if notification.id not in self.posted and token in notification.body:
                 self.posted.add(notification.id)
                 self._post(notification)
         self.drain("payment-notifications")
@@ -249,12 +250,14 @@ class _Judge:
 
     def decide(self, call: Call) -> str:
         """Tell what becomes of a call."""
-        world = self._world
-        world.calls.append(call)
-        self._mail_open = self._mail_open or call.operation == "SendEmail"
+        self._world.calls.append(call)
         verdict = self._verdict(call)
-        if call.operation == "TransactWriteItems" and verdict == process.GO:
+        if call.operation == "SendEmail":
+            self._mail_open = verdict in process.DONE
+        elif call.operation == "TransactWriteItems" and verdict == process.GO:
             self._mail_open = False
+        if self._mail_open and verdict != process.GO:
+            self._world.mail_in_doubt = True
         return verdict
 
     def _verdict(self, call: Call) -> str:
@@ -263,18 +266,16 @@ class _Judge:
             return process.GO
         if len(world.calls) == world.at + 1:
             world.hit = self._befallen = call
-            world.mail_in_doubt = self._mail_open and fault.verdict != process.GO
             if fault.overtaken == "double":
                 Process(self._what).run()
             elif fault.overtaken == "rival":
-                world.rival()
+                Context().run(world.rival)  # on nobody's behalf: not on that of the function that waits
             return fault.verdict
         lasts = self._befallen is not None and (
             (fault.lasting == "service" and call.service == self._befallen.service)
             or (fault.lasting == "call" and call == self._befallen)
         )
         if lasts:
-            world.mail_in_doubt = world.mail_in_doubt or self._mail_open
             return fault.verdict
         if fault.lasting != "service":
             self._befallen = None

@@ -177,6 +177,7 @@ SCENARIOS = [
         ("cancelled", "paid"),
         check=gone_back("captured after closing"),
         alone=True,
+        late=True,
     ),
     Scenario(
         "the reconciler refunds",

@@ -55,7 +55,7 @@ def _return_address(case: Case) -> str:
 
 def be_notified(case: Case) -> None:
     """Let PayPal tell what happened."""
-    case.world.notify()
+    case.world.notify(case.token)
 
 
 def a_round(case: Case) -> None:
@@ -72,7 +72,7 @@ def come_back_and_be_notified(case: Case) -> None:
 
 def be_notified_and_looked_after(case: Case) -> None:
     """Never come back: PayPal tells of the yes, and the reconciler's next round takes the money."""
-    case.world.notify()
+    case.world.notify(case.token)
     case.world.pass_time(minutes=3)
     case.world.fire("reconcile_payments")
 
