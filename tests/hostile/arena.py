@@ -23,7 +23,7 @@ VICTIM = {
 COOKIE = re.compile(
     r"(session|cart_count|said|staff|staff-notice)=[A-Za-z0-9._=-]*; Path=/[a-z]*; Max-Age=\d+; SameSite=(Lax|Strict)(; HttpOnly)?"
 )
-UNESCAPED = re.compile(r"zqq[<\"']|zqq&(?!amp;)|zqq49|<script>alert")
+UNESCAPED = re.compile(r"zqq[<\"']|zqq&(?!amp;|lt;|#34;|#39;)|zqq49|<script>alert")
 ADDRESS = re.compile(r"(?:href|src|action|content)=\"\s*(?:javascript|data):", re.IGNORECASE)
 READ_BY_SCRIPT = {"cart_count"}
 PROTECTION = {"content-security-policy", "referrer-policy", "x-content-type-options", "cache-control"}

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 from hypothesis import strategies as st
 
 from tests.shop import CUSTOMER
+from tests.staff.test_nasty_input import QUESTIONS as STAFFS
 
 FORM = "application/x-www-form-urlencoded"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"]
@@ -108,6 +109,15 @@ HEADERS = {
     "X-Original-URL": ["/staff/orders", f"//{ELSEWHERE}"],
     "X-Rewrite-URL": ["/staff/orders"],
 }  # fmt: skip
+# What a page asks for; of others it must not care.
+QUESTIONS: dict[str, tuple[str, ...]] = {
+    "/": ("sort", "after"),
+    "/categories/{slug}": ("sort", "after"),
+    "/search": ("q",),
+    "/payments/paypal/return": ("token", "PayerID"),
+    "/payments/paypal/cancel": ("token",),
+    **STAFFS,
+}
 COOKIES = ["session", "cart_count", "said", "staff", "staff-notice", "x", "__proto__", ""]
 
 
@@ -138,7 +148,7 @@ class Sent:
 @cache
 def nasty() -> st.SearchStrategy[str]:
     """Draw something that no honest visitor writes."""
-    return st.sampled_from(NASTY) | st.text(max_size=12)
+    return st.one_of(st.just(MARKUP), st.sampled_from(NASTY), st.sampled_from(NASTY), st.text(max_size=12))
 
 
 def values_of(name: str, known: dict[str, list[str]]) -> st.SearchStrategy[str]:
@@ -150,11 +160,13 @@ def values_of(name: str, known: dict[str, list[str]]) -> st.SearchStrategy[str]:
 @st.composite
 def targets(draw: st.DrawFn, path: str, known: dict[str, list[str]]) -> str:
     """Draw an address of a route, its parameters filled, with a question behind it."""
+    route = path
     for name in re.findall(r"\{(\w+)\+?\}", path):
         value = draw(values_of(name, known))
         written = draw(st.sampled_from([quote(value, safe=""), quote(value), quote(quote(value, safe=""))]))
         path = re.sub(rf"\{{{name}\+?\}}", lambda _, written=written: written or "%20", path, count=1)  # type: ignore[misc]  # mypy does not type a lambda's default
-    names = draw(st.lists(st.sampled_from([*PLAUSIBLE, "x", "", MARKUP, "a[]"]), max_size=3))
+    asked = list(draw(st.sampled_from([QUESTIONS.get(route, ()), QUESTIONS.get(route, ()), ()])))
+    names = asked + draw(st.lists(st.sampled_from([*PLAUSIBLE, "x", "", MARKUP, "a[]"]), max_size=2))
     question = [(name, draw(values_of(name, known))) for name in names]
     raw = draw(
         st.sampled_from(["", "", "", "&&=", "&q=%ff%fe", "&sort=price&sort=price", "&%00", "#x", "?x"])
