@@ -80,7 +80,7 @@ class TooMany(ShopError):
     """More came from one visitor or address than anybody means honestly; `retry_after` is in seconds."""
 
     status = 429
-    title = "That was very often"
+    title = "Please wait a little"
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)

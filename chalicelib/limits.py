@@ -86,7 +86,7 @@ def _until_the_hour() -> tuple[str, int]:
     minutes = -(-seconds // 60)
     return (
         "Very many orders or declined payments came from here within an hour. Nothing was ordered or charged just now, "
-        "and what you typed and your cart are as they were. "
+        "and nothing of yours is lost. "
         f"Please try again in {minutes} minute{'s' if minutes > 1 else ''}, or write to {settings.shop.email}.",
         seconds,
     )
