@@ -16,6 +16,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.config import settings
 from chalicelib.payments import paypal
+from chalicelib.payments.service import order_body
 from tests.client import Answer, Shopper
 from tests.invariants import check_books, check_money, check_stock, check_two_rounds_are_enough, pieces
 from tests.shop import Shop, order_id_of, token_of
@@ -298,8 +299,6 @@ def test_8_the_token_is_somebody_elses_or_was_used(shop: Shop) -> None:
     # One of another order that was not approved pays nothing.
     assert order_id_of(cheap.get(f"/payments/paypal/return?token={dear_token}")) == dear.id
     # One that the shop has never made, cheap and approved, is no order's, though it names the dear one.
-    from chalicelib.payments.service import order_body
-
     own = order_body(shop.order(cheap_id), 9)
     own["purchase_units"][0]["custom_id"] = dear.id
     foreign = paypal.create_order(own, "somebody:else").id
