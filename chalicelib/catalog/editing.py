@@ -29,7 +29,8 @@ LONGEST_TEXT = 10_000
 PICTURE_KEY = re.compile(r"pictures/[0-9a-f]{16}(-[0-9]{1,4}x[0-9]{1,4})?\.[a-z]{3,4}", re.ASCII)
 NEW = "new"  # where staff make a product
 SLUG_RULE = "may have 1 to 40 letters (A to Z), digits and hyphens, nothing else"
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+# The last are halves of characters, which JSON can name and no page can show.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,13 @@ def place_of(text: str, part: str) -> str:
         ({"slug": "a b"}, '"a b"', "The slug may have"),
         ({"name": ""}, '""', "must not be empty"),
         ({"name": 7}, "7,", "Text in quotes"),
+        ({"name": "Half a \ud83d"}, '"Half', "one line without control characters"),
+        ({"text": "Half a \ud83d"}, '"Half', "control characters"),
+        (
+            {"variants": [{"sku": "S", "options": {"Size": "XL\ud83d"}, "price": "5", "stock": 1}]},
+            '"XL',
+            "one line without control characters",
+        ),
         ({"category": "coffee"}, '"coffee"', "no category “coffee”"),
         ({"tax_rate": "19 %"}, '"19 %"', "not a tax rate"),
         ({"tax_rate": 19}, "19,", "Text in quotes"),
