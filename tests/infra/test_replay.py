@@ -10,13 +10,12 @@ from unittest import mock
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from chalicelib import aws
+from chalicelib.aws import client, queue_url
 from infra import replay
 from infra.local import setup
 from infra.replay import QUEUES, main
 from tests.local.eventually import eventually
 
-pytestmark = pytest.mark.usefixtures("aws", "_at_once")
 MAILS = "test-order-emails"
 CAPTURE = "5AB12345CD678901E"
 ORDER = "0123456789abcdef0123456789abcdef"
@@ -34,16 +33,16 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def _at_once(aws: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "WAIT_SECONDS", 0)  # the local cloud is one server, and knows at once
-    aws.queue_url.cache_clear()
+    queue_url.cache_clear()
     monkeypatch.setattr(sys, "stdin", io.StringIO())
 
 
 def rest(bodies: Iterable[str], queue: str = MAILS) -> None:
     """Lay bodies to rest in a dead-letter queue."""
     for body in bodies:
-        aws.client("sqs").send_message(QueueUrl=aws.queue_url(f"{queue}-dlq"), MessageBody=body)
+        client("sqs").send_message(QueueUrl=queue_url(f"{queue}-dlq"), MessageBody=body)
 
 
 def mail(number: int = 1) -> str:
@@ -52,7 +51,7 @@ def mail(number: int = 1) -> str:
 
 def lying_in(queue: str) -> list[str]:
     """Read all bodies that can be received from a queue now, and leave them there."""
-    sqs, url = aws.client("sqs"), aws.queue_url(queue)
+    sqs, url = client("sqs"), queue_url(queue)
     found: list[Any] = []
     while page := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
         found += page
@@ -68,6 +67,7 @@ def typing(monkeypatch: pytest.MonkeyPatch, words: str) -> None:
 # -- looking and asking -----------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("_at_once")
 def test_it_shows_what_rests_and_sends_it_after_a_yes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,6 +85,7 @@ def test_it_shows_what_rests_and_sends_it_after_a_yes(
     assert (lying_in(MAILS), lying_in(f"{MAILS}-dlq")) == ([mail()], [])
 
 
+@pytest.mark.usefixtures("_at_once")
 @pytest.mark.parametrize("words", ["n\n", "\n", "yesterday\n"])
 def test_without_a_yes_it_sends_nothing_and_everything_rests_where_it_was(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
@@ -98,6 +99,7 @@ def test_without_a_yes_it_sends_nothing_and_everything_rests_where_it_was(
     assert (lying_in(MAILS), lying_in(f"{MAILS}-dlq")) == ([], [mail(), mail(2)])
 
 
+@pytest.mark.usefixtures("_at_once")
 def test_an_end_of_input_is_no_yes(monkeypatch: pytest.MonkeyPatch) -> None:
     rest([mail()])
     typing(monkeypatch, "")
@@ -105,6 +107,7 @@ def test_an_end_of_input_is_no_yes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lying_in(f"{MAILS}-dlq") == [mail()]
 
 
+@pytest.mark.usefixtures("_at_once")
 def test_where_nobody_can_be_asked_it_shows_and_says_how_to_agree(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -118,6 +121,7 @@ def test_where_nobody_can_be_asked_it_shows_and_says_how_to_agree(
     assert lying_in(f"{MAILS}-dlq") == [mail()]
 
 
+@pytest.mark.usefixtures("_at_once")
 @pytest.mark.parametrize("name", ["order-emails", "order-emails-dlq", f"{MAILS}-dlq", MAILS])
 def test_a_yes_may_be_given_before_and_the_queue_named_as_staff_see_it(name: str) -> None:
     rest([mail()])
@@ -138,19 +142,22 @@ def test_it_knows_every_queue_of_the_shop() -> None:
     assert set(QUEUES) == set(setup.QUEUES)
 
 
+@pytest.mark.usefixtures("_at_once")
 @pytest.mark.parametrize("queue", QUEUES)
 def test_an_empty_queue_is_said_to_be(queue: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([queue]) == 0
     assert capsys.readouterr().out == f"Nothing rests in test-{queue}-dlq.\n"
 
 
+@pytest.mark.usefixtures("_at_once")
 def test_what_somebody_else_holds_is_not_said_to_be_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     rest([mail()])
-    aws.client("sqs").receive_message(QueueUrl=aws.queue_url(f"{MAILS}-dlq"))
+    client("sqs").receive_message(QueueUrl=queue_url(f"{MAILS}-dlq"))
     assert main(["order-emails", "1"]) == 1
     assert "Try again in a minute" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("_at_once")
 def test_a_queue_that_is_not_there_is_one_clear_line(
     setting: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -185,6 +192,7 @@ def test_bodies_are_told_by_their_ids_alone(body: str, told: str) -> None:
     assert replay.named_in(body) == told
 
 
+@pytest.mark.usefixtures("_at_once")
 def test_what_cannot_be_read_is_sent_as_it_is() -> None:
     rest(["not json"])
     assert main(["order-emails", "1"]) == 0
@@ -208,6 +216,7 @@ def test_an_age_is_told_roughly(seconds: int, age: str) -> None:
 # -- many, and what goes wrong ----------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("_at_once")
 def test_many_are_sent_in_pages_with_a_bar_and_the_first_are_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -216,7 +225,7 @@ def test_many_are_sent_in_pages_with_a_bar_and_the_first_are_shown(
     monkeypatch.setattr(replay, "MOST_SHOWN", 13)
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    sqs = aws.client("sqs")
+    sqs = client("sqs")
 
     with mock.patch.object(sqs, "_make_api_call", wraps=sqs._make_api_call) as calls:  # type: ignore[attr-defined]  # where all calls pass
         assert main(["order-emails", "1"]) == 0
@@ -235,6 +244,7 @@ def test_many_are_sent_in_pages_with_a_bar_and_the_first_are_shown(
     assert len(asked) <= 20
 
 
+@pytest.mark.usefixtures("_at_once")
 def test_what_comes_while_it_asks_is_not_sent_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     rest([mail()])
     typing(monkeypatch, "")
@@ -248,9 +258,10 @@ def test_what_comes_while_it_asks_is_not_sent_unseen(monkeypatch: pytest.MonkeyP
     assert (len(lying_in(MAILS)), len(lying_in(f"{MAILS}-dlq"))) == (1, 1)
 
 
+@pytest.mark.usefixtures("_at_once")
 def test_what_sqs_does_not_take_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
     rest([mail(), mail(2)])
-    sqs = aws.client("sqs")
+    sqs = client("sqs")
     send = sqs.send_message_batch
 
     def take_one(**asked: Any) -> Any:
@@ -263,11 +274,12 @@ def test_what_sqs_does_not_take_rests_on(capsys: pytest.CaptureFixture[str]) -> 
     assert sorted([*lying_in(MAILS), *lying_in(f"{MAILS}-dlq")]) == [mail(), mail(2)]
 
 
+@pytest.mark.usefixtures("_at_once")
 @pytest.mark.parametrize("end", [Killed(), EndpointConnectionError(endpoint_url="x")])
 def test_whoever_is_cut_off_has_lost_nothing(end: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     rest([mail()])
     monkeypatch.setattr(replay, "HELD_SECONDS", 1)
-    sqs = aws.client("sqs")
+    sqs = client("sqs")
 
     for call, sent in (("send_message_batch", []), ("delete_message_batch", [mail()])):
         with mock.patch.object(sqs, call, side_effect=end):

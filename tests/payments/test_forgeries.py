@@ -358,28 +358,27 @@ def a_capture_as_its_refund(genuine: Notification, victim: paypal.PayPalOrder) -
     return {"event_type": "PAYMENT.CAPTURE.REFUNDED", "resource_type": "refund"}
 
 
-@pytest.mark.parametrize(
-    "lie",
-    [
-        much_money,
-        an_invented_capture,
-        an_order_that_nobody_approved,
-        an_event_that_never_was,
-        another_events_id,
-        a_dispute_under_another_events_id,
-        a_denial,
-        an_invented_refund,
-        a_capture_as_its_refund,
-    ],
-)
-def test_a_genuine_signature_on_another_body_changes_nothing(
-    shop: Shop, lie: Callable[[Notification, paypal.PayPalOrder], Json]
-) -> None:
+LIES: list[Callable[[Notification, paypal.PayPalOrder], Json]] = [
+    much_money,
+    an_invented_capture,
+    an_order_that_nobody_approved,
+    an_event_that_never_was,
+    another_events_id,
+    a_dispute_under_another_events_id,
+    a_denial,
+    an_invented_refund,
+    a_capture_as_its_refund,
+]
+
+
+def test_a_genuine_signature_on_another_body_changes_nothing(shop: Shop) -> None:
     _, token = shop.placed(BOWL=1)
     genuine = delivered(shop)
     before = known(shop)
 
-    forge(shop, genuine, **lie(genuine, paypal.get_order(token)))
+    for lie in LIES:
+        forge(shop, genuine, **lie(genuine, paypal.get_order(token)))
+        assert known(shop) == before, lie.__name__
     with shop.later(minutes=6):
         shop.reconcile()
 
@@ -460,8 +459,7 @@ def test_money_of_another_till_on_the_same_account_is_left_alone(shop: Shop) -> 
     assert shop.order(order.id).state == "awaiting"
 
 
-@pytest.mark.parametrize("days", [0, 3, 400])
-def test_a_replayed_notification_changes_nothing_however_old_it_is(shop: Shop, days: int) -> None:
+def test_a_replayed_notification_changes_nothing_however_old_it_is(shop: Shop) -> None:
     _, order_id = shop.paid(MUG=2)
     shop.paypal.refund(shop.order(order_id).capture or "", "5.00")
     shop.paypal.reverse(shop.order(order_id).capture or "", "1.00")
@@ -471,16 +469,16 @@ def test_a_replayed_notification_changes_nothing_however_old_it_is(shop: Shop, d
     told = shop.paypal.notifications()
     assert len(told) >= 5
 
-    with shop.later(days=days):
-        for sent in told:
-            assert shop.notify(sent.body, sent.headers).status == 200
-        assert shop.functions.drain(QUEUE, again=True) == len(told)  # none fails and comes again
-
-    assert known(shop) == before
+    for days in (0, 3, 400):
+        with shop.later(days=days):
+            for sent in told:
+                assert shop.notify(sent.body, sent.headers).status == 200
+            assert shop.functions.drain(QUEUE, again=True) == len(told)  # none fails and comes again
+        assert known(shop) == before
     check_money(shop)
 
 
-@pytest.mark.parametrize("seed", [None, 1, 2])
+@pytest.mark.parametrize("seed", [None, 1])
 def test_in_whatever_order_notifications_come_they_tell_the_same(shop: Shop, seed: int | None) -> None:
     counted = pieces(shop)
     shopper, token = shop.placed(MUG=2)
