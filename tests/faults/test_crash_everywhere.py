@@ -1,6 +1,6 @@
 """Every call that leaves the process goes wrong in every way, at every point of an order's way; nothing is lost."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -8,19 +8,10 @@ from tests.faults import verdict
 from tests.faults.case import Case, Scenario
 from tests.faults.scenarios import behind, closing, paying
 from tests.faults.world import World
-from tests.shop import Shop
 
 SCENARIOS = [*paying.SCENARIOS, *closing.SCENARIOS, *behind.SCENARIOS]
 Count = Callable[[str, object], None]
 PARTS = 4  # many orders in one shop are slow to look through
-
-
-@pytest.fixture
-def world(shop: Shop) -> Iterator[World]:
-    """Return a shop whose clock goes on."""
-    world = World(shop)
-    with world.keeping_time():
-        yield world
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -20,6 +20,7 @@ def check(scenario: Scenario, cases: Sequence[Case], world: World) -> None:
     for case in cases:
         _check(scenario, case)
     check_mails(cases, world)
+    check_refunds(orders)
     check_stock(world.shop, {**pieces(world.shop), **{case.sku: case.pieces for case in cases}})
     check_money(world.shop)
     check_nothing_is_forgotten(world.shop)
@@ -46,6 +47,12 @@ def check_mails(cases: Sequence[Case], world: World) -> None:
         assert owed <= len(mine) <= owed + more, (order.number, mine)
         twice = [number for number in Counter(mine).values() if number > 1]
         assert len(twice) <= more + again, (order.number, mine)
+
+
+def check_refunds(orders: "Sequence[Order]") -> None:
+    """No refund that was decided is left undone."""
+    for order in orders:
+        assert order.open_refunds() == {}, order.number
 
 
 def _count(order: "Order", event: str) -> int:

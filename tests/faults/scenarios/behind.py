@@ -145,6 +145,20 @@ def have_a_refund_held(case: Case) -> None:
     case.world.shop.paypal.complete_refund(refund["paypal_id"])
 
 
+def be_refunded_at_paypal(case: Case) -> None:
+    """Give a part back on PayPal's own pages: only its notification tells."""
+    case.pay()
+    case.world.hush()
+    (capture,) = case.world.shop.paypal.captures(case.token)
+    case.world.shop.paypal.refund(capture["id"], "5.00")
+    case.things["capture"] = capture["id"]
+
+
+def be_told_of_the_capture(case: Case) -> None:
+    """Let PayPal tell what became of the capture: of a refund it says no more of the order."""
+    case.world.notify(case.things["capture"])
+
+
 def _refund(case: Case, verdict: str) -> None:
     from chalicelib.payments.refunds import Wish, refund_payment
 
@@ -156,13 +170,18 @@ def _refund(case: Case, verdict: str) -> None:
 
 def given_back_once(case: Case) -> None:
     """PayPal gave it back once, the ledger says so once, and one piece is on the shelf again."""
+    told_once(case)
+    assert case.world.shop.stock(case.sku) == ON_THE_SHELF - IN_THE_CART + 1
+
+
+def told_once(case: Case) -> None:
+    """PayPal gave it back once, the ledger says so once, and so does one mail."""
     (order,) = case.orders()
     assert (int(order.refunded), order.open_refunds(), order.issues) == (BACK, {}, [])
     theirs = [row for row in case.world.shop.paypal.ledger() if row.order_id == case.token]
     assert [row.kind for row in theirs] == ["sale", "refund"]
     ours = [int(row.amount) for row in case.world.shop.ledger() if row.order == order.id]
     assert ours == [int(order.total), -BACK]
-    assert case.world.shop.stock(case.sku) == ON_THE_SHELF - IN_THE_CART + 1
     assert [name.partition("#")[0] for name in order.emails_sent].count("refunded") == 1
 
 
@@ -215,5 +234,12 @@ SCENARIOS = [
         ("paid",),
         check=given_back_once,
         alone=True,
+    ),
+    Scenario(
+        "refunded at PayPal",
+        be_refunded_at_paypal,
+        be_told_of_the_capture,
+        ("paid",),
+        check=told_once,
     ),
 ]

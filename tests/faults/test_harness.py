@@ -1,0 +1,276 @@
+"""The harness catches something: each promise is broken on purpose, and it is seen to fail."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from chalicelib import clock
+from chalicelib.ledger import books
+from chalicelib.ledger.files import File, Upload
+from chalicelib.mail import outbox, send
+from chalicelib.mail.render import write_letter
+from chalicelib.orders.models import Order
+from chalicelib.payments import paypal, settle
+from chalicelib.storage import Transaction
+from tests.faults import process, verdict
+from tests.faults.case import Case, Scenario
+from tests.faults.process import Answered, Call, Died, Process, Raised
+from tests.faults.scenarios import behind, closing, paying
+from tests.faults.world import FAULTS, World
+from tests.invariants import check_money, check_nothing_is_forgotten, check_stock
+
+SCENARIOS = {each.name: each for each in (*paying.SCENARIOS, *closing.SCENARIOS, *behind.SCENARIOS)}
+
+# -- promises that are broken -------------------------------------------------------------------------------
+
+
+def settling_without_looking() -> AbstractContextManager[Any]:
+    """Settle every refund that PayPal tells of, booked before or not."""
+    return mock.patch.object(Order, "has_booked", lambda order, paypal_id: paypal_id == order.capture)
+
+
+def writing_without_version() -> AbstractContextManager[Any]:
+    """Write the order whoever has changed it since it was read."""
+    put = Transaction.put
+
+    def whatever(transaction: Transaction, name: str, item: Any, condition: Any = None) -> None:
+        put(transaction, name, item, None if name == "order" else condition)
+
+    return mock.patch.object(Transaction, "put", whatever)
+
+
+def booking_beside_the_transaction() -> AbstractContextManager[Any]:
+    """Write the ledger's row at once, and the order later."""
+    add = settle._add_movement
+    at_once = mock.Mock(put=lambda name, item, condition: item.save())
+    return mock.patch.object(settle, "_add_movement", lambda _, *what: add(at_once, *what))
+
+
+def striking_out_before_sending() -> AbstractContextManager[Any]:
+    """Note a mail as sent, and send it then."""
+
+    def send_due(order_id: str, entry: str) -> None:
+        claim = outbox.claim(order_id, entry)
+        if claim is not None:
+            letter = write_letter(claim.order, entry)
+            assert letter is not None
+            outbox.strike_out(claim, "mail sent")
+            send.hand_to_ses(letter)
+
+    return mock.patch.object(send, "send_due", send_due)
+
+
+def leases_that_hold_nobody_off() -> AbstractContextManager[Any]:
+    """Let the lease of a mail end before it begins."""
+    return mock.patch.object(outbox, "LEASE_SECONDS", -60)
+
+
+def giving_stock_back_twice() -> AbstractContextManager[Any]:
+    """Put an order's pieces back on the shelf even where its reservation has fallen before."""
+    give_back = Order.return_stock
+
+    def return_stock(order: Order, transaction: Transaction) -> None:
+        order.reserved = True
+        give_back(order, transaction)
+
+    return mock.patch.object(Order, "return_stock", return_stock)
+
+
+def asking_under_fresh_ids() -> AbstractContextManager[Any]:
+    """Ask PayPal for the same thing under another id each time."""
+    ask_once = paypal._ask_once
+    return mock.patch.object(paypal, "_ask_once", lambda request, _: ask_once(request, clock.new_id()))
+
+
+def forgetting_claims() -> AbstractContextManager[Any]:
+    """Claim a payment, and have nobody look after the claim."""
+    take_up = Order.take_up
+
+    def take_up_only(order: Order, claim: str) -> None:
+        take_up(order, claim)
+        order.check_due = None
+
+    return mock.patch.object(Order, "take_up", take_up_only)
+
+
+def forgetting_refunds() -> AbstractContextManager[Any]:
+    """Decide a refund, and have nobody look after it."""
+    want_refund = Order.want_refund
+
+    def want_only(order: Order, *what: Any, **more: Any) -> None:
+        want_refund(order, *what, **more)
+        order.refund_due = None
+
+    return mock.patch.object(Order, "want_refund", want_only)
+
+
+@contextmanager
+def writing_the_manifest_first() -> Iterator[None]:
+    """Vouch for files that are not there yet."""
+    waiting: list[Upload] = []
+    write_manifest = books._write_manifest
+
+    def finish(upload: Upload) -> File:
+        upload._encode()
+        waiting.append(upload)
+        return File(upload._key, upload._rows, upload._parts.size, upload._parts.sha256)
+
+    def manifest_first(*what: Any, once: bool) -> None:
+        write_manifest(*what, once=once)
+        while waiting:
+            waiting.pop()._parts.finish()
+
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(Upload, "finish", finish))
+        stack.enter_context(mock.patch.object(books, "_write_manifest", manifest_first))
+        yield
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A broken promise, where it does harm, and who notices."""
+
+    promise: Callable[[], AbstractContextManager[Any]]
+    scenario: str
+    noticed_by: Callable[..., None]
+    fault: str = ""  # none: breaking the promise is enough
+    operation: str = ""  # of the last call so called
+
+
+BREACHES = [
+    Breach(
+        settling_without_looking,
+        "refunded at PayPal",
+        check_money,
+        "overtaken by its double",
+        "TransactWriteItems",
+    ),
+    Breach(
+        writing_without_version,
+        "refunded at PayPal",
+        check_money,
+        "overtaken by its double",
+        "TransactWriteItems",
+    ),
+    Breach(
+        booking_beside_the_transaction,
+        "pay by webhook only",
+        check_money,
+        "dies before",
+        "TransactWriteItems",
+    ),
+    Breach(striking_out_before_sending, "send the mails", verdict.check_mails, "dies before", "SendEmail"),
+    Breach(
+        leases_that_hold_nobody_off,
+        "send the mails",
+        verdict.check_mails,
+        "overtaken by its double",
+        "SendEmail",
+    ),
+    Breach(giving_stock_back_twice, "expiry", check_stock),
+    Breach(asking_under_fresh_ids, "a refund whose answer was lost", check_money),
+    Breach(
+        forgetting_claims,
+        "pay by return",
+        check_nothing_is_forgotten,
+        "dies after",
+        "POST /v2/checkout/orders/…/capture",
+    ),
+    Breach(forgetting_refunds, "a refund that was decided", verdict.check_refunds),
+    Breach(writing_the_manifest_first, "export the books", behind.export_the_books, "dies after", "PUT json"),
+]
+
+
+@pytest.mark.parametrize("breach", BREACHES, ids=lambda breach: breach.promise.__name__)
+def test_a_promise_that_is_broken_is_noticed(breach: Breach, world: World) -> None:
+    # What a scenario itself would check is left out: the invariants alone have to notice.
+    scenario = replace(SCENARIOS[breach.scenario], check=lambda case: None)
+    with breach.promise(), pytest.raises(AssertionError) as noticed:
+        _play(scenario, breach, world)
+    assert breach.noticed_by.__name__ in [entry.name for entry in noticed.traceback]
+
+
+def _play(scenario: Scenario, breach: Breach, world: World) -> None:
+    cases = [Case(world, 0, "undisturbed")]
+    calls = scenario.run(cases[0])
+    if breach.fault:
+        (fault,) = [each for each in FAULTS if each.name == breach.fault]
+        at = max(at for at, call in enumerate(calls) if call.operation == breach.operation)
+        cases.append(Case(world, 1, f"{fault.name} at {breach.operation}"))
+        scenario.run(cases[1], fault, at)
+    scenario.end(cases)
+    verdict.check(scenario, cases, world)
+
+
+# -- faults are real ----------------------------------------------------------------------------------------
+
+
+def _count_in(name: str, path: Path) -> Callable[[], None]:
+    def act() -> None:
+        try:
+            Order.fetch("0" * 32)
+        finally:
+            path.write_text(name)
+
+    return act
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("death", [process.DIE_BEFORE, process.DIE_AFTER])
+def test_death_is_real(death: str, tmp_path: Path) -> None:
+    path = tmp_path / "last words"
+    lives = Process(_count_in("lives", path))
+    assert isinstance(lives.run(), Raised)
+    assert path.read_text() == "lives"
+    assert isinstance(Process(_count_in("dies", path)).run(lambda call: death), Died)
+    assert path.read_text() == "lives"
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize(
+    ("verdict_", "done"),
+    [
+        (process.GO, True),
+        (process.DIE_BEFORE, False),
+        (process.DIE_AFTER, True),
+        (process.SILENT_BEFORE, False),
+        (process.SILENT_AFTER, True),
+        (process.THROTTLED, False),
+        (process.CONFLICT, False),
+        (process.GARBAGE, True),
+    ],
+)
+def test_what_is_said_to_be_done_is_done_and_nothing_else(verdict_: str, done: bool) -> None:
+    from chalicelib import runs
+
+    writing = Process(lambda: runs.note("reconcile_payments"))
+    writing.run(lambda call: verdict_)
+    assert bool(runs.last(["reconcile_payments"])) is done
+    assert (verdict_ in process.DONE) is done
+
+
+def test_a_process_that_sleeps_does_not_wait() -> None:
+    import time
+
+    def act() -> tuple[int, float]:
+        began = time.monotonic()
+        time.sleep(10_000)
+        return os.getpid(), time.monotonic() - began
+
+    end = Process(act).run()
+    assert isinstance(end, Answered)
+    pid, slept = end.value
+    assert pid != os.getpid()
+    assert slept >= 10_000
+
+
+def test_a_fault_befalls_only_what_it_can() -> None:
+    (conflict,) = [fault for fault in FAULTS if fault.name == "conflict once"]
+    assert conflict.can_befall(Call("dynamodb", "PutItem"))
+    assert not conflict.can_befall(Call("dynamodb", "GetItem"))
