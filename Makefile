@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test test-dynamodb-local check format package export catalog replay staff bench load screenshots clean
+.PHONY: help run test soak test-dynamodb-local check format package export catalog replay staff bench load screenshots clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -26,6 +26,11 @@ test: $(VENV)/.installed ## run all tests, the browser's too; ARGS= goes to pyte
 test-dynamodb-local: $(VENV)/.installed ## run the tests that touch tables on Amazon's DynamoDB Local; asks before it is fetched; YES=1 ARGS=
 	@$(PY) -m infra.local.dynamodb_local
 	@exec env DYNAMODB=local $(PY) -m pytest -n 2 $(ARGS)
+
+soak: $(VENV)/.installed ## break everything, at length: SEEDS= days of trouble (default 20), all faults, the big fuzz; SEED= one day again
+	@SEEDS="$(SEEDS)" SEED="$(SEED)" SHOPPERS="$(SHOPPERS)" $(PY) -m tests.simulation
+	@test -n "$(SEED)" || $(PY) -m pytest -q -n 2 --soak tests/faults
+	@test -n "$(SEED)" || $(PY) -m tests.hostile
 
 check: $(VENV)/.installed ## check format, lint, types and what CloudFormation would be given
 	@$(PY) -m ruff format --quiet --check --diff .

@@ -91,6 +91,9 @@ def _is_for_the_second_lane(item: pytest.Item) -> bool:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say how often something went wrong, and nothing was lost."""
     passed = terminalreporter.stats.get("passed", ())
+    for report in (*passed, *terminalreporter.stats.get("failed", ())):
+        for seed in (value for name, value in report.user_properties if name == "fresh seed"):
+            terminalreporter.write_line(f"the fresh seed of the simulation was {seed}")
     counts = [value for report in passed for name, value in report.user_properties if name == "survived"]
     if counts:
         terminalreporter.write_line(f"{sum(counts):,} (scenario, call, fault) triples survived")

@@ -1,0 +1,59 @@
+"""An empty shop, as often as one is needed."""
+
+import os
+
+from infra.local.cloud import LocalCloud
+from infra.local.functions import Functions
+from infra.local.gateway import Gateway
+from infra.local.paypal import Control
+from tests.invariants import check_books
+from tests.shop import Shop
+from tests.staff.desk import logged_in
+
+_warm: list[bool] = []
+
+
+def opened(paypal: Control, cloud: LocalCloud) -> Shop:
+    """Empty everything, and open a shop that sells nothing yet."""
+    if not _warm:
+        _warm.append(True)
+        _warm_up(emptied(paypal, cloud))
+    return emptied(paypal, cloud)
+
+
+def _warm_up(shop: Shop) -> None:
+    """Let this process learn what each forked one would have to: modules, clients, templates."""
+    shop.put_on_shelf("cup", "A cup", {"CUP": (1000, None, 3)})
+    shop.paid(CUP=1)
+    for notification in shop.paypal.notifications():
+        shop.notify(notification.body, notification.headers)
+    for queue in ("payment-notifications", "order-emails"):
+        shop.functions.drain(queue)
+    merchant = logged_in(shop.gateway, "merchant")
+    merchant.get("/staff/products")
+    merchant.get(f"/staff/orders/{shop.orders()[0].id}")
+    shop.reconcile()
+    shop.functions.fire("export_books")
+    check_books(shop)
+
+
+def emptied(paypal: Control, cloud: LocalCloud) -> Shop:
+    """Forget everything that was there."""
+    import app
+    from chalicelib.aws import client
+    from chalicelib.catalog import service as catalog
+    from chalicelib.catalog.categories import save_categories
+    from chalicelib.catalog.service import Category
+    from chalicelib.web.cache import cache
+    from infra.local.setup import make_shop_aws
+
+    cloud.reset()
+    make_shop_aws()
+    cache.clear()
+    catalog.forget()
+    save_categories([Category("tea", "Tea", "For slow mornings.")])
+    paypal.reset()
+    paypal.set_webhook("http://127.0.0.1:9/webhooks/paypal")
+    paypal.automatic(False)
+    functions = Functions(app.app, client("sqs"), prefix=os.environ["TABLE_PREFIX"])
+    return Shop(Gateway(app.app), functions, paypal)

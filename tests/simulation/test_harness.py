@@ -1,0 +1,36 @@
+"""A simulation that never found anything is suspect: something is broken on purpose, and a seed must fail."""
+
+from collections.abc import Callable
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from chalicelib.orders.models import Order
+from chalicelib.storage import Transaction
+from tests.shop import Shop
+from tests.simulation.life import Failed, live
+
+SEED = "1"
+SHOPPERS = 5
+
+
+def test_orders_written_over_each_other_are_noticed(open_shop: Callable[[], Shop]) -> None:
+    put = Transaction.put
+
+    def put_unasked(transaction: Transaction, name: str, item: Any, condition: Any = None) -> None:
+        put(transaction, name, item, None if name == "order" else condition)
+
+    with mock.patch.object(Transaction, "put", put_unasked), pytest.raises(Failed, match=f"seed {SEED}"):
+        live(open_shop(), SEED, SHOPPERS)
+
+
+def test_pieces_given_back_twice_are_noticed(open_shop: Callable[[], Shop]) -> None:
+    give_back = Order.return_stock
+
+    def give_back_twice(order: Order, transaction: Transaction) -> None:
+        give_back(order, transaction)
+        order.reserved = True
+
+    with mock.patch.object(Order, "return_stock", give_back_twice), pytest.raises(Failed):
+        live(open_shop(), SEED, SHOPPERS)
