@@ -16,7 +16,7 @@ def main() -> int:
     """Run the fuzz test with many requests; return pytest's status."""
     os.environ["FUZZ_REQUESTS"] = sys.argv[1] if len(sys.argv) > 1 else MANY
     test = Path(__file__).with_name("test_fuzz.py")
-    return int(pytest.main(["-q", "-x", "-p", "no:xdist", "-k", "whatever_is_sent", str(test)]))
+    return int(pytest.main(["-q", "-x", "-s", "-p", "no:xdist", "-k", "whatever_is_sent", str(test)]))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from tests.hostile.arena import Arena
 from tests.hostile.sending import MARKUP, Sent, requests
 from tests.shop import Shop
 
-SAMPLE = 400
+SAMPLE = 320
 A_VOLLEY = 500  # requests of one seed: Hypothesis slows down over long ones
 NO_LIMIT = Limits(10**9, 10**9, 10**9, 10**9)
 
