@@ -257,14 +257,16 @@ class _Aws:
         return self._error(400, "TransactionCanceledException", CancellationReasons=reasons)
 
     def garbage(self) -> AWSResponse:
-        return self._answer(200, b'{"half an answ')
+        body = b'{"half an answ'
+        return self._answer(200, body, length=2 * len(body))
 
     def _error(self, status: int, code: str, **more: Any) -> AWSResponse:
         words = {"__type": f"com.amazonaws#{code}", "message": "Injected", "Message": "Injected", **more}
         return self._answer(status, json.dumps(words).encode(), code)
 
-    def _answer(self, status: int, body: bytes, code: str = "") -> AWSResponse:
+    def _answer(self, status: int, body: bytes, code: str = "", length: int | None = None) -> AWSResponse:
         headers = {"x-amzn-requestid": "R", "x-amzn-errortype": code, "content-type": "application/json"}
+        headers["content-length"] = str(length or len(body))
         raw: Any = _Body(body)
         of_aws: Any = HeadersDict(headers)
         return AWSResponse(self._request.url, status, of_aws, raw)

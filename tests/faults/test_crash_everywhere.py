@@ -6,10 +6,10 @@ import pytest
 
 from tests.faults import verdict
 from tests.faults.case import Case, Scenario
-from tests.faults.scenarios import behind, closing, paying
+from tests.faults.scenarios import behind, closing, counter, paying
 from tests.faults.world import World
 
-SCENARIOS = [*paying.SCENARIOS, *closing.SCENARIOS, *behind.SCENARIOS]
+SCENARIOS = [*paying.SCENARIOS, *closing.SCENARIOS, *behind.SCENARIOS, *counter.SCENARIOS]
 Count = Callable[[str, object], None]
 PARTS = 4  # many orders in one shop are slow to look through
 

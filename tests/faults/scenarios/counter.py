@@ -1,0 +1,305 @@
+"""What staff do at the counter: each button is pressed until the shop says that it is done."""
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from tests.catalog.photo_files import encoded, photo
+from tests.client import Shopper
+from tests.faults.case import IN_THE_CART, ON_THE_SHELF, Case, Scenario
+from tests.faults.scenarios.behind import given_back_once
+from tests.staff.desk import member, trail
+from tests.staff.test_products import fields
+from tests.staff.test_refunds import form_of
+
+if TYPE_CHECKING:
+    from chalicelib.staff.models import Job
+
+MORE = 3  # pieces that staff add
+PARCEL = {"carrier": "DHL", "tracking": "0034", "link": "https://carrier.example/0034"}
+
+# -- at the counter -----------------------------------------------------------------------------------------
+
+
+def stand_at(case: Case) -> Shopper:
+    """Let the merchant in, without the entrance."""
+    from chalicelib.staff import sessions
+
+    cookie = sessions.start(member("merchant")).split(";")[0]
+    name, _, secret = cookie.partition("=")
+    merchant = Shopper(case.world.shop.gateway, {name: secret})
+    case.things["merchant"] = merchant
+    return merchant
+
+
+def press(case: Case) -> None:
+    """Send the form that lies there, again where no answer comes; what comes back to be corrected is sent as it is."""
+    form = case.things["form"]
+    for _ in range(6):
+        answer = case.world.send(case.things["merchant"], "POST", case.things["address"], form=form)
+        if answer.status == 303:
+            return
+        if answer.status < 500:
+            form = {**form, **fields(answer)}
+    raise AssertionError(f"the button did nothing: {answer.status} {answer.text[:300]}")
+
+
+def lay_out(case: Case, address: str, **form: str) -> None:
+    """Open the page and fill in its form."""
+    case.things |= {"address": address, "form": form}
+
+
+def once(case: Case, what: str) -> None:
+    """The audit trail tells of it once for each order."""
+    for order in case.orders():
+        told = [entry for entry in trail() if entry.subject == f"order {order.number}"]
+        assert [entry.what for entry in told].count(what) == 1
+
+
+# -- orders -------------------------------------------------------------------------------------------------
+
+
+def about_to_refund(case: Case) -> None:
+    """Open a paid order, and fill in a part of the payment and one piece."""
+    case.pay()
+    _lay_out_refund(case, **{"amount": "5.00", f"pieces-{case.sku}": "1"})
+
+
+def about_to_refund_all(case: Case) -> None:
+    """Open a paid order, and tick that all comes back."""
+    case.pay()
+    _lay_out_refund(case, all_back="yes")
+
+
+def _lay_out_refund(case: Case, **typed: str) -> None:
+    (order,) = case.orders()
+    form = form_of(stand_at(case).get(f"/staff/orders/{order.id}"))
+    lay_out(case, f"/staff/orders/{order.id}/refunds", **{**form, "reason": "A crack.", **typed})
+
+
+def refunded_once(case: Case) -> None:
+    """A part went back once, with one piece."""
+    given_back_once(case)
+    once(case, "refunded")
+
+
+def refunded_in_full(case: Case) -> None:
+    """All went back once, with all pieces."""
+    (order,) = case.orders()
+    assert int(order.refunded) == int(order.total)
+    assert case.world.shop.stock(case.sku) == ON_THE_SHELF
+    once(case, "refunded")
+
+
+def about_to_ship(case: Case) -> None:
+    """Open a paid order, and fill in its parcel."""
+    case.pay()
+    (order,) = case.orders()
+    stand_at(case)
+    lay_out(case, f"/staff/orders/{order.id}/ship", **PARCEL)
+
+
+def about_to_ship_two(case: Case) -> None:
+    """Tick two paid orders of one customer, and fill in their parcels."""
+    case.pay()
+    case.pay()
+    stand_at(case)
+    names = {f"{name}-{order.id}": value for order in case.orders() for name, value in PARCEL.items()}
+    lay_out(case, "/staff/orders/ship", **names)
+
+
+def shipped_once(case: Case) -> None:
+    """Each was shipped once, and the customer told once."""
+    for order in case.orders():
+        assert [entry["event"] for entry in order.history].count("shipped") == 1
+        assert [name.partition("#")[0] for name in order.emails_sent].count("shipped") == 1
+    once(case, "marked as shipped")
+
+
+def about_to_cancel(case: Case) -> None:
+    """Open an order that nobody has paid."""
+    case.place()
+    (order,) = case.orders()
+    stand_at(case)
+    lay_out(case, f"/staff/orders/{order.id}/cancel")
+
+
+def cancelled_once(case: Case) -> None:
+    """All pieces are on the shelf again."""
+    assert case.world.shop.stock(case.sku) == ON_THE_SHELF
+    once(case, "cancelled")
+
+
+def about_to_mail_again(case: Case) -> None:
+    """Open a paid order whose customer has lost the mail."""
+    from chalicelib import clock
+
+    case.pay()
+    (order,) = case.orders()
+    stand_at(case)
+    lay_out(case, f"/staff/orders/{order.id}/mails", entry=f"paid#{order.capture}", form=clock.new_id())
+
+
+def mailed_again_once(case: Case) -> None:
+    """One mail was sent a second time."""
+    (order,) = case.orders()
+    assert [entry["event"] for entry in order.history].count("mail again") == 1
+    once(case, "sent a mail again")
+
+
+def about_to_erase(case: Case) -> None:
+    """Ship an order; three months later its customer asks to be forgotten."""
+    from chalicelib.staff import handling
+
+    case.pay()
+    (order,) = case.orders()
+    handling.ship(order.id, handling.Parcel("DHL"), "merchant@shop.example")
+    case.world.shop.functions.drain("order-emails")
+    case.world.pass_time(days=91)
+    stand_at(case)
+    lay_out(case, "/staff/erase", email=case.email, sure="yes")
+
+
+def erased_once(case: Case) -> None:
+    """Nobody finds the customer any more; the order and its sums stay."""
+    from chalicelib.orders import words
+
+    (order,) = case.orders()
+    assert {name for name, value in order.customer.items() if value} == {"country"}
+    assert list(words.of_address(case.email, 10).placed) == []
+    assert [entry["event"] for entry in order.history].count("erased") == 1
+    once(case, "erased a customer")
+
+
+# -- stock --------------------------------------------------------------------------------------------------
+
+
+def about_to_add_pieces(case: Case) -> None:
+    """Open the list of products, count three pieces more; meanwhile two are ordered."""
+    from chalicelib import clock
+
+    stand_at(case)
+    row = {
+        f"was.{case.sku}": f"{case.slug}|10.00||{ON_THE_SHELF}",
+        f"price.{case.sku}": "10.00",
+        f"sale.{case.sku}": "",
+        f"stock.{case.sku}": str(ON_THE_SHELF + MORE),
+        f"shown.{case.slug}": "yes",
+        f"visible.{case.slug}": "yes",
+    }
+    lay_out(case, "/staff/products", form=clock.new_id(), **row)
+    case.pieces = ON_THE_SHELF + MORE
+    case.place()
+
+
+def added_once(case: Case) -> None:
+    """What was sold meanwhile stays sold, and what came was added once."""
+    assert case.world.shop.stock(case.sku) == ON_THE_SHELF + MORE - IN_THE_CART
+    told = [entry for entry in trail() if case.slug in entry.subject.split()]
+    assert [entry.what for entry in told] == ["edited the list of products"]
+
+
+# -- long work ----------------------------------------------------------------------------------------------
+
+
+def ask_for_a_file(case: Case) -> None:
+    """Sell something, and ask for a file of all orders."""
+    from chalicelib import clock
+    from chalicelib.staff import jobs
+
+    case.pay()
+    stand_at(case)
+    arguments = {"state": "", "before": f"{clock.now().isoformat()}~"}
+    case.things["job"] = jobs.start(member("merchant"), "orders-csv", arguments).id
+
+
+def send_a_picture(case: Case) -> None:
+    """Send a picture of the product."""
+    from chalicelib import aws, clock
+    from chalicelib.catalog import album
+    from chalicelib.config import settings
+    from chalicelib.staff import jobs
+
+    upload = f"uploads/{clock.new_id()}"
+    body = encoded(photo(500, 300))
+    aws.client("s3").put_object(Bucket=settings.media_bucket, Key=upload, Body=body)
+    album.expect(case.slug, upload, "A thing")
+    stand_at(case)
+    arguments = {"slug": case.slug, "upload": upload}
+    case.things["job"] = jobs.start(member("merchant"), "picture", arguments).id
+
+
+def work(case: Case) -> None:
+    """Let the function behind the queue do its work."""
+    case.world.drain("staff-jobs")
+
+
+def ask_again(case: Case) -> None:
+    """Press “Ask again” on the page of work that does not move."""
+    page = f"/staff/jobs/{case.things['job']}"
+    if _job(case).state != "done":
+        case.world.pass_time(minutes=16)
+        merchant = stand_at(case)
+        assert merchant.post(f"{page}/again").status == 303
+        case.world.shop.functions.drain("staff-jobs")
+
+
+def file_is_there(case: Case) -> None:
+    """The work is done; its file has the order once."""
+    from chalicelib import aws
+    from chalicelib.config import settings
+
+    (order,) = case.orders()
+    job = _job(case)
+    assert job.state == "done"
+    stored = aws.client("s3").get_object(Bucket=settings.books_bucket, Key=job.result_key)["Body"].read()
+    rows = list(csv.DictReader(io.StringIO(stored.decode("utf-8-sig"), newline="")))
+    assert [row["order_number"] for row in rows].count(order.number) == 1
+
+
+def picture_is_there(case: Case) -> None:
+    """The work is done; the product has the picture once, and its file is there."""
+    from chalicelib import aws
+    from chalicelib.catalog.album import get_product
+    from chalicelib.config import settings
+
+    product = get_product(case.slug)
+    assert _job(case).state == "done"
+    assert (len(product.pictures), product.arriving) == (1, [])
+    assert aws.size_of(settings.media_bucket, product.pictures[0]["key"])
+
+
+def _job(case: Case) -> "Job":
+    from chalicelib.staff.models import Job
+
+    return Job.get(case.things["job"], consistent_read=True)
+
+
+SCENARIOS = [
+    Scenario("staff refund a part", about_to_refund, press, ("paid",), check=refunded_once),
+    Scenario("staff refund all", about_to_refund_all, press, ("paid",), check=refunded_in_full),
+    Scenario("staff ship", about_to_ship, press, ("shipped",), check=shipped_once),
+    Scenario("staff ship two", about_to_ship_two, press, ("shipped", "shipped"), check=shipped_once),
+    Scenario("staff cancel", about_to_cancel, press, ("cancelled",), check=cancelled_once),
+    Scenario("staff mail again", about_to_mail_again, press, ("paid",), check=mailed_again_once),
+    Scenario("staff erase", about_to_erase, press, ("shipped",), check=erased_once),
+    Scenario(
+        "staff add pieces",
+        about_to_add_pieces,
+        press,
+        ("paid",),
+        afterwards=Case.pay_up,
+        check=added_once,
+    ),
+    Scenario(
+        "a file that staff asked for",
+        ask_for_a_file,
+        work,
+        ("paid",),
+        afterwards=ask_again,
+        check=file_is_there,
+    ),
+    Scenario(
+        "a picture that staff sent", send_a_picture, work, (), afterwards=ask_again, check=picture_is_there
+    ),
+]
