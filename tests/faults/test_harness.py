@@ -11,6 +11,7 @@ from unittest import mock
 import pytest
 
 from chalicelib import clock
+from chalicelib.catalog import repeats
 from chalicelib.ledger import books
 from chalicelib.ledger.files import File, Upload
 from chalicelib.mail import outbox, send
@@ -21,11 +22,13 @@ from chalicelib.storage import Transaction
 from tests.faults import process, verdict
 from tests.faults.case import Case, Scenario
 from tests.faults.process import Answered, Call, Died, Process, Raised
-from tests.faults.scenarios import behind, closing, paying
+from tests.faults.scenarios import behind, closing, counter, paying
 from tests.faults.world import FAULTS, World
 from tests.invariants import check_money, check_nothing_is_forgotten, check_stock
 
-SCENARIOS = {each.name: each for each in (*paying.SCENARIOS, *closing.SCENARIOS, *behind.SCENARIOS)}
+SCENARIOS = {
+    each.name: each for each in (*paying.SCENARIOS, *closing.SCENARIOS, *behind.SCENARIOS, *counter.SCENARIOS)
+}
 
 # -- promises that are broken -------------------------------------------------------------------------------
 
@@ -110,6 +113,11 @@ def forgetting_refunds() -> AbstractContextManager[Any]:
     return mock.patch.object(Order, "want_refund", want_only)
 
 
+def forgetting_forms() -> AbstractContextManager[Any]:
+    """Take a form that is sent again for a new one."""
+    return mock.patch.object(repeats, "changed_by", return_value={})
+
+
 @contextmanager
 def writing_the_manifest_first() -> Iterator[None]:
     """Vouch for files that are not there yet."""
@@ -182,6 +190,7 @@ BREACHES = [
         "dies after",
         "POST /v2/checkout/orders/…/capture",
     ),
+    Breach(forgetting_forms, "staff add pieces", check_stock, "dies after", "TransactWriteItems"),
     Breach(forgetting_refunds, "a refund that was decided", verdict.check_refunds),
     Breach(writing_the_manifest_first, "export the books", behind.export_the_books, "dies after", "PUT json"),
 ]
