@@ -61,9 +61,10 @@ def _draw(done: int, all_: int, gone: float) -> None:
 def _summary(days: list[Told], failures: int, seconds: float) -> str:
     orders, paid = sum(day.orders for day in days), sum(day.paid for day in days)
     calls, faults = sum(day.calls for day in days), sum(day.faults for day in days)
+    crowded = sum(day.crowded for day in days)
     return (
         f"\r\033[K{len(days)} days were lived and nothing was lost, {failures} failed: {orders:,} orders, {paid:,} paid,"
-        f" {calls:,} calls, {faults:,} of them broken, in {seconds:.0f} s."
+        f" {calls:,} calls, {faults:,} of them broken and {crowded:,} made while another process was half-way, in {seconds:.0f} s."
     )
 
 

@@ -164,13 +164,13 @@ class Backstage:
     def _write_books(self) -> Agent:
         from chalicelib.ledger import books
 
-        written = -1
+        moved = 0
         while True:
             yield HOUR - self._day.now % HOUR
-            moved = len(self._shop.ledger())
-            if moved != written or books.days_due(self._day.moment.now()):  # as above
+            # A run changes nothing where nothing moved and no day is to be closed.
+            if len(self._shop.ledger()) != moved or books.days_due(self._day.moment.now()):
                 end = yield self._fire("export_books", 900.0)
-                written = moved if isinstance(end, Answered) else -1
+                moved = len(self._shop.ledger()) if isinstance(end, Answered) else moved
 
     def _fire(self, name: str, within: float) -> Act:
         run = self._handlers[name]

@@ -55,6 +55,7 @@ class Day:
         self.awake = 0  # agents that will come to an end
         self.calls = 0
         self.faults = 0
+        self.crowded = 0  # calls that were made while another process was half-way through something
         self.story: list[str] = []
         self.watchers: list[Watcher] = []
         self._turns: list[tuple[float, int, Callable[[], None]]] = []
@@ -128,6 +129,7 @@ class Day:
         assert call is not None
         verdict = process.DIE_BEFORE if self.now > turn.ends else self.fate.verdict(call, self.now)
         self.calls += 1
+        self.crowded += len(self._open) > 1
         self.faults += verdict != process.GO
         self.note(
             f"{turn.name} {call.service} {call.operation}{'' if verdict == process.GO else ': ' + verdict}"

@@ -30,6 +30,7 @@ class Told:
     paid: int
     calls: int
     faults: int
+    crowded: int
 
 
 class Failed(AssertionError):
@@ -58,6 +59,9 @@ def live(shop: Shop, seed: str, shoppers: int = SHOPPERS) -> Told:
 def _live(shop: Shop, seed: str, number: int, day: Day, backstage: Backstage) -> Told:
     for sku, pieces in PRODUCTS.items():
         shop.put_on_shelf(sku.lower(), f"A {sku.lower()}", {sku: (1000, None, pieces)})
+    shop.functions.fire(
+        "export_books"
+    )  # yesterday's: a shop's first ever look for its first movement for weeks
     letters = Letters()
     day.watchers.append(letters.watch)
     merchant = Merchant(shop, day, backstage, seed)
@@ -72,7 +76,7 @@ def _live(shop: Shop, seed: str, number: int, day: Day, backstage: Backstage) ->
     assert not customers.bugs, customers.bugs
     orders = shop.orders()
     paid = sum(order.paid_at is not None for order in orders)
-    return Told(seed, day.digest(), number, len(orders), paid, day.calls, day.faults)
+    return Told(seed, day.digest(), number, len(orders), paid, day.calls, day.faults, day.crowded)
 
 
 def _come_to_rest(shop: Shop, day: Day, backstage: Backstage) -> None:

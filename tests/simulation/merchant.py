@@ -16,7 +16,7 @@ from tests.staff.test_products import fields
 from tests.staff.test_refunds import form_of
 
 PAUSE_SECONDS = (100, 3000)
-ENDS = 17_000.0
+ENDS = 16_000.0
 PATIENCE = 30
 
 

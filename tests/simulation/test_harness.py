@@ -6,13 +6,12 @@ from unittest import mock
 
 import pytest
 
-from chalicelib.orders.models import Order
+from chalicelib.catalog.models import Stock
 from chalicelib.storage import Transaction
 from tests.shop import Shop
 from tests.simulation.life import Failed, live
 
 SEED = "1"
-SHOPPERS = 5
 
 
 def test_orders_written_over_each_other_are_noticed(open_shop: Callable[[], Shop]) -> None:
@@ -22,15 +21,14 @@ def test_orders_written_over_each_other_are_noticed(open_shop: Callable[[], Shop
         put(transaction, name, item, None if name == "order" else condition)
 
     with mock.patch.object(Transaction, "put", put_unasked), pytest.raises(Failed, match=f"seed {SEED}"):
-        live(open_shop(), SEED, SHOPPERS)
+        live(open_shop(), SEED, shoppers=3)
 
 
 def test_pieces_given_back_twice_are_noticed(open_shop: Callable[[], Shop]) -> None:
-    give_back = Order.return_stock
+    put_back = Stock.put_back
 
-    def give_back_twice(order: Order, transaction: Transaction) -> None:
-        give_back(order, transaction)
-        order.reserved = True
-
-    with mock.patch.object(Order, "return_stock", give_back_twice), pytest.raises(Failed):
-        live(open_shop(), SEED, SHOPPERS)
+    with (
+        mock.patch.object(Stock, "put_back", side_effect=lambda sku, pieces: put_back(sku, 2 * pieces)),
+        pytest.raises(Failed, match=f"seed {SEED}"),
+    ):
+        live(open_shop(), SEED, shoppers=5)
