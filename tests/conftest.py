@@ -121,6 +121,12 @@ def cloud() -> Iterator[LocalCloud]:
         yield _cloud
 
 
+@pytest.fixture(scope="session")
+def tables(cloud: LocalCloud) -> DynamoDBLocal | None:
+    """Return DynamoDB Local on the second lane."""
+    return _cloud.tables
+
+
 @pytest.fixture
 def aws(cloud: LocalCloud) -> LocalCloud:
     """Empty tables, queues and buckets, and forget what the process remembers of the last test."""

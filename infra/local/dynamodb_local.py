@@ -54,7 +54,7 @@ class DynamoDBLocal:
     def __enter__(self) -> Self:
         self._scratch = Path(tempfile.mkdtemp(prefix="awning-dynamodb-"))
         try:
-            self._start(self._scratch / "dynamodb.log")
+            self._start()
         except PieceFailed:
             self.stop()
             raise
@@ -70,9 +70,10 @@ class DynamoDBLocal:
         """Return the variable that sends boto3 and pynamodb here for tables, and for nothing else."""
         return {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{HOST}:{self.port}"}
 
-    def _start(self, log: Path) -> None:
+    def _start(self) -> None:
         if not (self._folder / JAR).exists():
             raise Missing(f"{NAME} is not in {self._folder}: make test-dynamodb-local fetches it.")
+        log = self._scratch / "dynamodb.log" if self._scratch else None
         self._piece = Piece(NAME, self._command(), os.environ, log=log)
         self._piece.start()
         address = self.environment["AWS_ENDPOINT_URL_DYNAMODB"]
@@ -91,6 +92,12 @@ class DynamoDBLocal:
             self._piece.stop()
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def restart(self) -> None:
+        """Forget request tokens, too, in about two seconds: they outlive the tables they were used for."""
+        if self._piece:
+            self._piece.stop()
+        self._start()
 
     def reset(self) -> None:
         """Delete all tables, in about 50 ms."""

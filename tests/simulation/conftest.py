@@ -5,12 +5,19 @@ from collections.abc import Callable
 import pytest
 
 from infra.local.cloud import LocalCloud
+from infra.local.dynamodb_local import DynamoDBLocal
 from infra.local.paypal import Control
 from tests.shop import Shop
 from tests.simulation.shops import opened
 
 
 @pytest.fixture
-def open_shop(paypal: Control, cloud: LocalCloud) -> Callable[[], Shop]:
+def open_shop(paypal: Control, cloud: LocalCloud, tables: DynamoDBLocal | None) -> Callable[[], Shop]:
     """Return what opens an empty shop, as often as it is asked to."""
-    return lambda: opened(paypal, cloud)
+
+    def open_one() -> Shop:
+        if tables:
+            tables.restart()  # the same seed makes the same request tokens: what was written once would not be again
+        return opened(paypal, cloud)
+
+    return open_one

@@ -123,7 +123,7 @@ def test_where_hidden_products_hide_what_runs_low_it_is_said(
     quiet: Shop, merchant: Shopper, finance: Shopper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chalicelib.staff.attention.MOST_LOW", 1)  # as with fifty times as many
-    skus = {f"GONE-{number}": (100, None, 0) for number in range(36)}
+    skus: dict[str, tuple[int, int | None, int]] = {f"GONE-{number}": (100, None, 0) for number in range(36)}
     quiet.put_on_shelf("gone", "Sold out for good", skus, hidden=True)
 
     page = merchant.get(PAGE)
