@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -27,6 +28,24 @@ class PortInUse(PieceFailed):
 
     def __init__(self, piece: str, port: int, remedy: str) -> None:
         super().__init__(f"{piece}: port {port} is in use. {remedy}")
+
+
+def told_to_end() -> threading.Event:
+    """Return what is set at SIGTERM or Ctrl-C. To be called before any thread is started.
+
+    A thread waits for the signals: a handler would run inside whatever the main thread is at, such as the event's own
+    lock, and wait for it for ever.
+    """
+    numbers = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    ending = threading.Event()
+
+    def wait() -> None:
+        signal.sigwait(numbers)
+        ending.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    return ending
 
 
 def is_free(port: int) -> bool:

@@ -7,7 +7,6 @@ import argparse
 import importlib
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from botocore.config import Config
 
 from infra.local.functions import Functions
 from infra.local.gateway import Gateway, GatewayServer
+from infra.local.pieces import told_to_end
 from infra.local.setup import OldState, make_shop_aws
 
 if TYPE_CHECKING:
@@ -99,9 +99,7 @@ def main() -> int:
     choice = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("chalicelib").setLevel(logging.INFO)
-    ending = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ending.set())
+    ending = told_to_end()
     app = load_app(choice.app)
     try:
         make_shop_aws()

@@ -1,12 +1,11 @@
 """Run the mailbox: `python -m infra.local.mailbox --smtp-port P --web-port P --state DIR`."""
 
 import argparse
-import signal
 import sys
-import threading
 from pathlib import Path
 
 from infra.local.mailbox import Mailbox
+from infra.local.pieces import told_to_end
 
 
 def main() -> None:
@@ -20,13 +19,11 @@ def main() -> None:
         "--state", type=Path, help="a folder that keeps the mails (default: they are forgotten)"
     )
     choice = parser.parse_args()
-    end = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: end.set())
+    ending = told_to_end()
     try:
         with Mailbox(choice.state, choice.smtp_port, choice.web_port) as mailbox:
             print(f"mailbox: {mailbox.url} (SMTP {mailbox.smtp})", flush=True)
-            end.wait()
+            ending.wait()
     except OSError as error:
         sys.exit(f"The mailbox cannot start: {error}")
 

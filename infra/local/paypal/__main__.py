@@ -8,19 +8,19 @@ import logging
 import signal
 import sqlite3
 import sys
-import threading
 from pathlib import Path
 
 from .standin import StandIn
+
+ENDING = {signal.SIGTERM, signal.SIGINT}
 
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; 1 if the port is in use."""
     options = _options()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+    # Waited for, not handled: a handler may run where the main thread holds a lock that it needs.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     standin = StandIn(
         options.state,
         options.webhook_url,
@@ -35,7 +35,7 @@ def main() -> int:
         print(f"The PayPal stand-in did not start: {_reason(error, options.port)}", file=sys.stderr)
         return 1
     print(f"paypal: {standin.web_url}/", flush=True)
-    ended.wait()
+    signal.sigwait(ENDING)
     standin.stop()
     return 0
 
