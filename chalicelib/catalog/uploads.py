@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
@@ -79,8 +80,8 @@ def _read(key: str) -> bytes:
                 "This picture did not arrive, or was sent too long ago. Please send it again."
             ) from error
         raise
-    with answer["Body"] as stream:
-        body = stream.read(LARGEST + 1)
-    if len(body) > LARGEST:
-        raise NoPicture(f"This picture is larger than {LARGEST // 1024 // 1024} MB.")
-    return body
+    # Closing, since the body's own `with` hands out the raw stream, which tells nobody that it was cut off.
+    with closing(answer["Body"]) as stream:
+        if answer["ContentLength"] > LARGEST:
+            raise NoPicture(f"This picture is larger than {LARGEST // 1024 // 1024} MB.")
+        return stream.read()

@@ -99,7 +99,8 @@ class Scenario:
     `rival` is what else may happen at any moment of the play. `alone`: playing runs a scheduled function, which would
     meet the orders of other cases, so each case comes to rest before the next begins. `late`: PayPal took money for
     an order that is closed, which the design finds by a notification or the last look, not within two rounds.
-    `main`: `make test` plays all of its triples, of the others one a call.
+    `main`: `make test` plays all of its triples, of the others one a call, and those (fault, call) that found a bug,
+    `once_failed`.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Scenario:
     alone: bool = False
     late: bool = False
     main: bool = False
+    once_failed: frozenset[tuple[str, int]] = frozenset()
 
     def triples(self, calls: Sequence[Call]) -> list[tuple[Fault, int]]:
         """List everything that can go wrong with these calls."""
@@ -125,7 +127,8 @@ class Scenario:
         for at, call in enumerate(calls):
             possible = [fault for fault in FAULTS if self._may_meet(fault, call)]
             chosen.append((possible[(at + len(self.name)) % len(possible)], at))
-        return chosen
+            chosen += [(fault, at) for fault in possible if (fault.name, at) in self.once_failed]
+        return list(dict.fromkeys(chosen))
 
     def _may_meet(self, fault: Fault, call: Call) -> bool:
         return fault.can_befall(call) and (fault.overtaken != "rival" or self.rival is not None)

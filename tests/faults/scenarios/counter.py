@@ -300,6 +300,12 @@ SCENARIOS = [
         check=file_is_there,
     ),
     Scenario(
-        "a picture that staff sent", send_a_picture, work, (), afterwards=ask_again, check=picture_is_there
+        "a picture that staff sent",
+        send_a_picture,
+        work,
+        (),
+        afterwards=ask_again,
+        check=picture_is_there,
+        once_failed=frozenset({("overtaken by its double", 3), ("garbage, but done", 3)}),
     ),
 ]
