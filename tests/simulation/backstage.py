@@ -88,7 +88,7 @@ class Backstage:
         yield self._chance.choice((0.01, 0.05, 0.5, 3.0)) * self._chance.random()
         for _ in range(TRIES):
             event = {"Records": batch}
-            end = yield Act(lambda event=event: function(event, context(queue)), FUNCTION_SECONDS)  # type: ignore[misc]
+            end = yield Act(lambda event=event: function(event, context(queue)), FUNCTION_SECONDS, batch)  # type: ignore[misc]
             ids = {record["messageId"] for record in batch}
             failed = failed_ids(end.value, ids) if isinstance(end, Answered) else ids
             batch = [record for record in batch if record["messageId"] in failed]

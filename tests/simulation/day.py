@@ -9,7 +9,7 @@ import hashlib
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,10 +24,14 @@ LAST_LINES = 60
 
 @dataclass(frozen=True)
 class Act:
-    """What somebody wants done in a process of its own. `within`: the function's time, in seconds."""
+    """What somebody wants done in a process of its own.
+
+    `within`: the function's time, in seconds. `about`: the records that a queue's function is given.
+    """
 
     what: Callable[[], Any]
     within: float = PAGE_SECONDS
+    about: Sequence[Mapping[str, Any]] = ()
 
 
 Agent = Generator[float | Act, End | None, Any]
@@ -42,6 +46,7 @@ class Turn:
     process: Process
     agent: Agent
     ends: float
+    about: Sequence[Mapping[str, Any]]
     notes: dict[str, Any] = field(default_factory=dict)  # what watchers remember of it
 
 
@@ -112,7 +117,7 @@ class Day:
             self._in(wish, lambda: self._resume(name, agent, None, endless))
             return
         child = Process(self.moment.rule(wish.what), seed=self.chance.getrandbits(64))
-        turn = Turn(name, child, agent, self.now + wish.within)
+        turn = Turn(name, child, agent, self.now + wish.within, wish.about)
         self._open.append(turn)
         self._await_turn(turn, endless)
 

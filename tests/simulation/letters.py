@@ -1,31 +1,54 @@
-"""Which mails may have come twice: those that SES had taken when its answer was lost, or when their sender failed."""
+"""Which mails may have come twice: those that SES had taken when their sender ended without striking them out."""
 
+import json
 from collections import Counter
+from typing import NamedTuple
 
 from tests.faults import process
-from tests.faults.process import Call, Died
+from tests.faults.process import Call
 from tests.faults.world import Mail, World
+from tests.shop import Shop
 from tests.simulation.day import Turn
 
 NEVER_TAKEN = {process.DIE_BEFORE, process.SILENT_BEFORE, process.THROTTLED}
-OPEN = "the mail that SES has taken and nobody has struck out"
+LAST = "the last mail that SES took"
+
+
+class Taken(NamedTuple):
+    """A mail as SES took it, and what the outbox calls it."""
+
+    mail: Mail
+    order_id: str
+    entries: list[str]  # one, unless a double of the message is at work on its neighbour in the batch
 
 
 class Letters:
-    """What SES took, looked at after every call that could leave a mail in doubt."""
+    """What SES took, compared with the outbox whenever a sender goes on to the next mail, or ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
         self.in_doubt: Counter[Mail] = Counter()
 
     def watch(self, turn: Turn, call: Call, verdict: str) -> None:
-        """Note the mail that may come again: one lost answer, or one dead sender, allows one more."""
+        """Note the mail that may come again: each lost answer and each dead sender allows one more."""
         if call.operation == "SendEmail":
-            turn.notes[OPEN] = None if verdict in NEVER_TAKEN else World.mails()[-1]
-        mail = turn.notes.get(OPEN)
-        if mail is None:
-            return
-        if verdict != process.GO or isinstance(turn.process.end, Died):
-            self.in_doubt[mail] += 1
-            turn.notes[OPEN] = None
-        elif call.operation == "TransactWriteItems":
-            turn.notes[OPEN] = None
+            self._look_back(turn)
+            turn.notes[LAST] = None if verdict in NEVER_TAKEN else self._newest(turn)
+        if turn.process.call is None:
+            self._look_back(turn)
+
+    def _newest(self, turn: Turn) -> Taken:
+        from chalicelib import clock
+
+        messages = [json.loads(record["body"]) for record in turn.about]
+        mail = World.mails()[-1]
+        orders = {message["order"]: self._shop.order(message["order"]) for message in messages}
+        (order,) = (order for order in orders.values() if order.number in mail.subject + mail.text)
+        claimed = {entry for entry, lease in order.emails_due.items() if lease > clock.timestamp()}
+        entries = {message["entry"] for message in messages if message["order"] == order.id}
+        return Taken(mail, order.id, sorted(entries & claimed))
+
+    def _look_back(self, turn: Turn) -> None:
+        taken: Taken | None = turn.notes.pop(LAST, None)
+        if taken is not None and set(taken.entries) & set(self._shop.order(taken.order_id).emails_due):
+            self.in_doubt[taken.mail] += 1

@@ -62,7 +62,7 @@ def _live(shop: Shop, seed: str, number: int, day: Day, backstage: Backstage) ->
     shop.functions.fire(
         "export_books"
     )  # yesterday's: a shop's first ever look for its first movement for weeks
-    letters = Letters()
+    letters = Letters(shop)
     day.watchers.append(letters.watch)
     merchant = Merchant(shop, day, backstage, seed)
     merchant.work()
