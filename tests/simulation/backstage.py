@@ -33,6 +33,10 @@ class Backstage:
         self._chance = random.Random(f"backstage of {seed}")
         self._handlers = shop.functions._app.handler_map
         self._sqs: Any = shop.functions._queues[0]._sqs
+        self._urls = {
+            queue: self._sqs.get_queue_url(QueueName=os.environ["TABLE_PREFIX"] + queue)["QueueUrl"]
+            for queue in QUEUES
+        }
         self._numbers = 0
         self._due = -1, math.inf  # as of which call, and what it was
         self._heard: list[dict[str, Any]] = []
@@ -63,7 +67,7 @@ class Backstage:
 
     def _collect(self, queue: str) -> None:
         """Take what was just sent out of the real queue; from here on the seed delivers it."""
-        url = self._sqs.get_queue_url(QueueName=os.environ["TABLE_PREFIX"] + queue)["QueueUrl"]
+        url = self._urls[queue]
         messages = self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
         records = []
         for message in sorted(messages, key=lambda message: str(message["Body"])):

@@ -8,11 +8,11 @@ import pytest
 from tests.shop import Shop
 from tests.simulation.life import live
 
-SHOPPERS = 5  # `make soak` lets more of them come
+SHOPPERS = 4  # `make soak` lets more of them come
 OpenShop = Callable[[], Shop]
 
 
-@pytest.mark.parametrize("seed", ["1", "2", "3"])
+@pytest.mark.parametrize("seed", ["1", "2"])
 def test_nothing_is_lost_on_a_day_full_of_trouble(seed: str, open_shop: OpenShop) -> None:
     told = live(open_shop(), seed, SHOPPERS)
     assert told.orders > 0
@@ -28,4 +28,4 @@ def test_nothing_is_lost_on_a_day_that_nobody_has_seen(
 
 
 def test_the_same_seed_is_the_same_day(open_shop: OpenShop) -> None:
-    assert live(open_shop(), "4", shoppers=2) == live(open_shop(), "4", shoppers=2)
+    assert live(open_shop(), "3", SHOPPERS) == live(open_shop(), "3", SHOPPERS)
