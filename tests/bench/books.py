@@ -14,13 +14,12 @@ import subprocess
 import sys
 import time
 from bisect import bisect_right
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 from infra.local.cloud import LocalCloud
+from tests.bench.server import served
 
 SIZES = (10_000, 100_000)
 MOST = 1.3
@@ -33,7 +32,7 @@ def main() -> int:
     print("ledger rows   CSV MB   peak MB   above start MB   CPU s   rows a CPU s   wall s")
     peaks = []
     for size in SIZES:
-        with LocalCloud() as cloud, _rows_served(size) as address:
+        with LocalCloud() as cloud, served("tests.bench.books", "serve", str(size)) as address:
             environment = cloud.environment | {"AWS_ENDPOINT_URL_DYNAMODB": address, "TIMEZONE": "UTC"}
             command = [sys.executable, "-m", "tests.bench.books", "close"]
             # A child's peak begins with its parent's: this process imports nothing of the shop and stays small.
@@ -149,17 +148,6 @@ class Reads(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name is the base class's
         """Say nothing."""
-
-
-@contextmanager
-def _rows_served(size: int) -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.bench.books", "serve", str(size)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout
-        try:
-            yield f"http://127.0.0.1:{int(server.stdout.readline())}"
-        finally:
-            server.terminate()
 
 
 def _examples() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:

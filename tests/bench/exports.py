@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from infra.local.cloud import LocalCloud
-from tests.bench.indexes import ordered_indexes
+from tests.bench.server import served
 
 SIZES = (10_000, 100_000)  # orders in the state and days that are asked for
 MOST_MEMORY = 1.3  # times, of the larger shop as of the smaller
@@ -42,7 +42,7 @@ def main() -> int:
     print("Exports of orders: the page that is asked, and the job that makes the file\n")
     print(HEAD)
     taken: dict[str, list[dict[str, Any]]] = {"state, days": [], "state, days, text": []}
-    with LocalCloud() as cloud, ordered_indexes(cloud.endpoint_url) as address:
+    with LocalCloud() as cloud, served("tests.bench.indexes", cloud.endpoint_url) as address:
         environment = os.environ | cloud.environment | SHOP | {"AWS_ENDPOINT_URL_DYNAMODB": address}
         for before, size in zip((0, *SIZES), SIZES, strict=False):
             _child(environment, "stock", before, size)

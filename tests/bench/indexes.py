@@ -7,12 +7,9 @@ that are written in other ways are not seen: this serves a bench, which stocks a
 
 import http.client
 import json
-import subprocess
 import sys
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -20,18 +17,6 @@ from urllib.parse import urlsplit
 PARTITIONS = {"placed": "shard", "by_state": "state_shard"}  # index → its partition key
 MOST_KEYS = 8_000  # of some 120 bytes: DynamoDB answers with a megabyte at most
 ORDERS = "orders"  # how the table's name ends
-
-
-@contextmanager
-def ordered_indexes(cloud: str) -> Iterator[str]:
-    """Stand before a local cloud, in a process of its own; yield the address."""
-    command = [sys.executable, "-m", "tests.bench.indexes", cloud]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout
-        try:
-            yield f"http://127.0.0.1:{int(server.stdout.readline())}"
-        finally:
-            server.terminate()
 
 
 def serve(cloud: str) -> None:

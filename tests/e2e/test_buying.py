@@ -2,8 +2,6 @@
 
 import csv
 import io
-import json
-import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +11,7 @@ from infra.local.cloud import LocalCloud
 from infra.local.gateway import Gateway, GatewayServer
 from tests.e2e.conftest import LetIn
 from tests.e2e.visitor import LABELS, PHONE, THANKS, Visitor
+from tests.ses import letters
 from tests.shop import CUSTOMER, Shop
 
 
@@ -41,9 +40,7 @@ def finds_and_buys(visitor: Visitor) -> str:
 
 def mails_sent(aws: LocalCloud) -> dict[str, list[str]]:
     """Map the subjects of the mails that SES took onto whom they went to."""
-    with urllib.request.urlopen(f"{aws.endpoint_url}/_ministack/ses/messages", timeout=10) as answer:
-        accounts = json.load(answer)["messages"]
-    return {mail["Subject"]: mail["To"] for sent in accounts.values() for mail in sent}
+    return {mail["Subject"]: mail["To"] for mail in letters(aws.endpoint_url)}
 
 
 def orders_booked_today() -> list[dict[str, str]]:

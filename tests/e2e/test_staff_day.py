@@ -9,8 +9,9 @@ from infra.local.cloud import LocalCloud
 from tests.e2e.conftest import LetIn
 from tests.e2e.counter import comes_in
 from tests.e2e.visitor import PHONE, Visitor
+from tests.ses import letters
 from tests.shop import CUSTOMER, Shop
-from tests.staff.desk import PASSWORD, letters, member
+from tests.staff.desk import PASSWORD, member
 
 EMAIL = "merchant@shop.example"
 CALM = "Nothing needs you. Put the kettle on!"
@@ -70,7 +71,7 @@ def test_two_orders_are_shipped_at_once_and_their_customers_told(
     merchant.is_told("Marked as shipped, and the customer is written to: ")
 
     shop.functions.drain("order-emails")
-    mails = {mail["Subject"]: mail for mail in letters(aws) if mail["To"] == TO_CUSTOMER}
+    mails = {mail["Subject"]: mail for mail in letters(aws.endpoint_url) if mail["To"] == TO_CUSTOMER}
     for order_id, number in numbers.items():
         mail = mails[f"Your order {number} is on its way"]
         assert link_of(number) in str(mail)
@@ -119,7 +120,7 @@ def test_a_refund_in_part_is_the_same_in_ledger_mail_and_attention(
     shop.functions.drain("order-emails")
     assert [str(row.amount) for row in shop.paypal.ledger()] == ["41.90", "-5.50"]
     assert [int(row.amount) for row in shop.ledger()] == [4190, -550]
-    told = [mail for mail in letters(aws) if mail["To"] == TO_CUSTOMER]
+    told = [mail for mail in letters(aws.endpoint_url) if mail["To"] == TO_CUSTOMER]
     assert ["€5.50" in str(mail) for mail in told] == [False, True]
     merchant.open(f"/staff/orders/{order_id}")
     money = merchant.page.get_by_role("region", name="Money")
@@ -136,7 +137,7 @@ def test_a_refund_in_part_is_the_same_in_ledger_mail_and_attention(
     merchant.is_told("The refund of €7.00 did not go through.")
     shop.functions.drain("order-emails")
     assert len(shop.paypal.ledger()) == len(shop.ledger()) == 2
-    assert [mail for mail in letters(aws) if mail["To"] == TO_CUSTOMER] == told
+    assert [mail for mail in letters(aws.endpoint_url) if mail["To"] == TO_CUSTOMER] == told
     merchant.open("/staff/attention")
     merchant.link(f"Order {number}").click()
     merchant.reads(f"Order {number}")

@@ -4,9 +4,7 @@ Events come to the shop as in life. A page whose process died is a 502 to the sh
 or failed comes again; a schedule fires again; PayPal posts a notification again until it hears 2xx.
 """
 
-import json
 import os
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
@@ -20,6 +18,7 @@ from infra.local.paypal.control import Notification
 from tests.client import Answer, Shopper
 from tests.faults import process
 from tests.faults.process import Answered, Call, End, Process
+from tests.ses import letters
 from tests.shop import CUSTOMER, Shop
 
 NO_ANSWER = Answer(502, {}, [], "")
@@ -219,14 +218,8 @@ class World:
     @staticmethod
     def mails() -> list[Mail]:
         """List what SES took, from its own log."""
-        url = os.environ["AWS_ENDPOINT_URL"] + "/_ministack/ses/messages"
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            by_account = json.load(answer)["messages"]
-        return [
-            Mail(mail["To"][0], mail["Subject"], mail["BodyText"])
-            for mails in by_account.values()
-            for mail in mails
-        ]
+        taken = letters(os.environ["AWS_ENDPOINT_URL"])
+        return [Mail(mail["To"][0], mail["Subject"], mail["BodyText"]) for mail in taken]
 
 
 def _warm_up() -> None:

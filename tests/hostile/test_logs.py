@@ -19,8 +19,9 @@ from chalicelib.storage import Refused, Transaction
 from infra.local.cloud import LocalCloud
 from tests.client import Answer, Shopper
 from tests.hostile.ears import Ears, listen, stop_listening
+from tests.ses import letters
 from tests.shop import CUSTOMER, Shop, token_of
-from tests.staff.desk import letters, logged_in
+from tests.staff.desk import logged_in
 from tests.tampering import silence
 
 CLIENT: Any = BaseClient
@@ -273,7 +274,7 @@ def test_staff_who_mistype_forget_and_search(shop: Shop, ears: Ears, aws: LocalC
     assert ears.heard("a job broke off")
     stranger.post("/staff/forgotten", {"email": owner})
     shop.functions.drain("staff-jobs")
-    link = re.search(r"token=([0-9a-f]{64})", letters(aws)[-1]["BodyText"])
+    link = re.search(r"token=([0-9a-f]{64})", letters(aws.endpoint_url)[-1]["BodyText"])
     assert link
     ears.keep_secret(link=link[1])
     with silence("GetItem"):

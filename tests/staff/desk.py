@@ -1,14 +1,11 @@
 """Staff in a test's hands."""
 
-import json
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from unittest import mock
 
-from infra.local.cloud import LocalCloud
 from infra.local.gateway import Gateway
 from tests.client import Shopper
 
@@ -53,9 +50,3 @@ def later(**span: float) -> Iterator[None]:
     offset = moment - datetime.now(UTC)
     with mock.patch.object(clock, "now", side_effect=lambda: datetime.now(UTC) + offset):
         yield
-
-
-def letters(cloud: LocalCloud) -> list[dict[str, Any]]:
-    """Read the mails that SES took, in their order."""
-    with urllib.request.urlopen(f"{cloud.endpoint_url}/_ministack/ses/messages", timeout=10) as answer:
-        return [mail for sent in json.load(answer)["messages"].values() for mail in sent]

@@ -16,7 +16,8 @@ from infra.local.cloud import LocalCloud
 from infra.local.functions import Functions
 from infra.local.gateway import Gateway
 from tests.client import Answer, Shopper
-from tests.staff.desk import PASSWORD, later, letters, logged_in, member, trail
+from tests.ses import letters
+from tests.staff.desk import PASSWORD, later, logged_in, member, trail
 
 EMAIL = "merchant@shop.example"
 NEW = "canvas awning at dawn"
@@ -56,7 +57,7 @@ def log_in(visitor: Shopper, password: str) -> int:
 def test_the_whole_way_back_in(visitor: Shopper, functions: Functions, aws: LocalCloud) -> None:
     thief = logged_in(visitor.gateway, "merchant")
     assert ask(visitor, functions, "Merchant@Shop.example").status == 200
-    (letter,) = letters(aws)
+    (letter,) = letters(aws.endpoint_url)
     assert letter["To"] == [EMAIL]
     assert letter["Subject"] == "Choose a new password for Slow Saturday"
     answer = set_password(visitor, link_in(letter))
@@ -66,7 +67,7 @@ def test_the_whole_way_back_in(visitor: Shopper, functions: Functions, aws: Loca
     assert log_in(visitor, PASSWORD) == 403
     assert log_in(visitor, NEW) == 303
     functions.drain("staff-jobs")
-    told = letters(aws)[1]
+    told = letters(aws.endpoint_url)[1]
     assert (told["To"], told["Subject"]) == ([EMAIL], "Your password for Slow Saturday was changed")
     assert "It was not you?" in told["BodyText"]
     entry = trail()[1]
@@ -80,7 +81,7 @@ def test_the_answer_does_not_tell_whether_there_is_an_account(
     known, unknown = ask(visitor, functions), ask(visitor, functions, "nobody@shop.example")
     assert known.status == unknown.status == 200
     assert known.body.replace(EMAIL, "") == unknown.body.replace("nobody@shop.example", "")
-    assert [letter["To"] for letter in letters(aws)] == [[EMAIL]]
+    assert [letter["To"] for letter in letters(aws.endpoint_url)] == [[EMAIL]]
 
 
 def test_the_request_itself_never_looks_for_the_account(visitor: Shopper) -> None:
@@ -92,7 +93,7 @@ def test_the_request_itself_never_looks_for_the_account(visitor: Shopper) -> Non
 
 def test_a_link_works_once(visitor: Shopper, functions: Functions, aws: LocalCloud) -> None:
     ask(visitor, functions)
-    link = link_in(letters(aws)[0])
+    link = link_in(letters(aws.endpoint_url)[0])
     assert visitor.get(link).status == 200
     assert visitor.get(link).status == 200  # looking changes nothing: mail programs look too
     assert set_password(visitor, link).status == 303
@@ -161,10 +162,10 @@ def test_a_typing_error_in_the_address_is_said_beside_it(visitor: Shopper) -> No
 def test_three_letters_an_hour_are_enough(visitor: Shopper, functions: Functions, aws: LocalCloud) -> None:
     answers = [ask(visitor, functions) for _ in range(5)]
     assert len({answer.body for answer in answers}) == 1
-    assert len(letters(aws)) == 3
+    assert len(letters(aws.endpoint_url)) == 3
     with later(minutes=61):
         ask(visitor, functions)
-    assert len(letters(aws)) == 4
+    assert len(letters(aws.endpoint_url)) == 4
 
 
 def test_one_place_cannot_ask_for_links_without_end(visitor: Shopper) -> None:
@@ -187,7 +188,7 @@ def test_the_letter_says_what_it_must_and_holds_nothing_else(
     visitor: Shopper, functions: Functions, aws: LocalCloud
 ) -> None:
     ask(visitor, functions)
-    (letter,) = letters(aws)
+    (letter,) = letters(aws.endpoint_url)
     assert "It works once, for half an hour." in " ".join(letter["BodyText"].split())
     assert link_in(letter) in letter["BodyHtml"]
     assert "Order" not in letter["BodyHtml"]

@@ -16,7 +16,8 @@ from infra.local.functions import Functions
 from infra.local.gateway import Gateway
 from tests.client import Shopper
 from tests.counting import counted_calls
-from tests.staff.desk import PASSWORD, letters, logged_in, member, trail
+from tests.ses import letters
+from tests.staff.desk import PASSWORD, logged_in, member, trail
 
 NEW = "new@shop.example"
 
@@ -40,7 +41,7 @@ def test_an_invitation_is_mailed_and_its_link_lasts_three_days(
     assert f"is on its way to {NEW}" in page.text
     assert "no password yet" in page.text
     functions.drain("staff-jobs")
-    (letter,) = letters(aws)
+    (letter,) = letters(aws.endpoint_url)
     assert (letter["To"], letter["Subject"]) == ([NEW], "Your account for Slow Saturday")
     found = re.search(r"token=([0-9a-f]{64})", letter["BodyText"])
     assert found
