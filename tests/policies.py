@@ -15,10 +15,10 @@ from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
 
-import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are a package of their own
 from botocore.client import BaseClient
 from botocore.signers import RequestSigner, S3PostPresigner
 
+from infra.aws import package
 from infra.local import functions, gateway
 
 ROOT = Path(__file__).parents[1]
@@ -52,13 +52,12 @@ class Policies:
             function: list(_statements(ROOT / ".chalice" / settings["iam_policy_file"]))
             for function, settings in config["lambda_functions"].items()
         }
-        template = yaml.load((ROOT / "infra/aws/resources.yaml").read_text("utf-8"), _Loader)  # noqa: S506  # ours
         self._names: dict[str, str] = {}
-        for resource, facts in template["Resources"].items():
+        for resource, facts in package.merged(ROOT)["Resources"].items():
             properties = facts.get("Properties", {})
             name = properties.get("TableName") or properties.get("QueueName")
             if name:
-                self._names[name.removeprefix("${TablePrefix}")] = resource
+                self._names[name["Fn::Sub"].removeprefix("${TablePrefix}")] = resource
 
     def refusals(self, actor: str, service: str, operation: str, asked: Mapping[str, Any]) -> Iterator[str]:
         """Say what of a call a function's policy does not allow."""
@@ -181,20 +180,3 @@ def _pattern(resource: dict[str, Any]) -> re.Pattern[str]:
         return re.compile("identity")
     name = re.sub(r"\$\{(\w+)\.Arn\}", r"\1", text)
     return re.compile(re.escape(name).replace(r"\*", ".*"))
-
-
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # a base class without types
-    """Read CloudFormation's short forms as what they hold."""
-
-
-def _plain(loader: Any, suffix: str, node: Any) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return loader.construct_scalar(node)
-    return (
-        loader.construct_sequence(node)
-        if isinstance(node, yaml.SequenceNode)
-        else loader.construct_mapping(node)
-    )
-
-
-_Loader.add_multi_constructor("!", _plain)

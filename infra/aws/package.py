@@ -13,8 +13,9 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are a package of their own
 
 PROJECT = Path(__file__).parents[2]
-MERGED = Path("infra/aws/resources.yaml")
-PACKED = ("app.py", "requirements.txt", "chalicelib", "templates", "vendor", ".chalice", MERGED)
+PARTS = Path("infra/aws/template")
+MERGED = "merged.yaml"  # JSON is YAML; by the name, Chalice writes YAML, too
+PACKED = ("app.py", "requirements.txt", "chalicelib", "templates", "vendor", ".chalice")
 # A zip that Chalice kept could lack what pip could not install then; `.pyc` are of the wrong Python.
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "deployments", "deployed")
 COULD_NOT_INSTALL = "Could not install dependencies"
@@ -39,6 +40,7 @@ def package(project: Path, stage: str, out: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="awning-package-") as scratch:
         clean, made = Path(scratch, "project"), Path(scratch, "made")
         copy_project(project, clean)
+        (clean / MERGED).write_text(json.dumps(merged(project)), encoding="utf-8")
         run_chalice(clean, stage, made)
         write_without_aliases(made / "sam.yaml")
         out.mkdir(parents=True, exist_ok=True)
@@ -64,10 +66,24 @@ def copy_project(project: Path, copy: Path) -> None:
             shutil.copy2(source, target)
 
 
+def merged(project: Path) -> dict[str, dict[str, Any]]:
+    """Read what a project adds to Chalice's template, from all of its parts. Raises PackageFailed: a name twice."""
+    from chalice.package import YAMLTemplateSerializer  # knows CloudFormation's short forms
+
+    whole: dict[str, dict[str, Any]] = {}
+    for part in sorted((project / PARTS).glob("*.yaml")):
+        content = YAMLTemplateSerializer().load_template(part.read_text(encoding="utf-8"), part.name)
+        for section, named in content.items():
+            if twice := whole.setdefault(section, {}).keys() & named.keys():
+                raise PackageFailed(f"{part.name}: {', '.join(sorted(twice))} stands in another part, too.")
+            whole[section] |= named
+    return whole
+
+
 def run_chalice(project: Path, stage: str, out: Path) -> None:
     """Run `chalice package`. Raises PackageFailed, also where Chalice would go on without a dependency."""
     command = [sys.executable, "-c", "from chalice.cli import main; raise SystemExit(main())"]
-    command += ["package", "--stage", stage, "--merge-template", str(MERGED), str(out)]
+    command += ["package", "--stage", stage, "--merge-template", MERGED, str(out)]
     # Chalice asks for a region, and writes none into the template.
     environment = {"AWS_DEFAULT_REGION": "us-east-1", **os.environ}
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)

@@ -91,6 +91,19 @@ def test_there_is_no_package_without_a_dependency(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_name_stands_in_one_part_of_the_template_only(tmp_path: Path) -> None:
+    parts = tmp_path / package.PARTS
+    parts.mkdir(parents=True)
+    (parts / "one.yaml").write_text(
+        "Resources: {Shelf: {Type: A}, Till: {Type: B}}\nConditions: {Open: true}\n"
+    )
+    (parts / "two.yaml").write_text("Resources: {Door: !Ref Open}\n")
+    assert package.merged(tmp_path)["Resources"]["Door"] == {"Ref": "Open"}
+    (parts / "two.yaml").write_text("Resources: {Till: {Type: C}}\n")
+    with pytest.raises(package.PackageFailed, match=r"two\.yaml: Till"):
+        package.merged(tmp_path)
+
+
 def test_a_stage_without_settings_is_refused(tmp_path: Path) -> None:
     with pytest.raises(package.PackageFailed, match="prdo"):
         package.package(package.PROJECT, "prdo", tmp_path / "out")
@@ -137,10 +150,9 @@ def write_wheel_for_this_machine(folder: Path) -> None:
 def write_small_project(project: Path, requirement: str) -> Path:
     another = "x86_64" if platform.machine() in ("aarch64", "arm64") else "arm64"
     config = {"version": "2.0", "app_name": "small", "lambda_architecture": another, "stages": {"prod": {}}}
-    for folder in ("chalicelib", "templates", "vendor", ".chalice", "infra/aws"):
+    for folder in ("chalicelib", "templates", "vendor", ".chalice"):
         (project / folder).mkdir(parents=True)
     (project / "requirements.txt").write_text(requirement)
     (project / "app.py").write_text(SMALL_APP)
     (project / ".chalice" / "config.json").write_text(json.dumps(config))
-    (project / package.MERGED).write_text("Resources: {}\n")
     return project
