@@ -1,10 +1,10 @@
 """Awning's composition root: the app, its middleware, one line a feature, and every event function."""
 
-import logging
 from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, Rate, SQSEvent
 
+from chalicelib import telemetry
 from chalicelib.cart.routes import routes as cart
 from chalicelib.catalog.routes import routes as catalog
 from chalicelib.checkout.routes import routes as checkout
@@ -14,8 +14,9 @@ from chalicelib.staff.routes import routes as staff
 from chalicelib.web.routes import routes as web
 from chalicelib.web.routing import middleware
 
-app = Chalice(app_name="awning")
-app.log.setLevel(logging.INFO)  # Chalice's own level keeps warnings back
+app = Chalice(app_name="awning", configure_logs=False)  # Chalice's own handler keeps warnings back
+telemetry.listen()
+app.register_middleware(telemetry.middleware, "all")
 app.register_middleware(middleware, "http")
 app.register_blueprint(catalog)
 app.register_blueprint(cart)

@@ -77,6 +77,7 @@ class Settings:
     """The environment, read. Addresses carry no trailing slash."""
 
     shop: Shop
+    function: str = ""  # Lambda's name of this function; empty on one's own machine
     table_prefix: str = ""
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     public_url: str | None = None
@@ -173,6 +174,7 @@ def read(environment: Mapping[str, str], shop_file: Path = SHOP_FILE) -> Setting
     prefix = environment.get("TABLE_PREFIX", "")
     return Settings(
         shop=read_shop(shop_file, currency),
+        function=environment.get("AWS_LAMBDA_FUNCTION_NAME", ""),
         table_prefix=prefix,
         timezone=timezone,
         public_url=address("PUBLIC_URL") or None,

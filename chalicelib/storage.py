@@ -14,9 +14,10 @@ from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
-from chalicelib import clock
+from chalicelib import clock, telemetry
 from chalicelib.config import settings
 from chalicelib.errors import Busy
+from chalicelib.telemetry import Metric
 
 CONDITION_FAILED = "ConditionalCheckFailed"
 CONFLICT = "TransactionConflictException"  # of a write of one item, while a transaction is at work on it
@@ -77,7 +78,9 @@ class Table(Model):
         connection = super()._get_connection()
         if Table._shared is None:
             Table._shared = connection.connection
-            Table._shared.client.meta.events.register("before-parse.dynamodb", _parse_plainly)
+            events = Table._shared.client.meta.events
+            events.register("before-parse.dynamodb", _parse_plainly)
+            events.register("before-call.dynamodb", _count_call)
         if connection.connection is not Table._shared:
             if connection.table_name not in Table._shared._tables:  # two models may share a table
                 Table._shared.add_meta_table(connection.get_meta_table())
@@ -136,6 +139,10 @@ def _parse_plainly(
         except ValueError as error:  # half an answer is none: whether a write took effect is not known
             raise HTTPClientError(error=error) from error
         response_dict["body"] = b"{}"
+
+
+def _count_call(**_: object) -> None:
+    telemetry.count(Metric.DYNAMODB_CALLS)
 
 
 def table_name(name: str) -> str:

@@ -171,8 +171,10 @@ def _statements(file: Path) -> Iterator[tuple[set[str], re.Pattern[str]]]:
             yield set(statement["Action"]), _pattern(resource)
 
 
-def _pattern(resource: dict[str, Any]) -> re.Pattern[str]:
+def _pattern(resource: dict[str, Any] | str) -> re.Pattern[str]:
     """Turn `${BooksBucket.Arn}/books/*` into a pattern of names."""
+    if isinstance(resource, str):
+        return re.compile(".*" if resource == "*" else re.escape(resource))
     if "Fn::GetAtt" in resource:
         return re.compile(re.escape(resource["Fn::GetAtt"][0]))
     text = resource["Fn::Sub"]

@@ -12,7 +12,7 @@ CODE = ROOT / "chalicelib"
 ROWS = [{"staff", "checkout"}, {"payments"}, {"mail", "ledger"}, {"orders"}, {"cart"}, {"catalog"}, {"web"}]
 HEIGHT = {feature: len(ROWS) - row for row, features in enumerate(ROWS) for feature in features}
 # Modules that belong to no feature: every feature may use them, they use no feature.
-COMMON = {"aws", "clock", "config", "errors", "limits", "money", "runs", "storage"}
+COMMON = {"aws", "clock", "config", "errors", "limits", "money", "runs", "storage", "telemetry"}
 # Models of a lower feature's tables that `chalicelib.tables()` lists.
 ROOTS = {"__init__"}
 
@@ -75,12 +75,17 @@ def test_the_root_imports_routes_alone_until_an_event_comes() -> None:
         name for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom) for name in imported(node)
     }
     ours = {name for name in top if name.startswith("chalicelib.")}
+    ours -= {f"chalicelib.{name}" for name in COMMON}
     assert {name.split(".")[2] for name in ours} <= {"routes", "routing"}
 
 
 def test_one_module_knows_paypals_sdk() -> None:
     assert who_imports("paypalcheckoutsdk") <= {"chalicelib/payments/paypal_http.py"}
     assert who_imports("paypalhttp") <= {"chalicelib/payments/paypal_http.py"}
+
+
+def test_one_module_tells_of_the_shop_in_the_words_of_powertools() -> None:
+    assert who_imports("aws_lambda_powertools") == {"chalicelib/telemetry.py"}
 
 
 def test_clients_of_aws_are_made_in_one_place() -> None:

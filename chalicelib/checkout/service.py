@@ -18,6 +18,7 @@ from chalicelib.orders import states, words
 from chalicelib.orders.changing import change, new_order
 from chalicelib.orders.models import Order, Pointer
 from chalicelib.orders.row import Line
+from chalicelib.orders.telling import Known, tell
 from chalicelib.payments.service import PaymentInProgress
 from chalicelib.storage import Refused, Transaction, Unknown, get
 
@@ -222,3 +223,4 @@ def _write(order: Order, cart: Cart, digest: str) -> None:
     ]
     transaction.update("cart", cart, marks, unchanged & (Cart.expires > clock.timestamp()))
     transaction.commit(A_TRY_SECONDS)
+    tell(order, Known())

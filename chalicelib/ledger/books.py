@@ -25,7 +25,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Any
 
-from chalicelib import clock
+from chalicelib import clock, telemetry
 from chalicelib.config import settings
 from chalicelib.ledger import files
 from chalicelib.ledger.files import BooksError, Comparison, File, Upload
@@ -34,6 +34,7 @@ from chalicelib.ledger.sheets import LEDGER, ORDER_LINES, ORDERS, Sheet, ledger_
 from chalicelib.ledger.totals import Totals
 from chalicelib.orders.models import Order
 from chalicelib.storage import get, read_many
+from chalicelib.telemetry import Metric
 
 __all__ = ["BooksError", "Export", "closes_at", "export_closed_days", "export_day", "first_day"]
 
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 SHEETS = (ORDERS, ORDER_LINES, LEDGER)
 GRACE = timedelta(hours=1)
 DAY = timedelta(days=1)
+ALARM_AFTER = timedelta(hours=3)  # a day without books wakes somebody
 WITHIN = timedelta(hours=2)  # after its close a day has its books: the hourly run, and one more
 LOOK_BACK = timedelta(days=366)  # days that failed are tried again for so long: two pages of S3's listing
 LOOK_FOR_FIRST = timedelta(days=31)  # where there are no books at all: four Queries a day
@@ -71,15 +73,17 @@ def export_day(day: date, *, provisional: bool = False) -> Export:
 
 def export_closed_days(now: datetime) -> list[Export]:
     """Write the books of every closed day that has none. Raises BooksError at the end where days failed."""
-    exports, failed = [], []
+    exports, failed = [], list[date]()
     for day in days_due(now):
         try:
             exports.append(_export(day, provisional=False))
         except Exception:  # whatever keeps one day from being closed must not keep the others
             logger.exception("The books of %s could not be written.", day)
-            failed.append(str(day))
+            failed.append(day)
+    late = [day for day in failed if now >= closes_at(day) + ALARM_AFTER]
+    telemetry.count(Metric.DAYS_WITHOUT_BOOKS, len(late))
     if failed:
-        raise BooksError(f"No books could be written for {', '.join(failed)}.")
+        raise BooksError(f"No books could be written for {', '.join(map(str, failed))}.")
     return exports
 
 

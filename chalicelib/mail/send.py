@@ -14,6 +14,7 @@ from botocore.exceptions import (
     ParamValidationError,
 )
 
+from chalicelib import telemetry
 from chalicelib.aws import client
 from chalicelib.mail import outbox
 from chalicelib.mail.render import KINDS, Letter, write_letter
@@ -39,14 +40,15 @@ def send_order_emails(records: Iterable[Mapping[str, Any]]) -> dict[str, list[di
     """Send the mail of every SQS record, each by itself; return Lambda's partial batch response."""
     failures = []
     for record in records:
-        try:
-            send_due(*_read(record["body"]))
-        except outbox.Leased:
-            log.info("a mail is being sent by somebody else; its message comes again")
-            failures.append({"itemIdentifier": record["messageId"]})
-        except Exception:  # one bad message never holds back the rest
-            log.exception("a mail was not sent; its message comes again, or rests with the dead letters")
-            failures.append({"itemIdentifier": record["messageId"]})
+        with telemetry.about(message_id=record["messageId"]):
+            try:
+                send_due(*_read(record["body"]))
+            except outbox.Leased:
+                log.info("a mail is being sent by somebody else; its message comes again")
+                failures.append({"itemIdentifier": record["messageId"]})
+            except Exception:  # one bad message never holds back the rest
+                log.exception("a mail was not sent; its message comes again, or rests with the dead letters")
+                failures.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failures}
 
 

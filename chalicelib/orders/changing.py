@@ -7,6 +7,7 @@ from chalicelib.config import settings
 from chalicelib.errors import Busy
 from chalicelib.orders.models import Order
 from chalicelib.orders.row import Line
+from chalicelib.orders.telling import known_of, tell
 from chalicelib.storage import Refused, Transaction, Unknown
 
 TRIES = 10
@@ -58,7 +59,7 @@ def change(order_id: str, action: Callable[[Order, Transaction], bool], known: O
     """
     for _ in range(TRIES):
         order, known = known or Order.fetch(order_id), None
-        transaction = Transaction()
+        transaction, told_before = Transaction(), known_of(order)
         if not action(order, transaction):
             return order
         order.write(transaction)
@@ -71,6 +72,7 @@ def change(order_id: str, action: Callable[[Order, Transaction], bool], known: O
         except Unknown as unknown:
             last = unknown  # read again: if it was written after all, `action` finds it done
         else:
+            tell(order, told_before)
             return order
         if clock.is_late():
             break

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from pynamodb.attributes import UnicodeAttribute
 
-from chalicelib import clock
+from chalicelib import clock, telemetry
 from chalicelib.catalog.models import Stock
 from chalicelib.config import settings
 from chalicelib.errors import NotFound
@@ -52,6 +52,7 @@ class Order(Refundable):
         order = get(cls, order_id)
         if order is None:
             raise NotFound("We know no order with this address.")
+        telemetry.note(order=order.number)
         return order
 
     @classmethod

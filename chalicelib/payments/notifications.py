@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from chalicelib import telemetry
 from chalicelib.mail import outbox
 from chalicelib.orders import states
 from chalicelib.orders.changing import change
@@ -26,11 +27,12 @@ def settle_notifications(records: Iterable[Mapping[str, Any]]) -> dict[str, list
     """
     failures = []
     for record in records:
-        try:
-            settle_notification(json.loads(record["body"]))
-        except Exception:
-            log.exception("a notification could not be settled: message %s", record.get("messageId"))
-            failures.append({"itemIdentifier": str(record["messageId"])})
+        with telemetry.about(message_id=record["messageId"]):
+            try:
+                settle_notification(json.loads(record["body"]))
+            except Exception:
+                log.exception("a notification could not be settled: message %s", record["messageId"])
+                failures.append({"itemIdentifier": str(record["messageId"])})
     return {"batchItemFailures": failures}
 
 
@@ -41,6 +43,8 @@ def settle_notification(message: Mapping[str, str]) -> None:
     rests in the dead-letter queue. What PayPal does not know yet, it may know at the next try.
     """
     kind = message["type"]
+    ids = {name: message[name] for name in ("event", "capture", "refund") if name in message}
+    telemetry.note(type=kind, **ids)
     if kind.startswith("CHECKOUT."):
         _look_soon(message)
     elif kind == "PAYMENT.CAPTURE.REVERSED":

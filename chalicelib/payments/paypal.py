@@ -14,10 +14,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from chalicelib import aws, clock, money
+from chalicelib import aws, clock, money, telemetry
 from chalicelib.config import settings
 from chalicelib.money import Money
 from chalicelib.payments.errors import PayPalRefused, PayPalUnknown
+from chalicelib.telemetry import Metric
 
 if TYPE_CHECKING:
     from chalicelib.payments.paypal_http import Client
@@ -197,7 +198,11 @@ def _secret() -> str:
 
 
 def _send(request: Any) -> dict[str, Any]:
-    return _client().send(request, _deadline.get() or time.monotonic() + SECONDS_A_REQUEST)
+    try:
+        return _client().send(request, _deadline.get() or time.monotonic() + SECONDS_A_REQUEST)
+    except PayPalUnknown:
+        telemetry.count(Metric.PAYMENT_ERRORS)
+        raise
 
 
 def _ask_once(request: Any, request_id: str) -> None:
@@ -220,6 +225,7 @@ def _understanding(what: str) -> Iterator[None]:
     try:
         yield
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        telemetry.count(Metric.PAYMENT_ERRORS)
         raise PayPalUnknown(f"{what} that cannot be understood: {type(error).__name__}") from None
 
 

@@ -8,7 +8,7 @@ import logging
 import time
 from datetime import datetime, timedelta
 
-from chalicelib import clock
+from chalicelib import clock, telemetry
 from chalicelib.mail import outbox
 from chalicelib.orders import states
 from chalicelib.orders.changing import change
@@ -20,6 +20,7 @@ from chalicelib.payments.paypal import PayPalOrder
 from chalicelib.payments.refunds import pursue_refunds
 from chalicelib.payments.settle import settle_paypal_order
 from chalicelib.storage import Transaction
+from chalicelib.telemetry import Metric
 
 ATTEMPT_LIFE = timedelta(hours=3)  # how long PayPal lets a shopper approve an order
 MOST_A_ROUND = 500  # a shard
@@ -44,13 +45,14 @@ def reconcile_payments() -> int:
         if time.monotonic() > ends:
             break
         looked_at += 1
-        try:
-            reconcile(order_id)
-        except PayPalError as error:
-            log.warning("order %s stays due: %s", _number(order_id), error)
-        except Exception:
-            log.exception("order %s could not be reconciled", _number(order_id))
-            failed.append(order_id)
+        with telemetry.about():
+            try:
+                reconcile(order_id)
+            except PayPalError as error:
+                log.warning("order %s stays due: %s", _number(order_id), error)
+            except Exception:
+                log.exception("order %s could not be reconciled", _number(order_id))
+                failed.append(order_id)
     if failed:
         raise ReconcileFailed(f"{len(failed)} of {looked_at} orders could not be reconciled")
     return looked_at
@@ -87,7 +89,8 @@ def reconcile(order_id: str) -> None:
     if "mail" in due:
         outbox.announce(order)
     if "check" in due:
-        _pursue_payment(order)
+        with telemetry.counted_also(Metric.ORDERS_PAID, found_as=Metric.RECONCILER_FOUND):
+            _pursue_payment(order)
     if "refund" in due:
         pursue_refunds(order)
 

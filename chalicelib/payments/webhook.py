@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Request
 
-from chalicelib import clock
+from chalicelib import clock, telemetry
 from chalicelib.aws import client, queue_url
 from chalicelib.config import PAYPAL_API_HOSTS, PAYPAL_SANDBOX_HOSTS, ConfigError, settings
 from chalicelib.errors import BadInput, Busy, TooLarge
@@ -60,8 +60,10 @@ def receive(request: Request) -> None:
         raise TooLarge("That is larger than any notification.")
     verify(raw, {name: requests.header(request, name) for name in HEADERS})
     message = read_message(raw)
+    telemetry.note(event=message["event"], type=message["type"])
     queue = queue_url(settings.table_prefix + QUEUE)
     client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(message))
+    telemetry.events_log.info("a notification of PayPal's was taken")
 
 
 HEADERS = (

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import Request, Response
 
-from chalicelib import clock
+from chalicelib import clock, telemetry
 from chalicelib.aws import client, queue_url
 from chalicelib.config import settings
 from chalicelib.errors import NotFound
@@ -139,12 +139,15 @@ def run_staff_jobs(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Do the jobs of a batch of messages; say which failed and are to come again."""
     failed = []
     for record in records:
-        try:
-            _handle(json.loads(record["body"]))
-        except Exception:  # whatever it is: the message comes again, and rests in the end where it is seen
-            log.exception("a job broke off")
-            failed.append({"itemIdentifier": record["messageId"]})
-            _hide_briefly(record["receiptHandle"])
+        with telemetry.about(message_id=record["messageId"]):
+            try:
+                _handle(json.loads(record["body"]))
+            except (
+                Exception
+            ):  # whatever it is: the message comes again, and rests in the end where it is seen
+                log.exception("a job broke off")
+                failed.append({"itemIdentifier": record["messageId"]})
+                _hide_briefly(record["receiptHandle"])
     return {"batchItemFailures": failed}
 
 
@@ -166,6 +169,7 @@ def _handle(message: Mapping[str, str]) -> None:
 
         letters.send(message)
         return
+    telemetry.note(job=message["job"])
     job = get(Job, message["job"])
     if job is None or job.state in ("done", "failed"):
         return

@@ -29,8 +29,8 @@ BEHIND = {
     "order-emails": "SendOrderEmails",
     "staff-jobs": "RunStaffJobs",
 }
-# On AWS the secret comes from SSM, by name, and the roots are the system's.
-NOT_ON_AWS = {"PAYPAL_CLIENT_SECRET", "PAYPAL_WEBHOOK_ROOTS"}
+# On AWS the secret comes from SSM, by name, the roots are the system's, and Lambda itself tells a function its name.
+NOT_ON_AWS = {"PAYPAL_CLIENT_SECRET", "PAYPAL_WEBHOOK_ROOTS", "AWS_LAMBDA_FUNCTION_NAME"}
 
 
 class Asked(Mapping[str, str]):

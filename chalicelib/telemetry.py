@@ -1,0 +1,208 @@
+"""What the shop tells of itself: log lines with the ids they are about, and metrics in CloudWatch's embedded format.
+
+Lambda gives a process one event at a time, so what is counted is kept in the process until the event has ended; then
+one line tells it all. On one's own machine logs stay lines for people, and what was counted is let go. Metrics are for
+watching: where an answer of DynamoDB is lost, they count one too few. The books count money.
+"""
+
+import logging
+import re
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
+
+from chalicelib.config import settings
+
+NAMESPACE = "Awning"
+NAMELESS = "awning"  # a shop whose tables have no prefix: a dimension may not be empty
+log = logging.getLogger("awning")
+events_log = logging.getLogger("awning.events")  # what happens as it should
+_ID = re.compile(r"[A-Za-z0-9_.:/{}+$-]{1,120}", re.ASCII)  # nothing that anybody wrote as a sentence
+
+
+class Metric(StrEnum):
+    """What is counted, under the names that alarms and the dashboard know."""
+
+    ORDERS_PLACED = "OrdersPlaced"
+    ORDERS_PAID = "OrdersPaid"
+    PAYMENTS_DECLINED = "PaymentsDeclined"
+    PAYMENT_ERRORS = "PaymentErrors"  # PayPal could not be reached, or not be understood
+    ORDERS_EXPIRED = "OrdersExpired"
+    MONEY_SETTLED = "MoneySettled"  # minor units, by currency; what went back is negative
+    MAILS_SENT = "MailsSent"
+    MAILS_BOUNCED = "MailsBounced"
+    RECONCILER_FOUND = "ReconcilerFound"  # payments of which no notification and no return had told
+    RECONCILER_UNEXPLAINED = "ReconcilerUnexplained"  # money that pays no order, whoever came upon it
+    DAYS_WITHOUT_BOOKS = "DaysWithoutBooks"
+    COLD_STARTS = "ColdStarts"
+    DYNAMODB_CALLS = "DynamoDBCalls"
+
+
+_ids: ContextVar[Mapping[str, str]] = ContextVar("ids", default=MappingProxyType({}))
+# A process's first event tells that there is one process more.
+_counted: Counter[Metric] = Counter({Metric.COLD_STARTS: 1})
+_settled: Counter[str] = Counter()
+_counting = threading.Lock()  # a page of the staff's reads in several threads
+
+
+# -- counting -----------------------------------------------------------------------------------------------
+
+
+def count(metric: Metric, number: int = 1) -> None:
+    """Count something that has taken effect. Zero is told, too: it says that somebody looked."""
+    with _counting:
+        _counted[metric] += number
+
+
+def count_money(amount: int, currency: str) -> None:
+    """Count money that was booked, in minor units; what went back is negative."""
+    with _counting:
+        _settled[currency] += amount
+
+
+@contextmanager
+def counted_also(metric: Metric, found_as: Metric) -> Iterator[None]:
+    """Count as `found_as`, too, whatever is counted as `metric` meanwhile."""
+    before = _counted[metric]
+    try:
+        yield
+    finally:
+        found = _counted[metric] - before
+        if found > 0:
+            count(found_as, found)
+
+
+# -- what a line is about -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def about(**ids: str) -> Iterator[None]:
+    """Put these ids into every line that is logged meanwhile. What does not look like an id is left out."""
+    token = _ids.set(_ids.get())
+    try:
+        note(**ids)
+        yield
+    finally:
+        _ids.reset(token)
+
+
+def note(**ids: str) -> None:
+    """Put these ids into every line from here on, until the innermost `about` ends.
+
+    An order goes by its number; its own ID and that of PayPal's order open the customer's page.
+    """
+    known = {name: value for name, value in ids.items() if isinstance(value, str) and _ID.fullmatch(value)}
+    _ids.set({**_ids.get(), **known})
+
+
+# -- one event ----------------------------------------------------------------------------------------------
+
+
+def middleware(event: Any, answer: Callable[[Any], Any]) -> Any:
+    """Tell of one event, a request or a queue's: its ids in each line, its metrics when it has ended."""
+    began = time.monotonic()
+    names = _names(event)
+    told: dict[str, Any] = dict(names)
+    try:
+        with about(**names):
+            answered = answer(event)
+        if (status := getattr(answered, "status_code", None)) is not None:
+            told["status"] = status
+        return answered
+    finally:
+        told["milliseconds"] = round((time.monotonic() - began) * 1000)
+        flush(told)
+
+
+def flush(told: Mapping[str, Any]) -> None:
+    """Tell what was counted, with what the event was. Never raises: metrics break nothing."""
+    with _counting:
+        counted, settled = dict(_counted), dict(_settled)
+        _counted.clear()
+        _settled.clear()
+    if not settings.function:
+        return
+    try:
+        if counted:
+            _tell(counted, {}, told)
+        for currency, amount in settled.items():
+            _tell({Metric.MONEY_SETTLED: amount}, {"currency": currency}, told)
+    except Exception:
+        log.exception("metrics could not be told")
+
+
+def _tell(counted: Mapping[Metric, int], by: Mapping[str, str], told: Mapping[str, Any]) -> None:
+    shop = settings.table_prefix.rstrip("-") or NAMELESS
+    line = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, default_dimensions={"shop": shop, **by})
+    for metric, number in counted.items():
+        line.add_metric(metric, _unit(metric), number)
+    for name, value in told.items():
+        line.add_metadata(name, value)
+    line.flush_metrics()
+
+
+def _unit(metric: Metric) -> MetricUnit:
+    return MetricUnit.NoUnit if metric is Metric.MONEY_SETTLED else MetricUnit.Count
+
+
+def _names(event: Any) -> dict[str, str]:
+    """Name Lambda's function and request; of a request from API Gateway also its route, which holds no ids."""
+    request = getattr(event, "lambda_context", None)
+    context = request or event.context
+    names = {
+        "function": getattr(context, "function_name", ""),
+        "request_id": getattr(context, "aws_request_id", ""),
+    }
+    if request is not None:
+        names["route"] = event.context.get("resourcePath", "")
+        names["method"] = event.method
+    return names
+
+
+# -- logs ---------------------------------------------------------------------------------------------------
+
+
+def listen() -> None:
+    """Let the shop's loggers say what operating relies on: on Lambda as lines of JSON, else as they are."""
+    log.setLevel(logging.INFO)
+    if settings.function:
+        _speak_json()
+    else:
+        events_log.setLevel(logging.WARNING)  # each order's page tells it, and a demo shop has dozens
+
+
+def _speak_json() -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(formatter())
+    handler.addFilter(add_ids)
+    logging.getLogger().handlers[:] = [handler]  # Lambda's own would write each line once more
+    logging.getLogger().setLevel(logging.WARNING)
+
+
+def formatter() -> logging.Formatter:
+    """Make what writes a record as one line of JSON, with the moment as Lambda's own lines have it."""
+    return LambdaPowertoolsFormatter(
+        use_rfc3339=True,
+        utc=True,
+        serialize_stacktrace=False,  # the traceback is in `exception`
+        log_record_order=["timestamp", "level", "message"],
+        location="%(module)s.%(funcName)s:%(lineno)d",
+    )
+
+
+def add_ids(record: logging.LogRecord) -> bool:
+    """Add to a record what the event is about, without hiding what the line itself says."""
+    for name, value in _ids.get().items():
+        record.__dict__.setdefault(name, value)
+    return True
