@@ -1,0 +1,141 @@
+"""What wakes somebody: each alarm has a topic, words that say what to do, and something that it watches."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from infra.aws.package import PROJECT
+from infra.local.setup import QUEUES
+from tests.infra.reading import Template, functions, of_type, references, resolved, values
+
+# Of what CloudWatch has, by its namespace; the shop's own metrics are in chalicelib/telemetry.py.
+KNOWN = {
+    "AWS/SQS": {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"},
+    "AWS/Lambda": {"Errors", "Invocations", "Duration", "Throttles"},
+    "AWS/ApiGateway": {"5XXError"},
+    "AWS/DynamoDB": {"ReadThrottleEvents", "WriteThrottleEvents"},
+    "AWS/SES": {"Reputation.BounceRate", "Reputation.ComplaintRate"},
+}
+OWN = "Awning"
+
+
+@pytest.fixture
+def alarms(template: Template) -> dict[str, Any]:
+    return of_type(template, "AWS::CloudWatch::Alarm")
+
+
+def test_every_alarm_tells_somebody_when_it_begins_and_when_it_is_over(alarms: dict[str, Any]) -> None:
+    assert len(alarms) > 15
+    for name, alarm in alarms.items():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmTopic"}], name
+
+
+def test_every_alarm_says_what_to_do_in_a_few_plain_sentences(alarms: dict[str, Any]) -> None:
+    for name, alarm in alarms.items():
+        sentences = re.findall(r"[.!?](?:\s|$)", alarm["AlarmDescription"])
+        assert 2 <= len(sentences) <= 4, name
+        assert len(alarm["AlarmDescription"]) <= 400, name
+
+
+def test_every_alarm_is_explained_to_operators_under_its_name(alarms: dict[str, Any]) -> None:
+    text = (PROJECT / "docs" / "operating.md").read_text(encoding="utf-8")
+    section = text.partition("## What each alarm means")[2].partition("\n## ")[0]
+    first = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+    explained = {name for cell in first for name in re.findall(r"`([a-z-]+)`", cell)}
+    assert explained == {plain_name(alarm) for alarm in alarms.values()}
+
+
+def test_every_alarm_watches_a_metric_that_there_is(template: Template, alarms: dict[str, Any]) -> None:
+    told = (PROJECT / "chalicelib" / "telemetry.py").read_text(encoding="utf-8")
+    for name, alarm in alarms.items():
+        metric, namespace = alarm["MetricName"], alarm["Namespace"]
+        if namespace == OWN:
+            assert re.search(rf'"{metric}"', told), name
+        else:
+            assert metric in KNOWN[namespace], name
+
+
+@pytest.mark.parametrize(
+    ("prefix", "shop"), [("awning-", "awning"), ("tea-shop-", "tea-shop"), ("awning", "awning")]
+)
+def test_the_shop_is_named_as_its_functions_name_it(
+    template: Template, alarms: dict[str, Any], prefix: str, shop: str
+) -> None:
+    given = values(template, {"TablePrefix": prefix})
+    own = [alarm for alarm in alarms.values() if alarm["Namespace"] == OWN]
+    assert own
+    for alarm in own:
+        assert resolved(alarm["Dimensions"], given, {}) == [{"Name": "shop", "Value": shop}]
+    board = dashboard(template, {"TablePrefix": prefix})
+    assert f'"shop", "{shop}"' in board
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_messages_that_rest_wake_somebody(template: Template, alarms: dict[str, Any], name: str) -> None:
+    queues = of_type(template, "AWS::SQS::Queue")
+    watched = {
+        queues[next(references(alarm["Dimensions"]))]["QueueName"]["Fn::Sub"]
+        for alarm in alarms.values()
+        if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+        and (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
+    }
+    assert f"${{TablePrefix}}{name}-dlq" in watched
+
+
+def test_no_function_fails_unheard(template: Template, alarms: dict[str, Any]) -> None:
+    """By its errors, by what rests of its queue, or, for pages, by what API Gateway answers."""
+    seen = {
+        name
+        for alarm in alarms.values()
+        if alarm["MetricName"] in {"Errors", "ApproximateNumberOfMessagesVisible"}
+        for name in references(alarm["Dimensions"])
+    }
+    dead = {
+        queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]: name
+        for name, queue in of_type(template, "AWS::SQS::Queue").items()
+        if "RedrivePolicy" in queue
+    }
+    for name, function in functions(template).items():
+        behind = set(references(function.get("Events", {}))) & set(dead.values())
+        rests = {queue for queue, source in dead.items() if source in behind}
+        if name == "APIHandler":
+            assert [alarm for alarm in alarms.values() if alarm["MetricName"] == "5XXError"]
+        else:
+            assert ({name} | rests) & seen, name
+
+
+def test_what_must_go_on_wakes_somebody_when_nothing_is_heard_of_it(alarms: dict[str, Any]) -> None:
+    silent = {name for name, alarm in alarms.items() if alarm["TreatMissingData"] == "breaching"}
+    assert silent == {"ReconcilerStandsStill", "BooksMissing"}
+    assert {alarm["TreatMissingData"] for alarm in alarms.values()} == {"breaching", "notBreaching"}
+
+
+def test_nobody_is_written_to_unless_an_address_is_given(template: Template) -> None:
+    subscription = template["Resources"]["AlarmSubscription"]
+    condition = template["Conditions"][subscription["Condition"]]
+    for address, wanted in {"": False, "operator@shop.example": True}.items():
+        given = values(template, {"AlarmEmail": address})
+        assert resolved(condition, given, template["Conditions"]) is wanted
+
+
+def test_the_dashboard_can_be_read_and_shows_every_queue(template: Template) -> None:
+    board = json.loads(dashboard(template, {}))
+    assert len(board["widgets"]) >= 9
+    text = json.dumps(board)
+    for name in QUEUES:
+        assert f'"awning-{name}"' in text
+        assert f'"awning-{name}-dlq"' in text
+    assert "${" not in text
+
+
+def dashboard(template: Template, given: dict[str, str]) -> str:
+    body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]
+    text: str = resolved(body, values(template, given), template["Conditions"])
+    return text
+
+
+def plain_name(alarm: dict[str, Any]) -> str:
+    name: str = alarm["AlarmName"]["Fn::Sub"]
+    return name.removeprefix("${TablePrefix}")
