@@ -19,6 +19,9 @@ from chalicelib.web.routing import Routes
 
 routes = Routes(__name__)
 log = logging.getLogger("awning")
+NOT_CHARGED_YET = (
+    "The shop is very busy, and nothing was charged yet. Please load this page again in a moment."
+)
 
 
 @routes.get("/payments/paypal/return")
@@ -28,8 +31,12 @@ def come_back(request: Request) -> Response:
     try:
         service.capture_payment(order_id, shopper_present=True)
     except Busy as busy:
-        # PayPal may have been asked: the order's page knows, and the reconciler asks again.
         log.warning("a payment could not be written yet: %s", busy)
+        order = Order.fetch(order_id)
+        if order.state == states.AWAITING:
+            # PayPal was not asked. After a decline, only coming here again tells of the new yes.
+            return in_a_while(order_page(order, message=NOT_CHARGED_YET, status=busy.status), busy)
+        # PayPal may have been asked: the order's page knows, and the reconciler asks again.
     return redirect(url(f"/orders/{order_id}"), _fresh_cookies(request))
 
 

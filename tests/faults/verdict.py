@@ -16,7 +16,8 @@ def check(scenario: Scenario, cases: Sequence[Case], world: World) -> None:
     """Check every case, then the whole shop."""
     orders = sorted(world.shop.orders(), key=lambda order: str(order.placed_at))
     came_out = {case.label: tuple(order.state for order in orders if case.owns(order)) for case in cases}
-    assert {label: states for label, states in came_out.items() if states != scenario.states} == {}
+    otherwise = {label: states for label, states in came_out.items() if states != scenario.states}
+    assert otherwise == {}, otherwise
     for case in cases:
         _check(scenario, case)
     check_mails(cases, world)

@@ -252,6 +252,7 @@ SCENARIOS = [
         pay_again,
         ("paid",),
         check=sold,
+        main=True,
     ),
     Scenario(
         "pay again after a lost return",
