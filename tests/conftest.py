@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from infra.local.functions import Functions
 from infra.local.gateway import Gateway, GatewayServer
 from infra.local.paypal import Control, StandIn
 from infra.local.pieces import free_port
+from tests import policies
 from tests.client import Shopper
-from tests.policies import watched
 from tests.shop import Shop
 
 
@@ -38,6 +38,12 @@ class CountingCloud(LocalCloud):
         super().reset()
         if self.tables:
             self.tables.reset()
+
+
+class Run:
+    """What is found at the end of a run of all tests."""
+
+    spare: Sequence[policies.Line] = ()
 
 
 class Standing:
@@ -89,7 +95,9 @@ def _is_for_the_second_lane(item: pytest.Item) -> bool:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say how often something went wrong, and nothing was lost."""
+    """Say how often something went wrong, and nothing was lost; and what is spare in the policies."""
+    for function, action, resource in Run.spare:
+        terminalreporter.write_line(f"spare in .chalice: {function} never used {action} on {resource}")
     passed = terminalreporter.stats.get("passed", ())
     for report in (*passed, *terminalreporter.stats.get("failed", ())):
         for seed in (value for name, value in report.user_properties if name == "fresh seed"):
@@ -99,10 +107,32 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(f"{sum(counts):,} (scenario, call, fault) triples survived")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Gather from pytest's workers which lines of the policies were used."""
+    policies.used.update(map(tuple, getattr(node, "workeroutput", {}).get("used", ())))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail a run of all tests in which no function ever asked for something that its policy allows."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["used"] = sorted(policies.used)
+    elif exitstatus == pytest.ExitCode.OK and _is_whole(session.config):
+        Run.spare = policies.Policies().spare()
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED if Run.spare else exitstatus
+
+
+def _is_whole(config: pytest.Config) -> bool:
+    chosen = ("keyword", "markexpr", "lf", "deselect", "ignore", "ignore_glob", "collectonly", "stepwise")
+    by_files = config.args_source is not pytest.Config.ArgsSource.TESTPATHS
+    return not (_cloud.tables or by_files or any(map(config.getoption, chosen)))
+
+
 @pytest.fixture(scope="session")
 def refused_by_aws() -> Iterator[list[str]]:
     """Look at what pages and functions ask of AWS in all tests; list what their policies do not allow."""
-    with watched() as refused:
+    with policies.watched() as refused:
         yield refused
 
 

@@ -1,7 +1,8 @@
 """What AWS would refuse: the local cloud knows no policies, so tests hold each call against the function's own file.
 
-Within `watched()`, whatever pages and event functions ask of DynamoDB, S3, SQS and SES is compared with their policies
-in .chalice; what is not allowed there is listed. What a test does itself is not looked at.
+Within `watched()`, whatever pages and event functions ask of DynamoDB, S3, SQS, SES and SSM is compared with their
+policies in .chalice; what is not allowed there is listed. What a test does itself is not looked at. What is allowed and
+asked for is remembered, so that at the end of all tests `spare` can tell what no function needs.
 """
 
 import json
@@ -16,6 +17,7 @@ from unittest import mock
 from urllib.parse import urlsplit
 
 from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from botocore.signers import RequestSigner, S3PostPresigner
 
 from infra.aws import package
@@ -38,8 +40,18 @@ S3_ACTIONS = {
     "CompleteMultipartUpload": "PutObject",
     "ListObjectsV2": "ListBucket",
 }
+# What others ask for in a function's name: its own log, X-Ray, and Lambda, which takes messages for it.
+NOT_ASKED_BY_CODE = {
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+}
+TAKES_MESSAGES = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 Need = tuple[str, str]  # an action, and the resource as the policies name it: OrdersTable/index/placed
+Line = tuple[str, str, str]  # a function, an action, and the resource as its policy names it, with its stars
 refused: list[str] = []  # what was asked for within `watched()`, and is not allowed
+used: set[Line] = set()  # what was asked for, and is
 _actor: ContextVar[str | None] = ContextVar("actor", default=None)
 
 
@@ -65,8 +77,24 @@ class Policies:
         if allowed is None:
             return  # a function of a test's own app
         for action, resource in self._needs(service, operation, asked):
-            if not any(action in actions and pattern.fullmatch(resource) for actions, pattern in allowed):
+            lines = {name for actions, name in allowed if action in actions and _fits(name, resource)}
+            used.update((actor, action, name) for name in lines)
+            if not lines:
                 yield f"{actor} may not {action} on {resource}"
+
+    def spare(self) -> list[Line]:
+        """List what functions may ask for and never did; where nothing ran, that is nearly everything."""
+        lines = {
+            (function, action, name)
+            for function, allowed in self._allowed.items()
+            for actions, name in allowed
+            for action in actions - NOT_ASKED_BY_CODE - self._taken_by_lambda(actions, name)
+        }
+        return sorted(lines - used)
+
+    def _taken_by_lambda(self, actions: set[str], name: str) -> set[str]:
+        queues = {resource for plain, resource in self._names.items() if f"{plain}-dlq" in self._names}
+        return TAKES_MESSAGES if name in queues and actions >= TAKES_MESSAGES else set()
 
     def _needs(self, service: str, operation: str, asked: Mapping[str, Any]) -> Iterator[Need]:
         if service == "dynamodb":
@@ -77,9 +105,16 @@ class Policies:
             yield f"s3:{action}", bucket if action == "ListBucket" else f"{bucket}/{asked['Key']}"
         elif service == "sqs":
             name = asked.get("QueueName") or asked["QueueUrl"].rpartition("/")[2]
-            yield f"sqs:{operation.removesuffix('Batch')}", self._resource(name)
+            # The address is asked for once a process, which in tests is that of other functions, too.
+            for action in {operation.removesuffix("Batch"), "GetQueueUrl"}:
+                yield f"sqs:{action}", self._resource(name)
+        elif service == "ssm":
+            yield f"ssm:{operation}", "PayPalClientSecretParameter"
         elif service == "sesv2":
             yield "ses:SendEmail", "identity"
+            yield "ses:SendEmail", "configuration-set"  # which on AWS each mail names
+            if "ConfigurationSetName" in asked:
+                yield "ses:SendEmail", "configuration-set"
 
     def _needs_of_tables(self, operation: str, asked: Mapping[str, Any]) -> Iterator[Need]:
         if operation == "TransactWriteItems":
@@ -101,10 +136,14 @@ class Policies:
 @contextmanager
 def watched() -> Iterator[list[str]]:
     """Compare the calls of pages and functions with their policies; yield the list of what AWS would refuse."""
+    # Imported here: chalicelib reads the environment once, when it is imported.
+    from chalicelib.aws import NOT_THERE
+    from chalicelib.payments import paypal_http
+
     policies = Policies()
     refused.clear()
     call, sign = CLIENT._make_api_call, RequestSigner.generate_presigned_url
-    post = S3PostPresigner.generate_presigned_post
+    post, pay = S3PostPresigner.generate_presigned_post, paypal_http.Client.send
     invoke, fire, handle = functions._Queue._invoke, functions.Functions.fire, gateway.Gateway.handle
 
     def note(service: str, operation: str, asked: Mapping[str, Any]) -> None:
@@ -113,8 +152,18 @@ def watched() -> Iterator[list[str]]:
             refused.extend(policies.refusals(actor, service, operation, asked))
 
     def called(client: BaseClient, operation: str, asked: dict[str, Any]) -> Any:
-        note(client.meta.service_model.service_name, operation, asked)
-        return call(client, operation, asked)
+        service = client.meta.service_model.service_name
+        note(service, operation, asked)
+        try:
+            return call(client, operation, asked)
+        except ClientError as error:
+            if service == "s3" and error.response["Error"]["Code"] in NOT_THERE:
+                note("s3", "ListObjectsV2", asked)  # who may not list is told 403 of what is not there
+            raise
+
+    def paid(client: Any, *given: Any) -> Any:
+        note("ssm", "GetParameter", {})  # the secret: asked for once a process, and in tests known
+        return pay(client, *given)
 
     def signed(signer: Any, request_dict: dict[str, Any], operation_name: str, **more: Any) -> Any:
         _, bucket, key = urlsplit(request_dict["url"]).path.split("/", 2)
@@ -142,6 +191,7 @@ def watched() -> Iterator[list[str]]:
         mock.patch.object(CLIENT, "_make_api_call", called),
         mock.patch.object(RequestSigner, "generate_presigned_url", signed),
         mock.patch.object(S3PostPresigner, "generate_presigned_post", signed_form),
+        mock.patch.object(paypal_http.Client, "send", paid),
         mock.patch.object(functions._Queue, "_invoke", as_function),
         mock.patch.object(functions.Functions, "fire", as_scheduled),
         mock.patch.object(gateway.Gateway, "handle", as_api),
@@ -165,20 +215,25 @@ def _as(actor: str | None) -> Iterator[None]:
         _actor.reset(token)
 
 
-def _statements(file: Path) -> Iterator[tuple[set[str], re.Pattern[str]]]:
+def _statements(file: Path) -> Iterator[tuple[set[str], str]]:
     for statement in json.loads(file.read_text("utf-8"))["Statement"]:
         for resource in statement["Resource"]:
-            yield set(statement["Action"]), _pattern(resource)
+            yield set(statement["Action"]), _name(resource)
 
 
-def _pattern(resource: dict[str, Any] | str) -> re.Pattern[str]:
-    """Turn `${BooksBucket.Arn}/books/*` into a pattern of names."""
+def _name(resource: dict[str, Any] | str) -> str:
+    """Turn `${BooksBucket.Arn}/books/*` into BooksBucket/books/*."""
     if isinstance(resource, str):
-        return re.compile(".*" if resource == "*" else re.escape(resource))
+        return resource
     if "Fn::GetAtt" in resource:
-        return re.compile(re.escape(resource["Fn::GetAtt"][0]))
-    text = resource["Fn::Sub"]
-    if ":identity/" in text:
-        return re.compile("identity")
-    name = re.sub(r"\$\{(\w+)\.Arn\}", r"\1", text)
-    return re.compile(re.escape(name).replace(r"\*", ".*"))
+        return str(resource["Fn::GetAtt"][0])
+    text: str = resource["Fn::Sub"]
+    if kind := re.search(r":(identity|configuration-set)/", text):
+        return kind[1]
+    if ":parameter$" in text:
+        return text.partition(":parameter${")[2].removesuffix("}")
+    return re.sub(r"\$\{(\w+)\.Arn\}", r"\1", text)
+
+
+def _fits(name: str, resource: str) -> bool:
+    return re.fullmatch(re.escape(name).replace(r"\*", ".*"), resource) is not None

@@ -5,7 +5,8 @@ import pytest
 from chalicelib.aws import client
 from chalicelib.config import settings
 from tests.client import Shopper
-from tests.policies import Policies
+from tests.policies import Policies, used
+from tests.shop import Shop
 
 
 @pytest.mark.parametrize(
@@ -48,11 +49,11 @@ from tests.policies import Policies
         (
             "reconcile_payments",
             "sqs",
-            "SendMessage",
-            {"QueueUrl": "http://127.0.0.1/0/test-staff-jobs"},
-            "sqs:SendMessage on StaffJobsQueue",
+            "GetQueueUrl",
+            {"QueueName": "test-staff-jobs"},
+            "sqs:GetQueueUrl on StaffJobsQueue",
         ),
-        ("reconcile_payments", "sesv2", "SendEmail", {}, "ses:SendEmail on identity"),
+        ("reconcile_payments", "ssm", "PutParameter", {}, "ssm:PutParameter on PayPalClientSecretParameter"),
     ],
 )
 def test_what_a_policy_does_not_name_is_refused(
@@ -67,6 +68,23 @@ def test_what_a_policy_names_is_allowed() -> None:
     assert list(policies.refusals("export_books", "s3", "UploadPart", book)) == []
     orders = {"TableName": f"{settings.table_prefix}orders", "IndexName": "attention"}
     assert list(policies.refusals("reconcile_payments", "dynamodb", "Query", orders)) == []
+
+
+def test_what_no_function_ever_asks_for_is_told_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.policies.used", set())
+    policies = Policies()
+    line = ("export_books", "s3:PutObject", "BooksBucket/books/*")
+    assert line in policies.spare()
+    assert not [action for _, action, _ in policies.spare() if action.startswith(("logs:", "xray:"))]
+    assert ("send_order_emails", "sqs:ReceiveMessage", "OrderEmailsQueue") not in policies.spare()
+    book = {"Bucket": settings.books_bucket, "Key": "books/2026/11/22/ledger-2026-11-22.csv"}
+    assert list(policies.refusals("export_books", "s3", "UploadPart", book)) == []
+    assert line not in policies.spare()
+
+
+def test_who_asks_paypal_needs_its_secret(shop: Shop) -> None:
+    shop.placed()
+    assert ("api_handler", "ssm:GetParameter", "PayPalClientSecretParameter") in used
 
 
 def test_pages_are_looked_at_and_tests_are_not(
