@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 # SES knows no request token: a retry after a lost answer is a second mail. The outbox decides when to try again.
 ATTEMPTS = {"s3": 3, "sqs": 2, "sesv2": 1, "ssm": 2}
+SERVICES = ("dynamodb", *ATTEMPTS)  # whose data is packaged
 CONNECT_SECONDS = 2
 READ_SECONDS = {"s3": 10, "sqs": 4, "sesv2": 10, "ssm": 4}  # a customer waits for SQS
 NOT_THERE = {"404", "NoSuchKey", "NotFound"}  # what S3 says of a key that nothing lies under

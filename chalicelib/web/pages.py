@@ -9,7 +9,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from chalice.app import Request, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context, select_autoescape
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    ModuleLoader,
+    StrictUndefined,
+    pass_context,
+    select_autoescape,
+)
 from jinja2.runtime import Context
 
 from chalicelib import money
@@ -18,6 +25,7 @@ from chalicelib.errors import ShopError
 from chalicelib.web import media, requests
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
+COMPILED = TEMPLATES.with_name("compiled_templates")  # what packaging makes of them, in their stead
 STATIC = Path(__file__).with_name("static")
 HTML = "text/html; charset=utf-8"
 CONTENT_TYPES = {
@@ -100,7 +108,7 @@ def paragraphs(text: str) -> list[str]:
 def environment() -> Environment:
     """Make Jinja's environment, once: everything but plain text is escaped, nothing undefined passes."""
     made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=ModuleLoader(COMPILED) if COMPILED.is_dir() else FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(disabled_extensions=("txt",), default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,28 +1,35 @@
-"""Build what CloudFormation deploys: `python -m infra.aws.package` leaves sam.yaml and deployment.zip in build/aws."""
+"""Build what CloudFormation deploys: `python -m infra.aws.package` leaves sam.yaml and its zips in build/aws."""
 
 import argparse
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are a package of their own
 
+from chalicelib.aws import SERVICES
+from infra.aws import elf
+from infra.aws.failed import PackageFailed as PackageFailed  # whoever packages looks for it here
+from infra.aws.zipping import CODE, Packed, finish, largest
+
 PROJECT = Path(__file__).parents[2]
 PARTS = Path("infra/aws/template")
 MERGED = "merged.yaml"  # JSON is YAML; by the name, Chalice writes YAML, too
-PACKED = ("app.py", "requirements.txt", "chalicelib", "templates", "vendor", ".chalice")
+TEMPLATE = "sam.yaml"
+ZIPPED = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
+HOST = "host"
+MACHINES = {"aarch64": "arm64", "AMD64": "x86_64"}  # where Python's names are not Lambda's
+PACKED = ("app.py", "requirements.txt", "chalicelib", "templates", ".chalice")
 # A zip that Chalice kept could lack what pip could not install then; `.pyc` are of the wrong Python.
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "deployments", "deployed")
 COULD_NOT_INSTALL = "Could not install dependencies"
-
-
-class PackageFailed(Exception):
-    """Say why there is no package."""
 
 
 class PlainDumper(yaml.SafeDumper):  # type: ignore[misc]  # a base class without types
@@ -33,19 +40,39 @@ class PlainDumper(yaml.SafeDumper):  # type: ignore[misc]  # a base class withou
         return True
 
 
-def package(project: Path, stage: str, out: Path) -> None:
-    """Package a project's stage into `out`, which then holds sam.yaml and deployment.zip. Raises PackageFailed."""
+def package(
+    project: Path,
+    stage: str,
+    out: Path,
+    arch: str = "arm64",
+    tell: Callable[[str], object] = lambda _: None,
+) -> list[Packed]:
+    """Package a project's stage for a machine into `out`: sam.yaml, and the zips it names. Raises PackageFailed."""
     if stage not in stages(project):
         raise PackageFailed(f"There is no stage {stage!r} in .chalice/config.json.")
+    arch = named(arch)
     with tempfile.TemporaryDirectory(prefix="awning-package-") as scratch:
-        clean, made = Path(scratch, "project"), Path(scratch, "made")
-        copy_project(project, clean)
+        clean, made, done = (Path(scratch, name) for name in ("project", "made", "done"))
+        copy_project(project, clean, arch)
         (clean / MERGED).write_text(json.dumps(merged(project)), encoding="utf-8")
+        tell(f"fetching what requirements.txt names, for {arch} …")
         run_chalice(clean, stage, made)
-        write_without_aliases(made / "sam.yaml")
+        tell("trimming, compiling, packing …")
+        packed = finish(made / CODE, clean, SERVICES, arch, done)
+        write_template(made / TEMPLATE, done / TEMPLATE)
         out.mkdir(parents=True, exist_ok=True)
-        for name in ("deployment.zip", "sam.yaml"):
-            shutil.move(made / name, out / name)
+        for file in done.iterdir():
+            shutil.move(file, out / file.name)
+    return packed
+
+
+def named(arch: str) -> str:
+    """Name an architecture as Lambda does; `host` is this machine's. Raises PackageFailed: not one of Lambda's."""
+    if arch == HOST:
+        arch = MACHINES.get(platform.machine(), platform.machine())
+    if arch not in elf.MACHINES:
+        raise PackageFailed(f"Lambda runs {' and '.join(elf.MACHINES)}, not {arch}.")
+    return arch
 
 
 def stages(project: Path) -> set[str]:
@@ -54,8 +81,8 @@ def stages(project: Path) -> set[str]:
     return set(config["stages"])
 
 
-def copy_project(project: Path, copy: Path) -> None:
-    """Copy what Chalice packs, and nothing that lies around."""
+def copy_project(project: Path, copy: Path, arch: str) -> None:
+    """Copy what is packed and nothing that lies around; the copy is for this architecture."""
     copy.mkdir()
     for name in PACKED:
         source, target = project / name, copy / name
@@ -64,6 +91,9 @@ def copy_project(project: Path, copy: Path) -> None:
             shutil.copytree(source, target, symlinks=True, ignore=LEFT_OUT)
         else:
             shutil.copy2(source, target)
+    config = copy / ".chalice" / "config.json"
+    content = json.loads(config.read_text(encoding="utf-8"))
+    config.write_text(json.dumps(content | {"lambda_architecture": arch}), encoding="utf-8")
 
 
 def merged(project: Path) -> dict[str, dict[str, Any]]:
@@ -84,8 +114,8 @@ def run_chalice(project: Path, stage: str, out: Path) -> None:
     """Run `chalice package`. Raises PackageFailed, also where Chalice would go on without a dependency."""
     command = [sys.executable, "-c", "from chalice.cli import main; raise SystemExit(main())"]
     command += ["package", "--stage", stage, "--merge-template", MERGED, str(out)]
-    # Chalice asks for a region, and writes none into the template.
-    environment = {"AWS_DEFAULT_REGION": "us-east-1", **os.environ}
+    # Chalice asks for a region, and writes none into the template. Hashes decide the order in which it writes sets.
+    environment = {"AWS_DEFAULT_REGION": "us-east-1", **os.environ, "PYTHONHASHSEED": "0"}
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     said = f"{done.stdout}\n{done.stderr}".strip()
     if done.returncode or COULD_NOT_INSTALL in said:
@@ -98,27 +128,46 @@ def read_template(file: Path) -> dict[str, Any]:
     return content
 
 
-def write_without_aliases(template: Path) -> None:
-    """Write a template again, each alias replaced by what it stands for."""
-    text = yaml.dump(read_template(template), Dumper=PlainDumper, allow_unicode=True, width=110)
-    template.write_text(text, encoding="utf-8")
+def zips(template: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Find what a packaged template names beside it: a resource's properties, and which of them is a zip's name."""
+    for resource in template["Resources"].values():
+        if (name := ZIPPED.get(resource["Type"])) is not None:
+            yield resource["Properties"], name
+
+
+def write_template(made: Path, target: Path) -> None:
+    """Write a template again, each alias replaced by what it stands for. Raises PackageFailed: another Python."""
+    content = read_template(made)
+    # The bytecode is of the Python that runs here; any other would compile everything at each cold start.
+    runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for name, resource in content["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function" and resource["Properties"]["Runtime"] != runtime:
+            raise PackageFailed(f"{name} runs on {resource['Properties']['Runtime']}; this is {runtime}.")
+    text = yaml.dump(content, Dumper=PlainDumper, allow_unicode=True, width=110)
+    target.write_text(text, encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Package as the command line says."""
     parser = argparse.ArgumentParser(prog="python -m infra.aws.package", description=__doc__)
     parser.add_argument("--stage", default="prod", help="a stage of .chalice/config.json (default: prod)")
+    parser.add_argument("--arch", default="arm64", choices=[*elf.MACHINES, HOST], help="default: arm64")
     parser.add_argument("--out", type=Path, default=PROJECT / "build" / "aws", help="default: build/aws")
     options = parser.parse_args(arguments)
+    out = options.out.resolve()
     try:
-        package(PROJECT, options.stage, options.out.resolve())
+        packed = package(PROJECT, options.stage, out, options.arch, tell=_tell)
     except PackageFailed as failed:
         print(f"The package could not be built.\n{failed}", file=sys.stderr)
         return 1
-    for name in ("sam.yaml", "deployment.zip"):
-        file = options.out / name
-        print(f"{file}: {file.stat().st_size // 1000:,} kB")
+    for made in packed:
+        print(f"{out / made.file.name}: {made.size:,} bytes, most of it:\n{largest(made)}")
+    print(f"{out / TEMPLATE}: {(out / TEMPLATE).stat().st_size:,} bytes")
     return 0
+
+
+def _tell(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,27 +1,24 @@
-"""The package, built once for all tests and all of pytest's workers."""
+"""The package as it is deployed, and as it would be for this machine."""
 
-import fcntl
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.aws import package
+from tests.packaging import built_for
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the package as an operator does; its folder holds sam.yaml and deployment.zip."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    out = shared / "package"
-    with (shared / "package.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (out / "sam.yaml").exists():
-            package.package(package.PROJECT, "prod", out)
-    return out
+    """Build the package as it is deployed; its folder holds sam.yaml and the zips."""
+    return built_for("arm64", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def built_here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the package for this machine, so that it can be run."""
+    return built_for("host", tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

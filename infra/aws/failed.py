@@ -1,0 +1,5 @@
+"""Why there is no package."""
+
+
+class PackageFailed(Exception):
+    """Say why there is no package."""

@@ -1,0 +1,154 @@
+"""Leave out of an unpacked package what Lambda does not run; each rule says why."""
+
+import gzip
+import json
+from collections.abc import Collection, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from infra.aws import elf
+
+LEFT_OUT = (  # names from the package's root; * goes across folders
+    # Read by people and their tools: types, tests, C.
+    *("*.pyi", "*/py.typed", "*.pyx", "*.pxd", "*.c", "*.h", "*/tests/*", "*/__main__.py", "bin/*"),
+    # pip's notes for itself. METADATA and the licences stay: scanners read the one, licences ask for the other.
+    *("*.dist-info/RECORD", "*.dist-info/WHEEL", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED"),
+    *(
+        "*.dist-info/entry_points.txt",
+        "*.dist-info/top_level.txt",
+        "*.dist-info/zip-safe",
+        "*.dist-info/*.json",
+    ),
+    # PayPal's SDK requires it, and imports it nowhere.
+    *("OpenSSL/*", "pyopenssl-*.dist-info/*"),
+    # They make modules of C; argon2's and cryptography's are made, and need _cffi_backend alone.
+    *("cffi/*", "pycparser/*", "pycparser-*.dist-info/*"),
+    # boto3's resources, of which the shop uses none, and what its documentation shows.
+    *("boto3/data/*", "boto3/examples/*"),
+    # botocore takes certifi's roots where both are there.
+    "botocore/cacert.pem",
+    # Zones come from tzdata; botocore asks dateutil for UTC alone.
+    "dateutil/zoneinfo/*.tar.gz",
+    # Its modules are there in Python, too, and guess only where PayPal does not name an encoding.
+    *("charset_normalizer/*.so", "charset_normalizer/cli/*"),
+    # Of Lambda's powertools, what is more than logs and metrics.
+    *("aws_lambda_powertools/event_handler/*", "aws_lambda_powertools/metrics/provider/datadog/*"),
+    "aws_lambda_powertools/utilities/[!j]*/*",  # all but jmespath_utils, which logs use
+    # Fonts: the shop writes nothing into pictures.
+    *(f"pillow.libs/lib{name}*" for name in ("brotli", "freetype", "harfbuzz", "png16")),
+)
+# Of Pillow, what the formats of chalicelib/catalog/photos.py and colour profiles need; it tries others, and goes on.
+PILLOW = {
+    "__init__",
+    "_avif",
+    "_binary",
+    "_deprecate",
+    "_imaging",
+    "_imagingcms",
+    "_typing",
+    "_util",
+    "_version",
+    "_webp",
+    "features",
+    "AvifImagePlugin",
+    "ExifTags",
+    "GimpGradientFile",
+    "GimpPaletteFile",
+    "Image",
+    "ImageChops",
+    "ImageCms",
+    "ImageColor",
+    "ImageFile",
+    "ImageMode",
+    "ImageOps",
+    "ImagePalette",
+    "ImageSequence",
+    "JpegImagePlugin",
+    "JpegPresets",
+    "MpoImagePlugin",
+    "PaletteFile",
+    "PngImagePlugin",
+    "TiffImagePlugin",
+    "TiffTags",
+    "WebPImagePlugin",
+}
+BOTOCORE_DATA = Path("botocore/data")
+FIRST_LINES = ("Metadata-Version", "Name", "Version", "License", "License-Expression", "Requires-Dist")
+
+
+def trim(folder: Path, services: Collection[str]) -> None:
+    """Trim an unpacked package to what runs, and botocore's data to these services."""
+    for file in list(files_in(folder)):
+        if is_left_out(file.relative_to(folder)):
+            file.unlink()
+    for file in files_in(folder):
+        if ".so" in file.suffixes:
+            file.write_bytes(elf.stripped(file.read_bytes()))
+        elif file.match("*.dist-info/METADATA"):
+            _shorten_metadata(file)
+    _trim_botocore(folder / BOTOCORE_DATA, services)
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """Walk a folder's files, in order."""
+    return (file for file in sorted(folder.rglob("*")) if file.is_file())
+
+
+def is_left_out(name: Path) -> bool:
+    """Tell whether Lambda can do without a file, by its name from the package's root."""
+    if name.parts[0] == "PIL":
+        return name.name.partition(".")[0] not in PILLOW or name.suffix == ".pyi"
+    return any(fnmatchcase(name.as_posix(), rule) for rule in LEFT_OUT)
+
+
+def _shorten_metadata(file: Path) -> None:
+    """Keep what a distribution is, without the README that follows."""
+    head = file.read_text(encoding="utf-8").partition("\n\n")[0]
+    lines = [line for line in head.splitlines() if line.partition(":")[0] in FIRST_LINES]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _trim_botocore(data: Path, services: Collection[str]) -> None:
+    """Keep the services that are used, without their documentation: each is read when its client is made."""
+    for file in list(files_in(data)):
+        service = file.relative_to(data).parts[0]
+        unused = (data / service).is_dir() and service not in services
+        if unused or file.name.startswith(("examples-", "completions-")):
+            file.unlink()
+        elif file.name.endswith((".json", ".json.gz")):
+            _rewrite(file, services)
+
+
+def _rewrite(file: Path, services: Collection[str]) -> None:
+    packed = file.suffix == ".gz"
+    content = json.loads(gzip.decompress(file.read_bytes()) if packed else file.read_bytes())
+    if file.name == "endpoints.json":
+        _keep_endpoints(content, services)
+    file.unlink()
+    # Not packed again: the zip is, and Lambda has unpacked that before a process starts.
+    plain = file.with_suffix("") if packed else file
+    plain.write_text(
+        json.dumps(_undocumented(content), separators=(",", ":"), ensure_ascii=False), encoding="utf-8"
+    )
+
+
+def _undocumented(content: Any) -> Any:
+    """Leave out documentation, which is text; a member of that name is a map, and stays."""
+    if isinstance(content, dict):
+        return {
+            name: _undocumented(value)
+            for name, value in content.items()
+            if name != "documentation" or not isinstance(value, str)
+        }
+    if isinstance(content, list):
+        return [_undocumented(value) for value in content]
+    return content
+
+
+def _keep_endpoints(content: dict[str, Any], services: Collection[str]) -> None:
+    """Keep these services' endpoints in every partition and region."""
+    prefixes = {*services, "email"} if "sesv2" in services else set(services)  # SES's addresses begin so
+    for partition in content["partitions"]:
+        known = partition["services"]
+        partition["services"] = {name: known[name] for name in known if name in prefixes}

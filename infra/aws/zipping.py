@@ -1,0 +1,153 @@
+"""Finish the zip that Chalice made: trimmed, compiled, checked, and the same bytes each time it is packed."""
+
+import importlib.util
+import subprocess
+import tempfile
+import zipfile
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from jinja2 import ModuleLoader
+
+from infra.aws import elf
+from infra.aws.compiling import COMPILED, UNCHECKED_HASH, bytecode_of, compile_package, is_own
+from infra.aws.failed import PackageFailed
+from infra.aws.trimming import files_in, trim
+
+MOST_BYTES = 9_000_000  # of each zip; Lambda fetches and unpacks it before a cold start begins
+CODE, PICTURES = "deployment.zip", "pictures.zip"
+# A layer of the one function that makes photographs ready: none of the others ever pays for Pillow.
+PICTURE_PARTS = ("PIL", "pillow.libs", "pillow-*.dist-info")
+ENTRY_BYTES = 76  # of a zip's two headers an entry, beside its name twice
+EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip's first moment
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A finished zip: bytes of the file, and of each of its parts."""
+
+    file: Path
+    size: int
+    parts: Counter[str]
+
+
+def finish(made: Path, project: Path, services: Collection[str], arch: str, out: Path) -> list[Packed]:
+    """Finish what Chalice made of a project; write the zips into `out`. Raises PackageFailed."""
+    with tempfile.TemporaryDirectory(prefix="awning-zip-") as scratch:
+        folder = Path(scratch)
+        with zipfile.ZipFile(made) as archive:
+            archive.extractall(folder)
+        trim(folder, services)
+        try:
+            compile_package(folder, project / "templates")
+        except subprocess.CalledProcessError as error:
+            raise PackageFailed(f"The code could not be compiled.\n{error.stderr}") from error
+        check(folder, project, arch)
+        return _packed(folder, out)
+
+
+def check(folder: Path, project: Path, arch: str) -> None:
+    """Hold an unpacked package against what Lambda needs of it. Raises PackageFailed with every name."""
+    wrong = [
+        *missing_sources(folder, project),
+        *missing_bytecode(folder),
+        *missing_templates(folder, project / "templates"),
+        *foreign_libraries(folder, arch),
+    ]
+    if wrong:
+        raise PackageFailed("\n".join(wrong))
+
+
+def missing_sources(folder: Path, project: Path) -> list[str]:
+    """Name the files of the shop that are not in a package."""
+    names = [Path("app.py")]
+    names += [file.relative_to(project) for file in files_in(project / "chalicelib")]
+    return [f"{name} is not in the zip." for name in names if not _is_there(folder / name)]
+
+
+def missing_bytecode(folder: Path) -> list[str]:
+    """Name the modules that Lambda would have to compile, or to look at twice, at each cold start."""
+    sources = [file for file in files_in(folder) if file.suffix == ".py"]
+    compiled = {bytecode_of(source, keeps_source=True): source for source in sources}
+    head = importlib.util.MAGIC_NUMBER + UNCHECKED_HASH
+    stale = [
+        file for file in files_in(folder) if file.suffix == ".pyc" and not file.read_bytes().startswith(head)
+    ]
+    missing = [source for bytecode, source in compiled.items() if not bytecode.is_file()]
+    foreign = [source for source in sources if not is_own(source.relative_to(folder))]
+    return [
+        *(f"{file.relative_to(folder)} is not compiled." for file in dict.fromkeys(missing + foreign)),
+        *(f"{file.relative_to(folder)} is not of this Python, or not unchecked." for file in stale),
+    ]
+
+
+def missing_templates(folder: Path, templates: Path) -> list[str]:
+    """Name the templates that are not in a package."""
+    names = [file.relative_to(templates).as_posix() for file in files_in(templates)]
+    places = {name: folder / COMPILED / ModuleLoader.get_module_filename(name) for name in names}
+    return [
+        f"The template {name} is not in the zip."
+        for name, place in places.items()
+        if not place.with_suffix(".pyc").is_file()
+    ]
+
+
+def foreign_libraries(folder: Path, arch: str) -> list[str]:
+    """Name the libraries that another machine could load."""
+    libraries = [file for file in files_in(folder) if ".so" in file.suffixes]
+    return [
+        f"{file.relative_to(folder)} is not for {arch}."
+        for file in libraries
+        if elf.machine(file.read_bytes()) != elf.MACHINES[arch]
+    ]
+
+
+def pack(files: Iterable[Path], folder: Path, target: Path, below: str = "") -> Packed:
+    """Write a zip that depends on names and contents alone. Raises PackageFailed: too large for a cold start."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for file in files:
+            entry = zipfile.ZipInfo(below + file.relative_to(folder).as_posix(), EPOCH)
+            entry.external_attr = 0o100644 << 16  # a file that anybody may read: Lambda is not its owner
+            entry.create_system = 3  # Unix, which the line above is written for
+            archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
+        parts: Counter[str] = Counter()
+        for entry in archive.infolist():
+            name = entry.filename.removeprefix(below).partition("/")[0]
+            parts[name] += entry.compress_size + ENTRY_BYTES + 2 * len(entry.filename)
+    packed = Packed(target, target.stat().st_size, parts)
+    if packed.size > MOST_BYTES:
+        raise PackageFailed(
+            f"{_told(packed)}; at most {MOST_BYTES:,} are allowed. Most of it:\n{largest(packed)}"
+        )
+    return packed
+
+
+def largest(packed: Packed, most: int = 10) -> str:
+    """List what takes most of a zip, a line each."""
+    return "\n".join(f"{size:>12,}  {name}" for name, size in packed.parts.most_common(most))
+
+
+def _packed(folder: Path, out: Path) -> list[Packed]:
+    files = list(files_in(folder))
+    pictures = [file for file in files if _is_of_pictures(file.relative_to(folder))]
+    code = [file for file in files if file not in set(pictures)]
+    packed = [pack(code, folder, out / CODE)]
+    if pictures:
+        packed.append(pack(pictures, folder, out / PICTURES, below="python/"))
+    return packed
+
+
+def _is_of_pictures(name: Path) -> bool:
+    return any(fnmatchcase(name.parts[0], part) for part in PICTURE_PARTS)
+
+
+def _is_there(file: Path) -> bool:
+    return file.is_file()
+
+
+def _told(packed: Packed) -> str:
+    return f"{packed.file.name} has {packed.size:,} bytes"
