@@ -2,13 +2,13 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test soak test-dynamodb-local check format package export catalog replay staff bench load screenshots clean
+.PHONY: help run test soak test-dynamodb-local check format package deploy teardown secret export catalog replay staff bench load screenshots clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
-# Where a target touches a shop, which one; `local` is the one of `make run`.
+# Where a target touches a shop, which one; `local` is the one of `make run`, others have a file in infra/aws/stages.
 STAGE ?= local
-ON_STAGE := $(if $(filter local,$(STAGE)),$(PY) -m infra.local.stage)
+ON_STAGE := $(if $(filter local,$(STAGE)),$(PY) -m infra.local.stage,$(PY) -m infra.aws.on_stage "$(STAGE)")
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' Makefile
@@ -43,8 +43,17 @@ format: $(VENV)/.installed ## format the code and mend what the linter can
 	@$(PY) -m ruff check --quiet --fix .
 	@exec $(PY) -m ruff format --quiet .
 
-package: $(VENV)/.installed ## build what CloudFormation deploys into build/aws; STAGE= (default prod)
-	@exec $(PY) -m infra.aws.package --stage "$(if $(filter local,$(STAGE)),prod,$(STAGE))"
+package: $(VENV)/.installed ## build what CloudFormation deploys into build/aws; STAGE= (default prod) ARCH= (default arm64)
+	@exec $(PY) -m infra.aws.package --stage "$(if $(filter local,$(STAGE)),prod,$(STAGE))" --arch "$(or $(ARCH),arm64)"
+
+deploy: $(VENV)/.installed ## deploy to AWS: STAGE=prod; WEBHOOK_ID= as PayPal gave it, ADOPT=1 REPLACE=1 as it asks
+	@exec $(PY) -m infra.aws.deploy "$(STAGE)" --webhook-id "$$WEBHOOK_ID" $(if $(ADOPT),--adopt) $(if $(REPLACE),--replace)
+
+teardown: $(VENV)/.installed ## take a stage off AWS, asks; its data stay: STAGE= DATA=delete
+	@exec $(PY) -m infra.aws.teardown "$(STAGE)" --data "$$DATA"
+
+secret: $(VENV)/.installed ## keep PayPal's secret for a stage in SSM, asks for it: STAGE=
+	@exec $(PY) -m infra.aws.secret "$(STAGE)"
 
 export: $(VENV)/.installed ## write one day's books now: DAY=2026-11-22 STAGE=
 	@exec $(ON_STAGE) $(PY) -m infra.export "$$DAY"

@@ -1,0 +1,53 @@
+"""The operator's account at AWS: clients for a region, and who is asking."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from infra.aws.words import Stop
+
+# Waiting for AWS costs nothing here: it asks for patience whenever a stack is watched.
+TRIES = 8
+
+
+@dataclass(frozen=True)
+class Account:
+    """One account and region, reached with the credentials that boto3 finds."""
+
+    region: str
+
+    @cached_property
+    def _session(self) -> Any:
+        import boto3
+
+        return boto3.session.Session(region_name=self.region)
+
+    def client(self, service: str) -> Any:
+        """Make a client of a service."""
+        from botocore.config import Config
+
+        config = Config(retries={"mode": "standard", "total_max_attempts": TRIES})
+        return self._session.client(service, config=config)
+
+    @cached_property
+    def _asking(self) -> dict[str, str]:
+        answer: dict[str, str] = self.client("sts").get_caller_identity()
+        return answer
+
+    @property
+    def number(self) -> str:
+        """Tell the account's twelve digits."""
+        return self._asking["Account"]
+
+    @property
+    def caller(self) -> str:
+        """Tell who is asking."""
+        return self._asking["Arn"]
+
+    def must_be(self, number: str) -> None:
+        """Refuse credentials of another account than the stage's file names. Raises Stop."""
+        if number and number != self.number:
+            raise Stop(
+                f"These credentials belong to the account {self.number}, and the stage's file names {number}."
+                " Choose the other profile with AWS_PROFILE."
+            )

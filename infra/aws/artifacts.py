@@ -1,0 +1,92 @@
+"""The bucket that keeps packages, each under the hash of its content: what CloudFormation deploys, or goes back to."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are a package of their own
+
+from infra.aws.account import Account
+from infra.aws.leftovers import TABLE, table_name
+from infra.aws.package import PlainDumper, read_template, zips
+from infra.aws.words import Stop, code_of
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What was uploaded: where CloudFormation finds the template, and its parameters with their defaults."""
+
+    template_url: str
+    defaults: Mapping[str, str]
+
+
+def store(account: Account, built: Path, prefix: str = "") -> Stored:
+    """Upload what `make package` built, unless it is there; return where the template lies. Raises Stop.
+
+    With a prefix, tables are named in full: CloudFormation takes over what a template names so, and no other.
+    """
+    s3 = account.client("s3")
+    bucket = f"awning-artifacts-{account.number}-{account.region}"
+    make_bucket(s3, account, bucket)
+    template = read_template(built / "sam.yaml")
+    for properties, name in zips(template):
+        file = built / properties[name]
+        properties[name] = {"Bucket": bucket, "Key": _keep(s3, account, bucket, file.read_bytes(), file.name)}
+    if prefix:
+        name_in_full(template, prefix)
+    defaults = {name: str(facts.get("Default", "")) for name, facts in template["Parameters"].items()}
+    text = yaml.dump(template, Dumper=PlainDumper, allow_unicode=True, width=110)
+    key = _keep(s3, account, bucket, text.encode(), "sam.yaml")
+    return Stored(f"{s3.meta.endpoint_url}/{bucket}/{key}", defaults)
+
+
+def name_in_full(template: dict[str, Any], prefix: str) -> None:
+    """Write out the names of a template's tables."""
+    for resource in template["Resources"].values():
+        if resource["Type"] == TABLE:
+            resource["Properties"]["TableName"] = table_name(resource, prefix)
+
+
+def make_bucket(s3: Any, account: Account, bucket: str) -> None:
+    """Make the bucket where it is missing: private, versioned, over TLS only. Raises Stop where it is another's."""
+    try:
+        # Its name can be guessed: who made it first elsewhere would be given our packages.
+        s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account.number)
+        return
+    except s3.exceptions.ClientError as error:
+        if code_of(error) not in ("404", "NoSuchBucket"):
+            raise Stop(
+                f"The bucket {bucket} is there and is not this account's, or may not be looked at."
+            ) from error
+    place = {} if account.region == "us-east-1" else {"LocationConstraint": account.region}
+    s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": place} if place else {}))
+    closed = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=dict.fromkeys(closed, True))
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(_only_over_tls(bucket)))
+
+
+def _only_over_tls(bucket: str) -> dict[str, Any]:
+    statement = {
+        "Sid": "OnlyEncryptedConnections",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def _keep(s3: Any, account: Account, bucket: str, content: bytes, name: str) -> str:
+    key = f"{hashlib.sha256(content).hexdigest()}/{name}"
+    try:
+        s3.head_object(Bucket=bucket, Key=key, ExpectedBucketOwner=account.number)
+    except s3.exceptions.ClientError as error:
+        if code_of(error) not in ("404", "NoSuchKey"):
+            raise
+        s3.put_object(Bucket=bucket, Key=key, Body=content, ExpectedBucketOwner=account.number)
+    return key

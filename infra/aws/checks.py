@@ -1,0 +1,87 @@
+"""What must be there before a deployment, and what had better be: the account, PayPal's secret, the mails' sender."""
+
+import sys
+import tomllib
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.aws import secret
+from infra.aws.account import Account
+from infra.aws.package import PROJECT
+from infra.aws.stagefile import Stage
+from infra.aws.words import Stop, code_of, in_words
+
+SHOP_FILE = PROJECT / "chalicelib" / "shop.toml"
+NOBODY = ("example.com", "example.org", "example.net")
+
+
+def check(account: Account, stage: Stage, tell: Callable[[str], None]) -> None:
+    """Look at everything, ask for the secret where it is missing, tell what is doubtful. Raises Stop."""
+    account.must_be(stage.account)
+    tell(f"Account {account.number}, region {account.region}, as {account.caller}.")
+    _secret(account, stage, tell)
+    for doubt in doubts_of_mail(account, sender()):
+        tell(f"Mail: {doubt}")
+    if stage.parameters.get("PayPalApiUrl", "") in ("https://api-m.paypal.com", "https://api.paypal.com"):
+        tell("PayPal: live. This shop takes real money.")
+    else:
+        tell("PayPal: not live. No money moves; PayPalApiUrl in the stage's file decides.")
+
+
+def _secret(account: Account, stage: Stage, tell: Callable[[str], None]) -> None:
+    ssm, name = account.client("ssm"), secret.name_of(stage)
+    if secret.kept(ssm, name):
+        return
+    if not sys.stdin.isatty():
+        raise Stop(f"PayPal's secret is not kept in SSM as {name} yet. Run: make secret STAGE={stage.name}")
+    tell(f"PayPal's secret is not kept in SSM as {name} yet. It is asked for once:")
+    secret.keep(ssm, name, secret.ask())
+
+
+def sender() -> str:
+    """Read the address that the shop writes from."""
+    return str(tomllib.loads(SHOP_FILE.read_text(encoding="utf-8"))["email"])
+
+
+def doubts_of_mail(account: Account, address: str) -> list[str]:
+    """Tell why mails may not arrive; what cannot be told holds nothing up."""
+    if address.endswith(NOBODY):
+        return [f"{address} in chalicelib/shop.toml is the demo's. No mail will leave until it is yours."]
+    ses = account.client("sesv2")
+    try:
+        return [*_of_identity(ses, address, account.region), *_of_account(ses, account.region)]
+    except (BotoCoreError, ClientError) as error:
+        return [f"it could not be told whether SES will send. {in_words(error)}"]
+
+
+def _of_identity(ses: Any, address: str, region: str) -> list[str]:
+    verified = [_is_verified(ses, name) for name in (address, address.partition("@")[2])]
+    if any(verified):
+        return []
+    state = "waits to be verified" if False in verified else "is not known"
+    return [
+        f"{address} {state} at SES in {region}. Mails wait, and then rest as dead letters, until it is verified."
+    ]
+
+
+def _is_verified(ses: Any, identity: str) -> bool | None:
+    try:
+        return bool(ses.get_email_identity(EmailIdentity=identity)["VerifiedForSendingStatus"])
+    except ClientError as error:
+        if code_of(error) == "NotFoundException":
+            return None
+        raise
+
+
+def _of_account(ses: Any, region: str) -> list[str]:
+    there = ses.get_account()
+    doubts = []
+    if not there.get("ProductionAccessEnabled"):
+        doubts.append(
+            f"SES in {region} is in its sandbox: it writes to verified addresses only. Ask for production access."
+        )
+    if not there.get("SendingEnabled", True):
+        doubts.append(f"SES in {region} has stopped this account's mail. Its console says why.")
+    return doubts

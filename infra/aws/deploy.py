@@ -1,0 +1,196 @@
+"""Deploy a stage: `python -m infra.aws.deploy STAGE`, which `make deploy STAGE=…` runs.
+
+Packages, uploads, lets CloudFormation make or change the stack, tells it its own address in a second pass, and tries
+the shop from outside. Whatever fails says what to do; run again, it goes on where it stopped.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.aws import artifacts, checks, leftovers
+from infra.aws.account import Account
+from infra.aws.package import PROJECT
+from infra.aws.smoke import smoke
+from infra.aws.stack import ChangeSet, Stack
+from infra.aws.stagefile import Stage, read_stage
+from infra.aws.words import Stop, in_words
+
+PUBLIC_URL, WEBHOOK_ID = "PublicUrl", "PayPalWebhookId"
+# Where the shop stands, and which app at PayPal it is: what was found out for another one holds no longer.
+ADDRESS = ("DomainName", "Cdn")
+APP = ("PayPalApiUrl", "PayPalClientId")
+CHALICE_STAGE = "prod"  # every stage is the same package; its file is all that differs
+EVENTS = (
+    "CHECKOUT.ORDER.APPROVED",
+    "CHECKOUT.PAYMENT-APPROVAL.REVERSED",
+    "PAYMENT.CAPTURE.COMPLETED, .PENDING, .DENIED, .REFUNDED, .REVERSED",
+    "PAYMENT.REFUND.PENDING, .FAILED",
+    "CUSTOMER.DISPUTE.CREATED, .UPDATED, .RESOLVED",
+)
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line asks for beside the stage's file."""
+
+    webhook_id: str = ""
+    replace: bool = False  # tables, buckets and queues may be replaced or leave the stack
+    adopt: bool = False  # take over tables with data that an earlier stack left
+
+
+def deploy(stage: Stage, wishes: Wishes, tell: Tell) -> bool:
+    """Deploy; return whether the shop answers as it should. Raises Stop, and botocore's errors."""
+    account = Account(stage.region)
+    checks.check(account, stage, tell)
+    stack = Stack(stage.stack, account.client("cloudformation"), tell)
+    adopted = [] if stack.ready() else leftovers.to_adopt(account, stage, wishes.adopt, tell)
+    with tempfile.TemporaryDirectory(prefix="awning-deploy-") as scratch:
+        build(stage.arch, Path(scratch))
+        prefix = leftovers.prefix_of(stage) if adopted else ""
+        stored = artifacts.store(account, Path(scratch), prefix)
+    present = stack.parameters()
+    webhook_before = stack.outputs().get("WebhookUrl")
+    parameters = choose_parameters(stage, present, wishes.webhook_id, stored.defaults)
+    change(stack, stack.prepare(parameters, stored.template_url, adopted), wishes.replace, tell)
+    tell_address(stack, stage, parameters, wishes.replace, tell)
+    stack.protect(True)
+    report(stage, stack, webhook_before, tell)
+    return smoke(stack.outputs()["ShopUrl"], tell)
+
+
+def build(arch: str, out: Path) -> None:
+    """Build the package, whose tool tells how it goes. Raises Stop."""
+    command = [sys.executable, "-m", "infra.aws.package"]
+    command += ["--stage", CHALICE_STAGE, "--arch", arch, "--out", str(out)]
+    if subprocess.run(command, cwd=PROJECT, check=False).returncode:
+        raise Stop("Nothing was deployed.")
+
+
+def choose_parameters(
+    stage: Stage, present: Mapping[str, str], webhook_id: str, defaults: Mapping[str, str]
+) -> dict[str, str]:
+    """Choose the stack's parameters: those of the file, and what was found out before and still holds."""
+    chosen = dict(stage.parameters)
+    if webhook_id:
+        chosen[WEBHOOK_ID] = webhook_id
+    after = {**defaults, **chosen}
+    for name, facts in {PUBLIC_URL: ADDRESS, WEBHOOK_ID: APP}.items():
+        holds = all(present.get(fact, defaults.get(fact)) == after.get(fact) for fact in facts)
+        if present.get(name) and holds:
+            chosen.setdefault(name, present[name])
+    return {name: value for name, value in chosen.items() if name in defaults}
+
+
+def change(stack: Stack, change_set: ChangeSet | None, replace: bool, tell: Tell) -> None:
+    """Do what CloudFormation proposes, unless that would lose data. Raises Stop."""
+    if change_set is None:
+        tell(f"{stack.name} is up to date: nothing to change.")
+        return
+    dangers = change_set.dangers()
+    if dangers and not replace:
+        stack.drop(change_set.arn)
+        raise Stop(
+            "\n".join(
+                ["This would cost data. Nothing was changed.", *(f"  {one}" for one in dangers), _MEANT]
+            )
+        )
+    tell(f"{stack.name}: {change_set.summary()}.")
+    stack.execute(change_set)
+
+
+_MEANT = "Was a name changed, such as TablePrefix? If it is meant, with everything copied before: make deploy … REPLACE=1"
+
+
+def tell_address(
+    stack: Stack, stage: Stage, parameters: Mapping[str, str], replace: bool, tell: Tell
+) -> None:
+    """Tell the stack its own address, which is known only once it stands, unless the file names another. Raises Stop."""
+    address = stack.outputs()["ShopUrl"].rstrip("/")
+    if PUBLIC_URL in stage.parameters or parameters.get(PUBLIC_URL) == address:
+        return
+    tell(f"The shop is told its own address, {address}:")
+    present = stack.parameters()
+    change(stack, stack.prepare(present | {PUBLIC_URL: address}), replace, tell)
+
+
+def report(stage: Stage, stack: Stack, webhook_before: str | None, tell: Tell) -> None:
+    """Tell the outputs, and what is still to be done at PayPal."""
+    outputs = stack.outputs()
+    for name in sorted(outputs):
+        tell(f"{name}: {outputs[name]}")
+    webhook = outputs.get("WebhookUrl", "")
+    if not stack.parameters().get(WEBHOOK_ID):
+        for line in webhook_to_enter(webhook, stage.name):
+            tell(line)
+    elif webhook_before not in (None, webhook):
+        tell(f"The webhook's address was {webhook_before}: change it at PayPal to the new one.")
+
+
+def webhook_to_enter(address: str, stage: str) -> list[str]:
+    """Make the lines that tell how PayPal is to notify the shop."""
+    return [
+        "",
+        "PayPal does not notify this shop yet. Until it does, notifications are answered with 503, and payments are",
+        "found within minutes without them; refunds made at PayPal, reversals and disputes are not.",
+        "At developer.paypal.com, in the app's page below Webhooks, add",
+        f"  {address}",
+        "with the events",
+        *(f"  {event}" for event in EVENTS),
+        "and tell the shop the webhook's ID:",
+        f"  make deploy STAGE={stage} WEBHOOK_ID=…",
+        "",
+    ]
+
+
+def read_arguments(arguments: list[str] | None) -> tuple[str, Wishes]:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m infra.aws.deploy", description=__doc__)
+    parser.add_argument("stage", help="names a file in infra/aws/stages")
+    parser.add_argument("--webhook-id", default="", help="the ID that PayPal gave the shop's webhook")
+    parser.add_argument("--replace", action="store_true", help="tables, buckets and queues may be replaced")
+    parser.add_argument(
+        "--adopt", action="store_true", help="take over the tables that an earlier stack left"
+    )
+    options = parser.parse_args(arguments)
+    return options.stage, Wishes(options.webhook_id.strip(), options.replace, options.adopt)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Deploy as the command line says; return the process's exit status."""
+    name, wishes = read_arguments(arguments)
+    try:
+        answers = deploy(read_stage(name), wishes, print)
+    except Stop as stop:
+        print(stop, file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, EOFError):
+        print(
+            "\nCloudFormation goes on with what it began. Run the command again to go on watching.",
+            file=sys.stderr,
+        )
+        return 130
+    except (BotoCoreError, ClientError) as error:
+        print(in_words(error), file=sys.stderr)
+        return 1
+    if not answers:
+        print(_NOT_AS_IT_SHOULD, file=sys.stderr)
+        return 1
+    print(f"{name} is deployed, and answers as it should.")
+    return 0
+
+
+_NOT_AS_IT_SHOULD = (
+    "It is deployed, and does not answer as it should. Look into the API's log (docs/operating.md), or go back:\n"
+    "check out the commit that ran before, and run the same command. To try again: python -m infra.aws.smoke ADDRESS"
+)
+
+if __name__ == "__main__":
+    sys.exit(main())

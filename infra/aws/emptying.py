@@ -1,0 +1,103 @@
+"""Count what tables, buckets and queues hold, and delete them with it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from infra.aws.words import code_of
+
+GONE = {
+    "ResourceNotFoundException",
+    "NoSuchBucket",
+    "404",
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "QueueDoesNotExist",
+}
+MOST_AT_ONCE = 1000  # what S3 deletes in one call
+
+
+def count_rows(dynamodb: Any, table: str) -> int | None:
+    """Count a table's rows; None where there is no such table.
+
+    By reading all keys: DynamoDB's own count may be six hours old, which is too old to be asked to lose them.
+    """
+    try:
+        pages = dynamodb.get_paginator("scan").paginate(TableName=table, Select="COUNT")
+        return sum(int(page["Count"]) for page in pages)
+    except ClientError as error:
+        if code_of(error) in GONE:
+            return None
+        raise
+
+
+def count_files(s3: Any, bucket: str) -> int | None:
+    """Count a bucket's objects and their older versions; None where there is no such bucket."""
+    try:
+        return sum(1 for _ in _versions(s3, bucket))
+    except ClientError as error:
+        if code_of(error) in GONE:
+            return None
+        raise
+
+
+def count_messages(sqs: Any, queue: str) -> int:
+    """Tell about how many messages wait in a queue, or are worked on."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    try:
+        there = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+    except ClientError as error:
+        if code_of(error) in GONE:
+            return 0
+        raise
+    return sum(int(there[name]) for name in names)
+
+
+def delete_table(dynamodb: Any, table: str) -> None:
+    """Delete a table, whatever protects it."""
+    dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+    dynamodb.get_waiter("table_exists").wait(TableName=table)
+    dynamodb.delete_table(TableName=table)
+    dynamodb.get_waiter("table_not_exists").wait(TableName=table)
+
+
+def delete_bucket(s3: Any, bucket: str) -> None:
+    """Delete a bucket with all versions of everything in it, and the policy that forbids it."""
+    s3.delete_bucket_policy(Bucket=bucket)
+    lock = {"BypassGovernanceRetention": True} if _has_lock(s3, bucket) else {}
+    batch: list[dict[str, str]] = []
+    for version in _versions(s3, bucket):
+        batch.append(version)
+        if len(batch) == MOST_AT_ONCE:
+            _delete(s3, bucket, batch, lock)
+            batch = []
+    _delete(s3, bucket, batch, lock)
+    for upload in _uploads(s3, bucket):
+        s3.abort_multipart_upload(Bucket=bucket, **upload)
+    s3.delete_bucket(Bucket=bucket)
+
+
+def _has_lock(s3: Any, bucket: str) -> bool:
+    try:
+        return bool(s3.get_object_lock_configuration(Bucket=bucket).get("ObjectLockConfiguration"))
+    except ClientError as error:
+        if code_of(error) == "ObjectLockConfigurationNotFoundError":
+            return False
+        raise
+
+
+def _delete(s3: Any, bucket: str, batch: list[dict[str, str]], lock: dict[str, bool]) -> None:
+    if batch:
+        s3.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True}, **lock)
+
+
+def _versions(s3: Any, bucket: str) -> Iterator[dict[str, str]]:
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        for version in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+            yield {"Key": version["Key"], "VersionId": version["VersionId"]}
+
+
+def _uploads(s3: Any, bucket: str) -> Iterator[dict[str, str]]:
+    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+        for upload in page.get("Uploads", ()):
+            yield {"Key": upload["Key"], "UploadId": upload["UploadId"]}

@@ -1,0 +1,62 @@
+"""Run a command on a deployed stage: `python -m infra.aws.on_stage STAGE COMMAND …`.
+
+The command is given what the stage's own functions are told: names, addresses, currency, calendar. It asks AWS with the
+credentials of who runs it.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.aws.account import Account
+from infra.aws.stack import Stack
+from infra.aws.stagefile import Stage, read_stage
+from infra.aws.words import Stop, in_words
+
+# Its environment is everybody's, and has the shop's address, which the API's own function cannot be told.
+FUNCTION = "ExportBooks"
+
+
+def environment_of(stage: Stage) -> dict[str, str]:
+    """Read what a stage's functions are told, and where they are. Raises Stop where there is no such stack."""
+    account = Account(stage.region)
+    account.must_be(stage.account)
+    stack = Stack(stage.stack, account.client("cloudformation"), print)
+    if not stack.outputs():
+        raise Stop(
+            f"There is no stack {stage.stack} in {stage.region}. Run first: make deploy STAGE={stage.name}"
+        )
+    function = account.client("lambda").get_function_configuration(FunctionName=stack.physical(FUNCTION))
+    told: dict[str, str] = function["Environment"]["Variables"]
+    return told | {"AWS_REGION": stage.region, "AWS_DEFAULT_REGION": stage.region}
+
+
+def run(name: str, command: list[str], given: Mapping[str, str]) -> int:
+    """Run a command on the stage that is named; return its exit status. Raises Stop."""
+    environment = {**given, **environment_of(read_stage(name))}
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m infra.aws.on_stage", description=__doc__)
+    parser.add_argument("stage", help="names a file in infra/aws/stages")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    choice = parser.parse_args(arguments)
+    if not choice.command:
+        parser.error("there is no command to run")
+    try:
+        return run(choice.stage, choice.command, os.environ)
+    except (Stop, OSError) as stop:
+        print(stop, file=sys.stderr)
+    except (BotoCoreError, ClientError) as error:
+        print(in_words(error), file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""What CloudFormation does, in plain words: each resource once, with the time that has passed."""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Event = Mapping[str, Any]
+STACK = "AWS::CloudFormation::Stack"
+KINDS = {
+    "AWS::DynamoDB::Table": "table",
+    "AWS::S3::Bucket": "bucket",
+    "AWS::SQS::Queue": "queue",
+    "AWS::Lambda::Function": "function",
+    "AWS::Lambda::Permission": "permission to call",
+    "AWS::Lambda::EventSourceMapping": "queue's consumer",
+    "AWS::IAM::Role": "role",
+    "AWS::Events::Rule": "schedule",
+    "AWS::Logs::LogGroup": "log",
+    "AWS::CloudWatch::Alarm": "alarm",
+    "AWS::ApiGateway::RestApi": "API",
+}
+VERBS = {"CREATE": "made", "UPDATE": "changed", "DELETE": "removed", "IMPORT": "took over"}
+DONE = re.compile(r"(CREATE|UPDATE|DELETE|IMPORT)_(COMPLETE|SKIPPED)")
+CANCELLED = re.compile(r"cancell?ed", re.IGNORECASE)  # because of another's failure, which is the one to tell
+MOST_FAILURES = 5
+# What CloudFormation says → what to do about it.
+REMEDIES = (
+    (r"not authorized|AccessDenied", "The credentials lack a permission: docs/deploy.md lists them."),
+    (
+        r"UnreservedConcurrentExecution",
+        "The account may run too few functions at once. Ask for more under Service Quotas: Lambda, concurrent executions.",
+    ),
+    (
+        r"CloudWatch Logs role ARN",
+        "API Gateway may not write logs in this account and region yet: docs/deploy.md, “API Gateway's logs”.",
+    ),
+    (
+        r"already exists",
+        "Something of this name is there that is not the stack's. Is TablePrefix another shop's?",
+    ),
+    (
+        r"[Cc]ertificate",
+        "Is the certificate issued, for this name, and in the right region? CloudFront's are in us-east-1.",
+    ),
+    (r"[Rr]ate exceeded|[Tt]hrottl", "AWS asks for patience: run the command again in some minutes."),
+    (
+        r"NoSuchKey|key does not exist",
+        "The package is gone from the artifacts bucket: run the command again.",
+    ),
+)
+
+
+class Progress:
+    """Print what happens to a stack's resources, and remember what failed."""
+
+    def __init__(self, tell: Callable[[str], None], expected: int = 0) -> None:
+        self.failures: list[Event] = []
+        self._tell = tell
+        self._expected = expected
+        self._done: set[tuple[str, str]] = set()
+        self._since = time.monotonic()
+
+    def see(self, event: Event) -> None:
+        """Tell of one event, if it is news."""
+        status, reason = event["ResourceStatus"], event.get("ResourceStatusReason") or ""
+        if status.endswith("_FAILED"):
+            self._fail(event, reason)
+        elif (done := DONE.fullmatch(status)) and event["ResourceType"] != STACK:
+            self._finish(event, "kept" if done[2] == "SKIPPED" else VERBS[done[1]])
+
+    def _fail(self, event: Event, reason: str) -> None:
+        if CANCELLED.search(reason):
+            return
+        self.failures.append(event)
+        if event["ResourceType"] != STACK:
+            self._tell(f"  {self._elapsed()}  FAILED {name_of(event)}: {reason or 'no reason was told'}")
+
+    def _finish(self, event: Event, verb: str) -> None:
+        key = (event["LogicalResourceId"], verb)
+        if key in self._done:
+            return
+        self._done.add(key)
+        self._tell(f"  {self._elapsed()}{self._count()}  {verb} {name_of(event)}")
+
+    def _count(self) -> str:
+        # Once something failed, what follows is taking back.
+        known = not self.failures and self._expected >= len(self._done)
+        return f"  {len(self._done):>3}/{self._expected}" if known else ""
+
+    def _elapsed(self) -> str:
+        seconds = int(time.monotonic() - self._since)
+        return f"{seconds // 60:>2}:{seconds % 60:02}"
+
+
+def name_of(event: Event) -> str:
+    """Name a resource: its kind in plain words, and the name it has in the template."""
+    kind = KINDS.get(event["ResourceType"]) or _plain(event["ResourceType"].rsplit("::", 1)[-1])
+    return f"{kind} {event['LogicalResourceId']}"
+
+
+def _plain(kind: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind).lower()
+
+
+def why(failures: list[Event]) -> list[str]:
+    """Tell what failed first and what to do, a line each."""
+    first = [event for event in failures if event["ResourceType"] != STACK] or failures
+    lines = [
+        f"  {name_of(event)}: {event.get('ResourceStatusReason', '')}".rstrip(": ")
+        for event in first[:MOST_FAILURES]
+    ]
+    return lines + remedies(" ".join(event.get("ResourceStatusReason", "") for event in first))
+
+
+def remedies(reason: str) -> list[str]:
+    """Tell what to do about what CloudFormation said."""
+    return [f"  → {remedy}" for pattern, remedy in REMEDIES if re.search(pattern, reason)]

@@ -1,0 +1,82 @@
+"""Keep PayPal's secret in SSM: `python -m infra.aws.secret STAGE`, which `make secret STAGE=…` runs.
+
+Asks for it without showing it; where the input is no terminal, its first line is the secret. It is never an argument,
+since those stand in the shell's history and in the list of processes.
+"""
+
+import sys
+from getpass import getpass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.aws.account import Account
+from infra.aws.stagefile import Stage, read_stage
+from infra.aws.words import Stop, code_of, in_words
+
+PARAMETER = "PayPalClientSecretParameter"
+DEFAULT = "/awning/paypal-client-secret"
+SHORTEST = 16  # PayPal's have some eighty letters: what is shorter was cut off
+
+
+def name_of(stage: Stage) -> str:
+    """Tell the parameter's name in SSM."""
+    return stage.parameters.get(PARAMETER, DEFAULT)
+
+
+def kept(ssm: Any, name: str) -> bool:
+    """Tell whether the secret is there, without reading it. Raises Stop where it lies open."""
+    try:
+        there = ssm.get_parameter(Name=name, WithDecryption=False)["Parameter"]
+    except ClientError as error:
+        if code_of(error) == "ParameterNotFound":
+            return False
+        raise
+    if there["Type"] != "SecureString":
+        raise Stop(f"{name} in SSM is a {there['Type']}, open to read. Delete it there, and run make secret.")
+    return True
+
+
+def ask() -> str:
+    """Read the secret from who runs this. Raises Stop where it cannot be one."""
+    prompt = "PayPal's client secret (it is not shown): "
+    text = (getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline()).strip()
+    if len(text) < SHORTEST or not text.isascii() or not text.isprintable() or " " in text:
+        raise Stop("That is no client secret of PayPal's. Nothing was changed.")
+    return text
+
+
+def keep(ssm: Any, name: str, secret: str) -> None:
+    """Keep the secret, encrypted with AWS's own key; one that is there is replaced."""
+    ssm.put_parameter(Name=name, Value=secret, Type="SecureString", Overwrite=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Ask for the secret of the stage that is named, and keep it; return the process's exit status."""
+    try:
+        stage = read_stage(" ".join(arguments))
+        account = Account(stage.region)
+        account.must_be(stage.account)
+        ssm, name = account.client("ssm"), name_of(stage)
+        again = kept(ssm, name)
+        keep(ssm, name, ask())
+    except Stop as stop:
+        print(stop, file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, EOFError):
+        print("\nNothing was changed.", file=sys.stderr)
+        return 130
+    except (BotoCoreError, ClientError) as error:
+        print(in_words(error), file=sys.stderr)
+        return 1
+    print(f"{name} is {'replaced' if again else 'kept'} in {account.region}, encrypted.")
+    if again:
+        print(
+            "Functions that run keep the old secret until AWS ends them: leave both valid at PayPal until tomorrow,"
+            "\nor deploy a change, which starts all of them anew."
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,190 @@
+"""Try a deployed shop from outside: `python -m infra.aws.smoke https://…`, which `make deploy` runs at its end.
+
+Changes nothing: it looks at pages, and sends one forged notification, which must be refused.
+"""
+
+import html
+import re
+import sys
+import time
+import tomllib
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from infra.aws.checks import SHOP_FILE
+
+DEADLINE_SECONDS = 60.0  # API Gateway and CloudFront settle for a while after they say that they are ready
+PAUSE_SECONDS = 2.0
+ANSWER_SECONDS = 35.0  # API Gateway gives up after 29
+A_YEAR = "max-age=31536000"
+_STATIC = re.compile(r'(?:href|src)="([^"]*/static/[^"]+\.(?:css|js))"')
+
+
+class Wrong(Exception):
+    """Say what was wrong with an answer."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer over HTTP; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        """Follow nothing: a redirect is an answer, too."""
+
+
+_opener = urllib.request.build_opener(_Stay)
+
+
+def fetch(url: str, body: bytes | None = None) -> Answer:
+    """Ask once. Raises OSError where nobody answers."""
+    request = urllib.request.Request(url, data=body, headers={"User-Agent": "awning-smoke-test"})  # noqa: S310 - of the stack
+    if body is not None:
+        request.add_header("Content-Type", "application/json")
+    try:
+        answer = _opener.open(request, timeout=ANSWER_SECONDS)
+    except urllib.error.HTTPError as refusal:
+        answer = refusal
+    with answer:
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return Answer(answer.status or 0, headers, answer.read().decode("utf-8", "replace"))
+
+
+class Visit:
+    """What a visitor tries, at one address."""
+
+    def __init__(self, address: str, shop: str) -> None:
+        self.address = address.rstrip("/")
+        self._shop = html.escape(shop, quote=False)
+
+    def health(self) -> None:
+        """Answer at all."""
+        answer = fetch(f"{self.address}/health")
+        _expect(
+            answer.status == 200 and answer.text == "ok",
+            f"/health said {answer.status}: {answer.text[:80]!r}",
+        )
+
+    def front_page(self) -> None:
+        """Show the shop's own page, as HTML, with its name."""
+        self._page("/", 200)
+
+    def style(self) -> None:
+        """Send a file that a page names, to be kept for a year."""
+        found = _STATIC.search(self._page("/", 200).text)
+        _expect(found is not None, "the front page names no style or script")
+        path = html.unescape(found[1]) if found else ""
+        answer = fetch(path if path.startswith("http") else _origin(self.address) + path)
+        _expect(answer.status == 200, f"{path} said {answer.status}")
+        kept = answer.headers.get("cache-control", "")
+        _expect(A_YEAR in kept, f"{path} may be kept only so: {kept or 'nothing is said'}")
+
+    def unknown_page(self) -> None:
+        """Answer an unknown address with the shop's own page."""
+        self._page("/no/such/page-of-the-smoke-test", 404)
+
+    def cart(self) -> None:
+        """Show an empty cart, and let nobody keep it."""
+        kept = self._page("/cart", 200).headers.get("cache-control", "")
+        _expect("no-store" in kept, f"/cart may be kept: {kept or 'nothing is said'}")
+
+    def checkout(self) -> None:
+        """Send who has nothing in the cart there."""
+        answer = fetch(f"{self.address}/checkout")
+        to = answer.headers.get("location", "")
+        _expect(
+            answer.status == 303 and to.endswith("/cart"),
+            f"/checkout with an empty cart said {answer.status}, to {to!r}",
+        )
+
+    def staff(self) -> None:
+        """Ask who comes to the staff's pages to log in."""
+        answer = fetch(f"{self.address}/staff/")
+        to = answer.headers.get("location", "")
+        _expect(
+            answer.status in (302, 303) and "/staff/login" in to, f"/staff/ said {answer.status}, to {to!r}"
+        )
+
+    def notification(self) -> None:
+        """Refuse a forged notification, or put it off where the webhook's id is not set yet."""
+        answer = fetch(
+            f"{self.address}/webhooks/paypal",
+            b'{"id": "WH-FORGED", "event_type": "PAYMENT.CAPTURE.COMPLETED"}',
+        )
+        _expect(answer.status in (400, 503), f"a forged notification got {answer.status}")
+
+    def _page(self, path: str, status: int) -> Answer:
+        answer = fetch(self.address + path)
+        _expect(answer.status == status, f"{path} said {answer.status} instead of {status}")
+        kind = answer.headers.get("content-type", "")
+        _expect(kind.startswith("text/html"), f"{path} is {kind or 'of no kind'}, and no page")
+        _expect(self._shop in answer.text, f"{path} is not a page of this shop")
+        return answer
+
+
+def _expect(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise Wrong(otherwise)
+
+
+def _origin(address: str) -> str:
+    return "/".join(address.split("/")[:3])
+
+
+def tries(address: str, shop: str) -> list[tuple[str, Callable[[], None]]]:
+    """List what is tried, each with its name."""
+    visit = Visit(address, shop)
+    return [
+        ("it answers", visit.health),
+        ("the front page", visit.front_page),
+        ("a style, kept for a year", visit.style),
+        ("an unknown page is ours", visit.unknown_page),
+        ("the cart, kept by nobody", visit.cart),
+        ("the checkout", visit.checkout),
+        ("the staff's login", visit.staff),
+        ("a forged notification is refused", visit.notification),
+    ]
+
+
+def smoke(address: str, tell: Callable[[str], None], seconds: float = DEADLINE_SECONDS) -> bool:
+    """Try everything, again and again until the deadline that all share; tell each; return whether all went well."""
+    shop = tomllib.loads(SHOP_FILE.read_text(encoding="utf-8"))["name"]
+    deadline = time.monotonic() + seconds
+    # Each is tried, though another failed: the operator sees at once how much is wrong.
+    went_well = [_tried(name, attempt, deadline, tell) for name, attempt in tries(address, shop)]
+    return all(went_well)
+
+
+def _tried(name: str, attempt: Callable[[], None], deadline: float, tell: Callable[[str], None]) -> bool:
+    while True:
+        since = time.monotonic()
+        try:
+            attempt()
+        except (Wrong, OSError) as error:
+            if time.monotonic() + PAUSE_SECONDS > deadline:
+                tell(f"  FAILED  {name}: {error}")
+                return False
+            time.sleep(PAUSE_SECONDS)
+        else:
+            tell(f"  ok  {(time.monotonic() - since) * 1000:6.0f} ms  {name}")
+            return True
+
+
+def main(arguments: list[str]) -> int:
+    """Try the shop at the address that is named; return the process's exit status."""
+    if len(arguments) != 1 or not arguments[0].startswith(("https://", "http://")):
+        print("Name one address, such as https://shop.example.", file=sys.stderr)
+        return 2
+    return 0 if smoke(arguments[0], print) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

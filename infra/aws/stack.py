@@ -1,0 +1,286 @@
+"""One stack of CloudFormation: what it has, how it is changed, followed and deleted."""
+
+import time
+import uuid
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from infra.aws.progress import KINDS, Event, Progress, name_of, remedies, why
+from infra.aws.words import Stop, in_words
+
+POLL_SECONDS = 3.0
+CHANGE_SET_SECONDS = 300.0
+OPERATION_SECONDS = 3600.0
+KEEPS_DATA = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue")
+# What makes them others. Not AttributeDefinitions, which every new index changes: CloudFormation calls that conditional,
+# and refuses by itself to replace what has a name of its own, as tables and queues have.
+IDENTITY = {"TableName", "KeySchema", "BucketName", "QueueName", "FifoQueue"}
+NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+# A creation that failed leaves a stack that can only be deleted.
+STILLBORN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
+NOT_YET = ("", "REVIEW_IN_PROGRESS")
+CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """What CloudFormation would do."""
+
+    arn: str
+    changes: list[dict[str, Any]]
+
+    def dangers(self) -> list[str]:
+        """Name the tables, buckets and queues that would be replaced or leave the stack."""
+        return [
+            f"{name_of(change)} would be {fate}"
+            for change in self.changes
+            if change["ResourceType"] in KEEPS_DATA and (fate := _fate(change))
+        ]
+
+    def imports(self) -> list[str]:
+        """Name what is there already and would be taken over."""
+        return [name_of(change) for change in self.changes if change["Action"] == "Import"]
+
+    def summary(self) -> str:
+        """Tell in one line how many resources are made, changed and removed."""
+        words = {"Add": "to make", "Modify": "to change", "Remove": "to remove", "Import": "to take over"}
+        counts = {action: sum(change["Action"] == action for change in self.changes) for action in words}
+        return ", ".join(f"{count} {words[action]}" for action, count in counts.items() if count)
+
+
+def _fate(change: Mapping[str, Any]) -> str:
+    if change["Action"] == "Remove":
+        return "removed from the stack"
+    if change.get("Replacement") == "True":
+        return "replaced by an empty one"
+    details = change.get("Details") or []
+    perhaps = {detail["Target"].get("Name") for detail in details} & IDENTITY
+    return (
+        "perhaps replaced by an empty one" if change.get("Replacement") == "Conditional" and perhaps else ""
+    )
+
+
+class Stack:
+    """A stack by its name, which may not exist yet."""
+
+    def __init__(self, name: str, client: Any, tell: Callable[[str], None]) -> None:
+        self.name = name
+        self._client = client
+        self._tell = tell
+
+    # -- looking --------------------------------------------------------------------------------------
+
+    def described(self) -> dict[str, Any]:
+        """Describe it; empty where there is none."""
+        try:
+            stacks: list[dict[str, Any]] = self._client.describe_stacks(StackName=self.name)["Stacks"]
+        except ClientError as error:
+            if "does not exist" in str(error):
+                return {}
+            raise
+        return stacks[0]
+
+    def status(self) -> str:
+        """Tell its status, in CloudFormation's words; empty where there is none."""
+        return str(self.described().get("StackStatus", ""))
+
+    def parameters(self) -> dict[str, str]:
+        """Tell the parameters it has now."""
+        there = self.described().get("Parameters", [])
+        return {one["ParameterKey"]: one.get("ParameterValue", "") for one in there}
+
+    def outputs(self) -> dict[str, str]:
+        """Tell its outputs."""
+        return {one["OutputKey"]: one["OutputValue"] for one in self.described().get("Outputs", [])}
+
+    def resources(self) -> list[dict[str, Any]]:
+        """List its resources that exist."""
+        pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
+        found = [one for page in pages for one in page["StackResourceSummaries"]]
+        return [one for one in found if one["ResourceStatus"] != "DELETE_COMPLETE"]
+
+    def physical(self, logical: str) -> str:
+        """Tell the real name of a resource."""
+        answer = self._client.describe_stack_resource(StackName=self.name, LogicalResourceId=logical)
+        return str(answer["StackResourceDetail"]["PhysicalResourceId"])
+
+    # -- changing -------------------------------------------------------------------------------------
+
+    def wait(self) -> None:
+        """Wait until nobody works on it, and tell how that goes. Raises Stop."""
+        status = self.status()
+        if status.endswith("_IN_PROGRESS") and status not in NOT_YET:
+            self._tell(f"{self.name} is being worked on. Waiting for that to end:")
+            self._follow(Progress(self._tell), seen=set(self._event_ids()))
+
+    def ready(self) -> bool:
+        """Bring it to where it can be changed; tell whether it is there already. Raises Stop."""
+        self.wait()
+        status = self.status()
+        if status in STILLBORN:
+            self._tell(
+                f"The creation of {self.name} failed before. What is left of the stack is deleted first:"
+            )
+            self.delete()
+        elif status in ("UPDATE_ROLLBACK_FAILED", "DELETE_FAILED"):
+            raise Stop(_stuck(self.name, status))
+        return self.status() not in NOT_YET
+
+    def prepare(
+        self, parameters: Mapping[str, str], template_url: str = "", adopted: Collection[str] = ()
+    ) -> ChangeSet | None:
+        """Ask CloudFormation what it would do; None where that is nothing. Without a URL, the template it has.
+
+        `adopted` are tables to take over. Raises Stop, also where one of them would be made anew.
+        """
+        exists = self.status() not in NOT_YET
+        template: dict[str, Any] = (
+            {"TemplateURL": template_url} if template_url else {"UsePreviousTemplate": True}
+        )
+        arn = self._client.create_change_set(
+            StackName=self.name,
+            ChangeSetName=f"deploy-{uuid.uuid4().hex}",
+            ChangeSetType="UPDATE" if exists else "CREATE",
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            Capabilities=CAPABILITIES,
+            **template,
+            **({"ImportExistingResources": True} if adopted else {}),
+        )["Id"]
+        change_set = self._made(arn)
+        if change_set and len(change_set.imports()) != len(adopted):
+            self.drop(arn)
+            raise Stop(f"CloudFormation would not take over {', '.join(adopted)}. Nothing was changed.")
+        return change_set
+
+    def _made(self, arn: str) -> ChangeSet | None:
+        deadline = time.monotonic() + CHANGE_SET_SECONDS
+        while True:
+            pages = list(self._client.get_paginator("describe_change_set").paginate(ChangeSetName=arn))
+            status, reason = pages[0]["Status"], pages[0].get("StatusReason") or ""
+            if status == "CREATE_COMPLETE":
+                return ChangeSet(arn, [one["ResourceChange"] for page in pages for one in page["Changes"]])
+            if status == "FAILED" and any(words in reason for words in NO_CHANGES):
+                self.drop(arn)
+                return None
+            if status == "FAILED":
+                faults = self._faults(reason, ChangeSetName=arn)
+                self.drop(arn)
+                raise Stop(
+                    "\n".join([f"CloudFormation cannot do this: {reason}", *faults, *remedies(reason)])
+                )
+            if time.monotonic() > deadline:
+                raise Stop(f"CloudFormation did not say what it would do: {status}. Run the command again.")
+            time.sleep(POLL_SECONDS)
+
+    def drop(self, arn: str) -> None:
+        """Forget a change set."""
+        self._client.delete_change_set(ChangeSetName=arn)
+
+    def execute(self, change_set: ChangeSet) -> None:
+        """Do it, and tell how it goes until it ends. Raises Stop."""
+        creates = self.status() in NOT_YET
+        seen = set(self._event_ids())
+        # A creation that fails takes back what it made, though its deletion policy is to retain.
+        self._client.execute_change_set(ChangeSetName=change_set.arn, RetainExceptOnCreate=creates)
+        progress = Progress(self._tell, len(change_set.changes))
+        status = self._follow(progress, seen)
+        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            faults = self._faults(str(progress.failures), StackName=self.name)
+            raise Stop(_what_failed(self.name, status, [*why(progress.failures), *faults]))
+
+    def protect(self, on: bool) -> None:
+        """Let nobody delete the stack by a click, or let it be deleted."""
+        self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=on)
+
+    def delete(self) -> None:
+        """Delete it, and tell how it goes; what its template retains stays. Raises Stop."""
+        there = self.described()
+        if not there:
+            return
+        # By its id: a deleted stack is not found by its name.
+        by_id = Stack(there["StackId"], self._client, self._tell)
+        seen = set(by_id._event_ids())
+        self.protect(False)
+        self._client.delete_stack(StackName=there["StackId"])
+        progress = Progress(self._tell)
+        if by_id._follow(progress, seen) != "DELETE_COMPLETE":
+            raise Stop("\n".join([f"{self.name} could not be deleted:", *why(progress.failures), _AGAIN]))
+
+    def _faults(self, reason: str, **where: str) -> list[str]:
+        """Name what CloudFormation found wrong before it began, where its reason only says to ask that."""
+        if "DescribeEvents" not in reason:
+            return []
+        try:
+            pages = self._client.get_paginator("describe_events").paginate(**where)
+            events = [event for page in pages for event in page["OperationEvents"]]
+        except ClientError as error:  # the reason alone must do
+            return [f"  ({in_words(error)})"]
+        latest = [event for event in events if event["OperationId"] == events[0]["OperationId"]]
+        faults = [event for event in latest if event.get("ValidationStatus") == "FAILED"]
+        reasons = {f"  {name_of(event)}: {event.get('ValidationStatusReason', '')}": None for event in faults}
+        return [*reasons, *remedies(" ".join(reasons))]
+
+    # -- following ------------------------------------------------------------------------------------
+
+    def _follow(self, progress: Progress, seen: set[str]) -> str:
+        deadline = time.monotonic() + OPERATION_SECONDS
+        while True:
+            status = self.status()  # before the events, so that the last ones are told, too
+            for event in self._news(seen):
+                progress.see(event)
+            if not status.endswith("_IN_PROGRESS"):
+                return status
+            if time.monotonic() > deadline:
+                raise Stop(f"{self.name} is {status} for an hour. Run the command again to go on watching.")
+            time.sleep(POLL_SECONDS)
+
+    def _news(self, seen: set[str]) -> list[Event]:
+        # Newest first, pages of them: what was seen before is not read again.
+        news: list[Event] = []
+        for page in self._client.get_paginator("describe_stack_events").paginate(StackName=self.name):
+            fresh = [event for event in page["StackEvents"] if event["EventId"] not in seen]
+            news += fresh
+            if len(fresh) < len(page["StackEvents"]):
+                break
+        seen.update(event["EventId"] for event in news)
+        return news[::-1]
+
+    def _event_ids(self) -> list[str]:
+        try:
+            pages = self._client.get_paginator("describe_stack_events").paginate(StackName=self.name)
+            return [event["EventId"] for page in pages for event in page["StackEvents"]]
+        except ClientError as error:
+            if "does not exist" in str(error):
+                return []
+            raise
+
+
+_AGAIN = "Mend it, and run the command again; it goes on where it stopped."
+
+
+def _what_failed(name: str, status: str, failures: list[str]) -> str:
+    back = {
+        "UPDATE_ROLLBACK_COMPLETE": "CloudFormation put everything back: the shop runs as before.",
+        "ROLLBACK_COMPLETE": "CloudFormation took back what it had made.",
+        "ROLLBACK_FAILED": "CloudFormation took back most of what it had made; the next try clears the rest away.",
+    }
+    end = back.get(status, _stuck(name, status))
+    return "\n".join([f"{name} could not be deployed. What failed first:", *failures, end, _AGAIN])
+
+
+def _stuck(name: str, status: str) -> str:
+    if status == "UPDATE_ROLLBACK_FAILED":
+        return (
+            f"{name} could not be put back ({status}). Mend what its events name, then run\n"
+            f"  aws cloudformation continue-update-rollback --stack-name {name}\n"
+            "and deploy again when it says UPDATE_ROLLBACK_COMPLETE."
+        )
+    if status == "DELETE_FAILED":
+        return f"{name} is half deleted ({status}). Run make teardown again first."
+    return f"{name} ended as {status}."
+
+
+__all__ = ["KINDS", "ChangeSet", "Stack"]

@@ -1,0 +1,125 @@
+"""What an operator decided for a stage: infra/aws/stages/NAME.toml, which holds no secrets."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from infra.aws.package import PROJECT, merged
+from infra.aws.words import Stop
+
+FOLDER = PROJECT / "infra" / "aws" / "stages"
+EXAMPLE = "example"
+SETTINGS = ("region", "account", "stack", "arch", "parameters")
+ARCHS = ("arm64", "x86_64")
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}", re.ASCII)
+_STACK = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}", re.ASCII)
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]", re.ASCII)
+_ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
+
+
+class BadStage(Stop):
+    """Say what is wrong with a stage's file."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: which stack, where, and the template's parameters that differ from their defaults."""
+
+    name: str
+    region: str
+    stack: str
+    account: str = ""  # of twelve digits; empty, whichever the credentials belong to
+    arch: str = "arm64"
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_stage(name: str, folder: Path = FOLDER, known: Mapping[str, Any] | None = None) -> Stage:
+    """Read a stage's file; `known` are the template's parameters. Raises BadStage, with every fault."""
+    if not _NAME.fullmatch(name) or name in ("local", EXAMPLE):
+        raise BadStage(f"Name a stage, such as STAGE=prod, not {name!r}.")
+    file = folder / f"{name}.toml"
+    content = _content(file, folder)
+    faults = list(_faults(content, merged(PROJECT)["Parameters"] if known is None else known))
+    if faults:
+        raise BadStage("\n".join([f"{file.name} cannot be used:", *(f"  {fault}" for fault in faults)]))
+    given = {key: content[key] for key in ("region", "account", "arch") if key in content}
+    parameters = {key: str(value) for key, value in content.get("parameters", {}).items()}
+    return Stage(name, stack=content.get("stack", f"awning-{name}"), parameters=parameters, **given)
+
+
+def _content(file: Path, folder: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        named = sorted(there.stem for there in folder.glob("*.toml") if there.stem != EXAMPLE)
+        others = f" Stages with a file: {', '.join(named)}." if named else ""
+        raise BadStage(
+            f"There is no {_near(file)}.{others}\nCopy {_near(folder)}/{EXAMPLE}.toml there, and fill it in."
+        ) from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadStage(f"{file} cannot be read: {error}") from error
+
+
+def _faults(content: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[str]:
+    for key in content.keys() - set(SETTINGS):
+        belongs = f" It belongs below [parameters]: {key} = …" if key in known else _meant(key, SETTINGS)
+        yield f"{key} is no setting.{belongs}"
+    yield from _own_faults(content)
+    parameters = content.get("parameters", {})
+    if not isinstance(parameters, dict):
+        yield "parameters must be a table: [parameters]."
+        return
+    for key, value in parameters.items():
+        fault = _fault_of(key, value, known)
+        if fault:
+            yield fault
+    for key in sorted(
+        name for name, facts in known.items() if "Default" not in facts and name not in parameters
+    ):
+        yield f"{key} is missing below [parameters]: {known[key].get('Description', 'the template needs it')}"
+
+
+def _own_faults(content: Mapping[str, Any]) -> Iterator[str]:
+    if not _REGION.fullmatch(str(content.get("region", ""))):
+        yield 'region must name one of AWS, such as region = "eu-central-1".'
+    if "account" in content and not _matches(_ACCOUNT, content["account"]):
+        yield 'account must be its twelve digits in quotes, such as account = "123456789012".'
+    if "stack" in content and not _matches(_STACK, content["stack"]):
+        yield "stack must be letters, digits and hyphens, beginning with a letter."
+    if "arch" in content and content["arch"] not in ARCHS:
+        yield f"arch must be {' or '.join(ARCHS)}."
+
+
+def _fault_of(key: str, value: object, known: Mapping[str, Any]) -> str | None:
+    if key not in known and "secret" in key.lower():
+        return f"{key} does not belong into a file. Keep the secret in SSM: make secret STAGE=…"
+    if key not in known:
+        return f"{key} is no parameter of the template.{_meant(key, known)}"
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return f'{key} must be a text in quotes, such as {key} = "…".'
+    facts, text = known[key], str(value)
+    allowed = [str(one) for one in facts.get("AllowedValues", [])]
+    if allowed and text not in allowed:
+        return f"{key} must be one of {', '.join(map(repr, allowed))}, not {text!r}."
+    if not re.fullmatch(facts.get("AllowedPattern", ".*"), text) or len(text) < int(
+        facts.get("MinLength", 0)
+    ):
+        return f"{key} cannot be {text!r}. {facts.get('Description', '')}".rstrip()
+    return None
+
+
+def _near(path: Path) -> str:
+    return str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path)
+
+
+def _matches(pattern: re.Pattern[str], value: object) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _meant(key: str, names: Mapping[str, Any] | tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(key, names, n=1)
+    return f" Was {near[0]} meant?" if near else ""

@@ -1,0 +1,169 @@
+"""Take a stage down: `python -m infra.aws.teardown STAGE`, which `make teardown STAGE=…` runs.
+
+Deletes the stack after its name is typed. Tables and buckets stay, with every order and book, unless DATA=delete asks
+for them, too: then what would be lost is counted and must be typed as well. Answers are read from the standard input.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.aws import emptying, leftovers, secret
+from infra.aws.account import Account
+from infra.aws.progress import KINDS
+from infra.aws.stack import NOT_YET, Stack
+from infra.aws.stagefile import Stage, read_stage
+from infra.aws.words import Stop, in_words
+
+TABLE, BUCKET, QUEUE = "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue"
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a stage holds: tables and buckets, with what is in them."""
+
+    tables: dict[str, int]  # name → rows
+    buckets: dict[str, int]  # name → objects and their older versions
+    waiting: int  # messages in queues
+
+    def sentence(self) -> str:
+        """Name what would be lost, as it must be typed."""
+        rows, files = sum(self.tables.values()), sum(self.buckets.values())
+        return (
+            f"lose {rows} rows in {len(self.tables)} tables and {files} files in {len(self.buckets)} buckets"
+        )
+
+
+def teardown(stage: Stage, data_too: bool, tell: Tell) -> None:
+    """Take a stage down after its name is typed, and its data after those are. Raises Stop, botocore's errors."""
+    account = Account(stage.region)
+    account.must_be(stage.account)
+    stack = Stack(stage.stack, account.client("cloudformation"), tell)
+    resources = [] if stack.status() in NOT_YET else stack.resources()
+    data = look(account, stage, resources)
+    if not resources and not (data_too and (data.tables or data.buckets)):
+        tell(f"There is no stack {stage.stack} in {stage.region}.")
+        return
+    for line in plan(stage, resources, data, data_too):
+        tell(line)
+    _must_type(stage.stack, "To take it down, type the stack's name")
+    if data_too:
+        _must_type(data.sentence(), "There is no way back. To delete the data, too, type")
+    if resources:
+        stack.wait()
+        stack.delete()
+    if data_too:
+        delete_data(account, data, tell)
+    for line in farewell(stage, account, data_too):
+        tell(line)
+
+
+# -- looking ------------------------------------------------------------------------------------------
+
+
+def look(account: Account, stage: Stage, resources: list[dict[str, Any]]) -> Data:
+    """Count what there is: of the stack, or tables that an earlier teardown left."""
+    named = {kind: _names(resources, kind) for kind in (TABLE, BUCKET, QUEUE)}
+    dynamodb, s3, sqs = (account.client(service) for service in ("dynamodb", "s3", "sqs"))
+    tables = named[TABLE] if resources else leftovers.tables_of(stage)
+    buckets = named[BUCKET] if resources else leftovers.buckets_of(account, stage)
+    rows = {name: count for name in tables if (count := emptying.count_rows(dynamodb, name)) is not None}
+    files = {name: count for name in buckets if (count := emptying.count_files(s3, name)) is not None}
+    return Data(rows, files, sum(emptying.count_messages(sqs, url) for url in named[QUEUE]))
+
+
+def _names(resources: list[dict[str, Any]], kind: str) -> list[str]:
+    return [one["PhysicalResourceId"] for one in resources if one["ResourceType"] == kind]
+
+
+def plan(stage: Stage, resources: list[dict[str, Any]], data: Data, data_too: bool) -> list[str]:
+    """Make the lines that tell what goes and what stays."""
+    kinds = {one["ResourceType"] for one in resources} - {TABLE, BUCKET}
+    goes = sorted({KINDS[kind] for kind in kinds if kind in KINDS})
+    lines = [
+        f"{stage.stack} in {stage.region}: {len(resources)} resources. The shop will be gone from the web."
+    ]
+    lines += [f"Goes: {', '.join(goes)}."] if goes else []
+    if data.waiting:
+        lines.append(
+            f"About {data.waiting} messages wait in queues and go with them: mails that are due stay due in the"
+            " orders; PayPal can send its notifications again."
+        )
+    fate = "WILL BE DELETED" if data_too else "stays"
+    lines += [f"{fate}: table {name}, {count:,} rows" for name, count in data.tables.items()]
+    lines += [
+        f"{fate}: bucket {name}, {count:,} files and older versions" for name, count in data.buckets.items()
+    ]
+    return lines
+
+
+def _must_type(words: str, question: str) -> None:
+    print(f"{question}: {words}")
+    print("> ", end="", flush=True)
+    if sys.stdin.readline().strip() != words:
+        raise Stop("\nThat was not it. Nothing was changed.")
+
+
+# -- deleting -----------------------------------------------------------------------------------------
+
+
+def delete_data(account: Account, data: Data, tell: Tell) -> None:
+    """Delete the tables and buckets that the stack left."""
+    dynamodb, s3 = account.client("dynamodb"), account.client("s3")
+    for name in data.tables:
+        emptying.delete_table(dynamodb, name)
+        tell(f"  removed table {name}")
+    for name in data.buckets:
+        emptying.delete_bucket(s3, name)
+        tell(f"  removed bucket {name}")
+
+
+def farewell(stage: Stage, account: Account, data_too: bool) -> list[str]:
+    """Make the lines that tell what is still there, and what it costs."""
+    artifacts = f"awning-artifacts-{account.number}-{account.region}"
+    rest = [
+        f"Still there: the packages in the bucket {artifacts}, PayPal's secret as {secret.name_of(stage)} in SSM, and"
+        " the sender at SES. They cost cents a month.",
+        "At PayPal, delete the webhook: its address answers no more.",
+    ]
+    if data_too:
+        return [
+            f"{stage.stack} and its data are gone. AWS keeps a last backup of each table for 35 days.",
+            *rest,
+        ]
+    return [
+        f"{stage.stack} is gone. Its tables and buckets stay, at some 0.31 USD a month for a GB in tables, half of it"
+        " again for their backups, and 0.02 USD for a GB in buckets (list prices).",
+        f"To open again with the same tables: make deploy STAGE={stage.name} ADOPT=1",
+        f"To delete them, too: make teardown STAGE={stage.name} DATA=delete",
+        *rest,
+    ]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Take down as the command line says; return the process's exit status."""
+    parser = argparse.ArgumentParser(prog="python -m infra.aws.teardown", description=__doc__)
+    parser.add_argument("stage", help="names a file in infra/aws/stages")
+    parser.add_argument("--data", choices=["", "keep", "delete"], default="keep", help="default: keep")
+    options = parser.parse_args(arguments)
+    try:
+        teardown(read_stage(options.stage), options.data == "delete", print)
+    except Stop as stop:
+        print(stop, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nRun the command again to see what is still there.", file=sys.stderr)
+        return 130
+    except (BotoCoreError, ClientError) as error:
+        print(in_words(error), file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""AWS's errors in words that say what to do."""
+
+import re
+
+from botocore import exceptions
+
+UNKNOWN_TO_AWS = {
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "AuthFailure",
+    "SignatureDoesNotMatch",
+}
+ENDED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+BUSY = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
+LOG_IN = (
+    "Log in first, with `aws sso login` or `aws configure`, and name the profile in AWS_PROFILE;"
+    " or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+)
+_DENIED = re.compile(r"AccessDenied|Unauthorized|Forbidden|NotAuthorized|^403$")
+_PERFORM = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z*]+)(?: on resource:? (\S+))?")
+
+
+class Stop(Exception):
+    """Say why it goes no further, and what to do."""
+
+
+def in_words(error: Exception) -> str:
+    """Tell what an error of botocore's means, and what to do about it."""
+    match error:
+        case exceptions.ClientError():
+            return _answer(error)
+        case exceptions.NoCredentialsError() | exceptions.PartialCredentialsError():
+            return f"No credentials of an AWS account were found. {LOG_IN}"
+        case exceptions.SSOError() | exceptions.TokenRetrievalError() | exceptions.CredentialRetrievalError():
+            return f"The credentials could not be had: {_line(error)} {LOG_IN}"
+        case exceptions.ProfileNotFound():
+            return f"{_line(error)}. AWS_PROFILE names one that `aws configure list-profiles` does not."
+        case exceptions.ConnectionError() | exceptions.HTTPClientError():
+            return (
+                f"AWS cannot be reached: {_line(error)} Is there a network, and is the region's name right?"
+            )
+    return f"AWS: {_line(error)}"
+
+
+def code_of(error: Exception) -> str:
+    """Tell the code of an answer of AWS; nothing of other errors."""
+    return str(error.response["Error"]["Code"]) if isinstance(error, exceptions.ClientError) else ""
+
+
+def is_denied(error: Exception) -> bool:
+    """Tell whether AWS refused because these credentials may not."""
+    return bool(_DENIED.search(code_of(error)))
+
+
+def _answer(error: exceptions.ClientError) -> str:
+    code = code_of(error)
+    if code in ENDED:
+        return "The credentials have expired. Log in again, such as with `aws sso login`, and run the command again."
+    if code in UNKNOWN_TO_AWS:
+        return f"AWS does not know these credentials ({code}). {LOG_IN}"
+    if code in BUSY:
+        return (
+            f"AWS asks for patience ({code}). Run the command again in a minute; it goes on where it stopped."
+        )
+    if is_denied(error):
+        return _denied(error)
+    return f"AWS refused {error.operation_name}: {_line(error)}"
+
+
+def _denied(error: exceptions.ClientError) -> str:
+    found = _PERFORM.search(str(error))
+    action = found[1] if found else error.operation_name
+    where = f" on {found[2]}" if found and found[2] else ""
+    return f"These credentials may not do {action}{where}. docs/deploy.md lists what who deploys needs."
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

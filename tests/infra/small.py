@@ -1,0 +1,106 @@
+"""A package that is deployed in a moment: one thing of each kind that keeps data, and one function."""
+
+import copy
+import io
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are a package of their own
+
+from infra.aws.stagefile import Stage
+
+STAGE = Stage(
+    "trial",
+    region="us-east-1",
+    stack="awning-trial",
+    parameters={"PayPalClientId": "client", "TablePrefix": "trial-"},
+)
+TEMPLATE: dict[str, Any] = {
+    "Transform": "AWS::Serverless-2016-10-31",
+    "Parameters": {
+        "TablePrefix": {"Type": "String", "Default": "awning-"},
+        "PublicUrl": {"Type": "String", "Default": ""},
+        "PayPalApiUrl": {"Type": "String", "Default": "https://api-m.sandbox.paypal.com"},
+        "PayPalClientId": {"Type": "String"},
+        "PayPalWebhookId": {"Type": "String", "Default": ""},
+        "Cdn": {"Type": "String", "Default": "no"},
+    },
+    "Resources": {
+        "OrdersTable": {
+            "Type": "AWS::DynamoDB::Table",
+            "DeletionPolicy": "Retain",
+            "UpdateReplacePolicy": "Retain",
+            "Properties": {
+                "TableName": {"Fn::Sub": "${TablePrefix}orders"},
+                "BillingMode": "PAY_PER_REQUEST",
+                "DeletionProtectionEnabled": True,
+                "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+                "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            },
+        },
+        "BooksBucket": {
+            "Type": "AWS::S3::Bucket",
+            "DeletionPolicy": "Retain",
+            "UpdateReplacePolicy": "Retain",
+            "Properties": {"VersioningConfiguration": {"Status": "Enabled"}},
+        },
+        "OrderEmailsQueue": {
+            "Type": "AWS::SQS::Queue",
+            "Properties": {"QueueName": {"Fn::Sub": "${TablePrefix}order-emails"}},
+        },
+        "ExportBooks": {
+            "Type": "AWS::Serverless::Function",
+            "Properties": {
+                "CodeUri": "./deployment.zip",
+                "Handler": "app.export_books",
+                "Runtime": "python3.11",
+                "Environment": {
+                    "Variables": {
+                        "TABLE_PREFIX": {"Ref": "TablePrefix"},
+                        "BOOKS_BUCKET": {"Ref": "BooksBucket"},
+                        "PUBLIC_URL": {"Ref": "PublicUrl"},
+                        "PAYPAL_WEBHOOK_ID": {"Ref": "PayPalWebhookId"},
+                    }
+                },
+            },
+        },
+    },
+}
+
+
+def of_account(number: str) -> Stage:
+    """Return the stage, bound to an account."""
+    return replace(STAGE, account=number)
+
+
+def deny_deleting(bucket: str) -> str:
+    """Return a bucket's policy under which nobody deletes a book."""
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": ["s3:DeleteObject", "s3:DeleteObjectVersion"],
+        "Resource": f"arn:aws:s3:::{bucket}/books/*",
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def template(address: str) -> dict[str, Any]:
+    """Return a template of one's own, whose outputs name this address."""
+    whole = copy.deepcopy(TEMPLATE)
+    outputs = {"ShopUrl": address, "WebhookUrl": f"{address}/webhooks/paypal"}
+    return {**whole, "Outputs": {name: {"Value": value} for name, value in outputs.items()}}
+
+
+def write(out: Path, content: dict[str, Any], code: str = "") -> None:
+    """Write a package as `make package` leaves one."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "sam.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(
+            zipfile.ZipInfo("app.py"), f"def export_books(event, context):\n    return {code!r}\n"
+        )
+    (out / "deployment.zip").write_bytes(packed.getvalue())

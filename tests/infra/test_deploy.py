@@ -1,0 +1,399 @@
+"""`make deploy`: the stack it makes, changes and leaves alone, in the local cloud's CloudFormation."""
+
+import copy
+import io
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.stub import ANY, Stubber
+
+from infra.aws import checks, deploy, leftovers, secret, smoke, stack
+from infra.aws.account import Account
+from infra.aws.deploy import Wishes
+from infra.aws.stack import Stack
+from infra.aws.stagefile import Stage
+from infra.aws.words import Stop
+from tests.infra import small
+from tests.infra.small import STAGE
+
+WEBHOOK: dict[str, Any] = {"webhook_id": "WH-1"}
+
+
+class Operator:
+    """Somebody who deploys small packages, and reads what is said."""
+
+    def __init__(self, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.account = Account(STAGE.region)
+        self.template = small.template(address)
+        self.code = ""
+        self.said: list[str] = []
+        monkeypatch.setattr(
+            deploy, "build", lambda arch, out: small.write(out, copy.deepcopy(self.template), self.code)
+        )
+
+    def deploys(self, stage: Stage = STAGE, **wishes: Any) -> bool:
+        """Run a deployment; what it says is in `said`."""
+        self.said = []
+        return deploy.deploy(stage, Wishes(**wishes), self.said.append)
+
+    def breaks(self) -> None:
+        """Add what cannot be made: a policy that belongs to nobody."""
+        self.template["Resources"]["Broken"] = {
+            "Type": "AWS::IAM::Policy",
+            "DependsOn": "OrdersTable",
+            "Properties": {
+                "PolicyName": "nobodys",
+                "PolicyDocument": {"Version": "2012-10-17", "Statement": []},
+            },
+        }
+
+    @property
+    def stack(self) -> Stack:
+        return Stack(STAGE.stack, self.account.client("cloudformation"), self.said.append)
+
+    def says(self, words: str) -> bool:
+        return any(words in line for line in self.said)
+
+
+@pytest.fixture
+def operator(aws: object, served: str, monkeypatch: pytest.MonkeyPatch) -> Operator:
+    """Return an operator with an account where PayPal's secret is kept."""
+    monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    monkeypatch.setattr(leftovers, "tables_of", lambda stage: [f"{leftovers.prefix_of(stage)}orders"])
+    monkeypatch.setattr(deploy, "smoke", lambda address, tell: address == served)
+    who = Operator(served, monkeypatch)
+    secret.keep(who.account.client("ssm"), secret.DEFAULT, "s" * 80)
+    return who
+
+
+def is_kept(account: Account, name: str = "trial-orders") -> bool:
+    return name in account.client("dynamodb").list_tables()["TableNames"]
+
+
+# -- the way of a shop ------------------------------------------------------------------------------------
+
+
+def test_a_first_deployment_makes_everything_and_tells_the_shop_its_address(
+    operator: Operator, served: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deploy, "smoke", smoke.smoke)
+    assert operator.deploys(), operator.said
+
+    assert operator.stack.parameters()["PublicUrl"] == served
+    assert sum("made table OrdersTable" in line for line in operator.said) == 1
+    assert operator.says(f"ShopUrl: {served}")
+    assert operator.stack.described()["EnableTerminationProtection"]
+
+
+def test_until_there_is_a_webhook_it_says_what_to_enter_at_paypal(operator: Operator, served: str) -> None:
+    operator.deploys()
+
+    assert operator.says(f"  {served}/webhooks/paypal")
+    assert operator.says("  CHECKOUT.ORDER.APPROVED")
+    assert operator.says("  make deploy STAGE=trial WEBHOOK_ID=…")
+
+    operator.deploys(**WEBHOOK)
+
+    assert operator.stack.parameters()["PayPalWebhookId"] == "WH-1"
+    assert not operator.says("make deploy STAGE=trial WEBHOOK_ID=…")
+
+
+def test_the_same_again_changes_nothing(operator: Operator) -> None:
+    operator.deploys(**WEBHOOK)
+
+    assert operator.deploys()
+
+    assert operator.says("awning-trial is up to date: nothing to change.")
+    assert operator.stack.parameters()["PayPalWebhookId"] == "WH-1"  # kept, though nobody named it
+
+
+def test_other_code_is_uploaded_and_deployed_and_going_back_uploads_nothing(operator: Operator) -> None:
+    operator.deploys(**WEBHOOK)
+    bucket = f"awning-artifacts-{operator.account.number}-us-east-1"
+    s3 = operator.account.client("s3")
+    operator.code = "new"
+
+    operator.deploys()
+
+    assert operator.says("changed function ExportBooks")
+    keys = {one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]}
+    operator.code = ""
+    operator.deploys()
+    assert operator.says("changed function ExportBooks")
+    assert {one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]} == keys
+    assert len(keys) == 4
+
+
+def test_the_bucket_of_packages_is_private_versioned_and_over_tls_only(operator: Operator) -> None:
+    operator.deploys()
+    s3, bucket = operator.account.client("s3"), f"awning-artifacts-{operator.account.number}-us-east-1"
+    closed = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    assert set(closed.values()) == {True}
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    assert '"aws:SecureTransport": "false"' in s3.get_bucket_policy(Bucket=bucket)["Policy"]
+
+
+def test_an_address_in_the_stages_file_is_left_alone(operator: Operator) -> None:
+    own = Stage(**{**vars(STAGE), "parameters": {**STAGE.parameters, "PublicUrl": "https://shop.example"}})
+    operator.deploys(own)
+    assert operator.stack.parameters()["PublicUrl"] == "https://shop.example"
+    assert not operator.says("is told its own address")
+
+
+# -- what must not be lost --------------------------------------------------------------------------------
+
+
+HARMS: list[tuple[str, Callable[[Any], object]]] = [
+    (
+        "table OrdersTable would be replaced",
+        lambda found: found["OrdersTable"]["Properties"].update(TableName={"Fn::Sub": "${TablePrefix}x"}),
+    ),
+    (
+        "queue OrderEmailsQueue would be replaced",
+        lambda found: found["OrderEmailsQueue"]["Properties"].update(QueueName="other"),
+    ),
+    ("bucket BooksBucket would be removed from the stack", lambda found: found.pop("BooksBucket")),
+]
+
+
+def test_what_keeps_data_is_not_replaced_or_removed_unasked(operator: Operator) -> None:
+    operator.deploys(**WEBHOOK)
+    whole = copy.deepcopy(operator.template)
+    for fate, harm in HARMS:
+        operator.template = copy.deepcopy(whole)
+        if "BooksBucket" in fate:
+            del operator.template["Resources"]["ExportBooks"]["Properties"]["Environment"]
+        harm(operator.template["Resources"])
+        with pytest.raises(Stop, match=fate):
+            operator.deploys()
+
+    assert operator.stack.status() == "UPDATE_COMPLETE"
+    assert operator.deploys(replace=True)
+    assert operator.says("removed bucket BooksBucket") or operator.says("kept bucket BooksBucket")
+
+
+def test_another_prefix_by_mistake_is_refused(operator: Operator) -> None:
+    operator.deploys()
+    mistaken = Stage(**{**vars(STAGE), "parameters": {**STAGE.parameters, "TablePrefix": "trail-"}})
+    with pytest.raises(Stop, match="table OrdersTable would be replaced"):
+        operator.deploys(mistaken)
+
+
+def test_a_new_index_is_no_danger() -> None:
+    target = {
+        "Attribute": "Properties",
+        "Name": "AttributeDefinitions",
+        "RequiresRecreation": "Conditionally",
+    }
+    change = {"Action": "Modify", "ResourceType": "AWS::DynamoDB::Table", "LogicalResourceId": "OrdersTable"}
+    indexed = change | {"Replacement": "Conditional", "Details": [{"Target": target}]}
+    assert stack.ChangeSet("arn", [indexed]).dangers() == []
+    renamed = change | {
+        "Replacement": "Conditional",
+        "Details": [{"Target": {**target, "Name": "TableName"}}],
+    }
+    assert stack.ChangeSet("arn", [renamed]).dangers() == [
+        "table OrdersTable would be perhaps replaced by an empty one"
+    ]
+
+
+def test_tables_that_an_earlier_stack_left_are_taken_over_only_when_told(operator: Operator) -> None:
+    operator.deploys()
+    operator.account.client("dynamodb").put_item(TableName="trial-orders", Item={"id": {"S": "1"}})
+    operator.stack.delete()
+    assert is_kept(operator.account)
+
+    with pytest.raises(Stop, match=r"There are tables with data already: trial-orders[\s\S]*ADOPT=1"):
+        operator.deploys()
+
+    assert operator.deploys(adopt=True)
+    assert "awning-trial-booksbucket-" in "".join(operator.said)  # which bucket to copy from
+    rows = operator.account.client("dynamodb").scan(TableName="trial-orders")
+    assert rows["Items"] == [{"id": {"S": "1"}}]
+
+
+# -- what goes wrong --------------------------------------------------------------------------------------
+
+
+def test_a_creation_that_fails_says_why_and_the_next_try_goes_on(operator: Operator) -> None:
+    whole = copy.deepcopy(operator.template)
+    operator.breaks()
+    with pytest.raises(Stop) as stopped:
+        operator.deploys()
+
+    assert "policy Broken: " in str(stopped.value)
+    assert "run the command again" in str(stopped.value)
+    assert operator.says("FAILED policy Broken")
+
+    operator.template = whole
+    assert operator.deploys()
+    assert operator.says("The creation of awning-trial failed before.")
+
+
+def test_what_cloudformation_sees_before_it_begins_is_named(operator: Operator) -> None:
+    operator.account.client("s3").create_bucket(Bucket="taken-already")
+    operator.template["Resources"]["Broken"] = {
+        "Type": "AWS::S3::Bucket",
+        "Properties": {"BucketName": "taken-already"},
+    }
+    with pytest.raises(
+        Stop, match=r"bucket Broken: [\s\S]*already exists[\s\S]*Is TablePrefix another shop's"
+    ):
+        operator.deploys()
+
+
+def test_a_change_that_fails_leaves_the_shop_as_it_was(operator: Operator) -> None:
+    operator.deploys(**WEBHOOK)
+    operator.breaks()
+    with pytest.raises(Stop, match="put everything back: the shop runs as before"):
+        operator.deploys()
+    assert operator.stack.status() == "UPDATE_ROLLBACK_COMPLETE"
+    del operator.template["Resources"]["Broken"]
+    assert operator.deploys()
+
+
+def test_a_template_that_cloudformation_refuses_is_told_in_its_words(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    operator.template["Resources"]["Broken"] = {"Type": "AWS::Nothing::Such"}
+    monkeypatch.setattr(deploy, "read_stage", lambda name: STAGE)
+    assert deploy.main(["trial"]) == 1
+    assert "AWS::Nothing::Such" in capsys.readouterr().err
+
+
+def test_a_shop_that_does_not_answer_as_it_should_is_no_success(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(deploy, "smoke", lambda address, tell: False)
+    monkeypatch.setattr(deploy, "read_stage", lambda name: STAGE)
+    assert deploy.main(["trial"]) == 1
+    assert "check out the commit that ran before" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_FAILED", "DELETE_FAILED"])
+def test_a_stack_that_is_stuck_is_not_touched(status: str) -> None:
+    client = Account("us-east-1").client("cloudformation")
+    with Stubber(client) as stub:
+        for _ in range(2):
+            there = {"StackName": "s", "CreationTime": 0, "StackStatus": status}
+            stub.add_response("describe_stacks", {"Stacks": [there]}, {"StackName": "s"})
+        with pytest.raises(Stop, match=r"continue-update-rollback|make teardown"):
+            Stack("s", client, print).ready()
+
+
+def test_without_permission_it_says_which_and_where_to_look(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    denied = "User: arn:aws:iam::1:user/ann is not authorized to perform: cloudformation:CreateChangeSet on resource: *"
+    client = Account("us-east-1").client("cloudformation")
+    with Stubber(client) as stub:
+        stub.add_client_error("describe_stacks", "AccessDenied", denied, expected_params={"StackName": ANY})
+        monkeypatch.setattr(deploy, "read_stage", lambda name: STAGE)
+        monkeypatch.setattr(deploy, "deploy", lambda *_: Stack("s", client, print).status())
+        assert deploy.main(["trial"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("These credentials may not do cloudformation:CreateChangeSet on *.")
+    assert "docs/deploy.md" in said
+
+
+# -- what it looks at before ------------------------------------------------------------------------------
+
+
+def test_credentials_of_another_account_are_refused(operator: Operator) -> None:
+    with pytest.raises(Stop, match="the stage's file names 123456789012"):
+        operator.deploys(small.of_account("123456789012"))
+    assert operator.stack.status() == ""
+
+
+def test_without_paypals_secret_nothing_is_deployed(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.account.client("ssm").delete_parameter(Name=secret.DEFAULT)
+    with pytest.raises(Stop, match="make secret STAGE=trial"):
+        operator.deploys()
+    assert operator.stack.status() == ""
+
+
+def test_a_secret_that_lies_open_is_refused(operator: Operator) -> None:
+    ssm = operator.account.client("ssm")
+    ssm.delete_parameter(Name=secret.DEFAULT)
+    ssm.put_parameter(Name=secret.DEFAULT, Value="open", Type="String")
+    with pytest.raises(Stop, match="is a String, open to read"):
+        operator.deploys()
+
+
+def test_the_secret_is_asked_for_kept_encrypted_and_never_shown(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(secret, "read_stage", lambda name: STAGE)
+    typed = "EKnewsecret" * 7
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{typed}\n"))
+
+    assert secret.main(["trial"]) == 0
+
+    kept = operator.account.client("ssm").get_parameter(Name=secret.DEFAULT, WithDecryption=True)["Parameter"]
+    assert (kept["Type"], kept["Value"]) == ("SecureString", typed)
+    said = capsys.readouterr()
+    assert typed not in said.out + said.err
+    assert "is replaced in us-east-1" in said.out
+    monkeypatch.setattr(sys, "stdin", io.StringIO("short\n"))
+    assert secret.main(["trial"]) == 1
+
+
+def test_it_says_why_mails_may_not_arrive(operator: Operator) -> None:
+    ses = operator.account.client("sesv2")
+
+    def doubts(address: str) -> list[str]:
+        return checks.doubts_of_mail(operator.account, address)
+
+    assert "is the demo's" in doubts("shop@example.com")[0]
+    assert "is not known at SES" in doubts("shop@tea.test")[0]
+    ses.create_email_identity(EmailIdentity="shop@tea.test")
+    assert doubts("shop@tea.test") == []
+    ses.put_account_details(
+        MailType="TRANSACTIONAL",
+        WebsiteURL="https://tea.test",
+        ProductionAccessEnabled=False,
+        UseCaseDescription="x",
+    )
+    assert "is in its sandbox" in doubts("shop@tea.test")[0]
+
+
+# -- which parameters -------------------------------------------------------------------------------------
+
+DEFAULTS = {
+    "PublicUrl": "",
+    "PayPalWebhookId": "",
+    "PayPalApiUrl": "https://api-m.sandbox.paypal.com",
+    "PayPalClientId": "",
+    "DomainName": "",
+    "Cdn": "no",
+}
+FOUND = DEFAULTS | {"PublicUrl": "https://api.example", "PayPalWebhookId": "WH-1", "PayPalClientId": "a"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "kept"),
+    [
+        ({"PayPalClientId": "a"}, {"PublicUrl", "PayPalWebhookId"}),
+        ({"PayPalClientId": "a", "Cdn": "yes"}, {"PayPalWebhookId"}),
+        ({"PayPalClientId": "a", "PayPalApiUrl": "https://api-m.paypal.com"}, {"PublicUrl"}),
+        ({"PayPalClientId": "b"}, {"PublicUrl"}),
+    ],
+)
+def test_what_was_found_out_is_kept_as_long_as_it_holds(parameters: dict[str, str], kept: set[str]) -> None:
+    stage = Stage("s", "us-east-1", "s", parameters=parameters)
+    chosen = deploy.choose_parameters(stage, FOUND, "", DEFAULTS)
+    assert chosen == parameters | {name: FOUND[name] for name in kept}
+
+
+def test_what_the_file_no_longer_names_has_its_default_again() -> None:
+    stage = Stage("s", "us-east-1", "s", parameters={"PayPalClientId": "a"})
+    behind_a_cdn = FOUND | {"Cdn": "yes"}
+    assert deploy.choose_parameters(stage, behind_a_cdn, "", DEFAULTS) == {
+        "PayPalClientId": "a",
+        "PayPalWebhookId": "WH-1",
+    }

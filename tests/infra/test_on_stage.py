@@ -1,0 +1,84 @@
+"""Commands with `STAGE=`: they work on the stage's own tables, queues and buckets."""
+
+import copy
+import io
+import sys
+
+import pytest
+
+from infra.aws import deploy, leftovers, on_stage, secret, stack
+from infra.aws.account import Account
+from infra.aws.deploy import Wishes
+from infra.aws.stack import Stack
+from infra.aws.words import Stop
+from tests.infra import small
+from tests.infra.small import STAGE
+
+SHOWS = (
+    "import os; print(*(os.environ[n] for n in ('TABLE_PREFIX', 'BOOKS_BUCKET', 'PUBLIC_URL', 'AWS_REGION')))"
+)
+
+
+@pytest.fixture
+def _standing(aws: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(leftovers, "tables_of", lambda stage: ["trial-orders"])
+    monkeypatch.setattr(deploy, "smoke", lambda address, tell: True)
+    monkeypatch.setattr(on_stage, "read_stage", lambda name: STAGE)
+    whole = small.template("https://shop.test/api")
+    monkeypatch.setattr(deploy, "build", lambda arch, out: small.write(out, copy.deepcopy(whole)))
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    secret.keep(Account(STAGE.region).client("ssm"), secret.DEFAULT, "s" * 80)
+
+
+@pytest.mark.usefixtures("_standing")
+def test_a_command_is_told_what_the_stages_functions_are_told(capfd: pytest.CaptureFixture[str]) -> None:
+    deploy.deploy(STAGE, Wishes(), lambda _: None)
+
+    assert on_stage.main(["trial", sys.executable, "-c", SHOWS]) == 0
+
+    there = Stack(STAGE.stack, Account(STAGE.region).client("cloudformation"), print)
+    bucket = there.physical("BooksBucket")
+    assert capfd.readouterr().out == f"trial- {bucket} https://shop.test/api us-east-1\n"
+
+
+@pytest.mark.usefixtures("_standing")
+def test_messages_of_a_stage_are_sent_round_again(capfd: pytest.CaptureFixture[str]) -> None:
+    deploy.deploy(STAGE, Wishes(), lambda _: None)
+    sqs = Account(STAGE.region).client("sqs")
+    dead = sqs.create_queue(QueueName="trial-order-emails-dlq")["QueueUrl"]
+    sqs.send_message(QueueUrl=dead, MessageBody='{"order": "1", "entry": "paid#1"}')
+
+    assert on_stage.main(["trial", sys.executable, "-m", "infra.replay", "order-emails", "1"]) == 0
+
+    assert "1 of 1 sent to trial-order-emails again." in capfd.readouterr().out
+
+
+@pytest.mark.usefixtures("_standing")
+def test_a_commands_exit_status_is_passed_on() -> None:
+    deploy.deploy(STAGE, Wishes(), lambda _: None)
+    assert on_stage.main(["trial", sys.executable, "-c", "raise SystemExit(7)"]) == 7
+
+
+@pytest.mark.usefixtures("_standing")
+def test_a_stage_that_is_not_deployed_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert on_stage.main(["trial", "true"]) == 1
+    assert (
+        "There is no stack awning-trial in us-east-1. Run first: make deploy STAGE=trial"
+        in capsys.readouterr().err
+    )
+
+
+def test_without_credentials_it_says_how_to_log_in(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(on_stage, "read_stage", lambda name: STAGE)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert on_stage.main(["trial", "true"]) == 1
+    assert "No credentials of an AWS account were found. Log in first" in capsys.readouterr().err
+
+
+def test_a_stage_of_another_account_is_not_touched(aws: object) -> None:
+    with pytest.raises(Stop, match="the stage's file names 123456789012"):
+        on_stage.environment_of(small.of_account("123456789012"))

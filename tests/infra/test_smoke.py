@@ -1,0 +1,113 @@
+"""The smoke test: what it tries on a shop that works, and on those that do not."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from chalicelib.config import settings
+from infra.aws import smoke
+from tests.shop import Shop
+
+Say = Callable[[BaseHTTPRequestHandler], None]
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smoke, "PAUSE_SECONDS", 0.02)
+
+
+@contextmanager
+def serving(say: Say) -> Iterator[str]:
+    """Serve answers of one's own to every GET and POST; yield the address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            say(self)
+
+        do_POST = do_GET  # noqa: N815 - http.server's name
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def answer(handler: BaseHTTPRequestHandler, status: int, body: str, kind: str = "text/html") -> None:
+    handler.send_response(status)
+    handler.send_header("Content-Type", kind)
+    handler.send_header("Content-Length", str(len(body.encode())))
+    handler.end_headers()
+    handler.wfile.write(body.encode())
+
+
+def test_a_shop_that_works_passes_everything(standing_shop: Shop, served: str) -> None:
+    said: list[str] = []
+    assert smoke.smoke(served, said.append, seconds=5)
+    assert len(said) == len(smoke.tries(served, "")) == 8
+    assert all(line.startswith("  ok ") for line in said)
+
+
+def test_a_shop_without_a_webhook_id_passes(standing_shop: Shop, served: str, setting: object) -> None:
+    setting(paypal_webhook_id="")  # type: ignore[operator]  # the fixture is a function
+    smoke.Visit(served, settings.shop.name).notification()
+
+
+def test_a_slow_start_is_waited_for() -> None:
+    asked: list[str] = []
+
+    def settling(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.path)
+        answer(handler, 200 if len(asked) > 3 else 500, "ok", "text/plain")
+
+    with serving(settling) as address:
+        said: list[str] = []
+        assert smoke._tried(
+            "it answers", smoke.Visit(address, "").health, smoke.time.monotonic() + 5, said.append
+        )
+    assert (len(asked), len(said)) == (4, 1)
+
+
+def test_what_is_wrong_is_named_and_the_rest_is_tried_nevertheless() -> None:
+    with serving(
+        lambda handler: answer(handler, 403, '{"message": "Forbidden"}', "application/json")
+    ) as address:
+        said: list[str] = []
+        assert not smoke.smoke(address, said.append, seconds=0)
+    assert len(said) == 8
+    assert said[1] == "  FAILED  the front page: / said 403 instead of 200"
+
+
+@pytest.mark.parametrize(
+    ("attempt", "status", "body", "wrong"),
+    [
+        ("front_page", 200, "<h1>Welcome to nginx</h1>", "is not a page of this shop"),
+        ("unknown_page", 200, "<h1>Shop</h1>", "said 200 instead of 404"),
+        ("cart", 200, "<h1>Shop</h1>", "/cart may be kept: nothing is said"),
+        ("checkout", 200, "<h1>Shop</h1>", "with an empty cart said 200"),
+        ("staff", 200, "<h1>Shop</h1>", "/staff/ said 200"),
+        ("notification", 200, "", "a forged notification got 200"),
+        ("style", 200, "<h1>Shop</h1>", "names no style or script"),
+        ("style", 200, '<h1>Shop</h1><link href="/static/a.css">', "may be kept only so: nothing is said"),
+    ],
+)
+def test_each_try_fails_where_it_should(attempt: str, status: int, body: str, wrong: str) -> None:
+    with (
+        serving(lambda handler: answer(handler, status, body)) as address,
+        pytest.raises(smoke.Wrong, match=wrong),
+    ):
+        getattr(smoke.Visit(address, "Shop"), attempt)()
+
+
+def test_an_address_where_nobody_is_fails(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smoke, "PAUSE_SECONDS", 1000)
+    assert smoke.main(["http://127.0.0.1:1"]) == 1
+    assert capsys.readouterr().out.count("FAILED") == 8
+    assert smoke.main(["shop.example"]) == 2

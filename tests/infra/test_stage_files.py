@@ -1,0 +1,96 @@
+"""A stage's file: what it may say, and what is said of what it may not."""
+
+from pathlib import Path
+
+import pytest
+
+from infra.aws import stagefile
+from infra.aws.package import PROJECT, merged
+from infra.aws.stagefile import BadStage, Stage, read_stage
+
+KNOWN = {
+    "PayPalClientId": {"MinLength": 1, "Description": "Of the app."},
+    "TablePrefix": {"Default": "awning-", "AllowedPattern": "[a-z-]*", "Description": "Begins names."},
+    "Cdn": {"Default": "no", "AllowedValues": ["no", "yes"]},
+}
+GOOD = 'region = "eu-central-1"\n[parameters]\nPayPalClientId = "abc"\n'
+
+
+def reading(folder: Path, text: str, name: str = "prod") -> Stage:
+    (folder / f"{name}.toml").write_text(text, encoding="utf-8")
+    return read_stage(name, folder, KNOWN)
+
+
+def test_a_file_with_the_least_is_a_stage(tmp_path: Path) -> None:
+    assert reading(tmp_path, GOOD) == Stage(
+        "prod", region="eu-central-1", stack="awning-prod", arch="arm64", parameters={"PayPalClientId": "abc"}
+    )
+
+
+def test_a_file_may_name_account_stack_and_machine(tmp_path: Path) -> None:
+    own = 'account = "123456789012"\nstack = "tea"\narch = "x86_64"\n'
+    stage = reading(tmp_path, own + GOOD)
+    assert (stage.account, stage.stack, stage.arch) == ("123456789012", "tea", "x86_64")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (GOOD + 'TablePrefx = "x-"\n', "TablePrefx is no parameter of the template. Was TablePrefix meant?"),
+        (GOOD + 'TablePrefix = "X_"\n', "TablePrefix cannot be 'X_'. Begins names."),
+        (GOOD + 'Cdn = "maybe"\n', "Cdn must be one of 'no', 'yes', not 'maybe'."),
+        (GOOD + "Cdn = true\n", 'Cdn must be a text in quotes, such as Cdn = "…".'),
+        (GOOD + 'PayPalClientSecret = "s"\n', "Keep the secret in SSM: make secret"),
+        (GOOD.replace('"abc"', '""'), "PayPalClientId cannot be ''. Of the app."),
+        ('region = "eu-central-1"\n', "PayPalClientId is missing below [parameters]: Of the app."),
+        ("[parameters]\nPayPalClientId = 'a'\n", "region must name one of AWS"),
+        ('Cdn = "yes"\n' + GOOD, "Cdn is no setting. It belongs below [parameters]: Cdn = …"),
+        ('acount = "1"\n' + GOOD, "acount is no setting. Was account meant?"),
+        ("account = 123456789012\n" + GOOD, "account must be its twelve digits in quotes"),
+        ('stack = "a b"\n' + GOOD, "stack must be letters, digits and hyphens"),
+        ('arch = "riscv"\n' + GOOD, "arch must be arm64 or x86_64."),
+        ('region = "eu-central-1"\nparameters = 3\n', "parameters must be a table"),
+    ],
+)
+def test_each_fault_is_said_in_words(tmp_path: Path, text: str, fault: str) -> None:
+    with pytest.raises(BadStage) as refused:
+        reading(tmp_path, text)
+    assert fault in str(refused.value)
+
+
+def test_all_faults_are_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(BadStage) as refused:
+        reading(tmp_path, 'arch = "riscv"\n[parameters]\nCdn = "maybe"\n')
+    assert len(str(refused.value).splitlines()) == 5
+
+
+def test_a_stage_without_a_file_is_told_which_there_are_and_how_to_make_one(tmp_path: Path) -> None:
+    reading(tmp_path, GOOD, "prod")
+    with pytest.raises(BadStage, match=r"Stages with a file: prod\.\nCopy .*/example\.toml there"):
+        read_stage("test", tmp_path, KNOWN)
+
+
+@pytest.mark.parametrize("name", ["", "local", "example", "../prod", "Prod", "a b"])
+def test_what_is_no_stages_name_reads_no_file(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadStage, match="Name a stage, such as STAGE=prod"):
+        read_stage(name, tmp_path, KNOWN)
+
+
+def test_what_is_no_toml_is_said(tmp_path: Path) -> None:
+    with pytest.raises(BadStage, match="cannot be read"):
+        reading(tmp_path, "region = eu")
+
+
+def test_the_example_is_one_client_id_away_from_a_stage(tmp_path: Path) -> None:
+    example = (stagefile.FOLDER / "example.toml").read_text(encoding="utf-8")
+    filled = example.replace('PayPalClientId = ""', 'PayPalClientId = "abc"')
+    uncommented = filled.replace('# account = "', 'account = "').replace("# AlarmEmail", "AlarmEmail")
+    for text in (filled, uncommented):
+        (tmp_path / "prod.toml").write_text(text, encoding="utf-8")
+        assert read_stage("prod", tmp_path).parameters["PayPalClientId"] == "abc"
+
+
+def test_the_templates_parameters_are_those_a_file_may_name() -> None:
+    known = merged(PROJECT)["Parameters"]
+    assert {"TablePrefix", "PublicUrl", "PayPalWebhookId", "DomainName", "Cdn", "AlarmEmail"} <= known.keys()
+    assert [name for name, facts in known.items() if "Default" not in facts] == ["PayPalClientId"]

@@ -1,0 +1,147 @@
+"""`make teardown`: what goes, what stays, and what must be typed before."""
+
+import copy
+import io
+import sys
+from typing import Any
+
+import pytest
+
+from infra.aws import deploy, emptying, leftovers, secret, stack, teardown
+from infra.aws.account import Account
+from infra.aws.deploy import Wishes
+from infra.aws.stack import Stack
+from infra.aws.words import Stop
+from tests.infra import small
+from tests.infra.small import STAGE
+
+LOSE = "lose 2 rows in 1 tables and 3 files in 1 buckets"
+
+
+class Standing:
+    """A stage that is deployed, with two orders and three versions of books."""
+
+    def __init__(self, address: str) -> None:
+        self.account = Account(STAGE.region)
+        self.dynamodb, self.s3 = self.account.client("dynamodb"), self.account.client("s3")
+        secret.keep(self.account.client("ssm"), secret.DEFAULT, "s" * 80)
+        deploy.deploy(STAGE, Wishes(), lambda _: None)
+        self.stack = Stack(STAGE.stack, self.account.client("cloudformation"), lambda _: None)
+        self.bucket = self.stack.physical("BooksBucket")
+        for number in "12":
+            self.dynamodb.put_item(TableName="trial-orders", Item={"id": {"S": number}})
+        for key in ("books/a", "books/a", "books/b"):
+            self.s3.put_object(Bucket=self.bucket, Key=key, Body=b"x")
+        self.said: list[str] = []
+
+    def taken_down(self, data_too: bool = False) -> str:
+        """Take it down; return all that is said."""
+        self.said = []
+        teardown.teardown(STAGE, data_too, self.said.append)
+        return "\n".join(self.said)
+
+    @property
+    def table_is_there(self) -> bool:
+        return "trial-orders" in self.dynamodb.list_tables()["TableNames"]
+
+    @property
+    def bucket_is_there(self) -> bool:
+        return self.bucket in {one["Name"] for one in self.s3.list_buckets()["Buckets"]}
+
+
+@pytest.fixture
+def standing(aws: object, monkeypatch: pytest.MonkeyPatch) -> Standing:
+    monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(leftovers, "tables_of", lambda stage: ["trial-orders"])
+    monkeypatch.setattr(deploy, "smoke", lambda address, tell: True)
+    whole = small.template("http://shop.test")
+    monkeypatch.setattr(deploy, "build", lambda arch, out: small.write(out, copy.deepcopy(whole)))
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    return Standing("http://shop.test")
+
+
+def typing(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+
+
+def test_once_told_the_shop_goes_and_its_data_stay(
+    standing: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typing(monkeypatch, "awning-trial")
+    said = standing.taken_down()
+
+    assert standing.stack.status() == ""
+    assert (standing.table_is_there, standing.bucket_is_there) == (True, True)
+    assert "stays: table trial-orders, 2 rows" in said
+    assert f"stays: bucket {standing.bucket}, 3 files and older versions" in said
+    assert "USD a month for a GB" in said
+    assert "make deploy STAGE=trial ADOPT=1" in said
+
+
+def test_without_its_name_nothing_happens(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    for typed in ([], ["yes"], ["awning-prod"]):
+        typing(monkeypatch, *typed)
+        with pytest.raises(Stop, match="Nothing was changed"):
+            standing.taken_down()
+    assert standing.stack.status() == "UPDATE_COMPLETE"
+    assert standing.stack.described()["EnableTerminationProtection"]
+
+
+def test_told_once_it_does_not_delete_data(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    for second in ("", "yes", "awning-trial", LOSE.replace("2 rows", "1 rows")):
+        typing(monkeypatch, "awning-trial", second)
+        with pytest.raises(Stop, match="Nothing was changed"):
+            standing.taken_down(data_too=True)
+    assert standing.stack.status() == "UPDATE_COMPLETE"
+    assert (standing.table_is_there, standing.bucket_is_there) == (True, True)
+
+
+def test_told_twice_it_deletes_everything_though_it_is_protected(
+    standing: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As the template's: nobody may delete a book.
+    deny = small.deny_deleting(standing.bucket)
+    standing.s3.put_bucket_policy(Bucket=standing.bucket, Policy=deny)
+    standing.s3.create_multipart_upload(Bucket=standing.bucket, Key="half")
+    typing(monkeypatch, "awning-trial", LOSE)
+
+    said = standing.taken_down(data_too=True)
+
+    assert "WILL BE DELETED: table trial-orders, 2 rows" in said
+    assert standing.stack.status() == ""
+    assert (standing.table_is_there, standing.bucket_is_there) == (False, False)
+
+
+def test_data_that_an_earlier_teardown_left_can_be_deleted_later(
+    standing: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typing(monkeypatch, "awning-trial")
+    standing.taken_down()
+
+    assert standing.taken_down() == "There is no stack awning-trial in us-east-1."
+    typing(monkeypatch, "awning-trial", LOSE)
+    standing.taken_down(data_too=True)
+
+    assert (standing.table_is_there, standing.bucket_is_there) == (False, False)
+    assert standing.taken_down(data_too=True) == "There is no stack awning-trial in us-east-1."
+
+
+def test_more_files_than_one_call_deletes_are_deleted_in_several(
+    aws: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emptying, "MOST_AT_ONCE", 2)
+    s3: Any = Account("us-east-1").client("s3")
+    s3.create_bucket(Bucket="full")
+    for number in range(5):
+        s3.put_object(Bucket="full", Key=str(number), Body=b"x")
+    emptying.delete_bucket(s3, "full")
+    assert "full" not in {one["Name"] for one in s3.list_buckets()["Buckets"]}
+
+
+def test_messages_that_would_go_with_the_queues_are_told(
+    standing: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqs = standing.account.client("sqs")
+    sqs.send_message(QueueUrl=standing.stack.physical("OrderEmailsQueue"), MessageBody="{}")
+    typing(monkeypatch, "awning-trial")
+    assert "About 1 messages wait in queues and go with them" in standing.taken_down()
