@@ -44,6 +44,14 @@ def send_order_emails(event: SQSEvent) -> dict[str, Any]:
     return send.send_order_emails(event.to_dict()["Records"])
 
 
+@app.on_sqs_message(queue="mail-feedback", batch_size=4)
+def note_bounces(event: SQSEvent) -> dict[str, Any]:
+    """Tell staff of mails that came back."""
+    from chalicelib.mail import bounces
+
+    return bounces.note_bounces(event.to_dict()["Records"])
+
+
 # One at a time: an import or an export may take minutes.
 @app.on_sqs_message(queue="staff-jobs", batch_size=1)
 def run_staff_jobs(event: SQSEvent) -> dict[str, Any]:

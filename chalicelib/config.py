@@ -85,6 +85,9 @@ class Settings:
     media_url: str = ""
     media_bucket: str = "awning-media"
     books_bucket: str = "awning-books"
+    mail_configuration_set: str = (
+        ""  # SES's: where it tells of mail that came back; none on one's own machine
+    )
     currency: str = "EUR"
     paypal_api_url: str = "https://api-m.sandbox.paypal.com"
     paypal_web_url: str = "https://www.sandbox.paypal.com"
@@ -182,6 +185,7 @@ def read(environment: Mapping[str, str], shop_file: Path = SHOP_FILE) -> Setting
         media_url=address("MEDIA_URL"),
         media_bucket=environment.get("MEDIA_BUCKET", f"{prefix}awning-media"),
         books_bucket=environment.get("BOOKS_BUCKET", f"{prefix}awning-books"),
+        mail_configuration_set=environment.get("MAIL_CONFIGURATION_SET", ""),
         currency=currency,
         paypal_api_url=api_url,
         paypal_web_url=address("PAYPAL_WEB_URL", web_default),

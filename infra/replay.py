@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import aws, clock
 from chalicelib.config import settings
-from chalicelib.mail import outbox
+from chalicelib.mail import bounces, outbox
 from chalicelib.payments import webhook
 from chalicelib.staff import jobs
 from infra.catalog import progress_bar
@@ -24,7 +24,7 @@ from infra.catalog import progress_bar
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-QUEUES = (webhook.QUEUE, outbox.QUEUE, jobs.QUEUE)
+QUEUES = (webhook.QUEUE, outbox.QUEUE, bounces.QUEUE, jobs.QUEUE)
 DEAD = "-dlq"
 MOST_A_PAGE = 10  # what SQS gives and takes at once
 MOST_SHOWN = 50

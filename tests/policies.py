@@ -113,8 +113,6 @@ class Policies:
         elif service == "sesv2":
             yield "ses:SendEmail", "identity"
             yield "ses:SendEmail", "configuration-set"  # which on AWS each mail names
-            if "ConfigurationSetName" in asked:
-                yield "ses:SendEmail", "configuration-set"
 
     def _needs_of_tables(self, operation: str, asked: Mapping[str, Any]) -> Iterator[Need]:
         if operation == "TransactWriteItems":

@@ -19,6 +19,10 @@ class BadAddress(Exception):
     """Say that nobody can be written to at this address; the address itself is not said."""
 
 
+class Undeliverable(Exception):
+    """Say that a mail can never reach its recipient's address; the address itself is not said."""
+
+
 def one_line(text: str) -> str:
     """Make one line of a text: whatever breaks or turns lines becomes a space."""
     return _NOT_IN_A_LINE.sub(" ", text).strip()

@@ -12,6 +12,7 @@ from chalicelib.aws import client, queue_url
 from chalicelib.config import settings
 from chalicelib.errors import Busy
 from chalicelib.orders.changing import change
+from chalicelib.orders.letters import TO_MERCHANT
 from chalicelib.orders.models import Order
 from chalicelib.storage import Transaction
 
@@ -19,6 +20,7 @@ QUEUE = "order-emails"
 MOST_A_BATCH = 10
 LEASE_SECONDS = 5 * 60  # longer than the sender may run, shorter than its queue hides a message
 PAUSES = (0.2, 1.0, 3.0)  # seconds between attempts to strike out what was sent
+REFUSED = "mail refused"
 STORAGE_FAILURES = (PynamoDBException, Busy)
 log = logging.getLogger("awning")
 
@@ -82,11 +84,14 @@ def give_back(claim: Claim) -> None:
         log.warning("the lease of a mail could not be given back", exc_info=True)
 
 
-def strike_out(claim: Claim, event: str) -> None:
-    """Note what became of a mail, so that it is never sent again; insists, since it may have gone out."""
+def strike_out(claim: Claim, event: str, message: str = "") -> None:
+    """Note what became of a mail, so that it is never sent again; insists, since it may have gone out.
+
+    `message` is SES's id of it, by which it is known again if it comes back.
+    """
     for pause in (*PAUSES, None):
         try:
-            _strike_out(claim, event)
+            _strike_out(claim, event, message)
             return
         except STORAGE_FAILURES:
             if pause is None:
@@ -95,17 +100,49 @@ def strike_out(claim: Claim, event: str) -> None:
             time.sleep(pause)
 
 
-def _strike_out(claim: Claim, event: str) -> None:
+def _strike_out(claim: Claim, event: str, message: str) -> None:
     def remove(order: Order, _: Transaction) -> bool:
-        if claim.entry not in order.emails_due:
+        if not _take_out(order, claim.entry):
             return False
-        others = {entry: lease for entry, lease in order.emails_due.items() if entry != claim.entry}
-        order.emails_due = others
-        order.emails_sent = {**order.emails_sent, claim.entry: clock.moment()}
-        order.note(event, claim.entry)
+        order.note(event, claim.entry, **({"message": message} if message else {}))
         return True
 
     change(claim.order.id, remove)
+
+
+def give_up(claim: Claim) -> None:
+    """Note that a mail can never reach its recipient, and ask staff to look."""
+    kind = claim.entry.partition("#")[0]
+
+    def remove(order: Order, _: Transaction) -> bool:
+        if not _take_out(order, claim.entry):
+            return False
+        order.note(REFUSED, claim.entry)
+        raise_undelivered(order, REFUSED, kind, kind)
+        return True
+
+    announce(change(claim.order.id, remove))
+
+
+def raise_undelivered(order: Order, issue: str, kind: str, detail: str) -> None:
+    """Ask staff to look at a mail that nobody got; not by a mail to the merchant where that is what nobody got."""
+    if kind in TO_MERCHANT:
+        order.show_issue(issue, detail)
+    else:
+        order.raise_issue(issue, detail)
+
+
+def entry_of(order: Order, message: str) -> str | None:
+    """Find a mail that was sent by SES's id of it."""
+    return next((entry["detail"] for entry in order.history if entry.get("message") == message), None)
+
+
+def _take_out(order: Order, entry: str) -> bool:
+    if entry not in order.emails_due:
+        return False
+    order.emails_due = {other: lease for other, lease in order.emails_due.items() if other != entry}
+    order.emails_sent = {**order.emails_sent, entry: clock.moment()}
+    return True
 
 
 def _announce(order_id: str, entries: list[str]) -> None:

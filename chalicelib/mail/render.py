@@ -10,7 +10,7 @@ from typing import Any
 
 from chalicelib.config import settings
 from chalicelib.mail import text
-from chalicelib.mail.addresses import BadAddress, one_line, with_name
+from chalicelib.mail.addresses import BadAddress, Undeliverable, one_line, with_name
 from chalicelib.orders import states
 from chalicelib.orders.issues import Told, tell
 from chalicelib.orders.models import Order
@@ -24,7 +24,10 @@ class NotYetTrue(Exception):
 
 @dataclass(frozen=True)
 class Letter:
-    """A mail. Addresses are ready for a header, in ASCII; the subject is one line."""
+    """A mail. Addresses are ready for a header, in ASCII; the subject is one line.
+
+    `tags` go with it to SES, and come back with what SES tells of it: `mail`, its kind, and its `order`'s number.
+    """
 
     sender: str
     to: str
@@ -32,6 +35,7 @@ class Letter:
     subject: str
     text: str
     html: str
+    tags: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Refund:
 
 
 def write_letter(order: Order, entry: str) -> Letter | None:
-    """Write the mail of an outbox's entry; None where it is no longer true. Raises NotYetTrue, BadAddress."""
+    """Write the mail of an outbox's entry; None where it is no longer true. Raises NotYetTrue, Undeliverable."""
     name, _, movement = entry.partition("#")
     kind = KINDS[name]
     if order.erased_at and not kind.to_merchant:
@@ -74,12 +78,20 @@ def write_letter(order: Order, entry: str) -> Letter | None:
     merchant = (settings.shop.name, settings.shop.merchant_email)
     return Letter(
         sender=with_name(*shop),
-        to=with_name(*(merchant if kind.to_merchant else customer)),
+        to=_recipient(*(merchant if kind.to_merchant else customer)),
         reply_to=_reply_to(*(customer if kind.to_merchant else shop)),
         subject=subject,
         text=environment().get_template("mail/letter.txt").render(values),
         html=environment().get_template("mail/letter.html").render(values),
+        tags={"mail": name, "order": order.number},
     )
+
+
+def _recipient(name: str, address: str) -> str:
+    try:
+        return with_name(name, address)
+    except BadAddress as error:
+        raise Undeliverable(str(error)) from None
 
 
 def _values(order: Order, kind: Kind, movement: str) -> dict[str, Any]:

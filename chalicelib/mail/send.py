@@ -4,7 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -16,10 +16,24 @@ from botocore.exceptions import (
 
 from chalicelib import telemetry
 from chalicelib.aws import client
+from chalicelib.config import settings
 from chalicelib.mail import outbox
+from chalicelib.mail.addresses import Undeliverable
 from chalicelib.mail.render import KINDS, Letter, write_letter
+from chalicelib.telemetry import Metric
+
+if TYPE_CHECKING:
+    from mypy_boto3_sesv2.type_defs import SendEmailRequestTypeDef
 
 log = logging.getLogger("awning")
+# What SES says of an address that nobody can be written to at. Its other refusals are about the shop: an identity that
+# is not verified, a quota, an account on hold. Those are tried again, and rest where they raise an alarm.
+ABOUT_THE_MAIL = {"BadRequestException", "MessageRejected", "InvalidParameterValue"}
+ABOUT_THE_ADDRESS = re.compile(
+    r"(Address blacklisted|Missing (final|local|domain)|(Local address|Domain|Domain name|User name) (starts|ends|contains|is)"
+    r"|Illegal (address|whitespace|character)|Invalid (email address|domain name))",
+    re.IGNORECASE,
+)
 NEVER_REACHED_SES = (ConnectTimeoutError, EndpointConnectionError, ParamValidationError)
 _ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # no "#", which begins the name of another row in the table
 
@@ -59,14 +73,17 @@ def send_due(order_id: str, entry: str) -> None:
         return
     try:
         letter = write_letter(claim.order, entry)
-        if letter is not None:
-            hand_to_ses(letter)
+        message = hand_to_ses(letter) if letter is not None else ""
     except AnswerLost:
         raise  # the lease stays until it ends, so that each lost answer costs at most one extra mail
+    except Undeliverable as error:
+        log.warning("a mail can never be delivered, so staff are told: %s", error)
+        outbox.give_up(claim)
+        return
     except Exception:
         outbox.give_back(claim)
         raise
-    outbox.strike_out(claim, "mail sent" if letter else "mail no longer true")
+    outbox.strike_out(claim, "mail sent" if letter else "mail no longer true", message)
 
 
 def _read(body: str) -> tuple[str, str]:
@@ -84,28 +101,48 @@ def _read(body: str) -> tuple[str, str]:
     return order_id, entry
 
 
-def hand_to_ses(letter: Letter) -> None:
-    """Give SES a letter, once. Raises Refused where it surely did not take it, AnswerLost where nobody knows."""
+def hand_to_ses(letter: Letter) -> str:
+    """Give SES a letter, once; return SES's id of it.
+
+    Raises Undeliverable where SES refuses the recipient's address, Refused where it surely did not take the letter for
+    another reason, AnswerLost where nobody knows.
+    """
     try:
-        client("sesv2").send_email(
-            FromEmailAddress=letter.sender,
-            Destination={"ToAddresses": [letter.to]},
-            ReplyToAddresses=[letter.reply_to] if letter.reply_to else [],
-            Content={
-                "Simple": {
-                    "Subject": {"Data": letter.subject, "Charset": "UTF-8"},
-                    "Body": {
-                        "Text": {"Data": letter.text, "Charset": "UTF-8"},
-                        "Html": {"Data": letter.html, "Charset": "UTF-8"},
-                    },
-                }
-            },
-        )
+        answer = client("sesv2").send_email(**_request(letter))
     except NEVER_REACHED_SES as error:
         raise Refused(type(error).__name__) from None
     except ClientError as error:
         # SES's words may hold the customer's address; its code does not.
-        refused = 400 <= error.response["ResponseMetadata"]["HTTPStatusCode"] < 500
-        raise (Refused if refused else AnswerLost)(error.response["Error"]["Code"]) from None
+        raise _refusal(error)(error.response["Error"]["Code"]) from None
     except BotoCoreError as error:
         raise AnswerLost(type(error).__name__) from None
+    telemetry.count(Metric.MAILS_SENT)
+    return str(answer["MessageId"])
+
+
+def _request(letter: Letter) -> "SendEmailRequestTypeDef":
+    request: SendEmailRequestTypeDef = {
+        "FromEmailAddress": letter.sender,
+        "Destination": {"ToAddresses": [letter.to]},
+        "ReplyToAddresses": [letter.reply_to] if letter.reply_to else [],
+        "Content": {
+            "Simple": {
+                "Subject": {"Data": letter.subject, "Charset": "UTF-8"},
+                "Body": {
+                    "Text": {"Data": letter.text, "Charset": "UTF-8"},
+                    "Html": {"Data": letter.html, "Charset": "UTF-8"},
+                },
+            }
+        },
+        "EmailTags": [{"Name": name, "Value": value} for name, value in letter.tags.items()],
+    }
+    if settings.mail_configuration_set:
+        request["ConfigurationSetName"] = settings.mail_configuration_set
+    return request
+
+
+def _refusal(error: ClientError) -> type[Undeliverable | Refused | AnswerLost]:
+    said = error.response["Error"]
+    if said["Code"] in ABOUT_THE_MAIL and ABOUT_THE_ADDRESS.match(said.get("Message", "")):
+        return Undeliverable
+    return Refused if 400 <= error.response["ResponseMetadata"]["HTTPStatusCode"] < 500 else AnswerLost

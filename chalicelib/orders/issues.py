@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chalicelib.orders.letters import TO_MERCHANT, mail_name
+
 
 @dataclass(frozen=True)
 class Told:
@@ -84,6 +86,27 @@ REFUSALS = {
     "INSUFFICIENT_FUNDS": "Your PayPal account does not hold enough. Put money in, then refund anew.",
     "REFUND_NOT_ALLOWED": "PayPal allows no refund of this payment. Its own pages may say why.",
 }
+REACH_THEM = "Reach the customer in another way: their telephone number, where they gave one, is on the order's page. Perhaps the address is only mistyped. All that mails tell is also on the customer's own page."
+OUR_MAILBOX = (
+    "Look whether the shop's own mailbox takes mail, or give another one to whoever looks after the shop."
+)
+UNDELIVERED = {
+    "mail refused": Told(
+        "A mail could not be sent",
+        "The mail “{mail}” was not taken: there can be no such address as {whose}.",
+        REACH_THEM,
+    ),
+    "mail returned": Told(
+        "A mail came back",
+        "The mail “{mail}” came back: there is no such mailbox as {whose}, or it takes no mail from you.",
+        REACH_THEM,
+    ),
+    "mail unwanted": Told(
+        "A mail was called spam",
+        "The mail “{mail}” was called spam by who got it, at {whose} address. Others may not arrive there any more.",
+        "If there is something that the customer must know, reach them in another way.",
+    ),
+}
 DISPUTES = {
     "OPEN": "It was opened, and waits for an answer.",
     "WAITING_FOR_SELLER_RESPONSE": "PayPal waits for your answer.",
@@ -96,6 +119,8 @@ DISPUTES = {
 def tell(issue: Mapping[str, Any]) -> Told:
     """Tell an entry of an order's `issues` in words."""
     kind, detail = issue["kind"], issue["detail"]
+    if kind in UNDELIVERED:
+        return _tell_undelivered(UNDELIVERED[kind], detail.partition(" ")[0])
     told = ISSUES.get(kind) or Told(
         "Something to look at", f"{kind}: {detail}", "Open the order to see what happened."
     )
@@ -104,6 +129,12 @@ def tell(issue: Mapping[str, Any]) -> Told:
     if kind == "dispute":
         return _tell_dispute(told, detail)
     return told
+
+
+def _tell_undelivered(told: Told, mail: str) -> Told:
+    to_merchant = mail in TO_MERCHANT
+    what = told.what.format(mail=mail_name(mail), whose="your own" if to_merchant else "the customer's")
+    return Told(told.title, what, OUR_MAILBOX if to_merchant else told.todo)
 
 
 def _tell_dispute(told: Told, detail: str) -> Told:

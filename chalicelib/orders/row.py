@@ -15,9 +15,8 @@ from pynamodb.attributes import (
 from chalicelib import clock
 from chalicelib.orders import states
 from chalicelib.orders.dues import MAIL_GRACE
+from chalicelib.orders.letters import TO_MERCHANT
 from chalicelib.storage import Table
-
-TO_MERCHANT = {"merchant", "issue"}  # kinds of mail that the customer never gets
 
 
 @dataclass(frozen=True)
@@ -179,9 +178,13 @@ class OrderRow(Table):
 
     def raise_issue(self, kind: str, detail: str) -> None:
         """Ask staff to look, by mail too."""
+        self.show_issue(kind, detail)
+        self.owe_mail("issue", str(len(self.issues) - 1))
+
+    def show_issue(self, kind: str, detail: str) -> None:
+        """Ask staff to look, on their pages alone: where mail to the merchant is what failed."""
         self.issues = [*self.issues, {"at": clock.moment(), "kind": kind, "detail": detail}]
         self.note("issue", kind)
-        self.owe_mail("issue", str(len(self.issues) - 1))
 
     def close_issue(self, number: int, by: str, words: str) -> None:
         """Note that staff have looked at an issue, and what they made of it."""

@@ -14,7 +14,11 @@ EVENTS = {
     "expired": Metric.ORDERS_EXPIRED,
 }
 PAYS_NOTHING = "second capture", "captured after closing", "wrong amount", "wrong order", "wrong payee"
-ISSUES = dict.fromkeys(PAYS_NOTHING, Metric.RECONCILER_UNEXPLAINED)
+NOT_DELIVERED = "mail refused", "mail returned", "mail unwanted"
+ISSUES = {
+    **dict.fromkeys(PAYS_NOTHING, Metric.RECONCILER_UNEXPLAINED),
+    **dict.fromkeys(NOT_DELIVERED, Metric.MAILS_BOUNCED),
+}
 # Events whose details are words of the shop's own; what others wrote stays out of logs.
 PLAIN = {"issue", "looked at", "expired", "cancelled"}
 

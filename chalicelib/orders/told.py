@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.orders import issues, states
+from chalicelib.orders.letters import mail_name
 from chalicelib.orders.models import Order
 
 # State → a word for lists, and how it looks: wait, good, bad or nothing.
@@ -33,15 +34,19 @@ ENDS = {
     "superseded": "Cancelled: the customer placed another order instead.",
     "by staff": "Cancelled by staff.",
 }
-MAILS = {
-    "paid": "Confirmation of the payment",
-    "merchant": "Your own notice of a paid order",
-    "pending": "PayPal is holding the payment",
-    "failed": "The payment failed",
-    "expired": "The order has ended",
-    "shipped": "The parcel is on its way",
-    "refunded": "Money went back",
-    "issue": "Your own notice of something to look at",
+WHAT_CAME_OF_MAILS = {
+    "mail sent": "Mail sent",
+    "mail again": "Mail asked for once more",
+    "mail no longer true": "Mail that nobody needed any more",
+    "mail refused": "Mail that could not be sent to this address",
+    "mail returned": "Mail that came back",
+    "mail unwanted": "Mail that was called spam",
+}
+MAIL_PROBLEMS = {
+    "mail no longer true": "not needed any more",
+    "mail refused": "no such address",
+    "mail returned": "came back",
+    "mail unwanted": "called spam",
 }
 
 
@@ -60,6 +65,12 @@ def notes_of(order: Order) -> list[dict[str, str]]:
     return [{"at": note["at"], "by": note.get("by", ""), "words": note["detail"]} for note in reversed(notes)]
 
 
+def problems_of_mails(order: Order) -> dict[str, str]:
+    """Tell of each mail that nobody got, or wanted, what came of it last."""
+    last = {entry["detail"]: entry["event"] for entry in order.history}
+    return {entry: MAIL_PROBLEMS[event] for entry, event in last.items() if event in MAIL_PROBLEMS}
+
+
 def issues_of(order: Order) -> list[dict[str, Any]]:
     """List what staff were asked to look at, what is open first."""
     told = [
@@ -67,12 +78,6 @@ def issues_of(order: Order) -> list[dict[str, Any]]:
         for number, issue in enumerate(order.issues)
     ]
     return sorted(told, key=lambda issue: issue["done"] is not None)
-
-
-def mail_name(entry: str) -> str:
-    """Name a mail of the outbox."""
-    kind = entry.partition("#")[0]
-    return MAILS.get(kind, kind)
 
 
 def _words_of(entry: Mapping[str, str]) -> str:
@@ -91,8 +96,7 @@ def _words_of(entry: Mapping[str, str]) -> str:
 
 def _words_of_the_rest(event: str, detail: str) -> str:
     if event.startswith("mail "):
-        did = {"mail sent": "Mail sent", "mail again": "Mail asked for once more"}
-        return f"{did.get(event, 'Mail that nobody needed any more')}: {mail_name(detail)}."
+        return f"{WHAT_CAME_OF_MAILS[event]}: {mail_name(detail)}."
     if event == "refunded":
         return f"Refunded {detail}."
     return f"{event.capitalize()}: {detail}." if detail else f"{event.capitalize()}."

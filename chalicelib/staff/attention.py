@@ -15,6 +15,7 @@ from chalicelib import clock, runs
 from chalicelib.aws import client, queue_url
 from chalicelib.config import settings
 from chalicelib.orders import lists, told
+from chalicelib.orders.letters import mail_name
 from chalicelib.orders.models import Order
 from chalicelib.staff import accounts, desk
 from chalicelib.staff.models import Member
@@ -30,6 +31,10 @@ QUEUES = {
     "order-emails": (
         "Mails that could not be sent",
         "The shop announces each of them again by itself, at least once a day. Usually an address is wrong, or SES does not let the shop send: whoever looks after the shop sees it in the log.",
+    ),
+    "mail-feedback": (
+        "Reports of mails that came back, that could not be worked on",
+        "Some customers may not have got their mails. Whoever looks after the shop finds the cause in its log, and sends the reports round again.",
     ),
     "staff-jobs": (
         "Long tasks that broke off: imports, exports, pictures",
@@ -116,7 +121,7 @@ def _late(order: Order) -> dict[str, Any]:
     return {
         "order": order.id,
         "number": order.number,
-        "mails": [told.mail_name(entry) for entry in order.emails_due],
+        "mails": [mail_name(entry) for entry in order.emails_due],
         "tries": int(order.mail_tries),
     }
 

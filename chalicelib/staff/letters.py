@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib import telemetry
 from chalicelib.config import settings
 from chalicelib.mail import text
-from chalicelib.mail.addresses import one_line, with_name
+from chalicelib.mail.addresses import Undeliverable, one_line, with_name
 from chalicelib.mail.render import Letter
 from chalicelib.mail.send import hand_to_ses
 from chalicelib.staff import accounts, links, throttle
 from chalicelib.staff.models import Member
+from chalicelib.telemetry import Metric
 from chalicelib.web.pages import absolute_url, environment, paragraphs
 
 BUTTONS = {
@@ -38,7 +40,11 @@ def send(message: Mapping[str, str]) -> None:
     if kind == links.FORGOTTEN and not throttle.may_be_mailed(email):
         log.info("a link was not mailed: enough were, this hour")
         return
-    hand_to_ses(write(member, kind))
+    try:
+        hand_to_ses(write(member, kind))
+    except Undeliverable:  # nobody gets it, however often it is tried
+        telemetry.count(Metric.MAILS_BOUNCED)
+        log.warning("a letter to a member of staff cannot be delivered")
 
 
 def write(member: Member, kind: str) -> Letter:
@@ -65,4 +71,5 @@ def write(member: Member, kind: str) -> Letter:
         subject=subject,
         text=environment().get_template("staff/letters/letter.txt").render(values),
         html=environment().get_template("staff/letters/letter.html").render(values),
+        tags={"mail": "letter"},
     )

@@ -10,6 +10,7 @@ from chalicelib import money
 from chalicelib.errors import BadInput, Conflict
 from chalicelib.ledger.models import REFUND, REVERSAL, SALE
 from chalicelib.orders import states, told
+from chalicelib.orders.letters import mail_name
 from chalicelib.orders.models import Order
 from chalicelib.orders.page import order_view
 from chalicelib.orders.routes import find_order
@@ -194,11 +195,13 @@ def _sums(order: Order) -> list[tuple[str, str]]:
 
 
 def _mails(order: Order) -> list[dict[str, Any]]:
+    problems = told.problems_of_mails(order)
     entries = [*order.emails_sent, *(entry for entry in order.emails_due if entry not in order.emails_sent)]
     return [
         {
             "entry": entry,
-            "name": told.mail_name(entry),
+            "name": mail_name(entry),
+            "problem": problems.get(entry),
             "sent_at": order.emails_sent.get(entry),
             "due": entry in order.emails_due,
             "late": entry in order.emails_due and order.mail_is_late,

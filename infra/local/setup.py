@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from chalicelib.storage import Table
 
 # Queue → how long a message is hidden: AWS asks for six times the timeout of the function behind it.
-QUEUES = {"payment-notifications": 6 * 60, "order-emails": 6 * 60, "staff-jobs": 6 * 15 * 60}
+QUEUES = {
+    "payment-notifications": 6 * 60,
+    "order-emails": 6 * 60,
+    "mail-feedback": 6 * 60,
+    "staff-jobs": 6 * 15 * 60,
+}
 TRIES = 5
 TWO_WEEKS = 14 * 24 * 60 * 60
 PICTURES = "pictures/"

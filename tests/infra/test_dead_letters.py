@@ -11,16 +11,18 @@ import pytest
 
 from chalicelib.aws import client, queue_url
 from chalicelib.config import settings
+from chalicelib.mail import bounces
 from chalicelib.staff import jobs
 from chalicelib.staff.models import Job
 from infra import replay
 from infra.replay import QUEUES, main
 from tests.infra.test_replay import lying_in, rest
 from tests.invariants import check_money
+from tests.mail.test_bounces import report
 from tests.shop import Shop, message
 from tests.staff.desk import member
 
-NOTIFICATIONS, MAILS, JOBS = QUEUES
+NOTIFICATIONS, MAILS, FEEDBACK, JOBS = QUEUES
 TRIES = 5
 POISON = ["not json", "{}", "[]", '{"type": 7, "order": [], "entry": ""}']
 
@@ -67,6 +69,9 @@ def good_work(shop: Shop, queue: str) -> Any:
     _, order_id = shop.paid()
     if queue == MAILS:
         return lambda: len(shop.order(order_id).emails_sent) == 2
+    if queue == FEEDBACK:
+        send(queue, report(shop.order(order_id)))
+        return lambda: [issue["kind"] for issue in shop.order(order_id).issues] == [bounces.RETURNED]
     shop.paypal.refund(shop.order(order_id).capture or "", "5.00")
     shop.paypal.deliver_pending()
     return lambda: shop.order(order_id).refunded == 500

@@ -19,6 +19,7 @@ FUNCTIONS = {
     "APIHandler": "app.app",
     "SettleNotifications": "app.settle_notifications",
     "SendOrderEmails": "app.send_order_emails",
+    "NoteBounces": "app.note_bounces",
     "RunStaffJobs": "app.run_staff_jobs",
     "ReconcilePayments": "app.reconcile_payments",
     "ExportBooks": "app.export_books",
@@ -26,6 +27,7 @@ FUNCTIONS = {
 BEHIND = {
     "payment-notifications": "SettleNotifications",
     "order-emails": "SendOrderEmails",
+    "mail-feedback": "NoteBounces",
     "staff-jobs": "RunStaffJobs",
 }
 # On AWS the secret comes from SSM, by name, the roots are the system's, and Lambda itself tells a function its name.

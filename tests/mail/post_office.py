@@ -18,7 +18,7 @@ class PostOffice:
 
     Troubles: "cut before" and "cut after" SES took the mail, "silent after" (no answer until the test ends), or a
     status and code such as "500 InternalFailure", answered after SES took it, or "429 TooManyRequestsException",
-    answered instead.
+    answered instead; after the code there may be the words, as in "400 BadRequestException: Missing final '@domain'".
     """
 
     def __init__(self, ses: str) -> None:
@@ -70,12 +70,12 @@ class _Handler(BaseHTTPRequestHandler):
         if office.meanwhile:
             office.meanwhile()
         trouble = office.trouble.popleft() if office.trouble else ""
-        code = trouble.partition(" ")[2]
+        code, _, words = trouble.partition(" ")[2].partition(": ")
         if trouble == "cut before":
             self.close_connection = True
             return
         if trouble.startswith("4"):
-            self._answer(int(trouble[:3]), _error(code), code)
+            self._answer(int(trouble[:3]), _error(code, words), code)
             return
         status, answer, kind = self._hand_on(body)
         if status == 200:
@@ -86,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
             office.wait_for_the_end()
             self.close_connection = True
         elif trouble:
-            self._answer(int(trouble[:3]), _error(code), code)
+            self._answer(int(trouble[:3]), _error(code, words), code)
         else:
             self._answer(status, answer, kind)
 
@@ -112,5 +112,5 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def _error(code: str) -> bytes:
-    return json.dumps({"message": "test@example.org is not liked", "name": code}).encode()
+def _error(code: str, words: str) -> bytes:
+    return json.dumps({"message": words or "test@example.org is not liked", "name": code}).encode()

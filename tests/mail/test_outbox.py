@@ -345,10 +345,10 @@ def test_striking_out_is_tried_until_it_works_and_the_mail_goes_out_once(
     troubles: list[Exception] = [Busy("contended"), PutError(), Busy("contended")]
     strike_out = outbox._strike_out
 
-    def failing(claim: outbox.Claim, event: str) -> None:
+    def failing(claim: outbox.Claim, event: str, message: str) -> None:
         if troubles:
             raise troubles.pop()
-        strike_out(claim, event)
+        strike_out(claim, event, message)
 
     monkeypatch.setattr(outbox, "_strike_out", failing)
 

@@ -1,0 +1,102 @@
+"""Mail that came back: SES tells, by EventBridge and a queue, what bounced for good and what was called spam.
+
+https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html has the fields. Each report
+becomes something for staff to look at on the order, once. What bounces for a while SES tries again by itself.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib import telemetry
+from chalicelib.mail import outbox
+from chalicelib.mail.render import KINDS
+from chalicelib.orders.changing import change
+from chalicelib.orders.models import Order
+from chalicelib.storage import Transaction
+from chalicelib.telemetry import Metric
+
+QUEUE = "mail-feedback"
+RETURNED, UNWANTED = "mail returned", "mail unwanted"
+log = logging.getLogger("awning")
+_NUMBER = re.compile(r"[0-9]{5}-[0-9]{5}", re.ASCII)
+_MESSAGE_ID = re.compile(r"[A-Za-z0-9@._-]{1,100}", re.ASCII)
+
+
+class Malformed(Exception):
+    """Say that a message is no report of SES's."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What SES tells of one mail: what came of it, its kind, and the number of its order, or none."""
+
+    issue: str | None  # None where nobody need look
+    mail: str
+    order: str
+    message: str  # SES's id of the mail
+
+
+def note_bounces(records: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, str]]]:
+    """Note what each SQS record reports, each by itself; return Lambda's partial batch response."""
+    failures = []
+    for record in records:
+        with telemetry.about(message_id=record["messageId"]):
+            try:
+                note_bounce(read(record["body"]))
+            except Exception:  # one bad message never holds back the rest
+                log.exception("a report about a mail was not noted; its message comes again, or rests")
+                failures.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failures}
+
+
+def note_bounce(report: Report) -> None:
+    """Raise on its order what a report tells, once. Raises Busy where that cannot be written now."""
+    telemetry.note(ses_message=report.message, order=report.order)
+    if report.issue is None:
+        log.info("a mail is on its way still, or all is well: nothing to do")
+        return
+    order_id = Order.find(f"number#{report.order}") if report.order else None
+    if order_id is None:
+        telemetry.count(Metric.MAILS_BOUNCED)
+        log.warning("%s, of no order: a letter to staff, or another shop's", report.issue)
+        return
+    issue, detail = report.issue, f"{report.mail} {report.message}"
+
+    def action(order: Order, _: Transaction) -> bool:
+        if order.has_issue(issue, detail):
+            return False  # SES tells, and SQS delivers, at least once
+        order.note(issue, outbox.entry_of(order, report.message) or f"{report.mail}#")
+        outbox.raise_undelivered(order, issue, report.mail, detail)
+        return True
+
+    outbox.announce(change(order_id, action))
+
+
+def read(body: str) -> Report:
+    """Read SES's report from EventBridge's event. Raises Malformed, which quotes nothing: it names people."""
+    try:
+        said = json.loads(body)["detail"]
+        mail = said["mail"]
+        tags = {name: values[0] for name, values in mail.get("tags", {}).items()}
+        report = Report(_issue_of(said), tags.get("mail", ""), tags.get("order", ""), mail["messageId"])
+        well_formed = _MESSAGE_ID.fullmatch(report.message) and (
+            not report.order or (_NUMBER.fullmatch(report.order) and report.mail in KINDS)
+        )
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise Malformed("not a report of SES's") from None
+    if not well_formed:
+        raise Malformed("not a report about a mail of ours")
+    return report
+
+
+def _issue_of(said: Mapping[str, Any]) -> str | None:
+    kind = said["eventType"]
+    if kind == "Bounce" and said["bounce"]["bounceType"] == "Permanent":
+        return RETURNED
+    if kind == "Complaint" and said["complaint"].get("complaintFeedbackType") != "not-spam":
+        return UNWANTED
+    return None

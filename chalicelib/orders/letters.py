@@ -1,0 +1,19 @@
+"""What the mails about an order are called, in a shopkeeper's words."""
+
+MAILS = {
+    "paid": "Confirmation of the payment",
+    "merchant": "Your own notice of a paid order",
+    "pending": "PayPal is holding the payment",
+    "failed": "The payment failed",
+    "expired": "The order has ended",
+    "shipped": "The parcel is on its way",
+    "refunded": "Money went back",
+    "issue": "Your own notice of something to look at",
+}
+TO_MERCHANT = {"merchant", "issue"}  # kinds that the customer never gets
+
+
+def mail_name(entry: str) -> str:
+    """Name a mail of the outbox by its entry, or by its kind alone."""
+    kind = entry.partition("#")[0]
+    return MAILS.get(kind, kind)

@@ -1,0 +1,335 @@
+"""Mail that reaches nobody: staff are told on the order, once, and nothing is tried in vain."""
+
+import dataclasses
+import json
+from typing import Any
+
+import boto3
+import pytest
+
+from chalicelib.config import settings
+from chalicelib.mail import bounces
+from chalicelib.orders import told
+from chalicelib.orders.changing import change
+from chalicelib.orders.models import Order, Pointer
+from chalicelib.storage import Transaction
+from infra.local.cloud import LocalCloud
+from infra.local.functions import Functions
+from tests.client import Shopper
+from tests.mail import orders
+from tests.mail.post_office import PostOffice
+from tests.mail.test_outbox import deliver, one_mail, waiting
+from tests.ses import letters
+from tests.shop import Shop
+from tests.staff.desk import logged_in
+
+NO_MAILBOX = "400 BadRequestException: Local address contains control or whitespace"
+MESSAGE = "0102018c5a-9aedb9a0-02f9-4d12-a87d-dd0099a07f8a-000000"
+
+
+def report(order: Order, kind: str = "paid", message: str = MESSAGE, **said: Any) -> str:
+    """Write what EventBridge puts on the queue for SES; `said` replaces the kind of event and its part."""
+    said = said or {"eventType": "Bounce", "bounce": {"bounceType": "Permanent", "bounceSubType": "General"}}
+    mail = {
+        "messageId": message,
+        "destination": ["test@example.org"],
+        "tags": {"ses:configuration-set": ["awning-mail"], "mail": [kind], "order": [order.number]},
+    }
+    event = {"source": "aws.ses", "detail-type": "Email Bounced", "detail": {**said, "mail": mail}}
+    return json.dumps(event)
+
+
+def deliver_reports(*bodies: str) -> list[str]:
+    """Give reports to the function; return those that failed."""
+    records = [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]
+    return [failed["itemIdentifier"] for failed in bounces.note_bounces(records)["batchItemFailures"]]
+
+
+def paid() -> Order:
+    """Store a paid order that its number leads to, as placing does."""
+    order = orders.paid()
+    Pointer(f"number#{order.number}", order=order.id).save()
+    return order
+
+
+def issues(order: Order) -> list[tuple[str, str]]:
+    """List what staff are asked to look at: title, and what happened."""
+    return [(issue["title"], issue["what"]) for issue in told.issues_of(Order.fetch(order.id))]
+
+
+# -- refused at once ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        NO_MAILBOX,
+        "400 BadRequestException: Missing final '@domain'",
+        "400 BadRequestException: Domain contains illegal character",
+        "400 MessageRejected: Address blacklisted.",
+    ],
+)
+def test_an_address_that_ses_refuses_is_told_to_staff_and_not_tried_again(
+    post: PostOffice, trouble: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    order, entry = one_mail()
+    post.trouble.append(trouble)
+
+    assert deliver(order, entry)
+    assert deliver(order, entry)
+
+    assert len(post.asked) == 1
+    order = Order.fetch(order.id)
+    assert list(order.emails_due) == ["issue#0"]
+    assert order.raised
+    assert issues(order)[0][0] == "A mail could not be sent"
+    assert "“Confirmation of the payment”" in issues(order)[0][1]
+    assert told.problems_of_mails(order) == {entry: "no such address"}
+    assert "test@" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        "400 MessageRejected: Email address is not verified. The following identities failed: test@example.org",
+        "400 BadRequestException: Configuration set <awning-mail> does not exist.",
+        "400 LimitExceededException: Daily message quota exceeded.",
+        "400 SendingPausedException: Missing final '@domain'",
+        "400 AccountSuspendedException: Sending is suspended.",
+    ],
+)
+def test_a_refusal_that_is_about_the_shop_is_tried_again_and_no_customers_fault(
+    post: PostOffice, trouble: str
+) -> None:
+    order, entry = one_mail()
+    post.trouble.append(trouble)
+
+    assert not deliver(order, entry)
+
+    order = Order.fetch(order.id)
+    assert (order.emails_due, order.issues) == ({entry: 0}, [])
+
+
+def test_an_address_that_nobody_can_have_never_reaches_ses(post: PostOffice) -> None:
+    order = orders.only(orders.paid(email="test@examp le.org"), "paid")
+
+    assert deliver(order, f"paid#{orders.CAPTURE}")
+
+    assert post.asked == []
+    assert [title for title, _ in issues(order)] == ["A mail could not be sent"]
+
+
+def test_a_sender_that_is_wrong_is_not_taken_for_the_customers_fault(post: PostOffice, setting: Any) -> None:
+    order, entry = one_mail()
+    setting(shop=dataclasses.replace(settings.shop, email="no address"))
+
+    assert not deliver(order, entry)
+
+    assert Order.fetch(order.id).issues == []
+
+
+def test_the_merchants_own_mail_that_is_refused_asks_for_no_other(post: PostOffice) -> None:
+    order = orders.only(orders.paid(), "merchant")
+    post.trouble.append(NO_MAILBOX)
+
+    assert deliver(order, f"merchant#{orders.CAPTURE}")
+
+    order = Order.fetch(order.id)
+    assert (order.emails_due, order.raised is not None) == ({}, True)
+    ((_, what),) = issues(order)
+    assert "your own" in what
+
+
+def test_refusals_come_to_an_end_where_the_merchants_address_is_refused_too(
+    post: PostOffice, sender: Functions
+) -> None:
+    order, entry = one_mail()
+    post.trouble.extend([NO_MAILBOX] * 10)
+    assert deliver(order, entry)
+
+    sender.drain("order-emails")
+
+    assert len(post.asked) == 2, "the customer's mail, and the one that tells the merchant"
+    assert Order.fetch(order.id).emails_due == {}
+    assert len(issues(order)) == 2
+
+
+def test_a_killed_process_leaves_a_refused_mail_due(
+    post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, entry = one_mail()
+    post.trouble.append(NO_MAILBOX)
+    with monkeypatch.context() as patch:
+        patch.setattr(Transaction, "commit", _once_then_die(Transaction.commit))
+        with pytest.raises(KeyboardInterrupt):
+            deliver(order, entry)
+
+    assert list(Order.fetch(order.id).emails_due) == [entry]
+
+
+def _once_then_die(commit: Any) -> Any:
+    calls: list[int] = []
+
+    def dying(transaction: Transaction, *given: float) -> None:
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(1)
+        commit(transaction, *given)
+
+    return dying
+
+
+# -- what goes along with a mail ----------------------------------------------------------------------------
+
+
+def test_a_mail_names_its_kind_and_order_to_ses_and_nothing_else(post: PostOffice, setting: Any) -> None:
+    ses = boto3.client("sesv2", endpoint_url=post._server.ses)
+    ses.create_configuration_set(ConfigurationSetName="test-mail")
+    setting(mail_configuration_set="test-mail")
+    order, entry = one_mail()
+
+    assert deliver(order, entry)
+
+    (asked,) = post.taken
+    assert asked["ConfigurationSetName"] == "test-mail"
+    assert {tag["Name"]: tag["Value"] for tag in asked["EmailTags"]} == {
+        "mail": "paid",
+        "order": order.number,
+    }
+
+
+# -- reports of what came back ------------------------------------------------------------------------------
+
+
+def test_a_bounce_is_told_once_however_often_it_is_reported(aws: LocalCloud) -> None:
+    order = paid()
+
+    assert deliver_reports(report(order), report(order)) == []
+    assert deliver_reports(report(order)) == []
+
+    ((title, what),) = issues(order)
+    assert (title, "“Confirmation of the payment” came back" in what) == ("A mail came back", True)
+    assert "issue#0" in Order.fetch(order.id).emails_due
+
+
+def test_a_bounce_that_staff_have_looked_at_does_not_come_again(aws: LocalCloud) -> None:
+    order = paid()
+    deliver_reports(report(order))
+    change(order.id, _look_at_it)
+
+    deliver_reports(report(order))
+
+    assert Order.fetch(order.id).open_issues == []
+
+
+def _look_at_it(order: Order, _: Transaction) -> bool:
+    order.close_issue(0, "merchant@shop.example", "")
+    return True
+
+
+def test_a_complaint_is_another_thing_than_a_bounce(aws: LocalCloud) -> None:
+    order = paid()
+    complaint: dict[str, Any] = {"eventType": "Complaint", "complaint": {"complaintFeedbackType": "abuse"}}
+
+    assert deliver_reports(report(order, **complaint), report(order)) == []
+
+    assert {title for title, _ in issues(order)} == {"A mail was called spam", "A mail came back"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"eventType": "Bounce", "bounce": {"bounceType": "Transient", "bounceSubType": "MailboxFull"}},
+        {"eventType": "Bounce", "bounce": {"bounceType": "Undetermined", "bounceSubType": "Undetermined"}},
+        {"eventType": "Complaint", "complaint": {"complaintFeedbackType": "not-spam"}},
+        {"eventType": "Delivery", "delivery": {}},
+    ],
+)
+def test_what_may_still_arrive_is_nobodys_work(aws: LocalCloud, said: dict[str, Any]) -> None:
+    order = paid()
+
+    assert deliver_reports(report(order, **said)) == []
+
+    assert issues(order) == []
+
+
+def test_the_merchants_own_mail_that_comes_back_asks_for_no_other(aws: LocalCloud) -> None:
+    order = paid()
+    due = set(order.emails_due)
+
+    for number, kind in enumerate(("merchant", "issue", "issue")):
+        assert deliver_reports(report(order, kind, f"{MESSAGE}{number}")) == []
+
+    assert set(Order.fetch(order.id).emails_due) == due
+    assert len(issues(order)) == 3
+
+
+def test_reports_of_no_order_of_this_shop_are_let_go(
+    aws: LocalCloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    stranger = Order("0" * 32, number="12345-67890")
+    letter = json.loads(report(stranger))
+    letter["detail"]["mail"]["tags"] = {"mail": ["letter"]}
+
+    assert deliver_reports(report(stranger), json.dumps(letter)) == []
+
+    assert caplog.text.count("of no order") == 2
+    assert "test@example.org" not in caplog.text
+
+
+def test_what_is_no_report_fails_alone_and_is_not_quoted(
+    aws: LocalCloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    order = paid()
+    good, unknown = json.loads(report(order)), json.loads(report(order, kind="newsletter"))
+    without_id = json.loads(report(order))
+    del without_id["detail"]["mail"]["messageId"]
+    good["detail"]["mail"]["destination"] = ["test@example.org"]
+    bad = [json.dumps(event) for event in (unknown, without_id, {"detail": "test@example.org"})]
+
+    assert deliver_reports(*bad, json.dumps(good)) == ["0", "1", "2"]
+
+    assert len(issues(order)) == 1
+    assert "test@example.org" not in caplog.text
+
+
+# -- from end to end ----------------------------------------------------------------------------------------
+
+
+def test_a_confirmation_that_comes_back_is_on_the_staffs_pages_and_in_the_merchants_mail(
+    shop: Shop, aws: LocalCloud
+) -> None:
+    _, order_id = shop.paid(MUG=1)
+    shop.functions.drain("order-emails")
+    order = shop.order(order_id)
+    entry = next(entry for entry in order.emails_sent if entry.startswith("paid#"))
+    (message,) = [event["message"] for event in order.history if event["detail"] == entry]
+    url = boto3.client("sqs").get_queue_url(QueueName="test-mail-feedback")["QueueUrl"]
+    for _ in range(2):
+        boto3.client("sqs").send_message(QueueUrl=url, MessageBody=report(order, message=message))
+
+    assert shop.functions.drain("mail-feedback") == 2
+    shop.functions.drain("order-emails")
+
+    merchant = logged_in(shop.gateway, "merchant")
+    assert "“Confirmation of the payment” came back" in merchant.get("/staff/attention").text
+    page = merchant.get(f"/staff/orders/{order_id}").text
+    assert "· came back" in page
+    assert "Mail that came back: Confirmation of the payment." in page
+    last = letters(aws.endpoint_url)[-1]
+    assert last["Subject"] == f"Order {order.number}: A mail came back"
+    assert settings.shop.merchant_email in last["To"][0]
+    assert waiting(boto3.client("sqs"), "mail-feedback-dlq") == 0
+
+
+def test_a_customer_whose_address_is_refused_is_written_about(shop: Shop, post: PostOffice) -> None:
+    _, order_id = shop.paid(MUG=1)
+    shop.paypal.deliver_pending()
+    post.trouble.append(NO_MAILBOX)
+
+    shop.functions.drain("order-emails")
+
+    merchant: Shopper = logged_in(shop.gateway, "merchant")
+    assert "no such address" in merchant.get(f"/staff/orders/{order_id}").text
+    assert waiting(boto3.client("sqs"), "order-emails-dlq") == 0
+    assert len(post.taken) == 2, "the merchant's two: of the paid order, and of the mail"
