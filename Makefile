@@ -21,6 +21,7 @@ run: $(VENV)/.installed ## run the shop and all it needs on this machine; PORT= 
 
 test: $(VENV)/.installed ## run all tests, the browser's too; ARGS= goes to pytest
 	@$(PY) -m infra.local.browser >/dev/null
+	@$(PY) -m infra.aws.security
 	@exec $(PY) -m pytest -n 2 $(ARGS)
 
 test-dynamodb-local: $(VENV)/.installed ## run the tests that touch tables on Amazon's DynamoDB Local; asks before it is fetched; YES=1 ARGS=

@@ -10,16 +10,15 @@ import pytest
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from infra.aws import package
+from infra.aws import package, security
 
 
 @pytest.fixture(scope="module")
 def expanded(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Expand the template as CloudFormation does, with a place in S3 where `aws cloudformation package` puts one."""
     template = package.read_template(built / "sam.yaml")
-    for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = "s3://bucket/deployment.zip"
+    for properties, name in package.zips(template):
+        properties[name] = f"s3://bucket/{Path(properties[name]).name}"
     given = {name: facts.get("Default", "given") for name, facts in template["Parameters"].items()}
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -35,10 +34,18 @@ def test_cfn_lint_accepts_what_sam_makes_of_the_template(expanded: Path) -> None
     assert (done.returncode, done.stdout) == (0, "")
 
 
+@pytest.mark.skipif(
+    not security.is_prepared(), reason=f"{security.CHECKOV} is not there; make test installs it"
+)
+def test_checkov_finds_nothing_that_is_not_explained(expanded: Path) -> None:
+    assert security.unexplained(security.findings(expanded)) == []
+
+
 def test_sam_adds_nothing_unasked(expanded: Path) -> None:
     resources = json.loads(expanded.read_text(encoding="utf-8"))["Resources"]
     kinds = Counter(resource["Type"] for resource in resources.values())
-    assert kinds["AWS::Lambda::Function"] == kinds["AWS::IAM::Role"] == 6
-    assert kinds["AWS::Lambda::EventSourceMapping"] == 3
-    assert kinds["AWS::Events::Rule"] == 2
+    assert kinds["AWS::Lambda::Function"] == 7
+    assert kinds["AWS::IAM::Role"] == 7 + 1, "and API Gateway's"
+    assert kinds["AWS::Lambda::EventSourceMapping"] == 4
+    assert kinds["AWS::Events::Rule"] == 3
     assert kinds["AWS::ApiGateway::Stage"] == kinds["AWS::ApiGateway::RestApi"] == 1

@@ -1,0 +1,109 @@
+"""Look for weaknesses in a template: Checkov, and in security.toml the findings that are meant, each with its reason.
+
+Checkov pins other versions of boto3 than ours, so it lives in a virtual environment of its own, which
+`python -m infra.aws.security` makes; `make test` does.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from infra.aws.package import PROJECT, read_template
+
+EXCEPTIONS = Path(__file__).with_name("security.toml")
+CHECKOV = "checkov==3.3.30"
+PLACE = PROJECT / ".cache" / CHECKOV.replace("==", "-")
+PYTHON = PLACE / "bin" / "python"
+STAMP = PLACE / ".installed"
+# Offline: nothing is looked up, and no policies of anybody's are fetched.
+LOOK = ("-m", "checkov.main", "--framework", "cloudformation", "--output", "json", "--skip-download")
+Finding = tuple[str, str]  # a check of Checkov's, and the resource's name in the template
+
+
+class NoChecker(Exception):
+    """Say that Checkov could not be installed, or could not read the template."""
+
+
+def is_prepared() -> bool:
+    """Tell whether Checkov is there."""
+    return STAMP.exists()
+
+
+def prepare() -> None:
+    """Install Checkov where it is missing, which takes a minute. Raises NoChecker."""
+    if is_prepared():
+        return
+    print(f"installing {CHECKOV} into {PLACE.relative_to(PROJECT)}, which takes a minute …", file=sys.stderr)
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", CHECKOV]
+    for command in ([sys.executable, "-m", "venv", "--clear", str(PLACE)], pip):
+        if subprocess.run(command, check=False).returncode:
+            raise NoChecker(f"{CHECKOV} could not be installed; what went wrong stands above.")
+    STAMP.touch()
+
+
+def findings(template: Path) -> dict[Finding, str]:
+    """Map what Checkov finds in a plain template onto its words. Raises NoChecker where it read nothing."""
+    with tempfile.TemporaryDirectory(prefix="awning-security-") as scratch:
+        file = Path(scratch, "template.json")
+        file.write_text(json.dumps(_without_paths(read_template(template))), encoding="utf-8")
+        # Exit status 1 only says that there are findings.
+        done = subprocess.run([PYTHON, *LOOK, "--file", file], capture_output=True, text=True, check=False)
+    try:
+        return read(done.stdout)
+    except NoChecker as error:
+        raise NoChecker(f"{error} {done.stderr[-500:]}") from error
+
+
+def read(said: str) -> dict[Finding, str]:
+    """Read what Checkov printed. Raises NoChecker where it looked at nothing."""
+    try:
+        told = json.loads(said)
+        results, summary = told["results"], told["summary"]
+    except (ValueError, KeyError, TypeError) as error:  # of an empty template it says nothing but noughts
+        raise NoChecker(f"Checkov looked at nothing: {said[-500:]}") from error
+    if summary["parsing_errors"] or not summary["passed"]:
+        raise NoChecker(f"Checkov could not read the template: {summary}")
+    return {
+        (found["check_id"], found["resource"].rpartition(".")[2]): found["check_name"]
+        for found in results["failed_checks"]
+    }
+
+
+def unexplained(found: dict[Finding, str], exceptions: Path = EXCEPTIONS) -> list[str]:
+    """List what was found without an exception, and the exceptions for which nothing was found."""
+    allowed = tomllib.loads(exceptions.read_text(encoding="utf-8"))
+    meant = {finding for finding in found if _is_meant(finding, allowed)}
+    lines = [f"{check} {resource}: {found[check, resource]}" for check, resource in found.keys() - meant]
+    return sorted([*lines, *_outlived(meant, allowed, exceptions.name)])
+
+
+def _outlived(meant: set[Finding], allowed: dict[str, Any], file: str) -> Iterator[str]:
+    for check, exception in allowed.items():
+        hit = {resource for one, resource in meant if one == check}
+        for resource in set(exception.get("only", [] if hit else ["anywhere"])) - hit:
+            yield f"{file}: {check} is not found {resource} any more."
+
+
+def _is_meant(finding: Finding, allowed: dict[str, Any]) -> bool:
+    check, resource = finding
+    exception = allowed.get(check)
+    return exception is not None and resource in exception.get("only", [resource])
+
+
+def _without_paths(template: dict[str, Any]) -> dict[str, Any]:
+    # The API's paths are most of the template, and nearly all of the time that it takes; they hold nothing to check.
+    for resource in template["Resources"].values():
+        resource.get("Properties", {}).get("Body", {}).pop("paths", None)
+    return template
+
+
+if __name__ == "__main__":
+    try:
+        prepare()
+    except NoChecker as error:
+        sys.exit(str(error))
