@@ -125,12 +125,13 @@ def _rewrite(file: Path, services: Collection[str]) -> None:
     content = json.loads(gzip.decompress(file.read_bytes()) if packed else file.read_bytes())
     if file.name == "endpoints.json":
         _keep_endpoints(content, services)
+    content = _undocumented(content)
+    for parameter in content.get("clientContextParams", {}).values():
+        parameter["documentation"] = ""  # here alone botocore insists on it, at the first call
     file.unlink()
     # Not packed again: the zip is, and Lambda has unpacked that before a process starts.
     plain = file.with_suffix("") if packed else file
-    plain.write_text(
-        json.dumps(_undocumented(content), separators=(",", ":"), ensure_ascii=False), encoding="utf-8"
-    )
+    plain.write_text(json.dumps(content, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
 
 
 def _undocumented(content: Any) -> Any:
