@@ -1,5 +1,6 @@
 """The smoke test: what it tries on a shop that works, and on those that do not."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -68,7 +69,7 @@ def test_a_slow_start_is_waited_for() -> None:
     with serving(settling) as address:
         said: list[str] = []
         assert smoke._tried(
-            "it answers", smoke.Visit(address, "").health, smoke.time.monotonic() + 5, said.append
+            "it answers", smoke.Visit(address, "").health, time.monotonic() + 5, said.append
         )
     assert (len(asked), len(said)) == (4, 1)
 

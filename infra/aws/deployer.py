@@ -1,0 +1,48 @@
+"""Print the policy of who deploys a stage: `python -m infra.aws.deployer STAGE`.
+
+What stands in deployer-policy.json, with the stage's own account, region, stack, prefix and secret filled in.
+"""
+
+import sys
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.aws import leftovers, secret
+from infra.aws.account import Account
+from infra.aws.stagefile import Stage, read_stage
+from infra.aws.words import Stop, in_words
+
+FILE = Path(__file__).with_name("deployer-policy.json")
+
+
+def policy(stage: Stage, account: str) -> str:
+    """Fill in a stage; IAM takes at most 6,144 letters without the spaces."""
+    text = FILE.read_text(encoding="utf-8")
+    for word, value in {
+        "ACCOUNT": account,
+        "REGION": stage.region,
+        "STACK": stage.stack,
+        "PREFIX": leftovers.prefix_of(stage),
+        "SECRET": secret.name_of(stage),
+    }.items():
+        text = text.replace(word, value)
+    return text
+
+
+def main(arguments: list[str]) -> int:
+    """Print the policy for the stage that is named; return the process's exit status."""
+    try:
+        stage = read_stage(" ".join(arguments))
+        print(policy(stage, stage.account or Account(stage.region).number), end="")
+    except Stop as stop:
+        print(stop, file=sys.stderr)
+        return 1
+    except (BotoCoreError, ClientError) as error:
+        print(in_words(error), file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

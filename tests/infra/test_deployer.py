@@ -1,0 +1,108 @@
+"""What who deploys may do: as much as the tools ask AWS for, on the stage's own names."""
+
+import copy
+import fnmatch
+import io
+import json
+import re
+import sys
+from typing import Any
+
+import pytest
+
+from infra.aws import deploy, deployer, leftovers, on_stage, secret, stack, teardown
+from infra.aws.account import Account
+from infra.aws.deploy import Wishes
+from tests.infra import small
+from tests.infra.small import STAGE
+
+ACCOUNT = "123456789012"
+PREFIXES = {"sesv2": "ses"}
+# S3 names its actions after something else than its operations.
+S3 = {
+    "HeadBucket": "ListBucket",
+    "HeadObject": "GetObject",
+    "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
+    "ListBuckets": "ListAllMyBuckets",
+    "ListObjectVersions": "ListBucketVersions",
+    "DeleteObjects": "DeleteObjectVersion",
+    "GetObjectLockConfiguration": "GetBucketObjectLockConfiguration",
+    "ListMultipartUploads": "ListBucketMultipartUploads",
+}
+Statement = dict[str, Any]
+
+
+def statements() -> list[Statement]:
+    found: list[Statement] = json.loads(deployer.policy(STAGE, ACCOUNT))["Statement"]
+    return found
+
+
+def allows(action: str) -> bool:
+    """Tell whether any statement allows an action, on whatever."""
+    return any(fnmatch.fnmatchcase(action, one) for statement in statements() for one in statement["Action"])
+
+
+@pytest.fixture
+def asked(aws: object, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Return what the tools ask for, as IAM names it, from now on."""
+    found: set[str] = set()
+    make = Account.client
+
+    def client(self: Account, service: str) -> Any:
+        made = make(self, service)
+
+        def note(model: Any, **_: object) -> None:
+            name = S3.get(model.name, model.name) if service == "s3" else model.name
+            found.add(f"{PREFIXES.get(service, service)}:{name}")
+
+        made.meta.events.register("before-call.*.*", note)
+        return made
+
+    monkeypatch.setattr(Account, "client", client)
+    return found
+
+
+def test_the_tools_ask_for_nothing_that_the_policy_does_not_allow(
+    asked: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(leftovers, "tables_of", lambda stage: ["trial-orders"])
+    monkeypatch.setattr(deploy, "smoke", lambda address, tell: True)
+    whole = small.template("http://shop.test")
+    monkeypatch.setattr(deploy, "build", lambda arch, out: small.write(out, copy.deepcopy(whole)))
+    account = Account(STAGE.region)
+    secret.keep(account.client("ssm"), secret.DEFAULT, "s" * 80)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    deploy.deploy(STAGE, Wishes(), lambda _: None)
+    on_stage.environment_of(STAGE)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("awning-trial\n"))
+    teardown.teardown(STAGE, False, lambda _: None)
+    deploy.deploy(STAGE, Wishes(), lambda _: None)  # takes over the empty table
+    lose = "lose 0 rows in 1 tables and 0 files in 1 buckets"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"awning-trial\n{lose}\n"))
+    teardown.teardown(STAGE, True, lambda _: None)
+
+    assert {"cloudformation:ExecuteChangeSet", "dynamodb:DeleteTable", "ssm:PutParameter"} <= asked
+    assert {action for action in asked if not allows(action)} == set()
+
+
+def test_it_is_about_this_stage_alone_where_aws_knows_names() -> None:
+    for statement in statements():
+        resources = statement["Resource"]
+        for resource in [resources] if isinstance(resources, str) else resources:
+            if statement["Sid"] not in ("LookAround", "WithoutNamesOfTheirOwn"):
+                assert re.search(rf"{STAGE.stack}|trial-|{ACCOUNT}|aws:transform", resource), resource
+
+
+def test_it_fits_into_one_policy_of_iams() -> None:
+    text = deployer.policy(STAGE, ACCOUNT)
+    assert len(re.sub(r"\s", "", text)) <= 6144
+    assert not re.search(r"ACCOUNT|REGION|STACK|PREFIX|SECRET", text)
+
+
+def test_it_is_printed_for_a_stage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(deployer, "read_stage", lambda name: small.of_account(ACCOUNT))
+    assert deployer.main(["trial"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(deployer.policy(STAGE, ACCOUNT))
