@@ -11,6 +11,7 @@ API = "https://RestAPI.execute-api.eu-central-1.amazonaws.com/RestAPI.Stage"
 DOMAIN = {"DomainName": "tea.example"}
 CDN = {"Cdn": "yes"}
 NEVER_KEPT = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"  # CloudFront's own CachingDisabled
+LINKLESS = {"APIHandler", "NoteBounces"}  # the one reads its address from requests, the other writes no link
 ALL_BUT_HOST = "b689b0a8-53d0-40ab-baf2-68738e2966ac"  # and its AllViewerExceptHostHeader
 # Addresses whose pages are the same for everybody.
 PUBLIC = {
@@ -52,7 +53,7 @@ def test_the_shop_knows_its_address(
     assert config.read(everywhere).proxies == ("Cdn" in given)
     for name, function in functions(template).items():
         own = told(template, function, known)
-        assert own.get("PUBLIC_URL", api) == (api if name == "APIHandler" else workers), name
+        assert own.get("PUBLIC_URL", api) == (api if name in LINKLESS else workers), name
 
 
 def test_a_deployment_tells_these(template: Template) -> None:
