@@ -114,6 +114,7 @@ def middleware(event: Any, answer: Callable[[Any], Any]) -> Any:
     began = time.monotonic()
     names = _names(event)
     told: dict[str, Any] = dict(names)
+    _ids.set({})  # nothing of the event before
     try:
         with about(**names):
             answered = answer(event)

@@ -46,23 +46,22 @@ class Ears(logging.Handler):
 def listen(ears: Ears) -> list[tuple[logging.Logger, int]]:
     """Attach the ears where Lambda listens; return the levels to go back to.
 
-    Lambda's own handler sits at the root, at INFO; the shop's logger is Chalice's and does not hand up.
+    The handler sits at the root, to which all others hand up.
     """
-    loggers = {logging.getLogger(): logging.INFO, logging.getLogger("awning"): logging.DEBUG}
-    loggers[logging.getLogger("chalicelib")] = logging.DEBUG
+    loggers = {logging.getLogger(): logging.INFO}
+    loggers |= {logging.getLogger(name): logging.DEBUG for name in ("awning", "awning.events", "chalicelib")}
     before = [(logger, logger.level) for logger in loggers]
     for logger, level in loggers.items():
         logger.setLevel(level)
-        if logger.name != "chalicelib":
-            logger.addHandler(ears)
+    logging.getLogger().addHandler(ears)
     return before
 
 
 def stop_listening(ears: Ears, before: list[tuple[logging.Logger, int]]) -> None:
     """Undo `listen`."""
     for logger, level in before:
-        logger.removeHandler(ears)
         logger.setLevel(level)
+    logging.getLogger().removeHandler(ears)
     sys.stdout.flush()
 
 
