@@ -97,5 +97,8 @@ def test_what_api_gateway_answers_alone_is_a_page(template: Template) -> None:
         header = answer["responseParameters"]["gatewayresponse.header.Content-Type"]
         assert header == "'text/html; charset=utf-8'", kind
         assert set(answer["responseTemplates"]) == {"application/json", "text/html"}, kind
-        for page in answer["responseTemplates"].values():
+        for page in resolved(answer["responseTemplates"], {}, {}).values():
             assert page.startswith("<!doctype html>"), kind
+            assert "<title>" in page, kind
+            assert "#" not in page, "it begins a command in some of API Gateway's templates"
+            assert re.findall(r"\$[\w.{]+", page) in ([], ["$context.requestId"]), kind
