@@ -44,7 +44,7 @@ def settle_notification(message: Mapping[str, str]) -> None:
     """
     kind = message["type"]
     ids = {name: message[name] for name in ("event", "capture", "refund") if name in message}
-    telemetry.note(type=kind, **ids)
+    telemetry.note(event_type=kind, **ids)
     if kind.startswith("CHECKOUT."):
         _look_soon(message)
     elif kind == "PAYMENT.CAPTURE.REVERSED":

@@ -60,7 +60,7 @@ def receive(request: Request) -> None:
         raise TooLarge("That is larger than any notification.")
     verify(raw, {name: requests.header(request, name) for name in HEADERS})
     message = read_message(raw)
-    telemetry.note(event=message["event"], type=message["type"])
+    telemetry.note(event=message["event"], event_type=message["type"])
     queue = queue_url(settings.table_prefix + QUEUE)
     client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(message))
     telemetry.events_log.info("a notification of PayPal's was taken")

@@ -72,7 +72,7 @@ def test_a_notification_names_its_event_from_the_webhook_to_what_followed(shop: 
 
     taken = [line for line in lines() if line["message"] == "a notification of PayPal's was taken"]
     assert taken
-    assert all(line["event"].startswith("WH-") and line["type"] for line in taken)
+    assert all(line["event"].startswith("WH-") and line["event_type"] for line in taken)
     assert token not in json.dumps(lines())
 
 
