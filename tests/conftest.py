@@ -1,6 +1,7 @@
 """What every test stands on: a local cloud of its own worker, empty at the start of each test."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -121,6 +122,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     elif exitstatus == pytest.ExitCode.OK and _is_whole(session.config):
         Run.spare = policies.Policies().spare()
         session.exitstatus = pytest.ExitCode.TESTS_FAILED if Run.spare else exitstatus
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing behind."""
+    shutil.rmtree(_scratch, ignore_errors=True)
 
 
 def _is_whole(config: pytest.Config) -> bool:
