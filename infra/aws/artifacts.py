@@ -10,9 +10,10 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are a package of their own
 
 from infra.aws.account import Account
-from infra.aws.leftovers import TABLE, table_name
 from infra.aws.package import PlainDumper, read_template, zips
 from infra.aws.words import Stop, code_of
+
+NAMES = {"AWS::DynamoDB::Table": "TableName", "AWS::S3::Bucket": "BucketName"}
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,10 @@ class Stored:
     defaults: Mapping[str, str]
 
 
-def store(account: Account, built: Path, prefix: str = "") -> Stored:
+def store(account: Account, built: Path, names: Mapping[str, str]) -> Stored:
     """Upload what `make package` built, unless it is there; return where the template lies. Raises Stop.
 
-    With a prefix, tables are named in full: CloudFormation takes over what a template names so, and no other.
+    `names` are those of resources to take over, written out: CloudFormation takes over what a template names so.
     """
     s3 = account.client("s3")
     bucket = f"awning-artifacts-{account.number}-{account.region}"
@@ -35,19 +36,13 @@ def store(account: Account, built: Path, prefix: str = "") -> Stored:
     for properties, name in zips(template):
         file = built / properties[name]
         properties[name] = {"Bucket": bucket, "Key": _keep(s3, account, bucket, file.read_bytes(), file.name)}
-    if prefix:
-        name_in_full(template, prefix)
+    for key, name in names.items():
+        resource = template["Resources"][key]
+        resource["Properties"][NAMES[resource["Type"]]] = name
     defaults = {name: str(facts.get("Default", "")) for name, facts in template["Parameters"].items()}
     text = yaml.dump(template, Dumper=PlainDumper, allow_unicode=True, width=110)
     key = _keep(s3, account, bucket, text.encode(), "sam.yaml")
     return Stored(f"{s3.meta.endpoint_url}/{bucket}/{key}", defaults)
-
-
-def name_in_full(template: dict[str, Any], prefix: str) -> None:
-    """Write out the names of a template's tables."""
-    for resource in template["Resources"].values():
-        if resource["Type"] == TABLE:
-            resource["Properties"]["TableName"] = table_name(resource, prefix)
 
 
 def make_bucket(s3: Any, account: Account, bucket: str) -> None:

@@ -23,9 +23,13 @@ from infra.aws.stagefile import Stage, read_stage
 from infra.aws.words import Stop, in_words
 
 PUBLIC_URL, WEBHOOK_ID = "PublicUrl", "PayPalWebhookId"
-# Where the shop stands, and which app at PayPal it is: what was found out for another one holds no longer.
-ADDRESS = ("DomainName", "Cdn")
-APP = ("PayPalApiUrl", "PayPalClientId")
+# What was found out before, and the parameters for which it holds: where the shop stands, which app at PayPal it is.
+FOUND_OUT: dict[str, tuple[str, ...]] = {
+    PUBLIC_URL: ("DomainName", "Cdn"),
+    WEBHOOK_ID: ("PayPalApiUrl", "PayPalClientId"),
+    "KeptBooksBucket": (),
+    "KeptMediaBucket": (),
+}
 CHALICE_STAGE = "prod"  # every stage is the same package; its file is all that differs
 EVENTS = (
     "CHECKOUT.ORDER.APPROVED",
@@ -51,15 +55,17 @@ def deploy(stage: Stage, wishes: Wishes, tell: Tell) -> bool:
     account = Account(stage.region)
     checks.check(account, stage, tell)
     stack = Stack(stage.stack, account.client("cloudformation"), tell)
-    adopted = [] if stack.ready() else leftovers.to_adopt(account, stage, wishes.adopt, tell)
+    adopted = {} if stack.ready() else leftovers.to_adopt(account, stage, wishes.adopt, tell)
     with tempfile.TemporaryDirectory(prefix="awning-deploy-") as scratch:
         build(stage.arch, Path(scratch))
-        prefix = leftovers.prefix_of(stage) if adopted else ""
-        stored = artifacts.store(account, Path(scratch), prefix)
+        stored = artifacts.store(account, Path(scratch), adopted)
     present = stack.parameters()
     webhook_before = stack.outputs().get("WebhookUrl")
+    present |= {leftovers.kept(key): name for key, name in adopted.items()}
     parameters = choose_parameters(stage, present, wishes.webhook_id, stored.defaults)
-    change(stack, stack.prepare(parameters, stored.template_url, adopted), wishes.replace, tell)
+    change_set = stack.prepare(parameters, stored.template_url, adopted)
+    leftovers.make_way(account, adopted)
+    change(stack, change_set, wishes.replace, tell)
     tell_address(stack, stage, parameters, wishes.replace, tell)
     stack.protect(True)
     report(stage, stack, webhook_before, tell)
@@ -82,7 +88,7 @@ def choose_parameters(
     if webhook_id:
         chosen[WEBHOOK_ID] = webhook_id
     after = {**defaults, **chosen}
-    for name, facts in {PUBLIC_URL: ADDRESS, WEBHOOK_ID: APP}.items():
+    for name, facts in FOUND_OUT.items():
         holds = all(present.get(fact, defaults.get(fact)) == after.get(fact) for fact in facts)
         if present.get(name) and holds:
             chosen.setdefault(name, present[name])

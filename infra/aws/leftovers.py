@@ -24,40 +24,75 @@ def table_name(resource: Mapping[str, Any], prefix: str) -> str:
     return str(resource["Properties"]["TableName"]["Fn::Sub"]).replace(f"${{{PREFIX}}}", prefix)
 
 
-def tables_of(stage: Stage) -> list[str]:
-    """Name the tables that the template makes for a stage."""
-    resources = merged(PROJECT)["Resources"].values()
-    return sorted(table_name(one, prefix_of(stage)) for one in resources if one.get("Type") == TABLE)
+def tables_of(stage: Stage) -> dict[str, str]:
+    """Map the template's tables onto the names that they have for a stage."""
+    resources = merged(PROJECT)["Resources"].items()
+    return {key: table_name(one, prefix_of(stage)) for key, one in resources if one.get("Type") == TABLE}
 
 
-def buckets_of(account: Account, stage: Stage) -> list[str]:
-    """Name the buckets that earlier stacks of a stage left: CloudFormation calls them stack-resource-random."""
-    kinds = [name.lower() for name, one in merged(PROJECT)["Resources"].items() if one.get("Type") == BUCKET]
-    beginnings = tuple(f"{stage.stack.lower()}-{kind}-" for kind in kinds)
+def buckets_of(account: Account, stage: Stage) -> list[tuple[str, str]]:
+    """List what earlier stacks of a stage left of the template's buckets; CloudFormation calls them stack-resource-random."""
+    keys = [key for key, one in merged(PROJECT)["Resources"].items() if one.get("Type") == BUCKET]
     pages = account.client("s3").get_paginator("list_buckets").paginate(BucketRegion=account.region)
-    names = (bucket["Name"] for page in pages for bucket in page["Buckets"])
-    return sorted(name for name in names if name.startswith(beginnings))
+    names = sorted(bucket["Name"] for page in pages for bucket in page["Buckets"])
+    begin = {key: f"{stage.stack}-{key}-".lower() for key in keys}
+    return [(key, name) for key in keys for name in names if name.startswith(begin[key])]
 
 
-def to_adopt(account: Account, stage: Stage, agreed: bool, tell: Callable[[str], None]) -> list[str]:
-    """Name the tables that lie there for the new stack to take over. Raises Stop where it would take data unasked."""
+def to_adopt(account: Account, stage: Stage, agreed: bool, tell: Callable[[str], None]) -> dict[str, str]:
+    """Map resources of the template onto tables and buckets that lie there for the new stack to take over.
+
+    Raises Stop where it would take data unasked.
+    """
     dynamodb = account.client("dynamodb")
-    there = [name for name in tables_of(stage) if _exists(dynamodb, name)]
-    if not there:
-        return []
-    full = [name for name in there if not is_empty(dynamodb, name)]
-    if full and not agreed:
+    there = {key: name for key, name in tables_of(stage).items() if _exists(dynamodb, name)}
+    full = [name for name in there.values() if not is_empty(dynamodb, name)]
+    if not full:
+        if there:
+            tell(f"The new stack takes over {len(there)} empty tables that an earlier one left.")
+        return there
+    if not agreed:
         raise Stop(
             f"There are tables with data already: {', '.join(full)}.\nIf they are this shop's, from a stack that was"
             f" deleted, the new stack can take them over:\n  make deploy STAGE={stage.name} ADOPT=1\n"
             "If they are another shop's, choose another TablePrefix in the stage's file."
         )
-    tell(
-        f"The new stack takes over {len(there)} tables that an earlier one left{', with data' if full else ', empty'}."
-    )
-    for bucket in buckets_of(account, stage) if full else ():
-        tell(f"It gets new buckets. Copy what was in the old one: aws s3 sync s3://{bucket} s3://…")
-    return there
+    buckets = _buckets_to_adopt(account, stage)
+    names = ", ".join(buckets.values())
+    tell(f"The new stack takes over {len(there)} tables with data{', and ' if names else ''}{names}.")
+    return there | buckets
+
+
+def kept(key: str) -> str:
+    """Name the parameter that tells which bucket a stack goes on with."""
+    return f"Kept{key}"
+
+
+def _buckets_to_adopt(account: Account, stage: Stage) -> dict[str, str]:
+    s3, found = account.client("s3"), dict[str, str]()
+    for key, name in buckets_of(account, stage):
+        if stage.parameters.get(kept(key), name) != name or not has_files(s3, name):
+            continue
+        if key in found:
+            raise Stop(
+                f"Several buckets may be this shop's: {found[key]}, {name}.\nName the one to go on with in the stage's"
+                f' file: {kept(key)} = "…"'
+            )
+        found[key] = name
+    return found
+
+
+def make_way(account: Account, adopted: Mapping[str, str]) -> None:
+    """Take the policies from buckets to take over: CloudFormation makes them anew, and only where there is none."""
+    s3, resources = account.client("s3"), merged(PROJECT)["Resources"]
+    for key, name in adopted.items():
+        if resources[key]["Type"] == BUCKET:
+            s3.delete_bucket_policy(Bucket=name)
+
+
+def has_files(s3: Any, bucket: str) -> bool:
+    """Tell whether a bucket holds anything."""
+    return bool(s3.list_objects_v2(Bucket=bucket, MaxKeys=1).get("KeyCount"))
 
 
 def is_empty(dynamodb: Any, table: str) -> bool:

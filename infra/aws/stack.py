@@ -40,9 +40,9 @@ class ChangeSet:
             if change["ResourceType"] in KEEPS_DATA and (fate := _fate(change))
         ]
 
-    def imports(self) -> list[str]:
+    def imports(self) -> set[str]:
         """Name what is there already and would be taken over."""
-        return [name_of(change) for change in self.changes if change["Action"] == "Import"]
+        return {change["LogicalResourceId"] for change in self.changes if change["Action"] == "Import"}
 
     def summary(self) -> str:
         """Tell in one line how many resources are made, changed and removed."""
@@ -134,7 +134,7 @@ class Stack:
     ) -> ChangeSet | None:
         """Ask CloudFormation what it would do; None where that is nothing. Without a URL, the template it has.
 
-        `adopted` are tables to take over. Raises Stop, also where one of them would be made anew.
+        `adopted` are resources to take over, which lie there. Raises Stop, also where one would be made anew.
         """
         exists = self.status() not in NOT_YET
         template: dict[str, Any] = (
@@ -147,12 +147,15 @@ class Stack:
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             Capabilities=CAPABILITIES,
             **template,
-            **({"ImportExistingResources": True} if adopted else {}),
+            # What is taken over is there: the look before that finds names taken would find it.
+            **({"ImportExistingResources": True, "DisableValidation": True} if adopted else {}),
         )["Id"]
         change_set = self._made(arn)
-        if change_set and len(change_set.imports()) != len(adopted):
+        if change_set and (missed := set(adopted) - change_set.imports()):
             self.drop(arn)
-            raise Stop(f"CloudFormation would not take over {', '.join(adopted)}. Nothing was changed.")
+            raise Stop(
+                f"CloudFormation would not take over {', '.join(sorted(missed))}. Nothing was changed."
+            )
         return change_set
 
     def _made(self, arn: str) -> ChangeSet | None:

@@ -70,8 +70,8 @@ def look(account: Account, stage: Stage, resources: list[dict[str, Any]]) -> Dat
     """Count what there is: of the stack, or tables that an earlier teardown left."""
     named = {kind: _names(resources, kind) for kind in (TABLE, BUCKET, QUEUE)}
     dynamodb, s3, sqs = (account.client(service) for service in ("dynamodb", "s3", "sqs"))
-    tables = named[TABLE] if resources else leftovers.tables_of(stage)
-    buckets = named[BUCKET] if resources else leftovers.buckets_of(account, stage)
+    tables = named[TABLE] if resources else [*leftovers.tables_of(stage).values()]
+    buckets = named[BUCKET] if resources else [name for _, name in leftovers.buckets_of(account, stage)]
     rows = {name: count for name in tables if (count := emptying.count_rows(dynamodb, name)) is not None}
     files = {name: count for name in buckets if (count := emptying.count_files(s3, name)) is not None}
     return Data(rows, files, sum(emptying.count_messages(sqs, url) for url in named[QUEUE]))
@@ -137,9 +137,9 @@ def farewell(stage: Stage, account: Account, data_too: bool) -> list[str]:
             *rest,
         ]
     return [
-        f"{stage.stack} is gone. Its tables and buckets stay, at some 0.31 USD a month for a GB in tables, half of it"
-        " again for their backups, and 0.02 USD for a GB in buckets (list prices).",
-        f"To open again with the same tables: make deploy STAGE={stage.name} ADOPT=1",
+        f"{stage.stack} is gone. Its tables and buckets stay, at some 0.55 USD a month for a GB in tables with its"
+        " backups, and 0.025 USD for one in buckets (list prices of eu-central-1).",
+        f"To open again with the same data: make deploy STAGE={stage.name} ADOPT=1",
         f"To delete them, too: make teardown STAGE={stage.name} DATA=delete",
         *rest,
     ]

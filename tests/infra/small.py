@@ -27,7 +27,9 @@ TEMPLATE: dict[str, Any] = {
         "PayPalClientId": {"Type": "String"},
         "PayPalWebhookId": {"Type": "String", "Default": ""},
         "Cdn": {"Type": "String", "Default": "no"},
+        "KeptBooksBucket": {"Type": "String", "Default": ""},
     },
+    "Conditions": {"Keeps": {"Fn::Not": [{"Fn::Equals": [{"Ref": "KeptBooksBucket"}, ""]}]}},
     "Resources": {
         "OrdersTable": {
             "Type": "AWS::DynamoDB::Table",
@@ -45,7 +47,10 @@ TEMPLATE: dict[str, Any] = {
             "Type": "AWS::S3::Bucket",
             "DeletionPolicy": "Retain",
             "UpdateReplacePolicy": "Retain",
-            "Properties": {"VersioningConfiguration": {"Status": "Enabled"}},
+            "Properties": {
+                "BucketName": {"Fn::If": ["Keeps", {"Ref": "KeptBooksBucket"}, {"Ref": "AWS::NoValue"}]},
+                "VersioningConfiguration": {"Status": "Enabled"},
+            },
         },
         "OrderEmailsQueue": {
             "Type": "AWS::SQS::Queue",
@@ -69,6 +74,9 @@ TEMPLATE: dict[str, Any] = {
         },
     },
 }
+
+
+TABLES = {"OrdersTable": "trial-orders"}
 
 
 def of_account(number: str) -> Stage:

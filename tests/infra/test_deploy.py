@@ -1,6 +1,7 @@
 """`make deploy`: the stack it makes, changes and leaves alone, in the local cloud's CloudFormation."""
 
 import copy
+import dataclasses
 import io
 import sys
 from collections.abc import Callable
@@ -62,7 +63,7 @@ def operator(aws: object, served: str, monkeypatch: pytest.MonkeyPatch) -> Opera
     """Return an operator with an account where PayPal's secret is kept."""
     monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
-    monkeypatch.setattr(leftovers, "tables_of", lambda stage: [f"{leftovers.prefix_of(stage)}orders"])
+    monkeypatch.setattr(leftovers, "tables_of", lambda stage: small.TABLES)
     monkeypatch.setattr(deploy, "smoke", lambda address, tell: address == served)
     who = Operator(served, monkeypatch)
     secret.keep(who.account.client("ssm"), secret.DEFAULT, "s" * 80)
@@ -200,19 +201,47 @@ def test_a_new_index_is_no_danger() -> None:
     ]
 
 
-def test_tables_that_an_earlier_stack_left_are_taken_over_only_when_told(operator: Operator) -> None:
+def test_data_that_an_earlier_stack_left_is_taken_over_only_when_told(operator: Operator) -> None:
     operator.deploys()
-    operator.account.client("dynamodb").put_item(TableName="trial-orders", Item={"id": {"S": "1"}})
+    s3, dynamodb = operator.account.client("s3"), operator.account.client("dynamodb")
+    bucket = operator.stack.physical("BooksBucket")
+    s3.put_object(Bucket=bucket, Key="books/a", Body=b"x")
+    s3.put_bucket_policy(Bucket=bucket, Policy=small.deny_deleting(bucket))
+    dynamodb.put_item(TableName="trial-orders", Item={"id": {"S": "1"}})
     operator.stack.delete()
-    assert is_kept(operator.account)
 
     with pytest.raises(Stop, match=r"There are tables with data already: trial-orders[\s\S]*ADOPT=1"):
         operator.deploys()
-
     assert operator.deploys(adopt=True)
-    assert "awning-trial-booksbucket-" in "".join(operator.said)  # which bucket to copy from
-    rows = operator.account.client("dynamodb").scan(TableName="trial-orders")
-    assert rows["Items"] == [{"id": {"S": "1"}}]
+    assert operator.deploys(**WEBHOOK)  # which names the bucket no more
+
+    assert operator.stack.physical("BooksBucket") == bucket
+    with pytest.raises(s3.exceptions.ClientError, match="NoSuchBucketPolicy"):
+        s3.get_bucket_policy(Bucket=bucket)  # CloudFormation makes the template's, only where there is none
+    assert s3.head_object(Bucket=bucket, Key="books/a")["ContentLength"] == 1
+    assert dynamodb.scan(TableName="trial-orders")["Items"] == [{"id": {"S": "1"}}]
+
+
+def test_of_several_buckets_the_one_to_go_on_with_must_be_named(operator: Operator) -> None:
+    s3, dynamodb = operator.account.client("s3"), operator.account.client("dynamodb")
+    for name in (
+        "awning-trial-booksbucket-1",
+        "awning-trial-booksbucket-2",
+        "awning-trial-booksbucket-empty",
+    ):
+        s3.create_bucket(Bucket=name)
+        if not name.endswith("empty"):
+            s3.put_object(Bucket=name, Key="books/a", Body=b"x")
+    properties = small.TEMPLATE["Resources"]["OrdersTable"]["Properties"]
+    dynamodb.create_table(**{**properties, "TableName": "trial-orders"})
+    dynamodb.put_item(TableName="trial-orders", Item={"id": {"S": "1"}})
+
+    with pytest.raises(Stop, match=r'booksbucket-1, awning-trial-booksbucket-2[\s\S]*KeptBooksBucket = "…"'):
+        operator.deploys(adopt=True)
+
+    named = {**STAGE.parameters, "KeptBooksBucket": "awning-trial-booksbucket-2"}
+    operator.deploys(dataclasses.replace(STAGE, parameters=named), adopt=True)
+    assert operator.stack.physical("BooksBucket") == "awning-trial-booksbucket-2"
 
 
 # -- what goes wrong --------------------------------------------------------------------------------------

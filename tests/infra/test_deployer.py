@@ -66,7 +66,7 @@ def test_the_tools_ask_for_nothing_that_the_policy_does_not_allow(
     asked: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(leftovers, "tables_of", lambda stage: ["trial-orders"])
+    monkeypatch.setattr(leftovers, "tables_of", lambda stage: small.TABLES)
     monkeypatch.setattr(deploy, "smoke", lambda address, tell: True)
     whole = small.template("http://shop.test")
     monkeypatch.setattr(deploy, "build", lambda arch, out: small.write(out, copy.deepcopy(whole)))

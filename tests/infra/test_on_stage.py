@@ -22,7 +22,7 @@ SHOWS = (
 @pytest.fixture
 def _standing(aws: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(leftovers, "tables_of", lambda stage: ["trial-orders"])
+    monkeypatch.setattr(leftovers, "tables_of", lambda stage: small.TABLES)
     monkeypatch.setattr(deploy, "smoke", lambda address, tell: True)
     monkeypatch.setattr(on_stage, "read_stage", lambda name: STAGE)
     whole = small.template("https://shop.test/api")

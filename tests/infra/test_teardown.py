@@ -52,7 +52,7 @@ class Standing:
 @pytest.fixture
 def standing(aws: object, monkeypatch: pytest.MonkeyPatch) -> Standing:
     monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(leftovers, "tables_of", lambda stage: ["trial-orders"])
+    monkeypatch.setattr(leftovers, "tables_of", lambda stage: small.TABLES)
     monkeypatch.setattr(deploy, "smoke", lambda address, tell: True)
     whole = small.template("http://shop.test")
     monkeypatch.setattr(deploy, "build", lambda arch, out: small.write(out, copy.deepcopy(whole)))
