@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from infra.aws.package import PROJECT
 from tests.infra.reading import Template, resolved, values
 
 # What tells who somebody is, where they are, or opens an order: its ID is in the path.
@@ -80,6 +81,15 @@ def test_execution_logs_which_hold_whole_requests_are_off(api: dict[str, Any]) -
 
 def test_pages_are_compressed(api: dict[str, Any]) -> None:
     assert api["MinimumCompressionSize"] == 1024
+
+
+def test_what_comes_and_goes_is_text(api: dict[str, Any]) -> None:
+    """What API Gateway takes for bytes comes to the shop in base64, and goes out so to who asks for another type first."""
+    types = api["DefinitionBody"]["x-amazon-apigateway-binary-media-types"]
+    assert not [kind for kind in types if "*" in kind or kind.startswith("text/")]
+    assert not {"application/x-www-form-urlencoded", "multipart/form-data", "application/json"} & set(types)
+    files = (PROJECT / "chalicelib" / "web" / "static").iterdir()
+    assert {file.suffix for file in files} == {".css", ".js", ".svg"}
 
 
 def test_what_api_gateway_answers_alone_is_a_page(template: Template) -> None:
