@@ -1,5 +1,6 @@
 """What every test stands on: a local cloud of its own worker, empty at the start of each test."""
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -56,6 +57,7 @@ class Standing:
 
 _cloud = CountingCloud()
 _scratch = Path(tempfile.mkdtemp(prefix="awning-tests-"))
+atexit.register(shutil.rmtree, _scratch, ignore_errors=True)
 SHOP_PORT = free_port()
 PAYPAL_PORT = free_port()
 for _name in set(os.environ) - set(without_aws_settings(os.environ)):
@@ -122,11 +124,6 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     elif exitstatus == pytest.ExitCode.OK and _is_whole(session.config):
         Run.spare = policies.Policies().spare()
         session.exitstatus = pytest.ExitCode.TESTS_FAILED if Run.spare else exitstatus
-
-
-def pytest_unconfigure() -> None:
-    """Leave nothing behind."""
-    shutil.rmtree(_scratch, ignore_errors=True)
 
 
 def _is_whole(config: pytest.Config) -> bool:
