@@ -93,17 +93,17 @@ OUR_MAILBOX = (
 UNDELIVERED = {
     "mail refused": Told(
         "A mail could not be sent",
-        "The mail “{mail}” was not taken: there can be no such address as {whose}.",
+        "The mail “{mail}” was not sent: no mail can go to {whose} address.",
         REACH_THEM,
     ),
     "mail returned": Told(
         "A mail came back",
-        "The mail “{mail}” came back: there is no such mailbox as {whose}, or it takes no mail from you.",
+        "The mail “{mail}” came back: {whose} mailbox does not exist, or takes no mail from you.",
         REACH_THEM,
     ),
     "mail unwanted": Told(
         "A mail was called spam",
-        "The mail “{mail}” was called spam by who got it, at {whose} address. Others may not arrive there any more.",
+        "Whoever reads mail at {whose} address called “{mail}” spam. Other mails may not arrive there any more.",
         "If there is something that the customer must know, reach them in another way.",
     ),
 }
