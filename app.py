@@ -1,10 +1,13 @@
 """Awning's composition root: the app, its middleware, one line a feature, and every event function."""
 
+import gc
 from typing import Any
+
+gc.disable()  # what imports make stays: looking for garbage in it is a fifth of a cold start
 
 from chalice.app import Chalice, CloudWatchEvent, Rate, SQSEvent
 
-from chalicelib import telemetry
+from chalicelib import config, storage, telemetry
 from chalicelib.cart.routes import routes as cart
 from chalicelib.catalog.routes import routes as catalog
 from chalicelib.checkout.routes import routes as checkout
@@ -82,3 +85,9 @@ def export_books(event: CloudWatchEvent) -> None:
             books.export_closed_days(clock.now())
         finally:
             days.fold(clock.now())
+
+
+if config.settings.function:
+    storage.connect()  # while Lambda starts the function: the first shopper need not wait for it
+gc.freeze()  # nor does any later look for garbage go through all of this
+gc.enable()

@@ -76,15 +76,11 @@ class Table(Model):
     def _get_connection(cls) -> TableConnection:
         # pynamodb makes a botocore client a model, 20 ms each; they differ in nothing, so all share the first.
         connection = super()._get_connection()
-        if Table._shared is None:
-            Table._shared = connection.connection
-            events = Table._shared.client.meta.events
-            events.register("before-parse.dynamodb", _parse_plainly)
-            events.register("before-call.dynamodb", _count_call)
-        if connection.connection is not Table._shared:
-            if connection.table_name not in Table._shared._tables:  # two models may share a table
-                Table._shared.add_meta_table(connection.get_meta_table())
-            connection.connection = Table._shared
+        shared = Table._shared or connect()
+        if connection.connection is not shared:
+            if connection.table_name not in shared._tables:  # two models may share a table
+                shared.add_meta_table(connection.get_meta_table())
+            connection.connection = shared
         return connection
 
     def save(self, condition: Condition | None = None, *, add_version_condition: bool = True) -> Any:
@@ -148,6 +144,21 @@ def _count_call(**_: object) -> None:
 def table_name(name: str) -> str:
     """Name a table, with the prefix that lets several shops share an account."""
     return settings.table_prefix + name
+
+
+def connect() -> Connection:
+    """Make the client that all tables share: before the first request, which need not wait for it then."""
+    shared = Connection(
+        connect_timeout_seconds=TableMeta.connect_timeout_seconds,
+        read_timeout_seconds=TableMeta.read_timeout_seconds,
+        max_retry_attempts=TableMeta.max_retry_attempts,
+        max_pool_connections=TableMeta.max_pool_connections,
+    )
+    events = shared.client.meta.events
+    events.register("before-parse.dynamodb", _parse_plainly)
+    events.register("before-call.dynamodb", _count_call)
+    Table._shared = shared
+    return shared
 
 
 def shared_connection() -> Connection:
