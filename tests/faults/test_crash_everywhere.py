@@ -6,10 +6,11 @@ import pytest
 
 from tests.faults import verdict
 from tests.faults.case import Case, Scenario
-from tests.faults.scenarios import behind, closing, counter, paying
+from tests.faults.scenarios import behind, closing, counter, paying, returned
 from tests.faults.world import World
 
-SCENARIOS = [*paying.SCENARIOS, *closing.SCENARIOS, *behind.SCENARIOS, *counter.SCENARIOS]
+WAYS = (paying, closing, behind, returned, counter)
+SCENARIOS = [scenario for way in WAYS for scenario in way.SCENARIOS]
 Count = Callable[[str, object], None]
 PARTS = 4  # many orders in one shop are slow to look through
 
