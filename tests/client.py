@@ -4,9 +4,10 @@ import re
 from dataclasses import dataclass, field
 from email.message import Message
 from html import unescape
+from typing import Protocol
 from urllib.parse import urlencode, urlsplit
 
-from infra.local.gateway import Gateway
+from infra.local import gateway
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,13 @@ class Answer:
         assert match, f"no input {name}"
         value = re.search(r'\bvalue="([^"]*)"', match[0])
         return unescape(value[1]) if value else ""
+
+
+class Gateway(Protocol):
+    """What answers requests: the local gateway, or a deployed shop's."""
+
+    def handle(self, method: str, target: str, headers: Message, body: bytes) -> gateway.Answer:
+        """Answer one request."""
 
 
 @dataclass

@@ -98,7 +98,7 @@ class LocalCloud:
             self._state.mkdir(parents=True, exist_ok=True)
         self._scratch = Path(tempfile.mkdtemp(prefix="awning-cloud-"))
         log = self._log or self._scratch / "cloud.log"
-        self._piece = Piece(NAME, [sys.executable, "-m", "ministack"], self._settings(self._scratch), log=log)
+        self._piece = Piece(NAME, self._command(), self._settings(self._scratch), log=log)
         self._piece.start()
 
     def wait(self) -> None:
@@ -117,8 +117,14 @@ class LocalCloud:
         url = f"{self.endpoint_url}/_ministack/reset"
         urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=10).close()
 
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "ministack"]
+
+    def _inherited(self) -> dict[str, str]:
+        return without_aws_settings(os.environ)
+
     def _settings(self, scratch: Path) -> dict[str, str]:
-        settings = without_aws_settings(os.environ) | {
+        settings = self._inherited() | {
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(self.port),
             "MINISTACK_REGION": REGION,

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from infra.local.gateway import Gateway
-from tests.client import Shopper
+from tests.client import Gateway, Shopper
 
 if TYPE_CHECKING:
     from chalicelib.staff.models import AuditEntry, Member

@@ -1,0 +1,49 @@
+"""A region of AWS on this machine that runs packaged functions, and nothing but them."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from infra.local.cloud import REGION, LocalCloud
+
+CLIENT = Config(connect_timeout=2, read_timeout=60, retries={"total_max_attempts": 1})
+LAUNCHER = Path(__file__).with_name("region.py")
+
+
+class Region(LocalCloud):
+    """MiniStack, whose functions see the environment that the template gives them, and neither ours nor our modules."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        """Run functions in a folder; `environment` is what the machine tells all of them, as AWS tells its region."""
+        super().__init__(log=folder / "cloud.log")
+        self._python = folder / "python"
+        self._told = environment
+
+    def start(self) -> None:
+        """Start it with a Python for functions: no site-packages, no variables of Python's, no current folder."""
+        # Not the virtual environment's: it would bring what the package may lack.
+        bare = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
+        self._python.write_text(f'#!/bin/sh\nexec "{bare}" -I -S "$@"\n', encoding="utf-8")
+        self._python.chmod(0o755)
+        super().start()
+
+    def client(self, service: str) -> Any:
+        """Return an operator's client of a service."""
+        return boto3.client(  # type: ignore[call-overload]  # its names are literals
+            service,
+            endpoint_url=self.endpoint_url,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=CLIENT,
+        )
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-P", str(LAUNCHER), str(self._python)]
+
+    def _inherited(self) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **self._told}

@@ -1,0 +1,132 @@
+"""The packaged shop, deployed once for all tests here into a region of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chalicelib.config import settings
+from infra.aws import package
+from infra.local.paypal import Control, StandIn
+from infra.local.pieces import free_port
+from tests.aws.cloud import Region
+from tests.aws.stack import Stack
+from tests.aws.visitor import Visitor
+from tests.client import Answer
+from tests.packaging import built_for
+
+SECRET = "only in SSM"
+WEBHOOK = "WH-DEPLOYED"
+STAFF = "merchant@shop.example", "linen awning at noon"
+CATALOG = {
+    "categories": [{"slug": "tea", "name": "Tea", "text": "For slow mornings."}],
+    "products": [
+        {
+            "slug": "green-tea",
+            "name": "Green tea",
+            "text": "Bright, and *grassy*.",
+            "category": "tea",
+            "tax_rate": "7",
+            "variants": [
+                {"sku": "TEA-50", "options": {"Weight": "50 g"}, "price": "6.90", "stock": 20},
+                {
+                    "sku": "TEA-100",
+                    "options": {"Weight": "100 g"},
+                    "price": "12.90",
+                    "sale_price": "9.90",
+                    "stock": 20,
+                },
+            ],
+        },
+    ],
+}
+
+
+@pytest.fixture(scope="session")
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the package for this machine; its folder holds sam.yaml and the zips."""
+    return built_for("host", tmp_path_factory)
+
+
+@pytest.fixture(scope="package")
+def standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    """Run a stand-in for PayPal of the deployed shop's own."""
+    folder = tmp_path_factory.mktemp("paypal")
+    with StandIn(folder, port=free_port(), client_secret=SECRET, webhook_id=WEBHOOK) as running:
+        running.control.automatic(False)
+        yield running
+
+
+@pytest.fixture(scope="package")
+def region(tmp_path_factory: pytest.TempPathFactory, standin: StandIn) -> Iterator[Region]:
+    """Run a region, which trusts the root that the stand-in's certificates lead to as AWS trusts the world's."""
+    told = {"PAYPAL_WEBHOOK_ROOTS": str(standin.roots_path)}
+    with Region(tmp_path_factory.mktemp("region"), told) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def first_pass(region: Region, standin: StandIn, packaged: Path) -> Stack:
+    """Create the stack as an operator does at first: PayPal knows no webhook of it yet."""
+    region.client("ssm").put_parameter(Name="/awning/paypal-client-secret", Value=SECRET, Type="SecureString")
+    region.client("sesv2").create_email_identity(EmailIdentity=settings.shop.email)
+    stack = Stack(region, packaged)
+    stack.create(_parameters(standin))
+    stack.stop_the_clocks()
+    return stack
+
+
+@pytest.fixture(scope="package")
+def unnotified(first_pass: Stack) -> Answer:
+    """Post a notification while the webhook has no ID."""
+    return Visitor(first_pass).send("POST", "/api/webhooks/paypal", body=b"{}")
+
+
+@pytest.fixture(scope="package")
+def stack(
+    first_pass: Stack, unnotified: Answer, standin: StandIn, tmp_path_factory: pytest.TempPathFactory
+) -> Stack:
+    """Finish the deployment: the second pass, a few things to buy, somebody behind the counter."""
+    stack = first_pass
+    known = {"PublicUrl": stack.outputs["ShopUrl"], "PayPalWebhookId": WEBHOOK}
+    stack.update(_parameters(standin) | known)
+    standin.control.set_webhook(stack.here(stack.outputs["WebhookUrl"]))
+    file = tmp_path_factory.mktemp("catalog") / "catalog.json"
+    file.write_text(json.dumps(CATALOG), encoding="utf-8")
+    _operate(stack, "infra.catalog", str(file))
+    _operate(stack, "infra.staff", STAFF[0], "merchant", typed=f"{STAFF[1]}\n")
+    return stack
+
+
+@pytest.fixture
+def visitor(stack: Stack) -> Visitor:
+    """Let a visitor in."""
+    return Visitor(stack)
+
+
+@pytest.fixture
+def paypal(standin: StandIn) -> Control:
+    """Return what steers PayPal."""
+    return standin.control
+
+
+def _parameters(standin: StandIn) -> dict[str, str]:
+    return {
+        "PayPalClientId": standin.client_id,
+        "PayPalApiUrl": standin.api_url,
+        "PayPalWebUrl": standin.web_url,
+    }
+
+
+def _operate(stack: Stack, *command: str, typed: str = "") -> None:
+    """Run one of the operator's commands on the stack."""
+    environment = {"PATH": os.environ["PATH"], **stack.environment}
+    line = [sys.executable, "-m", *command]
+    done = subprocess.run(
+        line, input=typed, env=environment, cwd=package.PROJECT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,199 @@
+"""The stack that CloudFormation makes of the package, and what there is in it."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.message import Message
+from functools import cached_property
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+
+from infra.aws import package
+from infra.local.cloud import REGION
+from infra.local.gateway import Answer
+from infra.local.pieces import HOST
+from tests.aws.cloud import Region
+from tests.local.eventually import eventually
+
+NAME = "awning"
+CODE = "code"  # the bucket that the deployment's files are sent to
+SECONDS = 60.0
+
+
+def expanded(template: dict[str, Any], parameters: dict[str, str]) -> dict[str, Any]:
+    """Write SAM's short forms out, as CloudFormation does with what `aws cloudformation package` makes."""
+    for properties, name in package.zips(template):
+        properties[name] = f"s3://{CODE}/{Path(properties[name]).name}"
+    defaults = {name: facts.get("Default", "") for name, facts in template["Parameters"].items()}
+    with mock.patch.dict("os.environ", AWS_DEFAULT_REGION=REGION):
+        plain: dict[str, Any] = Translator({}, Parser()).translate(template, defaults | parameters)
+    return plain
+
+
+class Stack:
+    """One shop's stack in a region. As `gateway` of a tests' visitor it sends requests through its API Gateway."""
+
+    def __init__(self, region: Region, built: Path) -> None:
+        self.region = region
+        self._built = built
+        self._formation = region.client("cloudformation")
+        self.schedules: dict[
+            str, dict[str, Any]
+        ] = {}  # the rules as they were made, by their names in the region
+
+    def create(self, parameters: dict[str, str]) -> None:
+        """Send the code, create everything."""
+        s3 = self.region.client("s3")
+        s3.create_bucket(Bucket=CODE)
+        for file in self._built.glob("*.zip"):
+            s3.upload_file(str(file), CODE, file.name)
+        self._change(self._formation.create_stack, parameters)
+
+    def update(self, parameters: dict[str, str]) -> None:
+        """Change parameters, as the second pass of a deployment does."""
+        self._change(self._formation.update_stack, parameters)
+
+    def _change(self, change: Any, parameters: dict[str, str]) -> None:
+        template = expanded(package.read_template(self._built / "sam.yaml"), parameters)
+        # By its address: in a request itself, AWS takes 51,200 bytes.
+        s3 = self.region.client("s3")
+        s3.put_object(Bucket=CODE, Key="template.json", Body=json.dumps(template).encode())
+        given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
+        address = f"{self.region.endpoint_url}/{CODE}/template.json"
+        capabilities = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
+        change(StackName=NAME, TemplateURL=address, Parameters=given, Capabilities=capabilities)
+        status = self._settled()
+        assert status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"), (status, self.failures())
+
+    def _settled(self) -> str:
+        deadline = time.monotonic() + SECONDS
+        while (status := self._described()["StackStatus"]).endswith("_IN_PROGRESS"):
+            assert time.monotonic() < deadline, f"The stack is still {status}."
+            time.sleep(0.05)
+        return str(status)
+
+    def _described(self) -> dict[str, Any]:
+        described: dict[str, Any] = self._formation.describe_stacks(StackName=NAME)["Stacks"][0]
+        return described
+
+    def failures(self) -> list[str]:
+        """List what could not be made, and why."""
+        events = self._formation.describe_stack_events(StackName=NAME)["StackEvents"]
+        failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
+        return [f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason')}" for event in failed]
+
+    # -- what there is ------------------------------------------------------------------------------------
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """What the stack tells its operator."""
+        return {output["OutputKey"]: output["OutputValue"] for output in self._described()["Outputs"]}
+
+    @cached_property
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """All resources by their names in the template."""
+        pages = self._formation.get_paginator("list_stack_resources").paginate(StackName=NAME)
+        return {row["LogicalResourceId"]: row for page in pages for row in page["StackResourceSummaries"]}
+
+    def name_of(self, resource: str) -> str:
+        """Tell what a resource of the template is called in the region."""
+        return str(self.resources[resource]["PhysicalResourceId"])
+
+    def function(self, resource: str) -> dict[str, Any]:
+        """Describe a function."""
+        answer = self.region.client("lambda").get_function_configuration(FunctionName=self.name_of(resource))
+        return dict(answer)
+
+    def errors(self) -> str:
+        """Read the errors that functions wrote into their logs, for whoever looks why a test failed."""
+        logs = self.region.client("logs")
+        groups = [
+            row["PhysicalResourceId"]
+            for row in self.resources.values()
+            if row["ResourceType"] == "AWS::Logs::LogGroup"
+        ]
+        events = [event for name in groups for event in logs.filter_log_events(logGroupName=name)["events"]]
+        said = [
+            event["message"]
+            for event in events
+            if "ERROR" in event["message"] or "Traceback" in event["message"]
+        ]
+        return "\n".join(said).replace("\\n", "\n")
+
+    def eventually(self, happened: Callable[[], object]) -> None:
+        """Wait until functions have done something; fail after the deadline with what they wrote."""
+        try:
+            eventually(happened, SECONDS / 2)
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{self.errors()}") from None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a function's environment says of the shop, and what leads an operator's command there."""
+        told: dict[str, str] = self.function("RunStaffJobs")["Environment"]["Variables"]
+        return told | self.region.environment
+
+    # -- what happens in it -------------------------------------------------------------------------------
+
+    def here(self, address: str) -> str:
+        """Tell where an address of the shop on AWS is answered on this machine."""
+        inside = address.removeprefix(self.outputs["ShopUrl"].removesuffix("/api"))
+        assert inside.startswith("/api/"), address
+        return f"{self.region.endpoint_url}/_aws/execute-api/{self.name_of('RestAPI')}{inside}"
+
+    def handle(self, method: str, target: str, headers: Message, body: bytes) -> Answer:
+        """Send a request to the API, stage included; its address on AWS is that of the output, without the host."""
+        connection = HTTPConnection(HOST, self.region.port, timeout=SECONDS)
+        try:
+            path = f"/_aws/execute-api/{self.name_of('RestAPI')}{target}"
+            connection.request(method, path, body or None, dict(headers.items()))
+            response = connection.getresponse()
+            return Answer(response.status, response.getheaders(), response.read())
+        finally:
+            connection.close()
+
+    def invoke(self, function: str, event: Any) -> tuple[Any, str | None]:
+        """Call a function by its name in the region; return its answer, and the kind of error if it is one."""
+        answer = self.region.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
+        return json.load(answer["Payload"]), answer.get("FunctionError")
+
+    def stop_the_clocks(self) -> None:
+        """Let nothing run by itself until a test wants it."""
+        events = self.region.client("events")
+        for name, row in self.resources.items():
+            if row["ResourceType"] == "AWS::Events::Rule":
+                rule = events.describe_rule(Name=self.name_of(name))
+                if "ScheduleExpression" in rule:
+                    self.schedules[rule["Name"]] = rule
+                    events.disable_rule(Name=rule["Name"])
+
+    @contextmanager
+    def on_schedule(self, function: str) -> Iterator[None]:
+        """Let a function's schedule run, with five minutes between its runs; a minute lasts a second here."""
+        events = self.region.client("events")
+        rule = self.rule_of(function)
+        events.put_rule(Name=rule, ScheduleExpression="rate(5 minutes)", State="ENABLED")
+        try:
+            yield
+        finally:
+            events.disable_rule(Name=rule)
+
+    def rule_of(self, function: str) -> str:
+        """Tell the name of the rule that calls a function."""
+        (rule,) = (name for name in self.schedules if self._targets(name) == [self.name_of(function)])
+        return rule
+
+    def _targets(self, rule: str) -> list[str]:
+        targets = self.region.client("events").list_targets_by_rule(Rule=rule)["Targets"]
+        return [target["Arn"].rpartition(":")[2] for target in targets]
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """Read a whole table, in DynamoDB's own form."""
+        rows: list[dict[str, Any]] = self.region.client("dynamodb").scan(TableName=f"{NAME}-{table}")["Items"]
+        return rows

@@ -1,0 +1,131 @@
+"""What staff and finance need of the package: passwords, pictures, long work, the books."""
+
+import csv
+import hashlib
+import io
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from chalicelib.ledger.models import page_of
+from infra.local.paypal import Control
+from tests.aws.conftest import STAFF
+from tests.aws.stack import NAME, Stack
+from tests.aws.visitor import Visitor
+from tests.catalog.photo_files import encoded, photo
+
+PICTURES = "/api/staff/products/green-tea/pictures"
+
+
+@pytest.fixture
+def merchant(visitor: Visitor) -> Visitor:
+    """Let the merchant in, whose password the package looks at."""
+    email, password = STAFF
+    answer = visitor.post("/api/staff/login", {"email": email, "password": password})
+    assert answer.status == 303, answer.text
+    assert answer.location == "/api/staff/"
+    return visitor
+
+
+def test_a_wrong_password_is_refused(visitor: Visitor) -> None:
+    answer = visitor.post("/api/staff/login", {"email": STAFF[0], "password": "not that one"})
+    assert answer.status == 403
+    assert visitor.get("/api/staff/").location.startswith("/api/staff/login")
+
+
+def test_the_merchant_sees_the_day(merchant: Visitor) -> None:
+    assert merchant.get("/api/staff/").status == 200
+
+
+def test_a_picture_is_made_ready_by_the_package(merchant: Visitor, stack: Stack) -> None:
+    key = _sent(merchant, encoded(photo(1200, 900)))
+    answer = merchant.post(f"{PICTURES}/add", {"key": key, "alt": "Tea in a cup"})
+    assert answer.status == 303, answer.text
+
+    def shown() -> list[str]:
+        page = merchant.get(f"/api/products/green-tea?after={len(key)}").body
+        return re.findall(r'<img class="picture" src="([^"]*)" alt="Tea in a cup"', page)
+
+    stack.eventually(shown)
+    (address,) = shown()
+    media = stack.environment["MEDIA_URL"]
+    assert address.startswith(f"{media}/pictures/")
+    picture = requests.get(
+        address.replace(media, f"{stack.region.endpoint_url}/{stack.name_of('MediaBucket')}"), timeout=10
+    )
+    assert picture.headers["Content-Type"] == "image/webp"
+    assert picture.content[:4] == b"RIFF"
+
+
+def _sent(merchant: Visitor, picture: bytes) -> str:
+    """Send a picture straight to S3, as a browser without script does; return its upload's key."""
+    page = merchant.get(PICTURES).body
+    form = re.search(
+        r'<form method="post" action="([^"]*)" enctype="multipart/form-data".*?</form>', page, re.S
+    )
+    assert form, page
+    fields = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', form[0])
+    answer = requests.post(
+        unescape(form[1]),
+        data={name: unescape(value) for name, value in fields},
+        files={"file": ("cup.jpg", picture, "image/jpeg")},
+        allow_redirects=False,
+        timeout=10,
+    )
+    assert answer.status_code == 303, answer.text
+    back = answer.headers["Location"]
+    assert back.startswith(merchant.stack.outputs["ShopUrl"])
+    return parse_qs(urlsplit(back).query)["key"][0]
+
+
+def test_the_books_of_yesterday_are_written_on_schedule(
+    visitor: Visitor, stack: Stack, paypal: Control
+) -> None:
+    token = visitor.orders("TEA-100")
+    paypal.approve(token)
+    visitor.comes_back(token)
+    sale = _move_to_yesterday(stack, visitor.row(token)["number"]["S"])
+
+    with stack.on_schedule("ExportBooks"):
+        stack.eventually(lambda: any("/manifest-" in key for key in _books(stack)))
+    books = _books(stack)
+    (manifest_key,) = (key for key in books if "/manifest-" in key)
+    manifest = json.loads(books[manifest_key])
+    assert manifest["day"] == _yesterday()
+    for name in ("orders", "order-lines", "ledger"):
+        (sheet,) = (content for key, content in books.items() if f"/{name}-" in key)
+        (row,) = csv.DictReader(io.StringIO(sheet.decode("utf-8-sig")))
+        assert row["order_number"] == sale["order_number"]["S"]
+        assert hashlib.sha256(sheet).hexdigest() in json.dumps(manifest)
+
+
+def _move_to_yesterday(stack: Stack, number: str) -> dict[str, Any]:
+    """Book an order's sale a day earlier: the functions' clock cannot be moved."""
+    database = stack.region.client("dynamodb")
+    (row,) = (row for row in stack.rows("ledger") if row["order_number"]["S"] == number)
+    database.delete_item(TableName=f"{NAME}-ledger", Key={name: row[name] for name in ("page", "entry")})
+    day, paypal_id = _yesterday(), row["paypal_id"]["S"]
+    booked_at = f"{day}T12:00:00.000Z"
+    moved = row | {
+        "page": {"S": page_of(day, paypal_id)},
+        "entry": {"S": f"{booked_at}#{paypal_id}"},
+        "booked_at": {"S": booked_at},
+    }
+    database.put_item(TableName=f"{NAME}-ledger", Item=moved)
+    return moved
+
+
+def _yesterday() -> str:
+    return str((datetime.now(UTC) - timedelta(days=1)).date())
+
+
+def _books(stack: Stack) -> dict[str, bytes]:
+    s3, bucket = stack.region.client("s3"), stack.name_of("BooksBucket")
+    found = s3.list_objects_v2(Bucket=bucket, Prefix="books/").get("Contents", [])
+    return {each["Key"]: s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read() for each in found}

@@ -1,0 +1,86 @@
+"""The package is all that runs: nothing of this project's folder or virtual environment comes to its aid."""
+
+import json
+import sysconfig
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.functions import scheduled_event
+from tests.aws.stack import Stack
+
+# Looks from inside, where a function of the shop would be: imports all of the shop, tells where everything came from.
+PROBE = """
+import importlib, os, pkgutil, sys
+
+
+def look(event, context):
+    import app, chalicelib
+    for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib."):
+        importlib.import_module(module.name)
+    files = {name: module.__file__ for name, module in sys.modules.items() if getattr(module, "__file__", None)}
+    return {"root": os.environ["LAMBDA_TASK_ROOT"], "path": sys.path, "files": files, "environment": sorted(os.environ)}
+"""
+
+
+@pytest.fixture(scope="module")
+def seen(stack: Stack, packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Put one more function beside the shop's: their zip and a module that looks around."""
+    file = tmp_path_factory.mktemp("probe") / "probe.zip"
+    file.write_bytes((packaged / "deployment.zip").read_bytes())
+    with zipfile.ZipFile(file, "a") as package:
+        package.writestr("probe.py", PROBE)
+    like = stack.function("RunStaffJobs")
+    stack.region.client("lambda").create_function(
+        FunctionName="probe",
+        Runtime=like["Runtime"],
+        Role=like["Role"],
+        Handler="probe.look",
+        Environment={"Variables": like["Environment"]["Variables"]},
+        Timeout=60,
+        Code={"ZipFile": file.read_bytes()},
+    )
+    answer, error = stack.invoke("probe", {})
+    assert error is None, answer
+    return dict(answer)
+
+
+def test_every_module_comes_from_the_package_or_the_standard_library(seen: dict[str, Any]) -> None:
+    standard = sysconfig.get_path("stdlib")
+    own = seen["root"]
+    strange = {
+        name: file
+        for name, file in seen["files"].items()
+        if not file.startswith(f"{own}/") and (not file.startswith(standard) or "site-packages" in file)
+    }
+    worker = strange.pop("__main__")
+    assert worker.startswith(str(Path(own).parent))
+    assert strange == {}
+    assert seen["files"]["chalicelib"].startswith(own)
+    assert {"app", "chalicelib.staff.passwords", "pynamodb", "jinja2"} <= seen["files"].keys()
+
+
+def test_nothing_is_looked_for_elsewhere(seen: dict[str, Any]) -> None:
+    assert [place for place in seen["path"] if "site-packages" in place or place in ("", ".")] == []
+
+
+def test_a_function_is_told_what_the_template_says_and_nothing_of_this_machine(seen: dict[str, Any]) -> None:
+    assert "PAYPAL_CLIENT_SECRET" not in seen["environment"]
+    assert not {name for name in seen["environment"] if name.startswith(("PYTEST", "PYTHON", "VIRTUAL_ENV"))}
+
+
+def test_a_function_is_held_to_its_role(stack: Stack) -> None:
+    role = stack.function("ReconcilePayments")["Role"].rpartition("/")[2]
+    refuse = {"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}
+    iam, name = stack.region.client("iam"), stack.name_of("ReconcilePayments")
+    iam.put_role_policy(
+        RoleName=role,
+        PolicyName="refuse",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [refuse]}),
+    )
+    answer, error = stack.invoke(name, scheduled_event("any"))
+    iam.delete_role_policy(RoleName=role, PolicyName="refuse")
+    assert error, answer
+    assert "AccessDenied" in json.dumps(answer)
