@@ -72,8 +72,7 @@ def main(arguments: list[str]) -> int:
     print(f"{name} is {'replaced' if again else 'kept'} in {account.region}, encrypted.")
     if again:
         print(
-            "Functions that run keep the old secret until AWS ends them: leave both valid at PayPal until tomorrow,"
-            "\nor deploy a change, which starts all of them anew."
+            "Functions that run keep the old secret until AWS ends them: leave both valid at PayPal until tomorrow."
         )
     return 0
 

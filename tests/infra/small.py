@@ -84,6 +84,11 @@ def of_account(number: str) -> Stage:
     return replace(STAGE, account=number)
 
 
+def of_prefix(prefix: str) -> Stage:
+    """Return the stage with other names of tables."""
+    return replace(STAGE, parameters={**STAGE.parameters, "TablePrefix": prefix})
+
+
 def deny_deleting(bucket: str) -> str:
     """Return a bucket's policy under which nobody deletes a book."""
     statement = {

@@ -1,0 +1,74 @@
+"""Bring back deleted rows from a restored table: `python -m infra.aws.bring_back STAGE TABLE RESTORED`.
+
+Writes what the restored table has and the stage's table has not; what is there stays as it is.
+"""
+
+import sys
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.aws import leftovers
+from infra.aws.account import Account
+from infra.aws.stagefile import Stage, read_stage
+from infra.aws.words import Stop, code_of, in_words
+
+USAGE = "Name a stage, one of its tables and the restored one: prod products awning-products-then"
+
+
+def bring_back(stage: Stage, table: str, restored: str) -> tuple[int, int]:
+    """Bring back rows; return how many came back, and how many were there. Raises Stop."""
+    account = Account(stage.region)
+    account.must_be(stage.account)
+    target = leftovers.prefix_of(stage) + table
+    if target not in leftovers.tables_of(stage).values():
+        raise Stop(f"{table} is no table of the shop's. {USAGE}")
+    dynamodb = account.client("dynamodb")
+    key = _key(dynamodb, target)
+    if restored == target or _key(dynamodb, restored) != key:
+        raise Stop(f"{restored} is not {target} as it was. Nothing was changed.")
+    pages = dynamodb.get_paginator("scan").paginate(TableName=restored, ConsistentRead=True)
+    came = [_put(dynamodb, target, key[0]["AttributeName"], row) for page in pages for row in page["Items"]]
+    return sum(came), len(came) - sum(came)
+
+
+def _key(dynamodb: Any, table: str) -> list[dict[str, str]]:
+    schema: list[dict[str, str]] = dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]
+    return sorted(schema, key=lambda part: part["KeyType"])
+
+
+def _put(dynamodb: Any, table: str, key: str, row: dict[str, Any]) -> bool:
+    # The first part of a key is missing where the whole row is.
+    absent: dict[str, Any] = {
+        "ConditionExpression": "attribute_not_exists(#key)",
+        "ExpressionAttributeNames": {"#key": key},
+    }
+    try:
+        dynamodb.put_item(TableName=table, Item=row, **absent)
+    except ClientError as error:
+        if code_of(error) == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
+def main(arguments: list[str]) -> int:
+    """Bring back as the command line says; return the process's exit status."""
+    if len(arguments) != 3:
+        print(USAGE, file=sys.stderr)
+        return 2
+    name, table, restored = arguments
+    try:
+        came, there = bring_back(read_stage(name), table, restored)
+    except Stop as stop:
+        print(stop, file=sys.stderr)
+        return 1
+    except (BotoCoreError, ClientError) as error:
+        print(in_words(error), "What came back stays; run the command again.", file=sys.stderr)
+        return 1
+    print(f"{came} rows came back to {table}; {there} were there and are as they were.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
