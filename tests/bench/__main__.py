@@ -1,4 +1,4 @@
-"""How fast the shop is: `python -m tests.bench`. docs/bench.md tells how it measures and what the numbers mean."""
+"""How fast the shop is: `python -m tests.bench`. docs/performance.md tells how it measures and what the numbers mean."""
 
 import argparse
 import random
@@ -26,14 +26,17 @@ def main() -> int:
     parser.add_argument(
         "--books",
         action=argparse.BooleanOptionalAction,
-        help="measure the books too; default: unless --only is given",
+        help="measure the books and cold starts too; default: unless --only is given",
     )
     parser.add_argument(
         "--exports", action="store_true", help="measure nothing but exports of 100,000 orders: some minutes"
     )
+    parser.add_argument("--cold", action="store_true", help="measure nothing but cold starts of the package")
     choice = parser.parse_args()
     if choice.exports:
         return _measure_apart("tests.bench.exports")
+    if choice.cold:
+        return _measure_apart("tests.bench.cold")
     books = not choice.only if choice.books is None else choice.books
     try:
         with surroundings() as paypal:
@@ -47,8 +50,11 @@ def main() -> int:
         print(f"broken: {promise}")
     if not books:
         return bool(broken)
-    print(flush=True)
-    return _measure_apart("tests.bench.books") or bool(broken)
+    apart = 0
+    for module in ("tests.bench.books", "tests.bench.cold"):
+        print(flush=True)
+        apart |= _measure_apart(module)
+    return apart or bool(broken)
 
 
 def _measure(
@@ -56,6 +62,7 @@ def _measure(
 ) -> list[str]:
     # Imported here: chalicelib reads the environment once, when it is imported.
     from infra.catalog import progress_bar
+    from tests.bench.costs import print_costs
     from tests.bench.operations import FLOOR, OPERATIONS, Bench, Operation
     from tests.bench.stopwatch import Sample, stopwatch
     from tests.bench.table import broken_promises, print_table
@@ -78,6 +85,7 @@ def _measure(
             if draw:
                 draw(turn + WARM_UP + 1, rounds + WARM_UP)
     print_table(samples)
+    print_costs(samples)
     return broken_promises(samples)
 
 

@@ -12,6 +12,7 @@ import requests
 from chalice import Chalice
 
 from chalicelib.aws import client
+from tests.bench.units import Units, metered
 from tests.counting import counted_calls
 
 NAMES = {"sqs": "SQS", "sesv2": "SES"}
@@ -26,25 +27,30 @@ class Sample:
     dynamodb: Counter[str]  # calls by operation
     elsewhere: Counter[str]  # calls by whom they ask
     size: int  # bytes of the answer's body
+    read: float  # units of DynamoDB
+    write: float
 
 
 class Stopwatch:
     """Measures every call of what it is put around, and keeps the last sample."""
 
-    def __init__(self, dynamodb: Counter[str], elsewhere: Counter[str]) -> None:
+    def __init__(self, dynamodb: Counter[str], units: Units, elsewhere: Counter[str]) -> None:
         self._dynamodb = dynamodb
+        self._units = units
         self._elsewhere = elsewhere
         self.last: Sample | None = None
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function and measure it."""
         self._dynamodb.clear()
+        self._units.clear()
         self._elsewhere.clear()
         wall, cpu = time.perf_counter(), time.process_time()
         answer = function(*arguments)
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         asked = Counter(self._dynamodb), Counter(self._elsewhere)
-        self.last = Sample(cpu * 1000, wall * 1000, *asked, _size(answer))
+        units = self._units
+        self.last = Sample(cpu * 1000, wall * 1000, *asked, _size(answer), units.read, units.write)
         return answer
 
 
@@ -80,8 +86,12 @@ def stopwatch() -> Iterator[Stopwatch]:
     for service in (client("sqs"), client("sesv2")):
         service.meta.events.register("before-call", sent_to_aws)
     # Nothing but the way to PayPal uses requests.
-    with mock.patch.object(requests.Session, "send", sent_to_paypal), counted_calls() as dynamodb:
-        yield Stopwatch(dynamodb, elsewhere)
+    with (
+        mock.patch.object(requests.Session, "send", sent_to_paypal),
+        counted_calls() as dynamodb,
+        metered() as units,
+    ):
+        yield Stopwatch(dynamodb, units, elsewhere)
 
 
 def _size(answer: Any) -> int:

@@ -8,8 +8,21 @@ from statistics import median
 from tests.bench.operations import FLOOR, Operation
 from tests.bench.stopwatch import Sample
 
-HEAD = ("operation", "CPU ms", "× floor", "wall ms", "p95", "KB", "calls", "most", "DynamoDB", "elsewhere")
-NUMBERS = {1, 2, 3, 4, 5, 6, 7}
+HEAD = (
+    "operation",
+    "CPU ms",
+    "× floor",
+    "wall ms",
+    "p95",
+    "KB",
+    "calls",
+    "most",
+    "RCU",
+    "WCU",
+    "DynamoDB",
+    "elsewhere",
+)
+NUMBERS = {1, 2, 3, 4, 5, 6, 7, 8, 9}
 SHORT = {"GetItem": "Get", "PutItem": "Put", "UpdateItem": "Update", "BatchGetItem": "BatchGet"}
 SHORT |= {"TransactWriteItems": "Transact", "DeleteItem": "Delete"}
 
@@ -54,6 +67,8 @@ def _row(operation: Operation, taken: Sequence[Sample], floor: float) -> tuple[s
         f"{median(sample.size for sample in taken) / 1000:.1f}",
         str(calls.total()),
         "" if operation.most is None else str(operation.most),
+        f"{median(sample.read for sample in taken):g}",
+        f"{median(sample.write for sample in taken):g}",
         _listed({SHORT.get(name, name): count for name, count in calls.items()}),
         _listed(taken[-1].elsewhere),
     )
