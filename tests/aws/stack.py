@@ -110,21 +110,25 @@ class Stack:
         answer = self.region.client("lambda").get_function_configuration(FunctionName=self.name_of(resource))
         return dict(answer)
 
-    def errors(self) -> str:
-        """Read the errors that functions wrote into their logs, for whoever looks why a test failed."""
+    def said(self) -> list[str]:
+        """Read what functions wrote into their logs."""
         logs = self.region.client("logs")
         groups = [
             row["PhysicalResourceId"]
             for row in self.resources.values()
             if row["ResourceType"] == "AWS::Logs::LogGroup"
         ]
-        events = [event for name in groups for event in logs.filter_log_events(logGroupName=name)["events"]]
-        said = [
+        return [
             event["message"]
-            for event in events
-            if "ERROR" in event["message"] or "Traceback" in event["message"]
+            for name in groups
+            for page in logs.get_paginator("filter_log_events").paginate(logGroupName=name)
+            for event in page["events"]
         ]
-        return "\n".join(said).replace("\\n", "\n")
+
+    def errors(self) -> str:
+        """Read the errors among it, for whoever looks why a test failed."""
+        wrong = [line for line in self.said() if "ERROR" in line or "Traceback" in line]
+        return "\n".join(wrong).replace("\\n", "\n")
 
     def eventually(self, happened: Callable[[], object]) -> None:
         """Wait until functions have done something; fail after the deadline with what they wrote."""

@@ -1,0 +1,90 @@
+"""What the packaged functions tell whoever watches the shop: logs, metrics, mail that came back."""
+
+import json
+from typing import Any
+
+from infra.local.paypal import Control
+from tests.aws.stack import NAME, Stack
+from tests.aws.visitor import Visitor
+from tests.shop import CUSTOMER
+
+WHO = {"name": "Ada Unmistakable", "email": "unmistakable@example.com", "address": "Nowhere Else 77"}
+
+
+def _bought(visitor: Visitor, paypal: Control, **who: str) -> str:
+    """Let the visitor buy a piece; return PayPal's order."""
+    token = visitor.orders("TEA-50", **who)
+    paypal.approve(token)
+    visitor.comes_back(token)
+    return token
+
+
+def test_logs_name_orders_by_number_and_nobody(visitor: Visitor, stack: Stack, paypal: Control) -> None:
+    token = _bought(visitor, paypal, **WHO)
+    stack.eventually(lambda: not json.loads(visitor.row(token)["emails_due"]["S"]))
+    said = "\n".join(stack.said())
+    assert visitor.row(token)["number"]["S"] in said
+    told = {*WHO.values(), CUSTOMER["postal_code"], visitor.row(token)["id"]["S"], token}
+    assert [words for words in told if words in said] == []
+
+
+def test_what_happens_is_counted(visitor: Visitor, stack: Stack, paypal: Control) -> None:
+    before = _counted(stack)
+    token = _bought(visitor, paypal)
+    stack.eventually(lambda: not json.loads(visitor.row(token)["emails_due"]["S"]))
+    total = int(visitor.row(token)["total"]["N"])
+
+    def since(name: str) -> float:
+        return _counted(stack).get(name, 0) - before.get(name, 0)
+
+    assert (since("OrdersPlaced"), since("OrdersPaid"), since("MoneySettled")) == (1, 1, total)
+    assert since("DynamoDBCalls") > 0
+    stack.eventually(lambda: since("MailsSent") >= 2)  # to the customer, and to the merchant
+
+
+def _counted(stack: Stack) -> dict[str, float]:
+    """Sum the metrics that CloudWatch reads from the logs."""
+    sums: dict[str, float] = {}
+    for line in stack.said():
+        told: dict[str, Any] = json.loads(line) if '"CloudWatchMetrics"' in line else {}
+        for group in told.get("_aws", {}).get("CloudWatchMetrics", []):
+            assert group["Namespace"] == "Awning"
+            assert told["shop"] == NAME
+            for metric in group["Metrics"]:
+                values = told[metric["Name"]]
+                sums[metric["Name"]] = sums.get(metric["Name"], 0) + sum(
+                    values if isinstance(values, list) else [values]
+                )
+    return sums
+
+
+def test_mail_that_came_back_is_something_for_staff(visitor: Visitor, stack: Stack, paypal: Control) -> None:
+    token = _bought(visitor, paypal)
+    report = _report(visitor.row(token)["number"]["S"])
+    events, sqs = stack.region.client("events"), stack.region.client("sqs")
+    rule = events.describe_rule(Name=stack.name_of("MailFeedbackRule"))
+    assert events.test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(report))["Result"]
+    # Nobody but AWS may say that something comes from SES, so the rule's last step is done for it.
+    queue = sqs.get_queue_url(QueueName=f"{NAME}-mail-feedback")["QueueUrl"]
+    sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(report))
+
+    stack.eventually(lambda: "mail returned" in visitor.row(token)["issues"]["S"])
+
+
+def _report(number: str) -> dict[str, Any]:
+    """Make the event with which SES tells that nobody has such a mailbox."""
+    tags = {"ses:configuration-set": [f"{NAME}-mail"], "mail": ["paid"], "order": [number]}
+    mail = {"messageId": "0100-made-for-this-test", "destination": ["gone@example.com"], "tags": tags}
+    said = {
+        "eventType": "Bounce",
+        "bounce": {"bounceType": "Permanent", "bounceSubType": "General"},
+        "mail": mail,
+    }
+    envelope = {
+        "id": "1",
+        "account": "000000000000",
+        "region": "us-east-1",
+        "time": "2026-11-22T00:00:00Z",
+        "resources": [],
+    }
+    return {"source": "aws.ses", "detail-type": "Email Bounced", "detail": said, **envelope}
