@@ -8,9 +8,10 @@ asked for is remembered, so that at the end of all tests `spare` can tell what n
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -142,6 +143,7 @@ def watched() -> Iterator[list[str]]:
     refused.clear()
     call, sign = CLIENT._make_api_call, RequestSigner.generate_presigned_url
     post, pay = S3PostPresigner.generate_presigned_post, paypal_http.Client.send
+    submit = ThreadPoolExecutor.submit
     invoke, fire, handle = functions._Queue._invoke, functions.Functions.fire, gateway.Gateway.handle
 
     def note(service: str, operation: str, asked: Mapping[str, Any]) -> None:
@@ -173,6 +175,9 @@ def watched() -> Iterator[list[str]]:
         note("s3", "PutObject", {"Bucket": bucket, "Key": fields["key"]})
         return post(signer, request_dict=request_dict, fields=fields, **more)
 
+    def begun(pool: ThreadPoolExecutor, work: Callable[..., Any], *given: Any, **more: Any) -> Any:
+        return submit(pool, copy_context().run, work, *given, **more)  # a page's threads are the page
+
     def as_function(queue: Any, *given: Any) -> Any:
         with _as(queue._function_name):
             return invoke(queue, *given)
@@ -189,6 +194,7 @@ def watched() -> Iterator[list[str]]:
         mock.patch.object(CLIENT, "_make_api_call", called),
         mock.patch.object(RequestSigner, "generate_presigned_url", signed),
         mock.patch.object(S3PostPresigner, "generate_presigned_post", signed_form),
+        mock.patch.object(ThreadPoolExecutor, "submit", begun),
         mock.patch.object(paypal_http.Client, "send", paid),
         mock.patch.object(functions._Queue, "_invoke", as_function),
         mock.patch.object(functions.Functions, "fire", as_scheduled),
