@@ -39,9 +39,10 @@ def expanded(template: dict[str, Any], parameters: dict[str, str]) -> dict[str, 
 class Stack:
     """One shop's stack in a region. As `gateway` of a tests' visitor it sends requests through its API Gateway."""
 
-    def __init__(self, region: Region, built: Path) -> None:
+    def __init__(self, region: Region, built: Path, name: str = NAME) -> None:
         self.region = region
         self._built = built
+        self._name = name
         self._formation = region.client("cloudformation")
         self.schedules: dict[
             str, dict[str, Any]
@@ -50,7 +51,7 @@ class Stack:
     def create(self, parameters: dict[str, str]) -> None:
         """Send the code, create everything."""
         s3 = self.region.client("s3")
-        s3.create_bucket(Bucket=CODE)
+        s3.create_bucket(Bucket=CODE)  # as often as one likes, in this region
         for file in self._built.glob("*.zip"):
             s3.upload_file(str(file), CODE, file.name)
         self._change(self._formation.create_stack, parameters)
@@ -67,7 +68,7 @@ class Stack:
         given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
         address = f"{self.region.endpoint_url}/{CODE}/template.json"
         capabilities = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
-        change(StackName=NAME, TemplateURL=address, Parameters=given, Capabilities=capabilities)
+        change(StackName=self._name, TemplateURL=address, Parameters=given, Capabilities=capabilities)
         status = self._settled()
         assert status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"), (status, self.failures())
 
@@ -79,12 +80,12 @@ class Stack:
         return str(status)
 
     def _described(self) -> dict[str, Any]:
-        described: dict[str, Any] = self._formation.describe_stacks(StackName=NAME)["Stacks"][0]
+        described: dict[str, Any] = self._formation.describe_stacks(StackName=self._name)["Stacks"][0]
         return described
 
     def failures(self) -> list[str]:
         """List what could not be made, and why."""
-        events = self._formation.describe_stack_events(StackName=NAME)["StackEvents"]
+        events = self._formation.describe_stack_events(StackName=self._name)["StackEvents"]
         failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
         return [f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason')}" for event in failed]
 
@@ -98,7 +99,7 @@ class Stack:
     @cached_property
     def resources(self) -> dict[str, dict[str, Any]]:
         """All resources by their names in the template."""
-        pages = self._formation.get_paginator("list_stack_resources").paginate(StackName=NAME)
+        pages = self._formation.get_paginator("list_stack_resources").paginate(StackName=self._name)
         return {row["LogicalResourceId"]: row for page in pages for row in page["StackResourceSummaries"]}
 
     def name_of(self, resource: str) -> str:
