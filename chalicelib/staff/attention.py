@@ -30,7 +30,7 @@ QUEUES = {
     ),
     "order-emails": (
         "Mails that could not be sent",
-        "The shop announces each of them again by itself, at least once a day. Usually an address is wrong, or SES does not let the shop send: whoever looks after the shop sees it in the log.",
+        "The shop announces each of them again by itself, at least once a day. Usually SES does not let the shop send: whoever looks after the shop sees why in the log.",
     ),
     "mail-feedback": (
         "Reports of mails that came back, that could not be worked on",

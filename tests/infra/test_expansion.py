@@ -47,5 +47,5 @@ def test_sam_adds_nothing_unasked(expanded: Path) -> None:
     assert kinds["AWS::Lambda::Function"] == 7
     assert kinds["AWS::IAM::Role"] == 7 + 1, "and API Gateway's"
     assert kinds["AWS::Lambda::EventSourceMapping"] == 4
-    assert kinds["AWS::Events::Rule"] == 3
+    assert kinds["AWS::Events::Rule"] == 4
     assert kinds["AWS::ApiGateway::Stage"] == kinds["AWS::ApiGateway::RestApi"] == 1
