@@ -1,7 +1,7 @@
 """The operator's account at AWS: clients for a region, and who is asking."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from infra.aws.words import Stop
@@ -16,18 +16,9 @@ class Account:
 
     region: str
 
-    @cached_property
-    def _session(self) -> Any:
-        import boto3
-
-        return boto3.session.Session(region_name=self.region)
-
     def client(self, service: str) -> Any:
-        """Make a client of a service."""
-        from botocore.config import Config
-
-        config = Config(retries={"mode": "standard", "total_max_attempts": TRIES})
-        return self._session.client(service, config=config)
+        """Return a client of a service."""
+        return _client(self.region, service)
 
     @cached_property
     def _asking(self) -> dict[str, str]:
@@ -51,3 +42,18 @@ class Account:
                 f"These credentials belong to the account {self.number}, and the stage's file names {number}."
                 " Choose the other profile with AWS_PROFILE."
             )
+
+
+@cache
+def _session() -> Any:
+    import boto3
+
+    return boto3.session.Session()
+
+
+@cache
+def _client(region: str, service: str) -> Any:
+    from botocore.config import Config
+
+    config = Config(retries={"mode": "standard", "total_max_attempts": TRIES})
+    return _session().client(service, region_name=region, config=config)

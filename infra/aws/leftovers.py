@@ -6,8 +6,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.aws.account import Account
-from infra.aws.package import PROJECT, merged
-from infra.aws.stagefile import Stage
+from infra.aws.stagefile import Stage, declared
 from infra.aws.words import Stop, code_of
 
 TABLE, BUCKET = "AWS::DynamoDB::Table", "AWS::S3::Bucket"
@@ -16,7 +15,7 @@ PREFIX = "TablePrefix"
 
 def prefix_of(stage: Stage) -> str:
     """Tell what the names of a stage's tables and queues begin with."""
-    return stage.parameters.get(PREFIX, str(merged(PROJECT)["Parameters"][PREFIX]["Default"]))
+    return stage.parameters.get(PREFIX, str(declared()["Parameters"][PREFIX]["Default"]))
 
 
 def table_name(resource: Mapping[str, Any], prefix: str) -> str:
@@ -26,13 +25,13 @@ def table_name(resource: Mapping[str, Any], prefix: str) -> str:
 
 def tables_of(stage: Stage) -> dict[str, str]:
     """Map the template's tables onto the names that they have for a stage."""
-    resources = merged(PROJECT)["Resources"].items()
+    resources = declared()["Resources"].items()
     return {key: table_name(one, prefix_of(stage)) for key, one in resources if one.get("Type") == TABLE}
 
 
 def buckets_of(account: Account, stage: Stage) -> list[tuple[str, str]]:
     """List what earlier stacks of a stage left of the template's buckets; CloudFormation calls them stack-resource-random."""
-    keys = [key for key, one in merged(PROJECT)["Resources"].items() if one.get("Type") == BUCKET]
+    keys = [key for key, one in declared()["Resources"].items() if one.get("Type") == BUCKET]
     pages = account.client("s3").get_paginator("list_buckets").paginate(BucketRegion=account.region)
     names = sorted(bucket["Name"] for page in pages for bucket in page["Buckets"])
     begin = {key: f"{stage.stack}-{key}-".lower() for key in keys}
@@ -84,7 +83,7 @@ def _buckets_to_adopt(account: Account, stage: Stage) -> dict[str, str]:
 
 def make_way(account: Account, adopted: Mapping[str, str]) -> None:
     """Take the policies from buckets to take over: CloudFormation makes them anew, and only where there is none."""
-    s3, resources = account.client("s3"), merged(PROJECT)["Resources"]
+    s3, resources = account.client("s3"), declared()["Resources"]
     for key, name in adopted.items():
         if resources[key]["Type"] == BUCKET:
             s3.delete_bucket_policy(Bucket=name)

@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ class BadStage(Stop):
     """Say what is wrong with a stage's file."""
 
 
+@cache
+def declared() -> dict[str, dict[str, Any]]:
+    """Read what the template declares, once a process: it takes a second."""
+    return merged(PROJECT)
+
+
 @dataclass(frozen=True)
 class Stage:
     """A stage: which stack, where, and the template's parameters that differ from their defaults."""
@@ -43,7 +50,7 @@ def read_stage(name: str, folder: Path = FOLDER, known: Mapping[str, Any] | None
         raise BadStage(f"Name a stage, such as STAGE=prod, not {name!r}.")
     file = folder / f"{name}.toml"
     content = _content(file, folder)
-    faults = list(_faults(content, merged(PROJECT)["Parameters"] if known is None else known))
+    faults = list(_faults(content, declared()["Parameters"] if known is None else known))
     if faults:
         raise BadStage("\n".join([f"{file.name} cannot be used:", *(f"  {fault}" for fault in faults)]))
     given = {key: content[key] for key in ("region", "account", "arch") if key in content}

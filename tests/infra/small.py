@@ -89,6 +89,11 @@ def of_prefix(prefix: str) -> Stage:
     return replace(STAGE, parameters={**STAGE.parameters, "TablePrefix": prefix})
 
 
+def of_address(address: str) -> Stage:
+    """Return the stage with an address of its own."""
+    return replace(STAGE, parameters={**STAGE.parameters, "PublicUrl": address})
+
+
 def deny_deleting(bucket: str) -> str:
     """Return a bucket's policy under which nobody deletes a book."""
     statement = {

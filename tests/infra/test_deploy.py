@@ -138,8 +138,7 @@ def test_the_bucket_of_packages_is_private_versioned_and_over_tls_only(operator:
 
 
 def test_an_address_in_the_stages_file_is_left_alone(operator: Operator) -> None:
-    own = Stage(**{**vars(STAGE), "parameters": {**STAGE.parameters, "PublicUrl": "https://shop.example"}})
-    operator.deploys(own)
+    operator.deploys(small.of_address("https://shop.example"))
     assert operator.stack.parameters()["PublicUrl"] == "https://shop.example"
     assert not operator.says("is told its own address")
 
@@ -178,9 +177,8 @@ def test_what_keeps_data_is_not_replaced_or_removed_unasked(operator: Operator) 
 
 def test_another_prefix_by_mistake_is_refused(operator: Operator) -> None:
     operator.deploys()
-    mistaken = Stage(**{**vars(STAGE), "parameters": {**STAGE.parameters, "TablePrefix": "trail-"}})
     with pytest.raises(Stop, match="table OrdersTable would be replaced"):
-        operator.deploys(mistaken)
+        operator.deploys(small.of_prefix("trail-"))
 
 
 def test_a_new_index_is_no_danger() -> None:

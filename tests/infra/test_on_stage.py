@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from infra.aws import deploy, leftovers, on_stage, secret, stack
+from infra.aws import account, deploy, leftovers, on_stage, secret, stack
 from infra.aws.account import Account
 from infra.aws.deploy import Wishes
 from infra.aws.stack import Stack
@@ -14,6 +14,8 @@ from infra.aws.words import Stop
 from tests.infra import small
 from tests.infra.small import STAGE
 
+# Named, the address needs no second pass.
+ADDRESSED = small.of_address("https://shop.test/api")
 SHOWS = (
     "import os; print(*(os.environ[n] for n in ('TABLE_PREFIX', 'BOOKS_BUCKET', 'PUBLIC_URL', 'AWS_REGION')))"
 )
@@ -33,7 +35,7 @@ def _standing(aws: object, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_standing")
 def test_a_command_is_told_what_the_stages_functions_are_told(capfd: pytest.CaptureFixture[str]) -> None:
-    deploy.deploy(STAGE, Wishes(), lambda _: None)
+    deploy.deploy(ADDRESSED, Wishes(), lambda _: None)
 
     assert on_stage.main(["trial", sys.executable, "-c", SHOWS]) == 0
 
@@ -44,7 +46,7 @@ def test_a_command_is_told_what_the_stages_functions_are_told(capfd: pytest.Capt
 
 @pytest.mark.usefixtures("_standing")
 def test_messages_of_a_stage_are_sent_round_again(capfd: pytest.CaptureFixture[str]) -> None:
-    deploy.deploy(STAGE, Wishes(), lambda _: None)
+    deploy.deploy(ADDRESSED, Wishes(), lambda _: None)
     sqs = Account(STAGE.region).client("sqs")
     dead = sqs.create_queue(QueueName="trial-order-emails-dlq")["QueueUrl"]
     sqs.send_message(QueueUrl=dead, MessageBody='{"order": "1", "entry": "paid#1"}')
@@ -56,7 +58,7 @@ def test_messages_of_a_stage_are_sent_round_again(capfd: pytest.CaptureFixture[s
 
 @pytest.mark.usefixtures("_standing")
 def test_a_commands_exit_status_is_passed_on() -> None:
-    deploy.deploy(STAGE, Wishes(), lambda _: None)
+    deploy.deploy(ADDRESSED, Wishes(), lambda _: None)
     assert on_stage.main(["trial", sys.executable, "-c", "raise SystemExit(7)"]) == 7
 
 
@@ -73,6 +75,10 @@ def test_without_credentials_it_says_how_to_log_in(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(on_stage, "read_stage", lambda name: STAGE)
+    monkeypatch.setattr(
+        account, "_client", account._client.__wrapped__
+    )  # those of other tests have credentials
+    monkeypatch.setattr(account, "_session", account._session.__wrapped__)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     assert on_stage.main(["trial", "true"]) == 1

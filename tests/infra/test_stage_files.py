@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from infra.aws import stagefile
-from infra.aws.package import PROJECT, merged
 from infra.aws.stagefile import BadStage, Stage, read_stage
 
 KNOWN = {
@@ -91,6 +90,6 @@ def test_the_example_is_one_client_id_away_from_a_stage(tmp_path: Path) -> None:
 
 
 def test_the_templates_parameters_are_those_a_file_may_name() -> None:
-    known = merged(PROJECT)["Parameters"]
+    known = stagefile.declared()["Parameters"]
     assert {"TablePrefix", "PublicUrl", "PayPalWebhookId", "DomainName", "Cdn", "AlarmEmail"} <= known.keys()
     assert [name for name, facts in known.items() if "Default" not in facts] == ["PayPalClientId"]
