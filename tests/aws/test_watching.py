@@ -64,7 +64,7 @@ def test_mail_that_came_back_is_something_for_staff(visitor: Visitor, stack: Sta
     events, sqs = stack.region.client("events"), stack.region.client("sqs")
     rule = events.describe_rule(Name=stack.name_of("MailReturnedRule"))
     assert events.test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(report))["Result"]
-    # Nobody but AWS may say that something comes from SES, so the rule's last step is done for it (tests/infra does it).
+    # Nobody but AWS may say that something comes from SES, so the rule's last step is done for it.
     queue = sqs.get_queue_url(QueueName=f"{NAME}-mail-feedback")["QueueUrl"]
     sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(report))
 
