@@ -16,8 +16,9 @@ FOLDER = PROJECT / "infra" / "aws" / "stages"
 EXAMPLE = "example"
 SETTINGS = ("region", "account", "stack", "arch", "parameters")
 ARCHS = ("arm64", "x86_64")
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}", re.ASCII)
-_STACK = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}", re.ASCII)
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,22}", re.ASCII)
+# Buckets begin with it: in lower case, and short enough for AWS not to cut it.
+_STACK = re.compile(r"[a-z][a-z0-9-]{0,29}", re.ASCII)
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]", re.ASCII)
 _ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
 
@@ -96,7 +97,7 @@ def _own_faults(content: Mapping[str, Any]) -> Iterator[str]:
     if "account" in content and not _matches(_ACCOUNT, content["account"]):
         yield 'account must be its twelve digits in quotes, such as account = "123456789012".'
     if "stack" in content and not _matches(_STACK, content["stack"]):
-        yield "stack must be letters, digits and hyphens, beginning with a letter."
+        yield "stack must be at most 30 small letters, digits and hyphens, beginning with a letter."
     if "arch" in content and content["arch"] not in ARCHS:
         yield f"arch must be {' or '.join(ARCHS)}."
 

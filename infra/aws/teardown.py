@@ -137,8 +137,8 @@ def farewell(stage: Stage, account: Account, data_too: bool) -> list[str]:
             *rest,
         ]
     return [
-        f"{stage.stack} is gone. Its tables and buckets stay, at some 0.55 USD a month for a GB in tables with its"
-        " backups, and 0.025 USD for one in buckets (list prices of eu-central-1).",
+        f"{stage.stack} is gone. Its tables and buckets stay, at some 0.45 USD a month for a GB in tables with its"
+        " backups, and 0.023 USD for one in buckets (list prices of us-east-1).",
         f"To open again with the same data: make deploy STAGE={stage.name} ADOPT=1",
         f"To delete them, too: make teardown STAGE={stage.name} DATA=delete",
         *rest,

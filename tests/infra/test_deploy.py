@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.stub import ANY, Stubber
 
-from infra.aws import checks, deploy, leftovers, secret, smoke, stack
+from infra.aws import account, checks, deploy, leftovers, secret, smoke, stack
 from infra.aws.account import Account
 from infra.aws.deploy import Wishes
 from infra.aws.stack import Stack
@@ -302,7 +302,7 @@ def test_a_shop_that_does_not_answer_as_it_should_is_no_success(
 
 @pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_FAILED", "DELETE_FAILED"])
 def test_a_stack_that_is_stuck_is_not_touched(status: str) -> None:
-    client = Account("us-east-1").client("cloudformation")
+    client = account._client.__wrapped__("us-east-1", "cloudformation")
     with Stubber(client) as stub:
         for _ in range(2):
             there = {"StackName": "s", "CreationTime": 0, "StackStatus": status}
@@ -311,11 +311,42 @@ def test_a_stack_that_is_stuck_is_not_touched(status: str) -> None:
             Stack("s", client, print).ready()
 
 
+def test_what_is_under_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack, "POLL_SECONDS", 0)
+    # A client of its own, since a stub stays in its client.
+    client = account._client.__wrapped__("us-east-1", "cloudformation")
+    made = {
+        "EventId": "2",
+        "StackId": "s",
+        "StackName": "s",
+        "Timestamp": 0,
+        "ResourceStatus": "UPDATE_COMPLETE",
+        "ResourceType": "AWS::Lambda::Function",
+        "LogicalResourceId": "ExportBooks",
+    }
+    said: list[str] = []
+    with Stubber(client) as stub:
+        for status, events in (
+            ("UPDATE_IN_PROGRESS", [[]]),
+            ("UPDATE_IN_PROGRESS", [[]]),
+            ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", [[made]]),
+            ("UPDATE_COMPLETE", [[made]]),
+        ):
+            there = {"StackName": "s", "CreationTime": 0, "StackStatus": status}
+            stub.add_response("describe_stacks", {"Stacks": [there]})
+            for page in events:
+                stub.add_response("describe_stack_events", {"StackEvents": page})
+        Stack("s", client, said.append).wait()
+        stub.assert_no_pending_responses()
+    assert said[0] == "s is being worked on. Waiting for that to end:"
+    assert [line.split("  ")[-1] for line in said[1:]] == ["changed function ExportBooks"]
+
+
 def test_without_permission_it_says_which_and_where_to_look(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     denied = "User: arn:aws:iam::1:user/ann is not authorized to perform: cloudformation:CreateChangeSet on resource: *"
-    client = Account("us-east-1").client("cloudformation")
+    client = account._client.__wrapped__("us-east-1", "cloudformation")
     with Stubber(client) as stub:
         stub.add_client_error("describe_stacks", "AccessDenied", denied, expected_params={"StackName": ANY})
         monkeypatch.setattr(deploy, "read_stage", lambda name: STAGE)

@@ -46,7 +46,7 @@ def test_a_file_may_name_account_stack_and_machine(tmp_path: Path) -> None:
         ('Cdn = "yes"\n' + GOOD, "Cdn is no setting. It belongs below [parameters]: Cdn = …"),
         ('acount = "1"\n' + GOOD, "acount is no setting. Was account meant?"),
         ("account = 123456789012\n" + GOOD, "account must be its twelve digits in quotes"),
-        ('stack = "a b"\n' + GOOD, "stack must be letters, digits and hyphens"),
+        ('stack = "a b"\n' + GOOD, "stack must be at most 30 small letters"),
         ('arch = "riscv"\n' + GOOD, "arch must be arm64 or x86_64."),
         ('region = "eu-central-1"\nparameters = 3\n', "parameters must be a table"),
     ],

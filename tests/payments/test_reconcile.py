@@ -1,5 +1,6 @@
 """The reconciler finishes what nobody else did."""
 
+from typing import Any
 from unittest import mock
 
 from chalicelib.money import Money
@@ -38,6 +39,17 @@ def test_captured_money_makes_a_paid_order_within_two_rounds_without_any_webhook
     with shop.later(minutes=5):
         shop.reconcile()
     assert shop.order(order_id).state == "paid"
+    assert len(shop.ledger()) == 1
+
+
+def test_before_paypal_has_a_webhook_payments_are_found_without_it(shop: Shop, setting: Any) -> None:
+    setting(paypal_webhook_id="")  # as in a shop's first hour on AWS
+    _, token = shop.placed()
+    shop.paypal.approve(token)
+    assert {answer["status"] for answer in shop.deliver_notifications()} == {503}
+    with shop.later(minutes=6):
+        shop.reconcile()
+    assert shop.orders()[0].state == "paid"
     assert len(shop.ledger()) == 1
 
 

@@ -1,0 +1,46 @@
+"""What AWS's errors say to an operator: never a traceback, always what to do."""
+
+import pytest
+from botocore import exceptions
+from botocore.exceptions import ClientError
+
+from infra.aws.words import in_words, is_denied
+
+
+def refused(code: str, message: str = "No.") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "CreateChangeSet")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (refused("ExpiredToken"), "The credentials have expired. Log in again"),
+        (refused("ExpiredTokenException"), "The credentials have expired. Log in again"),
+        (refused("InvalidClientTokenId"), "AWS does not know these credentials"),
+        (refused("SignatureDoesNotMatch"), "AWS does not know these credentials"),
+        (refused("ThrottlingException"), "Run the command again in a minute"),
+        (refused("AccessDenied"), "These credentials may not do CreateChangeSet. docs/deploy.md"),
+        (
+            refused(
+                "AccessDeniedException",
+                "User: x is not authorized to perform: ssm:GetParameter on resource: arn:y",
+            ),
+            "These credentials may not do ssm:GetParameter on arn:y. docs/deploy.md",
+        ),
+        (refused("ValidationError", "Parameters: [A] must have values"), "AWS refused CreateChangeSet: "),
+        (exceptions.NoCredentialsError(), "No credentials of an AWS account were found. Log in first"),
+        (exceptions.ProfileNotFound(profile="x"), "AWS_PROFILE names one that"),
+        (exceptions.UnauthorizedSSOTokenError(), "The credentials could not be had"),
+        (exceptions.EndpointConnectionError(endpoint_url="https://x"), "AWS cannot be reached"),
+        (exceptions.ConnectTimeoutError(endpoint_url="https://x"), "AWS cannot be reached"),
+        (exceptions.NoRegionError(), "AWS: You must specify a region."),
+    ],
+)
+def test_an_error_is_told_in_words(error: Exception, words: str) -> None:
+    said = in_words(error)
+    assert words in said
+    assert "\n" not in said
+
+
+def test_what_is_refused_for_want_of_rights_is_told_from_the_rest() -> None:
+    assert [is_denied(refused(code)) for code in ("AccessDenied", "403", "Throttling")] == [True, True, False]
