@@ -145,7 +145,7 @@ def test_who_comes_back_from_paypal_when_all_is_busy_sees_their_order_and_may_lo
     assert (answer.status, answer.headers["retry-after"]) == (503, "5")
     assert "nothing was charged yet. Please load this page again" in answer.text
     assert shop.orders()[0].number in answer.text
-    assert shop.paypal.ledger() == shop.ledger() == []
+    assert (shop.paypal.ledger(), shop.ledger()) == ([], [])
     assert order_id_of(shop.come_back(shopper, token))
     assert [row.kind for row in shop.ledger()] == ["sale"]
 
