@@ -20,7 +20,7 @@ from infra.aws.package import PROJECT
 from infra.aws.smoke import smoke
 from infra.aws.stack import ChangeSet, Stack
 from infra.aws.stagefile import Stage, read_stage
-from infra.aws.words import Stop, in_words
+from infra.aws.words import Stop, at_once, in_words
 
 PUBLIC_URL, WEBHOOK_ID = "PublicUrl", "PayPalWebhookId"
 # What was found out before, and the parameters for which it holds: where the shop stands, which app at PayPal it is.
@@ -69,14 +69,14 @@ def deploy(stage: Stage, wishes: Wishes, tell: Tell) -> bool:
     tell_address(stack, stage, parameters, wishes.replace, tell)
     stack.protect(True)
     report(stage, stack, webhook_before, tell)
-    return smoke(stack.outputs()["ShopUrl"], tell)
+    return smoke(stage.parameters.get(PUBLIC_URL) or stack.outputs()["ShopUrl"], tell)
 
 
 def build(arch: str, out: Path) -> None:
-    """Build the package, whose tool tells how it goes. Raises Stop."""
+    """Build the package, whose tool tells on the standard error how it goes. Raises Stop."""
     command = [sys.executable, "-m", "infra.aws.package"]
     command += ["--stage", CHALICE_STAGE, "--arch", arch, "--out", str(out)]
-    if subprocess.run(command, cwd=PROJECT, check=False).returncode:
+    if subprocess.run(command, cwd=PROJECT, stdout=subprocess.DEVNULL, check=False).returncode:
         raise Stop("Nothing was deployed.")
 
 
@@ -173,7 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Deploy as the command line says; return the process's exit status."""
     name, wishes = read_arguments(arguments)
     try:
-        answers = deploy(read_stage(name), wishes, print)
+        answers = deploy(read_stage(name), wishes, at_once)
     except Stop as stop:
         print(stop, file=sys.stderr)
         return 1

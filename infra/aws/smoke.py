@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.aws.checks import SHOP_FILE
+from infra.aws.words import at_once
 
 DEADLINE_SECONDS = 60.0  # API Gateway and CloudFront settle for a while after they say that they are ready
 PAUSE_SECONDS = 2.0
@@ -183,7 +184,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or not arguments[0].startswith(("https://", "http://")):
         print("Name one address, such as https://shop.example.", file=sys.stderr)
         return 2
-    return 0 if smoke(arguments[0], print) else 1
+    return 0 if smoke(arguments[0], at_once) else 1
 
 
 if __name__ == "__main__":

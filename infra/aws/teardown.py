@@ -17,7 +17,7 @@ from infra.aws.account import Account
 from infra.aws.progress import KINDS
 from infra.aws.stack import NOT_YET, Stack
 from infra.aws.stagefile import Stage, read_stage
-from infra.aws.words import Stop, in_words
+from infra.aws.words import Stop, at_once, in_words
 
 TABLE, BUCKET, QUEUE = "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue"
 Tell = Callable[[str], None]
@@ -103,7 +103,7 @@ def plan(stage: Stage, resources: list[dict[str, Any]], data: Data, data_too: bo
 
 
 def _must_type(words: str, question: str) -> None:
-    print(f"{question}: {words}")
+    at_once(f"{question}: {words}")
     print("> ", end="", flush=True)
     if sys.stdin.readline().strip() != words:
         raise Stop("\nThat was not it. Nothing was changed.")
@@ -152,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", choices=["", "keep", "delete"], default="keep", help="default: keep")
     options = parser.parse_args(arguments)
     try:
-        teardown(read_stage(options.stage), options.data == "delete", print)
+        teardown(read_stage(options.stage), options.data == "delete", at_once)
     except Stop as stop:
         print(stop, file=sys.stderr)
         return 1

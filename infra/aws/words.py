@@ -24,6 +24,11 @@ class Stop(Exception):
     """Say why it goes no further, and what to do."""
 
 
+def at_once(line: str) -> None:
+    """Print a line at once, also into a file or a pipe."""
+    print(line, flush=True)
+
+
 def in_words(error: Exception) -> str:
     """Tell what an error of botocore's means, and what to do about it."""
     match error:
