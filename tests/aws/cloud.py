@@ -2,6 +2,8 @@
 
 import os
 import sys
+from email.message import Message
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,11 @@ import boto3
 from botocore.config import Config
 
 from infra.local.cloud import REGION, LocalCloud
+from infra.local.gateway import Answer
+from infra.local.pieces import HOST
 
 CLIENT = Config(connect_timeout=2, read_timeout=60, retries={"total_max_attempts": 1})
+REQUEST_SECONDS = 60
 LAUNCHER = Path(__file__).with_name("region.py")
 
 
@@ -41,6 +46,16 @@ class Region(LocalCloud):
             aws_secret_access_key="test",
             config=CLIENT,
         )
+
+    def send(self, method: str, path: str, headers: Message, body: bytes) -> Answer:
+        """Send a request to whatever the region serves by its path or its Host."""
+        connection = HTTPConnection(HOST, self.port, timeout=REQUEST_SECONDS)
+        try:
+            connection.request(method, path, body or None, dict(headers.items()))
+            response = connection.getresponse()
+            return Answer(response.status, response.getheaders(), response.read())
+        finally:
+            connection.close()
 
     def _command(self) -> list[str]:
         return [sys.executable, "-P", str(LAUNCHER), str(self._python)]

@@ -1,16 +1,11 @@
 """The packaged shop, deployed once for all tests here into a region of its own."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from chalicelib.config import settings
-from infra.aws import package
 from infra.local.paypal import Control, StandIn
 from infra.local.pieces import free_port
 from tests.aws.cloud import Region
@@ -22,28 +17,7 @@ from tests.packaging import built_for
 SECRET = "only in SSM"
 WEBHOOK = "WH-DEPLOYED"
 STAFF = "merchant@shop.example", "linen awning at noon"
-CATALOG = {
-    "categories": [{"slug": "tea", "name": "Tea", "text": "For slow mornings."}],
-    "products": [
-        {
-            "slug": "green-tea",
-            "name": "Green tea",
-            "text": "Bright, and *grassy*.",
-            "category": "tea",
-            "tax_rate": "7",
-            "variants": [
-                {"sku": "TEA-50", "options": {"Weight": "50 g"}, "price": "6.90", "stock": 20},
-                {
-                    "sku": "TEA-100",
-                    "options": {"Weight": "100 g"},
-                    "price": "12.90",
-                    "sale_price": "9.90",
-                    "stock": 20,
-                },
-            ],
-        },
-    ],
-}
+CATALOG = Path(__file__).with_name("catalog.json")
 
 
 @pytest.fixture(scope="session")
@@ -87,18 +61,14 @@ def unnotified(first_pass: Stack) -> Answer:
 
 
 @pytest.fixture(scope="package")
-def stack(
-    first_pass: Stack, unnotified: Answer, standin: StandIn, tmp_path_factory: pytest.TempPathFactory
-) -> Stack:
+def stack(first_pass: Stack, unnotified: Answer, standin: StandIn) -> Stack:
     """Finish the deployment: the second pass, a few things to buy, somebody behind the counter."""
     stack = first_pass
     known = {"PublicUrl": stack.outputs["ShopUrl"], "PayPalWebhookId": WEBHOOK}
     stack.update(_parameters(standin) | known)
     standin.control.set_webhook(stack.here(stack.outputs["WebhookUrl"]))
-    file = tmp_path_factory.mktemp("catalog") / "catalog.json"
-    file.write_text(json.dumps(CATALOG), encoding="utf-8")
-    _operate(stack, "infra.catalog", str(file))
-    _operate(stack, "infra.staff", STAFF[0], "merchant", typed=f"{STAFF[1]}\n")
+    stack.operate("infra.catalog", str(CATALOG))
+    stack.operate("infra.staff", STAFF[0], "merchant", typed=f"{STAFF[1]}\n")
     return stack
 
 
@@ -120,13 +90,3 @@ def _parameters(standin: StandIn) -> dict[str, str]:
         "PayPalApiUrl": standin.api_url,
         "PayPalWebUrl": standin.web_url,
     }
-
-
-def _operate(stack: Stack, *command: str, typed: str = "") -> None:
-    """Run one of the operator's commands on the stack."""
-    environment = {"PATH": os.environ["PATH"], **stack.environment}
-    line = [sys.executable, "-m", *command]
-    done = subprocess.run(
-        line, input=typed, env=environment, cwd=package.PROJECT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr

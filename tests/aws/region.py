@@ -4,20 +4,22 @@ What AWS does and MiniStack does not, it is told here, and only here: each funct
 """
 
 import json
+import os
+import re
 import runpy
 import sys
 from email.utils import parseaddr
 from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import apigateway_v1, eventbridge
+from ministack.services import apigateway_v1, cloudfront, eventbridge
 
 DOMAIN = "execute-api.us-east-1.amazonaws.com"
 TICK_SECONDS = 0.2
 
 event_of, seconds_of = apigateway_v1._build_lambda_event_v1, eventbridge._parse_rate_seconds
 action_of, resource_of = iam_actions.extract_iam_action, iam_actions._ses_v2_resource_arn
-origin = iam_evaluator.pin_request_origin
+origin_of, reached = iam_evaluator.pin_request_origin, cloudfront._origin_connect_target
 
 
 def named_event(api_id: str, *given: Any, **more: Any) -> dict[str, Any]:
@@ -43,7 +45,15 @@ def mail_resource(method: str, path: str, body: bytes, region: str, account_id: 
 
 def encrypted(source_ip: str, secure: bool) -> None:
     """Take connections for encrypted ones: the buckets' policies refuse all others."""
-    origin(source_ip, True)
+    origin_of(source_ip, True)
+
+
+def reached_here(origin: dict[str, Any], viewer_is_https: bool) -> tuple[str, int, bool]:
+    """Lead CloudFront from API Gateway's name to where that is: else it would call AWS, and refuses to."""
+    if origin["domain_name"].endswith(f".{DOMAIN}"):
+        return "127.0.0.1", int(os.environ["GATEWAY_PORT"]), False
+    host, port, encrypt = reached(origin, viewer_is_https)
+    return host, port, encrypt
 
 
 def hurried(expression: str) -> float | None:
@@ -52,12 +62,21 @@ def hurried(expression: str) -> float | None:
     return seconds and seconds / 60
 
 
-if __name__ == "__main__":
-    sys.executable = sys.argv.pop()
+def tell() -> None:
+    """Tell MiniStack all of this."""
     apigateway_v1._build_lambda_event_v1 = named_event
     iam_actions.extract_iam_action = known_action
     iam_actions._ses_v2_resource_arn = mail_resource
     iam_evaluator.pin_request_origin = encrypted
+    cloudfront._origin_connect_target = reached_here
     eventbridge._parse_rate_seconds = hurried
     eventbridge._SCHEDULER_TICK_INTERVAL = TICK_SECONDS
+    from ministack import app  # takes over by name what stands above, so that has to be told before
+
+    app._EXECUTE_API_RE = re.compile(rf"([a-f0-9]{{8}})\.{re.escape(DOMAIN)}")
+
+
+if __name__ == "__main__":
+    sys.executable = sys.argv.pop()
+    tell()
     runpy.run_module("ministack", run_name="__main__", alter_sys=True)

@@ -1,12 +1,14 @@
 """The stack that CloudFormation makes of the package, and what there is in it."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.message import Message
 from functools import cached_property
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,7 +19,6 @@ from samtranslator.translator.translator import Translator
 from infra.aws import package
 from infra.local.cloud import REGION
 from infra.local.gateway import Answer
-from infra.local.pieces import HOST
 from tests.aws.cloud import Region
 from tests.local.eventually import eventually
 
@@ -154,14 +155,20 @@ class Stack:
 
     def handle(self, method: str, target: str, headers: Message, body: bytes) -> Answer:
         """Send a request to the API, stage included; its address on AWS is that of the output, without the host."""
-        connection = HTTPConnection(HOST, self.region.port, timeout=SECONDS)
-        try:
-            path = f"/_aws/execute-api/{self.name_of('RestAPI')}{target}"
-            connection.request(method, path, body or None, dict(headers.items()))
-            response = connection.getresponse()
-            return Answer(response.status, response.getheaders(), response.read())
-        finally:
-            connection.close()
+        return self.region.send(method, f"/_aws/execute-api/{self.name_of('RestAPI')}{target}", headers, body)
+
+    def operate(self, *command: str, typed: str = "") -> None:
+        """Run one of the operator's commands on the shop."""
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            input=typed,
+            env={"PATH": os.environ["PATH"], **self.environment},
+            cwd=package.PROJECT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def invoke(self, function: str, event: Any) -> tuple[Any, str | None]:
         """Call a function by its name in the region; return its answer, and the kind of error if it is one."""

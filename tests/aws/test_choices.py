@@ -1,12 +1,16 @@
 """What an operator may choose: each choice, too, is a stack that CloudFormation can make."""
 
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.local.gateway import Answer
 from tests.aws.cloud import Region
+from tests.aws.conftest import CATALOG
 from tests.aws.stack import Stack
+from tests.client import Shopper
 
 CERTIFICATE = "arn:aws:acm:us-east-1:000000000000:certificate/01234567-89ab-cdef-0123-456789abcdef"
 DOMAIN = "shop.example.com"
@@ -67,3 +71,58 @@ def test_alarms_reach_the_operator(chosen: Stack) -> None:
     alarms = chosen.region.client("cloudwatch").describe_alarms(AlarmNamePrefix="second-")["MetricAlarms"]
     assert len(alarms) == sum("CloudWatch::Alarm" in row["ResourceType"] for row in chosen.resources.values())
     assert all(alarm["AlarmActions"] == [topic] for alarm in alarms)
+
+
+class Edge:
+    """CloudFront in front of a shop. It keeps nothing here, but forwards only what the behaviour of an address lets by."""
+
+    def __init__(self, stack: Stack, scheme: str = "https") -> None:
+        self._region = stack.region
+        self._scheme = scheme
+        distribution = stack.region.client("cloudfront").get_distribution(Id=stack.name_of("Distribution"))
+        self._name = distribution["Distribution"]["DomainName"]
+
+    def handle(self, method: str, target: str, headers: Message, body: bytes) -> Answer:
+        """Send a request as who terminates TLS does."""
+        headers.replace_header("Host", self._name)
+        headers["X-Forwarded-Proto"] = self._scheme
+        return self._region.send(method, target, headers, body)
+
+
+@pytest.fixture(scope="module")
+def stocked(chosen: Stack) -> Stack:
+    """Put the second shop's things on the shelves."""
+    chosen.operate("infra.catalog", str(CATALOG))
+    return chosen
+
+
+def test_behind_cloudfront_somebody_fills_a_cart(stocked: Stack) -> None:
+    visitor = Shopper(Edge(stocked))
+    page = visitor.get("/products/green-tea")
+    assert (page.status, page.set_cookies) == (200, [])
+    assert "public" in page.headers["cache-control"]
+    answer = visitor.post("/cart/lines", {"sku": "TEA-50", "quantity": "2"}, Origin=f"https://{DOMAIN}")
+    assert (answer.status, answer.location) == (303, "/cart")
+    cart = visitor.follow(answer)
+    assert cart.field("quantity") == "2"
+    assert "no-store" in cart.headers["cache-control"]
+
+
+def test_cloudfront_takes_no_forms_for_pages_that_it_may_keep(stocked: Stack) -> None:
+    assert Shopper(Edge(stocked)).post("/search", {"q": "tea"}).status == 403
+
+
+def test_cloudfront_shows_pictures_and_not_what_was_just_sent(stocked: Stack) -> None:
+    s3, bucket = stocked.region.client("s3"), stocked.name_of("MediaBucket")
+    for key in ("pictures/tea.svg", "uploads/tea.svg"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"<svg/>", ContentType="image/svg+xml")
+    visitor = Shopper(Edge(stocked))
+    assert visitor.get("/pictures/tea.svg").body == "<svg/>"
+    assert visitor.get("/uploads/tea.svg").status == 404
+    assert stocked.environment["MEDIA_URL"] == f"https://{DOMAIN}"
+
+
+def test_cloudfront_leads_to_the_encrypted_address(stocked: Stack) -> None:
+    answer = Shopper(Edge(stocked, scheme="http")).get("/cart")
+    assert answer.status == 301
+    assert answer.location.startswith("https://")

@@ -80,7 +80,9 @@ def test_a_function_is_held_to_its_role(stack: Stack) -> None:
         PolicyName="refuse",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [refuse]}),
     )
-    answer, error = stack.invoke(name, scheduled_event("any"))
-    iam.delete_role_policy(RoleName=role, PolicyName="refuse")
+    try:
+        answer, error = stack.invoke(name, scheduled_event("any"))
+    finally:
+        iam.delete_role_policy(RoleName=role, PolicyName="refuse")
     assert error, answer
     assert "AccessDenied" in json.dumps(answer)
