@@ -120,6 +120,10 @@ def _fault_of(key: str, value: object, known: Mapping[str, Any]) -> str | None:
     return None
 
 
+def _is_number(text: str, facts: Mapping[str, Any]) -> bool:
+    return text.isascii() and text.isdigit() and int(text) >= int(facts.get("MinValue", 0))
+
+
 def _near(path: Path) -> str:
     return str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path)
 

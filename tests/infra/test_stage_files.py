@@ -11,6 +11,7 @@ KNOWN = {
     "PayPalClientId": {"MinLength": 1, "Description": "Of the app."},
     "TablePrefix": {"Default": "awning-", "AllowedPattern": "[a-z-]*", "Description": "Begins names."},
     "Cdn": {"Default": "no", "AllowedValues": ["no", "yes"]},
+    "Most": {"Default": 5, "Type": "Number", "MinValue": 1},
 }
 GOOD = 'region = "eu-central-1"\n[parameters]\nPayPalClientId = "abc"\n'
 
@@ -38,6 +39,8 @@ def test_a_file_may_name_account_stack_and_machine(tmp_path: Path) -> None:
         (GOOD + 'TablePrefx = "x-"\n', "TablePrefx is no parameter of the template. Was TablePrefix meant?"),
         (GOOD + 'TablePrefix = "X_"\n', "TablePrefix cannot be 'X_'. Begins names."),
         (GOOD + 'Cdn = "maybe"\n', "Cdn must be one of 'no', 'yes', not 'maybe'."),
+        (GOOD + "Most = 0\n", "Most must be a number of 1 or more, not '0'."),
+        (GOOD + 'Most = "many"\n', "Most must be a number of 1 or more, not 'many'."),
         (GOOD + "Cdn = true\n", 'Cdn must be a text in quotes, such as Cdn = "…".'),
         (GOOD + 'PayPalClientSecret = "s"\n', "Keep the secret in SSM: make secret"),
         (GOOD.replace('"abc"', '""'), "PayPalClientId cannot be ''. Of the app."),
