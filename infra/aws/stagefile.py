@@ -113,6 +113,8 @@ def _fault_of(key: str, value: object, known: Mapping[str, Any]) -> str | None:
     allowed = [str(one) for one in facts.get("AllowedValues", [])]
     if allowed and text not in allowed:
         return f"{key} must be one of {', '.join(map(repr, allowed))}, not {text!r}."
+    if facts.get("Type") == "Number" and not _is_number(text, facts):
+        return f"{key} must be a number of {facts.get('MinValue', 0)} or more, not {text!r}."
     if not re.fullmatch(facts.get("AllowedPattern", ".*"), text) or len(text) < int(
         facts.get("MinLength", 0)
     ):
