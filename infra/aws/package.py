@@ -60,6 +60,7 @@ def package(
         tell("trimming, compiling, packing …")
         packed = finish(made / CODE, clean, SERVICES, arch, done)
         write_template(made / TEMPLATE, done / TEMPLATE)
+        check_zips(done)
         out.mkdir(parents=True, exist_ok=True)
         for file in done.iterdir():
             shutil.move(file, out / file.name)
@@ -133,6 +134,13 @@ def zips(template: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
     for resource in template["Resources"].values():
         if (name := ZIPPED.get(resource["Type"])) is not None:
             yield resource["Properties"], name
+
+
+def check_zips(folder: Path) -> None:
+    """Hold a packaged template against the zips beside it. Raises PackageFailed: it names one that is not there."""
+    for properties, name in zips(read_template(folder / TEMPLATE)):
+        if not (folder / properties[name]).is_file():
+            raise PackageFailed(f"{TEMPLATE} names {properties[name]}, which was not made.")
 
 
 def write_template(made: Path, target: Path) -> None:

@@ -65,21 +65,23 @@ def missing_sources(folder: Path, project: Path) -> list[str]:
     """Name the files of the shop that are not in a package."""
     names = [Path("app.py")]
     names += [file.relative_to(project) for file in files_in(project / "chalicelib")]
-    return [f"{name} is not in the zip." for name in names if not _is_there(folder / name)]
+    return [f"{name} is not in the zip." for name in names if not (folder / name).is_file()]
 
 
 def missing_bytecode(folder: Path) -> list[str]:
     """Name the modules that Lambda would have to compile, or to look at twice, at each cold start."""
     sources = [file for file in files_in(folder) if file.suffix == ".py"]
-    compiled = {bytecode_of(source, keeps_source=True): source for source in sources}
     head = importlib.util.MAGIC_NUMBER + UNCHECKED_HASH
-    stale = [
-        file for file in files_in(folder) if file.suffix == ".pyc" and not file.read_bytes().startswith(head)
+    bytecode = [file for file in files_in(folder) if file.suffix == ".pyc"]
+    stale = [file for file in bytecode if not file.read_bytes().startswith(head)]
+    missing = [
+        source
+        for source in sources
+        # Of others only bytecode is left.
+        if not (is_own(source.relative_to(folder)) and bytecode_of(source, keeps_source=True).is_file())
     ]
-    missing = [source for bytecode, source in compiled.items() if not bytecode.is_file()]
-    foreign = [source for source in sources if not is_own(source.relative_to(folder))]
     return [
-        *(f"{file.relative_to(folder)} is not compiled." for file in dict.fromkeys(missing + foreign)),
+        *(f"{file.relative_to(folder)} is not compiled." for file in missing),
         *(f"{file.relative_to(folder)} is not of this Python, or not unchecked." for file in stale),
     ]
 
@@ -108,7 +110,7 @@ def foreign_libraries(folder: Path, arch: str) -> list[str]:
 def pack(files: Iterable[Path], folder: Path, target: Path, below: str = "") -> Packed:
     """Write a zip that depends on names and contents alone. Raises PackageFailed: too large for a cold start."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
             entry = zipfile.ZipInfo(below + file.relative_to(folder).as_posix(), EPOCH)
             entry.external_attr = 0o100644 << 16  # a file that anybody may read: Lambda is not its owner
@@ -121,7 +123,8 @@ def pack(files: Iterable[Path], folder: Path, target: Path, below: str = "") -> 
     packed = Packed(target, target.stat().st_size, parts)
     if packed.size > MOST_BYTES:
         raise PackageFailed(
-            f"{_told(packed)}; at most {MOST_BYTES:,} are allowed. Most of it:\n{largest(packed)}"
+            f"{target.name} has {packed.size:,} bytes; at most {MOST_BYTES:,} are allowed."
+            f" Most of it:\n{largest(packed)}"
         )
     return packed
 
@@ -132,9 +135,10 @@ def largest(packed: Packed, most: int = 10) -> str:
 
 
 def _packed(folder: Path, out: Path) -> list[Packed]:
-    files = list(files_in(folder))
-    pictures = [file for file in files if _is_of_pictures(file.relative_to(folder))]
-    code = [file for file in files if file not in set(pictures)]
+    code: list[Path] = []
+    pictures: list[Path] = []
+    for file in files_in(folder):
+        (pictures if _is_of_pictures(file.relative_to(folder)) else code).append(file)
     packed = [pack(code, folder, out / CODE)]
     if pictures:
         packed.append(pack(pictures, folder, out / PICTURES, below="python/"))
@@ -143,11 +147,3 @@ def _packed(folder: Path, out: Path) -> list[Packed]:
 
 def _is_of_pictures(name: Path) -> bool:
     return any(fnmatchcase(name.parts[0], part) for part in PICTURE_PARTS)
-
-
-def _is_there(file: Path) -> bool:
-    return file.is_file()
-
-
-def _told(packed: Packed) -> str:
-    return f"{packed.file.name} has {packed.size:,} bytes"

@@ -7,11 +7,11 @@ from statistics import median
 from tests.bench.operations import Operation
 from tests.bench.stopwatch import Sample
 
-# US dollars, us-east-1, as AWS listed them in November 2026, without the free tier.
-WHERE = "us-east-1, list prices of November 2026, no free tier"
-READ, WRITE = 0.125 / 1e6, 0.625 / 1e6  # DynamoDB on demand, a unit
+# US dollars, eu-central-1, as we know AWS's list of November 2026, without the free tier.
+WHERE = "eu-central-1, list prices of November 2026, no free tier"
+READ, WRITE = 0.1525 / 1e6, 0.7625 / 1e6  # DynamoDB on demand, a unit
 CALL, GB_SECOND = 0.20 / 1e6, 0.0000133334  # Lambda on arm64
-REQUEST = 3.50 / 1e6  # API Gateway, a REST API
+REQUEST = 3.70 / 1e6  # API Gateway, a REST API
 BYTE = 0.09 / 1e9  # out of AWS
 ELSEWHERE = {"SQS": 0.40 / 1e6 * 3, "SES": 0.10 / 1e3, "PayPal": 0.0}  # a message is sent, received, deleted
 # Nobody measured a wait on AWS here; these seconds are assumed, and the CPU is this machine's.

@@ -224,6 +224,16 @@ def test_functions_run_on_the_python_that_compiled_them(tmp_path: Path) -> None:
         package.package(project, "prod", tmp_path / "out")
 
 
+def test_every_zip_that_the_template_names_is_there(tmp_path: Path) -> None:
+    project = write_small_project(tmp_path / "project")
+    part = project / package.PARTS / "functions.yaml"
+    part.parent.mkdir(parents=True)
+    layer = {"Type": "AWS::Serverless::LayerVersion", "Properties": {"ContentUri": "./pictures.zip"}}
+    part.write_text(json.dumps({"Resources": {"Layer": layer}}))
+    with pytest.raises(package.PackageFailed, match=r"names \./pictures\.zip"):
+        package.package(project, "prod", tmp_path / "out")
+
+
 def test_only_machines_that_lambda_has_are_packaged_for() -> None:
     assert package.named("host") in elf.MACHINES
     with pytest.raises(package.PackageFailed, match="riscv64"):
