@@ -68,9 +68,7 @@ def test_a_slow_start_is_waited_for() -> None:
 
     with serving(settling) as address:
         said: list[str] = []
-        assert smoke._tried(
-            "it answers", smoke.Visit(address, "").health, time.monotonic() + 5, said.append
-        )
+        assert smoke._tried("it answers", smoke.Visit(address, "").health, time.monotonic() + 5, said.append)
     assert (len(asked), len(said)) == (4, 1)
 
 
