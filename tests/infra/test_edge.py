@@ -74,11 +74,11 @@ def test_a_deployment_tells_these(template: Template) -> None:
     [
         ({}, set()),
         (DOMAIN, {"ApiDomain", "ApiDomainMapping"}),
-        ({**DOMAIN, "HostedZoneId": "Z1"}, {"ApiDomain", "ApiDomainMapping", "ApiDomainRecord"}),
+        ({**DOMAIN, "HostedZoneId": "Z1"}, {"ApiDomain", "ApiDomainMapping", "DomainRecord"}),
         (CDN, {"Distribution", "AsThePagesSay"}),
         (
             {**CDN, **DOMAIN, "HostedZoneId": "Z1"},
-            {"Distribution", "AsThePagesSay", "CdnRecord", "CdnRecordV6"},
+            {"Distribution", "AsThePagesSay", "DomainRecord", "DomainRecordV6"},
         ),
     ],
 )
