@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.aws import elf
+from infra.aws.failed import PackageFailed
 
 LEFT_OUT = (  # names from the package's root; * goes across folders
     # Read by people and their tools: types, tests, C.
@@ -78,13 +79,13 @@ FIRST_LINES = ("Metadata-Version", "Name", "Version", "License", "License-Expres
 
 
 def trim(folder: Path, services: Collection[str]) -> None:
-    """Trim an unpacked package to what runs, and botocore's data to these services."""
+    """Trim an unpacked package to what runs, and botocore's data to these services. Raises PackageFailed."""
     for file in list(files_in(folder)):
         if is_left_out(file.relative_to(folder)):
             file.unlink()
     for file in files_in(folder):
         if ".so" in file.suffixes:
-            file.write_bytes(elf.stripped(file.read_bytes()))
+            _strip(file)
         elif file.match("*.dist-info/METADATA"):
             _shorten_metadata(file)
     _trim_botocore(folder / BOTOCORE_DATA, services)
@@ -100,6 +101,13 @@ def is_left_out(name: Path) -> bool:
     if name.parts[0] == "PIL":
         return name.name.partition(".")[0] not in PILLOW or name.suffix == ".pyi"
     return any(fnmatchcase(name.as_posix(), rule) for rule in LEFT_OUT)
+
+
+def _strip(library: Path) -> None:
+    try:
+        library.write_bytes(elf.stripped(library.read_bytes()))
+    except ValueError as error:
+        raise PackageFailed(f"{library.name}: {error}") from error
 
 
 def _shorten_metadata(file: Path) -> None:
