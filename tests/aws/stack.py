@@ -72,6 +72,8 @@ class Stack:
         change(StackName=self._name, TemplateURL=address, Parameters=given, Capabilities=capabilities)
         status = self._settled()
         assert status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"), (status, self.failures())
+        for known in ("outputs", "resources"):
+            self.__dict__.pop(known, None)
 
     def _settled(self) -> str:
         deadline = time.monotonic() + SECONDS

@@ -23,18 +23,18 @@ def chosen(region: Region, packaged: Path) -> Stack:
         "HostedZone"
     ]
     stack = Stack(region, packaged, name="second")
-    stack.create(
-        {
-            "TablePrefix": "second-",
-            "PayPalClientId": "client",
-            "DomainName": DOMAIN,
-            "HostedZoneId": zone["Id"].rpartition("/")[2],
-            "Cdn": "yes",
-            "CdnCertificateArn": CERTIFICATE,
-            "AlarmEmail": "operator@example.com",
-        }
-    )
+    stack.create(_choices(zone["Id"]) | {"Cdn": "yes", "CdnCertificateArn": CERTIFICATE})
     return stack
+
+
+def _choices(zone: str) -> dict[str, str]:
+    return {
+        "TablePrefix": "second-",
+        "PayPalClientId": "client",
+        "DomainName": DOMAIN,
+        "HostedZoneId": zone.rpartition("/")[2],
+        "AlarmEmail": "operator@example.com",
+    }
 
 
 def test_a_second_shop_fits_into_the_account(chosen: Stack) -> None:
@@ -56,10 +56,14 @@ def test_the_domain_leads_to_cloudfront_and_the_shop_knows_its_name(chosen: Stac
     assert record["AliasTarget"]["DNSName"].rstrip(".") == distribution["DomainName"]
 
 
+def _zone(stack: Stack) -> str:
+    (zone,) = stack.region.client("route53").list_hosted_zones()["HostedZones"]
+    return str(zone["Id"])
+
+
 def _records(stack: Stack, name: str) -> list[dict[str, Any]]:
     route53 = stack.region.client("route53")
-    (zone,) = route53.list_hosted_zones()["HostedZones"]
-    records = route53.list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
+    records = route53.list_resource_record_sets(HostedZoneId=_zone(stack))["ResourceRecordSets"]
     return [each for each in records if each["Name"] == f"{name}." and each["Type"] == "A"]
 
 
@@ -126,3 +130,29 @@ def test_cloudfront_leads_to_the_encrypted_address(stocked: Stack) -> None:
     answer = Shopper(Edge(stocked, scheme="http")).get("/cart")
     assert answer.status == 301
     assert answer.location.startswith("https://")
+
+
+class Door:
+    """API Gateway's own door for a domain."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._region = stack.region
+
+    def handle(self, method: str, target: str, headers: Message, body: bytes) -> Answer:
+        """Send a request to the domain."""
+        headers.replace_header("Host", DOMAIN)
+        return self._region.send(method, target, headers, body)
+
+
+# The last one here: it takes CloudFront away.
+def test_a_domain_without_cloudfront_has_no_stage_in_its_addresses(stocked: Stack) -> None:
+    stocked.update(_choices(_zone(stocked)) | {"CertificateArn": CERTIFICATE})
+    assert "Distribution" not in stocked.resources
+    assert stocked.outputs["ShopUrl"] == f"https://{DOMAIN}"
+    visitor = Shopper(Door(stocked))
+    page = visitor.get("/products/green-tea")
+    assert page.status == 200
+    assert 'href="/static/' in page.body
+    assert "/api/" not in page.body
+    assert visitor.post("/cart/lines", {"sku": "TEA-50", "quantity": "2"}).location == "/cart"
+    assert visitor.get("/cart").field("quantity") == "2"

@@ -37,10 +37,9 @@ def test_what_happens_is_counted(visitor: Visitor, stack: Stack, paypal: Control
     def since(name: str) -> float:
         return _counted(stack).get(name, 0) - before.get(name, 0)
 
-    expected = (1, 1, total, 2)  # a mail to the customer, and one to the merchant
-    stack.eventually(
-        lambda: tuple(map(since, ("OrdersPlaced", "OrdersPaid", "MoneySettled", "MailsSent"))) == expected
-    )
+    names = ("OrdersPlaced", "OrdersPaid", "MoneySettled")
+    stack.eventually(lambda: [since(name) for name in names] == [1, 1, total])
+    stack.eventually(lambda: since("MailsSent") >= 2)  # to the customer, and to the merchant
     assert since("DynamoDBCalls") > 0
 
 
