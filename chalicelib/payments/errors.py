@@ -20,3 +20,7 @@ class PayPalGone(PayPalError):
 
 class PayPalUnknown(PayPalError):
     """No answer, or none that can be understood: it may have happened. Ask for the truth."""
+
+
+class SecretRefused(PayPalUnknown):
+    """PayPal does not take our client secret: nothing was asked."""

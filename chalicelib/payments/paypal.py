@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from chalicelib import aws, clock, money, telemetry
 from chalicelib.config import settings
 from chalicelib.money import Money
-from chalicelib.payments.errors import PayPalRefused, PayPalUnknown
+from chalicelib.payments.errors import PayPalRefused, PayPalUnknown, SecretRefused
 from chalicelib.telemetry import Metric
 
 if TYPE_CHECKING:
@@ -198,8 +198,13 @@ def _secret() -> str:
 
 
 def _send(request: Any) -> dict[str, Any]:
+    deadline = _deadline.get() or time.monotonic() + SECONDS_A_REQUEST
     try:
-        return _client().send(request, _deadline.get() or time.monotonic() + SECONDS_A_REQUEST)
+        try:
+            return _client().send(request, deadline)
+        except SecretRefused:  # it may have been replaced since this process read it
+            _client.cache_clear()
+            return _client().send(request, deadline)
     except PayPalUnknown:
         telemetry.count(Metric.PAYMENT_ERRORS)
         raise

@@ -14,7 +14,7 @@ from paypalcheckoutsdk.core import AccessTokenRequest, PayPalEnvironment, PayPal
 from paypalcheckoutsdk.orders import OrdersCaptureRequest, OrdersCreateRequest, OrdersGetRequest
 from paypalcheckoutsdk.payments import CapturesGetRequest, CapturesRefundRequest, RefundsGetRequest
 
-from chalicelib.payments.errors import PayPalGone, PayPalRefused, PayPalUnknown
+from chalicelib.payments.errors import PayPalGone, PayPalRefused, PayPalUnknown, SecretRefused
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
 TOKEN_MARGIN_SECONDS = 60
@@ -64,7 +64,8 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
     def send(self, request: Any, deadline: float) -> dict[str, Any]:
         """Send a request until `deadline` (time.monotonic), and again where that is safe; return the answer's JSON.
 
-        Raises PayPalGone, PayPalRefused, or PayPalUnknown where it is not known what PayPal did.
+        Raises PayPalGone, PayPalRefused, or PayPalUnknown where it is not known what PayPal did; SecretRefused
+        where nothing was asked.
         """
         repeatable = request.verb == "GET" or "PayPal-Request-Id" in request.headers
         failure = PayPalUnknown("no time left to ask")
@@ -76,6 +77,8 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
                 time.sleep(pause)
             try:
                 return self._send_once(request, deadline)
+            except SecretRefused:
+                raise
             except PayPalUnknown as unknown:
                 failure = unknown
         raise failure
@@ -114,8 +117,11 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
             if time.monotonic() < self._token_ends:
                 return self._token
             request = AccessTokenRequest(self.environment)
+            told = self._exchange(request, self.environment.authorization_string(), deadline)
+            if told.status_code == 401:
+                raise SecretRefused("no token: the client secret is refused")
             try:
-                answer = _read(self._exchange(request, self.environment.authorization_string(), deadline))
+                answer = _read(told)
                 self._token = str(answer["access_token"])
                 self._token_ends = time.monotonic() + int(answer["expires_in"]) - TOKEN_MARGIN_SECONDS
             except (PayPalGone, PayPalRefused, KeyError, TypeError, ValueError) as error:

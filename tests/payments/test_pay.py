@@ -264,6 +264,22 @@ def test_the_secret_may_lie_in_the_parameter_store(shop: Shop, setting: Callable
     assert shop.order(order_id).state == "paid"
 
 
+def test_a_secret_that_was_replaced_is_read_again(shop: Shop, setting: Callable[..., None]) -> None:
+    ssm = aws.client("ssm")
+    ssm.put_parameter(Name="/shop/replaced", Value="leaked-secret", Type="SecureString")
+    setting(paypal_client_secret="", paypal_client_secret_parameter="/shop/replaced")
+    paypal._client.cache_clear()
+    try:
+        shopper = shop.shopper_with(MUG=1)
+        address = shop.place(shopper).location
+        assert address.startswith("/orders/"), "no way to PayPal"
+        ssm.put_parameter(Name="/shop/replaced", Value="test-secret", Type="SecureString", Overwrite=True)
+        shop.come_back(shopper, token_of(shopper.post(f"{address}/payment")))
+    finally:
+        paypal._client.cache_clear()
+    assert shop.orders()[0].state == "paid"
+
+
 def test_an_order_captured_already_is_settled_as_a_success(shop: Shop) -> None:
     shopper, token = shop.placed()
     shop.paypal.fault("capture", "cut_after", times=None)
