@@ -50,7 +50,6 @@ def first_pass(region: Region, standin: StandIn, packaged: Path) -> Stack:
     region.client("sesv2").create_email_identity(EmailIdentity=settings.shop.email)
     stack = Stack(region, packaged)
     stack.create(_parameters(standin))
-    stack.stop_the_clocks()
     return stack
 
 

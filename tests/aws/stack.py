@@ -50,12 +50,13 @@ class Stack:
         ] = {}  # the rules as they were made, by their names in the region
 
     def create(self, parameters: dict[str, str]) -> None:
-        """Send the code, create everything."""
+        """Send the code, create everything; what is scheduled waits until a test wants it."""
         s3 = self.region.client("s3")
         s3.create_bucket(Bucket=CODE)  # as often as one likes, in this region
         for file in self._built.glob("*.zip"):
             s3.upload_file(str(file), CODE, file.name)
         self._change(self._formation.create_stack, parameters)
+        self._stop_the_clocks()
 
     def update(self, parameters: dict[str, str]) -> None:
         """Change parameters, as the second pass of a deployment does."""
@@ -177,8 +178,7 @@ class Stack:
         answer = self.region.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
         return json.load(answer["Payload"]), answer.get("FunctionError")
 
-    def stop_the_clocks(self) -> None:
-        """Let nothing run by itself until a test wants it."""
+    def _stop_the_clocks(self) -> None:
         events = self.region.client("events")
         for name, row in self.resources.items():
             if row["ResourceType"] == "AWS::Events::Rule":
