@@ -45,9 +45,8 @@ class Stack:
         self._built = built
         self._name = name
         self._formation = region.client("cloudformation")
-        self.schedules: dict[
-            str, dict[str, Any]
-        ] = {}  # the rules as they were made, by their names in the region
+        # The rules as they were made, by their names in the region.
+        self.schedules: dict[str, dict[str, Any]] = {}
 
     def create(self, parameters: dict[str, str]) -> None:
         """Send the code, create everything; what is scheduled waits until a test wants it."""
@@ -69,8 +68,8 @@ class Stack:
         s3.put_object(Bucket=CODE, Key="template.json", Body=json.dumps(template).encode())
         given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
         address = f"{self.region.endpoint_url}/{CODE}/template.json"
-        capabilities = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
-        change(StackName=self._name, TemplateURL=address, Parameters=given, Capabilities=capabilities)
+        allowed = ["CAPABILITY_IAM"]  # for roles, which have no names of their own
+        change(StackName=self._name, TemplateURL=address, Parameters=given, Capabilities=allowed)
         status = self._settled()
         assert status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"), (status, self.failures())
         for known in ("outputs", "resources"):
