@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -170,6 +170,14 @@ class Shop:
         self.paypal.advance(timedelta(**span).total_seconds())
         with mock.patch.object(clock, "now", side_effect=lambda: datetime.now(UTC) + offset):
             yield moment
+
+    @contextmanager
+    def far_from_midnight(self) -> Iterator[None]:
+        """Move on into the next day where this one is nearly over, so that what follows is of one day."""
+        from chalicelib import clock
+
+        with self.later(hours=3) if clock.now().hour >= 22 else nullcontext():
+            yield
 
     def mails(self) -> list[str]:
         """List the mails that are due or sent, as kind#movement without the movement."""

@@ -2,14 +2,24 @@
 
 import csv
 from collections import Counter
+from collections.abc import Iterator
 from decimal import Decimal
 from io import StringIO
+
+import pytest
 
 from chalicelib import clock
 from chalicelib.aws import client
 from chalicelib.config import settings
 from chalicelib.ledger import books
 from tests.shop import Shop, token_of
+
+
+@pytest.fixture
+def shop(shop: Shop) -> Iterator[Shop]:
+    """Give the day hours enough."""
+    with shop.far_from_midnight():
+        yield shop
 
 
 def read_csv(shop: Shop, name: str, export: books.Export) -> list[dict[str, str]]:
