@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.world import World
-from tests.shop import Shop
+from tests.shop import NIGHT, Shop, at_night
 from tests.staff.conftest import quick_hashes
 
 __all__ = ["quick_hashes"]
@@ -15,5 +15,7 @@ __all__ = ["quick_hashes"]
 def world(shop: Shop) -> Iterator[World]:
     """Return a shop whose clock goes on."""
     world = World(shop)
+    if at_night():
+        world.pass_time(hours=NIGHT)
     with world.keeping_time():
         yield world

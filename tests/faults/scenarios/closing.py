@@ -131,6 +131,7 @@ SCENARIOS = [
         ("cancelled", "paid"),
         afterwards=Case.pay_up,
         check=only_the_second_is_sold,
+        main=True,
     ),
     Scenario(
         "a reservation falls",
@@ -148,6 +149,7 @@ SCENARIOS = [
         ("expired",),
         check=all_is_back,
         alone=True,
+        main=True,
     ),
     Scenario(
         "approved, and sold out",

@@ -176,6 +176,7 @@ SCENARIOS = [
         afterwards=hear_it_all_again,
         check=sold,
         rival=lambda case: case.world.shop.deliver_notifications(),
+        main=True,
     ),
     Scenario(
         "pay by webhook only",
@@ -228,6 +229,7 @@ SCENARIOS = [
         ("paid",),
         check=sold,
         rival=lambda case: case.world.rounds(1),
+        main=True,
     ),
     Scenario(
         "pending, then completed without a word",
