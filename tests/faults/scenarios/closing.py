@@ -131,7 +131,6 @@ SCENARIOS = [
         ("cancelled", "paid"),
         afterwards=Case.pay_up,
         check=only_the_second_is_sold,
-        main=True,
     ),
     Scenario(
         "a reservation falls",
@@ -149,7 +148,6 @@ SCENARIOS = [
         ("expired",),
         check=all_is_back,
         alone=True,
-        main=True,
     ),
     Scenario(
         "approved, and sold out",
