@@ -144,6 +144,7 @@ class Process:
 def _live(act: Callable[[], Any], pipe: Connection, seed: int | None) -> None:
     # Whatever happens, the child never runs on into the tests it was forked from.
     try:
+        policies.refused.clear()  # the parent knows its own
         _Wire(pipe).lay()
         _start_cold(seed)
         end: End = Answered(act())

@@ -19,6 +19,7 @@ from chalicelib.mail.render import write_letter
 from chalicelib.orders.models import Order
 from chalicelib.payments import paypal, settle
 from chalicelib.storage import Transaction
+from tests import policies
 from tests.faults import process, verdict
 from tests.faults.case import Case, Scenario
 from tests.faults.process import Answered, Call, Died, Process, Raised
@@ -277,6 +278,13 @@ def test_a_process_that_sleeps_does_not_wait() -> None:
     pid, slept = end.value
     assert pid != os.getpid()
     assert slept >= 10_000
+
+
+def test_what_aws_would_refuse_a_process_is_told_once(refused_by_aws: list[str]) -> None:
+    for each in ("this", "that"):
+        Process(lambda each=each: policies.refused.append(each)).run()
+    assert refused_by_aws == ["this", "that"]
+    refused_by_aws.clear()
 
 
 def test_a_fault_befalls_only_what_it_can() -> None:
