@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -282,7 +283,7 @@ def test_a_process_that_sleeps_does_not_wait() -> None:
 
 def test_what_aws_would_refuse_a_process_is_told_once(refused_by_aws: list[str]) -> None:
     for each in ("this", "that"):
-        Process(lambda each=each: policies.refused.append(each)).run()
+        Process(partial(policies.refused.append, each)).run()
     assert refused_by_aws == ["this", "that"]
     refused_by_aws.clear()
 
