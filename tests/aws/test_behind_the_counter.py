@@ -86,20 +86,20 @@ def _sent(merchant: Visitor, picture: bytes) -> str:
     return parse_qs(urlsplit(back).query)["key"][0]
 
 
-def test_the_books_of_yesterday_are_written_on_schedule(
+def test_the_books_of_a_closed_day_are_written_on_schedule(
     visitor: Visitor, stack: Stack, paypal: Control
 ) -> None:
     token = visitor.orders("TEA-100")
     paypal.approve(token)
     visitor.comes_back(token)
-    sale = _move_to_yesterday(stack, visitor.row(token)["number"]["S"])
+    sale = _move_to_a_closed_day(stack, visitor.row(token)["number"]["S"])
 
     with stack.on_schedule("ExportBooks"):
         stack.eventually(lambda: any("/manifest-" in key for key in _books(stack)))
     books = _books(stack)
     (manifest_key,) = (key for key in books if "/manifest-" in key)
     manifest = json.loads(books[manifest_key])
-    assert manifest["day"] == _yesterday()
+    assert manifest["day"] == _closed_day()
     for name in ("orders", "order-lines", "ledger"):
         (sheet,) = (content for key, content in books.items() if f"/{name}-" in key)
         (row,) = csv.DictReader(io.StringIO(sheet.decode("utf-8-sig")))
@@ -107,12 +107,12 @@ def test_the_books_of_yesterday_are_written_on_schedule(
         assert hashlib.sha256(sheet).hexdigest() in json.dumps(manifest)
 
 
-def _move_to_yesterday(stack: Stack, number: str) -> dict[str, Any]:
-    """Book an order's sale a day earlier: the functions' clock cannot be moved."""
+def _move_to_a_closed_day(stack: Stack, number: str) -> dict[str, Any]:
+    """Book an order's sale earlier: the functions' clock cannot be moved."""
     database = stack.region.client("dynamodb")
     (row,) = (row for row in stack.rows("ledger") if row["order_number"]["S"] == number)
     database.delete_item(TableName=f"{NAME}-ledger", Key={name: row[name] for name in ("page", "entry")})
-    day, paypal_id = _yesterday(), row["paypal_id"]["S"]
+    day, paypal_id = _closed_day(), row["paypal_id"]["S"]
     booked_at = f"{day}T12:00:00.000Z"
     moved = row | {
         "page": {"S": page_of(day, paypal_id)},
@@ -123,8 +123,9 @@ def _move_to_yesterday(stack: Stack, number: str) -> dict[str, Any]:
     return moved
 
 
-def _yesterday() -> str:
-    return str((datetime.now(UTC) - timedelta(days=1)).date())
+def _closed_day() -> str:
+    """Name the latest: a day is closed an hour after its midnight."""
+    return str((datetime.now(UTC) - timedelta(days=1, hours=1)).date())
 
 
 def _books(stack: Stack) -> dict[str, bytes]:

@@ -218,6 +218,7 @@ SCENARIOS = [
         ("paid",),
         check=given_back_once,
         alone=True,
+        main=True,
     ),
     Scenario(
         "a refund whose answer was lost",

@@ -176,6 +176,7 @@ SCENARIOS = [
         afterwards=hear_it_all_again,
         check=sold,
         rival=lambda case: case.world.shop.deliver_notifications(),
+        main=True,
     ),
     Scenario(
         "pay by webhook only",
@@ -253,6 +254,7 @@ SCENARIOS = [
         ("paid",),
         check=sold,
         once_failed=frozenset({("conflict from here on", 6)}),
+        main=True,
     ),
     Scenario(
         "pay again after a lost return",
