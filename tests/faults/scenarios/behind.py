@@ -218,7 +218,6 @@ SCENARIOS = [
         ("paid",),
         check=given_back_once,
         alone=True,
-        main=True,
     ),
     Scenario(
         "a refund whose answer was lost",

@@ -176,7 +176,6 @@ SCENARIOS = [
         afterwards=hear_it_all_again,
         check=sold,
         rival=lambda case: case.world.shop.deliver_notifications(),
-        main=True,
     ),
     Scenario(
         "pay by webhook only",
