@@ -109,7 +109,14 @@ class DynamoDBLocal:
             )
         for page in self._client.get_paginator("list_tables").paginate():
             for name in page["TableNames"]:
-                self._client.delete_table(TableName=name)
+                self._delete(name)
+
+    def _delete(self, name: str) -> None:
+        try:
+            self._client.delete_table(TableName=name)
+        except self._client.exceptions.ClientError:  # it is protected from that
+            self._client.update_table(TableName=name, DeletionProtectionEnabled=False)
+            self._client.delete_table(TableName=name)
 
 
 def find_java(environment: Mapping[str, str] = os.environ) -> str:

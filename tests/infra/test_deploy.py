@@ -19,6 +19,8 @@ from infra.aws.words import Stop
 from tests.infra import small
 from tests.infra.small import STAGE
 
+pytestmark = pytest.mark.cloudformation
+
 WEBHOOK: dict[str, Any] = {"webhook_id": "WH-1"}
 
 

@@ -16,6 +16,8 @@ from infra.aws.deploy import Wishes
 from tests.infra import small
 from tests.infra.small import STAGE
 
+pytestmark = pytest.mark.cloudformation
+
 ACCOUNT = "123456789012"
 PREFIXES = {"sesv2": "ses"}
 # S3 names its actions after something else than its operations.

@@ -20,6 +20,8 @@ SHOWS = (
     "import os; print(*(os.environ[n] for n in ('TABLE_PREFIX', 'BOOKS_BUCKET', 'PUBLIC_URL', 'AWS_REGION')))"
 )
 
+pytestmark = pytest.mark.cloudformation
+
 
 @pytest.fixture
 def _standing(aws: object, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,8 @@ from infra.aws.words import Stop
 from tests.infra import small
 from tests.infra.small import STAGE
 
+pytestmark = pytest.mark.cloudformation
+
 LOSE = "lose 2 rows in 1 tables and 3 files in 1 buckets"
 
 
