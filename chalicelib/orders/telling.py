@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from chalicelib import telemetry
+from chalicelib.orders.issues import UNDELIVERED
 from chalicelib.orders.row import OrderRow
 from chalicelib.telemetry import Metric
 
@@ -14,10 +15,9 @@ EVENTS = {
     "expired": Metric.ORDERS_EXPIRED,
 }
 PAYS_NOTHING = "second capture", "captured after closing", "wrong amount", "wrong order", "wrong payee"
-NOT_DELIVERED = "mail refused", "mail returned", "mail unwanted"
 ISSUES = {
     **dict.fromkeys(PAYS_NOTHING, Metric.RECONCILER_UNEXPLAINED),
-    **dict.fromkeys(NOT_DELIVERED, Metric.MAILS_BOUNCED),
+    **dict.fromkeys(UNDELIVERED, Metric.MAILS_BOUNCED),
 }
 # Events whose details are words of the shop's own; what others wrote stays out of logs.
 PLAIN = {"issue", "looked at", "expired", "cancelled"}

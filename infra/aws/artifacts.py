@@ -11,9 +11,10 @@ import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are
 
 from infra.aws.account import Account
 from infra.aws.package import PlainDumper, read_template, zips
+from infra.aws.stack import BUCKET, TABLE
 from infra.aws.words import Stop, code_of
 
-NAMES = {"AWS::DynamoDB::Table": "TableName", "AWS::S3::Bucket": "BucketName"}
+NAMES = {TABLE: "TableName", BUCKET: "BucketName"}
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,18 @@ class Stored:
     defaults: Mapping[str, str]
 
 
+def bucket_of(account: Account) -> str:
+    """Name the bucket: one an account and region, for all stages."""
+    return f"awning-artifacts-{account.number}-{account.region}"
+
+
 def store(account: Account, built: Path, names: Mapping[str, str]) -> Stored:
     """Upload what `make package` built, unless it is there; return where the template lies. Raises Stop.
 
     `names` are those of resources to take over, written out: CloudFormation takes over what a template names so.
     """
     s3 = account.client("s3")
-    bucket = f"awning-artifacts-{account.number}-{account.region}"
+    bucket = bucket_of(account)
     make_bucket(s3, account, bucket)
     template = read_template(built / "sam.yaml")
     for properties, name in zips(template):

@@ -6,10 +6,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.aws.account import Account
+from infra.aws.stack import BUCKET, TABLE
 from infra.aws.stagefile import Stage, declared
 from infra.aws.words import Stop, code_of
 
-TABLE, BUCKET = "AWS::DynamoDB::Table", "AWS::S3::Bucket"
 PREFIX = "TablePrefix"
 
 

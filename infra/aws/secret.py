@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> int:
     print(f"{name} is {'replaced' if again else 'kept'} in {account.region}, encrypted.")
     if again:
         print(
-            "Functions that run keep the old secret until AWS ends them: leave both valid at PayPal until tomorrow."
+            "Functions that run go on with the old secret until PayPal refuses it, and then read the new one."
         )
     return 0
 

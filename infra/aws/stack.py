@@ -14,7 +14,7 @@ from infra.aws.words import Stop, in_words
 POLL_SECONDS = 3.0
 CHANGE_SET_SECONDS = 300.0
 OPERATION_SECONDS = 3600.0
-KEEPS_DATA = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue")
+TABLE, BUCKET, QUEUE = KEEPS_DATA = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue")
 # What makes them others. Not AttributeDefinitions, which every new index changes: CloudFormation calls that conditional,
 # and refuses by itself to replace what has a name of its own, as tables and queues have.
 IDENTITY = {"TableName", "KeySchema", "BucketName", "QueueName", "FifoQueue"}

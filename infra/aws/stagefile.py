@@ -9,13 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from infra.aws import elf
 from infra.aws.package import PROJECT, merged
 from infra.aws.words import Stop
 
 FOLDER = PROJECT / "infra" / "aws" / "stages"
 EXAMPLE = "example"
 SETTINGS = ("region", "account", "stack", "arch", "parameters")
-ARCHS = ("arm64", "x86_64")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,22}", re.ASCII)
 # Buckets begin with it: in lower case, and short enough for AWS not to cut it.
 _STACK = re.compile(r"[a-z][a-z0-9-]{0,29}", re.ASCII)
@@ -98,8 +98,8 @@ def _own_faults(content: Mapping[str, Any]) -> Iterator[str]:
         yield 'account must be its twelve digits in quotes, such as account = "123456789012".'
     if "stack" in content and not _matches(_STACK, content["stack"]):
         yield "stack must be at most 30 small letters, digits and hyphens, beginning with a letter."
-    if "arch" in content and content["arch"] not in ARCHS:
-        yield f"arch must be {' or '.join(ARCHS)}."
+    if "arch" in content and content["arch"] not in elf.MACHINES:
+        yield f"arch must be {' or '.join(elf.MACHINES)}."
 
 
 def _fault_of(key: str, value: object, known: Mapping[str, Any]) -> str | None:

@@ -12,14 +12,13 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.aws import emptying, leftovers, secret
+from infra.aws import artifacts, emptying, leftovers, secret
 from infra.aws.account import Account
 from infra.aws.progress import KINDS
-from infra.aws.stack import NOT_YET, Stack
+from infra.aws.stack import BUCKET, NOT_YET, QUEUE, TABLE, Stack
 from infra.aws.stagefile import Stage, read_stage
 from infra.aws.words import Stop, at_once, in_words
 
-TABLE, BUCKET, QUEUE = "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue"
 Tell = Callable[[str], None]
 
 
@@ -125,9 +124,8 @@ def delete_data(account: Account, data: Data, tell: Tell) -> None:
 
 def farewell(stage: Stage, account: Account, data_too: bool) -> list[str]:
     """Make the lines that tell what is still there, and what it costs."""
-    artifacts = f"awning-artifacts-{account.number}-{account.region}"
     rest = [
-        f"Still there: the packages in the bucket {artifacts}, PayPal's secret as {secret.name_of(stage)} in SSM, and"
+        f"Still there: the packages in the bucket {artifacts.bucket_of(account)}, PayPal's secret as {secret.name_of(stage)} in SSM, and"
         " the sender at SES. They cost cents a month.",
         "At PayPal, delete the webhook: its address answers no more.",
     ]
