@@ -95,8 +95,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_for_the_second_lane(item: pytest.Item) -> bool:
     # The local cloud's CloudFormation makes its tables in its own DynamoDB.
-    elsewhere = "e2e" in item.path.parts or item.get_closest_marker("cloudformation")
-    return "cloud" in getattr(item, "fixturenames", ()) and not elsewhere
+    fixtures = getattr(item, "fixturenames", ())
+    elsewhere = "chromium" in fixtures or item.get_closest_marker("cloudformation")
+    return "cloud" in fixtures and not elsewhere
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
 from chalicelib import aws as clients
 from chalicelib.config import settings
 from chalicelib.mail import send
 from chalicelib.mail.render import KINDS, write_letter
 from chalicelib.orders.row import Line
-from infra.local.browser import find_browser
+from infra.local.browser import open_browser
 from infra.local.cloud import LocalCloud
 from infra.local.mailbox import Mailbox
 from tests.mail import orders
@@ -23,8 +22,6 @@ from tests.mail import orders
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-FLAGS += ["--disable-background-networking", "--disable-component-update"]
 # A mail is shown inside a mail program, whose page has the landmarks.
 AXE = {"rules": {"landmark-one-main": {"enabled": False}, "region": {"enabled": False}}}
 
@@ -65,10 +62,8 @@ def test_both_mails_of_a_paid_order_arrive_whole(mailbox: Mailbox) -> None:
 
 @pytest.fixture(scope="module")
 def chromium() -> "Iterator[Browser]":
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
+    with open_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
