@@ -1,7 +1,8 @@
-"""Mail that came back: SES tells, by EventBridge and a queue, what bounced for good and what was called spam.
+"""Mail that came back: SES tells, by EventBridge and a queue, what bounced and what was called spam.
 
 https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html has the fields. Each report
-becomes something for staff to look at on the order, once. What bounces for a while SES tries again by itself.
+becomes something for staff to look at on the order, once. A bounce is final, also one that is called transient, such as
+of a full mailbox: SES tells of it when it has given up trying. Only an answer by itself, somebody is away, looks like one.
 """
 
 import json
@@ -93,9 +94,13 @@ def read(body: str) -> Report:
     return report
 
 
+def _is_answer_by_itself(bounce: Mapping[str, Any]) -> bool:
+    return (bounce["bounceType"], bounce.get("bounceSubType")) == ("Transient", "General")
+
+
 def _issue_of(said: Mapping[str, Any]) -> str | None:
     kind = said["eventType"]
-    if kind == "Bounce" and said["bounce"]["bounceType"] == "Permanent":
+    if kind == "Bounce" and not _is_answer_by_itself(said["bounce"]):
         return RETURNED
     if kind == "Complaint" and said["complaint"].get("complaintFeedbackType") != "not-spam":
         return UNWANTED

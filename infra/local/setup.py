@@ -125,7 +125,11 @@ def make_queues(sqs: "SQSClient", prefix: str) -> None:
         sqs.set_queue_attributes(QueueUrl=dead, Attributes={"MessageRetentionPeriod": str(TWO_WEEKS)})
         sqs.set_queue_attributes(
             QueueUrl=queue,
-            Attributes={"VisibilityTimeout": str(hidden), "RedrivePolicy": json.dumps(redrive)},
+            Attributes={
+                "MessageRetentionPeriod": str(TWO_WEEKS),
+                "VisibilityTimeout": str(hidden),
+                "RedrivePolicy": json.dumps(redrive),
+            },
         )
 
 

@@ -68,6 +68,20 @@ def told(url: str, number: str, shop: str = "test-mail", **said: Any) -> list[st
     ("said", "title"),
     [
         ({"eventType": "Bounce", "bounce": BOUNCE}, "A mail came back"),
+        (
+            {
+                "eventType": "Bounce",
+                "bounce": {**BOUNCE, "bounceType": "Transient", "bounceSubType": "MailboxFull"},
+            },
+            "A mail came back",
+        ),
+        (
+            {
+                "eventType": "Bounce",
+                "bounce": {**BOUNCE, "bounceType": "Undetermined", "bounceSubType": "Undetermined"},
+            },
+            "A mail came back",
+        ),
         ({"eventType": "Complaint", "complaint": COMPLAINT}, "A mail was called spam"),
         (
             {"eventType": "Complaint", "complaint": {**COMPLAINT, "complaintFeedbackType": "abuse"}},
@@ -90,10 +104,19 @@ def test_a_report_reaches_staff_and_names_nobody_on_its_way(
 @pytest.mark.parametrize(
     "said",
     [
-        {"eventType": "Bounce", "bounce": {**BOUNCE, "bounceType": "Transient"}},
         {"eventType": "Complaint", "complaint": {**COMPLAINT, "complaintFeedbackType": "not-spam"}},
         {"eventType": "Bounce", "bounce": BOUNCE, "shop": "another-mail"},
     ],
 )
 def test_what_is_nobodys_work_here_does_not_come(queue: str, said: dict[str, Any]) -> None:
     assert told(queue, orders.paid().number, **said) == []
+
+
+def test_somebody_who_is_away_gets_their_mails(queue: str) -> None:
+    order = paid()
+    away = {**BOUNCE, "bounceType": "Transient", "bounceSubType": "General"}
+
+    (body,) = told(queue, order.number, eventType="Bounce", bounce=away)
+
+    assert bounces.note_bounces([{"messageId": "1", "body": body}]) == {"batchItemFailures": []}
+    assert issues(order) == []

@@ -237,15 +237,32 @@ def test_a_complaint_is_another_thing_than_a_bounce(aws: LocalCloud) -> None:
 
 
 @pytest.mark.parametrize(
+    "bounce",
+    [
+        {"bounceType": "Transient", "bounceSubType": "MailboxFull"},
+        {"bounceType": "Transient", "bounceSubType": "MessageTooLarge"},
+        {"bounceType": "Undetermined", "bounceSubType": "Undetermined"},
+    ],
+)
+def test_a_bounce_that_ses_gave_up_on_is_told_whatever_it_is_called(
+    aws: LocalCloud, bounce: dict[str, Any]
+) -> None:
+    order = paid()
+
+    assert deliver_reports(report(order, eventType="Bounce", bounce=bounce)) == []
+
+    assert [title for title, _ in issues(order)] == ["A mail came back"]
+
+
+@pytest.mark.parametrize(
     "said",
     [
-        {"eventType": "Bounce", "bounce": {"bounceType": "Transient", "bounceSubType": "MailboxFull"}},
-        {"eventType": "Bounce", "bounce": {"bounceType": "Undetermined", "bounceSubType": "Undetermined"}},
+        {"eventType": "Bounce", "bounce": {"bounceType": "Transient", "bounceSubType": "General"}},
         {"eventType": "Complaint", "complaint": {"complaintFeedbackType": "not-spam"}},
         {"eventType": "Delivery", "delivery": {}},
     ],
 )
-def test_what_may_still_arrive_is_nobodys_work(aws: LocalCloud, said: dict[str, Any]) -> None:
+def test_what_arrives_is_nobodys_work(aws: LocalCloud, said: dict[str, Any]) -> None:
     order = paid()
 
     assert deliver_reports(report(order, **said)) == []
