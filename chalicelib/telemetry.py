@@ -158,7 +158,7 @@ def _unit(metric: Metric) -> MetricUnit:
 
 
 def _names(event: Any) -> dict[str, str]:
-    """Name Lambda's function and request; of a request from API Gateway also its route, which holds no ids."""
+    """Name Lambda's function and request; of a request also its route, which holds no ids, and what API Gateway calls it."""
     request = getattr(event, "lambda_context", None)
     context = request or event.context
     names = {
@@ -168,6 +168,9 @@ def _names(event: Any) -> dict[str, str]:
     if request is not None:
         names["route"] = event.context.get("resourcePath", "")
         names["method"] = event.method
+        names["api_request_id"] = event.context.get(
+            "requestId", ""
+        )  # as its own page for a bug tells a customer
     return names
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.payments import reconcile
 from infra.aws.package import PROJECT
 from infra.local.setup import QUEUES
 from tests.infra.reading import Template, functions, of_type, references, resolved, values
@@ -15,7 +16,7 @@ KNOWN = {
     "AWS/SQS": {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"},
     "AWS/Lambda": {"Errors", "Invocations", "Duration", "Throttles"},
     "AWS/ApiGateway": {"5XXError"},
-    "AWS/DynamoDB": {"ReadThrottleEvents", "WriteThrottleEvents"},
+    "AWS/DynamoDB": {"ReadThrottleEvents", "WriteThrottleEvents", "TransactionConflict"},
     "AWS/SES": {"Reputation.BounceRate", "Reputation.ComplaintRate"},
 }
 OWN = "Awning"
@@ -104,6 +105,10 @@ def test_no_function_fails_unheard(template: Template, alarms: dict[str, Any]) -
             assert [alarm for alarm in alarms.values() if alarm["MetricName"] == "5XXError"]
         else:
             assert ({name} | rests) & seen, name
+
+
+def test_a_reconciler_that_cannot_keep_up_is_heard_of(alarms: dict[str, Any]) -> None:
+    assert alarms["ReconcilerTakesLong"]["Threshold"] == reconcile.ROUND_SECONDS * 1000
 
 
 def test_what_must_go_on_wakes_somebody_when_nothing_is_heard_of_it(alarms: dict[str, Any]) -> None:

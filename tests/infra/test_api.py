@@ -102,7 +102,10 @@ def test_what_api_gateway_answers_alone_is_a_page(template: Template) -> None:
         "THROTTLED",
         "REQUEST_TOO_LARGE",
         "INTEGRATION_TIMEOUT",
+        "INTEGRATION_FAILURE",
     }
+    assert answers["INTEGRATION_FAILURE"]["statusCode"] == "503", "what Lambda has no room for comes again"
+    assert "gatewayresponse.header.Retry-After" in answers["INTEGRATION_FAILURE"]["responseParameters"]
     for kind, answer in answers.items():
         header = answer["responseParameters"]["gatewayresponse.header.Content-Type"]
         assert header == "'text/html; charset=utf-8'", kind

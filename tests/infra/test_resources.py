@@ -12,7 +12,7 @@ import chalicelib
 from chalicelib import config
 from chalicelib.config import settings
 from infra.local.cloud import LocalCloud
-from infra.local.setup import QUEUES
+from infra.local.setup import QUEUES, TWO_WEEKS
 from tests.infra.reading import Template, functions, of_type, references, resolved
 
 FUNCTIONS = {
@@ -108,7 +108,8 @@ def test_queues_behave_as_in_the_local_cloud(template: Template, aws: LocalCloud
     queue, dead = queues[f"${{TablePrefix}}{name}"], queues[f"${{TablePrefix}}{name}-dlq"]
     local, local_dead = attributes_here(name), attributes_here(f"{name}-dlq")
     assert str(queue["VisibilityTimeout"]) == local["VisibilityTimeout"]
-    assert str(dead["MessageRetentionPeriod"]) == local_dead["MessageRetentionPeriod"]
+    for there, here in ((queue, local), (dead, local_dead)):
+        assert str(there["MessageRetentionPeriod"]) == here["MessageRetentionPeriod"] == str(TWO_WEEKS)
     tries = json.loads(local["RedrivePolicy"])["maxReceiveCount"]
     assert queue["RedrivePolicy"]["maxReceiveCount"] == int(tries)
     target, attribute = queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"]
@@ -151,7 +152,15 @@ def test_functions_are_traced(template: Template) -> None:
         assert function["Tracing"] == "Active", name
         role = template["Resources"][function["Role"]["Fn::GetAtt"][0]]["Properties"]
         assert [part for part in statements(role) if set(part["Action"]) == NAMELESS], name
-    assert template["Resources"]["RestAPI"]["Properties"]["TracingEnabled"] is True
+
+
+def test_no_trace_keeps_an_address_that_opens_an_order_or_an_account(template: Template) -> None:
+    """API Gateway's segments in X-Ray hold whole addresses, `?token=…` too, and where a visitor is; functions' do not."""
+    assert template["Resources"]["RestAPI"]["Properties"]["TracingEnabled"] is False
+
+
+def test_the_template_is_ascii_which_cloudformation_hands_on_unharmed(template: Template) -> None:
+    assert json.dumps(template, ensure_ascii=False).isascii()
 
 
 def test_what_runs_by_the_clock_is_not_tried_again_beside_its_next_round(template: Template) -> None:

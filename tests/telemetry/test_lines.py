@@ -63,6 +63,16 @@ def test_everything_that_happened_to_an_order_is_found_by_its_number(shop: Shop,
     assert CUSTOMER["email"] not in text
 
 
+def test_what_an_error_page_of_api_gateways_tells_a_customer_finds_the_functions_lines(
+    shop: Shop, lines: Lines
+) -> None:
+    shop.paid(MUG=1)
+
+    of_pages = [line for line in lines() if "route" in line]
+    assert of_pages
+    assert all(line["api_request_id"] not in ("", line["request_id"]) for line in of_pages)
+
+
 def test_a_notification_names_its_event_from_the_webhook_to_what_followed(shop: Shop, lines: Lines) -> None:
     _, token = shop.placed(MUG=1)
     shop.paypal.approve(token)
