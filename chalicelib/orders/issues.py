@@ -65,6 +65,11 @@ ISSUES = {
         "Nothing went back to the customer.",
         "The order's page says what is left, and lets you refund anew.",
     ),
+    "return refused": Told(
+        "PayPal refused a refund",
+        "A payment that does not pay this order could not be given back.",
+        "Give it back on PayPal's own pages, or in another way: the order's page names the payment.",
+    ),
     "reversal": Told(
         "A payment was taken back",
         "A bank or PayPal took money back that had been paid for this order.",
@@ -124,7 +129,7 @@ def tell(issue: Mapping[str, Any]) -> Told:
     told = ISSUES.get(kind) or Told(
         "Something to look at", f"{kind}: {detail}", "Open the order to see what happened."
     )
-    if kind == "refund refused":
+    if kind in ("refund refused", "return refused"):
         return replace(told, what=f"{told.what} {why_refused(detail)}")
     if kind == "dispute":
         return _tell_dispute(told, detail)

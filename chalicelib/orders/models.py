@@ -111,16 +111,22 @@ class Order(Refundable):
         """Remember PayPal's order before the shopper is sent to it."""
         attempt = {"id": paypal_id, "payee": payee, "link": link, "at": clock.moment(), "ended": False}
         self.attempts = [*self.attempts, attempt]
-        self.capture_number = 1
         self.declined_at = None
         self.checks = 0
         self.wait()
         pointer = Pointer(f"paypal#{paypal_id}", order=self.id)
         transaction.put(pointer.id, pointer, Pointer.id.does_not_exist())
 
-    def end_attempt(self) -> None:
-        """Note that PayPal's order can never be paid; paying again needs a new one."""
-        self.attempts = [*self.attempts[:-1], {**self.attempts[-1], "ended": True}]
+    def end_attempt(self, paypal_id: str | None = None) -> None:
+        """Note that PayPal's order, the last one unless another is named, can never be paid; paying needs another one."""
+        self._mark_attempt(paypal_id or self.paypal_id, "ended")
+
+    def turn_to(self, paypal_id: str) -> None:
+        """Let an earlier attempt count again, which still lives at PayPal, and which the shopper approved after all."""
+        self.attempts = sorted(self.attempts, key=lambda one: one["id"] == paypal_id and not one["ended"])
+
+    def _mark_attempt(self, paypal_id: str | None, mark: str) -> None:
+        self.attempts = [{**one, mark: True} if one["id"] == paypal_id else one for one in self.attempts]
 
     def take_up(self, claim: str) -> None:
         """awaiting → capturing: from here on only PayPal's answer moves the order."""
@@ -147,6 +153,7 @@ class Order(Refundable):
     def mark_declined(self, issue: str = "") -> None:
         """Note that PayPal said no to this way of paying. The shopper must say yes again before it is asked again."""
         self.declined_at = clock.moment()
+        self._mark_attempt(self.paypal_id, "declined")
         self.note("confirm again" if issue == "PAYER_ACTION_REQUIRED" else "declined", issue)
 
     def approve_again(self, approved_at: datetime) -> bool:
@@ -175,7 +182,8 @@ class Order(Refundable):
         self.capture = capture_id
         self.paid_at = clock.moment()
         self.paid_by = paypal_id or self.paypal_id
-        self.check_due = None
+        # What paid is used up at PayPal. Another attempt, thought dead when this one was made, may still be paid.
+        self.check_due = clock.timestamp() + PAYPAL_LIFE if len(self.attempts) > 1 else None
         self.note("paid")
         self.owe_mail("paid", capture_id)
         self.owe_mail("merchant", capture_id)

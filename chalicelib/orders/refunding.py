@@ -34,6 +34,14 @@ class Refundable(OrderRow):
         )
         return int(self.refunded + sum(under_way))
 
+    def gone_back_of(self, capture_id: str) -> int:
+        """What went back of one capture, the one that paid or another, or is on its way."""
+        return sum(
+            int(refund["amount"])
+            for refund in self.refunds.values()
+            if refund["capture"] == capture_id and refund["status"] in ("completed", "pending")
+        )
+
     @property
     def gone_back(self) -> int:
         """What is no longer ours of the payment: given back, or taken back by a bank or PayPal."""

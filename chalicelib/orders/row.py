@@ -65,9 +65,7 @@ class OrderRow(Table):
     reserved = BooleanAttribute(default=True)
     reserved_until = NumberAttribute()
 
-    attempts: JSONAttribute = (
-        JSONAttribute()
-    )  # [{"id": PayPal's order, "payee", "link", "at", "ended"}]; the last one counts
+    attempts: JSONAttribute = JSONAttribute()  # [{"id": PayPal's order, "payee", "link", "at", "ended"}], with "declined" if it was; the last one counts
     capture_number = NumberAttribute(default=1)  # of the request id; raised only after a definite no
     claim = UnicodeAttribute(null=True)  # who is capturing
     approved = BooleanAttribute(default=False)  # the shopper said yes at PayPal
@@ -121,6 +119,11 @@ class OrderRow(Table):
     def paypal_id(self) -> str | None:
         """PayPal's id of the order that can be paid now."""
         return self.attempts[-1]["id"] if self.attempts else None
+
+    def may_be_paid_by(self, paypal_id: str | None) -> bool:
+        """Tell whether PayPal's order, the last one where none is named, is an attempt of this order that has not ended."""
+        wanted = paypal_id or self.paypal_id
+        return any(one["id"] == wanted and not one["ended"] for one in self.attempts)
 
     @property
     def payee(self) -> str | None:

@@ -17,6 +17,7 @@ from chalicelib.payments.service import settle_by_capture
 from chalicelib.payments.settle import settle_refund, settle_reversal
 from chalicelib.storage import Transaction
 
+SECONDS_A_MESSAGE = 45  # at PayPal, of the 60 that the function has
 log = logging.getLogger("awning")
 
 
@@ -29,7 +30,8 @@ def settle_notifications(records: Iterable[Mapping[str, Any]]) -> dict[str, list
     for record in records:
         with telemetry.about(message_id=record["messageId"]):
             try:
-                settle_notification(json.loads(record["body"]))
+                with paypal.within(SECONDS_A_MESSAGE):
+                    settle_notification(json.loads(record["body"]))
             except Exception:
                 log.exception("a notification could not be settled: message %s", record["messageId"])
                 failures.append({"itemIdentifier": str(record["messageId"])})

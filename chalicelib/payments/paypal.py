@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chalicelib.payments.paypal_http import Client
 
 SECONDS_A_REQUEST = 20.0
+CAPTURE_STATES = {"COMPLETED", "PENDING", "DECLINED", "FAILED", "PARTIALLY_REFUNDED", "REFUNDED"}
 LONGEST_NOTE = 255  # to the payer of a refund
 _ID = re.compile(r"[A-Z0-9]{1,36}", re.ASCII)
 _EVENT_ID = re.compile(r"[A-Za-z0-9-]{1,60}", re.ASCII)
@@ -35,7 +36,7 @@ class Capture:
     """Money PayPal took, holds or declined to take for us."""
 
     id: str
-    status: str  # COMPLETED, PENDING, DECLINED, FAILED, PARTIALLY_REFUNDED, REFUNDED
+    status: str  # one of CAPTURE_STATES
     money: Money
     custom_id: str | None
     fee: int | None  # minor units of the capture's own currency
@@ -199,6 +200,8 @@ def _secret() -> str:
 
 def _send(request: Any) -> dict[str, Any]:
     deadline = _deadline.get() or time.monotonic() + SECONDS_A_REQUEST
+    if time.monotonic() >= deadline:
+        raise PayPalUnknown("no time left to ask")
     try:
         try:
             return _client().send(request, deadline)
@@ -258,7 +261,7 @@ def _capture(answer: Mapping[str, Any], order_id: str | None = None) -> Capture:
         fee = answer.get("seller_receivable_breakdown", {}).get("paypal_fee")
         return Capture(
             id=_known_id(answer["id"]),
-            status=str(answer["status"]),
+            status=_known_status(answer["status"]),
             money=amount,
             custom_id=answer.get("custom_id"),
             fee=_fee(fee, amount.currency),
@@ -330,6 +333,12 @@ def _known_id(value: object) -> str:
     if not is_id(text):
         raise ValueError("not an id")
     return text
+
+
+def _known_status(status: str) -> str:
+    if status not in CAPTURE_STATES:
+        raise ValueError("a capture in a state that nobody knows")
+    return status
 
 
 def _linked(answer: Mapping[str, Any], kind: str) -> str | None:

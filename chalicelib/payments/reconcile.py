@@ -6,6 +6,7 @@ paid expires, mail that was not announced is announced, refunds that were decide
 
 import logging
 import time
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 
 from chalicelib import clock, telemetry
@@ -15,7 +16,7 @@ from chalicelib.orders.changing import change
 from chalicelib.orders.indexes import SHARDS
 from chalicelib.orders.models import Order
 from chalicelib.payments import paypal, service
-from chalicelib.payments.errors import PayPalError, PayPalGone
+from chalicelib.payments.errors import PayPalError, PayPalGone, PayPalUnknown
 from chalicelib.payments.paypal import PayPalOrder
 from chalicelib.payments.refunds import pursue_refunds
 from chalicelib.payments.settle import settle_paypal_order
@@ -25,6 +26,9 @@ from chalicelib.telemetry import Metric
 ATTEMPT_LIFE = timedelta(hours=3)  # how long PayPal lets a shopper approve an order
 MOST_A_ROUND = 500  # a shard
 ROUND_SECONDS = 200  # of the 280 that the function has: one more order may take its time
+SILENT_SECONDS = (
+    60  # waited for in vain in a round; then it asks PayPal no more, and does what needs no answer
+)
 log = logging.getLogger("awning")
 
 
@@ -35,20 +39,22 @@ class ReconcileFailed(Exception):
 def reconcile_payments() -> int:
     """Work through what is due, the longest overdue first; return how many orders were looked at.
 
-    One failing order never holds back the rest, and what a round has no time for is first in the next. Raises
-    ReconcileFailed at the end, so that the alarm sees it.
+    One failing order never holds back the rest, nor does a PayPal that is silent; what a round has no time for is first in
+    the next. Raises ReconcileFailed at the end, so that the alarm sees it.
     """
     ends = time.monotonic() + ROUND_SECONDS
     failed = []
-    looked_at = 0
+    looked_at, in_vain = 0, 0.0
     for order_id in due_orders():
-        if time.monotonic() > ends:
+        began = time.monotonic()
+        if began > ends:
             break
         looked_at += 1
-        with telemetry.about():
+        with telemetry.about(), nullcontext() if in_vain < SILENT_SECONDS else paypal.within(0):
             try:
                 reconcile(order_id)
-            except PayPalError as error:
+            except PayPalUnknown as error:
+                in_vain += time.monotonic() - began
                 log.warning("order %s stays due: %s", _number(order_id), error)
             except Exception:
                 log.exception("order %s could not be reconciled", _number(order_id))
@@ -110,23 +116,27 @@ def _pursue_payment(order: Order) -> None:
 
 
 def _pursue_awaiting(order: Order) -> None:
-    seen = _seen(order)
+    try:
+        seen = _seen(order)
+    except PayPalError:
+        _let_reservation_fall(order)  # a claim takes it again, or refuses
+        raise
     if seen is not None and seen.status == "COMPLETED":
         order = settle_paypal_order(order.id, seen)
     elif seen is not None and seen.status == "APPROVED" and not order.declined:
         # PayPal's order stays APPROVED after a decline: what was declined is not tried again behind the shopper's back.
-        order = service.capture_payment(order.id, shopper_present=False)
+        order = service.capture_payment(order.id, shopper_present=False, paypal_id=seen.id)
     if order.state != states.AWAITING:
         return
     if _is_over(order, seen):
         expire(order.id, attempts=len(order.attempts))
-    elif order.reserved and order.reserved_until <= clock.timestamp():
-        _drop_reservation(order.id)
+    else:
+        _let_reservation_fall(order)
 
 
 def _pursue_capturing(order: Order) -> None:
     """A claim is stale: whoever made it died or got no answer. The truth decides, else the same request again."""
-    seen = _seen(order)
+    seen = _ask(order.paypal_id)
     if seen is not None and seen.captures:
         settle_paypal_order(order.id, seen)
     elif seen is not None and seen.status == "APPROVED":
@@ -136,11 +146,22 @@ def _pursue_capturing(order: Order) -> None:
 
 
 def _seen(order: Order) -> PayPalOrder | None:
-    """Ask PayPal for the living attempt; None where there is none, or PayPal no longer knows it."""
-    if order.paypal_id is None:
-        return None
+    """Ask PayPal for the last attempt, or an earlier one that was approved or paid instead; None where it knows none."""
+    last = _ask(order.paypal_id)
+    if last is not None and last.status in ("APPROVED", "COMPLETED"):
+        return last
+    for attempt in order.attempts[-2::-1]:
+        if not (attempt["ended"] or attempt.get("declined")):
+            earlier = _ask(attempt["id"])
+            if earlier is not None and earlier.status in ("APPROVED", "COMPLETED"):
+                return earlier
+    return last
+
+
+def _ask(paypal_id: str | None) -> PayPalOrder | None:
+    """Ask PayPal for an attempt; None where there is none, or PayPal no longer knows it."""
     try:
-        return paypal.get_order(order.paypal_id)
+        return None if paypal_id is None else paypal.get_order(paypal_id)
     except PayPalGone:
         return None
 
@@ -172,15 +193,20 @@ def expire(order_id: str, attempts: int) -> None:
     outbox.announce(change(order_id, action))
 
 
-def _drop_reservation(order_id: str) -> None:
+def _let_reservation_fall(order: Order) -> None:
+    """Put the pieces of an unpaid order back where their time is over."""
+
+    def is_over(order: Order) -> bool:
+        return bool(order.reserved) and order.reserved_until <= clock.timestamp()
+
     def action(order: Order, transaction: Transaction) -> bool:
-        over = order.reserved and order.reserved_until <= clock.timestamp()
-        if order.state != states.AWAITING or not over:
+        if order.state != states.AWAITING or not is_over(order):
             return False
         order.drop_reservation(transaction)
         return True
 
-    change(order_id, action)
+    if is_over(order):
+        change(order.id, action)
 
 
 def _look_a_last_time(order: Order) -> None:

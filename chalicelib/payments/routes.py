@@ -27,9 +27,9 @@ NOT_CHARGED_YET = (
 @routes.get("/payments/paypal/return")
 def come_back(request: Request) -> Response:
     """Take the money the shopper approved, and show them their order. Works without a cookie, and twice."""
-    order_id = _order_of_token(request)
+    token, order_id = _order_of_token(request)
     try:
-        service.capture_payment(order_id, shopper_present=True)
+        service.take_returned(order_id, token)
     except Busy as busy:
         log.warning("a payment could not be written yet: %s", busy)
         order = Order.fetch(order_id)
@@ -43,7 +43,7 @@ def come_back(request: Request) -> Response:
 @routes.get("/payments/paypal/cancel")
 def cancel(request: Request) -> Response:
     """Take the shopper back to their cart, which is as it was; to their order where it was paid meanwhile, or ended."""
-    order_id = _order_of_token(request)
+    _, order_id = _order_of_token(request)
     if Order.fetch(order_id).state != states.AWAITING:
         return redirect(url(f"/orders/{order_id}"))
     return redirect(url("/cart"), [say("left.")])
@@ -78,12 +78,13 @@ def notify(request: Request) -> Response:
     return page("", 200)
 
 
-def _order_of_token(request: Request) -> str:
+def _order_of_token(request: Request) -> tuple[str, str]:
+    """Read the token that PayPal adds, its order; tell it, and whose order it is."""
     token = requests.query(request, "token") or ""
     order_id = Order.find(f"paypal#{token}") if paypal.is_id(token) else None
     if order_id is None:
         raise NotFound("We know no payment with this address.")
-    return order_id
+    return token, order_id
 
 
 def _fresh_cookies(request: Request) -> list[str] | None:

@@ -15,7 +15,7 @@ from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
 from chalicelib.payments import paypal
 from chalicelib.payments.errors import PayPalError, PayPalGone, PayPalRefused, PayPalUnknown
-from chalicelib.payments.paypal import PayPalOrder
+from chalicelib.payments.paypal import Capture, PayPalOrder
 from chalicelib.payments.settle import settle_capture, settle_paypal_order
 from chalicelib.storage import Refused, Transaction
 from chalicelib.web import requests
@@ -174,8 +174,23 @@ def _shipping(customer: Mapping[str, str]) -> dict[str, Any]:
 # -- taking the money -------------------------------------------------------------------------------------
 
 
-def capture_payment(order_id: str, *, shopper_present: bool) -> Order:
-    """Claim an approved order, capture it at PayPal, settle what PayPal says.
+def take_returned(order_id: str, token: str) -> Order:
+    """Take the money of who comes back from PayPal's order `token`."""
+    order = Order.fetch(order_id)
+    earlier = order.state == states.AWAITING and token != order.paypal_id and _is_approved(token)
+    return capture_payment(order_id, shopper_present=True, paypal_id=token if earlier else None)
+
+
+def _is_approved(paypal_id: str) -> bool:
+    """Tell whether the shopper said yes to an earlier attempt, which seemed dead when the last one was made."""
+    try:
+        return paypal.get_order(paypal_id).status == "APPROVED"
+    except PayPalError:
+        return False
+
+
+def capture_payment(order_id: str, *, shopper_present: bool, paypal_id: str | None = None) -> Order:
+    """Claim an approved order, capture it at PayPal, settle what PayPal says. `paypal_id` is an attempt to turn to.
 
     Whoever comes second finds the claim taken and changes nothing. Where PayPal does not answer, the claim stays
     and the reconciler asks again with the same request id.
@@ -183,7 +198,11 @@ def capture_payment(order_id: str, *, shopper_present: bool) -> Order:
     claim = clock.new_id()
 
     def action(order: Order, transaction: Transaction) -> bool:
-        if order.state != states.AWAITING or order.paypal_id is None or order.attempts[-1]["ended"]:
+        if order.state != states.AWAITING:
+            return False
+        if paypal_id is not None:
+            order.turn_to(paypal_id)
+        if not order.may_be_paid_by(order.paypal_id):
             return False
         order.claim_for_capture(claim, transaction)
         return True
@@ -299,17 +318,26 @@ def _settle_duplicate(order: Order) -> Order:
 def settle_by_capture(capture_id: str) -> str | None:
     """Bring a capture's order to what PayPal says now; return the order's ID, None where it is not ours."""
     capture = paypal.get_capture(capture_id)
-    order_id = Order.find(f"capture#{capture_id}")
-    refunded = capture.status in ("REFUNDED", "PARTIALLY_REFUNDED")
-    if order_id is not None and not (refunded and capture.order_id):
-        settle_capture(order_id, capture, payee=None)
-        return order_id
-    order_id = order_id or (Order.find(f"paypal#{capture.order_id}") if capture.order_id else None)
-    if order_id is None or capture.order_id is None:
+    pointed_at = Order.find(f"capture#{capture_id}")
+    order_id = pointed_at or (Order.find(f"paypal#{capture.order_id}") if capture.order_id else None)
+    if order_id is None:
         log.info("capture %s belongs to no order of this shop", capture_id)
         return None
-    settle_paypal_order(order_id, paypal.get_order(capture.order_id))
+    if pointed_at:
+        settle_capture(order_id, capture, payee=None)
+    if capture.order_id and (not pointed_at or capture.status in ("REFUNDED", "PARTIALLY_REFUNDED")):
+        _settle_whole(order_id, capture.order_id, capture)
     return order_id
+
+
+def _settle_whole(order_id: str, paypal_id: str, capture: Capture) -> None:
+    """Settle all that PayPal's order has, refunds too; the capture alone where PayPal has forgotten its order."""
+    try:
+        seen = paypal.get_order(paypal_id)
+    except PayPalGone:
+        settle_capture(order_id, capture, payee=None)
+    else:
+        settle_paypal_order(order_id, seen)
 
 
 def refuse_uncaptured(order_id: str) -> Order:

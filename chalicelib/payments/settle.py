@@ -107,7 +107,10 @@ def _recognise(order: Order, own_id: str | None, refund: Refund) -> bool:
 
 
 def refuse_refund(order_id: str, own_id: str, issue: str) -> Order:
-    """Note that PayPal will not make a refund of ours, and ask staff to look."""
+    """Note that PayPal will not make a refund of ours, and ask staff to look.
+
+    Of a payment that goes back by itself a part may have gone before, on PayPal's own pages: then the rest is wanted.
+    """
 
     def action(order: Order, transaction: Transaction) -> bool:
         known = order.refunds[own_id]
@@ -116,7 +119,14 @@ def refuse_refund(order_id: str, own_id: str, issue: str) -> Order:
         amount = Money(known["amount"], known["currency"])
         order.keep_refund(own_id, "failed", "", known["capture"], amount)
         order.refunds = {**order.refunds, own_id: {**order.refunds[own_id], "refused": issue}}
-        order.raise_issue("refund refused", issue)
+        if "by" in known:
+            order.raise_issue("refund refused", issue)
+            return True
+        rest = amount.amount - order.gone_back_of(known["capture"])
+        if 0 < rest < amount.amount:
+            order.want_refund(clock.new_id(), known["capture"], rest, amount.currency, known["reason"])
+        elif rest:
+            order.raise_issue("return refused", issue)
         return True
 
     order = change(order_id, action)
@@ -225,8 +235,8 @@ def _let_go(order: Order, capture: Capture) -> None:
     about = _is_about(order, capture)
     if about:
         order.mark_unpaid()
-    if about or (order.state == states.AWAITING and capture.order_id == order.paypal_id):
-        order.end_attempt()
+    if about or (order.state == states.AWAITING and capture.order_id is not None):
+        order.end_attempt(capture.order_id)
 
 
 def _is_about(order: Order, capture: Capture) -> bool:
@@ -244,6 +254,8 @@ def _settle_pending(
     if order.state == states.CAPTURING and not _is_about(order, capture):
         return False
     if order.state == states.AWAITING:
+        if not order.may_be_paid_by(capture.order_id):
+            return False  # a look from before it was denied
         order.take_up(clock.new_id())
         if not order.reserved and circumstances.in_stock:
             order.take_stock(transaction)
@@ -259,7 +271,7 @@ def _settle_refused(order: Order, capture: Capture, circumstances: Circumstances
     order.mark_declined()
     if was_pending or not circumstances.shopper_present:
         order.owe_mail("failed", capture.id)
-    order.end_attempt()
+    order.end_attempt(capture.order_id)
     return True
 
 

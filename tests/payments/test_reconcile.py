@@ -210,7 +210,7 @@ def test_a_refund_that_paypal_refuses_is_raised_and_not_tried_for_ever(shop: Sho
     with shop.later(minutes=6):
         shop.reconcile()
     order = shop.order(order_id)
-    assert [issue["kind"] for issue in order.issues] == ["wrong amount", "refund refused"]
+    assert [issue["kind"] for issue in order.issues] == ["wrong amount", "return refused"]
     assert not order.refund_due
 
 

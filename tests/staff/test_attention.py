@@ -78,6 +78,7 @@ RAISED = {
     "wrong amount": "Another amount was paid",
     "refund failed": "A refund did not go through",
     "refund refused": "PayPal refused a refund",
+    "return refused": "PayPal refused a refund",
 }
 
 
