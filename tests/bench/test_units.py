@@ -1,16 +1,18 @@
 """The bench's units are those of DynamoDB's published rules."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
-from chalicelib.catalog.models import Product, Stock
+from chalicelib.catalog.models import Listing, Product, Stock
 from chalicelib.storage import Transaction, get, read_many
 from tests.bench.costs import GB_SECOND, PAGE_GB, READ, REQUEST, WRITE, cost_of
 from tests.bench.stopwatch import Sample
 from tests.bench.units import bytes_of, metered
 
 pytestmark = pytest.mark.usefixtures("aws")
+BIG = {"slug": {"S": "tea"}, "name": {"S": "x" * 5000}}
 
 
 def test_reads_are_counted_by_four_kilobytes_an_item() -> None:
@@ -22,14 +24,49 @@ def test_reads_are_counted_by_four_kilobytes_an_item() -> None:
     assert bytes_of({"sku": {"S": "ü"}, "seen": {"M": {"a": {"N": "1234"}}}}) == 3 + 2 + 4 + 3 + 1 + 1 + 4
 
 
-def test_items_of_a_batch_are_rounded_up_one_by_one() -> None:
-    client = Product._get_connection().connection.client
+def _call(operation: str, **asked: Any) -> None:
+    Product._get_connection().connection.client._make_api_call(operation, asked)
+
+
+def test_an_item_of_five_kilobytes_takes_two_units() -> None:
     table = Product.Meta.table_name
-    item = {"slug": {"S": "tea"}, "name": {"S": "x" * 5000}}
-    client._make_api_call("PutItem", {"TableName": table, "Item": item})
+    with metered() as units:
+        _call("PutItem", TableName=table, Item=BIG)
+        assert (units.read, units.write) == (0, 5)
+        _call("GetItem", TableName=table, Key={"slug": {"S": "tea"}}, ConsistentRead=True)
+        assert units.read == 2
+        _call("GetItem", TableName=table, Key={"slug": {"S": "tea"}})
+        assert units.read == 2 + 1
+
+
+def test_items_of_a_query_are_summed_and_then_rounded_up() -> None:
+    for number in range(3):
+        Listing("tea", str(number), slug="tea", name="x" * 1500).save()
+    with metered() as units:
+        assert len(list(Listing.query("tea", consistent_read=True))) == 3
+        assert units.read == 2
+        assert len(list(Listing.query("tea"))) == 3
+        assert units.read == 2 + 1
+        assert list(Listing.query("cups")) == []
+        assert units.read == 2 + 1 + 0.5
+
+
+@pytest.mark.parametrize(
+    "less", [{"filter_condition": Listing.text.exists()}, {"attributes_to_get": ["name"]}]
+)
+def test_a_read_that_answers_less_than_it_looked_at_is_refused(less: dict[str, Any]) -> None:
+    with metered(), pytest.raises(ValueError, match="looks at more than it answers"):
+        list(Listing.query("tea", **less))
+    with metered(), pytest.raises(ValueError, match="looks at more than it answers"):
+        Listing.count("tea")
+
+
+def test_items_of_a_batch_are_rounded_up_one_by_one() -> None:
+    table = Product.Meta.table_name
+    _call("PutItem", TableName=table, Item=BIG)
     with metered() as units:
         keys = [{"slug": {"S": "tea"}}, {"slug": {"S": "none"}}]
-        client._make_api_call("BatchGetItem", {"RequestItems": {table: {"Keys": keys}}})
+        _call("BatchGetItem", RequestItems={table: {"Keys": keys}})
         assert units.read == (2 + 1) / 2
         assert read_many({Stock: ["A", "B"]}) == {Stock: {}}
         assert units.read == (2 + 1) / 2 + 2

@@ -1,4 +1,7 @@
-"""What DynamoDB would bill: read and write units, as it tells them of each call."""
+"""What DynamoDB would bill: writes as the local cloud tells them, reads by what they answer.
+
+The local cloud tells one unit, or half of one, of a read of any size, and nothing of a batch.
+"""
 
 import math
 from collections.abc import Iterator
@@ -11,7 +14,8 @@ from chalicelib.catalog.models import Product
 from chalicelib.storage import shared_connection
 
 READ_BYTES = 4096
-READS = {"GetItem", "BatchGetItem", "Query", "TransactGetItems"}
+# With one of these a read looks at more than it answers, and its units cannot be told from that.
+ANSWERS_LESS = {"FilterExpression", "ProjectionExpression", "Select"}
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"}
 
 
@@ -28,27 +32,44 @@ class Units:
 
     def take(self, operation: str, arguments: dict[str, Any], answer: dict[str, Any]) -> None:
         """Add what a call consumed; take what tells it out of the answer."""
-        if operation == "BatchGetItem":
-            self.read += units_of_batch(arguments, answer)  # of these the local cloud tells nothing
+        if operation in READS:
+            self.read += READS[operation](arguments, answer)
             return
         told = answer.pop("ConsumedCapacity")
-        total = sum(one["CapacityUnits"] for one in (told if isinstance(told, list) else [told]))
-        if operation in READS:
-            self.read += total
-        else:
-            self.write += total
+        self.write += sum(one["CapacityUnits"] for one in (told if isinstance(told, list) else [told]))
+
+
+def units_of_item(arguments: dict[str, Any], answer: dict[str, Any]) -> float:
+    """Count one item; one that is not there takes a unit, too."""
+    return _units(_blocks(bytes_of(answer.get("Item", {}))), arguments)
+
+
+def units_of_query(arguments: dict[str, Any], answer: dict[str, Any]) -> float:
+    """Count by the sum of the items, which alone is rounded up; none take a unit, too."""
+    return _units(_blocks(sum(map(bytes_of, answer.get("Items", ())))), arguments)
 
 
 def units_of_batch(arguments: dict[str, Any], answer: dict[str, Any]) -> float:
-    """Count by DynamoDB's rule: each item is rounded up by itself, and one that is not there takes a unit, too."""
+    """Count each item by itself; one that is not there takes a unit, too."""
     total = 0.0
     for table, asked in arguments["RequestItems"].items():
         found = answer["Responses"].get(table, [])
-        blocks = (
-            sum(math.ceil(bytes_of(item) / READ_BYTES) for item in found) + len(asked["Keys"]) - len(found)
-        )
-        total += blocks if asked.get("ConsistentRead") else blocks / 2
+        blocks = sum(_blocks(bytes_of(item)) for item in found) + len(asked["Keys"]) - len(found)
+        total += _units(blocks, asked)
     return total
+
+
+READS = {"GetItem": units_of_item, "BatchGetItem": units_of_batch, "Query": units_of_query}
+
+
+def _blocks(size: int) -> int:
+    return max(1, math.ceil(size / READ_BYTES))
+
+
+def _units(blocks: int, asked: dict[str, Any]) -> float:
+    if less := ANSWERS_LESS & asked.keys():
+        raise ValueError(f"a read with {', '.join(sorted(less))} looks at more than it answers")
+    return blocks if asked.get("ConsistentRead") else blocks / 2
 
 
 def bytes_of(item: dict[str, Any]) -> int:
@@ -80,10 +101,11 @@ def metered() -> Iterator[Units]:
     units = Units()
 
     def asked(operation: str, arguments: dict[str, Any]) -> Any:
-        if operation not in READS | WRITES:
-            return ask(operation, arguments)
-        answer = ask(operation, {**arguments, "ReturnConsumedCapacity": "TOTAL"})
-        units.take(operation, arguments, answer)
+        if operation in WRITES:
+            arguments = {**arguments, "ReturnConsumedCapacity": "TOTAL"}
+        answer = ask(operation, arguments)
+        if operation in {*READS, *WRITES}:
+            units.take(operation, arguments, answer)
         return answer
 
     with mock.patch.object(client, "_make_api_call", asked):
