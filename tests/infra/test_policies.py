@@ -4,9 +4,21 @@ import pytest
 
 from chalicelib.aws import client
 from chalicelib.config import settings
+from tests import policies
 from tests.client import Shopper
-from tests.policies import Policies, used
+from tests.policies import Line, Policies
 from tests.shop import Shop
+
+USED = policies.used
+LINE = ("export_books", "s3:PutObject", "BooksBucket/books/*")
+
+
+@pytest.fixture(autouse=True)
+def used(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> set[Line]:
+    """Return what was used; what these tests ask for themselves, without a page, is no use and not told at the end."""
+    if "gateway" not in request.fixturenames:
+        monkeypatch.setattr(policies, "used", set())
+    return policies.used
 
 
 @pytest.mark.parametrize(
@@ -63,27 +75,34 @@ def test_what_a_policy_does_not_name_is_refused(
 
 
 def test_what_a_policy_names_is_allowed() -> None:
-    policies = Policies()
-    book = {"Bucket": settings.books_bucket, "Key": "books/2026/11/22/ledger-2026-11-22.csv"}
-    assert list(policies.refusals("export_books", "s3", "UploadPart", book)) == []
+    assert _refusals_of_a_book(Policies()) == []
     orders = {"TableName": f"{settings.table_prefix}orders", "IndexName": "attention"}
-    assert list(policies.refusals("reconcile_payments", "dynamodb", "Query", orders)) == []
+    assert list(Policies().refusals("reconcile_payments", "dynamodb", "Query", orders)) == []
 
 
-def test_what_no_function_ever_asks_for_is_told_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.policies.used", set())
+def _refusals_of_a_book(policies: Policies) -> list[str]:
+    book = {"Bucket": settings.books_bucket, "Key": "books/2026/11/22/ledger-2026-11-22.csv"}
+    return list(policies.refusals("export_books", "s3", "UploadPart", book))
+
+
+def test_what_no_function_ever_asks_for_is_told_at_the_end() -> None:
     policies = Policies()
-    line = ("export_books", "s3:PutObject", "BooksBucket/books/*")
-    assert line in policies.spare()
+    assert LINE in policies.spare()
     assert not [action for _, action, _ in policies.spare() if action.startswith(("logs:", "xray:"))]
     assert ("send_order_emails", "sqs:ReceiveMessage", "OrderEmailsQueue") not in policies.spare()
-    book = {"Bucket": settings.books_bucket, "Key": "books/2026/11/22/ledger-2026-11-22.csv"}
-    assert list(policies.refusals("export_books", "s3", "UploadPart", book)) == []
-    assert line not in policies.spare()
+    assert _refusals_of_a_book(policies) == []
+    assert LINE not in policies.spare()
 
 
-def test_who_asks_paypal_needs_its_secret(shop: Shop) -> None:
+def test_what_a_test_asks_for_is_not_what_functions_use(used: set[Line]) -> None:
+    assert _refusals_of_a_book(Policies()) == []
+    assert used == {LINE}
+    assert used is not USED
+
+
+def test_who_asks_paypal_needs_its_secret(shop: Shop, used: set[Line]) -> None:
     shop.placed()
+    assert used is USED
     assert ("api_handler", "ssm:GetParameter", "PayPalClientSecretParameter") in used
 
 
