@@ -1,12 +1,15 @@
 """What the tests of all features rely on: a call that AWS would refuse is noticed."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from chalicelib.aws import client
 from chalicelib.config import settings
 from tests import policies
 from tests.client import Shopper
-from tests.policies import Line, Policies
+from tests.policies import Line, Policies, statements
 from tests.shop import Shop
 
 USED = policies.used
@@ -83,6 +86,37 @@ def test_what_a_policy_names_is_allowed() -> None:
 def _refusals_of_a_book(policies: Policies) -> list[str]:
     book = {"Bucket": settings.books_bucket, "Key": "books/2026/11/22/ledger-2026-11-22.csv"}
     return list(policies.refusals("export_books", "s3", "UploadPart", book))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"Effect": "Deny"},
+        {"Condition": {"Bool": {"aws:SecureTransport": "true"}}},
+        {"NotAction": ["s3:PutObject"]},
+        {"Action": ["s3:*"]},
+        {"Action": "s3:GetObject"},
+        {"Resource": "*"},
+    ],
+)
+def test_a_statement_that_these_tests_would_misread_is_refused(
+    tmp_path: Path, changed: dict[str, object]
+) -> None:
+    plain: dict[str, object] = {
+        "Sid": "Read",
+        "Effect": "Allow",
+        "Action": ["s3:GetObject"],
+        "Resource": ["*"],
+    }
+    assert list(statements(_policy(tmp_path, plain))) == [({"s3:GetObject"}, "*")]
+    with pytest.raises(AssertionError, match="Read"):
+        list(statements(_policy(tmp_path, plain | changed)))
+
+
+def _policy(folder: Path, statement: dict[str, object]) -> Path:
+    file = folder / "policy.json"
+    file.write_text(json.dumps({"Version": "2012-10-17", "Statement": [statement]}), encoding="utf-8")
+    return file
 
 
 def test_what_no_function_ever_asks_for_is_told_at_the_end() -> None:
