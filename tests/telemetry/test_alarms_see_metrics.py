@@ -1,0 +1,93 @@
+"""Alarms and the dashboard look for metrics as they are told: CloudWatch takes other dimensions for another metric."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib import telemetry
+from chalicelib.config import settings
+from chalicelib.telemetry import NAMESPACE, Metric
+from infra.aws.package import PROJECT, merged
+from tests.infra.reading import Template, resolved, values
+from tests.infra.test_alarms import dashboard
+from tests.telemetry import emf
+from tests.telemetry.conftest import Counted
+
+Dimensions = dict[str, str]
+PREFIXES = ("awning-", "tea-shop-", "awning")
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    """Read our parts of the template."""
+    return merged(PROJECT)
+
+
+@pytest.fixture(params=PREFIXES)
+def prefix(request: pytest.FixtureRequest, setting: Any) -> str:
+    """Name the shop's tables."""
+    setting(table_prefix=request.param)
+    return str(request.param)
+
+
+@pytest.fixture
+def told(prefix: str, counted: Counted, capsys: pytest.CaptureFixture[str]) -> dict[str, list[Dimensions]]:
+    """Tell of everything once; return under which dimensions each metric was told."""
+    for metric in set(Metric) - {Metric.MONEY_SETTLED}:
+        telemetry.count(metric)
+    telemetry.count_money(100, settings.currency)
+    telemetry.flush({})
+
+    dimensions: dict[str, list[Dimensions]] = defaultdict(list)
+    for line in emf.read(capsys.readouterr().out):
+        for group in line["_aws"]["CloudWatchMetrics"]:
+            for metric in group["Metrics"]:
+                dimensions[metric["Name"]] += [_named(line, names) for names in group["Dimensions"]]
+    return dimensions
+
+
+def _named(line: dict[str, Any], names: list[str]) -> Dimensions:
+    return {name: line[name] for name in names}
+
+
+def test_every_metric_is_told(told: dict[str, list[Dimensions]]) -> None:
+    assert told.keys() == set(Metric)
+
+
+def test_every_alarm_looks_where_its_metric_is_told(
+    template: Template, prefix: str, told: dict[str, list[Dimensions]]
+) -> None:
+    given = values(template, {"TablePrefix": prefix})
+    parts = {name: resource.get("Properties", {}) for name, resource in template["Resources"].items()}
+    alarms = {name: part for name, part in parts.items() if part.get("Namespace") == NAMESPACE}
+    assert len(alarms) >= 4
+    for name, alarm in alarms.items():
+        looked_for = resolved(alarm["Dimensions"], given, {})
+        assert {one["Name"]: one["Value"] for one in looked_for} in told[alarm["MetricName"]], name
+
+
+def test_the_dashboard_looks_where_metrics_are_told(
+    template: Template, prefix: str, told: dict[str, list[Dimensions]]
+) -> None:
+    shown = list(_shown(dashboard(template, {"TablePrefix": prefix, "Currency": settings.currency})))
+    assert {Metric.ORDERS_PLACED, Metric.PAYMENT_ERRORS, Metric.MONEY_SETTLED} <= {name for name, _ in shown}
+    for name, dimensions in shown:
+        assert dimensions in told[name], name
+
+
+def _shown(board: str) -> Iterator[tuple[str, Dimensions]]:
+    """List the shop's own metrics on a dashboard: ["Awning", "MailsSent", "shop", "awning", {"label": …}]."""
+    for widget in json.loads(board)["widgets"]:
+        before: list[str] = []
+        for metric in widget["properties"].get("metrics", ()):
+            words = [word for word in metric if isinstance(word, str)]
+            if words[0] == "...":
+                words = [*before[: len(before) + 1 - len(words)], *words[1:]]
+            # A dot repeats what the metric before has in its place.
+            before = [before[place] if word == "." else word for place, word in enumerate(words)]
+            namespace, name, *dimensions = before
+            if namespace == NAMESPACE:
+                yield name, dict(zip(dimensions[::2], dimensions[1::2], strict=True))
