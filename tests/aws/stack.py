@@ -20,6 +20,7 @@ from infra.aws import package
 from infra.local.cloud import REGION
 from infra.local.gateway import Answer
 from tests.aws.cloud import Region
+from tests.infra.reading import resolved, values
 from tests.local.eventually import eventually
 
 NAME = "awning"
@@ -37,6 +38,16 @@ def expanded(template: dict[str, Any], parameters: dict[str, str]) -> dict[str, 
     return plain
 
 
+def _wanted(template: dict[str, Any], parameters: dict[str, str]) -> set[str]:
+    """List the resources that a template with these parameters is to make."""
+    given, conditions = values(template, parameters), template["Conditions"]
+    return {
+        name
+        for name, resource in template["Resources"].items()
+        if "Condition" not in resource or resolved(conditions[resource["Condition"]], given, conditions)
+    }
+
+
 class Stack:
     """One shop's stack in a region. As `gateway` of a tests' visitor it sends requests through its API Gateway."""
 
@@ -45,6 +56,7 @@ class Stack:
         self._built = built
         self._name = name
         self._formation = region.client("cloudformation")
+        self.wanted: set[str] = set()  # the template's resources whose conditions hold
         # The rules as they were made, by their names in the region.
         self.schedules: dict[str, dict[str, Any]] = {}
 
@@ -72,6 +84,7 @@ class Stack:
         change(StackName=self._name, TemplateURL=address, Parameters=given, Capabilities=allowed)
         status = self._settled()
         assert status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"), (status, self.failures())
+        self.wanted = _wanted(template, parameters)
         for known in ("outputs", "resources"):
             self.__dict__.pop(known, None)
 

@@ -26,6 +26,8 @@ SCHEDULES = {"ReconcilePayments": "rate(5 minutes)", "ExportBooks": "rate(1 hour
 def test_everything_in_the_template_is_made(stack: Stack) -> None:
     made = {row["ResourceStatus"] for row in stack.resources.values()}
     assert made <= {"CREATE_COMPLETE", "UPDATE_COMPLETE"}, stack.failures()
+    assert stack.resources.keys() == stack.wanted
+    assert {"APIHandler", "OrdersTable", "OrderEmailsQueue", "MoneyUnexplained"} <= stack.wanted
 
 
 def test_until_paypal_knows_the_webhook_it_is_told_to_come_again(unnotified: Answer) -> None:
