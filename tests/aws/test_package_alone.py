@@ -3,6 +3,8 @@
 import json
 import sysconfig
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -71,18 +73,29 @@ def test_a_function_is_told_what_the_template_says_and_nothing_of_this_machine(s
     assert not {name for name in seen["environment"] if name.startswith(("PYTEST", "PYTHON", "VIRTUAL_ENV"))}
 
 
-def test_a_function_is_held_to_its_role(stack: Stack) -> None:
-    role = stack.function("ReconcilePayments")["Role"].rpartition("/")[2]
-    refuse = {"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}
-    iam, name = stack.region.client("iam"), stack.name_of("ReconcilePayments")
-    iam.put_role_policy(
-        RoleName=role,
-        PolicyName="refuse",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [refuse]}),
-    )
-    try:
-        answer, error = stack.invoke(name, scheduled_event("any"))
-    finally:
-        iam.delete_role_policy(RoleName=role, PolicyName="refuse")
+def test_a_function_may_do_what_its_role_names_and_nothing_else(stack: Stack) -> None:
+    with _without(stack, "ReconcilePayments", "FindWhatIsDue"):
+        answer, error = stack.invoke(stack.name_of("ReconcilePayments"), scheduled_event("any"))
     assert error, answer
     assert "AccessDenied" in json.dumps(answer)
+    assert "dynamodb:Query" in json.dumps(answer)
+
+
+@contextmanager
+def _without(stack: Stack, function: str, statement: str) -> Iterator[None]:
+    """Take what one statement allows away from a function, and give it back."""
+    iam, role = stack.region.client("iam"), stack.function(function)["Role"].rpartition("/")[2]
+    (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    others = [one for one in policy["Statement"] if one["Sid"] != statement]
+    assert len(others) == len(policy["Statement"]) - 1
+
+    def put(statements: list[dict[str, Any]]) -> None:
+        document = json.dumps({**policy, "Statement": statements})
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
+
+    put(others)
+    try:
+        yield
+    finally:
+        put(policy["Statement"])
