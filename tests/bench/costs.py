@@ -1,5 +1,6 @@
 """What the measured operations cost on AWS, from list prices; each line shows what it is made of."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from statistics import median
@@ -14,11 +15,13 @@ CALL, GB_SECOND = 0.20 / 1e6, 0.0000133334  # Lambda on arm64
 REQUEST = 3.70 / 1e6  # API Gateway, a REST API
 BYTE = 0.09 / 1e9  # out of AWS
 ELSEWHERE = {"SQS": 0.40 / 1e6 * 3, "SES": 0.10 / 1e3, "PayPal": 0.0}  # a message is sent, received, deleted
-# Nobody measured a wait on AWS here; these seconds are assumed, and the CPU is this machine's.
-WAITS = {"DynamoDB": 0.005, "SQS": 0.015, "SES": 0.050, "PayPal": 0.600}
-PAGE_GB, WORKER_GB = 1769 / 1024, 512 / 1024
+# Nobody measured a wait on AWS here; these milliseconds are assumed, and the CPU is this machine's.
+WAITS = {"DynamoDB": 5, "SQS": 15, "SES": 50, "PayPal": 600}
+CORE_GB = 1769 / 1024  # with so much memory a function has a core; with less, that share of one
+PAGE_GB, WORKER_GB = CORE_GB, 512 / 1024
 WORKERS = {"settle a notification, nothing new", "send a mail"}
-# One order of three lines, paid at once: how often each operation happens for it. PayPal notifies of approval and capture.
+# One order of three lines, paid at once and shipped: how often each operation happens for it. PayPal notifies of approval
+# and capture; the customer is told that it is paid and that it is shipped, the merchant that it is paid.
 ORDER = {
     "add to cart, the first line": 1,
     "add to cart, the third line": 2,
@@ -29,7 +32,7 @@ ORDER = {
     "order page": 2,
     "webhook: verify and enqueue": 2,
     "settle a notification, nothing new": 2,
-    "send a mail": 2,
+    "send a mail": 3,
 }
 VIEWS = {"shop": 0.20, "category": 0.30, "product": 0.50}  # which pages a million views are of
 
@@ -63,11 +66,11 @@ def cost_of(name: str, taken: Sequence[Sample]) -> Cost:
     memory = WORKER_GB if is_worker else PAGE_GB
     waits = {"DynamoDB": sample.dynamodb.total(), **sample.elsewhere}
     waiting = sum(WAITS[whom] * times for whom, times in waits.items())
-    # CPU is given in proportion to memory: half of it takes twice as long, and costs the same.
-    gb_seconds = median(one.cpu for one in taken) / 1000 * PAGE_GB + waiting * memory
+    working = median(one.cpu for one in taken) * CORE_GB / memory
+    billed = math.ceil(working + waiting)  # whole milliseconds
     return Cost(
         dynamodb=median(one.read for one in taken) * READ + median(one.write for one in taken) * WRITE,
-        function=CALL + gb_seconds * GB_SECOND,
+        function=CALL + billed / 1000 * memory * GB_SECOND,
         gateway=0.0 if is_worker else REQUEST,
         transfer=0.0 if is_worker else median(one.size for one in taken) * BYTE,
         elsewhere=sum(ELSEWHERE[whom] * times for whom, times in sample.elsewhere.items()),

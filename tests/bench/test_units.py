@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from chalicelib.catalog.models import Listing, Product, Stock
+from chalicelib.staff import handling
 from chalicelib.storage import Transaction, get, read_many
-from tests.bench.costs import GB_SECOND, PAGE_GB, READ, REQUEST, WRITE, cost_of
+from tests.bench.costs import GB_SECOND, ORDER, PAGE_GB, READ, REQUEST, WORKER_GB, WRITE, cost_of
 from tests.bench.stopwatch import Sample
 from tests.bench.units import bytes_of, metered
+from tests.shop import Shop
 
 pytestmark = pytest.mark.usefixtures("aws")
 BIG = {"slug": {"S": "tea"}, "name": {"S": "x" * 5000}}
@@ -85,9 +87,28 @@ def test_a_transaction_takes_two_units_where_a_write_takes_one() -> None:
         assert units.write == 2
 
 
+def _sample(cpu: float, **asked: int) -> Sample:
+    return Sample(cpu, 50.0, Counter(asked), Counter(), size=0, read=2, write=3)
+
+
 def test_costs_are_the_sum_of_what_is_billed() -> None:
-    sample = Sample(10.0, 50.0, Counter(GetItem=2), Counter(), size=0, read=2, write=3)
-    cost = cost_of("a page", [sample])
+    cost = cost_of("a page", [_sample(10.0, GetItem=2)])
     assert cost.dynamodb == 2 * READ + 3 * WRITE
     assert cost.function == pytest.approx(0.2e-6 + (0.010 + 2 * 0.005) * PAGE_GB * GB_SECOND)
     assert (cost * 2 + cost).total == pytest.approx(3 * (cost.dynamodb + cost.function + REQUEST))
+
+
+def test_each_call_is_billed_by_whole_milliseconds() -> None:
+    warm = cost_of("a page", [_sample(0.1)])
+    assert warm.function == pytest.approx(0.2e-6 + 0.001 * PAGE_GB * GB_SECOND)
+    page = cost_of("a page", [_sample(10.1, GetItem=1)])
+    assert page.function == pytest.approx(0.2e-6 + 0.016 * PAGE_GB * GB_SECOND)
+    # 10 ms of a core are 34.6 ms of the 512 MB that a worker has.
+    mail = cost_of("send a mail", [_sample(10.0, GetItem=1)])
+    assert mail.function == pytest.approx(0.2e-6 + 0.040 * WORKER_GB * GB_SECOND)
+
+
+def test_the_mails_of_an_order_are_all_paid_for(shop: Shop) -> None:
+    _, order_id = shop.paid(MUG=1)
+    handling.ship(order_id, handling.Parcel("DHL"), "merchant@shop.example")
+    assert len(shop.mails()) == ORDER["send a mail"]
