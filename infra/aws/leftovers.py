@@ -1,6 +1,6 @@
 """What an earlier stack of a stage left: tables, whose names the next one needs, and buckets."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -11,6 +11,7 @@ from infra.aws.stagefile import Stage, declared
 from infra.aws.words import Stop, code_of
 
 PREFIX = "TablePrefix"
+LET_GO = ("DELETE_COMPLETE", "DELETE_SKIPPED")
 
 
 def prefix_of(stage: Stage) -> str:
@@ -36,6 +37,28 @@ def buckets_of(account: Account, stage: Stage) -> list[tuple[str, str]]:
     names = sorted(bucket["Name"] for page in pages for bucket in page["Buckets"])
     begin = {key: f"{stage.stack}-{key}-".lower() for key in keys}
     return [(key, name) for key in keys for name in names if name.startswith(begin[key])]
+
+
+def must_be_nobodys(account: Account, names: Iterable[str]) -> None:
+    """Raise Stop where one of these tables and buckets belongs to a stack, which two stages with one prefix come to."""
+    for name in names:
+        if owner := _owner(account, name):
+            raise Stop(
+                f"{name} belongs to the stack {owner}. Nothing was changed.\n"
+                "Have two stages the same TablePrefix? Then what it begins is that stack's, not this stage's."
+            )
+
+
+def _owner(account: Account, name: str) -> str:
+    try:
+        there = account.client("cloudformation").describe_stack_resources(PhysicalResourceId=name)
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return ""
+        raise
+    # A deleted stack is told of for 90 days, too.
+    holds = (one for one in there["StackResources"] if one["ResourceStatus"] not in LET_GO)
+    return next((one["StackName"] for one in holds if one.get("PhysicalResourceId") == name), "")
 
 
 def to_adopt(account: Account, stage: Stage, agreed: bool, tell: Callable[[str], None]) -> dict[str, str]:

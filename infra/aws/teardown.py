@@ -15,11 +15,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.aws import artifacts, emptying, leftovers, secret
 from infra.aws.account import Account
 from infra.aws.progress import KINDS
-from infra.aws.stack import BUCKET, NOT_YET, QUEUE, TABLE, Stack
+from infra.aws.stack import BUCKET, KEEPS_DATA, NOT_YET, QUEUE, TABLE, Stack
 from infra.aws.stagefile import Stage, read_stage
 from infra.aws.words import Stop, at_once, in_words
 
 Tell = Callable[[str], None]
+Names = dict[str, list[str]]  # a kind of resource → what AWS calls those of it
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,10 @@ def teardown(stage: Stage, data_too: bool, tell: Tell) -> None:
     account.must_be(stage.account)
     stack = Stack(stage.stack, account.client("cloudformation"), tell)
     resources = [] if stack.status() in NOT_YET else stack.resources()
-    data = look(account, stage, resources)
+    names = names_of(resources) if resources else names_left(account, stage)
+    if data_too and not resources:
+        leftovers.must_be_nobodys(account, names[TABLE] + names[BUCKET])
+    data = look(account, names)
     if not resources and not (data_too and (data.tables or data.buckets)):
         tell(f"There is no stack {stage.stack} in {stage.region}.")
         return
@@ -65,15 +69,25 @@ def teardown(stage: Stage, data_too: bool, tell: Tell) -> None:
 # -- looking ------------------------------------------------------------------------------------------
 
 
-def look(account: Account, stage: Stage, resources: list[dict[str, Any]]) -> Data:
-    """Count what there is: of the stack, or tables that an earlier teardown left."""
-    named = {kind: _names(resources, kind) for kind in (TABLE, BUCKET, QUEUE)}
+def names_of(resources: list[dict[str, Any]]) -> Names:
+    """Name a stack's tables, buckets and queues."""
+    return {kind: _names(resources, kind) for kind in KEEPS_DATA}
+
+
+def names_left(account: Account, stage: Stage) -> Names:
+    """Name what an earlier teardown may have left of a stage."""
+    buckets = [name for _, name in leftovers.buckets_of(account, stage)]
+    return {TABLE: [*leftovers.tables_of(stage).values()], BUCKET: buckets, QUEUE: []}
+
+
+def look(account: Account, names: Names) -> Data:
+    """Count what tables, buckets and queues hold, of those that are there."""
     dynamodb, s3, sqs = (account.client(service) for service in ("dynamodb", "s3", "sqs"))
-    tables = named[TABLE] if resources else [*leftovers.tables_of(stage).values()]
-    buckets = named[BUCKET] if resources else [name for _, name in leftovers.buckets_of(account, stage)]
-    rows = {name: count for name in tables if (count := emptying.count_rows(dynamodb, name)) is not None}
-    files = {name: count for name in buckets if (count := emptying.count_files(s3, name)) is not None}
-    return Data(rows, files, sum(emptying.count_messages(sqs, url) for url in named[QUEUE]))
+    rows = {
+        name: count for name in names[TABLE] if (count := emptying.count_rows(dynamodb, name)) is not None
+    }
+    files = {name: count for name in names[BUCKET] if (count := emptying.count_files(s3, name)) is not None}
+    return Data(rows, files, sum(emptying.count_messages(sqs, url) for url in names[QUEUE]))
 
 
 def _names(resources: list[dict[str, Any]], kind: str) -> list[str]:

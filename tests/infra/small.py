@@ -8,8 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are a package of their own
+from botocore.exceptions import ClientError
 
+from infra.aws.account import Account
 from infra.aws.stagefile import Stage
 
 STAGE = Stage(
@@ -103,6 +106,21 @@ def deny_deleting(bucket: str) -> str:
         "Resource": f"arn:aws:s3:::{bucket}/books/*",
     }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def knows_owners(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let CloudFormation tell whose a resource is, as AWS does; the local cloud's looks into a named stack alone."""
+    client = Account(STAGE.region).client("cloudformation")
+
+    def described(*, PhysicalResourceId: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        for stack in client.describe_stacks()["Stacks"]:
+            there = client.list_stack_resources(StackName=stack["StackId"])["StackResourceSummaries"]
+            if any(one["PhysicalResourceId"] == PhysicalResourceId for one in there):
+                return {"StackResources": [{**one, "StackName": stack["StackName"]} for one in there]}
+        said = f"Stack for {PhysicalResourceId} does not exist"
+        raise ClientError({"Error": {"Code": "ValidationError", "Message": said}}, "DescribeStackResources")
+
+    monkeypatch.setattr(client, "describe_stack_resources", described)
 
 
 def template(address: str) -> dict[str, Any]:

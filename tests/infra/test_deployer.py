@@ -80,6 +80,7 @@ def test_the_tools_ask_for_nothing_that_the_policy_does_not_allow(
     monkeypatch.setattr(sys, "stdin", io.StringIO("awning-trial\n"))
     teardown.teardown(STAGE, False, lambda _: None)
     deploy.deploy(STAGE, Wishes(), lambda _: None)  # takes over the empty table
+    leftovers.must_be_nobodys(account, ["trial-orders"])
     lose = "lose 0 rows in 1 tables and 0 files in 1 buckets"
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"awning-trial\n{lose}\n"))
     teardown.teardown(STAGE, True, lambda _: None)

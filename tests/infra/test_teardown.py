@@ -3,6 +3,7 @@
 import copy
 import io
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -126,6 +127,29 @@ def test_data_that_an_earlier_teardown_left_can_be_deleted_later(
 
     assert (standing.table_is_there, standing.bucket_is_there) == (False, False)
     assert standing.taken_down(data_too=True) == "There is no stack awning-trial in us-east-1."
+
+
+def test_of_two_stages_with_one_prefix_none_deletes_the_others_data(
+    standing: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small.knows_owners(monkeypatch)
+    typing(monkeypatch, "awning-other", LOSE)
+
+    with pytest.raises(Stop, match=r"trial-orders belongs to the stack awning-trial\. Nothing was changed"):
+        teardown.teardown(replace(STAGE, name="other", stack="awning-other"), True, standing.said.append)
+
+    assert standing.said == []
+    assert standing.dynamodb.describe_table(TableName="trial-orders")["Table"]["DeletionProtectionEnabled"]
+    assert sys.stdin.readline() == "awning-other\n"  # nobody was asked
+
+
+def test_a_stack_that_is_gone_owns_nothing(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = standing.account.client("cloudformation")
+    there = {"StackName": "awning-trial", "PhysicalResourceId": "trial-orders"}
+    for status in ("DELETE_SKIPPED", "DELETE_COMPLETE"):
+        told = {"StackResources": [{**there, "ResourceStatus": status}]}
+        monkeypatch.setattr(client, "describe_stack_resources", lambda told=told, **_: told)
+        leftovers.must_be_nobodys(standing.account, ["trial-orders"])
 
 
 def test_more_files_than_one_call_deletes_are_deleted_in_several(
