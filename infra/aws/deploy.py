@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,7 @@ EVENTS = (
     "CUSTOMER.DISPUTE.CREATED, .UPDATED, .RESOLVED",
 )
 Tell = Callable[[str], None]
+NOTHING_IN_THE_WAY = nullcontext()
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def deploy(stage: Stage, wishes: Wishes, tell: Tell) -> bool:
     account = Account(stage.region)
     checks.check(account, stage, tell)
     stack = Stack(stage.stack, account.client("cloudformation"), tell)
-    adopted = {} if stack.ready() else leftovers.to_adopt(account, stage, wishes.adopt, tell)
+    has = stack.logical_ids() if stack.ready() else set()
+    adopted = leftovers.to_adopt(account, stage, wishes.adopt, tell, has)
     with tempfile.TemporaryDirectory(prefix="awning-deploy-") as scratch:
         build(stage.arch, Path(scratch))
         stored = artifacts.store(account, Path(scratch), adopted)
@@ -64,8 +67,7 @@ def deploy(stage: Stage, wishes: Wishes, tell: Tell) -> bool:
     present |= {leftovers.kept(key): name for key, name in adopted.items()}
     parameters = choose_parameters(stage, present, wishes.webhook_id, stored.defaults)
     change_set = stack.prepare(parameters, stored.template_url, adopted)
-    leftovers.make_way(account, adopted)
-    change(stack, change_set, wishes.replace, tell)
+    change(stack, change_set, wishes.replace, tell, leftovers.made_way(account, adopted))
     tell_address(stack, stage, parameters, wishes.replace, tell)
     stack.protect(True)
     report(stage, stack, webhook_before, tell)
@@ -95,7 +97,13 @@ def choose_parameters(
     return {name: value for name, value in chosen.items() if name in defaults}
 
 
-def change(stack: Stack, change_set: ChangeSet | None, replace: bool, tell: Tell) -> None:
+def change(
+    stack: Stack,
+    change_set: ChangeSet | None,
+    replace: bool,
+    tell: Tell,
+    way: AbstractContextManager[None] = NOTHING_IN_THE_WAY,
+) -> None:
     """Do what CloudFormation proposes, unless that would lose data. Raises Stop."""
     if change_set is None:
         tell(f"{stack.name} is up to date: nothing to change.")
@@ -109,7 +117,8 @@ def change(stack: Stack, change_set: ChangeSet | None, replace: bool, tell: Tell
             )
         )
     tell(f"{stack.name}: {change_set.summary()}.")
-    stack.execute(change_set)
+    with way:
+        stack.execute(change_set)
 
 
 _MEANT = "Was a name changed, such as TablePrefix? If it is meant, with everything copied before: make deploy … REPLACE=1"

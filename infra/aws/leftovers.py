@@ -1,6 +1,7 @@
 """What an earlier stack of a stage left: tables, whose names the next one needs, and buckets."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -11,6 +12,9 @@ from infra.aws.stagefile import Stage, declared
 from infra.aws.words import Stop, code_of
 
 PREFIX = "TablePrefix"
+WRITTEN_AT_ONCE = (
+    "RunsTable",
+)  # by the reconciler, minutes after it was made, also where the creation failed then
 LET_GO = ("DELETE_COMPLETE", "DELETE_SKIPPED")
 
 
@@ -61,28 +65,40 @@ def _owner(account: Account, name: str) -> str:
     return next((one["StackName"] for one in holds if one.get("PhysicalResourceId") == name), "")
 
 
-def to_adopt(account: Account, stage: Stage, agreed: bool, tell: Callable[[str], None]) -> dict[str, str]:
-    """Map resources of the template onto tables and buckets that lie there for the new stack to take over.
+def to_adopt(
+    account: Account, stage: Stage, agreed: bool, tell: Callable[[str], None], has: Collection[str] = ()
+) -> dict[str, str]:
+    """Map resources of the template onto tables and buckets that lie there for the stack to take over.
 
-    Raises Stop where it would take data unasked.
+    `has` names the resources that the stack has already. Raises Stop where it would take data unasked.
     """
     dynamodb = account.client("dynamodb")
-    there = {key: name for key, name in tables_of(stage).items() if _exists(dynamodb, name)}
-    full = [name for name in there.values() if not is_empty(dynamodb, name)]
+    missing = {key: name for key, name in tables_of(stage).items() if key not in has}
+    there = {key: name for key, name in missing.items() if _exists(dynamodb, name)}
+    full = [
+        name for key, name in there.items() if key not in WRITTEN_AT_ONCE and not is_empty(dynamodb, name)
+    ]
     if not full:
         if there:
-            tell(f"The new stack takes over {len(there)} empty tables that an earlier one left.")
+            tell(
+                f"The stack takes over {_tables(there)} without data that an earlier one or a failed change left."
+            )
         return there
     if not agreed:
         raise Stop(
             f"There are tables with data already: {', '.join(full)}.\nIf they are this shop's, from a stack that was"
-            f" deleted, the new stack can take them over:\n  make deploy STAGE={stage.name} ADOPT=1\n"
+            " deleted or a version that ran before, the stack can take them over:\n"
+            f"  make deploy STAGE={stage.name} ADOPT=1\n"
             "If they are another shop's, choose another TablePrefix in the stage's file."
         )
-    buckets = _buckets_to_adopt(account, stage)
+    buckets = _buckets_to_adopt(account, stage, has)
     names = ", ".join(buckets.values())
-    tell(f"The new stack takes over {len(there)} tables with data{', and ' if names else ''}{names}.")
+    tell(f"The stack takes over {_tables(there)} with data{', and ' if names else ''}{names}.")
     return there | buckets
+
+
+def _tables(there: Mapping[str, str]) -> str:
+    return f"{len(there)} table{'s' if len(there) > 1 else ''}"
 
 
 def kept(key: str) -> str:
@@ -90,10 +106,10 @@ def kept(key: str) -> str:
     return f"Kept{key}"
 
 
-def _buckets_to_adopt(account: Account, stage: Stage) -> dict[str, str]:
+def _buckets_to_adopt(account: Account, stage: Stage, has: Collection[str]) -> dict[str, str]:
     s3, found = account.client("s3"), dict[str, str]()
     for key, name in buckets_of(account, stage):
-        if stage.parameters.get(kept(key), name) != name or not has_files(s3, name):
+        if key in has or stage.parameters.get(kept(key), name) != name or not has_files(s3, name):
             continue
         if key in found:
             raise Stop(
@@ -104,12 +120,33 @@ def _buckets_to_adopt(account: Account, stage: Stage) -> dict[str, str]:
     return found
 
 
-def make_way(account: Account, adopted: Mapping[str, str]) -> None:
-    """Take the policies from buckets to take over: CloudFormation makes them anew, and only where there is none."""
+@contextmanager
+def made_way(account: Account, adopted: Mapping[str, str]) -> Iterator[None]:
+    """Take the policies from buckets to take over: CloudFormation makes them anew, and only where there is none.
+
+    They are put back where that stops before CloudFormation made its own.
+    """
     s3, resources = account.client("s3"), declared()["Resources"]
-    for key, name in adopted.items():
-        if resources[key]["Type"] == BUCKET:
-            s3.delete_bucket_policy(Bucket=name)
+    buckets = [name for key, name in adopted.items() if resources[key]["Type"] == BUCKET]
+    policies = {name: policy for name in buckets if (policy := _policy(s3, name))}
+    for name in policies:
+        s3.delete_bucket_policy(Bucket=name)
+    try:
+        yield
+    except Stop:
+        for name, policy in policies.items():
+            if not _policy(s3, name):
+                s3.put_bucket_policy(Bucket=name, Policy=policy)
+        raise
+
+
+def _policy(s3: Any, bucket: str) -> str:
+    try:
+        return str(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    except ClientError as error:
+        if code_of(error) == "NoSuchBucketPolicy":
+            return ""
+        raise
 
 
 def has_files(s3: Any, bucket: str) -> bool:

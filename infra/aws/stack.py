@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.aws.progress import KINDS, Event, Progress, name_of, remedies, why
-from infra.aws.words import Stop, in_words
+from infra.aws.words import Stop, code_of, in_words
 
 POLL_SECONDS = 3.0
 CHANGE_SET_SECONDS = 300.0
@@ -21,6 +21,7 @@ IDENTITY = {"TableName", "KeySchema", "BucketName", "QueueName", "FifoQueue"}
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 # A creation that failed leaves a stack that can only be deleted.
 STILLBORN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
+WELL = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 NOT_YET = ("", "REVIEW_IN_PROGRESS")
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 
@@ -101,6 +102,10 @@ class Stack:
         pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
         found = [one for page in pages for one in page["StackResourceSummaries"]]
         return [one for one in found if one["ResourceStatus"] != "DELETE_COMPLETE"]
+
+    def logical_ids(self) -> set[str]:
+        """Name its resources that exist, as the template does."""
+        return {one["LogicalResourceId"] for one in self.resources()}
 
     def physical(self, logical: str) -> str:
         """Tell the real name of a resource."""
@@ -184,15 +189,24 @@ class Stack:
 
     def execute(self, change_set: ChangeSet) -> None:
         """Do it, and tell how it goes until it ends. Raises Stop."""
-        creates = self.status() in NOT_YET
+        creates = self.status() in NOT_YET and not change_set.imports()
         seen = set(self._event_ids())
-        # A creation that fails takes back what it made, though its deletion policy is to retain.
-        self._client.execute_change_set(ChangeSetName=change_set.arn, RetainExceptOnCreate=creates)
+        # A creation that fails takes back what it made, though its deletion policy is to retain. AWS does not promise
+        # to spare what was taken over.
+        self._begin(change_set, RetainExceptOnCreate=creates)
         progress = Progress(self._tell, len(change_set.changes))
         status = self._follow(progress, seen)
-        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        if status not in WELL:
             faults = self._faults(str(progress.failures), StackName=self.name)
             raise Stop(_what_failed(self.name, status, [*why(progress.failures), *faults]))
+
+    def _begin(self, change_set: ChangeSet, **how: Any) -> None:
+        try:
+            self._client.execute_change_set(ChangeSetName=change_set.arn, **how)
+        except ClientError as error:
+            if code_of(error) in ("InvalidChangeSetStatus", "ChangeSetNotFound"):
+                raise Stop(f"Somebody else changed {self.name} meanwhile. Run the command again.") from error
+            raise Stop(in_words(error)) from error
 
     def protect(self, on: bool) -> None:
         """Let nobody delete the stack by a click, or let it be deleted."""

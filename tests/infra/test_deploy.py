@@ -52,6 +52,14 @@ class Operator:
             },
         }
 
+    def adds_a_table(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Be of a newer version, which has a table more."""
+        added: dict[str, Any] = copy.deepcopy(self.template["Resources"]["OrdersTable"])
+        added["Properties"]["TableName"] = {"Fn::Sub": "${TablePrefix}products"}
+        self.template["Resources"]["ProductsTable"] = added
+        tables = {**small.TABLES, "ProductsTable": "trial-products"}
+        monkeypatch.setattr(leftovers, "tables_of", lambda stage: tables)
+
     @property
     def stack(self) -> Stack:
         return Stack(STAGE.stack, self.account.client("cloudformation"), self.said.append)
@@ -224,6 +232,25 @@ def test_data_that_an_earlier_stack_left_is_taken_over_only_when_told(operator: 
     assert dynamodb.scan(TableName="trial-orders")["Items"] == [{"id": {"S": "1"}}]
 
 
+def test_a_bucket_that_was_not_taken_over_keeps_its_policy(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.deploys()
+    s3, dynamodb = operator.account.client("s3"), operator.account.client("dynamodb")
+    bucket = operator.stack.physical("BooksBucket")
+    s3.put_object(Bucket=bucket, Key="books/a", Body=b"x")
+    dynamodb.put_item(TableName="trial-orders", Item={"id": {"S": "1"}})
+    operator.stack.delete()
+    s3.put_bucket_policy(Bucket=bucket, Policy=small.deny_deleting(bucket))
+
+    operator.breaks()
+    with pytest.raises(Stop, match="could not be deployed"):
+        operator.deploys(adopt=True)
+
+    assert s3.get_bucket_policy(Bucket=bucket)["Policy"] == small.deny_deleting(bucket)
+    assert is_kept(operator.account)
+
+
 def test_of_several_buckets_the_one_to_go_on_with_must_be_named(operator: Operator) -> None:
     s3, dynamodb = operator.account.client("s3"), operator.account.client("dynamodb")
     for name in (
@@ -286,6 +313,86 @@ def test_a_change_that_fails_leaves_the_shop_as_it_was(operator: Operator) -> No
     assert operator.deploys()
 
 
+def test_an_upgrade_that_added_a_table_and_failed_can_be_run_again(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.deploys(**WEBHOOK)
+    operator.adds_a_table(monkeypatch)
+    operator.breaks()
+    operator.template["Resources"]["Broken"]["DependsOn"] = "ProductsTable"
+    with pytest.raises(Stop, match="put everything back"):
+        operator.deploys()
+    assert is_kept(operator.account, "trial-products")
+
+    del operator.template["Resources"]["Broken"]
+    assert operator.deploys()
+
+    assert operator.stack.physical("ProductsTable") == "trial-products"
+    assert operator.says("takes over 1 table without data")
+
+
+def test_after_going_back_over_a_new_table_an_upgrade_takes_it_over_again_when_told(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = copy.deepcopy(operator.template)
+    operator.adds_a_table(monkeypatch)
+    newer = copy.deepcopy(operator.template)
+    operator.deploys(**WEBHOOK)
+    dynamodb = operator.account.client("dynamodb")
+    dynamodb.put_item(TableName="trial-products", Item={"id": {"S": "tea"}})
+
+    operator.template = older
+    with pytest.raises(Stop, match="table ProductsTable would be removed from the stack"):
+        operator.deploys()
+    assert operator.deploys(replace=True)
+    operator.template = newer
+    with pytest.raises(Stop, match=r"tables with data already: trial-products\.[\s\S]*ADOPT=1"):
+        operator.deploys()
+    assert operator.deploys(adopt=True)
+
+    assert operator.stack.physical("ProductsTable") == "trial-products"
+    assert dynamodb.scan(TableName="trial-products")["Items"] == [{"id": {"S": "tea"}}]
+    assert operator.deploys()
+
+
+def test_what_the_reconciler_wrote_before_a_first_deployment_failed_is_no_data(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftovers, "tables_of", lambda stage: {"RunsTable": "trial-runs"})
+    dynamodb = operator.account.client("dynamodb")
+    properties = small.TEMPLATE["Resources"]["OrdersTable"]["Properties"]
+    dynamodb.create_table(**{**properties, "TableName": "trial-runs"})
+    dynamodb.put_item(TableName="trial-runs", Item={"id": {"S": "reconciled"}})
+
+    found = leftovers.to_adopt(operator.account, STAGE, False, operator.said.append)
+
+    assert found == {"RunsTable": "trial-runs"}
+
+
+def test_a_creation_that_takes_over_data_does_not_ask_to_delete_what_is_retained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stack, "POLL_SECONDS", 0)
+    for action, takes_back in (("Add", True), ("Import", False)):
+        change = {
+            "Action": action,
+            "ResourceType": "AWS::DynamoDB::Table",
+            "LogicalResourceId": "OrdersTable",
+        }
+        client = account._client.__wrapped__("us-east-1", "cloudformation")
+        there = {"StackName": "s", "CreationTime": 0}
+        with Stubber(client) as stub:
+            stub.add_response("describe_stacks", {"Stacks": [{**there, "StackStatus": "REVIEW_IN_PROGRESS"}]})
+            stub.add_response("describe_stack_events", {"StackEvents": []})
+            stub.add_response(
+                "execute_change_set", {}, {"ChangeSetName": "arn", "RetainExceptOnCreate": takes_back}
+            )
+            stub.add_response("describe_stacks", {"Stacks": [{**there, "StackStatus": "IMPORT_COMPLETE"}]})
+            stub.add_response("describe_stack_events", {"StackEvents": []})
+            Stack("s", client, print).execute(stack.ChangeSet("arn", [change]))
+            stub.assert_no_pending_responses()
+
+
 def test_a_template_that_cloudformation_refuses_is_told_in_its_words(
     operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -313,6 +420,18 @@ def test_a_stack_that_is_stuck_is_not_touched(status: str) -> None:
             stub.add_response("describe_stacks", {"Stacks": [there]}, {"StackName": "s"})
         with pytest.raises(Stop, match=r"continue-update-rollback|make teardown"):
             Stack("s", client, print).ready()
+
+
+def test_two_who_deploy_at_once_are_told_apart() -> None:
+    client = account._client.__wrapped__("us-east-1", "cloudformation")
+    there = {"StackName": "s", "CreationTime": 0, "StackStatus": "UPDATE_COMPLETE"}
+    said = "ChangeSet [arn] cannot be executed in its current status of [OBSOLETE]"
+    with Stubber(client) as stub:
+        stub.add_response("describe_stacks", {"Stacks": [there]})
+        stub.add_response("describe_stack_events", {"StackEvents": []})
+        stub.add_client_error("execute_change_set", "InvalidChangeSetStatus", said)
+        with pytest.raises(Stop, match=r"Somebody else changed s meanwhile\. Run the command again."):
+            Stack("s", client, print).execute(stack.ChangeSet("arn", []))
 
 
 def test_what_is_under_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
