@@ -9,8 +9,9 @@ import sys
 from typing import Any
 
 import pytest
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]  # it has none
 
-from infra.aws import deploy, deployer, leftovers, on_stage, secret, stack, teardown
+from infra.aws import deploy, deployer, leftovers, on_stage, secret, stack, stagefile, teardown
 from infra.aws.account import Account
 from infra.aws.deploy import Wishes
 from tests.infra import small
@@ -31,6 +32,27 @@ S3 = {
     "GetObjectLockConfiguration": "GetBucketObjectLockConfiguration",
     "ListMultipartUploads": "ListBucketMultipartUploads",
 }
+# What SAM makes of the template's functions.
+OF_SAM = (
+    "AWS::ApiGateway::Deployment",
+    "AWS::ApiGateway::RestApi",
+    "AWS::ApiGateway::Stage",
+    "AWS::IAM::Role",
+    "AWS::Lambda::EventInvokeConfig",
+    "AWS::Lambda::EventSourceMapping",
+    "AWS::Lambda::Function",
+    "AWS::Lambda::LayerVersion",
+    "AWS::Lambda::Permission",
+)
+# What CloudFormation would ask for to make what this template does not have.
+NOT_OURS = re.compile(
+    r"(kms|ec2|elasticfilesystem|s3files|s3tables|kinesis|firehose):.*"  # keys and networks of one's own, streams
+    r"|s3:(REST.*|GetObject(Version|Metadata)|PutObject(Acl|LockConfiguration)|DeleteBucket\w+|\w+Metadata\w*Table\w*)"
+    r"|s3:Put(Analytics|Inventory|Metrics|Accelerate|Replication|IntelligentTiering)Configuration"
+    r"|dynamodb:(Batch|Get|Put|Update|Delete)\w*Item|dynamodb:\w*(Replica|Kinesis|ResourcePolicy|Insights)\w*"
+    r"|dynamodb:(ImportTable|Query)"
+    r"|iam:(At|De)tach(Group|User)Policy|iam:UpdateRoleDescription|iam:\w+RolePermissionsBoundary"
+)
 Statement = dict[str, Any]
 
 
@@ -87,6 +109,28 @@ def test_the_tools_ask_for_nothing_that_the_policy_does_not_allow(
 
     assert {"cloudformation:ExecuteChangeSet", "dynamodb:DeleteTable", "ssm:PutParameter"} <= asked
     assert {action for action in asked if not allows(action)} == set()
+
+
+def test_what_cloudformation_asks_for_in_its_name_is_allowed() -> None:
+    declared = {one["Type"] for one in stagefile.declared()["Resources"].values() if "Type" in one}
+    kinds = {kind for kind in declared if "::Serverless::" not in kind} | {*OF_SAM}
+    for kind in sorted(kinds):
+        handlers = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema.get("handlers", {})
+        needed = {
+            action for one in ("create", "update") for action in handlers.get(one, {}).get("permissions", ())
+        }
+        needed = {action for action in needed if not NOT_OURS.fullmatch(action)}
+        # It reads all there is to know, and not only what the template says.
+        for one in ("read", "delete"):
+            asks = handlers.get(one, {}).get("permissions", ())
+            needed |= {action for action in asks if not re.match(r"kms:|ec2:|iam:Detach(Group|User)", action)}
+        assert {action for action in needed if not allows(action)} == set(), kind
+
+
+def test_the_first_domain_of_an_account_may_make_api_gateways_own_role() -> None:
+    made = next(one for one in statements() if "iam:CreateServiceLinkedRole" in one["Action"])
+    assert made["Resource"].endswith(":role/aws-service-role/ops.apigateway.amazonaws.com/*")
+    assert made["Condition"] == {"StringEquals": {"iam:AWSServiceName": "ops.apigateway.amazonaws.com"}}
 
 
 def test_it_is_about_this_stage_alone_where_aws_knows_names() -> None:
