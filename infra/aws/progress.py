@@ -32,6 +32,10 @@ REMEDIES = (
         "The account may run too few functions at once. Ask for more under Service Quotas: Lambda, concurrent executions.",
     ),
     (
+        r"policy attached to entities",
+        "Somebody still has finance's policy: detach it, which IAM's console shows below Policies, and run this again.",
+    ),
+    (
         r"CloudWatch Logs role ARN",
         "API Gateway may not write logs in this account and region yet: docs/deploy.md, “API Gateway's logs”.",
     ),

@@ -20,6 +20,7 @@ from infra.aws.stagefile import Stage, read_stage
 from infra.aws.words import Stop, at_once, in_words
 
 Tell = Callable[[str], None]
+POLICY = "AWS::IAM::ManagedPolicy"
 Names = dict[str, list[str]]  # a kind of resource → what AWS calls those of it
 
 
@@ -48,6 +49,7 @@ def teardown(stage: Stage, data_too: bool, tell: Tell) -> None:
     names = names_of(resources) if resources else names_left(account, stage)
     if data_too and not resources:
         leftovers.must_be_nobodys(account, names[TABLE] + names[BUCKET])
+    must_be_attached_to_nobody(account, _names(resources, POLICY))
     data = look(account, names)
     if not resources and not (data_too and (data.tables or data.buckets)):
         tell(f"There is no stack {stage.stack} in {stage.region}.")
@@ -67,6 +69,23 @@ def teardown(stage: Stage, data_too: bool, tell: Tell) -> None:
 
 
 # -- looking ------------------------------------------------------------------------------------------
+
+
+def must_be_attached_to_nobody(account: Account, policies: list[str]) -> None:
+    """Raise Stop where somebody has one of these policies: CloudFormation could not delete it, and would stop half-way."""
+    iam = account.client("iam")
+    for arn in policies:
+        pages = [*iam.get_paginator("list_entities_for_policy").paginate(PolicyArn=arn)]
+        if have := [
+            f"{kind.lower()} {one[f'{kind}Name']}"
+            for kind in ("Group", "Role", "User")
+            for page in pages
+            for one in page[f"Policy{kind}s"]
+        ]:
+            raise Stop(
+                f"{arn} is attached to {', '.join(have)}. Nothing was changed.\n"
+                "Detach it there, and run the command again. A role of Identity Center's is changed in its permission set."
+            )
 
 
 def names_of(resources: list[dict[str, Any]]) -> Names:

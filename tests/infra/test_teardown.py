@@ -90,6 +90,23 @@ def test_without_its_name_nothing_happens(standing: Standing, monkeypatch: pytes
     assert standing.stack.described()["EnableTerminationProtection"]
 
 
+def test_finances_policy_must_be_detached_before(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    iam = standing.account.client("iam")
+    arn = iam.create_policy(PolicyName="finance", PolicyDocument=small.deny_deleting("b"))["Policy"]["Arn"]
+    iam.create_group(GroupName="accounting")
+    iam.attach_group_policy(GroupName="accounting", PolicyArn=arn)
+    policy = {"ResourceType": "AWS::IAM::ManagedPolicy", "LogicalResourceId": "FinancePolicy"}
+    there = [{**policy, "PhysicalResourceId": arn, "ResourceStatus": "CREATE_COMPLETE"}]
+    monkeypatch.setattr(Stack, "resources", lambda self: there)
+    typing(monkeypatch, "awning-trial")
+
+    with pytest.raises(Stop, match=rf"{arn} is attached to group accounting\. Nothing was changed"):
+        standing.taken_down()
+
+    assert sys.stdin.readline() == "awning-trial\n"  # nobody was asked
+    assert standing.stack.status() == "CREATE_COMPLETE"
+
+
 def test_told_once_it_does_not_delete_data(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
     for second in ("", "yes", "awning-trial", LOSE.replace("2 rows", "1 rows")):
         typing(monkeypatch, "awning-trial", second)
