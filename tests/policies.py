@@ -21,11 +21,12 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from botocore.signers import RequestSigner, S3PostPresigner
 
-from infra.aws import package
+from infra.aws import operator, package
 from infra.local import functions, gateway
 
 ROOT = Path(__file__).parents[1]
 API = "api_handler"
+OPERATOR = "operator"
 CLIENT: Any = BaseClient  # where all of botocore's calls pass, pynamodb's too; its types leave it out
 WRITES = {
     "Put": "PutItem",
@@ -49,6 +50,7 @@ NOT_ASKED_BY_CODE = {
     "xray:PutTelemetryRecords",
 }
 TAKES_MESSAGES = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+_FINDS_THE_STAGE = re.compile(r"\*|arn:")
 Need = tuple[str, str]  # an action, and the resource as the policies name it: OrdersTable/index/placed
 Line = tuple[str, str, str]  # a function, an action, and the resource as its policy names it, with its stars
 refused: list[str] = []  # what was asked for within `watched()`, and is not allowed
@@ -65,6 +67,10 @@ class Policies:
             function: list(statements(ROOT / ".chalice" / settings["iam_policy_file"]))
             for function, settings in config["lambda_functions"].items()
         }
+        # How its commands find the stage is no part of them.
+        self._allowed[OPERATOR] = [
+            one for one in statements(operator.FILE) if not _FINDS_THE_STAGE.match(one[1])
+        ]
         self._names: dict[str, str] = {}
         for resource, facts in package.merged(ROOT)["Resources"].items():
             properties = facts.get("Properties", {})
@@ -207,6 +213,13 @@ def watched() -> Iterator[list[str]]:
 def by_the_test() -> Iterator[None]:
     """Do in the midst of a request what the test does, not the page."""
     with _as(None):
+        yield
+
+
+@contextmanager
+def by_the_operator() -> Iterator[None]:
+    """Do what an operator does, with rights of their own."""
+    with _as(OPERATOR):
         yield
 
 

@@ -23,15 +23,16 @@ def prefix_of(stage: Stage) -> str:
     return stage.parameters.get(PREFIX, str(declared()["Parameters"][PREFIX]["Default"]))
 
 
-def table_name(resource: Mapping[str, Any], prefix: str) -> str:
-    """Tell the name of a table of the template."""
-    return str(resource["Properties"]["TableName"]["Fn::Sub"]).replace(f"${{{PREFIX}}}", prefix)
+def name_of(resource: Mapping[str, Any], prefix: str) -> str:
+    """Tell the name of a table or a queue of the template."""
+    named: dict[str, Any] = resource["Properties"]
+    return str((named.get("TableName") or named["QueueName"])["Fn::Sub"]).replace(f"${{{PREFIX}}}", prefix)
 
 
 def tables_of(stage: Stage) -> dict[str, str]:
     """Map the template's tables onto the names that they have for a stage."""
     resources = declared()["Resources"].items()
-    return {key: table_name(one, prefix_of(stage)) for key, one in resources if one.get("Type") == TABLE}
+    return {key: name_of(one, prefix_of(stage)) for key, one in resources if one.get("Type") == TABLE}
 
 
 def buckets_of(account: Account, stage: Stage) -> list[tuple[str, str]]:

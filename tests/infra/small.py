@@ -87,14 +87,19 @@ def of_account(number: str) -> Stage:
     return replace(STAGE, account=number)
 
 
+def of_parameter(name: str, value: str) -> Stage:
+    """Return the stage with another parameter."""
+    return replace(STAGE, parameters={**STAGE.parameters, name: value})
+
+
 def of_prefix(prefix: str) -> Stage:
     """Return the stage with other names of tables."""
-    return replace(STAGE, parameters={**STAGE.parameters, "TablePrefix": prefix})
+    return of_parameter("TablePrefix", prefix)
 
 
 def of_address(address: str) -> Stage:
     """Return the stage with an address of its own."""
-    return replace(STAGE, parameters={**STAGE.parameters, "PublicUrl": address})
+    return of_parameter("PublicUrl", address)
 
 
 def deny_deleting(bucket: str) -> str:

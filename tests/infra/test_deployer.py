@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]  # it has none
 
-from infra.aws import deploy, deployer, leftovers, on_stage, secret, stack, stagefile, teardown
+from infra.aws import deploy, deployer, leftovers, on_stage, operator, secret, stack, stagefile, teardown
 from infra.aws.account import Account
 from infra.aws.deploy import Wishes
 from tests.infra import small
@@ -98,7 +98,12 @@ def test_the_tools_ask_for_nothing_that_the_policy_does_not_allow(
     secret.keep(account.client("ssm"), secret.DEFAULT, "s" * 80)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     deploy.deploy(STAGE, Wishes(), lambda _: None)
-    on_stage.environment_of(STAGE)
+    asked_before = asked.copy()
+    asked.clear()
+    on_stage.environment_of(small.of_account(account.number))
+    finds = operator.policy(STAGE, ACCOUNT)["Statement"][:3]
+    assert asked == {action for statement in finds for action in statement["Action"]}
+    asked |= asked_before
     monkeypatch.setattr(sys, "stdin", io.StringIO("awning-trial\n"))
     teardown.teardown(STAGE, False, lambda _: None)
     deploy.deploy(STAGE, Wishes(), lambda _: None)  # takes over the empty table

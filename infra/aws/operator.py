@@ -1,0 +1,71 @@
+"""Print the policy of who operates a stage: `python -m infra.aws.operator STAGE`.
+
+What stands in operator-policy.json, as those of the functions do, with the stage's own names filled in. It allows
+`make staff`, `catalog`, `export` and `replay`.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.aws import leftovers
+from infra.aws.account import Account
+from infra.aws.stack import BUCKET, QUEUE, TABLE
+from infra.aws.stagefile import Stage, declared, read_stage
+from infra.aws.words import Stop, in_words
+
+FILE = Path(__file__).with_name("operator-policy.json")
+BEGINNINGS = {TABLE: "dynamodb:REGION:ACCOUNT:table/", QUEUE: "sqs:REGION:ACCOUNT:"}
+_ARN = re.compile(r"\$\{(\w+)\.Arn\}")
+
+
+def policy(stage: Stage, account: str) -> dict[str, Any]:
+    """Fill in a stage."""
+    found: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    for statement in found["Statement"]:
+        statement["Resource"] = [_named(one, stage, account) for one in statement["Resource"]]
+    return found
+
+
+def _named(resource: str | Mapping[str, Any], stage: Stage, account: str) -> str:
+    text = _ARN.sub(lambda key: _arn(key[1], stage), _text(resource))
+    for word, value in {"ACCOUNT": account, "REGION": stage.region, "STACK": stage.stack}.items():
+        text = text.replace(word, value)
+    return text
+
+
+def _text(resource: str | Mapping[str, Any]) -> str:
+    if isinstance(resource, str):
+        return resource
+    return str(resource["Fn::Sub"]) if "Fn::Sub" in resource else f"${{{resource['Fn::GetAtt'][0]}.Arn}}"
+
+
+def _arn(key: str, stage: Stage) -> str:
+    resource = declared()["Resources"][key]
+    if resource["Type"] == BUCKET:  # CloudFormation makes up the end of its name
+        return f"arn:aws:s3:::{stage.parameters.get(leftovers.kept(key)) or f'STACK-{key.lower()}-*'}"
+    name = leftovers.name_of(resource, leftovers.prefix_of(stage))
+    return f"arn:aws:{BEGINNINGS[resource['Type']]}{name}"
+
+
+def main(arguments: list[str]) -> int:
+    """Print the policy for the stage that is named; return the process's exit status."""
+    try:
+        stage = read_stage(" ".join(arguments))
+        print(json.dumps(policy(stage, stage.account or Account(stage.region).number), indent=2))
+    except Stop as stop:
+        print(stop, file=sys.stderr)
+        return 1
+    except (BotoCoreError, ClientError) as error:
+        print(in_words(error), file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
