@@ -9,6 +9,8 @@ PY := $(VENV)/bin/python
 # Where a target touches a shop, which one; `local` is the one of `make run`, others have a file in infra/aws/stages.
 STAGE ?= local
 ON_STAGE := $(if $(filter local,$(STAGE)),$(PY) -m infra.local.stage,$(PY) -m infra.aws.on_stage "$(STAGE)")
+# What says yes, so that REPLACE=0 or REPLACE=no does not.
+yes = $(filter 1 y yes,$(1))
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' Makefile
@@ -48,7 +50,7 @@ package: $(VENV)/.installed ## build what CloudFormation deploys into build/aws;
 	@exec $(PY) -m infra.aws.package --stage "$(if $(filter local,$(STAGE)),prod,$(STAGE))" --arch "$(or $(ARCH),arm64)"
 
 deploy: $(VENV)/.installed ## deploy to AWS: STAGE=prod; WEBHOOK_ID= as PayPal gave it, ADOPT=1 REPLACE=1 as it asks
-	@exec $(PY) -m infra.aws.deploy "$(STAGE)" --webhook-id "$$WEBHOOK_ID" $(if $(ADOPT),--adopt) $(if $(REPLACE),--replace)
+	@exec $(PY) -m infra.aws.deploy "$(STAGE)" --webhook-id "$$WEBHOOK_ID" $(if $(call yes,$(ADOPT)),--adopt) $(if $(call yes,$(REPLACE)),--replace)
 
 teardown: $(VENV)/.installed ## take a stage off AWS, asks; its data stay: STAGE= DATA=delete
 	@exec $(PY) -m infra.aws.teardown "$(STAGE)" --data "$$DATA"

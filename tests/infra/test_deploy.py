@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import io
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from botocore.stub import ANY, Stubber
 from infra.aws import account, checks, deploy, leftovers, secret, smoke, stack
 from infra.aws.account import Account
 from infra.aws.deploy import Wishes
+from infra.aws.package import PROJECT
 from infra.aws.stack import Stack
 from infra.aws.stagefile import Stage
 from infra.aws.words import Stop
@@ -185,6 +187,14 @@ def test_what_keeps_data_is_not_replaced_or_removed_unasked(operator: Operator) 
     assert operator.stack.status() == "UPDATE_COMPLETE"
     assert operator.deploys(replace=True)
     assert operator.says("removed bucket BooksBucket") or operator.says("kept bucket BooksBucket")
+
+
+@pytest.mark.parametrize("said", ["0", "no", "", "1", "yes"])
+def test_only_a_yes_lets_data_be_lost(said: str) -> None:
+    command = ["make", "-n", "deploy", "STAGE=trial", f"REPLACE={said}", f"ADOPT={said}"]
+    shown = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    told = {flag for flag in ("--replace", "--adopt") if flag in shown}
+    assert told == ({"--replace", "--adopt"} if said in ("1", "yes") else set())
 
 
 def test_another_prefix_by_mistake_is_refused(operator: Operator) -> None:
