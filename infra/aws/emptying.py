@@ -1,11 +1,12 @@
 """Count what tables, buckets and queues hold, and delete them with it."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.aws.words import code_of
+from infra.aws.words import Stop, code_of
 
 GONE = {
     "ResourceNotFoundException",
@@ -14,6 +15,8 @@ GONE = {
     "AWS.SimpleQueueService.NonExistentQueue",
     "QueueDoesNotExist",
 }
+DENIED_SECONDS = 60.0  # a bucket's policy may hold for a while after it was deleted
+PAUSE_SECONDS = 2.0
 MOST_AT_ONCE = 1000  # what S3 deletes in one call
 
 
@@ -62,7 +65,7 @@ def delete_table(dynamodb: Any, table: str) -> None:
 
 
 def delete_bucket(s3: Any, bucket: str) -> None:
-    """Delete a bucket with all versions of everything in it, and the policy that forbids it."""
+    """Delete a bucket with all versions of everything in it, and the policy that forbids it. Raises Stop."""
     s3.delete_bucket_policy(Bucket=bucket)
     lock = {"BypassGovernanceRetention": True} if _has_lock(s3, bucket) else {}
     batch: list[dict[str, str]] = []
@@ -87,8 +90,17 @@ def _has_lock(s3: Any, bucket: str) -> bool:
 
 
 def _delete(s3: Any, bucket: str, batch: list[dict[str, str]], lock: dict[str, bool]) -> None:
-    if batch:
-        s3.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True}, **lock)
+    deadline = time.monotonic() + DENIED_SECONDS
+    while batch:
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True}, **lock)
+        faults = answer.get("Errors", [])
+        last = time.monotonic() + PAUSE_SECONDS > deadline
+        if lasting := [one for one in faults if last or one["Code"] != "AccessDenied"]:
+            key, code = lasting[0]["Key"], lasting[0]["Code"]
+            raise Stop(f"{key} in {bucket} could not be deleted: {code}. Run the command again.")
+        batch = [{name: one[name] for name in ("Key", "VersionId")} for one in faults]
+        if batch:
+            time.sleep(PAUSE_SECONDS)
 
 
 def _versions(s3: Any, bucket: str) -> Iterator[dict[str, str]]:

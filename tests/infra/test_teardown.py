@@ -181,6 +181,37 @@ def test_more_files_than_one_call_deletes_are_deleted_in_several(
     assert "full" not in {one["Name"] for one in s3.list_buckets()["Buckets"]}
 
 
+class Refusing:
+    """An S3 that refuses to delete a book, some times."""
+
+    def __init__(self, code: str, times: int) -> None:
+        self.left, self.code, self.asked = times, code, list[list[str]]()
+
+    def delete_objects(self, *, Bucket: str, Delete: dict[str, Any]) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        versions = Delete["Objects"]
+        self.asked.append([one["Key"] for one in versions])
+        self.left -= 1
+        refused = [{**one, "Code": self.code} for one in versions if one["Key"] == "books/a"]
+        return {"Errors": refused} if self.left >= 0 else {}
+
+
+BATCH = [{"Key": "books/a", "VersionId": "1"}, {"Key": "exports/b", "VersionId": "2"}]
+
+
+def test_what_the_old_policy_still_forbids_is_deleted_a_moment_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emptying, "PAUSE_SECONDS", 0)
+    s3 = Refusing("AccessDenied", times=2)
+    emptying._delete(s3, "books", BATCH, {})
+    assert s3.asked == [["books/a", "exports/b"], ["books/a"], ["books/a"]]
+
+
+@pytest.mark.parametrize(("code", "seconds"), [("InternalError", 60), ("AccessDenied", 0)])
+def test_what_cannot_be_deleted_is_named(monkeypatch: pytest.MonkeyPatch, code: str, seconds: float) -> None:
+    monkeypatch.setattr(emptying, "DENIED_SECONDS", seconds)
+    with pytest.raises(Stop, match=f"books/a in books could not be deleted: {code}"):
+        emptying._delete(Refusing(code, times=2), "books", BATCH, {})
+
+
 def test_messages_that_would_go_with_the_queues_are_told(
     standing: Standing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
