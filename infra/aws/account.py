@@ -8,6 +8,7 @@ from infra.aws.words import Stop
 
 # Waiting for AWS costs nothing here: it asks for patience whenever a stack is watched.
 TRIES = 8
+ONCE = {"s3control"}  # only a doubt hangs on its answer
 
 
 @dataclass(frozen=True)
@@ -55,5 +56,6 @@ def _session() -> Any:
 def _client(region: str, service: str) -> Any:
     from botocore.config import Config
 
-    config = Config(retries={"mode": "standard", "total_max_attempts": TRIES})
+    tries = 1 if service in ONCE else TRIES
+    config = Config(retries={"mode": "standard", "total_max_attempts": tries})
     return _session().client(service, region_name=region, config=config)

@@ -1,4 +1,4 @@
-"""What must be there before a deployment, and what had better be: the account, PayPal's secret, the mails' sender."""
+"""What must be there before a deployment, and what had better be: account, PayPal's secret, the mails' sender, pictures."""
 
 import sys
 import tomllib
@@ -24,6 +24,8 @@ def check(account: Account, stage: Stage, tell: Callable[[str], None]) -> None:
     _secret(account, stage, tell)
     for doubt in doubts_of_mail(account, sender()):
         tell(f"Mail: {doubt}")
+    for doubt in doubts_of_pictures(account):
+        tell(f"Pictures: {doubt}")
     if stage.parameters.get("PayPalApiUrl", "") in ("https://api-m.paypal.com", "https://api.paypal.com"):
         tell("PayPal: live. This shop takes real money.")
     else:
@@ -45,9 +47,26 @@ def sender() -> str:
     return str(tomllib.loads(SHOP_FILE.read_text(encoding="utf-8"))["email"])
 
 
+def doubts_of_pictures(account: Account) -> list[str]:
+    """Tell why nobody may see pictures; what cannot be told holds nothing up."""
+    try:
+        blocked = account.client("s3control").get_public_access_block(AccountId=account.number)
+    except (BotoCoreError, ClientError) as error:
+        if code_of(error) == "NoSuchPublicAccessBlockConfiguration":
+            return []
+        return [f"it could not be told whether this account lets anybody see them. {in_words(error)}"]
+    found = blocked["PublicAccessBlockConfiguration"]
+    if not (found.get("BlockPublicPolicy") or found.get("RestrictPublicBuckets")):
+        return []
+    return [
+        "this account lets no bucket be public, and theirs must be. In S3's console, Block Public Access settings for"
+        " this account, let both kinds of bucket policies be. A first deployment fails without."
+    ]
+
+
 def doubts_of_mail(account: Account, address: str) -> list[str]:
     """Tell why mails may not arrive; what cannot be told holds nothing up."""
-    if address.endswith(NOBODY):
+    if address.partition("@")[2] in NOBODY:
         return [f"{address} in chalicelib/shop.toml is the demo's. No mail will leave until it is yours."]
     ses = account.client("sesv2")
     try:

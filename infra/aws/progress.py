@@ -32,6 +32,14 @@ REMEDIES = (
         "The account may run too few functions at once. Ask for more under Service Quotas: Lambda, concurrent executions.",
     ),
     (
+        r"MediaBucketPolicy: .*([Dd]enied|BlockPublicPolicy)",
+        "May buckets of this account be public? The pictures' is: S3, Block Public Access settings for this account.",
+    ),
+    (
+        r"must be verified",
+        "CloudFront wants to know new accounts first: open a case with AWS's support, or deploy without Cdn until then.",
+    ),
+    (
         r"policy attached to entities",
         "Somebody still has finance's policy: detach it, which IAM's console shows below Policies, and run this again.",
     ),
@@ -114,7 +122,7 @@ def why(failures: list[Event]) -> list[str]:
         f"  {name_of(event)}: {event.get('ResourceStatusReason', '')}".rstrip(": ")
         for event in first[:MOST_FAILURES]
     ]
-    return lines + remedies(" ".join(event.get("ResourceStatusReason", "") for event in first))
+    return lines + remedies(" ".join(lines))
 
 
 def remedies(reason: str) -> list[str]:

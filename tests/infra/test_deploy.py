@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.stub import ANY, Stubber
 
-from infra.aws import account, checks, deploy, leftovers, secret, smoke, stack
+from infra.aws import account, checks, deploy, leftovers, progress, secret, smoke, stack
 from infra.aws.account import Account
 from infra.aws.deploy import Wishes
 from infra.aws.package import PROJECT
@@ -551,6 +551,68 @@ def test_it_says_why_mails_may_not_arrive(operator: Operator) -> None:
         UseCaseDescription="x",
     )
     assert "is in its sandbox" in doubts("shop@tea.test")[0]
+
+
+@pytest.mark.parametrize("domain", ["example.com", "myexample.com"])
+def test_only_the_demos_own_domain_is_the_demos(operator: Operator, domain: str) -> None:
+    said = checks.doubts_of_mail(operator.account, f"shop@{domain}")
+    assert ("is the demo's" in said[0]) == (domain == "example.com")
+
+
+@pytest.mark.parametrize(
+    ("blocks", "code", "said"),
+    [
+        ({"BlockPublicAcls": True, "IgnorePublicAcls": True}, "", None),
+        ({"BlockPublicPolicy": True}, "", "this account lets no bucket be public"),
+        ({"RestrictPublicBuckets": True}, "", "this account lets no bucket be public"),
+        ({}, "NoSuchPublicAccessBlockConfiguration", None),
+        ({}, "AccessDenied", "it could not be told"),
+    ],
+)
+def test_it_says_why_nobody_may_see_pictures(
+    monkeypatch: pytest.MonkeyPatch, blocks: dict[str, bool], code: str, said: str | None
+) -> None:
+    client = account._client.__wrapped__("us-east-1", "s3control")
+    monkeypatch.setattr(Account, "client", lambda self, service: client)
+    monkeypatch.setattr(Account, "number", "123456789012")
+    with Stubber(client) as stub:
+        if code:
+            stub.add_client_error("get_public_access_block", code)
+        else:
+            stub.add_response("get_public_access_block", {"PublicAccessBlockConfiguration": blocks})
+        doubts = checks.doubts_of_pictures(Account("us-east-1"))
+    assert [said in doubt for doubt in doubts if said] == ([True] if said else [])
+    assert bool(doubts) == (said is not None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "logical", "reason", "remedy"),
+    [
+        (
+            "AWS::S3::BucketPolicy",
+            "MediaBucketPolicy",
+            "API: s3:PutBucketPolicy Access Denied",
+            "Block Public Access",
+        ),
+        (
+            "AWS::IAM::ManagedPolicy",
+            "FinancePolicy",
+            "Cannot delete a policy attached to entities.",
+            "detach it",
+        ),
+        (
+            "AWS::CloudFront::Distribution",
+            "Distribution",
+            "Your account must be verified before",
+            "a case with AWS",
+        ),
+    ],
+)
+def test_what_new_accounts_are_refused_has_a_remedy(
+    kind: str, logical: str, reason: str, remedy: str
+) -> None:
+    event = {"ResourceType": kind, "LogicalResourceId": logical, "ResourceStatusReason": reason}
+    assert any(remedy in line for line in progress.why([event])[1:])
 
 
 # -- which parameters -------------------------------------------------------------------------------------

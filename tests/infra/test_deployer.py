@@ -20,7 +20,7 @@ from tests.infra.small import STAGE
 pytestmark = pytest.mark.cloudformation
 
 ACCOUNT = "123456789012"
-PREFIXES = {"sesv2": "ses"}
+PREFIXES = {"sesv2": "ses", "s3control": "s3"}
 # S3 names its actions after something else than its operations.
 S3 = {
     "HeadBucket": "ListBucket",
@@ -31,6 +31,7 @@ S3 = {
     "DeleteObjects": "DeleteObjectVersion",
     "GetObjectLockConfiguration": "GetBucketObjectLockConfiguration",
     "ListMultipartUploads": "ListBucketMultipartUploads",
+    "GetPublicAccessBlock": "GetAccountPublicAccessBlock",
 }
 # What SAM makes of the template's functions.
 OF_SAM = (
@@ -76,7 +77,7 @@ def asked(aws: object, monkeypatch: pytest.MonkeyPatch) -> set[str]:
         made = make(self, service)
 
         def note(model: Any, **_: object) -> None:
-            name = S3.get(model.name, model.name) if service == "s3" else model.name
+            name = S3.get(model.name, model.name) if service.startswith("s3") else model.name
             found.add(f"{PREFIXES.get(service, service)}:{name}")
 
         made.meta.events.register("before-call.*.*", note)
