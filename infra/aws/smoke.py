@@ -5,6 +5,7 @@ Changes nothing: it looks at pages, and sends one forged notification, which mus
 
 import html
 import re
+import socket
 import sys
 import time
 import tomllib
@@ -12,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 
 from infra.aws.checks import SHOP_FILE
@@ -46,7 +48,7 @@ _opener = urllib.request.build_opener(_Stay)
 
 
 def fetch(url: str, body: bytes | None = None) -> Answer:
-    """Ask once. Raises OSError where nobody answers."""
+    """Ask once. Raises OSError where nobody answers, HTTPException where the answer is none."""
     request = urllib.request.Request(url, data=body, headers={"User-Agent": "awning-smoke-test"})  # noqa: S310 - of the stack
     if body is not None:
         request.add_header("Content-Type", "application/json")
@@ -169,14 +171,20 @@ def _tried(name: str, attempt: Callable[[], None], deadline: float, tell: Callab
         since = time.monotonic()
         try:
             attempt()
-        except (Wrong, OSError) as error:
+        except (Wrong, OSError, HTTPException) as error:
             if time.monotonic() + PAUSE_SECONDS > deadline:
-                tell(f"  FAILED  {name}: {error}")
+                tell(f"  FAILED  {name}: {_why(error)}")
                 return False
             time.sleep(PAUSE_SECONDS)
         else:
             tell(f"  ok  {(time.monotonic() - since) * 1000:6.0f} ms  {name}")
             return True
+
+
+def _why(error: Exception) -> str:
+    if isinstance(getattr(error, "reason", None), socket.gaierror):
+        return "nobody knows this name. Set its record, to DomainTarget, and deploy again."
+    return str(error) or type(error).__name__
 
 
 def main(arguments: list[str]) -> int:

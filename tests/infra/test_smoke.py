@@ -1,6 +1,8 @@
 """The smoke test: what it tries on a shop that works, and on those that do not."""
 
+import socket
 import time
+import urllib.error
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -101,6 +103,26 @@ def test_each_try_fails_where_it_should(attempt: str, status: int, body: str, wr
         pytest.raises(smoke.Wrong, match=wrong),
     ):
         getattr(smoke.Visit(address, "Shop"), attempt)()
+
+
+def test_a_name_without_a_record_says_to_set_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody_knows(*_: object, **__: object) -> None:
+        raise urllib.error.URLError(socket.gaierror(-2, "Name or service not known"))
+
+    monkeypatch.setattr(smoke._opener, "open", nobody_knows)
+    said: list[str] = []
+    assert not smoke.smoke("https://shop.example", said.append, seconds=0)
+    assert all("Set its record, to DomainTarget, and deploy again." in line for line in said)
+
+
+def test_an_answer_that_breaks_off_is_a_failure_and_no_traceback() -> None:
+    def breaks_off(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.0 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+
+    with serving(breaks_off) as address:
+        said: list[str] = []
+        assert not smoke.smoke(address, said.append, seconds=0)
+    assert len(said) == 8
 
 
 def test_an_address_where_nobody_is_fails(
