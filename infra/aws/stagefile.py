@@ -16,6 +16,7 @@ from infra.aws.words import Stop
 FOLDER = PROJECT / "infra" / "aws" / "stages"
 EXAMPLE = "example"
 SETTINGS = ("region", "account", "stack", "arch", "parameters")
+ELSEWHERE = ("cn-", "us-gov-", "us-iso")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,22}", re.ASCII)
 # Buckets begin with it: in lower case, and short enough for AWS not to cut it.
 _STACK = re.compile(r"[a-z][a-z0-9-]{0,29}", re.ASCII)
@@ -94,6 +95,8 @@ def _faults(content: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[st
 def _own_faults(content: Mapping[str, Any]) -> Iterator[str]:
     if not _REGION.fullmatch(str(content.get("region", ""))):
         yield 'region must name one of AWS, such as region = "eu-central-1".'
+    elif content["region"].startswith(ELSEWHERE):
+        yield "region is one of those that AWS keeps apart, where names begin otherwise: the shop's policies do not fit there."
     if "account" in content and not _matches(_ACCOUNT, content["account"]):
         yield 'account must be its twelve digits in quotes, such as account = "123456789012".'
     if "stack" in content and not _matches(_STACK, content["stack"]):

@@ -50,6 +50,8 @@ def test_a_file_may_name_account_stack_and_machine(tmp_path: Path) -> None:
         ('acount = "1"\n' + GOOD, "acount is no setting. Was account meant?"),
         ("account = 123456789012\n" + GOOD, "account must be its twelve digits in quotes"),
         ('stack = "a b"\n' + GOOD, "stack must be at most 30 small letters"),
+        (GOOD.replace("eu-central-1", "cn-north-1"), "region is one of those that AWS keeps apart"),
+        (GOOD.replace("eu-central-1", "us-gov-west-1"), "region is one of those that AWS keeps apart"),
         ('arch = "riscv"\n' + GOOD, "arch must be arm64 or x86_64."),
         ('region = "eu-central-1"\nparameters = 3\n', "parameters must be a table"),
     ],
