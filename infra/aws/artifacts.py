@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are a package of their own
+from botocore.exceptions import ClientError
 
 from infra.aws.account import Account
 from infra.aws.package import PlainDumper, read_template, zips
@@ -53,21 +54,38 @@ def store(account: Account, built: Path, names: Mapping[str, str]) -> Stored:
 
 def make_bucket(s3: Any, account: Account, bucket: str) -> None:
     """Make the bucket where it is missing: private, versioned, over TLS only. Raises Stop where it is another's."""
-    try:
-        # Its name can be guessed: who made it first elsewhere would be given our packages.
-        s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account.number)
+    if not _is_there(s3, account, bucket):
+        place = {} if account.region == "us-east-1" else {"LocationConstraint": account.region}
+        s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": place} if place else {}))
+    elif policy_of(s3, bucket):  # which comes last: a run that was cut off left none
         return
-    except s3.exceptions.ClientError as error:
-        if code_of(error) not in ("404", "NoSuchBucket"):
-            raise Stop(
-                f"The bucket {bucket} is there and is not this account's, or may not be looked at."
-            ) from error
-    place = {} if account.region == "us-east-1" else {"LocationConstraint": account.region}
-    s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": place} if place else {}))
     closed = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=dict.fromkeys(closed, True))
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(_only_over_tls(bucket)))
+
+
+def _is_there(s3: Any, account: Account, bucket: str) -> bool:
+    try:
+        # Its name can be guessed: who made it first elsewhere would be given our packages.
+        s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account.number)
+    except s3.exceptions.ClientError as error:
+        if code_of(error) in ("404", "NoSuchBucket"):
+            return False
+        raise Stop(
+            f"The bucket {bucket} is there and is not this account's, or may not be looked at."
+        ) from error
+    return True
+
+
+def policy_of(s3: Any, bucket: str) -> str:
+    """Read a bucket's policy; empty where it has none."""
+    try:
+        return str(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    except ClientError as error:
+        if code_of(error) == "NoSuchBucketPolicy":
+            return ""
+        raise
 
 
 def _only_over_tls(bucket: str) -> dict[str, Any]:

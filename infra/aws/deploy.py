@@ -204,7 +204,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 _NOT_AS_IT_SHOULD = (
     "It is deployed, and does not answer as it should. Look into the API's log (docs/operating.md), or go back:\n"
-    "check out the commit that ran before, and run the same command. To try again: python -m infra.aws.smoke ADDRESS"
+    "check out the commit that ran before, and run the same command. To try again: .venv/bin/python -m infra.aws.smoke ADDRESS"
 )
 
 if __name__ == "__main__":

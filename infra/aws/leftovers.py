@@ -7,6 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.aws.account import Account
+from infra.aws.artifacts import policy_of
 from infra.aws.stack import BUCKET, TABLE
 from infra.aws.stagefile import Stage, declared
 from infra.aws.words import Stop, code_of
@@ -129,24 +130,15 @@ def made_way(account: Account, adopted: Mapping[str, str]) -> Iterator[None]:
     """
     s3, resources = account.client("s3"), declared()["Resources"]
     buckets = [name for key, name in adopted.items() if resources[key]["Type"] == BUCKET]
-    policies = {name: policy for name in buckets if (policy := _policy(s3, name))}
+    policies = {name: policy for name in buckets if (policy := policy_of(s3, name))}
     for name in policies:
         s3.delete_bucket_policy(Bucket=name)
     try:
         yield
     except Stop:
         for name, policy in policies.items():
-            if not _policy(s3, name):
+            if not policy_of(s3, name):
                 s3.put_bucket_policy(Bucket=name, Policy=policy)
-        raise
-
-
-def _policy(s3: Any, bucket: str) -> str:
-    try:
-        return str(s3.get_bucket_policy(Bucket=bucket)["Policy"])
-    except ClientError as error:
-        if code_of(error) == "NoSuchBucketPolicy":
-            return ""
         raise
 
 

@@ -64,6 +64,11 @@ def _fate(change: Mapping[str, Any]) -> str:
     )
 
 
+def new_token() -> str:
+    """Make up what CloudFormation marks the events with of what is asked for."""
+    return uuid.uuid4().hex
+
+
 class Stack:
     """A stack by its name, which may not exist yet."""
 
@@ -193,20 +198,22 @@ class Stack:
         seen = set(self._event_ids())
         # A creation that fails takes back what it made, though its deletion policy is to retain. AWS does not promise
         # to spare what was taken over.
-        self._begin(change_set, RetainExceptOnCreate=creates)
+        token = self._begin(change_set, RetainExceptOnCreate=creates)
         progress = Progress(self._tell, len(change_set.changes))
-        status = self._follow(progress, seen)
+        status = self._follow(progress, seen, token)
         if status not in WELL:
             faults = self._faults(str(progress.failures), StackName=self.name)
             raise Stop(_what_failed(self.name, status, [*why(progress.failures), *faults]))
 
-    def _begin(self, change_set: ChangeSet, **how: Any) -> None:
+    def _begin(self, change_set: ChangeSet, **how: Any) -> str:
+        token = new_token()
         try:
-            self._client.execute_change_set(ChangeSetName=change_set.arn, **how)
+            self._client.execute_change_set(ChangeSetName=change_set.arn, ClientRequestToken=token, **how)
         except ClientError as error:
             if code_of(error) in ("InvalidChangeSetStatus", "ChangeSetNotFound"):
                 raise Stop(f"Somebody else changed {self.name} meanwhile. Run the command again.") from error
             raise Stop(in_words(error)) from error
+        return token
 
     def protect(self, on: bool) -> None:
         """Let nobody delete the stack by a click, or let it be deleted."""
@@ -220,10 +227,12 @@ class Stack:
         # By its id: a deleted stack is not found by its name.
         by_id = Stack(there["StackId"], self._client, self._tell)
         seen = set(by_id._event_ids())
-        self.protect(False)
-        self._client.delete_stack(StackName=there["StackId"])
+        if there.get("EnableTerminationProtection"):
+            self.protect(False)
+        token = new_token()
+        self._client.delete_stack(StackName=there["StackId"], ClientRequestToken=token)
         progress = Progress(self._tell)
-        if by_id._follow(progress, seen) != "DELETE_COMPLETE":
+        if by_id._follow(progress, seen, token) != "DELETE_COMPLETE":
             raise Stop("\n".join([f"{self.name} could not be deleted:", *why(progress.failures), _AGAIN]))
 
     def _faults(self, reason: str, **where: str) -> list[str]:
@@ -242,13 +251,16 @@ class Stack:
 
     # -- following ------------------------------------------------------------------------------------
 
-    def _follow(self, progress: Progress, seen: set[str]) -> str:
-        deadline = time.monotonic() + OPERATION_SECONDS
+    def _follow(self, progress: Progress, seen: set[str], token: str = "") -> str:
+        # What was asked for a moment ago may not have begun: until an event has its token, the status is the one before.
+        deadline, began = time.monotonic() + OPERATION_SECONDS, not token
         while True:
             status = self.status()  # before the events, so that the last ones are told, too
+            ended = began and not status.endswith("_IN_PROGRESS")
             for event in self._news(seen):
                 progress.see(event)
-            if not status.endswith("_IN_PROGRESS"):
+                began = began or event.get("ClientRequestToken") == token
+            if ended:
                 return status
             if time.monotonic() > deadline:
                 raise Stop(f"{self.name} is {status} for an hour. Run the command again to go on watching.")

@@ -45,6 +45,7 @@ def teardown(stage: Stage, data_too: bool, tell: Tell) -> None:
     account = Account(stage.region)
     account.must_be(stage.account)
     stack = Stack(stage.stack, account.client("cloudformation"), tell)
+    stack.wait()
     resources = [] if stack.status() in NOT_YET else stack.resources()
     names = names_of(resources) if resources else names_left(account, stage)
     if data_too and not resources:
@@ -60,7 +61,6 @@ def teardown(stage: Stage, data_too: bool, tell: Tell) -> None:
     if data_too:
         _must_type(data.sentence(), "There is no way back. To delete the data, too, type")
     if resources:
-        stack.wait()
         stack.delete()
     if data_too:
         delete_data(account, data, tell)
@@ -110,7 +110,9 @@ def look(account: Account, names: Names) -> Data:
 
 
 def _names(resources: list[dict[str, Any]], kind: str) -> list[str]:
-    return [one["PhysicalResourceId"] for one in resources if one["ResourceType"] == kind]
+    # What could not be made has no name.
+    there = (one.get("PhysicalResourceId", "") for one in resources if one["ResourceType"] == kind)
+    return [name for name in there if name]
 
 
 def plan(stage: Stage, resources: list[dict[str, Any]], data: Data, data_too: bool) -> list[str]:

@@ -149,6 +149,13 @@ def test_the_bucket_of_packages_is_private_versioned_and_over_tls_only(operator:
     assert '"aws:SecureTransport": "false"' in s3.get_bucket_policy(Bucket=bucket)["Policy"]
 
 
+def test_a_bucket_of_packages_that_was_half_made_is_finished(operator: Operator) -> None:
+    s3, bucket = operator.account.client("s3"), f"awning-artifacts-{operator.account.number}-us-east-1"
+    s3.create_bucket(Bucket=bucket)
+    operator.deploys()
+    assert '"aws:SecureTransport": "false"' in s3.get_bucket_policy(Bucket=bucket)["Policy"]
+
+
 def test_an_address_in_the_stages_file_is_left_alone(operator: Operator) -> None:
     assert not operator.deploys(
         small.of_address("https://shop.example")
@@ -379,10 +386,47 @@ def test_what_the_reconciler_wrote_before_a_first_deployment_failed_is_no_data(
     assert found == {"RunsTable": "trial-runs"}
 
 
+def began(token: str) -> dict[str, Any]:
+    return {
+        "EventId": token,
+        "StackId": "s",
+        "StackName": "s",
+        "Timestamp": 0,
+        "ResourceStatus": "UPDATE_IN_PROGRESS",
+        "ResourceType": "AWS::CloudFormation::Stack",
+        "LogicalResourceId": "s",
+        "ClientRequestToken": token,
+    }
+
+
+def test_how_it_stood_before_is_not_taken_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack, "POLL_SECONDS", 0)
+    monkeypatch.setattr(stack, "new_token", lambda: "ours")
+    client = account._client.__wrapped__("us-east-1", "cloudformation")
+
+    def stands(stub: Stubber, status: str, *events: dict[str, Any]) -> None:
+        there = {"StackName": "s", "CreationTime": 0, "StackStatus": status}
+        stub.add_response("describe_stacks", {"Stacks": [there]})
+        stub.add_response("describe_stack_events", {"StackEvents": [*events]})
+
+    with Stubber(client) as stub:
+        stands(stub, "UPDATE_COMPLETE", began("before"))
+        stub.add_response("execute_change_set", {})
+        stands(stub, "UPDATE_COMPLETE", began("before"))  # it has not begun
+        stands(
+            stub, "UPDATE_COMPLETE", began("ours"), began("before")
+        )  # it began after it was asked how it stands
+        stands(stub, "UPDATE_ROLLBACK_COMPLETE", began("ours"))
+        with pytest.raises(Stop, match="put everything back"):
+            Stack("s", client, print).execute(stack.ChangeSet("arn", []))
+        stub.assert_no_pending_responses()
+
+
 def test_a_creation_that_takes_over_data_does_not_ask_to_delete_what_is_retained(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(stack, "POLL_SECONDS", 0)
+    monkeypatch.setattr(stack, "new_token", lambda: "t")
     for action, takes_back in (("Add", True), ("Import", False)):
         change = {
             "Action": action,
@@ -394,11 +438,13 @@ def test_a_creation_that_takes_over_data_does_not_ask_to_delete_what_is_retained
         with Stubber(client) as stub:
             stub.add_response("describe_stacks", {"Stacks": [{**there, "StackStatus": "REVIEW_IN_PROGRESS"}]})
             stub.add_response("describe_stack_events", {"StackEvents": []})
-            stub.add_response(
-                "execute_change_set", {}, {"ChangeSetName": "arn", "RetainExceptOnCreate": takes_back}
-            )
-            stub.add_response("describe_stacks", {"Stacks": [{**there, "StackStatus": "IMPORT_COMPLETE"}]})
-            stub.add_response("describe_stack_events", {"StackEvents": []})
+            how = {"ChangeSetName": "arn", "RetainExceptOnCreate": takes_back, "ClientRequestToken": "t"}
+            stub.add_response("execute_change_set", {}, how)
+            for _ in range(2):
+                stub.add_response(
+                    "describe_stacks", {"Stacks": [{**there, "StackStatus": "IMPORT_COMPLETE"}]}
+                )
+                stub.add_response("describe_stack_events", {"StackEvents": [began("t")]})
             Stack("s", client, print).execute(stack.ChangeSet("arn", [change]))
             stub.assert_no_pending_responses()
 

@@ -169,6 +169,11 @@ def test_a_stack_that_is_gone_owns_nothing(standing: Standing, monkeypatch: pyte
         leftovers.must_be_nobodys(standing.account, ["trial-orders"])
 
 
+def test_what_could_not_be_made_has_no_name() -> None:
+    table = {"ResourceType": "AWS::DynamoDB::Table", "LogicalResourceId": "OrdersTable"}
+    assert teardown.names_of([table, {**table, "PhysicalResourceId": "t"}])["AWS::DynamoDB::Table"] == ["t"]
+
+
 def test_more_files_than_one_call_deletes_are_deleted_in_several(
     aws: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
