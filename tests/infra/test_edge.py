@@ -175,12 +175,14 @@ def test_nothing_goes_unencrypted(template: Template) -> None:
 
 def test_finance_reads_books_and_nothing_else(template: Template) -> None:
     (policy,) = of_type(template, "AWS::IAM::ManagedPolicy").values()
-    read, listed = policy["PolicyDocument"]["Statement"]
+    read, listed, found = policy["PolicyDocument"]["Statement"]
     assert read["Action"] == ["s3:GetObject", "s3:GetObjectVersion"]
     assert read["Resource"] == {"Fn::Sub": "${BooksBucket.Arn}/books/*"}
     assert listed["Action"] == ["s3:ListBucket", "s3:ListBucketVersions"]
     assert listed["Resource"] == {"Fn::GetAtt": ["BooksBucket", "Arn"]}
     assert listed["Condition"] == {"StringLike": {"s3:prefix": ["books", "books/*"]}}
+    assert found["Action"] == "s3:GetBucketLocation"
+    assert found["Resource"] == {"Fn::GetAtt": ["BooksBucket", "Arn"]}
 
 
 def output(template: Template, name: str, known: dict[str, str]) -> Any:
