@@ -20,6 +20,7 @@ from infra.aws.stagefile import Stage, read_stage
 from infra.aws.words import Stop, at_once, in_words
 
 Tell = Callable[[str], None]
+WITH_ROLE = "with-role"
 POLICY = "AWS::IAM::ManagedPolicy"
 Names = dict[str, list[str]]  # a kind of resource → what AWS calls those of it
 
@@ -164,6 +165,10 @@ def farewell(stage: Stage, account: Account, data_too: bool) -> list[str]:
         " the sender at SES. They cost cents a month.",
         "At PayPal, delete the webhook: its address answers no more.",
     ]
+    if stage.parameters.get("AccessLog", WITH_ROLE) == WITH_ROLE:
+        rest.append(
+            f"The role {stage.stack}-ApiGatewayLogRole-… stays, too: other APIs of the account may write their logs by it."
+        )
     if data_too:
         return [
             f"{stage.stack} and its data are gone. AWS keeps a last backup of each table for 35 days.",
@@ -172,7 +177,8 @@ def farewell(stage: Stage, account: Account, data_too: bool) -> list[str]:
     return [
         f"{stage.stack} is gone. Its tables and buckets stay, at some 0.45 USD a month for a GB in tables with its"
         " backups, and 0.023 USD for one in buckets (list prices of us-east-1).",
-        f"To open again with the same data: make deploy STAGE={stage.name} ADOPT=1",
+        f"To open again with the same data: make deploy STAGE={stage.name} ADOPT=1. PayPal's webhook, AlarmEmail and finance's"
+        " policy are then new: docs/deploy.md, “Undo it”.",
         f"To delete them, too: make teardown STAGE={stage.name} DATA=delete",
         *rest,
     ]
