@@ -4,6 +4,7 @@ What stands in deployer-policy.json, with the stage's own account, region, stack
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -32,9 +33,14 @@ def policy(stage: Stage, account: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Print the policy for the stage that is named; return the process's exit status."""
+    return print_for(arguments, policy)
+
+
+def print_for(arguments: list[str], text: Callable[[Stage, str], str]) -> int:
+    """Print what is to be said of the stage that is named, and of its account; return the process's exit status."""
     try:
         stage = read_stage(" ".join(arguments))
-        print(policy(stage, stage.account or Account(stage.region).number), end="")
+        print(text(stage, stage.account or Account(stage.region).number), end="")
     except Stop as stop:
         print(stop, file=sys.stderr)
         return 1

@@ -11,13 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from infra.aws import leftovers
-from infra.aws.account import Account
+from infra.aws.deployer import print_for
 from infra.aws.stack import BUCKET, QUEUE, TABLE
-from infra.aws.stagefile import Stage, declared, read_stage
-from infra.aws.words import Stop, in_words
+from infra.aws.stagefile import Stage, declared
 
 FILE = Path(__file__).with_name("operator-policy.json")
 BEGINNINGS = {TABLE: "dynamodb:REGION:ACCOUNT:table/", QUEUE: "sqs:REGION:ACCOUNT:"}
@@ -55,16 +52,7 @@ def _arn(key: str, stage: Stage) -> str:
 
 def main(arguments: list[str]) -> int:
     """Print the policy for the stage that is named; return the process's exit status."""
-    try:
-        stage = read_stage(" ".join(arguments))
-        print(json.dumps(policy(stage, stage.account or Account(stage.region).number), indent=2))
-    except Stop as stop:
-        print(stop, file=sys.stderr)
-        return 1
-    except (BotoCoreError, ClientError) as error:
-        print(in_words(error), file=sys.stderr)
-        return 1
-    return 0
+    return print_for(arguments, lambda stage, account: json.dumps(policy(stage, account), indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from chalicelib import clock
 from chalicelib.aws import client, queue_url
 from chalicelib.ledger import files
 from infra import catalog, export, replay, staff
-from infra.aws import operator
+from infra.aws import deployer, operator
 from tests.infra import small
 from tests.infra.small import STAGE
 from tests.policies import OPERATOR, Policies, by_the_operator
@@ -87,7 +87,7 @@ def test_the_policy_is_what_the_commands_ask_for(
 def test_it_is_printed_with_the_stages_own_names(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(operator, "read_stage", lambda name: small.of_account(ACCOUNT))
+    monkeypatch.setattr(deployer, "read_stage", lambda name: small.of_account(ACCOUNT))
 
     assert operator.main(["trial"]) == 0
 
