@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from infra.aws.account import Account
 from infra.aws.artifacts import policy_of
-from infra.aws.stack import BUCKET, TABLE
+from infra.aws.stack import BUCKET, LET_GO, TABLE
 from infra.aws.stagefile import Stage, declared
 from infra.aws.words import Stop, code_of
 
@@ -16,7 +16,6 @@ PREFIX = "TablePrefix"
 WRITTEN_AT_ONCE = (
     "RunsTable",
 )  # by the reconciler, minutes after it was made, also where the creation failed then
-LET_GO = ("DELETE_COMPLETE", "DELETE_SKIPPED")
 
 
 def prefix_of(stage: Stage) -> str:

@@ -21,6 +21,7 @@ IDENTITY = {"TableName", "KeySchema", "BucketName", "QueueName", "FifoQueue"}
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 # A creation that failed leaves a stack that can only be deleted.
 STILLBORN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
+LET_GO = ("DELETE_COMPLETE", "DELETE_SKIPPED")
 WELL = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 NOT_YET = ("", "REVIEW_IN_PROGRESS")
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
@@ -106,7 +107,7 @@ class Stack:
         """List its resources that exist."""
         pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
         found = [one for page in pages for one in page["StackResourceSummaries"]]
-        return [one for one in found if one["ResourceStatus"] != "DELETE_COMPLETE"]
+        return [one for one in found if one["ResourceStatus"] not in LET_GO]
 
     def logical_ids(self) -> set[str]:
         """Name its resources that exist, as the template does."""
@@ -121,10 +122,12 @@ class Stack:
 
     def wait(self) -> None:
         """Wait until nobody works on it, and tell how that goes. Raises Stop."""
-        status = self.status()
+        there = self.described()
+        status = there.get("StackStatus", "")
         if status.endswith("_IN_PROGRESS") and status not in NOT_YET:
             self._tell(f"{self.name} is being worked on. Waiting for that to end:")
-            self._follow(Progress(self._tell), seen=set(self._event_ids()))
+            by_id = self._by_id(there)
+            by_id._follow(Progress(self._tell), seen=set(by_id._event_ids()))
 
     def ready(self) -> bool:
         """Bring it to where it can be changed; tell whether it is there already. Raises Stop."""
@@ -224,8 +227,7 @@ class Stack:
         there = self.described()
         if not there:
             return
-        # By its id: a deleted stack is not found by its name.
-        by_id = Stack(there["StackId"], self._client, self._tell)
+        by_id = self._by_id(there)
         seen = set(by_id._event_ids())
         if there.get("EnableTerminationProtection"):
             self.protect(False)
@@ -248,6 +250,10 @@ class Stack:
         faults = [event for event in latest if event.get("ValidationStatus") == "FAILED"]
         reasons = {f"  {name_of(event)}: {event.get('ValidationStatusReason', '')}": None for event in faults}
         return [*reasons, *remedies(" ".join(reasons))]
+
+    def _by_id(self, there: Mapping[str, Any]) -> "Stack":
+        # A deleted stack is not found by its name.
+        return Stack(there["StackId"], self._client, self._tell)
 
     # -- following ------------------------------------------------------------------------------------
 

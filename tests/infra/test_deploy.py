@@ -511,7 +511,7 @@ def test_what_is_under_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
             ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", [[made]]),
             ("UPDATE_COMPLETE", [[made]]),
         ):
-            there = {"StackName": "s", "CreationTime": 0, "StackStatus": status}
+            there = {"StackName": "s", "StackId": "s", "CreationTime": 0, "StackStatus": status}
             stub.add_response("describe_stacks", {"Stacks": [there]})
             for page in events:
                 stub.add_response("describe_stack_events", {"StackEvents": page})
@@ -519,6 +519,30 @@ def test_what_is_under_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
         stub.assert_no_pending_responses()
     assert said[0] == "s is being worked on. Waiting for that to end:"
     assert [line.split("  ")[-1] for line in said[1:]] == ["changed function ExportBooks"]
+
+
+def test_a_deletion_under_way_is_waited_for_by_the_stacks_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack, "POLL_SECONDS", 0)
+    client = account._client.__wrapped__("us-east-1", "cloudformation")
+    there = {"StackName": "s", "StackId": "the-id", "CreationTime": 0}
+    going, gone = ({**there, "StackStatus": f"DELETE_{how}"} for how in ("IN_PROGRESS", "COMPLETE"))
+    with Stubber(client) as stub:
+        stub.add_response("describe_stacks", {"Stacks": [going]}, {"StackName": "s"})
+        stub.add_response("describe_stack_events", {"StackEvents": []}, {"StackName": "the-id"})
+        stub.add_response("describe_stacks", {"Stacks": [gone]}, {"StackName": "the-id"})
+        stub.add_response("describe_stack_events", {"StackEvents": []}, {"StackName": "the-id"})
+        Stack("s", client, print).wait()
+        stub.assert_no_pending_responses()
+
+
+def test_what_a_change_let_go_of_is_not_the_stacks() -> None:
+    client = account._client.__wrapped__("us-east-1", "cloudformation")
+    table = {"ResourceType": "AWS::DynamoDB::Table", "LastUpdatedTimestamp": 0}
+    states = {"Orders": "CREATE_COMPLETE", "Kept": "DELETE_SKIPPED", "Gone": "DELETE_COMPLETE"}
+    listed = [{**table, "LogicalResourceId": name, "ResourceStatus": state} for name, state in states.items()]
+    with Stubber(client) as stub:
+        stub.add_response("list_stack_resources", {"StackResourceSummaries": listed})
+        assert Stack("s", client, print).logical_ids() == {"Orders"}
 
 
 def test_without_permission_it_says_which_and_where_to_look(
