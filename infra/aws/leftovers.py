@@ -13,9 +13,8 @@ from infra.aws.stagefile import Stage, declared
 from infra.aws.words import Stop, code_of
 
 PREFIX = "TablePrefix"
-WRITTEN_AT_ONCE = (
-    "RunsTable",
-)  # by the reconciler, minutes after it was made, also where the creation failed then
+# The reconciler writes there within minutes, also where the creation fails then.
+WRITTEN_AT_ONCE = ("RunsTable",)
 
 
 def prefix_of(stage: Stage) -> str:
