@@ -171,9 +171,10 @@ def _is_over(order: Order, seen: PayPalOrder | None) -> bool:
     ended = bool(order.attempts) and order.attempts[-1]["ended"]
     if seen is not None and not seen.is_dead and not ended:
         return False
-    if order.attempts and not ended and (seen is None or seen.status == "VOIDED"):
+    if not ended and seen is not None and seen.status == "VOIDED":
         return True
-    # Never sent to PayPal, or declined there: the shopper may still try again for as long as PayPal would wait.
+    # Never sent to PayPal, or declined there: the shopper may still try again for as long as PayPal would wait. And for
+    # as long PayPal keeps an order: where it says earlier that it knows none, it is wrong.
     since = order.attempts[-1]["at"] if order.attempts else order.placed_at
     return clock.now() - datetime.fromisoformat(since) >= ATTEMPT_LIFE
 

@@ -68,6 +68,21 @@ def test_a_refund_that_paypal_refuses_is_told_though_it_has_forgotten_the_order(
     assert [issue["kind"] for issue in shop.order(order_id).issues] == ["refund refused"]
 
 
+def test_paypal_that_forgets_an_order_for_a_moment_ends_none(shop: Shop) -> None:
+    _, token = shop.placed()
+    shop.paypal.approve(token)
+    shop.paypal.fault("get", "404", match=token)
+
+    with shop.later(minutes=6):
+        shop.reconcile()
+    assert shop.orders()[0].state == "awaiting"
+    with shop.later(minutes=17):
+        shop.reconcile()
+
+    assert shop.orders()[0].state == "paid"
+    check_money(shop)
+
+
 # -- PayPal says no for good --------------------------------------------------------------------------------
 
 
