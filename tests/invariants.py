@@ -7,12 +7,13 @@ import json
 from collections import Counter
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.shop import Shop
 
 if TYPE_CHECKING:
     from chalicelib.ledger.books import Export
+    from chalicelib.ledger.models import Movement
 
 LIVING = {"awaiting", "capturing", "pending"}
 SOLD = {"paid", "shipped"}
@@ -46,19 +47,41 @@ def check_stock(shop: Shop, before: dict[str, int]) -> None:
 
 
 def check_money(shop: Shop) -> None:
-    """Each capture is booked once, no order is paid twice, and PayPal holds what the ledger says."""
-    ours, theirs = shop.ledger(), shop.paypal.ledger()
-    booked = Counter(row.paypal_id for row in ours)
-    assert not [paypal_id for paypal_id, times in booked.items() if times > 1]
-    assert _sums((row.kind, row.currency, _decimal(int(row.amount), row.currency)) for row in ours) == _sums(
-        (row.kind, row.currency, row.amount) for row in theirs
-    )
+    """Each movement at PayPal is booked once, whole and under its id, and no order is paid twice."""
+    ours = shop.ledger()
+    booked = Counter(_booked(row) for row in ours)
+    assert booked == Counter(_moved(shop))
     paying = Counter(order.capture for order in shop.orders() if order.state in SOLD)
     assert set(paying.values()) <= {1}
     for order in shop.orders():
         sales = [row for row in ours if row.order == order.id and row.kind == "sale"]
         kept = [row for row in sales if row.paypal_id == order.capture]
         assert len(kept) == (1 if order.state in SOLD else 0), (order.state, order.number)
+
+
+class Moved(NamedTuple):
+    """A movement of money, as the shop's ledger and PayPal's must both tell it."""
+
+    kind: str
+    paypal_id: str
+    order: str | None
+    amount: Decimal
+    fee: Decimal
+    currency: str
+
+
+def _booked(row: "Movement") -> Moved:
+    amount, fee = (_decimal(int(minor or 0), row.currency) for minor in (row.amount, row.fee))
+    return Moved(row.kind, row.paypal_id, row.order, amount, fee, row.currency)
+
+
+def _moved(shop: Shop) -> list[Moved]:
+    """List what moved at PayPal; whose it is says PayPal's order as the shop made it."""
+    orders = {order["id"]: order["purchase_units"][0].get("custom_id") for order in shop.paypal.orders()}
+    return [
+        Moved(row.kind, row.id, orders[row.order_id], row.amount, row.fee, row.currency)
+        for row in shop.paypal.ledger()
+    ]
 
 
 def _sums(rows: Any) -> dict[tuple[str, str], Decimal]:

@@ -15,6 +15,7 @@ from chalicelib import clock
 from chalicelib.catalog import repeats
 from chalicelib.ledger import books
 from chalicelib.ledger.files import File, Upload
+from chalicelib.ledger.models import REFUND, Movement
 from chalicelib.mail import outbox, send
 from chalicelib.mail.render import write_letter
 from chalicelib.orders.models import Order
@@ -55,6 +56,24 @@ def booking_beside_the_transaction() -> AbstractContextManager[Any]:
     add = settle._add_movement
     at_once = mock.Mock(put=lambda name, item, condition: item.save())
     return mock.patch.object(settle, "_add_movement", lambda _, *what: add(at_once, *what))
+
+
+def booking_every_fee_as_a_cent() -> AbstractContextManager[Any]:
+    """Book one cent as PayPal's fee, whatever it was."""
+    movement = settle.movement
+    return mock.patch.object(settle, "movement", lambda kind, **row: movement(kind, **{**row, "fee": 1}))
+
+
+def booking_refunds_under_another_id() -> AbstractContextManager[Any]:
+    """Book a refund under an id that PayPal never gave it."""
+    movement = settle.movement
+
+    def misnamed(kind: str, **row: Any) -> Movement:
+        return movement(
+            kind, **{**row, "paypal_id": f"{row['paypal_id']}X" if kind == REFUND else row["paypal_id"]}
+        )
+
+    return mock.patch.object(settle, "movement", misnamed)
 
 
 def striking_out_before_sending() -> AbstractContextManager[Any]:
@@ -175,6 +194,8 @@ BREACHES = [
         "dies before",
         "TransactWriteItems",
     ),
+    Breach(booking_every_fee_as_a_cent, "pay by return", check_money),
+    Breach(booking_refunds_under_another_id, "refunded at PayPal", check_money),
     Breach(striking_out_before_sending, "send the mails", verdict.check_mails, "dies before", "SendEmail"),
     Breach(
         leases_that_hold_nobody_off,
