@@ -1,10 +1,12 @@
-"""What must hold whatever happened: DESIGN's invariants 1, 2, 3 and 6, asked of a whole shop."""
+"""What must hold whatever happened: DESIGN's invariants 1, 2, 3, 5 and 6, asked of a whole shop."""
 
 import csv
 import hashlib
 import io
 import json
-from collections import Counter
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,6 +16,7 @@ from tests.shop import Shop
 if TYPE_CHECKING:
     from chalicelib.ledger.books import Export
     from chalicelib.ledger.models import Movement
+    from tests.faults.world import Mail
 
 LIVING = {"awaiting", "capturing", "pending"}
 SOLD = {"paid", "shipped"}
@@ -117,6 +120,83 @@ def check_nothing_is_forgotten(shop: Shop) -> None:
         if row.kind == "sale":
             assert row.capture_id in known, "captured, and not in the ledger"
             assert row.capture_id in paid | refunded, "captured, and neither paid nor refunded"
+
+
+# -- 5: letters -------------------------------------------------------------------------------------------
+
+_NUMBER = r"(?P<order>\d{5}-\d{5})"
+LETTERS = {  # subjects of those that somebody must get
+    "paid": re.compile(f"Your order {_NUMBER} is paid"),
+    "merchant": re.compile(f"Order {_NUMBER} is paid: .*"),
+    "shipped": re.compile(f"Your order {_NUMBER} is on its way"),
+    "expired": re.compile(f"Your order {_NUMBER} is closed"),
+    "refunded": re.compile(f"Refund of .* for your order {_NUMBER}"),
+    "issue": re.compile(f"Order {_NUMBER}: .*"),
+}
+
+
+class Owed(NamedTuple):
+    """A kind of letter about an order."""
+
+    number: str
+    kind: str
+
+
+def check_letters(shop: Shop, mails: Iterable["Mail"], more: Mapping[str, int]) -> None:
+    """SES took every letter that what happened at PayPal makes due, and none besides.
+
+    `more`: order → letters that may have come twice. Two letters that are due about one order have two subjects.
+    """
+    due, taken = _letters_due(shop), _letters_taken(mails)
+    for order in shop.orders():
+        for kind in LETTERS:
+            subjects, least = taken[Owed(order.number, kind)], due[Owed(order.number, kind)]
+            assert least <= len(set(subjects)), (order.number, kind, least, subjects)
+            # Staff are asked to look at more than what PayPal's books show; and who came back from there too late to
+            # say yes may be told as if they had.
+            more_at_most = {"issue": len(order.issues), "expired": int(order.state == "expired")}
+            most = more_at_most.get(kind, least)
+            assert len(subjects) <= most + more.get(order.id, 0), (order.number, kind, most, subjects)
+
+
+def _letters_taken(mails: Iterable["Mail"]) -> dict[Owed, list[str]]:
+    taken: dict[Owed, list[str]] = defaultdict(list)
+    for mail in mails:
+        for kind, subject in LETTERS.items():
+            if found := subject.fullmatch(mail.subject):
+                taken[Owed(found["order"], kind)].append(mail.subject)
+    return taken
+
+
+def _letters_due(shop: Shop) -> Counter[Owed]:
+    """Tell who must be written to, by PayPal's books and how each order ended."""
+    orders = {order.id: order for order in shop.orders()}
+    made = {each["id"]: orders[each["purchase_units"][0]["custom_id"]] for each in shop.paypal.orders()}
+    due: Counter[Owed] = Counter()
+    for row in shop.paypal.ledger():
+        order = made[row.order_id]
+        pays = order.state in SOLD and order.capture == row.id
+        kinds = {
+            "sale": ["paid", "merchant"] if pays else ["issue"],
+            "refund": ["refunded"],
+            "reversal": ["issue"],
+        }
+        due.update(Owed(order.number, kind) for kind in kinds[row.kind])
+    disputed = {row.capture_id: made[row.order_id] for row in shop.paypal.ledger()}
+    due.update(Owed(disputed[capture].number, "issue") for capture in _disputes(shop))
+    approved = {made[each["id"]].id for each in shop.paypal.orders() if "payer" in each}
+    for order in orders.values():
+        if order.state == "shipped":
+            due[Owed(order.number, "shipped")] += 1
+        if order.state == "expired" and order.id in approved:
+            due[Owed(order.number, "expired")] += 1
+    return due
+
+
+def _disputes(shop: Shop) -> list[str]:
+    """List the capture of each thing that PayPal told of a dispute."""
+    told = {row.event_id: row.event for row in shop.paypal.notifications() if ".DISPUTE." in row.event_type}
+    return [event["resource"]["disputed_transactions"][0]["seller_transaction_id"] for event in told.values()]
 
 
 # -- 6: the books -----------------------------------------------------------------------------------------

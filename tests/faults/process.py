@@ -45,6 +45,12 @@ THROTTLED = "throttled"
 CONFLICT = "conflict"
 GARBAGE = "garbage, but done"
 DONE = frozenset({GO, DIE_AFTER, SILENT_AFTER, GARBAGE})  # the call took effect
+DYING = frozenset({DIE_BEFORE, DIE_AFTER})
+UNHEARD = DYING | {
+    SILENT_BEFORE,
+    SILENT_AFTER,
+    GARBAGE,
+}  # no caller lives to hear, or can tell what became of it
 
 
 class Call(NamedTuple):

@@ -13,11 +13,12 @@ import pytest
 
 from chalicelib import clock
 from chalicelib.catalog import repeats
-from chalicelib.ledger import books
+from chalicelib.ledger import books, models
 from chalicelib.ledger.files import File, Upload
 from chalicelib.ledger.models import REFUND, Movement
 from chalicelib.mail import outbox, send
 from chalicelib.mail.render import write_letter
+from chalicelib.orders import changing
 from chalicelib.orders.models import Order
 from chalicelib.payments import paypal, settle
 from chalicelib.storage import Transaction
@@ -27,7 +28,7 @@ from tests.faults.case import Case, Scenario
 from tests.faults.process import Answered, Call, Died, Process, Raised
 from tests.faults.scenarios import behind, closing, counter, paying
 from tests.faults.world import FAULTS, World
-from tests.invariants import check_money, check_nothing_is_forgotten, check_stock
+from tests.invariants import check_letters, check_money, check_nothing_is_forgotten, check_stock
 
 SCENARIOS = {
     each.name: each for each in (*paying.SCENARIOS, *closing.SCENARIOS, *behind.SCENARIOS, *counter.SCENARIOS)
@@ -60,13 +61,13 @@ def booking_beside_the_transaction() -> AbstractContextManager[Any]:
 
 def booking_every_fee_as_a_cent() -> AbstractContextManager[Any]:
     """Book one cent as PayPal's fee, whatever it was."""
-    movement = settle.movement
+    movement = models.movement
     return mock.patch.object(settle, "movement", lambda kind, **row: movement(kind, **{**row, "fee": 1}))
 
 
 def booking_refunds_under_another_id() -> AbstractContextManager[Any]:
     """Book a refund under an id that PayPal never gave it."""
-    movement = settle.movement
+    movement = models.movement
 
     def misnamed(kind: str, **row: Any) -> Movement:
         return movement(
@@ -88,6 +89,28 @@ def striking_out_before_sending() -> AbstractContextManager[Any]:
             send.hand_to_ses(letter)
 
     return mock.patch.object(send, "send_due", send_due)
+
+
+def owing_few_letters() -> AbstractContextManager[Any]:
+    """Owe nobody a letter about a payment or a refund."""
+    owe = Order.owe_mail
+
+    def owe_others(order: Order, kind: str, movement: str) -> None:
+        if kind not in ("paid", "merchant", "refunded"):
+            owe(order, kind, movement)
+
+    return mock.patch.object(Order, "owe_mail", owe_others)
+
+
+@contextmanager
+def giving_up_at_the_first_conflict() -> Iterator[None]:
+    """Try no write again, not even that of what became of a mail."""
+    with (
+        mock.patch.object(Transaction, "_is_passing", return_value=False),
+        mock.patch.object(changing, "TRIES", 1),
+        mock.patch.object(outbox, "PAUSES", ()),
+    ):
+        yield
 
 
 def leases_that_hold_nobody_off() -> AbstractContextManager[Any]:
@@ -197,6 +220,15 @@ BREACHES = [
     Breach(booking_every_fee_as_a_cent, "pay by return", check_money),
     Breach(booking_refunds_under_another_id, "refunded at PayPal", check_money),
     Breach(striking_out_before_sending, "send the mails", verdict.check_mails, "dies before", "SendEmail"),
+    Breach(owing_few_letters, "pay by return", check_letters),
+    Breach(owing_few_letters, "refunded at PayPal", check_letters),
+    Breach(
+        giving_up_at_the_first_conflict,
+        "send the mails",
+        verdict.check_mails,
+        "conflict once",
+        "TransactWriteItems",
+    ),
     Breach(
         leases_that_hold_nobody_off,
         "send the mails",

@@ -81,7 +81,7 @@ class World:
     calls: list[Call] = field(default_factory=list)
     ends: list[End] = field(default_factory=list)
     hit: Call | None = None  # the call that went wrong
-    mail_in_doubt: bool = False  # it went wrong between SES taking a mail and its being struck out
+    mail_in_doubt: bool = False  # nothing was heard between SES taking a mail and its being struck out
     twice: bool = False  # every event is delivered twice
     rival: Callable[[], object] = lambda: None
     posted: set[str] = field(default_factory=set)  # PayPal's notifications that were heard
@@ -249,9 +249,14 @@ class _Judge:
             self._mail_open = verdict in process.DONE
         elif call.operation == "TransactWriteItems" and verdict == process.GO:
             self._mail_open = False
-        if self._mail_open and verdict != process.GO:
+        if self._mail_open and (verdict in process.UNHEARD or self._is_refused_for_good(verdict)):
             self._world.mail_in_doubt = True
         return verdict
+
+    def _is_refused_for_good(self, verdict: str) -> bool:
+        # A refusal is tried again; one that outlives the process leaves nobody who could strike the mail out.
+        fault = self._world.fault
+        return verdict != process.GO and fault is not None and fault.lasting == "service"
 
     def _verdict(self, call: Call) -> str:
         world, fault = self._world, self._world.fault

@@ -12,6 +12,7 @@ from tests.simulation.day import Turn
 
 NEVER_TAKEN = {process.DIE_BEFORE, process.SILENT_BEFORE, process.THROTTLED}
 LAST = "the last mail that SES took"
+SINCE = "what became of the calls since"
 
 
 class Taken(NamedTuple):
@@ -34,6 +35,8 @@ class Letters:
         if call.operation == "SendEmail":
             self._look_back(turn)
             turn.notes[LAST] = None if verdict in NEVER_TAKEN else self._newest(turn)
+            turn.notes[SINCE] = Counter[str]()
+        turn.notes.setdefault(SINCE, Counter[str]())[verdict] += 1
         if turn.process.call is None:
             self._look_back(turn)
 
@@ -50,5 +53,12 @@ class Letters:
 
     def _look_back(self, turn: Turn) -> None:
         taken: Taken | None = turn.notes.pop(LAST, None)
-        if taken is not None and set(taken.entries) & set(self._shop.order(taken.order_id).emails_due):
+        if taken is None or not _may_be_lost(turn.notes[SINCE]):
+            return
+        if set(taken.entries) & set(self._shop.order(taken.order_id).emails_due):
             self.in_doubt[taken.mail] += 1
+
+
+def _may_be_lost(verdicts: Counter[str]) -> bool:
+    """Tell what excuses a mail that was sent and not struck out: an answer that nobody heard, an outage."""
+    return verdicts[process.THROTTLED] > 1 or any(verdicts[each] for each in process.UNHEARD)

@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from datetime import date
 
 from tests.faults.world import Mail, World
-from tests.invariants import SOLD, check_books_of, check_money, check_nothing_is_forgotten, check_stock
+from tests.invariants import (
+    SOLD,
+    check_books_of,
+    check_letters,
+    check_money,
+    check_nothing_is_forgotten,
+    check_stock,
+)
 from tests.shop import Shop
 
 OPEN = {"capturing", "pending", "awaiting"}
@@ -46,7 +53,7 @@ def check_nothing_is_stuck(shop: Shop) -> None:
 
 def check_mails(shop: Shop, in_doubt: Mapping[Mail, int]) -> None:
     """SES took each mail that was owed, once; once more at most for each time that nobody could know."""
-    taken = Counter(World.mails())
+    taken, more = Counter(World.mails()), Counter[str]()
     for mail, times in taken.items():
         assert times <= 1 + in_doubt.get(mail, 0), (mail, times)
     for order in shop.orders():
@@ -55,6 +62,8 @@ def check_mails(shop: Shop, in_doubt: Mapping[Mail, int]) -> None:
         mine = {mail: times for mail, times in taken.items() if order.number in mail.subject + mail.text}
         extra = sum(in_doubt.get(mail, 0) for mail in mine)
         assert owed <= sum(mine.values()) <= owed + extra, (order.number, list(mine))
+        more[order.id] = extra
+    check_letters(shop, taken.elements(), more)
 
 
 def check_what_was_told(shop: Shop, told_paid: set[str]) -> None:
