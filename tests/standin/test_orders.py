@@ -30,6 +30,19 @@ def test_a_token_ends_when_revoked_and_when_its_life_is_over(paypal: StandIn, sh
     assert shop.call("GET", f"/v2/checkout/orders/{order_id}").status == 401
 
 
+def test_a_paid_order_is_forgotten_when_asked_and_its_capture_is_not(paypal: StandIn, shop: Shop) -> None:
+    order_id = shop.create()
+    paypal.control.approve(order_id)
+    capture = capture_of(shop.capture(order_id))
+    paypal.control.token_life(10**7)
+    shop.token = shop.ask_token().body["access_token"]
+    paypal.control.advance(3 * 24 * HOUR)
+    assert shop.call("GET", f"/v2/checkout/orders/{order_id}").status == 200
+    paypal.control.forget_paid_orders(days=2)
+    assert shop.call("GET", f"/v2/checkout/orders/{order_id}").status == 404
+    assert shop.call("GET", f"/v2/payments/captures/{capture['id']}").status == 200
+
+
 def test_an_order_shows_where_the_buyer_goes(paypal: StandIn, shop: Shop) -> None:
     with_wallet = shop.call("POST", "/v2/checkout/orders", an_order(), "create-1").body
     assert with_wallet["status"] == "PAYER_ACTION_REQUIRED"

@@ -42,7 +42,7 @@ class Captures:
         if script.refusal is not None:
             raise self._orders.refused(order, script.refusal)
         capture = self._new(order, script)
-        order["status"] = "COMPLETED"
+        order |= {"status": "COMPLETED", "completed": self._desk.clock.stamp()}
         order["captures"].append(capture["id"])
         self._orders.touch(order)
         self._tell(capture, "DECLINED")

@@ -118,6 +118,10 @@ class Control:
         """Let coming tokens live so long."""
         self._post("settings", token_life=seconds)
 
+    def forget_paid_orders(self, days: float | None) -> None:
+        """Show an order as gone so many days after its capture, which stays; None: never."""
+        self._post("settings", paid_orders_kept=None if days is None else days * 86400)
+
     def revoke_tokens(self) -> None:
         """Make every token given so far worthless: the next call gets 401."""
         self._post("revoke-tokens")

@@ -40,6 +40,7 @@ class Settings:
     webhook_url: str | None = None
     automatic: bool = True
     token_life: int = 32400
+    paid_orders_kept: float | None = None  # seconds after their capture; None: for ever
 
 
 @dataclass

@@ -48,6 +48,7 @@ class Orders:
             "update_time": now,
             "waiting_since": self._desk.clock.stamp(),
             "approved": None,
+            "completed": None,
             "wallet": wallet is not None,
             "context": context,
             "funding": None,
@@ -69,9 +70,10 @@ class Orders:
         return self._desk.store.get("order", order_id)
 
     def dead(self, order: Document) -> bool:
-        """Tell whether the order's time is over: 3 h to approve, then 3 h to capture."""
+        """Tell whether the order's time is over: 3 h to approve, 3 h to capture, then as long as paid ones are kept."""
         if order["status"] == "COMPLETED":
-            return False
+            kept = self._desk.settings.paid_orders_kept
+            return kept is not None and self._desk.clock.stamp() >= (order.get("completed") or 0.0) + kept
         return self._desk.clock.stamp() >= self.deadline(order)
 
     def deadline(self, order: Document) -> float:

@@ -18,7 +18,12 @@ from .store import Document
 from .web import Answer, Request, Route, json_answer, route
 
 Body = Mapping[str, Any]
-_SETTINGS: dict[str, Any] = {"webhook_url": str | None, "automatic": bool, "token_life": int}
+_SETTINGS: dict[str, Any] = {
+    "webhook_url": str | None,
+    "automatic": bool,
+    "token_life": int,
+    "paid_orders_kept": int | float | None,
+}
 
 
 class Steering:
@@ -85,10 +90,11 @@ class Steering:
             self._desk.store.clear(keep="token")
             self._desk.clock.reload()
         self._desk.settings.token_life = Settings.token_life
+        self._desk.settings.paid_orders_kept = Settings.paid_orders_kept
         return self.clear_requests(body)
 
     def settings(self, body: Body) -> object:
-        """Change whom to notify (`webhook_url`), whether by itself (`automatic`), how long tokens live."""
+        """Change whom to notify (`webhook_url`), whether by itself (`automatic`), how long tokens and orders live."""
         for name, value in body.items():
             if not isinstance(value, _SETTINGS.get(name, ())):
                 raise ValueError(f"{name} cannot be set to {value!r}")
