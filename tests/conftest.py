@@ -111,6 +111,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     counts = [value for report in passed for name, value in report.user_properties if name == "survived"]
     if counts:
         terminalreporter.write_line(f"{sum(counts):,} (scenario, call, fault) triples survived")
+    lonely = {value for report in passed for name, value in report.user_properties if name == "no rival"}
+    for words in sorted(lonely):
+        terminalreporter.write_line(f"overtaken by no rival: {words}")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.client import Shopper
@@ -91,12 +92,21 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Rival:
+    """What else may happen at any moment of a play. `minutes` pass before the play: then it is due."""
+
+    name: str
+    act: Callable[[Case], object]
+    minutes: float = 0
+
+
+@dataclass(frozen=True)
 class Scenario:
     """A way of an order: prepared undisturbed, played while something goes wrong, and what comes of it.
 
     `afterwards` is what people do once two rounds of the reconciler have passed, undisturbed. `states`: of the case's
     orders, the oldest first, when everything has come to rest. `check` looks at what only this scenario knows, then.
-    `rival` is what else may happen at any moment of the play. `alone`: playing runs a scheduled function, which would
+    `rivals` are what else may happen at any moment of the play; `no_rival` says why there is none. `alone`: playing runs a scheduled function, which would
     meet the orders of other cases, so each case comes to rest before the next begins. `late`: PayPal took money for
     an order that is closed, which the design finds by a notification or the last look, not within two rounds.
     `main`: `make test` plays all of its triples, of the others one every other call, and those that found a bug,
@@ -109,30 +119,39 @@ class Scenario:
     states: tuple[str, ...]
     afterwards: Callable[[Case], object] = lambda case: None
     check: Callable[[Case], None] = lambda case: None
-    rival: Callable[[Case], object] | None = None
+    rivals: tuple[Rival, ...] = ()
+    no_rival: str = ""
     alone: bool = False
     late: bool = False
     main: bool = False
     once_failed: frozenset[tuple[str, int]] = frozenset()
 
+    def __post_init__(self) -> None:
+        assert self.rivals or self.no_rival, f"{self.name}: nobody overtakes it, and nobody knows why"
+
+    @property
+    def faults(self) -> list[Fault]:
+        """List what can go wrong with it."""
+        return [
+            *FAULTS,
+            *(Fault(f"overtaken by {rival.name}", overtaken=rival.name) for rival in self.rivals),
+        ]
+
     def triples(self, calls: Sequence[Call]) -> list[tuple[Fault, int]]:
         """List everything that can go wrong with these calls."""
         return [
-            (fault, at) for fault in FAULTS for at, call in enumerate(calls) if self._may_meet(fault, call)
+            (fault, at) for fault in self.faults for at, call in enumerate(calls) if fault.can_befall(call)
         ]
 
     def some_triples(self, calls: Sequence[Call]) -> list[tuple[Fault, int]]:
         """List one fault for every other call, another each time."""
         chosen = []
         for at, call in enumerate(calls):
-            possible = [fault for fault in FAULTS if self._may_meet(fault, call)]
+            possible = [fault for fault in self.faults if fault.can_befall(call)]
             if at % 2 == 0:
                 chosen.append((possible[(at // 2 + len(self.name)) % len(possible)], at))
             chosen += [(fault, at) for fault in possible if (fault.name, at) in self.once_failed]
         return list(dict.fromkeys(chosen))
-
-    def _may_meet(self, fault: Fault, call: Call) -> bool:
-        return fault.can_befall(call) and (fault.overtaken != "rival" or self.rival is not None)
 
     def run(self, case: Case, fault: Fault | None = None, at: int = -1, *, twice: bool = False) -> list[Call]:
         """Play it once; return the calls it made."""
@@ -145,8 +164,11 @@ class Scenario:
     def _run(self, case: Case, fault: Fault | None, at: int, twice: bool) -> list[Call]:
         world = case.world
         self.prepare(case)
+        for rival in self.rivals:
+            if fault is not None and fault.overtaken == rival.name:
+                world.pass_time(minutes=rival.minutes)
+                world.rival = partial(rival.act, case)
         world.begin(fault, at, twice=twice)
-        world.rival = lambda: self.rival(case) if self.rival else None
         self.play(case)
         calls, hit = world.calls, world.hit
         case.may_mail_twice = int(world.mail_in_doubt)

@@ -40,3 +40,5 @@ def test_nothing_is_lost(scenario: Scenario, part: int, world: World, record_pro
     scenario.end(cases)
     verdict.check(scenario, cases, world)
     record_property("survived", len(pairs) + 1)
+    if scenario.no_rival:
+        record_property("no rival", f"{scenario.name}, since {scenario.no_rival}")

@@ -22,6 +22,7 @@ from tests.ses import letters
 from tests.shop import CUSTOMER, Shop
 
 NO_ANSWER = Answer(502, {}, [], "")
+DOUBLE = "its double"
 MOST_ROUNDS = 40  # until everything must have come to rest
 
 
@@ -30,8 +31,8 @@ class Fault:
     """What goes wrong at a call: how it begins, whether its repetitions go wrong too, whom it can befall.
 
     `lasting`: "" for this one request, "call" for its repetitions too, "service" for all that follow to this service.
-    `overtaken`: another process runs whole just before this call, by the "double", which is the same event delivered
-    twice, or by the "rival" that the scenario names.
+    `overtaken`: another process runs whole just before this call: the `DOUBLE`, which is the same event delivered
+    twice, or a rival that the scenario names.
     """
 
     name: str
@@ -65,8 +66,7 @@ FAULTS = [
     Fault("conflict once", process.CONFLICT, only=WRITES),
     Fault("conflict from here on", process.CONFLICT, lasting="call", only=WRITES),
     Fault("garbage, but done", process.GARBAGE),
-    Fault("overtaken by its double", overtaken="double"),
-    Fault("overtaken by its rival", overtaken="rival"),
+    Fault("overtaken by its double", overtaken=DOUBLE),
 ]
 
 
@@ -84,6 +84,7 @@ class World:
     mail_in_doubt: bool = False  # nothing was heard between SES taking a mail and its being struck out
     twice: bool = False  # every event is delivered twice
     rival: Callable[[], object] = lambda: None
+    _overtaking: bool = False
     posted: set[str] = field(default_factory=set)  # PayPal's notifications that were heard
 
     def __post_init__(self) -> None:
@@ -104,9 +105,19 @@ class World:
         return end
 
     def _act(self, what: Callable[[], Any]) -> End:
+        if self._overtaking:
+            return Process(what).run()
         end = Process(what).run(_Judge(self, what).decide)
         self.ends.append(end)
         return end
+
+    def overtake(self) -> None:
+        """Let the rival do what it does, undisturbed."""
+        self._overtaking = True
+        try:
+            self.rival()
+        finally:
+            self._overtaking = False
 
     # -- what happens -------------------------------------------------------------------------------------
 
@@ -264,10 +275,10 @@ class _Judge:
             return process.GO
         if len(world.calls) == world.at + 1:
             world.hit = self._befallen = call
-            if fault.overtaken == "double":
+            if fault.overtaken == DOUBLE:
                 Process(self._what).run()
-            elif fault.overtaken == "rival":
-                Context().run(world.rival)  # on nobody's behalf: not on that of the function that waits
+            elif fault.overtaken:
+                Context().run(world.overtake)  # on nobody's behalf: not on that of the function that waits
             return fault.verdict
         lasts = self._befallen is not None and (
             (fault.lasting == "service" and call.service == self._befallen.service)

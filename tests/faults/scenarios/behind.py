@@ -5,9 +5,9 @@ import json
 from datetime import UTC, date, datetime, time, timedelta
 
 from tests.faults import process
-from tests.faults.case import IN_THE_CART, ON_THE_SHELF, Case, Scenario
+from tests.faults.case import IN_THE_CART, ON_THE_SHELF, Case, Rival, Scenario
 from tests.faults.process import Process
-from tests.faults.scenarios.paying import a_round
+from tests.faults.scenarios.paying import NEWS_OF_THE_CAPTURE, OTHER_TAB, a_round, be_reconciled
 from tests.invariants import check_books_of
 
 BACK = 500  # minor units
@@ -34,6 +34,12 @@ def owe_mails_unannounced(case: Case) -> None:
 
 def send_mails(case: Case) -> None:
     """Let the function behind the queue do its work."""
+    case.world.drain("order-emails")
+
+
+def announce_again_and_send(case: Case) -> None:
+    """Let the reconciler announce what is due for long, and another sender take that."""
+    be_reconciled(case)
     case.world.drain("order-emails")
 
 
@@ -192,6 +198,7 @@ SCENARIOS = [
         send_mails,
         ("paid",),
         check=each_mail_once,
+        rivals=(Rival("the reconciler, and another sender", announce_again_and_send, minutes=11),),
         main=True,
     ),
     Scenario(
@@ -200,6 +207,7 @@ SCENARIOS = [
         a_round,
         ("paid",),
         check=each_mail_once,
+        rivals=(Rival("the sender", lambda case: case.world.drain("order-emails")),),
         alone=True,
     ),
     Scenario(
@@ -209,6 +217,7 @@ SCENARIOS = [
         ("paid",),
         afterwards=an_hour_later,
         check=books_are_closed,
+        no_rival="nobody writes a day's books but its double",
         alone=True,
     ),
     Scenario(
@@ -217,6 +226,7 @@ SCENARIOS = [
         a_round,
         ("paid",),
         check=given_back_once,
+        rivals=(NEWS_OF_THE_CAPTURE,),
         alone=True,
     ),
     Scenario(
@@ -225,6 +235,7 @@ SCENARIOS = [
         a_round,
         ("paid",),
         check=given_back_once,
+        rivals=(NEWS_OF_THE_CAPTURE,),
         alone=True,
     ),
     Scenario(
@@ -233,6 +244,7 @@ SCENARIOS = [
         a_round,
         ("paid",),
         check=given_back_once,
+        rivals=(NEWS_OF_THE_CAPTURE,),
         alone=True,
     ),
     Scenario(
@@ -241,5 +253,6 @@ SCENARIOS = [
         be_told_of_the_capture,
         ("paid",),
         check=told_once,
+        rivals=(OTHER_TAB,),
     ),
 ]

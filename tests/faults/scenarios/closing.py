@@ -2,8 +2,17 @@
 
 from collections.abc import Callable
 
-from tests.faults.case import IN_THE_CART, ON_THE_SHELF, Case, Scenario
-from tests.faults.scenarios.paying import a_round, be_notified, come_back, come_back_undisturbed
+from tests.faults.case import IN_THE_CART, ON_THE_SHELF, Case, Rival, Scenario
+from tests.faults.scenarios.paying import (
+    NEWS_OF_THE_CAPTURE,
+    NOTIFICATION,
+    OTHER_TAB,
+    RECONCILER,
+    a_round,
+    be_notified,
+    come_back,
+    come_back_undisturbed,
+)
 from tests.shop import token_of
 
 # -- another cart -------------------------------------------------------------------------------------------
@@ -123,6 +132,10 @@ def gone_back(issue: str) -> Callable[[Case], None]:
     return check
 
 
+LOOK_AT_ITS_PAGE = Rival(
+    "a look at its page", lambda case: case.shopper.get(f"/orders/{case.orders()[0].id}")
+)
+
 SCENARIOS = [
     Scenario(
         "cancel and buy another cart",
@@ -131,6 +144,7 @@ SCENARIOS = [
         ("cancelled", "paid"),
         afterwards=Case.pay_up,
         check=only_the_second_is_sold,
+        rivals=(RECONCILER,),
     ),
     Scenario(
         "a reservation falls",
@@ -138,7 +152,7 @@ SCENARIOS = [
         a_round,
         ("expired",),
         check=all_is_back,
-        rival=lambda case: case.shopper.get(f"/orders/{case.orders()[0].id}"),
+        rivals=(LOOK_AT_ITS_PAGE,),
         alone=True,
     ),
     Scenario(
@@ -147,6 +161,7 @@ SCENARIOS = [
         a_round,
         ("expired",),
         check=all_is_back,
+        rivals=(LOOK_AT_ITS_PAGE,),
         alone=True,
     ),
     Scenario(
@@ -155,6 +170,7 @@ SCENARIOS = [
         come_back,
         ("expired",),
         check=told_and_not_charged,
+        rivals=(NOTIFICATION, RECONCILER),
     ),
     Scenario(
         "too little was paid",
@@ -162,6 +178,7 @@ SCENARIOS = [
         come_back,
         ("expired",),
         check=gone_back("wrong amount"),
+        rivals=(NOTIFICATION, RECONCILER),
     ),
     Scenario(
         "a second payment",
@@ -169,6 +186,7 @@ SCENARIOS = [
         be_notified,
         ("paid",),
         check=gone_back("second capture"),
+        rivals=(OTHER_TAB,),
     ),
     Scenario(
         "money for a closed order",
@@ -176,6 +194,7 @@ SCENARIOS = [
         a_round,
         ("cancelled", "paid"),
         check=gone_back("captured after closing"),
+        rivals=(NOTIFICATION,),
         alone=True,
         late=True,
     ),
@@ -185,6 +204,7 @@ SCENARIOS = [
         a_round,
         ("expired",),
         check=gone_back("wrong amount"),
+        rivals=(NEWS_OF_THE_CAPTURE,),
         alone=True,
     ),
 ]

@@ -8,6 +8,7 @@ from tests.catalog.photo_files import encoded, photo
 from tests.client import Shopper
 from tests.faults.case import IN_THE_CART, ON_THE_SHELF, Case, Scenario
 from tests.faults.scenarios.behind import given_back_once
+from tests.faults.scenarios.paying import NEWS_OF_THE_CAPTURE, NOTIFICATION, OTHER_TILL, RECONCILER
 from tests.staff.desk import member, trail
 from tests.staff.test_products import fields
 from tests.staff.test_refunds import form_of
@@ -194,7 +195,8 @@ def about_to_add_pieces(case: Case) -> None:
 
 def added_once(case: Case) -> None:
     """What was sold meanwhile stays sold, and what came was added once."""
-    assert case.world.shop.stock(case.sku) == ON_THE_SHELF + MORE - IN_THE_CART
+    elsewhere = case.things.get("sold at the other till", 0)
+    assert case.world.shop.stock(case.sku) == ON_THE_SHELF + MORE - IN_THE_CART - elsewhere
     told = [entry for entry in trail() if case.slug in entry.subject.split()]
     assert [entry.what for entry in told] == ["edited the list of products"]
 
@@ -276,13 +278,43 @@ def _job(case: Case) -> "Job":
 
 
 SCENARIOS = [
-    Scenario("staff refund a part", about_to_refund, press, ("paid",), check=refunded_once),
-    Scenario("staff refund all", about_to_refund_all, press, ("paid",), check=refunded_in_full),
-    Scenario("staff ship", about_to_ship, press, ("shipped",), check=shipped_once),
-    Scenario("staff ship two", about_to_ship_two, press, ("shipped", "shipped"), check=shipped_once),
-    Scenario("staff cancel", about_to_cancel, press, ("cancelled",), check=cancelled_once),
-    Scenario("staff mail again", about_to_mail_again, press, ("paid",), check=mailed_again_once),
-    Scenario("staff erase", about_to_erase, press, ("shipped",), check=erased_once),
+    Scenario(
+        "staff refund a part",
+        about_to_refund,
+        press,
+        ("paid",),
+        check=refunded_once,
+        rivals=(NEWS_OF_THE_CAPTURE,),
+    ),
+    Scenario(
+        "staff refund all",
+        about_to_refund_all,
+        press,
+        ("paid",),
+        check=refunded_in_full,
+        rivals=(NEWS_OF_THE_CAPTURE,),
+    ),
+    Scenario("staff ship", about_to_ship, press, ("shipped",), check=shipped_once, rivals=(NOTIFICATION,)),
+    Scenario(
+        "staff ship two",
+        about_to_ship_two,
+        press,
+        ("shipped", "shipped"),
+        check=shipped_once,
+        rivals=(NOTIFICATION,),
+    ),
+    Scenario(
+        "staff cancel", about_to_cancel, press, ("cancelled",), check=cancelled_once, rivals=(RECONCILER,)
+    ),
+    Scenario(
+        "staff mail again",
+        about_to_mail_again,
+        press,
+        ("paid",),
+        check=mailed_again_once,
+        rivals=(NOTIFICATION,),
+    ),
+    Scenario("staff erase", about_to_erase, press, ("shipped",), check=erased_once, rivals=(NOTIFICATION,)),
     Scenario(
         "staff add pieces",
         about_to_add_pieces,
@@ -290,6 +322,7 @@ SCENARIOS = [
         ("paid",),
         afterwards=Case.pay_up,
         check=added_once,
+        rivals=(OTHER_TILL,),
     ),
     Scenario(
         "a file that staff asked for",
@@ -298,6 +331,7 @@ SCENARIOS = [
         ("paid",),
         afterwards=ask_again,
         check=file_is_there,
+        no_rival="nobody works on it but its double",
     ),
     Scenario(
         "a picture that staff sent",
@@ -306,6 +340,7 @@ SCENARIOS = [
         (),
         afterwards=ask_again,
         check=picture_is_there,
+        no_rival="nobody works on it but its double",
         once_failed=frozenset({("overtaken by its double", 3), ("garbage, but done", 3)}),
     ),
 ]

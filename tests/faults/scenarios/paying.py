@@ -2,9 +2,11 @@
 
 from tests.client import Answer
 from tests.faults import process
-from tests.faults.case import IN_THE_CART, ON_THE_SHELF, Case, Scenario
+from tests.faults.case import IN_THE_CART, ON_THE_SHELF, Case, Rival, Scenario
 from tests.faults.process import Process
 from tests.shop import token_of
+
+AT_THE_OTHER_TILL = ON_THE_SHELF - IN_THE_CART
 
 # -- what shoppers do ---------------------------------------------------------------------------------------
 
@@ -150,6 +152,40 @@ def sold(case: Case) -> None:
     assert case.shopper.jar["cart_count"] == "0"
 
 
+# -- rivals -------------------------------------------------------------------------------------------------
+
+
+def be_reconciled(case: Case) -> None:
+    """Let the reconciler look at the case's orders that something is due for."""
+    from chalicelib import clock
+    from chalicelib.payments.reconcile import reconcile
+
+    for order in case.orders():
+        if order.due is not None and order.due <= clock.timestamp():
+            reconcile(order.id)
+
+
+def hear_of_the_capture(case: Case) -> None:
+    """Let PayPal tell what became of the capture: of a refund it says no more of the order."""
+    (capture,) = case.world.shop.paypal.captures(case.token)
+    case.world.notify(capture["id"])
+
+
+def sell_to_somebody_else(case: Case) -> None:
+    """Let another shopper buy of the same product at another till."""
+    shop = case.world.shop
+    other = shop.shopper_with(**{case.sku.replace("-", "_"): AT_THE_OTHER_TILL})
+    shop.come_back(other, token_of(shop.place(other, email=f"till-{case.number}@example.com")))
+    case.things["sold at the other till"] = AT_THE_OTHER_TILL
+
+
+NOTIFICATION = Rival("the notification", be_notified)
+RECONCILER = Rival("the reconciler", be_reconciled, minutes=6)
+OTHER_TAB = Rival("the other tab", come_back_undisturbed)
+OTHER_TILL = Rival("the other till", sell_to_somebody_else)
+NEWS_OF_THE_CAPTURE = Rival("the news of the capture", hear_of_the_capture)
+
+
 SCENARIOS = [
     Scenario(
         "place an order",
@@ -158,6 +194,7 @@ SCENARIOS = [
         ("paid",),
         afterwards=Case.pay_up,
         check=placed_once,
+        rivals=(OTHER_TILL,),
         main=True,
     ),
     Scenario(
@@ -166,6 +203,7 @@ SCENARIOS = [
         come_back,
         ("paid",),
         check=sold,
+        rivals=(NOTIFICATION, RECONCILER),
         main=True,
     ),
     Scenario(
@@ -175,7 +213,7 @@ SCENARIOS = [
         ("paid",),
         afterwards=hear_it_all_again,
         check=sold,
-        rival=lambda case: case.world.shop.deliver_notifications(),
+        rivals=(Rival("all notifications", lambda case: case.world.shop.deliver_notifications()),),
     ),
     Scenario(
         "pay by webhook only",
@@ -183,7 +221,7 @@ SCENARIOS = [
         be_notified,
         ("paid",),
         check=sold,
-        rival=come_back_undisturbed,
+        rivals=(OTHER_TAB, RECONCILER),
         main=True,
     ),
     Scenario(
@@ -192,7 +230,7 @@ SCENARIOS = [
         be_notified_and_looked_after,
         ("paid",),
         check=sold,
-        rival=come_back_undisturbed,
+        rivals=(OTHER_TAB,),
         alone=True,
     ),
     Scenario(
@@ -201,7 +239,7 @@ SCENARIOS = [
         a_round,
         ("paid",),
         check=sold,
-        rival=come_back_undisturbed,
+        rivals=(OTHER_TAB,),
         alone=True,
     ),
     Scenario(
@@ -210,7 +248,7 @@ SCENARIOS = [
         a_round,
         ("paid",),
         check=sold,
-        rival=come_back_undisturbed,
+        rivals=(OTHER_TAB, NOTIFICATION),
         alone=True,
     ),
     Scenario(
@@ -220,6 +258,7 @@ SCENARIOS = [
         ("paid",),
         afterwards=_complete,
         check=sold,
+        rivals=(NOTIFICATION,),
     ),
     Scenario(
         "pending, then completed",
@@ -227,7 +266,7 @@ SCENARIOS = [
         be_notified,
         ("paid",),
         check=sold,
-        rival=lambda case: case.world.rounds(1),
+        rivals=(RECONCILER,),
     ),
     Scenario(
         "pending, then completed without a word",
@@ -235,7 +274,7 @@ SCENARIOS = [
         a_round,
         ("paid",),
         check=sold,
-        rival=lambda case: case.world.shop.deliver_notifications(),
+        rivals=(NOTIFICATION,),
         alone=True,
     ),
     Scenario(
@@ -245,6 +284,7 @@ SCENARIOS = [
         ("paid",),
         afterwards=Case.pay_up,
         check=sold,
+        rivals=(NOTIFICATION, RECONCILER),
     ),
     Scenario(
         "declined, then paid",
@@ -252,6 +292,7 @@ SCENARIOS = [
         pay_again,
         ("paid",),
         check=sold,
+        rivals=(NOTIFICATION, RECONCILER, OTHER_TAB),
         once_failed=frozenset({("conflict from here on", 6)}),
         main=True,
     ),
@@ -261,6 +302,6 @@ SCENARIOS = [
         press_pay,
         ("paid",),
         check=sold,
-        rival=come_back_undisturbed,
+        rivals=(OTHER_TAB, NOTIFICATION),
     ),
 ]

@@ -3,6 +3,7 @@
 import boto3
 
 from tests.faults.case import Case, Scenario
+from tests.faults.scenarios.paying import NOTIFICATION
 from tests.mail.test_bounces import report
 
 
@@ -36,5 +37,6 @@ SCENARIOS = [
         tell_staff,
         ("paid",),
         check=told_once_of_the_mail,
+        rivals=(NOTIFICATION,),
     ),
 ]
