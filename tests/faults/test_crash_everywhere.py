@@ -6,10 +6,10 @@ import pytest
 
 from tests.faults import verdict
 from tests.faults.case import Case, Scenario
-from tests.faults.scenarios import behind, closing, counter, paying, returned
+from tests.faults.scenarios import bank, behind, closing, counter, paying, returned
 from tests.faults.world import World
 
-WAYS = (paying, closing, behind, returned, counter)
+WAYS = (paying, closing, behind, bank, returned, counter)
 SCENARIOS = [scenario for way in WAYS for scenario in way.SCENARIOS]
 Count = Callable[[str, object], None]
 PARTS = 4  # many orders in one shop are slow to look through
