@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from tests.shop import Shop
 from tests.simulation import verdict
 from tests.simulation.backstage import Backstage
+from tests.simulation.bank import Bank
 from tests.simulation.day import Day
 from tests.simulation.fate import Fate
 from tests.simulation.letters import Letters
@@ -66,6 +67,7 @@ def _live(shop: Shop, seed: str, number: int, day: Day, backstage: Backstage) ->
     day.watchers.append(letters.watch)
     merchant = Merchant(shop, day, backstage, seed)
     merchant.work()
+    Bank(shop, day, backstage, seed).work()
     customers = Shoppers(shop, day, backstage, seed)
     customers.come(number)
     backstage.open()
