@@ -26,6 +26,7 @@ def check(shop: Shop, pieces: Mapping[str, int], in_doubt: Mapping[Mail, int], t
     check_nothing_is_forgotten(shop)
     check_nothing_is_stuck(shop)
     check_mails(shop, in_doubt)
+    check_nobody_is_left_waiting(shop)
     check_what_was_told(shop, told_paid)
     check_all_books(shop)
 
@@ -64,6 +65,16 @@ def check_mails(shop: Shop, in_doubt: Mapping[Mail, int]) -> None:
         assert owed <= sum(mine.values()) <= owed + extra, (order.number, list(mine))
         more[order.id] = extra
     check_letters(shop, taken.elements(), more)
+
+
+def check_nobody_is_left_waiting(shop: Shop) -> None:
+    """Whoever said yes at PayPal has a paid order, was written to, or gave the order up for another one."""
+    orders = {order.id: order for order in shop.orders()}
+    for made in shop.paypal.orders():
+        order = orders[made["purchase_units"][0]["custom_id"]]
+        if "payer" in made and order.state not in (*SOLD, "cancelled"):
+            to_them = [mail for mail in World.mails() if order.customer["email"] in mail.to]
+            assert any(order.number in mail.subject for mail in to_them), (order.number, order.state)
 
 
 def check_what_was_told(shop: Shop, told_paid: set[str]) -> None:
