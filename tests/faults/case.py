@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ON_THE_SHELF = 5
 IN_THE_CART = 2
+Triple = tuple[Fault, int]  # the third is the scenario
 
 
 @dataclass
@@ -109,8 +110,8 @@ class Scenario:
     `rivals` are what else may happen at any moment of the play; `no_rival` says why there is none. `alone`: playing runs a scheduled function, which would
     meet the orders of other cases, so each case comes to rest before the next begins. `late`: PayPal took money for
     an order that is closed, which the design finds by a notification or the last look, not within two rounds.
-    `main`: `make test` plays all of its triples, of the others one every other call, and those that found a bug,
-    `once_failed`.
+    `main`: `make test` plays most of its triples, of the others one every other call, and those that found a bug,
+    `once_failed`; `make soak` plays all.
     """
 
     name: str
@@ -132,18 +133,31 @@ class Scenario:
     @property
     def faults(self) -> list[Fault]:
         """List what can go wrong with it."""
-        return [
-            *FAULTS,
-            *(Fault(f"overtaken by {rival.name}", overtaken=rival.name) for rival in self.rivals),
+        overtaken = [
+            Fault(f"overtaken by {rival.name}", overtaken=rival.name, sampled=number > 0)
+            for number, rival in enumerate(self.rivals)
         ]
+        return [*FAULTS, *overtaken]
 
-    def triples(self, calls: Sequence[Call]) -> list[tuple[Fault, int]]:
+    def all_triples(self, calls: Sequence[Call]) -> list[Triple]:
         """List everything that can go wrong with these calls."""
         return [
             (fault, at) for fault in self.faults for at, call in enumerate(calls) if fault.can_befall(call)
         ]
 
-    def some_triples(self, calls: Sequence[Call]) -> list[tuple[Fault, int]]:
+    def most_triples(self, calls: Sequence[Call]) -> list[Triple]:
+        """List everything but of the faults that are sampled, of which each call meets one."""
+        sample = [
+            (sampled[at % len(sampled)], at)
+            for at, call in enumerate(calls)
+            if (sampled := self._sampled(call))
+        ]
+        return [(fault, at) for fault, at in self.all_triples(calls) if not fault.sampled] + sample
+
+    def _sampled(self, call: Call) -> list[Fault]:
+        return [fault for fault in self.faults if fault.sampled and fault.can_befall(call)]
+
+    def some_triples(self, calls: Sequence[Call]) -> list[Triple]:
         """List one fault for every other call, another each time."""
         chosen = []
         for at, call in enumerate(calls):

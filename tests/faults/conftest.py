@@ -19,3 +19,9 @@ def world(shop: Shop) -> Iterator[World]:
         world.pass_time(hours=NIGHT)
     with world.keeping_time():
         yield world
+
+
+@pytest.fixture
+def soaking(request: pytest.FixtureRequest) -> bool:
+    """Tell whether everything is to be broken."""
+    return bool(request.config.getoption("--soak"))

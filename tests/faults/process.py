@@ -44,6 +44,9 @@ SILENT_AFTER = "no answer, but done"
 THROTTLED = "throttled"
 CONFLICT = "conflict"
 GARBAGE = "garbage, but done"
+BROKEN = "an error of PayPal's own"  # these three PayPal answers in its own words; nothing was done
+NOT_FOUND = "not found"
+FORBIDDEN = "forbidden"
 DONE = frozenset({GO, DIE_AFTER, SILENT_AFTER, GARBAGE})  # the call took effect
 DYING = frozenset({DIE_BEFORE, DIE_AFTER})
 UNHEARD = DYING | {
@@ -51,6 +54,12 @@ UNHEARD = DYING | {
     SILENT_AFTER,
     GARBAGE,
 }  # no caller lives to hear, or can tell what became of it
+
+NOES_OF_PAYPAL = {  # the status, the error's name, and the issue where it names one
+    BROKEN: (500, "INTERNAL_SERVER_ERROR", ""),
+    NOT_FOUND: (404, "RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID"),
+    FORBIDDEN: (403, "NOT_AUTHORIZED", "PERMISSION_DENIED"),
+}
 
 
 class Call(NamedTuple):
@@ -230,6 +239,8 @@ class _Wire:
             return answers.throttled(call)
         if verdict == CONFLICT:
             return answers.conflict()
+        if verdict in NOES_OF_PAYPAL:
+            return answers.no(*NOES_OF_PAYPAL[verdict])
         answer = go()
         if verdict == DIE_AFTER:
             # The answer was read, so the call took effect.
@@ -262,6 +273,9 @@ class _Aws:
             return self._error(400, "TransactionConflictException")
         reasons = [{"Code": "TransactionConflict"}] + [{"Code": "None"}] * (items - 1)
         return self._error(400, "TransactionCanceledException", CancellationReasons=reasons)
+
+    def no(self, status: int, name: str, issue: str) -> AWSResponse:
+        raise AssertionError("only PayPal says so")
 
     def garbage(self) -> AWSResponse:
         body = b'{"half an answ'
@@ -297,6 +311,11 @@ class _Others:
 
     def conflict(self) -> requests.Response:
         raise AssertionError("only writes to DynamoDB conflict")
+
+    def no(self, status: int, name: str, issue: str) -> requests.Response:
+        details = {"details": [{"issue": issue, "description": "Injected"}]} if issue else {}
+        words = {"name": name, "message": "Injected", "debug_id": "1nj3ct3d", **details}
+        return self._answer(status, json.dumps(words).encode())
 
     def garbage(self) -> requests.Response:
         return self._answer(200, b"<html>One moment, please")

@@ -27,10 +27,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(("scenario", "part"), parts)
 
 
-def test_nothing_is_lost(scenario: Scenario, part: int, world: World, record_property: Count) -> None:
+def test_nothing_is_lost(
+    scenario: Scenario, part: int, soaking: bool, world: World, record_property: Count
+) -> None:
     cases = [Case(world, 0, "undisturbed")]
     calls = scenario.run(cases[0])
-    pairs = scenario.triples(calls)[part - 1 :: PARTS] if part else scenario.some_triples(calls)
+    if soaking:
+        pairs = scenario.all_triples(calls)[part - 1 :: PARTS]
+    elif scenario.main:
+        pairs = scenario.most_triples(calls)[part - 1 :: PARTS]
+    else:
+        pairs = scenario.some_triples(calls)
     for fault, at in pairs:
         cases.append(Case(world, len(cases), f"{fault.name} at call {at}, {' '.join(calls[at])}"))
         played = scenario.run(cases[-1], fault, at)

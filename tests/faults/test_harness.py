@@ -319,6 +319,19 @@ def test_what_is_said_to_be_done_is_done_and_nothing_else(verdict_: str, done: b
     assert (verdict_ in process.DONE) is done
 
 
+@pytest.mark.usefixtures("paypal")
+@pytest.mark.parametrize(
+    ("verdict_", "understood"), [(process.BROKEN, "PayPalUnknown"), (process.NOT_FOUND, "PayPalGone")]
+)
+def test_an_error_of_paypals_is_read_as_one(verdict_: str, understood: str) -> None:
+    def decide(call: Call) -> str:
+        return verdict_ if call.operation.startswith("GET") else process.GO
+
+    end = Process(lambda: paypal.get_order("0RDER")).run(decide)
+    assert isinstance(end, Raised)
+    assert understood in end.words
+
+
 def test_a_process_that_sleeps_does_not_wait() -> None:
     import time
 
@@ -345,3 +358,6 @@ def test_a_fault_befalls_only_what_it_can() -> None:
     (conflict,) = [fault for fault in FAULTS if fault.name == "conflict once"]
     assert conflict.can_befall(Call("dynamodb", "PutItem"))
     assert not conflict.can_befall(Call("dynamodb", "GetItem"))
+    (forbidden,) = [fault for fault in FAULTS if fault.name == "forbidden for a while"]
+    assert forbidden.can_befall(Call("paypal", "POST /v1/oauth2/token"))
+    assert not forbidden.can_befall(Call("s3", "GET csv"))

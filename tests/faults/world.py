@@ -30,7 +30,8 @@ MOST_ROUNDS = 40  # until everything must have come to rest
 class Fault:
     """What goes wrong at a call: how it begins, whether its repetitions go wrong too, whom it can befall.
 
-    `lasting`: "" for this one request, "call" for its repetitions too, "service" for all that follow to this service.
+    `lasting`: "" for this one request, "call" for its repetitions too, "service" for all that follow to this service,
+    "while" for those of the next process, too. `sampled`: of all faults that are, `make test` plays one at each call.
     `overtaken`: another process runs whole just before this call: the `DOUBLE`, which is the same event delivered
     twice, or a rival that the scenario names.
     """
@@ -38,12 +39,9 @@ class Fault:
     name: str
     verdict: str = process.GO
     lasting: str = ""
-    only: frozenset[str] = frozenset()  # operations; empty: all
+    can_befall: Callable[[Call], bool] = lambda call: True
     overtaken: str = ""
-
-    def can_befall(self, call: Call) -> bool:
-        """Tell whether this can happen to a call."""
-        return not self.only or call.operation in self.only
+    sampled: bool = False
 
 
 class Mail(NamedTuple):
@@ -55,6 +53,21 @@ class Mail(NamedTuple):
 
 
 WRITES = frozenset({"TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem"})
+
+
+def _writes(call: Call) -> bool:
+    return call.operation in WRITES
+
+
+def _asks_paypal(call: Call) -> bool:
+    return call.service == "paypal"
+
+
+def _looks_at_a_movement(call: Call) -> bool:
+    # Not at orders: the last look at a closed one takes a 404 there for its end, and rests.
+    return _asks_paypal(call) and call.operation.startswith("GET ") and "/orders/" not in call.operation
+
+
 FAULTS = [
     Fault("dies before", process.DIE_BEFORE),
     Fault("dies after", process.DIE_AFTER),
@@ -63,10 +76,20 @@ FAULTS = [
     Fault("silent, but done", process.SILENT_AFTER, lasting="call"),
     Fault("throttled once", process.THROTTLED),
     Fault("throttled from here on", process.THROTTLED, lasting="service"),
-    Fault("conflict once", process.CONFLICT, only=WRITES),
-    Fault("conflict from here on", process.CONFLICT, lasting="call", only=WRITES),
+    Fault("conflict once", process.CONFLICT, can_befall=_writes),
+    Fault("conflict from here on", process.CONFLICT, lasting="call", can_befall=_writes),
     Fault("garbage, but done", process.GARBAGE),
     Fault("overtaken by its double", overtaken=DOUBLE),
+    Fault("an error of PayPal's once", process.BROKEN, can_befall=_asks_paypal, sampled=True),
+    Fault(
+        "errors of PayPal's for a while",
+        process.BROKEN,
+        lasting="while",
+        can_befall=_asks_paypal,
+        sampled=True,
+    ),
+    Fault("not found once", process.NOT_FOUND, can_befall=_looks_at_a_movement, sampled=True),
+    Fault("forbidden for a while", process.FORBIDDEN, lasting="while", can_befall=_asks_paypal, sampled=True),
 ]
 
 
@@ -81,6 +104,7 @@ class World:
     calls: list[Call] = field(default_factory=list)
     ends: list[End] = field(default_factory=list)
     hit: Call | None = None  # the call that went wrong
+    hit_in: int = -1  # the process that made it, counted from 0
     mail_in_doubt: bool = False  # nothing was heard between SES taking a mail and its being struck out
     twice: bool = False  # every event is delivered twice
     rival: Callable[[], object] = lambda: None
@@ -95,7 +119,8 @@ class World:
     def begin(self, fault: Fault | None = None, at: int = -1, *, twice: bool = False) -> None:
         """Begin a run in which the call with this number goes wrong."""
         self.fault, self.at, self.twice = fault, at, twice
-        self.calls, self.ends, self.hit, self.mail_in_doubt = [], [], None, False
+        self.calls, self.ends, self.mail_in_doubt = [], [], False
+        self.hit, self.hit_in = None, -1
 
     def act(self, what: Callable[[], Any]) -> End:
         """Let something happen in a process of its own."""
@@ -264,6 +289,14 @@ class _Judge:
             self._world.mail_in_doubt = True
         return verdict
 
+    def _is_still_away(self, call: Call) -> bool:
+        hit = self._world.hit
+        return (
+            hit is not None
+            and call.service == hit.service
+            and len(self._world.ends) <= self._world.hit_in + 1
+        )
+
     def _is_refused_for_good(self, verdict: str) -> bool:
         # A refusal is tried again; one that outlives the process leaves nobody who could strike the mail out.
         fault = self._world.fault
@@ -275,6 +308,7 @@ class _Judge:
             return process.GO
         if len(world.calls) == world.at + 1:
             world.hit = self._befallen = call
+            world.hit_in = len(world.ends)
             if fault.overtaken == DOUBLE:
                 Process(self._what).run()
             elif fault.overtaken:
@@ -284,7 +318,7 @@ class _Judge:
             (fault.lasting == "service" and call.service == self._befallen.service)
             or (fault.lasting == "call" and call == self._befallen)
         )
-        if lasts:
+        if lasts or (fault.lasting == "while" and self._is_still_away(call)):
             return fault.verdict
         if fault.lasting != "service":
             self._befallen = None
