@@ -2,7 +2,7 @@
 
 The child is forked, so that its death is real: `os._exit`, without `finally`, without a goodbye. Whoever holds the
 `Process` decides call by call what becomes of it, and may let other processes run in between. Time that the child
-would sleep away passes at once.
+would sleep away, or wait for an answer, passes at once, and has passed by its monotonic clock.
 """
 
 import gc
@@ -17,7 +17,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection, Pipe
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 from unittest import mock
 from urllib.parse import urlsplit
 
@@ -197,6 +197,18 @@ def _start_cold(seed: int | None) -> None:
         clock.new_number = lambda: f"{chance.randrange(10**5):05d}-{chance.randrange(10**5):05d}"
 
 
+class Silence(NamedTuple):
+    """How a caller learns that no answer comes, and how long it waits for one before."""
+
+    error: Exception
+    seconds: float
+
+    def keep(self) -> NoReturn:
+        """Let the caller wait, by the process's own clock, in vain."""
+        time.sleep(self.seconds)
+        raise self.error
+
+
 class _Wire:
     """Where all calls leave: botocore's HTTP session and requests' adapter."""
 
@@ -209,13 +221,16 @@ class _Wire:
         to_aws, to_others, tick = botocore.httpsession.URLLib3Session.send, HTTPAdapter.send, time.monotonic
 
         def ask_aws(session: Any, request: Any) -> Any:
-            silence = botocore.exceptions.ReadTimeoutError(endpoint_url=request.url)
+            silence = Silence(
+                botocore.exceptions.ReadTimeoutError(endpoint_url=request.url), session._timeout.read_timeout
+            )
             return self._pass(_aws_call(request), lambda: to_aws(session, request), silence, _Aws(request))
 
         def ask_others(adapter: Any, request: Any, **more: Any) -> Any:
             call = Call("paypal", f"{request.method} {_shape(request.path_url)}")
             go = lambda: to_others(adapter, request, **more)  # noqa: E731 - as in ask_aws
-            return self._pass(call, go, requests.ReadTimeout(), _Others(request))
+            silence = Silence(requests.ReadTimeout(), more["timeout"][1])
+            return self._pass(call, go, silence, _Others(request))
 
         def sleep(seconds: float) -> None:
             self._slept += seconds
@@ -228,13 +243,13 @@ class _Wire:
         ):
             patch.start()  # never undone: the process ends
 
-    def _pass(self, call: Call, go: Callable[[], Any], silence: Exception, answers: "_Aws | _Others") -> Any:
+    def _pass(self, call: Call, go: Callable[[], Any], silence: Silence, answers: "_Aws | _Others") -> Any:
         self._pipe.send(call)
         verdict = self._pipe.recv()
         if verdict == DIE_BEFORE:
             os._exit(DEAD)
         if verdict == SILENT_BEFORE:
-            raise silence
+            silence.keep()
         if verdict == THROTTLED:
             return answers.throttled(call)
         if verdict == CONFLICT:
@@ -246,7 +261,7 @@ class _Wire:
             # The answer was read, so the call took effect.
             os._exit(DEAD)
         if verdict == SILENT_AFTER:
-            raise silence
+            silence.keep()
         if verdict == GARBAGE:
             return answers.garbage()
         assert verdict == GO, verdict

@@ -10,6 +10,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from pynamodb.exceptions import PynamoDBException
 
 from chalicelib import clock
 from chalicelib.catalog import repeats
@@ -21,7 +22,7 @@ from chalicelib.mail.render import write_letter
 from chalicelib.orders import changing
 from chalicelib.orders.models import Order
 from chalicelib.payments import paypal, settle
-from chalicelib.storage import Transaction
+from chalicelib.storage import TableMeta, Transaction
 from tests import policies
 from tests.faults import process, verdict
 from tests.faults.case import Case, Scenario
@@ -345,6 +346,22 @@ def test_a_process_that_sleeps_does_not_wait() -> None:
     pid, slept = end.value
     assert pid != os.getpid()
     assert slept >= 10_000
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("silence", [process.SILENT_BEFORE, process.SILENT_AFTER])
+def test_a_process_that_waits_in_vain_has_lost_that_time(silence: str) -> None:
+    import time
+
+    def act() -> float:
+        began = time.monotonic()
+        with pytest.raises(PynamoDBException):
+            Order.fetch("0" * 32)
+        return time.monotonic() - began
+
+    end = Process(act).run(lambda call: silence)
+    assert isinstance(end, Answered), end
+    assert end.value >= 2 * TableMeta.read_timeout_seconds  # it asks again
 
 
 def test_what_aws_would_refuse_a_process_is_told_once(refused_by_aws: list[str]) -> None:
