@@ -174,7 +174,7 @@ def aws(cloud: LocalCloud) -> LocalCloud:
     from infra.local.setup import make_shop_aws
 
     cloud.reset()
-    make_shop_aws()
+    make_shop_aws(expiring=False)
     cache.clear()
     catalog.forget()
     return cloud

@@ -60,19 +60,22 @@ def _clients(endpoint: str) -> _Clients:
     )
 
 
-def make_shop_aws() -> None:
-    """Create everything for the shop that the environment describes."""
+def make_shop_aws(*, expiring: bool = True) -> None:
+    """Create everything for the shop that the environment describes.
+
+    Not `expiring` for tests that move the clock: the cloud would delete what is over by the real one.
+    """
     # Imported here: chalicelib reads the environment once, when it is imported.
     import chalicelib
     from chalicelib.config import settings
 
-    make_aws(settings, chalicelib.tables())
+    make_aws(settings, chalicelib.tables(), expiring=expiring)
 
 
-def make_aws(settings: "Settings", tables: "Iterable[type[Table]]") -> None:
+def make_aws(settings: "Settings", tables: "Iterable[type[Table]]", *, expiring: bool) -> None:
     """Create tables, queues, buckets and the sender's identity where they are missing."""
     clients = _clients(os.environ.get("AWS_ENDPOINT_URL", ""))
-    make_tables(clients.dynamodb, tables)
+    make_tables(clients.dynamodb, tables, expiring=expiring)
     make_queues(clients.sqs, settings.table_prefix)
     for bucket in (settings.books_bucket, settings.media_bucket):
         make_bucket(clients.s3, bucket)
@@ -81,8 +84,8 @@ def make_aws(settings: "Settings", tables: "Iterable[type[Table]]") -> None:
     make_sender(clients.ses, settings.shop.email)
 
 
-def make_tables(dynamodb: Any, tables: "Iterable[type[Table]]") -> None:
-    """Create missing tables, billed on demand, with expiry where the model names an attribute for it.
+def make_tables(dynamodb: Any, tables: "Iterable[type[Table]]", *, expiring: bool) -> None:
+    """Create missing tables, billed on demand; `expiring` where the model names an attribute for it.
 
     Raises OldState where a table is there without an index of its model: the keys are missing in its rows, too.
     """
@@ -94,7 +97,7 @@ def make_tables(dynamodb: Any, tables: "Iterable[type[Table]]") -> None:
             continue
         # Unlike AWS, the local cloud has the table as soon as it answers.
         table.create_table(wait=False, billing_mode="PAY_PER_REQUEST")
-        if table.TTL:
+        if table.TTL and expiring:
             dynamodb.update_time_to_live(
                 TableName=table.Meta.table_name,
                 TimeToLiveSpecification={"Enabled": True, "AttributeName": table.TTL},

@@ -50,7 +50,7 @@ def standing(cloud: LocalCloud) -> Shopper:
     import app
 
     cloud.reset()
-    make_shop_aws()
+    make_shop_aws(expiring=False)
     cache.clear()
     service.forget()
     fill(product("mug", variant("MUG")))

@@ -32,6 +32,14 @@ def test_every_table_is_there_and_carts_expire(made: LocalCloud) -> None:
     assert (expiry["TimeToLiveStatus"], expiry["AttributeName"]) == ("ENABLED", Cart.TTL)
 
 
+def test_in_tests_nothing_is_deleted_by_the_real_clock(aws: LocalCloud) -> None:
+    """They live on other days: what is over for the cloud may be tomorrow's for a test, a login for example."""
+    dynamodb: Any = boto3.client("dynamodb")
+    for table in chalicelib.tables():
+        told = dynamodb.describe_time_to_live(TableName=table.Meta.table_name)["TimeToLiveDescription"]
+        assert told["TimeToLiveStatus"] == "DISABLED", table
+
+
 def test_setting_up_again_keeps_what_is_there(made: LocalCloud) -> None:
     s3 = boto3.client("s3")
     s3.put_object(Bucket=settings.books_bucket, Key="kept", Body=b"yes")

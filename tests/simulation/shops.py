@@ -48,7 +48,7 @@ def emptied(paypal: Control, cloud: LocalCloud) -> Shop:
     from infra.local.setup import make_shop_aws
 
     cloud.reset()
-    make_shop_aws()
+    make_shop_aws(expiring=False)
     cache.clear()
     catalog.forget()
     save_categories([Category("tea", "Tea", "For slow mornings.")])
