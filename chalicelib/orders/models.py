@@ -183,7 +183,7 @@ class Order(Refundable):
         self.paid_at = clock.moment()
         self.paid_by = paypal_id or self.paypal_id
         # What paid is used up at PayPal. Another attempt, thought dead when this one was made, may still be paid.
-        self.check_due = clock.timestamp() + PAYPAL_LIFE if len(self.attempts) > 1 else None
+        self._look_a_last_time(when=len(self.attempts) > 1)
         self.note("paid")
         self.owe_mail("paid", capture_id)
         self.owe_mail("merchant", capture_id)
@@ -231,8 +231,12 @@ class Order(Refundable):
         self.return_stock(transaction)
         self.closed_because = because
         self.claim = None
-        # One last look, when PayPal's order can no longer be captured by anybody.
-        self.check_due = clock.timestamp() + PAYPAL_LIFE if self.attempts else None
+        self._look_a_last_time(when=bool(self.attempts))
+
+    def _look_a_last_time(self, *, when: bool) -> None:
+        """Look once more, when none of PayPal's orders can be captured by anybody any longer."""
+        self.check_due = clock.timestamp() + PAYPAL_LIFE if when else None
+        self.checks = 0
 
     def _move(self, new: str) -> None:
         states.check_move(self.state, new)
@@ -259,6 +263,7 @@ class Order(Refundable):
             self.checks += 1
             self.wait()
         elif "check" in late:
+            self.checks += 1
             self.check_due = now + (LONGEST_WAIT if self.state in states.CLOSED else EVERY_ROUND)
         if "mail" in late:
             self.mail_tries += 1

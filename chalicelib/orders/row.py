@@ -97,7 +97,7 @@ class OrderRow(Table):
     history: JSONAttribute = JSONAttribute()
     erased_at = UnicodeAttribute(null=True)  # since then nobody knows whose it was
 
-    checks = NumberAttribute(default=0)  # how often the reconciler looked while awaiting
+    checks = NumberAttribute(default=0)  # how often the reconciler looked since it awaits, or was closed
     check_due = NumberAttribute(null=True)
     mail_due = NumberAttribute(null=True)
     refund_due = NumberAttribute(null=True)

@@ -24,6 +24,7 @@ from chalicelib.storage import Transaction
 from chalicelib.telemetry import Metric
 
 ATTEMPT_LIFE = timedelta(hours=3)  # how long PayPal lets a shopper approve an order
+SURE_AFTER = 2  # looks, an hour apart, at what PayPal says it does not know
 MOST_A_ROUND = 500  # a shard
 ROUND_SECONDS = 200  # of the 280 that the function has: one more order may take its time
 SILENT_SECONDS = (
@@ -213,17 +214,17 @@ def _let_reservation_fall(order: Order) -> None:
 def _look_a_last_time(order: Order) -> None:
     """Ask for every attempt of a closed order whether money was taken after all: then it is booked and given back.
 
-    While a payment is pending there, it is looked at again.
+    It is looked at again while a payment is pending there, and once where PayPal knows an attempt no more: that may be wrong.
     """
-    pending = False
+    again = False
     for attempt in order.attempts:
-        try:
-            seen = paypal.get_order(attempt["id"])
-        except PayPalGone:
+        seen = _ask(attempt["id"])
+        if seen is None:
+            again = again or order.checks < SURE_AFTER
             continue
         settle_paypal_order(order.id, seen)
-        pending = pending or any(capture.status == "PENDING" for capture in seen.captures)
-    if not pending:
+        again = again or any(capture.status == "PENDING" for capture in seen.captures)
+    if not again:
         _rest(order.id)
 
 

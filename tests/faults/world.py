@@ -63,9 +63,8 @@ def _asks_paypal(call: Call) -> bool:
     return call.service == "paypal"
 
 
-def _looks_at_a_movement(call: Call) -> bool:
-    # Not at orders: the last look at a closed one takes a 404 there for its end, and rests.
-    return _asks_paypal(call) and call.operation.startswith("GET ") and "/orders/" not in call.operation
+def _looks_at_paypal(call: Call) -> bool:
+    return _asks_paypal(call) and call.operation.startswith("GET ")
 
 
 FAULTS = [
@@ -88,7 +87,7 @@ FAULTS = [
         can_befall=_asks_paypal,
         sampled=True,
     ),
-    Fault("not found once", process.NOT_FOUND, can_befall=_looks_at_a_movement, sampled=True),
+    Fault("not found once", process.NOT_FOUND, can_befall=_looks_at_paypal, sampled=True),
     Fault("forbidden for a while", process.FORBIDDEN, lasting="while", can_befall=_asks_paypal, sampled=True),
 ]
 
