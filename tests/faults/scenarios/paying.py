@@ -299,7 +299,6 @@ SCENARIOS = [
         check=sold,
         rivals=(NOTIFICATION, RECONCILER, OTHER_TAB),
         once_failed=frozenset({("conflict from here on", 6)}),
-        main=True,
     ),
     Scenario(
         "pay again after a lost return",
