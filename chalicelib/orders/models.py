@@ -262,9 +262,11 @@ class Order(Refundable):
         if "check" in late and self.state == states.AWAITING:
             self.checks += 1
             self.wait()
-        elif "check" in late:
+        elif "check" in late and self.state in states.CLOSED:
             self.checks += 1
-            self.check_due = now + (LONGEST_WAIT if self.state in states.CLOSED else EVERY_ROUND)
+            self.check_due = now + LONGEST_WAIT
+        elif "check" in late:
+            self.check_due = now + EVERY_ROUND
         if "mail" in late:
             self.mail_tries += 1
             self.mail_due = now + min(MAIL_GRACE * 2 ** min(self.mail_tries, 8), 24 * 60 * MINUTE)

@@ -27,9 +27,7 @@ ATTEMPT_LIFE = timedelta(hours=3)  # how long PayPal lets a shopper approve an o
 SURE_AFTER = 2  # looks, an hour apart, at what PayPal says it does not know
 MOST_A_ROUND = 500  # a shard
 ROUND_SECONDS = 200  # of the 280 that the function has: one more order may take its time
-SILENT_SECONDS = (
-    60  # waited for in vain in a round; then it asks PayPal no more, and does what needs no answer
-)
+SILENT_SECONDS = 60  # in vain, and a round asks PayPal no more, but does what needs no answer
 log = logging.getLogger("awning")
 
 

@@ -8,6 +8,7 @@ from unittest import mock
 
 import pytest
 
+from chalicelib import clock
 from chalicelib.orders.issues import tell
 from chalicelib.payments import paypal, paypal_http, reconcile, settle
 from chalicelib.payments.errors import PayPalUnknown
@@ -156,6 +157,22 @@ def hanging() -> Iterator[list[str]]:
         mock.patch.object(time, "monotonic", side_effect=lambda: tick() + passed),
     ):
         yield asked
+
+
+def test_what_was_denied_after_a_long_wait_is_looked_at_soon_again(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.slow(token)
+    shopper.get(f"/payments/paypal/return?token={token}")
+    for rounds in range(8):
+        with shop.later(minutes=5 * (rounds + 1)):
+            shop.reconcile()
+    (order,) = shop.orders()
+    shop.paypal.deny(str(order.capture))
+    shop.deliver_notifications()
+
+    (order,) = shop.orders()
+    assert order.state == "awaiting"
+    assert order.check_due - clock.timestamp() <= 300
 
 
 # -- a first attempt that was thought dead ------------------------------------------------------------------
