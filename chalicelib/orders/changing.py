@@ -54,7 +54,7 @@ def change(order_id: str, action: Callable[[Order, Transaction], bool], known: O
     """Read an order, let `action` change it, write it; again from the start where somebody else was quicker.
 
     `action` says whether anything is to be written. It may be called several times, each time with what is stored
-    now, and must be right each time. Who has just written the order passes it as `known` and saves the first read.
+    now, and must be right each time. Who has just read or written the order passes it as `known` and saves the first read.
     Raises NotFound, and Refused where another item of the transaction refused.
     """
     for _ in range(TRIES):

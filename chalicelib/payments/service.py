@@ -178,7 +178,7 @@ def take_returned(order_id: str, token: str) -> Order:
     """Take the money of who comes back from PayPal's order `token`."""
     order = Order.fetch(order_id)
     earlier = order.state == states.AWAITING and token != order.paypal_id and _is_approved(token)
-    return capture_payment(order_id, shopper_present=True, paypal_id=token if earlier else None)
+    return capture_payment(order_id, shopper_present=True, paypal_id=token if earlier else None, known=order)
 
 
 def _is_approved(paypal_id: str) -> bool:
@@ -189,8 +189,12 @@ def _is_approved(paypal_id: str) -> bool:
         return False
 
 
-def capture_payment(order_id: str, *, shopper_present: bool, paypal_id: str | None = None) -> Order:
+def capture_payment(
+    order_id: str, *, shopper_present: bool, paypal_id: str | None = None, known: Order | None = None
+) -> Order:
     """Claim an approved order, capture it at PayPal, settle what PayPal says. `paypal_id` is an attempt to turn to.
+
+    Who has just read the order passes it as `known` and saves a read.
 
     Whoever comes second finds the claim taken and changes nothing. Where PayPal does not answer, the claim stays
     and the reconciler asks again with the same request id.
@@ -208,7 +212,7 @@ def capture_payment(order_id: str, *, shopper_present: bool, paypal_id: str | No
         return True
 
     try:
-        order = change(order_id, action)
+        order = change(order_id, action, known)
     except Refused:
         return refuse_uncaptured(order_id)
     if order.claim != claim:
