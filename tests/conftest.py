@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.cloud import LocalCloud, without_aws_settings
+from infra.local.cloud import without_aws_settings
 from infra.local.dynamodb_local import DynamoDBLocal
 from infra.local.functions import Functions
 from infra.local.gateway import Gateway, GatewayServer
@@ -19,29 +19,11 @@ from infra.local.paypal import Control, StandIn
 from infra.local.pieces import free_port
 from tests import policies
 from tests.client import Shopper
+from tests.cloud import Cloud
 from tests.shop import Shop
 
 
 # chalicelib reads the environment once, when it is imported: everything is settled before.
-class CountingCloud(LocalCloud):
-    """A cloud that knows how often it was emptied; on the second lane, DynamoDB Local keeps its tables."""
-
-    resets = 0
-    tables = DynamoDBLocal() if os.environ.get("DYNAMODB") == "local" else None
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Return what leads here, and to DynamoDB Local for tables."""
-        return super().environment | (self.tables.environment if self.tables else {})
-
-    def reset(self) -> None:
-        """Empty it."""
-        self.resets += 1
-        super().reset()
-        if self.tables:
-            self.tables.reset()
-
-
 class Run:
     """What is found at the end of a run of all tests."""
 
@@ -55,9 +37,10 @@ class Standing:
     since = 0  # which of the cloud's resets it was made after
 
 
-_cloud = CountingCloud()
+_cloud = Cloud()
 _scratch = Path(tempfile.mkdtemp(prefix="awning-tests-"))
 atexit.register(shutil.rmtree, _scratch, ignore_errors=True)
+FORKING = {"faults", "simulation"}
 SHOP_PORT = free_port()
 PAYPAL_PORT = free_port()
 for _name in set(os.environ) - set(without_aws_settings(os.environ)):
@@ -86,7 +69,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out on the second lane what touches no tables, and the browser's tests, which ask nothing new of them."""
+    """Begin with what forks; leave out on the second lane what touches no tables, and the browser's tests.
+
+    A worker grows with the tests it has run, and each fork copies the tables of its memory: some ten thousand times.
+    """
+    items.sort(key=lambda item: item.path.parent.name not in FORKING)
     if _cloud.tables is None:
         return
     config.hook.pytest_deselected(items=[item for item in items if not _is_for_the_second_lane(item)])
@@ -154,34 +141,32 @@ def within_policies(refused_by_aws: list[str]) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def cloud() -> Iterator[LocalCloud]:
+def cloud() -> Iterator[Cloud]:
     """Run the local cloud."""
     with _cloud, _cloud.tables or nullcontext():
         yield _cloud
 
 
 @pytest.fixture(scope="session")
-def tables(cloud: LocalCloud) -> DynamoDBLocal | None:
+def tables(cloud: Cloud) -> DynamoDBLocal | None:
     """Return DynamoDB Local on the second lane."""
     return _cloud.tables
 
 
 @pytest.fixture
-def aws(cloud: LocalCloud) -> LocalCloud:
+def aws(cloud: Cloud) -> Cloud:
     """Empty tables, queues and buckets, and forget what the process remembers of the last test."""
     from chalicelib.catalog import service as catalog
     from chalicelib.web.cache import cache
-    from infra.local.setup import make_shop_aws
 
-    cloud.reset()
-    make_shop_aws(expiring=False)
+    cloud.renew()
     cache.clear()
     catalog.forget()
     return cloud
 
 
 @pytest.fixture
-def gateway(aws: LocalCloud) -> Gateway:
+def gateway(aws: Cloud) -> Gateway:
     """Return the app behind the local gateway, without a port."""
     import app
 
@@ -221,7 +206,7 @@ def standin() -> Iterator[StandIn]:
 
 
 @pytest.fixture(scope="session")
-def served(cloud: LocalCloud) -> Iterator[str]:
+def served(cloud: Cloud) -> Iterator[str]:
     """Serve the app on its port, for browsers and for PayPal's notifications; return its address."""
     import app
 

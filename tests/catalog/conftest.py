@@ -9,12 +9,11 @@ import pytest
 from chalicelib import clock
 from chalicelib.catalog import service
 from chalicelib.web.cache import cache
-from infra.local.cloud import LocalCloud
 from infra.local.gateway import Gateway
-from infra.local.setup import make_shop_aws
 from tests.catalog.catalog_files import SVG, Write
 from tests.catalog.goods import fill, product, variant
 from tests.client import Shopper
+from tests.cloud import Cloud
 
 
 @pytest.fixture
@@ -45,12 +44,11 @@ def write(tmp_path: Path) -> Write:
 
 
 @pytest.fixture(scope="module")
-def standing(cloud: LocalCloud) -> Shopper:
+def standing(cloud: Cloud) -> Shopper:
     """Return a visitor of a shop that sells one mug, for tests that change nothing and share it."""
     import app
 
-    cloud.reset()
-    make_shop_aws(expiring=False)
+    cloud.renew()
     cache.clear()
     service.forget()
     fill(product("mug", variant("MUG")))

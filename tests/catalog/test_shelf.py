@@ -12,9 +12,8 @@ from chalicelib.catalog.models import Listing, Product, Stock, Word, shelf_of
 from chalicelib.catalog.shelf import Asked, goods_of, low_stock, shelf_page
 from chalicelib.errors import BadInput
 from chalicelib.storage import shared_connection, table_name
-from infra.local.cloud import LocalCloud
-from infra.local.setup import make_shop_aws
 from tests.catalog.goods import fill, numbered, options, product, sell, variant
+from tests.cloud import Cloud
 from tests.counting import counted_calls
 
 
@@ -235,10 +234,9 @@ def shelve(count: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def large(cloud: LocalCloud) -> None:
+def large(cloud: Cloud) -> None:
     """A shop of 10,000 products."""
-    cloud.reset()
-    make_shop_aws()
+    cloud.renew()
     shelve(10_000)
 
 

@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
-from infra.local.cloud import LocalCloud
 from infra.local.dynamodb_local import DynamoDBLocal
 from infra.local.paypal import Control
+from tests.cloud import Cloud
 from tests.shop import Shop
 from tests.simulation.shops import opened
 
 
 @pytest.fixture
-def open_shop(paypal: Control, cloud: LocalCloud, tables: DynamoDBLocal | None) -> Callable[[], Shop]:
+def open_shop(paypal: Control, cloud: Cloud, tables: DynamoDBLocal | None) -> Callable[[], Shop]:
     """Return what opens an empty shop, as often as it is asked to."""
 
     def open_one() -> Shop:

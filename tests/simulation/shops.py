@@ -2,10 +2,10 @@
 
 import os
 
-from infra.local.cloud import LocalCloud
 from infra.local.functions import Functions
 from infra.local.gateway import Gateway
 from infra.local.paypal import Control
+from tests.cloud import Cloud
 from tests.invariants import check_books
 from tests.shop import Shop
 from tests.staff.desk import logged_in
@@ -13,7 +13,7 @@ from tests.staff.desk import logged_in
 _warm: list[bool] = []
 
 
-def opened(paypal: Control, cloud: LocalCloud) -> Shop:
+def opened(paypal: Control, cloud: Cloud) -> Shop:
     """Empty everything, and open a shop that sells nothing yet."""
     if not _warm:
         _warm.append(True)
@@ -37,7 +37,7 @@ def _warm_up(shop: Shop) -> None:
     check_books(shop)
 
 
-def emptied(paypal: Control, cloud: LocalCloud) -> Shop:
+def emptied(paypal: Control, cloud: Cloud) -> Shop:
     """Forget everything that was there."""
     import app
     from chalicelib.aws import client
@@ -45,10 +45,8 @@ def emptied(paypal: Control, cloud: LocalCloud) -> Shop:
     from chalicelib.catalog.categories import save_categories
     from chalicelib.catalog.service import Category
     from chalicelib.web.cache import cache
-    from infra.local.setup import make_shop_aws
 
-    cloud.reset()
-    make_shop_aws(expiring=False)
+    cloud.renew()
     cache.clear()
     catalog.forget()
     save_categories([Category("tea", "Tea", "For slow mornings.")])

@@ -1,0 +1,50 @@
+"""The local cloud as tests want it: empty, or with all that the shop needs, many hundred times."""
+
+import os
+import sys
+import urllib.request
+
+from infra.local.cloud import LocalCloud
+from infra.local.dynamodb_local import DynamoDBLocal
+from tests import kept
+
+
+class Cloud(LocalCloud):
+    """A cloud that knows how often it was emptied; on the second lane, DynamoDB Local keeps its tables."""
+
+    resets = 0
+    tables = DynamoDBLocal() if os.environ.get("DYNAMODB") == "local" else None
+    _is_kept = False
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return what leads here, and to DynamoDB Local for tables."""
+        return super().environment | (self.tables.environment if self.tables else {})
+
+    def reset(self) -> None:
+        """Empty it."""
+        self.resets += 1
+        super().reset()
+        if self.tables:
+            self.tables.reset()
+
+    def renew(self) -> None:
+        """Empty it, and make in it what the shop needs, where nothing expires: tests move the clock."""
+        from infra.local.setup import make_shop_aws
+
+        if self._is_kept:
+            self.resets += 1
+            self._ask("PUT")
+            return
+        self.reset()
+        make_shop_aws(expiring=False)
+        if not self.tables:
+            self._ask("POST")
+            self._is_kept = True
+
+    def _ask(self, method: str) -> None:
+        request = urllib.request.Request(f"{self.endpoint_url}{kept.PATH}", method=method)
+        urllib.request.urlopen(request, timeout=10).close()
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-P", kept.__file__]
