@@ -1,4 +1,4 @@
-"""Find and open the browser that walks the shop: CHROME_PATH, else Debian's chromium, else playwright's own."""
+"""Find and open the browser that walks the shop: CHROME_PATH, else Debian's, else playwright's own."""
 
 import os
 import shutil
@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# The first is Chromium without a window at all: the same pages for two thirds of the work.
+INSTALLED = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
 # It must start as root and in containers, and ask nobody outside this machine anything.
 FLAGS = (
     "--no-sandbox",

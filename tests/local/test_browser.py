@@ -35,3 +35,5 @@ def test_then_the_systems_then_playwrights_own(tmp_path: Path, monkeypatch: pyte
     assert find_browser({"PATH": str(tmp_path), "CHROME_PATH": ""}) == own
     chromium = program(tmp_path, "chromium")
     assert find_browser({"PATH": str(tmp_path)}) == chromium
+    shell = program(tmp_path, "chromium-headless-shell")
+    assert find_browser({"PATH": str(tmp_path)}) == shell
