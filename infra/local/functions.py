@@ -15,7 +15,7 @@ from chalice.local import LambdaContext
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import MessageTypeDef
+    from mypy_boto3_sqs.type_defs import DeleteMessageBatchRequestEntryTypeDef, MessageTypeDef
 
 log = logging.getLogger(__name__)
 
@@ -142,9 +142,12 @@ class _Queue:
             return ids
         return failed_ids(answer, ids)
 
-    def _delete(self, messages: "Iterable[MessageTypeDef]") -> None:
-        for message in messages:
-            self._sqs.delete_message(QueueUrl=self._url(), ReceiptHandle=message["ReceiptHandle"])
+    def _delete(self, messages: "Sequence[MessageTypeDef]") -> None:
+        if messages:  # what is not deleted comes again, as it does on Lambda
+            entries: list[DeleteMessageBatchRequestEntryTypeDef] = [
+                {"Id": str(at), "ReceiptHandle": each["ReceiptHandle"]} for at, each in enumerate(messages)
+            ]
+            self._sqs.delete_message_batch(QueueUrl=self._url(), Entries=entries)
 
     def _offer_again(self, messages: "Iterable[MessageTypeDef]") -> None:
         for message in messages:

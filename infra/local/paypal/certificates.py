@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from cryptography import x509
@@ -76,6 +76,9 @@ def _stranger() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
+@lru_cache(
+    maxsize=10_000
+)  # deliveries are listed far more often than they are made; the same text signs the same
 def _sign(key: rsa.RSAPrivateKey, text: bytes) -> str:
     return base64.b64encode(key.sign(text, padding.PKCS1v15(), hashes.SHA256())).decode()
 
