@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test soak test-dynamodb-local check format package deploy teardown secret export catalog replay staff bench load screenshots clean
+.PHONY: help run test soak test-dynamodb-local check check-code check-template format package deploy teardown secret export catalog replay staff bench load screenshots clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -36,9 +36,14 @@ soak: $(VENV)/.installed ## break everything, at length: SEEDS= days of trouble 
 	@test -n "$(SEED)" || $(PY) -m tests.hostile
 
 check: $(VENV)/.installed ## check format, lint, types and what CloudFormation would be given
+	@exec $(MAKE) --no-print-directory -j 2 check-code check-template
+
+check-code: $(VENV)/.installed
 	@$(PY) -m ruff format --quiet --check --diff .
 	@$(PY) -m ruff check --quiet .
-	@$(PY) -m mypy --no-error-summary
+	@exec $(PY) -m mypy --no-error-summary
+
+check-template: $(VENV)/.installed
 	@$(PY) -m infra.aws.package >/dev/null
 	@exec $(VENV)/bin/cfn-lint build/aws/sam.yaml
 
