@@ -183,7 +183,7 @@ class Order(Refundable):
         self.paid_at = clock.moment()
         self.paid_by = paypal_id or self.paypal_id
         # What paid is used up at PayPal. Another attempt, thought dead when this one was made, may still be paid.
-        self._look_a_last_time(when=len(self.attempts) > 1)
+        self._plan_last_look(when=len(self.attempts) > 1)
         self.note("paid")
         self.owe_mail("paid", capture_id)
         self.owe_mail("merchant", capture_id)
@@ -231,9 +231,9 @@ class Order(Refundable):
         self.return_stock(transaction)
         self.closed_because = because
         self.claim = None
-        self._look_a_last_time(when=bool(self.attempts))
+        self._plan_last_look(when=bool(self.attempts))
 
-    def _look_a_last_time(self, *, when: bool) -> None:
+    def _plan_last_look(self, *, when: bool) -> None:
         """Look once more, when none of PayPal's orders can be captured by anybody any longer."""
         self.check_due = clock.timestamp() + PAYPAL_LIFE if when else None
         self.checks = 0

@@ -12,7 +12,7 @@ from tests.faults.world import World
 WAYS = (paying, closing, behind, bank, returned, counter)
 SCENARIOS = [scenario for way in WAYS for scenario in way.SCENARIOS]
 Count = Callable[[str, object], None]
-PARTS = 4  # many orders in one shop are slow to look through
+PARTS = 8  # many orders in one shop are slow to look through
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
