@@ -263,7 +263,6 @@ class Order(Refundable):
             self.checks += 1
             self.wait()
         elif "check" in late and self.state in states.CLOSED:
-            self.checks += 1
             self.check_due = now + LONGEST_WAIT
         elif "check" in late:
             self.check_due = now + EVERY_ROUND

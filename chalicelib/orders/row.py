@@ -98,7 +98,8 @@ class OrderRow(Table):
     history: JSONAttribute = JSONAttribute()
     erased_at = UnicodeAttribute(null=True)  # since then nobody knows whose it was
 
-    checks = NumberAttribute(default=0)  # how often the reconciler looked since it awaits, or was closed
+    # How often the reconciler looked since it awaits; once closed, how often PayPal knew an attempt no more.
+    checks = NumberAttribute(default=0)
     check_due = NumberAttribute(null=True)
     mail_due = NumberAttribute(null=True)
     refund_due = NumberAttribute(null=True)

@@ -214,16 +214,28 @@ def _look_a_last_time(order: Order) -> None:
 
     It is looked at again while a payment is pending there, and once where PayPal knows an attempt no more: that may be wrong.
     """
-    again = False
+    unknown = pending = False
     for attempt in order.attempts:
         seen = _ask(attempt["id"])
         if seen is None:
-            again = again or order.checks < SURE_AFTER
+            unknown = True
             continue
         settle_paypal_order(order.id, seen)
-        again = again or any(capture.status == "PENDING" for capture in seen.captures)
-    if not again:
+        pending = pending or any(capture.status == "PENDING" for capture in seen.captures)
+    if unknown and order.checks + 1 < SURE_AFTER:
+        _doubt(order.id)
+    elif not pending:
         _rest(order.id)
+
+
+def _doubt(order_id: str) -> None:
+    """Count a look to which PayPal said that it knows an attempt no more. One that it did not answer counts for nothing."""
+
+    def action(order: Order, transaction: Transaction) -> bool:
+        order.checks += 1
+        return True
+
+    change(order_id, action)
 
 
 def _rest(order_id: str) -> None:

@@ -306,6 +306,28 @@ def test_money_taken_for_an_order_that_was_closed_is_found_by_the_last_look(shop
     assert sum(row.amount for row in shop.paypal.ledger()) == 0
 
 
+def test_the_last_look_counts_no_silence_of_paypals(shop: Shop) -> None:
+    from chalicelib.payments import paypal
+
+    shopper, token = shop.placed(MUG=1)
+    (order,) = shop.orders()
+    shop.place(shopper, city="Hamburg")  # supersedes it
+    shop.paypal.approve(token)
+    paypal.capture_order(token, "somebody:else")
+    shop.paypal.fault("get", "503", times=None, match=token)
+    for hour in (7, 9):
+        with shop.later(hours=hour):
+            shop.reconcile()
+    shop.paypal.clear_faults()
+    shop.paypal.fault("get", "404", match=token)  # it is back, and wrong once
+    for hour in (11, 13, 14):
+        with shop.later(hours=hour):
+            shop.reconcile()
+    order = shop.order(order.id)
+    assert [issue["kind"] for issue in order.issues] == ["captured after closing"]
+    assert sum(row.amount for row in shop.paypal.ledger()) == 0
+
+
 def test_a_payment_pending_for_a_closed_order_is_looked_at_until_it_ends(shop: Shop) -> None:
     from chalicelib.payments import paypal
 
