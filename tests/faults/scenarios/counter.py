@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from tests.catalog.photo_files import encoded, photo
 from tests.client import Shopper
-from tests.faults.case import IN_THE_CART, ON_THE_SHELF, Case, Scenario
+from tests.faults.case import IN_THE_CART, ON_THE_SHELF, Case, Rival, Scenario
 from tests.faults.scenarios.behind import given_back_once
-from tests.faults.scenarios.paying import NEWS_OF_THE_CAPTURE, NOTIFICATION, OTHER_TILL, RECONCILER
+from tests.faults.scenarios.paying import NEWS_OF_THE_CAPTURE, NOTIFICATION, OTHER_TILL, be_reconciled
 from tests.staff.desk import member, trail
 from tests.staff.test_products import fields
 from tests.staff.test_refunds import form_of
@@ -118,8 +118,9 @@ def shipped_once(case: Case) -> None:
 
 
 def about_to_cancel(case: Case) -> None:
-    """Open an order that nobody has paid."""
+    """Open an order that nobody has paid for so long that the reconciler is due to look at it."""
     case.place()
+    case.world.pass_time(minutes=6)
     (order,) = case.orders()
     stand_at(case)
     lay_out(case, f"/staff/orders/{order.id}/cancel")
@@ -304,7 +305,12 @@ SCENARIOS = [
         rivals=(NOTIFICATION,),
     ),
     Scenario(
-        "staff cancel", about_to_cancel, press, ("cancelled",), check=cancelled_once, rivals=(RECONCILER,)
+        "staff cancel",
+        about_to_cancel,
+        press,
+        ("cancelled",),
+        check=cancelled_once,
+        rivals=(Rival("the reconciler", be_reconciled),),
     ),
     Scenario(
         "staff mail again",
