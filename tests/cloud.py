@@ -29,9 +29,16 @@ class Cloud(LocalCloud):
             self.tables.reset()
 
     def renew(self) -> None:
-        """Empty it, and make in it what the shop needs, where nothing expires: tests move the clock."""
+        """Empty it, and make in it what the shop needs, where nothing expires: tests move the clock.
+
+        What this process remembers of what was there is forgotten, too.
+        """
+        from chalicelib.catalog import service as catalog
+        from chalicelib.web.cache import cache
         from infra.local.setup import make_shop_aws
 
+        cache.clear()
+        catalog.forget()
         if self._is_kept:
             self.resets += 1
             self._ask("PUT")

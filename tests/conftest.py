@@ -156,12 +156,7 @@ def tables(cloud: Cloud) -> DynamoDBLocal | None:
 @pytest.fixture
 def aws(cloud: Cloud) -> Cloud:
     """Empty tables, queues and buckets, and forget what the process remembers of the last test."""
-    from chalicelib.catalog import service as catalog
-    from chalicelib.web.cache import cache
-
     cloud.renew()
-    cache.clear()
-    catalog.forget()
     return cloud
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from chalicelib import clock
-from chalicelib.catalog import service
-from chalicelib.web.cache import cache
 from infra.local.gateway import Gateway
 from tests.catalog.catalog_files import SVG, Write
 from tests.catalog.goods import fill, product, variant
@@ -49,7 +47,5 @@ def standing(cloud: Cloud) -> Shopper:
     import app
 
     cloud.renew()
-    cache.clear()
-    service.forget()
     fill(product("mug", variant("MUG")))
     return Shopper(Gateway(app.app))
