@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import (
-    BotoCoreError,
     ClientError,
     ConnectTimeoutError,
     EndpointConnectionError,
@@ -107,17 +106,18 @@ def hand_to_ses(letter: Letter) -> str:
     Raises Undeliverable where SES refuses the recipient's address, Refused where it surely did not take the letter for
     another reason, AnswerLost where nobody knows.
     """
+    request = _request(letter)
     try:
-        answer = client("sesv2").send_email(**_request(letter))
+        message_id = client("sesv2").send_email(**request)["MessageId"]
     except NEVER_REACHED_SES as error:
         raise Refused(type(error).__name__) from None
     except ClientError as error:
         # SES's words may hold the customer's address; its code does not.
         raise _refusal(error)(error.response["Error"]["Code"]) from None
-    except BotoCoreError as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, such as an answer not of SES's: the mail may have left
         raise AnswerLost(type(error).__name__) from None
     telemetry.count(Metric.MAILS_SENT)
-    return str(answer["MessageId"])
+    return str(message_id)
 
 
 def _request(letter: Letter) -> "SendEmailRequestTypeDef":
@@ -142,7 +142,9 @@ def _request(letter: Letter) -> "SendEmailRequestTypeDef":
 
 
 def _refusal(error: ClientError) -> type[Undeliverable | Refused | AnswerLost]:
-    said = error.response["Error"]
-    if said["Code"] in ABOUT_THE_MAIL and ABOUT_THE_ADDRESS.match(said.get("Message", "")):
+    code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+    if code in ABOUT_THE_MAIL and ABOUT_THE_ADDRESS.match(message):
         return Undeliverable
-    return Refused if 400 <= error.response["ResponseMetadata"]["HTTPStatusCode"] < 500 else AnswerLost
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    # Without a name of SES's, botocore gives the status as the code: a proxy answered, and SES may have taken the mail.
+    return Refused if 400 <= status < 500 and code != str(status) else AnswerLost

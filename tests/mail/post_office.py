@@ -11,13 +11,15 @@ from types import TracebackType
 from typing import Any, Self
 
 HOST = "127.0.0.1"
+BROKEN_JSON = {"half": b'{"MessageI', "empty": b"{}"}
 
 
 class PostOffice:
     """What SES was asked and what it took, as the JSON of its requests; `trouble` says how the next calls go.
 
-    Troubles: "cut before" and "cut after" SES took the mail, "silent after" (no answer until the test ends), or a
-    status and code such as "500 InternalFailure", answered after SES took it, or "429 TooManyRequestsException",
+    Troubles: "cut before" and "cut after" SES took the mail, "silent after" (no answer until the test ends), "page 200"
+    (a web page with that status instead of SES's answer, after SES took it), "half" and "empty" (JSON that is not whole,
+    or holds nothing), or a status and code such as "500 InternalFailure", answered after SES took it, or "429 TooManyRequestsException",
     answered instead; after the code there may be the words, as in "400 BadRequestException: Missing final '@domain'".
     """
 
@@ -85,6 +87,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif trouble == "silent after":
             office.wait_for_the_end()
             self.close_connection = True
+        elif trouble.startswith("page "):
+            self._answer(int(trouble.removeprefix("page ")), b"<html>One moment, please", "", "text/html")
+        elif trouble in BROKEN_JSON:
+            self._answer(200, BROKEN_JSON[trouble], "")
         elif trouble:
             self._answer(int(trouble[:3]), _error(code, words), code)
         else:
@@ -99,9 +105,9 @@ class _Handler(BaseHTTPRequestHandler):
             with error:
                 return error.code, error.read(), error.headers.get("x-amzn-errortype", "")
 
-    def _answer(self, status: int, body: bytes, kind: str) -> None:
+    def _answer(self, status: int, body: bytes, kind: str, content_type: str = "application/json") -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         if kind:
             self.send_header("x-amzn-errortype", kind)

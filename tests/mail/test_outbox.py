@@ -298,7 +298,20 @@ def test_ses_that_cannot_be_reached_costs_no_lease(post: PostOffice, monkeypatch
     assert Order.fetch(order.id).emails_due == {entry: 0}
 
 
-@pytest.mark.parametrize("trouble", ["cut after", "cut before", "500 InternalFailure", "silent after"])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        "cut after",
+        "cut before",
+        "500 InternalFailure",
+        "silent after",
+        "page 200",
+        "page 403",
+        "page 504",
+        "half",
+        "empty",
+    ],
+)
 def test_a_lost_answer_costs_at_most_one_extra_mail(
     post: PostOffice, pass_time: PassTime, trouble: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
