@@ -160,16 +160,28 @@ def everybody() -> list[Member]:
 def _change_roster(transaction: Transaction, changes: dict[str, str | None]) -> None:
     """Add the changed list of all to a transaction. Raises LastMerchant, Conflict."""
     before = get(Roster, "everybody")
-    roles: dict[str, str] = dict(before.roles) if before else {}
-    had_merchant = MERCHANT in roles.values()
-    roles = {email: role for email, role in {**roles, **changes}.items() if role is not None}
-    if had_merchant and MERCHANT not in roles.values():
-        raise LastMerchant("This is the last account that may change anything. Make another merchant first.")
+    known: dict[str, str] = dict(before.roles) if before else {}
+    roles = {email: role for email, role in {**known, **changes}.items() if role is not None}
+    if any(known.get(email) == MERCHANT and roles.get(email) != MERCHANT for email in changes):
+        _require_a_merchant(roles)
     if len(roles) > MOST_MEMBERS:
         raise Conflict(f"There are {MOST_MEMBERS} accounts already. Please remove one first.")
     unchanged: Any = Roster.version == before.version if before else Roster.email.does_not_exist()
     after = Roster("everybody", roles=roles, version=(before.version if before else 0) + 1)
     transaction.put("roster", after, unchanged)
+
+
+def _require_a_merchant(roles: dict[str, str]) -> None:
+    """Raise LastMerchant unless a merchant is left who can log in: who never accepted an invitation has no password.
+
+    It holds until the list of all is written: roles change only with its version, and no password is ever taken away.
+    """
+    merchants = [email for email, role in roles.items() if role == MERCHANT]
+    found = read_many({Member: merchants})[Member] if merchants else {}
+    if not any(member.password for member in found.values()):
+        raise LastMerchant(
+            "This is the last account that may change anything. Make another merchant first, and have them choose a password."
+        )
 
 
 def _committed(transaction: Transaction) -> bool:

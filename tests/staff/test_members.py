@@ -116,6 +116,29 @@ def test_the_last_merchant_can_neither_go_nor_step_down(merchant: Shopper) -> No
     assert roles()["merchant@shop.example"] == "merchant"
 
 
+def test_an_invitation_that_nobody_accepted_is_no_other_merchant(merchant: Shopper) -> None:
+    accounts.make_member(NEW, "merchant", None)
+    form = {"email": "merchant@shop.example"}
+    for address, more in (("/staff/members/removal", {}), ("/staff/members/role", {"role": "finance"})):
+        answer = merchant.post(address, {**form, **more})
+        assert answer.status == 409
+        assert "last account that may change anything" in answer.text
+    with pytest.raises(LastMerchant):
+        accounts.make_member("merchant@shop.example", "finance", PASSWORD)
+    assert roles() == {"merchant@shop.example": "merchant", NEW: "merchant"}
+
+
+def test_an_invitation_as_merchant_can_be_taken_back_and_an_accepted_one_counts(merchant: Shopper) -> None:
+    accounts.make_member(NEW, "merchant", None)
+    assert merchant.post("/staff/members/role", {"email": NEW, "role": "finance"}).status == 303
+    assert merchant.post("/staff/members/role", {"email": NEW, "role": "merchant"}).status == 303
+    assert merchant.post("/staff/members/removal", {"email": NEW}).status == 303
+    member("merchant", "second@shop.example")
+    form = {"email": "merchant@shop.example", "role": "finance"}
+    assert merchant.post("/staff/members/role", form).status == 303
+    assert roles() == {"merchant@shop.example": "finance", "second@shop.example": "merchant"}
+
+
 def test_two_merchants_who_remove_each_other_at_once_leave_one(merchant: Shopper) -> None:
     emails = ["merchant@shop.example", "second@shop.example"]
     member("merchant", emails[1])
@@ -130,6 +153,23 @@ def test_two_merchants_who_remove_each_other_at_once_leave_one(merchant: Shopper
     with ThreadPoolExecutor(2) as two:
         assert sorted(two.map(remove, emails)) == [False, True]
     assert len(roles()) == 1
+
+
+def test_two_merchants_who_demote_each_other_at_once_leave_one(merchant: Shopper) -> None:
+    emails = ["merchant@shop.example", "second@shop.example"]
+    member("merchant", emails[1])
+    accounts.make_member(NEW, "merchant", None)
+
+    def demote(email: str) -> bool:
+        try:
+            accounts.change_role(email, "finance", unseen)
+        except LastMerchant:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as two:
+        assert sorted(two.map(demote, emails)) == [False, True]
+    assert sorted(roles()[email] for email in emails) == ["finance", "merchant"]
 
 
 def test_accounts_made_at_the_same_moment_are_all_listed(gateway: Gateway) -> None:
