@@ -22,7 +22,7 @@ run: $(VENV)/.installed ## run the shop and all it needs on this machine; PORT= 
 	@exec $(PY) -m infra.local.run
 
 test: $(VENV)/.installed ## run all tests, the browser's too; ARGS= goes to pytest
-	@$(PY) -m infra.local.browser >/dev/null
+	@$(PY) -m infra.local.browser --install >/dev/null || true  # pytest's last line says what is left out without it
 	@$(PY) -m infra.aws.security
 	@exec $(PY) -m pytest -n 2 $(ARGS)
 

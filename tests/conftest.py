@@ -17,7 +17,7 @@ from infra.local.functions import Functions
 from infra.local.gateway import Gateway, GatewayServer
 from infra.local.paypal import Control, StandIn
 from infra.local.pieces import free_port
-from tests import policies
+from tests import browser, policies
 from tests.client import Shopper
 from tests.cloud import Cloud
 from tests.shop import Shop
@@ -28,6 +28,7 @@ class Run:
     """What is found at the end of a run of all tests."""
 
     spare: Sequence[policies.Line] = ()
+    without_browser: Sequence[str] = ()  # why each browser test was left out
 
 
 class Standing:
@@ -114,9 +115,20 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fail a run of all tests in which no function ever asked for something that its policy allows."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["used"] = sorted(policies.used)
-    elif exitstatus == pytest.ExitCode.OK and _is_whole(session.config):
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    Run.without_browser = browser.left_out(reporter.stats.get("skipped", ())) if reporter else ()
+    # What only browser tests use would seem spare without them.
+    if not Run.without_browser and exitstatus == pytest.ExitCode.OK and _is_whole(session.config):
         Run.spare = policies.Policies().spare()
         session.exitstatus = pytest.ExitCode.TESTS_FAILED if Run.spare else exitstatus
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say in the last line how many browser tests were left out."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and not hasattr(config, "workeroutput") and not config.option.collectonly:
+        reporter.write_line(browser.summary(list(Run.without_browser)))
 
 
 def _is_whole(config: pytest.Config) -> bool:

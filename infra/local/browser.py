@@ -1,9 +1,13 @@
-"""Find and open the browser that walks the shop: CHROME_PATH, else Debian's, else playwright's own."""
+"""Find, install and open the browser that walks the shop: CHROME_PATH, else Debian's, else playwright's own.
+
+`python -m infra.local.browser` prints its path, or exits with 1; `--install` installs one where there is none.
+"""
 
 import os
 import shutil
+import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,12 +51,25 @@ def find_browser(environment: Mapping[str, str] = os.environ) -> Path:
         if found:
             return Path(found)
     own = _playwrights_own()
-    if own.exists():
+    if own.exists() and _starts(own):
         return own
     raise NoBrowser(
-        "The browser tests need Chromium: apt-get install chromium (as root),"
+        "no Chromium was found: apt-get install chromium-headless-shell (as root),"
         " or .venv/bin/playwright install chromium, or CHROME_PATH=/path/to/chrome"
     )
+
+
+def install_browser(run: Callable[[Sequence[str]], bool], *, root: bool) -> None:
+    """Install a Chromium: Debian's as root, else playwright's. `run` runs a command and returns whether it succeeded.
+
+    What is missing afterwards is for find_browser to say.
+    """
+    if root and shutil.which("apt-get"):
+        run(("apt-get", "update", "-qq"))
+        install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends")
+        if run((*install, "chromium-headless-shell")) or run((*install, "chromium")):
+            return
+    run((sys.executable, "-m", "playwright", "install", "chromium"))
 
 
 @contextmanager
@@ -76,8 +93,30 @@ def _playwrights_own() -> Path:
         return Path(playwright.chromium.executable_path)
 
 
-if __name__ == "__main__":
+def _starts(executable: Path) -> bool:
+    # Playwright's is there without the system's libraries that it needs.
+    return _run((str(executable), "--version"))
+
+
+def _run(command: Sequence[str]) -> bool:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    return subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print the browser's path; exit with 1 and a reason where there is none."""
     try:
-        print(find_browser())
+        try:
+            print(find_browser())
+        except NoBrowser:
+            if "--install" not in arguments:
+                raise
+            print("installing Chromium for the browser tests, which takes a minute …", file=sys.stderr)
+            install_browser(_run, root=os.geteuid() == 0)
+            print(find_browser())
     except NoBrowser as error:
         sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

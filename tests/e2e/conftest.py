@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from infra.local.browser import open_browser
+from tests.browser import browser_or_skip
 from tests.e2e.visitor import SECONDS, Visitor
 from tests.shop import Shop
 
@@ -18,7 +18,7 @@ LetIn = Callable[..., Visitor]
 def chromium() -> Iterator[Browser]:
     """Open the browser."""
     expect.set_options(timeout=SECONDS * 1000)
-    with open_browser() as browser:
+    with browser_or_skip() as browser:
         yield browser
 
 

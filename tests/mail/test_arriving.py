@@ -14,9 +14,9 @@ from chalicelib.config import settings
 from chalicelib.mail import send
 from chalicelib.mail.render import KINDS, write_letter
 from chalicelib.orders.row import Line
-from infra.local.browser import open_browser
 from infra.local.cloud import LocalCloud
 from infra.local.mailbox import Mailbox
+from tests.browser import browser_or_skip
 from tests.mail import orders
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def test_both_mails_of_a_paid_order_arrive_whole(mailbox: Mailbox) -> None:
 
 @pytest.fixture(scope="module")
 def chromium() -> "Iterator[Browser]":
-    with open_browser() as browser:
+    with browser_or_skip() as browser:
         yield browser
 
 
