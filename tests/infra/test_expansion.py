@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
 from infra.aws import package, security
+from tests.infra.reading import references
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +51,34 @@ def test_sam_adds_nothing_unasked(expanded: Path) -> None:
     assert kinds["AWS::Lambda::EventSourceMapping"] == 4
     assert kinds["AWS::Events::Rule"] == 4
     assert kinds["AWS::ApiGateway::Stage"] == kinds["AWS::ApiGateway::RestApi"] == 1
+
+
+def test_what_waits_for_what_is_no_circle_and_an_account_without_any_api_gets_its_log_role(
+    expanded: Path,
+) -> None:
+    """The account's settings exist once it has an API; a stage with a log is refused until they have a role."""
+    resources = json.loads(expanded.read_text(encoding="utf-8"))["Resources"]
+    waits = {
+        name: ({*references(resource), *_listed(resource.get("DependsOn", []))}) & resources.keys()
+        for name, resource in resources.items()
+    }
+    TopologicalSorter(waits).prepare()  # raises CycleError
+
+    (stage,) = (name for name, one in resources.items() if one["Type"] == "AWS::ApiGateway::Stage")
+    assert "RestAPI" in _awaited(waits, "ApiGatewayAccount")
+    assert "ApiGatewayAccount" in _awaited(waits, stage)
+
+
+def _awaited(waits: dict[str, set[str]], name: str) -> set[str]:
+    """Name all that is made before a resource, since it, or what it waits for, says so."""
+    found: set[str] = set()
+    todo = [name]
+    while todo:
+        new = waits[todo.pop()] - found
+        found |= new
+        todo += new
+    return found
+
+
+def _listed(one_or_more: str | list[str]) -> list[str]:
+    return [one_or_more] if isinstance(one_or_more, str) else one_or_more
