@@ -34,6 +34,10 @@ def client(service: Literal["s3", "sqs", "sesv2", "ssm"]) -> Any:
         with _making:
             if service not in _clients:
                 _clients[service] = _make(service)
+    if ATTEMPTS[service] == 1:
+        # Lambda freezes a process between events: what was kept open since then may be cut, which only the first
+        # thing that is sent finds out. Who is asked a single time is asked by a connection of its own.
+        _clients[service].close()
     return _clients[service]
 
 

@@ -17,6 +17,8 @@ from paypalcheckoutsdk.payments import CapturesGetRequest, CapturesRefundRequest
 from chalicelib.payments.errors import PayPalGone, PayPalRefused, PayPalUnknown, SecretRefused
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
+# Lambda freezes a process between events, and what was kept open since then may be cut or lead nowhere.
+KEPT_OPEN_SECONDS = 10.0
 TOKEN_MARGIN_SECONDS = 60
 TRIES = 3
 LONGEST_ANSWER = 1024 * 1024
@@ -57,6 +59,7 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
         super().__init__(PayPalEnvironment(client_id, secret, api_url, web_url))
         self._session = requests.Session()
         self._session.trust_env = False  # no proxies, no .netrc
+        self._used = 0.0
         self._token = ""
         self._token_ends = 0.0
         self._token_lock = threading.Lock()
@@ -67,9 +70,9 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
         Raises PayPalGone, PayPalRefused, or PayPalUnknown where it is not known what PayPal did; SecretRefused
         where nothing was asked.
         """
-        repeatable = request.verb == "GET" or "PayPal-Request-Id" in request.headers
+        tries = TRIES if _is_repeatable(request) else 1
         failure = PayPalUnknown("no time left to ask")
-        for attempt in range(TRIES if repeatable else 1):
+        for attempt in range(tries):
             if attempt:
                 pause = random.uniform(0.1, 0.3) * 2**attempt
                 if time.monotonic() + pause > deadline:
@@ -100,6 +103,8 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
         if request.body is not None:
             request.headers = self.format_headers(request.headers)  # its encoder knows lower-case names only
             data = self.encoder.serialize_request(request)
+        if not _is_repeatable(request) or time.monotonic() - self._used > KEPT_OPEN_SECONDS:
+            self._session.close()  # forgets what is kept open; what another thread is asking goes on
         try:
             return self._session.request(
                 request.verb,
@@ -111,6 +116,8 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
             )
         except requests.RequestException as error:
             raise PayPalUnknown(type(error).__name__) from None  # its text may quote what was sent
+        finally:
+            self._used = time.monotonic()
 
     def _fresh_token(self, deadline: float) -> str:
         with self._token_lock:
@@ -133,6 +140,11 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
         with self._token_lock:
             if self._token == token:
                 self._token_ends = 0.0
+
+
+def _is_repeatable(request: Any) -> bool:
+    """Tell whether PayPal does a request once, however often it arrives."""
+    return bool(request.verb == "GET" or "PayPal-Request-Id" in request.headers)
 
 
 def _read(answer: requests.Response) -> dict[str, Any]:
