@@ -1,9 +1,16 @@
-"""Clients of S3, SQS, SES and SSM: made on first use, kept while the process lives, never patient for long."""
+"""Clients of S3, SQS, SES and SSM: made on first use, kept while the process lives, never patient for long.
+
+Every call, DynamoDB's too, ends with the time that `clock.answering_within` gives to a request.
+"""
 
 import os
 import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, overload
+
+from botocore.exceptions import BotoCoreError
+
+from chalicelib import clock
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -56,7 +63,36 @@ def _make(service: Literal["s3", "sqs", "sesv2", "ssm"]) -> Any:
         # Else forms and links are signed for an address that S3 redirects from, which no form survives.
         s3={"addressing_style": "path" if _elsewhere(service) else "virtual"},
     )
-    return boto3.client(service, config=config)
+    made = boto3.client(service, config=config)
+    keep_deadline(made, READ_SECONDS[service])
+    return made
+
+
+class OutOfTime(BotoCoreError):
+    """Say that a call was not sent: the time of the request is over. botocore does not retry it."""
+
+    fmt = "No time is left for this call."
+
+
+def keep_deadline(client: Any, read_seconds: float) -> None:
+    """Let no attempt of a client's calls wait longer than what is left of the request's time.
+
+    Connecting keeps its own short timeout. An attempt that would begin too late raises OutOfTime.
+    """
+
+    def shorten(request: Any, **_: object) -> None:
+        remaining = clock.remaining()
+        if remaining <= 0:
+            raise OutOfTime
+        if remaining < read_seconds:
+            request.context["read_timeout"] = remaining
+
+    def give_up(caught_exception: Exception | None, **_: object) -> None:
+        if caught_exception is not None and clock.remaining() <= 0:
+            raise caught_exception  # instead of a pause before an attempt that would not be sent
+
+    client.meta.events.register("before-send", shorten)
+    client.meta.events.register_first("needs-retry", give_up)
 
 
 def _elsewhere(service: str) -> bool:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _ends: ContextVar[float] = ContextVar("ends", default=math.inf)
+_last_moment: ContextVar[float] = ContextVar("last_moment", default=math.inf)
 
 
 def now() -> datetime:
@@ -41,6 +42,24 @@ def within(seconds: float) -> Iterator[None]:
 def ends(seconds: float) -> float:
     """Tell when so many seconds are over, or earlier the time that `within` gave; as time.monotonic tells it."""
     return min(_ends.get(), time.monotonic() + seconds)
+
+
+@contextmanager
+def answering_within(seconds: float) -> Iterator[None]:
+    """Let no call that leaves the process last longer than this. Inside another, the shorter one counts.
+
+    `within` ends earlier: who stops trying again still has to read what to say.
+    """
+    token = _last_moment.set(min(_last_moment.get(), time.monotonic() + seconds))
+    try:
+        yield
+    finally:
+        _last_moment.reset(token)
+
+
+def remaining() -> float:
+    """Return the seconds left of the time that `answering_within` gave; infinite outside of it."""
+    return _last_moment.get() - time.monotonic()
 
 
 def is_late() -> bool:

@@ -14,7 +14,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
-from chalicelib import clock, telemetry
+from chalicelib import aws, clock, telemetry
 from chalicelib.config import settings
 from chalicelib.errors import Busy
 from chalicelib.telemetry import Metric
@@ -157,6 +157,7 @@ def connect() -> Connection:
     events = shared.client.meta.events
     events.register("before-parse.dynamodb", _parse_plainly)
     events.register("before-call.dynamodb", _count_call)
+    aws.keep_deadline(shared.client, TableMeta.read_timeout_seconds)
     Table._shared = shared
     return shared
 

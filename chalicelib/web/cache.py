@@ -1,19 +1,35 @@
-"""Rendered pages that are the same bytes for everybody, kept for some seconds in a warm process."""
+"""Rendered pages that are the same bytes for everybody, kept for some seconds in a warm process.
+
+While the database fails or is silent, an older copy is sent instead of an error.
+"""
 
 import hashlib
+import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
+from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import Request, Response
+from pynamodb.exceptions import PynamoDBException
 
 from chalicelib import clock
 from chalicelib.config import settings
+from chalicelib.errors import Busy, ShopError
 from chalicelib.web import requests
 from chalicelib.web.pages import HTML
 
 MOST_BYTES = 24 * 1024 * 1024
+STALE_SECONDS = (
+    24 * 60 * 60
+)  # that an older copy may be sent in place of an error; cart and checkout never use one
+RENEW_SECONDS = 3.0  # to make a page of which there is an older copy
+BACK_OFF_SECONDS = 5  # after a failure, in which older copies are sent at once
+FAILURES = (PynamoDBException, ClientError, BotoCoreError, Busy)
+log = logging.getLogger("awning")
 
 
 @dataclass(frozen=True)
@@ -24,6 +40,7 @@ class Rendered:
     content_type: str
     etag: str
     made_at: float
+    seconds: float  # that making it took
 
 
 class PageCache:
@@ -34,15 +51,31 @@ class PageCache:
         self._bytes = 0
         self._most_bytes = most_bytes
         self._lock = threading.Lock()  # the local server answers in threads; Lambda has one
+        self._failed_at = 0.0
 
-    def get(self, key: tuple[str, ...]) -> Rendered | None:
-        """Return a page that is young enough."""
+    def get(self, key: tuple[str, ...], seconds: float) -> Rendered | None:
+        """Return a page that is younger than so many seconds."""
         with self._lock:
             found = self._pages.get(key)
-            if found is None or clock.now().timestamp() - found.made_at >= settings.shop.page_seconds:
+            if found is None or clock.now().timestamp() - found.made_at >= seconds:
                 return None
             self._pages.move_to_end(key)
             return found
+
+    @property
+    def is_backing_off(self) -> bool:
+        """Tell whether making a page has just failed."""
+        return clock.now().timestamp() - self._failed_at < BACK_OFF_SECONDS
+
+    def note_failure(self) -> None:
+        """Note that a page could not be made now."""
+        self._failed_at = clock.now().timestamp()
+
+    def drop(self, key: tuple[str, ...]) -> None:
+        """Forget one page: what it showed is no longer there."""
+        with self._lock:
+            dropped = self._pages.pop(key, None)
+            self._bytes -= len(dropped.body) if dropped else 0
 
     def put(self, key: tuple[str, ...], rendered: Rendered) -> None:
         """Keep a page, and drop the ones longest unused beyond the bound."""
@@ -59,6 +92,7 @@ class PageCache:
         with self._lock:
             self._pages.clear()
             self._bytes = 0
+            self._failed_at = 0.0
 
 
 cache = PageCache()
@@ -72,21 +106,40 @@ def public_page(
     `key` names the page: its path and the parameters it knows. Unknown parameters never reach it.
     """
     key = (requests.base_url(), *key)
-    rendered = cache.get(key)
-    if rendered is None:
-        body = make()
-        etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:20]}"'
-        rendered = Rendered(body, content_type, etag, clock.now().timestamp())
-        cache.put(key, rendered)
+    rendered = cache.get(key, settings.shop.page_seconds) or _made(key, make, content_type)
     headers: dict[str, str | list[str]] = {
         "Content-Type": rendered.content_type,
-        "Cache-Control": f"public, max-age={settings.shop.page_seconds}",
+        "Cache-Control": f"public, max-age={settings.shop.page_seconds}, stale-if-error={STALE_SECONDS}",
         "ETag": rendered.etag,
     }
     known = requests.header(request, "if-none-match").split(",")
     if {rendered.etag, "*"} & {tag.strip().removeprefix("W/") for tag in known}:
         return Response("", headers, 304)
     return Response(rendered.body, headers, 200)
+
+
+def _made(key: tuple[str, ...], make: Callable[[], str], content_type: str) -> Rendered:
+    """Make a page and keep it; where the database fails or is silent, return an older copy if there is one."""
+    older = cache.get(key, STALE_SECONDS)
+    if older is not None and cache.is_backing_off:
+        return older
+    began = time.monotonic()
+    try:
+        with clock.answering_within(RENEW_SECONDS + 2 * older.seconds) if older else nullcontext():
+            body = make()
+    except FAILURES as error:
+        cache.note_failure()
+        if older is None:
+            raise
+        log.warning("an older copy of a page was sent: %s", type(error).__name__)
+        return older
+    except ShopError:
+        cache.drop(key)
+        raise
+    etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:20]}"'
+    rendered = Rendered(body, content_type, etag, clock.now().timestamp(), time.monotonic() - began)
+    cache.put(key, rendered)
+    return rendered
 
 
 def moved_page(address: str) -> Response:
