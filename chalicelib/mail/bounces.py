@@ -2,7 +2,8 @@
 
 https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html has the fields. Each report
 becomes something for staff to look at on the order, once. A bounce is final, also one that is called transient, such as
-of a full mailbox: SES tells of it when it has given up trying. Only an answer by itself, somebody is away, looks like one.
+of a full mailbox: SES tells of it when it has given up trying. An automatic answer (“I am away”) is reported as a bounce,
+too, but without the action and the status that a mail server's report of a failure has.
 """
 
 import json
@@ -22,6 +23,7 @@ from chalicelib.telemetry import Metric
 
 QUEUE = "mail-feedback"
 RETURNED, UNWANTED = "mail returned", "mail unwanted"
+NOT_FAILED = ("delayed", "delivered", "relayed", "expanded")  # the other actions of RFC 3464
 log = logging.getLogger("awning")
 _NUMBER = re.compile(r"[0-9]{5}-[0-9]{5}", re.ASCII)
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9@._-]{1,100}", re.ASCII)
@@ -94,13 +96,21 @@ def read(body: str) -> Report:
     return report
 
 
-def _is_answer_by_itself(bounce: Mapping[str, Any]) -> bool:
-    return (bounce["bounceType"], bounce.get("bounceSubType")) == ("Transient", "General")
+def _is_automatic_answer(bounce: Mapping[str, Any]) -> bool:
+    """Return whether nothing failed: SES calls both that and a mail it gave up on transient and general."""
+    return (bounce["bounceType"], bounce.get("bounceSubType")) == ("Transient", "General") and not any(
+        _has_failed(recipient) for recipient in bounce.get("bouncedRecipients", ())
+    )
+
+
+def _has_failed(recipient: Mapping[str, str]) -> bool:
+    action, status = recipient.get("action", ""), recipient.get("status", "")
+    return action.lower() not in NOT_FAILED if action else status.startswith(("4.", "5."))
 
 
 def _issue_of(said: Mapping[str, Any]) -> str | None:
     kind = said["eventType"]
-    if kind == "Bounce" and not _is_answer_by_itself(said["bounce"]):
+    if kind == "Reject" or (kind == "Bounce" and not _is_automatic_answer(said["bounce"])):
         return RETURNED
     if kind == "Complaint" and said["complaint"].get("complaintFeedbackType") != "not-spam":
         return UNWANTED

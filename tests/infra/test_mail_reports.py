@@ -12,7 +12,7 @@ from tests.mail import orders
 from tests.mail.test_bounces import MESSAGE, issues, paid
 
 ADDRESS = "erika@private.example"
-RULES = ("MailReturnedRule", "MailUnwantedRule")
+RULES = ("MailReturnedRule", "MailRejectedRule", "MailUnwantedRule")
 BOUNCE = {
     "bounceType": "Permanent",
     "bounceSubType": "General",
@@ -21,6 +21,19 @@ BOUNCE = {
     ],
     "timestamp": "2026-11-22T10:00:00.000Z",
     "feedbackId": "01000157c44f053b-61b59c11-9236-11e6-8f96-7be8aexample-000000",
+}
+# As SES publishes a mail that it tried in vain for 14 hours.
+GIVEN_UP = {
+    **BOUNCE,
+    "bounceType": "Transient",
+    "bouncedRecipients": [
+        {
+            "emailAddress": ADDRESS,
+            "action": "failed",
+            "status": "4.4.7",
+            "diagnosticCode": "smtp; 550 4.4.7 Message expired: unable to deliver in 840 minutes.<421 4.4.0>",
+        }
+    ],
 }
 COMPLAINT = {"complainedRecipients": [{"emailAddress": ADDRESS}], "userAgent": "A provider"}
 
@@ -57,7 +70,8 @@ def told(url: str, number: str, shop: str = "test-mail", **said: Any) -> list[st
         "commonHeaders": {"to": [ADDRESS], "subject": "Your order"},
         "tags": {"ses:configuration-set": [shop], "mail": ["paid"], "order": [number]},
     }
-    kind = {"Bounce": "Email Bounced", "Complaint": "Email Complaint Received"}[said["eventType"]]
+    kinds = {"Bounce": "Email Bounced", "Complaint": "Email Complaint Received", "Reject": "Email Rejected"}
+    kind = kinds[said["eventType"]]
     event = {"Source": "test.ses", "DetailType": kind, "Detail": json.dumps({**said, "mail": mail})}
     assert boto3.client("events").put_events(Entries=[event])["FailedEntryCount"] == 0
     messages = boto3.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
@@ -82,6 +96,28 @@ def told(url: str, number: str, shop: str = "test-mail", **said: Any) -> list[st
             },
             "A mail came back",
         ),
+        ({"eventType": "Bounce", "bounce": GIVEN_UP}, "A mail came back"),
+        (
+            {
+                "eventType": "Bounce",
+                "bounce": {**GIVEN_UP, "bouncedRecipients": [{"emailAddress": ADDRESS, "status": "4.4.7"}]},
+            },
+            "A mail came back",
+        ),
+        (
+            {
+                "eventType": "Bounce",
+                "bounce": {
+                    **GIVEN_UP,
+                    "bouncedRecipients": [
+                        {"emailAddress": ADDRESS, "action": "delayed"},
+                        {"emailAddress": ADDRESS, "action": "failed", "status": "5.1.1"},
+                    ],
+                },
+            },
+            "A mail came back",
+        ),
+        ({"eventType": "Reject", "reject": {"reason": "Bad content"}}, "A mail came back"),
         ({"eventType": "Complaint", "complaint": COMPLAINT}, "A mail was called spam"),
         (
             {"eventType": "Complaint", "complaint": {**COMPLAINT, "complaintFeedbackType": "abuse"}},
@@ -106,17 +142,29 @@ def test_a_report_reaches_staff_and_names_nobody_on_its_way(
     [
         {"eventType": "Complaint", "complaint": {**COMPLAINT, "complaintFeedbackType": "not-spam"}},
         {"eventType": "Bounce", "bounce": BOUNCE, "shop": "another-mail"},
+        {"eventType": "Reject", "reject": {"reason": "Bad content"}, "shop": "another-mail"},
+        {"eventType": "Bounce", "bounce": {**GIVEN_UP, "bouncedRecipients": [{"emailAddress": ADDRESS}]}},
+        {
+            "eventType": "Bounce",
+            "bounce": {
+                **GIVEN_UP,
+                "bouncedRecipients": [{"emailAddress": ADDRESS, "action": "delayed", "status": "4.2.0"}],
+            },
+        },
     ],
 )
 def test_what_is_nobodys_work_here_does_not_come(queue: str, said: dict[str, Any]) -> None:
     assert told(queue, orders.paid().number, **said) == []
 
 
-def test_somebody_who_is_away_gets_their_mails(queue: str) -> None:
+def test_a_mail_that_ses_did_not_send_to_somebody_who_complained_before_is_known_as_one_that_came_back(
+    queue: str,
+) -> None:
     order = paid()
-    away = {**BOUNCE, "bounceType": "Transient", "bounceSubType": "General"}
+    suppressed = {**COMPLAINT, "complaintSubType": "OnAccountSuppressionList"}
 
-    (body,) = told(queue, order.number, eventType="Bounce", bounce=away)
+    bodies = told(queue, order.number, eventType="Complaint", complaint=suppressed)
 
-    assert bounces.note_bounces([{"messageId": "1", "body": body}]) == {"batchItemFailures": []}
-    assert issues(order) == []
+    records = [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]
+    assert bounces.note_bounces(records) == {"batchItemFailures": []}
+    assert "A mail came back" in [title for title, _ in issues(order)]

@@ -24,6 +24,10 @@ from tests.shop import Shop
 from tests.staff.desk import logged_in
 
 NO_MAILBOX = "400 BadRequestException: Local address contains control or whitespace"
+GENERAL = {
+    "bounceType": "Transient",
+    "bounceSubType": "General",
+}  # an automatic answer, or a mail given up on
 MESSAGE = "0102018c5a-9aedb9a0-02f9-4d12-a87d-dd0099a07f8a-000000"
 
 
@@ -242,6 +246,10 @@ def test_a_complaint_is_another_thing_than_a_bounce(aws: LocalCloud) -> None:
         {"bounceType": "Transient", "bounceSubType": "MailboxFull"},
         {"bounceType": "Transient", "bounceSubType": "MessageTooLarge"},
         {"bounceType": "Undetermined", "bounceSubType": "Undetermined"},
+        {**GENERAL, "bouncedRecipients": [{"action": "failed", "status": "4.4.7"}]},
+        {**GENERAL, "bouncedRecipients": [{"action": "Failed"}]},
+        {**GENERAL, "bouncedRecipients": [{"status": "5.1.1"}]},
+        {**GENERAL, "bouncedRecipients": [{"action": "delayed"}, {"action": "failed"}]},
     ],
 )
 def test_a_bounce_that_ses_gave_up_on_is_told_whatever_it_is_called(
@@ -257,7 +265,16 @@ def test_a_bounce_that_ses_gave_up_on_is_told_whatever_it_is_called(
 @pytest.mark.parametrize(
     "said",
     [
-        {"eventType": "Bounce", "bounce": {"bounceType": "Transient", "bounceSubType": "General"}},
+        {"eventType": "Bounce", "bounce": GENERAL},
+        {
+            "eventType": "Bounce",
+            "bounce": {**GENERAL, "bouncedRecipients": [{"emailAddress": "a@b.example"}]},
+        },
+        {
+            "eventType": "Bounce",
+            "bounce": {**GENERAL, "bouncedRecipients": [{"action": "delayed", "status": "4.2.0"}]},
+        },
+        {"eventType": "DeliveryDelay", "deliveryDelay": {"delayType": "MailboxFull"}},
         {"eventType": "Complaint", "complaint": {"complaintFeedbackType": "not-spam"}},
         {"eventType": "Delivery", "delivery": {}},
     ],
@@ -268,6 +285,14 @@ def test_what_arrives_is_nobodys_work(aws: LocalCloud, said: dict[str, Any]) -> 
     assert deliver_reports(report(order, **said)) == []
 
     assert issues(order) == []
+
+
+def test_a_mail_that_ses_took_and_then_did_not_send_is_told(aws: LocalCloud) -> None:
+    order = paid()
+
+    assert deliver_reports(report(order, eventType="Reject", reject={"reason": "Bad content"})) == []
+
+    assert [title for title, _ in issues(order)] == ["A mail came back"]
 
 
 def test_the_merchants_own_mail_that_comes_back_asks_for_no_other(aws: LocalCloud) -> None:
