@@ -2,30 +2,41 @@
 
 import hashlib
 import io
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chalicelib.catalog.pictures import NoPicture
 from chalicelib.web.media import WIDTHS, ready_key, smaller_key
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
-CONTENT_TYPE = "image/webp"
 MOST_PIXELS = 50_000_000
 # A line of one pixel takes eight bytes more in each copy, so that a thin picture is larger than its pixels tell.
 LONGEST_SIDE = 32_768
 LARGEST_SIDE = 1600  # pixels; nothing is made larger than it came
 QUALITY = 82
-NOT_A_PICTURE = "This file is no picture that the shop can show. Please send a JPEG, PNG, WebP or AVIF file."
+NOT_A_PICTURE = (
+    "This file is no picture that the shop can show. Please send a JPEG, PNG, WebP, AVIF or SVG file."
+)
+HEIC = (
+    "This is a HEIC picture, as iPhones keep them, which browsers cannot show. Please save it as a JPEG file."
+)
 CUT_OFF = "This picture is damaged or was cut off on its way. Please send it again."
 TOO_MANY_PIXELS = (
     f"This picture has more than {MOST_PIXELS // 1_000_000} million pixels. Please make it smaller."
 )
 TOO_LONG = f"This picture is longer than {LONGEST_SIDE:,} pixels. Please cut it or make it smaller."
+_HEIC = re.compile(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)", re.S)
+# What Pillow finds of cameras, programs and people in a file. A colour profile is none of it.
+_METADATA = {"exif", "xmp", "XML:com.adobe.xmp", "comment", "photoshop", "mp"}
+
+
+class NoPicture(Exception):
+    """Raised with a message for staff why a file is not taken as a picture."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,13 @@ def make_ready(body: bytes) -> Photo:
     return Photo(key, {key: whole} | {smaller_key(key, width): file for width, file in smaller.items()})
 
 
+def has_metadata(body: bytes) -> bool:
+    """Return whether a picture's file says anything of camera, place or people. Raises NoPicture."""
+    image = _opened(body)
+    texts = {name for name in getattr(image, "text", {}) if name}
+    return bool(_METADATA & set(image.info) or texts or dict(image.getexif()))
+
+
 def _opened(body: bytes) -> "Image":
     """Decode a file, whatever its name said; of a moving picture the first frame. Turn it as it was held."""
     from PIL import Image, ImageOps, UnidentifiedImageError
@@ -68,7 +86,7 @@ def _opened(body: bytes) -> "Image":
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise NoPicture(TOO_MANY_PIXELS) from error
     except UnidentifiedImageError as error:
-        raise NoPicture(NOT_A_PICTURE) from error
+        raise NoPicture(HEIC if _HEIC.match(body) else NOT_A_PICTURE) from error
     except (
         Exception
     ) as error:  # decoders raise whatever they stumble over: OSError, SyntaxError, struct.error …

@@ -9,11 +9,10 @@ from botocore.exceptions import ClientError
 
 from chalicelib import clock
 from chalicelib.aws import client
-from chalicelib.catalog.photos import CONTENT_TYPE, make_ready
-from chalicelib.catalog.pictures import FOREVER, NoPicture
+from chalicelib.catalog.pictures import LARGEST as LARGEST
+from chalicelib.catalog.pictures import NoPicture, make_ready, put
 from chalicelib.config import settings
 
-LARGEST = 8 * 1024 * 1024
 SECONDS = 60 * 60  # that a form to send a picture with may lie open
 # Nobody but the shop reads an upload. What it is, its content tells; it is never sent out under a type that somebody chose.
 UPLOAD_TYPE = "application/octet-stream"
@@ -54,16 +53,9 @@ def sign_upload(key: str, come_back: str | None = None) -> Upload:
 
 def take_in(key: str) -> str:
     """Make an upload ready and put it where shoppers see it; return the picture's key. Raises NoPicture."""
-    photo = make_ready(_read(key))
-    for name, file in photo.files.items():
-        client("s3").put_object(
-            Bucket=settings.media_bucket,
-            Key=name,
-            Body=file,
-            ContentType=CONTENT_TYPE,
-            CacheControl=FOREVER,
-        )
-    return photo.key
+    picture = make_ready(_read(key))
+    put(picture)
+    return picture.key
 
 
 def throw_away(key: str) -> None:

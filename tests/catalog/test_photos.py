@@ -8,8 +8,15 @@ import pytest
 from PIL import Image, ImageCms
 
 from chalicelib.catalog.editing import PICTURE_KEY
-from chalicelib.catalog.photos import CUT_OFF, NOT_A_PICTURE, TOO_LONG, TOO_MANY_PIXELS, Photo, make_ready
-from chalicelib.catalog.pictures import NoPicture
+from chalicelib.catalog.photos import (
+    CUT_OFF,
+    NOT_A_PICTURE,
+    TOO_LONG,
+    TOO_MANY_PIXELS,
+    NoPicture,
+    Photo,
+    make_ready,
+)
 from chalicelib.web.media import sizes_of
 from tests.catalog.photo_files import encoded, photo, png_that_claims
 

@@ -1,13 +1,37 @@
 """Which files are taken as pictures, and which are refused."""
 
+import base64
+import gzip
+import io
+import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from chalicelib.catalog.pictures import NoPicture, check_picture, upload_picture
+from chalicelib.aws import client
+from chalicelib.catalog.importer import load_catalog
+from chalicelib.catalog.models import Product
+from chalicelib.catalog.photos import NoPicture
+from chalicelib.catalog.pictures import LARGEST, check_picture, make_ready, upload_picture
+from chalicelib.config import settings
+from tests.catalog.photo_files import encoded, photo, png_that_claims
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{}</svg>'
-PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 20
+WHERE = 0x8825  # the part of EXIF that holds the place
+
+
+def from_a_phone(kind: str = "JPEG", mode: str = "RGB", size: tuple[int, int] = (600, 400)) -> bytes:
+    """Make a photograph that tells camera and place, held upside down."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 3, "A camera"
+    exif.get_ifd(WHERE)[1], exif.get_ifd(WHERE)[2] = "N", (52.0, 31.0, 12.0)
+    return encoded(photo(*size, mode), kind, exif=exif)
+
+
+def embedded(body: bytes) -> str:
+    """Write a picture into an SVG."""
+    return f'<image href="data:image/jpeg;base64,{base64.b64encode(body).decode()}"/>'
 
 
 @pytest.mark.parametrize(
@@ -16,7 +40,8 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 20
         "",
         '<path d="M0 0h1v1z"/>',
         '<defs><g id="a"/></defs><use href="#a"/><use xlink:href="#a"/>',
-        '<image href="data:image/png;base64,iVBORw0KGgo="/>',
+        embedded(encoded(photo(8, 8))),
+        "<style>.shade { fill: url(#shade) }</style>",
         '<rect fill="url(#shade)"/><title>A cup &amp; a saucer</title>',
         '<x:namedview xmlns:x="http://example.com/editor" x:zoom="1"/>',
         "<!-- drawn by hand -->",
@@ -48,11 +73,24 @@ def test_a_plain_svg_is_taken(tmp_path: Path, inside: str) -> None:
         '<set attributeName="href" to="javascript:alert(1)"/>',
         '<animate attributeName="href" values="javascript:alert(1)"/>',
         '<?xml-stylesheet href="x.xsl"?>',
+        "<style>@import 'https://elsewhere.example/x.css';</style>",
+        "<style>rect { fill: url(https://elsewhere.example/x.svg#a) }</style>",
+        "<style>rect { fill: u\\72l(https://elsewhere.example/x.svg#a) }</style>",
+        '<rect style="fill: url( //elsewhere.example/x.svg#a )"/>',
+        '<rect fill="url(https://elsewhere.example/x.svg#a)"/>',
+        '<image href="data:image/png;base64,iVBORw0KGgo="/>',
     ],
 )
 def test_an_svg_that_does_more_than_show_is_refused(tmp_path: Path, inside: str) -> None:
     file = tmp_path / "cup.svg"
     file.write_text(SVG.format(inside))
+    with pytest.raises(NoPicture, match="plain SVG"):
+        check_picture(file)
+
+
+def test_an_svg_in_another_encoding_is_looked_through_too(tmp_path: Path) -> None:
+    file = tmp_path / "cup.svg"
+    file.write_text(SVG.format("<script>alert(1)</script>"), encoding="utf-16")
     with pytest.raises(NoPicture, match="plain SVG"):
         check_picture(file)
 
@@ -78,40 +116,99 @@ def test_what_is_no_svg_is_refused(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "data"),
-    [
-        ("cup.png", PNG),
-        ("cup.PNG", PNG),
-        ("cup.jpg", b"\xff\xd8\xff\xe0rest"),
-        ("cup.jpeg", b"\xff\xd8\xff\xe0rest"),
-        ("cup.webp", b"RIFF\x10\x00\x00\x00WEBPVP8 "),
-        ("cup.avif", b"\x00\x00\x00\x20ftypavif"),
-    ],
+    "inside", [embedded(from_a_phone()), embedded(encoded(photo(8, 8), comment=b"by Erika"))]
 )
-def test_photographs_are_taken(tmp_path: Path, name: str, data: bytes) -> None:
-    file = tmp_path / name
-    file.write_bytes(data)
-    assert check_picture(file).endswith(name.lower().removeprefix("cup"))
+def test_a_photograph_inside_an_svg_tells_of_nobody(tmp_path: Path, inside: str) -> None:
+    file = tmp_path / "cup.svg"
+    file.write_text(SVG.format(inside))
+    with pytest.raises(NoPicture, match="camera, place or people"):
+        check_picture(file)
 
 
 @pytest.mark.parametrize(
-    ("name", "data"),
+    ("kind", "mode", "size"),
     [
-        ("cup.png", b"GIF89a"),
-        ("cup.jpg", PNG),
-        ("cup.webp", b"<html>"),
-        ("cup.avif", b""),
-        ("cup.gif", b"GIF89a"),
-        ("cup.html", b"<svg/>"),
-        ("cup", PNG),
-        ("cup.png", PNG + b"\x00" * 5 * 1024 * 1024),
-        ("cup.svg", (SVG.format(" " * 500 * 1024)).encode()),
+        ("JPEG", "RGB", (600, 400)),
+        ("JPEG", "CMYK", (600, 400)),
+        ("PNG", "RGB", (600, 400)),
+        ("WEBP", "RGB", (600, 400)),
+        ("AVIF", "RGB", (600, 400)),
+        ("JPEG", "RGB", (7000, 7000)),
     ],
 )
-def test_other_files_are_refused(tmp_path: Path, name: str, data: bytes) -> None:
+@pytest.mark.parametrize("name", ["cup.jpg", "cup.PNG", "cup"])
+def test_a_photograph_beside_a_catalog_file_gets_what_staffs_upload_gets(
+    aws: object, tmp_path: Path, kind: str, mode: str, size: tuple[int, int], name: str
+) -> None:
+    if size == (7000, 7000) and name != "cup.jpg":
+        return
+    file = tmp_path / name
+    file.write_bytes(from_a_phone(kind, mode, size))
+
+    key = check_picture(file)
+    assert upload_picture(file, key)
+
+    assert key == make_ready(file.read_bytes()).key
+    stored = client("s3").list_objects_v2(Bucket=settings.media_bucket)["Contents"]
+    for each in stored:
+        answer = client("s3").get_object(Bucket=settings.media_bucket, Key=each["Key"])
+        body = answer["Body"].read()
+        image = Image.open(io.BytesIO(body))
+        assert answer["ContentType"] == "image/webp"
+        assert (image.format, image.mode) == ("WEBP", "RGB")
+        assert max(image.size) <= 1600
+        assert not {"exif", "xmp", "icc_profile", "comment"} & set(image.info)
+        assert b"A camera" not in body
+
+
+def test_a_catalog_file_publishes_no_photograph_as_it_came(aws: object, tmp_path: Path) -> None:
+    (tmp_path / "cup.jpg").write_bytes(from_a_phone(size=(1200, 900)))
+    file = tmp_path / "shop.json"
+    file.write_text(json.dumps(catalog("cup.jpg")))
+
+    load_catalog(file)
+
+    stored = client("s3").list_objects_v2(Bucket=settings.media_bucket)["Contents"]
+    bodies = [
+        client("s3").get_object(Bucket=settings.media_bucket, Key=each["Key"])["Body"].read()
+        for each in stored
+    ]
+    assert sorted(Image.open(io.BytesIO(body)).width for body in bodies) == [480, 960, 1200]
+    assert not any(b"A camera" in body for body in bodies)
+    assert Product.get("cup").pictures[0]["key"] in [each["Key"] for each in stored]
+
+
+def catalog(picture: str) -> dict[str, object]:
+    """Describe a shop with one product, which has a picture."""
+    cup = {
+        "slug": "cup",
+        "name": "Cup",
+        "category": "tea",
+        "pictures": [{"file": picture, "alt": "A cup"}],
+        "variants": [{"sku": "CUP", "price": "5", "stock": 1}],
+    }
+    return {"categories": [{"slug": "tea", "name": "Tea"}], "products": [cup]}
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("cup.png", b"GIF89a", "no picture that the shop can show"),
+        ("cup.webp", b"<html>", "no SVG"),
+        ("cup.avif", b"", "no picture"),
+        ("cup.html", b"<svg/>", "no SVG"),
+        ("cup.heic", b"\0\0\0\x18ftypheic" + b"\0" * 30, "HEIC"),
+        ("cup.jpg", from_a_phone()[:-900], "cut off"),
+        ("cup.png", png_that_claims(60_000, 60_000), "million pixels"),
+        ("cup.png", encoded(photo(8, 8), "PNG") + b"\x00" * LARGEST, "larger than 8 MB"),
+        ("cup.svg", (SVG.format(" " * 500 * 1024)).encode(), "larger than 500 KB"),
+        ("cup.svgz", gzip.compress(SVG.format("").encode()), "no picture"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, name: str, data: bytes, words: str) -> None:
     file = tmp_path / name
     file.write_bytes(data)
-    with pytest.raises(NoPicture, match="cup"):
+    with pytest.raises(NoPicture, match=f"{name}.*{words}"):
         check_picture(file)
 
 

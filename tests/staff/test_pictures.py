@@ -13,7 +13,7 @@ from chalicelib.aws import client
 from chalicelib.catalog import album, uploads
 from chalicelib.catalog.album import get_product
 from chalicelib.catalog.editing import MOST_PICTURES
-from chalicelib.catalog.photos import CUT_OFF, NOT_A_PICTURE, TOO_MANY_PIXELS
+from chalicelib.catalog.photos import CUT_OFF, HEIC, NOT_A_PICTURE, TOO_MANY_PIXELS
 from chalicelib.config import settings
 from chalicelib.staff import jobs
 from chalicelib.web.cache import cache
@@ -192,7 +192,8 @@ def test_the_page_may_send_to_the_bucket_and_nowhere_else(merchant: Shopper) -> 
 def test_what_is_no_good_picture_is_refused_in_words(merchant: Shopper, shop: Shop) -> None:
     svg = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
     for body, words in {
-        svg: NOT_A_PICTURE,
+        svg: "This SVG has <script>",
+        b"\0\0\0\x18ftypheic" + b"\0" * 30: HEIC,
         b"hello": NOT_A_PICTURE,
         encoded(photo(400, 300))[:-900]: CUT_OFF,
         png_that_claims(60_000, 60_000): TOO_MANY_PIXELS,
@@ -208,6 +209,16 @@ def test_what_is_no_good_picture_is_refused_in_words(merchant: Shopper, shop: Sh
         assert words not in merchant.get(PAGE).text
     assert get_product("mug").pictures == []
     assert objects("") == []
+
+
+def test_a_plain_drawing_is_taken_as_it_is(merchant: Shopper, shop: Shop) -> None:
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><path d="M0 0h8v8z"/></svg>'
+    sent(merchant, svg, "A square")
+    shop.functions.drain("staff-jobs")
+
+    (picture,) = get_product("mug").pictures
+    answer = requests.get(f"{settings.media_url}/{picture['key']}", timeout=10)
+    assert (answer.content, answer.headers["Content-Type"]) == (svg, "image/svg+xml")
 
 
 def test_a_picture_without_words_is_asked_about_and_not_lost(merchant: Shopper, shop: Shop) -> None:
