@@ -12,6 +12,7 @@ from chalicelib.catalog import search, service, traces
 from chalicelib.catalog.models import SLUG, CategoryRow, Product, Stock, shelf_of
 from chalicelib.catalog.places import places, write_places
 from chalicelib.catalog.service import Picture
+from chalicelib.cleaning import find_control_character
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, Busy, Conflict
 from chalicelib.storage import Refused, Transaction, Unknown, Witness, get, read_many, unseen
@@ -29,8 +30,6 @@ LONGEST_TEXT = 10_000
 PICTURE_KEY = re.compile(r"pictures/[0-9a-f]{16}(-[0-9]{1,4}x[0-9]{1,4})?\.[a-z]{3,4}", re.ASCII)
 NEW = "new"  # where staff make a product
 SLUG_RULE = "may have 1 to 40 letters (A to Z), digits and hyphens, nothing else"
-# The last are halves of characters, which JSON can name and no page can show.
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -168,7 +167,9 @@ def text_problems(path: tuple[str | int, ...], text: str, longest: int) -> Itera
         yield Problem(path, "This must not begin or end with white space.")
     elif len(text) > longest:
         yield Problem(path, f"This has {len(text)} characters; at most {longest} fit.")
-    elif _UNPRINTABLE.search(text):
+    elif (control := find_control_character(text)) is not None:
+        yield Problem(path, f"This must be one line without control characters such as {control}.")
+    elif text.splitlines() != [text]:
         yield Problem(path, "This must be one line without control characters.")
 
 
@@ -176,8 +177,8 @@ def long_text_problems(path: tuple[str | int, ...], text: str) -> Iterator[Probl
     """List what is wrong with a text of several lines."""
     if len(text) > LONGEST_TEXT:
         yield Problem(path, f"This has {len(text):,} characters; at most {LONGEST_TEXT:,} fit.")
-    elif _UNPRINTABLE.search(text.replace("\n", "")):
-        yield Problem(path, "This must not have control characters other than line breaks.")
+    elif (control := find_control_character(text)) is not None:
+        yield Problem(path, f"This must not have control characters such as {control}.")
 
 
 def _is_date(text: str) -> bool:

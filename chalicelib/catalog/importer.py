@@ -17,6 +17,7 @@ from chalicelib.catalog.files import CATEGORY_NAMES, Fault, Node, Unreadable, re
 from chalicelib.catalog.models import Product
 from chalicelib.catalog.pictures import NoPicture, check_picture, is_stored, upload_picture
 from chalicelib.catalog.service import Category, Picture
+from chalicelib.cleaning import clean_line, clean_lines
 from chalicelib.config import settings
 from chalicelib.storage import Witness, read_many, unseen
 
@@ -197,7 +198,7 @@ class _Reader:
         price = self._amount(fields.get("price"))
         return VariantDraft(
             sku=self._text(fields, "sku"),
-            options={name: self._text(options, name) for name in options},
+            options={clean_line(name): self._text(options, name) for name in options},
             # What cannot be read is a fault already; the rest of the variant is checked as if it were harmless.
             price=money.LARGEST if price is None else price,
             sale_price=self._amount(fields["sale_price"]) if _given(fields.get("sale_price")) else None,
@@ -308,7 +309,8 @@ class _Reader:
         if not isinstance(node.value, str):
             self._fault(node, "Text in quotes is expected here.")
             return ""
-        return node.value
+        # What nobody sees, and white space of odd kinds, comes with texts from elsewhere and makes no fault.
+        return clean_lines(node.value) if name == "text" else clean_line(node.value)
 
     def _amount(self, node: Node | None) -> int | None:
         if node is None:

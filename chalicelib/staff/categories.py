@@ -171,8 +171,7 @@ def _read(request: Request) -> Typed:
 
 
 def _typed(form: Form) -> Typed:
-    text = form.text("text").replace("\r\n", "\n").replace("\r", "\n")
-    return Typed(form.text("name"), form.text("slug"), text)
+    return Typed(form.text("name"), form.text("slug"), form.lines("text"))
 
 
 def _errors(problems: Iterable[Problem]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from chalice.app import Request, Response
 
+from chalicelib.cleaning import clean_line
 from chalicelib.config import settings
 from chalicelib.mail.addresses import BadAddress, bare
 from chalicelib.orders import lists, words
@@ -29,7 +30,7 @@ class Plan:
 
 def ask(request: Request, member: Member) -> Response:
     """Ask whose orders, then show what would be erased."""
-    email = (query(request, "email") or "").strip()
+    email = clean_line(query(request, "email") or "")
     if email and not _is_address(email):
         return _page(member, email, error=WRONG)
     return _page(member, email, plan=plan_for(email) if email else None)

@@ -7,6 +7,7 @@ from typing import Any
 from chalice.app import Request, Response
 
 from chalicelib import money
+from chalicelib.cleaning import find_control_character
 from chalicelib.errors import BadInput, Conflict
 from chalicelib.ledger.models import REFUND, REVERSAL, SALE
 from chalicelib.orders import states, told
@@ -17,7 +18,7 @@ from chalicelib.orders.routes import find_order
 from chalicelib.staff import accounts, audit, desk, handling, refund_view, shipping
 from chalicelib.staff.models import Member
 from chalicelib.staff.orders import marks_of
-from chalicelib.web.forms import has_control_characters, read_form
+from chalicelib.web.forms import read_form
 
 LONGEST_NOTE = 1000
 KINDS = {SALE: "Payment", REFUND: "Refund", REVERSAL: "Taken back"}
@@ -69,7 +70,7 @@ def send_again(request: Request, member: Member, order_id: str) -> Response:
 def add_note(request: Request, member: Member, order_id: str) -> Response:
     """Leave a note that only staff read."""
     order, form = find_order(order_id), read_form(request)
-    text = form.text("note").replace("\r\n", "\n")
+    text = form.lines("note")
     wrong = _what_is_wrong_with_note(text)
     if wrong:
         return page_of(member, order, 400, typed=form.values, errors={"note": wrong})
@@ -89,7 +90,7 @@ def look_at(request: Request, member: Member, order_id: str, number: str) -> Res
     words = form.text("words")
     if not re.fullmatch(r"[0-9]{1,4}", number, re.ASCII):
         raise BadInput("There is no such thing to look at.")
-    if len(words) > LONGEST_NOTE or has_control_characters(words):
+    if len(words) > LONGEST_NOTE or find_control_character(words):
         raise BadInput(f"Please say it in at most {LONGEST_NOTE} letters, without line breaks.")
     handling.look_at(order.id, int(number), words, member.email, audit.witness(member, "looked at an issue"))
     back = "/staff/attention" if form.text("back") == "attention" else _path(order)
@@ -117,8 +118,8 @@ def _what_is_wrong_with_note(text: str) -> str | None:
         return "Please write something."
     if len(text) > LONGEST_NOTE:
         return f"Please shorten this to {LONGEST_NOTE} letters."
-    if has_control_characters(text.replace("\n", "").replace("\t", "")):
-        return "Please remove special characters."
+    if (control := find_control_character(text)) is not None:
+        return f"Please remove the control character {control}."
     return None
 
 

@@ -15,6 +15,7 @@ from chalicelib.catalog.inplace import NotSaved
 from chalicelib.catalog.models import SLUG
 from chalicelib.catalog.rows import Cell, Change
 from chalicelib.catalog.shelf import Goods, Piece
+from chalicelib.cleaning import clean_line
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
 
@@ -64,7 +65,7 @@ def read_sheet(values: Mapping[str, str]) -> Sheet:
             sheet.first.setdefault(slug, key)
             for column, before in zip(CELLS, shown, strict=True):
                 cell, posted = Cell(CELLS[column], key), f"{column}.{key}"
-                typed = values.get(posted, before).strip()
+                typed = clean_line(values.get(posted, before))
                 _read_cell(sheet, (slug, cell), before, typed, _choice(values, posted))
         elif what == "shown":
             if not SLUG.fullmatch(key) or value not in ("yes", "no"):

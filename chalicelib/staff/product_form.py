@@ -94,7 +94,7 @@ def read_typed(form: Form) -> Typed:
         tax_rate=form.text("tax_rate"),
         added=form.text("added"),
         visible=form.text("visible") == "yes",
-        text=_tidy(form.text("text")),
+        text=form.lines("text"),
         options=[form.text(f"option.{number}") for number in range(count)],
         rows=[_row(form, f"v.{number}", count) for number in numbers],
     )
@@ -110,11 +110,6 @@ def _row(form: Form, name: str, count: int) -> Row:
         known=form.text(f"{name}.known") == "yes",
         gone=form.text(f"{name}.gone") == "yes",
     )
-
-
-def _tidy(text: str) -> str:
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return "\n".join(line.rstrip() for line in lines).strip()
 
 
 def propose_slug(name: str) -> str:

@@ -9,6 +9,7 @@ from chalice.app import Request, Response
 from chalicelib.catalog import inplace, service
 from chalicelib.catalog.models import SLUG
 from chalicelib.catalog.shelf import Asked, goods_of, shelf_page
+from chalicelib.cleaning import clean_line
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
 from chalicelib.staff import audit, desk, product_cells
@@ -30,7 +31,7 @@ MOST_BYTES = 1024 * 1024
 
 def show(request: Request, member: Member) -> Response:
     """Show a page of products."""
-    typed = {name: query(request, name) or "" for name in FILTERS}
+    typed = {name: clean_line(query(request, name) or "") for name in FILTERS}
     after = query(request, "after")
     page = shelf_page(_asked(typed), after)
     return _page(

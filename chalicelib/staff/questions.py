@@ -7,6 +7,7 @@ from datetime import date
 from chalice.app import Request
 
 from chalicelib import clock
+from chalicelib.cleaning import clean_line
 from chalicelib.errors import BadInput
 from chalicelib.orders.lists import Selection
 from chalicelib.orders.told import STATES
@@ -40,7 +41,7 @@ class Question:
 
 def read_question(request: Request) -> Question:
     """Read the filter of an address. Raises BadInput for what no form of ours sends."""
-    typed = {name: (query(request, name) or "").strip() for name in ("q", "state", "day", "until")}
+    typed = {name: clean_line(query(request, name) or "") for name in ("q", "state", "day", "until")}
     after = query(request, "after")
     if typed["state"] and typed["state"] not in STATES:
         raise BadInput("There is no such state of an order.")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from chalice.app import Request, Response
 
 from chalicelib import money
+from chalicelib.cleaning import find_control_character
 from chalicelib.errors import BadInput
 from chalicelib.orders.models import Order
 from chalicelib.orders.routes import find_order
@@ -16,7 +17,7 @@ from chalicelib.staff.models import Member
 from chalicelib.staff.order import page_of
 from chalicelib.staff.refund_view import LONGEST_NOTE, LONGEST_REASON
 from chalicelib.web import pages
-from chalicelib.web.forms import Form, has_control_characters, read_form
+from chalicelib.web.forms import Form, read_form
 
 _LEFT = re.compile(r"[0-9]{1,11}", re.ASCII)
 _PIECES = re.compile(r"[0-9]{1,4}", re.ASCII)
@@ -111,8 +112,8 @@ def _read_pieces(order: Order, form: Form, problems: dict[str, str]) -> dict[str
 def _check_text(field: str, text: str, most: int, problems: dict[str, str]) -> None:
     if len(text) > most:
         problems[field] = f"Please shorten this to {most} letters."
-    elif has_control_characters(text):
-        problems[field] = "Please write one line, without special characters."
+    elif (control := find_control_character(text)) is not None:
+        problems[field] = f"Please write one line, without the control character {control}."
 
 
 def _read_left(form: Form) -> int:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from chalice.app import Request, Response
 
+from chalicelib.cleaning import clean_line, find_control_character
 from chalicelib.errors import ShopError
 from chalicelib.orders.models import Order
 from chalicelib.staff import audit, desk, handling
@@ -14,7 +15,7 @@ from chalicelib.staff.handling import Parcel
 from chalicelib.staff.models import Member
 from chalicelib.staff.questions import MOST_PICKED, picked
 from chalicelib.storage import read_many
-from chalicelib.web.forms import has_control_characters, read_form
+from chalicelib.web.forms import read_form
 
 LONGEST = {"carrier": 40, "tracking": 60, "link": 500}
 CARRIERS = ("DHL", "Deutsche Post", "DPD", "GLS", "Hermes", "UPS", "FedEx", "Post", "Handed over in person")
@@ -54,8 +55,8 @@ def read_parcel(
     posted: Mapping[str, str], ending: str = "", carrier: str = ""
 ) -> tuple[Parcel, dict[str, str]]:
     """Read a parcel's fields, whose names end so; `carrier` is taken where the parcel has none of its own."""
-    values = {name: posted.get(name + ending, "").strip() for name in LONGEST}
-    values["carrier"] = values["carrier"] or carrier.strip()
+    values = {name: clean_line(posted.get(name + ending, "")) for name in LONGEST}
+    values["carrier"] = values["carrier"] or clean_line(carrier)
     errors = {name: words for name in LONGEST if (words := _what_is_wrong(name, values[name]))}
     return Parcel(**values), errors
 
@@ -66,7 +67,8 @@ def _what_is_wrong(name: str, value: str) -> str | None:
     if name == "carrier":
         if not value:
             return "Please say who carries it."
-        return "Please remove special characters." if has_control_characters(value) else None
+        control = find_control_character(value)
+        return f"Please remove the control character {control}." if control else None
     if name == "tracking" and value and not _TRACKING.fullmatch(value):
         return "Please give the number as it is on the label: letters, digits, blanks, dashes."
     if name == "link" and value and not is_link(value):

@@ -6,13 +6,12 @@ from urllib.parse import parse_qsl
 
 from chalice.app import Request
 
+from chalicelib.cleaning import clean_line, clean_lines
 from chalicelib.errors import BadInput, TooLarge, WrongContentType
 from chalicelib.web import requests
 
 MOST_BYTES = 64 * 1024
 MOST_FIELDS = 200
-# Control characters, what ends a line, and what turns the direction of the text around it.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 _REPLACED = "\ufffd"  # API Gateway puts this where bytes were not UTF-8; browsers send it escaped
 
 
@@ -27,8 +26,12 @@ class Form:
             self._values[name] = value
 
     def text(self, name: str) -> str:
-        """Read a field, stripped; "" where it is missing."""
-        return self._values.get(name, "").strip()
+        """Return a field as one clean line; "" where it is missing."""
+        return clean_line(self._values.get(name, ""))
+
+    def lines(self, name: str) -> str:
+        """Return a field of several lines, cleaned; "" where it is missing."""
+        return clean_lines(self._values.get(name, ""))
 
     def whole_number(self, name: str, what: str) -> int:
         """Read a field that must be a whole number. Raises BadInput, naming what was meant."""
@@ -39,7 +42,7 @@ class Form:
 
     @property
     def values(self) -> Mapping[str, str]:
-        """Everything that was posted."""
+        """Everything that was posted, as it was posted: passwords are read here."""
         return self._values
 
 
@@ -71,8 +74,3 @@ def read_form(request: Request, *, most_fields: int = MOST_FIELDS, most_bytes: i
     except ValueError as error:
         raise BadInput("The form has more fields than any of ours.") from error
     return Form(pairs)
-
-
-def has_control_characters(text: str) -> bool:
-    """Tell text that hides line breaks or control characters."""
-    return bool(_CONTROL.search(text))

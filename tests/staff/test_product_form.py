@@ -302,7 +302,7 @@ def test_a_form_whose_marks_are_lost_overwrites_nothing(merchant: Shopper) -> No
 WRONG = [
     ("name", "", "This must not be empty."),
     ("name", "x" * 121, "at most 120 fit"),
-    ("name", "a\u2028b", "control characters"),
+    ("name", "a\x07b", "control characters such as U+0007"),
     ("text", "x" * 10_001, "at most 10,000 fit"),
     ("category", "cheese", "Please choose a category."),
     ("tax_rate", "much", "is not a tax rate"),
