@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from infra.local.browser import NoBrowser, find_browser, open_browser
+from infra.local.browser import NoBrowser, find_usable_browser, open_browser
 
 REASON = "without a browser: "
 
@@ -16,7 +16,7 @@ REASON = "without a browser: "
 def browser_or_skip() -> Iterator[Browser]:
     """Open a Chromium; skip the test where there is none."""
     try:
-        find_browser()
+        find_usable_browser()
     except NoBrowser as error:
         pytest.skip(f"{REASON}{error}")
     with open_browser() as browser:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ FLAGS = (
     "--disable-sync",
 )
 
+DRIVERS_LIBRARY = "libatomic1"  # what playwright's Node needs and a small Debian lacks
+
 
 class NoBrowser(Exception):
     """Say in one line that there is no browser, and how to install one."""
@@ -50,13 +53,22 @@ def find_browser(environment: Mapping[str, str] = os.environ) -> Path:
         found = shutil.which(name, path=environment.get("PATH"))
         if found:
             return Path(found)
-    own = _playwrights_own()
-    if own.exists() and _starts(own):
+    own = _playwrights_own() if driver_starts() else None
+    # It may be there without the system's libraries that it needs.
+    if own and own.exists() and _run((str(own), "--version")):
         return own
     raise NoBrowser(
         "no Chromium was found: apt-get install chromium-headless-shell (as root),"
         " or .venv/bin/playwright install chromium, or CHROME_PATH=/path/to/chrome"
     )
+
+
+def find_usable_browser() -> Path:
+    """Return the executable of a Chromium that playwright can drive; raise NoBrowser."""
+    executable = find_browser()
+    if not driver_starts():
+        raise NoBrowser(f"playwright does not start: apt-get install {DRIVERS_LIBRARY} (as root)")
+    return executable
 
 
 def install_browser(run: Callable[[Sequence[str]], bool], *, root: bool) -> None:
@@ -66,10 +78,16 @@ def install_browser(run: Callable[[Sequence[str]], bool], *, root: bool) -> None
     """
     if root and shutil.which("apt-get"):
         run(("apt-get", "update", "-qq"))
-        install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends")
+        install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", DRIVERS_LIBRARY)
         if run((*install, "chromium-headless-shell")) or run((*install, "chromium")):
             return
     run((sys.executable, "-m", "playwright", "install", "chromium"))
+
+
+@cache
+def driver_starts() -> bool:
+    """Return whether playwright's own Node starts, which a small Debian lacks a library for."""
+    return _run((sys.executable, "-m", "playwright", "--version"))
 
 
 @contextmanager
@@ -77,7 +95,7 @@ def open_browser() -> "Iterator[Browser]":
     """Open a Chromium without a screen; raise NoBrowser."""
     from playwright.sync_api import sync_playwright
 
-    executable = find_browser()
+    executable = find_usable_browser()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         try:
@@ -93,11 +111,6 @@ def _playwrights_own() -> Path:
         return Path(playwright.chromium.executable_path)
 
 
-def _starts(executable: Path) -> bool:
-    # Playwright's is there without the system's libraries that it needs.
-    return _run((str(executable), "--version"))
-
-
 def _run(command: Sequence[str]) -> bool:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     return subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode == 0
@@ -107,13 +120,14 @@ def main(arguments: Sequence[str]) -> None:
     """Print the browser's path; exit with 1 and a reason where there is none."""
     try:
         try:
-            print(find_browser())
+            print(find_usable_browser())
         except NoBrowser:
             if "--install" not in arguments:
                 raise
             print("installing Chromium for the browser tests, which takes a minute …", file=sys.stderr)
             install_browser(_run, root=os.geteuid() == 0)
-            print(find_browser())
+            driver_starts.cache_clear()
+            print(find_usable_browser())
     except NoBrowser as error:
         sys.exit(str(error))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.local import browser
-from infra.local.browser import NoBrowser, find_browser, install_browser
+from infra.local.browser import NoBrowser, find_browser, find_usable_browser, install_browser
 from tests.browser import summary
 
 
@@ -50,6 +50,16 @@ def test_playwrights_own_counts_only_where_it_starts(tmp_path: Path, monkeypatch
 
     with pytest.raises(NoBrowser):
         find_browser({"PATH": str(tmp_path)})
+
+
+def test_a_browser_that_playwright_cannot_drive_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHROME_PATH", str(program(tmp_path, "my-chrome")))
+    monkeypatch.setattr(browser, "driver_starts", lambda: False)
+
+    with pytest.raises(NoBrowser, match="apt-get install libatomic1"):
+        find_usable_browser()
 
 
 @pytest.mark.parametrize(
