@@ -12,7 +12,19 @@ CODE = ROOT / "chalicelib"
 ROWS = [{"staff", "checkout"}, {"payments"}, {"mail", "ledger"}, {"orders"}, {"cart"}, {"catalog"}, {"web"}]
 HEIGHT = {feature: len(ROWS) - row for row, features in enumerate(ROWS) for feature in features}
 # Modules that belong to no feature: every feature may use them, they use no feature.
-COMMON = {"aws", "cleaning", "clock", "config", "errors", "limits", "money", "runs", "storage", "telemetry"}
+COMMON = {
+    "aws",
+    "cleaning",
+    "clock",
+    "config",
+    "errors",
+    "limits",
+    "money",
+    "postal",
+    "runs",
+    "storage",
+    "telemetry",
+}
 # Models of a lower feature's tables that `chalicelib.tables()` lists.
 ROOTS = {"__init__"}
 

@@ -38,9 +38,14 @@ class Customer:
 
 
 def read_customer(posted: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Read the form's fields; return them as they are kept, and a message for each field that is wrong."""
+    """Read the form's fields; return them as they are kept, and a message for each field that is wrong.
+
+    What is doubtful is asked about once: the form that comes back carries `confirmed`, and is then let through.
+    """
     values = {**delivery.clean_delivery(posted), "email": clean_code(posted.get("email", ""))}
-    errors = {**delivery.validate_delivery(values), "email": _error_in_email(values["email"])}
+    asked = posted.get("confirmed", "") == delivery.mark_of_doubts(values)
+    doubts = {} if asked else delivery.find_doubts(values)
+    errors = {**doubts, **delivery.validate_delivery(values), "email": _error_in_email(values["email"])}
     ordered = {field: values[field] for field in LONGEST}
     return ordered, {field: message for field in LONGEST if (message := errors.get(field))}
 

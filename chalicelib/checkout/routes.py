@@ -5,7 +5,7 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib import limits, money
+from chalicelib import limits, money, postal
 from chalicelib.cart import service as cart_service
 from chalicelib.cart import sessions
 from chalicelib.cart.service import CartLine
@@ -14,6 +14,7 @@ from chalicelib.checkout import service
 from chalicelib.checkout.customer import LONGEST, Customer, read_customer
 from chalicelib.config import settings
 from chalicelib.errors import Busy, OutOfStock, TooMany
+from chalicelib.orders.delivery import mark_of_doubts
 from chalicelib.orders.models import Order
 from chalicelib.orders.page import line_view
 from chalicelib.payments.errors import PayPalError
@@ -113,6 +114,8 @@ def _form(
         notice=notice,
         pause=pause,
         countries=settings.shop.countries,
+        rules=postal.country_of(values["country"]),
+        confirmed=mark_of_doubts(values),
         lines=[line_view(line) for line in lines],
         totals=_totals_view(totals),
         total_decimal=money.decimal_string(totals.total, settings.currency),

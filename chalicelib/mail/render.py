@@ -15,6 +15,7 @@ from chalicelib.orders import states
 from chalicelib.orders.issues import Told, tell
 from chalicelib.orders.models import Order
 from chalicelib.orders.row import Line
+from chalicelib.postal import address_lines
 from chalicelib.web.pages import absolute_url, environment, paragraphs
 
 
@@ -102,7 +103,7 @@ def _values(order: Order, kind: Kind, movement: str) -> dict[str, Any]:
         "name": one_line(order.customer["name"]),
         "email": one_line(order.customer["email"]),
         "phone": one_line(order.customer.get("phone") or ""),
-        "address": _address(order),
+        "address": [one_line(line) for line in address_lines(order.customer)],
         "lines": [_line(line, with_sku=kind.to_merchant) for line in order.lines],
         "taxes": [(rate, amount) for rate, amount in order.taxes.items() if amount],
         "refund": _refund(order, movement),
@@ -129,19 +130,6 @@ def _line(line: Line, *, with_sku: bool) -> dict[str, Any]:
         "price": line.price,
         "total": line.total,
     }
-
-
-def _address(order: Order) -> list[str]:
-    customer = order.customer
-    parts = (
-        customer["name"],
-        customer["address"],
-        customer.get("address2"),
-        f"{customer['postal_code']} {customer['city']}",
-        customer.get("region"),
-        settings.shop.countries.get(customer["country"], customer["country"]),
-    )
-    return [one_line(part) for part in parts if part]
 
 
 def _reply_to(name: str, address: str) -> str | None:

@@ -1,8 +1,10 @@
 """Who a parcel goes to, and where: the fields of a delivery, cleaned and checked, at the checkout and by staff."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 
+from chalicelib import postal
 from chalicelib.cleaning import clean_code, clean_line, find_control_character
 from chalicelib.config import settings
 
@@ -16,7 +18,7 @@ LONGEST = {
     "country": 2,
     "phone": 40,
 }
-REQUIRED = {
+REQUIRED = {  # where no country says otherwise
     "name": "Please give your name.",
     "address": "Please give the street and number.",
     "postal_code": "Please give the postal code.",
@@ -36,12 +38,33 @@ def clean_delivery(posted: Mapping[str, str]) -> dict[str, str]:
     values = {field: clean_line(posted.get(field, "")) for field in LONGEST}
     values["postal_code"] = clean_code(values["postal_code"])
     values["phone"] = _TEL.sub("", clean_code(values["phone"]), count=1).strip()
-    return values
+    return postal.normalize_address(values)
 
 
 def validate_delivery(values: Mapping[str, str]) -> dict[str, str]:
     """Return a message for each field that is wrong."""
-    return {field: message for field in LONGEST if (message := _error_in(field, values[field]))}
+    required = REQUIRED
+    if values["country"] in settings.shop.countries:
+        required = {"name": REQUIRED["name"], **postal.required_fields(values["country"])}
+    errors = {}
+    for field in LONGEST:
+        error = _error_in(field, values[field]) if values[field] else required.get(field)
+        if error:
+            errors[field] = error
+    return errors
+
+
+def find_doubts(values: Mapping[str, str]) -> dict[str, str]:
+    """Return a question for each field of an address that looks wrong and may be right: ask once, then let it through."""
+    return postal.find_doubts(values) if values["country"] in settings.shop.countries else {}
+
+
+def mark_of_doubts(values: Mapping[str, str]) -> str:
+    """Return a mark of what is doubtful, which a form carries once it was asked about; empty where nothing is."""
+    doubts = {field: values[field] for field in ("country", "region", *find_doubts(values))}
+    return (
+        hashlib.sha256(repr(sorted(doubts.items())).encode()).hexdigest()[:16] if find_doubts(values) else ""
+    )
 
 
 def validate_line(value: str, longest: int) -> str | None:
@@ -54,8 +77,6 @@ def validate_line(value: str, longest: int) -> str | None:
 
 
 def _error_in(field: str, value: str) -> str | None:
-    if not value:
-        return REQUIRED.get(field)
     if (error := validate_line(value, LONGEST[field])) is not None:
         return error
     if field == "country" and value not in settings.shop.countries:

@@ -19,7 +19,7 @@ from jinja2 import (
 )
 from jinja2.runtime import Context
 
-from chalicelib import money
+from chalicelib import money, postal
 from chalicelib.config import settings
 from chalicelib.errors import ShopError
 from chalicelib.web import media, requests
@@ -120,6 +120,7 @@ def environment() -> Environment:
         money=_money_filter,
         decimal=lambda amount: money.decimal_string(amount, settings.currency),
         moment=_local_moment,
+        address_lines=postal.address_lines,
     )
     return made
 

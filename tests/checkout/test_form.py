@@ -1,12 +1,13 @@
 """The checkout's form: what may stand in it, and how it comes back."""
 
+import json
 import re
 from urllib.parse import urlencode
 
 import pytest
 
 from chalicelib.checkout.customer import LONGEST, REQUIRED, read_customer
-from tests.client import Answer
+from tests.client import Answer, Shopper
 from tests.counting import counted_calls
 from tests.shop import CUSTOMER, Shop
 from tests.tampering import silence
@@ -226,6 +227,68 @@ def test_a_telephone_number_that_cannot_be_dialled_is_refused(phone: str) -> Non
 def test_a_telephone_number_is_taken_as_people_write_it(phone: str, kept: str) -> None:
     values, errors = read_customer({**CUSTOMER, "phone": phone})
     assert (values["phone"], errors) == (kept, {})
+
+
+# -- addresses of other countries -------------------------------------------------------------------------
+
+
+def again(shop: Shop, shopper: Shopper, answer: Answer, typed: dict[str, str]) -> Answer:
+    """Send the form that came back once more, as a browser does."""
+    names = re.findall(r'<input[^>]*\bname="(\w+)"', answer.body)
+    return shopper.post("/checkout", {**typed, **{name: answer.field(name) for name in names}})
+
+
+def test_a_doubtful_postal_code_is_asked_about_once_and_then_let_through(shop: Shop) -> None:
+    shopper = shop.shopper_with(MUG=1)
+    typed = {**CUSTOMER, "postal_code": "NOT-A-ZIP"}
+    asked = shop.place(shopper, **typed)
+    assert (asked.status, wrong_fields(asked), shop.orders()) == (400, {"postal_code"}, [])
+    assert "“NOT-A-ZIP” is not written as postal codes in Germany are" in asked.text
+    assert again(shop, shopper, asked, typed).status == 303
+    (order,) = shop.orders()
+    assert order.customer["postal_code"] == "NOT-A-ZIP"
+
+
+def test_another_doubtful_code_is_asked_about_again(standing_shop: Shop) -> None:
+    shopper = standing_shop.shopper_with(MUG=1)
+    asked = standing_shop.place(shopper, postal_code="NOT-A-ZIP")
+    changed = standing_shop.place(shopper, postal_code="ALSO-NONE", confirmed=asked.field("confirmed"))
+    assert (changed.status, wrong_fields(changed)) == (400, {"postal_code"})
+
+
+def test_a_doubt_and_a_missing_field_are_said_at_once(standing_shop: Shop) -> None:
+    shopper = standing_shop.shopper_with(MUG=1)
+    asked = standing_shop.place(shopper, postal_code="NOT-A-ZIP", city="")
+    assert wrong_fields(asked) == {"postal_code", "city"}
+
+
+def test_an_unknown_province_is_asked_about_and_the_known_ones_are_offered(standing_shop: Shop) -> None:
+    spanish = {"country": "ES", "postal_code": "28013", "city": "Getafe", "region": "Narnia"}
+    asked = refused(standing_shop, **spanish)
+    assert wrong_fields(asked) == {"region"}
+    assert "We know no province “Narnia” in Spain." in asked.text
+    assert 'list="region-choices"' in asked.body
+    assert '<option value="Cádiz">Cádiz</option>' in asked.body
+    assert '<label for="region">Province' in asked.body
+
+
+def test_a_country_without_postal_codes_for_all_asks_for_none(standing_shop: Shop) -> None:
+    assert wrong_in(country="IE", postal_code="", city="Cork") == set()
+    asked = refused(standing_shop, country="IE", postal_code="", city="")
+    assert wrong_fields(asked) == {"city"}
+    assert '<label for="postal_code">Eircode <span class="faint">(optional)</span>' in asked.body
+
+
+def test_the_order_keeps_code_and_region_as_they_are_written_there(shop: Shop) -> None:
+    typed = {"country": "ES", "postal_code": "２８０１３", "city": "Getafe", "region": "MADRID"}
+    shopper = shop.shopper_with(MUG=1)
+    total = shop.place(shopper, **typed).field("total")
+    assert shopper.post("/checkout", {**CUSTOMER, **typed, "total": total}).status == 303
+    (order,) = shop.orders()
+    assert (order.customer["postal_code"], order.customer["region"]) == ("28013", "Madrid")
+    (sent,) = shop.paypal.requests("create")
+    address = json.loads(sent.body)["purchase_units"][0]["shipping"]["address"]
+    assert (address["postal_code"], address["admin_area_1"]) == ("28013", "Madrid")
 
 
 # -- bodies -----------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from chalicelib.mail import send
+from chalicelib.orders.delivery import mark_of_doubts
 from chalicelib.payments import notifications, paypal
 from chalicelib.storage import Refused, Transaction
 from infra.local.cloud import LocalCloud
@@ -35,6 +36,10 @@ MARKED = {
     "city": "Quillmarkstadt",
     "phone": "+49 30 7799 1177",
 }
+CONFIRMED = {
+    **MARKED,
+    "confirmed": mark_of_doubts({**MARKED, "region": ""}),
+}  # its postal code is none of Germany
 PASSWORD, NEW_PASSWORD = "correct zebra battery", "wool blanket at dusk"
 QUOTING = f"{MARKED['name']} of {MARKED['address']}, {MARKED['email']}, cannot be served"
 NOT_VERIFIED = (
@@ -61,7 +66,7 @@ def ears(shop: Shop, capfd: pytest.CaptureFixture[str], quick_hashes: None) -> I
 def placed(shop: Shop, ears: Ears) -> tuple[Shopper, str, str]:
     """Let the marked customer place an order; return them, PayPal's order, and the order's ID."""
     shopper = shop.shopper_with(MUG=1)
-    token = token_of(shop.place(shopper, **MARKED))
+    token = token_of(shop.place(shopper, **CONFIRMED))
     (order,) = shop.orders()
     ears.keep_secret(session=shopper.jar["session"], order_id=order.id, paypal_order=token)
     return shopper, token, order.id
@@ -152,7 +157,7 @@ def test_a_database_that_is_silent(shop: Shop, ears: Ears) -> None:
     shopper, token, order_id = placed(shop, ears)
     with silence():
         for answer in (
-            shopper.post("/checkout", {**MARKED, "total": "23.40"}),
+            shopper.post("/checkout", {**CONFIRMED, "total": "23.40"}),
             shopper.get("/checkout"),
             shopper.get(f"/orders/{order_id}"),
             shopper.post(f"/orders/{order_id}/payment"),
@@ -173,7 +178,7 @@ def test_a_database_that_refuses_a_row_by_its_name(shop: Shop, ears: Ears) -> No
 def test_a_bug_on_every_page(shop: Shop, ears: Ears) -> None:
     shopper, token, order_id = placed(shop, ears)
     bugs: dict[str, Callable[[], Answer]] = {
-        "chalicelib.checkout.service.place_order": lambda: shop.place(shopper, **MARKED),
+        "chalicelib.checkout.service.place_order": lambda: shop.place(shopper, **CONFIRMED),
         "chalicelib.orders.routes.order_view": lambda: shopper.get(f"/orders/{order_id}"),
         "chalicelib.payments.service.start_payment": lambda: shopper.post(f"/orders/{order_id}/payment"),
         "chalicelib.payments.service.capture_payment": lambda: shop.come_back(shopper, token),
@@ -193,7 +198,7 @@ def test_an_answer_of_paypals_that_quotes_the_customer(
 ) -> None:
     shopper, token, order_id = placed(shop, ears)
     with paypal_says(status, body):
-        shop.place(shopper, **{**MARKED, "address2": "Zwirn 4"})
+        shop.place(shopper, **{**CONFIRMED, "address2": "Zwirn 4"})
         shopper.post(f"/orders/{order_id}/payment")
         shopper.get(f"/payments/paypal/return?token={token}")
         with shop.later(minutes=10):

