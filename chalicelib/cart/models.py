@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pynamodb.attributes import JSONAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.expressions.operand import Path
 
 from chalicelib import clock
 from chalicelib.catalog.models import MOST_PIECES
@@ -12,6 +13,13 @@ from chalicelib.storage import Table, TableMeta, table_name
 MOST_LINES = 50
 
 __all__ = ["MOST_LINES", "MOST_PIECES", "Cart"]
+
+
+class LinePath(Path):
+    """Where a line is in its row. pynamodb's own paths would take the SKU “A[1]” for the first of a list."""
+
+    def _serialize_value(self, value: list[str], placeholder_names: dict[str, str], _: object) -> str:
+        return ".".join(placeholder_names.setdefault(name, f"#{len(placeholder_names)}") for name in value)
 
 
 class Cart(Table):
@@ -32,6 +40,11 @@ class Cart(Table):
     held: JSONAttribute = JSONAttribute(null=True)  # {sku: pieces} reserved for the placed order
     held_until = NumberAttribute(default=0)
     expires = NumberAttribute()
+
+    @classmethod
+    def line(cls, sku: str, *inside: str) -> Path:
+        """Return the path of a line, or of something inside it, for an update."""
+        return LinePath([cls.lines.attr_name, sku, *inside])
 
     def pieces_held(self, sku: str) -> int:
         """How many pieces of a SKU are reserved for this cart's own order: not for sale, but theirs."""

@@ -1,7 +1,9 @@
 """The cart's pages."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote, unquote
 
 from chalice.app import Request, Response
 
@@ -16,6 +18,8 @@ from chalicelib.web.pages import context_processor, cookie, page, redirect, rend
 from chalicelib.web.routing import Routes
 
 routes = Routes(__name__)
+# What API Gateway, CloudFront and browsers leave alone in a path; others travel in the form.
+_PLAIN_SKU = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 SAID = "said"  # what the next cart page says: a cookie of a minute, since the pages keep no other state
 SAYINGS = {
     "added": "{} is in your cart.",
@@ -48,18 +52,20 @@ def add(request: Request) -> Response:
         session = service.add_line(sessions.session_id_of(request), sku, quantity)
     except (BadInput, OutOfStock) as refusal:
         return _cart_page(request, sessions.load(request), problem=refusal.message, status=refusal.status)
-    return redirect(url("/cart"), [*session.cookies(), say(f"added.{sku}")])
+    return redirect(url("/cart"), [*session.cookies(), say("added", sku)])
 
 
 @routes.post("/cart/lines/{sku}")
 def change(request: Request, sku: str) -> Response:
-    """Change a line's quantity; 0 removes it."""
-    quantity = read_form(request).whole_number("quantity", "the quantity")
+    """Change a line's quantity; 0 removes it. The form's SKU goes before that of the address."""
+    form = read_form(request)
+    sku = form.text("sku") or unquote(sku)
+    quantity = form.whole_number("quantity", "the quantity")
     try:
         session = service.set_quantity(sessions.session_id_of(request), sku, quantity)
     except (BadInput, OutOfStock) as refusal:
         return _cart_page(request, sessions.load(request), problem=refusal.message, status=refusal.status)
-    return redirect(url("/cart"), [*session.cookies(), say(f"changed.{sku}" if quantity else "removed.")])
+    return redirect(url("/cart"), [*session.cookies(), say("changed" if quantity else "removed", sku)])
 
 
 def _cart_page(request: Request, session: Session, problem: str | None = None, status: int = 200) -> Response:
@@ -86,6 +92,7 @@ def _view(line: service.CartLine) -> dict[str, Any]:
     offer = line.offer
     return {
         "sku": line.sku,
+        "is_in_path": _PLAIN_SKU.fullmatch(line.sku) is not None,
         "slug": offer.slug if offer else "",
         "name": offer.name if offer else "Something we sold before",
         "label": offer.label if offer else "",
@@ -113,14 +120,14 @@ def shipping_hint(items_total: int) -> str:
     return f"Shipping ({zone.name}) {rate}{free}."
 
 
-def say(what: str) -> str:
+def say(what: str, sku: str = "") -> str:
     """Make the cookie of what the next cart page says: a name of `SAYINGS`, a dot, a SKU."""
-    return cookie(SAID, what, max_age=60)
+    return cookie(SAID, f"{what}.{quote(sku, safe='')}", max_age=60)
 
 
 def _said(request: Request, lines: list[service.CartLine]) -> str | None:
     what, _, sku = requests.cookies(request).get(SAID, "").partition(".")
-    names = {line.sku: f"“{line.offer.name}”" for line in lines if line.offer}
+    names = {quote(line.sku, safe=""): f"“{line.offer.name}”" for line in lines if line.offer}
     if what not in SAYINGS or ("{}" in SAYINGS[what] and sku not in names):
         return None
     return SAYINGS[what].format(names.get(sku))

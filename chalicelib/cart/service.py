@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pynamodb.exceptions import UpdateError
+from pynamodb.expressions.update import Action
 
 from chalicelib import clock, money
 from chalicelib.cart import sessions
 from chalicelib.cart.models import MOST_LINES, MOST_PIECES, Cart
 from chalicelib.cart.sessions import Session
-from chalicelib.catalog.models import SLUG, Stock
+from chalicelib.catalog.models import Stock, is_sku
 from chalicelib.catalog.service import Offer, read_offers
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, Busy, NotFound, OutOfStock
@@ -135,8 +136,9 @@ def _remember_prices(cart: Cart, lines: list[CartLine]) -> None:
     changed = [line for line in lines if line.offer is not None and line.price_seen != line.offer.price]
     if not changed:
         return
-    paths: Any = Cart.lines
-    actions = [paths[line.sku]["price"].set(line.offer.price) for line in changed if line.offer]
+    actions: list[Action] = [
+        Cart.line(line.sku, "price").set(line.offer.price) for line in changed if line.offer
+    ]
     condition = Cart.version == cart.version
     try:
         cart.update(actions, condition=condition)
@@ -147,7 +149,7 @@ def _remember_prices(cart: Cart, lines: list[CartLine]) -> None:
 def _change_line(
     session_id: str | None, sku: str, line_after: Callable[[dict[str, Any], Stock, int], dict[str, Any]]
 ) -> Session:
-    if not SLUG.fullmatch(sku):
+    if not is_sku(sku):
         raise NotFound("We do not sell anything with this number.")
     mark = clock.new_id()
     for attempt in range(TRIES):
@@ -205,8 +207,8 @@ def _write(cart: Cart, sku: str, line: dict[str, Any] | None) -> bool:
 
     False where somebody was quicker, or where the answer was lost: read again, and look for the line's mark.
     """
-    path: Any = Cart.lines[sku]
-    actions = [
+    path = Cart.line(sku)
+    actions: list[Action] = [
         path.remove() if line is None else path.set(line),
         Cart.version.set(cart.version + 1),
         Cart.expires.set(sessions.new_expiry()),

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from chalicelib import clock, money
 from chalicelib.catalog import search, service, traces
-from chalicelib.catalog.models import SLUG, CategoryRow, Product, Stock, shelf_of
+from chalicelib.catalog.models import MAX_SKU_LENGTH, SLUG, CategoryRow, Product, Stock, is_sku, shelf_of
 from chalicelib.catalog.places import places, write_places
 from chalicelib.catalog.service import Picture
 from chalicelib.cleaning import find_control_character
@@ -122,8 +122,8 @@ def _picture_problems(pictures: Sequence[Picture]) -> Iterator[Problem]:
 
 
 def _variant_problems(variant: VariantDraft) -> Iterator[Problem]:
-    if not SLUG.fullmatch(variant.sku):
-        yield Problem(("sku",), f"A SKU {SLUG_RULE}.")
+    if not is_sku(variant.sku):
+        yield Problem(("sku",), f"A SKU has 1 to {MAX_SKU_LENGTH} characters that can be seen.")
     if len(variant.options) > MOST_OPTIONS:
         yield Problem(("options",), f"A variant has at most {MOST_OPTIONS} options.")
     for name, value in variant.options.items():

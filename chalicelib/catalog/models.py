@@ -9,11 +9,23 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 
+from chalicelib.cleaning import clean_line, find_control_character
 from chalicelib.storage import Table, TableMeta, table_name
 
 SLUG = re.compile(r"[A-Za-z0-9-]{1,40}", re.ASCII)
+MAX_SKU_LENGTH = 64
 MOST_PIECES = 20  # of one SKU in one cart
 SHELVES = 8  # every sale writes to the index `shelf`; one partition would be a bound for the whole shop
+
+
+def is_sku(text: str) -> bool:
+    """Return whether a text can be a SKU: 1 to 64 characters that can be seen, blanks only between them.
+
+    SKUs are the merchant's own numbers, "12/3 b" and "Größe_40" too. Large and small letters are different ones.
+    """
+    return (
+        0 < len(text) <= MAX_SKU_LENGTH and clean_line(text) == text and find_control_character(text) is None
+    )
 
 
 class Product(Table):

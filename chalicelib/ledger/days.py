@@ -96,7 +96,7 @@ class Tally:
         """List what was sold most, by pieces; refunds take nothing away."""
         sold = []
         for key, (name, pieces, amount) in self.sold.items():
-            sku, currency = key.split()
+            sku, _, currency = key.rpartition(" ")
             sold.append(Sold(sku, currency, name, pieces, amount))
         return sorted(sold, key=lambda one: (-one.pieces, -one.amount, one.name))[:most]
 

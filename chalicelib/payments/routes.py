@@ -46,7 +46,7 @@ def cancel(request: Request) -> Response:
     _, order_id = _order_of_token(request)
     if Order.fetch(order_id).state != states.AWAITING:
         return redirect(url(f"/orders/{order_id}"))
-    return redirect(url("/cart"), [say("left.")])
+    return redirect(url("/cart"), [say("left")])
 
 
 @routes.post("/orders/{order_id}/payment")

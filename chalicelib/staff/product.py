@@ -20,7 +20,7 @@ from chalicelib.catalog.editing import (
     Stale,
     save_product,
 )
-from chalicelib.catalog.models import SLUG, Product, Stock
+from chalicelib.catalog.models import Product, Stock, is_sku
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, Busy, Conflict
 from chalicelib.staff import audit, desk
@@ -193,7 +193,7 @@ def _draft(
 
 def _stocks(typed: Typed, product: Product | None = None) -> dict[str, Stock]:
     skus = [variant["sku"] for variant in product.variants] if product is not None else []
-    skus += [row.sku for row in typed.rows if SLUG.fullmatch(row.sku)]
+    skus += [row.sku for row in typed.rows if is_sku(row.sku)]
     return read_many({Stock: skus})[Stock]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from chalicelib import money
 from chalicelib.catalog.inplace import NotSaved
-from chalicelib.catalog.models import SLUG
+from chalicelib.catalog.models import SLUG, is_sku
 from chalicelib.catalog.rows import Cell, Change
 from chalicelib.catalog.shelf import Goods, Piece
 from chalicelib.cleaning import clean_line
@@ -60,7 +60,7 @@ def read_sheet(values: Mapping[str, str]) -> Sheet:
         what, _, key = name.partition(".")
         if what == "was":
             slug, *shown = value.split("|")
-            if len(shown) != len(CELLS) or not SLUG.fullmatch(slug) or not SLUG.fullmatch(key):
+            if len(shown) != len(CELLS) or not SLUG.fullmatch(slug) or not is_sku(key):
                 raise BadInput(_DAMAGED)
             sheet.first.setdefault(slug, key)
             for column, before in zip(CELLS, shown, strict=True):

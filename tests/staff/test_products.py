@@ -404,7 +404,7 @@ def test_a_damaged_form_is_a_400_and_changes_nothing(merchant: Shopper) -> None:
     for damage in (
         {"was.MUG": "mug|18.50"},
         {"was.MUG": "no slug!|18.50||100"},
-        {"was.MU G": "mug|18.50||100"},
+        {"was.MU\x07G": "mug|18.50||100"},
         {"shown.mug": "perhaps"},
         {"form": ""},
         {"form": "x" * 500},
