@@ -2,11 +2,15 @@
 
 import fcntl
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from infra.aws import package
+from infra.aws import package, pinned
+
+# The Python that packages, and that runs the functions: the one that runs the tests, or Lambda's.
+PINNED = bool(os.environ.get("PACKAGE_PINNED"))
 
 
 def built_for(arch: str, factory: pytest.TempPathFactory) -> Path:
@@ -18,5 +22,21 @@ def built_for(arch: str, factory: pytest.TempPathFactory) -> Path:
     with (shared / f"package-{arch}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (out / package.TEMPLATE).exists():
-            package.package(package.PROJECT, "prod", out, arch)
+            _build(arch, out)
     return out
+
+
+def _build(arch: str, out: Path) -> None:
+    if PINNED:
+        assert package.main(["--arch", arch, "--out", str(out)]) == 0
+    else:
+        package.package(package.PROJECT, "prod", out, arch)
+
+
+def bare_python() -> Path:
+    """Name the Python of the package's bytecode, without any environment around it."""
+    if PINNED:
+        python = pinned.find()
+        assert python, pinned.MISSING
+        return Path(python)
+    return Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")

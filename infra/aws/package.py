@@ -1,4 +1,7 @@
-"""Build what CloudFormation deploys: `python -m infra.aws.package` leaves sam.yaml and its zips in build/aws."""
+"""Build what CloudFormation deploys: `python -m infra.aws.package` leaves sam.yaml and its zips in build/aws.
+
+It packages with an environment of the Python that Lambda runs (pinned.py); `--here` with the Python that runs it.
+"""
 
 import argparse
 import json
@@ -15,7 +18,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are a package of their own
 
 from chalicelib.aws import SERVICES
-from infra.aws import elf
+from infra.aws import elf, pinned
 from infra.aws.failed import PackageFailed as PackageFailed  # whoever packages looks for it here
 from infra.aws.zipping import CODE, Packed, finish, largest
 
@@ -148,7 +151,7 @@ def check_zips(folder: Path) -> None:
 def write_template(made: Path, target: Path) -> None:
     """Write a template again, each alias replaced by what it stands for. Raises PackageFailed: another Python."""
     content = read_template(made)
-    # The bytecode is of the Python that runs here; any other would compile everything at each cold start.
+    # The bytecode is of the Python that runs here, and no other can read it.
     runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for name, resource in content["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function" and resource["Properties"]["Runtime"] != runtime:
@@ -163,9 +166,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stage", default="prod", help="a stage of .chalice/config.json (default: prod)")
     parser.add_argument("--arch", default="arm64", choices=[*elf.MACHINES, HOST], help="default: arm64")
     parser.add_argument("--out", type=Path, default=PROJECT / "build" / "aws", help="default: build/aws")
+    parser.add_argument("--here", action="store_true", help="package for the Python that runs this")
     options = parser.parse_args(arguments)
     out = options.out.resolve()
     try:
+        if not (options.here or pinned.is_here()):
+            return _run_pinned(["--stage", options.stage, "--arch", options.arch, "--out", str(out)])
         packed = package(PROJECT, options.stage, out, options.arch, tell=_tell)
     except PackageFailed as failed:
         print(f"The package could not be built.\n{failed}", file=sys.stderr)
@@ -174,6 +180,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{out / made.file.name}: {made.size:,} bytes, most of it:\n{largest(made)}")
     print(f"{out / TEMPLATE}: {(out / TEMPLATE).stat().st_size:,} bytes")
     return 0
+
+
+def _run_pinned(arguments: list[str]) -> int:
+    """Run this in the environment that packages. Raises PackageFailed: there is none, and none can be made."""
+    python = pinned.prepare(_tell)
+    return subprocess.run(
+        [python, "-m", "infra.aws.package", *arguments], cwd=PROJECT, check=False
+    ).returncode
 
 
 def _tell(words: str) -> None:

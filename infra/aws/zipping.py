@@ -1,7 +1,9 @@
 """Finish the zip that Chalice made: trimmed, compiled, checked, and the same bytes each time it is packed."""
 
 import importlib.util
+import re
 import subprocess
+import sys
 import tempfile
 import zipfile
 from collections import Counter
@@ -21,6 +23,7 @@ MOST_BYTES = 9_000_000  # of each zip; Lambda fetches and unpacks it before a co
 CODE, PICTURES = "deployment.zip", "pictures.zip"
 # A layer of the one function that makes photographs ready: none of the others ever pays for Pillow.
 PICTURE_PARTS = ("PIL", "pillow.libs", "pillow-*.dist-info")
+OF_A_PYTHON = re.compile(r"\.cpython-\w+-")  # the end of a library's name that one Python alone looks for
 ENTRY_BYTES = 76  # of a zip's two headers an entry, beside its name twice
 EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip's first moment
 
@@ -98,12 +101,19 @@ def missing_templates(folder: Path, templates: Path) -> list[str]:
 
 
 def foreign_libraries(folder: Path, arch: str) -> list[str]:
-    """Name the libraries that another machine could load."""
+    """Name the libraries that another machine or another Python could load."""
     libraries = [file for file in files_in(folder) if ".so" in file.suffixes]
     return [
-        f"{file.relative_to(folder)} is not for {arch}."
-        for file in libraries
-        if elf.machine(file.read_bytes()) != elf.MACHINES[arch]
+        *(
+            f"{file.relative_to(folder)} is not for {arch}."
+            for file in libraries
+            if elf.machine(file.read_bytes()) != elf.MACHINES[arch]
+        ),
+        *(
+            f"{file.relative_to(folder)} is not for this Python."
+            for file in libraries
+            if (tag := OF_A_PYTHON.search(file.name)) and tag[0] != f".{sys.implementation.cache_tag}-"
+        ),
     ]
 
 

@@ -13,6 +13,7 @@ from botocore.config import Config
 from infra.local.cloud import REGION, LocalCloud
 from infra.local.gateway import Answer
 from infra.local.pieces import HOST
+from tests.packaging import bare_python
 
 CLIENT = Config(connect_timeout=2, read_timeout=60, retries={"total_max_attempts": 1})
 REQUEST_SECONDS = 60
@@ -31,8 +32,7 @@ class Region(LocalCloud):
     def start(self) -> None:
         """Start it with a Python for functions: no site-packages, no variables of Python's, no current folder."""
         # Not the virtual environment's: it would bring what the package may lack.
-        bare = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
-        self._python.write_text(f'#!/bin/sh\nexec "{bare}" -I -S "$@"\n', encoding="utf-8")
+        self._python.write_text(f'#!/bin/sh\nexec "{bare_python()}" -I -S "$@"\n', encoding="utf-8")
         self._python.chmod(0o755)
         super().start()
 

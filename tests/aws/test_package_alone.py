@@ -1,7 +1,6 @@
 """The package is all that runs: nothing of this project's folder or virtual environment comes to its aid."""
 
 import json
-import sysconfig
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from infra.aws.pinned import RUNTIME
 from infra.local.functions import scheduled_event
 from tests.aws.stack import Stack
+from tests.packaging import PINNED
 
 # Looks from inside, where a function of the shop would be: imports all of the shop, tells where everything came from.
 PROBE = """
-import importlib, os, pkgutil, sys
+import importlib, os, pkgutil, sys, sysconfig
 
 
 def look(event, context):
@@ -23,7 +24,14 @@ def look(event, context):
     for module in pkgutil.walk_packages(chalicelib.__path__, "chalicelib."):
         importlib.import_module(module.name)
     files = {name: module.__file__ for name, module in sys.modules.items() if getattr(module, "__file__", None)}
-    return {"root": os.environ["LAMBDA_TASK_ROOT"], "path": sys.path, "files": files, "environment": sorted(os.environ)}
+    return {
+        "root": os.environ["LAMBDA_TASK_ROOT"],
+        "path": sys.path,
+        "files": files,
+        "environment": sorted(os.environ),
+        "standard": sysconfig.get_path("stdlib"),
+        "python": "python%d.%d" % sys.version_info[:2],
+    }
 """
 
 
@@ -50,8 +58,7 @@ def seen(stack: Stack, packaged: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 def test_every_module_comes_from_the_package_or_the_standard_library(seen: dict[str, Any]) -> None:
-    standard = sysconfig.get_path("stdlib")
-    own = seen["root"]
+    standard, own = seen["standard"], seen["root"]
     strange = {
         name: file
         for name, file in seen["files"].items()
@@ -62,6 +69,11 @@ def test_every_module_comes_from_the_package_or_the_standard_library(seen: dict[
     assert strange == {}
     assert seen["files"]["chalicelib"].startswith(own)
     assert {"app", "chalicelib.staff.passwords", "pynamodb", "jinja2"} <= seen["files"].keys()
+
+
+def test_it_runs_on_the_python_that_compiled_it(seen: dict[str, Any], stack: Stack) -> None:
+    assert seen["python"] == stack.function("RunStaffJobs")["Runtime"]
+    assert seen["python"] == RUNTIME or not PINNED
 
 
 def test_nothing_is_looked_for_elsewhere(seen: dict[str, Any]) -> None:

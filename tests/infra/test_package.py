@@ -195,6 +195,9 @@ def test_what_lambda_would_miss_is_named(tmp_path: Path) -> None:
         ".pyc"
     ).unlink()
     (folder / "here.so").write_bytes(Path(sys.executable).read_bytes()[:64].replace(b"\x3e\0", b"\xf3\0"))
+    library = (folder / "here.so").read_bytes().replace(b"\xf3\0", b"\xb7\0")
+    for python in ("cpython-310", sys.implementation.cache_tag):
+        (folder / f"other.{python}-aarch64-linux-gnu.so").write_bytes(library)
     with pytest.raises(package.PackageFailed) as failed:
         zipping.check(folder, project, "arm64")
     assert str(failed.value).splitlines() == [
@@ -204,6 +207,7 @@ def test_what_lambda_would_miss_is_named(tmp_path: Path) -> None:
         "other.pyc is not of this Python, or not unchecked.",
         "The template cart.html is not in the zip.",
         "here.so is not for arm64.",
+        "other.cpython-310-aarch64-linux-gnu.so is not for this Python.",
     ]
 
 
