@@ -44,7 +44,7 @@ check-code: $(VENV)/.installed
 	@exec $(PY) -m mypy --no-error-summary
 
 check-template: $(VENV)/.installed
-	@$(PY) -m infra.aws.package >/dev/null
+	@$(PY) -m infra.aws.package --here >/dev/null
 	@exec $(VENV)/bin/cfn-lint build/aws/sam.yaml
 
 format: $(VENV)/.installed ## format the code and mend what the linter can
@@ -54,8 +54,8 @@ format: $(VENV)/.installed ## format the code and mend what the linter can
 package: $(VENV)/.installed ## build what CloudFormation deploys into build/aws; STAGE= (default prod) ARCH= (default arm64)
 	@exec $(PY) -m infra.aws.package --stage "$(if $(filter local,$(STAGE)),prod,$(STAGE))" --arch "$(or $(ARCH),arm64)"
 
-deploy: $(VENV)/.installed ## deploy to AWS: STAGE=prod; WEBHOOK_ID= as PayPal gave it, ADOPT=1 REPLACE=1 as it asks
-	@exec $(PY) -m infra.aws.deploy "$(STAGE)" --webhook-id "$$WEBHOOK_ID" $(if $(call yes,$(ADOPT)),--adopt) $(if $(call yes,$(REPLACE)),--replace)
+deploy: $(VENV)/.installed ## deploy to AWS: STAGE=prod; WEBHOOK_ID= as PayPal gave it, ADOPT=1 REPLACE=1 CHANGE= KEEP=1 as it asks
+	@exec $(PY) -m infra.aws.deploy "$(STAGE)" --webhook-id "$$WEBHOOK_ID" --change "$$CHANGE" $(if $(call yes,$(ADOPT)),--adopt) $(if $(call yes,$(REPLACE)),--replace) $(if $(call yes,$(KEEP)),--keep)
 
 teardown: $(VENV)/.installed ## take a stage off AWS, asks; its data stay: STAGE= DATA=delete
 	@exec $(PY) -m infra.aws.teardown "$(STAGE)" --data "$$DATA"

@@ -48,8 +48,22 @@ def store(account: Account, built: Path, names: Mapping[str, str]) -> Stored:
         resource["Properties"][NAMES[resource["Type"]]] = name
     defaults = {name: str(facts.get("Default", "")) for name, facts in template["Parameters"].items()}
     text = yaml.dump(template, Dumper=PlainDumper, allow_unicode=True, width=110)
+    return Stored(store_template(account, text), defaults)
+
+
+def store_template(account: Account, text: str) -> str:
+    """Upload a template, unless it is there; return where it lies."""
+    s3, bucket = account.client("s3"), bucket_of(account)
     key = _keep(s3, account, bucket, text.encode(), "sam.yaml")
-    return Stored(f"{s3.meta.endpoint_url}/{bucket}/{key}", defaults)
+    return f"{s3.meta.endpoint_url}/{bucket}/{key}"
+
+
+def missing_zips(account: Account, text: str) -> list[str]:
+    """Name the zips of a deployed template that are no longer where it says. Raises ClientError."""
+    s3 = account.client("s3")
+    named = [properties[name] for properties, name in zips(yaml.safe_load(text))]
+    places = {(one["Bucket"], one["Key"]) for one in named if isinstance(one, dict)}
+    return [key for bucket, key in sorted(places) if not _has(s3, account, bucket, key)]
 
 
 def make_bucket(s3: Any, account: Account, bucket: str) -> None:
@@ -102,10 +116,16 @@ def _only_over_tls(bucket: str) -> dict[str, Any]:
 
 def _keep(s3: Any, account: Account, bucket: str, content: bytes, name: str) -> str:
     key = f"{hashlib.sha256(content).hexdigest()}/{name}"
+    if not _has(s3, account, bucket, key):
+        s3.put_object(Bucket=bucket, Key=key, Body=content, ExpectedBucketOwner=account.number)
+    return key
+
+
+def _has(s3: Any, account: Account, bucket: str, key: str) -> bool:
     try:
         s3.head_object(Bucket=bucket, Key=key, ExpectedBucketOwner=account.number)
     except s3.exceptions.ClientError as error:
         if code_of(error) not in ("404", "NoSuchKey"):
             raise
-        s3.put_object(Bucket=bucket, Key=key, Body=content, ExpectedBucketOwner=account.number)
-    return key
+        return False
+    return True

@@ -2,8 +2,9 @@
 
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -15,21 +16,41 @@ from infra.aws.words import Stop, code_of, in_words
 
 SHOP_FILE = PROJECT / "chalicelib" / "shop.toml"
 NOBODY = ("example.com", "example.org", "example.net")
+ALARM_EMAIL = "AlarmEmail"
+LIVE = "live"
+# AWS keeps so many for functions that reserve none; a run of the reconciler and one of the books come on top.
+KEPT_FREE, RESERVED = 100, 2
 
 
 def check(account: Account, stage: Stage, tell: Callable[[str], None]) -> None:
     """Look at everything, ask for the secret where it is missing, tell what is doubtful. Raises Stop."""
     account.must_be(stage.account)
+    live = paypals_world(stage.parameters.get("PayPalApiUrl", "")) == LIVE
+    if live and not stage.parameters.get(ALARM_EMAIL):
+        raise Stop(
+            "This shop takes real money, and nobody would be told when something goes wrong with it.\n"
+            f'Name somebody in the stage\'s file: {ALARM_EMAIL} = "…"'
+        )
     tell(f"Account {account.number}, region {account.region}, as {account.caller}.")
     _secret(account, stage, tell)
+    for doubt in doubts_of_functions(account, stage):
+        tell(f"Functions: {doubt}")
     for doubt in doubts_of_mail(account, sender()):
         tell(f"Mail: {doubt}")
     for doubt in doubts_of_pictures(account):
         tell(f"Pictures: {doubt}")
-    if stage.parameters.get("PayPalApiUrl", "") in ("https://api-m.paypal.com", "https://api.paypal.com"):
+    if live:
         tell("PayPal: live. This shop takes real money.")
     else:
         tell("PayPal: not live. No money moves; PayPalApiUrl in the stage's file decides.")
+
+
+def paypals_world(address: str) -> str:
+    """Tell which of PayPal's worlds an address of its API leads to: live, sandbox, or what stands in for it."""
+    host = urlsplit(address.lower()).hostname or ""
+    if host != "paypal.com" and not host.endswith(".paypal.com"):
+        return address
+    return "sandbox" if "sandbox" in host else LIVE
 
 
 def _secret(account: Account, stage: Stage, tell: Callable[[str], None]) -> None:
@@ -45,6 +66,58 @@ def _secret(account: Account, stage: Stage, tell: Callable[[str], None]) -> None
 def sender() -> str:
     """Read the address that the shop writes from."""
     return str(tomllib.loads(SHOP_FILE.read_text(encoding="utf-8"))["email"])
+
+
+def doubts_of_functions(account: Account, stage: Stage) -> list[str]:
+    """Tell whether the account may run few functions at once, as new ones may. Raises Stop where that is too few."""
+    try:
+        limits = account.client("lambda").get_account_settings()["AccountLimit"]
+    except (BotoCoreError, ClientError) as error:
+        return [f"it could not be told how many may run at once. {in_words(error)}"]
+    most = int(limits["ConcurrentExecutions"])
+    if most < KEPT_FREE + RESERVED and stage.parameters.get("ReserveConcurrency") == "yes":
+        raise Stop(
+            f"This account may run {most} functions at once in {account.region}, and AWS keeps {KEPT_FREE} for those"
+            f" that reserve none. Ask for more (below), or leave ReserveConcurrency out of the stage's file.\n{_MORE}"
+        )
+    if most >= KEPT_FREE:
+        return []
+    return [
+        f"this account may run {most} at once in {account.region}, the shop's and all others. Whoever comes beyond them"
+        f" in one moment reads that the shop is very busy. {_MORE}"
+    ]
+
+
+_MORE = "Ask AWS for 1,000, which costs nothing: Service Quotas, AWS Lambda, Concurrent executions. It takes a day or so."
+
+
+def doubts_of_alarms(account: Account, stage: Stage, outputs: Mapping[str, str]) -> list[str]:
+    """Tell why nobody may hear of an alarm; what cannot be told holds nothing up."""
+    address, topic = stage.parameters.get(ALARM_EMAIL, ""), outputs.get("AlarmTopicArn")
+    if not topic:
+        return []
+    if not address:
+        return [
+            f'nobody is written to when one goes off. Name somebody in the stage\'s file: {ALARM_EMAIL} = "…"'
+        ]
+    try:
+        pages = account.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+        there = [one for page in pages for one in page["Subscriptions"]]
+    except (BotoCoreError, ClientError) as error:
+        return [f"it could not be told whether {address} wants them. {in_words(error)}"]
+    states = {one["SubscriptionArn"] for one in there if one["Endpoint"].lower() == address.lower()}
+    if any(state.startswith("arn:") for state in states):
+        return []
+    again = (
+        f"aws sns subscribe --region {account.region} --topic-arn {topic}"
+        f" --protocol email --notification-endpoint {address}"
+    )
+    if any(state.lower().startswith("pending") for state in states):
+        return [
+            f"{address} has not confirmed yet, so it is told of none. Open AWS's mail “Subscription Confirmation” and"
+            f" follow its link, which holds for some days (PendingConfirmation). For another mail: {again}"
+        ]
+    return [f"{address} has unsubscribed, so it is told of none. To have them again: {again}"]
 
 
 def doubts_of_pictures(account: Account) -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.aws import artifacts, checks, leftovers
+from infra.aws import artifacts, checks, fixed, going_back, leftovers
 from infra.aws.account import Account
 from infra.aws.package import PROJECT
 from infra.aws.smoke import smoke
@@ -50,6 +50,8 @@ class Wishes:
     webhook_id: str = ""
     replace: bool = False  # tables, buckets and queues may be replaced or leave the stack
     adopt: bool = False  # take over tables with data that an earlier stack left
+    change: tuple[str, ...] = ()  # settings that may change though there are orders
+    keep: bool = False  # what was deployed stays, whether its pages fail or not
 
 
 def deploy(stage: Stage, wishes: Wishes, tell: Tell) -> bool:
@@ -66,12 +68,29 @@ def deploy(stage: Stage, wishes: Wishes, tell: Tell) -> bool:
     webhook_before = stack.outputs().get("WebhookUrl")
     present |= {leftovers.kept(key): name for key, name in adopted.items()}
     parameters = choose_parameters(stage, present, wishes.webhook_id, stored.defaults)
-    change_set = stack.prepare(parameters, stored.template_url, adopted)
+    fixed.must_stay(account, stage, present, {**stored.defaults, **parameters}, wishes.change)
+    before = going_back.running(stack) if has and not wishes.keep else None
+    alarms = going_back.alarms(account, stack, has, tell) if before else []
+    change_set = stack.prepare(parameters, stored.template_url, adopted, alarms)
     change(stack, change_set, wishes.replace, tell, leftovers.made_way(account, adopted))
     tell_address(stack, stage, parameters, wishes.replace, tell)
     stack.protect(True)
     report(stage, stack, webhook_before, tell)
-    return smoke(stage.parameters.get(PUBLIC_URL) or stack.outputs()["ShopUrl"], tell)
+    for doubt in checks.doubts_of_alarms(account, stage, stack.outputs()):
+        tell(f"Alarms: {doubt}")
+    address = stack.outputs()["ShopUrl"].rstrip("/")
+    outcome = smoke(stage.parameters.get(PUBLIC_URL) or address, tell)
+    if before and change_set and outcome.pages_fail and before.address == address:
+        tell("The pages failed, which did not before. What ran before is put back:")
+        going_back.go_back(account, stack, before, change_set.adds())
+        raise Stop(_TAKEN_BACK)
+    return bool(outcome)
+
+
+_TAKEN_BACK = (
+    "The release was taken back, since its pages failed: what ran before runs again. Look into the API's log"
+    " (docs/operating.md), mend it, and deploy again. To leave it there and look at it: make deploy … KEEP=1"
+)
 
 
 def build(arch: str, out: Path) -> None:
@@ -174,8 +193,17 @@ def read_arguments(arguments: list[str] | None) -> tuple[str, Wishes]:
     parser.add_argument(
         "--adopt", action="store_true", help="take over the tables that an earlier stack left"
     )
+    parser.add_argument(
+        "--change",
+        default="",
+        help=f"which of {', '.join(fixed.SETTINGS)} may change though there are orders",
+    )
+    parser.add_argument("--keep", action="store_true", help="keep what was deployed, though its pages fail")
     options = parser.parse_args(arguments)
-    return options.stage, Wishes(options.webhook_id.strip(), options.replace, options.adopt)
+    change = tuple(options.change.replace(",", " ").split())
+    return options.stage, Wishes(
+        options.webhook_id.strip(), options.replace, options.adopt, change, options.keep
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -26,6 +26,10 @@ CANCELLED = re.compile(r"cancell?ed", re.IGNORECASE)  # because of another's fai
 MOST_FAILURES = 5
 # What CloudFormation says → what to do about it.
 REMEDIES = (
+    (
+        r"[Rr]ollback [Tt]rigger|ALARM state",
+        "Pages broke while the change was watched: the API's log says why (docs/operating.md, pages-fail).",
+    ),
     (r"not authorized|AccessDenied", "The credentials lack a permission: docs/deploy.md lists them."),
     (
         r"UnreservedConcurrentExecution",
@@ -68,6 +72,9 @@ class Progress:
 
     def __init__(self, tell: Callable[[str], None], expected: int = 0) -> None:
         self.failures: list[Event] = []
+        self.taken_back: list[
+            Event
+        ] = []  # the stack, with why; what failed says it better, where something did
         self._tell = tell
         self._expected = expected
         self._done: set[tuple[str, str]] = set()
@@ -78,6 +85,8 @@ class Progress:
         status, reason = event["ResourceStatus"], event.get("ResourceStatusReason") or ""
         if status.endswith("_FAILED"):
             self._fail(event, reason)
+        elif status.endswith("ROLLBACK_IN_PROGRESS") and event["ResourceType"] == STACK and reason:
+            self.taken_back.append(event)
         elif (done := DONE.fullmatch(status)) and event["ResourceType"] != STACK:
             self._finish(event, "kept" if done[2] == "SKIPPED" else VERBS[done[1]])
 

@@ -23,11 +23,29 @@ DEADLINE_SECONDS = 60.0  # API Gateway and CloudFront settle for a while after t
 PAUSE_SECONDS = 2.0
 ANSWER_SECONDS = 35.0  # API Gateway gives up after 29
 A_YEAR = "max-age=31536000"
+NOTIFICATION = "a forged notification is refused"
+UNKNOWN_NAME = "nobody knows this name. Set its record, to DomainTarget, and deploy again."
 _STATIC = re.compile(r'(?:href|src)="([^"]*/static/[^"]+\.(?:css|js))"')
 
 
 class Wrong(Exception):
     """Say what was wrong with an answer."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of trying a shop; true where all went well."""
+
+    failed: tuple[str, ...] = ()  # the tries that failed
+    nameless: bool = False  # nobody knows the shop's name: that is no fault of its pages
+
+    def __bool__(self) -> bool:
+        return not self.failed
+
+    @property
+    def pages_fail(self) -> bool:
+        """Tell whether shoppers are shown no pages, or wrong ones."""
+        return not self.nameless and any(name != NOTIFICATION for name in self.failed)
 
 
 @dataclass(frozen=True)
@@ -153,37 +171,44 @@ def tries(address: str, shop: str) -> list[tuple[str, Callable[[], None]]]:
         ("the cart, kept by nobody", visit.cart),
         ("the checkout", visit.checkout),
         ("the staff's login", visit.staff),
-        ("a forged notification is refused", visit.notification),
+        (NOTIFICATION, visit.notification),
     ]
 
 
-def smoke(address: str, tell: Callable[[str], None], seconds: float = DEADLINE_SECONDS) -> bool:
-    """Try everything, again and again until the deadline that all share; tell each; return whether all went well."""
+def smoke(address: str, tell: Callable[[str], None], seconds: float = DEADLINE_SECONDS) -> Outcome:
+    """Try everything, again and again until the deadline that all share; tell each; return what came of it."""
     shop = tomllib.loads(SHOP_FILE.read_text(encoding="utf-8"))["name"]
     deadline = time.monotonic() + seconds
     # Each is tried, though another failed: the operator sees at once how much is wrong.
-    went_well = [_tried(name, attempt, deadline, tell) for name, attempt in tries(address, shop)]
-    return all(went_well)
+    faults = {name: _fault(name, attempt, deadline, tell) for name, attempt in tries(address, shop)}
+    failed = tuple(name for name, fault in faults.items() if fault)
+    return Outcome(failed, UNKNOWN_NAME in faults.values())
 
 
-def _tried(name: str, attempt: Callable[[], None], deadline: float, tell: Callable[[str], None]) -> bool:
+def answers(address: str) -> bool:
+    """Tell whether a shop's pages are as they should be at this moment."""
+    return not smoke(address, lambda _: None, seconds=0).pages_fail
+
+
+def _fault(name: str, attempt: Callable[[], None], deadline: float, tell: Callable[[str], None]) -> str:
+    """Try one thing until the deadline, and tell of it; return why it failed, "" where it went well."""
     while True:
         since = time.monotonic()
         try:
             attempt()
         except (Wrong, OSError, HTTPException) as error:
             if time.monotonic() + PAUSE_SECONDS > deadline:
-                tell(f"  FAILED  {name}: {_why(error)}")
-                return False
+                tell(f"  FAILED  {name}: {(why := _why(error))}")
+                return why
             time.sleep(PAUSE_SECONDS)
         else:
             tell(f"  ok  {(time.monotonic() - since) * 1000:6.0f} ms  {name}")
-            return True
+            return ""
 
 
 def _why(error: Exception) -> str:
     if isinstance(getattr(error, "reason", None), socket.gaierror):
-        return "nobody knows this name. Set its record, to DomainTarget, and deploy again."
+        return UNKNOWN_NAME
     return str(error) or type(error).__name__
 
 

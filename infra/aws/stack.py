@@ -1,5 +1,6 @@
 """One stack of CloudFormation: what it has, how it is changed, followed and deleted."""
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
@@ -14,6 +15,7 @@ from infra.aws.words import Stop, code_of, in_words
 POLL_SECONDS = 3.0
 CHANGE_SET_SECONDS = 300.0
 OPERATION_SECONDS = 3600.0
+WATCHED_MINUTES = 5  # how long a change is watched once it is done; the operator waits for it
 TABLE, BUCKET, QUEUE = KEEPS_DATA = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue")
 # What makes them others. Not AttributeDefinitions, which every new index changes: CloudFormation calls that conditional,
 # and refuses by itself to replace what has a name of its own, as tables and queues have.
@@ -34,13 +36,19 @@ class ChangeSet:
     arn: str
     changes: list[dict[str, Any]]
 
-    def dangers(self) -> list[str]:
-        """Name the tables, buckets and queues that would be replaced or leave the stack."""
+    def dangers(self, new: Collection[str] = ()) -> list[str]:
+        """Name the tables, buckets and queues that would be replaced or leave the stack, but for `new` ones."""
         return [
             f"{name_of(change)} would be {fate}"
             for change in self.changes
-            if change["ResourceType"] in KEEPS_DATA and (fate := _fate(change))
+            if change["ResourceType"] in KEEPS_DATA
+            and (fate := _fate(change))
+            and change["LogicalResourceId"] not in new
         ]
+
+    def adds(self) -> set[str]:
+        """Name what would be made."""
+        return {change["LogicalResourceId"] for change in self.changes if change["Action"] == "Add"}
 
     def imports(self) -> set[str]:
         """Name what is there already and would be taken over."""
@@ -103,6 +111,11 @@ class Stack:
         """Tell its outputs."""
         return {one["OutputKey"]: one["OutputValue"] for one in self.described().get("Outputs", [])}
 
+    def template(self) -> str:
+        """Read the template it was last given, as it was given."""
+        body = self._client.get_template(StackName=self.name, TemplateStage="Original")["TemplateBody"]
+        return body if isinstance(body, str) else json.dumps(body)
+
     def resources(self) -> list[dict[str, Any]]:
         """List its resources that exist."""
         pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
@@ -143,11 +156,16 @@ class Stack:
         return self.status() not in NOT_YET
 
     def prepare(
-        self, parameters: Mapping[str, str], template_url: str = "", adopted: Collection[str] = ()
+        self,
+        parameters: Mapping[str, str],
+        template_url: str = "",
+        adopted: Collection[str] = (),
+        alarms: Collection[str] = (),
     ) -> ChangeSet | None:
         """Ask CloudFormation what it would do; None where that is nothing. Without a URL, the template it has.
 
-        `adopted` are resources to take over, which lie there. Raises Stop, also where one would be made anew.
+        `adopted` are resources to take over, which lie there; where one of the `alarms` goes off during the change or
+        some minutes later, all is put back. Raises Stop, also where something to take over would be made anew.
         """
         exists = self.status() not in NOT_YET
         template: dict[str, Any] = (
@@ -159,6 +177,11 @@ class Stack:
             ChangeSetType="UPDATE" if exists else "CREATE",
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             Capabilities=CAPABILITIES,
+            # Always said: a stack keeps the alarms of the change before.
+            RollbackConfiguration={
+                "RollbackTriggers": [{"Arn": arn, "Type": "AWS::CloudWatch::Alarm"} for arn in alarms],
+                "MonitoringTimeInMinutes": WATCHED_MINUTES if alarms else 0,
+            },
             **template,
             # What is taken over is there: the look before that finds names taken would find it.
             **({"ImportExistingResources": True, "DisableValidation": True} if adopted else {}),
@@ -206,7 +229,8 @@ class Stack:
         status = self._follow(progress, seen, token)
         if status not in WELL:
             faults = self._faults(str(progress.failures), StackName=self.name)
-            raise Stop(_what_failed(self.name, status, [*why(progress.failures), *faults]))
+            failures = why(progress.failures or progress.taken_back)
+            raise Stop(_what_failed(self.name, status, [*failures, *faults]))
 
     def _begin(self, change_set: ChangeSet, **how: Any) -> str:
         token = new_token()

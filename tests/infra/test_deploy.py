@@ -3,18 +3,32 @@
 import copy
 import dataclasses
 import io
+import json
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are a package of their own
 from botocore.stub import ANY, Stubber
 
-from infra.aws import account, checks, deploy, leftovers, progress, secret, smoke, stack
+from infra.aws import (
+    account,
+    artifacts,
+    checks,
+    deploy,
+    going_back,
+    leftovers,
+    progress,
+    secret,
+    smoke,
+    stack,
+)
 from infra.aws.account import Account
 from infra.aws.deploy import Wishes
 from infra.aws.package import PROJECT
+from infra.aws.smoke import Outcome
 from infra.aws.stack import Stack
 from infra.aws.stagefile import Stage
 from infra.aws.words import Stop
@@ -24,6 +38,8 @@ from tests.infra.small import STAGE
 pytestmark = pytest.mark.cloudformation
 
 WEBHOOK: dict[str, Any] = {"webhook_id": "WH-1"}
+WELL, BROKEN = Outcome(), Outcome(failed=("the front page",))
+LIVE = "https://api-m.paypal.com"
 
 
 class Operator:
@@ -66,6 +82,27 @@ class Operator:
     def stack(self) -> Stack:
         return Stack(STAGE.stack, self.account.client("cloudformation"), self.said.append)
 
+    def has_an_alarm(self) -> None:
+        """Be of a version whose broken pages are heard of."""
+        self.template["Resources"]["PagesFail"] = {
+            "Type": "AWS::CloudWatch::Alarm",
+            "Properties": {
+                "AlarmName": {"Fn::Sub": "${TablePrefix}pages-fail"},
+                "Namespace": "AWS/ApiGateway",
+                "MetricName": "5XXError",
+                "Statistic": "Sum",
+                "Period": 900,
+                "EvaluationPeriods": 1,
+                "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+                "Threshold": 3,
+            },
+        }
+
+    def code_runs(self) -> str:
+        """Tell under which key the code lies that the function runs."""
+        template = json.loads(json.dumps(yaml.safe_load(self.stack.template())))
+        return str(template["Resources"]["ExportBooks"]["Properties"]["CodeUri"]["Key"])
+
     def says(self, words: str) -> bool:
         return any(words in line for line in self.said)
 
@@ -76,7 +113,8 @@ def operator(aws: object, served: str, monkeypatch: pytest.MonkeyPatch) -> Opera
     monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     monkeypatch.setattr(leftovers, "tables_of", lambda stage: small.TABLES)
-    monkeypatch.setattr(deploy, "smoke", lambda address, tell: address == served)
+    monkeypatch.setattr(deploy, "smoke", lambda address, tell: WELL if address == served else BROKEN)
+    monkeypatch.setattr(going_back, "answers", lambda address: True)
     who = Operator(served, monkeypatch)
     secret.keep(who.account.client("ssm"), secret.DEFAULT, "s" * 80)
     return who
@@ -461,7 +499,7 @@ def test_a_template_that_cloudformation_refuses_is_told_in_its_words(
 def test_a_shop_that_does_not_answer_as_it_should_is_no_success(
     operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(deploy, "smoke", lambda address, tell: False)
+    monkeypatch.setattr(deploy, "smoke", lambda address, tell: BROKEN)
     monkeypatch.setattr(deploy, "read_stage", lambda name: STAGE)
     assert deploy.main(["trial"]) == 1
     assert "check out the commit that ran before" in capsys.readouterr().err
@@ -558,6 +596,282 @@ def test_without_permission_it_says_which_and_where_to_look(
     said = capsys.readouterr().err
     assert said.startswith("These credentials may not do cloudformation:CreateChangeSet on *.")
     assert "docs/deploy.md" in said
+
+
+# -- a bad release ----------------------------------------------------------------------------------------
+
+
+def test_a_release_whose_pages_fail_is_taken_back_with_its_settings(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.deploys(**WEBHOOK)
+    ran, told = operator.code_runs(), operator.stack.parameters()
+    operator.code = "broken"
+    operator.template["Parameters"]["Proxies"] = {"Type": "String", "Default": "0"}
+    monkeypatch.setattr(deploy, "smoke", lambda address, tell: BROKEN)
+
+    with pytest.raises(Stop, match="The release was taken back, since its pages failed"):
+        operator.deploys(webhook_id="WH-2")
+
+    assert operator.code_runs() == ran
+    assert operator.stack.parameters() == told
+    assert operator.stack.status() == "UPDATE_COMPLETE"
+
+
+def test_a_release_that_added_a_table_is_taken_back_and_the_next_takes_the_table_over(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.deploys(**WEBHOOK)
+    ran = operator.code_runs()
+    operator.code = "broken"
+    operator.adds_a_table(monkeypatch)
+    with monkeypatch.context() as broken:
+        broken.setattr(deploy, "smoke", lambda address, tell: BROKEN)
+        with pytest.raises(Stop, match="taken back"):
+            operator.deploys()
+    assert operator.code_runs() == ran
+    assert is_kept(operator.account, "trial-products")
+
+    operator.code = "mended"
+    assert operator.deploys()
+    assert operator.says("takes over 1 table without data")
+
+
+@pytest.mark.parametrize(
+    ("before", "outcome", "wishes"),
+    [
+        (False, BROKEN, {}),  # the version before was no better
+        (True, Outcome(failed=(smoke.NOTIFICATION,)), {}),  # shoppers see their pages
+        (True, Outcome(failed=("it answers",), nameless=True), {}),  # the domain's record is still to be set
+        (True, BROKEN, {"keep": True}),
+    ],
+)
+def test_what_going_back_would_not_mend_stays(
+    operator: Operator,
+    monkeypatch: pytest.MonkeyPatch,
+    before: bool,
+    outcome: Outcome,
+    wishes: dict[str, Any],
+) -> None:
+    operator.deploys(**WEBHOOK)
+    ran = operator.code_runs()
+    monkeypatch.setattr(going_back, "answers", lambda address: before)
+    monkeypatch.setattr(deploy, "smoke", lambda address, tell: outcome)
+    operator.code = "other"
+    assert not operator.deploys(**wishes)
+    assert operator.code_runs() != ran
+
+
+def test_where_nothing_was_changed_nothing_is_taken_back(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.deploys(**WEBHOOK)
+    monkeypatch.setattr(deploy, "smoke", lambda address, tell: BROKEN)
+    assert not operator.deploys()
+
+
+def test_what_is_no_longer_in_the_bucket_cannot_be_put_back(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.deploys(**WEBHOOK)
+    ran = operator.code_runs()
+    operator.account.client("s3").delete_object(Bucket=artifacts.bucket_of(operator.account), Key=ran)
+    operator.code = "broken"
+    monkeypatch.setattr(deploy, "smoke", lambda address, tell: BROKEN)
+    with pytest.raises(Stop, match=f"cannot be put back: {ran} is not in the bucket"):
+        operator.deploys()
+
+
+def test_a_change_is_watched_by_the_alarm_of_broken_pages_unless_that_is_on(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+    client = operator.account.client("cloudformation")
+    make = client.create_change_set
+
+    def noted(**given: Any) -> Any:
+        asked.append(given["RollbackConfiguration"])
+        return make(**given)
+
+    monkeypatch.setattr(client, "create_change_set", noted)
+    nothing = {"RollbackTriggers": [], "MonitoringTimeInMinutes": 0}
+    operator.has_an_alarm()
+    operator.deploys(**WEBHOOK)
+    assert asked == [nothing] * len(asked), "at first there is no alarm, and nothing to go back to"
+
+    asked.clear()
+    operator.code = "new"
+    operator.deploys()
+    (watched,) = asked
+    (trigger,) = watched["RollbackTriggers"]
+    assert trigger["Type"] == "AWS::CloudWatch::Alarm"
+    assert trigger["Arn"].endswith(":alarm:trial-pages-fail")
+    assert watched["MonitoringTimeInMinutes"] == stack.WATCHED_MINUTES
+    assert operator.says("trial-pages-fail would take it back")
+
+    asked.clear()
+    operator.account.client("cloudwatch").set_alarm_state(
+        AlarmName="trial-pages-fail", StateValue="ALARM", StateReason="broken"
+    )
+    operator.code = "mended"
+    operator.deploys()
+    assert asked == [nothing]
+    assert operator.says("trial-pages-fail is on already")
+
+
+def test_a_change_that_an_alarm_took_back_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "Rollback triggers [trial-pages-fail] went into ALARM state"
+    event = began("ours") | {"ResourceStatus": "UPDATE_ROLLBACK_IN_PROGRESS", "ResourceStatusReason": said}
+    monkeypatch.setattr(stack, "POLL_SECONDS", 0)
+    monkeypatch.setattr(stack, "new_token", lambda: "ours")
+    client = account._client.__wrapped__("us-east-1", "cloudformation")
+    there = {"StackName": "s", "CreationTime": 0, "StackStatus": "UPDATE_COMPLETE"}
+    with Stubber(client) as stub:
+        stub.add_response("describe_stacks", {"Stacks": [there]})
+        stub.add_response("describe_stack_events", {"StackEvents": []})
+        stub.add_response("execute_change_set", {})
+        for _ in range(2):
+            ended = {**there, "StackStatus": "UPDATE_ROLLBACK_COMPLETE"}
+            stub.add_response("describe_stacks", {"Stacks": [ended]})
+            stub.add_response("describe_stack_events", {"StackEvents": [event]})
+        with pytest.raises(Stop, match=r"ALARM state[\s\S]*the API's log says why[\s\S]*put everything back"):
+            Stack("s", client, print).execute(stack.ChangeSet("arn", []))
+
+
+# -- settings that stay -----------------------------------------------------------------------------------
+
+OTHERS = {"Currency": "JPY", "Timezone": "Asia/Tokyo", "PayPalApiUrl": LIVE}
+
+
+@pytest.fixture
+def settled(operator: Operator) -> Operator:
+    """Return an operator whose shop knows currency and calendar."""
+    for name, value in {"Currency": "EUR", "Timezone": "UTC", "AlarmEmail": ""}.items():
+        operator.template["Parameters"][name] = {"Type": "String", "Default": value}
+    told = operator.template["Resources"]["ExportBooks"]["Properties"]["Environment"]["Variables"]
+    told |= {name.upper(): {"Ref": name} for name in OTHERS}
+    return operator
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_orders_were_written_by_stays_unless_it_is_named(settled: Operator, name: str) -> None:
+    settled.deploys(**WEBHOOK)
+    changed = of_parameters(**{name: OTHERS[name]})
+    settled.account.client("dynamodb").put_item(TableName="trial-orders", Item={"id": {"S": "1"}})
+
+    with pytest.raises(Stop, match=rf'{name} is [\s\S]*Nothing was changed|CHANGE="{name}"'):
+        settled.deploys(changed)
+    assert settled.stack.parameters()[name] != OTHERS[name]
+
+    assert settled.deploys(changed, change=(name,))
+    assert settled.stack.parameters()[name] == OTHERS[name]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_until_there_are_orders_they_may_change(settled: Operator, name: str) -> None:
+    settled.deploys(**WEBHOOK)
+    assert settled.deploys(of_parameters(**{name: OTHERS[name]}))
+    assert settled.stack.parameters()[name] == OTHERS[name]
+
+
+def test_another_name_of_the_same_paypal_is_no_change(settled: Operator) -> None:
+    settled.deploys(**WEBHOOK)
+    settled.account.client("dynamodb").put_item(TableName="trial-orders", Item={"id": {"S": "1"}})
+    assert settled.deploys(of_parameters(PayPalApiUrl="https://api.sandbox.paypal.com"))
+
+
+def test_prices_alone_keep_the_currency(settled: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    settled.adds_a_table(monkeypatch)
+    settled.deploys(**WEBHOOK)
+    settled.account.client("dynamodb").put_item(TableName="trial-products", Item={"id": {"S": "tea"}})
+    with pytest.raises(Stop, match="Currency is EUR and would be JPY"):
+        settled.deploys(of_parameters(Currency="JPY"))
+    assert settled.deploys(of_parameters(Timezone="Asia/Tokyo"))
+
+
+def test_orders_that_an_earlier_stack_left_keep_their_currency(settled: Operator) -> None:
+    settled.deploys(**WEBHOOK)
+    row = {"id": {"S": "1"}, "currency": {"S": "EUR"}}
+    settled.account.client("dynamodb").put_item(TableName="trial-orders", Item=row)
+    settled.stack.delete()
+    with pytest.raises(Stop, match="Currency is EUR and would be JPY"):
+        settled.deploys(of_parameters(Currency="JPY"), adopt=True)
+    assert settled.deploys(adopt=True)
+
+
+def of_parameters(**given: str) -> Stage:
+    """Return the stage with other parameters, and somebody who is told of alarms."""
+    own = {**STAGE.parameters, "AlarmEmail": "ann@shop.example", **given}
+    return dataclasses.replace(STAGE, parameters=own)
+
+
+# -- somebody to tell -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", [LIVE, "https://api.paypal.com", "https://API-M.PayPal.com:443"])
+def test_a_shop_that_takes_real_money_needs_somebody_who_is_told(operator: Operator, address: str) -> None:
+    with pytest.raises(Stop, match=r'nobody would be told[\s\S]*AlarmEmail = "…"'):
+        operator.deploys(small.of_parameter("PayPalApiUrl", address))
+    assert operator.stack.status() == ""
+
+
+def test_it_says_each_time_that_nobody_is_told_of_alarms(settled: Operator) -> None:
+    settled.template["Resources"]["AlarmTopic"] = {"Type": "AWS::SNS::Topic"}
+    settled.template["Outputs"]["AlarmTopicArn"] = {"Value": {"Ref": "AlarmTopic"}}
+    settled.deploys(**WEBHOOK)
+    assert settled.says("Alarms: nobody is written to")
+    for _ in range(2):
+        settled.deploys(of_parameters())
+        assert settled.says("Alarms: ann@shop.example has unsubscribed")
+    settled.account.client("sns").subscribe(
+        TopicArn=settled.stack.outputs()["AlarmTopicArn"], Protocol="email", Endpoint="Ann@shop.example"
+    )
+    settled.deploys(of_parameters())
+    assert not settled.says("Alarms: ")
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("PendingConfirmation", "has not confirmed yet"),
+        ("arn:aws:sns:us-east-1:123456789012:alarms:1", None),
+        ("", "has unsubscribed"),
+    ],
+)
+def test_who_is_told_of_alarms_wants_to_be(
+    monkeypatch: pytest.MonkeyPatch, state: str, said: str | None
+) -> None:
+    topic = "arn:aws:sns:us-east-1:123456789012:alarms"
+    client = account._client.__wrapped__("us-east-1", "sns")
+    monkeypatch.setattr(Account, "client", lambda self, service: client)
+    there = [{"SubscriptionArn": state, "Protocol": "email", "Endpoint": "ann@shop.example"}] if state else []
+    with Stubber(client) as stub:
+        stub.add_response("list_subscriptions_by_topic", {"Subscriptions": there}, {"TopicArn": topic})
+        doubts = checks.doubts_of_alarms(Account("us-east-1"), of_parameters(), {"AlarmTopicArn": topic})
+    assert [said in doubt for doubt in doubts if said] == ([True] if said else [])
+    assert bool(doubts) == (said is not None)
+
+
+@pytest.mark.parametrize(("most", "doubtful"), [(10, True), (99, True), (1000, False)])
+def test_it_says_how_few_functions_a_new_account_may_run_at_once(
+    monkeypatch: pytest.MonkeyPatch, most: int, doubtful: bool
+) -> None:
+    doubts = functions_of_an_account(monkeypatch, most, "no")
+    assert [f"may run {most} at once" in doubt for doubt in doubts] == ([True] if doubtful else [])
+
+
+def test_it_does_not_begin_to_reserve_what_the_account_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Stop, match=r"may run 101 functions at once[\s\S]*Service Quotas"):
+        functions_of_an_account(monkeypatch, 101, "yes")
+    assert functions_of_an_account(monkeypatch, 102, "yes") == []
+
+
+def functions_of_an_account(monkeypatch: pytest.MonkeyPatch, most: int, reserve: str) -> list[str]:
+    client = account._client.__wrapped__("us-east-1", "lambda")
+    monkeypatch.setattr(Account, "client", lambda self, service: client)
+    with Stubber(client) as stub:
+        stub.add_response("get_account_settings", {"AccountLimit": {"ConcurrentExecutions": most}})
+        return checks.doubts_of_functions(Account("us-east-1"), of_parameters(ReserveConcurrency=reserve))
 
 
 # -- what it looks at before ------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[impor
 from infra.aws import deploy, deployer, leftovers, on_stage, operator, secret, stack, stagefile, teardown
 from infra.aws.account import Account
 from infra.aws.deploy import Wishes
+from infra.aws.smoke import Outcome
 from tests.infra import small
 from tests.infra.small import STAGE
 
@@ -48,12 +49,88 @@ OF_SAM = (
 # What CloudFormation would ask for to make what this template does not have.
 NOT_OURS = re.compile(
     r"(kms|ec2|elasticfilesystem|s3files|s3tables|kinesis|firehose):.*"  # keys and networks of one's own, streams
+    r"|lambda:(GetCodeSigningConfig|PassCapacityProvider)|iam:CreateServiceLinkedRole|dynamodb:DescribeImport"
     r"|s3:(REST.*|GetObject(Version|Metadata)|PutObject(Acl|LockConfiguration)|DeleteBucket\w+|\w+Metadata\w*Table\w*)"
     r"|s3:Put(Analytics|Inventory|Metrics|Accelerate|Replication|IntelligentTiering)Configuration"
     r"|dynamodb:(Batch|Get|Put|Update|Delete)\w*Item|dynamodb:\w*(Replica|Kinesis|ResourcePolicy|Insights)\w*"
     r"|dynamodb:(ImportTable|Query)"
     r"|iam:(At|De)tach(Group|User)Policy|iam:UpdateRoleDescription|iam:\w+RolePermissionsBoundary"
 )
+# Actions that know no resource, by AWS's service authorization reference: nothing but * allows them.
+NAMELESS = {
+    *("acm:ListCertificates", "cloudfront:CreateCachePolicy", "cloudfront:CreateConnectionGroup"),
+    *("cloudfront:CreateDistribution", "lambda:CreateEventSourceMapping", "lambda:GetAccountSettings"),
+    *(
+        "logs:CreateLogDelivery",
+        "logs:DeleteIndexPolicy",
+        "logs:DeleteResourcePolicy",
+        "logs:DescribeIndexPolicies",
+    ),
+    *(
+        "logs:DescribeLogGroups",
+        "logs:DescribeResourcePolicies",
+        "logs:PutIndexPolicy",
+        "logs:PutResourcePolicy",
+    ),
+    *("route53:ListHostedZones", "s3:GetAccountPublicAccessBlock", "s3:ListAllMyBuckets"),
+    *("ses:GetAccount", "sns:GetSubscriptionAttributes", "sns:SetSubscriptionAttributes", "sns:Unsubscribe"),
+    "sts:GetCallerIdentity",
+}
+HERE = f"us-east-1:{ACCOUNT}"
+# What the stage's own are called at AWS, by the beginning of the actions upon them; the longest beginning that fits holds.
+NAMED = {
+    "acm:": [f"arn:aws:acm:{HERE}:certificate/1"],
+    "apigateway:": ["arn:aws:apigateway:us-east-1::/restapis/a1b2c3"],
+    "cloudformation:": [f"arn:aws:cloudformation:{HERE}:stack/awning-trial/1"],
+    "cloudfront:": [f"arn:aws:cloudfront::{ACCOUNT}:distribution/E1"],
+    "cloudwatch:": [f"arn:aws:cloudwatch:{HERE}:alarm:trial-pages-fail"],
+    "cloudwatch:PutDashboard": [f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/trial-shop"],
+    "cloudwatch:GetDashboard": [f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/trial-shop"],
+    "cloudwatch:DeleteDashboards": [f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/trial-shop"],
+    "dynamodb:": [f"arn:aws:dynamodb:{HERE}:table/trial-orders"],
+    "events:": [f"arn:aws:events:{HERE}:rule/awning-trial-MailReturnedRule-A1"],
+    "iam:": [f"arn:aws:iam::{ACCOUNT}:role/awning-trial-ApiRole-A1"],
+    "lambda:": [f"arn:aws:lambda:{HERE}:function:awning-trial-APIHandler-A1"],
+    "logs:": [f"arn:aws:logs:{HERE}:log-group:awning-trial-ApiLog-A1:*"],
+    "route53:": ["arn:aws:route53:::hostedzone/Z1"],
+    "s3:": ["arn:aws:s3:::awning-trial-booksbucket-a1"],
+    "ses:": [f"arn:aws:ses:{HERE}:configuration-set/trial-mail"],
+    "sns:": [f"arn:aws:sns:{HERE}:awning-trial-AlarmTopic-A1"],
+    "sqs:": [f"arn:aws:sqs:{HERE}:trial-order-emails"],
+    "ssm:": [f"arn:aws:ssm:{HERE}:parameter/awning/paypal-client-secret"],
+    **{
+        f"iam:{action}": [f"arn:aws:iam::{ACCOUNT}:policy/awning-trial-FinancePolicy-A1"]
+        for action in (
+            *("CreatePolicy", "DeletePolicy", "GetPolicy", "ListPolicyVersions", "ListEntitiesForPolicy"),
+            *("CreatePolicyVersion", "DeletePolicyVersion", "GetPolicyVersion"),
+        )
+    },
+    **{
+        f"lambda:{action}": [f"arn:aws:lambda:{HERE}:layer:PicturesLayer0123456789:1"]
+        for action in ("PublishLayerVersion", "GetLayerVersion", "DeleteLayerVersion")
+    },
+    **{
+        f"lambda:{action}": [f"arn:aws:lambda:{HERE}:event-source-mapping:1"]
+        for action in ("GetEventSourceMapping", "UpdateEventSourceMapping", "DeleteEventSourceMapping")
+    },
+    **{
+        f"lambda:{action}": [
+            f"arn:aws:lambda:{HERE}:function:awning-trial-APIHandler-A1",
+            f"arn:aws:lambda:{HERE}:event-source-mapping:1",
+        ]
+        for action in ("ListTags", "TagResource", "UntagResource")
+    },
+    **{
+        f"s3:{action}": [f"arn:aws:s3:::awning-artifacts-{ACCOUNT}-us-east-1/ab/sam.yaml"]
+        for action in (
+            "GetObject",
+            "PutObject",
+            "DeleteObject",
+            "DeleteObjectVersion",
+            "AbortMultipartUpload",
+        )
+    },
+}
 Statement = dict[str, Any]
 
 
@@ -63,8 +140,21 @@ def statements() -> list[Statement]:
 
 
 def allows(action: str) -> bool:
-    """Tell whether any statement allows an action, on whatever."""
-    return any(fnmatch.fnmatchcase(action, one) for statement in statements() for one in statement["Action"])
+    """Tell whether an action is allowed on all of the stage's own that AWS asks about, or on * where it knows none."""
+    given = [
+        resource
+        for statement in statements()
+        if any(fnmatch.fnmatchcase(action, one) for one in statement["Action"])
+        for resource in listed(statement["Resource"])
+    ]
+    if action in NAMELESS:
+        return "*" in given
+    wanted = NAMED[max((one for one in NAMED if action.startswith(one)), key=len)]
+    return all(any(fnmatch.fnmatchcase(name, one) for one in given) for name in wanted)
+
+
+def listed(one_or_more: str | list[str]) -> list[str]:
+    return [one_or_more] if isinstance(one_or_more, str) else one_or_more
 
 
 @pytest.fixture
@@ -92,7 +182,7 @@ def test_the_tools_ask_for_nothing_that_the_policy_does_not_allow(
 ) -> None:
     monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(leftovers, "tables_of", lambda stage: small.TABLES)
-    monkeypatch.setattr(deploy, "smoke", lambda address, tell: True)
+    monkeypatch.setattr(deploy, "smoke", lambda address, tell: Outcome())
     whole = small.template("http://shop.test")
     monkeypatch.setattr(deploy, "build", lambda arch, out: small.write(out, copy.deepcopy(whole)))
     account = Account(STAGE.region)
@@ -133,6 +223,19 @@ def test_what_cloudformation_asks_for_in_its_name_is_allowed() -> None:
         assert {action for action in needed if not allows(action)} == set(), kind
 
 
+def test_what_knows_no_resource_is_allowed_on_all_and_what_knows_one_not_elsewhere() -> None:
+    """Guards `allows`, which else could not say no."""
+    assert allows("logs:PutIndexPolicy")
+    assert allows("sns:Unsubscribe")
+    assert allows("lambda:UpdateFunctionCode")
+    assert not allows("s3:PutObjectAcl")
+    for name, action in (("lambda:", "lambda:UpdateFunctionCode"), ("sqs:", "sqs:DeleteQueue")):
+        others = [arn.replace("trial", "other") for arn in NAMED[name]]
+        with pytest.MonkeyPatch.context() as elsewhere:
+            elsewhere.setitem(NAMED, name, others)
+            assert not allows(action)
+
+
 def test_the_first_domain_of_an_account_may_make_api_gateways_own_role() -> None:
     made = next(one for one in statements() if "iam:CreateServiceLinkedRole" in one["Action"])
     assert made["Resource"].endswith(":role/aws-service-role/ops.apigateway.amazonaws.com/*")
@@ -141,8 +244,7 @@ def test_the_first_domain_of_an_account_may_make_api_gateways_own_role() -> None
 
 def test_it_is_about_this_stage_alone_where_aws_knows_names() -> None:
     for statement in statements():
-        resources = statement["Resource"]
-        for resource in [resources] if isinstance(resources, str) else resources:
+        for resource in listed(statement["Resource"]):
             if statement["Sid"] not in ("LookAround", "WithoutNamesOfTheirOwn"):
                 assert re.search(rf"{STAGE.stack}|trial-|{ACCOUNT}|aws:transform", resource), resource
 

@@ -9,6 +9,7 @@ import pytest
 from infra.aws import account, deploy, leftovers, on_stage, secret, stack
 from infra.aws.account import Account
 from infra.aws.deploy import Wishes
+from infra.aws.smoke import Outcome
 from infra.aws.stack import Stack
 from infra.aws.words import Stop
 from tests.infra import small
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.cloudformation
 def _standing(aws: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(leftovers, "tables_of", lambda stage: small.TABLES)
-    monkeypatch.setattr(deploy, "smoke", lambda address, tell: True)
+    monkeypatch.setattr(deploy, "smoke", lambda address, tell: Outcome())
     monkeypatch.setattr(on_stage, "read_stage", lambda name: STAGE)
     whole = small.template("https://shop.test/api")
     monkeypatch.setattr(deploy, "build", lambda arch, out: small.write(out, copy.deepcopy(whole)))

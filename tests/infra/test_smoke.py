@@ -70,7 +70,8 @@ def test_a_slow_start_is_waited_for() -> None:
 
     with serving(settling) as address:
         said: list[str] = []
-        assert smoke._tried("it answers", smoke.Visit(address, "").health, time.monotonic() + 5, said.append)
+        healthy = smoke.Visit(address, "").health
+        assert smoke._fault("it answers", healthy, time.monotonic() + 5, said.append) == ""
     assert (len(asked), len(said)) == (4, 1)
 
 
@@ -113,6 +114,15 @@ def test_a_name_without_a_record_says_to_set_it(monkeypatch: pytest.MonkeyPatch)
     said: list[str] = []
     assert not smoke.smoke("https://shop.example", said.append, seconds=0)
     assert all("Set its record, to DomainTarget, and deploy again." in line for line in said)
+
+
+def test_only_pages_that_fail_are_a_reason_to_go_back() -> None:
+    assert smoke.Outcome(failed=("the front page",)).pages_fail
+    assert not smoke.Outcome(failed=(smoke.NOTIFICATION,)).pages_fail
+    assert not smoke.Outcome(failed=("the front page",), nameless=True).pages_fail
+    assert not smoke.Outcome().pages_fail
+    with serving(lambda handler: answer(handler, 500, "broken")) as address:
+        assert not smoke.answers(address)
 
 
 def test_an_answer_that_breaks_off_is_a_failure_and_no_traceback() -> None:

@@ -11,6 +11,7 @@ import pytest
 from infra.aws import deploy, emptying, leftovers, secret, stack, teardown
 from infra.aws.account import Account
 from infra.aws.deploy import Wishes
+from infra.aws.smoke import Outcome
 from infra.aws.stack import Stack
 from infra.aws.words import Stop
 from tests.infra import small
@@ -56,7 +57,7 @@ class Standing:
 def standing(aws: object, monkeypatch: pytest.MonkeyPatch) -> Standing:
     monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(leftovers, "tables_of", lambda stage: small.TABLES)
-    monkeypatch.setattr(deploy, "smoke", lambda address, tell: True)
+    monkeypatch.setattr(deploy, "smoke", lambda address, tell: Outcome())
     whole = small.template("http://shop.test")
     monkeypatch.setattr(deploy, "build", lambda arch, out: small.write(out, copy.deepcopy(whole)))
     monkeypatch.setattr(sys, "stdin", io.StringIO())

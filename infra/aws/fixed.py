@@ -1,0 +1,87 @@
+"""Settings that stay as they are once there are orders: amounts are whole minor units of one currency, days those of one calendar."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from infra.aws import leftovers
+from infra.aws.account import Account
+from infra.aws.checks import paypals_world
+from infra.aws.stagefile import Stage
+from infra.aws.words import Stop, code_of
+
+ORDERS, PRODUCTS = "OrdersTable", "ProductsTable"
+# What would be misread, and the tables whose first row makes it so.
+SETTINGS = {
+    "Currency": (
+        "prices, orders and books are whole minor units, so that 18.50 would read 1850",
+        (ORDERS, PRODUCTS),
+    ),
+    "Timezone": ("days were booked and closed by it, and would be cut anew", (ORDERS,)),
+    "PayPalApiUrl": ("PayPal's other world knows none of the payments, and could refund none", (ORDERS,)),
+}
+
+
+def must_stay(
+    account: Account,
+    stage: Stage,
+    present: Mapping[str, str],
+    after: Mapping[str, str],
+    agreed: Collection[str],
+) -> None:
+    """Refuse to change what rows were written by, unless it is named. Raises Stop."""
+    refused = [line for name, line in _changes(account, stage, present, after) if name not in agreed]
+    if refused:
+        names = " ".join(name for name, _ in _changes(account, stage, present, after))
+        raise Stop(
+            "\n".join(
+                [
+                    "The shop has orders or products by other settings. Nothing was changed.",
+                    *(f"  {line}" for line in refused),
+                    "Another currency, calendar or PayPal is another shop: give it a stage of its own. If it is meant,"
+                    f' with every price and day looked after: make deploy … CHANGE="{names}"',
+                ]
+            )
+        )
+
+
+def _changes(
+    account: Account, stage: Stage, present: Mapping[str, str], after: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    dynamodb, tables = account.client("dynamodb"), leftovers.tables_of(stage)
+    for name, (why, keys) in SETTINGS.items():
+        if name not in after:
+            continue
+        # A stack that is made anew remembers nothing; of the currency, each order does.
+        was = present.get(name) or (_currency(dynamodb, tables) if name == "Currency" else "")
+        if not was or _meant(name, was) == _meant(name, after[name]):
+            continue
+        if any(_has_rows(dynamodb, tables.get(key, "")) for key in keys):
+            yield name, f"{name} is {was} and would be {after[name]}: {why}."
+
+
+def _meant(name: str, value: str) -> str:
+    return paypals_world(value) if name == "PayPalApiUrl" else value
+
+
+def _has_rows(dynamodb: Any, table: str) -> bool:
+    try:
+        return bool(table) and not leftovers.is_empty(dynamodb, table)
+    except ClientError as error:
+        if code_of(error) == "ResourceNotFoundException":
+            return False
+        raise
+
+
+def _currency(dynamodb: Any, tables: Mapping[str, str]) -> str:
+    """Tell the currency of an order; "" where there is none."""
+    if not _has_rows(dynamodb, tables.get(ORDERS, "")):
+        return ""
+    rows = dynamodb.scan(
+        TableName=tables[ORDERS],
+        Limit=100,  # some of them are numbers and PayPal's ids, which lead to orders
+        ProjectionExpression="currency",
+        FilterExpression="attribute_exists(currency)",
+    )["Items"]
+    return str(rows[0]["currency"]["S"]) if rows else ""
