@@ -76,10 +76,12 @@ def reconcile_payments(event: CloudWatchEvent) -> None:
 
 @app.schedule(Rate(1, unit=Rate.HOURS))
 def export_books(event: CloudWatchEvent) -> None:
-    """Write the books of every closed day that has none, and count what was booked."""
+    """Write the books of every closed day that has none, count what was booked, notice where PayPal tells of nothing."""
     from chalicelib import clock, runs
     from chalicelib.ledger import books, days
+    from chalicelib.payments import silence
 
+    silence.watch_notifications()
     with runs.noted("export_books"):
         try:
             books.export_closed_days(clock.now())

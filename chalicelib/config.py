@@ -95,7 +95,6 @@ class Settings:
     paypal_client_secret: str = field(default="", repr=False)
     paypal_client_secret_parameter: str = ""
     paypal_webhook_id: str = ""
-    paypal_webhook_roots: str = ""
 
     @property
     def paypal_is_live(self) -> bool:
@@ -193,7 +192,6 @@ def read(environment: Mapping[str, str], shop_file: Path = SHOP_FILE) -> Setting
         paypal_client_secret=environment.get("PAYPAL_CLIENT_SECRET", ""),
         paypal_client_secret_parameter=environment.get("PAYPAL_CLIENT_SECRET_PARAMETER", ""),
         paypal_webhook_id=environment.get("PAYPAL_WEBHOOK_ID", ""),
-        paypal_webhook_roots=environment.get("PAYPAL_WEBHOOK_ROOTS", ""),
     )
 
 

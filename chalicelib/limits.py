@@ -18,12 +18,15 @@ from chalicelib.errors import TooMany
 from chalicelib.storage import Table, TableMeta, is_refused, table_name
 
 AN_HOUR = 60 * 60
+MAX_VERIFICATIONS = (
+    30  # an hour and order: PayPal sends a handful, and who knows an order's id could send thousands
+)
 NOBODYS = {"", "127.0.0.1", "::/64"}  # an address that is not known, and one's own machine
 log = logging.getLogger("awning")
 
 
 class Count(Table):
-    """What came from one session or address within one hour; no personal data, its key is a hash."""
+    """What came from one session or address, or about one order, within one hour; its key is a hash."""
 
     class Meta(TableMeta):
         table_name = table_name("limits")
@@ -33,6 +36,7 @@ class Count(Table):
     key = UnicodeAttribute(hash_key=True)
     placed = NumberAttribute(default=0)
     declined = NumberAttribute(default=0)
+    verified = NumberAttribute(default=0)
     expires = NumberAttribute()
 
 
@@ -55,6 +59,20 @@ def count_decline(session: str, address: str) -> None:
             row.update([Count.declined.add(1), Count.expires.set(row.expires)])
         except PynamoDBException:
             log.warning("a declined payment was not counted", exc_info=True)
+
+
+def count_verification(order: str) -> None:
+    """Count a notification about an order, before PayPal is asked whether it is its own. Raises TooMany."""
+    row = _row(f"notifications {order}")
+    try:
+        row.update(
+            [Count.verified.add(1), Count.expires.set(row.expires)], _fewer(Count.verified, MAX_VERIFICATIONS)
+        )
+    except UpdateError as error:
+        if is_refused(error):
+            seconds = AN_HOUR - clock.timestamp() % AN_HOUR
+            raise TooMany("Very many notifications came about one order within an hour.", seconds) from error
+        log.warning("a notification was not counted", exc_info=True)
 
 
 def _place(who: str, most_placed: int, most_declined: int) -> None:

@@ -40,6 +40,10 @@ class Metric(StrEnum):
     PAYMENT_ERRORS = "PaymentErrors"  # PayPal could not be reached, or not be understood
     ORDERS_EXPIRED = "OrdersExpired"
     MONEY_SETTLED = "MoneySettled"  # minor units, by currency; what went back is negative
+    NOTIFICATIONS_PUT_OFF = "NotificationsPutOff"  # answered with 503: PayPal sends them again
+    NOTIFICATIONS_MISSING = (
+        "NotificationsMissing"  # hours in which orders were paid, and PayPal told of nothing
+    )
     MAILS_SENT = "MailsSent"
     MAILS_BOUNCED = "MailsBounced"
     RECONCILER_FOUND = "ReconcilerFound"  # payments of which no notification and no return had told

@@ -58,8 +58,7 @@ os.environ.update(
         "PAYPAL_WEB_URL": f"http://localhost:{PAYPAL_PORT}",
         "PAYPAL_CLIENT_ID": "test-client",
         "PAYPAL_CLIENT_SECRET": "test-secret",
-        "PAYPAL_WEBHOOK_ID": "WH-TEST",
-        "PAYPAL_WEBHOOK_ROOTS": str(_scratch / "paypal" / "roots.pem"),
+        "PAYPAL_WEBHOOK_ID": "7E5TWEBH00K000001",
     }
 )
 

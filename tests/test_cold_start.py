@@ -7,8 +7,7 @@ import sys
 
 from infra.aws.package import PROJECT
 
-# Staff's pages, mails, pictures, PayPal, books: each pays for its own where it is used. (cryptography is not looked
-# for: here, though not in the package, botocore finds pyOpenSSL, which imports it.)
+# Staff's pages, mails, pictures, PayPal, books: each pays for its own where it is used.
 LATER = ("PIL", "argon2", "boto3", "markdown_it", "paypalcheckoutsdk", "requests")
 LOOK = f"""
 import gc, json, sys, app

@@ -4,10 +4,11 @@
 class PayPalError(Exception):
     """PayPal did not do what was asked, or it is not known whether it did."""
 
-    def __init__(self, issue: str, debug_id: str = "") -> None:
+    def __init__(self, issue: str, debug_id: str = "", status: int = 0) -> None:
         super().__init__(f"{issue} (debug id {debug_id})" if debug_id else issue)
         self.issue = issue
         self.debug_id = debug_id
+        self.status = status  # of PayPal's answer; 0 where PayPal was not asked
 
 
 class PayPalRefused(PayPalError):

@@ -5,18 +5,20 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from chalicelib import telemetry
+from chalicelib import runs, telemetry
 from chalicelib.mail import outbox
 from chalicelib.orders import states
 from chalicelib.orders.changing import change
 from chalicelib.orders.dues import EVERY_ROUND
 from chalicelib.orders.models import Order
 from chalicelib.payments import paypal
-from chalicelib.payments.errors import PayPalUnknown
+from chalicelib.payments.errors import PayPalGone, PayPalUnknown
+from chalicelib.payments.events import message_of
 from chalicelib.payments.service import settle_by_capture
 from chalicelib.payments.settle import settle_refund, settle_reversal
 from chalicelib.storage import Transaction
 
+CONFIRMED = "notifications"  # the run that is noted when PayPal has told of something of ours
 SECONDS_A_MESSAGE = 45  # at PayPal, of the 60 that the function has
 log = logging.getLogger("awning")
 
@@ -35,7 +37,16 @@ def settle_notifications(records: Iterable[Mapping[str, Any]]) -> dict[str, list
             except Exception:
                 log.exception("a notification could not be settled: message %s", record["messageId"])
                 failures.append({"itemIdentifier": str(record["messageId"])})
+            _note_that_paypal_tells()
     return {"batchItemFailures": failures}
+
+
+def _note_that_paypal_tells() -> None:
+    """Note when PayPal last told of something, for who watches its silence: only confirmed messages come here."""
+    try:
+        runs.note(CONFIRMED)
+    except Exception:
+        log.warning("it was not noted that PayPal tells of payments", exc_info=True)
 
 
 def settle_notification(message: Mapping[str, str]) -> None:
@@ -48,19 +59,29 @@ def settle_notification(message: Mapping[str, str]) -> None:
     ids = {name: message[name] for name in ("event", "capture", "refund") if name in message}
     telemetry.note(event_type=kind, **ids)
     if kind.startswith("CHECKOUT."):
-        _look_soon(message)
+        _look_soon(_with(message, "order"))
     elif kind == "PAYMENT.CAPTURE.REVERSED":
         _settle_reversal(message["event"])
     elif kind == "PAYMENT.CAPTURE.REFUNDED" or kind.startswith("PAYMENT.REFUND."):
-        _settle_refund(message["refund"])
+        _settle_refund(_with(message, "refund", "capture"))
     elif kind.startswith("PAYMENT.CAPTURE."):
-        settle_by_capture(message["capture"])
+        settle_by_capture(_with(message, "capture")["capture"])
     elif kind.startswith("CUSTOMER.DISPUTE."):
         _note_dispute(message["event"])
 
 
-def _settle_refund(refund_id: str) -> None:
-    refund = paypal.get_refund(refund_id)
+def _with(message: Mapping[str, str], *names: str) -> Mapping[str, str]:
+    """Return the message with one of these ids, from PayPal's own copy of the event where it lacks them all."""
+    if any(name in message for name in names):
+        return message
+    return {**message, **message_of(paypal.get_event(message["event"]))}
+
+
+def _settle_refund(message: Mapping[str, str]) -> None:
+    if "refund" not in message:  # its resource is the capture, whose order lists what was refunded
+        settle_by_capture(message["capture"])
+        return
+    refund = paypal.get_refund(message["refund"])
     # The sale is booked first: the notification of a refund may overtake the one of its capture.
     if refund.capture_id is None:
         raise PayPalUnknown("a refund of nothing that is named")
@@ -81,7 +102,7 @@ def _settle_reversal(event_id: str) -> None:
 
 def _look_soon(message: Mapping[str, str]) -> None:
     """Let the reconciler look in its next round: the shopper approved, and may not come back."""
-    paypal_id = message.get("order", "")
+    paypal_id = message["order"]
     order_id = Order.find(f"paypal#{paypal_id}")
     if order_id is None:
         return
@@ -103,10 +124,20 @@ def _note_dispute(event_id: str) -> None:
     dispute = str(resource.get("dispute_id", ""))[:60]
     status = str(resource.get("status", ""))[:40]
     for transaction in resource.get("disputed_transactions", []):
-        capture_id = str(transaction.get("seller_transaction_id", ""))
-        order_id = Order.find(f"capture#{capture_id}")
+        order_id = _order_of(str(transaction.get("seller_transaction_id", "")))
         if order_id is not None:
             _raise_once(order_id, "dispute", f"{dispute} {status}".strip())
+
+
+def _order_of(capture_id: str) -> str | None:
+    """Find the order of a disputed payment, which may not be settled yet; None for those of other tills."""
+    order_id = Order.find(f"capture#{capture_id}")
+    if order_id is not None or not paypal.is_id(capture_id):
+        return order_id
+    try:
+        return settle_by_capture(capture_id)
+    except PayPalGone:
+        return None
 
 
 def _raise_once(order_id: str, kind: str, detail: str) -> None:

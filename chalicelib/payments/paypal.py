@@ -3,6 +3,7 @@
 Sources: PayPal's Orders v2, Payments v2 and Webhooks v1 APIs, https://developer.paypal.com/docs/api/.
 """
 
+import json
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 from chalicelib import aws, clock, money, telemetry
 from chalicelib.config import settings
 from chalicelib.money import Money
-from chalicelib.payments.errors import PayPalRefused, PayPalUnknown, SecretRefused
+from chalicelib.payments.errors import PayPalGone, PayPalRefused, PayPalUnknown, SecretRefused
 from chalicelib.telemetry import Metric
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 SECONDS_A_REQUEST = 20.0
 CAPTURE_STATES = {"COMPLETED", "PENDING", "DECLINED", "FAILED", "PARTIALLY_REFUNDED", "REFUNDED"}
+NOT_WELL_FORMED = (400, 422)  # what PayPal answers to a notification that it cannot have sent
 LONGEST_NOTE = 255  # to the payer of a refund
 _ID = re.compile(r"[A-Z0-9]{1,36}", re.ASCII)
 _EVENT_ID = re.compile(r"[A-Za-z0-9-]{1,60}", re.ASCII)
@@ -169,6 +171,36 @@ def get_event(event_id: str) -> Mapping[str, Any]:
     if not _EVENT_ID.fullmatch(event_id):
         raise PayPalRefused("not an event's id")
     return _send(paypal_http.EventGetRequest(event_id))
+
+
+def is_genuine(notification: bytes, headers: Mapping[str, str]) -> bool:
+    """Ask whether PayPal signed a notification for our webhook. Raises PayPalUnknown where it does not say.
+
+    `notification` is the body as it came, one JSON object: PayPal judges these very bytes, so they are not read and
+    written anew, but stand in the question unchanged. `headers` has lower-case names.
+    """
+    from chalicelib.payments import paypal_http
+
+    question = {
+        "auth_algo": headers["paypal-auth-algo"],
+        "cert_url": headers["paypal-cert-url"],
+        "transmission_id": headers["paypal-transmission-id"],
+        "transmission_sig": headers["paypal-transmission-sig"],
+        "transmission_time": headers["paypal-transmission-time"],
+        "webhook_id": settings.paypal_webhook_id,
+    }
+    begun = json.dumps(question, separators=(",", ":")).removesuffix("}")
+    body = begun.encode() + b',"webhook_event":' + notification + b"}"
+    try:
+        answer = _send(paypal_http.VerifySignatureRequest(body))
+    except PayPalRefused as refused:
+        if refused.status in NOT_WELL_FORMED:
+            return False
+        raise PayPalUnknown(f"status {refused.status} {refused.issue}", refused.debug_id) from None
+    except PayPalGone as gone:
+        raise PayPalUnknown(f"nobody there to verify: {gone.issue}", gone.debug_id) from None
+    with _understanding("a verification"):
+        return {"SUCCESS": True, "FAILURE": False}[answer["verification_status"]]
 
 
 def checked_link(link: str | None) -> str:

@@ -36,6 +36,7 @@ __all__ = [
     "OrdersCreateRequest",
     "OrdersGetRequest",
     "RefundsGetRequest",
+    "VerifySignatureRequest",
 ]
 
 
@@ -50,6 +51,19 @@ class EventGetRequest:
         self.path = f"/v1/notifications/webhooks-events/{event_id}"
         self.headers = {"Content-Type": "application/json"}
         self.body = None
+
+
+class VerifySignatureRequest:
+    """Ask whether PayPal signed a notification: the SDK does not know this call either. `body` is sent as it is.
+
+    https://developer.paypal.com/docs/api/webhooks/v1/#verify-webhook-signature_post
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self.verb = "POST"
+        self.path = "/v1/notifications/verify-webhook-signature"
+        self.headers = {"Content-Type": "application/json"}
+        self.body = body
 
 
 class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
@@ -99,8 +113,8 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
         if remaining <= 0:
             raise PayPalUnknown("no time left to ask")
         headers = {**request.headers, "Authorization": authorization, "User-Agent": self.get_user_agent()}
-        data = None
-        if request.body is not None:
+        data = request.body
+        if data is not None and not isinstance(data, bytes):
             request.headers = self.format_headers(request.headers)  # its encoder knows lower-case names only
             data = self.encoder.serialize_request(request)
         if not _is_repeatable(request) or time.monotonic() - self._used > KEPT_OPEN_SECONDS:
@@ -157,7 +171,7 @@ def _read(answer: requests.Response) -> dict[str, Any]:
     if status == 404 and issue in NOT_THERE:
         raise PayPalGone(issue, debug_id)
     if 400 <= status < 500 and status not in NO_ANSWER and body is not None and issue != IN_PROGRESS:
-        raise PayPalRefused(issue, debug_id)
+        raise PayPalRefused(issue, debug_id, status)
     raise PayPalUnknown(f"status {status} {issue}".strip(), debug_id)
 
 

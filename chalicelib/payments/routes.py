@@ -4,7 +4,7 @@ import logging
 
 from chalice.app import Request, Response
 
-from chalicelib import limits
+from chalicelib import limits, telemetry
 from chalicelib.cart import sessions
 from chalicelib.cart.routes import say
 from chalicelib.errors import Busy, NotFound, OutOfStock, TooMany
@@ -13,9 +13,10 @@ from chalicelib.orders.models import Order
 from chalicelib.orders.routes import find_order, order_page
 from chalicelib.payments import paypal, service, webhook
 from chalicelib.payments.errors import PayPalError
+from chalicelib.telemetry import Metric
 from chalicelib.web import requests
 from chalicelib.web.pages import in_a_while, page, redirect, url
-from chalicelib.web.routing import Routes
+from chalicelib.web.routing import NEIGHBOUR_ERRORS, Routes
 
 routes = Routes(__name__)
 log = logging.getLogger("awning")
@@ -74,7 +75,11 @@ def pay(request: Request, order_id: str) -> Response:
 @routes.post("/webhooks/paypal")
 def notify(request: Request) -> Response:
     """Take a notification: verified, and on the queue, before the answer."""
-    webhook.receive(request)
+    try:
+        webhook.receive(request)
+    except (Busy, *NEIGHBOUR_ERRORS):  # 503: of these PayPal is told, not whoever looks after the pages
+        telemetry.count(Metric.NOTIFICATIONS_PUT_OFF)
+        raise
     return page("", 200)
 
 

@@ -1,71 +1,36 @@
-"""Verify PayPal's notifications locally, and put what they name on the queue.
+"""Take PayPal's notifications: let PayPal say which are its own, and put what they name on the queue.
 
-The signature covers `transmission id|time|webhook id|CRC32 of the body`, RSA PKCS#1 v1.5 with SHA-256; the
-certificate chain is fetched from PayPal. See https://developer.paypal.com/api/rest/webhooks/rest/. A CRC32 can be
-forged, so a verified notification still proves nothing about money: it only says where to look for the truth.
+PayPal alone knows all that its signatures hang on, so it is asked about each, with the body as it came, byte for byte:
+https://developer.paypal.com/docs/api/webhooks/v1/#verify-webhook-signature_post. It is asked about orders of this shop
+only: what names none of them is taken without a question, and costs one read. A genuine notification still proves
+nothing about money: it only says where to look for the truth.
 """
 
 import base64
 import binascii
 import json
+import logging
 import re
 import threading
-import warnings
-import zlib
 from collections.abc import Mapping
-from contextlib import suppress
-from datetime import datetime
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from chalice.app import Request
 
-from chalicelib import clock, telemetry
+from chalicelib import limits, telemetry
 from chalicelib.aws import client, queue_url
-from chalicelib.config import PAYPAL_API_HOSTS, PAYPAL_SANDBOX_HOSTS, ConfigError, settings
-from chalicelib.errors import BadInput, Busy, TooLarge
-from chalicelib.payments.paypal import is_id
+from chalicelib.config import settings
+from chalicelib.errors import Busy, TooLarge, TooMany
+from chalicelib.orders.models import Pointer
+from chalicelib.payments import paypal
+from chalicelib.payments.errors import PayPalError
+from chalicelib.payments.events import EVENT_TYPES, Forged, message_of, order_ids, paypal_ids, read_event
+from chalicelib.storage import MOST_KEYS_A_READ, read_many
 from chalicelib.web import requests
-
-if TYPE_CHECKING:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 QUEUE = "payment-notifications"
 ALGORITHM = "SHA256withRSA"
-SIMULATOR = "WEBHOOK_ID"  # what PayPal's webhook simulator signs with; anybody can make it sign
-CERTIFICATES = "/v1/notifications/certs/"
-MOST_BYTES_OF_A_BODY = 256 * 1024
-MOST_BYTES_OF_A_CHAIN = 64 * 1024
-MOST_CHAINS = 8
-FETCH_SECONDS = (3.0, 5.0)
-_EVENT_ID = re.compile(r"[A-Za-z0-9-]{1,60}", re.ASCII)
-_EVENT_TYPE = re.compile(r"[A-Z0-9_.-]{1,80}", re.ASCII)
-_CERTIFICATE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}", re.ASCII)  # neither `.` nor `..`
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
-
-
-class Forged(BadInput):
-    """Not signed by PayPal for this shop."""
-
-    title = "Not a notification for this shop"
-
-
-def receive(request: Request) -> None:
-    """Verify a notification and enqueue it. Raises Forged, or Busy where it cannot be told: then PayPal comes again."""
-    body = request.raw_body
-    raw = body if isinstance(body, bytes) else body.encode()
-    if len(raw) > MOST_BYTES_OF_A_BODY:
-        raise TooLarge("That is larger than any notification.")
-    verify(raw, {name: requests.header(request, name) for name in HEADERS})
-    message = read_message(raw)
-    telemetry.note(event=message["event"], event_type=message["type"])
-    queue = queue_url(settings.table_prefix + QUEUE)
-    client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(message))
-    telemetry.events_log.info("a notification of PayPal's was taken")
-
-
+SIMULATOR = "WEBHOOK_ID"  # what PayPal's webhook simulator signs for; anybody can make it sign
 HEADERS = (
     "paypal-transmission-id",
     "paypal-transmission-time",
@@ -73,147 +38,112 @@ HEADERS = (
     "paypal-cert-url",
     "paypal-auth-algo",
 )
+MAX_BYTES = 256 * 1024
+VERIFY_SECONDS = 5.0
+MAX_CONCURRENCY = 2  # of a process: a flood must not take all of its threads
+RETRY_SECONDS = 5
+NO_ORDER = "no order"  # what is counted for an event of a kind that we want and that names nothing
+_TRANSMISSION_ID = re.compile(r"[A-Za-z0-9_-]{1,50}", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)", re.ASCII)
+_CERTIFICATE = re.compile(r"https://([a-z0-9-]{1,63}\.){1,5}paypal\.com/[A-Za-z0-9._~/-]{1,200}", re.ASCII)
+_PATH = re.compile(r"/[A-Za-z0-9._~/-]{1,200}", re.ASCII)
+MAX_SIGNATURE_LENGTH = 500
+log = logging.getLogger("awning")
+_verifying = threading.BoundedSemaphore(MAX_CONCURRENCY)
 
 
-def verify(body: bytes, headers: Mapping[str, str]) -> None:
-    """Check a notification's signature. `headers` has lower-case names. Raises Forged, or Busy."""
-    webhook_id = settings.paypal_webhook_id
-    if not webhook_id:
+def receive(request: Request) -> None:
+    """Enqueue a notification that PayPal confirms, or leave it alone where it is about nothing of this shop.
+
+    Raises Forged for what PayPal did not send, TooMany for a flood, and Busy where it cannot be told: then it is sent
+    again, for three days.
+    """
+    body = request.raw_body
+    try:
+        raw = body if isinstance(body, bytes) else body.encode()
+    except UnicodeError as error:
+        raise Forged("This is no event of PayPal's.") from error
+    if len(raw) > MAX_BYTES:
+        raise TooLarge("That is larger than any notification.")
+    if not settings.paypal_webhook_id:
         raise Busy("This shop does not take notifications yet.")
-    if settings.paypal_is_live and webhook_id == SIMULATOR:
+    headers = {name: requests.header(request, name) for name in HEADERS}
+    check_headers(headers)
+    event = read_event(raw)
+    message = message_of(event)
+    telemetry.note(event=message["event"], event_type=message["type"])
+    about = what_it_is_about(event)
+    if about is None:
+        telemetry.events_log.info("a notification was about nothing of this shop")
+        return
+    verify(raw, headers, about)
+    queue = queue_url(settings.table_prefix + QUEUE)
+    client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(message))
+    telemetry.events_log.info("a notification of PayPal's was taken")
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Refuse headers that PayPal does not send. `headers` has lower-case names. Raises Forged."""
+    if settings.paypal_is_live and settings.paypal_webhook_id == SIMULATOR:
         raise Forged("This shop does not take what PayPal's simulator signs.")
     if headers["paypal-auth-algo"] != ALGORITHM:
         raise Forged("The signature's algorithm is not the one that PayPal uses.")
-    signed = "|".join(
-        (
-            headers["paypal-transmission-id"],
-            headers["paypal-transmission-time"],
-            webhook_id,
-            str(zlib.crc32(body)),
-        )
-    )
+    if not _TRANSMISSION_ID.fullmatch(headers["paypal-transmission-id"]):
+        raise Forged("The transmission's ID is not one.")
+    if not _TIME.fullmatch(headers["paypal-transmission-time"]):
+        raise Forged("The transmission's time is not one.")
+    if not _is_at_paypal(headers["paypal-cert-url"]):
+        raise Forged("The certificate is not PayPal's.")
+    signature = headers["paypal-transmission-sig"]
     try:
-        signature = base64.b64decode(headers["paypal-transmission-sig"], validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Forged("The signature is not one.") from error
-    _check_signature(_public_key(headers["paypal-cert-url"]), signature, signed.encode())
+        is_signature = (
+            bool(base64.b64decode(signature, validate=True)) and len(signature) <= MAX_SIGNATURE_LENGTH
+        )
+    except (binascii.Error, ValueError):
+        is_signature = False
+    if not is_signature:
+        raise Forged("The signature is not one.")
+
+
+def _is_at_paypal(url: str) -> bool:
+    origin = settings.paypal_api_url  # the stand-in's certificate lies there
+    rest = url.removeprefix(origin)
+    return bool(_CERTIFICATE.fullmatch(url) or (rest != url and _PATH.fullmatch(rest)))
+
+
+def what_it_is_about(event: Mapping[str, Any]) -> str | None:
+    """Tell which order of ours an event names: its ID. None where it names none, NO_ORDER where it may be about any.
+
+    That is an event of a kind that we want, and names nothing, or more than can be looked up in one read.
+    """
+    pointers = [f"{kind}#{id_}" for id_ in paypal_ids(event) for kind in ("paypal", "capture")]
+    named = [*order_ids(event), *pointers]
+    if 0 < len(named) <= MOST_KEYS_A_READ:
+        found: dict[str, Pointer] = read_many({Pointer: named})[Pointer]
+        orders = {
+            key if key in named[: len(named) - len(pointers)] else row.order for key, row in found.items()
+        }
+        return min(orders, default=None)
+    return NO_ORDER if event["event_type"] in EVENT_TYPES else None
+
+
+def verify(body: bytes, headers: Mapping[str, str], about: str) -> None:
+    """Ask PayPal whether it signed this body for our webhook. Raises Forged, TooMany, or Busy."""
+    if not _verifying.acquire(blocking=False):
+        raise TooMany("Many notifications came at once. Please send this one again.", RETRY_SECONDS)
+    try:
+        limits.count_verification(about)
+        with paypal.within(VERIFY_SECONDS):
+            is_genuine = paypal.is_genuine(body, headers)
+    except PayPalError as error:
+        log.warning("a notification could not be verified: %s", error)
+        raise Busy("PayPal does not say now whether it sent this.") from error
+    finally:
+        _verifying.release()
+    if not is_genuine:
+        raise Forged("PayPal did not sign this for this shop.")
 
 
 def read_message(body: bytes) -> dict[str, str]:
     """Read which event, order, capture or refund a notification names. Raises Forged for what is no event."""
-    try:
-        event = json.loads(body)
-        message = {"event": str(event["id"]), "type": str(event["event_type"])}
-        resource = event.get("resource", {})
-        named = {str(event.get("resource_type", "")): resource.get("id")}
-        related = resource.get("supplementary_data", {}).get("related_ids", {})
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Forged("This is no event of PayPal's.") from error
-    if not _EVENT_ID.fullmatch(message["event"]) or not _EVENT_TYPE.fullmatch(message["type"]):
-        raise Forged("This is no event of PayPal's.")
-    ids = {
-        "order": named.get("checkout-order") or _text(resource, "order_id") or _text(related, "order_id"),
-        "capture": named.get("capture") or _text(related, "capture_id"),
-        "refund": named.get("refund"),
-    }
-    return message | {name: value for name, value in ids.items() if isinstance(value, str) and is_id(value)}
-
-
-def _text(mapping: object, name: str) -> object:
-    return mapping.get(name) if isinstance(mapping, dict) else None
-
-
-# -- the certificate --------------------------------------------------------------------------------------
-
-_keys: dict[str, tuple["RSAPublicKey", datetime]] = {}
-_lock = threading.Lock()
-
-
-def _public_key(url: str) -> "RSAPublicKey":
-    """Return the key of the certificate at a URL of PayPal's, kept until the certificate ends."""
-    _check_address(url)
-    with _lock:
-        known = _keys.get(url)
-    if known is not None and known[1] > clock.now():
-        return known[0]
-    key, ends = _verified_key(_fetch(url))
-    with _lock:
-        if len(_keys) >= MOST_CHAINS:
-            _keys.clear()
-        _keys[url] = (key, ends)
-    return key
-
-
-def _check_address(url: str) -> None:
-    paypal = PAYPAL_API_HOSTS | PAYPAL_SANDBOX_HOSTS
-    allowed = paypal if settings.paypal_api_url in paypal else {settings.paypal_api_url}
-    # Compared letter by letter: what is not split apart cannot be split apart otherwise than the fetch does.
-    origin, _, name = url.partition(CERTIFICATES)
-    if origin not in allowed or not _CERTIFICATE_NAME.fullmatch(name):
-        raise Forged("The certificate is not PayPal's.")
-
-
-def _fetch(url: str) -> bytes:
-    import requests as http
-
-    try:
-        with http.Session() as session:
-            session.trust_env = False
-            answer = session.get(url, timeout=FETCH_SECONDS, allow_redirects=False, stream=True)
-            body = answer.raw.read(MOST_BYTES_OF_A_CHAIN + 1, decode_content=True)
-    except (http.RequestException, OSError) as error:
-        raise Busy("PayPal's certificate cannot be fetched now.") from error
-    except Exception as error:  # urllib3's own errors, read from the raw stream, share no base with requests'
-        if type(error).__module__.startswith("urllib3"):
-            raise Busy("PayPal's certificate cannot be fetched now.") from error
-        raise
-    if answer.status_code != 200 or len(body) > MOST_BYTES_OF_A_CHAIN:
-        raise Busy("PayPal's certificate cannot be fetched now.")
-    return bytes(body)
-
-
-def _verified_key(pem: bytes) -> tuple["RSAPublicKey", datetime]:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-    from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
-
-    name = "messageverificationcerts" + ("" if settings.paypal_is_live else ".sandbox") + ".paypal.com"
-    policy = PolicyBuilder().store(Store(_roots(settings.paypal_webhook_roots))).time(clock.now())
-    try:
-        leaf, *others = x509.load_pem_x509_certificates(pem)
-        policy.build_server_verifier(x509.DNSName(name)).verify(leaf, others)
-        key = leaf.public_key()
-    except (ValueError, VerificationError) as error:
-        raise Forged("The certificate does not lead up to PayPal.") from error
-    if not isinstance(key, RSAPublicKey):
-        raise Forged("The certificate's key is not of PayPal's kind.")
-    return key, leaf.not_valid_after_utc
-
-
-@cache
-def _roots(file: str) -> "list[x509.Certificate]":
-    """Load the roots in a file, or the public ones, without those that cryptography cannot or soon will not read."""
-    import certifi
-    from cryptography import x509
-    from cryptography.utils import CryptographyDeprecationWarning
-
-    roots = []
-    with _lock, warnings.catch_warnings():  # locked, because filters belong to the whole process
-        warnings.simplefilter("error", CryptographyDeprecationWarning)
-        for pem in _PEM.findall(Path(file or certifi.where()).read_bytes()):
-            with suppress(ValueError, CryptographyDeprecationWarning):
-                roots.append(x509.load_pem_x509_certificate(pem))
-    if not roots:
-        raise ConfigError(f"PAYPAL_WEBHOOK_ROOTS holds no certificate: {file!r}.")
-    return roots
-
-
-def _check_signature(key: "RSAPublicKey", signature: bytes, signed: bytes) -> None:
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-
-    try:
-        key.verify(signature, signed, PKCS1v15(), hashes.SHA256())
-    except InvalidSignature as error:
-        raise Forged("The signature is not PayPal's.") from error
+    return message_of(read_event(body))

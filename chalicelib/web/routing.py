@@ -22,6 +22,7 @@ REQUEST_SECONDS = 22  # for all that is tried again
 ANSWER_SECONDS = 26  # of what changes something or asks PayPal, and of staff's pages
 PAGE_SECONDS = 10  # of a page that only reads: nobody waits longer for one
 SLOW = ("/staff", "/payments/")
+NEIGHBOUR_ERRORS = (PynamoDBException, ClientError, BotoCoreError, Unknown, Refused)  # each becomes a 503
 UNGUARDED = {"/webhooks/paypal"}
 BROKEN = "Something broke on our side"
 # What is sent where even the page that says so cannot be made.
@@ -48,7 +49,7 @@ class Routes(Blueprint):
             def answer(**arguments: str) -> Response:
                 try:
                     return view(requests.current(), **arguments)
-                except (PynamoDBException, ClientError, BotoCoreError, Unknown, Refused) as error:
+                except NEIGHBOUR_ERRORS as error:
                     log.exception("a neighbour failed")
                     raise Busy(
                         "The shop did not get an answer from its database. Please try again."

@@ -1,4 +1,4 @@
-"""Machine code without what no loader reads: names for debuggers, which are a third of cryptography's file."""
+"""Machine code without what no loader reads: names for debuggers, which may be a third of a file."""
 
 import struct
 

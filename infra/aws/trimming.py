@@ -21,9 +21,9 @@ LEFT_OUT = (  # names from the package's root; * goes across folders
         "*.dist-info/zip-safe",
         "*.dist-info/*.json",
     ),
-    # PayPal's SDK requires it, and imports it nowhere.
-    *("OpenSSL/*", "pyopenssl-*.dist-info/*"),
-    # They make modules of C; argon2's and cryptography's are made, and need _cffi_backend alone.
+    # PayPal's SDK requires pyOpenSSL, which requires cryptography, and imports neither anywhere.
+    *("OpenSSL/*", "pyopenssl-*.dist-info/*", "cryptography/*", "cryptography-*.dist-info/*"),
+    # They make modules of C; argon2's is made, and needs _cffi_backend alone.
     *("cffi/*", "pycparser/*", "pycparser-*.dist-info/*"),
     # boto3's resources, of which the shop uses none, and what its documentation shows.
     *("boto3/data/*", "boto3/examples/*"),

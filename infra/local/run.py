@@ -80,9 +80,7 @@ class Ports:
         raise PieceFailed(f"{piece}: no port from {default} on is free. Choose one with {variable}=….")
 
 
-def shop_environment(
-    given: Mapping[str, str], ports: Ports, cloud: LocalCloud, state: State
-) -> dict[str, str]:
+def shop_environment(given: Mapping[str, str], ports: Ports, cloud: LocalCloud) -> dict[str, str]:
     """Make the shop's environment: what the caller set, what the local pieces need, and no AWS account."""
     given = without_aws_settings({name: value for name, value in given.items() if value})
     bucket = given.get("MEDIA_BUCKET", f"{given.get('TABLE_PREFIX', '')}awning-media")
@@ -91,7 +89,7 @@ def shop_environment(
         "MEDIA_BUCKET": bucket,
         "MEDIA_URL": f"{cloud.endpoint_url}/{bucket}",
     }
-    paypal = {} if has_sandbox(given) else _standin_settings(ports, state)
+    paypal = {} if has_sandbox(given) else _standin_settings(ports)
     search = [str(ROOT), *given.get("PYTHONPATH", "").split(os.pathsep)]
     python = {"PYTHONPATH": os.pathsep.join(filter(None, search)), "PYTHONUNBUFFERED": "1"}
     return SANDBOX | defaults | given | paypal | cloud.environment | python
@@ -119,7 +117,7 @@ def check_paypal(given: Mapping[str, str]) -> None:
         )
 
 
-def _standin_settings(ports: Ports, state: State) -> dict[str, str]:
+def _standin_settings(ports: Ports) -> dict[str, str]:
     address = f"http://localhost:{ports.paypal}"
     return {
         "PAYPAL_API_URL": address,
@@ -127,7 +125,6 @@ def _standin_settings(ports: Ports, state: State) -> dict[str, str]:
         "PAYPAL_CLIENT_ID": STANDIN_ID,
         "PAYPAL_CLIENT_SECRET": STANDIN_SECRET,
         "PAYPAL_WEBHOOK_ID": STANDIN_WEBHOOK,
-        "PAYPAL_WEBHOOK_ROOTS": str(state.paypal / "roots.pem"),
     }
 
 
@@ -188,7 +185,7 @@ class Supervisor:
             _progress("starting the mailbox, the local cloud and PayPal …")
             smtp = f"{HOST}:{ports.smtp}"
             cloud = LocalCloud(self._state.cloud, ports.aws, smtp, self._state.logs / "cloud.log")
-            environment = shop_environment(self._given, ports, cloud, self._state)
+            environment = shop_environment(self._given, ports, cloud)
             environment["DEMO_PASSWORD"] = self._state.password()
             self._start_around(stack, ports, cloud, environment)
             _progress("starting the shop …")

@@ -26,7 +26,7 @@ def local_shop(state: State, given: Mapping[str, str]) -> Iterator[dict[str, str
         with state.held():
             ports = Ports(given, shop_runs=False)
             with LocalCloud(state.cloud, ports.aws, log=state.logs / "cloud.log") as cloud:
-                environment = shop_environment(given, ports, cloud, state)
+                environment = shop_environment(given, ports, cloud)
                 # A process of its own, because chalicelib reads the environment once.
                 setup = [sys.executable, "-m", "infra.local.setup"]
                 if subprocess.run(setup, env=environment, cwd=ROOT, check=False).returncode:

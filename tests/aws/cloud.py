@@ -23,11 +23,10 @@ LAUNCHER = Path(__file__).with_name("region.py")
 class Region(LocalCloud):
     """MiniStack, whose functions see the environment that the template gives them, and neither ours nor our modules."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        """Run functions in a folder; `environment` is what the machine tells all of them, as AWS tells its region."""
+    def __init__(self, folder: Path) -> None:
+        """Run functions in a folder."""
         super().__init__(log=folder / "cloud.log")
         self._python = folder / "python"
-        self._told = environment
 
     def start(self) -> None:
         """Start it with a Python for functions: no site-packages, no variables of Python's, no current folder."""
@@ -61,4 +60,4 @@ class Region(LocalCloud):
         return [sys.executable, "-P", str(LAUNCHER), str(self._python)]
 
     def _inherited(self) -> dict[str, str]:
-        return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **self._told}
+        return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}

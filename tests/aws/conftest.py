@@ -15,7 +15,7 @@ from tests.client import Answer
 from tests.packaging import built_for
 
 SECRET = "only in SSM"
-WEBHOOK = "WH-DEPLOYED"
+WEBHOOK = "D3PL0YEDWEBH00K01"
 STAFF = "merchant@shop.example", "linen awning at noon"
 CATALOG = Path(__file__).with_name("catalog.json")
 
@@ -36,10 +36,9 @@ def standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
 
 
 @pytest.fixture(scope="package")
-def region(tmp_path_factory: pytest.TempPathFactory, standin: StandIn) -> Iterator[Region]:
-    """Run a region, which trusts the root that the stand-in's certificates lead to as AWS trusts the world's."""
-    told = {"PAYPAL_WEBHOOK_ROOTS": str(standin.roots_path)}
-    with Region(tmp_path_factory.mktemp("region"), told) as running:
+def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
+    """Run a region."""
+    with Region(tmp_path_factory.mktemp("region")) as running:
         yield running
 
 

@@ -57,7 +57,8 @@ def test_a_notification_pays_what_paypal_took_its_time_for(
 
 
 def test_a_forged_notification_is_refused(stack: Stack, paypal: Control) -> None:
-    answer = paypal.forge(b'{"event_type": "CHECKOUT.ORDER.APPROVED"}', key="wrong")
+    body = b'{"id": "WH-1", "event_type": "CHECKOUT.ORDER.APPROVED"}'
+    answer = paypal.forge(body, key="wrong")
     assert answer["status"] == 400
 
 

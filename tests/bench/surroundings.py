@@ -28,7 +28,7 @@ def surroundings() -> Iterator[Control]:
         stack.enter_context(state.held())
         ports = Ports({name: str(free_port()) for name in PORTS}, shop_runs=False)
         cloud = stack.enter_context(LocalCloud(port=ports.aws))
-        environment = shop_environment(_given(), ports, cloud, state)
+        environment = shop_environment(_given(), ports, cloud)
         _start_standin(stack, ports, state, environment)
         # This process is the shop: chalicelib reads the environment once, when it is imported.
         os.environ.clear()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -51,11 +52,13 @@ def test_every_alarm_is_explained_to_operators_under_its_name(alarms: dict[str, 
 def test_every_alarm_watches_a_metric_that_there_is(template: Template, alarms: dict[str, Any]) -> None:
     told = (PROJECT / "chalicelib" / "telemetry.py").read_text(encoding="utf-8")
     for name, alarm in alarms.items():
-        metric, namespace = alarm["MetricName"], alarm["Namespace"]
-        if namespace == OWN:
-            assert re.search(rf'"{metric}"', told), name
-        else:
-            assert metric in KNOWN[namespace], name
+        assert list(watched(alarm)), name
+        for watching in watched(alarm):
+            metric, namespace = watching["MetricName"], watching["Namespace"]
+            if namespace == OWN:
+                assert re.search(rf'"{metric}"', told), name
+            else:
+                assert metric in KNOWN[namespace], name
 
 
 @pytest.mark.parametrize(
@@ -65,10 +68,10 @@ def test_the_shop_is_named_as_its_functions_name_it(
     template: Template, alarms: dict[str, Any], prefix: str, shop: str
 ) -> None:
     given = values(template, {"TablePrefix": prefix})
-    own = [alarm for alarm in alarms.values() if alarm["Namespace"] == OWN]
+    own = [one for alarm in alarms.values() for one in watched(alarm) if one["Namespace"] == OWN]
     assert own
-    for alarm in own:
-        assert resolved(alarm["Dimensions"], given, {}) == [{"Name": "shop", "Value": shop}]
+    for metric in own:
+        assert resolved(metric["Dimensions"], given, {}) == [{"Name": "shop", "Value": shop}]
     board = dashboard(template, {"TablePrefix": prefix})
     assert f'"shop", "{shop}"' in board
 
@@ -76,13 +79,13 @@ def test_the_shop_is_named_as_its_functions_name_it(
 @pytest.mark.parametrize("name", QUEUES)
 def test_messages_that_rest_wake_somebody(template: Template, alarms: dict[str, Any], name: str) -> None:
     queues = of_type(template, "AWS::SQS::Queue")
-    watched = {
+    seen = {
         queues[next(references(alarm["Dimensions"]))]["QueueName"]["Fn::Sub"]
         for alarm in alarms.values()
-        if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+        if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible"
         and (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
     }
-    assert f"${{TablePrefix}}{name}-dlq" in watched
+    assert f"${{TablePrefix}}{name}-dlq" in seen
 
 
 def test_no_function_fails_unheard(template: Template, alarms: dict[str, Any]) -> None:
@@ -90,8 +93,9 @@ def test_no_function_fails_unheard(template: Template, alarms: dict[str, Any]) -
     seen = {
         name
         for alarm in alarms.values()
-        if alarm["MetricName"] in {"Errors", "ApproximateNumberOfMessagesVisible"}
-        for name in references(alarm["Dimensions"])
+        for metric in watched(alarm)
+        if metric["MetricName"] in {"Errors", "ApproximateNumberOfMessagesVisible"}
+        for name in references(metric["Dimensions"])
     }
     dead = {
         queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]: name
@@ -102,9 +106,18 @@ def test_no_function_fails_unheard(template: Template, alarms: dict[str, Any]) -
         behind = set(references(function.get("Events", {}))) & set(dead.values())
         rests = {queue for queue, source in dead.items() if source in behind}
         if name == "APIHandler":
-            assert [alarm for alarm in alarms.values() if alarm["MetricName"] == "5XXError"]
+            assert "5XXError" in {one["MetricName"] for alarm in alarms.values() for one in watched(alarm)}
         else:
             assert ({name} | rests) & seen, name
+
+
+def test_what_paypal_is_to_send_again_breaks_no_page(alarms: dict[str, Any]) -> None:
+    watching = {one["Id"]: one for one in alarms["PagesFail"]["Metrics"]}
+    assert {one["MetricName"] for one in watched(alarms["PagesFail"])} == {"5XXError", "NotificationsPutOff"}
+    assert watching["pages"]["Expression"] == "FILL(answers, 0) - FILL(notifications, 0)"
+    assert [name for name, one in watching.items() if one["ReturnData"]] == ["pages"]
+    spans = {one["MetricStat"]["Period"] for one in watching.values() if "MetricStat" in one}
+    assert spans == {900}
 
 
 def test_a_reconciler_that_cannot_keep_up_is_heard_of(alarms: dict[str, Any]) -> None:
@@ -139,6 +152,15 @@ def dashboard(template: Template, given: dict[str, str]) -> str:
     body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]
     text: str = resolved(body, values(template, given), template["Conditions"])
     return text
+
+
+def watched(alarm: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """List the metrics that an alarm watches: one, or those of its expression."""
+    if "MetricName" in alarm:
+        yield alarm
+    for one in alarm.get("Metrics", ()):
+        if "MetricStat" in one:
+            yield one["MetricStat"]["Metric"]
 
 
 def plain_name(alarm: dict[str, Any]) -> str:

@@ -31,7 +31,7 @@ BEHIND = {
     "staff-jobs": "RunStaffJobs",
 }
 # On AWS the secret comes from SSM, by name, the roots are the system's, and Lambda itself tells a function its name.
-NOT_ON_AWS = {"PAYPAL_CLIENT_SECRET", "PAYPAL_WEBHOOK_ROOTS", "AWS_LAMBDA_FUNCTION_NAME"}
+NOT_ON_AWS = {"PAYPAL_CLIENT_SECRET", "AWS_LAMBDA_FUNCTION_NAME"}
 
 
 # X-Ray knows no resources.

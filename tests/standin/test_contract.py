@@ -11,6 +11,7 @@ from infra.local.paypal.scripts import REFUSALS
 
 from .openapi import Contract, paypal_contract
 from .shop import Answer, Shop, an_order, capture_of, eur
+from .test_notifications import VERIFY, question
 
 
 @pytest.fixture
@@ -133,6 +134,21 @@ def test_events_read_like_paypal(paypal: StandIn, checked: Shop) -> None:
     assert answer.body == event
     resent = checked.call("POST", f"/v1/notifications/webhooks-events/{event['id']}/resend", {})
     assert resent.status == 202
+
+
+def test_signatures_and_the_webhook_read_like_paypal(
+    paypal: StandIn, checked: Shop, contract: Contract
+) -> None:
+    paypal.control.set_webhook("https://shop.example/webhooks/paypal")
+    assert checked.call("GET", f"/v1/notifications/webhooks/{paypal.webhook_id}").status == 200
+    assert checked.call("GET", "/v1/notifications/webhooks/ANOTHER").status == 404
+    headers = paypal.control.sign(b"{}")
+    asked = question(paypal, headers, b"{}")
+    assert checked.call("POST", VERIFY, asked).body["verification_status"] == "SUCCESS"
+    assert checked.call("POST", VERIFY, asked.replace(b"{}", b"{ }")).status == 200
+    assert checked.call("POST", VERIFY, {}).status == 400
+    for received in paypal.control.requests("verify")[:2]:
+        contract.check_request(received)
 
 
 @pytest.mark.parametrize("kind", ["400", "401", "403", "404", "409", "415", "422", "500", "503"])

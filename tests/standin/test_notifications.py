@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.x509.verification import PolicyBuilder, Store
 
 from infra.local.paypal import Notification, StandIn
 
@@ -22,14 +21,19 @@ from .shop import Shop
 LEAF_NAME = "messageverificationcerts.sandbox.paypal.com"
 
 
+def leaf_of(paypal: StandIn, headers: dict[str, str]) -> x509.Certificate:
+    """Fetch the certificate that a notification names: one, as PayPal hands it out, and none above it."""
+    path = headers["PAYPAL-CERT-URL"].removeprefix(paypal.api_url)
+    (leaf,) = x509.load_pem_x509_certificates(Shop(paypal).send("GET", path).raw)
+    return leaf
+
+
 def verify(paypal: StandIn, headers: dict[str, str], body: bytes) -> None:
-    """Verify a signature as a shop does: chain, name, then the text. Raises cryptography's exceptions."""
+    """Verify a signature by hand. Raises cryptography's exceptions."""
     given = {name.upper(): text for name, text in headers.items()}
     assert given["PAYPAL-AUTH-ALGO"] == "SHA256withRSA"
-    path = given["PAYPAL-CERT-URL"].removeprefix(paypal.api_url)
-    leaf, *middle = x509.load_pem_x509_certificates(Shop(paypal).send("GET", path).raw)
-    roots = Store(x509.load_pem_x509_certificates(paypal.roots_path.read_bytes()))
-    PolicyBuilder().store(roots).build_server_verifier(x509.DNSName(LEAF_NAME)).verify(leaf, middle)
+    leaf = leaf_of(paypal, given)
+    assert LEAF_NAME in leaf.subject.rfc4514_string()
     text = "|".join(
         (
             given["PAYPAL-TRANSMISSION-ID"],
@@ -197,9 +201,102 @@ def test_bodies_of_ones_own_are_signed_rightly_and_wrongly(paypal: StandIn, rece
     assert (answer["status"], headers["PAYPAL-AUTH-ALGO"], sent) == (400, "none", body)
 
 
-def test_certificates_outlast_a_clock_that_was_moved(paypal: StandIn) -> None:
-    path = paypal.control.sign(b"")["PAYPAL-CERT-URL"].removeprefix(paypal.api_url)
-    certificates = x509.load_pem_x509_certificates(Shop(paypal).send("GET", path).raw)
-    now = datetime.now(tz=certificates[0].not_valid_after_utc.tzinfo)
-    assert all((certificate.not_valid_after_utc - now).days > 3650 for certificate in certificates)
+def test_the_certificate_outlasts_a_clock_that_was_moved(paypal: StandIn) -> None:
+    leaf = leaf_of(paypal, paypal.control.sign(b""))
+    assert (leaf.not_valid_after_utc - datetime.now(UTC)).days > 3650
     assert Shop(paypal).send("GET", "/v1/notifications/certs/CERT-OTHER").status == 404
+
+
+# -- what the stand-in says of signatures -----------------------------------------------------------------
+
+
+VERIFY = "/v1/notifications/verify-webhook-signature"
+EVENT = '{"id": "WH-1",  "summary": "Grün \\u00fc 1E2"}\r\n'.encode()
+
+
+def question(paypal: StandIn, headers: dict[str, str], body: bytes, **changed: str) -> bytes:
+    """Ask whether the stand-in signed a body, which stands in the question as it is."""
+    asked = {
+        "auth_algo": headers["PAYPAL-AUTH-ALGO"],
+        "cert_url": headers["PAYPAL-CERT-URL"],
+        "transmission_id": headers["PAYPAL-TRANSMISSION-ID"],
+        "transmission_sig": headers["PAYPAL-TRANSMISSION-SIG"],
+        "transmission_time": headers["PAYPAL-TRANSMISSION-TIME"],
+        "webhook_id": paypal.webhook_id,
+        **changed,
+    }
+    return json.dumps(asked).encode()[:-1] + b', "webhook_event":' + body + b"}"
+
+
+def status_of(shop: Shop, question: bytes) -> str:
+    answer = shop.call("POST", VERIFY, question)
+    assert answer.status == 200, answer.raw
+    return str(answer.body["verification_status"])
+
+
+def test_the_very_bytes_of_a_notification_are_judged(paypal: StandIn, shop: Shop) -> None:
+    headers = paypal.control.sign(EVENT)
+    assert status_of(shop, question(paypal, headers, EVENT)) == "SUCCESS"
+    written_anew = json.dumps(json.loads(EVENT)).encode()
+    for other in (written_anew, EVENT.strip(), EVENT.replace(b"  ", b" "), b" " + EVENT):
+        assert status_of(shop, question(paypal, headers, other)) == "FAILURE"
+
+
+def test_a_notification_may_stand_anywhere_in_the_question(paypal: StandIn, shop: Shop) -> None:
+    asked = question(paypal, paypal.control.sign(EVENT), EVENT)
+    begun, _, event = asked[:-1].partition(b', "webhook_event":')
+    assert status_of(shop, b'{"webhook_event":' + event + b"," + begun[1:] + b"}") == "SUCCESS"
+
+
+def test_what_was_not_signed_so_fails(paypal: StandIn, shop: Shop) -> None:
+    for changed in (
+        {"webhook_id": "ANOTHER"},
+        {"transmission_id": "another"},
+        {"transmission_time": "2026-11-22T12:00:00Z"},
+        {"transmission_sig": "bm90IGEgc2lnbmF0dXJl"},
+        {"transmission_sig": "no base64!"},
+        {"auth_algo": "SHA1withRSA"},
+        {"cert_url": "https://api.paypal.com/v1/notifications/certs/CERT-1"},
+    ):
+        asked = question(paypal, paypal.control.sign(EVENT), EVENT, **changed)
+        assert status_of(shop, asked) == "FAILURE", changed
+
+
+def test_a_wrong_key_fails_and_a_certificate_that_is_trusted_counts(paypal: StandIn, shop: Shop) -> None:
+    wrong = paypal.control.sign(EVENT, key="wrong")
+    assert status_of(shop, question(paypal, wrong, EVENT)) == "FAILURE"
+    headers = paypal.control.sign(EVENT)
+    pem = leaf_of(paypal, headers).public_bytes(serialization.Encoding.PEM).decode()
+    elsewhere = "https://api.paypal.com/v1/notifications/certs/CERT-1"
+    paypal.control.trust(elsewhere, pem)
+    assert status_of(shop, question(paypal, headers, EVENT, cert_url=elsewhere)) == "SUCCESS"
+
+
+def test_half_a_question_is_refused(paypal: StandIn, shop: Shop) -> None:
+    answer = shop.call("POST", VERIFY, {"webhook_id": paypal.webhook_id, "webhook_event": []})
+    assert answer.status == 400
+    assert ("MISSING_REQUIRED_PARAMETER", "/transmission_sig") in answer.issues
+    assert ("INVALID_PARAMETER_SYNTAX", "/webhook_event") in answer.issues
+
+
+# -- the webhook ------------------------------------------------------------------------------------------
+
+
+def test_the_webhook_is_shown_under_its_id(paypal: StandIn, shop: Shop, receiver: Receiver) -> None:
+    path = f"/v1/notifications/webhooks/{paypal.webhook_id}"
+    assert shop.call("GET", path).status == 404  # it has no address yet
+    paypal.control.set_webhook(receiver.url)
+    webhook = shop.call("GET", path).body
+    assert (webhook["id"], webhook["url"]) == (paypal.webhook_id, receiver.url)
+    assert [event["name"] for event in webhook["event_types"]] == ["*"]
+    assert shop.call("GET", "/v1/notifications/webhooks/ANOTHER").status == 404
+
+
+def test_what_the_webhook_is_not_subscribed_to_is_an_event_and_no_notification(
+    paypal: StandIn, shop: Shop, receiver: Receiver
+) -> None:
+    paypal.control.set_webhook(receiver.url)
+    paypal.control.subscribe("PAYMENT.CAPTURE.COMPLETED")
+    shop.paid()
+    assert [row.event_type for row in pending(paypal)] == ["PAYMENT.CAPTURE.COMPLETED"]
+    assert shop.call("GET", "/v1/notifications/webhooks-events").body["count"] == 2

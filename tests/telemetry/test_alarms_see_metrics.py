@@ -12,7 +12,7 @@ from chalicelib.config import settings
 from chalicelib.telemetry import NAMESPACE, Metric
 from infra.aws.package import PROJECT, merged
 from tests.infra.reading import Template, resolved, values
-from tests.infra.test_alarms import dashboard
+from tests.infra.test_alarms import dashboard, watched
 from tests.telemetry import emf
 from tests.telemetry.conftest import Counted
 
@@ -62,11 +62,13 @@ def test_every_alarm_looks_where_its_metric_is_told(
 ) -> None:
     given = values(template, {"TablePrefix": prefix})
     parts = {name: resource.get("Properties", {}) for name, resource in template["Resources"].items()}
-    alarms = {name: part for name, part in parts.items() if part.get("Namespace") == NAMESPACE}
-    assert len(alarms) >= 4
-    for name, alarm in alarms.items():
-        looked_for = resolved(alarm["Dimensions"], given, {})
-        assert {one["Name"]: one["Value"] for one in looked_for} in told[alarm["MetricName"]], name
+    metrics = [
+        (name, one) for name, part in parts.items() for one in watched(part) if one["Namespace"] == NAMESPACE
+    ]
+    assert len(metrics) >= 4
+    for name, metric in metrics:
+        looked_for = resolved(metric["Dimensions"], given, {})
+        assert {one["Name"]: one["Value"] for one in looked_for} in told[metric["MetricName"]], name
 
 
 def test_the_dashboard_looks_where_metrics_are_told(

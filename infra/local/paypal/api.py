@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from . import shapes
-from .certificates import Chain
+from .certificates import Certificate
 from .desk import Desk
 from .payments import Payments
 from .problems import Problem, detail, invalid, new_debug_id, not_found, unprocessable
 from .store import Document
-from .web import Answer, Request, Route, json_answer, route
+from .web import Answer, Request, Route, json_answer, raw_value, route
 
 ORDER_KEYS_KEPT = 6 * 3600
 REFUND_KEYS_KEPT = 45 * 86400
@@ -27,13 +27,13 @@ Work = Callable[[], tuple[int, Document]]
 class Api:
     """The routes under /v1 and /v2."""
 
-    def __init__(self, desk: Desk, payments: Payments, chain: Chain) -> None:
+    def __init__(self, desk: Desk, payments: Payments, certificate: Certificate) -> None:
         self._desk = desk
         self._payments = payments
         self._orders = payments.orders
         self._captures = payments.captures
         self._refunds = payments.refunds
-        self._chain = chain
+        self._certificate = certificate
 
     def routes(self) -> list[Route]:
         """List the addresses, each with its operation's name."""
@@ -52,6 +52,10 @@ class Api:
             route("GET", events, self._guarded(self.events), "events"),
             route("GET", f"{events}/([^/]+)", self._guarded(self.event_get), "event_get"),
             route("POST", f"{events}/([^/]+)/resend", self._guarded(self.resend), "resend"),
+            route("POST", "/v1/notifications/verify-webhook-signature", self._guarded(self.verify), "verify"),
+            route(
+                "GET", "/v1/notifications/webhooks/([^/]+)", self._guarded(self.webhook_get), "webhook_get"
+            ),
             route("GET", "/v1/notifications/certs/([^/]+)", self.cert, "cert"),
         ]
 
@@ -154,10 +158,25 @@ class Api:
         return json_answer(202, event)
 
     def cert(self, request: Request, name: str) -> Answer:
-        """Hand out the certificates (leaf, then intermediate) that notifications are signed with."""
-        if name != self._chain.name:
+        """Hand out the certificate that notifications are signed with, as PayPal does: without those above it."""
+        if name != self._certificate.name:
             raise not_found()
-        return Answer(200, self._chain.pem, "application/x-pem-file")
+        return Answer(200, self._certificate.pem, "application/x-pem-file")
+
+    def verify(self, request: Request) -> Answer:
+        """Tell whether a notification is genuine: its body is judged as it came, not as it reads."""
+        asked = _json(request)
+        shapes.require(shapes.VERIFY, asked)
+        body = raw_value(request.body.decode(), "webhook_event").encode()
+        genuine = self._desk.webhooks.is_genuine(asked, body)
+        return json_answer(200, {"verification_status": "SUCCESS" if genuine else "FAILURE"})
+
+    def webhook_get(self, request: Request, webhook_id: str) -> Answer:
+        """Show the shop's webhook."""
+        webhook = self._desk.webhooks.webhook()
+        if webhook is None or webhook["id"] != webhook_id:
+            raise not_found()
+        return json_answer(200, webhook)
 
     def _event(self, event_id: str) -> Document:
         event = self._desk.webhooks.event(event_id)

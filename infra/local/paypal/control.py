@@ -95,7 +95,7 @@ class Control:
     # Everything
 
     def reset(self) -> None:
-        """Forget all but tokens and certificates, and put the clock right."""
+        """Forget all but tokens and the certificate, and put the clock right."""
         self._post("reset")
 
     def now(self) -> datetime:
@@ -109,6 +109,10 @@ class Control:
     def set_webhook(self, url: str | None) -> None:
         """Notify this address from now on; None keeps notifications pending."""
         self._post("settings", webhook_url=url)
+
+    def subscribe(self, *event_types: str) -> None:
+        """Notify of these types alone from now on; `*` stands for all."""
+        self._post("settings", webhook_events=event_types)
 
     def automatic(self, on: bool) -> None:
         """Let notifications go out by themselves, or only on `deliver_pending()`."""
@@ -269,6 +273,10 @@ class Control:
     ) -> Json:
         """Post a body to the webhook, signed as in `sign()`, with `headers` laid over; return the answer."""
         return self._post("forge", body=_base64(body), key=key, headers=dict(headers or {}), **chosen)
+
+    def trust(self, certificate_url: str, pem: str) -> None:
+        """Judge signatures by another certificate, too, as if it lay at that address; `reset()` forgets it."""
+        self._post("trust", certificate_url=certificate_url, pem=pem)
 
     # Requests and faults
 

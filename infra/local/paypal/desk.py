@@ -38,6 +38,7 @@ class Settings:
     client_secret: str = CLIENT_SECRET
     webhook_id: str = WEBHOOK_ID
     webhook_url: str | None = None
+    webhook_events: tuple[str, ...] = ("*",)  # to which the webhook is subscribed; * is all of them
     automatic: bool = True
     token_life: int = 32400
     paid_orders_kept: float | None = None  # seconds after their capture; None: for ever

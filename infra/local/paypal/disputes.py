@@ -66,10 +66,10 @@ def _transaction(capture: Document) -> Document:
     names = BUYER["name"]
     return {
         "seller_transaction_id": capture["id"],
-        "invoice_number": capture["invoice_id"],
-        "custom": capture["custom_id"],
         "transaction_status": "COMPLETED",
         "gross_amount": money(capture["amount"], capture["currency"]),
         "buyer": {"name": f"{names['given_name']} {names['surname']}"},
         "seller": {"email": MERCHANT["email_address"], "merchant_id": MERCHANT["merchant_id"]},
+        "items": [],
+        "seller_protection_eligible": True,
     }

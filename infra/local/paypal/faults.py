@@ -11,7 +11,7 @@ from .store import Document
 
 OPERATIONS = (
     *("token", "create", "get", "capture", "capture_get", "refund", "refund_get"),
-    *("events", "event_get", "resend", "cert", "any"),
+    *("events", "event_get", "resend", "verify", "webhook_get", "cert", "any"),
 )
 CALL_KINDS = (
     *("hang", "hang_after", "cut_before", "cut_after", "cut_body"),

@@ -139,7 +139,7 @@ class Orders:
         unit = order["unit"]
         self._desk.webhooks.notify(
             "CHECKOUT.PAYMENT-APPROVAL.REVERSED",
-            "checkout-order",
+            None,
             "A payment has been reversed after approval.",
             {
                 "order_id": order["id"],

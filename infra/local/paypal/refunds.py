@@ -48,13 +48,15 @@ class Refunds:
         if outcome not in OUTCOMES["refund"]:
             raise ValueError(f"unknown outcome {outcome!r}: one of {', '.join(OUTCOMES['refund'])}")
         capture = self._captures.find(capture_id)
-        return self._new(capture, self._refundable(capture, _asked(capture, value)), outcome, {})
+        return self._new(capture, self._refundable(capture, _asked(capture, value)), outcome, _sale(capture))
 
     def reverse(self, capture_id: str, value: str | None = None) -> Document:
         """Let the buyer's bank take money back (a chargeback); return the refund-like record. Raises Problem."""
         capture = self._captures.find(capture_id)
         amount = self._refundable(capture, _asked(capture, value))
-        reversal = self._record(capture, amount, "COMPLETED", capture)
+        reversal = self._record(
+            capture, amount, "COMPLETED", {**_sale(capture), "note_to_payer": "Payment reversed"}
+        )
         reversal["total"] = self._returned(capture) + amount
         self._touch(reversal)
         capture["reversed"] += amount
@@ -196,6 +198,11 @@ class Refunds:
     def _tell(self, event: str, refund: Document, what: str) -> None:
         summary = f"A {worth(refund['amount'], refund['currency'])} capture payment {what}"
         self._desk.webhooks.notify(event, "refund", summary, self.view(refund))
+
+
+def _sale(capture: Document) -> Document:
+    """Return what a refund that nobody asked for by API takes over from the sale."""
+    return {key: capture[key] for key in ("custom_id", "invoice_id")}
 
 
 def _asked(capture: Document, value: str | None) -> Document | None:

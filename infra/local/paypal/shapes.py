@@ -93,6 +93,15 @@ class Fields:
                 shape.check(entry, f"{path}/{name}", faults, unknown)
 
 
+@dataclass(frozen=True)
+class Anything:
+    """An object with whatever keys."""
+
+    def check(self, value: object, path: str, faults: list[Document], unknown: str) -> None:
+        if not isinstance(value, dict):
+            faults.append(detail("INVALID_PARAMETER_SYNTAX", path, value))
+
+
 def require(shape: Shape, body: object, unknown: str = "INVALID_PARAMETER_SYNTAX") -> None:
     """Raise the 400 that names every fault of `body`; `unknown` is the issue of a key nobody knows."""
     faults: list[Document] = []
@@ -222,5 +231,15 @@ REFUND = _fields(
     custom_id=Text(127, 1),
     invoice_id=Text(127, 1),
     note_to_payer=Text(255, 1),
+)
+VERIFY = _fields(
+    "auth_algo cert_url transmission_id transmission_sig transmission_time webhook_id webhook_event",
+    auth_algo=Text(100, 1, r"[a-zA-Z0-9]+"),
+    cert_url=Text(500, 1),
+    transmission_id=Text(50, 1),
+    transmission_sig=Text(500, 1),
+    transmission_time=Text(100, 1, r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*"),
+    webhook_id=Text(50, 1, r"[a-zA-Z0-9_-]+"),  # PayPal's own have letters and digits alone
+    webhook_event=Anything(),
 )
 RESEND = _fields(webhook_ids=Several(Text(50), 500))

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from .api import Api
-from .certificates import ROOTS_FILE, Chain
+from .certificates import Certificate
 from .control import Control
 from .desk import CLIENT_ID, CLIENT_SECRET, WEBHOOK_ID, Desk, Settings
 from .faults import Faults
@@ -85,14 +85,9 @@ class StandIn:
         """Return the webhook's id, which is part of every signature."""
         return self._settings.webhook_id
 
-    @property
-    def roots_path(self) -> Path:
-        """Return the PEM file with the root that notifications' certificates lead up to."""
-        return self._folder / ROOTS_FILE
-
     def start(self) -> None:
         """Open the state, then listen."""
-        self._chain = Chain(self._folder)
+        self._certificate = Certificate(self._folder)
         self._store = Store(self._folder)
         try:
             self._build()
@@ -116,19 +111,19 @@ class StandIn:
         self._store.close()
 
     def reset(self) -> None:
-        """Forget everything but the certificates."""
+        """Forget everything but the certificate."""
         self.control.reset()
 
     def _build(self) -> None:
         clock = Clock(self._store)
         self._faults = Faults()
-        self._webhooks = Webhooks(self._settings, self._store, clock, self._chain, self._faults)
+        self._webhooks = Webhooks(self._settings, self._store, clock, self._certificate, self._faults)
         desk = Desk(self._settings, self._store, clock, self._webhooks)
         self._clock = clock
         payments = Payments(desk)
         self._orders = payments.orders
         steering = Steering(desk, payments, self._faults)
-        api, pages = Api(desk, payments, self._chain), Pages(desk, payments)
+        api, pages = Api(desk, payments, self._certificate), Pages(desk, payments)
         routes = [*api.routes(), *steering.routes(), *pages.routes()]
         dispatcher = Dispatcher(routes, self._store, clock, self._faults)
         steering.dispatcher = dispatcher

@@ -20,6 +20,7 @@ from .web import Answer, Request, Route, json_answer, route
 Body = Mapping[str, Any]
 _SETTINGS: dict[str, Any] = {
     "webhook_url": str | None,
+    "webhook_events": list | tuple,
     "automatic": bool,
     "token_life": int,
     "paid_orders_kept": int | float | None,
@@ -61,6 +62,7 @@ class Steering:
             "resend": self.resend,
             "sign": self.sign,
             "forge": self.forge,
+            "trust": self.trust,
         }
         views: dict[str, Callable[[], object]] = {
             "clock": lambda: {"now": self._desk.clock.now().isoformat()},
@@ -84,13 +86,14 @@ class Steering:
     # Everything
 
     def reset(self, body: Body) -> object:
-        """Forget all but tokens and certificates, and put the clock right."""
+        """Forget all but tokens and the certificate, and put the clock right."""
         self._faults.clear()
         with self._desk.store.transaction():
             self._desk.store.clear(keep="token")
             self._desk.clock.reload()
         self._desk.settings.token_life = Settings.token_life
         self._desk.settings.paid_orders_kept = Settings.paid_orders_kept
+        self._desk.settings.webhook_events = Settings.webhook_events
         return self.clear_requests(body)
 
     def settings(self, body: Body) -> object:
@@ -225,6 +228,11 @@ class Steering:
         """Post a body of one's own to the webhook, signed as asked, with `headers` laid over."""
         headers = self._signed(body) | dict(body.get("headers", {}))
         return self._desk.webhooks.post(base64.b64decode(body["body"]), headers)
+
+    def trust(self, body: Body) -> object:
+        """Judge signatures by the certificate `pem`, too, as if it lay at `certificate_url`."""
+        self._desk.webhooks.trust(body["certificate_url"], body["pem"])
+        return {}
 
     def _signed(self, body: Body) -> dict[str, str]:
         chosen = {

@@ -72,6 +72,26 @@ def route(method: str, pattern: str, handler: Handler, operation: str = "") -> R
     return Route(method, re.compile(pattern), handler, operation)
 
 
+def raw_value(text: str, key: str) -> str:
+    """Return the text of one value of a JSON object, every blank in it, before it and behind it. Raises ValueError."""
+    decoder = json.JSONDecoder()
+    at = text.index("{") + 1
+    while True:
+        name, at = decoder.raw_decode(text, _past_blanks(text, at))
+        begins = _past_blanks(text, at) + 1  # behind the colon
+        _, ends = decoder.raw_decode(text, _past_blanks(text, begins))
+        at = _past_blanks(text, ends)
+        if name == key:
+            return text[begins:at]
+        at += 1  # behind the comma
+
+
+def _past_blanks(text: str, at: int) -> int:
+    while text[at : at + 1] in (" ", "\t", "\r", "\n"):
+        at += 1
+    return at
+
+
 def json_answer(status: int, document: object, **headers: str) -> Answer:
     """Answer with JSON; `A_b=…` becomes the header `A-b`."""
     body = json.dumps(document, ensure_ascii=False).encode()

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from .certificates import AUTH_ALGO, Chain, signed_text
+from .certificates import AUTH_ALGO, Certificate, holds, signed_text
 from .faults import Faults
 from .store import Clock, Document, Store, new_id
 
@@ -28,18 +28,22 @@ _HOLD = 30.0  # a notification told to come after the next one waits this long f
 class Webhooks:
     """The events that happened and their deliveries."""
 
-    def __init__(self, settings: Settings, store: Store, clock: Clock, chain: Chain, faults: Faults) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, clock: Clock, certificate: Certificate, faults: Faults
+    ) -> None:
         self._settings = settings
         self._store = store
         self._clock = clock
-        self._chain = chain
+        self._certificate = certificate
         self._faults = faults
         self._sending: set[str] = set()
         self._lock = threading.Lock()
         self._stopped = False
         self.news = threading.Event()
 
-    def notify(self, event_type: str, resource_type: str, summary: str, resource: Document) -> Document:
+    def notify(
+        self, event_type: str, resource_type: str | None, summary: str, resource: Document
+    ) -> Document:
         """Record an event and line up its notification; call it within the transaction that caused it."""
         id_ = f"WH-{new_id()}-{new_id()}"
         path = f"{self._settings.base_url}/v1/notifications/webhooks-events/{id_}"
@@ -47,7 +51,7 @@ class Webhooks:
             "id": id_,
             "event_version": "1.0",
             "create_time": self._milliseconds(),
-            "resource_type": resource_type,
+            **({"resource_type": resource_type} if resource_type else {}),
             "resource_version": "2.0",
             "event_type": event_type,
             "summary": summary,
@@ -133,16 +137,51 @@ class Webhooks:
         transmission_id = transmission_id or str(uuid.uuid4())
         time = time or self._clock.iso()
         text = signed_text(transmission_id, time, webhook_id or self._settings.webhook_id, body)
-        signature = self._chain.sign(text) if key == "right" else self._chain.sign_wrongly(text)
+        signature = self._certificate.sign(text) if key == "right" else self._certificate.sign_wrongly(text)
         return {
             "Content-Type": "application/json",
             "PAYPAL-TRANSMISSION-ID": transmission_id,
             "PAYPAL-TRANSMISSION-TIME": time,
             "PAYPAL-TRANSMISSION-SIG": signature,
-            "PAYPAL-CERT-URL": f"{self._settings.base_url}/v1/notifications/certs/{self._chain.name}",
+            "PAYPAL-CERT-URL": self.certificate_url,
             "PAYPAL-AUTH-ALGO": AUTH_ALGO,
             "PAYPAL-AUTH-VERSION": "v2",
             "User-Agent": "PayPal-stand-in/1.0",
+        }
+
+    @property
+    def certificate_url(self) -> str:
+        """Return the address of the certificate that notifications are signed with."""
+        return f"{self._settings.base_url}/v1/notifications/certs/{self._certificate.name}"
+
+    def trust(self, certificate_url: str, pem: str) -> None:
+        """Judge signatures by another certificate, too, as if it lay at that address."""
+        self._store.put("certificate", certificate_url, {"pem": pem})
+
+    def is_genuine(self, asked: Document, body: bytes) -> bool:
+        """Tell whether `body` was signed for the webhook that is named, with the certificate that is named."""
+        if asked["cert_url"] == self.certificate_url:
+            pem = self._certificate.pem
+        else:
+            pem = (self._store.get("certificate", asked["cert_url"]) or {"pem": ""})["pem"].encode()
+        named = asked["transmission_id"], asked["transmission_time"], asked["webhook_id"]
+        right = asked["auth_algo"] == AUTH_ALGO
+        return right and bool(pem) and holds(pem, signed_text(*named, body), asked["transmission_sig"])
+
+    def webhook(self) -> Document | None:
+        """Return the shop's webhook as PayPal shows it; None while it has no address."""
+        if self._settings.webhook_url is None:
+            return None
+        path = f"{self._settings.base_url}/v1/notifications/webhooks/{self._settings.webhook_id}"
+        return {
+            "id": self._settings.webhook_id,
+            "url": self._settings.webhook_url,
+            "event_types": [{"name": name, "status": "ENABLED"} for name in self._settings.webhook_events],
+            "links": [
+                {"href": path, "rel": "self", "method": "GET"},
+                {"href": path, "rel": "update", "method": "PATCH"},
+                {"href": path, "rel": "delete", "method": "DELETE"},
+            ],
         }
 
     def post(self, body: bytes, headers: dict[str, str]) -> Document:
@@ -155,6 +194,8 @@ class Webhooks:
             return {"error": f"{type(error).__name__}: {error}"}
 
     def _enqueue(self, event: Document) -> None:
+        if not {"*", event["event_type"]} & set(self._settings.webhook_events):
+            return
         fault = self._faults.take("notification", event["event_type"], json.dumps(event))
         kind = fault.kind if fault else None
         due = self._clock.stamp()

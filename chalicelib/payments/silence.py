@@ -1,0 +1,53 @@
+"""Notice where PayPal has stopped telling: orders are paid, and for hours no notification of them is confirmed.
+
+The shop sells without notifications, so nothing else would show it; but refunds made at PayPal, reversals and disputes
+are told by notification alone.
+"""
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from chalicelib import clock, runs, telemetry
+from chalicelib.ledger.models import SALE, Movement, book_day, pages_of
+from chalicelib.payments.notifications import CONFIRMED
+from chalicelib.telemetry import Metric
+
+SILENT_AFTER = timedelta(hours=3)
+LOOK_BACK = timedelta(hours=24)
+# A sale is booked about when PayPal tells of it: one that was booked just after was the one that was told of.
+TOLD_OF = timedelta(minutes=10)
+ROWS_PER_PAGE = 100
+log = logging.getLogger("awning")
+
+
+def watch_notifications() -> None:
+    """Count an hour in which a sale of three hours ago or more is the news that PayPal has not told of. Never raises."""
+    try:
+        until = clock.now() - SILENT_AFTER
+        since = max(until - LOOK_BACK, _last_told() + TOLD_OF)
+        if since < until and _was_sold(since, until):
+            telemetry.count(Metric.NOTIFICATIONS_MISSING)
+            log.warning(
+                "orders were paid, and PayPal has told of none since %s", since.isoformat(timespec="minutes")
+            )
+    except Exception:
+        log.exception("it could not be told whether notifications are missing")
+
+
+def _last_told() -> datetime:
+    run = runs.last([CONFIRMED]).get(CONFIRMED)
+    return datetime.fromtimestamp(float(run.at) if run else 0, UTC)
+
+
+def _was_sold(since: datetime, until: datetime) -> bool:
+    within = Movement.entry.between(_entry(since), _entry(until))
+    for day in sorted({book_day(since), book_day(until)}):
+        for page in pages_of(day):
+            rows = Movement.query(page, within, Movement.kind == SALE, limit=1, page_size=ROWS_PER_PAGE)
+            if any(True for _ in rows):
+                return True
+    return False
+
+
+def _entry(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
