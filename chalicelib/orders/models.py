@@ -107,9 +107,9 @@ class Order(Refundable):
 
     # -- paying -------------------------------------------------------------------------------------------
 
-    def start_attempt(self, paypal_id: str, payee: str | None, link: str, transaction: Transaction) -> None:
-        """Remember PayPal's order before the shopper is sent to it."""
-        attempt = {"id": paypal_id, "payee": payee, "link": link, "at": clock.moment(), "ended": False}
+    def start_attempt(self, paypal_id: str, transaction: Transaction, **more: str | None) -> None:
+        """Remember PayPal's order before the shopper is sent to it: `payee`, `payee_email`, `link`, `pay_with`."""
+        attempt = {"id": paypal_id, **more, "at": clock.moment(), "ended": False}
         self.attempts = [*self.attempts, attempt]
         self.declined_at = None
         self.checks = 0

@@ -65,7 +65,8 @@ class OrderRow(Table):
     reserved = BooleanAttribute(default=True)
     reserved_until = NumberAttribute()
 
-    # [{"id": PayPal's order, "payee", "link", "at", "ended"}], with "declined" if it was; the last one counts
+    # [{"id": PayPal's order, "payee", "payee_email", "link", "pay_with", "at", "ended"}], with "declined" if it was;
+    # the last one counts
     attempts: JSONAttribute = JSONAttribute()
     capture_number = NumberAttribute(default=1)  # of the request id; raised only after a definite no
     claim = UnicodeAttribute(null=True)  # who is capturing

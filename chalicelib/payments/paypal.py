@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -34,6 +34,14 @@ _deadline: ContextVar[float | None] = ContextVar("paypal_deadline", default=None
 
 
 @dataclass(frozen=True)
+class Payee:
+    """Who PayPal says is paid: an account's id, its e-mail address, or both, in lower case."""
+
+    merchant_id: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True)
 class Capture:
     """Money PayPal took, holds or declined to take for us."""
 
@@ -42,9 +50,9 @@ class Capture:
     money: Money
     custom_id: str | None
     fee: int | None  # minor units of the capture's own currency
-    at: str
+    at: str  # in UTC, as every moment here
     order_id: str | None  # PayPal's order
-    payee: str | None = None  # told by GET capture, not by GET order
+    payee: Payee | None = None  # told by GET capture, not by GET order
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,7 @@ class PayPalOrder:
 
     id: str
     status: str  # CREATED, PAYER_ACTION_REQUIRED, APPROVED, COMPLETED, VOIDED, SAVED
-    payee: str | None
+    payee: Payee | None
     link: str | None
     captures: tuple[Capture, ...]
     refunds: tuple[Refund, ...]
@@ -297,7 +305,7 @@ def _capture(answer: Mapping[str, Any], order_id: str | None = None) -> Capture:
             money=amount,
             custom_id=answer.get("custom_id"),
             fee=_fee(fee, amount.currency),
-            at=str(answer.get("update_time") or answer.get("create_time") or ""),
+            at=_utc(answer.get("update_time") or answer.get("create_time")),
             order_id=order_id or _linked(answer, "orders"),
             payee=_payee(answer.get("payee", {})),
         )
@@ -312,7 +320,7 @@ def _refund(answer: Mapping[str, Any], capture_id: str | None) -> Refund:
             status=str(answer["status"]),
             money=amount,
             fee=_fee(fee, amount.currency),
-            at=str(answer.get("update_time") or answer.get("create_time") or ""),
+            at=_utc(answer.get("update_time") or answer.get("create_time")),
             capture_id=_linked(answer, "captures") or capture_id,
             own_id=str(answer.get("custom_id") or ""),
         )
@@ -325,7 +333,7 @@ def approved_at(event: Mapping[str, Any], paypal_id: str) -> datetime | None:
     with _understanding("an event"):
         if event["resource"]["id"] != paypal_id:
             return None
-        return datetime.fromisoformat(event["create_time"])
+        return _moment(event["create_time"])
 
 
 def reversal_of(event: Mapping[str, Any]) -> Reversal:
@@ -339,14 +347,32 @@ def reversal_of(event: Mapping[str, Any]) -> Reversal:
         return Reversal(
             id=own_id if capture_id and capture_id != own_id else f"{own_id}-REVERSED",
             money=Money(abs(amount.amount), amount.currency),
-            at=str(resource.get("create_time") or event.get("create_time") or ""),
+            at=_utc(resource.get("create_time") or event.get("create_time")),
             capture_id=capture_id or own_id,
         )
 
 
-def _payee(answer: Mapping[str, Any]) -> str | None:
-    payee = answer.get("merchant_id") or answer.get("email_address")
-    return None if payee is None else str(payee).casefold()
+def _payee(answer: Mapping[str, Any]) -> Payee | None:
+    merchant_id, email = (
+        str(answer.get(name) or "").casefold() or None for name in ("merchant_id", "email_address")
+    )
+    return Payee(merchant_id, email) if merchant_id or email else None
+
+
+def _moment(text: str) -> datetime:
+    """Read a moment of PayPal's, which may be in any zone; without a zone it is taken for UTC."""
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _utc(text: object) -> str:
+    """Return a moment of PayPal's in UTC, "" where it names none: money is booked without it."""
+    try:
+        moment = _moment(str(text))
+    except (ValueError, OverflowError):
+        return ""
+    precision = "milliseconds" if moment.microsecond else "seconds"
+    return moment.isoformat(timespec=precision).replace("+00:00", "Z")
 
 
 def _money(value: Mapping[str, str]) -> Money:

@@ -15,7 +15,7 @@ from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
 from chalicelib.payments import paypal
 from chalicelib.payments.errors import PayPalError, PayPalGone, PayPalRefused, PayPalUnknown
-from chalicelib.payments.paypal import Capture, PayPalOrder
+from chalicelib.payments.paypal import Capture, Payee, PayPalOrder
 from chalicelib.payments.settle import settle_capture, settle_paypal_order
 from chalicelib.storage import Refused, Transaction
 from chalicelib.web import requests
@@ -96,7 +96,14 @@ def _new_attempt(order: Order) -> str | None:
     def action(order: Order, transaction: Transaction) -> bool:
         if order.state != states.AWAITING or len(order.attempts) >= number:
             return False
-        order.start_attempt(made.id, made.payee, made.link or "", transaction)
+        payee = made.payee or Payee()
+        order.start_attempt(
+            made.id,
+            transaction,
+            payee=payee.merchant_id or payee.email,
+            payee_email=payee.email,
+            link=made.link or "",
+        )
         return True
 
     stored = change(order.id, action, known=order)

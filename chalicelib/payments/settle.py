@@ -17,7 +17,7 @@ from chalicelib.orders import states
 from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
 from chalicelib.orders.row import Line
-from chalicelib.payments.paypal import Capture, PayPalOrder, Refund, Reversal
+from chalicelib.payments.paypal import Capture, Payee, PayPalOrder, Refund, Reversal
 from chalicelib.storage import Refused, Transaction
 
 TAKEN = {"COMPLETED", "REFUNDED", "PARTIALLY_REFUNDED"}
@@ -30,7 +30,7 @@ PAYABLE = {states.AWAITING, states.CAPTURING, states.PENDING}
 class Circumstances:
     """What a settling attempt may rely on, and what an earlier attempt found it may not."""
 
-    payee: str | None  # who PayPal's order says is paid; None where the capture is one the order points at
+    payee: Payee | None  # who PayPal's order says is paid; None where the capture is one the order points at
     shopper_present: bool = False  # then nobody needs a mail to learn of a decline
     in_stock: bool = True
     cart_unchanged: bool = True
@@ -47,7 +47,7 @@ def settle_paypal_order(order_id: str, seen: PayPalOrder, *, shopper_present: bo
 
 
 def settle_capture(
-    order_id: str, capture: Capture, payee: str | None, *, shopper_present: bool = False
+    order_id: str, capture: Capture, payee: Payee | None, *, shopper_present: bool = False
 ) -> Order:
     """Settle one capture. `payee` is who PayPal's order pays; None for a capture that the order points at already."""
     circumstances = Circumstances(payee, shopper_present)
@@ -65,6 +65,8 @@ def settle_refund(order_id: str, refund: Refund, own_id: str | None = None) -> O
     """Settle a refund, ours (`own_id`) or one made in PayPal's dashboard. Its capture must be the order's."""
 
     def action(order: Order, transaction: Transaction) -> bool:
+        if order.has_issue(WRONG_PAYEE, refund.capture_id or ""):
+            return False
         key = own_id or _refund_key(order, refund)
         known = order.refunds.get(key)
         if refund.status == "COMPLETED":
@@ -138,7 +140,7 @@ def settle_reversal(order_id: str, reversal: Reversal) -> Order:
     """Book money that a bank or PayPal took back, and ask staff to look."""
 
     def action(order: Order, transaction: Transaction) -> bool:
-        if order.has_booked(reversal.id):
+        if order.has_booked(reversal.id) or order.has_issue(WRONG_PAYEE, reversal.capture_id):
             return False
         order.book(reversal.id)
         if reversal.capture_id == order.capture:
@@ -158,6 +160,10 @@ def settle_reversal(order_id: str, reversal: Reversal) -> Order:
 
 def _settling(capture: Capture, circumstances: Circumstances) -> Callable[[Order, Transaction], bool]:
     def action(order: Order, transaction: Transaction) -> bool:
+        # Before all else: money of somebody else's account is not ours to book or to give back, whatever it is for.
+        moved = capture.status not in REFUSED and not order.has_booked(capture.id)
+        if moved and _is_somebody_else(order, circumstances.payee, capture.payee):
+            return _refuse_payee(order, capture)
         if capture.status in TAKEN:
             return _settle_taken(order, capture, circumstances, transaction)
         if capture.status == "PENDING":
@@ -175,8 +181,6 @@ def _settle_taken(
     if order.has_booked(capture.id):
         return False
     wrong = _what_is_wrong(order, capture, circumstances)
-    if wrong == WRONG_PAYEE:
-        return _refuse_payee(order, capture)
     order.book(capture.id)
     paid_for = () if wrong else order.lines
     _add_movement(transaction, order, SALE, capture.id, capture.money, capture.fee, capture.at, paid_for)
@@ -205,8 +209,6 @@ def _what_is_wrong(order: Order, capture: Capture, circumstances: Circumstances)
         return "wrong amount"
     if capture.custom_id not in (None, order.id):
         return "wrong order"
-    if _is_somebody_else(order, {circumstances.payee, capture.payee}):
-        return WRONG_PAYEE
     return None if circumstances.in_stock or order.reserved else "sold out"
 
 
@@ -338,12 +340,23 @@ def _full_name(line: Line) -> str:
     return ", ".join((line.name, *line.options.values()))
 
 
-def _is_somebody_else(order: Order, payees: set[str | None]) -> bool:
-    """Tell whether PayPal names a payee that is not the one stored before the shopper was sent there."""
-    stored = {attempt["payee"] for attempt in order.attempts if attempt["payee"]}
-    # An e-mail address and an account's id may name one payee: only like is compared with like.
-    kinds = {"@" in payee for payee in stored}
-    return any(payee not in stored and ("@" in payee) in kinds for payee in payees if payee is not None)
+def _is_somebody_else(order: Order, *payees: Payee | None) -> bool:
+    """Return whether PayPal names a payee that is not the one stored before the shopper was sent there.
+
+    An account keeps its id when its e-mail address changes: the addresses decide only where PayPal names no id.
+    """
+    ids = {attempt["payee"] for attempt in order.attempts if attempt["payee"]}
+    emails = {attempt["payee_email"] for attempt in order.attempts if attempt.get("payee_email")}
+    # Before both were stored, `payee` was the address where PayPal had named no id.
+    emails |= {payee for payee in ids if "@" in payee}
+    ids -= emails
+
+    def is_foreign(payee: Payee) -> bool:
+        if payee.merchant_id and ids:
+            return payee.merchant_id not in ids
+        return bool(payee.email and emails and payee.email not in emails)
+
+    return any(is_foreign(payee) for payee in payees if payee is not None)
 
 
 def _negative(amount: Money) -> Money:

@@ -44,6 +44,7 @@ class Captures:
         capture = self._new(order, script)
         order |= {"status": "COMPLETED", "completed": self._desk.clock.stamp()}
         order["captures"].append(capture["id"])
+        order["unit"]["payee"] = capture["payee"]
         self._orders.touch(order)
         self._tell(capture, "DECLINED")
         return order

@@ -1,0 +1,165 @@
+"""Whose account was paid is asked before all else: what went to somebody else is neither booked nor given back."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.orders.changing import change
+from chalicelib.orders.models import Order
+from chalicelib.payments import paypal, service, settle
+from chalicelib.payments.paypal import Payee
+from chalicelib.storage import Transaction
+from tests.client import Shopper
+from tests.shop import Shop, token_of
+
+FOREIGN = "SQMEBQDYELSE2"
+
+
+def come_back(shop: Shop, shopper: Shopper, token: str) -> None:
+    shopper.get(f"/payments/paypal/return?token={token}")
+
+
+def be_notified(shop: Shop, shopper: Shopper, token: str) -> None:
+    paypal.capture_order(token, "elsewhere")
+    shop.deliver_notifications()
+
+
+def be_reconciled(shop: Shop, shopper: Shopper, token: str) -> None:
+    paypal.capture_order(token, "elsewhere")
+    with shop.later(hours=7):
+        shop.reconcile()
+
+
+WAYS = [come_back, be_notified, be_reconciled]
+LATER_WAYS = [be_notified, be_reconciled]
+
+
+def check_only_raised(shop: Shop, order_id: str, *, booked: int = 0) -> None:
+    """Nothing of it is in the books or on its way back, whatever comes later; staff are asked to look once."""
+    shop.deliver_notifications()
+    for hours in (1, 8):
+        with shop.later(hours=hours):
+            shop.reconcile()
+    order = shop.order(order_id)
+    assert [issue["kind"] for issue in order.issues] == ["wrong payee"]
+    assert len(shop.ledger()) == booked
+    assert order.refunds == {}
+    assert shop.paypal.requests("refund") == []
+
+
+@pytest.mark.parametrize("value", [None, "1.00"])
+@pytest.mark.parametrize("outcome", ["completed", "pending"])
+@pytest.mark.parametrize("way", WAYS)
+def test_of_an_order_that_waits(
+    shop: Shop, way: Callable[[Shop, Shopper, str], None], outcome: str, value: str | None
+) -> None:
+    shopper, token = shop.placed()
+    (order,) = shop.orders()
+    shop.paypal.approve(token)
+    shop.paypal.next_capture(outcome, merchant_id=FOREIGN, value=value)
+
+    way(shop, shopper, token)
+
+    check_only_raised(shop, order.id)
+    assert shop.order(order.id).state in ("awaiting", "expired")
+
+
+@pytest.mark.parametrize("way", LATER_WAYS)
+def test_of_an_order_that_has_ended(shop: Shop, way: Callable[[Shop, Shopper, str], None]) -> None:
+    shopper, token = shop.placed()
+    (order,) = shop.orders()
+    shop.paypal.approve(token)
+
+    def cancel(order: Order, transaction: Transaction) -> bool:
+        order.cancel("by staff", transaction)
+        return True
+
+    change(order.id, cancel)
+    shop.paypal.next_capture("completed", merchant_id=FOREIGN)
+
+    way(shop, shopper, token)
+
+    check_only_raised(shop, order.id)
+    assert shop.order(order.id).state == "cancelled"
+
+
+@pytest.mark.parametrize("way", LATER_WAYS)
+def test_of_an_order_that_another_attempt_paid(shop: Shop, way: Callable[[Shop, Shopper, str], None]) -> None:
+    shopper, first = shop.placed()
+    (order,) = shop.orders()
+    shop.paypal.fault("get", "404", match=first)
+    second = token_of(shopper.post(f"/orders/{order.id}/payment"))
+    assert second != first
+    shop.come_back(shopper, second)
+    assert shop.order(order.id).state == "paid"
+    shop.paypal.approve(first)
+    shop.paypal.next_capture("completed", merchant_id=FOREIGN, order_id=first)
+
+    way(shop, shopper, first)
+
+    check_only_raised(shop, order.id, booked=1)
+    assert shop.order(order.id).state == "paid"
+
+
+def test_what_goes_back_of_it_is_not_booked(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    (order,) = shop.orders()
+    shop.paypal.next_capture("completed", merchant_id=FOREIGN)
+    shop.come_back(shopper, token)
+    (capture,) = shop.paypal.captures(token)
+
+    shop.paypal.refund(capture["id"], "5.00")
+    shop.paypal.reverse(capture["id"])
+
+    check_only_raised(shop, order.id)
+    assert (shop.order(order.id).refunded, shop.order(order.id).reversed) == (0, 0)
+
+
+def settled_with(shop: Shop, stored: Payee, told: Payee) -> Order:
+    """Pay an order whose attempt has stored one payee, where PayPal tells of another."""
+    _, token = shop.placed()
+    (order,) = shop.orders()
+
+    def store(order: Order, _: Transaction) -> bool:
+        payee = {"payee": stored.merchant_id or stored.email, "payee_email": stored.email}
+        order.attempts = [{**order.attempts[0], **payee}]
+        return True
+
+    change(order.id, store)
+    shop.paypal.approve(token)
+    seen = paypal.capture_order(token, "elsewhere")
+    return settle.settle_paypal_order(order.id, replace(seen, payee=told))
+
+
+@pytest.mark.parametrize(
+    ("stored", "told", "is_ours"),
+    [
+        (Payee("id", "a@x.example"), Payee("id", "a@x.example"), True),
+        (Payee("id", "a@x.example"), Payee("id", "new@x.example"), True),
+        (Payee("id", "a@x.example"), Payee("other", "a@x.example"), False),
+        (Payee("id", "a@x.example"), Payee(None, "b@x.example"), False),
+        (Payee("id", "a@x.example"), Payee(None, "a@x.example"), True),
+        (Payee("id"), Payee(None, "b@x.example"), True),
+        (Payee(None, "a@x.example"), Payee("id", "b@x.example"), False),
+        (Payee(None, "a@x.example"), Payee("id", "a@x.example"), True),
+    ],
+)
+def test_an_id_decides_and_an_address_where_there_is_none(
+    shop: Shop, stored: Payee, told: Payee, is_ours: bool
+) -> None:
+    order = settled_with(shop, stored, told)
+
+    assert order.state == ("paid" if is_ours else "awaiting")
+    assert order.has_issue("wrong payee") is not is_ours
+
+
+def test_a_later_look_at_money_that_is_booked_raises_nothing(shop: Shop) -> None:
+    _, order_id = shop.paid()
+    order = shop.order(order_id)
+    capture = paypal.get_capture(str(order.capture))
+
+    settle.settle_capture(order_id, replace(capture, payee=Payee(None, "new@x.example")), payee=None)
+    service.settle_by_capture(capture.id)
+
+    assert shop.order(order_id).issues == []
