@@ -38,6 +38,7 @@ class Metric(StrEnum):
     ORDERS_PAID = "OrdersPaid"
     PAYMENTS_DECLINED = "PaymentsDeclined"
     PAYMENT_ERRORS = "PaymentErrors"  # PayPal could not be reached, or not be understood
+    PAYPAL_REFUSALS = "PayPalRefusals"  # definite noes that somebody other than the shopper must act on
     ORDERS_EXPIRED = "OrdersExpired"
     MONEY_SETTLED = "MoneySettled"  # minor units, by currency; what went back is negative
     NOTIFICATIONS_PUT_OFF = "NotificationsPutOff"  # answered with 503: PayPal sends them again

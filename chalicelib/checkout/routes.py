@@ -13,12 +13,12 @@ from chalicelib.cart.sessions import Session
 from chalicelib.checkout import service
 from chalicelib.checkout.customer import LONGEST, Customer, read_customer
 from chalicelib.config import settings
-from chalicelib.errors import Busy, OutOfStock, TooMany
+from chalicelib.errors import BadInput, Busy, OutOfStock, TooMany
 from chalicelib.orders.delivery import mark_of_doubts
 from chalicelib.orders.models import Order
 from chalicelib.orders.page import line_view
 from chalicelib.payments.errors import PayPalError
-from chalicelib.payments.service import PaymentInProgress, start_payment
+from chalicelib.payments.service import PaymentInProgress, PayWith, read_pay_with, start_payment
 from chalicelib.storage import get
 from chalicelib.web import requests
 from chalicelib.web.forms import Form, read_form
@@ -53,12 +53,13 @@ def place(request: Request) -> Response:
     if errors:
         return _form(session, values, errors=errors, status=400)
     try:
+        pay_with = read_pay_with(form.text("pay_with"))
         limits.count_placing(session.key, requests.source_of(request))
         order = service.place_order(session, Customer(**values), _shown_total(form))
-        address = _payment_address(order)
+        address = _payment_address(order, pay_with)
     except service.TotalChanged as changed:
         return _form(session, values, notice=changed.message, status=changed.status)
-    except OutOfStock as refusal:
+    except (OutOfStock, BadInput) as refusal:
         return _form(session, values, problem=refusal.message, status=refusal.status)
     except TooMany as refusal:
         return in_a_while(_form(session, values, pause=refusal.message, status=refusal.status), refusal)
@@ -70,9 +71,9 @@ def place(request: Request) -> Response:
     return redirect(address or url(f"/orders/{order.id}"))
 
 
-def _payment_address(order: Order) -> str | None:
+def _payment_address(order: Order, pay_with: PayWith) -> str | None:
     try:
-        return start_payment(order)
+        return start_payment(order, pay_with)
     except PayPalError as error:
         # The order stands; its page says so and offers to try again.
         log.warning("no payment could be started for order %s: %s", order.number, error)

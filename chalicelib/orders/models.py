@@ -22,6 +22,10 @@ from chalicelib.orders.indexes import AttentionIndex, PlacedIndex, RaisedIndex, 
 from chalicelib.orders.refunding import Refundable
 from chalicelib.storage import Table, TableMeta, Transaction, get, table_name
 
+# How PayPal can refuse a payment, by the event in the history: this way of paying; all payments to this shop; the
+# delivery address; or not quite: it wants the shopper to confirm once more.
+REFUSALS = {"declined", "payment refused", "address refused", "confirm again"}
+
 
 class Pointer(Table):
     """Another name of an order: `paypal#…`, `capture#…`, `number#…`. In the orders' table: no index lag."""
@@ -78,10 +82,17 @@ class Order(Refundable):
         return bool(self.declined_at)
 
     @property
-    def must_confirm(self) -> bool:
-        """Tell whether PayPal wants the shopper to confirm the payment once more, rather than to pay otherwise."""
-        noes = [entry["event"] for entry in self.history if entry["event"] in ("confirm again", "declined")]
-        return self.declined and noes[-1:] == ["confirm again"]
+    def last_refusal(self) -> str:
+        """Return what PayPal's last refusal was, one of REFUSALS; "" where it has refused nothing that still counts."""
+        if self.payment_refused:
+            return "payment refused"
+        refusals = [entry["event"] for entry in self.history if entry["event"] in REFUSALS]
+        return refusals[-1] if self.declined and refusals else ""
+
+    @property
+    def address_refused(self) -> bool:
+        """Return whether PayPal did not take the delivery address of an earlier attempt."""
+        return any(attempt.get("address refused") for attempt in self.attempts)
 
     # -- stock --------------------------------------------------------------------------------------------
 
@@ -111,7 +122,7 @@ class Order(Refundable):
         """Remember PayPal's order before the shopper is sent to it: `payee`, `payee_email`, `link`, `pay_with`."""
         attempt = {"id": paypal_id, **more, "at": clock.moment(), "ended": False}
         self.attempts = [*self.attempts, attempt]
-        self.declined_at = None
+        self.declined_at = self.payment_refused = None
         self.checks = 0
         self.wait()
         pointer = Pointer(f"paypal#{paypal_id}", order=self.id)
@@ -150,23 +161,37 @@ class Order(Refundable):
             self.capture_number += 1
         self.wait()
 
-    def mark_declined(self, issue: str = "") -> None:
-        """Note that PayPal said no to this way of paying. The shopper must say yes again before it is asked again."""
+    def mark_declined(self, issue: str = "", event: str = "declined") -> None:
+        """Note that PayPal did not take the payment; `event` is one of REFUSALS.
+
+        The shopper must say yes again before PayPal is asked again.
+        """
         self.declined_at = clock.moment()
         self._mark_attempt(self.paypal_id, "declined")
-        self.note("confirm again" if issue == "PAYER_ACTION_REQUIRED" else "declined", issue)
+        self.payment_refused = (issue or "unnamed") if event == "payment refused" else None
+        if event == "address refused":
+            self._mark_attempt(self.paypal_id, event)
+            self.end_attempt()
+        self.note(event, issue)
+
+    def refuse_payment(self, issue: str) -> None:
+        """Note that PayPal lets nobody pay this shop. The next try is made under another request id."""
+        if self.payment_refused != (issue or "unnamed"):
+            self.note("payment refused", issue)
+        self.payment_refused = issue or "unnamed"
+        self.creates_refused += 1
 
     def approve_again(self, approved_at: datetime) -> bool:
         """Note that the shopper said yes at PayPal after a decline; False where that was before it."""
         if not self.declined_at or approved_at <= datetime.fromisoformat(self.declined_at):
             return False
-        self.declined_at = None
+        self.declined_at = self.payment_refused = None
         return True
 
     def mark_pending(self, capture_id: str, transaction: Transaction) -> None:
         """capturing → pending: PayPal holds the money."""
         self._move(states.PENDING)
-        self.claim = None
+        self.claim = self.payment_refused = None
         self.point_at(capture_id, transaction)
         self.capture = capture_id
         self.note("pending")
@@ -176,7 +201,7 @@ class Order(Refundable):
     def mark_paid(self, capture_id: str, paypal_id: str | None, transaction: Transaction) -> None:
         """capturing or pending → paid: the reserved pieces are sold. `paypal_id` is PayPal's order, where it is told."""
         self._move(states.PAID)
-        self.claim = None
+        self.claim = self.payment_refused = None
         self.reserved = False
         self.point_at(capture_id, transaction)
         self.capture = capture_id

@@ -13,6 +13,8 @@ TIMELINE = {
     "placed": "You placed the order.",
     "declined": "PayPal declined the payment. Nothing was charged.",
     "confirm again": "PayPal asked for you to confirm the payment once more.",
+    "payment refused": "We could not take your payment. Nothing was charged.",
+    "address refused": "PayPal did not accept the delivery address. Nothing was charged.",
     "pending": "PayPal is holding the payment.",
     "paid": "The payment arrived.",
     "reversed": "A bank or PayPal took the payment back.",
@@ -87,7 +89,21 @@ def _words_for_money_that_goes_back(order: Order) -> Words:
 
 
 def _words_for_awaiting(order: Order) -> Words:
-    if order.must_confirm:
+    if order.last_refusal == "payment refused":
+        return Words(
+            "We cannot take payments right now",
+            "You have not been charged. This is not about your card or account: PayPal does not take payments for us at the moment.",
+            "We know of it. Please try again later; your order is kept for now.",
+            "bad",
+        )
+    if order.last_refusal == "address refused":
+        return Words(
+            "PayPal did not accept the delivery address",
+            "You have not been charged. We deliver to the address that you gave us all the same.",
+            "Please pay again: this time PayPal is not asked about the address.",
+            "wait",
+        )
+    if order.last_refusal == "confirm again":
         return Words(
             "PayPal asks you to confirm once more",
             "PayPal could not finish the payment without you. Nothing was charged.",

@@ -65,11 +65,13 @@ class OrderRow(Table):
     reserved = BooleanAttribute(default=True)
     reserved_until = NumberAttribute()
 
-    # [{"id": PayPal's order, "payee", "payee_email", "link", "pay_with", "at", "ended"}], with "declined" if it was;
-    # the last one counts
+    # [{"id": PayPal's order, "payee", "payee_email", "link", "pay_with", "at", "ended"}], with "declined" if it was,
+    # "address refused" if PayPal did not take the delivery address; the last one counts
     attempts: JSONAttribute = JSONAttribute()
     capture_number = NumberAttribute(default=1)  # of the request id; raised only after a definite no
     claim = UnicodeAttribute(null=True)  # who is capturing
+    creates_refused = NumberAttribute(default=0)  # PayPal repeats a refusal under the same request id, too
+    payment_refused = UnicodeAttribute(null=True)  # PayPal's name for why it took no payment for this shop
     approved = BooleanAttribute(default=False)  # the shopper said yes at PayPal
     declined_at = UnicodeAttribute(null=True)  # when PayPal said no to the last way of paying
     capture = UnicodeAttribute(null=True)  # the capture that paid, or is pending

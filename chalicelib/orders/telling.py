@@ -18,6 +18,7 @@ PAYS_NOTHING = "second capture", "captured after closing", "wrong amount", "wron
 ISSUES = {
     **dict.fromkeys(PAYS_NOTHING, Metric.RECONCILER_UNEXPLAINED),
     **dict.fromkeys(UNDELIVERED, Metric.MAILS_BOUNCED),
+    **dict.fromkeys(("refund refused", "return refused", "refund failed"), Metric.PAYPAL_REFUSALS),
 }
 # Events whose details are words of the shop's own; what others wrote stays out of logs.
 PLAIN = {"issue", "looked at", "expired", "cancelled"}

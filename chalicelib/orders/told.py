@@ -22,6 +22,7 @@ EVENTS = {
     "placed": "The order was placed.",
     "declined": "PayPal declined the payment.",
     "confirm again": "PayPal asked the customer to confirm the payment once more.",
+    "address refused": "PayPal did not accept the delivery address. The next attempt leaves it out.",
     "pending": "PayPal is holding the payment.",
     "paid": "The payment arrived.",
     "reversed": "A bank or PayPal took the payment back.",
@@ -99,4 +100,6 @@ def _words_of_the_rest(event: str, detail: str) -> str:
         return f"{WHAT_CAME_OF_MAILS[event]}: {mail_name(detail)}."
     if event == "refunded":
         return f"Refunded {detail}."
+    if event == "payment refused":
+        return f"PayPal takes no payments for the shop: {detail}."
     return f"{event.capitalize()}: {detail}." if detail else f"{event.capitalize()}."

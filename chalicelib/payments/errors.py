@@ -1,14 +1,59 @@
 """What PayPal can answer besides yes. None of these carries a body, an address or a name: they are logged."""
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# What PayPal names where the address is what it refuses, even if it does not say in which field.
+ADDRESS_ISSUES = {
+    "CITY_REQUIRED",
+    "INVALID_COUNTRY_CODE",
+    "INVALID_PICKUP_ADDRESS",
+    "MISSING_PICKUP_ADDRESS",
+    "MISSING_SHIPPING_ADDRESS",
+    "MULTIPLE_SHIPPING_ADDRESS_NOT_SUPPORTED",
+    "POSTAL_CODE_REQUIRED",
+    "SHIPPING_ADDRESS_INVALID",
+}
+_SEPARATORS = re.compile(r"[/.\[\]]+")
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One of the things that PayPal names in a refusal; `field` is a JSON pointer, or "" where it names none."""
+
+    issue: str
+    field: str = ""
+
+    @property
+    def is_about_address(self) -> bool:
+        """Return whether the delivery address is refused, rather than what delivery costs."""
+        parts = _SEPARATORS.split(self.field)
+        if "shipping" in parts or "shipping_preference" in parts:
+            return "amount" not in parts
+        return self.issue in ADDRESS_ISSUES and ("amount" not in parts)
+
 
 class PayPalError(Exception):
     """PayPal did not do what was asked, or it is not known whether it did."""
 
-    def __init__(self, issue: str, debug_id: str = "", status: int = 0) -> None:
+    def __init__(
+        self, issue: str, debug_id: str = "", status: int = 0, details: Sequence[Detail] = ()
+    ) -> None:
         super().__init__(f"{issue} (debug id {debug_id})" if debug_id else issue)
         self.issue = issue
         self.debug_id = debug_id
         self.status = status  # of PayPal's answer; 0 where PayPal was not asked
+        self.details = tuple(details) or (Detail(issue),)
+
+    def names(self, issue: str) -> bool:
+        """Return whether PayPal names this issue, be it first or among others."""
+        return any(detail.issue == issue for detail in self.details)
+
+    @property
+    def is_about_address(self) -> bool:
+        """Return whether PayPal refuses the delivery address, among other things or alone."""
+        return any(detail.is_about_address for detail in self.details)
 
 
 class PayPalRefused(PayPalError):
@@ -23,5 +68,9 @@ class PayPalUnknown(PayPalError):
     """No answer, or none that can be understood: it may have happened. Ask for the truth."""
 
 
-class SecretRefused(PayPalUnknown):
-    """PayPal does not take our client secret: nothing was asked."""
+class AccessRefused(PayPalUnknown):
+    """PayPal does not let this shop in at all: nothing was done, and what was asked about is as it was."""
+
+
+class SecretRefused(AccessRefused):
+    """PayPal does not take our client secret."""

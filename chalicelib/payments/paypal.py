@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from chalicelib import aws, clock, money, telemetry
 from chalicelib.config import settings
 from chalicelib.money import Money
-from chalicelib.payments.errors import PayPalGone, PayPalRefused, PayPalUnknown, SecretRefused
+from chalicelib.payments import refusals
+from chalicelib.payments.errors import AccessRefused, PayPalGone, PayPalRefused, PayPalUnknown, SecretRefused
 from chalicelib.telemetry import Metric
 
 if TYPE_CHECKING:
@@ -248,6 +249,15 @@ def _send(request: Any) -> dict[str, Any]:
         except SecretRefused:  # it may have been replaced since this process read it
             _client.cache_clear()
             return _client().send(request, deadline)
+    except AccessRefused as error:
+        refusals.note(refusals.Kind.PAYMENTS, error)
+        raise
+    except PayPalRefused as error:
+        if (
+            request.verb == "GET"
+        ):  # to other calls there are many noes, and who makes them knows what each means
+            refusals.note(refusals.Kind.QUESTIONS, error)
+        raise
     except PayPalUnknown:
         telemetry.count(Metric.PAYMENT_ERRORS)
         raise

@@ -14,7 +14,14 @@ from paypalcheckoutsdk.core import AccessTokenRequest, PayPalEnvironment, PayPal
 from paypalcheckoutsdk.orders import OrdersCaptureRequest, OrdersCreateRequest, OrdersGetRequest
 from paypalcheckoutsdk.payments import CapturesGetRequest, CapturesRefundRequest, RefundsGetRequest
 
-from chalicelib.payments.errors import PayPalGone, PayPalRefused, PayPalUnknown, SecretRefused
+from chalicelib.payments.errors import (
+    AccessRefused,
+    Detail,
+    PayPalGone,
+    PayPalRefused,
+    PayPalUnknown,
+    SecretRefused,
+)
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
 # Lambda freezes a process between events, and what was kept open since then may be cut or lead nowhere.
@@ -24,8 +31,12 @@ TRIES = 3
 LONGEST_ANSWER = 1024 * 1024
 NO_ANSWER = (401, 404, 408, 409, 429)  # these may come from a proxy, or say: later
 NOT_THERE = ("RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID")
-IN_PROGRESS = "PREVIOUS_REQUEST_IN_PROGRESS"
+# PayPal is still working on it, whatever the status: PREVIOUS_REQUEST_IN_PROGRESS, ORDER_COMPLETION_IN_PROGRESS.
+IN_PROGRESS = "_IN_PROGRESS"
+MOST_DETAILS = 20
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
+# A JSON pointer such as /purchase_units/@reference_id=='default'/shipping/address/postal_code.
+_FIELD = re.compile(r"[A-Za-z0-9_@='/.\[\]~-]{1,200}", re.ASCII)
 
 __all__ = [
     "CapturesGetRequest",
@@ -81,8 +92,8 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
     def send(self, request: Any, deadline: float) -> dict[str, Any]:
         """Send a request until `deadline` (time.monotonic), and again where that is safe; return the answer's JSON.
 
-        Raises PayPalGone, PayPalRefused, or PayPalUnknown where it is not known what PayPal did; SecretRefused
-        where nothing was asked.
+        Raises PayPalGone, PayPalRefused, or PayPalUnknown where it is not known what PayPal did; AccessRefused
+        where nothing was done.
         """
         tries = TRIES if _is_repeatable(request) else 1
         failure = PayPalUnknown("no time left to ask")
@@ -94,7 +105,7 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
                 time.sleep(pause)
             try:
                 return self._send_once(request, deadline)
-            except SecretRefused:
+            except AccessRefused:
                 raise
             except PayPalUnknown as unknown:
                 failure = unknown
@@ -106,6 +117,7 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
         if answer.status_code == 401:
             self._forget(token)
             answer = self._exchange(request, f"Bearer {self._fresh_token(deadline)}", deadline)
+            _check_access(answer)
         return _read(answer)
 
     def _exchange(self, request: Any, authorization: str, deadline: float) -> requests.Response:
@@ -140,7 +152,9 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
             request = AccessTokenRequest(self.environment)
             told = self._exchange(request, self.environment.authorization_string(), deadline)
             if told.status_code == 401:
-                raise SecretRefused("no token: the client secret is refused")
+                raise SecretRefused(*_named(told, "invalid_client"))
+            if told.status_code in (400, 403) and (_json(told) or {}).get("error"):
+                raise AccessRefused(*_named(told, "unauthorized_client"))
             try:
                 answer = _read(told)
                 self._token = str(answer["access_token"])
@@ -161,17 +175,30 @@ def _is_repeatable(request: Any) -> bool:
     return bool(request.verb == "GET" or "PayPal-Request-Id" in request.headers)
 
 
+def _check_access(answer: requests.Response) -> None:
+    """Raise AccessRefused where PayPal itself refuses a token that it has just given."""
+    body = _json(answer)
+    if answer.status_code == 401 and body is not None and (body.get("name") or body.get("error")):
+        raise AccessRefused(*_named(answer, "AUTHENTICATION_FAILURE"))
+
+
+def _named(answer: requests.Response, otherwise: str) -> tuple[str, str]:
+    """Read PayPal's name for why it lets nobody in, and its debug id."""
+    body = _json(answer)
+    return _issue(body) or _name((body or {}).get("error")) or otherwise, _debug_id(answer, body)
+
+
 def _read(answer: requests.Response) -> dict[str, Any]:
     status = answer.status_code
     body = _json(answer)
     if 200 <= status < 300 and body is not None:
         return body
-    debug_id = _name((body or {}).get("debug_id") or answer.headers.get("PayPal-Debug-Id"))
-    issue = _issue(body)
+    debug_id, issue, details = _debug_id(answer, body), _issue(body), _details(body)
     if status == 404 and issue in NOT_THERE:
         raise PayPalGone(issue, debug_id)
-    if 400 <= status < 500 and status not in NO_ANSWER and body is not None and issue != IN_PROGRESS:
-        raise PayPalRefused(issue, debug_id, status)
+    goes_on = any(name.endswith(IN_PROGRESS) for name in (issue, *(detail.issue for detail in details)))
+    if 400 <= status < 500 and status not in NO_ANSWER and body is not None and not goes_on:
+        raise PayPalRefused(issue, debug_id, status, details)
     raise PayPalUnknown(f"status {status} {issue}".strip(), debug_id)
 
 
@@ -185,11 +212,30 @@ def _json(answer: requests.Response) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
+def _debug_id(answer: requests.Response, body: dict[str, Any] | None) -> str:
+    return _name((body or {}).get("debug_id") or answer.headers.get("PayPal-Debug-Id"))
+
+
 def _issue(body: dict[str, Any] | None) -> str:
     """Read the issue's name, such as INSTRUMENT_DECLINED; the error's name where there is none."""
-    details = (body or {}).get("details")
-    first = details[0] if isinstance(details, list) and details and isinstance(details[0], dict) else {}
-    return _name(first.get("issue") or (body or {}).get("name"))
+    details = _details(body)
+    return details[0].issue if details else _name((body or {}).get("name"))
+
+
+def _details(body: dict[str, Any] | None) -> list[Detail]:
+    """Read everything that PayPal names in a refusal, with the field each is about."""
+    listed = (body or {}).get("details")
+    named = [
+        Detail(_name(one.get("issue")), _field(one.get("field")))
+        for one in (listed[:MOST_DETAILS] if isinstance(listed, list) else [])
+        if isinstance(one, dict)
+    ]
+    return [detail for detail in named if detail.issue]
+
+
+def _field(value: object) -> str:
+    text = str(value or "")
+    return text if _FIELD.fullmatch(text) else ""
 
 
 def _name(value: object) -> str:

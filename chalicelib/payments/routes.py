@@ -7,14 +7,15 @@ from chalice.app import Request, Response
 from chalicelib import limits, telemetry
 from chalicelib.cart import sessions
 from chalicelib.cart.routes import say
-from chalicelib.errors import Busy, NotFound, OutOfStock, TooMany
+from chalicelib.errors import BadInput, Busy, NotFound, OutOfStock, TooMany
 from chalicelib.orders import states
 from chalicelib.orders.models import Order
 from chalicelib.orders.routes import find_order, order_page
 from chalicelib.payments import paypal, service, webhook
-from chalicelib.payments.errors import PayPalError
+from chalicelib.payments.errors import AccessRefused, PayPalError, PayPalRefused
 from chalicelib.telemetry import Metric
 from chalicelib.web import requests
+from chalicelib.web.forms import read_form
 from chalicelib.web.pages import in_a_while, page, redirect, url
 from chalicelib.web.routing import NEIGHBOUR_ERRORS, Routes
 
@@ -22,6 +23,10 @@ routes = Routes(__name__)
 log = logging.getLogger("awning")
 NOT_CHARGED_YET = (
     "The shop is very busy, and nothing was charged yet. Please load this page again in a moment."
+)
+CANNOT_TAKE_PAYMENTS = (
+    "We cannot take payments right now. You have not been charged, and your order is kept for now; "
+    "please try again later."
 )
 
 
@@ -55,13 +60,17 @@ def pay(request: Request, order_id: str) -> Response:
     """Send the shopper to PayPal for an order that is not paid."""
     order = find_order(order_id)
     try:
+        pay_with = service.read_pay_with(read_form(request).text("pay_with") if request.raw_body else "")
         if order.state == states.AWAITING:
             limits.count_placing(order.cart or order.id, requests.source_of(request))
-        address = service.start_payment(order)
+        address = service.start_payment(order, pay_with)
     except (TooMany, Busy) as refusal:
         return in_a_while(order_page(order, message=refusal.message, status=refusal.status), refusal)
-    except OutOfStock as refusal:
+    except (OutOfStock, BadInput) as refusal:
         return order_page(Order.fetch(order_id), message=refusal.message, status=refusal.status)
+    except (PayPalRefused, AccessRefused) as error:
+        log.warning("no payment could be started for order %s: %s", order.number, error)
+        return order_page(Order.fetch(order_id), message=CANNOT_TAKE_PAYMENTS, status=503)
     except PayPalError as error:
         log.warning("no payment could be started for order %s: %s", order.number, error)
         return order_page(

@@ -1,53 +1,91 @@
 """Paying: send a shopper to PayPal, and take the money once they said yes."""
 
+import hashlib
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
+
+from pynamodb.exceptions import PynamoDBException
 
 from chalicelib import clock, limits, money
 from chalicelib.cart import service as carts
 from chalicelib.config import settings
-from chalicelib.errors import Conflict, OutOfStock
+from chalicelib.errors import BadInput, Busy, Conflict, OutOfStock
 from chalicelib.mail import outbox
 from chalicelib.orders import states
 from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
-from chalicelib.payments import paypal
-from chalicelib.payments.errors import PayPalError, PayPalGone, PayPalRefused, PayPalUnknown
+from chalicelib.payments import paypal, refusals
+from chalicelib.payments.errors import AccessRefused, PayPalError, PayPalGone, PayPalRefused, PayPalUnknown
 from chalicelib.payments.paypal import Capture, Payee, PayPalOrder
+from chalicelib.payments.refusals import Actor
 from chalicelib.payments.settle import settle_capture, settle_paypal_order
 from chalicelib.storage import Refused, Transaction
 from chalicelib.web import requests
 from chalicelib.web.pages import absolute_url
 
 log = logging.getLogger("awning")
-ADDRESS_ISSUES = (
-    "SHIPPING_ADDRESS_INVALID",
-    "CITY_REQUIRED",
-    "POSTAL_CODE_REQUIRED",
-    "INVALID_COUNTRY_CODE",
-)
+BODIES = 3  # that PayPal is asked with: as it is, without the address, under another invoice number
+
+
+class PayWith(StrEnum):
+    """Which of PayPal's pages the shopper is led to: to log in, or to type in a card."""
+
+    PAYPAL = "paypal"
+    CARD = "card"
+
+    @property
+    def landing_page(self) -> str:
+        """PayPal's name for the page."""
+        return "GUEST_CHECKOUT" if self is PayWith.CARD else "LOGIN"
+
+
+def read_pay_with(text: str) -> PayWith:
+    """Read the value of the button that was pressed; a form without one means PayPal. Raises BadInput."""
+    try:
+        return PayWith(text or PayWith.PAYPAL)
+    except ValueError:
+        raise BadInput("We take payments by PayPal or by card. Please use one of the two buttons.") from None
 
 
 # -- sending the shopper to PayPal ------------------------------------------------------------------------
 
 
-def start_payment(order: Order) -> str | None:
+def start_payment(order: Order, pay_with: PayWith = PayWith.PAYPAL) -> str | None:
     """Return the address at PayPal where this order is approved; None where there is nothing to approve any more.
 
-    Goes to the same order at PayPal while that lives, and makes a new one only once it is dead. Raises OutOfStock
-    where the reservation fell and the pieces are gone, PayPalError where PayPal cannot be asked.
+    Goes to the same order at PayPal while that lives and leads to the page that is wanted, else to a new one. Raises
+    OutOfStock where the reservation fell and the pieces are gone; PayPalRefused or AccessRefused where PayPal takes no
+    payments for this shop, which staff are told; another PayPalError where it cannot be asked.
     """
     with paypal.within(paypal.SECONDS_A_REQUEST):
         if order.state != states.AWAITING:
             return None
         order = _with_reservation(order)
-        if order.attempts and not order.attempts[-1]["ended"]:
-            seen = _living_attempt(order)
-            if seen is not None:
-                return _continue(order, seen)
-        return _new_attempt(order)
+        try:
+            seen = _living_attempt(order, pay_with)
+            return _new_attempt(order, pay_with) if seen is None else _continue(order, seen)
+        except (PayPalRefused, AccessRefused) as refused:
+            _remember(order.id, refused)
+            raise
+
+
+def _remember(order_id: str, refused: PayPalError) -> None:
+    """Let the order's page say that PayPal takes no payments, and the next try have a request id of its own."""
+
+    def action(order: Order, transaction: Transaction) -> bool:
+        if order.state != states.AWAITING:
+            return False
+        order.refuse_payment(refused.issue)
+        return True
+
+    try:
+        change(order_id, action)
+    except (Busy, PynamoDBException):
+        log.warning("a refused payment was not noted on its order", exc_info=True)
 
 
 def _with_reservation(order: Order) -> Order:
@@ -71,27 +109,53 @@ def _with_reservation(order: Order) -> Order:
     return order
 
 
-def _living_attempt(order: Order) -> PayPalOrder | None:
-    try:
-        seen = paypal.get_order(order.attempts[-1]["id"])
-    except PayPalGone:
-        return None
-    return None if seen.is_dead else seen
+def _living_attempt(order: Order, pay_with: PayWith) -> PayPalOrder | None:
+    """Ask PayPal for the last attempt, else for the last that leads to the page that is wanted; None for dead ones."""
+    for attempt in _worth_asking(order, pay_with):
+        try:
+            seen = paypal.get_order(attempt["id"])
+        except PayPalGone:
+            continue
+        said_yes = seen.status == "COMPLETED" or (
+            seen.status == "APPROVED" and not _is_declined(order, attempt)
+        )
+        if not seen.is_dead and (said_yes or _leads_to(attempt, pay_with)):
+            return seen
+    return None
+
+
+def _worth_asking(order: Order, pay_with: PayWith) -> list[dict[str, Any]]:
+    if not order.attempts or order.attempts[-1]["ended"]:
+        return []
+    *earlier, last = order.attempts
+    if _leads_to(last, pay_with):
+        return [last]
+    same = [one for one in earlier if _leads_to(one, pay_with) and not (one["ended"] or one.get("declined"))]
+    return [last, *same[-1:]]
+
+
+def _leads_to(attempt: Mapping[str, Any], pay_with: PayWith) -> bool:
+    return bool(attempt.get("pay_with", PayWith.PAYPAL) == pay_with)
+
+
+def _is_declined(order: Order, attempt: Mapping[str, Any]) -> bool:
+    return bool(order.declined if attempt["id"] == order.paypal_id else attempt.get("declined"))
 
 
 def _continue(order: Order, seen: PayPalOrder) -> str | None:
     if seen.status == "COMPLETED":
         settle_paypal_order(order.id, seen, shopper_present=True)
         return None
-    if seen.status == "APPROVED" and not order.declined:
-        capture_payment(order.id, shopper_present=True)
+    (attempt,) = (one for one in order.attempts if one["id"] == seen.id)
+    if seen.status == "APPROVED" and not _is_declined(order, attempt):
+        capture_payment(order.id, shopper_present=True, paypal_id=seen.id)
         return None
-    return paypal.checked_link(seen.link or order.attempts[-1]["link"])
+    return paypal.checked_link(seen.link or attempt["link"])
 
 
-def _new_attempt(order: Order) -> str | None:
+def _new_attempt(order: Order, pay_with: PayWith) -> str | None:
     number = len(order.attempts) + 1
-    made = _create(order, number)
+    made = _create(order, number, pay_with)
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.state != states.AWAITING or len(order.attempts) >= number:
@@ -103,34 +167,65 @@ def _new_attempt(order: Order) -> str | None:
             payee=payee.merchant_id or payee.email,
             payee_email=payee.email,
             link=made.link or "",
+            pay_with=pay_with,
         )
         return True
 
+    was_refused = bool(order.payment_refused)
     stored = change(order.id, action, known=order)
+    if was_refused:
+        refusals.forget_refused_payments()
     return str(stored.attempts[-1]["link"]) if stored.state == states.AWAITING else None
 
 
-def _create(order: Order, number: int) -> PayPalOrder:
-    request_id = f"create:{order.id}:{number}"
-    try:
-        return paypal.create_order(order_body(order, number), request_id)
-    except PayPalRefused as refused:
-        if not any(issue in refused.issue for issue in ADDRESS_ISSUES):
-            raise
-        # PayPal knows better than we what an address looks like; it can be paid without telling it one.
-        return paypal.create_order(order_body(order, number, with_address=False), f"{request_id}:plain")
+def _create(order: Order, number: int, pay_with: PayWith) -> PayPalOrder:
+    with_address, suffix = not order.address_refused, ""
+    for _ in range(BODIES):
+        body = order_body(order, number, with_address=with_address, pay_with=pay_with, invoice_suffix=suffix)
+        request_id = _create_id(order, number, body)
+        try:
+            return paypal.create_order(body, request_id)
+        except (PayPalRefused, PayPalGone) as refused:  # of a new order there is nothing that could be gone
+            last = PayPalRefused(refused.issue, refused.debug_id, refused.status, refused.details)
+            if with_address and refused.is_about_address:
+                # PayPal knows better than we what an address looks like; it can be paid without telling it one.
+                with_address = False
+            elif refused.names("DUPLICATE_INVOICE_ID") and not suffix:
+                suffix = f"-{_short(order.id)}"
+            else:
+                break
+    refusals.note(refusals.Kind.PAYMENTS, last)
+    raise last
 
 
-def order_body(order: Order, number: int, *, with_address: bool = True) -> dict[str, Any]:
+def _short(order_id: str) -> str:
+    """Shorten an order's ID to what may be read by anybody: the ID itself opens the customer's page."""
+    return hashlib.sha256(order_id.encode()).hexdigest()[:6]
+
+
+def _create_id(order: Order, number: int, body: Mapping[str, Any]) -> str:
+    """Name a request so that the same one makes one PayPal order, and another one never meets its answer."""
+    sent = json.dumps([body, int(order.creates_refused)], sort_keys=True)
+    return f"create:{order.id}:{number}:{hashlib.sha256(sent.encode()).hexdigest()[:16]}"
+
+
+def order_body(
+    order: Order,
+    number: int,
+    *,
+    with_address: bool = True,
+    pay_with: PayWith = PayWith.PAYPAL,
+    invoice_suffix: str = "",
+) -> dict[str, Any]:
     """Say an order in PayPal's words: https://developer.paypal.com/docs/api/orders/v2/#orders_create."""
 
     def amount(minor: float) -> dict[str, str]:
         return {"currency_code": order.currency, "value": money.decimal_string(int(minor), order.currency)}
 
-    suffix = f"-{number}" if number > 1 else ""
+    attempt = f"-{number}" if number > 1 else ""
     unit: dict[str, Any] = {
         "custom_id": order.id,
-        "invoice_id": f"{settings.shop.invoice_prefix}{order.number}{suffix}",
+        "invoice_id": f"{settings.shop.invoice_prefix}{order.number}{attempt}{invoice_suffix}",
         "description": f"Order {order.number}",
         "amount": {
             **amount(order.total),
@@ -151,6 +246,7 @@ def order_body(order: Order, number: int, *, with_address: bool = True) -> dict[
         unit["shipping"] = _shipping(order.customer)
     experience = {
         "brand_name": settings.shop.name[:127],
+        "landing_page": pay_with.landing_page,
         "user_action": "PAY_NOW",
         "shipping_preference": "SET_PROVIDED_ADDRESS" if with_address else "NO_SHIPPING",
         "return_url": absolute_url("/payments/paypal/return"),
@@ -231,7 +327,8 @@ def capture_claimed(order: Order, *, shopper_present: bool) -> Order:
     """Capture an order that is claimed, under the request id of its claim: once, however often this runs."""
     declined_before = order.declined_at
     after = _capture(order, shopper_present=shopper_present)
-    if after.declined_at and after.declined_at != declined_before:
+    about_shopper = after.last_refusal in ("declined", "confirm again")
+    if about_shopper and after.declined_at != declined_before:
         request = requests.current()
         limits.count_decline(order.cart or order.id, requests.source_of(request) if request else "")
     return after
@@ -255,6 +352,9 @@ def _after_no(
     order: Order, paypal_id: str, error: PayPalRefused | PayPalGone, *, shopper_present: bool
 ) -> Order:
     """Look before the claim is given back: the no may answer a repetition of a capture that took the money."""
+    actor = refusals.actor_for(error) if isinstance(error, PayPalRefused) else Actor.NOBODY
+    if actor is Actor.SHOP:
+        refusals.note(refusals.Kind.PAYMENTS, error)
     try:
         seen = paypal.get_order(paypal_id)
     except PayPalGone:
@@ -263,18 +363,27 @@ def _after_no(
         return order  # the claim stays, the reconciler looks again
     if seen is not None and seen.captures:
         return settle_paypal_order(order.id, seen, shopper_present=shopper_present)
-    if error.issue == "ORDER_ALREADY_CAPTURED":
+    if error.names("ORDER_ALREADY_CAPTURED"):
         return order
-    if error.issue == "DUPLICATE_INVOICE_ID":
+    if error.names("DUPLICATE_INVOICE_ID"):
         return _settle_duplicate(order)
     if isinstance(error, PayPalGone):
         return release_claim(order, No(approved=True, refused=False))
-    if error.issue == "ORDER_NOT_APPROVED":
+    if error.names("ORDER_NOT_APPROVED"):
         return release_claim(order, No(approved=False))
-    ended = error.issue == "MAX_NUMBER_OF_PAYMENT_ATTEMPTS_EXCEEDED"
-    return release_claim(
-        order, No(approved=True, declined_by=error.issue, ended=ended, tell=not shopper_present)
-    )
+    if actor is Actor.NOBODY:  # the request id was used up: the next one is another
+        return release_claim(order, No(approved=True))
+    event = "confirm again" if error.names("PAYER_ACTION_REQUIRED") else EVENTS[actor]
+    ended = error.names("MAX_NUMBER_OF_PAYMENT_ATTEMPTS_EXCEEDED")
+    no = No(approved=True, event=event, issue=error.issue, ended=ended, tell=not shopper_present)
+    return release_claim(order, no)
+
+
+EVENTS = {
+    Actor.SHOPPER: "declined",
+    Actor.ADDRESS: "address refused",
+    Actor.SHOP: "payment refused",
+}
 
 
 @dataclass(frozen=True)
@@ -283,7 +392,8 @@ class No:
 
     approved: bool  # the shopper had said yes
     refused: bool = True  # PayPal answered the capture itself: its request id is used up
-    declined_by: str = ""  # PayPal's name for why the way of paying was no good
+    event: str = ""  # what it is to the order, one of `orders.models.REFUSALS`
+    issue: str = ""  # PayPal's name for it
     ended: bool = False  # PayPal's order can never be paid
     tell: bool = False  # by mail, since the shopper is not there to see
 
@@ -296,8 +406,8 @@ def release_claim(order: Order, no: No) -> Order:
         if order.state != states.CAPTURING or order.claim != claim:
             return False
         order.release(refused=no.refused, approved=no.approved)
-        if no.declined_by:
-            order.mark_declined(no.declined_by)
+        if no.event:
+            order.mark_declined(no.issue, no.event)
         if no.tell:
             order.owe_mail("failed", order.attempts[-1]["id"])
         if no.ended:

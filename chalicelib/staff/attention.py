@@ -17,6 +17,7 @@ from chalicelib.config import settings
 from chalicelib.orders import lists, told
 from chalicelib.orders.letters import mail_name
 from chalicelib.orders.models import Order
+from chalicelib.payments import refusals
 from chalicelib.staff import accounts, desk
 from chalicelib.staff.models import Member
 
@@ -53,6 +54,7 @@ def show(request: Request, member: Member) -> Response:
     """Show what waits for a person."""
     blocks = gather(
         {
+            "refused": _refused,
             "raised": _raised,
             "pending": _pending,
             "low": _low,
@@ -93,8 +95,32 @@ def _is_well(blocks: Mapping[str, Any]) -> bool:
     if any(block is None for block in blocks.values()):
         return False
     waiting = (blocks["raised"]["issues"], blocks["raised"]["late"], blocks["pending"]["orders"])
-    things = (blocks["low"]["pieces"], blocks["low"]["more"], blocks["letters"], blocks["days"])
+    things = (
+        blocks["refused"],
+        blocks["low"]["pieces"],
+        blocks["low"]["more"],
+        blocks["letters"],
+        blocks["days"],
+    )
     return not any((*waiting, *things)) and all(run["well"] for run in blocks["runs"])
+
+
+# -- PayPal -----------------------------------------------------------------------------------------------
+
+
+def _refused() -> list[dict[str, Any]]:
+    return [
+        {
+            "title": refusals.WHAT[refusals.Kind(refusal.name)],
+            "times": int(refusal.times),
+            "since": refusal.since,
+            "last": refusal.last,
+            "issue": refusal.issue,
+            "debug_id": refusal.debug_id,
+            "todo": refusals.todo_for(refusal.issue),
+        }
+        for refusal in refusals.in_force()
+    ]
 
 
 # -- orders -----------------------------------------------------------------------------------------------

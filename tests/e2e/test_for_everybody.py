@@ -222,7 +222,7 @@ def test_orders_whose_payment_does_not_pay_them(visitor: Visitor, shop: Shop) ->
     shopper, token = shop.placed()
     with mock.patch.object(service, "settle_paypal_order"):
         order_id = order_id_of(shop.come_back(shopper, token))
-    settle.settle_paypal_order(order_id, replace(paypal.get_order(token), payee="SOMEBODYELSE"))
+    settle.settle_paypal_order(order_id, replace(paypal.get_order(token), payee=paypal.Payee("somebodyelse")))
     look(visitor, f"/orders/{order_id}")
     visitor.reads("Your payment did not reach us")
 

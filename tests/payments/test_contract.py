@@ -15,6 +15,7 @@ KNOWN_KEYS = {
     "item": {"name", "sku", "quantity", "unit_amount", "category"},
     "experience": {
         "brand_name",
+        "landing_page",
         "user_action",
         "shipping_preference",
         "return_url",
@@ -67,14 +68,16 @@ def test_sums_keys_and_addresses_of_an_order_are_exact(shop: Shop) -> None:
         "postal_code": "10115",
         "country_code": "DE",
     }
-    assert created.request_id == f"create:{order.id}:1"
+    assert (created.request_id or "").startswith(f"create:{order.id}:1:")
 
 
 def test_an_address_paypal_dislikes_does_not_stop_the_sale(shop: Shop) -> None:
     real = service.order_body
 
-    def without_street(order: Order, number: int, *, with_address: bool = True) -> dict[str, Any]:
-        body = real(order, number, with_address=with_address)
+    def without_street(
+        order: Order, number: int, *, with_address: bool = True, **more: Any
+    ) -> dict[str, Any]:
+        body = real(order, number, with_address=with_address, **more)
         if with_address:
             del body["purchase_units"][0]["shipping"]["address"]
         return body
@@ -84,7 +87,7 @@ def test_an_address_paypal_dislikes_does_not_stop_the_sale(shop: Shop) -> None:
 
     first, second = shop.paypal.requests("create")
     assert (first.status, second.status) == (422, 201)
-    assert second.request_id == f"{first.request_id}:plain"
+    assert second.request_id != first.request_id
     shop.come_back(shopper, token)
     assert shop.orders()[0].state == "paid"
 

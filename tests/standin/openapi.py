@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,35 @@ def paypal_contract() -> Contract:
     if not (folder / "checkout_orders_v2.json").is_file():
         pytest.skip(f"PayPal's OpenAPI files are not in {folder}: set PAYPAL_OPENAPI")
     return _contract(folder)
+
+
+def issues_of(path: str) -> list[tuple[int, str]]:
+    """List every issue that PayPal's description names for a POST to this path, each with its status; none without the files."""
+    name = next(name for prefix, name in _FILES.items() if path.startswith(prefix))
+    if not (_folder() / name).is_file():
+        return []
+    spec = json.loads((_folder() / name).read_text())
+    found = {
+        (int(status), issue)
+        for status, response in spec["paths"][path]["post"]["responses"].items()
+        if status.startswith("4")
+        for issue in _issues(spec, response)
+    }
+    return sorted(found)
+
+
+def _issues(spec: dict[str, Any], part: Any) -> Iterator[str]:
+    if isinstance(part, list):
+        for one in part:
+            yield from _issues(spec, one)
+    elif isinstance(part, dict):
+        if "$ref" in part:
+            yield from _issues(spec, spec["components"]["schemas"][part["$ref"].rpartition("/")[2]])
+        for name, value in part.items():
+            if name == "issue" and isinstance(value, dict):
+                yield from value.get("enum", [])
+            else:
+                yield from _issues(spec, value)
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -62,6 +62,11 @@ class Api:
     def token(self, request: Request) -> Answer:
         """Give a bearer token for the client's id and secret."""
         settings = self._desk.settings
+        if request.refusal is not None:
+            (issue, *_) = [str(one["issue"]) for one in request.refusal.details] or ["invalid_client"]
+            return json_answer(
+                request.refusal.status, {"error": issue, "error_description": "Refused on order."}
+            )
         if not _same_credentials(request, settings.client_id, settings.client_secret):
             return json_answer(
                 401, {"error": "invalid_client", "error_description": "Client Authentication failed"}
@@ -204,6 +209,8 @@ class Api:
     ) -> Answer:
         """Do the work, or repeat the answer that the same PayPal-Request-Id got; refuse it for another body."""
         id_ = _request_id(request)
+        if request.refusal is not None:  # ordered: kept and repeated like any other answer
+            work = _refusing(request.refusal)
         if id_ is None:
             return json_answer(*_attempt(work))
         digest = hashlib.sha256(request.body).hexdigest()
@@ -216,10 +223,22 @@ class Api:
             status = replayed_status if known["status"] == 201 else known["status"]
             return json_answer(status, known["body"])
         status, body = _attempt(work)
-        if status in {201, 422}:  # what was refused for its form, or found nothing, may be asked again
+        # What was refused for its form, found nothing or is still in progress may be asked again.
+        if status in {201, 422} and not _goes_on(body):
             answer = {"digest": digest, "status": status, "body": body, "expires": now + kept}
             self._desk.store.put("answer", key, answer)
         return json_answer(status, body)
+
+
+def _goes_on(body: Document) -> bool:
+    return any(str(one["issue"]).endswith("_IN_PROGRESS") for one in body.get("details", []))
+
+
+def _refusing(problem: Problem) -> Work:
+    def work() -> tuple[int, Document]:
+        raise problem
+
+    return work
 
 
 def _attempt(work: Work) -> tuple[int, Document]:

@@ -297,9 +297,11 @@ class Control:
         skip: int = 0,
         seconds: float | None = None,
         match: str = "",
+        **refusal: object,
     ) -> int:
         """Order a fault and return its id; the README lists operations and kinds.
 
+        To `refuse` takes `issue`, `status`, `field`, or several `details`.
         `skip` matching calls pass first, then `times` (None: all) are hit. `match` must occur in the call's
         target or body, or in the event. `seconds` is how long to hang, be slow, delay, or say Retry-After.
         """
@@ -311,8 +313,21 @@ class Control:
             skip=skip,
             seconds=seconds,
             match=match,
+            **refusal,
         )
         return int(fault["id"])
+
+    def refuse(
+        self,
+        operation: str,
+        issue: str,
+        status: int = 422,
+        field: str = "",
+        times: int | None = None,
+        match: str = "",
+    ) -> int:
+        """Refuse a call definitely, until the fault is cleared, or so many times."""
+        return self.fault(operation, "refuse", times, match=match, issue=issue, status=status, field=field)
 
     def faults(self) -> list[Json]:
         """List the faults still in force."""

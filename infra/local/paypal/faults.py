@@ -7,6 +7,7 @@ import re
 import threading
 from dataclasses import dataclass, field
 
+from .problems import MESSAGES, Problem, detail
 from .store import Document
 
 OPERATIONS = (
@@ -16,6 +17,7 @@ OPERATIONS = (
 CALL_KINDS = (
     *("hang", "hang_after", "cut_before", "cut_after", "cut_body"),
     *("bad_body", "html_body", "slow"),
+    "refuse",
 )
 NOTIFICATION_KINDS = ("drop", "duplicate", "delay", "reorder", "bad_signature")
 _STATUS_KIND = re.compile(r"([45]\d\d)(_after)?")
@@ -32,6 +34,7 @@ class Fault:
     skip: int
     seconds: float | None
     match: str
+    refusal: Problem | None = None
     hits: int = 0
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -44,7 +47,8 @@ class Fault:
     @property
     def works_first(self) -> bool:
         """Tell whether the call's work is done, and only its answer goes wrong."""
-        return self.kind in {"bad_body", "html_body", "cut_body", "slow"} or self.kind.endswith("_after")
+        always = {"bad_body", "html_body", "cut_body", "slow", "refuse"}
+        return self.kind in always or self.kind.endswith("_after")
 
     def wait(self, default_seconds: float) -> None:
         """Let time pass, or the fault be cleared, whichever is first."""
@@ -60,6 +64,7 @@ class Fault:
             "skip": self.skip,
             "seconds": self.seconds,
             "match": self.match,
+            "issues": [str(one["issue"]) for one in self.refusal.details] if self.refusal else [],
             "hits": self.hits,
         }
 
@@ -81,11 +86,22 @@ class Faults:
         skip: int = 0,
         seconds: float | None = None,
         match: str = "",
+        issue: str = "",
+        status: int | None = None,
+        field: str = "",
+        details: list[Document] | None = None,
     ) -> Fault:
-        """Order a fault; `match` must occur in the call's target, its body, or the event's type. Raises ValueError."""
+        """Order a fault; `match` must occur in the call's target, its body, or the event's type. Raises ValueError.
+
+        To `refuse` takes an `issue` and the `field` it is about, or several `details` of both, and a `status` (422).
+        """
         _check(operation, kind)
+        named = details or ([{"issue": issue, "field": field}] if issue else [])
+        refusal = _refusal(status, named) if kind == "refuse" else None
+        if refusal is None and (named or status):
+            raise ValueError(f"a fault of kind {kind!r} has no issue and no status")
         with self._lock:
-            fault = Fault(next(self._numbers), operation, kind, times, skip, seconds, match)
+            fault = Fault(next(self._numbers), operation, kind, times, skip, seconds, match, refusal)
             self._faults.append(fault)
         return fault
 
@@ -136,6 +152,14 @@ def _check(operation: str, kind: str) -> None:
         raise ValueError(f"unknown operation {operation!r}: one of {', '.join(OPERATIONS)}, notification")
     if not known:
         raise ValueError(f"unknown kind {kind!r} of fault for {operation}")
+
+
+def _refusal(status: int | None, named: list[Document]) -> Problem:
+    """Make the refusal that is ordered: its name is that of its status."""
+    if status is not None and status not in MESSAGES:
+        raise ValueError(f"PayPal refuses with no status {status}: one of {', '.join(map(str, MESSAGES))}")
+    entries = [detail(str(one["issue"]), str(one.get("field") or "") or None) for one in named]
+    return Problem(status or 422, entries)
 
 
 def _hits(fault: Fault, operation: str, texts: tuple[str, ...]) -> bool:

@@ -102,7 +102,7 @@ class Problem(Exception):
 
 def detail(issue: str, field: str | None = None, value: object = None, **more: str) -> Document:
     """Return one entry of `details`."""
-    entry: Document = {"issue": issue, "description": DESCRIPTIONS[issue]}
+    entry: Document = {"issue": issue, "description": DESCRIPTIONS.get(issue, "Refused on order.")}
     if field is not None:
         entry["field"] = field
         entry["location"] = "body"

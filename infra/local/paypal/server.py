@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import socket
 import socketserver
@@ -22,6 +23,8 @@ _LOG = logging.getLogger(__name__)
 _HANG = 60.0
 _SLOW = 2.0
 _LONGEST_BODY = 1 << 20
+# They keep a refusal for the next call with the same request id, or word it in another way.
+_REFUSES_ITSELF = {"create", "capture", "refund", "token"}
 
 
 class Dispatcher:
@@ -43,10 +46,12 @@ class Dispatcher:
             self._note(request, operation, None, fault)
             _fail_before(fault, wire)
             return
+        if fault is not None and fault.refusal is not None:
+            request = dataclasses.replace(request, refusal=fault.refusal)
         answer = self._answer(request, route, arguments)
         if operation:
             self._note(request, operation, answer, fault)
-        if fault is None:
+        if fault is None or fault.refusal is not None:
             wire.send(answer)
         else:
             _fail_after(fault, answer, wire)
@@ -64,6 +69,8 @@ class Dispatcher:
         if not route.operation:
             return route.handler(request, *arguments)
         try:
+            if request.refusal is not None and route.operation not in _REFUSES_ITSELF:
+                raise request.refusal
             with self._store.transaction():
                 return route.handler(request, *arguments)
         except Problem as problem:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from .problems import Problem
+
 
 @dataclass(frozen=True)
 class Request:
@@ -18,6 +20,7 @@ class Request:
     target: str
     headers: Mapping[str, str]
     body: bytes
+    refusal: Problem | None = None  # ordered for this very request: whoever works on it raises it
 
     @property
     def path(self) -> str:
