@@ -205,6 +205,7 @@ def is_genuine(notification: bytes, headers: Mapping[str, str]) -> bool:
     except PayPalRefused as refused:
         if refused.status in NOT_WELL_FORMED:
             return False
+        refusals.note(refusals.Kind.QUESTIONS, refused)
         raise PayPalUnknown(f"status {refused.status} {refused.issue}", refused.debug_id) from None
     except PayPalGone as gone:
         raise PayPalUnknown(f"nobody there to verify: {gone.issue}", gone.debug_id) from None
@@ -253,9 +254,7 @@ def _send(request: Any) -> dict[str, Any]:
         refusals.note(refusals.Kind.PAYMENTS, error)
         raise
     except PayPalRefused as error:
-        if (
-            request.verb == "GET"
-        ):  # to other calls there are many noes, and who makes them knows what each means
+        if request.verb == "GET":  # whoever makes another call knows what each refusal of it means
             refusals.note(refusals.Kind.QUESTIONS, error)
         raise
     except PayPalUnknown:
