@@ -10,6 +10,7 @@ from getpass import getpass
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
+from chalicelib.cleaning import clean_line
 from chalicelib.errors import ShopError
 from chalicelib.mail.addresses import BadAddress
 from chalicelib.staff import accounts, audit, passwords
@@ -48,7 +49,7 @@ def main(arguments: list[str]) -> int:
 
 def read_arguments(arguments: list[str]) -> tuple[str, str | None]:
     """Read address and role; None where no role is named. Raises BadAddress for anything else."""
-    given = [argument.strip() for argument in arguments if argument.strip()]
+    given = [cleaned for argument in arguments if (cleaned := clean_line(argument))]
     if len(given) not in (1, 2):
         raise BadAddress("an address is missing" if not given else "that is more than an address and a role")
     role = given[1].lower() if len(given) == 2 else None

@@ -1,11 +1,10 @@
 """Who buys, and where to: the checkout form's fields and what may stand in them."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chalicelib.cleaning import clean_code
-from chalicelib.mail.addresses import LONGEST_ADDRESS
+from chalicelib.mail.addresses import LONGEST_ADDRESS, BadAddress, normalize
 from chalicelib.orders import delivery
 
 LONGEST = {
@@ -14,12 +13,6 @@ LONGEST = {
     **delivery.LONGEST,
 }  # in the form's order
 REQUIRED = {"email": "Please give your e-mail address: the confirmation goes there.", **delivery.REQUIRED}
-# What SES and every mail server take: no quoted local parts, no comments, a domain with a dot.
-_EMAIL = re.compile(
-    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
-    r"@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])",
-    re.ASCII,
-)
 
 
 @dataclass(frozen=True)
@@ -42,19 +35,22 @@ def read_customer(posted: Mapping[str, str]) -> tuple[dict[str, str], dict[str, 
 
     What is doubtful is asked about once: the form that comes back carries `confirmed`, and is then let through.
     """
-    values = {**delivery.clean_delivery(posted), "email": clean_code(posted.get("email", ""))}
-    asked = posted.get("confirmed", "") == delivery.mark_of_doubts(values)
-    doubts = {} if asked else delivery.find_doubts(values)
-    errors = {**doubts, **delivery.validate_delivery(values), "email": _error_in_email(values["email"])}
-    ordered = {field: values[field] for field in LONGEST}
-    return ordered, {field: message for field in LONGEST if (message := errors.get(field))}
+    values = delivery.clean_delivery(posted)
+    email, email_error = _read_email(clean_code(posted.get("email", "")))
+    is_confirmed = posted.get("confirmed", "") == delivery.mark_of_doubts(values)
+    doubts = {} if is_confirmed else delivery.find_doubts(values)
+    errors = {**doubts, **delivery.validate_delivery(values), "email": email_error}
+    kept = {field: email if field == "email" else values[field] for field in LONGEST}
+    return kept, {field: message for field in LONGEST if (message := errors.get(field))}
 
 
-def _error_in_email(email: str) -> str | None:
-    if not email:
-        return REQUIRED["email"]
-    if (error := delivery.validate_line(email, LONGEST["email"])) is not None:
-        return error
-    if not (_EMAIL.fullmatch(email) and len(email.partition("@")[0]) <= 64):
-        return "Please check the e-mail address, such as name@example.com."
-    return None
+def _read_email(typed: str) -> tuple[str, str | None]:
+    """Return an address as it is kept, and what is wrong with it."""
+    if not typed:
+        return typed, REQUIRED["email"]
+    if (error := delivery.validate_line(typed, LONGEST["email"])) is not None:
+        return typed, error
+    try:
+        return normalize(typed), None
+    except BadAddress as refusal:
+        return typed, str(refusal)

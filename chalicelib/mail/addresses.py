@@ -1,22 +1,28 @@
-"""Names and addresses in headers: whatever a customer typed stays one name and one address."""
+"""Names and addresses of mail: one rule for what an e-mail address is, at every door and in every header."""
 
 import re
 from email.header import Header
 from email.utils import formataddr
+from functools import lru_cache
+
+from chalicelib.cleaning import clean_code
 
 LONGEST_NAME = 100
 LONGEST_ADDRESS = 254  # RFC 5321
+LONGEST_LOCAL_PART = 64
 # Controls, line and paragraph separators, surrogates, and the characters that turn the direction of what follows.
 _NOT_IN_A_LINE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff\s]+"
 )
-# SES takes 7-bit local parts only; what would need quotes (RFC 5322) nobody has.
-_LOCAL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
-_DOMAIN = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
+CHECK = "Please check the e-mail address, such as name@example.com."
+TOO_LONG = (
+    f"This is too long: an e-mail address has at most {LONGEST_ADDRESS} characters, "
+    f"{LONGEST_LOCAL_PART} of them before the “@”."
+)
 
 
 class BadAddress(Exception):
-    """Say that nobody can be written to at this address; the address itself is not said."""
+    """Nobody can be written to at this address; the message says why, to who typed it, without the address."""
 
 
 class Undeliverable(Exception):
@@ -37,18 +43,49 @@ def with_name(name: str, address: str) -> str:
     return formataddr((name, bare(address)))
 
 
-def bare(address: str) -> str:
-    """Check an address and write its domain in ASCII. Raises BadAddress."""
-    address = address.strip()
-    if len(address) > LONGEST_ADDRESS:  # before its domain is encoded, which takes a second for 60 kB of it
-        raise BadAddress("the address is too long")
+def normalize(text: str) -> str:
+    """Return an address as it is shown and kept: as it was typed, its domain in small letters of its own script.
+
+    Raises BadAddress.
+    """
+    return _checked(text)[0]
+
+
+def bare(text: str) -> str:
+    """Return an address as mail servers are told it, with its domain in ASCII. Raises BadAddress."""
+    return _checked(text)[1]
+
+
+@lru_cache(maxsize=256)
+def _checked(text: str) -> tuple[str, str]:
+    if (
+        len(text) > 4 * LONGEST_ADDRESS
+    ):  # before it is cleaned and encoded, which takes a second for 60 kB of it
+        raise BadAddress(TOO_LONG)
+    address = clean_code(text)
     local, _, domain = address.rpartition("@")
+    if len(address) > LONGEST_ADDRESS or len(local) > LONGEST_LOCAL_PART:
+        raise BadAddress(TOO_LONG)
+    if not local or not domain:
+        raise BadAddress(CHECK)
+    if '"' in local:
+        raise BadAddress("We cannot write to an address with quotation marks. Please give another one.")
+    if not local.isascii():  # SES takes 7-bit local parts only
+        letter = next(each for each in local if not each.isascii())
+        raise BadAddress(
+            f"We cannot write to an address with “{letter}” before the “@”. Please give another one."
+        )
+    # Imported here: it compiles large patterns, for which pages without a form do not wait.
+    from email_validator import EmailNotValidError, validate_email
+
     try:
-        ascii_domain = domain.encode("idna").decode("ascii")
-    except UnicodeError:
-        raise BadAddress("the address has no domain that mail can go to") from None
-    if not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(ascii_domain):
-        raise BadAddress("the address is not one that mail can go to")
-    if len(local) + 1 + len(ascii_domain) > LONGEST_ADDRESS:
-        raise BadAddress("the address is too long")
-    return f"{local}@{ascii_domain}"
+        # `test_environment` takes .test, which development uses; there is nobody whom it could mislead.
+        checked = validate_email(
+            address, allow_smtputf8=False, check_deliverability=False, test_environment=True
+        )
+    except EmailNotValidError as error:
+        raise BadAddress(f"{CHECK} {error}") from None
+    top = checked.ascii_domain.rpartition(".")[2]
+    if "." not in checked.ascii_domain or len(top) < 2 or checked.ascii_email is None:
+        raise BadAddress(CHECK)
+    return checked.normalized, checked.ascii_email

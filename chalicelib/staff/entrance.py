@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from chalice.app import Request, Response
 
 from chalicelib import clock
-from chalicelib.mail.addresses import LONGEST_ADDRESS, BadAddress
+from chalicelib.mail.addresses import CHECK, LONGEST_ADDRESS, BadAddress
 from chalicelib.staff import accounts, audit, desk, links, passwords, sessions, throttle
 from chalicelib.staff.models import Member
 from chalicelib.web import pages
@@ -14,7 +14,6 @@ from chalicelib.web.forms import Form, read_form
 from chalicelib.web.requests import base_path, query, source_of
 
 WRONG = "This e-mail address and password do not belong together."
-NO_ADDRESS = "Please give an e-mail address such as name@example.com."
 ENTRANCE = {"login", "logout", "forgotten", "reset"}
 _ADDRESS_IN_THE_SHOP = re.compile(
     r"[!-\[\]-~]{1,2000}"
@@ -83,6 +82,11 @@ def _typed_email(form: Form) -> str:
         return form.text("email").lower().replace("@", " ")
 
 
+def bad_address_message(refusal: BadAddress) -> str:
+    """Ask for an address where one was wanted, with what is wrong with the one that was given."""
+    return str(refusal).replace(CHECK, "Please give an e-mail address such as name@example.com.")
+
+
 def wait_words(locked: throttle.Locked) -> str:
     """Say how long one has to wait."""
     minutes = max(1, -(-(locked.until - clock.timestamp()) // 60))
@@ -113,8 +117,8 @@ def mail_link(request: Request, member: Member | None) -> Response:
     text = read_form(request).text("email")
     try:
         email = accounts.canonical(text)
-    except BadAddress:
-        return _forgotten_page(text, NO_ADDRESS, 422)
+    except BadAddress as refusal:
+        return _forgotten_page(text, bad_address_message(refusal), 422)
     try:
         throttle.ask_for_a_link(source_of(request))
     except throttle.Locked as locked:

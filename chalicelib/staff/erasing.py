@@ -6,7 +6,7 @@ from chalice.app import Request, Response
 
 from chalicelib.cleaning import clean_line
 from chalicelib.config import settings
-from chalicelib.mail.addresses import BadAddress, bare
+from chalicelib.mail.addresses import BadAddress, normalize
 from chalicelib.orders import lists, words
 from chalicelib.orders.erasing import why_kept
 from chalicelib.orders.models import Order
@@ -30,18 +30,21 @@ class Plan:
 
 def ask(request: Request, member: Member) -> Response:
     """Ask whose orders, then show what would be erased."""
-    email = clean_line(query(request, "email") or "")
-    if email and not _is_address(email):
-        return _page(member, email, error=WRONG)
-    return _page(member, email, plan=plan_for(email) if email else None)
+    typed = clean_line(query(request, "email") or "")
+    if not typed:
+        return _page(member, "")
+    email = _address(typed)
+    if email is None:
+        return _page(member, typed, error=WRONG)
+    return _page(member, email, plan=plan_for(email))
 
 
 def erase(request: Request, member: Member) -> Response:
     """Erase what was shown: orders that came since, or are kept by now, stay."""
     form = read_form(request)
-    email = form.text("email")
-    if not _is_address(email):
-        return _page(member, email, error=WRONG)
+    email = _address(form.text("email"))
+    if email is None:
+        return _page(member, form.text("email"), error=WRONG)
     if form.text("sure") != "yes":
         return _page(member, email, plan=plan_for(email), unsure=True)
     witness = audit.witness(member, "erased a customer")
@@ -68,12 +71,12 @@ def plan_for(email: str) -> Plan:
     )
 
 
-def _is_address(email: str) -> bool:
+def _address(typed: str) -> str | None:
+    """Return an address as orders keep it; None for what is none."""
     try:
-        bare(email)
+        return normalize(typed)
     except BadAddress:
-        return False
-    return True
+        return None
 
 
 def _page(

@@ -8,7 +8,7 @@ from chalice.app import Request, Response
 from chalicelib.errors import BadInput, Conflict
 from chalicelib.mail.addresses import BadAddress
 from chalicelib.staff import accounts, audit, desk, links
-from chalicelib.staff.entrance import NO_ADDRESS
+from chalicelib.staff.entrance import bad_address_message
 from chalicelib.staff.models import Member
 from chalicelib.web.forms import Form, read_form
 
@@ -28,8 +28,8 @@ def invite(request: Request, member: Member) -> Response:
     try:
         email = accounts.canonical(typed)
         accounts.make_member(email, role, None, audit.witness(member, "invited somebody"))
-    except BadAddress:
-        return _page(member, typed, role, NO_ADDRESS, 422)
+    except BadAddress as refusal:
+        return _page(member, typed, role, bad_address_message(refusal), 422)
     except Conflict as conflict:
         return _page(member, typed, role, conflict.message, conflict.status)
     return _mail_invitation(email)

@@ -9,6 +9,7 @@ from chalice.app import Request
 from chalicelib import clock
 from chalicelib.cleaning import clean_line
 from chalicelib.errors import BadInput
+from chalicelib.mail.addresses import BadAddress, normalize
 from chalicelib.orders.lists import Selection
 from chalicelib.orders.told import STATES
 from chalicelib.web.requests import query
@@ -31,7 +32,7 @@ class Question:
     @property
     def text(self) -> str:
         """Tell what is searched for; empty for a plain list."""
-        return self.typed["q"]
+        return " ".join(_normalized(word) if "@" in word else word for word in self.typed["q"].split())
 
     @property
     def address(self) -> dict[str, str | None]:
@@ -66,6 +67,14 @@ def picked(request: Request) -> list[str]:
     if len(found) > MOST_PICKED:
         raise BadInput(f"Please tick at most {MOST_PICKED} orders at a time.")
     return [order_id for order_id in found if clock.is_id(order_id)]
+
+
+def _normalized(word: str) -> str:
+    """Return an e-mail address as orders keep it; the beginning of one, which is none yet, as it is."""
+    try:
+        return normalize(word)
+    except BadAddress:
+        return word
 
 
 def _day(typed: str, name: str, errors: dict[str, str]) -> date | None:

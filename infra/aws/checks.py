@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.mail.addresses import BadAddress, bare
 from infra.aws import secret
 from infra.aws.account import Account
 from infra.aws.package import PROJECT
@@ -64,8 +65,14 @@ def _secret(account: Account, stage: Stage, tell: Callable[[str], None]) -> None
 
 
 def sender() -> str:
-    """Read the address that the shop writes from."""
-    return str(tomllib.loads(SHOP_FILE.read_text(encoding="utf-8"))["email"])
+    """Read the address that the shop writes from. Raises Stop where it, or the merchant's, is none."""
+    shop = tomllib.loads(SHOP_FILE.read_text(encoding="utf-8"))
+    for name in ("email", "merchant_email"):
+        try:
+            bare(str(shop.get(name, shop["email"])))
+        except BadAddress as refusal:
+            raise Stop(f"chalicelib/shop.toml: {name}: {refusal}") from None
+    return str(shop["email"])
 
 
 def doubts_of_functions(account: Account, stage: Stage) -> list[str]:

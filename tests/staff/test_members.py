@@ -61,6 +61,7 @@ def test_an_invitation_is_mailed_and_its_link_lasts_three_days(
 def test_what_is_wrong_with_an_invitation_is_said_and_what_was_typed_stays(merchant: Shopper) -> None:
     for email, status, words in (
         ("no address", 422, "such as"),
+        ("a..b@ex.com", 422, "two periods in a row"),
         ("merchant@shop.example", 409, "has an account"),
     ):
         answer = merchant.post("/staff/members", {"email": email, "role": "merchant"})
