@@ -15,15 +15,17 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.payments.events import EVENT_TYPES
 from infra.aws import artifacts, checks, fixed, going_back, leftovers
 from infra.aws.account import Account
 from infra.aws.package import PROJECT
 from infra.aws.smoke import smoke
 from infra.aws.stack import ChangeSet, Stack
 from infra.aws.stagefile import Stage, read_stage
+from infra.aws.webhook import WEBHOOK_ID, webhook_is_right
 from infra.aws.words import Stop, at_once, in_words
 
-PUBLIC_URL, WEBHOOK_ID = "PublicUrl", "PayPalWebhookId"
+PUBLIC_URL = "PublicUrl"
 # What was found out before, and the parameters for which it holds: where the shop stands, which app at PayPal it is.
 FOUND_OUT: dict[str, tuple[str, ...]] = {
     PUBLIC_URL: ("DomainName", "Cdn"),
@@ -32,13 +34,6 @@ FOUND_OUT: dict[str, tuple[str, ...]] = {
     "KeptMediaBucket": (),
 }
 CHALICE_STAGE = "prod"  # every stage is the same package; its file is all that differs
-EVENTS = (
-    "CHECKOUT.ORDER.APPROVED",
-    "CHECKOUT.PAYMENT-APPROVAL.REVERSED",
-    "PAYMENT.CAPTURE.COMPLETED, .PENDING, .DENIED, .REFUNDED, .REVERSED",
-    "PAYMENT.REFUND.PENDING, .FAILED",
-    "CUSTOMER.DISPUTE.CREATED, .UPDATED, .RESOLVED",
-)
 Tell = Callable[[str], None]
 NOTHING_IN_THE_WAY = nullcontext()
 
@@ -55,7 +50,7 @@ class Wishes:
 
 
 def deploy(stage: Stage, wishes: Wishes, tell: Tell) -> bool:
-    """Deploy; return whether the shop answers as it should. Raises Stop, and botocore's errors."""
+    """Deploy; return whether the shop answers as it should, and PayPal tells it. Raises Stop, and botocore's errors."""
     account = Account(stage.region)
     checks.check(account, stage, tell)
     stack = Stack(stage.stack, account.client("cloudformation"), tell)
@@ -84,7 +79,8 @@ def deploy(stage: Stage, wishes: Wishes, tell: Tell) -> bool:
         tell("The pages failed, which did not before. What ran before is put back:")
         going_back.go_back(account, stack, before, change_set.adds())
         raise Stop(_TAKEN_BACK)
-    return bool(outcome)
+    is_told = webhook_is_right(account, stage, stack, tell)
+    return bool(outcome) and is_told
 
 
 _TAKEN_BACK = (
@@ -177,7 +173,7 @@ def webhook_to_enter(address: str, stage: str) -> list[str]:
         "At developer.paypal.com, in the app's page below Webhooks, add",
         f"  {address}",
         "with the events",
-        *(f"  {event}" for event in EVENTS),
+        *(f"  {event}" for event in EVENT_TYPES),
         "and tell the shop the webhook's ID:",
         f"  make deploy STAGE={stage} WEBHOOK_ID=…",
         "",
@@ -231,7 +227,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 _NOT_AS_IT_SHOULD = (
-    "It is deployed, and does not answer as it should. Look into the API's log (docs/operating.md), or go back:\n"
+    "It is deployed, and not all is as it should be. Set right at PayPal what is wrong with the webhook there. Where pages\n"
+    "fail, look into the API's log (docs/operating.md), or go back:\n"
     "check out the commit that ran before, and run the same command. To try again: .venv/bin/python -m infra.aws.smoke ADDRESS"
 )
 

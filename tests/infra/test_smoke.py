@@ -10,7 +10,6 @@ from threading import Thread
 
 import pytest
 
-from chalicelib.config import settings
 from infra.aws import smoke
 from tests.shop import Shop
 
@@ -24,13 +23,11 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def serving(say: Say) -> Iterator[str]:
-    """Serve answers of one's own to every GET and POST; yield the address."""
+    """Serve answers of one's own to every GET; yield the address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             say(self)
-
-        do_POST = do_GET  # noqa: N815 - http.server's name
 
         def log_message(self, *_: object) -> None:
             pass
@@ -52,13 +49,8 @@ def answer(handler: BaseHTTPRequestHandler, status: int, body: str, kind: str = 
 def test_a_shop_that_works_passes_everything(standing_shop: Shop, served: str) -> None:
     said: list[str] = []
     assert smoke.smoke(served, said.append, seconds=5)
-    assert len(said) == len(smoke.tries(served, "")) == 8
+    assert len(said) == len(smoke.tries(served, "")) == 7
     assert all(line.startswith("  ok ") for line in said)
-
-
-def test_a_shop_without_a_webhook_id_passes(standing_shop: Shop, served: str, setting: object) -> None:
-    setting(paypal_webhook_id="")  # type: ignore[operator]  # the fixture is a function
-    smoke.Visit(served, settings.shop.name).notification()
 
 
 def test_a_slow_start_is_waited_for() -> None:
@@ -81,7 +73,7 @@ def test_what_is_wrong_is_named_and_the_rest_is_tried_nevertheless() -> None:
     ) as address:
         said: list[str] = []
         assert not smoke.smoke(address, said.append, seconds=0)
-    assert len(said) == 8
+    assert len(said) == 7
     assert said[1] == "  FAILED  the front page: / said 403 instead of 200"
 
 
@@ -93,7 +85,6 @@ def test_what_is_wrong_is_named_and_the_rest_is_tried_nevertheless() -> None:
         ("cart", 200, "<h1>Shop</h1>", "/cart may be kept: nothing is said"),
         ("checkout", 200, "<h1>Shop</h1>", "with an empty cart said 200"),
         ("staff", 200, "<h1>Shop</h1>", "/staff/ said 200"),
-        ("notification", 200, "", "a forged notification got 200"),
         ("style", 200, "<h1>Shop</h1>", "names no style or script"),
         ("style", 200, '<h1>Shop</h1><link href="/static/a.css">', "may be kept only so: nothing is said"),
     ],
@@ -118,7 +109,6 @@ def test_a_name_without_a_record_says_to_set_it(monkeypatch: pytest.MonkeyPatch)
 
 def test_only_pages_that_fail_are_a_reason_to_go_back() -> None:
     assert smoke.Outcome(failed=("the front page",)).pages_fail
-    assert not smoke.Outcome(failed=(smoke.NOTIFICATION,)).pages_fail
     assert not smoke.Outcome(failed=("the front page",), nameless=True).pages_fail
     assert not smoke.Outcome().pages_fail
     with serving(lambda handler: answer(handler, 500, "broken")) as address:
@@ -132,7 +122,7 @@ def test_an_answer_that_breaks_off_is_a_failure_and_no_traceback() -> None:
     with serving(breaks_off) as address:
         said: list[str] = []
         assert not smoke.smoke(address, said.append, seconds=0)
-    assert len(said) == 8
+    assert len(said) == 7
 
 
 def test_an_address_where_nobody_is_fails(
@@ -140,5 +130,5 @@ def test_an_address_where_nobody_is_fails(
 ) -> None:
     monkeypatch.setattr(smoke, "PAUSE_SECONDS", 1000)
     assert smoke.main(["http://127.0.0.1:1"]) == 1
-    assert capsys.readouterr().out.count("FAILED") == 8
+    assert capsys.readouterr().out.count("FAILED") == 7
     assert smoke.main(["shop.example"]) == 2

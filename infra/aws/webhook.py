@@ -1,0 +1,72 @@
+"""Ask PayPal about the shop's webhook: does it lead to the shop, and tell of everything that the shop wants to hear?"""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chalicelib.payments.errors import PayPalError, PayPalGone, SecretRefused
+from chalicelib.payments.events import EVENT_TYPES
+from chalicelib.payments.paypal_http import Client
+from infra.aws import secret
+from infra.aws.account import Account
+from infra.aws.stack import Stack
+from infra.aws.stagefile import Stage
+
+WEBHOOK_ID = "PayPalWebhookId"
+ASK_SECONDS = 20.0
+ALL = "*"  # what a webhook that is subscribed to everything says
+_ID = re.compile(r"[A-Za-z0-9_-]{1,50}", re.ASCII)
+
+
+class _WebhookGetRequest:
+    """Show a webhook: https://developer.paypal.com/docs/api/webhooks/v1/#webhooks_get."""
+
+    def __init__(self, webhook_id: str) -> None:
+        self.verb = "GET"
+        self.path = f"/v1/notifications/webhooks/{webhook_id}"
+        self.headers = {"Content-Type": "application/json"}
+        self.body = None
+
+
+def webhook_is_right(account: Account, stage: Stage, stack: Stack, tell: Callable[[str], None]) -> bool:
+    """Tell whether PayPal's webhook is as the shop needs it, and what is wrong; a shop without one has been told so."""
+    told = stack.parameters()
+    if not told.get(WEBHOOK_ID):
+        return True
+    parameter = account.client("ssm").get_parameter(Name=secret.name_of(stage), WithDecryption=True)
+    client = Client(
+        told["PayPalClientId"], parameter["Parameter"]["Value"], told["PayPalApiUrl"], told["PayPalApiUrl"]
+    )
+    wrong = faults(client, told[WEBHOOK_ID], stack.outputs()["WebhookUrl"])
+    for words in wrong:
+        tell(f"  FAILED  the webhook at PayPal: {words}")
+    if not wrong:
+        tell("  ok  the webhook at PayPal has the shop's address, and every event")
+    return not wrong
+
+
+def faults(client: Client, webhook_id: str, address: str) -> list[str]:
+    """List what is wrong with a webhook that is to lead to this address."""
+    if not _ID.fullmatch(webhook_id):
+        return [f"{webhook_id!r} is no ID of a webhook."]
+    try:
+        webhook = client.send(_WebhookGetRequest(webhook_id), time.monotonic() + ASK_SECONDS)
+    except PayPalGone:
+        return [f"this app has none with the ID {webhook_id}. Look it up there: make deploy … WEBHOOK_ID=…"]
+    except SecretRefused:
+        return ["PayPal does not take the app's secret. Keep the right one: make secret, and deploy again."]
+    except PayPalError as error:
+        return [f"PayPal did not show it ({error}). Deploy again to ask again."]
+    wrong = []
+    if webhook.get("url") != address:
+        wrong.append(f"it leads to {webhook.get('url')}. Change it there to {address}.")
+    if missing := missing_events(webhook):
+        wrong.append(f"add the events {', '.join(missing)}.")
+    return wrong
+
+
+def missing_events(webhook: Mapping[str, Any]) -> list[str]:
+    """List what a webhook is not subscribed to, though the shop wants to hear of it."""
+    subscribed = {event.get("name") for event in webhook.get("event_types", ())}
+    return [] if ALL in subscribed else [name for name in EVENT_TYPES if name not in subscribed]
