@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from infra.local.journal import FAULT_PATH, MAILS
 from infra.local.pieces import HOST, Piece, PieceFailed, PortInUse, answers, free_port, is_free
 
 __all__ = ["LocalCloud", "PieceFailed", "PortInUse", "without_aws_settings"]
@@ -17,6 +18,8 @@ __all__ = ["LocalCloud", "PieceFailed", "PortInUse", "without_aws_settings"]
 NAME = "the local cloud"
 REGION = "us-east-1"
 START_SECONDS = 20.0
+ROOT = Path(__file__).parents[2]
+FAULT_SECONDS = 2.0
 # It saves its state when it ends: a big one takes a while.
 STOP_SECONDS = 30.0
 
@@ -34,7 +37,10 @@ def without_aws_settings(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 class LocalCloud:
-    """MiniStack in a child process; with a state folder, what it holds survives a restart."""
+    """MiniStack in a child process; with a state folder, what it holds survives a restart, and being killed.
+
+    Mails go to `smtp`, an address with its port; or, with a state folder, into `mails`, the mailbox's folder.
+    """
 
     def __init__(
         self,
@@ -42,11 +48,13 @@ class LocalCloud:
         port: int | None = None,
         smtp: str | None = None,
         log: Path | None = None,
+        mails: Path | None = None,
     ) -> None:
         self.port = port or free_port()
         self._state = state
         self._smtp = smtp
         self._log = log
+        self._mails = mails
         self._scratch: Path | None = None
         self._piece: Piece | None = None
 
@@ -98,7 +106,7 @@ class LocalCloud:
             self._state.mkdir(parents=True, exist_ok=True)
         self._scratch = Path(tempfile.mkdtemp(prefix="awning-cloud-"))
         log = self._log or self._scratch / "cloud.log"
-        self._piece = Piece(NAME, self._command(), self._settings(self._scratch), log=log)
+        self._piece = Piece(NAME, self._command(), self._settings(self._scratch), log=log, folder=ROOT)
         self._piece.start()
 
     def wait(self) -> None:
@@ -106,11 +114,21 @@ class LocalCloud:
         self.piece.wait_until(lambda: answers(f"{self.endpoint_url}/_ministack/health"), START_SECONDS)
 
     def stop(self) -> None:
-        """End it gracefully: its state is saved on SIGTERM only."""
+        """End it gracefully, so that its journal ends in a snapshot."""
         if self._piece:
             self._piece.stop(STOP_SECONDS)
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def fault(self) -> str:
+        """Return why it can keep nothing and so takes no change, such as a full disk; nothing where all is well."""
+        if not self._state:
+            return ""
+        try:
+            with urllib.request.urlopen(f"{self.endpoint_url}{FAULT_PATH}", timeout=FAULT_SECONDS) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return ""  # whoever watches the process sees whether it lives
 
     def reset(self) -> None:
         """Forget all tables, queues, objects and mails, in about 30 ms."""
@@ -118,7 +136,7 @@ class LocalCloud:
         urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=10).close()
 
     def _command(self) -> list[str]:
-        return [sys.executable, "-m", "ministack"]
+        return [sys.executable, "-m", "infra.local.journal" if self._state else "ministack"]
 
     def _inherited(self) -> dict[str, str]:
         return without_aws_settings(os.environ)
@@ -143,4 +161,6 @@ class LocalCloud:
                 "S3_PERSIST": "1",
                 "S3_DATA_DIR": str(self._state.resolve() / "s3"),
             }
+            if self._mails:
+                settings[MAILS] = str(self._mails.resolve())
         return settings

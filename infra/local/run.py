@@ -174,6 +174,7 @@ class Supervisor:
         self._ending = threading.Event()
         self._changed = threading.Event()
         self._broken = False
+        self._fault = ""
 
     def run(self) -> None:
         """Start everything, say where it is, and watch it; raise PieceFailed as soon as a piece is lost."""
@@ -183,8 +184,9 @@ class Supervisor:
             listener = stack.enter_context(socket.create_server((HOST, ports.shop), backlog=128))
             stack.enter_context(self._state.held())
             _progress("starting the mailbox, the local cloud and PayPal …")
-            smtp = f"{HOST}:{ports.smtp}"
-            cloud = LocalCloud(self._state.cloud, ports.aws, smtp, self._state.logs / "cloud.log")
+            cloud = LocalCloud(
+                self._state.cloud, ports.aws, log=self._state.logs / "cloud.log", mails=self._state.mails
+            )
             environment = shop_environment(self._given, ports, cloud)
             environment["DEMO_PASSWORD"] = self._state.password()
             self._start_around(stack, ports, cloud, environment)
@@ -195,7 +197,7 @@ class Supervisor:
             shop.start()
             self._state.publish(environment)
             _announce(ports, environment)
-            self._watch(shop)
+            self._watch(shop, cloud)
 
     def _start_around(
         self, stack: contextlib.ExitStack, ports: Ports, cloud: LocalCloud, environment: Mapping[str, str]
@@ -253,8 +255,9 @@ class Supervisor:
             if deep or any(Path(path).suffix in (".py", ".toml") for _, path in changes):
                 self._changed.set()
 
-    def _watch(self, shop: Shop) -> None:
+    def _watch(self, shop: Shop, cloud: LocalCloud) -> None:
         while True:
+            self._tell_of_fault(cloud.fault())
             if self._changed.wait(LOOK_SECONDS):
                 self._reload(shop)
             lost = [piece for piece in self._pieces if not piece.alive]
@@ -262,6 +265,17 @@ class Supervisor:
                 lost.append(shop.piece)
             for piece in lost:
                 raise PieceFailed(f"{piece.name} is gone: {piece.last_words()}")
+
+    def _tell_of_fault(self, fault: str) -> None:
+        if fault == self._fault:
+            return
+        if fault:
+            _progress(
+                f"THE SHOP TAKES NO ORDERS: the local cloud cannot write. {fault}. Nothing is lost; make room."
+            )
+        else:
+            _progress("the local cloud writes again: the shop takes orders")
+        self._fault = fault
 
     def _reload(self, shop: Shop) -> None:
         self._changed.clear()

@@ -14,7 +14,7 @@ import pytest
 from infra.local.pieces import HOST, PieceFailed, PortInUse
 from infra.local.run import Ports, check_paypal
 from tests.local.eventually import eventually
-from tests.local.tiny import Run, get, local_url, make_app, post
+from tests.local.tiny import Run, children, get, local_url, make_app, post
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +45,6 @@ def shows(url: str, text: str) -> bool:
 def mails(run: Run) -> list[dict[str, str]]:
     found: list[dict[str, str]] = json.loads(get(f"{run.address('mailbox')}/api/messages"))
     return found
-
-
-def children(pid: int) -> dict[str, int]:
-    """Map the commands of a process's children onto their ids."""
-    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
-    return {
-        Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode(): int(child)
-        for child in listed
-    }
 
 
 def test_it_prints_one_address_a_line_before_ready(running: Run) -> None:
@@ -139,6 +130,35 @@ def test_the_loss_of_a_piece_is_told_and_ends_the_rest(tmp_path: Path) -> None:
         assert run.wait() == 1
         assert run.errors[-1].startswith("the mailbox is gone: it was ended by SIGKILL")
         assert run.left_listening() == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk is Linux's /dev/full")
+def test_a_full_disk_is_told_in_words_and_so_is_its_end(tmp_path: Path) -> None:
+    make_app(tmp_path / "app")
+    with Run(tmp_path) as run:
+        services, aside = tmp_path / "state" / "cloud" / "services", tmp_path / "aside"
+        journal = services.with_name("journal")
+        journal.unlink()
+        journal.symlink_to("/dev/full")
+        if services.exists():
+            services.rename(aside)
+        services.symlink_to("/dev/full")
+        with pytest.raises(urllib.error.HTTPError):
+            post(f"{run.address('shop')}/notes", "Where to?")
+        eventually(lambda: any(line.startswith("THE SHOP TAKES NO ORDERS") for line in run.errors))
+
+        services.unlink()
+        journal.unlink()
+        eventually(lambda: tries(run, "Here again"))
+        eventually(lambda: "the local cloud writes again: the shop takes orders" in run.errors)
+
+
+def tries(run: Run, note: str) -> bool:
+    try:
+        post(f"{run.address('shop')}/notes", note)
+    except urllib.error.HTTPError:
+        return False
+    return True
 
 
 def test_a_shop_that_cannot_start_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -123,6 +123,15 @@ class Run:
         self.process.send_signal(number)
         return self.wait()
 
+    def kill(self) -> None:
+        """Kill it and all its pieces at one moment, as a crash of the machine would; none can say goodbye."""
+        pids = [self.process.pid, *children(self.process.pid).values()]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        self.wait()
+
     def wait(self) -> int:
         """Wait for its end; return its exit status."""
         status = self.process.wait(60)
@@ -141,6 +150,15 @@ class Run:
     def left_listening(self) -> list[str]:
         """Name the ports on which still somebody listens."""
         return [name for name, port in self.ports.items() if not is_free(port)]
+
+
+def children(pid: int) -> dict[str, int]:
+    """Map the commands of a process's children onto their ids."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+    return {
+        Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode(): int(child)
+        for child in listed
+    }
 
 
 def get(url: str) -> str:

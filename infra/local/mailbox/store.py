@@ -63,37 +63,35 @@ class Mail:
 
 
 class MailStore:
-    """The mails in a folder; newest first wherever there are several."""
+    """The mails in a folder, into which other processes may add; newest first wherever there are several."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._lock = threading.Lock()
-        names = [path.stem for path in folder.glob("*.eml") if ID.fullmatch(path.stem)]
-        self._mails = {name: Mail.parse(name, self._path(name).read_bytes()) for name in sorted(names)}
+        self._mails: dict[str, Mail] = {}
 
     def add(self, content: bytes, recipients: list[str]) -> Mail:
-        """Keep a mail as it came over SMTP."""
+        """Keep a mail as it was sent. Raises OSError where it cannot be written."""
         identifier = f"{datetime.now(UTC).strftime(TIME)}-{secrets.token_hex(4)}"
         envelope = ", ".join(recipients).encode("ascii", "replace")
         raw = b"X-Envelope-To: " + envelope + b"\r\n" + content
         unfinished = self._path(identifier).with_suffix(".part")
-        unfinished.write_bytes(raw)
-        unfinished.rename(self._path(identifier))
-        mail = Mail.parse(identifier, raw)
-        with self._lock:
-            self._mails[identifier] = mail
-        return mail
+        try:
+            unfinished.write_bytes(raw)
+            unfinished.rename(self._path(identifier))
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
+        return Mail.parse(identifier, raw)
 
     def mails(self) -> list[Mail]:
         """Return all mails, newest first."""
-        with self._lock:
-            return list(reversed(self._mails.values()))
+        return list(self._read().values())
 
     def mail(self, identifier: str) -> Mail | None:
         """Return one mail."""
-        with self._lock:
-            return self._mails.get(identifier)
+        return self._read().get(identifier)
 
     def raw(self, mail: Mail) -> bytes:
         """Return a mail's bytes as they came, without what we noted of the envelope."""
@@ -101,10 +99,18 @@ class MailStore:
 
     def clear(self) -> None:
         """Delete all mails."""
+        for identifier in self._read():
+            self._path(identifier).unlink(missing_ok=True)
+
+    def _read(self) -> dict[str, Mail]:
+        """Read what is in the folder now; a file is parsed once."""
         with self._lock:
-            for identifier in self._mails:
-                self._path(identifier).unlink(missing_ok=True)
-            self._mails.clear()
+            names = sorted(path.stem for path in self._folder.glob("*.eml") if ID.fullmatch(path.stem))
+            for name in names:
+                if name not in self._mails:
+                    self._mails[name] = Mail.parse(name, self._path(name).read_bytes())
+            self._mails = {name: self._mails[name] for name in reversed(names)}
+            return self._mails
 
     def _path(self, identifier: str) -> Path:
         return self._folder / f"{identifier}.eml"
