@@ -3,7 +3,6 @@
 import unicodedata
 from collections.abc import Mapping
 from html import escape
-from itertools import islice
 from typing import Any
 
 from chalice.app import Request, Response
@@ -19,7 +18,8 @@ from chalicelib.web.routing import Routes
 
 routes = Routes(__name__)
 LONGEST_QUESTION = 200
-MOST_ADDRESSES = 50_000  # in one sitemap
+ADDRESSES_PER_SITEMAP = 10_000
+MOST_SITEMAPS = 50
 
 
 @public_context_processor
@@ -116,18 +116,36 @@ def _normalised(question: str) -> str:
 
 @routes.get("/sitemap.xml")
 def sitemap(request: Request) -> Response:
-    """List every public page for search engines."""
+    """List every public page for search engines; in a large shop, list the parts that list them."""
+    after = requests.query(request, "after")
 
     def make() -> str:
-        paths = ["/", *(f"/categories/{category.slug}" for category in service.categories())]
-        products = (
-            f"/products/{slug}" for slug in islice(service.visible_slugs(), MOST_ADDRESSES - len(paths))
+        slugs, next_after = service.list_slugs(after or None, ADDRESSES_PER_SITEMAP)
+        products = [f"/products/{slug}" for slug in slugs]
+        if after:
+            return _sitemap("urlset", "url", products)
+        if after is None and next_after is not None:
+            return _sitemap("sitemapindex", "sitemap", _parts(next_after))
+        return _sitemap(
+            "urlset", "url", ["/", *(f"/categories/{c.slug}" for c in service.categories()), *products]
         )
-        entries = [f"<url><loc>{escape(absolute_url(path))}</loc></url>" for path in (*paths, *products)]
-        opening = '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
-        return "\n".join([opening, *entries, "</urlset>\n"])
 
-    return public_page(request, ("/sitemap.xml",), make, "application/xml; charset=utf-8")
+    key = ("/sitemap.xml",) if after is None else ("/sitemap.xml", after)
+    return public_page(request, key, make, "application/xml; charset=utf-8")
+
+
+def _parts(next_after: str | None) -> list[str]:
+    parts = [""]
+    while next_after is not None and len(parts) < MOST_SITEMAPS:
+        parts.append(next_after)
+        _, next_after = service.list_slugs(next_after, ADDRESSES_PER_SITEMAP)
+    return [f"/sitemap.xml?after={part}" for part in parts]
+
+
+def _sitemap(root: str, entry: str, paths: list[str]) -> str:
+    entries = [f"<{entry}><loc>{escape(absolute_url(path))}</loc></{entry}>" for path in paths]
+    opening = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
+    return "\n".join([opening, *entries, f"</{root}>\n"])
 
 
 @routes.get("/robots.txt")

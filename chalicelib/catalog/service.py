@@ -371,6 +371,25 @@ def visible_slugs() -> Iterator[str]:
         yield row.slug
 
 
+def list_slugs(after: str | None, size: int) -> tuple[list[str], str | None]:
+    """Name up to `size` products that have a page, newest first, and the token of those that follow, if there are any.
+
+    `after` is such a token; None begins at the first. Raises BadInput for another.
+    """
+    listed = f"{EVERYTHING}#newest"
+    beyond = Listing.position < read_token(after, listed) if after is not None else None
+    rows = Listing.query(
+        listed,
+        beyond,
+        limit=size + 1,
+        scan_index_forward=False,
+        attributes_to_get=["slug", "position"],
+    )
+    found = [(row.slug, row.position) for row in rows]
+    next_after = token(listed, found[size - 1][1]) if len(found) > size else None
+    return [slug for slug, _ in found[:size]], next_after
+
+
 # -- one product ------------------------------------------------------------------------------------------
 
 

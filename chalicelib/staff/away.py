@@ -5,6 +5,7 @@ from chalice.app import Request, Response
 from chalicelib.errors import ShopError
 from chalicelib.staff import desk
 from chalicelib.web.forms import read_form
+from chalicelib.web.pages import can_be_sent
 from chalicelib.web.requests import current_address
 
 MOST_FIELDS = 10_000
@@ -20,4 +21,5 @@ def keep_typed(request: Request) -> Response | None:
         return None
     if not typed or SECRETS & set(typed):
         return None
-    return desk.show(None, "staff/away.html", 403, here_again=current_address(request), typed=typed)
+    answer = desk.show(None, "staff/away.html", 403, here_again=current_address(request), typed=typed)
+    return answer if can_be_sent(answer) else None

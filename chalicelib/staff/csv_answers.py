@@ -6,15 +6,19 @@ from collections.abc import Iterable, Sequence
 
 from chalice.app import Response
 
-from chalicelib import clock
+from chalicelib import clock, errors
 from chalicelib.config import settings
 from chalicelib.ledger.files import BOM, CSV
+from chalicelib.web.pages import MAX_SENT_BYTES, sent_bytes
 
-MOST_BYTES = 4 * 1024 * 1024  # Lambda answers with 6 MB at most
+MOST_CHARACTERS = 4 * 1024 * 1024  # more never fit
 
 
-class TooLarge(Exception):
+class TooLarge(errors.TooLarge):
     """Say that a file does not fit into an answer."""
+
+    def __init__(self) -> None:
+        super().__init__("This file is larger than can be sent at once. Please choose fewer rows.")
 
 
 def csv_answer(what: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Response:
@@ -25,10 +29,10 @@ def csv_answer(what: str, columns: Sequence[str], rows: Iterable[Sequence[str]])
     writer.writerow(columns)
     for row in rows:
         writer.writerow(row)
-        if text.tell() > MOST_BYTES:
+        if text.tell() > MOST_CHARACTERS:
             raise TooLarge
     whole = text.getvalue()
-    if len(whole.encode()) > MOST_BYTES:
+    if sent_bytes(whole) > MAX_SENT_BYTES:
         raise TooLarge
     headers: dict[str, str | list[str]] = {
         "Content-Type": CSV,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import date
 
 from chalice.app import Request, Response
@@ -13,7 +14,7 @@ from chalicelib.orders import lists, words
 from chalicelib.orders.lists import Selection
 from chalicelib.orders.models import Order
 from chalicelib.staff import desk, jobs
-from chalicelib.staff.csv_answers import csv_answer
+from chalicelib.staff.csv_answers import TooLarge, csv_answer
 from chalicelib.staff.models import Job, Member
 from chalicelib.staff.questions import Question, picked, read_question
 from chalicelib.storage import read_many
@@ -36,15 +37,17 @@ def export(request: Request, member: Member) -> Response:
     if question.text:
         return _found(request, member, question)
     if lists.count_up_to(question.selection, MOST_AT_ONCE + 1) <= MOST_AT_ONCE:
-        return _file(order for step in lists.all_orders(question.selection) for order in step)
+        with suppress(TooLarge):
+            return _file(order for step in lists.all_orders(question.selection) for order in step)
     return _later(request, member, question)
 
 
 def _found(request: Request, member: Member, question: Question) -> Response:
     found = lists.find(question.text, question.selection, most=words.MOST_ROWS)
-    if found.more:  # a file that silently lacks some would be believed
-        return _later(request, member, question)
-    return _file(found.orders)
+    if not found.more:  # a file that silently lacks some would be believed
+        with suppress(TooLarge):
+            return _file(found.orders)
+    return _later(request, member, question)
 
 
 def _later(request: Request, member: Member, question: Question) -> Response:

@@ -5,15 +5,17 @@ from importlib import import_module
 
 from chalice.app import Request, Response
 
-from chalicelib.errors import Busy, NotAllowed, ShopError
+from chalicelib.errors import Busy, NotAllowed, ShopError, TooLarge
 from chalicelib.staff import accounts, away, desk, sessions
 from chalicelib.staff.models import Member
 from chalicelib.web import pages, requests
+from chalicelib.web.forms import MOST_BYTES
 from chalicelib.web.routing import Routes
 
 StaffView = Callable[..., Response]
 MERCHANT = frozenset({accounts.MERCHANT})
 STAFF = frozenset({accounts.MERCHANT, accounts.FINANCE})
+LONGEST_NEXT = 1000  # characters; as a parameter each may become five, and headers have their bounds
 OPEN: frozenset[str] = frozenset()  # nobody need be known: the entrance
 
 
@@ -40,9 +42,9 @@ class StaffRoutes:
 
         def answer(request: Request, **arguments: str) -> Response:
             member = sessions.member_of(request)
-            if may and member is None:
-                return _to_login(request)
             try:
+                if may and member is None:
+                    return _to_login(request)
                 if may and member is not None and member.role not in may:
                     raise NotAllowed("Your account can look at orders and books, but not change anything.")
                 return find_view(view)(request, member, **arguments)
@@ -71,10 +73,12 @@ def find_view(name: str) -> StaffView:
 def _to_login(request: Request) -> Response:
     """Send to the login; where another site led here, ask once more, since the browser kept the cookie back."""
     if request.method not in ("GET", "HEAD"):
-        was_in = sessions.COOKIE in requests.cookies(request)
-        return (away.keep_typed(request) if was_in else None) or pages.redirect(pages.url("/staff/login"))
+        typed = away.keep_typed(request) if sessions.was_begun(request) else None
+        if typed is None and len(request.raw_body) > MOST_BYTES:
+            raise TooLarge("That is larger than anything we ask of somebody who is not logged in.")
+        return typed or pages.redirect(pages.url("/staff/login"))
     here = requests.current_address(request)
     from_elsewhere = requests.header(request, "sec-fetch-site").lower() == "cross-site"
     if from_elsewhere and sessions.COOKIE not in requests.cookies(request):
         return pages.page(pages.render_public("staff/again.html", here=here))
-    return pages.redirect(pages.url("/staff/login", next=here))
+    return pages.redirect(pages.url("/staff/login", next=here if len(here) <= LONGEST_NEXT else None))

@@ -39,10 +39,19 @@ def member_of(request: Request) -> Member | None:
     return member
 
 
+def was_begun(request: Request) -> bool:
+    """Tell whether a request's session is, or was, one of ours; it may be over."""
+    return _find(request) is not None
+
+
+def _find(request: Request) -> StaffSession | None:
+    secret = requests.cookies(request).get(COOKIE)
+    return get(StaffSession, key_of(secret)) if secret else None
+
+
 def current(request: Request) -> StaffSession | None:
     """Read a request's session, if it is alive."""
-    secret = requests.cookies(request).get(COOKIE)
-    session = get(StaffSession, key_of(secret)) if secret else None
+    session = _find(request)
     if session is None:
         return None
     now = clock.timestamp()

@@ -1,6 +1,7 @@
 """Pages: addresses, templates, answers. Everything that leaves as HTML is made here."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache, lru_cache
@@ -28,6 +29,9 @@ TEMPLATES = Path(__file__).parents[2] / "templates"
 COMPILED = TEMPLATES.with_name("compiled_templates")  # what packaging makes of them, in their stead
 STATIC = Path(__file__).with_name("static")
 HTML = "text/html; charset=utf-8"
+MAX_SENT_BYTES = 6_000_000  # of a body; Lambda takes 6,291,556 of an answer
+MAX_HEADER_BYTES = 8 * 1024  # of names and values; API Gateway takes 10,240, its own among them
+MAX_JSON_BYTES_PER_CHARACTER = 12
 CONTENT_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -148,12 +152,26 @@ def render_public(template: str, /, **values: Any) -> str:
 # -- answers ----------------------------------------------------------------------------------------------
 
 
+def sent_bytes(body: str) -> int:
+    """Return how many bytes a body has inside Lambda's answer, which is JSON: an ü has six there."""
+    return len(json.dumps(body))
+
+
 def page(body: str, status: int = 200, cookies: list[str] | None = None) -> Response:
     """Answer with a page made for one visitor: never kept by anybody."""
     headers: dict[str, Any] = {"Content-Type": HTML, "Cache-Control": "private, no-store"}
     if cookies:
         headers["Set-Cookie"] = cookies
     return Response(body, headers, status)
+
+
+def can_be_sent(answer: Response) -> bool:
+    """Tell whether an answer is small enough for Lambda and API Gateway, which would make a 502 of it."""
+    listed = ((name, [value] if isinstance(value, str) else value) for name, value in answer.headers.items())
+    headers = sum(len(name) + len(value) for name, values in listed for value in values)
+    body = str(answer.body or "")
+    is_short = len(body) * MAX_JSON_BYTES_PER_CHARACTER < MAX_SENT_BYTES
+    return headers <= MAX_HEADER_BYTES and (is_short or sent_bytes(body) <= MAX_SENT_BYTES)
 
 
 def in_a_while(answer: Response, refusal: ShopError) -> Response:

@@ -11,7 +11,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib import clock
 from chalicelib.config import settings
-from chalicelib.errors import Busy, ShopError
+from chalicelib.errors import Busy, ShopError, TooLarge
 from chalicelib.storage import Refused, Unknown
 from chalicelib.web import guards, pages, requests
 
@@ -25,6 +25,7 @@ SLOW = ("/staff", "/payments/")
 NEIGHBOUR_ERRORS = (PynamoDBException, ClientError, BotoCoreError, Unknown, Refused)  # each becomes a 503
 UNGUARDED = {"/webhooks/paypal"}
 BROKEN = "Something broke on our side"
+TOO_LARGE = "The answer would be larger than can be sent. Please go back, and send or ask for less."
 # What is sent where even the page that says so cannot be made.
 BARE_PAGE = f'<!doctype html><html lang="en"><title>{BROKEN}</title><h1>{BROKEN}</h1><p>We are sorry. Please try again.'
 
@@ -99,6 +100,9 @@ def _answered(request: Request, get_response: Callable[[Request], Response]) -> 
     if not all(_is_harmless(value) for value in response.headers.values()):
         log.error("a header was not sent: it holds what no header may")
         return _page_for_chalice(Response("", {}, 500))
+    if not pages.can_be_sent(response):
+        log.warning("an answer was not sent: it is larger than Lambda or API Gateway takes")
+        return error_page(TooLarge.status, TooLarge.title, TOO_LARGE)
     return response
 
 

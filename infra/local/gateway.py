@@ -28,7 +28,8 @@ from infra.local.pieces import HOST
 log = logging.getLogger(__name__)
 
 MOST_REQUEST_BYTES = 10 * 1024 * 1024
-MOST_RESPONSE_BYTES = 6 * 1024 * 1024
+MOST_RESPONSE_BYTES = 6_291_556  # of Lambda's whole answer, which is JSON
+MOST_RESPONSE_HEADER_BYTES = 10_240
 TIMEOUT_MS = 29_000
 MEMORY_MB = 1024
 IDLE_SECONDS = 75
@@ -344,11 +345,15 @@ def _answer(response: Mapping[str, Any]) -> Answer:
     if any(char in name + value for name, value in headers for char in "\r\n\0"):
         raise ValueError("A header of the app's answer holds a line break.")
     body = response["body"] or ""
-    raw = base64.b64decode(body) if response.get("isBase64Encoded") else _bytes(body)
-    if len(raw) > MOST_RESPONSE_BYTES:
+    size = len(json.dumps(response, default=bytes.hex))
+    if size > MOST_RESPONSE_BYTES:
         raise ValueError(
-            f"The app's answer has {len(raw)} bytes; Lambda takes no more than {MOST_RESPONSE_BYTES}."
+            f"The app's answer has {size} bytes; Lambda takes no more than {MOST_RESPONSE_BYTES}."
         )
+    size = sum(len(name) + len(value) for name, value in headers)
+    if size > MOST_RESPONSE_HEADER_BYTES:
+        raise ValueError(f"The headers have {size} bytes; API Gateway takes {MOST_RESPONSE_HEADER_BYTES}.")
+    raw = base64.b64decode(body) if response.get("isBase64Encoded") else _bytes(body)
     kept = [(name, value) for name, value in headers if name.lower() not in OWN_HEADERS]
     if not any(name.lower() == "content-type" for name, _ in kept):
         kept.append(("Content-Type", "application/json"))

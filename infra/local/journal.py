@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from email.utils import getaddresses
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -269,7 +270,7 @@ def _deliver_into(folder: Path, journal: Journal) -> None:
 
     def deliver(source: str, recipients: list[str], mail: str) -> None:
         try:
-            store.add(mail.encode(), recipients)
+            store.add(mail.encode(), [address for _, address in getaddresses(recipients)])
         except OSError as error:
             journal.note_fault(error)
             raise

@@ -102,3 +102,24 @@ def test_robots_are_led_to_the_sitemap_and_away_from_carts(shopper: Shopper, set
     assert "Disallow: /api/checkout" in lines
     assert "Sitemap: https://shop.example/api/sitemap.xml" in lines
     assert "Disallow: /api/products" not in lines
+
+
+def test_the_sitemap_of_a_large_shop_lists_its_parts(
+    shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chalicelib.catalog.routes.ADDRESSES_PER_SITEMAP", 2)
+    fill(*numbered(5))
+    index = ElementTree.fromstring(shopper.get("/sitemap.xml").body)  # noqa: S314 - our own page
+    assert index.tag.endswith("}sitemapindex")
+    parts = [str(place.text) for place in index.iter(LOC)]
+    assert len(parts) == 3
+    found: list[str] = []
+    for part in parts:
+        answer = shopper.get(part[part.index("/sitemap.xml") :])
+        assert answer.status == 200
+        found += [str(place.text) for place in ElementTree.fromstring(answer.body).iter(LOC)]  # noqa: S314 - as above
+    paths = [place.split("/", 3)[3] for place in found]
+    assert sorted(paths) == sorted(
+        ["", "categories/pots", "categories/tea", *(f"products/tea-00{n}" for n in range(5))]
+    )
+    assert shopper.get("/sitemap.xml?after=junk").status == 400

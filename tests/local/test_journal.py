@@ -17,7 +17,7 @@ from infra.local.mailbox import Mailbox
 from infra.local.mailbox.store import MailStore
 from tests.local.eventually import eventually
 
-Client = Callable[[str], Any]
+Client = Callable[[Any], Any]
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def running(folder: Path) -> Iterator[tuple[LocalCloud, Client]]:
     """Run a cloud that keeps its state in a folder; yield it, and what makes its clients."""
     with LocalCloud(folder / "cloud", log=folder / "cloud.log", mails=folder / "mails") as cloud:
 
-        def client(service: str) -> Any:
+        def client(service: Any) -> Any:
             return boto3.client(
                 service,
                 endpoint_url=cloud.endpoint_url,
@@ -193,7 +193,7 @@ def test_a_mail_is_in_the_mailbox_though_nobody_was_there_when_it_was_sent(folde
         ses.create_email_identity(EmailIdentity="shop@example.com")
         ses.send_email(
             FromEmailAddress="shop@example.com",
-            Destination={"ToAddresses": ["customer@example.org"]},
+            Destination={"ToAddresses": ["Zoe Customer <customer@example.org>"]},
             Content={
                 "Simple": {"Subject": {"Data": "Paid"}, "Body": {"Text": {"Data": "Thank you, Zoë"}}},
             },
