@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 
@@ -12,13 +13,41 @@ from chalicelib.config import settings
 from chalicelib.web.media import media_url
 from chalicelib.web.pages import absolute_url
 
+SCHEMA = "https://schema.org/"
+# What options are called, and what schema.org calls it.
+PROPERTIES = {
+    "color": "color",
+    "colour": "color",
+    "size": "size",
+    "material": "material",
+    "pattern": "pattern",
+}
 # Inside <script>, the parser of HTML comes first: nothing may look like markup to it, or end a line to JavaScript.
 _ESCAPES = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
 
 
 def documents(product: ProductView) -> list[Markup]:
     """Describe a product and the way to it, each document safe inside <script>."""
-    return [_script_safe(_product(product)), _script_safe(_breadcrumbs(product))]
+    category = (product.category_name, absolute_url(f"/categories/{product.category_slug}"))
+    return [
+        _script_safe(_product(product)),
+        breadcrumbs(category, (product.name, product_address(product.slug))),
+    ]
+
+
+def breadcrumbs(*steps: tuple[str, str]) -> Markup:
+    """Describe the way from the shop's front to a page: names and whole addresses. Safe inside <script>."""
+    trail = [(settings.shop.name, absolute_url("/")), *steps]
+    items = [
+        {"@type": "ListItem", "position": position, "name": name, "item": address}
+        for position, (name, address) in enumerate(trail, 1)
+    ]
+    return _script_safe({"@type": "BreadcrumbList", "itemListElement": items})
+
+
+def product_address(slug: str, sku: str | None = None) -> str:
+    """Make the whole address of a product, or of the variant that is chosen there."""
+    return absolute_url(f"/products/{slug}" + (f"?{urlencode({'sku': sku})}" if sku else ""))
 
 
 def _script_safe(document: dict[str, Any]) -> Markup:
@@ -27,62 +56,70 @@ def _script_safe(document: dict[str, Any]) -> Markup:
 
 
 def _product(product: ProductView) -> dict[str, Any]:
+    """Describe a product, with several variants as a group of products.
+
+    https://developers.google.com/search/docs/appearance/structured-data/product-variants
+    """
     described = {
         "@type": "Product",
         "name": product.name,
         "description": text.plain(product.text) or product.name,
-        "url": _address(product),
+        "url": product_address(product.slug),
         "category": product.category_name,
-        "image": [media_url(picture.key) for picture in product.pictures],
-        "offers": _offers(product),
+        "image": _images(product),
     }
     if len(product.variants) == 1:
-        described["sku"] = product.variants[0].sku
-    return described
-
-
-def _offers(product: ProductView) -> dict[str, Any]:
-    offers = [_offer(product, variant) for variant in product.variants]
-    if len(offers) == 1:
-        return offers[0]
-    prices = [variant.price for variant in product.variants]
+        (only,) = product.variants
+        return {**described, "sku": only.sku, "offers": _offer(only, product_address(product.slug))}
+    names = dict.fromkeys(name for variant in product.variants for name in variant.options)
     return {
-        "@type": "AggregateOffer",
-        "offerCount": len(offers),
-        "lowPrice": _decimal(min(prices)),
-        "highPrice": _decimal(max(prices)),
-        "priceCurrency": settings.currency,
-        "offers": offers,
+        **described,
+        "@type": "ProductGroup",
+        "productGroupID": product.slug,
+        "variesBy": [_property(name) or name for name in names],
+        "hasVariant": [_variant(product, variant) for variant in product.variants],
     }
 
 
-def _offer(product: ProductView, variant: VariantView) -> dict[str, Any]:
-    offer = {
+def _variant(product: ProductView, variant: VariantView) -> dict[str, Any]:
+    address = product_address(product.slug, variant.sku)
+    described: dict[str, Any] = {
+        "@type": "Product",
+        "sku": variant.sku,
+        "name": f"{product.name}, {variant.label}",
+        "url": address,
+        "image": _images(product)[:1],
+        "offers": _offer(variant, address),
+    }
+    others = []
+    for name, value in variant.options.items():
+        known = _property(name)
+        if known:
+            described[known.removeprefix(SCHEMA)] = value
+        else:
+            others.append({"@type": "PropertyValue", "name": name, "value": value})
+    return {**described, "additionalProperty": others} if others else described
+
+
+def _property(option: str) -> str:
+    """Return schema.org's address of what an option is, empty where it has none."""
+    name = PROPERTIES.get(option.casefold())
+    return SCHEMA + name if name else ""
+
+
+def _images(product: ProductView) -> list[str]:
+    return [media_url(picture.key) for picture in product.pictures]
+
+
+def _offer(variant: VariantView, address: str) -> dict[str, Any]:
+    return {
         "@type": "Offer",
         "sku": variant.sku,
-        "url": _address(product),
+        "url": address,
         "price": _decimal(variant.price),
         "priceCurrency": settings.currency,
-        "availability": f"https://schema.org/{'InStock' if variant.in_stock else 'OutOfStock'}",
+        "availability": SCHEMA + ("InStock" if variant.in_stock else "OutOfStock"),
     }
-    return {**offer, "name": f"{product.name}, {variant.label}"} if variant.label else offer
-
-
-def _breadcrumbs(product: ProductView) -> dict[str, Any]:
-    trail = [
-        (settings.shop.name, absolute_url("/")),
-        (product.category_name, absolute_url(f"/categories/{product.category_slug}")),
-        (product.name, _address(product)),
-    ]
-    items = [
-        {"@type": "ListItem", "position": position, "name": name, "item": address}
-        for position, (name, address) in enumerate(trail, 1)
-    ]
-    return {"@type": "BreadcrumbList", "itemListElement": items}
-
-
-def _address(product: ProductView) -> str:
-    return absolute_url(f"/products/{product.slug}")
 
 
 def _decimal(amount: int) -> str:

@@ -4,12 +4,14 @@ import unicodedata
 from collections.abc import Mapping
 from html import escape
 from typing import Any
+from urllib.parse import urlencode
 
 from chalice.app import Request, Response
 
 from chalicelib.catalog import linked_data, service, text
 from chalicelib.catalog.models import MOST_PIECES
 from chalicelib.catalog.search import search
+from chalicelib.catalog.service import Picture
 from chalicelib.config import settings
 from chalicelib.web import requests
 from chalicelib.web.cache import moved_page, public_page
@@ -20,6 +22,8 @@ routes = Routes(__name__)
 LONGEST_QUESTION = 200
 ADDRESSES_PER_SITEMAP = 10_000
 MOST_SITEMAPS = 50
+MOST_PRODUCTS_KNOWN = 10_000
+_skus: dict[str, frozenset[str]] = {}  # of products whose page this process has made
 
 
 @public_context_processor
@@ -64,6 +68,11 @@ def _list(request: Request, path: str, slug: str | None) -> Response:
             first_page=after is None,
             sort=sort,
             path=path,
+            canonical=absolute_url(path),
+            json_ld=[linked_data.breadcrumbs((category.name, absolute_url(path)))] if category else [],
+            shared_picture=next(
+                (Picture(card.picture, card.alt) for card in page.products if card.picture), None
+            ),
         )
 
     return public_page(request, (path, sort) if after is None else (path, sort, after), make)
@@ -71,21 +80,34 @@ def _list(request: Request, path: str, slug: str | None) -> Response:
 
 @routes.get("/products/{slug}")
 def product_page(request: Request, slug: str) -> Response:
-    """Show a product."""
+    """Show a product; `?sku=` chooses one of its variants. A SKU that it does not have chooses nothing."""
+    path = f"/products/{slug}"
+    sku = requests.query(request, "sku")
+    plain = public_page(request, (path,), lambda: _product_page(slug, None))
+    # Only SKUs that the product has make pages of their own: others cannot push anything out of the memory.
+    if sku is None or sku not in _skus.get(slug, ()):
+        return plain
+    return public_page(request, (path, sku), lambda: _product_page(slug, sku))
 
-    def make() -> str:
-        product = service.product_view(slug)
-        return render_public(
-            "catalog/product.html",
-            product=product,
-            selected=product.selected,
-            text=text.html(product.text),
-            words=text.plain(product.text),
-            json_ld=linked_data.documents(product),
-            most=MOST_PIECES,
-        )
 
-    return public_page(request, (f"/products/{slug}",), make)
+def _product_page(slug: str, sku: str | None) -> str:
+    product = service.product_view(slug)
+    if len(_skus) >= MOST_PRODUCTS_KNOWN:
+        _skus.clear()
+    _skus[slug] = frozenset(variant.sku for variant in product.variants)
+    chosen = next((variant for variant in product.variants if variant.sku == sku), None)
+    return render_public(
+        "catalog/product.html",
+        product=product,
+        chosen=chosen,
+        selected=product.selected if chosen is None else chosen.sku,
+        text=text.html(product.text),
+        words=text.plain(product.text),
+        json_ld=linked_data.documents(product),
+        most=MOST_PIECES,
+        canonical=linked_data.product_address(slug),
+        shared_picture=product.pictures[0] if product.pictures else None,
+    )
 
 
 @routes.get("/search")
@@ -101,6 +123,7 @@ def search_page(request: Request) -> Response:
             products=found.products,
             more=found.more,
             message=found.message,
+            canonical=absolute_url("/search") + (f"?{urlencode({'q': question})}" if question else ""),
         )
 
     return public_page(request, ("/search", question), make)

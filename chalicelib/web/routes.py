@@ -6,11 +6,13 @@ from markupsafe import Markup
 
 from chalicelib.errors import MethodNotAllowed, NotFound
 from chalicelib.web.cache import public_page
-from chalicelib.web.pages import CONTENT_TYPES, render_public, static_files
+from chalicelib.web.pages import CONTENT_TYPES, STATIC, absolute_url, render_public, static_files
 from chalicelib.web.routing import Routes
 
 routes = Routes(__name__)
 TEXTS = {"imprint": "Imprint", "terms": "Terms", "privacy": "Privacy", "returns": "Returns"}
+MARK = STATIC / "mark.svg"
+A_DAY = 24 * 60 * 60
 A_YEAR = 365 * 24 * 60 * 60
 
 
@@ -27,6 +29,16 @@ def static(request: Request, name: str) -> Response:
     return Response(file.read_text(encoding="utf-8"), headers)
 
 
+@routes.get("/favicon.ico")
+def favicon(request: Request) -> Response:
+    """Send the shop's mark to whoever looks here instead of into a page's head."""
+    headers: dict[str, str | list[str]] = {
+        "Content-Type": CONTENT_TYPES[".svg"],
+        "Cache-Control": f"public, max-age={A_DAY}",
+    }
+    return Response(MARK.read_text(encoding="utf-8"), headers)
+
+
 @routes.get("/pages/{name}")
 def text(request: Request, name: str) -> Response:
     """Show one of the texts that the merchant fills in, templates/pages/."""
@@ -41,7 +53,10 @@ def _text_page(name: str, title: str) -> str:
         body = render_public(f"pages/{name}.html")
     except TemplateNotFound as error:
         raise NotFound("There is no such page.") from error
-    return render_public("pages/text.html", title=title, body=Markup(body))  # noqa: S704 - rendered by Jinja, escaped
+    escaped = Markup(body)  # noqa: S704 - rendered by Jinja
+    return render_public(
+        "pages/text.html", title=title, body=escaped, canonical=absolute_url(f"/pages/{name}")
+    )
 
 
 @routes.get("/health")

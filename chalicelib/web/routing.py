@@ -119,6 +119,7 @@ def security_headers() -> dict[str, Any]:
         "style-src 'self'",
         "script-src 'self'",
         f"img-src 'self' {_origin(media) if media else ''}".rstrip(),
+        "connect-src 'self'",  # robots.txt and pages, for the tools of browsers and for prefetching
         f"form-action 'self' {_origin(settings.paypal_web_url)}",
         "base-uri 'none'",
         "frame-ancestors 'none'",

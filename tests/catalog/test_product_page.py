@@ -4,10 +4,12 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from chalicelib.catalog import linked_data, service
 from chalicelib.catalog.editing import MOST_VARIANTS, save_product
 from chalicelib.catalog.service import Picture, product_view
+from chalicelib.web.cache import cache
 from chalicelib.web.pages import absolute_url
 from tests.catalog.goods import fill, options, product, sell, variant
 from tests.client import Shopper
@@ -94,25 +96,79 @@ def test_search_engines_read_one_offer(shopper: Shopper) -> None:
     }
 
 
-def test_search_engines_read_every_variant(shopper: Shopper) -> None:
+def test_search_engines_read_a_group_with_every_variant_and_its_address(shopper: Shopper) -> None:
+    fill(
+        product(
+            "sencha",
+            variant("S-1", options=options(Size="M", Weight="50 g"), price=500),
+            variant("S-2", options=options(Size="L", Weight="90 g"), price=700, stock=0),
+        )
+    )
+    group = documents(shopper.get("/products/sencha").body)["ProductGroup"]
+    assert (group["name"], group["productGroupID"]) == ("Sencha", "sencha")
+    assert group["url"] == absolute_url("/products/sencha")
+    assert group["variesBy"] == ["https://schema.org/size", "Weight"]
+    first, second = group["hasVariant"]
+    assert (first["@type"], first["sku"], first["name"], first["size"]) == (
+        "Product",
+        "S-1",
+        "Sencha, M, 50 g",
+        "M",
+    )
+    assert first["additionalProperty"] == [{"@type": "PropertyValue", "name": "Weight", "value": "50 g"}]
+    assert first["url"] == first["offers"]["url"] == absolute_url("/products/sencha?sku=S-1")
+    assert [(each["offers"]["price"], each["offers"]["availability"]) for each in (first, second)] == [
+        ("5.00", "https://schema.org/InStock"),
+        ("7.00", "https://schema.org/OutOfStock"),
+    ]
+    assert {each["offers"]["priceCurrency"] for each in (first, second)} == {"EUR"}
+
+
+def test_a_sku_in_the_address_chooses_the_variant(shopper: Shopper) -> None:
     fill(
         product(
             "sencha",
             variant("S-1", options=options(Size="M"), price=500),
-            variant("S-2", options=options(Size="L"), price=700, stock=0),
+            variant("S-2", options=options(Size="L"), price=700, sale_price=650),
+            variant("S-3", options=options(Size="XL"), price=900, stock=0),
         )
     )
-    offers = documents(shopper.get("/products/sencha").body)["Product"]["offers"]
-    assert (offers["@type"], offers["lowPrice"], offers["highPrice"], offers["offerCount"]) == (
-        "AggregateOffer",
-        "5.00",
-        "7.00",
-        2,
+    plain, large = shopper.get("/products/sencha"), shopper.get("/products/sencha?sku=S-2")
+    assert "from €5.00" in plain.text
+    assert re.search(r'value="S-1"[^>]*checked', plain.body)
+    assert re.search(r'value="S-2"[^>]*checked', large.body)
+    assert large.body.count(" checked") == 1
+    head = re.search(r'class="product-price">(.*?)</p>', large.body, re.DOTALL)
+    assert head
+    assert "€6.50" in head[1]
+    assert '<meta property="product:price:amount" content="6.50">' in large.body
+    gone = shopper.get("/products/sencha?sku=S-3")
+    assert (" checked" in gone.body, "XL is sold out" in gone.text, "Add to cart" in gone.text) == (
+        False,
+        True,
+        True,
     )
-    assert [(offer["name"], offer["availability"].rpartition("/")[2]) for offer in offers["offers"]] == [
-        ("Sencha, M", "InStock"),
-        ("Sencha, L", "OutOfStock"),
-    ]
+
+
+def test_a_sku_that_the_product_does_not_have_chooses_nothing_and_costs_nothing(shopper: Shopper) -> None:
+    fill(
+        product(
+            "sencha", variant("S-1", options=options(Size="M")), variant("S-2", options=options(Size="L"))
+        ),
+        product("mug", variant("MUG")),
+    )
+    plain = shopper.get("/products/sencha").body
+    shopper.get("/products/sencha?sku=S-2")
+    size = len(cache._pages)
+    with counted_calls() as calls:
+        for sku in ("", "MUG", "s-2", "S-2 ", "'><b>", "%F0%9F%98%80", *(f"junk-{n}" for n in range(50))):
+            answer = shopper.get(f"/products/sencha?sku={quote(sku)}")
+            assert (answer.status, answer.body) == (200, plain), sku
+        assert shopper.get("/products/sencha?sku=S-2").body != plain
+    assert calls.total() == 0
+    assert len(cache._pages) == size
+    assert shopper.get("/products/no-such?sku=S-2").status == 404
+    assert shopper.get("/products/sencha?sku=S-1&sku=S-2").status == 400
 
 
 def test_search_engines_read_the_way_to_the_product(shopper: Shopper) -> None:

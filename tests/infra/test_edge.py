@@ -23,6 +23,7 @@ PUBLIC = {
     "/static/{name}",
     "/robots.txt",
     "/sitemap.xml",
+    "/favicon.ico",
 }
 
 
