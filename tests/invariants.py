@@ -180,6 +180,7 @@ def _letters_due(shop: Shop) -> Counter[Owed]:
             "sale": ["paid", "merchant"] if pays else ["issue"],
             "refund": ["refunded"],
             "reversal": ["issue"],
+            "reversal_cancelled": ["issue"],
         }
         due.update(Owed(order.number, kind) for kind in kinds[row.kind])
     disputed = {row.capture_id: made[row.order_id] for row in shop.paypal.ledger()}

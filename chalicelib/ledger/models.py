@@ -12,11 +12,12 @@ from chalicelib.storage import Table, TableMeta, table_name
 
 SHARDS = 4  # a partition takes 1,000 writes a second; a day's sales are spread over these
 SALE, REFUND, REVERSAL = "sale", "refund", "reversal"
+REVERSAL_CANCELLED = "reversal_cancelled"  # what a bank or PayPal had taken came back: a dispute was won
 Sold = tuple[str, str, int, int]  # SKU, name, pieces, what they cost in minor units
 
 
 class Movement(Table):
-    """Money that moved at PayPal. Amounts in minor units; refunds and reversals are negative."""
+    """Money that moved at PayPal. Amounts in minor units; refunds and reversals are negative, what came back of these is not."""
 
     class Meta(TableMeta):
         table_name = table_name("ledger")

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib import money
-from chalicelib.ledger.models import REFUND, REVERSAL, SALE, Movement
+from chalicelib.ledger.models import REFUND, REVERSAL, REVERSAL_CANCELLED, SALE, Movement
 
 Sums = list[
     int
@@ -67,9 +67,10 @@ class Totals:
 
     def figures(self, currency: str) -> "Figures":
         """Tell what a shopkeeper asks for, in one currency."""
-        sale, refund, reversal = (
-            self._sums.get((kind, currency), NOTHING) for kind in (SALE, REFUND, REVERSAL)
+        sale, refund, taken, returned = (
+            self._sums.get((kind, currency), NOTHING) for kind in (SALE, REFUND, REVERSAL, REVERSAL_CANCELLED)
         )
+        reversal = [one + other for one, other in zip(taken, returned, strict=True)]
         amounts = [sums[1] for sums in (sale, refund, reversal)]
         fees, known = (sum(sums[index] for sums in (sale, refund, reversal)) for index in (2, 3))
         return Figures(
@@ -88,7 +89,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class Figures:
-    """Sums in one currency, in minor units; refunds and reversals are negative, fees positive.
+    """Sums in one currency, in minor units; refunds and reversals, less what came back of these, are negative, fees positive.
 
     `net` is what is left: all amounts less the fees that are known. `unknown` is the part of it that moved in the
     `without_fee` movements whose fee PayPal has not told in this currency.

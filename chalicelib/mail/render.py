@@ -107,7 +107,7 @@ def _values(order: Order, kind: Kind, movement: str) -> dict[str, Any]:
         "lines": [_line(line, with_sku=kind.to_merchant) for line in order.lines],
         "taxes": [(rate, amount) for rate, amount in order.taxes.items() if amount],
         "refund": _refund(order, movement),
-        "returned": _returned(order),
+        "returned": _returned(order, movement),
         "issue": _issue(order, movement),
         "shop": settings.shop,
         "link": (order.parcel or {}).get("link", ""),
@@ -147,12 +147,18 @@ def _refund(order: Order, paypal_id: str) -> Refund | None:
     return None
 
 
-def _returned(order: Order) -> int:
-    return sum(
-        refund["amount"]
+def _returned(order: Order, movement: str) -> int:
+    """Add up what went back of the payment: until a refund where the mail is about one, else all."""
+    done = {
+        refund["paypal_id"]: refund["amount"]
         for refund in order.refunds.values()
         if refund["status"] == "completed" and not _is_extra(order, refund)
-    )
+    }
+    booked = [one["paypal_id"] for one in order.movements or []]
+    if movement in done and movement in booked:
+        later = booked[booked.index(movement) + 1 :]
+        return sum(amount for paypal_id, amount in done.items() if paypal_id not in later)
+    return sum(done.values())
 
 
 def _is_extra(order: Order, refund: Mapping[str, Any]) -> bool:

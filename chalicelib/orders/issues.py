@@ -75,6 +75,11 @@ ISSUES = {
         "A bank or PayPal took money back that had been paid for this order.",
         "Do not send what has not left the house. The case, and until when you can answer, is in PayPal's Resolution Centre.",
     ),
+    "reversal cancelled": Told(
+        "Money that was taken came back",
+        "A bank or PayPal has returned what it had taken of this payment: the case ended in your favour. It is booked.",
+        "Nothing needs doing about the money. If you held the parcel back because of the case, you can send it.",
+    ),
     "dispute": Told(
         "A dispute at PayPal",
         "The customer, or their bank, disputes this payment.",
@@ -117,7 +122,16 @@ DISPUTES = {
     "WAITING_FOR_SELLER_RESPONSE": "PayPal waits for your answer.",
     "WAITING_FOR_BUYER_RESPONSE": "PayPal waits for the customer's answer.",
     "UNDER_REVIEW": "PayPal is deciding.",
+}
+CLOSED = {
     "RESOLVED": "It is closed. What was decided is in PayPal's Resolution Centre.",
+    "RESOLVED_SELLER_FAVOUR": "It is closed, in your favour.",
+    "RESOLVED_BUYER_FAVOUR": "It is closed, in the customer's favour.",
+    "RESOLVED_WITH_PAYOUT": "It is closed, and PayPal has paid somebody out of its own pocket: its Resolution Centre says whom.",
+    "CANCELED_BY_BUYER": "It is closed: the customer took it back.",
+    "ACCEPTED": "It is closed, in the customer's favour.",
+    "DENIED": "It is closed, in your favour: PayPal denied it.",
+    "NONE": "It is closed without a decision, since another case is about the same payment.",
 }
 
 
@@ -144,9 +158,10 @@ def _tell_undelivered(told: Told, mail: str) -> Told:
 
 def _tell_dispute(told: Told, detail: str) -> Told:
     number, _, status = detail.partition(" ")
-    said = f"{told.what} It has the number {number}. {DISPUTES.get(status, '')}".strip()
-    todo = "Look there how it ended." if status == "RESOLVED" else told.todo
-    return Told("A dispute at PayPal is closed" if status == "RESOLVED" else told.title, said, todo)
+    is_closed = status in CLOSED
+    said = f"{told.what} It has the number {number}. {CLOSED.get(status) or DISPUTES.get(status, '')}".strip()
+    todo = "Look in PayPal's Resolution Centre how it ended." if is_closed else told.todo
+    return Told("A dispute at PayPal is closed" if is_closed else told.title, said, todo)
 
 
 def why_refused(issue: str) -> str:

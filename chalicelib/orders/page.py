@@ -18,6 +18,7 @@ TIMELINE = {
     "pending": "PayPal is holding the payment.",
     "paid": "The payment arrived.",
     "reversed": "A bank or PayPal took the payment back.",
+    "reversal cancelled": "The payment came back to us.",
     "shipped": "The parcel is on its way.",
     "expired": "The order ended unpaid.",
     "cancelled": "The order was cancelled.",

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from chalicelib import clock, money
@@ -10,6 +11,13 @@ from chalicelib.money import Money
 from chalicelib.orders.dues import EVERY_ROUND
 from chalicelib.orders.row import OrderRow
 from chalicelib.storage import Transaction
+
+
+def is_not_later(moment: str, than: str) -> bool:
+    """Return whether a moment is not after another; where PayPal did not tell one of them, it may be."""
+    if not (moment and than):
+        return True
+    return datetime.fromisoformat(moment) <= datetime.fromisoformat(than)
 
 
 class Refundable(OrderRow):
@@ -68,7 +76,39 @@ class Refundable(OrderRow):
             }
         )
 
+    def taken_until(self, capture_id: str, currency: str, moment: str) -> int:
+        """What banks or PayPal took of a capture until a moment, in UTC, and has not come back."""
+        return sum(
+            reversal["amount"] - reversal["back"]
+            for reversal in (self.reversals or {}).values()
+            if (reversal["capture"], reversal["currency"]) == (capture_id, currency)
+            and is_not_later(reversal["at"], moment)
+        )
+
     # -- actions ------------------------------------------------------------------------------------------
+
+    def take_back(self, reversal_id: str, capture_id: str, amount: Money, moment: str) -> None:
+        """Note that a bank or PayPal took money back."""
+        reversal = {"capture": capture_id, **amount._asdict(), "at": moment, "back": 0}
+        self.reversals = {**(self.reversals or {}), reversal_id: reversal}
+        if capture_id == self.capture:
+            self.reversed += amount.amount
+            self.note("reversed")
+
+    def return_taken(self, capture_id: str, amount: Money, moment: str) -> None:
+        """Note that so much of what was taken until a moment came back, the oldest first."""
+        left = amount.amount
+        reversals = dict(self.reversals or {})
+        for key, reversal in reversals.items():
+            same = (reversal["capture"], reversal["currency"]) == (capture_id, amount.currency)
+            if same and is_not_later(reversal["at"], moment):
+                back = min(left, reversal["amount"] - reversal["back"])
+                reversals[key] = {**reversal, "back": reversal["back"] + back}
+                left -= back
+        self.reversals = reversals
+        if capture_id == self.capture:
+            self.reversed -= amount.amount
+            self.note("reversal cancelled", money.spoken(*amount))
 
     def want_refund(
         self, refund_id: str, capture_id: str, amount: int, currency: str, reason: str, **more: Any

@@ -88,6 +88,10 @@ class OrderRow(Table):
     movements: JSONAttribute = JSONAttribute(null=True)
     refunded = NumberAttribute(default=0)  # of the capture that paid
     reversed = NumberAttribute(default=0)
+    # {id: {"capture", "amount", "currency", "at", "back"}}: what banks or PayPal took, and how much of it came back
+    reversals: JSONAttribute = JSONAttribute(null=True)
+    # {id: {"capture", "amount" or none, "currency", "at"}}: disputes that were won, whose reversal may be told later
+    won: JSONAttribute = JSONAttribute(null=True)
     # {our id: {"capture", "amount", "currency", "at", "status", "paypal_id", "reason"}}; with "by", "note" to the
     # customer and "pieces" put back where staff decided it, "refused" where PayPal said no
     refunds: JSONAttribute = JSONAttribute()

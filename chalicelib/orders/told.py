@@ -100,6 +100,8 @@ def _words_of_the_rest(event: str, detail: str) -> str:
         return f"{WHAT_CAME_OF_MAILS[event]}: {mail_name(detail)}."
     if event == "refunded":
         return f"Refunded {detail}."
+    if event == "reversal cancelled":
+        return f"{detail} that had been taken came back."
     if event == "payment refused":
         return f"PayPal takes no payments for the shop: {detail}."
     return f"{event.capitalize()}: {detail}." if detail else f"{event.capitalize()}."

@@ -15,7 +15,7 @@ from chalicelib.payments import paypal
 from chalicelib.payments.errors import PayPalGone, PayPalUnknown
 from chalicelib.payments.events import message_of
 from chalicelib.payments.service import settle_by_capture
-from chalicelib.payments.settle import settle_refund, settle_reversal
+from chalicelib.payments.settle import settle_refund, settle_reversal, settle_won
 from chalicelib.storage import Transaction
 
 CONFIRMED = "notifications"  # the run that is noted when PayPal has told of something of ours
@@ -65,7 +65,10 @@ def settle_notification(message: Mapping[str, str]) -> None:
     elif kind == "PAYMENT.CAPTURE.REFUNDED" or kind.startswith("PAYMENT.REFUND."):
         _settle_refund(_with(message, "refund", "capture"))
     elif kind.startswith("PAYMENT.CAPTURE."):
-        settle_by_capture(_with(message, "capture")["capture"])
+        capture_id = _with(message, "capture")["capture"]
+        order_id = settle_by_capture(capture_id)
+        if kind == "PAYMENT.CAPTURE.COMPLETED" and order_id is not None:
+            _settle_return(order_id, capture_id, message["event"])
     elif kind.startswith("CUSTOMER.DISPUTE."):
         _note_dispute(message["event"])
 
@@ -100,6 +103,14 @@ def _settle_reversal(event_id: str) -> None:
         settle_reversal(order_id, reversal)
 
 
+def _settle_return(order_id: str, capture_id: str, event_id: str) -> None:
+    """Book what a capture's reversal had taken, where PayPal tells after it that the capture is completed once more."""
+    if Order.fetch(order_id).reversals:
+        won = paypal.completed_again(paypal.get_event(event_id), capture_id)
+        if won is not None:
+            settle_won(order_id, won, keep=False)
+
+
 def _look_soon(message: Mapping[str, str]) -> None:
     """Let the reconciler look in its next round: the shopper approved, and may not come back."""
     paypal_id = message["order"]
@@ -122,11 +133,15 @@ def _note_dispute(event_id: str) -> None:
     event = paypal.get_event(event_id)
     resource = event.get("resource", {})
     dispute = str(resource.get("dispute_id", ""))[:60]
-    status = str(resource.get("status", ""))[:40]
+    status = paypal.outcome_of(event) or str(resource.get("status", ""))[:40]
+    won = {one.capture_id: one for one in paypal.won_disputes(event)}
     for transaction in resource.get("disputed_transactions", []):
-        order_id = _order_of(str(transaction.get("seller_transaction_id", "")))
+        capture_id = str(transaction.get("seller_transaction_id", ""))
+        order_id = _order_of(capture_id)
         if order_id is not None:
             _raise_once(order_id, "dispute", f"{dispute} {status}".strip())
+            if capture_id in won:
+                settle_won(order_id, won[capture_id])
 
 
 def _order_of(capture_id: str) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -96,6 +96,16 @@ class Reversal:
     money: Money
     at: str
     capture_id: str
+
+
+@dataclass(frozen=True)
+class Won:
+    """A dispute that PayPal decided for the shop: what it or a bank had taken of a capture comes back."""
+
+    id: str
+    capture_id: str
+    at: str  # when it was decided
+    money: Money | None  # at most so much; None where PayPal does not tell it for this capture alone
 
 
 # -- calls ------------------------------------------------------------------------------------------------
@@ -359,6 +369,43 @@ def reversal_of(event: Mapping[str, Any]) -> Reversal:
             at=_utc(resource.get("create_time") or event.get("create_time")),
             capture_id=capture_id or own_id,
         )
+
+
+OUTCOMES_FOR_THE_SELLER = {"RESOLVED_SELLER_FAVOUR", "CANCELED_BY_BUYER", "DENIED"}
+
+
+def outcome_of(event: Mapping[str, Any]) -> str:
+    """Return how a dispute ended, from PayPal's own event; "" for one that goes on, or without an outcome."""
+    resource = event.get("resource", {})
+    outcome = resource.get("dispute_outcome", {}) if resource.get("status") == "RESOLVED" else {}
+    return str(outcome.get("outcome_code", ""))[:40] if isinstance(outcome, dict) else ""
+
+
+def won_disputes(event: Mapping[str, Any]) -> list[Won]:
+    """Read a CUSTOMER.DISPUTE event that was decided for the seller, one a capture; none for another. Raises PayPalUnknown."""
+    if outcome_of(event) not in OUTCOMES_FOR_THE_SELLER:
+        return []
+    with _understanding("a dispute"):
+        resource = event["resource"]
+        captures = [
+            str(one["seller_transaction_id"])
+            for one in resource["disputed_transactions"]
+            if is_id(str(one.get("seller_transaction_id", "")))
+        ]
+        amount = resource.get("dispute_amount")
+        at = _utc(resource.get("update_time") or event.get("create_time"))
+        told = _money(amount) if amount and len(captures) == 1 else None
+        return [Won(f"{str(resource['dispute_id'])[:60]}-{one}", one, at, told) for one in captures]
+
+
+def completed_again(event: Mapping[str, Any], capture_id: str) -> Won | None:
+    """Read a PAYMENT.CAPTURE.COMPLETED event as the end of a reversal, for one that was before it. Raises PayPalUnknown."""
+    with _understanding("an event"):
+        if (event["event_type"], event["resource"]["id"]) != ("PAYMENT.CAPTURE.COMPLETED", capture_id):
+            return None
+        # PayPal tells moments of reversals to the second: what is not surely before the event is not ended by it.
+        before = _moment(event["create_time"]).replace(microsecond=0) - timedelta(seconds=1)
+        return Won(str(event["id"])[:60], capture_id, _utc(before.isoformat()), None)
 
 
 def _payee(answer: Mapping[str, Any]) -> Payee | None:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from chalicelib import clock
 from chalicelib.cart.models import Cart
-from chalicelib.ledger.models import REFUND, REVERSAL, SALE, movement
+from chalicelib.ledger.models import REFUND, REVERSAL, REVERSAL_CANCELLED, SALE, movement
 from chalicelib.mail import outbox
 from chalicelib.money import Money
 from chalicelib.orders import states
 from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
 from chalicelib.orders.row import Line
-from chalicelib.payments.paypal import Capture, Payee, PayPalOrder, Refund, Reversal
+from chalicelib.payments.paypal import Capture, Payee, PayPalOrder, Refund, Reversal, Won
 from chalicelib.storage import Refused, Transaction
 
 TAKEN = {"COMPLETED", "REFUNDED", "PARTIALLY_REFUNDED"}
@@ -143,16 +143,50 @@ def settle_reversal(order_id: str, reversal: Reversal) -> Order:
         if order.has_booked(reversal.id) or order.has_issue(WRONG_PAYEE, reversal.capture_id):
             return False
         order.book(reversal.id)
-        if reversal.capture_id == order.capture:
-            order.reversed += reversal.money.amount
-            order.note("reversed")
+        order.take_back(reversal.id, reversal.capture_id, reversal.money, reversal.at)
         order.raise_issue("reversal", reversal.capture_id)
         _add_movement(transaction, order, REVERSAL, reversal.id, _negative(reversal.money), None, reversal.at)
+        for key, known in (order.won or {}).items():  # told before what it ended
+            amount = None if known["amount"] is None else Money(known["amount"], known["currency"])
+            _book_return(order, Won(key, known["capture"], known["at"], amount), transaction)
         return True
 
     order = change(order_id, action)
     outbox.announce(order)
     return order
+
+
+def settle_won(order_id: str, won: Won, *, keep: bool = True) -> Order:
+    """Book what comes back of a reversal, since its dispute was won. `keep`: it may be told before the reversal is."""
+
+    def action(order: Order, transaction: Transaction) -> bool:
+        if order.has_booked(won.id) or order.has_issue(WRONG_PAYEE, won.capture_id):
+            return False
+        if _book_return(order, won, transaction):
+            return True
+        if not keep or won.id in (order.won or {}):
+            return False
+        amount = won.money._asdict() if won.money else {"amount": None, "currency": order.currency}
+        order.won = {**(order.won or {}), won.id: {"capture": won.capture_id, "at": won.at, **amount}}
+        return True
+
+    order = change(order_id, action)
+    outbox.announce(order)
+    return order
+
+
+def _book_return(order: Order, won: Won, transaction: Transaction) -> bool:
+    """Book at most what was taken of the capture until the dispute was decided, once; False where there is nothing."""
+    currency = won.money.currency if won.money else order.currency
+    taken = order.taken_until(won.capture_id, currency, won.at)
+    amount = Money(min(taken, won.money.amount) if won.money else taken, currency)
+    if amount.amount <= 0 or order.has_booked(won.id):
+        return False
+    order.book(won.id)
+    order.return_taken(won.capture_id, amount, won.at)
+    order.raise_issue("reversal cancelled", won.capture_id)
+    _add_movement(transaction, order, REVERSAL_CANCELLED, won.id, amount, None, won.at)
+    return True
 
 
 # -- one capture ------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from chalice.app import Request, Response
 from chalicelib import money
 from chalicelib.cleaning import find_control_character
 from chalicelib.errors import BadInput, Conflict
-from chalicelib.ledger.models import REFUND, REVERSAL, SALE
+from chalicelib.ledger.models import REFUND, REVERSAL, REVERSAL_CANCELLED, SALE
 from chalicelib.orders import states, told
 from chalicelib.orders.letters import mail_name
 from chalicelib.orders.models import Order
@@ -21,7 +21,7 @@ from chalicelib.staff.orders import marks_of
 from chalicelib.web.forms import read_form
 
 LONGEST_NOTE = 1000
-KINDS = {SALE: "Payment", REFUND: "Refund", REVERSAL: "Taken back"}
+KINDS = {SALE: "Payment", REFUND: "Refund", REVERSAL: "Taken back", REVERSAL_CANCELLED: "Came back"}
 
 
 def show(request: Request, member: Member, order_id: str) -> Response:

@@ -139,6 +139,12 @@ class Captures:
         capture["fee"] = fee(capture["amount"], capture["currency"])
         self._ledger.book("sale", capture["id"], capture, capture["amount"], capture["fee"])
 
+    def tell_again(self, capture: Document) -> Document:
+        """Tell that a capture is completed once more: what was taken of it came back."""
+        amount = worth(capture["amount"], capture["currency"])
+        summary = f"Payment completed for {amount}"
+        return self._desk.webhooks.notify("PAYMENT.CAPTURE.COMPLETED", "capture", summary, self.view(capture))
+
     def _tell(self, capture: Document, refused: str) -> None:
         amount = worth(capture["amount"], capture["currency"])
         event, summary = {

@@ -221,6 +221,10 @@ class Control:
         """Let the buyer's bank take the money back; return the refund-like record."""
         return self._post("reverse", capture_id=capture_id, value=value)
 
+    def cancel_reversal(self, capture_id: str) -> Json:
+        """Let what the bank took come back, which only PAYMENT.CAPTURE.COMPLETED tells once more."""
+        return self._post("cancel-reversal", capture_id=capture_id)
+
     def open_dispute(self, capture_id: str) -> Json:
         """Let the buyer open a case; its id is `dispute_id`."""
         return self._post("open-dispute", capture_id=capture_id)

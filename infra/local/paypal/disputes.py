@@ -28,7 +28,7 @@ class Disputes:
             "disputed_transactions": [_transaction(capture)],
             "reason": reason,
             "status": "OPEN",
-            "dispute_amount": money(self._refunds.left(capture), capture["currency"]),
+            "dispute_amount": money(self._refunds.left(capture) + capture["reversed"], capture["currency"]),
             "dispute_life_cycle_stage": "INQUIRY",
             "dispute_channel": "INTERNAL",
             "links": [self._desk.link("self", f"/v1/customer/disputes/{id_}")],
@@ -49,6 +49,8 @@ class Disputes:
         if favour == "buyer" and self._refunds.left(capture) > 0:
             outcome["amount_refunded"] = money(self._refunds.left(capture), capture["currency"])
             self._refunds.reverse(capture["id"])
+        if favour == "seller" and capture["reversed"]:
+            self._refunds.cancel_reversal(capture["id"], f"{dispute_id}-{capture['id']}")
         dispute |= {
             "status": "RESOLVED",
             "update_time": self._desk.clock.iso(),
@@ -57,6 +59,15 @@ class Disputes:
         self._desk.store.put("dispute", dispute_id, dispute)
         self._tell("RESOLVED", f"A dispute was resolved with case # {dispute_id}", dispute)
         return dispute
+
+    def open_about(self, capture_id: str) -> list[str]:
+        """List the ids of open cases about a capture."""
+        return [
+            str(dispute["dispute_id"])
+            for dispute in self._desk.store.all("dispute")
+            if dispute["status"] == "OPEN"
+            and dispute["disputed_transactions"][0]["seller_transaction_id"] == capture_id
+        ]
 
     def _tell(self, what: str, summary: str, dispute: Document) -> None:
         self._desk.webhooks.notify(f"CUSTOMER.DISPUTE.{what}", "dispute", summary, dispute)

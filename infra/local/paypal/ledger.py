@@ -16,7 +16,7 @@ class Ledger:
         self._clock = clock
 
     def book(self, kind: str, id_: str, capture: Document, amount: int, fee: int = 0) -> None:
-        """Write a `sale`, `refund` or `reversal` of a capture, in minor units."""
+        """Write a `sale`, `refund`, `reversal` or `reversal_cancelled` of a capture, in minor units."""
         currency = capture["currency"]
         row = {
             "id": id_,

@@ -115,6 +115,10 @@ class Pages:
             "deny": lambda id_: captures.settle(id_, completed=False),
             "refund": lambda id_: refunds.refund_in_dashboard(id_, form.get("value") or None, "completed"),
             "reverse": refunds.reverse,
+            "cancel-reversal": refunds.cancel_reversal,
+            "dispute": self._payments.disputes.open,
+            "seller-wins": lambda id_: self._payments.disputes.resolve(id_, "seller"),
+            "buyer-wins": lambda id_: self._payments.disputes.resolve(id_, "buyer"),
             "resend": self._resend,
         }
         action = actions.get(form.get("action", ""))
@@ -167,7 +171,11 @@ class Pages:
             "can_pay": order["status"] != "COMPLETED" and not self._orders.dead(order),
             "captures": [
                 self._payments.captures.view(capture)
-                | {"left": self._payments.refunds.left_to_refund(capture)}
+                | {
+                    "left": self._payments.refunds.left_to_refund(capture),
+                    "reversed": capture["reversed"],
+                    "disputes": self._payments.disputes.open_about(capture["id"]),
+                }
                 for capture in captures
             ],
         }

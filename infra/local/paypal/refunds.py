@@ -65,6 +65,20 @@ class Refunds:
         self._tell("PAYMENT.CAPTURE.REVERSED", reversal, "was reversed")
         return reversal
 
+    def cancel_reversal(self, capture_id: str, id_: str | None = None) -> Document:
+        """Let what a bank took come back to the seller; `id_` is the dispute that was won. Raises ValueError."""
+        capture = self._captures.find(capture_id)
+        amount = capture["reversed"]
+        if not amount:
+            raise ValueError(f"nothing of capture {capture_id} was taken back")
+        capture["reversed"] = 0
+        self._captures.touch(capture)
+        if id_ is None:  # nothing but the capture says so: it is completed once more
+            event = self._captures.tell_again(capture)
+            id_ = str(event["id"])
+        self._ledger.book("reversal_cancelled", id_, capture, amount)
+        return self._captures.view(capture)
+
     def settle(self, refund_id: str, completed: bool) -> Document:
         """Let a pending refund come true, or fail. Raises ValueError if it is not pending."""
         refund = self.find(refund_id)

@@ -49,6 +49,7 @@ class Steering:
             "settle-refund": self.settle_refund,
             "refund": self.refund,
             "reverse": self.reverse,
+            "cancel-reversal": self.cancel_reversal,
             "open-dispute": self.open_dispute,
             "resolve-dispute": self.resolve_dispute,
             "advance": self.advance,
@@ -181,6 +182,11 @@ class Steering:
         """End `dispute_id` in `favour` of the seller or the buyer."""
         with self._desk.store.transaction():
             return self._payments.disputes.resolve(body["dispute_id"], body["favour"])
+
+    def cancel_reversal(self, body: Body) -> object:
+        """Let what a bank took of `capture_id` come back, without a dispute."""
+        with self._desk.store.transaction():
+            return self._payments.refunds.cancel_reversal(body["capture_id"])
 
     # Bad luck
 

@@ -42,6 +42,14 @@ def _capture(case: Case) -> str:
     return str(capture["id"])
 
 
+def have_it_won(case: Case) -> None:
+    """Pay; a bank takes the money back, and PayPal decides for the shop. Of all that nothing was told yet."""
+    case.pay()
+    _take_back(case)
+    _dispute(case)
+    case.world.shop.paypal.resolve_dispute(case.things["dispute"], "seller")
+
+
 # -- what else may happen -----------------------------------------------------------------------------------
 
 
@@ -82,6 +90,15 @@ def _each_told_once(case: Case, *kinds: str | None) -> None:
     assert {kind for kind, _ in told} == set(filter(None, kinds)), told
 
 
+def come_back_once(case: Case) -> None:
+    """What was taken is booked once, what came back is booked once, and staff were told of each once."""
+    (order,) = case.orders()
+    kinds = [row.kind for row in case.world.shop.ledger() if row.order == order.id]
+    assert sorted(kinds) == ["reversal", "reversal_cancelled", "sale"]
+    assert int(order.reversed) == 0
+    _each_told_once(case, "reversal", "dispute", "reversal cancelled")
+
+
 SCENARIOS = [
     Scenario(
         "a bank takes money back",
@@ -97,6 +114,14 @@ SCENARIOS = [
         be_told_of_the_capture,
         ("paid",),
         check=taken_back_once,
+        rivals=(OTHER_TAB,),
+    ),
+    Scenario(
+        "a dispute that was won",
+        have_it_won,
+        be_told_of_the_capture,
+        ("paid",),
+        check=come_back_once,
         rivals=(OTHER_TAB,),
     ),
     Scenario(
