@@ -24,7 +24,7 @@ _REGION_BY_CODE = {"ES", "IT"}
 _WRITTEN_OUT = {"ES"}  # regions that have codes, which are not written on parcels
 _AROUND_A_REGION = re.compile(
     r"^(?:county|co\.?|state of|province of|provincia d[ei]|estado de|province d[e'])\s+"
-    r"|(?:\s+(?:province|prefecture|state|county|sheng|shi)|-(?:ken|fu|to))$",
+    r"|(?:\s+(?:province|prefecture|state|county|sheng|shi)|-(?:ken|fu|to)|(?<=..)[省市县縣県府都])$",
     re.IGNORECASE,
 )
 
@@ -119,10 +119,9 @@ class Country:
     def find_region(self, text: str) -> Region | None:
         """Return the region that a code or a name in any usual spelling means."""
         text = re.sub(f"^{self.code}-", "", text, flags=re.IGNORECASE)
-        wanted = {_folded(text), _folded(_AROUND_A_REGION.sub("", text))}
-        for known in self.regions:
-            for spelling in known.spellings:
-                if {_folded(spelling), _folded(_AROUND_A_REGION.sub("", spelling))} & wanted:
+        for fold in (_folded, lambda name: _folded(_AROUND_A_REGION.sub("", name))):
+            for known in self.regions:
+                if fold(text) in map(fold, known.spellings):
                     return known
         return None
 

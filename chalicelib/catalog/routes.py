@@ -12,6 +12,7 @@ from chalicelib.catalog import linked_data, service, text
 from chalicelib.catalog.models import MOST_PIECES
 from chalicelib.catalog.search import search
 from chalicelib.catalog.service import Picture
+from chalicelib.cleaning import clean_line
 from chalicelib.config import settings
 from chalicelib.web import requests
 from chalicelib.web.cache import moved_page, public_page
@@ -134,7 +135,7 @@ def _normalised(question: str) -> str:
     printable = "".join(
         " " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in question
     )
-    return " ".join(unicodedata.normalize("NFC", printable).split())[:LONGEST_QUESTION].strip()
+    return " ".join(clean_line(printable).split())[:LONGEST_QUESTION].strip()
 
 
 @routes.get("/sitemap.xml")

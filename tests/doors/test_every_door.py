@@ -1,0 +1,321 @@
+"""One table of what people of many countries type and paste, sent to every door: each gives the same verdict.
+
+A door returns what it keeps of a text, or what it says where it refuses it. `inputs.json` holds made-up people, public
+buildings, and what is pasted from contact lists, word processors, spreadsheets and web pages.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from chalicelib.catalog.album import problem_of_alt
+from chalicelib.catalog.categories import problems_of_category
+from chalicelib.catalog.importer import BadCatalog, check_csv, load_catalog
+from chalicelib.catalog.models import Product
+from chalicelib.catalog.service import Category
+from chalicelib.checkout.customer import read_customer
+from chalicelib.config import ShippingZone, settings
+from chalicelib.mail.addresses import BadAddress, bare, normalize
+from chalicelib.orders import delivery, told
+from chalicelib.postal import address_lines
+from chalicelib.staff import accounts, handling
+from chalicelib.staff.product_form import draft_of, read_typed
+from chalicelib.staff.shipping import read_parcel
+from chalicelib.web.forms import Form
+from infra.staff import read_arguments
+from tests.client import Shopper
+from tests.shop import CUSTOMER, Shop
+from tests.staff.desk import logged_in
+
+INPUTS: dict[str, list[dict[str, Any]]] = json.loads(
+    Path(__file__).with_name("inputs.json").read_text("utf-8")
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a door kept, or what it said."""
+
+    kept: str | None = None
+    said: str = ""
+
+
+Door = Callable[[str], Verdict]
+PRODUCT = {
+    "slug": "x",
+    "category": "tea",
+    "tax_rate": "19",
+    "v.0.sku": "X",
+    "v.0.price": "1",
+    "v.0.stock": "1",
+}
+
+
+def judged(kept: str, error: str | None) -> Verdict:
+    """Make a verdict of what a form kept and the message beside its field."""
+    return Verdict(kept) if error is None else Verdict(said=error)
+
+
+# -- doors ------------------------------------------------------------------------------------------------
+
+
+def checkout(field: str) -> Door:
+    """Return the checkout form's door at a field."""
+
+    def door(typed: str) -> Verdict:
+        values, errors = read_customer({**CUSTOMER, field: typed})
+        assert errors.keys() <= {field}
+        return judged(values[field], errors.get(field))
+
+    return door
+
+
+def delivery_of_staff(field: str) -> Door:
+    """Return the door at which staff correct a delivery."""
+
+    def door(typed: str) -> Verdict:
+        values = delivery.clean_delivery({**CUSTOMER, field: typed})
+        return judged(values[field], delivery.validate_delivery(values).get(field))
+
+    return door
+
+
+def product_form(field: str) -> Door:
+    """Return the product form's door at a field."""
+
+    def door(typed: str) -> Verdict:
+        read = read_typed(Form(list({**PRODUCT, "name": "Tea", field: typed}.items())))
+        draft, errors = draft_of(read, [], {})
+        assert errors.keys() <= {field}
+        return judged(getattr(draft, field), errors.get(field))
+
+    return door
+
+
+def category_form(field: str) -> Door:
+    """Return the category form's door at a field."""
+
+    def door(typed: str) -> Verdict:
+        form = Form([(field, typed)])
+        value = form.lines(field) if field == "text" else form.text(field)
+        wanted = Category("x", value if field == "name" else "Tea", value if field == "text" else "")
+        said = [problem.words for problem in problems_of_category(wanted)]
+        return judged(getattr(wanted, field), said[0] if said else None)
+
+    return door
+
+
+def words_of_a_picture(typed: str) -> Verdict:
+    """Take a picture's words."""
+    alt = Form([("alt", typed)]).text("alt")
+    return judged(alt, problem_of_alt(alt))
+
+
+def carrier(typed: str) -> Verdict:
+    """Take a parcel's carrier."""
+    parcel, errors = read_parcel({"carrier": typed})
+    return judged(parcel.carrier, errors.get("carrier"))
+
+
+def csv_file(field: str) -> Door:
+    """Return a CSV file's door at a column."""
+
+    def door(typed: str) -> Verdict:
+        row = {
+            "slug": "x",
+            "name": "Tea",
+            "text": "",
+            "category": "tea",
+            "sku": "X",
+            "price": "1",
+            "stock": "1",
+        }
+        text = io.StringIO(newline="")
+        rows = csv.DictWriter(text, row)
+        rows.writeheader()
+        rows.writerow({**row, field: typed})
+        try:
+            (draft,) = check_csv(text.getvalue().encode()).products
+        except BadCatalog as bad:
+            return Verdict(said=str(bad))
+        return Verdict(getattr(draft, field))
+
+    return door
+
+
+def json_file(folder: Path, field: str) -> Door:
+    """Return a JSON file's door at a field of a product, which is in the shop then."""
+
+    def door(typed: str) -> Verdict:
+        variants = [{"sku": "X", "price": "1", "stock": 1}]
+        product = {"slug": "x", "name": "Tea", "category": "tea", "variants": variants, field: typed}
+        file = folder / "catalog.json"
+        file.write_text(json.dumps({"products": [product]}), "utf-8")
+        try:
+            load_catalog(file)
+        except BadCatalog as bad:
+            return Verdict(said=str(bad))
+        return Verdict(getattr(Product.get("x", consistent_read=True), field))
+
+    return door
+
+
+def note(merchant: Shopper, shop: Shop) -> Door:
+    """Return the door at which staff leave notes, each with an order of its own."""
+
+    def door(typed: str) -> Verdict:
+        shop.placed(MUG=1)
+        order = next(order for order in shop.orders() if not told.notes_of(order))
+        answer = merchant.post(f"/staff/orders/{order.id}/notes", {"form": "a" * 32, "note": typed})
+        kept = [each["words"] for each in told.notes_of(shop.order(order.id))]
+        return Verdict(kept[0]) if answer.status == 303 else Verdict(said=answer.text)
+
+    return door
+
+
+# -- verdicts ---------------------------------------------------------------------------------------------
+
+
+def differences(kind: str, doors: dict[str, Door]) -> list[tuple[str, str, Verdict]]:
+    """Send a table to doors; list the verdicts that are not the table's."""
+    wrong = []
+    for entry in INPUTS[kind]:
+        for name, door in doors.items():
+            verdict = door(entry["typed"])
+            if "refused" in entry:
+                is_right = verdict.kept is None and entry["refused"] in verdict.said
+            else:
+                is_right = verdict == Verdict(entry.get("kept", entry["typed"]))
+            if not is_right:
+                wrong.append((name, ascii(entry["typed"]), verdict))
+    return wrong
+
+
+def test_a_line_is_the_same_at_every_door(shop: Shop, tmp_path: Path) -> None:
+    doors = {
+        "checkout, name": checkout("name"),
+        "checkout, city": checkout("city"),
+        "staff, delivery": delivery_of_staff("address"),
+        "staff, product": product_form("name"),
+        "staff, category": category_form("name"),
+        "staff, picture": words_of_a_picture,
+        "staff, parcel": carrier,
+        "CSV file": csv_file("name"),
+        "JSON file": json_file(tmp_path, "name"),
+    }
+    assert differences("lines", doors) == []
+
+
+def test_a_text_is_the_same_at_every_door(shop: Shop, tmp_path: Path) -> None:
+    doors = {
+        "staff, product": product_form("text"),
+        "staff, category": category_form("text"),
+        "staff, note": note(logged_in(shop.gateway, "merchant"), shop),
+        "CSV file": csv_file("text"),
+        "JSON file": json_file(tmp_path, "text"),
+    }
+    assert differences("texts", doors) == []
+
+
+def test_a_telephone_number_is_the_same_at_every_door() -> None:
+    doors = {"checkout": checkout("phone"), "staff, delivery": delivery_of_staff("phone")}
+    assert differences("phones", doors) == []
+
+
+# -- e-mail addresses -------------------------------------------------------------------------------------
+
+
+def shown(typed: str) -> Verdict:
+    """Take an address as pages show it."""
+    try:
+        return Verdict(normalize(typed))
+    except BadAddress as refusal:
+        return Verdict(said=str(refusal))
+
+
+def test_an_email_address_is_the_same_for_customers_and_in_searches() -> None:
+    assert differences("emails", {"checkout": checkout("email"), "mail": shown}) == []
+
+
+def test_an_email_address_is_the_same_for_staff(shop: Shop) -> None:
+    merchant = logged_in(shop.gateway, "merchant")
+    for entry in INPUTS["emails"]:
+        typed = entry["typed"]
+        invited = merchant.post("/staff/members", {"email": typed, "role": "finance"})
+        asked = merchant.get(f"/staff/erase?{urlencode({'email': typed})}")
+        if "refused" in entry:
+            assert (invited.status, asked.status) == (422, 400), typed
+            for refuse in (accounts.canonical, bare, lambda text: read_arguments([text])):
+                with pytest.raises(BadAddress):
+                    refuse(typed)
+        else:
+            assert (invited.status, asked.status) == (303, 200), typed
+            assert bare(typed) == entry["sent"]
+            assert accounts.canonical(typed) == read_arguments([typed])[0] == entry["sent"].lower()
+            assert accounts.find(entry["sent"].lower()) is not None
+
+
+# -- postal addresses -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def everywhere(setting: Any) -> None:
+    """Ship to all the world."""
+    codes = {entry["typed"]["country"] for entry in INPUTS["addresses"]}
+    zone = ShippingZone("World", {code: f"Land {code}" for code in codes}, 990, None)
+    setting(shop=replace(settings.shop, zones=(zone,)))
+
+
+def test_the_table_is_of_many_countries() -> None:
+    assert len({entry["typed"]["country"] for entry in INPUTS["addresses"]}) > 25
+    assert len({entry["from"] for entry in INPUTS["lines"] if "from" in entry}) > 25
+
+
+@pytest.mark.usefixtures("everywhere")
+@pytest.mark.parametrize(
+    "entry", INPUTS["addresses"], ids=lambda entry: ascii(" ".join(entry["typed"].values()))
+)
+def test_an_address_is_the_same_for_customers_and_staff(entry: dict[str, Any]) -> None:
+    typed = {**CUSTOMER, "region": "", **entry["typed"]}
+    kept = delivery.clean_delivery(typed)
+    refused, asked = delivery.validate_delivery(kept), delivery.find_doubts(kept)
+    values, errors = read_customer(typed)
+    confirmed, left = read_customer({**typed, "confirmed": delivery.mark_of_doubts(kept)})
+
+    assert {field: values[field] for field in kept} == kept
+    assert list(refused) == entry.get("refused", [])
+    assert list(asked) == entry.get("asked", [])
+    assert errors == {**refused, **asked}
+    assert (confirmed, left) == (values, refused)
+    if "lines" in entry:
+        lines = [line for line in address_lines(values) if line != CUSTOMER["name"]]
+        assert lines == [*entry["lines"], f"Land {typed['country']}"]
+
+
+def test_staff_ship_with_what_they_pasted(shop: Shop) -> None:
+    _, order_id = shop.paid(MUG=1)
+    parcel, errors = read_parcel(
+        {
+            "carrier": "\u200eDHL\u00a0Paket",
+            "tracking": "\u202a0034\u00a00434\u202c",
+            "link": " https://carrier.example/1\u200b",
+        }
+    )
+    assert errors == {}
+    handling.ship(order_id, parcel, "merchant@shop.example")
+    shipped = shop.order(order_id).parcel
+    assert shipped is not None
+    assert (shipped["carrier"], shipped["tracking"]) == ("DHL Paket", "0034 0434")
+    assert shipped["link"] == "https://carrier.example/1"
+
+
+def test_a_search_finds_what_is_pasted(shop: Shop) -> None:
+    pasted = urlencode({"q": "\u202aPeb\u00adble\u200b\u00a0mug\u202c"})
+    assert "/products/mug" in shop.shopper().get(f"/search?{pasted}").body
