@@ -66,8 +66,8 @@ secret: $(VENV)/.installed ## keep PayPal's secret for a stage in SSM, asks for 
 export: $(VENV)/.installed ## write one day's books now: DAY=2026-11-22 STAGE=
 	@exec $(ON_STAGE) $(PY) -m infra.export "$$DAY"
 
-catalog: $(VENV)/.installed ## load products from a CSV or JSON file: FILE= STAGE=
-	@exec $(ON_STAGE) $(PY) -m infra.catalog "$$FILE"
+catalog: $(VENV)/.installed ## show what a CSV or JSON file of products changes, and load it: FILE= STOCK=ignore|set|add YES=1|no STAGE=
+	@exec $(ON_STAGE) $(PY) -m infra.catalog "$$FILE" "$$STOCK" "$$YES"
 
 replay: $(VENV)/.installed ## send dead letters round again, after a yes: QUEUE=order-emails YES=1 STAGE=
 	@exec $(ON_STAGE) $(PY) -m infra.replay "$$QUEUE" "$$YES"

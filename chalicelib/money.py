@@ -11,8 +11,15 @@ WITHOUT_DECIMALS = frozenset({"HUF", "JPY", "TWD"})
 SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$", "JPY": "¥"}
 LARGEST = 10**11
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,2})?", re.ASCII)
+# What stands between thousands and is never a decimal point.
+_GROUPED = re.compile(r"(?<=[0-9])[ '’](?=[0-9]{3}(?![0-9]))", re.ASCII)
 # A comma with two digits behind it is a point: the only such sign that some telephones' keys offer.
 _WITH_COMMA = re.compile(r"[0-9]{1,9},[0-9]{1,2}", re.ASCII)
+# A point or a comma that can only be one between thousands: there is another sign behind it, or it is there twice.
+_THOUSANDS = re.compile(
+    r"[0-9]{1,3}(?:([.,])[0-9]{3}(?:\1[0-9]{3})*(?!\1)[.,][0-9]{1,2}|([.,])[0-9]{3}(?:\2[0-9]{3})+)", re.ASCII
+)
+_ONE_SIGN = re.compile(r"[0-9]{1,3}[.,][0-9]{3}", re.ASCII)
 _RATE = re.compile(r"[0-9]{1,2}(\.[0-9]{1,3})?", re.ASCII)
 
 
@@ -39,12 +46,39 @@ def parse(text: str, currency: str) -> int:
 
 
 def parse_typed(text: str, currency: str) -> int:
-    """Turn an amount as people type it, "12,90" too, into minor units. Raises ValueError with a sentence for them."""
-    point = text.replace(",", ".") if _WITH_COMMA.fullmatch(text) else text
+    """Turn an amount as people and spreadsheets write it, "1.299,50 €" too, into minor units.
+
+    Raises ValueError with a sentence for them, also for what may be one amount or a thousand times that.
+    """
+    plain = _without_sign(text, currency)
+    point = plain_number(plain)
+    if _ONE_SIGN.fullmatch(point):
+        if decimals(currency):
+            whole = point.replace(".", "").replace(",", "")
+            raise ValueError(
+                f"“{text}” may be {whole} or {point.replace(',', '.')}. Please write it such as {whole}.00."
+            )
+        point = point.replace(".", "").replace(",", "")
     try:
         return parse(point, currency)
     except ValueError as error:
         raise ValueError(f"{error}.".replace(repr(point), f"“{text}”")) from error
+
+
+def plain_number(text: str) -> str:
+    """Write a number without signs between thousands and with a point, where it can be read in one way only."""
+    text = _GROUPED.sub("", text)
+    if _THOUSANDS.fullmatch(text):
+        whole, fraction = re.fullmatch(r"(.*?)(?:[.,]([0-9]{1,2}))?", text).groups()  # type: ignore[union-attr]  # all fits
+        text = re.sub("[.,]", "", whole) + (f".{fraction}" if fraction else "")
+    return text.replace(",", ".") if _WITH_COMMA.fullmatch(text) else text
+
+
+def _without_sign(text: str, currency: str) -> str:
+    for sign in (currency, SYMBOLS.get(currency, currency)):
+        if text.startswith(sign) or text.endswith(sign):
+            return text.removeprefix(sign).removesuffix(sign).strip()
+    return text
 
 
 def decimal_string(amount: int, currency: str) -> str:
@@ -61,10 +95,11 @@ def spoken(amount: int, currency: str) -> str:
 
 
 def parse_rate(text: str) -> str:
-    """Check a tax rate in percent, such as "19" or "8.1", and return its shortest form. Raises ValueError."""
-    if not _RATE.fullmatch(text):
+    """Check a tax rate in percent, such as "19", "8.1" or "8,1 %", and return its shortest form. Raises ValueError."""
+    plain = text.removesuffix("%").rstrip().replace(",", ".")
+    if not _RATE.fullmatch(plain):
         raise ValueError(f"{text!r} is not a tax rate in percent such as 19 or 8.1")
-    return f"{Decimal(text).normalize():f}"
+    return f"{Decimal(plain).normalize():f}"
 
 
 def tax_included(gross: int, rate: str) -> int:

@@ -1,43 +1,86 @@
-"""Load products from a file: `python -m infra.catalog FILE`, which `make catalog FILE=… STAGE=…` runs.
+"""Load products from a file: `python -m infra.catalog FILE [STOCK [YES]]`, which `make catalog FILE=… STAGE=…` runs.
 
-Says what was added, changed and left as it was. Exits 1 with a line for each fault, its place first, where the file is
-not right; then nothing was changed. docs/catalog-files.md tells what the file looks like.
+Shows what the file would change, asks where somebody is there to answer, loads it, and says what was added, changed and
+left as it was. Exits 1 with a line for each fault, its place first, where the file is not right; then nothing was
+changed. docs/catalog-files.md tells what the file looks like.
 """
 
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
-from chalicelib.catalog.importer import BadCatalog, Progress, load_catalog
+from chalicelib.catalog.editing import StockMode
+from chalicelib.catalog.importer import BadCatalog, Progress, check_file, load_checked
 from chalicelib.catalog.pictures import NoPicture
+from chalicelib.catalog.preview import Preview, preview_of
 from chalicelib.errors import ShopError
 from chalicelib.storage import Unknown
 
 NARROWEST, WIDEST = 10, 50
+YES, NO = ("1", "y", "yes"), ("0", "n", "no")
+MODES = [mode.value for mode in StockMode]
 
 
 def main(arguments: list[str]) -> int:
     """Load the file that is named; return the process's exit status."""
-    if len(arguments) != 1 or not arguments[0]:
-        print("Name one file, such as FILE=catalog.csv.", file=sys.stderr)
+    name, stock, yes = (*arguments, "", "", "")[:3]
+    mode, answer = stock.strip().lower() or StockMode.IGNORE.value, yes.strip().lower()
+    if not name or len(arguments) > 3 or mode not in MODES or answer not in ("", *YES, *NO):
+        print(
+            f"Name one file, such as FILE=catalog.csv, and if you like STOCK={'|'.join(MODES)} and YES=1 or YES=no.",
+            file=sys.stderr,
+        )
         return 2
-    file = Path(arguments[0])
+    file = Path(name)
     try:
-        print(load_catalog(file, progress_bar(sys.stderr)))
+        return _load(file, StockMode(mode), answer)
     except BadCatalog as error:
         print(error, file=sys.stderr)
         count = len(error.faults)
         print(f"{count} fault{'s' if count > 1 else ''} in {file}. Nothing was changed.", file=sys.stderr)
         return 1
+    except (KeyboardInterrupt, EOFError):
+        print("\nBroken off. Loading the file again goes on from where it was.", file=sys.stderr)
+        return 130
     except (ShopError, NoPicture, Unknown, BotoCoreError, ClientError, PynamoDBException) as error:
         print("The catalog could not be loaded to its end:", *str(error).split(), file=sys.stderr)
         print("Loading it again goes on from there.", file=sys.stderr)
         return 1
+
+
+def _load(file: Path, mode: StockMode, answer: str) -> int:
+    checked = check_file(file)
+    print(*_lines(preview_of(checked), mode), sep="\n")
+    if not answer and sys.stdin.isatty():
+        answer = input("Load it? [y/N] ").strip().lower() or "no"
+    if answer and answer not in YES:
+        print("Nothing was changed.")
+        return 0
+    print(load_checked(checked, progress_bar(sys.stderr), mode))
     return 0
+
+
+def _lines(preview: Preview, mode: StockMode) -> Iterator[str]:
+    """Write what the file would change."""
+    yield preview.source
+    yield from preview.lines()
+    yield from preview.warnings
+    yield preview.summary
+    if preview.differing:
+        yield from preview.stock_lines()
+        yield (
+            preview.stock
+            + {
+                StockMode.IGNORE: " The column “stock” is ignored for them; STOCK=set or STOCK=add uses it.",
+                StockMode.SET: " It is set to the file's.",
+                StockMode.ADD: " The file's is added to the shop's.",
+            }[mode]
+        )
 
 
 def progress_bar(stream: TextIO) -> Progress | None:

@@ -7,8 +7,10 @@ from datetime import date
 from enum import Enum
 from typing import Any, NamedTuple
 
+from pynamodb.expressions.update import Action
+
 from chalicelib import clock, money
-from chalicelib.catalog import search, service, traces
+from chalicelib.catalog import repeats, search, service, traces
 from chalicelib.catalog.models import MAX_SKU_LENGTH, SLUG, CategoryRow, Product, Stock, is_sku, shelf_of
 from chalicelib.catalog.places import places, write_places
 from chalicelib.catalog.service import Picture
@@ -72,6 +74,37 @@ class Problem(NamedTuple):
 
 class Stale(Conflict):
     """The product is no longer the version that was to be changed."""
+
+
+class StockMode(Enum):
+    """What saving a draft does to the pieces of a SKU that is known. A new SKU gets the draft's."""
+
+    IGNORE = "ignore"
+    SET = "set"
+    ADD = "add"
+
+
+@dataclass
+class StockUpdate:
+    """How drafts change the pieces of known SKUs, and how many SKUs they have: changed, left, added to before.
+
+    A product remembers the `run` that has changed its pieces, so that the same run changes them once, however often it
+    is repeated. What is sold meanwhile stays sold: pieces are added or taken away, and no number is written over another.
+    """
+
+    mode: StockMode
+    run: str
+    changed: int = 0
+    ignored: int = 0
+    repeated: int = 0
+
+    def count(self, moved: int, differing: int, *, is_repeated: bool) -> None:
+        """Count what saving a product did."""
+        self.changed += moved
+        if self.mode is StockMode.IGNORE:
+            self.ignored += differing
+        elif is_repeated:
+            self.repeated += differing
 
 
 class Saved(Enum):
@@ -191,10 +224,16 @@ def _is_date(text: str) -> bool:
 # -- products ---------------------------------------------------------------------------------------------
 
 
-def save_product(draft: ProductDraft, witness: Witness = unseen, *, over: int | None = None) -> Saved:
+def save_product(
+    draft: ProductDraft,
+    witness: Witness = unseen,
+    *,
+    over: int | None = None,
+    stock: StockUpdate | None = None,
+) -> Saved:
     """Write a product in one transaction with its places in lists and its stock rows.
 
-    Known SKUs keep their pieces. What is already so is not written. The witness is told what differs. `over` is the
+    Known SKUs keep their pieces, unless `stock` says otherwise. What is already so is not written. The witness is told what differs. `over` is the
     version that is to be changed, 0 for a new product; None: whatever is there. Raises BadInput for a bad draft,
     Conflict where a SKU is another product's, Stale, and Busy where others keep changing the same product.
     """
@@ -204,7 +243,7 @@ def save_product(draft: ProductDraft, witness: Witness = unseen, *, over: int | 
         if draft.category not in {category.key for category in service.read_categories()}:
             raise BadInput(f"There is no category “{draft.category}”.")
         try:
-            return _save(draft, witness, over)
+            return _save(draft, witness, over, stock or StockUpdate(StockMode.IGNORE, ""))
         except (Refused, Unknown):
             continue  # somebody else was quicker, or no answer came: read again
     raise Busy("This product is being changed by somebody else. Please try again.")
@@ -216,7 +255,7 @@ def owners(skus: Sequence[str]) -> dict[str, str]:
     return {sku: stock.slug for sku, stock in stocks.items() if stock.slug is not None}
 
 
-def _save(draft: ProductDraft, witness: Witness, over: int | None) -> Saved:
+def _save(draft: ProductDraft, witness: Witness, over: int | None, stock: StockUpdate) -> Saved:
     old = get(Product, draft.slug)
     if over is not None and over != (old.version if old is not None else 0):
         raise Stale("Somebody else has changed this product meanwhile.")
@@ -224,18 +263,29 @@ def _save(draft: ProductDraft, witness: Witness, over: int | None) -> Saved:
     skus = [*(variant.sku for variant in draft.variants), *dropped]
     stocks = read_many({Stock: skus})[Stock]
     transaction = Transaction()
-    sells_anew = _write_stock(transaction, draft, stocks)
+    is_repeated = old is not None and bool(repeats.changed_by(stock.run, old.forms))
+    wanted = _stock_moves(draft, stocks, stock.mode)
+    moves = {} if is_repeated or stock.mode is StockMode.IGNORE else wanted
+    sells_anew = _write_stock(transaction, draft, stocks, moves)
     _free_skus(transaction, draft.slug, [sku for sku in dropped if sku in stocks])
     product, words = _product(draft, old)
+    if stock.mode is not StockMode.IGNORE and (
+        moves or any(each.sku not in stocks for each in draft.variants)
+    ):
+        product.forms = repeats.remember(
+            stock.run, {repeats.mark("stock"): repeats.mark(stock.mode.value)}, product.forms
+        )
     if old is not None and not sells_anew and _content(old) == _content(product):
+        stock.count(0, len(wanted), is_repeated=is_repeated)
         return Saved.SAME
     write_product(transaction, product, old)
     if old is None or old.category != product.category:
         transaction.update("category", *CategoryRow.welcome(product.category))
-    witness(transaction, f"product {draft.slug}", *_difference(product, old, draft, stocks))
+    witness(transaction, f"product {draft.slug}", *_difference(product, old, draft, stocks, moves))
     old_words = search.stored_words(old) if old is not None else {}
     search.add_words(product, words, old_words)
     transaction.commit()
+    stock.count(len(moves), len(wanted), is_repeated=is_repeated)
     search.remove_words(product, [word for word in old_words if word not in words])
     return Saved.ADDED if old is None else Saved.CHANGED
 
@@ -269,14 +319,26 @@ def _product(draft: ProductDraft, old: Product | None) -> tuple[Product, dict[st
 
 
 def _difference(
-    product: Product, old: Product | None, draft: ProductDraft, stocks: Mapping[str, Stock]
+    product: Product,
+    old: Product | None,
+    draft: ProductDraft,
+    stocks: Mapping[str, Stock],
+    moves: Mapping[str, int],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     before = {sku: (stock.price, stock.sale_price) for sku, stock in stocks.items()}
     after = {variant.sku: (variant.price, variant.sale_price) for variant in draft.variants}
     new_pieces = {
         f"{variant.sku} pieces": variant.stock for variant in draft.variants if variant.sku not in stocks
     }
-    return traces.difference(traces.told(old, before), {**traces.told(product, after), **new_pieces})
+    pieces = {sku: int(stocks[sku].available) for sku in moves}
+    return traces.difference(
+        {**traces.told(old, before), **{f"{sku} pieces": count for sku, count in pieces.items()}},
+        {
+            **traces.told(product, after),
+            **new_pieces,
+            **{f"{sku} pieces": count + moves[sku] for sku, count in pieces.items()},
+        },
+    )
 
 
 def _content(product: Product) -> dict[str, object]:
@@ -290,8 +352,23 @@ def write_product(transaction: Transaction, product: Product, old: Product | Non
     write_places(transaction, product, old)
 
 
-def _write_stock(transaction: Transaction, draft: ProductDraft, stocks: Mapping[str, Stock]) -> bool:
-    """Add SKUs that are new with their pieces, and give known ones their prices. Tell whether any differs.
+def _stock_moves(draft: ProductDraft, stocks: Mapping[str, Stock], mode: StockMode) -> dict[str, int]:
+    """Tell by how many pieces each known SKU is to change, or would have to, to be what the draft says."""
+    moves = {
+        variant.sku: variant.stock - (0 if mode is StockMode.ADD else int(stocks[variant.sku].available))
+        for variant in draft.variants
+        if variant.sku in stocks
+    }
+    return {sku: move for sku, move in moves.items() if move}
+
+
+def _write_stock(
+    transaction: Transaction,
+    draft: ProductDraft,
+    stocks: Mapping[str, Stock],
+    moves: Mapping[str, int],
+) -> bool:
+    """Add SKUs that are new with their pieces, and give known ones their prices and what moves. Tell whether any differs.
 
     Raises Conflict for another product's SKU.
     """
@@ -310,23 +387,30 @@ def _write_stock(transaction: Transaction, draft: ProductDraft, stocks: Mapping[
             transaction.put(f"stock#{variant.sku}", row, Stock.sku.does_not_exist())
         elif known.slug not in (None, draft.slug):
             raise Conflict(f"The SKU {variant.sku} belongs to the product “{known.slug}”.")
-        elif (known.slug, known.price, known.sale_price) != (draft.slug, variant.price, variant.sale_price):
-            _write_price(transaction, draft.slug, variant)
+        elif variant.sku in moves or (known.slug, known.price, known.sale_price) != (
+            draft.slug,
+            variant.price,
+            variant.sale_price,
+        ):
+            _write_known(transaction, draft.slug, variant, moves.get(variant.sku, 0))
         else:
             continue
         differs = True
     return differs
 
 
-def _write_price(transaction: Transaction, slug: str, variant: VariantDraft) -> None:
-    # Never `available`: what was sold since the merchant wrote it down stays sold.
+def _write_known(transaction: Transaction, slug: str, variant: VariantDraft, move: int) -> None:
     sale = (
         Stock.sale_price.remove() if variant.sale_price is None else Stock.sale_price.set(variant.sale_price)
     )
     shelf = Stock.shelf.set(shelf_of(variant.sku))
-    actions = [Stock.slug.set(slug), shelf, Stock.price.set(variant.price), sale]
-    ours = Stock.slug.does_not_exist() | (Stock.slug == slug)
-    transaction.update(f"stock#{variant.sku}", Stock(variant.sku), actions, ours)
+    actions: list[Action] = [Stock.slug.set(slug), shelf, Stock.price.set(variant.price), sale]
+    condition = Stock.slug.does_not_exist() | (Stock.slug == slug)
+    if move:  # never a number over `available`: what is sold in this moment stays sold
+        actions.append(Stock.available.add(move))
+    if move < 0:
+        condition = condition & (Stock.available >= -move)
+    transaction.update(f"stock#{variant.sku}", Stock(variant.sku), actions, condition)
 
 
 def _free_skus(transaction: Transaction, slug: str, skus: Sequence[str]) -> None:

@@ -1,15 +1,23 @@
-"""Catalog files, JSON or CSV, read into values that know their line and column. What they mean is importer.py's."""
+"""Catalog files, JSON or CSV, read into values that know their place. What they mean is importer.py's.
 
+A CSV file may be what a spreadsheet of any country saves: its encoding, what separates its cells, and its line ends
+are found out, and the document says what was taken.
+"""
+
+import codecs
 import csv
 import io
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from chalicelib.catalog import cells
+from chalicelib.cleaning import clean_line
 
 LARGEST_FILE = 50 * 1024 * 1024
 DEEPEST = 20
@@ -19,19 +27,42 @@ CATEGORY_NAMES = "names"  # instead of "categories": a table's rows tell neither
 VARIANT_COLUMNS = ("sku", "options", "price", "sale_price", "stock")
 COLUMNS = ("slug", *PRODUCT_COLUMNS[:3], CATEGORY_NAME, *PRODUCT_COLUMNS[3:], *VARIANT_COLUMNS)
 REQUIRED_COLUMNS = ("slug", "name", "category", "sku", "price", "stock")
-DELIMITERS = ",;\t"
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+CSV_SUFFIXES = (".csv", ".txt", ".tsv")
+# Excel's first line that names the sign between cells; it is no row.
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?(?:\r\n|\r|\n|\Z)', re.I)
+_WORKBOOK = (
+    b"PK\x03\x04",
+    b"\xd0\xcf\x11\xe0",
+)  # of Excel, LibreOffice and Numbers: a zip, or Excel's old files
+_WORKBOOK_SUFFIXES = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+SAVE_AS_CSV = (
+    "This is a spreadsheet program's own document. Please open it there and save it as CSV:"
+    " “Save as” in Excel and LibreOffice, “Export to” in Numbers."
+)
+# What spreadsheets write in place of a cell's content, in English, German, French, Spanish and others.
+_SPREADSHEET_ERROR = re.compile(
+    r"#(?:NAME|NOM|NOMBRE|¿NOMBRE|NOME)\?|#(?:REF|BEZUG|VALUE|WERT|VALEUR|VALOR|NUM|ZAHL|NULL|SPILL|CALC|DIV/0)!"
+    r"|#N/?[AVD]|Err:[0-9]{3}|#{3,}"
+)
 
 
 class Place(NamedTuple):
-    """Where a value stands: line and column from 1; in a CSV the column is a cell's, with its name."""
+    """Where a value stands, from 1: line and column of a text; in a table a cell's row and column, its name and SKU."""
 
     line: int
     column: int
     name: str = ""
+    sku: str = ""
+    in_table: bool = False
 
     def __str__(self) -> str:
         """Say it as an editor or a spreadsheet counts."""
-        return f"line {self.line}, column {self.column}" + (f" ({self.name})" if self.name else "")
+        if not self.in_table:
+            return f"line {self.line}, column {self.column}"
+        name = f" ({self.name})" if self.name else ""
+        sku = f", SKU {self.sku[:64]}" if self.sku else ""
+        return f"row {self.line}, column {column_letters(self.column)}{name}{sku}"
 
 
 class Fault(NamedTuple):
@@ -74,23 +105,71 @@ class Node:
         return node
 
 
-def read_file(file: Path, faults: list[Fault]) -> Node:
+@dataclass(frozen=True)
+class Document:
+    """A file that was read: its tree, how its bytes were understood, and their hash."""
+
+    tree: Node
+    source: str
+    digest: str
+
+
+def column_letters(column: int) -> str:
+    """Name a column as spreadsheets do: A, B, … Z, AA."""
+    letters = ""
+    while column:
+        column, last = divmod(column - 1, 26)
+        letters = chr(ord("A") + last) + letters
+    return letters
+
+
+def read_file(file: Path, faults: list[Fault]) -> Document:
     """Read a .json or .csv file into one tree; what is wrong with single cells goes to `faults`.
 
     The tree is that of the JSON form: {"categories": […], "products": [{…, "variants": […]}]}; a CSV file has
     CATEGORY_NAMES instead of the categories. Raises Unreadable.
     """
     data = _bytes_of(file)
-    if file.suffix.lower() == ".json":
-        return _Json(_text_of(data)).document()
-    if file.suffix.lower() == ".csv":
+    suffix = file.suffix.lower()
+    if suffix == ".json":
+        return Document(_Json(_text_of(data)).document(), "Read as JSON in UTF-8.", sha256(data).hexdigest())
+    if suffix in CSV_SUFFIXES:
         return read_csv(data, faults)
-    raise Unreadable(Fault(Place(1, 1), "The file's name must end in .json or .csv."))
+    words = SAVE_AS_CSV if suffix in _WORKBOOK_SUFFIXES else "The file's name must end in .json or .csv."
+    raise Unreadable(Fault(Place(1, 1), words))
 
 
-def read_csv(data: bytes, faults: list[Fault]) -> Node:
+def read_csv(data: bytes, faults: list[Fault]) -> Document:
     """Read a CSV file's bytes as `read_file` does. Raises Unreadable."""
-    return _Csv(_text_of(data), faults).document()
+    text, encoding = _decoded(data)
+    table = _Csv(text, faults)
+    source = f"Read as {encoding}, with {DELIMITERS[table.delimiter]} between the cells."
+    return Document(table.document(), source, sha256(data).hexdigest())
+
+
+def _decoded(data: bytes) -> tuple[str, str]:
+    """Decode a CSV file, and tell its encoding: what it says itself, else UTF-8, else that of Western Windows."""
+    if data.startswith(_WORKBOOK):
+        raise Unreadable(Fault(Place(1, 1), SAVE_AS_CSV))
+    zeros = [data[start:200:2].count(0) for start in (0, 1)]
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding, name = "utf-16", "UTF-16"
+    elif max(zeros) > len(data[:200]) / 4 and min(zeros) == 0:
+        encoding, name = ("utf-16-be" if zeros[0] else "utf-16-le"), "UTF-16"
+    else:
+        encoding, name = "utf-8-sig", "UTF-8"
+    try:
+        return data.decode(encoding), name
+    except UnicodeDecodeError as error:
+        wrong = error
+    if name == "UTF-8":
+        try:
+            return data.decode("cp1252"), "Windows-1252 (Western European)"
+        except UnicodeDecodeError as error:
+            wrong = error
+    row = wrong.object[: wrong.start].replace(b"\r\n", b"\n").count(b"\n") + 1
+    words = "This is neither UTF-8 nor Windows-1252. Please save the file as “CSV UTF-8”."
+    raise Unreadable(Fault(Place(row, 1), words)) from wrong
 
 
 def _bytes_of(file: Path) -> bytes:
@@ -210,9 +289,13 @@ class _Csv:
 
     def __init__(self, text: str, faults: list[Fault]) -> None:
         self._faults = faults
-        first_line = text.partition("\n")[0]
-        delimiter = max(DELIMITERS, key=first_line.count)  # spreadsheets in many countries write semicolons
-        self._rows = _rows(text, delimiter)
+        text = text.removeprefix("\ufeff")
+        separator = _SEPARATOR_LINE.match(text)
+        if separator is not None:
+            text = text[separator.end() :]
+        given = separator[1] if separator is not None else ""
+        self.delimiter = given if given in DELIMITERS else max(DELIMITERS, key=lambda each: _fit(text, each))
+        self._rows = _rows(text, self.delimiter)
 
     def document(self) -> Node:
         """Read every row into the tree of the JSON form."""
@@ -220,14 +303,7 @@ class _Csv:
         products: dict[str, Node] = {}
         categories: dict[str, Node] = {}
         for nodes in self._rows:
-            if len(nodes) != len(header):
-                words = f"This row has {len(nodes)} cells, but there are {len(header)} columns."
-                self._faults.append(Fault(nodes[0].place, words))
-                continue
-            row = {
-                name: Node(cell.place._replace(name=name), cell.value)
-                for name, cell in zip(header, nodes, strict=True)
-            }
+            row = self._named(header, nodes)
             self._add(row, products)
             _add_category(row, categories)
         tree = {
@@ -237,21 +313,40 @@ class _Csv:
         return Node(Place(1, 1), tree)
 
     def _header(self) -> list[str]:
+        """Read the columns' names; "" where spreadsheets have left an empty column behind."""
         first = next(self._rows, None)
         if first is None:
             raise Unreadable(Fault(Place(1, 1), "The file is empty."))
-        names = [cell.value.lower() for cell in first]
+        names = [re.sub(r"[\s_-]+", "_", clean_line(cell.value).lower()) for cell in first]
         for cell, name in zip(first, names, strict=True):
-            if name not in COLUMNS:
+            if name and name not in COLUMNS:
                 raise Unreadable(
                     Fault(cell.place, f"“{cell.value}” is no column. The columns are: {', '.join(COLUMNS)}.")
                 )
-            if names.count(name) > 1:
+            if name and names.count(name) > 1:
                 raise Unreadable(Fault(cell.place, f"The column “{name}” is there twice."))
         missing = [name for name in REQUIRED_COLUMNS if name not in names]
         if missing:
             raise Unreadable(Fault(first[0].place, f"Columns are missing: {', '.join(missing)}."))
         return names
+
+    def _named(self, header: list[str], nodes: list[Node]) -> dict[str, Node]:
+        """Give a row's cells their columns. Spreadsheets leave out empty ones at a row's end, or add some."""
+        line = nodes[0].place.line
+        values = [node.value for node in nodes] + [""] * (len(header) - len(nodes))
+        sku = values[header.index("sku")]
+        row = {}
+        for column, value in enumerate(values, 1):
+            name = header[column - 1] if column <= len(header) else ""
+            place = Place(line, column, name, sku, in_table=True)
+            if name:
+                row[name] = Node(place, value)
+            elif value:
+                self._faults.append(Fault(place, f"“{value[:60]}” is in a column without a name."))
+            if _SPREADSHEET_ERROR.fullmatch(value):
+                words = f"{value} is an error of the spreadsheet's. Please write what should be here."
+                self._faults.append(Fault(place, words))
+        return row
 
     def _add(self, row: Mapping[str, Node], products: dict[str, Node]) -> None:
         slug = row["slug"]
@@ -277,7 +372,7 @@ class _Csv:
             first = product.value[name]
             again = self._pictures(row[name]) if name == "pictures" else row[name]
             if _plain(again) != _plain(first):
-                words = f"This differs from line {first.place.line}, the product's first row. Leave it empty, or the same."
+                words = f"This differs from row {first.place.line}, the product's first. Leave it empty, or the same."
                 self._faults.append(Fault(row[name].place, words))
 
     def _options(self, cell: Node) -> Node:
@@ -303,26 +398,39 @@ class _Csv:
         self._faults.append(Fault(cell.place, f"“{part}” should look like: {example}."))
 
 
+def _fit(text: str, delimiter: str) -> tuple[int, int]:
+    """Tell how many columns the first row has if cells are separated so: known ones, and any."""
+    try:
+        names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+    except csv.Error:
+        return 0, 0
+    return sum(re.sub(r"[\s_-]+", "_", name.strip().lower()) in COLUMNS for name in names), len(names)
+
+
 def _rows(text: str, delimiter: str) -> Iterator[list[Node]]:
-    """Read rows that are not empty. A cell's place is where it begins: cells may hold line breaks."""
+    """Read rows that are not empty; they are counted as a spreadsheet does, with the empty ones."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    number = 0
     while True:
+        number += 1
         line = reader.line_num + 1
         try:
             row = next(reader, None)
         except csv.Error as error:
-            raise Unreadable(Fault(Place(line, 1), f"From here on this is not CSV: {error}.")) from error
+            place = Place(number, 1, in_table=True)
+            words = f"From here on, line {line} of the file, this is not CSV: {error}."
+            raise Unreadable(Fault(place, words)) from error
         if row is None:
             return
         if any(cell.strip() for cell in row):
-            yield list(_placed(row, line))
+            yield [
+                Node(Place(number, column, in_table=True), _content(cell))
+                for column, cell in enumerate(row, 1)
+            ]
 
 
-def _placed(row: list[str], line: int) -> Iterator[Node]:
-    for column, cell in enumerate(row, 1):
-        text = cell.replace("\r\n", "\n").replace("\r", "\n")
-        yield Node(Place(line, column), cells.unguarded(text.strip()))
-        line += text.count("\n")
+def _content(cell: str) -> str:
+    return cells.unguarded(cell.replace("\r\n", "\n").replace("\r", "\n").strip())
 
 
 def _add_category(row: Mapping[str, Node], categories: dict[str, Node]) -> None:

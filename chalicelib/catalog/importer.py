@@ -3,18 +3,25 @@
 What the files look like is told in docs/catalog-files.md.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TypeGuard
 
-from chalicelib import money
-from chalicelib.catalog import categories, editing, service
-from chalicelib.catalog.editing import PICTURE_KEY, Problem, ProductDraft, Saved, VariantDraft
-from chalicelib.catalog.files import CATEGORY_NAMES, Fault, Node, Unreadable, read_csv, read_file
-from chalicelib.catalog.models import Product
+from chalicelib import clock, money
+from chalicelib.catalog import categories, editing, service, values
+from chalicelib.catalog.editing import (
+    PICTURE_KEY,
+    Problem,
+    ProductDraft,
+    Saved,
+    StockMode,
+    StockUpdate,
+    VariantDraft,
+)
+from chalicelib.catalog.files import CATEGORY_NAMES, Document, Fault, Node, Unreadable, read_csv, read_file
+from chalicelib.catalog.models import SLUG, Product
 from chalicelib.catalog.pictures import NoPicture, check_picture, is_stored, upload_picture
 from chalicelib.catalog.service import Category, Picture
 from chalicelib.cleaning import clean_line, clean_lines
@@ -30,8 +37,6 @@ PRODUCT_FIELDS = {
 }  # fmt: skip  # as in the file
 VARIANT_FIELDS = {"sku", "options", "price", "sale_price", "stock"}
 PICTURE_FIELDS = {"file", "alt"}
-FLAGS = {True: True, False: False, "yes": True, "no": False, "true": True, "false": False}
-_WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 Progress = Callable[[int, int], None]
 
@@ -57,10 +62,36 @@ class Report:
     added: int
     changed: int
     same: int
+    stock_changed: int = 0  # SKUs whose pieces were set or added to
+    stock_ignored: int = 0  # SKUs of which the file says another number of pieces than the shop
+    stock_repeated: int = 0  # SKUs whose pieces this same file has added before
 
     def __str__(self) -> str:
         """Say it in a line."""
-        return f"{self.added} added, {self.changed} changed, {self.same} as they were"
+        told = [
+            f"{self.added} added, {self.changed} changed, {self.same} as they were",
+            self.stock_changed and f"the stock of {variants(self.stock_changed)} changed",
+            self.stock_ignored and f"the stock of {variants(self.stock_ignored)} in the file was ignored",
+            self.stock_repeated
+            and f"the stock of {variants(self.stock_repeated)} was added by this same file before, and not again",
+        ]
+        return "; ".join(each for each in told if each)
+
+    @classmethod
+    def of(cls, outcomes: Sequence[Saved | None], stock: StockUpdate) -> "Report":
+        """Count outcomes."""
+        counts = {kind.name.lower(): outcomes.count(kind) for kind in Saved}
+        return cls(
+            **counts,
+            stock_changed=stock.changed,
+            stock_ignored=stock.ignored,
+            stock_repeated=stock.repeated,
+        )
+
+
+def variants(count: int) -> str:
+    """Say how many variants."""
+    return f"{count:,} variant{'' if count == 1 else 's'}"
 
 
 @dataclass(frozen=True)
@@ -71,26 +102,44 @@ class Checked:
     names_alone: bool  # of a CSV file's categories; they say nothing of their texts and their order
     products: list[ProductDraft]
     pictures: dict[str, Path]  # by key
+    source: str  # how the file was understood, in words
+    digest: str  # of the file
 
     @property
     def steps(self) -> int:
         """Count the steps of loading it."""
         return len(self.pictures) + len(self.products)
 
+    def stock_update(self, mode: StockMode, run: str) -> StockUpdate:
+        """Make what loading this file does to known SKUs' pieces; `run` names one loading and its repetitions.
 
-def load_catalog(file: Path, progress: Progress | None = None) -> Report:
-    """Load a .json or .csv file into the shop; `progress` is told the steps done and their number.
+        A file adds its pieces once, however often it is loaded: where a run broke off nobody knows how far it came.
+        """
+        return StockUpdate(mode, self.digest if mode is StockMode.ADD else run)
 
-    Stock counts only for SKUs that are new. Loading a file again changes nothing. Raises BadCatalog.
-    """
-    checked = _check(lambda faults: read_file(file, faults), file.parent)
+
+def load_catalog(file: Path, progress: Progress | None = None, mode: StockMode = StockMode.IGNORE) -> Report:
+    """Check a .json or .csv file and load it into the shop. Raises BadCatalog."""
+    return load_checked(check_file(file), progress, mode)
+
+
+def check_file(file: Path) -> Checked:
+    """Check a .json or .csv file; the pictures that it names lie beside it. Raises BadCatalog."""
+    return _check(lambda faults: read_file(file, faults), file.parent)
+
+
+def load_checked(
+    checked: Checked, progress: Progress | None = None, mode: StockMode = StockMode.IGNORE
+) -> Report:
+    """Load a file that was checked; `progress` is told the steps done and their number."""
     tell = progress or (lambda _done, _all: None)
     tell(0, checked.steps)
     outcomes = []
-    for done, outcome in enumerate(load(checked), 1):
+    stock = checked.stock_update(mode, clock.new_id())
+    for done, outcome in enumerate(load(checked, stock=stock), 1):
         outcomes.append(outcome)
         tell(done, checked.steps)
-    return Report(*(outcomes.count(kind) for kind in Saved))
+    return Report.of(outcomes, stock)
 
 
 def check_csv(data: bytes) -> Checked:
@@ -98,7 +147,9 @@ def check_csv(data: bytes) -> Checked:
     return _check(lambda faults: read_csv(data, faults), None)
 
 
-def load(checked: Checked, witness: Witness = unseen, start: int = 0) -> Iterator[Saved | None]:
+def load(
+    checked: Checked, witness: Witness = unseen, start: int = 0, stock: StockUpdate | None = None
+) -> Iterator[Saved | None]:
     """Load a file step by step, from the step that a run before came to; tell what each did to a product."""
     for key, picture in islice(checked.pictures.items(), start, None):
         upload_picture(picture, key)
@@ -107,7 +158,7 @@ def load(checked: Checked, witness: Witness = unseen, start: int = 0) -> Iterato
     for draft in checked.products[max(0, start - len(checked.pictures)) :]:
         category = service.find_category(draft.category, known)
         keyed = replace(draft, category=category.key) if category is not None else draft
-        yield editing.save_product(keyed, witness)
+        yield editing.save_product(keyed, witness, stock=stock)
 
 
 def _save_categories(checked: Checked, witness: Witness) -> tuple[Category, ...]:
@@ -117,13 +168,13 @@ def _save_categories(checked: Checked, witness: Witness) -> tuple[Category, ...]
     return categories.save_categories(checked.categories, witness)
 
 
-def _check(read: Callable[[list[Fault]], Node], folder: Path | None) -> Checked:
+def _check(read: Callable[[list[Fault]], Document], folder: Path | None) -> Checked:
     faults: list[Fault] = []
     try:
-        tree = read(faults)
+        document = read(faults)
     except Unreadable as error:
         raise BadCatalog([*faults, error.fault]) from error
-    checked = _Reader(folder, faults).read(tree)
+    checked = _Reader(folder, faults).read(document)
     if faults:
         raise BadCatalog(faults)
     return checked
@@ -139,19 +190,22 @@ class _Reader:
         self._pictures: dict[str, Path] = {}
         self._keys: dict[Path, str | NoPicture] = {}
         self._known = service.read_categories()
+        self._day_first: bool | None = None
 
-    def read(self, tree: Node) -> Checked:
+    def read(self, document: Document) -> Checked:
         """Read everything."""
+        tree = document.tree
         names_alone = isinstance(tree.value, dict) and CATEGORY_NAMES in tree.value
         fields = self._fields(tree, {CATEGORY_NAMES, "products"} if names_alone else FILE_FIELDS, set())
         given = self._list(fields.get(CATEGORY_NAMES if names_alone else "categories"))
         products = self._list(fields.get("products"))
         named = self._categories(given)
+        self._day_first = _day_comes_first(products)
         drafts = [self._product(node) for node in products]
         self._check_slugs(products, drafts, named)
         self._check_skus(products, drafts)
         self._check_keys(products, drafts)
-        return Checked(named, names_alone, drafts, self._pictures)
+        return Checked(named, names_alone, drafts, self._pictures, document.source, document.digest)
 
     # -- categories
 
@@ -184,7 +238,7 @@ class _Reader:
             text=self._text(fields, "text"),
             category=self._text(fields, "category"),
             tax_rate=self._text(fields, "tax_rate") or settings.shop.default_tax_rate,
-            added=self._text(fields, "added") or None,
+            added=self._date(fields),
             hidden=self._flag(fields.get("hidden")),
             pictures=self._product_pictures(self._list(fields.get("pictures"))),
             variants=[self._variant(each) for each in self._list(fields.get("variants"))],
@@ -258,6 +312,10 @@ class _Reader:
         )
         for node, draft in zip(nodes, drafts, strict=True):
             for number, variant in enumerate(draft.variants):
+                if values.is_scientific(variant.sku) and variant.sku not in owners:
+                    place = node.find("variants", number, "sku")
+                    words = f"A spreadsheet has made {variant.sku} of a long number. Please make the column text, and write the number anew."
+                    self._fault(place, words)
                 owner = seen.setdefault(variant.sku, owners.get(variant.sku, draft.slug))
                 if owner != draft.slug and variant.sku:
                     place = node.find("variants", number, "sku")
@@ -319,9 +377,9 @@ class _Reader:
             self._fault(node, 'An amount is written in quotes, such as "12.90".')
             return None
         try:
-            return money.parse(node.value, settings.currency)
+            return money.parse_typed(clean_line(node.value), settings.currency)
         except ValueError as error:
-            self._fault(node, f"{error}.")
+            self._fault(node, str(error))
             return None
 
     def _pieces(self, node: Node | None) -> int:
@@ -329,19 +387,30 @@ class _Reader:
             return 0
         if isinstance(node.value, int) and not isinstance(node.value, bool):
             return node.value
-        if isinstance(node.value, str) and _WHOLE.fullmatch(node.value):
-            return int(node.value)
-        self._fault(node, "The stock is a whole number of pieces, 0 or more.")
-        return 0
+        try:
+            return values.read_pieces(clean_line(node.value) if isinstance(node.value, str) else "")
+        except ValueError as error:
+            self._fault(node, str(error))
+            return 0
+
+    def _date(self, fields: dict[str, Node]) -> str | None:
+        text = self._text(fields, "added")
+        try:
+            return values.read_date(text, self._day_first) if text else None
+        except ValueError as error:
+            self._fault(fields["added"], str(error))
+            return None
 
     def _flag(self, node: Node | None) -> bool:
         if not _given(node):
             return False
-        value = node.value.lower() if isinstance(node.value, str) else node.value
-        if isinstance(value, bool | str) and value in FLAGS:
-            return FLAGS[value]
-        self._fault(node, "Please write yes or no (in JSON: true or false).")
-        return False
+        if isinstance(node.value, bool):
+            return node.value
+        try:
+            return values.read_flag(clean_line(node.value) if isinstance(node.value, str) else "")
+        except ValueError as error:
+            self._fault(node, str(error))
+            return False
 
     def _fault(self, node: Node, words: str) -> None:
         self._faults.append(Fault(node.place, words))
@@ -351,6 +420,21 @@ class _Reader:
         """Add what is wrong with a draft, except where the value itself could not even be read."""
         faults = [Fault(node.find(*problem.path).place, problem.words) for problem in problems]
         self._faults += [fault for fault in faults if fault.place not in self._unread]
+
+
+def _day_comes_first(products: list[Node]) -> bool | None:
+    """Tell what 1/2/2026 means in a file: other dates of it tell, or those of its products that are in the shop."""
+    added: dict[str, str] = {}
+    for node in products:
+        slug, text = node.find("slug").value, node.find("added").value
+        if isinstance(slug, str) and isinstance(text, str) and SLUG.fullmatch(slug):
+            added[slug] = clean_line(text)
+    if values.day_comes_first(added.values(), ()) is not None or not any(
+        "/" in text or "-" in text for text in added.values()
+    ):
+        return values.day_comes_first(added.values(), ())
+    stored: dict[str, Product] = read_many({Product: list(added)[:MOST_TOGETHER]})[Product]
+    return values.day_comes_first((), [(added[slug], product.added) for slug, product in stored.items()])
 
 
 def _given(node: Node | None) -> TypeGuard[Node]:

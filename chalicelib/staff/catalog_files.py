@@ -1,12 +1,13 @@
 """The pages where the merchant takes the whole catalog out as a CSV file, and sends one to be loaded."""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Request, Response
 
 from chalicelib import aws, clock
 from chalicelib.catalog import exporter
+from chalicelib.catalog.editing import StockMode
 from chalicelib.catalog.files import COLUMNS
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
@@ -16,9 +17,13 @@ from chalicelib.staff.models import Member
 from chalicelib.web import pages, requests
 from chalicelib.web.forms import read_form
 
+if TYPE_CHECKING:
+    from chalicelib.catalog.preview import Preview
+
 PATH = "/staff/catalog"
 MOST_AT_ONCE = 200  # products that are answered directly; more are written by a job
 LARGEST_FILE = 10 * 1024 * 1024
+LARGEST_LOOK = 512 * 1024  # bytes of a file that is compared at once; a larger one is looked through by a job
 FORM_SECONDS = 60 * 60  # that the form to send a file with may lie open
 KEY = re.compile(r"imports/[0-9a-f]{32}", re.ASCII)
 
@@ -74,20 +79,64 @@ def take_out(request: Request, member: Member) -> Response:
 
 
 def sent(request: Request, member: Member) -> Response:
-    """Show the file that S3 has taken, and a button to check and load it."""
+    """Show what a file that S3 has taken would change, and a button to load it; of a large one, a button to look."""
+    from chalicelib.catalog import importer, preview  # no other page needs them
+
     key = _key(requests.query(request, "key") or "")
     size = size_of(key)
     if size is None:
         return _show(member, 404, "The file is not here, or was sent too long ago. Please send it again.")
-    return desk.show(member, "staff/catalog_sent.html", key=key, size=size, form=desk.form_id())
+    if size > LARGEST_LOOK:
+        return _looked(member, key, size)
+    try:
+        return _looked(member, key, size, preview.preview_of(importer.check_csv(read_sent(key))))
+    except importer.BadCatalog as error:
+        return _looked(member, key, size, faults=str(error).split("\n"), count=len(error.faults))
+
+
+def _looked(
+    member: Member,
+    key: str,
+    size: int,
+    preview: "Preview | None" = None,
+    *,
+    faults: list[str] | None = None,
+    count: int = 0,
+) -> Response:
+    return desk.show(
+        member,
+        "staff/catalog_sent.html",
+        key=key,
+        size=size,
+        preview=preview,
+        faults=faults or [],
+        count=count,
+        form=desk.form_id(),
+    )
+
+
+def look(request: Request, member: Member) -> Response:
+    """Have a large file compared with the catalog by a job, whose page offers to load it."""
+    typed = read_form(request)
+    key, form = _key(typed.text("key")), desk.read_form_id(typed)
+    job = jobs.start(member, "catalog-look", {"key": key}, form)
+    return desk.go(f"/staff/jobs/{job.id}")
 
 
 def take_in(request: Request, member: Member) -> Response:
-    """Have a file checked and loaded; pressed twice, it is loaded once."""
+    """Have a file checked once more and loaded; pressed twice, it is loaded once."""
     typed = read_form(request)
     key, form = _key(typed.text("key")), desk.read_form_id(typed)
-    job = jobs.start(member, "catalog-in", {"key": key}, form)
+    stock = typed.text("stock") or StockMode.IGNORE.value
+    if stock not in [mode.value for mode in StockMode]:
+        raise BadInput("Please choose what happens to the stock.")
+    job = jobs.start(member, "catalog-in", {"key": key, "stock": stock}, form)
     return desk.go(f"/staff/jobs/{job.id}")
+
+
+def read_sent(key: str) -> bytes:
+    """Read a file that was sent."""
+    return aws.client("s3").get_object(Bucket=settings.books_bucket, Key=key)["Body"].read()
 
 
 def _key(key: str) -> str:

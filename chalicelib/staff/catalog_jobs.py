@@ -5,17 +5,16 @@ import time
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
-from chalicelib.aws import client
 from chalicelib.catalog import exporter, importer
-from chalicelib.catalog.editing import Saved
+from chalicelib.catalog.editing import Saved, StockMode, StockUpdate
 from chalicelib.catalog.files import COLUMNS
 from chalicelib.catalog.importer import BadCatalog, Checked, Report
-from chalicelib.config import settings
+from chalicelib.catalog.preview import preview_of
 from chalicelib.errors import ShopError
 from chalicelib.ledger.files import Upload
 from chalicelib.ledger.sheets import Sheet
 from chalicelib.staff import accounts, audit, jobs
-from chalicelib.staff.catalog_files import LARGEST_FILE, size_of
+from chalicelib.staff.catalog_files import LARGEST_FILE, read_sent, size_of
 from chalicelib.staff.csv_answers import file_name
 from chalicelib.staff.jobs import GoesOn, JobFailed
 from chalicelib.staff.models import Job, Member
@@ -58,7 +57,8 @@ def load(job: Job) -> None:
         raise JobFailed(
             f"{said} {int(job.progress):,} products were loaded. Send the file again: it goes on from there."
         ) from error
-    audit.record(job.by, "loaded a catalog file", f"job {job.id}", {}, vars(report))
+    told = {name: count for name, count in vars(report).items() if count or not name.startswith("stock")}
+    audit.record(job.by, "loaded a catalog file", f"job {job.id}", {}, told)
     jobs.finish(job, f"{report}.")
 
 
@@ -68,19 +68,22 @@ def _file(key: str) -> bytes:
         raise JobFailed("The file is not here any more. Please send it again.")
     if size > LARGEST_FILE:
         raise JobFailed(f"The file is larger than {LARGEST_FILE // 1024 // 1024} MB. Nothing was changed.")
-    return client("s3").get_object(Bucket=settings.books_bucket, Key=key)["Body"].read()
+    return read_sent(key)
 
 
 def _load(job: Job, member: Member, checked: Checked) -> Report:
     """Load the products behind those that are done, and count them with those. Raises GoesOn when its time is up."""
-    outcomes: dict[str, int] = {"added": 0, "changed": 0, "same": 0, **job.arguments.get("outcomes", {})}
+    stock = checked.stock_update(StockMode(job.arguments.get("stock", "ignore")), job.id)
+    before = {"added": 0, "changed": 0, "same": 0, **job.arguments.get("outcomes", {})}
+    outcomes: dict[str, int] = dict(before)
     began, done = time.monotonic(), int(job.progress)
     total = len(checked.products)
     jobs.tell(job, total=total, words="The file is right. Loading the products.")
-    for outcome in importer.load(checked, audit.witness(member, "loaded a catalog file"), done):
+    for outcome in importer.load(checked, audit.witness(member, "loaded a catalog file"), done, stock):
         done += 1
         if isinstance(outcome, Saved):
             outcomes[outcome.name.lower()] += 1
+            outcomes |= _counted(stock, before)
         time_is_up = time.monotonic() - began > TURN_SECONDS
         if done % TELL_EVERY == 0 or time_is_up or done == total:
             job.arguments = {**job.arguments, "outcomes": outcomes}
@@ -88,3 +91,26 @@ def _load(job: Job, member: Member, checked: Checked) -> Report:
         if time_is_up and done < total:
             raise GoesOn
     return Report(**outcomes)
+
+
+def _counted(stock: StockUpdate, before: dict[str, int]) -> dict[str, int]:
+    """Add what this turn did to stock to what turns before it did."""
+    counts = {
+        "stock_changed": stock.changed,
+        "stock_ignored": stock.ignored,
+        "stock_repeated": stock.repeated,
+    }
+    return {name: before.get(name, 0) + count for name, count in counts.items()}
+
+
+def look(job: Job) -> None:
+    """Check a whole file and compare it with the catalog; the job's page shows what it would change."""
+    try:
+        preview = preview_of(importer.check_csv(_file(str(job.arguments["key"]))))
+    except BadCatalog as error:
+        count = len(error.faults)
+        words = f"{count} fault{'s' if count > 1 else ''} in the file. Nothing was changed."
+        raise JobFailed(words, str(error).split("\n")) from error
+    lines = [*preview.lines(), *preview.warnings, *preview.stock_lines()]
+    job.problems = [line[: jobs.LONGEST_PROBLEM] for line in lines]
+    jobs.finish(job, " ".join(part for part in (preview.source, preview.summary, preview.stock) if part))

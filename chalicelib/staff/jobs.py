@@ -57,6 +57,13 @@ KINDS = {
         "/staff/catalog",
         "The catalog as a file",
     ),
+    "catalog-look": Work(
+        "chalicelib.staff.catalog_jobs",
+        "look",
+        "a catalog file to be compared",
+        "/staff/catalog",
+        "The catalog as a file",
+    ),
     "catalog-in": Work(
         "chalicelib.staff.catalog_jobs",
         "load",
@@ -224,6 +231,7 @@ def watch(request: Request, member: Member, job_id: str) -> Response:
         under_way=under_way,
         stopped=has_stopped(job),
         back=KINDS[job.kind],
+        form=desk.form_id(),
     )
 
 

@@ -78,6 +78,7 @@ staff.action("/staff/categories/{key}/remove", MERCHANT, "categories.remove")
 staff.page("/staff/catalog", MERCHANT, "catalog_files.show")
 staff.action("/staff/catalog/out", MERCHANT, "catalog_files.take_out")
 staff.page("/staff/catalog/sent", MERCHANT, "catalog_files.sent")
+staff.action("/staff/catalog/look", MERCHANT, "catalog_files.look")
 staff.action("/staff/catalog/in", MERCHANT, "catalog_files.take_in")
 
 # -- books ------------------------------------------------------------------------------------------------

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.catalog.models import Stock
+from chalicelib.storage import get
 from infra.catalog import main, progress_bar
+from tests.catalog.goods import pieces
 
 GOOD = "slug,name,category,category_name,sku,price,stock\nsencha,Sencha,tea,Tea,S,5,1\n"
 
@@ -17,14 +20,75 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_it_says_what_it_did(aws: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_shows_what_changes_and_says_what_it_did(
+    aws: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "shop.csv"
     file.write_text(GOOD)
     assert main([str(file)]) == 0
     assert main([str(file)]) == 0
-    assert (
-        capsys.readouterr().out == "1 added, 0 changed, 0 as they were\n0 added, 0 changed, 1 as they were\n"
+    assert capsys.readouterr().out.splitlines() == [
+        "Read as UTF-8, with commas between the cells.",
+        "category tea is new: “Tea”",
+        "sencha is new: “Sencha”, 1 variant",
+        "1 product is new, 1 category is new or changes.",
+        "1 added, 0 changed, 0 as they were",
+        "Read as UTF-8, with commas between the cells.",
+        "1 product stays as it is.",
+        "0 added, 0 changed, 1 as they were",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("yes", "answer", "loads"), [("", "y", True), ("", "", False), ("1", None, True), ("no", None, False)]
+)
+def test_somebody_who_is_there_is_asked_before_anything_changes(
+    aws: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, yes: str, answer: str | None, loads: bool
+) -> None:
+    asked: list[str] = []
+    file = tmp_path / "shop.csv"
+    file.write_text(GOOD)
+    monkeypatch.setattr("sys.stdin", Terminal())
+
+    def ask(question: str) -> str:
+        asked.append(question)
+        return str(answer)
+
+    monkeypatch.setattr("builtins.input", ask)
+
+    assert main([str(file), "", yes]) == 0
+
+    assert bool(asked) == (answer is not None)
+    assert (get(Stock, "S") is not None) == loads
+
+
+def test_stock_is_ignored_set_or_added_as_it_is_asked_to(
+    aws: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "shop.csv"
+    file.write_text(GOOD)
+    main([str(file)])
+    file.write_text(GOOD.replace("5,1", "5,7"))
+
+    main([str(file)])
+    ignored = capsys.readouterr().out
+    assert "S: 1 in the shop, 7 in the file" in ignored
+    assert "The column “stock” is ignored for them; STOCK=set or STOCK=add uses it." in ignored
+    assert ignored.endswith(
+        "0 added, 0 changed, 1 as they were; the stock of 1 variant in the file was ignored\n"
     )
+    assert pieces("S") == 1
+
+    main([str(file), "set"])
+    assert capsys.readouterr().out.endswith(
+        "0 added, 1 changed, 0 as they were; the stock of 1 variant changed\n"
+    )
+    assert pieces("S") == 7
+
+    main([str(file), "add"])
+    main([str(file), "add"])
+    assert "was added by this same file before, and not again" in capsys.readouterr().out
+    assert pieces("S") == 14
 
 
 def test_it_lists_the_faults_and_fails(
@@ -36,13 +100,13 @@ def test_it_lists_the_faults_and_fails(
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.splitlines() == [
-        "line 2, column 6 (price): 'x' is not an amount such as 12.90.",
-        "line 2, column 7 (stock): The stock is a whole number of pieces, 0 or more.",
+        "row 2, column F (price), SKU S: “x” is not an amount such as 12.90.",
+        "row 2, column G (stock), SKU S: The stock is a whole number of pieces, 0 or more, without signs between thousands.",
         f"2 faults in {file}. Nothing was changed.",
     ]
 
 
-@pytest.mark.parametrize("arguments", [[], [""], ["a.csv", "b.csv"]])
+@pytest.mark.parametrize("arguments", [[], [""], ["a.csv", "b.csv"], ["a.csv", "add", "maybe"]])
 def test_it_asks_for_a_file(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     assert "FILE=catalog.csv" in capsys.readouterr().err

@@ -147,7 +147,7 @@ def test_a_picture_that_the_shop_does_not_have_is_told_with_its_place(picture: s
     before = everything()
     with pytest.raises(BadCatalog) as caught:
         check_csv(f"{head}mug,Mug,tea,{picture} = A mug,MUG,5,1\n".encode())
-    assert str(caught.value).startswith("line 2, column 4 (pictures): ")
+    assert str(caught.value).startswith("row 2, column D (pictures), SKU MUG: ")
     assert words in str(caught.value)
     assert everything() == before
 

@@ -30,9 +30,9 @@ def place_of(text: str, part: str) -> str:
             "one line without control characters",
         ),
         ({"category": "coffee"}, '"coffee"', "no category “coffee”"),
-        ({"tax_rate": "19 %"}, '"19 %"', "not a tax rate"),
+        ({"tax_rate": "19 pc"}, '"19 pc"', "not a tax rate"),
         ({"tax_rate": 19}, "19,", "Text in quotes"),
-        ({"added": "1.10.2026"}, '"1.10.2026"', "not a date"),
+        ({"added": "10.2026"}, '"10.2026"', "not a date"),
         ({"hidden": "perhaps"}, '"perhaps"', "yes or no"),
         ({"colour": "red"}, '"red"', "“colour” is no field"),
         ({"pictures": {"a": 1}}, '{\n    "a"', "A list is expected"),
@@ -44,10 +44,14 @@ def place_of(text: str, part: str) -> str:
         ({"variants": "S"}, '"S"', "A list is expected"),
         ({"variants": ["S"]}, '"S"', "An object"),
         ({"variants": [{"sku": "S", "price": 5.9, "stock": 1}]}, "5.9", "in quotes"),
-        ({"variants": [{"sku": "S", "price": "5,90", "stock": 1}]}, '"5,90"', "not an amount such as 12.90"),
+        (
+            {"variants": [{"sku": "S", "price": "5,9,0", "stock": 1}]},
+            '"5,9,0"',
+            "not an amount such as 12.90",
+        ),
         ({"variants": [{"sku": "S", "price": "-1", "stock": 1}]}, '"-1"', "not an amount"),
         ({"variants": [{"sku": "S", "price": "0", "stock": 1}]}, '"0"', "more than nothing"),
-        ({"variants": [{"sku": "S", "price": "5.999", "stock": 1}]}, '"5.999"', "not an amount"),
+        ({"variants": [{"sku": "S", "price": "5.999", "stock": 1}]}, '"5.999"', "may be 5999 or 5.999"),
         (
             {"variants": [{"sku": "S", "price": "5", "sale_price": "5", "stock": 1}]},
             '"5",\n     "stock"',
@@ -116,35 +120,54 @@ GOOD = "pot,Pot,tea,,,,POT,,49,,1\n"
     ("text", "place", "words"),
     [
         ("", "line 1, column 1", "The file is empty"),
-        ("slug;name\n", "line 1, column 1: ", "Columns are missing: category, sku, price, stock"),
-        ("slug,colour\n", "line 1, column 2", "“colour” is no column"),
-        ("slug,name,slug\n", "line 1, column 1", "there twice"),
-        (HEAD + "pot,Pot\n", "line 2, column 1", "2 cells, but there are 11 columns"),
-        (HEAD + GOOD + 'x,"Pot', "line 3, column 1", "not CSV"),
-        (HEAD + 'x,"Pot"y,tea,,,,X,,5,,1\n', "line 2, column 1", "not CSV"),
-        (HEAD + ",Pot,tea,,,,POT,,5,,1\n", "line 2, column 1 (slug)", "The slug may have"),
-        (HEAD + "pot,,tea,,,,POT,,5,,1\n", "line 2, column 2 (name)", "must not be empty"),
-        (HEAD + "pot,Pot,mugs,,,,POT,,5,,1\n", "line 2, column 3 (category)", "no category “mugs”"),
-        (HEAD + "pot,Pot,tea,x,,,POT,,5,,1\n", "line 2, column 4 (tax_rate)", "not a tax rate"),
-        (HEAD + "pot,Pot,tea,,maybe,,POT,,5,,1\n", "line 2, column 5 (hidden)", "yes or no"),
-        (HEAD + "pot,Pot,tea,,,leaf.svg,POT,,5,,1\n", "line 2, column 6 (pictures)", "should look like"),
-        (HEAD + "pot,Pot,tea,,,no.svg = No,POT,,5,,1\n", "line 2, column 6 (pictures)", "no file no.svg"),
-        (HEAD + "pot,Pot,tea,,,,,,5,,1\n", "line 2, column 7 (sku)", "A SKU has 1 to 64"),
-        (HEAD + "pot,Pot,tea,,,,POT,Size,5,,1\n", "line 2, column 8 (options)", "should look like"),
-        (HEAD + "pot,Pot,tea,,,,POT,A=1|A=2,5,,1\n", "line 2, column 8 (options)", "should look like"),
-        (HEAD + 'pot,Pot,tea,,,,POT,,"5,90",,1\n', "line 2, column 9 (price)", "not an amount such as 12.90"),
-        (HEAD + "pot,Pot,tea,,,,POT,,,,1\n", "line 2, column 9 (price)", "not an amount"),
-        (HEAD + "pot,Pot,tea,,,,POT,,5,6,1\n", "line 2, column 10 (sale_price)", "below the price"),
-        (HEAD + "pot,Pot,tea,,,,POT,,5,,-1\n", "line 2, column 11 (stock)", "whole number"),
-        (HEAD + "pot,Pot,tea,,,,POT,,5,,\n", "line 2, column 11 (stock)", "whole number"),
+        ("slug;name\n", "row 1, column A: ", "Columns are missing: category, sku, price, stock"),
+        ("slug,colour\n", "row 1, column B", "“colour” is no column"),
+        ("slug,name,slug\n", "row 1, column A", "there twice"),
+        (HEAD + "pot,Pot\n", "row 2, column I (price)", "not an amount"),
+        (HEAD + "pot,Pot,tea,,,,POT,,5,,1,x\n", "row 2, column L, SKU POT", "a column without a name"),
+        (
+            HEAD + "pot,#NAME?,tea,,,,POT,,5,,1\n",
+            "row 2, column B (name), SKU POT",
+            "error of the spreadsheet",
+        ),
+        (
+            HEAD + "pot,Pot,tea,,,,POT,,#####,,1\n",
+            "row 2, column I (price), SKU POT",
+            "error of the spreadsheet",
+        ),
+        (HEAD + 'pot,Pot,tea,,,,"4,01E+12",,5,,1\n', "row 2, column G (sku)", "make the column text"),
+        (HEAD + 'pot,Pot,tea,,,,POT,,"1,299",,1\n', "row 2, column I (price)", "may be 1299 or 1.299"),
+        (HEAD + "pot,Pot,tea,,,,POT,,5 $,,1\n", "row 2, column I (price)", "“5 $” is not an amount"),
+        (
+            HEAD + "pot,Pot,tea,,,,POT,,5,,1.000\n",
+            "row 2, column K (stock)",
+            "without signs between thousands",
+        ),
+        (HEAD + GOOD + 'x,"Pot', "row 3, column A", "line 3 of the file, this is not CSV"),
+        (HEAD + 'x,"Pot"y,tea,,,,X,,5,,1\n', "row 2, column A", "not CSV"),
+        (HEAD + ",Pot,tea,,,,POT,,5,,1\n", "row 2, column A (slug)", "The slug may have"),
+        (HEAD + "pot,,tea,,,,POT,,5,,1\n", "row 2, column B (name)", "must not be empty"),
+        (HEAD + "pot,Pot,mugs,,,,POT,,5,,1\n", "row 2, column C (category)", "no category “mugs”"),
+        (HEAD + "pot,Pot,tea,x,,,POT,,5,,1\n", "row 2, column D (tax_rate)", "not a tax rate"),
+        (HEAD + "pot,Pot,tea,,maybe,,POT,,5,,1\n", "row 2, column E (hidden)", "yes or no"),
+        (HEAD + "pot,Pot,tea,,,leaf.svg,POT,,5,,1\n", "row 2, column F (pictures)", "should look like"),
+        (HEAD + "pot,Pot,tea,,,no.svg = No,POT,,5,,1\n", "row 2, column F (pictures)", "no file no.svg"),
+        (HEAD + "pot,Pot,tea,,,,,,5,,1\n", "row 2, column G (sku)", "A SKU has 1 to 64"),
+        (HEAD + "pot,Pot,tea,,,,POT,Size,5,,1\n", "row 2, column H (options)", "should look like"),
+        (HEAD + "pot,Pot,tea,,,,POT,A=1|A=2,5,,1\n", "row 2, column H (options)", "should look like"),
+        (HEAD + 'pot,Pot,tea,,,,POT,,"5,905",,1\n', "row 2, column I (price)", "may be 5905 or 5.905"),
+        (HEAD + "pot,Pot,tea,,,,POT,,,,1\n", "row 2, column I (price)", "not an amount"),
+        (HEAD + "pot,Pot,tea,,,,POT,,5,6,1\n", "row 2, column J (sale_price)", "below the price"),
+        (HEAD + "pot,Pot,tea,,,,POT,,5,,-1\n", "row 2, column K (stock)", "whole number"),
+        (HEAD + "pot,Pot,tea,,,,POT,,5,,\n", "row 2, column K (stock)", "whole number"),
         (
             HEAD + GOOD + "cup,Cup,tea,,,,POT,,5,,1\n",
-            "line 3, column 7 (sku)",
+            "row 3, column G (sku)",
             "belongs to the product “pot”",
         ),
-        (HEAD + GOOD + "pot,Jar,,,,,P-2,A=1,5,,1\n", "line 3, column 2 (name)", "differs from line 2"),
-        (HEAD + GOOD + "pot,,,,,,POT,,5,,1\n", "line 3, column 7 (sku)", "there twice"),
-        (HEAD + '"\n\npot","Pot\nPot",tea,,,,POT,,x,,1\n', "line 5, column 9 (price)", None),
+        (HEAD + GOOD + "pot,Jar,,,,,P-2,A=1,5,,1\n", "row 3, column B (name)", "differs from row 2"),
+        (HEAD + GOOD + "pot,,,,,,POT,,5,,1\n", "row 3, column G (sku)", "there twice"),
+        (HEAD + '"\n\npot","Pot\nPot",tea,,,,POT,,x,,1\n', "row 2, column I (price)", None),
     ],
 )
 def test_a_fault_in_a_csv_file_is_told_with_its_place(
@@ -156,15 +179,15 @@ def test_a_fault_in_a_csv_file_is_told_with_its_place(
 
 def test_every_fault_is_told_at_once_in_the_files_order(write: Write) -> None:
     text = HEAD + "a b,,tea,x,,," + "S" * 65 + ",,0,,-1\n" + "pot,Pot,coffee,,,,POT,,5,9,1\n"
-    assert [line.partition(":")[0] for line in faults(write("shop.csv", text))] == [
-        "line 2, column 1 (slug)",
-        "line 2, column 2 (name)",
-        "line 2, column 4 (tax_rate)",
-        "line 2, column 7 (sku)",
-        "line 2, column 9 (price)",
-        "line 2, column 11 (stock)",
-        "line 3, column 3 (category)",
-        "line 3, column 10 (sale_price)",
+    assert [line.partition(":")[0].partition(", SKU")[0] for line in faults(write("shop.csv", text))] == [
+        "row 2, column A (slug)",
+        "row 2, column B (name)",
+        "row 2, column D (tax_rate)",
+        "row 2, column G (sku)",
+        "row 2, column I (price)",
+        "row 2, column K (stock)",
+        "row 3, column C (category)",
+        "row 3, column J (sale_price)",
     ]
 
 
@@ -189,16 +212,18 @@ def test_products_and_categories_that_are_there_twice_are_told(write: Write) -> 
 
 def test_a_sku_of_a_product_that_is_in_the_shop_is_told(write: Write) -> None:
     told = faults(write("shop.csv", HEAD + "pot,Pot,tea,,,,MUG,,5,,1\n"))
-    assert told == ["line 2, column 7 (sku): The SKU MUG belongs to the product “mug”."]
+    assert told == ["row 2, column G (sku), SKU MUG: The SKU MUG belongs to the product “mug”."]
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (HEAD.encode() + "pot,K\xf6nigin".encode("latin-1"), "line 2, column 6: This is not UTF-8"),
-        (HEAD.encode("utf-16"), "line 1, column 1: This is not UTF-8"),
-        (b"\x00" * 100, "line 1, column 1: "),
-        (HEAD.encode() + b"pot," + b"x" * 200_000 + b"\n", "line 2, column 1: From here on this is not CSV"),
+        (HEAD.encode() + b"pot,K\xf6nigin\x81", "line 2, column 1: This is neither UTF-8 nor Windows-1252"),
+        (b"\x00" * 100, "row 1, column A: "),
+        (b"PK\x03\x04" + b"\x00" * 100, "line 1, column 1: This is a spreadsheet program's own document"),
+        (b"\xd0\xcf\x11\xe0" + b"\x00" * 100, "line 1, column 1: This is a spreadsheet program's own"),
+        (HEAD.encode("utf-16")[:-1], "line 1, column 1: This is neither"),
+        (HEAD.encode() + b"pot," + b"x" * 200_000 + b"\n", "row 2, column A: From here on"),
     ],
 )
 def test_bytes_that_are_no_text_are_told_with_their_place(
@@ -212,4 +237,5 @@ def test_bytes_that_are_no_text_are_told_with_their_place(
 def test_a_file_that_is_not_there_or_of_another_kind_is_told(write: Write, tmp_path: Path) -> None:
     assert "No such file" in faults(tmp_path / "none.csv")[0]
     assert "Is a directory" in faults(tmp_path)[0]
-    assert "must end in .json or .csv" in faults(write("shop.xlsx", CSV))[0]
+    assert "save it as CSV" in faults(write("shop.xlsx", CSV))[0]
+    assert "must end in .json or .csv" in faults(write("shop.pdf", CSV))[0]

@@ -16,17 +16,20 @@ import pytest
 
 from chalicelib.aws import client
 from chalicelib.catalog import importer
-from chalicelib.catalog.editing import Saved
+from chalicelib.catalog.editing import Saved, StockMode
 from chalicelib.catalog.models import Product
 from chalicelib.config import settings
 from chalicelib.staff import catalog_files, catalog_jobs, csv_answers
 from chalicelib.staff.models import Job
 from chalicelib.storage import Unknown
 from tests.catalog.catalog_files import everything
+from tests.catalog.goods import sell
 from tests.client import Answer, Shopper
 from tests.counting import counted_calls
 from tests.shop import Shop
 from tests.staff.desk import trail
+from tests.staff.test_products import fields
+from tests.tampering import Ask, tampered
 
 PATH = "/staff/catalog"
 
@@ -67,10 +70,10 @@ def sent_page(merchant: Shopper, data: bytes) -> Answer:
     return merchant.get(location.removeprefix(str(settings.public_url)))
 
 
-def load(merchant: Shopper, shop: Shop, data: bytes) -> Answer:
+def load(merchant: Shopper, shop: Shop, data: bytes, **typed: str) -> Answer:
     """Send a file, press the button, let the function run, and look at the job's page."""
     page = sent_page(merchant, data)
-    answer = merchant.post(f"{PATH}/in", {"key": page.field("key"), "form": page.field("form")})
+    answer = merchant.post(f"{PATH}/in", {"key": page.field("key"), "form": page.field("form"), **typed})
     shop.functions.drain("staff-jobs")
     return merchant.follow(answer)
 
@@ -127,15 +130,198 @@ def test_a_changed_file_changes_what_it_says_and_each_change_is_in_the_trail(
     assert changes["product mug"].who == "merchant@shop.example"
 
 
-def test_every_fault_is_told_with_its_line_and_nothing_changes(merchant: Shopper, shop: Shop) -> None:
+def test_what_would_change_is_shown_before_the_yes(merchant: Shopper, shop: Shop) -> None:
+    data = taken_out(merchant).replace(b"18.50", b"19.50")
+    data = data.replace(b",100\r\n", b",7\r\n")
+    data += b"cup,Cup,Small.,tea,,19,2026-11-02,no,,CUP,,4.50,,12\r\n"
+    before, entries = everything(), len(trail())
+
+    page = sent_page(merchant, data)
+
+    assert "Read as UTF-8, with commas between the cells." in page.text
+    assert "1 product is new, 1 price changes, 2 products stay as they are." in page.text
+    assert "MUG: price 18.50 → 19.50" in page.text
+    assert "cup is new: “Cup”, 1 variant" in page.text
+    assert "1 variant has another stock in the file than in the shop." in page.text
+    assert "MUG: 100 in the shop, 7 in the file" in page.text
+    assert everything() == before
+    assert len(trail()) == entries
+
+
+def test_a_file_saved_by_a_european_spreadsheet_is_shown_as_what_it_is(merchant: Shopper, shop: Shop) -> None:
+    text = taken_out(merchant).decode("utf-8-sig").replace("Pebble mug", "Kännchen")
+    data = text.replace(",", ";").replace("18.50", "18,50").encode("cp1252")
+
+    page = sent_page(merchant, data)
+
+    assert "Read as Windows-1252 (Western European), with semicolons between the cells." in page.text
+    assert "mug: name “Pebble mug” → “Kännchen”" in page.text
+
+
+def test_a_large_file_is_compared_by_a_job_whose_page_loads_it(
+    merchant: Shopper, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog_files, "LARGEST_LOOK", 10)
+    data = taken_out(merchant).replace(b"18.50", b"19.50").replace(b",100\r\n", b",7\r\n")
+    page = sent_page(merchant, data)
+    assert "1 KB arrived" in page.text
+
+    compared = merchant.post(f"{PATH}/look", {"key": page.field("key"), "form": page.field("form")})
+    shop.functions.drain("staff-jobs")
+    page = merchant.follow(compared)
+    assert "1 price changes, 2 products stay as they are." in page.text
+    assert "MUG: price 18.50 → 19.50" in page.text
+    loaded = merchant.post(
+        f"{PATH}/in", {"key": page.field("key"), "form": page.field("form"), "stock": "set"}
+    )
+    shop.functions.drain("staff-jobs")
+
+    assert (
+        "0 added, 1 changed, 2 as they were; the stock of 1 variant changed." in merchant.follow(loaded).text
+    )
+    assert shop.stock("MUG") == 7
+
+
+def test_a_large_file_with_faults_is_told_by_its_job(
+    merchant: Shopper, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog_files, "LARGEST_LOOK", 10)
+    page = sent_page(merchant, taken_out(merchant).replace(b"18.50", b"much"))
+    answer = merchant.post(f"{PATH}/look", {"key": page.field("key"), "form": page.field("form")})
+    shop.functions.drain("staff-jobs")
+
+    assert "1 fault in the file. Nothing was changed." in merchant.follow(answer).text
+    assert "SKU MUG: “much” is not an amount" in merchant.follow(answer).text
+
+
+def test_what_changed_meanwhile_is_in_the_result_and_not_the_look(merchant: Shopper, shop: Shop) -> None:
+    page = sent_page(merchant, taken_out(merchant).replace(b"18.50", b"19.50"))
+    assert "1 price changes" in page.text
+    shop.put_on_shelf("mug", "Pebble mug", {"MUG": (1950, None, 1)})
+    cells = {**form_of_price(merchant), "price.BOWL": "41.00"}
+    assert merchant.post("/staff/products", cells).status == 303
+
+    answer = merchant.post(f"{PATH}/in", {"key": page.field("key"), "form": page.field("form")})
+    shop.functions.drain("staff-jobs")
+
+    assert (
+        "0 added, 1 changed, 2 as they were" in merchant.follow(answer).text
+    )  # the bowl is as in the file again
+
+
+def form_of_price(merchant: Shopper) -> dict[str, str]:
+    """Read the form of the products' list."""
+    return fields(merchant.get("/staff/products"))
+
+
+# -- stock ------------------------------------------------------------------------------------------------
+
+
+def counted(merchant: Shopper, pieces: bytes) -> bytes:
+    """Take the catalog out, and count 100 mugs anew."""
+    return taken_out(merchant).replace(b",100\r\n", b"," + pieces + b"\r\n")
+
+
+def test_stock_that_is_not_used_is_told(merchant: Shopper, shop: Shop) -> None:
+    page = load(merchant, shop, counted(merchant, b"7"))
+
+    assert "0 added, 0 changed, 3 as they were; the stock of 1 variant in the file was ignored." in page.text
+    assert shop.stock("MUG") == 100
+
+
+@pytest.mark.parametrize(("mode", "pieces"), [("set", 7), ("add", 107)])
+def test_stock_is_set_or_added_and_in_the_trail(
+    merchant: Shopper, shop: Shop, mode: str, pieces: int
+) -> None:
+    page = load(merchant, shop, counted(merchant, b"7"), stock=mode)
+
+    assert "the stock of " in page.text
+    assert shop.stock("MUG") == pieces
+    (entry,) = [entry for entry in trail() if entry.subject == "product mug"]
+    assert (entry.before, entry.after) == ({"MUG pieces": 100}, {"MUG pieces": pieces})
+
+
+def test_a_delivery_is_added_once_however_often_its_file_is_sent(merchant: Shopper, shop: Shop) -> None:
+    data = counted(merchant, b"7")
+    load(merchant, shop, data, stock="add")
+    before = everything()
+
+    page = load(merchant, shop, data, stock="add")
+
+    assert "was added by this same file before, and not again" in page.text
+    assert everything() == before
+
+
+@pytest.mark.parametrize("mode", ["set", "add"])
+def test_a_load_that_breaks_off_and_goes_on_moves_pieces_once_and_keeps_what_is_sold(
+    merchant: Shopper, shop: Shop, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    page = sent_page(merchant, counted(merchant, b"7"))
+    answer = merchant.post(
+        f"{PATH}/in", {"key": page.field("key"), "form": page.field("form"), "stock": mode}
+    )
+    job = job_of(answer)
+    catalog_jobs.load(Job.get(job.id))  # whose end nobody hears of
+    after = shop.stock("MUG")
+    sell("MUG", 2)
+    again = Job.get(job.id)
+    again.progress, again.state = 0, "running"
+    catalog_jobs.load(again)
+
+    assert (after, shop.stock("MUG")) == ((7, 5) if mode == "set" else (107, 105))
+
+
+@pytest.mark.parametrize(("mode", "pieces"), [("set", 5), ("add", 105)])
+def test_what_is_sold_in_the_moment_of_the_write_stays_sold(
+    merchant: Shopper, shop: Shop, mode: str, pieces: int
+) -> None:
+    data = counted(merchant, b"7")
+    sold: list[int] = []
+
+    def sell_first(operation: str, arguments: dict[str, Any], ask: Ask) -> Any:
+        if operation == "TransactWriteItems" and '"MUG"' in json.dumps(arguments) and not sold:
+            sold.append(2)
+            sell("MUG", 2)
+        return ask()
+
+    checked = importer.check_csv(data)
+    stock = checked.stock_update(StockMode(mode), "f" * 32)
+    with tampered(sell_first):
+        list(importer.load(checked, stock=stock))
+
+    assert sold
+    assert shop.stock("MUG") == pieces
+    assert stock.changed >= 1
+
+
+def test_setting_stock_leaves_what_unpaid_orders_have_reserved(merchant: Shopper, shop: Shop) -> None:
+    shop.placed(MUG=3)
+    data = taken_out(merchant).replace(b",97\r\n", b",7\r\n")
+    load(merchant, shop, data, stock="set")
+    assert shop.stock("MUG") == 7
+
+    with shop.later(hours=30):
+        shop.reconcile()
+
+    assert shop.stock("MUG") == 10
+
+
+def test_what_is_no_way_to_use_stock_is_refused(merchant: Shopper, shop: Shop) -> None:
+    page = sent_page(merchant, counted(merchant, b"7"))
+    typed = {"key": page.field("key"), "form": page.field("form"), "stock": "double"}
+    assert merchant.post(f"{PATH}/in", typed).status == 400
+
+
+def test_every_fault_is_told_with_its_row_and_nothing_changes(merchant: Shopper, shop: Shop) -> None:
     bad = b"slug,name,category,sku,price,stock\nmug,Mug,tea,MUG,5,1\ncup,Cup,cups,CUP,x,-1\n"
     before = everything()
-    page = load(merchant, shop, bad)
+    page = sent_page(merchant, bad)
     assert "3 faults in the file. Nothing was changed." in page.text
+    assert 'action="/staff/catalog/in"' not in page.body
     for words in (
-        "line 3, column 3 (category): There is no category “cups”.",
-        "line 3, column 5 (price): 'x' is not an amount such as 12.90.",
-        "line 3, column 6 (stock): The stock is a whole number of pieces, 0 or more.",
+        "row 3, column C (category), SKU CUP: There is no category “cups”.",
+        "row 3, column E (price), SKU CUP: “x” is not an amount such as 12.90.",
+        "row 3, column F (stock), SKU CUP: The stock is a whole number of pieces, 0 or more, without signs between thousands.",
     ):
         assert words in page.text
     assert everything() == before
@@ -144,10 +330,11 @@ def test_every_fault_is_told_with_its_line_and_nothing_changes(merchant: Shopper
 def test_what_is_no_csv_file_is_refused_in_words(
     merchant: Shopper, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "This is not UTF-8" in load(merchant, shop, b"PK\x03\x04\xff\xfe").text
-    assert "is no column" in load(merchant, shop, b'{"products": []}').text
+    assert "save it as CSV" in sent_page(merchant, b"PK\x03\x04\xff\xfe").text
+    assert "is no column" in sent_page(merchant, b'{"products": []}').text
+    data = taken_out(merchant)
     monkeypatch.setattr(catalog_jobs, "LARGEST_FILE", 10)
-    assert "larger than 0 MB. Nothing was changed." in load(merchant, shop, b"slug,name,sku").text
+    assert "larger than 0 MB. Nothing was changed." in load(merchant, shop, data).text
 
 
 def test_pressing_twice_loads_once(merchant: Shopper, shop: Shop) -> None:
@@ -241,7 +428,7 @@ def test_a_large_shop_is_written_by_a_job_and_linked(
 def test_finance_may_neither_take_out_nor_load(finance: Shopper) -> None:
     key = f"imports/{'0' * 32}"
     assert [finance.get(path).status for path in (PATH, f"{PATH}/sent?key={key}")] == [403, 403]
-    for action in ("out", "in"):
+    for action in ("out", "look", "in"):
         assert finance.post(f"{PATH}/{action}", {"key": key, "form": "0" * 32}).status == 403
     assert list(Job.scan()) == []
 

@@ -1,0 +1,112 @@
+"""What a catalog file's cells mean, as spreadsheets of many countries write them. Pure; each raises ValueError in words."""
+
+import re
+from collections.abc import Iterable
+from datetime import date
+
+from chalicelib import money
+
+# Yes and no, and what spreadsheets make of true and false, in English, German, French, Italian, Spanish, Dutch, Polish.
+_YES = {
+    "yes",
+    "true",
+    "1",
+    "ja",
+    "wahr",
+    "oui",
+    "vrai",
+    "sì",
+    "vero",
+    "sí",
+    "si",
+    "verdadero",
+    "waar",
+    "tak",
+    "prawda",
+}
+_NO = {"no", "false", "0", "nein", "falsch", "non", "faux", "falso", "nee", "onwaar", "nie", "fałsz"}
+_WHOLE = re.compile(r"[0-9]{1,9}(?:\.0{1,2})?", re.ASCII)
+_YEAR_FIRST = re.compile(r"([0-9]{4})([-./])([0-9]{1,2})\2([0-9]{1,2})(?:[ T]00:00(?::00)?)?", re.ASCII)
+_YEAR_LAST = re.compile(
+    r"([0-9]{1,2})([-./]) ?([0-9]{1,2})\2 ?((?:[0-9]{2})?[0-9]{2})(?:[ T]00:00(?::00)?)?", re.ASCII
+)
+# A long number that a spreadsheet was not told to be text. The digits that it hides are lost.
+_SCIENTIFIC = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]{1,3}", re.ASCII)
+
+
+def read_flag(text: str) -> bool:
+    """Read a yes or a no."""
+    word = text.casefold()
+    if word not in _YES | _NO:
+        raise ValueError("Please write yes or no (in JSON: true or false).")
+    return word in _YES
+
+
+def read_pieces(text: str) -> int:
+    """Read a number of pieces: "12", "1 200" and "12,0"."""
+    plain = money.plain_number(text)
+    if not _WHOLE.fullmatch(plain):
+        raise ValueError("The stock is a whole number of pieces, 0 or more, without signs between thousands.")
+    return int(plain.partition(".")[0])
+
+
+def read_date(text: str, day_first: bool | None) -> str:
+    """Read a date, return it in ISO's form. `day_first` is what 1/2/2026 means, None where nobody knows."""
+    first = _YEAR_FIRST.fullmatch(text)
+    if first is not None:
+        return _iso(text, first[1], first[3], first[4])
+    last = _YEAR_LAST.fullmatch(text)
+    if last is None:
+        raise ValueError(f"“{text}” is not a date such as 2026-11-22.")
+    one, sign, other, year = last.groups()
+    orders = {_readable(one, other, year, day_first=each): each for each in (True, False)}
+    orders.pop("", None)
+    if sign == "." or len(orders) == 1:
+        day_first = True if sign == "." else next(iter(orders.values()))
+    if day_first is None and orders:
+        raise ValueError(f"“{text}” may be {' or '.join(sorted(orders))}. Please write it like that.")
+    return _iso(text, year, *((other, one) if day_first else (one, other)))
+
+
+def day_comes_first(texts: Iterable[str], known: Iterable[tuple[str, str]]) -> bool | None:
+    """Tell from a column of dates whether its 1/2/2026 are in February; None where nothing tells.
+
+    `known` are dates of the column beside what the shop has: a file that was written here tells by those that are the same.
+    """
+    orders = set()
+    for text in texts:
+        last = _YEAR_LAST.fullmatch(text)
+        if last is not None and last[2] != ".":
+            readable = [
+                each for each in (True, False) if _readable(last[1], last[3], last[4], day_first=each)
+            ]
+            orders |= set(readable) if len(readable) == 1 else set()
+    if not orders:
+        for text, stored in known:
+            last = _YEAR_LAST.fullmatch(text)
+            if last is not None and last[2] != "." and last[1] != last[3]:
+                orders |= {
+                    each
+                    for each in (True, False)
+                    if _readable(last[1], last[3], last[4], day_first=each) == stored
+                }
+    return orders.pop() if len(orders) == 1 else None
+
+
+def is_scientific(sku: str) -> bool:
+    """Return whether a SKU is what a spreadsheet makes of a long number, such as 4,01E+12."""
+    return _SCIENTIFIC.fullmatch(sku) is not None
+
+
+def _readable(one: str, other: str, year: str, *, day_first: bool) -> str:
+    try:
+        return _iso("", year, *((other, one) if day_first else (one, other)))
+    except ValueError:
+        return ""
+
+
+def _iso(text: str, year: str, month: str, day: str) -> str:
+    try:
+        return date(int(year) + (2000 if len(year) == 2 else 0), int(month), int(day)).isoformat()
+    except ValueError:
+        raise ValueError(f"“{text}” is not a date such as 2026-11-22.") from None
