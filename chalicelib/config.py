@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from chalicelib import money
@@ -17,6 +18,11 @@ PAYPAL_API_HOSTS = {"https://api-m.paypal.com", "https://api.paypal.com"}
 PAYPAL_SANDBOX_HOSTS = {"https://api-m.sandbox.paypal.com", "https://api.sandbox.paypal.com"}
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?", re.ASCII)
 _PROXIES = re.compile(r"[0-9]", re.ASCII)
+_TRACKING_LINK = re.compile(
+    r"https://([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+(:[0-9]+)?[/?#][A-Za-z0-9._~:/?#\[\]@!$&()*+,;=%-]*"
+    r"\{number\}[A-Za-z0-9._~:/?#\[\]@!$&()*+,;=%-]*",
+    re.ASCII,
+)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
 
@@ -45,6 +51,18 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Carrier:
+    """Who carries parcels. `link` is where one is followed, with {number} in its place; none for who has no such page."""
+
+    name: str
+    link: str | None = None
+
+    def link_to(self, number: str) -> str:
+        """Make the address at which a parcel is followed; empty without a number or a page."""
+        return self.link.replace("{number}", quote(number, safe="")) if self.link and number else ""
+
+
+@dataclass(frozen=True)
 class Shop:
     """What the merchant wrote into shop.toml; amounts in minor units, tax rates in percent as strings."""
 
@@ -61,6 +79,7 @@ class Shop:
     erase_after_days: int
     low_stock: int
     limits: Limits
+    carriers: tuple[Carrier, ...] = ()
 
     @cached_property
     def countries(self) -> dict[str, str]:
@@ -70,6 +89,11 @@ class Shop:
     def zone_of(self, country: str) -> ShippingZone | None:
         """Find the zone that ships to a country code."""
         return next((zone for zone in self.zones if country in zone.countries), None)
+
+    def carrier_of(self, name: str) -> Carrier | None:
+        """Find a carrier by its name, however it is capitalised."""
+        wanted = name.strip().casefold()
+        return next((carrier for carrier in self.carriers if carrier.name.casefold() == wanted), None)
 
 
 @dataclass(frozen=True)
@@ -135,12 +159,27 @@ def read_shop(file: Path, currency: str) -> Shop:
             page_seconds=_whole_number(text, "page_seconds", least=0),
             erase_after_days=_whole_number(text, "erase_after_days", least=1),
             low_stock=_whole_number(text, "low_stock", least=0),
+            carriers=_carriers(text.get("carriers", [])),
             limits=Limits(
                 **{limit.name: _whole_number(text["limits"], limit.name, least=1) for limit in fields(Limits)}
             ),
         )
     except (tomllib.TOMLDecodeError, KeyError, ValueError, TypeError) as error:
         raise ConfigError(f"{file.name}: {type(error).__name__}: {error}") from error
+
+
+def _carriers(tables: list[Mapping[str, str]]) -> tuple[Carrier, ...]:
+    carriers = tuple(Carrier(table["name"].strip(), table.get("link")) for table in tables)
+    for carrier in carriers:
+        if not carrier.name:
+            raise ValueError("a carrier has no name")
+        if carrier.link is not None and not _TRACKING_LINK.fullmatch(carrier.link):
+            raise ValueError(
+                f"the link of the carrier {carrier.name} must be an https address with {{number}} in it once"
+            )
+    if len({carrier.name.casefold() for carrier in carriers}) < len(carriers):
+        raise ValueError("two carriers have the same name")
+    return carriers
 
 
 def _whole_number(text: Mapping[str, Any], name: str, least: int) -> int:

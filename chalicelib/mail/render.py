@@ -14,6 +14,7 @@ from chalicelib.mail.addresses import BadAddress, Undeliverable, one_line, with_
 from chalicelib.orders import states
 from chalicelib.orders.issues import Told, tell
 from chalicelib.orders.models import Order
+from chalicelib.orders.parcels import parcel_view
 from chalicelib.orders.row import Line
 from chalicelib.postal import address_lines
 from chalicelib.web.pages import absolute_url, environment, paragraphs
@@ -96,6 +97,7 @@ def _recipient(name: str, address: str) -> str:
 
 
 def _values(order: Order, kind: Kind, movement: str) -> dict[str, Any]:
+    parcels = [parcel_view(parcel) for parcel in order.parcels]
     return {
         "kind": kind,
         "order": order,
@@ -110,7 +112,9 @@ def _values(order: Order, kind: Kind, movement: str) -> dict[str, Any]:
         "returned": _returned(order, movement),
         "issue": _issue(order, movement),
         "shop": settings.shop,
-        "link": (order.parcel or {}).get("link", ""),
+        "parcels": parcels,
+        "parcel": next((parcel for parcel in parcels if parcel["id"] == movement.partition("-")[0]), None),
+        "links": {parcel["address"] for parcel in parcels} - {""},
         "order_url": absolute_url(f"/staff/orders/{order.id}" if kind.to_merchant else f"/orders/{order.id}"),
         "shop_url": absolute_url("/"),
         "wrap": text.wrap,
@@ -195,7 +199,20 @@ KINDS = {
     ),
     "failed": Kind(lambda order, _: order.state == states.AWAITING, "Pay again", passes=True),
     "expired": Kind(lambda order, _: order.state == states.EXPIRED, "See your order", ships=False),
-    "shipped": Kind(lambda order, _: order.state == states.SHIPPED, "See your order"),
+    # What staff say of parcels they may take back before the mail is sent.
+    "shipped": Kind(
+        lambda order, parcel_id: (
+            order.state == states.SHIPPED and (order.has_parcel(parcel_id) or parcel_id == order.id)
+        ),  # an earlier version named the order
+        "See your order",
+        passes=True,
+    ),
+    "parcel": Kind(lambda order, parcel_id: order.has_parcel(parcel_id), "See your order", passes=True),
+    "tracking": Kind(
+        lambda order, movement: order.has_parcel(movement.partition("-")[0]), "See your order", passes=True
+    ),
+    "unsent": Kind(lambda order, _: order.state in (states.PAID, states.SHIPPED), "See your order"),
+    "address": Kind(lambda order, _: order.state in states.ORDERED, "See your order", passes=True),
     "refunded": Kind(
         lambda order, paypal_id: _refund(order, paypal_id) is not None, "See your order", ships=False
     ),

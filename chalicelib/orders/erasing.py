@@ -6,7 +6,6 @@ from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.orders import states
 from chalicelib.orders.models import Order
-from chalicelib.orders.words import remove_words
 from chalicelib.storage import Transaction
 
 
@@ -30,6 +29,6 @@ def why_kept(order: Order) -> str | None:
 
 def erase(order: Order, by: str, transaction: Transaction) -> None:
     """Take the customer out of an order, and the words it is found by out of their table."""
-    if order.placed:
-        remove_words(order.customer, order.placed, transaction)
+    words = order.words
     order.erase(by)
+    order.refile(words, transaction)

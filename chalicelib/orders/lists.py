@@ -13,6 +13,7 @@ from chalicelib.config import settings
 from chalicelib.orders import states, words
 from chalicelib.orders.indexes import SHARDS, PlacedIndex, StateIndex
 from chalicelib.orders.models import Order
+from chalicelib.orders.parcels import asked_number
 from chalicelib.storage import read_many
 
 PAGE = 40
@@ -120,13 +121,16 @@ def read_in_order(placed: Iterable[str]) -> list[Order]:
 
 
 def find(text: str, selection: Selection, most: int = 2 * PAGE) -> Found:
-    """Find orders by number, by PayPal's id, by name or e-mail address; the last two within a selection.
+    """Find orders by number, PayPal's id, tracking number, name or e-mail address; the last two within a selection.
 
     A name or an address is found by the beginning of each of its words.
     """
     exact = _by_pointer(text)
     if exact is not None:
         return Found([exact])
+    tracked = _by_tracking_number(text)
+    if tracked:
+        return Found(tracked[:most], more=len(tracked) > most)
     telling = _telling(text)
     if not telling:
         return Found([])
@@ -192,6 +196,15 @@ def _by_pointer(text: str) -> Order | None:
     if _PAYPAL_ID.fullmatch(plain.upper()) and any(map(str.isdigit, plain)):
         return _pointed_at(f"capture#{plain.upper()}") or _pointed_at(f"paypal#{plain.upper()}")
     return None
+
+
+def _by_tracking_number(text: str) -> list[Order]:
+    number = asked_number(text)
+    if not number:
+        return []
+    word = f"{words.TRACKING}{number}"
+    found = read_in_order(sorted(words.with_tracking_number(number).placed, reverse=True))
+    return [order for order in found if word in order.words]
 
 
 def _pointed_at(pointer: str) -> Order | None:

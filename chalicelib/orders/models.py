@@ -4,10 +4,9 @@ Every change is the same three steps: read the order consistently, call its acti
 condition that its version is still the one that was read. Whoever comes second reads again: see `changing.change`.
 
 Here are the table, the order's way from state to state, and its write. Its fields are in `row`, what goes back of it
-in `refunding`.
+in `refunding`, its parcels and what staff correct in `fulfillment`.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from pynamodb.attributes import UnicodeAttribute
@@ -18,8 +17,8 @@ from chalicelib.config import settings
 from chalicelib.errors import NotFound
 from chalicelib.orders import states
 from chalicelib.orders.dues import CLAIM_SECONDS, EVERY_ROUND, LONGEST_WAIT, MAIL_GRACE, MINUTE, PAYPAL_LIFE
+from chalicelib.orders.fulfillment import Fulfillable
 from chalicelib.orders.indexes import AttentionIndex, PlacedIndex, RaisedIndex, StateIndex, shard_of
-from chalicelib.orders.refunding import Refundable
 from chalicelib.storage import Table, TableMeta, Transaction, get, table_name
 
 # How PayPal can refuse a payment, by the event in the history: this way of paying; all payments to this shop; the
@@ -37,7 +36,7 @@ class Pointer(Table):
     order = UnicodeAttribute()
 
 
-class Order(Refundable):
+class Order(Fulfillable):
     """The table of orders, and what moves one from state to state."""
 
     class Meta(TableMeta):
@@ -229,7 +228,7 @@ class Order(Refundable):
         unused = Pointer.id.does_not_exist() | (Pointer.order == self.id)
         transaction.put(pointer.id, pointer, unused)
 
-    # -- ending and shipping ------------------------------------------------------------------------------
+    # -- ending ------------------------------------------------------------------------------
 
     def expire(self, because: str, transaction: Transaction) -> None:
         """awaiting → expired. Only who had approved is told: nobody is mailed for a cart they left."""
@@ -245,13 +244,6 @@ class Order(Refundable):
         self._close(because, transaction)
         self.note("cancelled", because, **more)
 
-    def ship(self, parcel: Mapping[str, str], by: str) -> None:
-        """paid → shipped, and owe the customer a mail. `parcel`: carrier, tracking, link; each may be empty."""
-        self._move(states.SHIPPED)
-        self.parcel = {**parcel, "at": clock.moment()}
-        self.note("shipped", parcel["carrier"], by=by)
-        self.owe_mail("shipped", self.id)
-
     def _close(self, because: str, transaction: Transaction) -> None:
         self.return_stock(transaction)
         self.closed_because = because
@@ -262,10 +254,6 @@ class Order(Refundable):
         """Look once more, when none of PayPal's orders can be captured by anybody any longer."""
         self.check_due = clock.timestamp() + PAYPAL_LIFE if when else None
         self.checks = 0
-
-    def _move(self, new: str) -> None:
-        states.check_move(self.state, new)
-        self.state = new
 
     # -- when it is looked at again -----------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from chalicelib import money
 from chalicelib.config import settings
 from chalicelib.orders import states
 from chalicelib.orders.models import Order
+from chalicelib.orders.parcels import parcel_view
 from chalicelib.orders.row import Line
 
 TIMELINE = {
@@ -20,6 +21,10 @@ TIMELINE = {
     "reversed": "A bank or PayPal took the payment back.",
     "reversal cancelled": "The payment came back to us.",
     "shipped": "The parcel is on its way.",
+    "parcel added": "One more parcel is on its way.",
+    "parcel corrected": "We corrected the details of a parcel.",
+    "parcel removed": "A parcel was not sent after all.",
+    "address corrected": "We corrected the delivery details.",
     "expired": "The order ended unpaid.",
     "cancelled": "The order was cancelled.",
 }
@@ -149,7 +154,11 @@ def _words_for_paid(order: Order, email: str) -> Words:
             "good",
         )
     if order.state == states.SHIPPED:
-        return Words("Your parcel is on its way", _how_sent(order), None, "good")
+        several = len(order.parcels) > 1
+        headline = "Your parcels are on their way" if several else "Your parcel is on its way"
+        return Words(headline, _how_sent(order), None, "good")
+    if order.parcels:
+        return Words("A part of your order is on its way", _how_sent(order), "The rest follows.", "good")
     return Words(
         "Thank you, your order is paid",
         f"A confirmation goes to {email}.",
@@ -159,11 +168,15 @@ def _words_for_paid(order: Order, email: str) -> Words:
 
 
 def _how_sent(order: Order) -> str:
-    parcel = order.parcel or {}
-    if not parcel.get("carrier"):
-        return "We have packed and sent your order."
-    number = f" The number of your parcel is {parcel['tracking']}." if parcel["tracking"] else ""
-    return f"We have packed your order and handed it to {parcel['carrier']}.{number}"
+    if len(order.parcels) > 1:
+        return f"We have sent {len(order.parcels)} parcels."
+    carrier = order.parcel["carrier"] if order.parcel else ""
+    what = "your order" if order.state == states.SHIPPED else "the first parcel"
+    return (
+        f"We have packed {what} and handed it to {carrier}."
+        if carrier
+        else "We have packed and sent your order."
+    )
 
 
 def _words_for_closed(order: Order) -> Words:
@@ -220,7 +233,7 @@ def order_view(order: Order) -> dict[str, Any]:
             "country_name": settings.shop.countries.get(order.customer["country"]),
         },
         "refunded": _refunded(order),
-        "follow": (order.parcel or {}).get("link", ""),
+        "parcels": [parcel_view(parcel) for parcel in order.parcels],
     }
 
 

@@ -18,6 +18,9 @@ from chalicelib.orders.dues import MAIL_GRACE
 from chalicelib.orders.letters import TO_MERCHANT
 from chalicelib.storage import Table
 
+# What staff wrote, and tracking numbers.
+ERASED_EVENTS = {"note", "parcel added", "parcel corrected", "parcel removed"}
+
 
 @dataclass(frozen=True)
 class Line:
@@ -78,8 +81,8 @@ class OrderRow(Table):
     paid_at = UnicodeAttribute(null=True)
     paid_by = UnicodeAttribute(null=True)  # PayPal's order that paid
 
-    # {"carrier", "tracking", "link", "at"}, once it is shipped
-    parcel: JSONAttribute = JSONAttribute(null=True)
+    # [{"id", "carrier", "tracking", "link", "at"}]; read through `parcels`
+    stored_parcels: JSONAttribute = JSONAttribute(attr_name="parcel", null=True)
 
     booked: UnicodeSetAttribute = UnicodeSetAttribute(
         null=True
@@ -125,6 +128,18 @@ class OrderRow(Table):
         return [Line(**line) for line in self.frozen_lines]
 
     @property
+    def parcels(self) -> list[dict[str, str]]:
+        """The parcels it went in, in the order they were added."""
+        kept = self.stored_parcels or []
+        # Orders shipped by an earlier version have one parcel, without a list and an id.
+        return [{"id": "0", **kept}] if isinstance(kept, dict) else list(kept)
+
+    @property
+    def parcel(self) -> dict[str, str] | None:
+        """The parcel that was added last."""
+        return self.parcels[-1] if self.parcels else None
+
+    @property
     def paypal_id(self) -> str | None:
         """PayPal's id of the order that can be paid now."""
         return self.attempts[-1]["id"] if self.attempts else None
@@ -165,6 +180,12 @@ class OrderRow(Table):
     def mail_is_late(self) -> bool:
         """Tell whether a mail is due that was announced again in vain, or is about to be."""
         return bool(self.emails_due) and self.mail_tries >= 1
+
+    # -- moving -------------------------------------------------------------------------------------------
+
+    def _move(self, new: str) -> None:
+        states.check_move(self.state, new)
+        self.state = new
 
     # -- history, mails, what staff must look at ----------------------------------------------------------
 
@@ -221,10 +242,9 @@ class OrderRow(Table):
     def erase(self, by: str) -> None:
         """Forget whose order it was, and what staff wrote. The country stays: taxes were owed there."""
         self.customer = dict.fromkeys(self.customer, "") | {"country": self.customer["country"]}
-        if self.parcel:
-            self.parcel = {**self.parcel, "tracking": "", "link": ""}
+        self.stored_parcels = [{**parcel, "tracking": "", "link": ""} for parcel in self.parcels] or None
         self.history = [
-            {**entry, "detail": ""} if entry["event"] == "note" else entry for entry in self.history
+            {**entry, "detail": ""} if entry["event"] in ERASED_EVENTS else entry for entry in self.history
         ]
         self.issues = [_without_words(issue) for issue in self.issues]
         self.refunds = {

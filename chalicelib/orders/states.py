@@ -16,10 +16,11 @@ MOVES = {
     CAPTURING: {PAID, PENDING, AWAITING},
     PENDING: {PAID, AWAITING},
     PAID: {SHIPPED},
-    SHIPPED: set(),
+    SHIPPED: {PAID},  # it was not sent after all
     CANCELLED: set(),
     EXPIRED: set(),
 }
+ORDERED = {PENDING, PAID, SHIPPED}  # somebody waits for it, or has it
 CLOSED = {PAID, SHIPPED, CANCELLED, EXPIRED}  # nothing more to pay
 
 

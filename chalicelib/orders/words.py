@@ -1,4 +1,4 @@
-"""What orders are found by: the words of a customer's name, and the whole e-mail address. Prefixes, by Query."""
+"""What orders are found by: words of the customer's name, the e-mail address, tracking numbers. Prefixes, by Query."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from pynamodb.attributes import UnicodeAttribute
 
 from chalicelib.catalog.search import words
+from chalicelib.orders.parcels import folded_number
 from chalicelib.storage import Table, TableMeta, Transaction, table_name
 
 FEWEST_LETTERS = 2
 MOST_NAME_WORDS = 6  # more of a name tell nothing, and placing stays one small transaction
+TRACKING = "~"  # begins a tracking number among the words: no word of a name does
 MOST_ROWS = 200  # of one word
 
 
 class OrderWord(Table):
-    """A word of an order's customer. Written as the order is placed, deleted as it is erased."""
+    """A word of an order's customer, or a tracking number. Written with the order, deleted as it is erased."""
 
     class Meta(TableMeta):
         table_name = table_name("order-words")
@@ -31,11 +33,13 @@ class Hits:
     cut: bool
 
 
-def words_of(customer: Mapping[str, str]) -> list[str]:
+def words_of(customer: Mapping[str, str], parcels: Iterable[Mapping[str, str]] = ()) -> list[str]:
     """List the words that an order is found by."""
     *name, email = known_words(customer)
     telling = dict.fromkeys(word for word in name if len(word) >= FEWEST_LETTERS)
-    return [*list(telling)[:MOST_NAME_WORDS], *([email] if email else [])]
+    numbers = (folded_number(parcel["tracking"]) for parcel in parcels)
+    tracked = dict.fromkeys(f"{TRACKING}{number}" for number in numbers if number)
+    return [*list(telling)[:MOST_NAME_WORDS], *([email] if email else []), *tracked]
 
 
 def known_words(customer: Mapping[str, str]) -> list[str]:
@@ -54,15 +58,23 @@ def add_words(customer: Mapping[str, str], placed: str, transaction: Transaction
         transaction.put(f"word#{number}", _row(word, placed))
 
 
-def remove_words(customer: Mapping[str, str], placed: str, transaction: Transaction) -> None:
-    """Let an order be found by its customer no more."""
-    for number, word in enumerate(words_of(customer)):
-        transaction.delete(f"word#{number}", _row(word, placed))
+def change_words(before: list[str], after: list[str], placed: str, transaction: Transaction) -> None:
+    """Let an order be found by other words than before; what stays is not touched."""
+    for word in set(before) - set(after):
+        transaction.delete("word", _row(word, placed))
+    for word in set(after) - set(before):
+        transaction.put("word", _row(word, placed))
 
 
 def beginning_with(word: str) -> Hits:
     """Find the orders with a word that begins so: one Query."""
     return _hits(word[:FEWEST_LETTERS], word, newest_first=True, most=MOST_ROWS)
+
+
+def with_tracking_number(number: str) -> Hits:
+    """Find the newest orders with a folded tracking number: one Query."""
+    word = f"{TRACKING}{number}"
+    return _hits(word[:FEWEST_LETTERS], f"{word}#", newest_first=True, most=MOST_ROWS)
 
 
 def of_address(email: str, most: int) -> Hits:

@@ -1,10 +1,11 @@
-"""What staff do with an order: ship it, cancel it, write a mail again, leave a note, look at what was raised.
+"""What staff do with an order: ship and correct it, cancel it, mail again, leave a note, look at what was raised.
 
 Each is one transaction with its line in the audit trail. Each may be pressed twice.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 from chalicelib.errors import BadInput, Conflict, NotFound
 from chalicelib.mail import outbox
@@ -12,12 +13,18 @@ from chalicelib.mail.render import KINDS
 from chalicelib.orders import erasing, states
 from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
+from chalicelib.orders.parcels import Parcel as Parcel  # the use cases take it
+from chalicelib.orders.parcels import fingerprint, parcel_of
 from chalicelib.storage import Transaction, Witness, unseen
 
 BY_STAFF = "by staff"
 # DynamoDB takes rows of 400 kB: notes must never leave too little for what PayPal tells of the money.
 ROOM_FOR_HISTORY = 150_000
 FULL = "This order has so many notes that no more fit. Please keep this one elsewhere."
+ERASED = "The customer was erased from this order, so nothing about the delivery is kept any more."
+UNCORRECTABLE = "This order is not paid, so nothing is sent: the customer can order again with other details."
+PARCEL_CHANGED = "Somebody else corrected this parcel in the meantime."
+CUSTOMER_CHANGED = "Somebody else corrected these details in the meantime."
 UNSHIPPABLE = {
     states.AWAITING: "This order is not paid yet.",
     states.CAPTURING: "PayPal is being asked for the payment of this order. Please look again in a moment.",
@@ -36,26 +43,156 @@ UNCANCELLABLE = {
 }
 
 
-@dataclass(frozen=True)
-class Parcel:
-    """How an order was sent. Tracking number and link may be empty."""
-
-    carrier: str
-    tracking: str = ""
-    link: str = ""
-
-
 def ship(order_id: str, parcel: Parcel, by: str, witness: Witness = unseen) -> Order:
     """Mark a paid order as shipped, and write to the customer. Raises Conflict where it cannot be."""
 
     def action(order: Order, transaction: Transaction) -> bool:
-        if order.state == states.SHIPPED and _is_the_same(order, parcel):
+        if order.state == states.SHIPPED and order.parcel and parcel_of(order.parcel) == parcel:
             return False
         if not order.is_to_be_shipped:
             raise Conflict(why_unshippable(order))
+        words = order.words
         order.ship(asdict(parcel), by)
+        order.refile(words, transaction)
         after = {"state": states.SHIPPED, "carrier": parcel.carrier}
         witness(transaction, subject_of(order), {"state": states.PAID}, after)
+        return True
+
+    return _announced(change(order_id, action))
+
+
+def complete_shipping(order_id: str, by: str, witness: Witness = unseen) -> Order:
+    """Mark a paid order as shipped whose parcels were all added before. Raises Conflict where it cannot be."""
+
+    def action(order: Order, transaction: Transaction) -> bool:
+        if order.state == states.SHIPPED:
+            return False
+        if not order.is_to_be_shipped:
+            raise Conflict(why_unshippable(order))
+        if not order.parcels:
+            raise Conflict("This order has no parcel yet.")
+        order.complete_shipping(by)
+        witness(transaction, subject_of(order), {"state": states.PAID}, {"state": states.SHIPPED})
+        return True
+
+    return change(order_id, action)
+
+
+def add_parcel(
+    order_id: str, parcel: Parcel, by: str, form: str, *, mail: bool, witness: Witness = unseen
+) -> Order:
+    """Add a parcel to a paid order of which more is to come, or to a shipped one. Raises Conflict."""
+
+    def add(order: Order) -> tuple[dict[str, str], dict[str, str]] | None:
+        if order.state != states.SHIPPED and not order.is_to_be_shipped:
+            raise Conflict(why_unshippable(order))
+        order.add_parcel(asdict(parcel), by, form, mail=mail)
+        return {}, {"parcel": parcel.carrier}
+
+    return _correct(order_id, form, add, witness)
+
+
+def correct_parcel(
+    order_id: str,
+    parcel_id: str,
+    shown: str,
+    parcel: Parcel,
+    by: str,
+    form: str,
+    *,
+    mail: bool,
+    witness: Witness = unseen,
+) -> Order:
+    """Correct carrier, number and link of a parcel, before and after shipping.
+
+    `shown` is the fingerprint of what the form showed. Raises Conflict where somebody else was quicker.
+    """
+
+    def correct(order: Order) -> tuple[dict[str, str], dict[str, str]] | None:
+        known = _parcel_as_shown(order, parcel_id, shown)
+        if known == parcel:
+            return None
+        order.correct_parcel(parcel_id, asdict(parcel), by, form, mail=mail)
+        # Numbers and links lead to the customer's address, and the audit trail is never erased: it names the carrier.
+        changed = {
+            "tracking number": known.tracking != parcel.tracking,
+            "link": known.link != parcel.link,
+        }
+        after = {name: "corrected" for name, is_changed in changed.items() if is_changed}
+        return {"carrier": known.carrier}, {"carrier": parcel.carrier, **after}
+
+    return _correct(order_id, form, correct, witness)
+
+
+def remove_parcel(
+    order_id: str, parcel_id: str, shown: str, by: str, form: str, *, mail: bool, witness: Witness = unseen
+) -> Order:
+    """Remove a parcel that was not sent; with the last one, a shipped order is to be shipped again. Raises Conflict."""
+
+    def remove(order: Order) -> tuple[dict[str, str], dict[str, str]] | None:
+        known, state = _parcel_as_shown(order, parcel_id, shown), order.state
+        order.remove_parcel(parcel_id, by, form, mail=mail)
+        return {"parcel": known.carrier, "state": state}, {"state": order.state}
+
+    return _correct(order_id, form, remove, witness)
+
+
+def _parcel_as_shown(order: Order, parcel_id: str, shown: str) -> Parcel:
+    known = parcel_of(order.get_parcel(parcel_id))
+    if fingerprint(asdict(known)) != shown:
+        raise Conflict(PARCEL_CHANGED)
+    return known
+
+
+def correct_customer(
+    order_id: str,
+    shown: str,
+    customer: Mapping[str, str],
+    by: str,
+    form: str,
+    *,
+    mail: bool,
+    witness: Witness = unseen,
+) -> Order:
+    """Correct name, address, e-mail and telephone, before and after shipping.
+
+    `shown` is the fingerprint of what the form showed. Raises Conflict where somebody else was quicker.
+    """
+
+    def correct(order: Order) -> tuple[dict[str, str], dict[str, str]] | None:
+        if order.state not in states.ORDERED:
+            raise Conflict(UNCORRECTABLE)
+        if fingerprint(order.customer) != shown:
+            raise Conflict(CUSTOMER_CHANGED)
+        if all((order.customer.get(name) or "") == value for name, value in customer.items()):
+            return None
+        changed = order.correct_customer(customer, by, form, mail=mail)
+        return {}, dict.fromkeys(changed, "corrected")  # not the details: the audit trail is never erased
+
+    return _correct(order_id, form, correct, witness)
+
+
+def _correct(
+    order_id: str,
+    form: str,
+    correct: Callable[[Order], tuple[dict[str, str], dict[str, str]] | None],
+    witness: Witness,
+) -> Order:
+    """Let `correct` change an order once a form; it returns what the audit trail is told, before and after."""
+
+    def action(order: Order, transaction: Transaction) -> bool:
+        if order.has_heard(form):
+            return False
+        if order.erased_at:
+            raise Conflict(ERASED)
+        if len(json.dumps(order.history)) > ROOM_FOR_HISTORY:
+            raise Conflict(FULL)
+        words = order.words
+        told = correct(order)
+        if told is None:
+            return False
+        order.refile(words, transaction)
+        witness(transaction, subject_of(order), *told)
         return True
 
     return _announced(change(order_id, action))
@@ -161,8 +298,3 @@ def subject_of(order: Order) -> str:
 def _announced(order: Order) -> Order:
     outbox.announce(order)
     return order
-
-
-def _is_the_same(order: Order, parcel: Parcel) -> bool:
-    known = order.parcel or {}
-    return all(known.get(name) == value for name, value in asdict(parcel).items())

@@ -6,14 +6,17 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib import money
+from chalicelib import money, postal
+from chalicelib.checkout.customer import LONGEST
 from chalicelib.cleaning import find_control_character
 from chalicelib.errors import BadInput, Conflict
 from chalicelib.ledger.models import REFUND, REVERSAL, REVERSAL_CANCELLED, SALE
 from chalicelib.orders import states, told
+from chalicelib.orders.delivery import clean_delivery, mark_of_doubts
 from chalicelib.orders.letters import mail_name
 from chalicelib.orders.models import Order
 from chalicelib.orders.page import order_view
+from chalicelib.orders.parcels import fingerprint
 from chalicelib.orders.routes import find_order
 from chalicelib.staff import accounts, audit, desk, handling, refund_view, shipping
 from chalicelib.staff.models import Member
@@ -44,6 +47,13 @@ def ship(request: Request, member: Member, order_id: str) -> Response:
     return _done(
         member, order, lambda: handling.ship(order.id, parcel, member.email, witness), notice, posted
     )
+
+
+def complete_shipping(request: Request, member: Member, order_id: str) -> Response:
+    """Mark an order as shipped whose parcels were all added before."""
+    order, witness = find_order(order_id), audit.witness(member, "marked as shipped")
+    notice = "Marked as shipped."
+    return _done(member, order, lambda: handling.complete_shipping(order.id, member.email, witness), notice)
 
 
 def cancel(request: Request, member: Member, order_id: str) -> Response:
@@ -139,10 +149,15 @@ def page_of(
     errors: Mapping[str, str] | None = None,
     problem: str = "",
     refund: Mapping[str, Any] | None = None,
+    opened: str = "",
 ) -> Response:
-    """Make an order's page; `typed` and `errors` by field where a form comes back, `problem` where nothing was done."""
+    """Make an order's page; `typed` and `errors` by field where a form comes back, `problem` where nothing was done.
+
+    `opened` is which of the forms that correct the delivery comes back: a parcel's id, "new" or "address".
+    """
     words, tone = told.STATES[order.listed_as]
     may = member.role == accounts.MERCHANT
+    country = order.customer["country"]
     return desk.show(
         member,
         "staff/order.html",
@@ -160,12 +175,21 @@ def page_of(
         may=may,
         can_ship=may and order.is_to_be_shipped,
         can_cancel=may and order.state == states.AWAITING,
-        carriers=shipping.CARRIERS,
-        longest={**shipping.LONGEST, "note": LONGEST_NOTE},
+        can_correct=may and not order.erased_at and order.state in states.ORDERED,
+        can_add_parcel=may and not order.erased_at and order.state == states.SHIPPED,
+        carriers=shipping.carrier_names(),
+        longest={**LONGEST, **shipping.LONGEST, "note": LONGEST_NOTE},
+        opened=opened,
+        rules=postal.country_of(country),
+        confirmed=mark_of_doubts(clean_delivery({**typed, "country": country}))
+        if typed and opened == "address"
+        else "",
+        shown=fingerprint(order.customer),
         typed=typed or {},
         errors=errors or {},
         problem=problem,
         form=desk.form_id(),
+        new_form=desk.form_id,
         refund=refund or refund_view.view(order, member),
     )
 
@@ -174,7 +198,6 @@ def _order_view(order: Order) -> dict[str, Any]:
     return {
         **order_view(order),
         "erased_at": order.erased_at,
-        "parcel": order.parcel,
         "gone_back": order.gone_back,
         "reserved": order.reserved,
         "booked": bool(order.booked),

@@ -77,6 +77,8 @@ def row_of(order: Order) -> dict[str, Any]:
 def marks_of(order: Order) -> list[tuple[str, str]]:
     """List what else is to be seen at a glance, each with its tone."""
     marks = []
+    if order.parcels and order.is_to_be_shipped:
+        marks.append(("Partly shipped", "wait"))
     if order.open_issues:
         marks.append(("Look at it", "bad"))
     if order.mail_is_late:

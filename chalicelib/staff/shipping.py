@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from chalice.app import Request, Response
 
-from chalicelib.cleaning import clean_line, find_control_character
+from chalicelib.cleaning import clean_code, clean_line, find_control_character
+from chalicelib.config import settings
 from chalicelib.errors import ShopError
 from chalicelib.orders.models import Order
 from chalicelib.staff import audit, desk, handling
@@ -18,7 +19,6 @@ from chalicelib.storage import read_many
 from chalicelib.web.forms import read_form
 
 LONGEST = {"carrier": 40, "tracking": 60, "link": 500}
-CARRIERS = ("DHL", "Deutsche Post", "DPD", "GLS", "Hermes", "UPS", "FedEx", "Post", "Handed over in person")
 _TRACKING = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./_-]*", re.ASCII)
 _LINK = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]+)?([/?#][A-Za-z0-9._~:/?#\[\]@!$&()*+,;=%-]*)?", re.ASCII)
 _ROW = re.compile(r"(carrier|tracking|link)-([0-9a-f]{32})", re.ASCII)
@@ -56,6 +56,7 @@ def read_parcel(
 ) -> tuple[Parcel, dict[str, str]]:
     """Read a parcel's fields, whose names end so; `carrier` is taken where the parcel has none of its own."""
     values = {name: clean_line(posted.get(name + ending, "")) for name in LONGEST}
+    values["tracking"] = clean_code(values["tracking"])
     values["carrier"] = values["carrier"] or clean_line(carrier)
     errors = {name: words for name in LONGEST if (words := _what_is_wrong(name, values[name]))}
     return Parcel(**values), errors
@@ -83,6 +84,11 @@ def is_link(value: str) -> bool:
     except ValueError:
         return False
     return bool(_LINK.fullmatch(value)) and "." in host.strip(".")
+
+
+def carrier_names() -> list[str]:
+    """List the carriers that staff choose from; another may be typed."""
+    return [carrier.name for carrier in settings.shop.carriers]
 
 
 def _ship(order: Order, parcel: Parcel, member: Member) -> dict[str, str]:
@@ -121,7 +127,7 @@ def _page(
         rows=[row for row in rows if row["can"]],
         others=[row for row in rows if not row["can"]],
         carrier=typed.get("carrier", ""),
-        carriers=CARRIERS,
+        carriers=carrier_names(),
         longest=LONGEST,
         told=_told(shipped) if shipped else "",
         wrong=bool(errors),

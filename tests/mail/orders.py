@@ -9,6 +9,7 @@ from chalicelib.orders.models import Order
 from chalicelib.orders.row import Line
 from chalicelib.storage import Transaction
 
+BY = "merchant@shop.example"
 CAPTURE = "5AB12345CD678901E"
 CUSTOMER = {
     "name": "Tést Käufer",
@@ -44,7 +45,7 @@ def placed(*lines: Line, **customer: str) -> Order:
 
 
 def move(order: Order, *actions: str, capture: str = CAPTURE) -> Order:
-    """Let things happen to an order: claim, pend, pay, decline, die, sell out, ship, raise an issue."""
+    """Let things happen to an order: claim, pend, pay, decline, die, sell out, ship, correct, raise an issue."""
     for action in actions:
         order = change(order.id, partial(_do, action=action, capture=capture))
     return order
@@ -71,7 +72,17 @@ def _do(order: Order, transaction: Transaction, action: str, capture: str) -> bo
             order.approved = True
             order.expire("sold out", transaction)
         case "ship":
-            order.ship({"carrier": "Cargo bike", "tracking": "4711", "link": ""}, by="merchant@shop.example")
+            order.ship({"carrier": "Cargo bike", "tracking": "4711", "link": ""}, by=BY)
+        case "correct":
+            parcel = {
+                "carrier": "DHL",
+                "tracking": "0034" * 15,
+                "link": "https://carrier.example/" + "0" * 300,
+            }
+            order.add_parcel(parcel, BY, "1" * 32, mail=True)
+            order.correct_parcel(order.parcels[0]["id"], parcel, BY, "2" * 32, mail=True)
+            order.correct_customer({"city": "Potsdam"}, BY, "3" * 32, mail=True)
+            order.owe_mail("unsent", "4" * 32)
         case "raise":
             order.raise_issue("dispute", "PP-D-4711 OPEN")
         case _:

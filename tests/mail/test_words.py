@@ -384,3 +384,19 @@ def test_without_an_address_of_the_shop_no_mail_is_written(setting: Any) -> None
 
     with pytest.raises(RuntimeError, match="PUBLIC_URL"):
         letter(order, "paid")
+
+
+def test_mails_about_parcels_name_carrier_number_and_link_and_the_new_ones_after_a_correction() -> None:
+    order = orders.move(orders.paid(), "ship", "correct")
+
+    number, link = "0034" * 15, "https://carrier.example/" + "0" * 300
+    assert letter(order, "tracking").subject == f"New tracking number {number} for your order {order.number}"
+    for kind in ("shipped", "parcel", "tracking"):
+        mail = letter(order, kind)
+        says(mail, "Carrier: DHL", f"Tracking number: {number}")
+        assert link in mail.text
+        assert f'href="{link}"' in mail.html
+        never_says(mail, "Cargo bike", "4711")
+    says(letter(order, "parcel"), "One more parcel of your order is on its way.")
+    says(letter(order, "address"), "corrected the details of your order", "10115 Potsdam")
+    says(letter(order, "unsent"), "by mistake", "Tracking number: 0034")

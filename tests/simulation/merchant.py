@@ -12,6 +12,7 @@ from tests.simulation.backstage import Backstage
 from tests.simulation.day import Act, Agent, Day
 from tests.simulation.shoppers import PRODUCTS, Ask
 from tests.staff.desk import PASSWORD, logged_in
+from tests.staff.test_corrections import form_of as correction_of
 from tests.staff.test_products import fields
 from tests.staff.test_refunds import form_of
 
@@ -27,7 +28,9 @@ class Merchant:
         self._shop, self._day, self._backstage = shop, day, backstage
         self._chance = random.Random(f"merchant of {seed}")
         self._visitor = logged_in(shop.gateway, "merchant")
+        self._slips = random.Random(f"slips of the merchant of {seed}")
         self._parts = 0
+        self._corrected = 0
         self.delivered: Counter[str] = Counter()  # SKU → pieces that came
 
     def work(self) -> None:
@@ -48,6 +51,21 @@ class Merchant:
         if order_id is not None:
             form = {"carrier": "DHL", "tracking": "0034", "link": ""}
             yield from self._ask("POST", f"/staff/orders/{order_id}/ship", form=form)
+            if self._slips.random() < 0.3:
+                yield self._slips.uniform(5, 600)
+                yield from self._correct(order_id)
+
+    def _correct(self, order_id: str) -> Agent:
+        """Correct the number of the parcel, and tell the customer."""
+        parcels = self._shop.order(order_id).parcels
+        if not parcels:
+            return
+        address = f"/staff/orders/{order_id}/parcels/{parcels[0]['id']}"
+        page = yield from self._ask("GET", f"/staff/orders/{order_id}")
+        if page is not None and page.status == 200:
+            self._corrected += 1
+            form = correction_of(page, address) | {"tracking": f"C-{self._corrected}"}
+            yield from self._ask("POST", address, form=form)
 
     def _refund(self) -> Agent:
         order_id = self._paid("paid", "shipped")

@@ -45,6 +45,14 @@ def test_secrets_are_not_shown() -> None:
         ('shipping = "19"', "shipping = 19"), ("reservation_minutes = 60", ""), ('name = "Slow Saturday"', ""),
         ('name = "Slow Saturday"', "name = "), ("reservation_minutes = 60", 'reservation_minutes = "60"'),
         ("page_seconds = 10", "page_seconds = -1"),
+        ("https://gls-group.com/track/{number}", "http://gls-group.com/track/{number}"),
+        ("https://gls-group.com/track/{number}", "https://gls-group.com/track/"),
+        ("https://gls-group.com/track/{number}", "https://gls-group.com/{number}/{number}"),
+        ("https://gls-group.com/track/{number}", "https://gls-group.com/{id}/{number}"),
+        ("https://gls-group.com/track/{number}", "https://{number}.example/"),
+        ("https://gls-group.com/track/{number}", "https://user@gls-group.com/{number}"),
+        ("https://gls-group.com/track/{number}", "https://gls-group.com/{number} x"),
+        ('name = "GLS"', 'name = " "'), ('name = "GLS"', 'name = "dhl"'),
     ],
 )  # fmt: skip
 def test_a_wrong_line_in_the_shops_file_is_told(tmp_path: Path, old: str, new: str) -> None:

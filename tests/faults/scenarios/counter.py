@@ -10,6 +10,7 @@ from tests.faults.case import IN_THE_CART, ON_THE_SHELF, Case, Rival, Scenario
 from tests.faults.scenarios.behind import given_back_once
 from tests.faults.scenarios.paying import NEWS_OF_THE_CAPTURE, NOTIFICATION, OTHER_TILL, be_reconciled
 from tests.staff.desk import member, trail
+from tests.staff.test_corrections import form_of as correction_of
 from tests.staff.test_products import fields
 from tests.staff.test_refunds import form_of
 
@@ -115,6 +116,71 @@ def shipped_once(case: Case) -> None:
         assert [entry["event"] for entry in order.history].count("shipped") == 1
         assert [name.partition("#")[0] for name in order.emails_sent].count("shipped") == 1
     once(case, "marked as shipped")
+
+
+def _ship(case: Case) -> str:
+    """Pay an order and ship it, its mails sent; return its ID."""
+    from chalicelib.staff import handling
+
+    case.pay()
+    (order,) = case.orders()
+    handling.ship(order.id, handling.Parcel("DHL", "0034"), "merchant@shop.example")
+    case.world.shop.functions.drain("order-emails")
+    return order.id
+
+
+def about_to_correct_a_parcel(case: Case) -> None:
+    """Open a shipped order, and fill in another number of its parcel."""
+    order_id = _ship(case)
+    address = f"/staff/orders/{order_id}/parcels/{case.world.shop.order(order_id).parcels[0]['id']}"
+    form = correction_of(stand_at(case).get(f"/staff/orders/{order_id}"), address)
+    lay_out(case, address, **{**form, "tracking": f"C-{case.number}"})
+
+
+def parcel_corrected_once(case: Case) -> None:
+    """The parcel has the new number, by which the order is found; the customer was told once."""
+    from chalicelib.orders import lists
+
+    (order,) = case.orders()
+    assert [parcel["tracking"] for parcel in order.parcels] == [f"C-{case.number}"]
+    assert [name.partition("#")[0] for name in order.emails_sent].count("tracking") == 1
+    assert [found.id for found in lists.find(f"C-{case.number}", lists.Selection()).orders] == [order.id]
+    once(case, "corrected a parcel")
+
+
+def about_to_add_a_parcel(case: Case) -> None:
+    """Open a paid order, and fill in the first of several parcels."""
+    case.pay()
+    (order,) = case.orders()
+    form = correction_of(stand_at(case).get(f"/staff/orders/{order.id}"), "/ship")
+    lay_out(case, f"/staff/orders/{order.id}/parcels", **{**form, "carrier": "DHL", "tracking": "0034"})
+
+
+def parcel_added_once(case: Case) -> None:
+    """One parcel is on its way, the customer was told once, and the rest is still to be shipped."""
+    (order,) = case.orders()
+    assert len(order.parcels) == 1
+    assert [name.partition("#")[0] for name in order.emails_sent].count("parcel") == 1
+    once(case, "added a parcel")
+
+
+def about_to_correct_the_address(case: Case) -> None:
+    """Open a shipped order, and fill in another name and town."""
+    order_id = _ship(case)
+    form = correction_of(stand_at(case).get(f"/staff/orders/{order_id}"), "/address")
+    lay_out(case, f"/staff/orders/{order_id}/address", **{**form, "name": "Ada Quince", "city": "Potsdam"})
+
+
+def address_corrected_once(case: Case) -> None:
+    """The order goes to the new address, is found by the new name, and the customer was told once."""
+    from chalicelib.orders import words
+
+    (order,) = case.orders()
+    assert (order.customer["name"], order.customer["city"]) == ("Ada Quince", "Potsdam")
+    assert [name.partition("#")[0] for name in order.emails_sent].count("address") == 1
+    assert order.placed in words.beginning_with("quince").placed
+    assert order.placed not in words.beginning_with("customer").placed
+    once(case, "corrected the delivery details")
 
 
 def about_to_cancel(case: Case) -> None:
@@ -302,6 +368,30 @@ SCENARIOS = [
         press,
         ("shipped", "shipped"),
         check=shipped_once,
+        rivals=(NOTIFICATION,),
+    ),
+    Scenario(
+        "staff correct a parcel",
+        about_to_correct_a_parcel,
+        press,
+        ("shipped",),
+        check=parcel_corrected_once,
+        rivals=(NOTIFICATION,),
+    ),
+    Scenario(
+        "staff add a parcel",
+        about_to_add_a_parcel,
+        press,
+        ("paid",),
+        check=parcel_added_once,
+        rivals=(NOTIFICATION,),
+    ),
+    Scenario(
+        "staff correct the address",
+        about_to_correct_the_address,
+        press,
+        ("shipped",),
+        check=address_corrected_once,
         rivals=(NOTIFICATION,),
     ),
     Scenario(
