@@ -1,25 +1,29 @@
-"""The cart's pages."""
+"""The cart's pages, and a product's page where it cannot be put into the cart."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from chalice.app import Request, Response
 
 from chalicelib import money
 from chalicelib.cart import service, sessions
 from chalicelib.cart.sessions import BADGE, Session
+from chalicelib.catalog.models import MOST_PIECES
+from chalicelib.catalog.routes import product_values
+from chalicelib.catalog.service import find_slug, product_view
 from chalicelib.config import settings
-from chalicelib.errors import BadInput, OutOfStock
+from chalicelib.errors import BadInput, NotFound, OutOfStock, ShopError
 from chalicelib.web import requests
-from chalicelib.web.forms import read_form
+from chalicelib.web.forms import Form, read_form
 from chalicelib.web.pages import context_processor, cookie, page, redirect, render, url
 from chalicelib.web.routing import Routes
 
 routes = Routes(__name__)
 # What API Gateway, CloudFront and browsers leave alone in a path; others travel in the form.
 _PLAIN_SKU = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
+_COUNT = re.compile(r"[0-9]{1,6}", re.ASCII)
 SAID = "said"  # what the next cart page says: a cookie of a minute, since the pages keep no other state
 SAYINGS = {
     "added": "{} is in your cart.",
@@ -47,11 +51,12 @@ def show(request: Request) -> Response:
 def add(request: Request) -> Response:
     """Put something into the cart."""
     form = read_form(request)
-    sku, quantity = form.text("sku"), form.whole_number("quantity", "the quantity")
+    sku = form.text("sku")
     try:
+        quantity = form.whole_number("quantity", "the quantity")
         session = service.add_line(sessions.session_id_of(request), sku, quantity)
-    except (BadInput, OutOfStock) as refusal:
-        return _cart_page(request, sessions.load(request), problem=refusal.message, status=refusal.status)
+    except (BadInput, NotFound, OutOfStock) as refusal:
+        return _product_page(request, form, refusal)
     return redirect(url("/cart"), [*session.cookies(), say("added", sku)])
 
 
@@ -60,35 +65,74 @@ def change(request: Request, sku: str) -> Response:
     """Change a line's quantity; 0 removes it. The form's SKU goes before that of the address."""
     form = read_form(request)
     sku = form.text("sku") or unquote(sku)
-    quantity = form.whole_number("quantity", "the quantity")
     try:
+        quantity = form.whole_number("quantity", "the quantity")
         session = service.set_quantity(sessions.session_id_of(request), sku, quantity)
-    except (BadInput, OutOfStock) as refusal:
-        return _cart_page(request, sessions.load(request), problem=refusal.message, status=refusal.status)
+    except (BadInput, NotFound, OutOfStock) as refusal:
+        return _cart_page(request, sessions.load(request), refusal, sku)
     return redirect(url("/cart"), [*session.cookies(), say("changed" if quantity else "removed", sku)])
 
 
-def _cart_page(request: Request, session: Session, problem: str | None = None, status: int = 200) -> Response:
+def _product_page(request: Request, form: Form, refusal: ShopError) -> Response:
+    """Answer where the shopper was: the product, why it was not put into the cart, and how many can be had."""
+    sku, slug, asked = form.text("sku"), form.text("product"), form.text("quantity")
+    session = sessions.load(request)
+    try:
+        product = product_view(find_slug(sku) or slug)
+    except NotFound:
+        raise refusal from None  # there is no product to go back to
+    in_cart = session.quantity_of(sku)
+    variant = next((variant for variant in product.variants if variant.sku == sku), None)
+    available = variant.available + session.pieces_held(sku) if variant else MOST_PIECES
+    left = min(MOST_PIECES, available) - in_cart
+    values = {
+        **product_values(product, variant),
+        "problem": refusal.message if variant else "This is no longer sold. Please choose something else.",
+        "in_cart": in_cart,
+        "quantity": max(1, min(int(asked) if _COUNT.fullmatch(asked) else 1, left)),
+    }
+    body = render("catalog/product.html", **values, cart_count=session.pieces)
+    return page(body, refusal.status, session.cookies() if session.cart is not None else None)
+
+
+def _cart_page(
+    request: Request, session: Session, refusal: ShopError | None = None, refused: str = ""
+) -> Response:
+    """Make the cart's page; `refused` is the SKU whose quantity could not be changed, and why."""
     lines = service.look(session)
+    beside_line = any(line.sku == refused and line.most for line in lines)
     items_total = sum(line.total for line in lines if line.most)
+    had_cookie = sessions.session_id_of(request) is not None
     body = render(
         "cart/cart.html",
-        lines=[_view(line) for line in lines],
+        lines=[_view(line, refusal if line.sku == refused else None) for line in lines],
         items_total=items_total,
         shipping_hint=shipping_hint(items_total),
         can_checkout=bool(lines) and all(line.sellable for line in lines),
         status=_said(request, lines),
-        problem=problem,
+        problem=refusal.message if refusal and not beside_line else None,
+        cookie_missing=not had_cookie,
+        came_from_shop=_came_from_shop(request),
         cart_count=session.pieces,
     )
-    had_cookie = sessions.session_id_of(request) is not None
     cookies = session.cookies() if session.cart is not None or had_cookie else []
     if SAID in requests.cookies(request):
         cookies.append(cookie(SAID, "", max_age=0))
-    return page(body, status, cookies)
+    return page(body, refusal.status if refusal else 200, cookies)
 
 
-def _view(line: service.CartLine) -> dict[str, Any]:
+def _came_from_shop(request: Request) -> bool:
+    """Tell whether the page before was one from which something is put into a cart, or a cart is ordered.
+
+    Browsers send that page's address through redirects, too, without a cookie and without a script.
+    """
+    before = urlsplit(requests.header(request, "referer"))
+    places = tuple(url(path) for path in ("/products/", "/cart", "/checkout"))
+    return before.netloc == urlsplit(requests.base_url()).netloc and before.path.startswith(places)
+
+
+def _view(line: service.CartLine, refusal: ShopError | None) -> dict[str, Any]:
+    """Show a line as templates take it; where its quantity was refused, with the reason and what can be had."""
     offer = line.offer
     return {
         "sku": line.sku,
@@ -105,6 +149,8 @@ def _view(line: service.CartLine) -> dict[str, Any]:
         "notes": line.notes,
         "sellable": line.sellable,
         "most": line.most,
+        "problem": refusal.message if refusal else "",
+        "typed": line.most if isinstance(refusal, OutOfStock) else line.quantity,
     }
 
 

@@ -160,7 +160,7 @@ def _change_line(
             return session  # an earlier try took effect, and only its answer was lost
         if stock is None or stock.slug is None:
             raise NotFound("We do not sell anything with this number.")
-        held = session.cart.pieces_held(sku) if session.cart else 0
+        held = session.pieces_held(sku)
         line = {**line_after(lines, stock, held), "mark": mark}
         if session.cart is None:
             session.create({sku: line})
@@ -234,4 +234,5 @@ def _check_stock(available: int, quantity: int, in_cart: int) -> None:
         raise OutOfStock("This is sold out. We are sorry.")
     if quantity > available:
         beside = f", and {in_cart} of them in your cart" if in_cart else ""
-        raise OutOfStock(f"Only {available} left{beside}. Please choose fewer.")
+        fewer = " Please choose fewer." if in_cart < available else ""
+        raise OutOfStock(f"Only {available} left{beside}.{fewer}")

@@ -113,6 +113,15 @@ class Session:
             return 0
         return sum(int(line["quantity"]) for line in self.cart.lines.as_dict().values())
 
+    def quantity_of(self, sku: str) -> int:
+        """How many pieces of a SKU are in the cart."""
+        line = self.cart.lines.as_dict().get(sku) if self.cart else None
+        return int(line["quantity"]) if line else 0
+
+    def pieces_held(self, sku: str) -> int:
+        """How many pieces of a SKU are reserved for the order that was placed from this cart."""
+        return self.cart.pieces_held(sku) if self.cart else 0
+
     def cookies(self) -> list[str]:
         """Make the cookies of an answer: the session's, and the count that the badge's script reads."""
         if self.cart is None:

@@ -97,18 +97,25 @@ def _product_page(slug: str, sku: str | None) -> str:
         _skus.clear()
     _skus[slug] = frozenset(variant.sku for variant in product.variants)
     chosen = next((variant for variant in product.variants if variant.sku == sku), None)
-    return render_public(
-        "catalog/product.html",
-        product=product,
-        chosen=chosen,
-        selected=product.selected if chosen is None else chosen.sku,
-        text=text.html(product.text),
-        words=text.plain(product.text),
-        json_ld=linked_data.documents(product),
-        most=MOST_PIECES,
-        canonical=linked_data.product_address(slug),
-        shared_picture=product.pictures[0] if product.pictures else None,
-    )
+    return render_public("catalog/product.html", **product_values(product, chosen))
+
+
+def product_values(product: service.ProductView, chosen: service.VariantView | None) -> dict[str, Any]:
+    """List what a product's page shows to everybody; `problem` is why it could not be put into the cart."""
+    return {
+        "product": product,
+        "chosen": chosen,
+        "selected": product.selected if chosen is None else chosen.sku,
+        "text": text.html(product.text),
+        "words": text.plain(product.text),
+        "json_ld": linked_data.documents(product),
+        "most": MOST_PIECES,
+        "canonical": linked_data.product_address(product.slug),
+        "shared_picture": product.pictures[0] if product.pictures else None,
+        "problem": "",
+        "in_cart": 0,
+        "quantity": 1,
+    }
 
 
 @routes.get("/search")

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib import clock
-from chalicelib.catalog.models import SLUG, CategoryRow, Listing, Product, Stock
+from chalicelib.catalog.models import SLUG, CategoryRow, Listing, Product, Stock, is_sku
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, NotFound
 from chalicelib.storage import get, read_many
@@ -391,6 +391,12 @@ def list_slugs(after: str | None, size: int) -> tuple[list[str], str | None]:
 
 
 # -- one product ------------------------------------------------------------------------------------------
+
+
+def find_slug(sku: str) -> str | None:
+    """Find the product that sells a SKU; None where none does."""
+    stock = read_many({Stock: [sku]})[Stock].get(sku) if is_sku(sku) else None
+    return stock.slug if stock is not None else None
 
 
 def product_view(slug: str) -> ProductView:

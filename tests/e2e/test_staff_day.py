@@ -61,10 +61,10 @@ def test_two_orders_are_shipped_at_once_and_their_customers_told(
         merchant.field(f"Tick order {number}").check()
     merchant.button("Ship").click()
     merchant.reads("Ship 2 orders")
-    merchant.field("Who carries them").fill("DHL")
+    merchant.field("Carrier of all").fill("DHL")
     for order_id, number in numbers.items():
-        merchant.field(f"Parcel number of order {number}").fill(f"P-{number}")
-        merchant.field(f"Link to follow the parcel of order {number}").fill(link_of(number))
+        merchant.field(f"Tracking number of order {number}").fill(f"P-{number}")
+        merchant.field(f"Tracking link of order {number}").fill(link_of(number))
         if carriers[order_id] != "DHL":
             merchant.field(f"Carrier of order {number}").fill(carriers[order_id])
     merchant.button("Mark as shipped").click()
@@ -77,10 +77,57 @@ def test_two_orders_are_shipped_at_once_and_their_customers_told(
         assert link_of(number) in str(mail)
         merchant.open(f"/staff/orders/{order_id}")
         expect(merchant.page.get_by_text(f"Shipped with {carriers[order_id]}.")).to_be_visible()
-        expect(merchant.page.get_by_role("region", name="The parcel")).to_contain_text(f"P-{number}")
+        expect(merchant.page.get_by_role("region", name="Parcel")).to_contain_text(f"P-{number}")
         customer.open(f"/orders/{order_id}")
         expect(customer.page.locator(f"a[href='{link_of(number)}']")).to_be_visible()
         assert shop.order(order_id).state == "shipped"
+
+
+@pytest.mark.parametrize("options", [{}, {"java_script_enabled": False, **PHONE}], ids=["desk", "phone"])
+def test_a_delivery_in_two_parcels_is_corrected_after_shipping(
+    let_in: LetIn, shop: Shop, aws: LocalCloud, options: dict[str, object]
+) -> None:
+    merchant, customer = let_in(**options), let_in()
+    comes_in(merchant)
+    _, order_id = shop.paid(MUG=2)
+    number = shop.order(order_id).number
+
+    merchant.open(f"/staff/orders/{order_id}")
+    merchant.field("Carrier").fill("DHL")
+    merchant.field("Tracking number").fill("111")
+    merchant.button("Add the parcel, more will follow").click()
+    merchant.is_told("The parcel is added. The customer is written to.")
+    merchant.field("Carrier").first.fill("UPS")
+    merchant.field("Tracking number").first.fill("222")
+    merchant.button("Mark as shipped").click()
+    merchant.is_told("Marked as shipped. The customer is written to.")
+
+    merchant.page.locator("summary", has_text="Correct parcel 2").click()
+    merchant.page.get_by_role("region", name="Parcels").get_by_label("Tracking number").nth(1).fill("1Z 22")
+    merchant.button("Save parcel 2").click()
+    merchant.is_told("The parcel is corrected. The customer is written to.")
+    expect(merchant.page.get_by_role("link", name="Track parcel 2")).to_have_attribute(
+        "href", "https://www.ups.com/track?tracknum=1Z%2022"
+    )
+
+    merchant.page.locator("summary", has_text="Correct the delivery details").click()
+    merchant.field("Town or city").fill("Potsdam")
+    merchant.button("Save the delivery details").click()
+    merchant.is_told("The delivery details are corrected. The customer is written to.")
+
+    shop.functions.drain("order-emails")
+    subjects = [mail["Subject"] for mail in letters(aws.endpoint_url) if mail["To"] == TO_CUSTOMER]
+    assert subjects[1:] == [
+        f"A parcel of your order {number} is on its way",
+        f"Your order {number} is on its way",
+        f"New tracking number 1Z 22 for your order {number}",
+        f"Your order {number}: corrected delivery details",
+    ]
+    customer.open(f"/orders/{order_id}")
+    parcels = customer.page.get_by_role("region", name="Your parcels")
+    expect(parcels).to_contain_text("1Z 22")
+    expect(parcels.get_by_role("link", name="Track parcel 1")).to_be_visible()
+    expect(customer.page.get_by_role("region", name="Goes to")).to_contain_text("Potsdam")
 
 
 def link_of(number: str) -> str:
