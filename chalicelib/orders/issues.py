@@ -96,7 +96,7 @@ REFUSALS = {
     "INSUFFICIENT_FUNDS": "Your PayPal account does not hold enough. Put money in, then refund anew.",
     "REFUND_NOT_ALLOWED": "PayPal allows no refund of this payment. Its own pages may say why.",
 }
-REACH_THEM = "Reach the customer in another way: their telephone number, where they gave one, is on the order's page. Perhaps the address is only mistyped. All that mails tell is also on the customer's own page."
+REACH_THEM = "Reach the customer in another way: their telephone number, where they gave one, is on the order's page. Perhaps the address is only mistyped: correct it there, and send the mail again. All that mails tell is also on the customer's own page."
 OUR_MAILBOX = (
     "Look whether the shop's own mailbox takes mail, or give another one to whoever looks after the shop."
 )

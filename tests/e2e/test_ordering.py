@@ -42,6 +42,31 @@ def test_what_is_wrong_is_said_and_leads_to_the_field(visitor: Visitor, shop: Sh
     visitor.is_at_paypal()
 
 
+@EITHER
+def test_more_than_is_left_leads_back_to_the_quantity(
+    let_in: LetIn, shop: Shop, options: dict[str, Any]
+) -> None:
+    visitor = let_in(**options)
+    visitor.expects(409)
+    shop.put_on_shelf("two-bowls", "Two bowls", {"TWO": (1000, None, 2)})
+    visitor.open("/products/two-bowls")
+    visitor.field("Quantity").fill("5")
+    visitor.button("Add to cart").click()
+    visitor.is_told("Only 2 left. Please choose fewer.")
+    visitor.reads("Two bowls")
+    quantity = visitor.field("Quantity")
+    expect(quantity).to_be_focused()
+    expect(quantity).to_have_value("2")
+    expect(quantity).to_have_accessible_description("Only 2 left. Please choose fewer.")
+
+    before: list[str] = []
+    visitor.page.on("request", lambda request: before.append(request.headers.get("referer", "")))
+    visitor.button("Add to cart").click()
+    visitor.reads("Your cart")
+    # By this the cart's page knows whom to tell that their browser keeps no cookie.
+    assert before[1] == f"{visitor.shop_url}/cart/lines"
+
+
 def test_sold_out_between_cart_and_checkout(visitor: Visitor, shop: Shop) -> None:
     visitor.expects(409)
     visitor.puts_in_cart("last-bowl")
