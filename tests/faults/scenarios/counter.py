@@ -46,7 +46,7 @@ def press(case: Case) -> None:
     raise AssertionError(f"the button did nothing: {answer.status} {answer.text[:300]}")
 
 
-def lay_out(case: Case, address: str, **form: str) -> None:
+def lay_out(case: Case, address: str, /, **form: str) -> None:
     """Open the page and fill in its form."""
     case.things |= {"address": address, "form": form}
 
@@ -134,7 +134,7 @@ def about_to_correct_a_parcel(case: Case) -> None:
     order_id = _ship(case)
     address = f"/staff/orders/{order_id}/parcels/{case.world.shop.order(order_id).parcels[0]['id']}"
     form = correction_of(stand_at(case).get(f"/staff/orders/{order_id}"), address)
-    lay_out(case, address, **{**form, "tracking": f"C-{case.number}"})
+    lay_out(case, address, **{**form, "tracking": f"TRACK-{case.number}"})
 
 
 def parcel_corrected_once(case: Case) -> None:
@@ -142,9 +142,9 @@ def parcel_corrected_once(case: Case) -> None:
     from chalicelib.orders import lists
 
     (order,) = case.orders()
-    assert [parcel["tracking"] for parcel in order.parcels] == [f"C-{case.number}"]
+    assert [parcel["tracking"] for parcel in order.parcels] == [f"TRACK-{case.number}"]
     assert [name.partition("#")[0] for name in order.emails_sent].count("tracking") == 1
-    assert [found.id for found in lists.find(f"C-{case.number}", lists.Selection()).orders] == [order.id]
+    assert [found.id for found in lists.find(f"TRACK-{case.number}", lists.Selection()).orders] == [order.id]
     once(case, "corrected a parcel")
 
 
