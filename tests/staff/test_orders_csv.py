@@ -17,7 +17,7 @@ from chalicelib.config import settings
 from chalicelib.ledger import files
 from chalicelib.ledger.sheets import ORDERS
 from chalicelib.orders import lists, words
-from chalicelib.staff import audit, csv_answers, handling, jobs, orders_csv
+from chalicelib.staff import audit, handling, jobs, orders_csv
 from chalicelib.staff.models import Job
 from tests.client import Answer, Shopper
 from tests.counting import counted_calls
@@ -94,16 +94,6 @@ def test_what_is_packed_and_where_it_goes_is_behind_the_books_columns(shop: Shop
     }
     assert row["line_items"] == "2 × MUG Pebble mug; 1 × TEA-50 Green tea"
     assert (row["carrier"], row["tracking_number"]) == ("DHL; Cargo bike", "0034; ")
-
-
-def test_a_few_long_orders_are_written_by_a_job(
-    shop: Shop, finance: Shopper, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stock_orders(range(30), name="Ann Lee")
-    monkeypatch.setattr(csv_answers, "MOST_BYTES", 2000)
-    for question in ("", "?q=ann"):
-        answer = finance.get(f"/staff/orders/csv{question}")
-        assert len(rows(file_of(shop, finance, answer))) == 30
 
 
 def test_what_is_ticked_or_filtered_is_in_it(shop: Shop, merchant: Shopper) -> None:
