@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test soak test-dynamodb-local check check-code check-template format package deploy teardown secret export catalog replay staff bench load screenshots clean
+.PHONY: help run test soak test-dynamodb-local check check-code check-template format package deploy teardown secret export catalog replay staff bench load lighthouse screenshots clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -80,6 +80,9 @@ bench: $(VENV)/.installed ## measure the speed of every page; ARGS=
 
 load: $(VENV)/.installed ## hold a flash sale over HTTP in a shop of its own; ARGS="--shoppers 300 --pieces 20"
 	@exec $(PY) -m tests.load $(ARGS)
+
+lighthouse: $(VENV)/.installed ## let Lighthouse judge shop, category, product, cart and checkout; needs Node; RUNS= (default 5)
+	@exec $(PY) -m infra.lighthouse
 
 screenshots: $(VENV)/.installed ## take the pictures in docs/screenshots from a fresh demo shop
 	@exec $(PY) -m infra.screenshots
