@@ -11,7 +11,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib import clock
 from chalicelib.config import settings
-from chalicelib.errors import Busy, ShopError, TooLarge
+from chalicelib.errors import BadInput, Busy, ShopError, TooLarge
 from chalicelib.storage import Refused, Unknown
 from chalicelib.web import guards, pages, requests
 
@@ -50,6 +50,8 @@ class Routes(Blueprint):
             def answer(**arguments: str) -> Response:
                 try:
                     return view(requests.current(), **arguments)
+                except UnicodeError as error:  # half a character, which no text of ours has
+                    raise BadInput("That holds characters which cannot be read.") from error
                 except NEIGHBOUR_ERRORS as error:
                     log.exception("a neighbour failed")
                     raise Busy(

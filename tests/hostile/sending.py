@@ -114,6 +114,8 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
     "/": ("sort", "after"),
     "/categories/{slug}": ("sort", "after"),
     "/search": ("q",),
+    "/products/{slug}": ("sku",),
+    "/sitemap.xml": ("after",),
     "/payments/paypal/return": ("token", "PayerID"),
     "/payments/paypal/cancel": ("token",),
     **STAFFS,
@@ -177,7 +179,9 @@ def targets(draw: st.DrawFn, path: str, known: dict[str, list[str]]) -> str:
 @st.composite
 def bodies(draw: st.DrawFn, known: dict[str, list[str]]) -> bytes:
     """Draw a body: a form, with some fields nasty, missing or twice; or what is none."""
-    kind = draw(st.sampled_from(["form", "form", "form", "checkout", "checkout", "junk", "many", "large"]))
+    kind = draw(
+        st.sampled_from(["form", "form", "form", "checkout", "checkout", "junk", "many", "large", "huge"])
+    )
     if kind == "junk":
         return draw(
             st.binary(max_size=80)
@@ -185,6 +189,8 @@ def bodies(draw: st.DrawFn, known: dict[str, list[str]]) -> bytes:
         )
     if kind == "many":
         return b"&".join(b"f%d=1" % number for number in range(300))
+    if kind == "huge":  # what HTML escapes, and Lambda's JSON once more
+        return b"name=" + draw(st.sampled_from([b"'", b"%22", b"%01"])) * 450_000
     if kind == "large":
         return b"name=" + b"x" * 70_000
     names = (
