@@ -23,9 +23,7 @@ from chalicelib.web import requests
 from chalicelib.web.pages import HTML
 
 MOST_BYTES = 24 * 1024 * 1024
-STALE_SECONDS = (
-    24 * 60 * 60
-)  # that an older copy may be sent in place of an error; cart and checkout never use one
+STALE_SECONDS = 24 * 60 * 60  # that an older copy may be sent in place of an error
 RENEW_SECONDS = 3.0  # to make a page of which there is an older copy
 BACK_OFF_SECONDS = 5  # after a failure, in which older copies are sent at once
 FAILURES = (PynamoDBException, ClientError, BotoCoreError, Busy)
