@@ -198,7 +198,7 @@ class _Json:
     """Python's decoder for scalars, and around it a walk that notes places."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self._text = text.replace("\t", " ")  # in texts, too: JSON forbids it there, and people paste it
         self._at = 0
         self._starts = [0, *(index + 1 for index, letter in enumerate(text) if letter == "\n")]
         self._decoder = json.JSONDecoder(parse_constant=_refuse_constant)

@@ -9,6 +9,7 @@ from itertools import islice
 
 from chalicelib import clock
 from chalicelib.catalog.search import words as split_words
+from chalicelib.cleaning import clean_code
 from chalicelib.config import settings
 from chalicelib.orders import states, words
 from chalicelib.orders.indexes import SHARDS, PlacedIndex, StateIndex
@@ -188,7 +189,7 @@ def _hits(asked: list[_Asked]) -> tuple[frozenset[str], bool]:
 
 
 def _by_pointer(text: str) -> Order | None:
-    plain = _NOT_IN_A_NUMBER.sub("", text)
+    plain = _NOT_IN_A_NUMBER.sub("", clean_code(text))
     if _NUMBER.fullmatch(plain):
         return _pointed_at(f"number#{plain[:5]}-{plain[5:]}")
     if clock.is_id(plain):

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 from chalice.app import Request
 
-from chalicelib.cleaning import clean_line, clean_lines
+from chalicelib.cleaning import clean_code, clean_line, clean_lines
 from chalicelib.errors import BadInput, TooLarge, WrongContentType
 from chalicelib.web import requests
 
@@ -35,7 +35,7 @@ class Form:
 
     def whole_number(self, name: str, what: str) -> int:
         """Read a field that must be a whole number. Raises BadInput, naming what was meant."""
-        text = self.text(name)
+        text = clean_code(self.text(name))
         if not re.fullmatch(r"-?[0-9]{1,6}", text, re.ASCII):
             raise BadInput(f"Please give {what} as a whole number.")
         return int(text)

@@ -319,3 +319,24 @@ def test_staff_ship_with_what_they_pasted(shop: Shop) -> None:
 def test_a_search_finds_what_is_pasted(shop: Shop) -> None:
     pasted = urlencode({"q": "\u202aPeb\u00adble\u200b\u00a0mug\u202c"})
     assert "/products/mug" in shop.shopper().get(f"/search?{pasted}").body
+
+
+def test_a_tab_in_a_json_file_is_a_space(shop: Shop, tmp_path: Path) -> None:
+    file = tmp_path / "catalog.json"
+    variants = '[{"sku": "X", "price": "1", "stock": 1}]'
+    fields = f'"slug": "x", "name": "Green\ttea", "text": "200\tg", "category": "tea", "variants": {variants}'
+    file.write_text(f'{{\n\t"products": [{{{fields}}}]\n}}', "utf-8")
+    load_catalog(file)
+    product = Product.get("x", consistent_read=True)
+    assert (product.name, product.text) == ("Green tea", "200 g")
+
+
+def test_numbers_are_taken_in_full_width_digits(shop: Shop) -> None:
+    shopper = shop.shopper()
+    assert shopper.post("/cart/lines", {"sku": "MUG\u200b", "quantity": "２"}).status == 303
+    assert shopper.get("/cart").field("quantity") == "2"
+    _, order_id = shop.paid(MUG=1)
+    number = shop.order(order_id).number
+    wide = "".join(chr(ord(digit) + 0xFEE0) if digit.isdigit() else "－" for digit in number)
+    found = logged_in(shop.gateway, "merchant").get(f"/staff/orders?{urlencode({'q': wide})}")
+    assert f"/staff/orders/{order_id}" in found.body

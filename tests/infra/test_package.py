@@ -34,7 +34,7 @@ def work(event, context):
     return event in {"a", "set", "of", "strings", "has", "an", "order", "of", "its", "own", "in", "each", "process"}
 """
 # Required by what we require, and imported by nothing that runs.
-NEVER_IMPORTED = {"cryptography", "pyopenssl", "pycparser"}
+NEVER_IMPORTED = {"cryptography", "dnspython", "pyopenssl", "pycparser"}
 ADDRESSES = """
 import json, botocore.session
 places = ["dynamodb eu-central-1", "sesv2 eu-central-1", "s3 eu-central-1", "sqs cn-north-1", "ssm us-gov-west-1"]
