@@ -44,9 +44,10 @@ SILENT_AFTER = "no answer, but done"
 THROTTLED = "throttled"
 CONFLICT = "conflict"
 GARBAGE = "garbage, but done"
-BROKEN = "an error of PayPal's own"  # these three PayPal answers in its own words; nothing was done
+BROKEN = "an error of PayPal's own"  # these four PayPal answers in its own words; nothing was done
 NOT_FOUND = "not found"
 FORBIDDEN = "forbidden"
+IN_PROGRESS = "in progress"
 DONE = frozenset({GO, DIE_AFTER, SILENT_AFTER, GARBAGE})  # the call took effect
 DYING = frozenset({DIE_BEFORE, DIE_AFTER})
 UNHEARD = DYING | {
@@ -59,6 +60,7 @@ NOES_OF_PAYPAL = {  # the status, the error's name, and the issue where it names
     BROKEN: (500, "INTERNAL_SERVER_ERROR", ""),
     NOT_FOUND: (404, "RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID"),
     FORBIDDEN: (403, "NOT_AUTHORIZED", "PERMISSION_DENIED"),
+    IN_PROGRESS: (422, "UNPROCESSABLE_ENTITY", "ORDER_COMPLETION_IN_PROGRESS"),
 }
 
 

@@ -88,6 +88,9 @@ FAULTS = [
         sampled=True,
     ),
     Fault("not found once", process.NOT_FOUND, can_befall=_looks_at_paypal, sampled=True),
+    Fault(
+        "in progress for a while", process.IN_PROGRESS, lasting="while", can_befall=_asks_paypal, sampled=True
+    ),
     Fault("forbidden for a while", process.FORBIDDEN, lasting="while", can_befall=_asks_paypal, sampled=True),
 ]
 

@@ -65,6 +65,7 @@ NASTY = [
 PLAUSIBLE = {
     "sku": ["MUG", "TEA-50", "BOWL"],
     "quantity": ["1", "2", "0"],
+    "pay_with": ["paypal", "card", "cash"],
     "total": ["23.40", "18.50", "0"],
     "sort": ["newest", "price", "name"],
     "q": ["tea", "mug green"],

@@ -69,6 +69,7 @@ class Shoppers:
             if shown is None or shown.status != 200:
                 return None
             form = {**CUSTOMER, "email": f"shopper-{number}@example.com", "total": shown.field("total")}
+            form["pay_with"] = ("paypal", "card")[number % 2]
             answer = yield from self._ask(visitor, "POST", "/checkout", form=form)
             if answer is None:
                 return None

@@ -6,6 +6,7 @@ from tests.faults.case import IN_THE_CART, ON_THE_SHELF, Case, Rival, Scenario
 from tests.faults.process import Process
 from tests.shop import token_of
 
+RESTRICTED = "PAYEE_ACCOUNT_RESTRICTED"
 AT_THE_OTHER_TILL = ON_THE_SHELF - IN_THE_CART
 
 # -- what shoppers do ---------------------------------------------------------------------------------------
@@ -48,9 +49,17 @@ def press_pay(case: Case) -> None:
     come_back(case)
 
 
-def _press_pay(case: Case) -> Answer:
+def pay_by_card(case: Case) -> None:
+    """Press “Pay by card” for an order whose shopper was sent to log in at PayPal, say yes there, come back."""
+    answer = _press_pay(case, pay_with="card")
+    case.token = token_of(answer)
+    case.world.shop.paypal.approve(case.token)
+    come_back(case)
+
+
+def _press_pay(case: Case, **form: str) -> Answer:
     (order,) = case.orders()
-    return case.world.insist(case.shopper, "POST", f"/orders/{order.id}/payment")
+    return case.world.insist(case.shopper, "POST", f"/orders/{order.id}/payment", form=form)
 
 
 def _return_address(case: Case) -> str:
@@ -117,6 +126,16 @@ def have_it_completed(case: Case) -> None:
     _complete(case)
 
 
+def be_restricted(case: Case) -> None:
+    """Fill the cart of a shop whose account PayPal has restricted, as it has told others before."""
+    from chalicelib.payments import refusals
+    from chalicelib.payments.errors import PayPalRefused
+
+    case.fill_cart()
+    case.world.shop.paypal.refuse("create", RESTRICTED, match=case.sku)
+    refusals.note(refusals.Kind.PAYMENTS, PayPalRefused(RESTRICTED))
+
+
 def choose_a_bad_card(case: Case) -> None:
     """Place the order, and say yes with a card that will be declined."""
     case.place()
@@ -148,6 +167,15 @@ def placed_once(case: Case) -> None:
     (order,) = case.orders()
     units = [each["purchase_units"][0] for each in case.world.shop.paypal.orders()]
     assert [unit.get("custom_id") for unit in units].count(order.id) == len(order.attempts) == 1
+
+
+def pay_once_it_works(case: Case) -> None:
+    """PayPal takes payments again, and the shopper pays the order that was kept for them."""
+    from chalicelib.payments import refusals
+
+    assert [refusal.issue for refusal in refusals.in_force()] in ([RESTRICTED], [])
+    case.world.shop.paypal.clear_faults()
+    case.pay_up()
 
 
 def sold(case: Case) -> None:
@@ -299,6 +327,23 @@ SCENARIOS = [
         check=sold,
         rivals=(NOTIFICATION, RECONCILER, OTHER_TAB),
         once_failed=frozenset({("conflict from here on", 6)}),
+    ),
+    Scenario(
+        "pay by card instead",
+        Case.place,
+        pay_by_card,
+        ("paid",),
+        check=sold,
+        rivals=(RECONCILER,),
+    ),
+    Scenario(
+        "order while PayPal takes no payments",
+        be_restricted,
+        place,
+        ("paid",),
+        afterwards=pay_once_it_works,
+        check=placed_once,
+        rivals=(OTHER_TILL,),
     ),
     Scenario(
         "pay again after a lost return",
