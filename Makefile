@@ -54,8 +54,8 @@ format: $(VENV)/.installed ## format the code and mend what the linter can
 package: $(VENV)/.installed ## build what CloudFormation deploys into build/aws; STAGE= (default prod) ARCH= (default arm64)
 	@exec $(PY) -m infra.aws.package --stage "$(if $(filter local,$(STAGE)),prod,$(STAGE))" --arch "$(or $(ARCH),arm64)"
 
-deploy: $(VENV)/.installed ## deploy to AWS: STAGE=prod; WEBHOOK_ID= as PayPal gave it, ADOPT=1 REPLACE=1 CHANGE= KEEP=1 as it asks
-	@exec $(PY) -m infra.aws.deploy "$(STAGE)" --webhook-id "$$WEBHOOK_ID" --change "$$CHANGE" $(if $(call yes,$(ADOPT)),--adopt) $(if $(call yes,$(REPLACE)),--replace) $(if $(call yes,$(KEEP)),--keep)
+deploy: $(VENV)/.installed ## deploy to AWS: STAGE=prod; WEBHOOK_ID= as PayPal gave it, ADOPT=1 REPLACE=1 CHANGE= KEEP=1 as it asks, NEW_ORIGIN_SECRET=1
+	@exec $(PY) -m infra.aws.deploy "$(STAGE)" --webhook-id "$$WEBHOOK_ID" --change "$$CHANGE" $(if $(call yes,$(ADOPT)),--adopt) $(if $(call yes,$(REPLACE)),--replace) $(if $(call yes,$(KEEP)),--keep) $(if $(call yes,$(NEW_ORIGIN_SECRET)),--new-origin-secret)
 
 teardown: $(VENV)/.installed ## take a stage off AWS, asks; its data stay: STAGE= DATA=delete
 	@exec $(PY) -m infra.aws.teardown "$(STAGE)" --data "$$DATA"

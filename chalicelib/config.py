@@ -106,6 +106,7 @@ class Settings:
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     public_url: str | None = None
     proxies: int = 0
+    origin_secret: str = field(default="", repr=False)  # without it, what proxies add is not believed
     media_url: str = ""
     media_bucket: str = "awning-media"
     books_bucket: str = "awning-books"
@@ -220,6 +221,7 @@ def read(environment: Mapping[str, str], shop_file: Path = SHOP_FILE) -> Setting
         timezone=timezone,
         public_url=address("PUBLIC_URL") or None,
         proxies=int(proxies),
+        origin_secret=environment.get("ORIGIN_SECRET", ""),
         media_url=address("MEDIA_URL"),
         media_bucket=environment.get("MEDIA_BUCKET", f"{prefix}awning-media"),
         books_bucket=environment.get("BOOKS_BUCKET", f"{prefix}awning-books"),

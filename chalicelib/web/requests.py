@@ -1,5 +1,6 @@
 """The request being answered, and what may be read of it. No feature reads raw events."""
 
+import hmac
 from collections.abc import Mapping
 from contextvars import ContextVar
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -11,6 +12,7 @@ from chalice.app import Request
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
 
+SECRET_HEADER = "x-origin-secret"  # noqa: S105 - its name; only proxies of ours know the value
 _current: ContextVar[Request | None] = ContextVar("request", default=None)
 
 
@@ -38,10 +40,11 @@ def source_of(request: Request) -> str:
     """Tell where a request comes from, "" where nobody knows; an IPv6 home is its /64 network.
 
     It is what API Gateway says and nobody else. Where proxies of ours stand before it (PROXIES), it sees the last of
-    them, and each has added whom it saw to X-Forwarded-For; what lies further ahead there, the visitor wrote.
+    them, and each has added whom it saw to X-Forwarded-For; what lies further ahead there, the visitor wrote. Whoever
+    reaches API Gateway around them writes all of it, and lacks the secret that the last one adds.
     """
     text = str(request.context.get("identity", {}).get("sourceIp") or "")
-    if settings.proxies:
+    if settings.proxies and _came_through_proxies(request):
         hops = [hop.strip() for hop in header(request, "x-forwarded-for").split(",")]
         text = hops[-1 - settings.proxies] if len(hops) > settings.proxies else ""
     try:
@@ -51,6 +54,13 @@ def source_of(request: Request) -> str:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
         return str(ip_network((address, 64), strict=False))
     return text
+
+
+def _came_through_proxies(request: Request) -> bool:
+    sent, secret = (
+        text.encode("utf-8", "replace") for text in (header(request, SECRET_HEADER), settings.origin_secret)
+    )
+    return bool(secret) and hmac.compare_digest(sent, secret)
 
 
 def cookies(request: Request) -> dict[str, str]:

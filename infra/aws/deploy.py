@@ -5,6 +5,7 @@ the shop from outside. Whatever fails says what to do; run again, it goes on whe
 """
 
 import argparse
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -25,11 +26,12 @@ from infra.aws.stagefile import Stage, read_stage
 from infra.aws.webhook import WEBHOOK_ID, webhook_is_right
 from infra.aws.words import Stop, at_once, in_words
 
-PUBLIC_URL = "PublicUrl"
+PUBLIC_URL, ORIGIN_SECRET = "PublicUrl", "OriginSecret"
 # What was found out before, and the parameters for which it holds: where the shop stands, which app at PayPal it is.
 FOUND_OUT: dict[str, tuple[str, ...]] = {
     PUBLIC_URL: ("DomainName", "Cdn"),
     WEBHOOK_ID: ("PayPalApiUrl", "PayPalClientId"),
+    ORIGIN_SECRET: (),
     "KeptBooksBucket": (),
     "KeptMediaBucket": (),
 }
@@ -47,6 +49,7 @@ class Wishes:
     adopt: bool = False  # take over tables with data that an earlier stack left
     change: tuple[str, ...] = ()  # settings that may change though there are orders
     keep: bool = False  # what was deployed stays, whether its pages fail or not
+    new_origin_secret: bool = False  # CloudFront and the functions change to another one
 
 
 def deploy(stage: Stage, wishes: Wishes, tell: Tell) -> bool:
@@ -62,7 +65,9 @@ def deploy(stage: Stage, wishes: Wishes, tell: Tell) -> bool:
     present = stack.parameters()
     webhook_before = stack.outputs().get("WebhookUrl")
     present |= {leftovers.kept(key): name for key, name in adopted.items()}
-    parameters = choose_parameters(stage, present, wishes.webhook_id, stored.defaults)
+    parameters = choose_parameters(
+        stage, present, wishes.webhook_id, stored.defaults, new_secret=wishes.new_origin_secret
+    )
     fixed.must_stay(account, stage, present, {**stored.defaults, **parameters}, wishes.change)
     before = going_back.running(stack) if has and not wishes.keep else None
     alarms = going_back.alarms(account, stack, has, tell) if before else []
@@ -98,9 +103,14 @@ def build(arch: str, out: Path) -> None:
 
 
 def choose_parameters(
-    stage: Stage, present: Mapping[str, str], webhook_id: str, defaults: Mapping[str, str]
+    stage: Stage,
+    present: Mapping[str, str],
+    webhook_id: str,
+    defaults: Mapping[str, str],
+    *,
+    new_secret: bool = False,
 ) -> dict[str, str]:
-    """Choose the stack's parameters: those of the file, and what was found out before and still holds."""
+    """Choose the stack's parameters: those of the file, and what was found out or made before and still holds."""
     chosen = dict(stage.parameters)
     if webhook_id:
         chosen[WEBHOOK_ID] = webhook_id
@@ -109,6 +119,8 @@ def choose_parameters(
         holds = all(present.get(fact, defaults.get(fact)) == after.get(fact) for fact in facts)
         if present.get(name) and holds:
             chosen.setdefault(name, present[name])
+    if new_secret or ORIGIN_SECRET not in chosen:
+        chosen[ORIGIN_SECRET] = secrets.token_urlsafe(32)
     return {name: value for name, value in chosen.items() if name in defaults}
 
 
@@ -195,11 +207,19 @@ def read_arguments(arguments: list[str] | None) -> tuple[str, Wishes]:
         help=f"which of {', '.join(fixed.SETTINGS)} may change though there are orders",
     )
     parser.add_argument("--keep", action="store_true", help="keep what was deployed, though its pages fail")
-    options = parser.parse_args(arguments)
-    change = tuple(options.change.replace(",", " ").split())
-    return options.stage, Wishes(
-        options.webhook_id.strip(), options.replace, options.adopt, change, options.keep
+    parser.add_argument(
+        "--new-origin-secret", action="store_true", help="make another secret between CloudFront and the shop"
     )
+    options = parser.parse_args(arguments)
+    wishes = Wishes(
+        options.webhook_id.strip(),
+        options.replace,
+        options.adopt,
+        tuple(options.change.replace(",", " ").split()),
+        options.keep,
+        options.new_origin_secret,
+    )
+    return options.stage, wishes
 
 
 def main(arguments: list[str] | None = None) -> int:

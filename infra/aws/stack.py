@@ -26,6 +26,7 @@ STILLBORN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
 LET_GO = ("DELETE_COMPLETE", "DELETE_SKIPPED")
 WELL = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 NOT_YET = ("", "REVIEW_IN_PROGRESS")
+MASK = "****"  # what CloudFormation shows in place of a parameter with NoEcho
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 
@@ -71,6 +72,12 @@ def _fate(change: Mapping[str, Any]) -> str:
     return (
         "perhaps replaced by an empty one" if change.get("Replacement") == "Conditional" and perhaps else ""
     )
+
+
+def parameter(key: str, value: str) -> dict[str, Any]:
+    """Say a parameter as CloudFormation takes it."""
+    kept = value == MASK  # a secret that CloudFormation knows and does not show
+    return {"ParameterKey": key, **({"UsePreviousValue": True} if kept else {"ParameterValue": value})}
 
 
 def new_token() -> str:
@@ -175,7 +182,7 @@ class Stack:
             StackName=self.name,
             ChangeSetName=f"deploy-{uuid.uuid4().hex}",
             ChangeSetType="UPDATE" if exists else "CREATE",
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            Parameters=[parameter(key, value) for key, value in parameters.items()],
             Capabilities=CAPABILITIES,
             # Always said: a stack keeps the alarms of the change before.
             RollbackConfiguration={

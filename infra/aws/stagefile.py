@@ -113,6 +113,8 @@ def _fault_of(key: str, value: object, known: Mapping[str, Any]) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return f'{key} must be a text in quotes, such as {key} = "…".'
     facts, text = known[key], str(value)
+    if facts.get("NoEcho"):
+        return f"{key} does not belong into a file. `make deploy` makes it, and CloudFormation keeps it."
     allowed = [str(one) for one in facts.get("AllowedValues", [])]
     if allowed and text not in allowed:
         return f"{key} must be one of {', '.join(map(repr, allowed))}, not {text!r}."

@@ -29,7 +29,7 @@ from infra.aws.account import Account
 from infra.aws.deploy import Wishes
 from infra.aws.package import PROJECT
 from infra.aws.smoke import Outcome
-from infra.aws.stack import Stack
+from infra.aws.stack import MASK, Stack, parameter
 from infra.aws.stagefile import Stage
 from infra.aws.words import Stop
 from tests.infra import small
@@ -1039,6 +1039,19 @@ def test_what_was_found_out_is_kept_as_long_as_it_holds(parameters: dict[str, st
     stage = Stage("s", "us-east-1", "s", parameters=parameters)
     chosen = deploy.choose_parameters(stage, FOUND, "", DEFAULTS)
     assert chosen == parameters | {name: FOUND[name] for name in kept}
+
+
+def test_the_origins_secret_is_made_once_and_kept_without_being_read() -> None:
+    stage, defaults = Stage("s", "us-east-1", "s"), DEFAULTS | {"OriginSecret": ""}
+    first, second = (deploy.choose_parameters(stage, {}, "", defaults)["OriginSecret"] for _ in range(2))
+    assert len(first) >= 32
+    assert first != second
+    shown = FOUND | {"OriginSecret": MASK}
+    assert deploy.choose_parameters(stage, shown, "", defaults)["OriginSecret"] == MASK
+    renewed = deploy.choose_parameters(stage, shown, "", defaults, new_secret=True)["OriginSecret"]
+    assert len(renewed) >= 32
+    assert parameter("OriginSecret", MASK) == {"ParameterKey": "OriginSecret", "UsePreviousValue": True}
+    assert parameter("OriginSecret", first) == {"ParameterKey": "OriginSecret", "ParameterValue": first}
 
 
 def test_what_the_file_no_longer_names_has_its_default_again() -> None:

@@ -153,6 +153,29 @@ def test_cloudfront_does_as_the_pages_say(template: Template) -> None:
     assert key["EnableAcceptEncodingGzip"] is key["EnableAcceptEncodingBrotli"] is True
 
 
+@pytest.mark.parametrize("given", [CDN, {"Proxies": "1"}])
+def test_functions_know_the_secret_by_which_proxies_are_believed(
+    template: Template, given: dict[str, str]
+) -> None:
+    assert template["Parameters"]["OriginSecret"]["NoEcho"] is True
+    known = values(template, {**given, "OriginSecret": "s" * 32})
+    settings = config.read(told(template, template["Globals"]["Function"], known))
+    assert (settings.proxies, settings.origin_secret) == (1, "s" * 32)
+
+
+def test_cloudfront_alone_sends_the_secret_and_to_the_shop_alone(template: Template) -> None:
+    known = values(template, {**CDN, "OriginSecret": "s" * 32})
+    sent = {
+        origin["Id"]: resolved(origin.get("OriginCustomHeaders"), known, template["Conditions"])
+        for origin in distribution(template)["Origins"]
+    }
+    assert sent == {
+        "shop": [{"HeaderName": "X-Origin-Secret", "HeaderValue": "s" * 32}],
+        "pictures": None,
+    }
+    assert "OriginSecret" not in str(template["Outputs"])
+
+
 def test_cloudfront_gives_nobodys_error_to_others(template: Template) -> None:
     kept = {
         one["ErrorCode"]: one["ErrorCachingMinTTL"] for one in distribution(template)["CustomErrorResponses"]
