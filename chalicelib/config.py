@@ -42,12 +42,14 @@ class ShippingZone:
 
 @dataclass(frozen=True)
 class Limits:
-    """How many orders may be placed, and payments be declined, from one session or source address in an hour."""
+    """What one session or source address may do: in an hour, and in percent of a SKU's pieces held unpaid."""
 
     orders_a_session: int
     orders_an_address: int
     declined_a_session: int
     declined_an_address: int
+    held_share_a_session: int
+    held_share_an_address: int
 
 
 @dataclass(frozen=True)
@@ -161,9 +163,7 @@ def read_shop(file: Path, currency: str) -> Shop:
             erase_after_days=_whole_number(text, "erase_after_days", least=1),
             low_stock=_whole_number(text, "low_stock", least=0),
             carriers=_carriers(text.get("carriers", [])),
-            limits=Limits(
-                **{limit.name: _whole_number(text["limits"], limit.name, least=1) for limit in fields(Limits)}
-            ),
+            limits=_read_limits(text["limits"]),
         )
     except (tomllib.TOMLDecodeError, KeyError, ValueError, TypeError) as error:
         raise ConfigError(f"{file.name}: {type(error).__name__}: {error}") from error
@@ -181,6 +181,13 @@ def _carriers(tables: list[Mapping[str, str]]) -> tuple[Carrier, ...]:
     if len({carrier.name.casefold() for carrier in carriers}) < len(carriers):
         raise ValueError("two carriers have the same name")
     return carriers
+
+
+def _read_limits(text: Mapping[str, Any]) -> Limits:
+    limits = Limits(**{limit.name: _whole_number(text, limit.name, least=1) for limit in fields(Limits)})
+    if max(limits.held_share_a_session, limits.held_share_an_address) > 100:
+        raise ValueError("held_share_… is a percentage, 100 at most")
+    return limits
 
 
 def _whole_number(text: Mapping[str, Any], name: str, least: int) -> int:

@@ -1,21 +1,24 @@
 """What bots do to a shop in numbers: orders placed, payments declined. Counted by the hour, in rows that expire.
 
-Who is counted is a session and a source address, each in a row of its own for each hour. One conditional write both
-counts and refuses, so nothing is read and nobody waits for another. Counts are approximate, to the shopper's favour:
-where one cannot be written, the order goes on.
+Who is counted is a session and a source address, each in a row of its own for each hour. An order is counted in the
+transaction that places it, so what was refused counts for nothing; the rows are read first, so that who is beyond a
+limit costs one read. A payment that is begun anew asks PayPal, and is counted before: one conditional write both counts
+and refuses. Where that count cannot be written, the payment goes on.
 """
 
 import hashlib
 import logging
+from dataclasses import dataclass
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import PynamoDBException, UpdateError
 from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 
 from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.errors import TooMany
-from chalicelib.storage import Table, TableMeta, is_refused, table_name
+from chalicelib.storage import Table, TableMeta, Transaction, is_refused, read_many, table_name
 
 AN_HOUR = 60 * 60
 MAX_VERIFICATIONS = (
@@ -40,15 +43,34 @@ class Count(Table):
     expires = NumberAttribute()
 
 
-def count_placing(session: str, address: str) -> None:
-    """Count an order that is to be placed, or a payment begun anew, before anything is done. Raises TooMany.
+def check_order(session: str, address: str) -> None:
+    """Refuse whoever has placed too many orders already, for the cost of one read. Raises TooMany.
 
     `session` names whose cart it is; `address` is where the request comes from, "" where nobody knows.
     """
-    limits = settings.shop.limits
-    _place(session, limits.orders_a_session, limits.declined_a_session)
-    if address not in NOBODYS:
-        _place(address, limits.orders_an_address, limits.declined_an_address)
+    counters = _counters(session, address)
+    rows = read_many({Count: [counter.row.key for counter in counters]}, consistent=False)[Count]
+    for counter in counters:
+        row = rows.get(counter.row.key)
+        if row is not None and (row.placed >= counter.most_placed or row.declined >= counter.most_declined):
+            raise too_many()
+
+
+def count_order(transaction: Transaction, session: str, address: str) -> None:
+    """Count an order in the transaction that places it; refused as `limit#…` beyond the limits."""
+    for counter in _counters(session, address):
+        transaction.update(f"limit#{counter.row.key}", counter.row, counter.actions(), counter.condition())
+
+
+def count_payment(session: str, address: str) -> None:
+    """Count a payment that is to be begun anew, before anything is done. Raises TooMany."""
+    for counter in _counters(session, address):
+        try:
+            counter.row.update(counter.actions(), counter.condition())
+        except UpdateError as error:
+            if is_refused(error):
+                raise too_many() from error
+            log.warning("a payment was not counted", exc_info=True)
 
 
 def count_decline(session: str, address: str) -> None:
@@ -75,17 +97,26 @@ def count_verification(order: str) -> None:
         log.warning("a notification was not counted", exc_info=True)
 
 
-def _place(who: str, most_placed: int, most_declined: int) -> None:
-    row = _row(who)
-    try:
-        row.update(
-            [Count.placed.add(1), Count.expires.set(row.expires)],
-            _fewer(Count.placed, most_placed) & _fewer(Count.declined, most_declined),
-        )
-    except UpdateError as error:
-        if is_refused(error):
-            raise TooMany(*_until_the_hour()) from error
-        log.warning("an order was not counted", exc_info=True)
+@dataclass(frozen=True)
+class _Counter:
+    row: Count
+    most_placed: int
+    most_declined: int
+
+    def actions(self) -> list[Action]:
+        return [Count.placed.add(1), Count.expires.set(self.row.expires)]
+
+    def condition(self) -> Condition:
+        fewer: Condition = _fewer(Count.placed, self.most_placed) & _fewer(Count.declined, self.most_declined)
+        return fewer
+
+
+def _counters(session: str, address: str) -> list[_Counter]:
+    limits = settings.shop.limits
+    counters = [_Counter(_row(session), limits.orders_a_session, limits.declined_a_session)]
+    if address not in NOBODYS:
+        counters.append(_Counter(_row(address), limits.orders_an_address, limits.declined_an_address))
+    return counters
 
 
 def _fewer(count: NumberAttribute, most: int) -> Condition:
@@ -99,10 +130,11 @@ def _row(who: str) -> Count:
     return Count(key, expires=(hour + 1) * AN_HOUR)
 
 
-def _until_the_hour() -> tuple[str, int]:
+def too_many() -> TooMany:
+    """Return what tells whoever is beyond a limit to wait until the hour is over."""
     seconds = AN_HOUR - clock.timestamp() % AN_HOUR
     minutes = -(-seconds // 60)
-    return (
+    return TooMany(
         "Very many orders or declined payments came from here within an hour. Nothing was ordered or charged just now, "
         "and nothing of yours is lost. "
         f"Please try again in {minutes} minute{'s' if minutes > 1 else ''}, or write to {settings.shop.email}.",

@@ -39,6 +39,7 @@ class Metric(StrEnum):
     PAYMENTS_DECLINED = "PaymentsDeclined"
     PAYMENT_ERRORS = "PaymentErrors"  # PayPal could not be reached, or not be understood
     PAYPAL_REFUSALS = "PayPalRefusals"  # definite noes that somebody other than the shopper must act on
+    HELD_SHARE = "HeldShare"  # percent of a SKU that unpaid orders hold, as one more does
     ORDERS_EXPIRED = "OrdersExpired"
     MONEY_SETTLED = "MoneySettled"  # minor units, by currency; what went back is negative
     NOTIFICATIONS_PUT_OFF = "NotificationsPutOff"  # answered with 503: PayPal sends them again
@@ -159,7 +160,8 @@ def _tell(counted: Mapping[Metric, int], by: Mapping[str, str], told: Mapping[st
 
 
 def _unit(metric: Metric) -> MetricUnit:
-    return MetricUnit.NoUnit if metric is Metric.MONEY_SETTLED else MetricUnit.Count
+    units = {Metric.MONEY_SETTLED: MetricUnit.NoUnit, Metric.HELD_SHARE: MetricUnit.Percent}
+    return units.get(metric, MetricUnit.Count)
 
 
 def _names(event: Any) -> dict[str, str]:

@@ -3,8 +3,9 @@
 import re
 from dataclasses import dataclass, field
 from email.message import Message
+from functools import partial
 from html import unescape
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import urlencode, urlsplit
 
 from infra.local import gateway
@@ -51,6 +52,7 @@ class Shopper:
 
     gateway: Gateway
     jar: dict[str, str] = field(default_factory=dict)
+    source: str | None = None  # the address that requests come from; this machine's where none is given
 
     def get(self, address: str, **headers: str) -> Answer:
         """Open a page; a header's dashes are written as underscores."""
@@ -80,7 +82,10 @@ class Shopper:
         parts = urlsplit(address)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         raw = body.encode() if isinstance(body, str) else body
-        answer = self.gateway.handle(method, target, message, raw)
+        handle = self.gateway.handle
+        if self.source is not None:  # of the local gateway alone: nobody else takes our word for it
+            handle = partial(cast("gateway.Gateway", self.gateway).handle, source=self.source)
+        answer = handle(method, target, message, raw)
         cookies = [value for name, value in answer.headers if name.lower() == "set-cookie"]
         self._keep(cookies)
         headers_sent = {name.lower(): value for name, value in answer.headers}

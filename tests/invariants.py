@@ -44,6 +44,31 @@ def check_stock(shop: Shop, before: dict[str, int]) -> None:
     for order in shop.orders():
         assert order.state in LIVING or not order.reserved, (order.state, order.number)
     assert pieces(shop) == before
+    check_holds(shop)
+
+
+def check_holds(shop: Shop) -> None:
+    """What unpaid orders hold is what their SKUs and their addresses are counted for, no more and no less."""
+    from chalicelib.catalog.models import Stock
+    from chalicelib.orders.holds import Hold
+
+    held: Counter[str] = Counter()
+    by_address: Counter[str] = Counter()
+    for order in shop.orders():
+        assert order.held <= order.reserved, (order.state, order.number)
+        assert order.held or order.holder is None, order.number
+        assert order.held == order.reserved or order.state != "awaiting", order.number
+        assert not order.held or order.state in {"awaiting", "capturing"}, (order.state, order.number)
+        if order.held:
+            held.update({line.sku: line.quantity for line in order.lines})
+        if order.holder is not None:
+            by_address.update({f"hold#{order.holder}#{line.sku}": line.quantity for line in order.lines})
+    counted = {row.sku: int(row.held) for row in Stock.scan(consistent_read=True)}
+    assert {sku: many for sku, many in counted.items() if many} == dict(held)
+    rows = {
+        row.key: int(row.pieces) for row in Hold.scan(consistent_read=True) if row.key.startswith("hold#")
+    }
+    assert {key: many for key, many in rows.items() if many} == dict(by_address)
 
 
 # -- 2: money ---------------------------------------------------------------------------------------------

@@ -107,10 +107,11 @@ def look(session: Session) -> list[CartLine]:
     return lines
 
 
-def hold(key: str, order_id: str, until: int) -> None:
+def hold(key: str, order_id: str, pieces: Mapping[str, int], until: int) -> None:
     """Count what the cart's own order reserved anew as the shopper's, till then. A cart with another order is left."""
+    actions: list[Action] = [Cart.held.set(dict(pieces)), Cart.held_until.set(until)]
     try:
-        Cart(key).update([Cart.held_until.set(until)], condition=Cart.order == order_id)
+        Cart(key).update(actions, condition=Cart.order == order_id)
     except UpdateError:
         return  # the reservation stands all the same: only the cart's page would say that others have the pieces
 

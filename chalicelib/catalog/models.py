@@ -74,6 +74,7 @@ class Stock(Table):
 
     sku = UnicodeAttribute(hash_key=True)
     available = NumberAttribute()
+    held = NumberAttribute(default=0)  # pieces that unpaid orders keep, beside those available
     slug = UnicodeAttribute(
         null=True
     )  # None: the variant was dropped, and the SKU is free for another product
@@ -91,6 +92,22 @@ class Stock(Table):
     def reserve(cls, sku: str, quantity: int) -> tuple["Stock", list[Action], Condition]:
         """Take pieces off the shelf, for a transaction; refused where fewer are left."""
         return cls(sku), [cls.available.set(cls.available - quantity)], cls.available >= quantity
+
+    @classmethod
+    def hold(cls, sku: str, quantity: int) -> tuple["Stock", list[Action], Condition]:
+        """Reserve pieces for an unpaid order, for a transaction; refused where fewer are left."""
+        item, actions, enough = cls.reserve(sku, quantity)
+        return item, [*actions, cls.held.add(quantity)], enough
+
+    @classmethod
+    def end_hold(cls, sku: str, quantity: int) -> tuple["Stock", list[Action], None]:
+        """Note that the order that held these pieces is paid, for a transaction."""
+        return cls(sku), [cls.held.add(-quantity)], None
+
+    @classmethod
+    def give_up(cls, sku: str, quantity: int) -> tuple["Stock", list[Action], None]:
+        """Return pieces that an unpaid order held, for a transaction."""
+        return cls(sku), [cls.available.add(quantity), cls.held.add(-quantity)], None
 
     @classmethod
     def put_back(cls, sku: str, quantity: int) -> tuple["Stock", list[Action], None]:

@@ -160,6 +160,7 @@ class Offer:
     available: int
     tax_rate: str
     sellable: bool
+    held: int = 0  # by unpaid orders, beside those available
 
 
 # -- offers -----------------------------------------------------------------------------------------------
@@ -198,6 +199,7 @@ def _offer(stock: Stock, product: Product) -> Offer:
         available=max(0, int(stock.available)) if sellable else 0,
         tax_rate=product.tax_rate,
         sellable=sellable,
+        held=int(stock.held),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib import limits, money, postal
+from chalicelib import money, postal
 from chalicelib.cart import service as cart_service
 from chalicelib.cart import sessions
 from chalicelib.cart.service import CartLine
@@ -54,9 +54,9 @@ def place(request: Request) -> Response:
         return _form(session, values, errors=errors, status=400)
     try:
         pay_with = read_pay_with(form.text("pay_with"))
-        limits.count_placing(session.key, requests.source_of(request))
-        order = service.place_order(session, Customer(**values), _shown_total(form))
-        address = _payment_address(order, pay_with)
+        source = requests.source_of(request)
+        order = service.place_order(session, Customer(**values), _shown_total(form), source)
+        address = _payment_address(order, pay_with, source)
     except service.TotalChanged as changed:
         return _form(session, values, notice=changed.message, status=changed.status)
     except (OutOfStock, BadInput) as refusal:
@@ -71,9 +71,9 @@ def place(request: Request) -> Response:
     return redirect(address or url(f"/orders/{order.id}"))
 
 
-def _payment_address(order: Order, pay_with: PayWith) -> str | None:
+def _payment_address(order: Order, pay_with: PayWith, source: str) -> str | None:
     try:
-        return start_payment(order, pay_with)
+        return start_payment(order, pay_with, source)
     except PayPalError as error:
         # The order stands; its page says so and offers to try again.
         log.warning("no payment could be started for order %s: %s", order.number, error)
@@ -121,6 +121,7 @@ def _form(
         totals=_totals_view(totals),
         total_decimal=money.decimal_string(totals.total, settings.currency),
         max=LONGEST,
+        kept_minutes=settings.shop.reservation_seconds // 60,
         cart_count=session.pieces,
     )
     return page(body, status, session.cookies())

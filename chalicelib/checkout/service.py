@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chalicelib import clock, money
+from chalicelib import clock, limits, money
 from chalicelib.cart import service as cart_service
 from chalicelib.cart.models import Cart
 from chalicelib.cart.service import CartLine
@@ -14,7 +14,7 @@ from chalicelib.cart.sessions import Session, living
 from chalicelib.checkout.customer import Customer
 from chalicelib.config import settings
 from chalicelib.errors import Busy, Conflict, OutOfStock, ShopError
-from chalicelib.orders import states, words
+from chalicelib.orders import holds, states, words
 from chalicelib.orders.changing import change, new_order
 from chalicelib.orders.models import Order, Pointer
 from chalicelib.orders.row import Line
@@ -80,15 +80,20 @@ def order_lines(cart_lines: list[CartLine]) -> list[Line]:
     ]
 
 
-def place_order(session: Session, customer: Customer, shown_total: int | None) -> Order:
+def place_order(session: Session, customer: Customer, shown_total: int | None, address: str = "") -> Order:
     """Place an order for the cart, or return the one that was placed already with the same content.
 
-    `shown_total` is what the shopper saw, in minor units; None where the form does not tell.
+    `shown_total` is what the shopper saw, in minor units; None where the form does not tell. `address` is where the
+    request comes from. The order's pieces are held for it until it is paid, unless that is beyond what one visitor may
+    hold; then they are taken when it is paid.
 
-    Raises EmptyCart, OutOfStock, TotalChanged, PaymentInProgress; Busy where the answer of the table was lost and
-    nothing can be told. Placing again is always safe.
+    Raises TooMany, EmptyCart, OutOfStock, TotalChanged, PaymentInProgress; Busy where the answer of the table was lost
+    and nothing can be told. Placing again is always safe.
     """
+    limits.check_order(session.key, address)
     ends = clock.ends(PLACING_SECONDS)
+    holder = holds.holder_of(address)
+    is_full = False  # the address holds all that it may
     for _ in range(TRIES):
         if session.cart is None or not session.cart.lines.as_dict():
             raise EmptyCart("There is nothing in your cart to order.")
@@ -100,6 +105,7 @@ def place_order(session: Session, customer: Customer, shown_total: int | None) -
         if before is not None and session.cart.digest == digest and _is_still_it(before, session.cart):
             if totals.total != shown_total:
                 raise TotalChanged(_why_changed(totals, shown_total))
+            limits.count_payment(session.key, address)
             return before
         _refuse_while_paying(before)
         missing = what_is_missing(cart_lines)
@@ -119,18 +125,31 @@ def place_order(session: Session, customer: Customer, shown_total: int | None) -
             cart=session.key,
             cart_version=int(session.cart.version),
         )
+        pieces = {line.sku: line.offer.available + line.offer.held for line in cart_lines if line.offer}
+        transaction = Transaction()
+        most = None if is_full else holds.max_held(lines, pieces)
+        if most is not None:
+            order.hold_stock(transaction, holder, most)
+        limits.count_order(transaction, session.key, address)
         try:
             if before is not None and before.state == states.AWAITING:
                 _refuse_while_paying(_supersede(before))
-            _write(order, session.cart, digest)
-        except (Refused, Busy):
-            pass  # the cart changed, a piece went, the number is taken, or too many want the same: look again
+            _write(order, session.cart, digest, transaction)
+        except (Refused, Busy) as failure:
+            # The cart changed, a piece went, the number is taken, or too many want the same: look again.
+            refused = failure.names if isinstance(failure, Refused) else set()
+            if "cart" not in refused and any(name.startswith("limit#") for name in refused):
+                raise limits.too_many() from failure
+            is_full = is_full or any(name.startswith("hold#") for name in refused)
         except Unknown as unknown:
             found = get(Order, order.id)
             if found is None:
                 raise Busy("The shop did not get an answer from its database. Please try again.") from unknown
             return found
         else:
+            if order.held:
+                held = {line.sku: line.offer.held for line in cart_lines if line.offer}
+                holds.count_held(lines, pieces, held)
             return order
         session.cart = living(get(Cart, session.key))
         if session.cart is not None and session.cart.order == (before.id if before else None):
@@ -205,9 +224,7 @@ def _supersede(order: Order) -> Order:
     return change(order.id, action, known=order)
 
 
-def _write(order: Order, cart: Cart, digest: str) -> None:
-    transaction = Transaction()
-    order.take_stock(transaction)
+def _write(order: Order, cart: Cart, digest: str, transaction: Transaction) -> None:
     order.write(transaction)
     pointer = Pointer(f"number#{order.number}", order=order.id)
     transaction.put("number", pointer, Pointer.id.does_not_exist())
@@ -218,7 +235,7 @@ def _write(order: Order, cart: Cart, digest: str) -> None:
     marks = [
         Cart.order.set(order.id),
         Cart.digest.set(digest),
-        Cart.held.set({line.sku: line.quantity for line in order.lines}),
+        Cart.held.set({line.sku: line.quantity for line in order.lines} if order.held else {}),
         Cart.held_until.set(order.reserved_until),
     ]
     transaction.update("cart", cart, marks, unchanged & (Cart.expires > clock.timestamp()))

@@ -22,7 +22,7 @@ def new_order(
     cart: str,
     cart_version: int,
 ) -> Order:
-    """Make an order that is awaiting payment, with fresh ID and number; nothing is written."""
+    """Make an order that is awaiting payment, with fresh ID and number; nothing is written, and nothing reserved."""
     items = sum(line.total for line in lines)
     order = Order(
         clock.new_id(),
@@ -37,7 +37,8 @@ def new_order(
         total=items + shipping,
         cart=cart,
         cart_version=cart_version,
-        reserved_until=clock.timestamp() + settings.shop.reservation_seconds,
+        reserved=False,
+        reserved_until=clock.timestamp(),
         attempts=[],
         refunds={},
         issues=[],

@@ -19,6 +19,7 @@ from chalicelib.storage import read_many
 
 PAGE = 40
 MOST_RAISED = 100  # one BatchGetItem
+MOST_HELD = 400  # four BatchGetItems
 MOST_ASKED = 6  # words of a question
 MOST_PARTS = 3  # of a word such as ann-sophie.lee that are looked up; the others are compared
 KEYS_A_STEP = 500  # of one shard's Query, where a list is read to its end
@@ -104,6 +105,27 @@ def raised_orders() -> Page:
     orders = read_in_order(wanted[:MOST_RAISED])
     still = [order for order in orders if order.open_issues or order.mail_is_late]
     return Page(still, wanted[MOST_RAISED - 1] if len(wanted) > MOST_RAISED else None)
+
+
+def held_orders() -> Page:
+    """Read the unpaid orders that keep pieces from others; of very many those whose time is over first.
+
+    All of them are due for the reconciler by the end of their hold.
+    """
+    ends = clock.timestamp() + settings.shop.reservation_seconds
+    rows = list(
+        heapq.merge(
+            *(
+                Order.attention_index.query(str(shard), Order.due <= ends, limit=MOST_HELD // SHARDS + 1)
+                for shard in range(SHARDS)
+            ),
+            key=lambda row: float(row.due),
+        )
+    )
+    wanted = [row.id for row in rows[:MOST_HELD]]
+    found = read_many({Order: wanted})[Order]
+    orders = [found[order_id] for order_id in wanted if order_id in found and found[order_id].held]
+    return Page(orders, rows[MOST_HELD].id if len(rows) > MOST_HELD else None)
 
 
 def pending_orders() -> Page:

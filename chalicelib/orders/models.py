@@ -7,6 +7,7 @@ Here are the table, the order's way from state to state, and its write. Its fiel
 in `refunding`, its parcels and what staff correct in `fulfillment`.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from pynamodb.attributes import UnicodeAttribute
@@ -18,6 +19,7 @@ from chalicelib.errors import NotFound
 from chalicelib.orders import states
 from chalicelib.orders.dues import CLAIM_SECONDS, EVERY_ROUND, LONGEST_WAIT, MAIL_GRACE, MINUTE, PAYPAL_LIFE
 from chalicelib.orders.fulfillment import Fulfillable
+from chalicelib.orders.holds import Hold
 from chalicelib.orders.indexes import AttentionIndex, PlacedIndex, RaisedIndex, StateIndex, shard_of
 from chalicelib.storage import Table, TableMeta, Transaction, get, table_name
 
@@ -96,24 +98,78 @@ class Order(Fulfillable):
     # -- stock --------------------------------------------------------------------------------------------
 
     def take_stock(self, transaction: Transaction) -> None:
-        """Reserve every line."""
+        """Reserve every line for a payment that PayPal is being asked for."""
         for line in self.lines:
             transaction.update(f"stock#{line.sku}", *Stock.reserve(line.sku, line.quantity))
         self.reserved = True
-        self.reserved_until = clock.timestamp() + settings.shop.reservation_seconds
+
+    def hold_stock(self, transaction: Transaction, holder: str | None, most: Mapping[str, int]) -> None:
+        """Reserve every line until it is paid; refused where `holder` would then hold more than `most` of a SKU."""
+        for line in self.lines:
+            transaction.update(f"stock#{line.sku}", *Stock.hold(line.sku, line.quantity))
+            if holder is not None:
+                hold = Hold.take(holder, line.sku, line.quantity, most[line.sku])
+                transaction.update(f"hold#{line.sku}", *hold)
+        self.reserved = self.held = True
+        self.holder = holder
+        self._hold_on()
 
     def return_stock(self, transaction: Transaction) -> None:
         """Put what is reserved back on the shelf; nothing where the reservation fell before."""
         if not self.reserved:
             return
+        give_back = Stock.give_up if self.held else Stock.put_back
         for line in self.lines:
-            transaction.update(f"stock#{line.sku}", *Stock.put_back(line.sku, line.quantity))
+            transaction.update(f"stock#{line.sku}", *give_back(line.sku, line.quantity))
         self.reserved = False
+        self._uncount(transaction)
 
     def drop_reservation(self, transaction: Transaction) -> None:
         """Let others buy what an unpaid order has held for too long."""
         self.return_stock(transaction)
         self.note("reservation over")
+
+    def release_hold(self, transaction: Transaction, by: str) -> None:
+        """Let others buy what an unpaid order holds, as staff decided; it is paid without a hold, if at all."""
+        self.return_stock(transaction)
+        self.note("hold released", by=by)
+
+    @property
+    def may_be_held(self) -> bool:
+        """Tell whether paying again may reserve the pieces before they are paid: not once staff released them."""
+        return not any(entry["event"] == "hold released" for entry in self.history)
+
+    def keep_hold(self) -> bool:
+        """Keep what is held for as long as PayPal may capture it: the shopper said yes. False where that is no news."""
+        until = clock.timestamp() + PAYPAL_LIFE
+        if not self.held or self.declined or self.reserved_until >= until:
+            return False
+        self.reserved_until = until
+        return True
+
+    def _hold_on(self) -> None:
+        self.reserved_until = clock.timestamp() + settings.shop.reservation_seconds
+        self.look_within(settings.shop.reservation_seconds)
+
+    def _end_hold(self, transaction: Transaction) -> None:
+        """Keep the pieces, which no longer count as held: they are paid, or PayPal has the money."""
+        if self.held:
+            for line in self.lines:
+                transaction.update(f"stock#{line.sku}", *Stock.end_hold(line.sku, line.quantity))
+            self._uncount(transaction)
+
+    def _uncount(self, transaction: Transaction) -> None:
+        if self.held and self.holder is not None:
+            for line in self.lines:
+                transaction.update(f"hold#{line.sku}", *Hold.give_back(self.holder, line.sku, line.quantity))
+        self.held, self.holder = False, None
+
+    def _after_no(self, transaction: Transaction) -> None:
+        """Keep a hold a while longer for another try; what was only taken for the capture is everybody's again."""
+        if self.held:
+            self._hold_on()
+        else:
+            self.return_stock(transaction)
 
     # -- paying -------------------------------------------------------------------------------------------
 
@@ -151,13 +207,14 @@ class Order(Fulfillable):
         if not self.reserved:
             self.take_stock(transaction)
 
-    def release(self, *, refused: bool, approved: bool) -> None:
+    def release(self, transaction: Transaction, *, refused: bool, approved: bool) -> None:
         """capturing → awaiting, after a definite no. PayPal repeats a refusal: its request id is used up."""
         self._move(states.AWAITING)
         self.claim = None
         self.approved = approved
         if refused:
             self.capture_number += 1
+        self._after_no(transaction)
         self.wait()
 
     def mark_declined(self, issue: str = "", event: str = "declined") -> None:
@@ -190,6 +247,7 @@ class Order(Fulfillable):
     def mark_pending(self, capture_id: str, transaction: Transaction) -> None:
         """capturing → pending: PayPal holds the money."""
         self._move(states.PENDING)
+        self._end_hold(transaction)
         self.claim = self.payment_refused = None
         self.point_at(capture_id, transaction)
         self.capture = capture_id
@@ -200,6 +258,7 @@ class Order(Fulfillable):
     def mark_paid(self, capture_id: str, paypal_id: str | None, transaction: Transaction) -> None:
         """capturing or pending → paid: the reserved pieces are sold. `paypal_id` is PayPal's order, where it is told."""
         self._move(states.PAID)
+        self._end_hold(transaction)
         self.claim = self.payment_refused = None
         self.reserved = False
         self.point_at(capture_id, transaction)
@@ -212,12 +271,13 @@ class Order(Fulfillable):
         self.owe_mail("paid", capture_id)
         self.owe_mail("merchant", capture_id)
 
-    def mark_unpaid(self) -> None:
+    def mark_unpaid(self, transaction: Transaction) -> None:
         """capturing or pending → awaiting: what PayPal did about the payment does not pay this order."""
         self._move(states.AWAITING)
         self.claim = None
         self.capture = None
         self.capture_number += 1
+        self._after_no(transaction)
         self.wait()
 
     def point_at(self, capture_id: str, transaction: Transaction) -> None:

@@ -113,29 +113,35 @@ def _words_for_awaiting(order: Order) -> Words:
         return Words(
             "PayPal asks you to confirm once more",
             "PayPal could not finish the payment without you. Nothing was charged.",
-            "Please go back to PayPal to confirm it, or choose another way to pay there; your order is kept.",
+            f"Please go back to PayPal to confirm it, or choose another way to pay there. {_kept(order)}",
             "wait",
         )
     if order.declined:
         return Words(
             "PayPal declined this payment",
             "Nothing was charged. Often another card, or the balance, works.",
-            "You can try again now; your order is kept.",
+            f"You can try again now. {_kept(order)}",
             "bad",
         )
     if order.paypal_id is None:
         return Words(
             "Your order is placed, but not paid",
             "PayPal could not be reached a moment ago. Nothing was charged.",
-            "Please try to pay again; your order is kept for now.",
+            f"Please try to pay again. {_kept(order)}",
             "wait",
         )
     return Words(
         "Your order is not paid yet",
         "Nothing was charged so far.",
-        "You can pay it now. Unpaid orders keep their things for a while, and end by themselves.",
+        f"You can pay it now. {_kept(order)}",
         "wait",
     )
+
+
+def _kept(order: Order) -> str:
+    if order.reserved:
+        return "Its things are kept for you for a few minutes."
+    return "Its things are not kept for you until it is paid; they are yours once the payment arrived."
 
 
 def _words_for_paid(order: Order, email: str) -> Words:

@@ -65,8 +65,10 @@ class OrderRow(Table):
     cart = UnicodeAttribute(null=True)  # the session row it was placed from, and that row's version then
     cart_version = NumberAttribute(null=True)
 
-    reserved = BooleanAttribute(default=True)
+    reserved = BooleanAttribute(default=True)  # its pieces are not available to others
     reserved_until = NumberAttribute()
+    held = BooleanAttribute(default=False)  # they count as held by an unpaid order: orders/holds.py
+    holder = UnicodeAttribute(null=True)  # by which address; None where no address is known
 
     # [{"id": PayPal's order, "payee", "payee_email", "link", "pay_with", "at", "ended"}], with "declined" if it was,
     # "address refused" if PayPal did not take the delivery address; the last one counts

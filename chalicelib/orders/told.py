@@ -26,7 +26,8 @@ EVENTS = {
     "pending": "PayPal is holding the payment.",
     "paid": "The payment arrived.",
     "reversed": "A bank or PayPal took the payment back.",
-    "reservation over": "It was not paid in time, so its pieces went back on the shelf. Paying takes them again, if they are there.",
+    "reservation over": "It was not paid in time, so its pieces are available to others again. Paying takes them, if they are there.",
+    "hold released": "Its pieces were released before it was paid. It can still be paid, if they are there.",
     "erased": "The customer was erased from this order.",
 }
 ENDS = {

@@ -124,7 +124,8 @@ def _look_soon(message: Mapping[str, str]) -> None:
         if order.state != states.AWAITING:
             return False
         approved_again = approved_at is not None and order.approve_again(approved_at)
-        return order.look_within(2 * EVERY_ROUND) or approved_again
+        is_kept = message["type"] == "CHECKOUT.ORDER.APPROVED" and order.keep_hold()
+        return order.look_within(2 * EVERY_ROUND) or approved_again or is_kept
 
     change(order_id, action)
 

@@ -62,8 +62,9 @@ def pay(request: Request, order_id: str) -> Response:
     try:
         pay_with = service.read_pay_with(read_form(request).text("pay_with") if request.raw_body else "")
         if order.state == states.AWAITING:
-            limits.count_placing(order.cart or order.id, requests.source_of(request))
-        address = service.start_payment(order, pay_with)
+            service.check_pieces(order)
+            limits.count_payment(order.cart or order.id, requests.source_of(request))
+        address = service.start_payment(order, pay_with, requests.source_of(request))
     except (TooMany, Busy) as refusal:
         return in_a_while(order_page(order, message=refusal.message, status=refusal.status), refusal)
     except (OutOfStock, BadInput) as refusal:

@@ -12,10 +12,11 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib import clock, limits, money
 from chalicelib.cart import service as carts
+from chalicelib.catalog.models import Stock
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, Busy, Conflict, OutOfStock
 from chalicelib.mail import outbox
-from chalicelib.orders import states
+from chalicelib.orders import holds, states
 from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
 from chalicelib.payments import paypal, refusals
@@ -23,11 +24,12 @@ from chalicelib.payments.errors import AccessRefused, PayPalError, PayPalGone, P
 from chalicelib.payments.paypal import Capture, Payee, PayPalOrder
 from chalicelib.payments.refusals import Actor
 from chalicelib.payments.settle import settle_capture, settle_paypal_order
-from chalicelib.storage import Refused, Transaction
+from chalicelib.storage import Refused, Transaction, read_many
 from chalicelib.web import requests
 from chalicelib.web.pages import absolute_url
 
 log = logging.getLogger("awning")
+GONE = "While the order waited, others bought what was in it. Nothing was charged; please order again."
 BODIES = 3  # that PayPal is asked with: as it is, without the address, under another invoice number
 
 
@@ -54,17 +56,18 @@ def read_pay_with(text: str) -> PayWith:
 # -- sending the shopper to PayPal ------------------------------------------------------------------------
 
 
-def start_payment(order: Order, pay_with: PayWith = PayWith.PAYPAL) -> str | None:
+def start_payment(order: Order, pay_with: PayWith = PayWith.PAYPAL, source: str = "") -> str | None:
     """Return the address at PayPal where this order is approved; None where there is nothing to approve any more.
 
     Goes to the same order at PayPal while that lives and leads to the page that is wanted, else to a new one. Raises
     OutOfStock where the reservation fell and the pieces are gone; PayPalRefused or AccessRefused where PayPal takes no
-    payments for this shop, which staff are told; another PayPalError where it cannot be asked.
+    payments for this shop, which staff are told; another PayPalError where it cannot be asked. `source` is the address
+    that the request comes from.
     """
     with paypal.within(paypal.SECONDS_A_REQUEST):
         if order.state != states.AWAITING:
             return None
-        order = _with_reservation(order)
+        order = _with_hold(order, source)
         try:
             seen = _living_attempt(order, pay_with)
             return _new_attempt(order, pay_with) if seen is None else _continue(order, seen)
@@ -88,24 +91,40 @@ def _remember(order_id: str, refused: PayPalError) -> None:
         log.warning("a refused payment was not noted on its order", exc_info=True)
 
 
-def _with_reservation(order: Order) -> Order:
-    if order.reserved:
+def check_pieces(order: Order) -> Mapping[str, Stock]:
+    """Read the stock of an order that keeps no pieces; nothing is read for one that does. Raises OutOfStock."""
+    if order.reserved or order.state != states.AWAITING:
+        return {}
+    stocks: Mapping[str, Stock] = read_many({Stock: [line.sku for line in order.lines]})[Stock]
+    if any(line.sku not in stocks or stocks[line.sku].available < line.quantity for line in order.lines):
+        raise OutOfStock(GONE)
+    return stocks
+
+
+def _with_hold(order: Order, source: str) -> Order:
+    """Reserve the pieces again, as far as one visitor may hold them; else they are taken when the order is paid."""
+    stocks = check_pieces(order)
+    pieces = {sku: int(stock.available + stock.held) for sku, stock in stocks.items()}
+    most = holds.max_held(order.lines, pieces) if stocks and order.may_be_held else None
+    if most is None:
         return order
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.reserved or order.state != states.AWAITING:
             return False
-        order.take_stock(transaction)
+        order.hold_stock(transaction, holds.holder_of(source), most)
         return True
 
     try:
         order = change(order.id, action)
     except Refused as refused:
-        raise OutOfStock(
-            "While the order waited, others bought what was in it. Nothing was charged; please order again."
-        ) from refused
+        if any(name.startswith("stock#") for name in refused.names):
+            raise OutOfStock(GONE) from refused
+        return order
+    holds.count_held(order.lines, pieces, {sku: int(stock.held) for sku, stock in stocks.items()})
     if order.cart is not None:
-        carts.hold(order.cart, order.id, int(order.reserved_until))
+        held = {line.sku: line.quantity for line in order.lines}
+        carts.hold(order.cart, order.id, held, int(order.reserved_until))
     return order
 
 
@@ -405,7 +424,7 @@ def release_claim(order: Order, no: No) -> Order:
     def action(order: Order, transaction: Transaction) -> bool:
         if order.state != states.CAPTURING or order.claim != claim:
             return False
-        order.release(refused=no.refused, approved=no.approved)
+        order.release(transaction, refused=no.refused, approved=no.approved)
         if no.event:
             order.mark_declined(no.issue, no.event)
         if no.tell:

@@ -197,13 +197,13 @@ def _settling(capture: Capture, circumstances: Circumstances) -> Callable[[Order
         # Before all else: money of somebody else's account is not ours to book or to give back, whatever it is for.
         moved = capture.status not in REFUSED and not order.has_booked(capture.id)
         if moved and _is_somebody_else(order, circumstances.payee, capture.payee):
-            return _refuse_payee(order, capture)
+            return _refuse_payee(order, capture, transaction)
         if capture.status in TAKEN:
             return _settle_taken(order, capture, circumstances, transaction)
         if capture.status == "PENDING":
             return _settle_pending(order, capture, circumstances, transaction)
         if capture.status in REFUSED:
-            return _settle_refused(order, capture, circumstances)
+            return _settle_refused(order, capture, circumstances, transaction)
         return False
 
     return action
@@ -251,26 +251,26 @@ def _give_back(order: Order, capture: Capture, wrong: str, transaction: Transact
     order.want_refund(clock.new_id(), capture.id, capture.money.amount, capture.money.currency, wrong)
     order.point_at(capture.id, transaction)
     order.raise_issue(wrong, capture.id)
-    _let_go(order, capture)
+    _let_go(order, capture, transaction)
     if wrong == "sold out" and order.state == states.AWAITING:
         order.approved = True
         order.expire("sold out", transaction)
 
 
-def _refuse_payee(order: Order, capture: Capture) -> bool:
+def _refuse_payee(order: Order, capture: Capture, transaction: Transaction) -> bool:
     """Money that went to somebody else is not ours to book or to give back: ask staff, let the order be paid."""
     if order.has_issue(WRONG_PAYEE, capture.id):
         return False
     order.raise_issue(WRONG_PAYEE, capture.id)
-    _let_go(order, capture)
+    _let_go(order, capture, transaction)
     return True
 
 
-def _let_go(order: Order, capture: Capture) -> None:
+def _let_go(order: Order, capture: Capture, transaction: Transaction) -> None:
     """Let an unpaid order be paid by a new attempt: this one is used up at PayPal."""
     about = _is_about(order, capture)
     if about:
-        order.mark_unpaid()
+        order.mark_unpaid(transaction)
     if about or (order.state == states.AWAITING and capture.order_id is not None):
         order.end_attempt(capture.order_id)
 
@@ -299,11 +299,13 @@ def _settle_pending(
     return True
 
 
-def _settle_refused(order: Order, capture: Capture, circumstances: Circumstances) -> bool:
+def _settle_refused(
+    order: Order, capture: Capture, circumstances: Circumstances, transaction: Transaction
+) -> bool:
     if not _is_about(order, capture):
         return False
     was_pending = order.state == states.PENDING
-    order.mark_unpaid()
+    order.mark_unpaid(transaction)
     order.mark_declined()
     if was_pending or not circumstances.shopper_present:
         order.owe_mail("failed", capture.id)

@@ -18,7 +18,7 @@ from chalicelib.orders import lists, told
 from chalicelib.orders.letters import mail_name
 from chalicelib.orders.models import Order
 from chalicelib.payments import refusals
-from chalicelib.staff import accounts, desk
+from chalicelib.staff import accounts, desk, holds
 from chalicelib.staff.models import Member
 
 PATIENCE_SECONDS = 8.0  # of the 29 that API Gateway waits
@@ -60,6 +60,7 @@ def show(request: Request, member: Member) -> Response:
             "low": _low,
             "letters": _dead_letters,
             "days": _days_without_books,
+            "held": holds.find_held,
             "runs": _runs,
         }
     )
@@ -102,6 +103,8 @@ def _is_well(blocks: Mapping[str, Any]) -> bool:
         blocks["letters"],
         blocks["days"],
     )
+    if blocks["held"]["alarming"]:
+        return False
     return not any((*waiting, *things)) and all(run["well"] for run in blocks["runs"])
 
 

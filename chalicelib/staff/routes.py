@@ -34,6 +34,7 @@ staff.page("/staff/jobs/{job_id}/result", STAFF, "jobs.fetch")
 
 staff.page("/staff", STAFF, "today.show")
 staff.page("/staff/attention", STAFF, "attention.show")
+staff.action("/staff/attention/holds", MERCHANT, "holds.release")
 
 # -- orders -----------------------------------------------------------------------------------------------
 

@@ -84,7 +84,9 @@ class Gateway:
         self.prefix = prefix.rstrip("/")
         self._routes = Routes(app.routes)
 
-    def handle(self, method: str, target: str, headers: Message, body: bytes) -> Answer:
+    def handle(
+        self, method: str, target: str, headers: Message, body: bytes, source: str | None = None
+    ) -> Answer:
         """Answer one request. Never raises: what the app cannot handle is a 502, as on API Gateway."""
         inner = self._below_prefix(target)
         if inner is None:
@@ -94,6 +96,7 @@ class Gateway:
         except ValueError:
             return Answer.of_gateway(HTTPStatus.FORBIDDEN, "Missing Authentication Token")
         event = self._event(method_called, route, target, inner, headers, body)
+        event["requestContext"]["identity"]["sourceIp"] = source or HOST
         context = LambdaContext(self.app.app_name, MEMORY_MB, TIMEOUT_MS)
         try:
             return _answer(self.app(event, context))
@@ -153,7 +156,7 @@ class Gateway:
             "apiId": "local",
             "domainName": headers.get("Host", ""),
             "httpMethod": method,
-            "identity": {"sourceIp": HOST, "userAgent": headers.get("User-Agent")},
+            "identity": {"userAgent": headers.get("User-Agent")},
             "path": target.partition("?")[0],
             "protocol": "HTTP/1.1",
             "requestId": str(uuid.uuid4()),
@@ -273,7 +276,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(length))
         if len(body) < int(length):
             raise ConnectionError("The client left before it had sent everything.")
-        return self.server.gateway.handle(self.command, self.path, self.headers, body)
+        return self.server.gateway.handle(
+            self.command, self.path, self.headers, body, str(self.client_address[0])
+        )
 
     def _refuse(self, status: HTTPStatus, message: str) -> Answer:
         # The body stays unread, so the next request cannot be found.

@@ -34,8 +34,8 @@ def test_one_transaction_takes_the_stock_and_writes_order_number_and_cart(shop: 
     tables = sorted(
         next(iter(item.values()))["TableName"].removeprefix("test-") for item in placing["TransactItems"]
     )
-    # Two words of the name, and the address: what staff find the order by.
-    assert tables == ["carts", *["order-words"] * 3, "orders", "orders", "stock", "stock"]
+    # Two words of the name, and the address: what staff find the order by. The session's count, and a hold a line.
+    assert tables == ["carts", *["limits"] * 3, *["order-words"] * 3, "orders", "orders", "stock", "stock"]
 
     (order,) = shop.orders()
     assert (order.state, order.reserved) == ("awaiting", True)

@@ -73,6 +73,8 @@ def test_two_tabs_with_different_addresses_end_in_one_living_order(shop: Shop) -
 def test_eight_tills_sell_exactly_a_hundred_pieces(shop: Shop) -> None:
     before = pieces(shop)
     shoppers = [shop.shopper_with(MUG=1) for _ in range(13 * THREADS)]
+    for number, shopper in enumerate(shoppers):
+        shopper.source = f"198.51.100.{number}"
     form = {**CUSTOMER, "total": shoppers[0].get("/checkout").field("total")}
 
     def till(number: int) -> list[Answer]:

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from chalicelib.config import Limits, settings
+from chalicelib.config import settings
 from tests.e2e.visitor import Visitor
 
-STRICT = Limits(orders_a_session=1, orders_an_address=9, declined_a_session=9, declined_an_address=9)
+STRICT = replace(settings.shop.limits, orders_a_session=1)
 
 
 def test_who_orders_too_often_is_told_and_keeps_what_was_typed(visitor: Visitor, setting: Any) -> None:

@@ -124,7 +124,7 @@ def giving_stock_back_twice() -> AbstractContextManager[Any]:
     give_back = Order.return_stock
 
     def return_stock(order: Order, transaction: Transaction) -> None:
-        order.reserved = True
+        order.reserved = order.held = True
         give_back(order, transaction)
 
     return mock.patch.object(Order, "return_stock", return_stock)

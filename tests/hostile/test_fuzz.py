@@ -20,7 +20,7 @@ from tests.shop import Shop
 
 SAMPLE = 320
 A_VOLLEY = 500  # requests of one seed: Hypothesis slows down over long ones
-NO_LIMIT = Limits(10**9, 10**9, 10**9, 10**9)
+NO_LIMIT = Limits(10**9, 10**9, 10**9, 10**9, 20, 20)
 
 
 @pytest.fixture

@@ -20,7 +20,14 @@ from tests.shop import CUSTOMER, Shop, token_of
 from tests.tampering import answers_lost, tampered
 
 ELSEWHERE, BEHIND_NAT = "198.51.100.7", "203.0.113.9"
-STRICT = Limits(orders_a_session=3, orders_an_address=5, declined_a_session=2, declined_an_address=4)
+STRICT = Limits(
+    orders_a_session=3,
+    orders_an_address=5,
+    declined_a_session=2,
+    declined_an_address=4,
+    held_share_a_session=20,
+    held_share_an_address=20,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +62,11 @@ def decline(shop: Shop, shopper: Shopper, token: str) -> None:
     shopper.get(f"/payments/paypal/return?token={token}&PayerID=PAYER")
 
 
+def counts() -> list[Count]:
+    """List the rows that count; the others of the table say who holds what."""
+    return [row for row in Count.scan() if not row.key.startswith("hold#")]
+
+
 def is_told_to_wait(answer: Answer) -> bool:
     """Tell the page that asks to wait until the hour is over, which was half past."""
     assert answer.status == 429, answer.text
@@ -83,7 +95,7 @@ def test_the_next_hour_is_a_new_one(shop: Shop) -> None:
     assert is_told_to_wait(answer)
     with shop.later(minutes=31):
         assert place(shop, shopper, 9).status == 303
-    assert all(row.expires <= clock.timestamp() + 5400 for row in Count.scan())
+    assert all(row.expires <= clock.timestamp() + 5400 for row in counts())
 
 
 def test_others_are_not_kept_waiting(shop: Shop) -> None:
@@ -185,7 +197,7 @@ def test_a_payment_that_two_look_at_is_declined_once(shop: Shop) -> None:
     shopper.get(f"/payments/paypal/cancel?token={token}")
     with shop.later(minutes=15):
         shop.reconcile()
-    assert [int(row.declined) for row in Count.scan() if row.declined] == [1]
+    assert [int(row.declined) for row in counts() if row.declined] == [1]
 
 
 def test_a_count_that_cannot_be_written_keeps_nobody_from_buying(shop: Shop) -> None:
@@ -194,30 +206,80 @@ def test_a_count_that_cannot_be_written_keeps_nobody_from_buying(shop: Shop) -> 
             raise ReadTimeoutError(endpoint_url="http://dynamodb")
         return ask()
 
-    shopper = shop.shopper_with(MUG=1)
+    shopper, token = shop.placed(MUG=1)
+    (order,) = shop.orders()
     with tampered(away):
-        token = token_of(place(shop, shopper))
         decline(shop, shopper, token)
+        assert token_of(shopper.post(f"/orders/{order.id}/payment")) == token
         assert "your order is paid" in shopper.follow(shop.come_back(shopper, token)).text
-    assert list(Count.scan()) == []
+    assert [(int(row.placed), int(row.declined)) for row in counts()] == [(1, 0)]
 
 
 def test_a_count_whose_answer_is_lost_counts_and_lets_pass(shop: Shop) -> None:
-    shopper = shop.shopper_with(MUG=1)
+    shopper, _ = shop.placed(MUG=1)
+    (order,) = shop.orders()
     with answers_lost("UpdateItem"):
-        assert place(shop, shopper).status == 303
-    assert [int(row.placed) for row in Count.scan()] == [1]
+        assert shopper.post(f"/orders/{order.id}/payment").status == 303
+    assert [int(row.placed) for row in counts()] == [2]
 
 
-def test_looking_costs_nothing_and_placing_one_write_a_counter(shop: Shop) -> None:
+def test_looking_costs_nothing_and_placing_one_read(shop: Shop) -> None:
     shopper = shop.shopper_with(MUG=1)
     with counted_calls() as calls:
         shopper.get("/checkout")
         shopper.get("/cart")
     assert "UpdateItem" not in calls
+    total = shopper.get("/checkout").field("total")
     with coming_from(ELSEWHERE), counted_calls() as calls:
-        place(shop, shopper)
-    assert calls["UpdateItem"] == 2
+        shopper.post("/checkout", {**CUSTOMER, "total": total})
+    assert calls == {"GetItem": 1, "BatchGetItem": 2, "TransactWriteItems": 2}
+
+
+def test_what_was_refused_counts_for_nothing(shop: Shop) -> None:
+    """A changed total, or a piece that somebody else has just bought, is no order."""
+    shop.placed(BOWL=1)
+    shopper = shop.shopper_with(MUG=1)
+    for _ in range(STRICT.orders_a_session + 1):
+        assert shop.place(shopper, total="1.00").status == 409
+    shop.put_on_shelf("one-vase", "Vase", {"VASE": (1000, None, 1)})
+    late = shop.shopper_with(VASE=1)
+    shop.placed(VASE=1)
+    for _ in range(STRICT.orders_a_session + 1):
+        assert place(shop, late).status == 409
+    assert place(shop, shopper).status == 303
+    assert sorted(int(row.placed) for row in counts()) == [1, 1, 1]
+
+
+def test_an_order_that_is_refused_by_a_limit_leaves_the_one_before_alone(shop: Shop) -> None:
+    shopper = shop.shopper_with(MUG=1)
+    for turn in range(STRICT.orders_a_session):
+        place(shop, shopper, turn)
+    (before,) = [order for order in shop.orders() if order.state == "awaiting"]
+    assert is_told_to_wait(place(shop, shopper, 9))
+    assert shop.order(before.id).state == "awaiting"
+
+
+def test_two_that_race_for_the_last_order_of_an_hour_are_not_both_placed(shop: Shop) -> None:
+    """The read before lets both pass; the transaction does not."""
+    shoppers = [shop.shopper_with(MUG=1) for _ in range(STRICT.orders_an_address + 1)]
+    for shopper in shoppers:
+        shopper.source = ELSEWHERE
+    for shopper in shoppers[:-2]:
+        assert place(shop, shopper).status == 303
+    total = shoppers[-1].get("/checkout").field("total")
+    entered: list[Answer] = []
+
+    def interfere(operation: str, _: dict[str, Any], ask: Any) -> Any:
+        if operation == "TransactWriteItems" and not entered:
+            entered.append(Answer(0, {}, [], ""))
+            entered.append(place(shop, shoppers[-2]))
+        return ask()
+
+    with tampered(interfere):
+        late = shoppers[-1].post("/checkout", {**CUSTOMER, "total": total})
+    assert entered[1].status == 303
+    assert is_told_to_wait(late)
+    assert len(shop.orders()) == STRICT.orders_an_address
 
 
 def test_what_is_not_a_valid_form_is_not_counted(shop: Shop) -> None:
@@ -232,6 +294,6 @@ def test_no_row_names_anybody(shop: Shop) -> None:
     with coming_from(ELSEWHERE):
         place(shop, shopper)
     rows = [str(row.to_simple_dict()) for row in Count.scan()]
-    assert len(rows) == 2
+    assert len(rows) == 3  # of the session, of the address, and what the address holds
     (order,) = shop.orders()
     assert not any(what in row for row in rows for what in (ELSEWHERE, str(order.cart), order.id))

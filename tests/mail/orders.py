@@ -56,12 +56,13 @@ def _do(order: Order, transaction: Transaction, action: str, capture: str) -> bo
         case "claim":
             order.reserved = True  # as if it had held its stock all along
             order.claim_for_capture("claim", transaction)
+            order.reserved = False
         case "pend":
             order.mark_pending(capture, transaction)
         case "pay":
             order.mark_paid(capture, None, transaction)
         case "decline":
-            order.mark_unpaid()
+            order.mark_unpaid(transaction)
             order.mark_declined()
             order.owe_mail("failed", capture)
             order.reserved = False

@@ -42,8 +42,8 @@ def test_secrets_are_not_shown() -> None:
     ("old", "new"),
     [
         ('rate = "4.90"', 'rate = "4,90"'), ('rate = "4.90"', "rate = 4.9"), ('default = "19"', 'default = "lots"'),
-        ('shipping = "19"', "shipping = 19"), ("reservation_minutes = 60", ""), ('name = "Slow Saturday"', ""),
-        ('name = "Slow Saturday"', "name = "), ("reservation_minutes = 60", 'reservation_minutes = "60"'),
+        ('shipping = "19"', "shipping = 19"), ("reservation_minutes = 15", ""), ('name = "Slow Saturday"', ""),
+        ('name = "Slow Saturday"', "name = "), ("reservation_minutes = 15", 'reservation_minutes = "15"'),
         ("page_seconds = 10", "page_seconds = -1"),
         ("https://gls-group.com/track/{number}", "http://gls-group.com/track/{number}"),
         ("https://gls-group.com/track/{number}", "https://gls-group.com/track/"),
@@ -53,6 +53,7 @@ def test_secrets_are_not_shown() -> None:
         ("https://gls-group.com/track/{number}", "https://user@gls-group.com/{number}"),
         ("https://gls-group.com/track/{number}", "https://gls-group.com/{number} x"),
         ('name = "GLS"', 'name = " "'), ('name = "GLS"', 'name = "dhl"'),
+        ("held_share_a_session = 20", "held_share_a_session = 0"), ("held_share_an_address = 20", "held_share_an_address = 101"),
     ],
 )  # fmt: skip
 def test_a_wrong_line_in_the_shops_file_is_told(tmp_path: Path, old: str, new: str) -> None:

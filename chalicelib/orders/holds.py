@@ -1,0 +1,84 @@
+"""Holds: how many pieces the unpaid orders of one session or address may keep from others, and how many they do.
+
+A session has one unpaid order at most, so its bound is a bound on that order. An address is counted in a row for each
+SKU, which changes in the transaction that takes or returns the pieces. What is beyond the bound is not refused: such an
+order is placed without a hold, and its pieces are taken when it is paid.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+
+from chalicelib import clock, telemetry
+from chalicelib.config import settings
+from chalicelib.orders.row import Line
+from chalicelib.storage import Table, TableMeta, table_name
+from chalicelib.telemetry import Metric
+
+MAX_LINES_HELD = 40  # a transaction has a hundred items, and each line is two of them
+ROW_SECONDS = 7 * 24 * 60 * 60  # far longer than an order stays unpaid
+MIN_PIECES_WATCHED = 10  # of fewer, one shopper holds a large share
+
+
+class Hold(Table):
+    """How many pieces of a SKU the unpaid orders of one address hold. No personal data: its key is a hash."""
+
+    class Meta(TableMeta):
+        table_name = table_name("limits")
+
+    key = UnicodeAttribute(hash_key=True)
+    pieces = NumberAttribute(default=0)
+    expires = NumberAttribute()
+
+    @classmethod
+    def take(cls, holder: str, sku: str, quantity: int, most: int) -> tuple["Hold", list[Action], Condition]:
+        """Count pieces, for a transaction; refused where the address would hold more than `most`."""
+        item, actions = cls._add(holder, sku, quantity)
+        return item, actions, cls.pieces.does_not_exist() | (cls.pieces <= most - quantity)
+
+    @classmethod
+    def give_back(cls, holder: str, sku: str, quantity: int) -> tuple["Hold", list[Action], None]:
+        """Uncount pieces, for a transaction."""
+        return *cls._add(holder, sku, -quantity), None
+
+    @classmethod
+    def _add(cls, holder: str, sku: str, quantity: int) -> tuple["Hold", list[Action]]:
+        expires = clock.timestamp() + ROW_SECONDS
+        return cls(f"hold#{holder}#{sku}"), [cls.pieces.add(quantity), cls.expires.set(expires)]
+
+
+def holder_of(address: str) -> str | None:
+    """Return what an address is counted under; None where it is not known."""
+    return hashlib.sha256(f"hold\0{address}".encode()).hexdigest() if address else None
+
+
+def max_held(lines: Iterable[Line], pieces: Mapping[str, int]) -> dict[str, int] | None:
+    """Return how much of each SKU an address may hold; None where an order of these lines is beyond a bound by itself.
+
+    `pieces`: SKU → pieces available and held.
+    """
+    limits = settings.shop.limits
+    most = {}
+    for line in lines:
+        most[line.sku] = _share(pieces[line.sku], limits.held_share_an_address)
+        if line.quantity > min(most[line.sku], _share(pieces[line.sku], limits.held_share_a_session)):
+            return None
+    return most if len(most) <= MAX_LINES_HELD else None
+
+
+def count_held(lines: Iterable[Line], pieces: Mapping[str, int], held: Mapping[str, int]) -> None:
+    """Count, for the alarm, the largest share of a SKU that is held now that these lines are."""
+    shares = [
+        100 * (held[line.sku] + line.quantity) // pieces[line.sku]
+        for line in lines
+        if pieces[line.sku] >= MIN_PIECES_WATCHED
+    ]
+    if shares:
+        telemetry.count(Metric.HELD_SHARE, max(shares))
+
+
+def _share(pieces: int, percent: int) -> int:
+    return max(1, pieces * percent // 100)
