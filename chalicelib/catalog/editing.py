@@ -97,9 +97,12 @@ class StockUpdate:
     changed: int = 0
     ignored: int = 0
     repeated: int = 0
+    unanswered: int = 0  # SKUs of a write under way, or of one whose answer was lost
 
     def count(self, moved: int, differing: int, *, is_repeated: bool) -> None:
-        """Count what saving a product did."""
+        """Count what saving a product did; what a lost answer has moved after all is no repetition."""
+        if is_repeated and self.unanswered:
+            moved, differing = self.unanswered, 0
         self.changed += moved
         if self.mode is StockMode.IGNORE:
             self.ignored += differing
@@ -239,13 +242,18 @@ def save_product(
     """
     for problem in problems_of_product(draft):
         raise BadInput(problem.words)
+    stock = stock or StockUpdate(StockMode.IGNORE, "")
+    stock.unanswered = 0
     for _ in range(5):
         if draft.category not in {category.key for category in service.read_categories()}:
             raise BadInput(f"There is no category “{draft.category}”.")
         try:
-            return _save(draft, witness, over, stock or StockUpdate(StockMode.IGNORE, ""))
-        except (Refused, Unknown):
-            continue  # somebody else was quicker, or no answer came: read again
+            return _save(draft, witness, over, stock)
+        except Refused:
+            stock.unanswered = 0
+            continue  # somebody else was quicker: read again
+        except Unknown:
+            continue  # no answer came: read again
     raise Busy("This product is being changed by somebody else. Please try again.")
 
 
@@ -284,6 +292,7 @@ def _save(draft: ProductDraft, witness: Witness, over: int | None, stock: StockU
     witness(transaction, f"product {draft.slug}", *_difference(product, old, draft, stocks, moves))
     old_words = search.stored_words(old) if old is not None else {}
     search.add_words(product, words, old_words)
+    stock.unanswered = len(moves)
     transaction.commit()
     stock.count(len(moves), len(wanted), is_repeated=is_repeated)
     search.remove_words(product, [word for word in old_words if word not in words])

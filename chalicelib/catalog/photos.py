@@ -62,7 +62,7 @@ def make_ready(body: bytes) -> Photo:
 def has_metadata(body: bytes) -> bool:
     """Return whether a picture's file says anything of camera, place or people. Raises NoPicture."""
     image = _opened(body)
-    texts = {name for name in getattr(image, "text", {}) if name}
+    texts = set(getattr(image, "text", {})) - {"Software"}
     return bool(_METADATA & set(image.info) or texts or dict(image.getexif()))
 
 

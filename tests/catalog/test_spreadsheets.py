@@ -189,6 +189,16 @@ def test_a_sku_that_the_shop_knows_is_never_taken_for_a_long_number() -> None:
     assert "A spreadsheet has made 4,01E+12 of a long number" in str(caught.value)
 
 
+def test_zeros_that_a_spreadsheet_has_dropped_are_asked_about() -> None:
+    fill(product("cup", variant("0012")))
+
+    preview = preview_of(
+        check_csv(b"slug,name,category,sku,price,stock,text\ncup,Cup,tea,12,5,10,Grown on a hill.\n")
+    )
+
+    assert preview.warnings == ["12 is new where 0012 goes: has a spreadsheet dropped the zeros?"]
+
+
 @pytest.mark.parametrize("sample", ["woocommerce", "shopify", "spree"])
 def test_a_file_of_another_shop_is_refused_in_words(sample: str) -> None:
     heads = {

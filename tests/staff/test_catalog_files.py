@@ -29,7 +29,7 @@ from tests.counting import counted_calls
 from tests.shop import Shop
 from tests.staff.desk import trail
 from tests.staff.test_products import fields
-from tests.tampering import Ask, tampered
+from tests.tampering import Ask, answers_lost, tampered
 
 PATH = "/staff/catalog"
 
@@ -294,6 +294,22 @@ def test_what_is_sold_in_the_moment_of_the_write_stays_sold(
     assert stock.changed >= 1
 
 
+@pytest.mark.parametrize(("mode", "pieces"), [("set", 7), ("add", 107)])
+def test_a_lost_answer_moves_pieces_once_and_counts_them(
+    merchant: Shopper, shop: Shop, mode: str, pieces: int
+) -> None:
+    checked = importer.check_csv(
+        b"slug,name,category,sku,price,stock,text,added\nmug,Pebble mug,tea,MUG,18.50,7,Good,2026-11-01\n"
+    )
+    stock = checked.stock_update(StockMode(mode), "f" * 32)
+
+    with answers_lost("TransactWriteItems"):
+        list(importer.load(checked, stock=stock))
+
+    assert shop.stock("MUG") == pieces
+    assert (stock.changed, stock.repeated) == (1, 0)
+
+
 def test_setting_stock_leaves_what_unpaid_orders_have_reserved(merchant: Shopper, shop: Shop) -> None:
     shop.placed(MUG=3)
     data = taken_out(merchant).replace(b",97\r\n", b",7\r\n")
@@ -421,7 +437,7 @@ def test_a_large_shop_is_written_by_a_job_and_linked(
         assert file.read() == direct
     assert job_of(answers[0]).result_key.startswith(f"exports/{job_of(answers[0]).id}/catalog-")
     monkeypatch.setattr(catalog_files, "MOST_AT_ONCE", 3)
-    monkeypatch.setattr(csv_answers, "MOST_BYTES", 300)  # few products, with long texts
+    monkeypatch.setattr(csv_answers, "MOST_CHARACTERS", 300)  # few products, with long texts
     assert merchant.post(f"{PATH}/out", {"form": merchant.get(PATH).field("form")}).status == 303
 
 
