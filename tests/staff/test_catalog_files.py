@@ -148,6 +148,20 @@ def test_what_would_change_is_shown_before_the_yes(merchant: Shopper, shop: Shop
     assert len(trail()) == entries
 
 
+def test_pictures_of_other_products_are_found_and_those_of_none_are_a_fault(
+    merchant: Shopper, shop: Shop
+) -> None:
+    key = "pictures/0123456789abcdef.svg"
+    row = f"slug,name,category,sku,price,stock,pictures\ncup,Cup,tea,CUP,5,1,{key} = A cup\n".encode()
+    page = sent_page(merchant, row)
+    assert f"row 2, column G (pictures), SKU CUP: There is no file {key}." in page.text
+
+    client("s3").put_object(Bucket=settings.media_bucket, Key=key, Body=b"<svg/>")
+
+    assert "1 product is new" in sent_page(merchant, row).text
+    assert "1 added" in load(merchant, shop, row).text
+
+
 def test_a_file_saved_by_a_european_spreadsheet_is_shown_as_what_it_is(merchant: Shopper, shop: Shop) -> None:
     text = taken_out(merchant).decode("utf-8-sig").replace("Pebble mug", "Kännchen")
     data = text.replace(",", ";").replace("18.50", "18,50").encode("cp1252")
