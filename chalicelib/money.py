@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
+from chalicelib.cleaning import clean_code
+
 # PayPal's list of currencies that it takes without decimals; ISO 4217 differs for HUF and TWD.
 # https://developer.paypal.com/api/rest/reference/currency-codes/
 WITHOUT_DECIMALS = frozenset({"HUF", "JPY", "TWD"})
@@ -50,6 +52,7 @@ def parse_typed(text: str, currency: str) -> int:
 
     Raises ValueError with a sentence for them, also for what may be one amount or a thousand times that.
     """
+    text = clean_code(text)
     plain = _without_sign(text, currency)
     point = plain_number(plain)
     if _ONE_SIGN.fullmatch(point):

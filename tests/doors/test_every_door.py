@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from chalicelib import money
 from chalicelib.catalog.album import problem_of_alt
 from chalicelib.catalog.categories import problems_of_category
 from chalicelib.catalog.importer import BadCatalog, check_csv, load_catalog
@@ -340,3 +341,10 @@ def test_numbers_are_taken_in_full_width_digits(shop: Shop) -> None:
     wide = "".join(chr(ord(digit) + 0xFEE0) if digit.isdigit() else "－" for digit in number)
     found = logged_in(shop.gateway, "merchant").get(f"/staff/orders?{urlencode({'q': wide})}")
     assert f"/staff/orders/{order_id}" in found.body
+
+
+@pytest.mark.parametrize(
+    "typed", ["12.90", "１２．９０", "\u202a12,90\u00a0€\u202c", "١٢.٩٠", "€\u200912.90"]
+)
+def test_an_amount_is_taken_as_it_is_pasted(typed: str) -> None:
+    assert money.parse_typed(typed, "EUR") == 1290
