@@ -94,6 +94,15 @@ REFUSALS = {
     "TRANSACTION_DISPUTED": "The payment is disputed: PayPal refunds all of it, or what is agreed in its Resolution Centre.",
     "REFUND_FAILED_INSUFFICIENT_FUNDS": "Your PayPal account does not hold enough. Put money in, then refund anew.",
     "INSUFFICIENT_FUNDS": "Your PayPal account does not hold enough. Put money in, then refund anew.",
+    "PARTIAL_REFUND_NOT_ALLOWED": "PayPal refunds all of this payment or nothing.",
+    "MAX_NUMBER_OF_REFUNDS_EXCEEDED": "PayPal makes no more refunds of this payment. Return the rest in another way.",
+    "REFUND_AMOUNT_TOO_LOW": "It is too little to be worth anything in the currency of your PayPal account.",
+    "PENDING_CAPTURE": "PayPal is still holding the payment. Refund it once it has arrived.",
+    "PAYEE_ACCOUNT_RESTRICTED": "PayPal has restricted your account: log in there, it says what it wants from you.",
+    "PAYEE_ACCOUNT_LOCKED_OR_CLOSED": "PayPal has locked or closed your account: log in there, it says why.",
+    "PAYER_ACCOUNT_LOCKED_OR_CLOSED": "The customer's PayPal account is locked or closed. Return the money in another way.",
+    "PERMISSION_DENIED": "The shop's app at PayPal may not refund. Refund on PayPal's own pages; whoever looks after the shop sees to the app.",
+    "REFUND_IS_RESTRICTED": "Only the app that took the payment may refund it. Refund on PayPal's own pages.",
     "REFUND_NOT_ALLOWED": "PayPal allows no refund of this payment. Its own pages may say why.",
 }
 REACH_THEM = "Reach the customer in another way: their telephone number, where they gave one, is on the order's page. Perhaps the address is only mistyped: correct it there, and send the mail again. All that mails tell is also on the customer's own page."
