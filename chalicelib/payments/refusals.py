@@ -85,7 +85,8 @@ def actor_for(error: PayPalError) -> Actor:
 class Kind(StrEnum):
     """What PayPal refuses; the key of its row."""
 
-    PAYMENTS = "paypal-refuses-payments"  # to begin or to take them
+    PAYMENTS = "paypal-refuses-payments"  # to begin them, or to let the shop in at all
+    CAPTURES = "paypal-refuses-captures"  # to take what shoppers approved
     QUESTIONS = "paypal-refuses-questions"  # to tell about orders, captures, refunds, events
 
 
@@ -137,8 +138,10 @@ def in_force() -> list[Refusal]:
 def _lasts(kind: Kind, last: str) -> bool:
     if kind is Kind.QUESTIONS:
         return last > _ago(QUESTIONS_GO_ON)
-    # Nothing is written where a payment begins: who looks finds that one began since.
+    # Nothing is written where a payment begins or is taken: who looks finds that one was since.
     newest = page_of_orders(Selection()).orders
+    if kind is Kind.CAPTURES:
+        return not any((order.paid_at or "") > last for order in newest)
     return not any(attempt["at"] > last for order in newest for attempt in order.attempts)
 
 
@@ -154,6 +157,7 @@ def _as_moment(moment: datetime) -> str:
 
 WHAT = {
     Kind.PAYMENTS: "Nobody can pay",
+    Kind.CAPTURES: "PayPal does not take payments that customers approved",
     Kind.QUESTIONS: "PayPal does not tell the shop about its payments",
 }
 LOG_IN = "Log in at PayPal: the start page, the e-mails from PayPal or its Resolution Centre say what it wants from you."

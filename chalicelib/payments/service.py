@@ -373,7 +373,7 @@ def _after_no(
     """Look before the claim is given back: the no may answer a repetition of a capture that took the money."""
     actor = refusals.actor_for(error) if isinstance(error, PayPalRefused) else Actor.NOBODY
     if actor is Actor.SHOP:
-        refusals.note(refusals.Kind.PAYMENTS, error)
+        refusals.note(refusals.Kind.CAPTURES, error)
     try:
         seen = paypal.get_order(paypal_id)
     except PayPalGone:

@@ -266,7 +266,8 @@ def test_every_issue_of_capturing_is_told_to_whoever_can_act_on_it(shop: Shop, p
         assert order.emails_due == {}, issue  # they are here, and see it
         if order.state == states.AWAITING and order.declined:
             assert "not been charged" in page.text or "Nothing was charged" in page.text
-        refusals.forget_refused_payments()
+        for kind in refusals.Kind:
+            refusals.Refusal(kind).delete()
         if (
             issue == "ORDER_ALREADY_CAPTURED"
         ):  # and yet there is no capture: it stays as it is, and is asked about
@@ -346,6 +347,18 @@ def test_a_merchants_trouble_counts_for_no_shoppers_limit(shop: Shop, counted: A
     assert [row.declined for row in Count.scan() if row.declined] == []
     metrics = counted()
     assert (metrics["PayPalRefusals"], metrics["PaymentsDeclined"]) == (1, 0)
+
+
+def test_refused_captures_are_shown_until_one_is_taken(shop: Shop, merchant: Shopper) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.refuse("capture", "TRANSACTION_RECEIVING_LIMIT_EXCEEDED", times=1)
+    shop.come_back(shopper, token)
+    other, another = shop.placed()  # that a payment can be begun says nothing of it
+    page = merchant.get("/staff/attention").text
+    assert "PayPal does not take payments that customers approved" in page
+    assert "Your account may not receive more for now" in page
+    shop.come_back(other, another)
+    assert "customers approved" not in merchant.get("/staff/attention").text
 
 
 def test_after_a_refused_address_the_next_attempt_leaves_it_out(shop: Shop) -> None:
