@@ -7,7 +7,7 @@ MAILS = {
     "failed": "The payment failed",
     "expired": "The order has ended",
     "shipped": "The parcel is on its way",
-    "parcel": "One more parcel is on its way",
+    "parcel": "A parcel is on its way",
     "tracking": "A parcel's details were corrected",
     "unsent": "A parcel was not sent after all",
     "address": "The delivery details were corrected",

@@ -21,7 +21,7 @@ TIMELINE = {
     "reversed": "A bank or PayPal took the payment back.",
     "reversal cancelled": "The payment came back to us.",
     "shipped": "The parcel is on its way.",
-    "parcel added": "One more parcel is on its way.",
+    "parcel added": "A parcel is on its way.",
     "parcel corrected": "We corrected the details of a parcel.",
     "parcel removed": "A parcel was not sent after all.",
     "address corrected": "We corrected the delivery details.",

@@ -111,7 +111,7 @@ def test_a_delivery_in_two_parcels_is_corrected_after_shipping(
     )
 
     merchant.page.locator("summary", has_text="Correct the delivery details").click()
-    merchant.field("Town or city").fill("Potsdam")
+    merchant.field("City").fill("Potsdam")
     merchant.button("Save the delivery details").click()
     merchant.is_told("The delivery details are corrected. The customer is written to.")
 
