@@ -48,7 +48,7 @@ def test_loading_that_was_cut_off_is_finished(monkeypatch: pytest.MonkeyPatch, s
     with monkeypatch.context() as cut_off:
         cut_off.setattr(
             "chalicelib.catalog.editing.save_product",
-            lambda draft, _: save_product(draft) if next(left, None) is not None else _die(),
+            lambda draft, *_, **__: save_product(draft) if next(left, None) is not None else _die(),
         )
         with pytest.raises(SystemExit):
             catalog.load_demo_catalog()
