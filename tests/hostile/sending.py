@@ -1,5 +1,6 @@
 """Requests as attackers send them: every route and none, with whatever may break, leak or mislead."""
 
+import json
 import re
 from dataclasses import dataclass, field
 from email.message import Message
@@ -121,6 +122,14 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
     "/payments/paypal/cancel": ("token",),
     **STAFFS,
 }
+# What gets past the look at a notification's headers.
+SIGNED = [
+    ("PayPal-Auth-Algo", "SHA256withRSA"),
+    ("PayPal-Cert-Url", "https://api.paypal.com/v1/notifications/certs/CERT-360caa42"),
+    ("PayPal-Transmission-Id", "212a639d-125d-11f0-8798-c5d6de2737a0"),
+    ("PayPal-Transmission-Sig", "AAAA"),
+    ("PayPal-Transmission-Time", "2026-11-22T12:00:00Z"),
+]
 COOKIES = ["session", "cart_count", "said", "staff", "staff-notice", "x", "__proto__", ""]
 
 
@@ -208,6 +217,29 @@ def bodies(draw: st.DrawFn, known: dict[str, list[str]]) -> bytes:
 
 
 @st.composite
+def events(draw: st.DrawFn, known: dict[str, list[str]]) -> bytes:
+    """Draw a body like one of PayPal's events, which may name an order that there is; perhaps not quite JSON."""
+    named = values_of("token", known) | st.none() | st.integers() | st.lists(nasty(), max_size=2)
+    resource = {
+        "id": draw(named),
+        "custom_id": draw(values_of("order_id", known)),
+        "links": [{"rel": "up", "href": f"https://api.paypal.com/v2/payments/captures/{draw(named)}"}],
+        "supplementary_data": {"related_ids": draw(st.dictionaries(nasty(), named, max_size=2))},
+        "disputed_transactions": [{"seller_transaction_id": draw(named)}],
+        "purchase_units": draw(st.lists(named, max_size=2)),
+    }
+    types = ["PAYMENT.CAPTURE.COMPLETED", "CUSTOMER.DISPUTE.CREATED", "PAYMENT.SALE.PENDING"]
+    event = {
+        "id": draw(st.sampled_from(["WH-1", "WH-1"]) | nasty()),
+        "event_type": draw(st.sampled_from(types) | nasty()),
+        "resource_type": draw(st.sampled_from(["capture", "refund", 7, None]) | nasty()),
+        "resource": draw(st.sampled_from([resource, resource, resource, [resource], None])),
+    }
+    text = json.dumps(event, ensure_ascii=draw(st.booleans())).encode("utf-8", "surrogatepass")
+    return draw(st.sampled_from([text, text, text, text[:-1], text + text, b"\xef\xbb\xbf" + text]))
+
+
+@st.composite
 def headers(draw: st.DrawFn) -> list[tuple[str, str]]:
     """Draw headers; some hold what none may, since a gateway hands on more than a browser sends."""
     names = draw(st.lists(st.sampled_from([*HEADERS, "X-Nothing"]), max_size=4, unique=True))
@@ -240,4 +272,7 @@ def requests(draw: st.DrawFn, routes: list[tuple[str, str]], known: dict[str, li
         if honest:
             sent = [pair for pair in sent if pair[0] not in ("Origin", "Sec-Fetch-Site", "Content-Type")]
             sent += [("Content-Type", FORM), ("Sec-Fetch-Site", "same-origin")]
+    if path == "/webhooks/paypal" and draw(st.booleans()):
+        body = draw(events(known))
+        sent = [pair for pair in sent if pair[0] not in dict(SIGNED)] + SIGNED
     return Sent(who, method, draw(targets(path, known)), sent, body)
