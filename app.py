@@ -47,21 +47,22 @@ def send_order_emails(event: SQSEvent) -> dict[str, Any]:
     return send.send_order_emails(event.to_dict()["Records"])
 
 
-@app.on_sqs_message(queue="mail-feedback", batch_size=4)
-def note_bounces(event: SQSEvent) -> dict[str, Any]:
-    """Tell staff of mails that came back."""
+# The next two are invoked asynchronously: no queue is asked for them all month long. One that raises is invoked twice
+# more, then its event rests with the dead letters.
+@app.lambda_function()
+def note_bounces(event: dict[str, Any], context: Any) -> None:
+    """Tell staff of a mail that came back."""
     from chalicelib.mail import bounces
 
-    return bounces.note_bounces(event.to_dict()["Records"])
+    bounces.note_bounce(event)
 
 
-# One at a time: an import or an export may take minutes.
-@app.on_sqs_message(queue="staff-jobs", batch_size=1)
-def run_staff_jobs(event: SQSEvent) -> dict[str, Any]:
+@app.lambda_function()
+def run_staff_jobs(event: dict[str, str], context: Any) -> None:
     """Do the long work that staff asked for."""
     from chalicelib.staff import jobs
 
-    return jobs.run_staff_jobs(event.to_dict()["Records"])
+    jobs.run_staff_job(event)
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES))

@@ -1,4 +1,4 @@
-"""Clients of S3, SQS, SES and SSM: made on first use, kept while the process lives, never patient for long.
+"""Clients of S3, SQS, SES, SSM and Lambda: made on first use, kept while the process lives, never patient for long.
 
 Every call, DynamoDB's too, ends with the time that `clock.answering_within` gives to a request.
 """
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 # SES knows no request token: a retry after a lost answer is a second mail. The outbox decides when to try again.
-ATTEMPTS = {"s3": 3, "sqs": 2, "sesv2": 1, "ssm": 2}
+ATTEMPTS = {"s3": 3, "sqs": 2, "sesv2": 1, "ssm": 2, "lambda": 2}
 SERVICES = ("dynamodb", *ATTEMPTS)  # whose data is packaged
 CONNECT_SECONDS = 2
-READ_SECONDS = {"s3": 10, "sqs": 4, "sesv2": 10, "ssm": 4}  # a customer waits for SQS
+READ_SECONDS = {"s3": 10, "sqs": 4, "sesv2": 10, "ssm": 4, "lambda": 4}  # a customer waits for SQS
 NOT_THERE = {"404", "NoSuchKey", "NotFound"}  # what S3 says of a key that nothing lies under
 _clients: dict[str, Any] = {}
 _making = threading.Lock()  # boto3's default session is not safe to make clients with from two threads
@@ -34,8 +34,8 @@ def client(service: Literal["sqs"]) -> "SQSClient": ...
 @overload
 def client(service: Literal["sesv2"]) -> "SESV2Client": ...
 @overload
-def client(service: Literal["ssm"]) -> Any: ...
-def client(service: Literal["s3", "sqs", "sesv2", "ssm"]) -> Any:
+def client(service: Literal["ssm", "lambda"]) -> Any: ...
+def client(service: Literal["s3", "sqs", "sesv2", "ssm", "lambda"]) -> Any:
     """Return the process's client of a service; address, region and credentials are found as boto3 finds them."""
     if service not in _clients:
         with _making:
@@ -48,7 +48,7 @@ def client(service: Literal["s3", "sqs", "sesv2", "ssm"]) -> Any:
     return _clients[service]
 
 
-def _make(service: Literal["s3", "sqs", "sesv2", "ssm"]) -> Any:
+def _make(service: Literal["s3", "sqs", "sesv2", "ssm", "lambda"]) -> Any:
     # Imported here: 200 ms that a page without queue, mail or books does not pay.
     import boto3
     from botocore.config import Config
@@ -116,3 +116,19 @@ def size_of(bucket: str, key: str) -> int | None:
 def queue_url(name: str) -> str:
     """Find a queue's address by its whole name, once a process."""
     return client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+
+
+def call_later(name: str, message: str) -> None:
+    """Have a function work on a message, JSON, soon and at least once: it is invoked, and again where it fails.
+
+    Raises what boto3 raises where nobody takes the message. On one's own machine a queue stands in for Lambda's own.
+    """
+    # Imported here: who packages reads this module without a shop's environment.
+    from chalicelib.config import settings
+
+    if settings.function_prefix:
+        client("lambda").invoke(
+            FunctionName=settings.function_prefix + name, InvocationType="Event", Payload=message
+        )
+    else:
+        client("sqs").send_message(QueueUrl=queue_url(settings.table_prefix + name), MessageBody=message)

@@ -105,6 +105,9 @@ class Settings:
     shop: Shop
     function: str = ""  # Lambda's name of this function; empty on one's own machine
     table_prefix: str = ""
+    function_prefix: str = (
+        ""  # of functions that are invoked asynchronously; empty where queues stand in for that
+    )
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     public_url: str | None = None
     proxies: int = 0
@@ -225,6 +228,7 @@ def read(environment: Mapping[str, str], shop_file: Path = SHOP_FILE) -> Setting
         shop=read_shop(shop_file, currency),
         function=environment.get("AWS_LAMBDA_FUNCTION_NAME", ""),
         table_prefix=prefix,
+        function_prefix=environment.get("FUNCTION_PREFIX", ""),
         timezone=timezone,
         public_url=address("PUBLIC_URL") or None,
         proxies=int(proxies),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 QUEUES = (webhook.QUEUE, outbox.QUEUE, bounces.QUEUE, jobs.QUEUE)
+CALLED_LATER = (bounces.QUEUE, jobs.QUEUE)  # no queue of ours: the function is invoked again
 DEAD = "-dlq"
 MOST_A_PAGE = 10  # what SQS gives and takes at once
 MOST_SHOWN = 50
@@ -97,7 +98,7 @@ def replay(name: str, agreed: bool) -> int:
     if not agreed and input(f"Send all {resting.count} again? [y/N] ").strip().lower() not in ("y", "yes"):
         print("As you like: nothing was sent.", file=sys.stderr)
         return 1
-    sent = send_again(aws.queue_url(queue + DEAD), aws.queue_url(queue), resting.count)
+    sent = send_again(aws.queue_url(queue + DEAD), name, resting.count)
     print(f"{sent} of {resting.count} sent to {queue} again.")
     return 0
 
@@ -165,7 +166,7 @@ def _age(seconds: float) -> str:
 # -- sending ----------------------------------------------------------------------------------------------
 
 
-def send_again(dead: str, queue: str, most: int) -> int:
+def send_again(dead: str, name: str, most: int) -> int:
     """Send a page of messages, take it away, and so on; return how many were sent.
 
     At most as many as were shown: what fails again meanwhile is not sent round and round. Raises NotTaken.
@@ -173,15 +174,22 @@ def send_again(dead: str, queue: str, most: int) -> int:
     draw = progress_bar(sys.stderr) if most > MOST_A_PAGE else None
     sent = 0
     while sent < most and (page := _receive(dead, min(MOST_A_PAGE, most - sent))):
-        sent += _send(dead, queue, page)
+        sent += _call(dead, name, page) if name in CALLED_LATER else _send(dead, name, page)
         if draw:
             draw(sent, most)
     return sent
 
 
-def _send(dead: str, queue: str, page: "list[MessageTypeDef]") -> int:
+def _call(dead: str, name: str, page: "list[MessageTypeDef]") -> int:
+    for message in page:
+        aws.call_later(name, message["Body"])
+        _take_away(dead, [message])
+    return len(page)
+
+
+def _send(dead: str, name: str, page: "list[MessageTypeDef]") -> int:
     answer = aws.client("sqs").send_message_batch(
-        QueueUrl=queue,
+        QueueUrl=aws.queue_url(settings.table_prefix + name),
         Entries=[{"Id": str(number), "MessageBody": one["Body"]} for number, one in enumerate(page)],
     )
     refused = {int(failure["Id"]) for failure in answer.get("Failed", [])}

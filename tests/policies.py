@@ -72,11 +72,16 @@ class Policies:
             one for one in statements(operator.FILE) if not _FINDS_THE_STAGE.match(one[1])
         ]
         self._names: dict[str, str] = {}
+        self._functions: dict[str, str] = {}
         for resource, facts in package.merged(ROOT)["Resources"].items():
             properties = facts.get("Properties", {})
             name = properties.get("TableName") or properties.get("QueueName")
             if name:
                 self._names[name["Fn::Sub"].removeprefix("${TablePrefix}")] = resource
+            elif function := properties.get("FunctionName", {}).get("Fn::Sub"):  # by which it is called
+                self._functions[resource] = f"function/{function.removeprefix('${TablePrefix}')}"
+        for actor, lines in self._allowed.items():
+            self._allowed[actor] = [(actions, self._functions.get(name, name)) for actions, name in lines]
 
     def refusals(self, actor: str, service: str, operation: str, asked: Mapping[str, Any]) -> Iterator[str]:
         """Say what of a call a function's policy does not allow."""
@@ -100,6 +105,8 @@ class Policies:
         return sorted(lines - used)
 
     def _taken_by_lambda(self, actions: set[str], name: str) -> set[str]:
+        if name.endswith("DeadLetters") and actions == {"sqs:SendMessage"}:
+            return actions  # it keeps what an asynchronous invocation failed at
         queues = {resource for plain, resource in self._names.items() if f"{plain}-dlq" in self._names}
         return TAKES_MESSAGES if name in queues and actions >= TAKES_MESSAGES else set()
 
@@ -112,6 +119,10 @@ class Policies:
             yield f"s3:{action}", bucket if action == "ListBucket" else f"{bucket}/{asked['Key']}"
         elif service == "sqs":
             name = asked.get("QueueName") or asked["QueueUrl"].rpartition("/")[2]
+            plain = name.removeprefix(os.environ.get("TABLE_PREFIX", ""))
+            if plain in functions.CALLED_LATER.values():  # which stands in for Lambda's own queue
+                yield "lambda:InvokeFunction", f"function/{plain}"
+                return
             # The address is asked for once a process, which in tests is that of other functions, too.
             for action in {operation.removesuffix("Batch"), "GetQueueUrl"}:
                 yield f"sqs:{action}", self._resource(name)
@@ -260,6 +271,8 @@ def _name(resource: dict[str, Any] | str) -> str:
     text: str = resource["Fn::Sub"]
     if kind := re.search(r":(identity|configuration-set)/", text):
         return kind[1]
+    if ":function:$" in text:
+        return f"function/{text.partition('${TablePrefix}')[2]}"
     if ":parameter$" in text:
         return text.partition(":parameter${")[2].removesuffix("}")
     return re.sub(r"\$\{(\w+)\.Arn\}", r"\1", text)

@@ -1,4 +1,4 @@
-"""Mail that came back: SES tells, by EventBridge and a queue, what bounced and what was called spam.
+"""Mail that came back: SES tells, by EventBridge, what bounced and what was called spam.
 
 https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html has the fields. Each report
 becomes something for staff to look at on the order, once. A bounce is final, also one that is called transient, such as
@@ -6,10 +6,9 @@ of a full mailbox: SES tells of it when it has given up trying. An automatic ans
 too, but without the action and the status that a mail server's report of a failure has.
 """
 
-import json
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,21 +42,9 @@ class Report:
     message: str  # SES's id of the mail
 
 
-def note_bounces(records: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, str]]]:
-    """Note what each SQS record reports, each by itself; return Lambda's partial batch response."""
-    failures = []
-    for record in records:
-        with telemetry.about(message_id=record["messageId"]):
-            try:
-                note_bounce(read(record["body"]))
-            except Exception:  # one bad message never holds back the rest
-                log.exception("a report about a mail was not noted; its message comes again, or rests")
-                failures.append({"itemIdentifier": record["messageId"]})
-    return {"batchItemFailures": failures}
-
-
-def note_bounce(report: Report) -> None:
-    """Raise on its order what a report tells, once. Raises Busy where that cannot be written now."""
+def note_bounce(event: Mapping[str, Any]) -> None:
+    """Raise on its order what SES reports, once. Raises Malformed, and Busy where that cannot be written now."""
+    report = read(event)
     telemetry.note(ses_message=report.message, order=report.order)
     if report.issue is None:
         log.info("a mail is on its way still, or all is well: nothing to do")
@@ -71,7 +58,7 @@ def note_bounce(report: Report) -> None:
 
     def action(order: Order, _: Transaction) -> bool:
         if order.has_issue(issue, detail):
-            return False  # SES tells, and SQS delivers, at least once
+            return False  # SES tells, and Lambda calls, at least once
         order.note(issue, outbox.entry_of(order, report.message) or f"{report.mail}#")
         outbox.raise_undelivered(order, issue, report.mail, detail)
         return True
@@ -79,10 +66,10 @@ def note_bounce(report: Report) -> None:
     outbox.announce(change(order_id, action))
 
 
-def read(body: str) -> Report:
+def read(event: Mapping[str, Any]) -> Report:
     """Read SES's report from EventBridge's event. Raises Malformed, which quotes nothing: it names people."""
     try:
-        said = json.loads(body)["detail"]
+        said = event["detail"]
         mail = said["mail"]
         tags = {name: values[0] for name, values in mail.get("tags", {}).items()}
         report = Report(_issue_of(said), tags.get("mail", ""), tags.get("order", ""), mail["messageId"])

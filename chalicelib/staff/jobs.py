@@ -1,4 +1,4 @@
-"""Long work: asked for on a page, done by a function behind a queue, watched on a page of its own.
+"""Long work: asked for on a page, done by a function that is called for it, watched on a page of its own.
 
 A job runs at least once, so each kind may find its own work half done, and must be right when it is run again.
 """
@@ -6,14 +6,14 @@ A job runs at least once, so each kind may find its own work half done, and must
 import importlib
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import Request, Response
 
 from chalicelib import clock, telemetry
-from chalicelib.aws import client, queue_url
+from chalicelib.aws import call_later, client
 from chalicelib.config import settings
 from chalicelib.errors import NotFound
 from chalicelib.staff import audit, desk
@@ -22,8 +22,7 @@ from chalicelib.storage import Refused, Transaction, get
 from chalicelib.web import pages
 
 QUEUE = "staff-jobs"
-FUNCTION_SECONDS = 15 * 60  # the longest that the function behind the queue may run
-AGAIN_AFTER = 60  # seconds; the queue's own patience is that of its longest job
+FUNCTION_SECONDS = 15 * 60  # the longest that the function may run
 WEEK = 7 * 24 * 60 * 60
 LINK_SECONDS = 5 * 60
 # A fault may quote a whole cell of a file, a letter may take twelve bytes, and a row of DynamoDB has 400 kB.
@@ -101,7 +100,7 @@ def start(
     """Ask for long work; a `job_id` made of a form's id makes pressing twice one job.
 
     The audit trail, which is kept for ever, is told the id and the arguments. What is `private` it is not told, and
-    the job forgets it as it ends. Where the queue does not answer the job stays waiting, and its page offers to ask again.
+    the job forgets it as it ends. Where nobody takes it the job stays waiting, and its page offers to ask again.
     """
     job = Job(
         job_id or clock.new_id(),
@@ -126,51 +125,22 @@ def start(
 
 
 def send(message: Mapping[str, str]) -> None:
-    """Put a message onto the jobs' queue. Raises what boto3 raises where it does not answer."""
-    client("sqs").send_message(
-        QueueUrl=queue_url(settings.table_prefix + QUEUE), MessageBody=json.dumps(message)
-    )
+    """Have a message worked on by the jobs' function. Raises what boto3 raises where nobody takes it."""
+    call_later(QUEUE, json.dumps(message))
 
 
 def _ask(job: Job) -> None:
     try:
         send({"job": job.id})
     except (ClientError, BotoCoreError):
-        log.exception("job %s waits: the queue did not answer", job.id)
+        log.exception("job %s waits: nobody took it", job.id)
 
 
 # -- doing ------------------------------------------------------------------------------------------------
 
 
-def run_staff_jobs(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Do the jobs of a batch of messages; say which failed and are to come again."""
-    failed = []
-    for record in records:
-        with telemetry.about(message_id=record["messageId"]):
-            try:
-                _handle(json.loads(record["body"]))
-            except (
-                Exception
-            ):  # whatever it is: the message comes again, and rests in the end where it is seen
-                log.exception("a job broke off")
-                failed.append({"itemIdentifier": record["messageId"]})
-                _hide_briefly(record["receiptHandle"])
-    return {"batchItemFailures": failed}
-
-
-def _hide_briefly(receipt: str) -> None:
-    """Let a message come again in a minute; where that is not heard, it comes when the queue's patience ends."""
-    try:
-        client("sqs").change_message_visibility(
-            QueueUrl=queue_url(settings.table_prefix + QUEUE),
-            ReceiptHandle=receipt,
-            VisibilityTimeout=AGAIN_AFTER,
-        )
-    except (ClientError, BotoCoreError):
-        log.warning("a message that failed stays hidden for long", exc_info=True)
-
-
-def _handle(message: Mapping[str, str]) -> None:
+def run_staff_job(message: Mapping[str, str]) -> None:
+    """Do the job that a message names. Raises whatever breaks it off: Lambda calls again, or it rests where it is seen."""
     if "letter" in message:
         from chalicelib.staff import letters  # which needs this module
 

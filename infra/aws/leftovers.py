@@ -23,9 +23,10 @@ def prefix_of(stage: Stage) -> str:
 
 
 def name_of(resource: Mapping[str, Any], prefix: str) -> str:
-    """Tell the name of a table or a queue of the template."""
+    """Tell the name of a table, a queue or a function that is called by its name."""
     named: dict[str, Any] = resource["Properties"]
-    return str((named.get("TableName") or named["QueueName"])["Fn::Sub"]).replace(f"${{{PREFIX}}}", prefix)
+    name = named.get("TableName") or named.get("QueueName") or named["FunctionName"]
+    return str(name["Fn::Sub"]).replace(f"${{{PREFIX}}}", prefix)
 
 
 def tables_of(stage: Stage) -> dict[str, str]:

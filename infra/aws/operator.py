@@ -17,7 +17,12 @@ from infra.aws.stack import BUCKET, QUEUE, TABLE
 from infra.aws.stagefile import Stage, declared
 
 FILE = Path(__file__).with_name("operator-policy.json")
-BEGINNINGS = {TABLE: "dynamodb:REGION:ACCOUNT:table/", QUEUE: "sqs:REGION:ACCOUNT:"}
+FUNCTION = "AWS::Serverless::Function"  # whose type Chalice writes, not our parts of the template
+BEGINNINGS = {
+    TABLE: "dynamodb:REGION:ACCOUNT:table/",
+    QUEUE: "sqs:REGION:ACCOUNT:",
+    FUNCTION: "lambda:REGION:ACCOUNT:function:",
+}
 _ARN = re.compile(r"\$\{(\w+)\.Arn\}")
 
 
@@ -44,10 +49,11 @@ def _text(resource: str | Mapping[str, Any]) -> str:
 
 def _arn(key: str, stage: Stage) -> str:
     resource = declared()["Resources"][key]
-    if resource["Type"] == BUCKET:  # CloudFormation makes up the end of its name
+    kind = resource.get("Type", FUNCTION)
+    if kind == BUCKET:  # CloudFormation makes up the end of its name
         return f"arn:aws:s3:::{stage.parameters.get(leftovers.kept(key)) or f'STACK-{key.lower()}-*'}"
     name = leftovers.name_of(resource, leftovers.prefix_of(stage))
-    return f"arn:aws:{BEGINNINGS[resource['Type']]}{name}"
+    return f"arn:aws:{BEGINNINGS[kind]}{name}"
 
 
 def main(arguments: list[str]) -> int:

@@ -1,5 +1,6 @@
-"""Run a Chalice app's event functions as Lambda would: behind their queues, and on their schedules."""
+"""Run a Chalice app's event functions as Lambda would: behind their queues, on their schedules, and called for later."""
 
+import json
 import logging
 import threading
 import time
@@ -25,6 +26,9 @@ MEMORY_MB = 1024
 POLL_SECONDS = 1
 AFTER_ERROR_SECONDS = 2.0
 MOST_ROUNDS = 1000
+AGAIN_SECONDS = 60  # after which Lambda calls a function anew that failed
+# Functions that are invoked asynchronously on AWS, and the local cloud's queue that stands in for Lambda's own.
+CALLED_LATER = {"run_staff_jobs": "staff-jobs", "note_bounces": "mail-feedback"}
 
 Event = dict[str, Any]
 
@@ -43,9 +47,14 @@ class Functions:
         self._app = app
         self._intervals = dict(intervals or {})
         self._queues = [
-            _Queue(source, app.handler_map[source.name], sqs, prefix)
+            _Queue(source.name, app.handler_map[source.name], _named(source), _batch(source), sqs, prefix)
             for source in sources
             if isinstance(source, SQSEventConfig)
+        ]
+        self._queues += [
+            _CalledLater(name, app.handler_map[name], queue, 1, sqs, prefix)
+            for name, queue in CALLED_LATER.items()
+            if name in {function.name for function in app.pure_lambda_functions}
         ]
         self._schedules = [source for source in sources if isinstance(source, ScheduledEventConfig)]
         self._ending = threading.Event()
@@ -85,18 +94,25 @@ class Functions:
             thread.join(max(0.0, deadline - time.monotonic()))
 
 
+def _named(source: SQSEventConfig) -> str:
+    return source.queue or str(source.queue_arn).rsplit(":", 1)[-1]
+
+
+def _batch(source: SQSEventConfig) -> int:
+    return min(source.batch_size, 10)
+
+
 class _Queue:
     """One queue and the function behind it."""
 
     def __init__(
-        self, source: SQSEventConfig, function: Callable[..., Any], sqs: "SQSClient", prefix: str
+        self, name: str, function: Callable[..., Any], queue: str, batch: int, sqs: "SQSClient", prefix: str
     ) -> None:
-        named = source.queue or str(source.queue_arn).rsplit(":", 1)[-1]
-        self.name = named if named.startswith(prefix) else prefix + named
+        self.name = queue if queue.startswith(prefix) else prefix + queue
         self.prefix = prefix
-        self._function_name = source.name
+        self._function_name = name
         self._function = function
-        self._batch = min(source.batch_size, 10)
+        self._batch = batch
         self._sqs = sqs
         self._address: str | None = None
 
@@ -149,16 +165,31 @@ class _Queue:
             ]
             self._sqs.delete_message_batch(QueueUrl=self._url(), Entries=entries)
 
-    def _offer_again(self, messages: "Iterable[MessageTypeDef]") -> None:
+    def _offer_again(self, messages: "Iterable[MessageTypeDef]", seconds: int = 0) -> None:
         for message in messages:
             self._sqs.change_message_visibility(
-                QueueUrl=self._url(), ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+                QueueUrl=self._url(), ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=seconds
             )
 
     def _url(self) -> str:
         if self._address is None:
             self._address = self._sqs.get_queue_url(QueueName=self.name)["QueueUrl"]
         return self._address
+
+
+class _CalledLater(_Queue):
+    """A function that is invoked asynchronously: it is given the message itself, and fails by raising."""
+
+    def _invoke(self, messages: "Sequence[MessageTypeDef]") -> set[str]:
+        failed = set()
+        for message in messages:
+            try:
+                self._function(json.loads(message["Body"]), context(self._function_name))
+            except Exception:
+                log.exception("%s failed; it will be called again.", self._function_name)
+                failed.add(message["MessageId"])
+                self._offer_again([message], AGAIN_SECONDS)
+        return failed
 
 
 def failed_ids(answer: Any, ids: set[str]) -> set[str]:

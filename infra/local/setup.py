@@ -13,6 +13,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from infra.local.functions import CALLED_LATER
 from infra.local.pieces import PieceFailed
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from chalicelib.config import Settings
     from chalicelib.storage import Table
 
-# Queue → how long a message is hidden: AWS asks for six times the timeout of the function behind it.
+# Queue → how long a message is hidden: AWS asks for six times the timeout of the function behind it. The last two stand
+# in for Lambda's own queue of asynchronous invocations.
 QUEUES = {
     "payment-notifications": 6 * 60,
     "order-emails": 6 * 60,
@@ -32,6 +34,7 @@ QUEUES = {
     "staff-jobs": 6 * 15 * 60,
 }
 TRIES = 5
+CALLS = 3  # an invocation and two retries
 TWO_WEEKS = 14 * 24 * 60 * 60
 PICTURES = "pictures/"
 CLIENT = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 3, "mode": "standard"})
@@ -129,7 +132,8 @@ def make_queues(sqs: "SQSClient", prefix: str) -> None:
         dead = sqs.create_queue(QueueName=f"{prefix}{name}-dlq")["QueueUrl"]
         answer = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
         queue = sqs.create_queue(QueueName=prefix + name)["QueueUrl"]
-        redrive = {"deadLetterTargetArn": answer["Attributes"]["QueueArn"], "maxReceiveCount": TRIES}
+        tries = CALLS if name in CALLED_LATER.values() else TRIES
+        redrive = {"deadLetterTargetArn": answer["Attributes"]["QueueArn"], "maxReceiveCount": tries}
         # Set apart from the creation, which refuses a queue that exists with other attributes.
         sqs.set_queue_attributes(QueueUrl=dead, Attributes={"MessageRetentionPeriod": str(TWO_WEEKS)})
         sqs.set_queue_attributes(

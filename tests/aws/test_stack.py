@@ -9,7 +9,7 @@ import pytest
 import chalicelib
 from chalicelib.config import settings
 from infra.local.cloud import LocalCloud
-from infra.local.setup import QUEUES, TRIES, TWO_WEEKS
+from infra.local.setup import CALLS, QUEUES, TRIES, TWO_WEEKS
 from tests.aws.conftest import SECRET
 from tests.aws.stack import NAME, Stack
 from tests.client import Answer
@@ -17,9 +17,8 @@ from tests.client import Answer
 BEHIND = {
     "payment-notifications": ("SettleNotifications", 1),
     "order-emails": ("SendOrderEmails", 4),
-    "mail-feedback": ("NoteBounces", 4),
-    "staff-jobs": ("RunStaffJobs", 1),
 }
+CALLED_LATER = {"mail-feedback": "NoteBounces", "staff-jobs": "RunStaffJobs"}
 SCHEDULES = {"ReconcilePayments": "rate(5 minutes)", "ExportBooks": "rate(1 hour)"}
 
 
@@ -56,7 +55,7 @@ def _shape(client: Any, table: str) -> dict[str, Any]:
     return {"keys": described["KeySchema"], "attributes": attributes, "indexes": indexes, "billing": billing}
 
 
-@pytest.mark.parametrize("name", QUEUES)
+@pytest.mark.parametrize("name", BEHIND)
 def test_a_queue_waits_for_its_function_five_times_and_then_keeps_the_message(
     stack: Stack, name: str
 ) -> None:
@@ -76,7 +75,7 @@ def _queue(stack: Stack, name: str) -> dict[str, str]:
     return attributes
 
 
-@pytest.mark.parametrize("name", QUEUES)
+@pytest.mark.parametrize("name", BEHIND)
 def test_behind_each_queue_is_its_function_which_may_fail_in_parts(stack: Stack, name: str) -> None:
     arn = _queue(stack, name)["QueueArn"]
     (mapping,) = stack.region.client("lambda").list_event_source_mappings(EventSourceArn=arn)[
@@ -86,6 +85,19 @@ def test_behind_each_queue_is_its_function_which_may_fail_in_parts(stack: Stack,
     assert mapping["FunctionArn"].endswith(f":{stack.name_of(function)}")
     assert (mapping["State"], mapping["BatchSize"]) == ("Enabled", batch)
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+@pytest.mark.parametrize("name", CALLED_LATER)
+def test_what_is_called_later_is_called_three_times_and_then_its_message_rests(
+    stack: Stack, name: str
+) -> None:
+    function = stack.function(CALLED_LATER[name])
+    assert function["FunctionName"] == f"{NAME}-{name}"
+    dead = _queue(stack, f"{name}-dlq")
+    assert function["DeadLetterConfig"] == {"TargetArn": dead["QueueArn"]}
+    assert int(dead["MessageRetentionPeriod"]) == TWO_WEEKS
+    told = stack.region.client("lambda").get_function_event_invoke_config(FunctionName=f"{NAME}-{name}")
+    assert told["MaximumRetryAttempts"] == CALLS - 1
 
 
 @pytest.mark.parametrize("function", SCHEDULES)

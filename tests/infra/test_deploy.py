@@ -875,9 +875,9 @@ def test_it_says_how_few_functions_a_new_account_may_run_at_once(
 
 
 def test_it_does_not_begin_to_reserve_what_the_account_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Stop, match=r"may run 101 functions at once[\s\S]*Service Quotas"):
-        functions_of_an_account(monkeypatch, 101, "yes")
-    assert functions_of_an_account(monkeypatch, 102, "yes") == []
+    with pytest.raises(Stop, match=r"may run 103 functions at once[\s\S]*Service Quotas"):
+        functions_of_an_account(monkeypatch, 103, "yes")
+    assert functions_of_an_account(monkeypatch, 104, "yes") == []
 
 
 def functions_of_an_account(monkeypatch: pytest.MonkeyPatch, most: int, reserve: str) -> list[str]:

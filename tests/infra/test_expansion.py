@@ -48,7 +48,7 @@ def test_sam_adds_nothing_unasked(expanded: Path) -> None:
     kinds = Counter(resource["Type"] for resource in resources.values())
     assert kinds["AWS::Lambda::Function"] == 7
     assert kinds["AWS::IAM::Role"] == 7 + 1, "and API Gateway's"
-    assert kinds["AWS::Lambda::EventSourceMapping"] == 4
+    assert kinds["AWS::Lambda::EventSourceMapping"] == 2
     assert kinds["AWS::Events::Rule"] == 5
     assert kinds["AWS::ApiGateway::Stage"] == kinds["AWS::ApiGateway::RestApi"] == 1
 

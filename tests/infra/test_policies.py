@@ -66,7 +66,7 @@ def used(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> set
             "sqs",
             "GetQueueUrl",
             {"QueueName": "test-staff-jobs"},
-            "sqs:GetQueueUrl on StaffJobsQueue",
+            "lambda:InvokeFunction on function/staff-jobs",
         ),
         ("reconcile_payments", "ssm", "PutParameter", {}, "ssm:PutParameter on PayPalClientSecretParameter"),
     ],

@@ -12,7 +12,7 @@ import chalicelib
 from chalicelib import config
 from chalicelib.config import settings
 from infra.local.cloud import LocalCloud
-from infra.local.setup import QUEUES, TWO_WEEKS
+from infra.local.setup import CALLS, TWO_WEEKS
 from tests.infra.reading import Template, functions, of_type, references, resolved
 
 FUNCTIONS = {
@@ -27,9 +27,8 @@ FUNCTIONS = {
 BEHIND = {
     "payment-notifications": "SettleNotifications",
     "order-emails": "SendOrderEmails",
-    "mail-feedback": "NoteBounces",
-    "staff-jobs": "RunStaffJobs",
 }
+CALLED_LATER = {"mail-feedback": "NoteBounces", "staff-jobs": "RunStaffJobs"}
 # On AWS the secret comes from SSM, by name, the roots are the system's, and Lambda itself tells a function its name.
 NOT_ON_AWS = {"PAYPAL_CLIENT_SECRET", "AWS_LAMBDA_FUNCTION_NAME"}
 
@@ -102,7 +101,7 @@ def test_what_is_kept_outlives_the_stack_and_tables_can_be_restored(template: Te
         assert table["SSESpecification"] == {"SSEEnabled": True}, name
 
 
-@pytest.mark.parametrize("name", QUEUES)
+@pytest.mark.parametrize("name", BEHIND)
 def test_queues_behave_as_in_the_local_cloud(template: Template, aws: LocalCloud, name: str) -> None:
     queues = {queue["QueueName"]["Fn::Sub"]: queue for queue in of_type(template, "AWS::SQS::Queue").values()}
     queue, dead = queues[f"${{TablePrefix}}{name}"], queues[f"${{TablePrefix}}{name}-dlq"]
@@ -117,7 +116,37 @@ def test_queues_behave_as_in_the_local_cloud(template: Template, aws: LocalCloud
     assert queue["VisibilityTimeout"] >= 6 * functions(template)[BEHIND[name]]["Timeout"]
 
 
-@pytest.mark.parametrize("name", QUEUES)
+@pytest.mark.parametrize("name", CALLED_LATER)
+def test_what_is_called_later_is_called_as_often_as_in_the_local_cloud(
+    template: Template, aws: LocalCloud, name: str
+) -> None:
+    function = functions(template)[CALLED_LATER[name]]
+    assert function["FunctionName"] == {"Fn::Sub": f"${{TablePrefix}}{name}"}
+    tries = json.loads(attributes_here(name)["RedrivePolicy"])["maxReceiveCount"]
+    assert function["EventInvokeConfig"]["MaximumRetryAttempts"] == int(tries) - 1 == CALLS - 1
+    dead = template["Resources"][function["DeadLetterQueue"]["TargetArn"]["Fn::GetAtt"][0]]["Properties"]
+    assert dead["QueueName"] == {"Fn::Sub": f"${{TablePrefix}}{name}-dlq"}
+    assert str(dead["MessageRetentionPeriod"]) == attributes_here(f"{name}-dlq")["MessageRetentionPeriod"]
+    assert {"Fn::GetAtt": function["DeadLetterQueue"]["TargetArn"]["Fn::GetAtt"]} in allowed(
+        template, function["Role"]["Fn::GetAtt"][0]
+    )
+
+
+def test_events_of_ses_call_their_function_and_no_others_may(template: Template) -> None:
+    rules = {
+        name: rule
+        for name, rule in of_type(template, "AWS::Events::Rule").items()
+        if rule["EventPattern"]["source"] == ["aws.ses"]
+    }
+    assert {target["Arn"]["Fn::GetAtt"][0] for rule in rules.values() for target in rule["Targets"]} == {
+        "NoteBounces"
+    }
+    permissions = of_type(template, "AWS::Lambda::Permission").values()
+    assert sorted(one["SourceArn"]["Fn::GetAtt"][0] for one in permissions) == sorted(rules)
+    assert {one["FunctionName"]["Ref"] for one in permissions} == {"NoteBounces"}
+
+
+@pytest.mark.parametrize("name", BEHIND)
 def test_functions_behind_queues_report_which_messages_failed(template: Template, name: str) -> None:
     (event,) = functions(template)[BEHIND[name]]["Events"].values()
     source = event["Properties"]["Queue"]["Fn::Sub"].removeprefix("${").removesuffix(".Arn}")
