@@ -78,11 +78,12 @@ def reconcile_payments(event: CloudWatchEvent) -> None:
 @app.schedule(Rate(1, unit=Rate.HOURS))
 def export_books(event: CloudWatchEvent) -> None:
     """Write the books of every closed day that has none, count what was booked, notice where PayPal tells of nothing."""
-    from chalicelib import clock, runs
+    from chalicelib import clock, dead_letters, runs
     from chalicelib.ledger import books, days
     from chalicelib.payments import silence
 
     silence.watch_notifications()
+    dead_letters.watch()
     with runs.noted("export_books"):
         try:
             books.export_closed_days(clock.now())

@@ -118,6 +118,15 @@ def queue_url(name: str) -> str:
     return client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
 
 
+def messages_in(name: str) -> int:
+    """Count the messages of a queue, by its whole name, also those that somebody holds."""
+    answer = client("sqs").get_queue_attributes(
+        QueueUrl=queue_url(name),
+        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+    )
+    return sum(int(number) for number in answer["Attributes"].values())
+
+
 def call_later(name: str, message: str) -> None:
     """Have a function work on a message, JSON, soon and at least once: it is invoked, and again where it fails.
 

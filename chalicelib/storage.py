@@ -224,6 +224,7 @@ class Transaction:
             else:
                 return
             _pause(attempt)
+        telemetry.count(Metric.BUSY)
         raise Busy(BUSY)
 
     def _send(self, token: str) -> None:
@@ -249,6 +250,7 @@ class Transaction:
         if refused:
             return Refused(refused)
         if self._is_passing(error) and error.cancellation_reasons:
+            telemetry.count(Metric.BUSY)
             return Busy(BUSY)
         code = _code(error)
         return error if code in DEFINITE_ERRORS else Unknown(code or type(error.cause).__name__)

@@ -5,6 +5,7 @@ one line tells it all. On one's own machine logs stay lines for people, and what
 watching: where an answer of DynamoDB is lost, they count one too few. The books count money.
 """
 
+import json
 import logging
 import re
 import sys
@@ -51,8 +52,28 @@ class Metric(StrEnum):
     RECONCILER_FOUND = "ReconcilerFound"  # payments of which no notification and no return had told
     RECONCILER_UNEXPLAINED = "ReconcilerUnexplained"  # money that pays no order, whoever came upon it
     DAYS_WITHOUT_BOOKS = "DaysWithoutBooks"
+    DEAD_LETTERS = "DeadLetters"  # messages that failed so often that they rest
+    TOOK_LONG = "TookLong"  # events that used up nearly all the time of their function
+    BUSY = "Busy"  # changes that were given up, since others wanted the same rows
+    NEEDS_SOMEBODY = "NeedsSomebody"  # whatever is to be looked at as soon as it occurs
+    STRUGGLES = "Struggles"  # whatever is to be looked at where it occurs again and again
     COLD_STARTS = "ColdStarts"
     DYNAMODB_CALLS = "DynamoDBCalls"
+
+
+# An alarm costs ten cents a month, and a metric thirty in each month in which it occurs all day: two alarms watch what
+# needs no threshold of its own, and the line of the log says which it was.
+AT_ONCE = {
+    Metric.RECONCILER_UNEXPLAINED,
+    Metric.PAYPAL_REFUSALS,
+    Metric.NOTIFICATIONS_MISSING,
+    Metric.DAYS_WITHOUT_BOOKS,
+    Metric.DEAD_LETTERS,
+}
+AGAIN_AND_AGAIN = {Metric.PAYMENT_ERRORS, Metric.TOOK_LONG, Metric.BUSY}
+# Occur in every idle hour; they are told in the line, and are no metrics.
+IN_THE_LINE = {Metric.COLD_STARTS, Metric.DYNAMODB_CALLS}
+NEARLY_ALL = 0.85  # of the time that a function has
 
 
 _ids: ContextVar[Mapping[str, str]] = ContextVar("ids", default=MappingProxyType({}))
@@ -66,7 +87,7 @@ _counting = threading.Lock()  # a page of the staff's reads in several threads
 
 
 def count(metric: Metric, number: int = 1) -> None:
-    """Count something that has taken effect. Zero is told, too: it says that somebody looked."""
+    """Count something that has taken effect."""
     with _counting:
         _counted[metric] += number
 
@@ -117,7 +138,7 @@ def note(**ids: str) -> None:
 
 def middleware(event: Any, answer: Callable[[Any], Any]) -> Any:
     """Tell of one event, a request or a queue's: its ids in each line, its metrics when it has ended."""
-    began = time.monotonic()
+    began, left = time.monotonic(), _left(event)
     names = _names(event)
     told: dict[str, Any] = dict(names)
     _ids.set({})  # nothing of the event before
@@ -129,6 +150,8 @@ def middleware(event: Any, answer: Callable[[Any], Any]) -> Any:
         return answered
     finally:
         told["milliseconds"] = round((time.monotonic() - began) * 1000)
+        if left and told["milliseconds"] > left * NEARLY_ALL:
+            count(Metric.TOOK_LONG)
         flush(told)
 
 
@@ -140,6 +163,9 @@ def flush(told: Mapping[str, Any]) -> None:
         _settled.clear()
     if not settings.function:
         return
+    for sort, among in ((Metric.NEEDS_SOMEBODY, AT_ONCE), (Metric.STRUGGLES, AGAIN_AND_AGAIN)):
+        if number := sum(counted.get(metric, 0) for metric in among):
+            counted[sort] = number
     try:
         if counted:
             _tell(counted, {}, told)
@@ -151,10 +177,17 @@ def flush(told: Mapping[str, Any]) -> None:
 
 def _tell(counted: Mapping[Metric, int], by: Mapping[str, str], told: Mapping[str, Any]) -> None:
     shop = settings.table_prefix.rstrip("-") or NAMELESS
+    more: dict[str, Any] = {name: counted[name] for name in IN_THE_LINE if name in counted}
+    more |= told
+    if not counted.keys() - IN_THE_LINE:
+        sys.stdout.write(json.dumps({"shop": shop, **more}) + "\n")
+        sys.stdout.flush()
+        return
     line = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, default_dimensions={"shop": shop, **by})
     for metric, number in counted.items():
-        line.add_metric(metric, _unit(metric), number)
-    for name, value in told.items():
+        if metric not in IN_THE_LINE:
+            line.add_metric(metric, _unit(metric), number)
+    for name, value in more.items():
         line.add_metadata(name, value)
     line.flush_metrics()
 
@@ -162,6 +195,13 @@ def _tell(counted: Mapping[Metric, int], by: Mapping[str, str], told: Mapping[st
 def _unit(metric: Metric) -> MetricUnit:
     units = {Metric.MONEY_SETTLED: MetricUnit.NoUnit, Metric.HELD_SHARE: MetricUnit.Percent}
     return units.get(metric, MetricUnit.Count)
+
+
+def _left(event: Any) -> int:
+    """Tell how many milliseconds a function has for an event."""
+    context = getattr(event, "lambda_context", None) or event.context
+    ask = getattr(context, "get_remaining_time_in_millis", None)
+    return int(ask()) if ask else 0
 
 
 def _names(event: Any) -> dict[str, str]:

@@ -17,6 +17,7 @@ COMMON = {
     "cleaning",
     "clock",
     "config",
+    "dead_letters",
     "errors",
     "limits",
     "money",

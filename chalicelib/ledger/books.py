@@ -81,7 +81,8 @@ def export_closed_days(now: datetime) -> list[Export]:
             logger.exception("The books of %s could not be written.", day)
             failed.append(day)
     late = [day for day in failed if now >= closes_at(day) + ALARM_AFTER]
-    telemetry.count(Metric.DAYS_WITHOUT_BOOKS, len(late))
+    if late:
+        telemetry.count(Metric.DAYS_WITHOUT_BOOKS, len(late))
     if failed:
         raise BooksError(f"No books could be written for {', '.join(map(str, failed))}.")
     return exports

@@ -47,6 +47,7 @@ def reconcile_payments() -> int:
     for order_id in due_orders():
         began = time.monotonic()
         if began > ends:
+            telemetry.count(Metric.TOOK_LONG)
             break
         looked_at += 1
         with telemetry.about(), nullcontext() if in_vain < SILENT_SECONDS else paypal.within(0):

@@ -12,7 +12,7 @@ from typing import Any
 from chalice.app import Request, Response
 
 from chalicelib import clock, runs
-from chalicelib.aws import client, queue_url
+from chalicelib.aws import messages_in
 from chalicelib.config import settings
 from chalicelib.orders import lists, told
 from chalicelib.orders.letters import mail_name
@@ -183,20 +183,12 @@ def _low() -> dict[str, Any]:
 
 
 def _dead_letters() -> list[dict[str, Any]]:
-    counted = [(name, _count(f"{settings.table_prefix}{name}-dlq")) for name in QUEUES]
+    counted = [(name, messages_in(f"{settings.table_prefix}{name}-dlq")) for name in QUEUES]
     return [
         {"queue": f"{settings.table_prefix}{name}-dlq", "count": count, "what": what, "todo": todo}
         for (name, count), (what, todo) in zip(counted, QUEUES.values(), strict=True)
         if count
     ]
-
-
-def _count(queue: str) -> int:
-    answer = client("sqs").get_queue_attributes(
-        QueueUrl=queue_url(queue),
-        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-    )
-    return sum(int(number) for number in answer["Attributes"].values())
 
 
 def _days_without_books() -> list[date]:

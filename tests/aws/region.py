@@ -13,12 +13,14 @@ from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator
 from ministack.services import apigateway_v1, cloudfront, eventbridge
+from ministack.services.cloudformation import provisioners
 
 DOMAIN = "execute-api.us-east-1.amazonaws.com"
 TICK_SECONDS = 0.2
 
 event_of, seconds_of = apigateway_v1._build_lambda_event_v1, eventbridge._parse_rate_seconds
 action_of, resource_of = iam_actions.extract_iam_action, iam_actions._ses_v2_resource_arn
+alarm_of = provisioners._cw_metric_alarm_record
 origin_of, reached = iam_evaluator.pin_request_origin, cloudfront._origin_connect_target
 
 
@@ -56,6 +58,15 @@ def reached_here(origin: dict[str, Any], viewer_is_https: bool) -> tuple[str, in
     return host, port, encrypt
 
 
+def plain_alarm(name: str, asked: dict[str, Any]) -> Any:
+    """Make an alarm of an expression, too: one that watches the first of the expression's metrics."""
+    first = next((one["MetricStat"] for one in asked.get("Metrics", ()) if "MetricStat" in one), None)
+    if first is not None:
+        plain = {key: value for key, value in asked.items() if key != "Metrics"}
+        asked = plain | first["Metric"] | {"Statistic": first["Stat"], "Period": first["Period"]}
+    return alarm_of(name, asked)
+
+
 def hurried(expression: str) -> float | None:
     """Let a minute of a schedule last a second; this alone is unlike AWS."""
     seconds: int | None = seconds_of(expression)
@@ -69,6 +80,7 @@ def tell() -> None:
     iam_actions._ses_v2_resource_arn = mail_resource
     iam_evaluator.pin_request_origin = encrypted
     cloudfront._origin_connect_target = reached_here
+    provisioners._cw_metric_alarm_record = plain_alarm
     eventbridge._parse_rate_seconds = hurried
     eventbridge._SCHEDULER_TICK_INTERVAL = TICK_SECONDS
     from ministack import app  # takes over by name what stands above, so that has to be told before

@@ -141,7 +141,8 @@ def test_events_of_ses_call_their_function_and_no_others_may(template: Template)
     assert {target["Arn"]["Fn::GetAtt"][0] for rule in rules.values() for target in rule["Targets"]} == {
         "NoteBounces"
     }
-    permissions = of_type(template, "AWS::Lambda::Permission").values()
+    every = of_type(template, "AWS::Lambda::Permission").values()
+    permissions = [one for one in every if one["Principal"] == "events.amazonaws.com"]
     assert sorted(one["SourceArn"]["Fn::GetAtt"][0] for one in permissions) == sorted(rules)
     assert {one["FunctionName"]["Ref"] for one in permissions} == {"NoteBounces"}
 
@@ -176,11 +177,13 @@ def test_no_policy_allows_everything(template: Template) -> None:
                 assert "*" not in statement["Resource"], statement["Sid"]
 
 
-def test_functions_are_traced(template: Template) -> None:
+@pytest.mark.parametrize(("wanted", "how"), [("yes", "Active"), ("no", "PassThrough")])
+def test_functions_are_traced_where_it_is_asked_for(template: Template, wanted: str, how: str) -> None:
     for name, function in functions(template).items():
-        assert function["Tracing"] == "Active", name
+        assert resolved(function["Tracing"], {"Traces": wanted}, template["Conditions"]) == how, name
         role = template["Resources"][function["Role"]["Fn::GetAtt"][0]]["Properties"]
         assert [part for part in statements(role) if set(part["Action"]) == NAMELESS], name
+    assert template["Parameters"]["Traces"]["Default"] == "no"
 
 
 def test_no_trace_keeps_an_address_that_opens_an_order_or_an_account(template: Template) -> None:
@@ -209,12 +212,14 @@ def test_what_runs_by_the_clock_is_not_tried_again_beside_its_next_round(templat
 
 
 def test_a_heap_of_messages_leaves_room_for_pages(template: Template) -> None:
-    """A new account may run ten functions at once."""
+    """A new account may run ten functions at once; one that may run more keeps staff's long work in bounds, too."""
     most = {
         name: next(iter(functions(template)[name]["Events"].values()))["Properties"]["ScalingConfig"]
         for name in BEHIND.values()
     }
     assert sum(scaling["MaximumConcurrency"] for scaling in most.values()) < 10
+    reserved = functions(template)["RunStaffJobs"]["ReservedConcurrentExecutions"]
+    assert resolved(reserved, {"ReserveConcurrency": "yes"}, template["Conditions"]) == 2
 
 
 def test_a_request_ends_before_api_gateway_gives_up(template: Template) -> None:

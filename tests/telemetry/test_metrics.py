@@ -134,7 +134,11 @@ def test_money_that_pays_no_order_is_unexplained_and_goes_back(shop: Shop, count
     counted()
 
     shop.come_back(shopper, token)
-    assert without_calls(counted) == {"ReconcilerUnexplained": 1, "MoneySettled EUR": 100}
+    assert without_calls(counted) == {
+        "ReconcilerUnexplained": 1,
+        "NeedsSomebody": 1,
+        "MoneySettled EUR": 100,
+    }
 
     with shop.later(minutes=10):
         shop.reconcile()
@@ -167,13 +171,13 @@ def test_a_mail_that_comes_back_is_counted_once(shop: Shop, counted: Counted) ->
     assert without_calls(counted) == {"MailsBounced": 1}
 
 
-def test_each_hour_tells_how_many_days_have_no_books_be_it_none(shop: Shop, counted: Counted) -> None:
+def test_each_hour_tells_how_many_days_have_no_books(shop: Shop, counted: Counted) -> None:
     with shop.far_from_midnight():
         shop.paid(MUG=1)
         counted()
         with shop.later(days=1):
             shop.functions.fire("export_books")
-            assert counted()["DaysWithoutBooks"] == 0
+            assert "DaysWithoutBooks" not in counted()
 
         with (
             shop.later(days=3) as moment,
@@ -187,12 +191,33 @@ def test_each_hour_tells_how_many_days_have_no_books_be_it_none(shop: Shop, coun
                 assert counted()["DaysWithoutBooks"] == days
 
 
-def test_zero_is_told_where_zero_says_something(counted: Counted, capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry.count(Metric.DAYS_WITHOUT_BOOKS, 0)
+def test_what_needs_somebody_or_occurs_again_and_again_is_told_as_one_metric(counted: Counted) -> None:
+    telemetry.count(Metric.DEAD_LETTERS, 2)
+    telemetry.count(Metric.DAYS_WITHOUT_BOOKS)
+    telemetry.count(Metric.PAYMENT_ERRORS)
     telemetry.flush({})
+    told = counted()
+    assert (told["NeedsSomebody"], told["Struggles"]) == (3, 1)
+    assert (told["DeadLetters"], told["DaysWithoutBooks"], told["PaymentErrors"]) == (2, 1, 1)
 
-    (line,) = emf.read(capsys.readouterr().out)
-    assert line["DaysWithoutBooks"] == [0.0]
+
+def test_messages_that_rest_are_counted_each_hour(shop: Shop, counted: Counted) -> None:
+    with shop.far_from_midnight():
+        shop.functions.fire("export_books")
+        assert "DeadLetters" not in counted()
+        for name in ("test-order-emails-dlq", "test-staff-jobs-dlq"):
+            url = boto3.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+            boto3.client("sqs").send_message(QueueUrl=url, MessageBody="{}")
+        shop.functions.fire("export_books")
+        told = counted()
+    assert (told["DeadLetters"], told["NeedsSomebody"]) == (2, 2)
+
+
+def test_an_event_that_uses_up_its_time_is_told(gateway: Any, counted: Counted) -> None:
+    with mock.patch.object(telemetry, "_left", return_value=0.001):
+        Shopper(gateway).get("/cart")
+    told = counted()
+    assert (told["TookLong"], told["Struggles"]) == (1, 1)
 
 
 # -- what it costs ------------------------------------------------------------------------------------------
@@ -241,6 +266,7 @@ def test_metrics_that_cannot_be_told_break_no_page(
     gateway: Any, counted: Counted, caplog: pytest.LogCaptureFixture
 ) -> None:
     with mock.patch.object(telemetry, "AmazonCloudWatchEMFProvider", side_effect=RuntimeError("broken")):
+        telemetry.count(Metric.ORDERS_PLACED)
         assert Shopper(gateway).get("/").status == 200
 
     assert "metrics could not be told" in caplog.text
