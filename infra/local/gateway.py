@@ -2,6 +2,7 @@
 
 import base64
 import fnmatch
+import gzip
 import json
 import logging
 import re
@@ -34,6 +35,7 @@ TIMEOUT_MS = 29_000
 MEMORY_MB = 1024
 IDLE_SECONDS = 75
 CATCH_ALL = "/{proxy+}"
+COMPRESSED_FROM = 1024  # bytes; the stage's minimum_compression_size
 BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)  # of more digits than 4300, int() makes no number
 # These belong to the connection, which the gateway keeps to itself.
@@ -276,9 +278,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(length))
         if len(body) < int(length):
             raise ConnectionError("The client left before it had sent everything.")
-        return self.server.gateway.handle(
-            self.command, self.path, self.headers, body, str(self.client_address[0])
-        )
+        source = str(self.client_address[0])
+        answer = self.server.gateway.handle(self.command, self.path, self.headers, body, source)
+        return _compressed(answer, self.headers)
 
     def _refuse(self, status: HTTPStatus, message: str) -> Answer:
         # The body stays unread, so the next request cannot be found.
@@ -363,6 +365,14 @@ def _answer(response: Mapping[str, Any]) -> Answer:
     if not any(name.lower() == "content-type" for name, _ in kept):
         kept.append(("Content-Type", "application/json"))
     return Answer(int(response["statusCode"]), kept, raw)
+
+
+def _compressed(answer: Answer, headers: Message) -> Answer:
+    """Compress as the stage does, for whoever takes it."""
+    if len(answer.body) < COMPRESSED_FROM or "gzip" not in headers.get("Accept-Encoding", ""):
+        return answer
+    sent = [*answer.headers, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
+    return Answer(answer.status, sent, gzip.compress(answer.body, 6, mtime=0))
 
 
 def _bytes(body: str | bytes) -> bytes:

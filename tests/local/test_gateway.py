@@ -1,5 +1,6 @@
 """The local gateway turns HTTP into API Gateway's events, and back, as API Gateway does."""
 
+import gzip
 import http.client
 import json
 import socket
@@ -68,6 +69,10 @@ def make_app() -> Chalice:
     @app.route("/injected")
     def injected() -> Response:
         return Response("", headers={"X-Bad": ["a\r\nSet-Cookie: evil=1"]})
+
+    @app.route("/long")
+    def long() -> Response:
+        return Response("long " * 1000, headers={"Content-Type": "text/plain"})
 
     @app.route("/huge")
     def huge() -> Response:
@@ -343,3 +348,12 @@ def test_a_request_is_told_without_its_question() -> None:
         connection.close()
     (line,) = told
     assert line.startswith("GET / 200 ")
+
+
+def test_what_is_long_is_compressed_for_who_takes_it(client: Client) -> None:
+    _, headers, body = client("GET", "/long", headers={"Accept-Encoding": "br, gzip"})
+    assert (headers["Content-Encoding"], headers["Vary"]) == ("gzip", "Accept-Encoding")
+    assert gzip.decompress(body) == b"long " * 1000
+    _, headers, body = client("GET", "/long", headers={"Accept-Encoding": "identity"})
+    assert (headers["Content-Encoding"], body) == (None, b"long " * 1000)
+    assert client("GET", "/unchanged", headers={"Accept-Encoding": "gzip"})[1]["Content-Encoding"] is None
