@@ -14,7 +14,7 @@ from tests.shop import token_of
 if TYPE_CHECKING:
     from chalicelib.orders.models import Order
 
-ON_THE_SHELF = 5
+ON_THE_SHELF = 15  # of which a cart is within what one visitor may hold
 IN_THE_CART = 2
 SAMPLED = 3  # of so many calls, one goes wrong
 Triple = tuple[Fault, int]  # the third is the scenario

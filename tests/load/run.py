@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.local.shop import ROOT
+from tests.load.wire import ORIGIN_SECRET
 from tests.local.tiny import Run
 
 HOLD_MS = 10.0
@@ -47,7 +48,7 @@ def flash_sale(
     (folder / "app").mkdir(parents=True)
     app = APP.format(app=str(ROOT / "app.py"), seconds=hold_ms / 1000, conflicts=str(conflicts))
     (folder / "app" / "app.py").write_text(app, "utf-8")
-    with Run(folder, DEMO="no", TIMEZONE="UTC") as run:
+    with Run(folder, DEMO="no", TIMEZONE="UTC", PROXIES="1", ORIGIN_SECRET=ORIGIN_SECRET) as run:
         command = [
             *(sys.executable, "-m", "infra.local.stage", f"--state={folder / 'state'}"),
             *(sys.executable, "-m", "tests.load.sale"),

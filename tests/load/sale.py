@@ -18,7 +18,7 @@ from infra.local.functions import Functions
 from infra.local.gateway import Gateway
 from infra.local.paypal import Control
 from tests.invariants import SOLD, check_books, check_money, check_nothing_is_forgotten, check_stock, pieces
-from tests.load.buyer import BOUGHT, LEFT, SKU, SLUG, SOLD_OUT, Buyer
+from tests.load.buyer import BOUGHT, LEFT, SKU, SLUG, SOLD_OUT, TOO_LATE, Buyer
 from tests.load.figures import rates, times
 from tests.shop import Shop
 
@@ -146,13 +146,15 @@ def check_sold(shop: Shop, buyers: list[Buyer], many: int) -> None:
 
 
 def check_endings(shop: Shop, buyers: list[Buyer]) -> None:
-    """Who was thanked has a paid order, one each; who left has one that waits; who was refused has none."""
+    """Who was thanked has a paid order, one each; who left has one that waits; who was refused has none, or an ended one."""
     paid = {order.id for order in shop.orders() if order.state in SOLD}
     thanked = [buyer.order_id for buyer in buyers if buyer.ending == BOUGHT]
-    left = sum(buyer.ending == LEFT for buyer in buyers)
+    left, late = (sum(buyer.ending == ending for buyer in buyers) for ending in (LEFT, TOO_LATE))
     assert len(thanked) == len(set(thanked))
     assert set(thanked) == paid, f"{len(thanked)} shoppers were thanked, {len(paid)} orders are paid"
-    assert len(shop.orders()) == len(paid) + left, f"{len(shop.orders())} orders, {left} shoppers left"
+    expired = sum(order.state == "expired" for order in shop.orders())
+    assert expired == late, f"{expired} orders expired, {late} shoppers were told that it is gone"
+    assert len(shop.orders()) == len(paid) + left + late, f"{len(shop.orders())} orders, {left} shoppers left"
 
 
 def check_answers(buyers: list[Buyer]) -> None:
@@ -164,16 +166,20 @@ def check_answers(buyers: list[Buyer]) -> None:
 
 
 def check_mailbox(shop: Shop, mailbox: str) -> None:
-    """Who paid has one mail that says so, and nobody else has any; the merchant has one an order."""
+    """Who paid has one mail that says so, who came too late one, nobody else any; the merchant has one an order."""
     with urllib.request.urlopen(f"{mailbox}/api/messages", timeout=10) as answer:
         mails = json.load(answer)
     paid = [order for order in shop.orders() if order.state in SOLD]
     told = Counter((mail["recipients"][0], mail["subject"]) for mail in mails)
+    late = [order for order in shop.orders() if order.state == "expired"]
     expected = Counter((order.customer["email"], f"Your order {order.number} is paid") for order in paid)
+    expected.update((order.customer["email"], f"Your order {order.number} is closed") for order in late)
     ours = {order.customer["email"] for order in shop.orders()}
     customers = Counter({mail: many for mail, many in told.items() if mail[0] in ours})
     assert customers == expected, f"mails to customers: {sum(customers.values())} instead of {len(paid)}"
-    assert sum(told.values()) == 2 * len(paid), f"{sum(told.values())} mails for {len(paid)} paid orders"
+    assert sum(told.values()) == 2 * len(paid) + len(late), (
+        f"{sum(told.values())} mails for {len(paid)} paid orders"
+    )
 
 
 def _faults(check: Callable[[], Any]) -> list[str]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from infra.local.gateway import Answer
 
+ORIGIN_SECRET = "of-the-proxy-that-there-is-none-of-here"
 SECONDS = 60.0  # API Gateway waits for 29: what takes longer is a finding
 
 
@@ -21,10 +22,14 @@ class Sample(NamedTuple):
 
 
 class Wire:
-    """Takes the place of the gateway in `tests.client.Shopper`: what is asked goes to a real server."""
+    """Takes the place of the gateway in `tests.client.Shopper`: what is asked goes to a real server.
 
-    def __init__(self, url: str) -> None:
+    It comes from `address`, as a proxy that the shop believes tells it: all shoppers are on one machine.
+    """
+
+    def __init__(self, url: str, address: str) -> None:
         parts = urlsplit(url)
+        self._proxied = {"X-Forwarded-For": f"{address}, 127.0.0.1", "X-Origin-Secret": ORIGIN_SECRET}
         assert parts.hostname
         self._connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=SECONDS)
         self.samples: list[Sample] = []
@@ -32,7 +37,7 @@ class Wire:
     def handle(self, method: str, target: str, headers: Message, body: bytes) -> Answer:
         """Send a request and wait for its answer."""
         begun = time.monotonic()
-        sent = {name: value for name, value in headers.items() if name != "Host"}
+        sent = {name: value for name, value in headers.items() if name != "Host"} | self._proxied
         self._connection.request(method, target, body or None, sent)
         response = self._connection.getresponse()
         answer = Answer(response.status, response.getheaders(), response.read())

@@ -25,10 +25,10 @@ def test_orders_written_over_each_other_are_noticed(open_shop: Callable[[], Shop
 
 
 def test_pieces_given_back_twice_are_noticed(open_shop: Callable[[], Shop]) -> None:
-    put_back = Stock.put_back
+    give_up = Stock.give_up
 
     with (
-        mock.patch.object(Stock, "put_back", side_effect=lambda sku, pieces: put_back(sku, 2 * pieces)),
+        mock.patch.object(Stock, "give_up", side_effect=lambda sku, pieces: give_up(sku, 2 * pieces)),
         pytest.raises(Failed, match=f"seed {SEED}"),
     ):
         live(open_shop(), SEED, shoppers=5)

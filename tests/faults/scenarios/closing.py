@@ -36,7 +36,7 @@ def only_the_second_is_sold(case: Case) -> None:
 
 
 def leave(case: Case) -> None:
-    """Place the order, and leave; an hour later the reservation is over."""
+    """Place the order, and leave; the reservation is over meanwhile."""
     case.place()
     case.world.pass_time(minutes=61)
 

@@ -198,6 +198,22 @@ def cancelled_once(case: Case) -> None:
     once(case, "cancelled")
 
 
+def about_to_release(case: Case) -> None:
+    """See who holds what without paying; this case's visitor is at an address of their own."""
+    case.shopper.source = f"198.51.{case.number // 250}.{case.number % 250}"
+    case.place()
+    case.world.pass_time(minutes=6)
+    (order,) = case.orders()
+    stand_at(case)
+    lay_out(case, "/staff/attention/holds", visitor=order.holder or "")
+
+
+def released_once(case: Case) -> None:
+    """All pieces are available again, and the order that nobody paid has ended."""
+    assert case.world.shop.stock(case.sku) == ON_THE_SHELF
+    once(case, "released held pieces")
+
+
 def about_to_mail_again(case: Case) -> None:
     """Open a paid order whose customer has lost the mail."""
     from chalicelib import clock
@@ -400,6 +416,14 @@ SCENARIOS = [
         press,
         ("cancelled",),
         check=cancelled_once,
+        rivals=(Rival("the reconciler", be_reconciled),),
+    ),
+    Scenario(
+        "staff release what is held",
+        about_to_release,
+        press,
+        ("expired",),
+        check=released_once,
         rivals=(Rival("the reconciler", be_reconciled),),
     ),
     Scenario(
