@@ -36,7 +36,7 @@ def used(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> set
             "dynamodb:PutItem on OrdersTable",
         ),
         (
-            "api_handler",
+            "run_staff_jobs",
             "dynamodb",
             "Query",
             {"TableName": "test-orders", "IndexName": "attention"},

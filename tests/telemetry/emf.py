@@ -12,7 +12,7 @@ from typing import Any
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # comes with openapi-core; ships no types
 
 IN_THE_LINE = ("ColdStarts", "DynamoDBCalls")
-UNITS = {"Count", "None"}  # of CloudWatch's units, those that the shop has
+UNITS = {"Count", "Percent", "None"}  # of CloudWatch's units, those that the shop has
 MOST_DIMENSIONS, MOST_VALUES = 30, 100
 TWO_HOURS = 2 * 60 * 60 * 1000
 SCHEMA = {
