@@ -82,9 +82,16 @@ def test_looking_costs_two_calls_and_adding_two(shop: Shop) -> None:
 # -- limits -----------------------------------------------------------------------------------------------
 
 
+def test_a_quantity_in_full_width_digits_counts(standing_shop: Shop) -> None:
+    shopper = standing_shop.shopper_with(MUG=2)
+
+    assert shopper.post("/cart/lines", {"sku": "MUG", "quantity": "１"}).status == 303
+    assert quantities(shopper) == {"MUG": 3}
+
+
 @pytest.mark.parametrize(
     "quantity",
-    ["0", "-1", "21", "1000000", "9" * 400, "1.5", "1e1", "", " ", "two", "１", "+1", "0x1", "NaN"],
+    ["0", "-1", "21", "1000000", "9" * 400, "1.5", "1e1", "", " ", "two", "+1", "0x1", "NaN"],
 )
 def test_a_quantity_that_makes_no_sense_changes_nothing(standing_shop: Shop, quantity: str) -> None:
     shopper = standing_shop.shopper_with(MUG=2)
