@@ -105,6 +105,12 @@ def place_order(session: Session, customer: Customer, shown_total: int | None, a
         if before is not None and session.cart.digest == digest and _is_still_it(before, session.cart):
             if totals.total != shown_total:
                 raise TotalChanged(_why_changed(totals, shown_total))
+            if (
+                before.state == states.AWAITING
+                and not before.reserved
+                and (gone := what_is_missing(cart_lines))
+            ):
+                raise OutOfStock(gone)
             limits.count_payment(session.key, address)
             return before
         _refuse_while_paying(before)

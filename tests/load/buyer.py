@@ -16,6 +16,9 @@ BOUGHT, LEFT, SOLD_OUT = "bought", "left without paying", "told it is sold out"
 TOO_LATE = (
     "approved, and told that it is gone"  # what is more than one visitor may hold is taken when it is paid
 )
+GONE_WORDS = (
+    "While the order waited, others bought what was in it."  # placed without a hold, and gone at once
+)
 SOLD_OUT_WORDS = ("This is sold out.", "This is sold out now.", "has just been sold out.")
 FEWER_WORDS = ("Only 1 left.", f"Only 1 of {chr(0x201C)}Last lamp{chr(0x201D)} left.")
 THANKS = "Thank you, your order is paid"
@@ -124,7 +127,7 @@ class Buyer:
         if answer.status == 303:
             return False
         self._expect(answer, 409)
-        if not any(words in answer.text for words in (*SOLD_OUT_WORDS, *FEWER_WORDS)):
+        if not any(words in answer.text for words in (*SOLD_OUT_WORDS, *FEWER_WORDS, GONE_WORDS)):
             raise Dishonest(f"refused without a reason: {answer.text[:300]}")
         return any(words in answer.text for words in SOLD_OUT_WORDS)
 
