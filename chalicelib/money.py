@@ -22,7 +22,7 @@ _THOUSANDS = re.compile(
     r"[0-9]{1,3}(?:([.,])[0-9]{3}(?:\1[0-9]{3})*(?!\1)[.,][0-9]{1,2}|([.,])[0-9]{3}(?:\2[0-9]{3})+)", re.ASCII
 )
 _ONE_SIGN = re.compile(r"[0-9]{1,3}[.,][0-9]{3}", re.ASCII)
-_RATE = re.compile(r"[0-9]{1,2}(\.[0-9]{1,3})?", re.ASCII)
+_RATE = re.compile(r"([0-9]{1,2})(?:[.,]([0-9]{1,3}))?\s*%?", re.ASCII)
 
 
 class Money(NamedTuple):
@@ -99,10 +99,10 @@ def spoken(amount: int, currency: str) -> str:
 
 def parse_rate(text: str) -> str:
     """Check a tax rate in percent, such as "19", "8.1" or "8,1 %", and return its shortest form. Raises ValueError."""
-    plain = text.removesuffix("%").rstrip().replace(",", ".")
-    if not _RATE.fullmatch(plain):
+    rate = _RATE.fullmatch(text)
+    if not rate:
         raise ValueError(f"{text!r} is not a tax rate in percent such as 19 or 8.1")
-    return f"{Decimal(plain).normalize():f}"
+    return f"{Decimal(f'{rate[1]}.{rate[2] or 0}').normalize():f}"
 
 
 def tax_included(gross: int, rate: str) -> int:

@@ -71,6 +71,10 @@ def _make_ours(state: "StateCore") -> None:
     for token in state.tokens:
         if token.type.startswith("heading_"):
             token.tag = "h2" if token.tag == "h1" else "h3"
+        leads_nowhere = False
         for child in token.children or []:
             if child.type == "link_open":
+                leads_nowhere = not child.attrs["href"]  # as of [this]()
                 child.attrs["rel"] = _REL
+            if leads_nowhere and child.type in ("link_open", "link_close"):
+                child.type, child.attrs = "text", {}  # without content: what stands between them stays

@@ -22,7 +22,7 @@ from tests.catalog.goods import options, product, variant
         ({"text": "x" * 10_001}, "at most 10,000 fit"),
         ({"text": "a\x00b"}, "control characters"),
         ({"category": "a/b"}, "category's slug"),
-        ({"tax_rate": "19%"}, "tax rate"),
+        ({"tax_rate": "19 percent"}, "tax rate"),
         ({"added": "2026-2-1"}, "not a date"),
         ({"added": "2026-02-30"}, "not a date"),
         ({"pictures": [Picture("https://elsewhere.example/x.svg", "x")]}, "not the key"),
