@@ -53,7 +53,7 @@ def test_quantities_change_and_things_go(visitor: Visitor, shop: Shop) -> None:
 def test_more_than_there_is_is_refused_with_a_way_on(visitor: Visitor, shop: Shop) -> None:
     visitor.expects(409)
     visitor.puts_in_cart("green-tea", 2)
-    shop.placed(TEA_50=9)
+    shop.paid(TEA_50=9)
     visitor.field("Quantity of Green tea").fill("3")
     visitor.button("Update").click()
     visitor.is_told("Only 1 left.")
