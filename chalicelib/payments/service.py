@@ -299,8 +299,15 @@ def _shipping(customer: Mapping[str, str]) -> dict[str, Any]:
 def take_returned(order_id: str, token: str) -> Order:
     """Take the money of who comes back from PayPal's order `token`."""
     order = Order.fetch(order_id)
-    earlier = order.state == states.AWAITING and token != order.paypal_id and _is_approved(token)
-    return capture_payment(order_id, shopper_present=True, paypal_id=token if earlier else None, known=order)
+    if order.state != states.AWAITING:
+        return order
+    # Anybody may come here with a token: without pieces that it holds, an order takes them for a yes alone.
+    is_current = token == order.paypal_id
+    approved = _is_approved(token) if not (is_current and order.reserved) else False
+    paypal_id = token if approved and not is_current else None
+    return capture_payment(
+        order_id, shopper_present=True, paypal_id=paypal_id, known=order, approved=approved
+    )
 
 
 def _is_approved(paypal_id: str) -> bool:
@@ -312,11 +319,17 @@ def _is_approved(paypal_id: str) -> bool:
 
 
 def capture_payment(
-    order_id: str, *, shopper_present: bool, paypal_id: str | None = None, known: Order | None = None
+    order_id: str,
+    *,
+    shopper_present: bool,
+    paypal_id: str | None = None,
+    known: Order | None = None,
+    approved: bool = True,
 ) -> Order:
     """Claim an approved order, capture it at PayPal, settle what PayPal says. `paypal_id` is an attempt to turn to.
 
-    Who has just read the order passes it as `known` and saves a read.
+    Who has just read the order passes it as `known` and saves a read. Where PayPal was not seen to be `approved`, an
+    order that holds nothing is left as it is: nobody takes pieces, or closes an order for want of them, without a yes.
 
     Whoever comes second finds the claim taken and changes nothing. Where PayPal does not answer, the claim stays
     and the reconciler asks again with the same request id.
@@ -325,6 +338,8 @@ def capture_payment(
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.state != states.AWAITING:
+            return False
+        if not (approved or order.reserved):
             return False
         if paypal_id is not None:
             order.turn_to(paypal_id)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from chalicelib.catalog.models import Stock
 from chalicelib.orders.models import Order
 from tests.client import Answer, Shopper
@@ -169,3 +171,33 @@ def test_an_address_that_is_not_known_is_bounded_by_the_session(shop: Shop) -> N
     for _ in range(2):
         shop.place(coming_from("nobody knows", shop.shopper_with(MUG=20)))
     assert held_by_orders()["MUG"] == 40
+
+
+@pytest.mark.parametrize("answer", ["", "503"])
+def test_coming_back_without_a_yes_takes_no_pieces_and_mails_nobody(shop: Shop, answer: str) -> None:
+    bot, token = shop.placed(MUG=20, TEA_50=10, TEA_100=5, BOWL=1)
+    (order,) = shop.orders()
+    assert not order.held
+    if answer:
+        shop.paypal.fault("get", answer, times=9)
+        shop.paypal.fault("capture", answer, times=9)
+    taken: list[dict[str, int]] = []
+
+    def look(operation: str, _: dict[str, Any], ask: Any) -> Any:
+        taken.append({sku: shop.stock(sku) for sku in SHELF}) if operation == "TransactWriteItems" else None
+        return ask()
+
+    with tampered(look):
+        for _ in range(3):
+            bot.get(f"/payments/paypal/return?token={token}")
+    assert shop.order(order.id).state == "awaiting"
+    assert {sku: shop.stock(sku) for sku in SHELF} == SHELF
+    assert taken == []
+
+    shop.paypal.clear_faults()
+    shop.paid(BOWL=1)
+    bot.get(f"/payments/paypal/return?token={token}")
+    assert (shop.order(order.id).state, shop.order(order.id).emails_due) == ("awaiting", {})
+    shop.paypal.approve(token)
+    bot.get(f"/payments/paypal/return?token={token}")
+    assert shop.order(order.id).state == "expired"

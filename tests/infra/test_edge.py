@@ -106,7 +106,7 @@ def test_only_what_was_asked_for_is_made(template: Template, given: dict[str, st
 def test_a_domain_without_its_certificate_is_refused_before_anything_is_made(
     template: Template, given: dict[str, str], words: str | None
 ) -> None:
-    known = values(template, given)
+    known = values(template, {"AlarmEmail": "alarms@shop.example", **given})
     refused = [
         one["AssertDescription"]
         for rule in template["Rules"].values()
