@@ -23,7 +23,7 @@ def make_ready(body: bytes) -> Photo:
         raise NoPicture(f"This picture is larger than {LARGEST // 1024 // 1024} MB.")
     if not svg.is_markup(body):
         return photos.make_ready(body)
-    svg.check_svg(body)
+    body = svg.make_ready(body)
     key = f"pictures/{hashlib.sha256(body).hexdigest()[:16]}.svg"
     return Photo(key, {key: body})
 

@@ -1,15 +1,17 @@
-"""SVG drawings: taken as they are, if all that they do is show."""
+"""SVG drawings: taken if all that they do is show, without what editors and people wrote beside the drawing."""
 
 import base64
 import binascii
 import re
 from xml.parsers import expat
+from xml.sax.saxutils import escape, quoteattr
 
 from chalicelib.catalog.photos import NoPicture, has_metadata
 
 MAX_BYTES = 500 * 1024
 SVG = "http://www.w3.org/2000/svg"
 XHTML = "http://www.w3.org/1999/xhtml"
+XLINK = "http://www.w3.org/1999/xlink"
 _BEGINNING = re.compile(rb"(\xef\xbb\xbf)?\s*<|\xff\xfe<\x00|\xfe\xff\x00<")
 # What runs, embeds or changes addresses. In an <img> none of it works; opened at its own address it would.
 _ACTIVE = {"script", "foreignobject", "iframe", "handler", "listener", "set", "embed", "object"}
@@ -22,25 +24,52 @@ def is_markup(body: bytes) -> bool:
     return _BEGINNING.match(body) is not None
 
 
-def check_svg(body: bytes) -> None:
-    """Refuse an SVG that could run scripts, needs other files, tells of people, or blows up when it is read."""
+def make_ready(body: bytes) -> bytes:
+    """Return an SVG without metadata, comments, and other vocabularies' elements and attributes.
+
+    These tell of people, places and an editor's files, and draw nothing. A file without any is returned as it is.
+    Raises NoPicture for one that could run scripts, needs other files, or blows up when it is read.
+    """
     if len(body) > MAX_BYTES:
         raise NoPicture(f"This SVG is larger than {MAX_BYTES // 1024} KB.")
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
+    parser.namespace_prefixes = True
     inside: list[str] = []
+    sheet: list[str] = []  # a style's text, which comments may cut in pieces
+    kept: list[str] = []
+    names: dict[str, str] = {}  # the namespaces that the next element declares
+    dropped = False
+    dropping = 0  # how many elements deep
 
     def refuse(what: str) -> None:
         raise NoPicture(f"This SVG has {what}. Please save it as a plain SVG.")
 
+    def declare(prefix: str | None, namespace: str | None) -> None:
+        nonlocal dropped
+        if namespace in (SVG, XLINK):
+            names[f"xmlns:{prefix}" if prefix else "xmlns"] = namespace
+        else:
+            dropped = True
+
     def start(element: str, attributes: dict[str, str]) -> None:
-        namespace, _, local = element.rpartition(" ")
+        nonlocal dropped, dropping
+        namespace, local, name = _parts(element)
         if not inside and (namespace, local) != (SVG, "svg"):
             raise NoPicture("This is no SVG.")
         if namespace == XHTML or local.lower() in _ACTIVE or local.lower().startswith("animate"):
             refuse(f"<{local}>")
+        if "style" in inside:
+            refuse(f"<{local}> in a style")
+        written = dict(names)
+        names.clear()
         for attribute, value in attributes.items():
-            plain = attribute.rpartition(" ")[2].lower()
+            vocabulary, plain, full = _parts(attribute)
+            if vocabulary in ("", XLINK) or full in ("xml:lang", "xml:space"):
+                written[full] = value
+            else:
+                dropped = True
+            plain = plain.lower()
             if plain.startswith("on"):
                 refuse(f"the attribute {plain}")
             if plain in ("href", "src"):
@@ -48,6 +77,31 @@ def check_svg(body: bytes) -> None:
             elif "url(" in value.lower() or plain == "style":
                 check_style(value)
         inside.append(local.lower())
+        if dropping or namespace != SVG or local == "metadata":
+            dropped = True
+            dropping += 1
+        else:
+            kept.append(f"<{name}{''.join(f' {each}={quoteattr(text)}' for each, text in written.items())}>")
+
+    def end(element: str) -> None:
+        nonlocal dropping
+        if inside.pop() == "style":
+            check_style("".join(sheet))
+            sheet.clear()
+        if dropping:
+            dropping -= 1
+        else:
+            kept.append(f"</{_parts(element)[2]}>")
+
+    def say(text: str) -> None:
+        if "style" in inside:
+            sheet.append(text)
+        if not dropping:
+            kept.append(escape(text, {"\r": "&#13;"}))
+
+    def comment(_: str) -> None:
+        nonlocal dropped
+        dropped = True
 
     def check_address(value: str) -> None:
         embedded = _EMBEDDED.match(value)
@@ -61,14 +115,23 @@ def check_svg(body: bytes) -> None:
             refuse(f"a style that loads something, {text.strip()[:60]!r}")
 
     parser.StartElementHandler = start
-    parser.EndElementHandler = lambda _: inside.pop()
-    parser.CharacterDataHandler = lambda text: check_style(text) if inside[-1] == "style" else None
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = say
+    parser.CommentHandler = comment
+    parser.StartNamespaceDeclHandler = declare
     parser.StartDoctypeDeclHandler = lambda *_: refuse("a DOCTYPE")
     parser.ProcessingInstructionHandler = lambda *_: refuse("a processing instruction")
     try:
         parser.Parse(body, True)
     except expat.ExpatError as error:
         raise NoPicture(f"This is no SVG: {error}.") from error
+    return "".join(kept).encode() if dropped else body
+
+
+def _parts(name: str) -> tuple[str, str, str]:
+    """Take expat's name apart: its namespace, its name there, and what the file calls it."""
+    namespace, local, prefix = (*name.split(" "), "")[:3] if " " in name else ("", name, "")
+    return namespace, local, f"{prefix}:{local}" if prefix else local
 
 
 def _check_embedded(text: str) -> None:

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
@@ -76,6 +77,9 @@ def test_a_plain_svg_is_taken(tmp_path: Path, inside: str) -> None:
         "<style>@import 'https://elsewhere.example/x.css';</style>",
         "<style>rect { fill: url(https://elsewhere.example/x.svg#a) }</style>",
         "<style>rect { fill: u\\72l(https://elsewhere.example/x.svg#a) }</style>",
+        "<style>@im<!-- -->port 'https://elsewhere.example/x.css';</style>",
+        "<style>@im<style>x</style>port 'https://elsewhere.example/x.css';</style>",
+        "<style>@im<g/>port 'https://elsewhere.example/x.css';</style>",
         '<rect style="fill: url( //elsewhere.example/x.svg#a )"/>',
         '<rect fill="url(https://elsewhere.example/x.svg#a)"/>',
         '<image href="data:image/png;base64,iVBORw0KGgo="/>',
@@ -93,6 +97,54 @@ def test_an_svg_in_another_encoding_is_looked_through_too(tmp_path: Path) -> Non
     file.write_text(SVG.format("<script>alert(1)</script>"), encoding="utf-16")
     with pytest.raises(NoPicture, match="plain SVG"):
         check_picture(file)
+
+
+EDITED = """<?xml version="1.0" encoding="{}" standalone="no"?>
+<!-- drawn by Erika -->
+<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" xml:lang="de" xml:base="/home/erika/"
+  xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:ink="http://editor.example/erika" viewBox="0 0 8 8"
+  ink:export-filename="/home/erika/cup.png" xmlns:s="http://www.w3.org/2000/svg">
+  <title>A cup &amp; Süßes <!-- Erika -->&lt;2</title>
+  <metadata><rdf:RDF><rdf:Description>Erika, 52.5 N<metadata/></rdf:Description></rdf:RDF></metadata>
+  <ink:view ink:path="/home/erika"><path d="M1 1"/></ink:view>
+  <style><![CDATA[ g > path {{ fill: url(#a) }} ]]></style>
+  <g ink:label="Erika" id="a&quot;&#10;b"><path d="M0 0h8v8z"/><s:use xlink:href="#a"/><!-- Erika --></g>
+  <view xmlns="http://editor.example/erika">Erika<svg xmlns="http://www.w3.org/2000/svg"/></view>
+</svg>
+<!-- Erika -->
+"""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1"])
+def test_what_an_svg_tells_of_people_places_and_files_is_left_out(encoding: str) -> None:
+    picture = make_ready(EDITED.format(encoding).encode(encoding))
+
+    (body,) = picture.files.values()
+    assert make_ready(body) == picture
+    text = body.decode()
+    for told in ("rika", "52.5", "editor.example", "rdf", "xml:base", "<!--"):
+        assert told not in text
+    root = ElementTree.fromstring(text)  # noqa: S314 - written above
+    space = "{http://www.w3.org/2000/svg}"
+    assert root.attrib == {"viewBox": "0 0 8 8", "{http://www.w3.org/XML/1998/namespace}lang": "de"}
+    assert [each.tag for each in root.iter()] == [
+        f"{space}{tag}" for tag in ("svg", "title", "style", "g", "path", "use")
+    ]
+    title, style, group = root
+    assert title.text == "A cup & Süßes <2"
+    assert style.text == " g > path { fill: url(#a) } "
+    assert group.attrib == {"id": 'a"\nb'}
+    assert group[0].attrib == {"d": "M0 0h8v8z"}
+    assert group[1].attrib == {"{http://www.w3.org/1999/xlink}href": "#a"}
+
+
+def test_the_demos_drawings_lose_their_comments_alone() -> None:
+    drawings = sorted(Path("infra/local/demo/pictures").glob("*.svg"))
+    assert drawings
+    for drawing in drawings:
+        (body,) = make_ready(drawing.read_bytes()).files.values()
+        canonical = ElementTree.canonicalize(drawing.read_text("utf-8"), with_comments=False)
+        assert ElementTree.canonicalize(body.decode(), with_comments=True) == canonical, drawing.name
 
 
 @pytest.mark.parametrize(
