@@ -35,6 +35,7 @@ FLAGS = (
     "--disable-sync",
 )
 
+SECONDS = 30  # that a browser may take to tell its version
 DRIVERS_LIBRARY = "libatomic1"  # what playwright's Node needs and a small Debian lacks
 
 
@@ -48,14 +49,15 @@ def find_browser(environment: Mapping[str, str] = os.environ) -> Path:
     if chosen:
         if not os.access(chosen, os.X_OK):
             raise NoBrowser(f"CHROME_PATH names no program: {chosen}")
+        if not _starts(chosen):
+            raise NoBrowser(f"CHROME_PATH names a program that does not start: {chosen}")
         return Path(chosen)
     for name in INSTALLED:
         found = shutil.which(name, path=environment.get("PATH"))
-        if found:
+        if found and _starts(found):
             return Path(found)
     own = _playwrights_own() if driver_starts() else None
-    # It may be there without the system's libraries that it needs.
-    if own and own.exists() and _run((str(own), "--version")):
+    if own and own.exists() and _starts(str(own)):
         return own
     raise NoBrowser(
         "no Chromium was found: apt-get install chromium-headless-shell (as root),"
@@ -109,6 +111,15 @@ def _playwrights_own() -> Path:
 
     with sync_playwright() as playwright:
         return Path(playwright.chromium.executable_path)
+
+
+def _starts(program: str) -> bool:
+    """Return whether a program runs: it may lack libraries, or only tell how to install what it is named after."""
+    try:
+        done = subprocess.run((program, "--version"), capture_output=True, timeout=SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
 
 
 def _run(command: Sequence[str]) -> bool:

@@ -52,6 +52,21 @@ def test_playwrights_own_counts_only_where_it_starts(tmp_path: Path, monkeypatch
         find_browser({"PATH": str(tmp_path)})
 
 
+def test_a_program_that_does_not_start_is_no_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browser, "_playwrights_own", lambda: tmp_path / "none")
+    stub = program(tmp_path, "chromium-browser")
+    stub.write_text("#!/bin/sh\necho Install the snap >&2\nexit 1\n", "utf-8")
+    with pytest.raises(NoBrowser, match="apt-get install chromium-headless-shell"):
+        find_browser({"PATH": str(tmp_path)})
+    for content in (stub.read_text("utf-8"), "#!/no/such/shell\n"):
+        stub.write_text(content, "utf-8")
+        with pytest.raises(NoBrowser, match=f"CHROME_PATH names a program that does not start: {stub}"):
+            find_browser({"CHROME_PATH": str(stub), "PATH": str(tmp_path)})
+
+    chrome = program(tmp_path, "google-chrome")
+    assert find_browser({"PATH": str(tmp_path)}) == chrome
+
+
 def test_a_browser_that_playwright_cannot_drive_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
