@@ -10,6 +10,11 @@ from chalicelib.cleaning import clean_code
 # PayPal's list of currencies that it takes without decimals; ISO 4217 differs for HUF and TWD.
 # https://developer.paypal.com/api/rest/reference/currency-codes/
 WITHOUT_DECIMALS = frozenset({"HUF", "JPY", "TWD"})
+# What PayPal takes; Brazil's, China's and Malaysia's within their countries alone.
+# https://developer.paypal.com/docs/reports/reference/paypal-supported-currencies/
+PAYPAL_CURRENCIES = frozenset(
+    "AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD HUF ILS JPY MXN MYR NOK NZD PHP PLN SEK SGD THB TWD USD".split()  # noqa: SIM905 - else a line each
+)
 SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$", "JPY": "¥"}
 LARGEST = 10**11
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,2})?", re.ASCII)

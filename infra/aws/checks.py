@@ -12,12 +12,11 @@ from chalicelib.mail.addresses import BadAddress, bare
 from infra.aws import secret
 from infra.aws.account import Account
 from infra.aws.package import PROJECT
-from infra.aws.stagefile import Stage
+from infra.aws.stagefile import ALARM_EMAIL, Stage
 from infra.aws.words import Stop, code_of, in_words
 
 SHOP_FILE = PROJECT / "chalicelib" / "shop.toml"
 NOBODY = ("example.com", "example.org", "example.net")
-ALARM_EMAIL = "AlarmEmail"
 LIVE = "live"
 # AWS keeps so many for functions that reserve none; the reconciler, the books and staff's work come on top.
 KEPT_FREE, RESERVED = 100, 4
@@ -32,6 +31,11 @@ def check(account: Account, stage: Stage, tell: Callable[[str], None]) -> None:
             "This shop takes real money, and nobody would be told when something goes wrong with it.\n"
             f'Name somebody in the stage\'s file: {ALARM_EMAIL} = "…"'
         )
+    if live and _is_nobodys(stage.parameters[ALARM_EMAIL]):
+        raise Stop(
+            f"This shop takes real money, and {stage.parameters[ALARM_EMAIL]} is an example, where nobody reads.\n"
+            f'Name somebody in the stage\'s file: {ALARM_EMAIL} = "…"'
+        )
     tell(f"Account {account.number}, region {account.region}, as {account.caller}.")
     _secret(account, stage, tell)
     for doubt in doubts_of_functions(account, stage):
@@ -44,6 +48,10 @@ def check(account: Account, stage: Stage, tell: Callable[[str], None]) -> None:
         tell("PayPal: live. This shop takes real money.")
     else:
         tell("PayPal: not live. No money moves; PayPalApiUrl in the stage's file decides.")
+
+
+def _is_nobodys(address: str) -> bool:
+    return f".{address.lower().rpartition('@')[2]}".endswith(tuple(f".{name}" for name in NOBODY))
 
 
 def paypals_world(address: str) -> str:
@@ -146,7 +154,7 @@ def doubts_of_pictures(account: Account) -> list[str]:
 
 def doubts_of_mail(account: Account, address: str) -> list[str]:
     """Tell why mails may not arrive; what cannot be told holds nothing up."""
-    if address.partition("@")[2] in NOBODY:
+    if _is_nobodys(address):
         return [f"{address} in chalicelib/shop.toml is the demo's. No mail will leave until it is yours."]
     ses = account.client("sesv2")
     try:

@@ -3,12 +3,15 @@
 import difflib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
+from chalicelib.mail.addresses import BadAddress, bare
+from chalicelib.money import PAYPAL_CURRENCIES
 from infra.aws import elf
 from infra.aws.package import PROJECT, merged
 from infra.aws.words import Stop
@@ -16,6 +19,7 @@ from infra.aws.words import Stop
 FOLDER = PROJECT / "infra" / "aws" / "stages"
 EXAMPLE = "example"
 SETTINGS = ("region", "account", "stack", "arch", "parameters")
+ALARM_EMAIL = "AlarmEmail"
 ELSEWHERE = ("cn-", "us-gov-", "us-iso")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,22}", re.ASCII)
 # Buckets begin with it: in lower case, and short enough for AWS not to cut it.
@@ -57,6 +61,8 @@ def read_stage(name: str, folder: Path = FOLDER, known: Mapping[str, Any] | None
         raise BadStage("\n".join([f"{file.name} cannot be used:", *(f"  {fault}" for fault in faults)]))
     given = {key: content[key] for key in ("region", "account", "arch") if key in content}
     parameters = {key: str(value) for key, value in content.get("parameters", {}).items()}
+    if parameters.get(ALARM_EMAIL):
+        parameters[ALARM_EMAIL] = bare(parameters[ALARM_EMAIL])
     return Stage(name, stack=content.get("stack", f"awning-{name}"), parameters=parameters, **given)
 
 
@@ -113,6 +119,14 @@ def _fault_of(key: str, value: object, known: Mapping[str, Any]) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return f'{key} must be a text in quotes, such as {key} = "…".'
     facts, text = known[key], str(value)
+    if key == ALARM_EMAIL and text:
+        return _fault_of_address(key, text)
+    if key == "Timezone" and text not in available_timezones():
+        return (
+            f"{key} cannot be {text!r}. Name one such as Europe/Berlin.{_meant(text, available_timezones())}"
+        )
+    if key == "Currency" and text not in PAYPAL_CURRENCIES:
+        return f"{key} cannot be {text!r}. PayPal takes {', '.join(sorted(PAYPAL_CURRENCIES))}."
     if facts.get("NoEcho"):
         return f"{key} does not belong into a file. `make deploy` makes it, and CloudFormation keeps it."
     allowed = [str(one) for one in facts.get("AllowedValues", [])]
@@ -124,6 +138,14 @@ def _fault_of(key: str, value: object, known: Mapping[str, Any]) -> str | None:
         facts.get("MinLength", 0)
     ):
         return f"{key} cannot be {text!r}. {facts.get('Description', '')}".rstrip()
+    return None
+
+
+def _fault_of_address(key: str, text: str) -> str | None:
+    try:
+        bare(text)
+    except BadAddress as refusal:
+        return f"{key} cannot be {text!r}. {refusal}"
     return None
 
 
@@ -139,6 +161,6 @@ def _matches(pattern: re.Pattern[str], value: object) -> bool:
     return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
-def _meant(key: str, names: Mapping[str, Any] | tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(key, names, n=1)
+def _meant(key: str, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(key, list(names), n=1)
     return f" Was {near[0]} meant?" if near else ""

@@ -829,6 +829,13 @@ def test_a_shop_that_takes_real_money_needs_somebody_who_is_told(operator: Opera
     assert operator.stack.status() == ""
 
 
+@pytest.mark.parametrize("alarmed", ["you@example.com", "ann@Mail.Example.org"])
+def test_nobody_is_told_of_alarms_at_an_example(operator: Operator, alarmed: str) -> None:
+    with pytest.raises(Stop, match=rf'{alarmed} is an example[\s\S]*AlarmEmail = "…"'):
+        operator.deploys(of_parameters(AlarmEmail=alarmed, PayPalApiUrl=LIVE))
+    assert operator.stack.status() == ""
+
+
 def test_it_says_each_time_that_nobody_is_told_of_alarms(settled: Operator) -> None:
     settled.template["Resources"]["AlarmTopic"] = {"Type": "AWS::SNS::Topic"}
     settled.template["Outputs"]["AlarmTopicArn"] = {"Value": {"Ref": "AlarmTopic"}}

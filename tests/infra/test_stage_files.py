@@ -12,6 +12,9 @@ KNOWN = {
     "TablePrefix": {"Default": "awning-", "AllowedPattern": "[a-z-]*", "Description": "Begins names."},
     "Cdn": {"Default": "no", "AllowedValues": ["no", "yes"]},
     "Most": {"Default": 5, "Type": "Number", "MinValue": 1},
+    "AlarmEmail": {"Default": "", "AllowedPattern": "|[^@ ]+@[^@ ]+"},
+    "Timezone": {"Default": "UTC"},
+    "Currency": {"Default": "EUR", "AllowedPattern": "[A-Z]{3}"},
 }
 GOOD = 'region = "eu-central-1"\n[parameters]\nPayPalClientId = "abc"\n'
 
@@ -53,6 +56,18 @@ def test_a_file_may_name_account_stack_and_machine(tmp_path: Path) -> None:
         (GOOD.replace("eu-central-1", "cn-north-1"), "region is one of those that AWS keeps apart"),
         (GOOD.replace("eu-central-1", "us-gov-west-1"), "region is one of those that AWS keeps apart"),
         ('arch = "riscv"\n' + GOOD, "arch must be arm64 or x86_64."),
+        (
+            GOOD + 'AlarmEmail = "ann@shop"\n',
+            "AlarmEmail cannot be 'ann@shop'. Please check the e-mail address",
+        ),
+        (GOOD + 'AlarmEmail = "ann@shop..example"\n', "AlarmEmail cannot be 'ann@shop..example'."),
+        (GOOD + 'AlarmEmail = " "\n', "AlarmEmail cannot be ' '."),
+        (GOOD + 'Timezone = "Europe/Berln"\n', "Timezone cannot be 'Europe/Berln'. Name one such as"),
+        (GOOD + 'Timezone = "Europe/Berln"\n', "Was Europe/Berlin meant?"),
+        (GOOD + 'Timezone = "Europe"\n', "Timezone cannot be 'Europe'."),
+        (GOOD + 'Timezone = ""\n', "Timezone cannot be ''."),
+        (GOOD + 'Currency = "XYZ"\n', "Currency cannot be 'XYZ'. PayPal takes AUD, BRL, CAD,"),
+        (GOOD + 'Currency = "eur"\n', "Currency cannot be 'eur'."),
         ('region = "eu-central-1"\nparameters = 3\n', "parameters must be a table"),
     ],
 )
@@ -60,6 +75,12 @@ def test_each_fault_is_said_in_words(tmp_path: Path, text: str, fault: str) -> N
     with pytest.raises(BadStage) as refused:
         reading(tmp_path, text)
     assert fault in str(refused.value)
+
+
+def test_what_nobody_sees_is_no_part_of_who_is_told_of_alarms(tmp_path: Path) -> None:
+    stage = reading(tmp_path, GOOD + 'AlarmEmail = "\u200bAnn@Shöp.example\u00a0"\n')
+    assert stage.parameters["AlarmEmail"] == "Ann@xn--shp-tna.example"
+    assert reading(tmp_path, GOOD + 'AlarmEmail = ""\n').parameters["AlarmEmail"] == ""
 
 
 def test_all_faults_are_said_at_once(tmp_path: Path) -> None:
