@@ -29,6 +29,7 @@ COLUMNS = ("slug", *PRODUCT_COLUMNS[:3], CATEGORY_NAME, *PRODUCT_COLUMNS[3:], *V
 REQUIRED_COLUMNS = ("slug", "name", "category", "sku", "price", "stock")
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 CSV_SUFFIXES = (".csv", ".txt", ".tsv")
+_QUOTED = re.compile(rb'"[^"]*"')
 # Excel's first line that names the sign between cells; it is no row.
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?(?:\r\n|\r|\n|\Z)', re.I)
 _WORKBOOK = (
@@ -148,7 +149,7 @@ def read_csv(data: bytes, faults: list[Fault]) -> Document:
 
 
 def _decoded(data: bytes) -> tuple[str, str]:
-    """Decode a CSV file, and tell its encoding: what it says itself, else UTF-8, else that of Western Windows."""
+    """Decode a CSV file, and tell its encoding: what it says itself, else UTF-8, else that of old Macs or Western Windows."""
     if data.startswith(_WORKBOOK):
         raise Unreadable(Fault(Place(1, 1), SAVE_AS_CSV))
     zeros = [data[start:200:2].count(0) for start in (0, 1)]
@@ -163,6 +164,9 @@ def _decoded(data: bytes) -> tuple[str, str]:
     except UnicodeDecodeError as error:
         wrong = error
     if name == "UTF-8":
+        ends = _QUOTED.sub(b"", data)  # what is in a cell may break its lines otherwise
+        if b"\r" in ends and b"\n" not in ends:
+            return data.decode("mac_roman"), "Mac OS Roman (Western European)"
         try:
             return data.decode("cp1252"), "Windows-1252 (Western European)"
         except UnicodeDecodeError as error:
@@ -399,9 +403,10 @@ class _Csv:
 
 
 def _fit(text: str, delimiter: str) -> tuple[int, int]:
-    """Tell how many columns the first row has if cells are separated so: known ones, and any."""
+    """Tell how many columns the first row that is not empty has if cells are separated so: known ones, and any."""
     try:
-        names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        names = next((row for row in rows if any(cell.strip() for cell in row)), [])
     except csv.Error:
         return 0, 0
     return sum(re.sub(r"[\s_-]+", "_", name.strip().lower()) in COLUMNS for name in names), len(names)

@@ -26,9 +26,18 @@ _YES = {
 }
 _NO = {"no", "false", "0", "nein", "falsch", "non", "faux", "falso", "nee", "onwaar", "nie", "fałsz"}
 _WHOLE = re.compile(r"[0-9]{1,9}(?:\.0{1,2})?", re.ASCII)
-_YEAR_FIRST = re.compile(r"([0-9]{4})([-./])([0-9]{1,2})\2([0-9]{1,2})(?:[ T]00:00(?::00)?)?", re.ASCII)
+_MIDNIGHT = r"(?:[ T]0?0:00(?::00)?)?"
+_SIGN = r"(?P<sign>(?P<dot>\.)|[-/])"
+# Hungarians and Koreans write a point behind the day.
+_YEAR_FIRST = re.compile(
+    rf"(?P<year>[0-9]{{4}}){_SIGN} ?(?P<month>[0-9]{{1,2}})(?P=sign) ?(?P<day>[0-9]{{1,2}})(?(dot)\.?){_MIDNIGHT}",
+    re.ASCII,
+)
+# Croats write a point behind the year, Bulgarians and Poles its short word; behind two digits either may be the day's.
 _YEAR_LAST = re.compile(
-    r"([0-9]{1,2})([-./]) ?([0-9]{1,2})\2 ?((?:[0-9]{2})?[0-9]{2})(?:[ T]00:00(?::00)?)?", re.ASCII
+    rf"(?P<one>[0-9]{{1,2}}){_SIGN} ?(?P<other>[0-9]{{1,2}})(?P=sign) ?(?P<year>(?:[0-9]{{2}})?[0-9]{{2}})"
+    rf"(?(dot)(?:(?<=[0-9]{{4}})(?:\.| ?[гr]\.?))?){_MIDNIGHT}",
+    re.ASCII,
 )
 # A long number that a spreadsheet was not told to be text. The digits that it hides are lost.
 _SCIENTIFIC = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]{1,3}", re.ASCII)
@@ -54,11 +63,11 @@ def read_date(text: str, day_first: bool | None) -> str:
     """Read a date, return it in ISO's form. `day_first` is what 1/2/2026 means, None where nobody knows."""
     first = _YEAR_FIRST.fullmatch(text)
     if first is not None:
-        return _iso(text, first[1], first[3], first[4])
+        return _iso(text, *first.group("year", "month", "day"))
     last = _YEAR_LAST.fullmatch(text)
     if last is None:
         raise ValueError(f"“{text}” is not a date such as 2026-11-22.")
-    one, sign, other, year = last.groups()
+    one, sign, other, year = last.group("one", "sign", "other", "year")
     orders = {_readable(one, other, year, day_first=each): each for each in (True, False)}
     orders.pop("", None)
     if sign == "." or len(orders) == 1:
@@ -76,20 +85,16 @@ def day_comes_first(texts: Iterable[str], known: Iterable[tuple[str, str]]) -> b
     orders = set()
     for text in texts:
         last = _YEAR_LAST.fullmatch(text)
-        if last is not None and last[2] != ".":
-            readable = [
-                each for each in (True, False) if _readable(last[1], last[3], last[4], day_first=each)
-            ]
+        if last is not None and last["sign"] != ".":
+            parts = last.group("one", "other", "year")
+            readable = [each for each in (True, False) if _readable(*parts, day_first=each)]
             orders |= set(readable) if len(readable) == 1 else set()
     if not orders:
         for text, stored in known:
             last = _YEAR_LAST.fullmatch(text)
-            if last is not None and last[2] != "." and last[1] != last[3]:
-                orders |= {
-                    each
-                    for each in (True, False)
-                    if _readable(last[1], last[3], last[4], day_first=each) == stored
-                }
+            if last is not None and last["sign"] != "." and last["one"] != last["other"]:
+                parts = last.group("one", "other", "year")
+                orders |= {each for each in (True, False) if _readable(*parts, day_first=each) == stored}
     return orders.pop() if len(orders) == 1 else None
 
 
