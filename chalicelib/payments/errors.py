@@ -16,11 +16,14 @@ ADDRESS_ISSUES = {
     "SHIPPING_ADDRESS_INVALID",
 }
 _SEPARATORS = re.compile(r"[/.\[\]]+")
+# Parts of a field's name, however it is spelled: shipping_address, shippingAddress, SHIPPING.
+_ADDRESS_PARTS = {"shipping", "shippingaddress", "shippingpreference"}
+_AMOUNT_PARTS = {"amount", "breakdown"}
 
 
 @dataclass(frozen=True)
 class Detail:
-    """One of the things that PayPal names in a refusal; `field` is a JSON pointer, or "" where it names none."""
+    """One of the things that PayPal names in a refusal; `field` is a JSON pointer or path, or "" where it names none."""
 
     issue: str
     field: str = ""
@@ -28,10 +31,10 @@ class Detail:
     @property
     def is_about_address(self) -> bool:
         """Return whether the delivery address is refused, rather than what delivery costs."""
-        parts = _SEPARATORS.split(self.field)
-        if "shipping" in parts or "shipping_preference" in parts:
-            return "amount" not in parts
-        return self.issue in ADDRESS_ISSUES and ("amount" not in parts)
+        named = _SEPARATORS.split(self.field.casefold())
+        parts = {part.strip("'\"").replace("_", "") for part in named}
+        is_named = self.issue in ADDRESS_ISSUES or not parts.isdisjoint(_ADDRESS_PARTS)
+        return is_named and parts.isdisjoint(_AMOUNT_PARTS)
 
 
 class PayPalError(Exception):

@@ -29,14 +29,16 @@ KEPT_OPEN_SECONDS = 10.0
 TOKEN_MARGIN_SECONDS = 60
 TRIES = 3
 LONGEST_ANSWER = 1024 * 1024
-NO_ANSWER = (401, 404, 408, 409, 429)  # these may come from a proxy, or say: later
+NO_ANSWER = (401, 408, 429)  # these may come from a proxy, or say: later
+UNLESS_NAMED = (404, 409)  # and so may these, unless PayPal names its reason in them
 NOT_THERE = ("RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID")
 # PayPal is still working on it, whatever the status: PREVIOUS_REQUEST_IN_PROGRESS, ORDER_COMPLETION_IN_PROGRESS.
 IN_PROGRESS = "_IN_PROGRESS"
 MOST_DETAILS = 20
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
-# A JSON pointer such as /purchase_units/@reference_id=='default'/shipping/address/postal_code.
-_FIELD = re.compile(r"[A-Za-z0-9_@='/.\[\]~-]{1,200}", re.ASCII)
+# A JSON pointer such as /purchase_units/@reference_id=='default'/shipping/address/postal_code, or a JSON path such as
+# $.purchase_units[0].shipping.address.postal_code.
+_FIELD = re.compile(r"""[A-Za-z0-9_@$#?*()='"/.\[\]~-]{1,200}""", re.ASCII)
 
 __all__ = [
     "CapturesGetRequest",
@@ -196,10 +198,17 @@ def _read(answer: requests.Response) -> dict[str, Any]:
     debug_id, issue, details = _debug_id(answer, body), _issue(body), _details(body)
     if status == 404 and issue in NOT_THERE:
         raise PayPalGone(issue, debug_id)
-    goes_on = any(name.endswith(IN_PROGRESS) for name in (issue, *(detail.issue for detail in details)))
-    if 400 <= status < 500 and status not in NO_ANSWER and body is not None and not goes_on:
+    if body is not None and 400 <= status < 500 and _is_definite(status, _name(body.get("name")), details):
         raise PayPalRefused(issue, debug_id, status, details)
     raise PayPalUnknown(f"status {status} {issue}".strip(), debug_id)
+
+
+def _is_definite(status: int, name: str, details: list[Detail]) -> bool:
+    """Tell a no that stays one from what may be a proxy's, or is still going on."""
+    issues = {detail.issue for detail in details}
+    if status in NO_ANSWER or any(one.endswith(IN_PROGRESS) for one in (name, *issues)):
+        return False
+    return status not in UNLESS_NAMED or bool(name and issues and issues.isdisjoint(NOT_THERE))
 
 
 def _json(answer: requests.Response) -> dict[str, Any] | None:
@@ -234,7 +243,7 @@ def _details(body: dict[str, Any] | None) -> list[Detail]:
 
 
 def _field(value: object) -> str:
-    text = str(value or "")
+    text = str(value or "").strip()
     return text if _FIELD.fullmatch(text) else ""
 
 

@@ -3,15 +3,17 @@
 Every issue that PayPal's own description names for creating, capturing and refunding is walked through.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from chalicelib import telemetry
 from chalicelib.orders import states
-from chalicelib.payments import paypal, refusals
-from chalicelib.payments.errors import ADDRESS_ISSUES
+from chalicelib.payments import paypal, paypal_http, refusals
+from chalicelib.payments.errors import ADDRESS_ISSUES, PayPalUnknown
 from tests.client import Answer, Shopper
 from tests.payments.test_refunds import refund
 from tests.shop import Shop, order_id_of, token_of
@@ -198,6 +200,14 @@ FIELDS = [
     "/purchase_units/@reference_id=='PUHF'/shipping/address",
     "purchase_units[0].shipping.address.admin_area_1",
     "/purchase_units/0/shipping",
+    "$.purchase_units[0].shipping.address.postal_code",
+    "$['purchase_units'][0]['shipping']['address']['postal_code']",
+    "$.purchase_units[?(@.reference_id=='default')].shipping.address",
+    "#/purchase_units/0/shipping/address/postal_code",
+    "shipping_address.postal_code",
+    "shippingAddress.postalCode",
+    "/PURCHASE_UNITS/0/SHIPPING/ADDRESS/POSTAL_CODE",
+    "/purchase_units/0/shipping/address/postal_code ",
     "/payment_source/paypal/experience_context/shipping_preference",
 ]
 ISSUES = ["INVALID_PARAMETER_SYNTAX", "INVALID_PARAMETER_VALUE", "INVALID_STRING_LENGTH", "SOMETHING_NEW"]
@@ -229,6 +239,10 @@ def test_the_address_may_be_named_among_other_things(shop: Shop, at: int) -> Non
         "/purchase_units/0/amount/breakdown/shipping",
         "/purchase_units/@reference_id=='default'/amount/breakdown/shipping/value",
         "/purchase_units/0/amount/breakdown/shipping_discount",
+        "$.purchase_units[0].amount.breakdown.shipping.value",
+        "$['purchase_units'][0]['amount']['breakdown']['shipping']",
+        "/PURCHASE_UNITS/0/AMOUNT/BREAKDOWN/SHIPPING ",
+        "breakdown.shipping.value",
         "/purchase_units/0/items/0/name",
     ],
 )
@@ -403,6 +417,73 @@ def test_every_issue_of_refunding_is_told_to_staff(shop: Shop, merchant: Shopper
         int(row.amount * 100) for row in shop.paypal.ledger() if row.kind == "refund"
     )
     assert len(booked) == 2, "those that were not refused for good went through"
+
+
+# -- definite, though the status alone would not say so -------------------------------------------------------
+
+DEFINITE = [(404, "SOMETHING_NEW"), (409, "SOMETHING_NEW"), (404, "PAYEE_ACCOUNT_RESTRICTED")]
+
+
+@pytest.mark.parametrize(("status", "issue"), DEFINITE)
+def test_a_404_or_409_in_which_paypal_names_its_reason_is_as_definite_as_a_422(
+    shop: Shop, status: int, issue: str
+) -> None:
+    fault = shop.paypal.refuse("create", issue, status)
+    shopper, answer = place(shop)
+    assert CANNOT in shopper.follow(answer).text
+    assert len(shop.paypal.requests("create")) == 1
+    shop.paypal.clear_faults(fault)
+
+    order_id = order_id_of(answer)
+    token = token_of(shopper.post(f"/orders/{order_id}/payment"))
+    fault = shop.paypal.refuse("capture", issue, status)
+    shop.come_back(shopper, token)
+    order = shop.order(order_id)
+    assert (order.state, order.last_refusal) == (states.AWAITING, "payment refused")
+    assert not order.claim
+    assert [(kind, name) for kind, name, _ in refused_names()] == [(refusals.Kind.CAPTURES, issue)]
+    shop.paypal.clear_faults(fault)
+
+    shop.come_back(shopper, token_of(shopper.post(f"/orders/{order_id}/payment")))
+    assert shop.order(order_id).state == states.PAID
+    shop.paypal.refuse("refund", issue, status)
+    refund(shop, order_id, 100)
+    order = shop.order(order_id)
+    assert [(one["status"], one["refused"]) for one in order.refunds.values()] == [("failed", issue)]
+
+
+@pytest.mark.parametrize("status", [404, 409])
+def test_a_capture_that_took_the_money_is_settled_whatever_its_repetition_is_refused_for(
+    shop: Shop, status: int
+) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.fault("capture", "cut_after", 1)
+    shop.paypal.refuse("capture", "SOMETHING_NEW", status)
+    shop.come_back(shopper, token)
+    assert shop.orders()[0].state == states.PAID
+    assert len(shop.ledger()) == len(shop.paypal.ledger()) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, {"details": [{"issue": "SOMETHING_NEW"}]}),
+        (404, {"name": "NOT_FOUND", "details": []}),
+        (404, {"name": "NOT_FOUND", "details": [{"issue": "a sentence"}]}),
+        (404, {"name": "X", "details": [{"issue": "SOMETHING_NEW"}, {"issue": "INVALID_RESOURCE_ID"}]}),
+        (409, {"name": "RESOURCE_CONFLICT"}),
+        (409, {"name": "RESOURCE_CONFLICT", "details": [{"issue": "INVALID_RESOURCE_ID"}]}),
+        (409, {"name": "RESOURCE_CONFLICT", "details": [{"issue": "PREVIOUS_REQUEST_IN_PROGRESS"}]}),
+        (409, {"name": "PREVIOUS_REQUEST_IN_PROGRESS", "details": [{"issue": "SOMETHING_NEW"}]}),
+        (429, {"name": "RATE_LIMIT_REACHED", "details": [{"issue": "SOMETHING_NEW"}]}),
+    ],
+)
+def test_what_names_no_reason_or_goes_on_stays_unknown(status: int, body: dict[str, Any]) -> None:
+    answer = requests.Response()
+    answer.status_code = status
+    answer._content = json.dumps(body).encode()
+    with pytest.raises(PayPalUnknown):
+        paypal_http._read(answer)
 
 
 # -- looking ------------------------------------------------------------------------------------------------
