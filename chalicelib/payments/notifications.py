@@ -12,7 +12,7 @@ from chalicelib.orders.changing import change
 from chalicelib.orders.dues import EVERY_ROUND
 from chalicelib.orders.models import Order
 from chalicelib.payments import paypal
-from chalicelib.payments.errors import PayPalGone, PayPalUnknown
+from chalicelib.payments.errors import PayPalError, PayPalGone, PayPalRefused, PayPalUnknown
 from chalicelib.payments.events import message_of
 from chalicelib.payments.service import settle_by_capture
 from chalicelib.payments.settle import settle_refund, settle_reversal, settle_won
@@ -132,28 +132,30 @@ def _look_soon(message: Mapping[str, str]) -> None:
 
 def _note_dispute(event_id: str) -> None:
     event = paypal.get_event(event_id)
-    resource = event.get("resource", {})
+    resource = event.get("resource") or {}
     dispute = str(resource.get("dispute_id", ""))[:60]
     status = paypal.outcome_of(event) or str(resource.get("status", ""))[:40]
     won = {one.capture_id: one for one in paypal.won_disputes(event)}
-    for transaction in resource.get("disputed_transactions", []):
-        capture_id = str(transaction.get("seller_transaction_id", ""))
-        order_id = _order_of(capture_id)
+    known = {one: Order.find(f"capture#{one}") for one in paypal.disputed_captures(event)}
+    found, skipped = False, []
+    for capture_id in sorted(known, key=lambda one: known[one] is None):  # what is surely ours first
+        try:
+            # PayPal is asked of the others: they are another till's, or not settled yet.
+            order_id = known[capture_id] or settle_by_capture(capture_id)
+        except PayPalGone:
+            continue
+        except PayPalError as error:
+            skipped.append(error)
+            continue
         if order_id is not None:
+            found = True
             _raise_once(order_id, "dispute", f"{dispute} {status}".strip())
             if capture_id in won:
                 settle_won(order_id, won[capture_id])
-
-
-def _order_of(capture_id: str) -> str | None:
-    """Find the order of a disputed payment, which may not be settled yet; None for those of other tills."""
-    order_id = Order.find(f"capture#{capture_id}")
-    if order_id is not None or not paypal.is_id(capture_id):
-        return order_id
-    try:
-        return settle_by_capture(capture_id)
-    except PayPalGone:
-        return None
+    # A definite no is about a payment of somebody else's, unless nothing else in the case is ours.
+    for reason in skipped:
+        if not (found and isinstance(reason, PayPalRefused)):
+            raise reason
 
 
 def _raise_once(order_id: str, kind: str, detail: str) -> None:

@@ -376,9 +376,18 @@ OUTCOMES_FOR_THE_SELLER = {"RESOLVED_SELLER_FAVOUR", "CANCELED_BY_BUYER", "DENIE
 
 def outcome_of(event: Mapping[str, Any]) -> str:
     """Return how a dispute ended, from PayPal's own event; "" for one that goes on, or without an outcome."""
-    resource = event.get("resource", {})
+    resource = event.get("resource") or {}
     outcome = resource.get("dispute_outcome", {}) if resource.get("status") == "RESOLVED" else {}
-    return str(outcome.get("outcome_code", ""))[:40] if isinstance(outcome, dict) else ""
+    code = str(outcome.get("outcome_code", ""))[:40] if isinstance(outcome, dict) else ""
+    return code.replace("_FAVOR", "_FAVOUR")  # American is what PayPal's other names are in
+
+
+def disputed_captures(event: Mapping[str, Any]) -> list[str]:
+    """List the payments that a CUSTOMER.DISPUTE event is about, as far as it names them; each once."""
+    listed = (event.get("resource") or {}).get("disputed_transactions")
+    transactions = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    named = (str(one.get("seller_transaction_id") or "") for one in transactions)
+    return list(dict.fromkeys(one for one in named if is_id(one)))
 
 
 def won_disputes(event: Mapping[str, Any]) -> list[Won]:
@@ -387,11 +396,7 @@ def won_disputes(event: Mapping[str, Any]) -> list[Won]:
         return []
     with _understanding("a dispute"):
         resource = event["resource"]
-        captures = [
-            str(one["seller_transaction_id"])
-            for one in resource["disputed_transactions"]
-            if is_id(str(one.get("seller_transaction_id", "")))
-        ]
+        captures = disputed_captures(event)
         amount = resource.get("dispute_amount")
         at = _utc(resource.get("update_time") or event.get("create_time"))
         told = _money(amount) if amount and len(captures) == 1 else None

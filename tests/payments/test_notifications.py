@@ -4,8 +4,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from chalicelib.money import Money
 from chalicelib.orders.models import Order
+from chalicelib.payments import notifications, paypal
 from tests.shop import Shop, order_id_of
 
 
@@ -177,6 +180,99 @@ def test_a_dispute_about_a_payment_that_is_not_settled_yet_settles_it_and_is_rai
     shop.functions.drain("payment-notifications")
     order = shop.order(order_id)
     assert (order.state, [issue["kind"] for issue in order.issues]) == ("paid", ["dispute"])
+
+
+OURS = "ours"  # where the disputed transaction of an order of ours stands
+FOREIGN = {"seller_transaction_id": "9ZZ"}
+
+
+def dispute_as(shop: Shop, monkeypatch: pytest.MonkeyPatch, transactions: object, favour: str = "") -> int:
+    """Open a case about the newest order; have PayPal's own copies name these transactions; return what failed."""
+    (order,) = shop.orders()
+    (capture,) = shop.paypal.captures(str(order.paypal_id))
+    dispute = shop.paypal.open_dispute(capture["id"])
+    if favour:
+        shop.paypal.resolve_dispute(dispute["dispute_id"], favour)
+    real = paypal.get_event
+
+    def changed(event_id: str) -> dict[str, Any]:
+        event = dict(real(event_id))
+        (ours,) = event["resource"]["disputed_transactions"]
+        listed = (
+            [ours if one is OURS else one for one in transactions]
+            if isinstance(transactions, list)
+            else transactions
+        )
+        return {**event, "resource": {**event["resource"], "disputed_transactions": listed}}
+
+    monkeypatch.setattr(paypal, "get_event", changed)
+    failed = 0
+    for sent in shop.paypal.notifications():
+        if sent.event_type.startswith("CUSTOMER.DISPUTE."):
+            message = {"event": sent.event["id"], "type": sent.event_type}
+            record = {"messageId": "one", "body": json.dumps(message)}
+            failed += len(notifications.settle_notifications([record])["batchItemFailures"])
+    return failed
+
+
+@pytest.mark.parametrize("status", [403, 404, 422])
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_transaction_that_paypal_refuses_to_tell_of_hides_no_dispute_of_ours(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, status: int, settled: bool
+) -> None:
+    if settled:
+        shop.paid()
+    else:
+        shopper, token = shop.placed()
+        shop.paypal.fault("capture", "cut_after", times=None)
+        shop.come_back(shopper, token)
+        shop.paypal.clear_faults()
+    shop.paypal.refuse("capture_get", "PERMISSION_DENIED", status, match="9ZZ")
+
+    assert dispute_as(shop, monkeypatch, [FOREIGN, OURS]) == 0
+
+    (order,) = shop.orders()
+    assert (order.state, [issue["kind"] for issue in order.issues]) == ("paid", ["dispute"])
+
+
+def test_a_dispute_of_ours_is_raised_before_paypal_is_asked_about_what_else_is_disputed(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.paid()
+    shop.paypal.fault("capture_get", "503", times=None, match="9ZZ")
+    assert dispute_as(shop, monkeypatch, [FOREIGN, OURS]) == 1, "it comes again: the other may be ours, too"
+    assert [issue["kind"] for issue in shop.orders()[0].issues] == ["dispute"]
+
+
+def test_a_dispute_in_which_nothing_is_found_because_paypal_refuses_comes_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.fault("capture", "cut_after", times=None)
+    shop.come_back(shopper, token)
+    shop.paypal.clear_faults()
+    shop.paypal.refuse("capture_get", "PERMISSION_DENIED", 403)
+    assert dispute_as(shop, monkeypatch, [FOREIGN, OURS]) == 1
+
+
+@pytest.mark.parametrize("favour", ["", "seller"])
+@pytest.mark.parametrize(
+    ("transactions", "raised"),
+    [
+        (None, False),
+        ([None], False),
+        ("x", False),
+        ([None, OURS], True),
+        ([7, {"seller_transaction_id": None}, {}, OURS], True),
+    ],
+)
+def test_a_dispute_that_names_nothing_beside_ours_or_alone_is_settled(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, transactions: object, raised: bool, favour: str
+) -> None:
+    shop.paid()
+    assert dispute_as(shop, monkeypatch, transactions, favour) == 0
+    kinds = {issue["kind"] for issue in shop.orders()[0].issues}
+    assert kinds == ({"dispute"} if raised else set())
 
 
 def test_a_late_pending_never_downgrades(shop: Shop) -> None:

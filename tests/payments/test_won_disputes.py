@@ -1,12 +1,15 @@
 """What a bank or PayPal took comes back where the shop wins: booked once, as PayPal itself tells it."""
 
+import json
 from itertools import permutations
+from typing import Any
 
 import pytest
 
 from chalicelib.mail.render import write_letter
 from chalicelib.orders.issues import tell
 from chalicelib.orders.models import Order
+from chalicelib.payments import paypal
 from tests.client import Shopper
 from tests.invariants import check_books, check_money
 from tests.shop import Shop
@@ -46,6 +49,25 @@ def test_a_won_dispute_brings_back_what_was_taken_once(shop: Shop, value: str | 
     check_money(shop)
     check_books(shop)
     assert "taken back" not in shop.shopper().get(f"/orders/{order_id}").text.partition("What happened")[0]
+
+
+def test_a_win_is_a_win_in_american_spelling_too(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    order_id, _, dispute = taken_and_disputed(shop)
+    shop.deliver_notifications()
+    real = paypal.get_event
+
+    def in_american(event_id: str) -> dict[str, Any]:
+        return dict(json.loads(json.dumps(real(event_id)).replace("_FAVOUR", "_FAVOR")))
+
+    monkeypatch.setattr(paypal, "get_event", in_american)
+    shop.paypal.resolve_dispute(dispute, "seller")
+    shop.deliver_notifications()
+
+    order = shop.order(order_id)
+    assert int(order.reversed) == 0
+    told = [tell(issue).what for issue in order.issues if issue["kind"] == "dispute"]
+    assert "It is closed, in your favour." in told[-1]
+    check_money(shop)
 
 
 def test_in_whatever_order_it_is_told(shop: Shop) -> None:
