@@ -55,18 +55,28 @@ from types import SimpleNamespace
 
 settings = SimpleNamespace(
     table_prefix="", books_bucket="awning-books", media_bucket="awning-media", public_url=None,
-    shop=SimpleNamespace(email="shop@example.com"),
+    shop=SimpleNamespace(email="shop@example.com", merchant_email="orders@example.com"),
 )
+"""
+ADDRESSES = """
+class BadAddress(Exception):
+    pass
+
+
+def bare(address):
+    return address
 """
 
 
 def make_app(folder: Path) -> Path:
     """Write the app into a folder."""
     package = folder / "chalicelib"
-    package.mkdir(parents=True)
+    (package / "mail").mkdir(parents=True)
     (folder / "app.py").write_text(APP, "utf-8")
     (package / "__init__.py").write_text("def tables():\n    return []\n", "utf-8")
     (package / "config.py").write_text(CONFIG, "utf-8")
+    (package / "mail" / "__init__.py").touch()
+    (package / "mail" / "addresses.py").write_text(ADDRESSES, "utf-8")
     return folder
 
 
