@@ -309,7 +309,7 @@ WRONG = [
     ("added", "yesterday", "is not a date"),
     ("added", "2026-02-30", "is not a date"),
     ("v.0.price", "", "Please give a price."),
-    ("v.0.price", "1,299", "“1,299” is not an amount such as 12.90"),
+    ("v.0.price", "1,299", "“1,299” may be 1299 or 1.299"),
     ("v.0.price", "-1", "is not an amount"),
     ("v.0.price", "0", "must be more than nothing"),
     ("v.0.price", "1e3", "is not an amount"),

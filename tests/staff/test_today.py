@@ -31,7 +31,7 @@ def soon_begun(monkeypatch: pytest.MonkeyPatch) -> None:
 def cells(answer: Answer, name: str) -> list[str]:
     """Read the row of a table that begins with a name."""
     row = re.search(
-        rf'<tr[^>]*>\s*<th scope="row">{re.escape(name)}(?=[<\s]).*?</tr>', answer.body, re.DOTALL
+        rf'<tr[^>]*>\s*<th scope="row"[^>]*>{re.escape(name)}(?=[<\s]).*?</tr>', answer.body, re.DOTALL
     )
     assert row, name
     return [re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<td.*?</td>", row[0], re.DOTALL)]
