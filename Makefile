@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test soak test-dynamodb-local check check-code check-template format package deploy teardown secret export catalog replay staff bench load lighthouse screenshots clean
+.PHONY: help run test soak test-dynamodb-local test-moto check check-code check-template format package deploy teardown secret export catalog replay staff bench load lighthouse screenshots clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -29,6 +29,10 @@ test: $(VENV)/.installed ## run all tests, the browser's too; ARGS= goes to pyte
 test-dynamodb-local: $(VENV)/.installed ## run the tests that touch tables on Amazon's DynamoDB Local; asks before it is fetched; YES=1 ARGS=
 	@$(PY) -m infra.local.dynamodb_local
 	@exec env DYNAMODB=local $(PY) -m pytest -n 2 $(ARGS)
+
+test-moto: $(VENV)/.installed ## run the tests of cart, checkout, orders, payments, ledger and mail on moto; ARGS=
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-moto.txt
+	@exec env CLOUD=moto $(PY) -m pytest -n 2 $(or $(ARGS),$(addprefix tests/,cart checkout orders payments ledger mail))
 
 soak: $(VENV)/.installed ## break everything, at length: SEEDS= days of trouble (default 20), all faults, the big fuzz; SEED= one day again
 	@SEEDS="$(SEEDS)" SEED="$(SEED)" SHOPPERS="$(SHOPPERS)" $(PY) -m tests.simulation

@@ -17,7 +17,7 @@ from infra.local.functions import Functions
 from infra.local.gateway import Gateway, GatewayServer
 from infra.local.paypal import Control, StandIn
 from infra.local.pieces import free_port
-from tests import browser, policies
+from tests import browser, moto, policies
 from tests.client import Shopper
 from tests.cloud import Cloud
 from tests.shop import Shop
@@ -38,7 +38,7 @@ class Standing:
     since = 0  # which of the cloud's resets it was made after
 
 
-_cloud = Cloud()
+_cloud = moto.MotoCloud() if moto.CHOSEN else Cloud()
 _scratch = Path(tempfile.mkdtemp(prefix="awning-tests-"))
 atexit.register(shutil.rmtree, _scratch, ignore_errors=True)
 FORKING = {"faults", "simulation"}
@@ -74,6 +74,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     A worker grows with the tests it has run, and each fork copies the tables of its memory: some ten thousand times.
     """
     items.sort(key=lambda item: item.path.parent.name not in FORKING)
+    if moto.CHOSEN:
+        moto.leave_out(items)
     if _cloud.tables is None:
         return
     config.hook.pytest_deselected(items=[item for item in items if not _is_for_the_second_lane(item)])
