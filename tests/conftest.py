@@ -4,8 +4,9 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -262,3 +263,19 @@ def setting() -> Iterator[Any]:
 
     yield change
     change(**{name: value for name, value in before.items() if name in type(settings).__dataclass_fields__})
+
+
+@pytest.fixture
+def wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Let time pass: `wait(11)` seconds."""
+    from chalicelib import clock
+
+    passed = timedelta()
+    real = clock.now
+
+    def move(seconds: float) -> None:
+        nonlocal passed
+        passed += timedelta(seconds=seconds)
+
+    monkeypatch.setattr(clock, "now", lambda: real() + passed)
+    return move

@@ -1,31 +1,14 @@
 """A clock that can be moved, files to load, and a shop that is only looked at."""
 
-from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from chalicelib import clock
 from infra.local.gateway import Gateway
 from tests.catalog.catalog_files import SVG, Write
 from tests.catalog.goods import fill, product, variant
 from tests.client import Shopper
 from tests.cloud import Cloud
-
-
-@pytest.fixture
-def wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Let time pass: `wait(11)` seconds."""
-    passed = timedelta()
-    real = clock.now
-
-    def move(seconds: float) -> None:
-        nonlocal passed
-        passed += timedelta(seconds=seconds)
-
-    monkeypatch.setattr(clock, "now", lambda: real() + passed)
-    return move
 
 
 @pytest.fixture

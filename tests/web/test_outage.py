@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -44,20 +43,6 @@ def redirect(monkeypatch: pytest.MonkeyPatch) -> Redirect:
         storage.connect()
 
     return redirect
-
-
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Let time pass: `later(11)` seconds."""
-    passed = timedelta()
-    real = clock.now
-
-    def move(seconds: float) -> None:
-        nonlocal passed
-        passed += timedelta(seconds=seconds)
-
-    monkeypatch.setattr(clock, "now", lambda: real() + passed)
-    return move
 
 
 @pytest.fixture
@@ -128,11 +113,11 @@ def test_every_page_answers_in_its_time_while_the_database_is_silent(shop: Shop,
 
 @pytest.mark.usefixtures("hurried")
 def test_public_pages_are_sent_from_an_older_copy_while_the_database_is_silent(
-    shop: Shop, redirect: Redirect, later: Callable[[float], None]
+    shop: Shop, redirect: Redirect, wait: Callable[[float], None]
 ) -> None:
     shopper = Shopper(shop.gateway)
     fresh = {page: shopper.get(page) for page in PUBLIC}
-    later(60)
+    wait(60)
     with hung() as port:
         redirect(port)
         began = time.monotonic()
@@ -152,7 +137,7 @@ def test_public_pages_are_sent_from_an_older_copy_while_the_database_is_silent(
 def test_public_pages_are_sent_from_an_older_copy_while_the_database_fails(
     shop: Shop,
     redirect: Redirect,
-    later: Callable[[float], None],
+    wait: Callable[[float], None],
     monkeypatch: pytest.MonkeyPatch,
     status: int,
     error: str,
@@ -160,50 +145,50 @@ def test_public_pages_are_sent_from_an_older_copy_while_the_database_fails(
     monkeypatch.setattr("time.sleep", lambda _: None)  # botocore's pauses between attempts
     shopper = Shopper(shop.gateway)
     fresh = {page: shopper.get(page).body for page in PUBLIC}
-    later(60)
+    wait(60)
     with failing(status, error) as port:
         redirect(port)
         assert {page: shopper.get(page).body for page in PUBLIC} == fresh
 
 
 def test_after_a_failure_older_copies_are_sent_at_once_for_a_while(
-    shop: Shop, later: Callable[[float], None]
+    shop: Shop, wait: Callable[[float], None]
 ) -> None:
     from tests.tampering import silence
 
     shopper = Shopper(shop.gateway)
     for page in PUBLIC:
         shopper.get(page)
-    later(60)
+    wait(60)
     with silence(), counted_calls() as calls:
         for page in PUBLIC:
             assert shopper.get(page).status == 200
         once = calls.total()
         assert once > 0
-        later(BACK_OFF_SECONDS - 1)
+        wait(BACK_OFF_SECONDS - 1)
         shopper.get("/")
         assert calls.total() == once
-        later(2)
+        wait(2)
         shopper.get("/")
         assert calls.total() > once
     with counted_calls() as calls:
-        later(BACK_OFF_SECONDS + 1)
+        wait(BACK_OFF_SECONDS + 1)
         shopper.get("/")
         assert calls.total() > 0, "the database is back, and asked again"
 
 
-def test_a_copy_that_is_too_old_is_not_sent(shop: Shop, later: Callable[[float], None]) -> None:
+def test_a_copy_that_is_too_old_is_not_sent(shop: Shop, wait: Callable[[float], None]) -> None:
     from tests.tampering import silence
 
     shopper = Shopper(shop.gateway)
     shopper.get("/")
-    later(STALE_SECONDS + 1)
+    wait(STALE_SECONDS + 1)
     with silence():
         assert shopper.get("/").status == 503
 
 
 def test_what_is_gone_is_not_brought_back_from_an_older_copy(
-    shop: Shop, later: Callable[[float], None]
+    shop: Shop, wait: Callable[[float], None]
 ) -> None:
     from chalicelib.catalog.models import Product
     from tests.tampering import silence
@@ -211,7 +196,7 @@ def test_what_is_gone_is_not_brought_back_from_an_older_copy(
     shopper = Shopper(shop.gateway)
     assert shopper.get("/products/mug").status == 200
     Product.get("mug").update([Product.hidden.set(True)])
-    later(60)
+    wait(60)
     assert shopper.get("/products/mug").status == 404
     with silence():
         assert shopper.get("/products/mug").status == 503
