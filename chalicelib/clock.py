@@ -24,9 +24,9 @@ def timestamp() -> int:
     return int(now().timestamp())
 
 
-def moment() -> str:
-    """Tell the time as rows keep it: ISO 8601 in UTC, to the millisecond."""
-    return now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def moment(at: datetime | None = None) -> str:
+    """Write a time, the present one by default, as rows keep it: ISO 8601 in UTC, to the millisecond."""
+    return (at or now()).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @contextmanager

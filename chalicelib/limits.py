@@ -92,8 +92,8 @@ def count_verification(order: str) -> None:
         )
     except UpdateError as error:
         if is_refused(error):
-            seconds = AN_HOUR - clock.timestamp() % AN_HOUR
-            raise TooMany("Very many notifications came about one order within an hour.", seconds) from error
+            words = "Very many notifications came about one order within an hour."
+            raise TooMany(words, _seconds_left()) from error
         log.warning("a notification was not counted", exc_info=True)
 
 
@@ -132,7 +132,7 @@ def _row(who: str) -> Count:
 
 def too_many() -> TooMany:
     """Return what tells whoever is beyond a limit to wait until the hour is over."""
-    seconds = AN_HOUR - clock.timestamp() % AN_HOUR
+    seconds = _seconds_left()
     minutes = -(-seconds // 60)
     return TooMany(
         "Very many orders or declined payments came from here within an hour. Nothing was ordered or charged just now, "
@@ -140,3 +140,7 @@ def too_many() -> TooMany:
         f"Please try again in {minutes} minute{'s' if minutes > 1 else ''}, or write to {settings.shop.email}.",
         seconds,
     )
+
+
+def _seconds_left() -> int:
+    return AN_HOUR - clock.timestamp() % AN_HOUR

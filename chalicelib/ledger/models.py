@@ -77,7 +77,7 @@ def movement(
 ) -> Movement:
     """Make the row of a movement that is booked now; `sold` is what a sale paid for."""
     now = clock.now()
-    booked_at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    booked_at = clock.moment(now)
     return Movement(
         page_of(book_day(now), paypal_id),
         f"{booked_at}#{paypal_id}",

@@ -61,10 +61,11 @@ def find_doubts(values: Mapping[str, str]) -> dict[str, str]:
 
 def mark_of_doubts(values: Mapping[str, str]) -> str:
     """Return a mark of what is doubtful, which a form carries once it was asked about; empty where nothing is."""
-    doubts = {field: values[field] for field in ("country", "region", *find_doubts(values))}
-    return (
-        hashlib.sha256(repr(sorted(doubts.items())).encode()).hexdigest()[:16] if find_doubts(values) else ""
-    )
+    doubts = find_doubts(values)
+    if not doubts:
+        return ""
+    doubtful = {field: values[field] for field in ("country", "region", *doubts)}
+    return hashlib.sha256(repr(sorted(doubtful.items())).encode()).hexdigest()[:16]
 
 
 def validate_line(value: str, longest: int) -> str | None:

@@ -4,7 +4,7 @@ import heapq
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import islice
 
 from chalicelib import clock
@@ -276,5 +276,4 @@ def _placed(rows: Iterable[Order]) -> Iterator[str]:
 
 def _beginning(day: date) -> str:
     # Where clocks go back and midnight strikes twice, the day begins at the first; where it is skipped, right then.
-    begins = datetime.combine(day, time(), settings.timezone).astimezone(UTC)
-    return begins.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return clock.moment(datetime.combine(day, time(), settings.timezone))

@@ -4,7 +4,7 @@ The issues' names are those of PayPal's Orders v2 and Payments v2 APIs, https://
 """
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
@@ -146,11 +146,7 @@ def _lasts(kind: Kind, last: str) -> bool:
 
 
 def _ago(span: timedelta) -> str:
-    return _as_moment(clock.now() - span)
-
-
-def _as_moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return clock.moment(clock.now() - span)
 
 
 # -- in words -----------------------------------------------------------------------------------------------

@@ -303,7 +303,7 @@ def take_returned(order_id: str, token: str) -> Order:
         return order
     # Anybody may come here with a token: without pieces that it holds, an order takes them for a yes alone.
     is_current = token == order.paypal_id
-    approved = _is_approved(token) if not (is_current and order.reserved) else False
+    approved = not (is_current and order.reserved) and _is_approved(token)
     paypal_id = token if approved and not is_current else None
     return capture_payment(
         order_id, shopper_present=True, paypal_id=paypal_id, known=order, approved=approved
@@ -337,9 +337,7 @@ def capture_payment(
     claim = clock.new_id()
 
     def action(order: Order, transaction: Transaction) -> bool:
-        if order.state != states.AWAITING:
-            return False
-        if not (approved or order.reserved):
+        if order.state != states.AWAITING or not (approved or order.reserved):
             return False
         if paypal_id is not None:
             order.turn_to(paypal_id)

@@ -39,14 +39,10 @@ def _last_told() -> datetime:
 
 
 def _was_sold(since: datetime, until: datetime) -> bool:
-    within = Movement.entry.between(_entry(since), _entry(until))
+    within = Movement.entry.between(clock.moment(since), clock.moment(until))
     pages = [page for day in sorted({book_day(since), book_day(until)}) for page in pages_of(day)]
     # All are asked, though the first may know: which knows is by chance, and the crash tests count calls.
     found = [
         list(Movement.query(page, within, Movement.kind == SALE, limit=1, page_size=100)) for page in pages
     ]
     return any(found)
-
-
-def _entry(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -116,14 +116,12 @@ def what_it_is_about(event: Mapping[str, Any]) -> str | None:
 
     That is an event of a kind that we want, and names nothing, or more than can be looked up in one read.
     """
+    orders = order_ids(event)
     pointers = [f"{kind}#{id_}" for id_ in paypal_ids(event) for kind in ("paypal", "capture")]
-    named = [*order_ids(event), *pointers]
+    named = [*orders, *pointers]
     if 0 < len(named) <= MOST_KEYS_A_READ:
         found: dict[str, Pointer] = read_many({Pointer: named})[Pointer]
-        orders = {
-            key if key in named[: len(named) - len(pointers)] else row.order for key, row in found.items()
-        }
-        return min(orders, default=None)
+        return min((key if key in orders else row.order for key, row in found.items()), default=None)
     return NO_ORDER if event["event_type"] in EVENT_TYPES else None
 
 
@@ -142,8 +140,3 @@ def verify(body: bytes, headers: Mapping[str, str], about: str) -> None:
         _verifying.release()
     if not is_genuine:
         raise Forged("PayPal did not sign this for this shop.")
-
-
-def read_message(body: bytes) -> dict[str, str]:
-    """Read which event, order, capture or refund a notification names. Raises Forged for what is no event."""
-    return message_of(read_event(body))

@@ -12,7 +12,7 @@ from chalicelib.aws import client
 from chalicelib.catalog import service as catalog
 from chalicelib.catalog.models import Stock
 from chalicelib.config import settings
-from chalicelib.payments.webhook import read_message
+from chalicelib.payments.events import message_of
 from chalicelib.storage import get
 from chalicelib.web.cache import cache
 from infra.local.functions import Functions, context
@@ -197,7 +197,7 @@ def notify(bench: Bench) -> None:
 def settle_notification(bench: Bench) -> None:
     """Settle a notification of what the return from PayPal has settled already."""
     told = _notification(bench)
-    bench.run_function("settle_notifications", json.dumps(read_message(told.body.encode())))
+    bench.run_function("settle_notifications", json.dumps(message_of(json.loads(told.body))))
 
 
 def send_mail(bench: Bench) -> None:

@@ -476,5 +476,5 @@ def test_a_notification_that_cannot_be_counted_is_taken_all_the_same(
     ],
 )
 def test_the_message_names_what_paypal_is_to_be_asked_about(event: Json, ids: dict[str, str]) -> None:
-    message = webhook.read_message(json.dumps(event).encode())
+    message = events.message_of(events.read_event(json.dumps(event).encode()))
     assert message == {"event": "WH-1", "type": event["event_type"], **ids}

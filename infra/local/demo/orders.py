@@ -4,6 +4,7 @@ Only in an empty shop with the demo's catalog, and only with PayPal's stand-in, 
 How many are made is noted: what was cut off goes on at the next start.
 """
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -175,10 +176,10 @@ class Teller:
             self._hear("PAYMENT.CAPTURE.REVERSED")
 
     def _hear(self, kind: str) -> None:
-        from chalicelib.payments import notifications, webhook
+        from chalicelib.payments import events, notifications
 
         for told in self._control.notifications(kind):
-            notifications.settle_notification(webhook.read_message(told.body.encode()))
+            notifications.settle_notification(events.message_of(json.loads(told.body)))
 
     # -- the shop -----------------------------------------------------------------------------------------
 
