@@ -19,6 +19,7 @@ APP = """
 import os
 
 import boto3
+from botocore.config import Config
 from chalice import Chalice
 
 app = Chalice(app_name="tiny")
@@ -31,7 +32,7 @@ def home():
 
 @app.route("/notes", methods=["POST"], content_types=["*/*"])
 def add_note():
-    sqs = boto3.client("sqs")
+    sqs = boto3.client("sqs", config=Config(retries={"total_max_attempts": 1}))
     queue = sqs.get_queue_url(QueueName="payment-notifications")["QueueUrl"]
     sqs.send_message(QueueUrl=queue, MessageBody=app.current_request.raw_body.decode())
 
