@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from chalicelib.cleaning import clean_code
 from chalicelib.config import settings
 
 _NOT_IN_A_NUMBER = re.compile(r"[^A-Za-z0-9]+", re.ASCII)
 _LIKE_A_NUMBER = re.compile(r"(?=.*[0-9])[A-Za-z0-9 ./_-]{4,60}", re.ASCII)
+_BRACKETS = str.maketrans("", "", "()[]")
+_AROUND_A_NUMBER = " #%*+.,:;-_/'\"‘’‚“”„"
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Parcel:
     def address(self) -> str:
         """Where the parcel is followed: the link that staff gave, else its carrier's page; empty where there is none."""
         carrier = settings.shop.carrier_of(self.carrier)
-        return self.link or (carrier.link_to(self.tracking) if carrier else "")
+        # Labels print a number in groups, for readers; no carrier's number has a blank of its own.
+        return self.link or (carrier.link_to(self.tracking.replace(" ", "")) if carrier else "")
 
     def __str__(self) -> str:
         """Name carrier and number."""
@@ -54,6 +58,16 @@ def fingerprint(values: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(values), sort_keys=True).encode()).hexdigest()[:32]
 
 
+def clean_tracking_number(text: str) -> str:
+    """Return a tracking number in plain characters, without what is printed around it.
+
+    Such are a #, the signs at both ends of a bar code, and the brackets of a GS1 application identifier: an SSCC is
+    printed as (00) 3 4043 … and asked for with the two zeros.
+    """
+    code = clean_code(text)
+    return clean_code(code.translate(_BRACKETS).strip(_AROUND_A_NUMBER)) or code
+
+
 def folded_number(tracking: str) -> str:
     """Write a tracking number as it is kept and asked for: letters and digits alone."""
     return _NOT_IN_A_NUMBER.sub("", tracking).lower()
@@ -61,4 +75,4 @@ def folded_number(tracking: str) -> str:
 
 def asked_number(text: str) -> str:
     """Read a question as a tracking number; empty where it cannot be one."""
-    return folded_number(text) if _LIKE_A_NUMBER.fullmatch(text.strip()) else ""
+    return folded_number(text) if _LIKE_A_NUMBER.fullmatch(clean_tracking_number(text)) else ""

@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 
 from chalice.app import Request, Response
 
-from chalicelib.cleaning import clean_code, clean_line, find_control_character
+from chalicelib.cleaning import clean_line, find_control_character
 from chalicelib.config import settings
 from chalicelib.errors import ShopError
 from chalicelib.orders.models import Order
+from chalicelib.orders.parcels import clean_tracking_number
 from chalicelib.staff import audit, desk, handling
 from chalicelib.staff.handling import Parcel
 from chalicelib.staff.models import Member
@@ -21,6 +22,7 @@ from chalicelib.web.forms import read_form
 LONGEST = {"carrier": 40, "tracking": 60, "link": 500}
 _TRACKING = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./_-]*", re.ASCII)
 _LINK = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]+)?([/?#][A-Za-z0-9._~:/?#\[\]@!$&()*+,;=%-]*)?", re.ASCII)
+_SCHEME = re.compile("^https:", re.IGNORECASE)
 _ROW = re.compile(r"(carrier|tracking|link)-([0-9a-f]{32})", re.ASCII)
 
 
@@ -56,7 +58,8 @@ def read_parcel(
 ) -> tuple[Parcel, dict[str, str]]:
     """Read a parcel's fields, whose names end so; `carrier` is taken where the parcel has none of its own."""
     values = {name: clean_line(posted.get(name + ending, "")) for name in LONGEST}
-    values["tracking"] = clean_code(values["tracking"])
+    values["tracking"] = clean_tracking_number(values["tracking"])
+    values["link"] = _SCHEME.sub("https:", values["link"])
     values["carrier"] = values["carrier"] or clean_line(carrier)
     errors = {name: words for name in LONGEST if (words := _what_is_wrong(name, values[name]))}
     return Parcel(**values), errors
@@ -67,13 +70,13 @@ def _what_is_wrong(name: str, value: str) -> str | None:
         return f"Please shorten this to {LONGEST[name]} characters."
     if name == "carrier":
         if not value:
-            return "Please say who carries it."
+            return "Please enter a carrier."
         control = find_control_character(value)
         return f"Please remove the control character {control}." if control else None
     if name == "tracking" and value and not _TRACKING.fullmatch(value):
-        return "Please give the number as it is on the label: letters, digits, blanks, dashes."
+        return "Please enter the number as it is on the label: letters, digits, spaces and hyphens."
     if name == "link" and value and not is_link(value):
-        return "Please give the whole address, such as https://carrier.example/track/123, or leave it out."
+        return "Please enter the whole link, beginning with https://, or leave it out."
     return None
 
 

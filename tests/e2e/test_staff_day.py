@@ -107,7 +107,7 @@ def test_a_delivery_in_two_parcels_is_corrected_after_shipping(
     merchant.button("Save parcel 2").click()
     merchant.is_told("The parcel is corrected. The customer is written to.")
     expect(merchant.page.get_by_role("link", name="Track parcel 2")).to_have_attribute(
-        "href", "https://www.ups.com/track?tracknum=1Z%2022"
+        "href", "https://www.ups.com/track?tracknum=1Z22"
     )
 
     merchant.page.locator("summary", has_text="Correct the delivery details").click()

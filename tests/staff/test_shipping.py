@@ -3,6 +3,7 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -96,6 +97,8 @@ def test_what_is_not_paid_is_not_shipped() -> None:
         ("tracking", "ü"),
         ("link", "http://carrier.example/1"),
         ("link", "javascript:alert(1)"),
+        ("link", "HTTP://carrier.example/1"),
+        ("link", "JavaScript://carrier.example/%0aalert(1)"),
         ("link", "https://user@carrier.example/"),
         ("link", "https://localhost"),
         ("link", 'https://carrier.example/"onclick='),
@@ -106,6 +109,54 @@ def test_what_is_not_paid_is_not_shipped() -> None:
 def test_a_wrong_field_is_told_beside_it_and_nothing_typed_is_lost(field: str, typed: str) -> None:
     _, errors = shipping.read_parcel({**FORM, field: typed})
     assert list(errors) == [field]
+
+
+@pytest.mark.parametrize(
+    ("pasted", "kept"),
+    [
+        ("(00) 3 4043 4161 1234 5678 9", "00 3 4043 4161 1234 5678 9"),  # an SSCC, as DHL and others print it
+        ("(00)340434161123456789", "00340434161123456789"),
+        ("(420)94107 9400 1000", "42094107 9400 1000"),  # USPS
+        ("#12345", "12345"),
+        ("# 1Z 999 AA1 01 2345 6784", "1Z 999 AA1 01 2345 6784"),
+        ("12345 \u200b\u00a0\r\n", "12345"),
+        ("\ufeff12345\t", "12345"),
+        ("*JJD0099999999*", "JJD0099999999"),  # the signs around a Code 39 bar code
+        ("%0081827099800002003335", "0081827099800002003335"),  # a DPD bar code begins so
+        ("'00340434", "00340434"),  # out of a spreadsheet
+        ("“RR 123 456 785 DE”.", "RR 123 456 785 DE"),
+        ("９９．６０．１２３４５６", "99.60.123456"),
+        ("1234–5678–9012", "1234-5678-9012"),
+        ("0034 0434/1610-94", "0034 0434/1610-94"),
+        ("#", "#"),
+        ("(12", "12"),
+    ],
+)
+def test_a_tracking_number_is_kept_without_what_surrounds_it(pasted: str, kept: str) -> None:
+    parcel, errors = shipping.read_parcel({**FORM, "tracking": pasted})
+    assert parcel.tracking == kept
+    assert list(errors) == (["tracking"] if kept == "#" else [])
+
+
+@pytest.mark.parametrize(
+    ("pasted", "kept"),
+    [
+        ("HTTPS://Carrier.Example/Track?Id=1", "https://Carrier.Example/Track?Id=1"),
+        ("Https://carrier.example", "https://carrier.example"),
+    ],
+)
+def test_a_link_may_begin_in_capitals(pasted: str, kept: str) -> None:
+    parcel, errors = shipping.read_parcel({**FORM, "link": pasted})
+    assert (parcel.link, errors) == (kept, {})
+
+
+def test_an_order_is_found_by_a_tracking_number_as_it_is_printed(shop: Shop, merchant: Shopper) -> None:
+    _, order_id = shop.paid(MUG=1)
+    ship(merchant, order_id, tracking="(00) 3 4043 4161 1234 5678 9")
+    number = shop.order(order_id).number
+    for typed in ("(00) 3 4043 4161 1234 5678 9", "#00340434161123456 789", "0034043416112345678 9"):
+        page = merchant.get("/staff/orders?" + urlencode({"q": typed}))
+        assert number in page.text, typed
 
 
 def test_the_form_comes_back_as_it_was_typed(shop: Shop, merchant: Shopper) -> None:
