@@ -11,7 +11,7 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib import clock, runs
+from chalicelib import clock, dead_letters, runs
 from chalicelib.aws import messages_in
 from chalicelib.config import settings
 from chalicelib.orders import lists, told
@@ -23,25 +23,6 @@ from chalicelib.staff.models import Member
 
 PATIENCE_SECONDS = 8.0  # of the 29 that API Gateway waits
 MOST_LOW = 50
-# Queue → what rests there when it has failed five times, and what to do about it.
-QUEUES = {
-    "payment-notifications": (
-        "Messages from PayPal that could not be worked on",
-        "Payments are found without them; money that went back on PayPal's own pages may be missing here. Whoever looks after the shop finds the cause in its log, and sends the messages round again.",
-    ),
-    "order-emails": (
-        "Mails that could not be sent",
-        "The shop announces each of them again by itself, at least once a day. Usually SES does not let the shop send: whoever looks after the shop sees why in the log.",
-    ),
-    "mail-feedback": (
-        "Reports of mails that came back, that could not be worked on",
-        "Some customers may not have got their mails. Whoever looks after the shop finds the cause in its log, and sends the reports round again.",
-    ),
-    "staff-jobs": (
-        "Long tasks that broke off: imports, exports, pictures",
-        "Ask for them again on their page. If that fails too, whoever looks after the shop finds the cause in its log.",
-    ),
-}
 # Function → its name in words, and how old its last run may be.
 RUNS = {
     "reconcile_payments": ("Looking after payments and refunds", timedelta(minutes=15)),
@@ -183,10 +164,10 @@ def _low() -> dict[str, Any]:
 
 
 def _dead_letters() -> list[dict[str, Any]]:
-    counted = [(name, messages_in(f"{settings.table_prefix}{name}-dlq")) for name in QUEUES]
+    counted = [(name, messages_in(f"{settings.table_prefix}{name}-dlq")) for name in dead_letters.QUEUES]
     return [
         {"queue": f"{settings.table_prefix}{name}-dlq", "count": count, "what": what, "todo": todo}
-        for (name, count), (what, todo) in zip(counted, QUEUES.values(), strict=True)
+        for (name, count), (what, todo) in zip(counted, dead_letters.QUEUES.values(), strict=True)
         if count
     ]
 
