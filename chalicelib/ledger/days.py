@@ -20,6 +20,7 @@ from typing import Any
 from pynamodb.attributes import BooleanAttribute, JSONAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import PutError
 
+from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.ledger import books
 from chalicelib.ledger.models import SALE, Movement, Progress, book_day, pages_of
@@ -201,7 +202,7 @@ class _Reading:
 
     def read_on(self, now: datetime, most: int) -> int:
         """Read until the end, by at most so many queries; return how many it took."""
-        old = (now - SETTLED).isoformat(timespec="milliseconds")
+        old = clock.moment(now - SETTLED)
         after = self.row.until
         for taken in range(1, most + 1):
             movements = list(_movements(self.row.page, after))
