@@ -82,6 +82,7 @@ class Shop:
     low_stock: int
     limits: Limits
     carriers: tuple[Carrier, ...] = ()
+    address: tuple[str, ...] = ()  # lines, as packing slips print the sender
 
     @cached_property
     def countries(self) -> dict[str, str]:
@@ -165,6 +166,7 @@ def read_shop(file: Path, currency: str) -> Shop:
             page_seconds=_whole_number(text, "page_seconds", least=0),
             erase_after_days=_whole_number(text, "erase_after_days", least=1),
             low_stock=_whole_number(text, "low_stock", least=0),
+            address=_lines(text, "address"),
             carriers=_carriers(text.get("carriers", [])),
             limits=_read_limits(text["limits"]),
         )
@@ -191,6 +193,13 @@ def _read_limits(text: Mapping[str, Any]) -> Limits:
     if max(limits.held_share_a_session, limits.held_share_an_address) > 100:
         raise ValueError("held_share_… is a percentage, 100 at most")
     return limits
+
+
+def _lines(text: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    lines = text.get(name, [])
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise ValueError(f"{name} must be a list of lines, each in quotes")
+    return tuple(lines)
 
 
 def _whole_number(text: Mapping[str, Any], name: str, least: int) -> int:

@@ -5,6 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from chalicelib import clock
+from chalicelib.config import settings
+from chalicelib.payments.refunds import Wish, refund_payment
 from infra.local.cloud import LocalCloud
 from tests.e2e.conftest import LetIn
 from tests.e2e.counter import comes_in
@@ -146,6 +149,37 @@ def test_packing_slips_are_printed_one_a_sheet(visitor: Visitor, shop: Shop) -> 
         expect(visitor.page.get_by_role("article", name=number)).to_contain_text("Pebble mug")
     sheets = re.findall(rb"/Type /Page\b", visitor.page.pdf())
     assert len(sheets) == 2
+
+
+def test_a_printed_slip_has_the_senders_address_and_no_word_of_a_refund(visitor: Visitor, shop: Shop) -> None:
+    comes_in(visitor)
+    _, order_id = shop.paid(MUG=3, TEA_50=1)
+    total = int(shop.order(order_id).total)
+    wish = Wish(3000, total, "The customer changed their mind.", pieces={"MUG": 1, "TEA-50": 1})
+    refund_payment(order_id, clock.new_id(), wish, "merchant@shop.example")
+    visitor.open(f"/staff/orders/{order_id}/slip")
+    slip = visitor.page.get_by_role("article")
+    for_staff = ("went back", "1 of 3 put back on the shelf")
+    for words in for_staff:
+        expect(slip.get_by_text(words).first).to_be_visible()
+    visitor.page.emulate_media(media="print")
+    for words in for_staff:
+        expect(slip.get_by_text(words).first).to_be_hidden()
+    expect(slip.get_by_role("row", name="Green tea")).to_be_hidden()  # nothing of it is in the parcel
+    printed = slip.inner_text()
+    assert "refund" not in printed.lower()
+    assert "mind" not in printed
+    for line in (settings.shop.name, *settings.shop.address, "Pebble mug", "2 items in total"):
+        assert line in printed
+
+
+def test_a_slip_of_an_unpaid_order_says_so_on_paper_too(visitor: Visitor, shop: Shop) -> None:
+    comes_in(visitor)
+    shop.placed(MUG=1)
+    (order,) = shop.orders()
+    visitor.open(f"/staff/orders/{order.id}/slip")
+    visitor.page.emulate_media(media="print")
+    expect(visitor.page.get_by_text("This order is not paid. Please do not send it.")).to_be_visible()
 
 
 # -- refunding --------------------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ def test_what_went_back_on_the_shelf_is_not_packed_and_money_on_its_way_back_is_
 
     assert [int(cell) for cell in re.findall(r'<td class="number">(\d+)</td>', slip.body)] == [0, 2]
     assert "1 of 3 put back on the shelf" in slip.text
-    assert "2 pieces in all" in slip.text
+    assert "2 items in total" in slip.text
     for page in (slip, merchant.get(f"/staff/orders/{order_id}"), ship_several(merchant, order_id)):
         assert re.search(r"€18\.50( of the payment)? went back", page.text), page.text
     assert "2 pieces" in ship_several(merchant, order_id).text

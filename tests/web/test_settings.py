@@ -52,6 +52,7 @@ def test_secrets_are_not_shown() -> None:
         ("https://gls-group.com/track/{number}", "https://{number}.example/"),
         ("https://gls-group.com/track/{number}", "https://user@gls-group.com/{number}"),
         ("https://gls-group.com/track/{number}", "https://gls-group.com/{number} x"),
+        ('"10115 Berlin", ', "10115, "), ('address = ["12 Example Street", "10115 Berlin", "Germany"]', 'address = "12 Example Street"'),
         ('name = "GLS"', 'name = " "'), ('name = "GLS"', 'name = "dhl"'),
         ("held_share_a_session = 20", "held_share_a_session = 0"), ("held_share_an_address = 20", "held_share_an_address = 101"),
     ],
