@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import date
 
 from chalice.app import Request, Response
 
-from chalicelib import clock
+from chalicelib import clock, money
 from chalicelib.ledger.sheets import ORDERS, Row, Sheet, order_row, text
 from chalicelib.orders import lists, words
 from chalicelib.orders.lists import Selection
@@ -23,7 +24,11 @@ from chalicelib.web import requests
 MOST_AT_ONCE = 500  # five reads, some 100 kB: far from API Gateway's 29 s and 10 MB
 KIND = "orders-csv"
 ADDRESS = ("address", "address2", "postal_code", "city", "region", "phone")
-SHEET = Sheet("orders", (*ORDERS.columns, *ADDRESS, "line_items", "carrier", "tracking_number"))
+SHEET = Sheet(
+    "orders",
+    (*ORDERS.columns, *ADDRESS, "line_items", "carrier", "tracking_number", "state", "refunded", "reversed"),
+)
+_INTERNATIONAL = re.compile(r"\+[0-9][0-9 ()/.-]*", re.ASCII)
 TELL_EVERY = 1000  # orders
 
 
@@ -114,5 +119,14 @@ def row_of(order: Order) -> Row:
     carriers, numbers = (
         "; ".join(parcel[part] for parcel in order.parcels) for part in ("carrier", "tracking")
     )
-    address = (order.customer.get(field) or "" for field in ADDRESS)
-    return [*order_row(order), *map(text, (*address, "; ".join(items), carriers, numbers))]
+    *address, phone = (order.customer.get(field) or "" for field in ADDRESS)
+    packed = map(text, ("; ".join(items), carriers, numbers))
+    went_back = (money.decimal_string(int(sum_), order.currency) for sum_ in (order.refunded, order.reversed))
+    return [*order_row(order), *map(text, address), phone_cell(phone), *packed, str(order.state), *went_back]
+
+
+def phone_cell(phone: str) -> str:
+    """Write +49 (30) 123-45 as E.123 does, +49 30 123 45: a carrier's import reads it, no spreadsheet computes it."""
+    if not _INTERNATIONAL.fullmatch(phone):
+        return text(phone)
+    return "+" + " ".join(re.findall("[0-9]+", phone.replace("(0)", " ")))  # not dialled from abroad

@@ -17,6 +17,7 @@ from chalicelib.config import settings
 from chalicelib.ledger import files
 from chalicelib.ledger.sheets import ORDERS
 from chalicelib.orders import lists, words
+from chalicelib.payments.refunds import Wish, refund_payment
 from chalicelib.staff import audit, handling, jobs, orders_csv
 from chalicelib.staff.models import Job
 from tests.client import Answer, Shopper
@@ -86,14 +87,67 @@ def test_what_is_packed_and_where_it_goes_is_behind_the_books_columns(shop: Shop
     )
     handling.ship(order.id, handling.Parcel("Cargo bike"), "merchant@shop.example")
     (row,) = exported(finance)
-    assert list(row)[len(ORDERS.columns) :] == [*address, "line_items", "carrier", "tracking_number"]
+    assert list(row)[len(ORDERS.columns) :] == [
+        *address,
+        "line_items",
+        "carrier",
+        "tracking_number",
+        "state",
+        "refunded",
+        "reversed",
+    ]
     assert {name: row[name] for name in address} == {
         **address,
         "address2": "'=1+1",
-        "phone": "'+49 30 1234567",
+        "phone": "+49 30 1234567",
     }
     assert row["line_items"] == "2 × MUG Pebble mug; 1 × TEA-50 Green tea"
     assert (row["carrier"], row["tracking_number"]) == ("DHL; Cargo bike", "0034; ")
+    assert (row["state"], row["refunded"], row["reversed"]) == ("shipped", "0.00", "0.00")
+
+
+def test_how_an_order_stands_and_what_went_back_is_told_last(shop: Shop, finance: Shopper) -> None:
+    _, order_id = shop.paid(MUG=2)
+    wish = Wish(550, int(shop.order(order_id).total), "A crack.", pieces={})
+    refund_payment(order_id, clock.new_id(), wish, "merchant@shop.example")
+    shop.placed(MUG=1)
+    unpaid, paid = exported(finance)
+    assert (unpaid["state"], unpaid["refunded"], unpaid["reversed"]) == ("awaiting", "0.00", "0.00")
+    assert (paid["state"], paid["refunded"], paid["reversed"]) == ("paid", "5.50", "0.00")
+
+
+@pytest.mark.parametrize(
+    ("phone", "cell"),
+    [
+        ("+49 30 1234567", "+49 30 1234567"),
+        ("+493012345678", "+493012345678"),
+        ("+49 (30) 123-4567", "+49 30 123 4567"),  # E.123: nothing in it that a spreadsheet could compute
+        ("+49 (0)30 1234567", "+49 30 1234567"),
+        ("+49/30-1234.5", "+49 30 1234 5"),
+        ("+1-1", "+1 1"),
+        ("030 1234567", "030 1234567"),
+        ("+49 30 123 ext. 5", "'+49 30 123 ext. 5"),
+        ("+A1 12345", "'+A1 12345"),
+        ("=1+12345", "'=1+12345"),
+        ("-4930123", "'-4930123"),
+        ("+4930123;=1+1", "'+4930123;'=1+1"),
+        ("+", "'+"),
+        ("", ""),
+    ],
+)
+def test_an_international_telephone_number_is_written_without_an_apostrophe(phone: str, cell: str) -> None:
+    assert orders_csv.phone_cell(phone) == cell
+
+
+def test_codes_are_written_as_they_are_and_not_as_a_spreadsheet_would_like_them(
+    shop: Shop, finance: Shopper
+) -> None:
+    shopper = shop.shopper_with(MUG=1)
+    shop.come_back(shopper, token_of(shop.place(shopper, postal_code="01067", city="Dresden")))
+    (order,) = shop.orders()
+    handling.ship(order.id, handling.Parcel("DHL", "00340434161123456789"), "merchant@shop.example")
+    (row,) = exported(finance)
+    assert (row["postal_code"], row["tracking_number"]) == ("01067", "00340434161123456789")
 
 
 def test_what_is_ticked_or_filtered_is_in_it(shop: Shop, merchant: Shopper) -> None:
