@@ -148,6 +148,26 @@ def parcel_corrected_once(case: Case) -> None:
     once(case, "corrected a parcel")
 
 
+def about_to_remove_a_parcel(case: Case) -> None:
+    """Open a shipped order whose only parcel was not sent after all."""
+    order_id = _ship(case)
+    form = correction_of(stand_at(case).get(f"/staff/orders/{order_id}"), "/removal")
+    parcel_id = case.world.shop.order(order_id).parcels[0]["id"]
+    lay_out(case, f"/staff/orders/{order_id}/parcels/{parcel_id}/removal", **form)
+
+
+def parcel_removed_once(case: Case) -> None:
+    """The order waits to be shipped again, is not found by the number, and the customer was told once."""
+    from chalicelib.orders import words
+
+    (order,) = case.orders()
+    assert order.parcels == []
+    assert [entry["event"] for entry in order.history].count("parcel removed") == 1
+    assert [name.partition("#")[0] for name in order.emails_sent].count("unsent") == 1
+    assert order.placed not in words.with_tracking_number("0034").placed
+    once(case, "removed a parcel")
+
+
 def about_to_add_a_parcel(case: Case) -> None:
     """Open a paid order, and fill in the first of several parcels."""
     case.pay()
@@ -392,6 +412,14 @@ SCENARIOS = [
         press,
         ("shipped",),
         check=parcel_corrected_once,
+        rivals=(NOTIFICATION,),
+    ),
+    Scenario(
+        "staff remove a parcel",
+        about_to_remove_a_parcel,
+        press,
+        ("paid",),
+        check=parcel_removed_once,
         rivals=(NOTIFICATION,),
     ),
     Scenario(
