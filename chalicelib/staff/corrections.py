@@ -4,7 +4,8 @@ Each form carries a one-time id, and a fingerprint of what it showed: who was ov
 beside what they typed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from chalice.app import Request, Response
 
@@ -26,94 +27,62 @@ def add_parcel(request: Request, member: Member, order_id: str) -> Response:
     """Add a parcel: more are to follow, or one was left out."""
     order, form = find_order(order_id), read_form(request)
     parcel, errors = shipping.read_parcel(form.values)
-    if errors:
-        return page_of(member, order, 400, typed=form.values, errors=errors, opened=NEW)
-    form_id, mail = desk.read_form_id(form), _mail(form)
-    witness = audit.witness(member, "added a parcel")
-    return _done(
-        member,
-        form,
-        NEW,
-        order,
-        lambda: handling.add_parcel(order.id, parcel, member.email, form_id, mail=mail, witness=witness),
-        "The parcel is added.",
-    )
+    do = partial(handling.add_parcel, order.id, parcel)
+    return _correct(member, order, form, NEW, errors, do, "added a parcel", "The parcel is added.")
 
 
 def correct_parcel(request: Request, member: Member, order_id: str, parcel_id: str) -> Response:
     """Correct a parcel's carrier, tracking number and link."""
     order, form = find_order(order_id), read_form(request)
     parcel, errors = shipping.read_parcel(form.values)
-    if errors:
-        return page_of(member, order, 400, typed=form.values, errors=errors, opened=parcel_id)
-    form_id, mail, shown = desk.read_form_id(form), _mail(form), form.text("shown")
-    witness = audit.witness(member, "corrected a parcel")
-    return _done(
-        member,
-        form,
-        parcel_id,
-        order,
-        lambda: handling.correct_parcel(
-            order.id, parcel_id, shown, parcel, member.email, form_id, mail=mail, witness=witness
-        ),
-        "The parcel is corrected.",
+    do = partial(handling.correct_parcel, order.id, parcel_id, form.text("shown"), parcel)
+    return _correct(
+        member, order, form, parcel_id, errors, do, "corrected a parcel", "The parcel is corrected."
     )
 
 
 def remove_parcel(request: Request, member: Member, order_id: str, parcel_id: str) -> Response:
     """Remove a parcel that was not sent."""
     order, form = find_order(order_id), read_form(request)
-    form_id, mail, shown = desk.read_form_id(form), _mail(form), form.text("shown")
-    witness = audit.witness(member, "removed a parcel")
-    return _done(
-        member,
-        form,
-        "",
-        order,
-        lambda: handling.remove_parcel(
-            order.id, parcel_id, shown, member.email, form_id, mail=mail, witness=witness
-        ),
-        "The parcel is removed.",
-    )
+    do = partial(handling.remove_parcel, order.id, parcel_id, form.text("shown"))
+    return _correct(member, order, form, "", {}, do, "removed a parcel", "The parcel is removed.")
 
 
 def correct_customer(request: Request, member: Member, order_id: str) -> Response:
     """Correct the address, and how the customer is reached. The country stays: shipping and taxes depend on it."""
     order, form = find_order(order_id), read_form(request)
-    country = order.customer["country"]
-    customer, errors = read_customer({**form.values, "country": country})
+    customer, errors = read_customer({**form.values, "country": order.customer["country"]})
     errors.pop("country", None)  # it may be shipped to no more
-    if errors:
-        return page_of(member, order, 400, typed=form.values, errors=errors, opened=ADDRESS)
-    form_id, mail, shown = desk.read_form_id(form), _mail(form), form.text("shown")
-    witness = audit.witness(member, "corrected the delivery details")
-    return _done(
-        member,
-        form,
-        ADDRESS,
-        order,
-        lambda: handling.correct_customer(
-            order.id, shown, customer, member.email, form_id, mail=mail, witness=witness
-        ),
-        "The delivery details are corrected.",
-    )
+    do = partial(handling.correct_customer, order.id, form.text("shown"), customer)
+    what, notice = "corrected the delivery details", "The delivery details are corrected."
+    return _correct(member, order, form, ADDRESS, errors, do, what, notice)
 
 
-def _mail(form: Form) -> bool:
-    return bool(form.text("mail"))
-
-
-def _done(
-    member: Member, form: Form, opened: str, order: Order, do: Callable[[], Order], notice: str
+def _correct(
+    member: Member,
+    order: Order,
+    form: Form,
+    opened: str,
+    errors: Mapping[str, str],
+    do: Callable[..., Order],
+    what: str,
+    notice: str,
 ) -> Response:
-    """Do it and go back to the order; where somebody was quicker, show how it stands now, and what was typed."""
+    """Let `do` correct the order and go back to it.
+
+    Where something is wrong, or somebody was quicker, the form comes back `opened`, as it was typed, on the order's
+    page as it is now. `what` is for the audit trail.
+    """
+    if errors:
+        return page_of(member, order, 400, typed=form.values, errors=errors, opened=opened)
+    mail = bool(form.text("mail"))
     try:
-        changed = do()
+        changed = do(member.email, desk.read_form_id(form), mail=mail, witness=audit.witness(member, what))
     except Conflict as refusal:
         now = Order.fetch(order.id)
         return page_of(member, now, refusal.status, typed=form.values, problem=refusal.message, opened=opened)
     if not changed.has_heard(form.text("form")):
         notice = UNCHANGED
-    elif _mail(form):
+    elif mail:
         notice += " The customer is written to."
     return desk.go(f"/staff/orders/{order.id}", notice)
