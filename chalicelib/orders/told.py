@@ -26,8 +26,8 @@ EVENTS = {
     "pending": "PayPal is holding the payment.",
     "paid": "The payment arrived.",
     "reversed": "A bank or PayPal took the payment back.",
-    "reservation over": "It was not paid in time, so its pieces are available to others again. Paying takes them, if they are there.",
-    "hold released": "Its pieces were released before it was paid. It can still be paid, if they are there.",
+    "reservation over": "It was not paid in time, so its items are available to others again. It can still be paid while they are available.",
+    "hold released": "Its items were released before it was paid. It can still be paid while they are available.",
     "erased": "The customer was erased from this order.",
 }
 ENDS = {
@@ -38,17 +38,17 @@ ENDS = {
 }
 WHAT_CAME_OF_MAILS = {
     "mail sent": "Mail sent",
-    "mail again": "Mail asked for once more",
-    "mail no longer true": "Mail that nobody needed any more",
-    "mail refused": "Mail that could not be sent to this address",
-    "mail returned": "Mail that came back",
-    "mail unwanted": "Mail that was called spam",
+    "mail again": "Mail requested again",
+    "mail no longer true": "Mail no longer needed",
+    "mail refused": "Mail that could not be sent",
+    "mail returned": "Mail returned",
+    "mail unwanted": "Mail marked as spam",
 }
 MAIL_PROBLEMS = {
     "mail no longer true": "not needed any more",
     "mail refused": "no such address",
-    "mail returned": "came back",
-    "mail unwanted": "called spam",
+    "mail returned": "returned",
+    "mail unwanted": "marked as spam",
 }
 
 

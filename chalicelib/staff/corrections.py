@@ -20,7 +20,7 @@ from chalicelib.web.forms import Form, read_form
 
 NEW = "new"  # the form of a parcel that is not there yet
 ADDRESS = "address"
-UNCHANGED = "That is what was there already: nothing was changed, and nobody is written to."
+UNCHANGED = "Nothing was different, so nothing was changed and no e-mail is sent."
 
 
 def add_parcel(request: Request, member: Member, order_id: str) -> Response:
@@ -84,5 +84,5 @@ def _correct(
     if not changed.has_heard(form.text("form")):
         notice = UNCHANGED
     elif mail:
-        notice += " The customer is written to."
+        notice += " The customer gets an e-mail."
     return desk.go(f"/staff/orders/{order.id}", notice)

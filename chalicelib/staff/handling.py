@@ -21,7 +21,7 @@ BY_STAFF = "by staff"
 # DynamoDB takes rows of 400 kB: notes must never leave too little for what PayPal tells of the money.
 ROOM_FOR_HISTORY = 150_000
 FULL = "This order has so many notes that no more fit. Please keep this one elsewhere."
-ERASED = "The customer was erased from this order, so nothing about the delivery is kept any more."
+ERASED = "The customer was erased from this order, so it has no delivery details any more."
 UNCORRECTABLE = "This order is not paid, so nothing is sent: the customer can order again with other details."
 PARCEL_CHANGED = "Somebody else corrected this parcel in the meantime."
 CUSTOMER_CHANGED = "Somebody else corrected these details in the meantime."
@@ -31,7 +31,7 @@ UNSHIPPABLE = {
     states.PENDING: "PayPal is still holding the payment of this order. Please wait for it.",
     states.CANCELLED: "This order was cancelled.",
     states.EXPIRED: "This order ended unpaid.",
-    states.PAID: "The customer got all of its money back, or it is on its way: there is nothing to ship.",
+    states.PAID: "All of the payment went back to the customer, or is on its way back: there is nothing to ship.",
     states.SHIPPED: "This order is shipped already.",
 }
 UNCANCELLABLE = {
@@ -39,7 +39,7 @@ UNCANCELLABLE = {
     states.PENDING: "PayPal is holding a payment for this order, so it cannot be cancelled. Once it has arrived it can be refunded.",
     states.PAID: "This order is paid. Refund it instead.",
     states.SHIPPED: "This order is paid and shipped. Refund it instead.",
-    states.EXPIRED: "This order has ended by itself already.",
+    states.EXPIRED: "This order has already expired.",
 }
 
 

@@ -43,7 +43,7 @@ def ship(request: Request, member: Member, order_id: str) -> Response:
     if errors:
         return page_of(member, order, 400, typed=posted, errors=errors)
     witness = audit.witness(member, "marked as shipped")
-    notice = "Marked as shipped. The customer is written to."
+    notice = "Marked as shipped. The customer gets an e-mail."
     return _done(
         member, order, lambda: handling.ship(order.id, parcel, member.email, witness), notice, posted
     )
@@ -59,7 +59,7 @@ def complete_shipping(request: Request, member: Member, order_id: str) -> Respon
 def cancel(request: Request, member: Member, order_id: str) -> Response:
     """Cancel an order that is not paid."""
     order, witness = find_order(order_id), audit.witness(member, "cancelled")
-    notice = "Cancelled. Its pieces are back on the shelf."
+    notice = "Cancelled. Its items are available again."
     return _done(member, order, lambda: handling.cancel(order.id, member.email, witness), notice)
 
 
@@ -68,7 +68,7 @@ def send_again(request: Request, member: Member, order_id: str) -> Response:
     order, form = find_order(order_id), read_form(request)
     witness = audit.witness(member, "sent a mail again")
     entry, form_id = form.text("entry"), desk.read_form_id(form)
-    notice = "The mail is on its way once more."
+    notice = "The mail is being sent again."
     return _done(
         member,
         order,
@@ -89,7 +89,7 @@ def add_note(request: Request, member: Member, order_id: str) -> Response:
         member,
         order,
         lambda: handling.add_note(order.id, text, member.email, form_id, witness),
-        "Your note is kept.",
+        "The note is saved.",
         form.values,
     )
 

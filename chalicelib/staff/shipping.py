@@ -112,7 +112,7 @@ def _told(shipped: list[Order]) -> str:
     if not shipped:
         return "There was nothing to ship."
     numbers = ", ".join(order.number for order in shipped)
-    return f"Marked as shipped, and the customer is written to: {numbers}."
+    return f"Marked as shipped, and the customer told by e-mail: {numbers}."
 
 
 def _page(

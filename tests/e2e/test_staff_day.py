@@ -32,7 +32,7 @@ def test_log_in_by_keyboard_and_leave_nothing_behind_the_back_button(visitor: Vi
     keyboard.type(PASSWORD)
     keyboard.press("Enter")
     visitor.reads(f"Order {shop.order(order_id).number}")  # the page first asked for
-    visitor.presses("Enter", on=visitor.link("All orders of this address"))
+    visitor.presses("Enter", on=visitor.link("All orders from this address"))
     visitor.reads("Orders")
     visitor.presses("Enter", on=page.locator("summary", has_text=EMAIL))
     visitor.presses("Enter", on=visitor.button("Log out"))
@@ -64,14 +64,14 @@ def test_two_orders_are_shipped_at_once_and_their_customers_told(
         merchant.field(f"Tick order {number}").check()
     merchant.button("Ship").click()
     merchant.reads("Ship 2 orders")
-    merchant.field("Carrier of all").fill("DHL")
+    merchant.field("Carrier for all").fill("DHL")
     for order_id, number in numbers.items():
         merchant.field(f"Tracking number of order {number}").fill(f"P-{number}")
         merchant.field(f"Tracking link of order {number}").fill(link_of(number))
         if carriers[order_id] != "DHL":
             merchant.field(f"Carrier of order {number}").fill(carriers[order_id])
     merchant.button("Mark as shipped").click()
-    merchant.is_told("Marked as shipped, and the customer is written to: ")
+    merchant.is_told("Marked as shipped, and the customer told by e-mail: ")
 
     shop.functions.drain("order-emails")
     mails = {mail["Subject"]: mail for mail in letters(aws.endpoint_url) if mail["To"] == TO_CUSTOMER}
@@ -99,16 +99,16 @@ def test_a_delivery_in_two_parcels_is_corrected_after_shipping(
     merchant.field("Carrier").fill("DHL")
     merchant.field("Tracking number").fill("111")
     merchant.button("Add the parcel, more will follow").click()
-    merchant.is_told("The parcel is added. The customer is written to.")
+    merchant.is_told("The parcel is added. The customer gets an e-mail.")
     merchant.field("Carrier").first.fill("UPS")
     merchant.field("Tracking number").first.fill("222")
     merchant.button("Mark as shipped").click()
-    merchant.is_told("Marked as shipped. The customer is written to.")
+    merchant.is_told("Marked as shipped. The customer gets an e-mail.")
 
     merchant.page.locator("summary", has_text="Correct parcel 2").click()
     merchant.page.get_by_role("region", name="Parcels").get_by_label("Tracking number").nth(1).fill("1Z 22")
     merchant.button("Save parcel 2").click()
-    merchant.is_told("The parcel is corrected. The customer is written to.")
+    merchant.is_told("The parcel is corrected. The customer gets an e-mail.")
     expect(merchant.page.get_by_role("link", name="Track parcel 2")).to_have_attribute(
         "href", "https://www.ups.com/track?tracknum=1Z22"
     )
@@ -116,7 +116,7 @@ def test_a_delivery_in_two_parcels_is_corrected_after_shipping(
     merchant.page.locator("summary", has_text="Correct the delivery details").click()
     merchant.field("City").fill("Potsdam")
     merchant.button("Save the delivery details").click()
-    merchant.is_told("The delivery details are corrected. The customer is written to.")
+    merchant.is_told("The delivery details are corrected. The customer gets an e-mail.")
 
     shop.functions.drain("order-emails")
     subjects = [mail["Subject"] for mail in letters(aws.endpoint_url) if mail["To"] == TO_CUSTOMER]
@@ -130,7 +130,7 @@ def test_a_delivery_in_two_parcels_is_corrected_after_shipping(
     parcels = customer.page.get_by_role("region", name="Your parcels")
     expect(parcels).to_contain_text("1Z 22")
     expect(parcels.get_by_role("link", name="Track parcel 1")).to_be_visible()
-    expect(customer.page.get_by_role("region", name="Goes to")).to_contain_text("Potsdam")
+    expect(customer.page.get_by_role("region", name="Delivery address")).to_contain_text("Potsdam")
 
 
 def link_of(number: str) -> str:
@@ -206,7 +206,7 @@ def test_a_refund_in_part_is_the_same_in_ledger_mail_and_attention(
     merchant.open(f"/staff/orders/{order_id}")
     money = merchant.page.get_by_role("region", name="Money")
     expect(money.get_by_role("row", name="Refund")).to_contain_text("−€5.50")
-    expect(money).to_contain_text("Of it all, €36.40 is with you")
+    expect(money).to_contain_text("Balance before fees: €36.40")
     merchant.open("/staff/")
     expect(merchant.page.get_by_role("row", name="The day", exact=False).first).to_contain_text("−€5.50")
     merchant.open("/staff/attention")

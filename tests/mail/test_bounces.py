@@ -362,7 +362,7 @@ def test_a_confirmation_that_comes_back_is_on_the_staffs_pages_and_in_the_mercha
     assert "“Confirmation of the payment” came back" in merchant.get("/staff/attention").text
     page = merchant.get(f"/staff/orders/{order_id}").text
     assert "· came back" in page
-    assert "Mail that came back: Confirmation of the payment." in page
+    assert "Mail returned: Confirmation of the payment." in page
     last = letters(aws.endpoint_url)[-1]
     assert last["Subject"] == f"Order {order.number}: A mail came back"
     assert settings.shop.merchant_email in last["To"][0]

@@ -183,7 +183,7 @@ def test_an_expired_order_says_why_and_that_nothing_was_charged(way: str, reason
     mail = letter(orders.move(orders.placed(), way), "expired")
 
     says(mail, "Your order is closed", reason, "You were not charged.")
-    never_says(mail, "Goes to", "is paid")
+    never_says(mail, "Delivery address", "is paid")
 
 
 def test_an_expired_order_that_was_paid_too_late_says_that_the_money_goes_back() -> None:
@@ -203,7 +203,7 @@ def test_a_whole_refund_says_so() -> None:
 
     assert mail.subject == f"Refund of €69.70 for your order {order.number}"
     says(mail, "€69.70 is on its way back to you", "That makes the whole amount of your order.", "−€69.70")
-    never_says(mail, "Goes to")
+    never_says(mail, "Delivery address")
 
 
 def test_partial_refunds_are_told_each_and_together() -> None:

@@ -83,7 +83,7 @@ def test_a_wrong_number_is_corrected_and_the_customer_told_once(shop: Shop, merc
     before = len(trail())
 
     page = merchant.follow(merchant.post(address, {**form, "carrier": "UPS", "tracking": "1Z 999"}))
-    assert "The parcel is corrected. The customer is written to." in page.text
+    assert "The parcel is corrected. The customer gets an e-mail." in page.text
     shop.functions.drain("order-emails")
     order = shop.order(order_id)
     assert (order.state, order.parcels[0]["carrier"], order.parcels[0]["tracking"]) == (
@@ -116,12 +116,12 @@ def test_nobody_is_mailed_unless_staff_tick_it_or_where_nothing_changes(
     form = form_of(page_of(merchant, order_id), address)
     version = shop.order(order_id).version
     page = merchant.follow(merchant.post(address, form))
-    assert "nothing was changed, and nobody is written to" in page.text
+    assert "nothing was changed and no e-mail is sent" in page.text
     assert shop.order(order_id).version == version
     del form["mail"]
     page = merchant.follow(merchant.post(address, {**form, "tracking": "0035"}))
     assert "The parcel is corrected." in page.text
-    assert "is written to" not in page.text
+    assert "gets an e-mail" not in page.text
     shop.functions.drain("order-emails")
     assert sent(shop.order(order_id), "tracking") == []
 
@@ -239,7 +239,7 @@ def test_an_order_goes_in_several_parcels(shop: Shop, merchant: Shopper) -> None
     customer, order_id = shop.paid(MUG=2)
     form = form_of(page_of(merchant, order_id), "/ship") | {"carrier": "DHL", "tracking": "111"}
     page = merchant.follow(merchant.post(f"/staff/orders/{order_id}/parcels", form))
-    assert "The parcel is added. The customer is written to." in page.text
+    assert "The parcel is added. The customer gets an e-mail." in page.text
     assert merchant.post(f"/staff/orders/{order_id}/parcels", form).status == 303  # pressed twice
     order = shop.order(order_id)
     assert (order.state, len(order.parcels)) == (states.PAID, 1)
@@ -353,7 +353,7 @@ def test_the_address_is_corrected_before_and_after_shipping(
         "postal_code": "10117",
     }
     page = merchant.follow(merchant.post(f"/staff/orders/{order_id}/address", form | changed))
-    assert "The delivery details are corrected. The customer is written to." in page.text
+    assert "The delivery details are corrected. The customer gets an e-mail." in page.text
     shop.functions.drain("order-emails")
     order = shop.order(order_id)
     assert {name: order.customer[name] for name in changed} == changed

@@ -126,7 +126,7 @@ def test_cancelling_puts_the_pieces_back_and_takes_no_money(shop: Shop, merchant
     (order,) = shop.orders()
     page = merchant.follow(press(merchant, order.id, "cancel"))
     assert "Cancelled by staff." in page.text
-    assert "Cancelled. Its pieces are back on the shelf." in page.text
+    assert "Cancelled. Its items are available again." in page.text
     assert press_again(merchant, order.id).status == 303
     (entry,) = [entry for entry in trail() if entry.what == "cancelled"]
     assert (entry.before, entry.after) == ({"state": "awaiting"}, {"state": "cancelled"})
@@ -153,7 +153,7 @@ def test_what_may_be_paid_is_not_cancelled() -> None:
         ("claim",): "PayPal is being asked",
         ("claim", "pend"): "PayPal is holding a payment",
         ("claim", "pay"): "Refund it instead",
-        ("die",): "ended by itself",
+        ("die",): "already expired",
     }
     for number, (actions, words) in enumerate(refused.items()):
         order = made.move(made.placed(), *actions, capture=f"CAPTURE{number}")

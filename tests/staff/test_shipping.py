@@ -191,7 +191,7 @@ def test_two_orders_are_shipped_in_one_go(shop: Shop, merchant: Shopper) -> None
         f"carrier-{second}": "UPS",
     }
     page = merchant.follow(merchant.post("/staff/orders/ship", form))
-    assert "Marked as shipped, and the customer is written to" in page.text
+    assert "Marked as shipped, and the customer told by e-mail" in page.text
     assert (shop.order(first).parcels[-1]["carrier"], shop.order(first).parcels[-1]["tracking"]) == (
         "DHL",
         "111",
