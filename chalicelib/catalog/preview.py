@@ -1,5 +1,6 @@
 """What loading a checked catalog file would change, of the catalog as it is now: shown before the yes."""
 
+import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +14,11 @@ from chalicelib.catalog.models import Product, Stock
 from chalicelib.catalog.service import Category
 from chalicelib.storage import read_many
 
-MOST_SHOWN = 100  # changes, and numbers of pieces
+MOST_SHOWN = 100  # changes, numbers of pieces and warnings
 MOST_TOGETHER = 100
 LONGEST_VALUE = 60
+BEFORE_THE_DIFFERENCE = 20  # characters of a long value, so that its reader knows where they are
+SIMILAR = 0.8  # of difflib's ratio: “Mug” and “Mugs” are, “Green tea” and “Red tea” are not
 _KINDS = {
     "new products": ("product is new", "products are new"),
     "price": ("price changes", "prices change"),
@@ -29,6 +32,7 @@ _KINDS = {
     "tax rate": ("tax rate changes", "tax rates change"),
     "added": ("date changes", "dates change"),
     "visible": ("product is shown or hidden", "products are shown or hidden"),
+    "lost pictures": ("product loses pictures", "products lose pictures"),
     "pictures": ("product changes its pictures", "products change their pictures"),
     "categories": ("category is new or changes", "categories are new or change"),
 }
@@ -75,6 +79,11 @@ class Preview:
         if len(self.changes) < MOST_SHOWN:
             self.changes.append(words)
 
+    def warn(self, words: str) -> None:
+        """Add what is probably a mistake."""
+        if len(self.warnings) < MOST_SHOWN:
+            self.warnings.append(words)
+
     def lines(self) -> Iterator[str]:
         """Write the changes, and how many more there are."""
         yield from self.changes
@@ -107,17 +116,39 @@ def preview_of(checked: Checked) -> Preview:
 
 
 def _compare_categories(preview: Preview, checked: Checked, known: Sequence[Category]) -> None:
+    named = []
     for category in checked.categories:
         old = service.find_category(category.slug, known)
         if old is None:
             preview.change("categories", f"category {category.slug} is new: {_short(category.name)}")
-        elif (old.name, old.text) != (category.name, category.text):
-            words = (
-                f": {_short(old.name)} → {_short(category.name)}"
-                if old.name != category.name
-                else "’s text changes"
+            named.append((category, "new"))
+            continue
+        if old.name != category.name:
+            named.append((category, "renamed"))
+        changes = [("name", old.name, category.name), ("text", old.text, category.text)]
+        words = [f"{kind} {_from_to(was, now)}" for kind, was, now in changes if was != now]
+        if words:
+            preview.change("categories", f"category {category.slug}: {', '.join(words)}")
+    _warn_of_similar_names(preview, named, {each.key: each for each in (*known, *checked.categories)})
+
+
+def _warn_of_similar_names(
+    preview: Preview, named: Sequence[tuple[Category, str]], categories: Mapping[str, Category]
+) -> None:
+    """Warn where a file would make a second category of nearly the same name, as a typo or another case does."""
+    for at, (category, verb) in enumerate(named):
+        later = {each.key for each, _ in named[at:]}  # of two in the file, the second is asked about
+        others = {_folded(each.name): each for key, each in categories.items() if key not in later}
+        for name in difflib.get_close_matches(_folded(category.name), others, n=1, cutoff=SIMILAR):
+            other = others[name]
+            preview.warn(
+                f"category {category.slug} is {verb}, {_short(category.name)}, similar to {_short(other.name)},"
+                f" which is category {other.slug}: are they the same?"
             )
-            preview.change("categories", f"category {category.slug}{words}")
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.casefold().split())
 
 
 def _compare(
@@ -130,7 +161,8 @@ def _compare(
     before = preview.changed
     for kind, was, now in _fields(draft, key, old):
         if was != now:
-            preview.change(kind, f"{draft.slug}: {kind} {_short(was)} → {_short(now)}")
+            preview.change(kind, f"{draft.slug}: {kind} {_from_to(was, now)}")
+    _compare_pictures(preview, draft, old)
     _compare_variants(preview, draft, old, stocks)
     preview.same += preview.changed == before
 
@@ -142,8 +174,24 @@ def _fields(draft: ProductDraft, key: str, old: Product) -> Iterator[tuple[str, 
     yield "tax rate", old.tax_rate, money.parse_rate(draft.tax_rate)
     yield "added", old.added, draft.added or old.added
     yield "visible", traces.yes_no(not old.hidden), traces.yes_no(not draft.hidden)
-    had = [f"{picture['key']} = {picture['alt']}" for picture in old.pictures]
-    yield "pictures", had, [f"{picture.key} = {picture.alt}" for picture in draft.pictures]
+
+
+def _compare_pictures(preview: Preview, draft: ProductDraft, old: Product) -> None:
+    had = {picture["key"]: picture["alt"] for picture in old.pictures}
+    has = {picture.key: picture.alt for picture in draft.pictures}
+    lost = [f"loses the picture {_short(alt or key)}" for key, alt in had.items() if key not in has]
+    if lost:
+        preview.change("lost pictures", f"{draft.slug} {', '.join(lost)}")
+    words = [f"gets the picture {_short(alt or key)}" for key, alt in has.items() if key not in had]
+    words += [
+        f"describes a picture as {_from_to(had[key], alt)}"
+        for key, alt in has.items()
+        if key in had and had[key] != alt
+    ]
+    if [key for key in had if key in has] != [key for key in has if key in had]:
+        words.append("shows its pictures in another order")
+    if words:
+        preview.change("pictures", f"{draft.slug} {', '.join(words)}")
 
 
 def _compare_variants(
@@ -170,7 +218,7 @@ def _compare_variants(
             if list(options[variant.sku].items()) != list(variant.options.items()):
                 preview.change(
                     "options",
-                    f"{variant.sku}: options {_short(options[variant.sku])} → {_short(variant.options)}",
+                    f"{variant.sku}: options {_from_to(options[variant.sku], variant.options)}",
                 )
         if stock is not None and int(stock.available) != variant.stock:
             preview.differing += 1
@@ -181,17 +229,34 @@ def _compare_variants(
     for sku in options:
         if sku not in kept:
             preview.change("dropped variants", f"{sku} of {draft.slug} is sold no more")
-            preview.warnings += [
-                f"{each} is new where {sku} goes: has a spreadsheet dropped the zeros?"
-                for each in new
-                if each == sku.lstrip("0") or each.lstrip("0") == sku
-            ]
+            for each in new:
+                if each == sku.lstrip("0") or each.lstrip("0") == sku:
+                    preview.warn(f"{each} is new where {sku} goes: has a spreadsheet dropped the zeros?")
 
 
-def _short(value: Any) -> str:
+def _from_to(was: Any, now: Any) -> str:
+    """Write two values; of long ones what is around the first character that differs."""
+    before, after = _line(was), _line(now)
+    if before == after:
+        return "changes in spaces and line breaks alone"
+    differs = next(
+        (at for at, (a, b) in enumerate(zip(before, after, strict=False)) if a != b),
+        min(len(before), len(after)),
+    )
+    start = 0
+    if max(len(before), len(after)) > LONGEST_VALUE and differs > LONGEST_VALUE - BEFORE_THE_DIFFERENCE:
+        start = differs - BEFORE_THE_DIFFERENCE
+        start = before.find(" ", start, start + BEFORE_THE_DIFFERENCE // 2) + 1 or start  # a word's begin
+    return f"{_short(before, start)} → {_short(after, start)}"
+
+
+def _short(value: Any, start: int = 0) -> str:
+    line = _line(value)
+    end = start + LONGEST_VALUE
+    return f"“{'…' if start else ''}{line[start:end]}{'…' if len(line) > end else ''}”"
+
+
+def _line(value: Any) -> str:
     if isinstance(value, Mapping):
         value = ", ".join(f"{name} = {each}" for name, each in value.items()) or "none"
-    elif isinstance(value, list):
-        value = "; ".join(value) or "none"
-    text = " ".join(str(value).split())
-    return f"“{text[:LONGEST_VALUE]}…”" if len(text) > LONGEST_VALUE else f"“{text}”"
+    return " ".join(str(value).split())

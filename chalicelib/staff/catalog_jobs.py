@@ -111,6 +111,6 @@ def look(job: Job) -> None:
         count = len(error.faults)
         words = f"{count} fault{'s' if count > 1 else ''} in the file. Nothing was changed."
         raise JobFailed(words, str(error).split("\n")) from error
-    lines = [*preview.lines(), *preview.warnings, *preview.stock_lines()]
+    lines = [*preview.warnings, *preview.lines(), *preview.stock_lines()]
     job.problems = [line[: jobs.LONGEST_PROBLEM] for line in lines]
     jobs.finish(job, " ".join(part for part in (preview.source, preview.summary, preview.stock) if part))
