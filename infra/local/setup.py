@@ -41,7 +41,7 @@ CLIENT = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts
 
 
 class OldState(PieceFailed):
-    """Say that the local cloud's tables are those of an older version."""
+    """Say that what the local cloud holds was written by an older version, or by settings that would misread it."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,50 @@ def make_aws(settings: "Settings", tables: "Iterable[type[Table]]", *, expiring:
         take_files_from(clients.s3, bucket, settings.public_url or "*")
     open_to_readers(clients.s3, settings.media_bucket)
     make_sender(clients.ses, settings.shop.email)
+
+
+def keep_settings() -> None:
+    """Keep the currency and the time zone beside the orders. Raises OldState where rows were written by others.
+
+    A deployment refuses the same (infra/aws/fixed.py).
+    """
+    import chalicelib
+    from chalicelib.config import settings
+
+    names = {table.__name__: table.Meta.table_name for table in chalicelib.tables()}
+    if "Order" not in names:
+        return  # no shop
+    orders, products = names["Order"], names["Product"]
+    dynamodb = _clients(os.environ.get("AWS_ENDPOINT_URL", "")).dynamodb
+    table = dynamodb.describe_table(TableName=orders)["Table"]["TableArn"]
+    tags = {tag["Key"]: tag["Value"] for tag in dynamodb.list_tags_of_resource(ResourceArn=table)["Tags"]}
+    now = {"CURRENCY": settings.currency, "TIMEZONE": settings.timezone.key}
+    for name, tables, why in (
+        ("CURRENCY", (orders, products), "prices and amounts are whole minor units of it"),
+        ("TIMEZONE", (orders,), "days were booked and closed by it"),
+    ):
+        was = tags.get(name) or (_currency_of(dynamodb, orders) if name == "CURRENCY" else "")
+        if was and was != now[name] and any(_has_rows(dynamodb, each) for each in tables):
+            raise OldState(
+                f"The local shop has {name}={was}, and would have {name}={now[name]}: {why}."
+                f" Start it with {name}={was}, or delete .local and start again."
+            )
+    if tags != now:
+        dynamodb.tag_resource(
+            ResourceArn=table, Tags=[{"Key": name, "Value": value} for name, value in now.items()]
+        )
+
+
+def _has_rows(dynamodb: Any, table: str) -> bool:
+    return bool(dynamodb.scan(TableName=table, Limit=1)["Items"])
+
+
+def _currency_of(dynamodb: Any, orders: str) -> str:
+    """Return the currency of an order, which older versions kept nowhere else; "" without orders."""
+    pages = dynamodb.get_paginator("scan").paginate(
+        TableName=orders, FilterExpression="attribute_exists(currency)", ProjectionExpression="currency"
+    )
+    return next((row["currency"]["S"] for page in pages for row in page["Items"]), "")
 
 
 def make_tables(dynamodb: Any, tables: "Iterable[type[Table]]", *, expiring: bool) -> None:
@@ -194,6 +238,7 @@ def main() -> int:
     """Create everything; return the exit status."""
     try:
         make_shop_aws()
+        keep_settings()
     except PieceFailed as failure:
         print(failure, file=sys.stderr)
         return 1

@@ -21,7 +21,7 @@ from botocore.config import Config
 from infra.local.functions import Functions
 from infra.local.gateway import Gateway, GatewayServer
 from infra.local.pieces import told_to_end
-from infra.local.setup import OldState, make_shop_aws
+from infra.local.setup import OldState, keep_settings, make_shop_aws
 
 if TYPE_CHECKING:
     from chalice import Chalice
@@ -103,6 +103,7 @@ def main() -> int:
     app = load_app(choice.app)
     try:
         make_shop_aws()
+        keep_settings()
     except OldState as failure:
         _say(str(failure))
         return 1

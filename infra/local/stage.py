@@ -16,7 +16,7 @@ from infra.local.cloud import LocalCloud, without_aws_settings
 from infra.local.pieces import PieceFailed
 from infra.local.run import Ports, shop_environment
 from infra.local.shop import ROOT
-from infra.local.state import State, StateHeld
+from infra.local.state import TOLD, State, StateHeld
 
 
 @contextmanager
@@ -33,7 +33,9 @@ def local_shop(state: State, given: Mapping[str, str]) -> Iterator[dict[str, str
                     raise PieceFailed("The local cloud could not be set up.")
                 yield environment
     except StateHeld:
-        yield without_aws_settings(given) | state.published()
+        # What the running shop was not given, it has by default; a command must not have it otherwise.
+        ours = {name: value for name, value in without_aws_settings(given).items() if name not in TOLD}
+        yield ours | state.published()
 
 
 def run(command: Sequence[str], state: State, given: Mapping[str, str]) -> int:

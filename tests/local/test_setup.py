@@ -3,6 +3,7 @@
 import urllib.error
 import urllib.request
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import boto3
 import pytest
@@ -10,9 +11,10 @@ import pytest
 import chalicelib
 from chalicelib.cart.models import Cart
 from chalicelib.config import settings
-from chalicelib.orders.models import Order
+from chalicelib.orders.models import Order, Pointer
 from infra.local.cloud import LocalCloud
-from infra.local.setup import OldState, make_shop_aws
+from infra.local.setup import OldState, keep_settings, make_shop_aws
+from tests.catalog.goods import fill, product
 
 
 @pytest.fixture
@@ -63,6 +65,52 @@ def test_a_table_of_an_older_version_is_told_in_one_line(local_cloud: LocalCloud
     )
     with pytest.raises(OldState, match=rf"the table {orders} has no index attention.* Delete \.local"):
         make_shop_aws()
+
+
+def put_order(currency: str) -> None:
+    """Write as much of an order as is looked at."""
+    item = {"id": {"S": "0" * 32}, "currency": {"S": currency}}
+    dynamodb: Any = boto3.client("dynamodb")
+    dynamodb.put_item(TableName=Order.Meta.table_name, Item=item)
+
+
+def test_amounts_and_days_are_not_read_by_other_settings_than_they_were_written_by(
+    aws: LocalCloud, setting: Any
+) -> None:
+    keep_settings()
+    setting(currency="USD", timezone=ZoneInfo("Europe/Berlin"))
+    keep_settings()  # nothing is in the shop yet
+    put_order("USD")
+
+    keep_settings()
+    setting(currency="EUR")
+    with pytest.raises(
+        OldState, match=r"^The local shop has CURRENCY=USD, and would have CURRENCY=EUR: .*\.$"
+    ):
+        keep_settings()
+    setting(currency="USD", timezone=ZoneInfo("UTC"))
+    with pytest.raises(OldState, match=r"TIMEZONE=Europe/Berlin, and would have TIMEZONE=UTC: .*\.$"):
+        keep_settings()
+
+
+def test_prices_keep_their_currency_before_the_first_order_too(aws: LocalCloud, setting: Any) -> None:
+    keep_settings()
+    fill(product("tea"))
+    setting(timezone=ZoneInfo("Europe/Berlin"))
+    keep_settings()
+
+    setting(currency="USD")
+    with pytest.raises(OldState, match="CURRENCY=EUR"):
+        keep_settings()
+
+
+def test_orders_of_a_version_that_kept_no_settings_tell_their_currency(aws: LocalCloud, setting: Any) -> None:
+    Pointer("number#48219-30476", order="0" * 32).save()
+    put_order("EUR")
+
+    setting(currency="USD")
+    with pytest.raises(OldState, match="CURRENCY=EUR"):
+        keep_settings()
 
 
 def test_browsers_read_pictures_but_neither_books_nor_what_was_just_uploaded(made: LocalCloud) -> None:

@@ -47,7 +47,8 @@ def test_while_the_shop_runs_its_own_data_are_reached(tmp_path: Path, given: dic
         with pytest.raises(PieceFailed, match="just starting"), local_shop(State(tmp_path), given):
             pass
         shop.publish(told)
-        with local_shop(State(tmp_path), given) as environment:
+        with local_shop(State(tmp_path), given | {"CURRENCY": "USD"}) as environment:
+            assert "CURRENCY" not in environment, "the running shop has the default"
             assert environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
             assert environment["TABLE_PREFIX"] == "mine-"
             assert "secret" not in (tmp_path / "environment.json").read_text("utf-8")
