@@ -27,6 +27,7 @@ COOKIE = re.compile(
 )
 UNESCAPED = re.compile(r"zqq[<\"']|zqq&(?!amp;|lt;|#34;|#39;)|zqq49|<script>alert")
 ADDRESS = re.compile(r"(?:href|src|action|content)=\"\s*(?:javascript|data):", re.IGNORECASE)
+STAFF = ("finance", "merchant")
 READ_BY_SCRIPT = {"cart_count"}
 PROTECTION = {"content-security-policy", "referrer-policy", "x-content-type-options", "cache-control"}
 
@@ -43,7 +44,7 @@ class Arena:
         self._jars: dict[str, dict[str, str]] = {
             "nobody": {},
             "shopper": dict(attacker.jar),
-            "finance": dict(logged_in(shop.gateway, "finance").jar),
+            **{role: dict(logged_in(shop.gateway, role).jar) for role in STAFF},
         }
         near = self._near_misses()
         self.known = {
@@ -98,11 +99,11 @@ class Arena:
 
     def _stay_logged_in(self, sent: Sent, answer: Answer) -> None:
         where = dict(answer.headers).get("Location", "")
-        if sent.who == "finance" and "/staff/login" in where:
+        if sent.who in STAFF and "/staff/login" in where:
             # It may have sent wrong passwords of its own, to the page that changes it, and would have to wait.
-            throttle.forgive("finance@shop.example", HOST)
-            visitor: Shopper = logged_in(self.shop.gateway, "finance")
-            self._jars["finance"] = dict(visitor.jar)
+            throttle.forgive(f"{sent.who}@shop.example", HOST)
+            visitor: Shopper = logged_in(self.shop.gateway, sent.who)
+            self._jars[sent.who] = dict(visitor.jar)
 
     def _wrong(self, sent: Sent, answer: Answer) -> list[str]:
         named: dict[str, list[str]] = {}
@@ -111,8 +112,8 @@ class Arena:
         body = answer.body.decode()
         told = "\n".join([*(f"{name}: {value}" for name, value in answer.headers), body])
         wrong = [f"{answer.status}"] if answer.status >= 500 else []
-        # Finance may see orders; nobody may see how to become a customer or open their page from elsewhere.
-        kept = self._secrets if sent.who != "finance" else {"session": self._secrets["session"]}
+        # Staff may see orders; nobody may see how to become a customer or open their page from elsewhere.
+        kept = self._secrets if sent.who not in STAFF else {"session": self._secrets["session"]}
         wrong += [f"tells the victim's {name}" for name, value in kept.items() if value in told]
         wrong += ["believes what it is told to be called"] if ELSEWHERE in told else []
         wrong += [f"echoes {found!r}" for found in UNESCAPED.findall(body)]

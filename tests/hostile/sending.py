@@ -78,6 +78,7 @@ PLAUSIBLE = {
     "month": ["2026-11"],
     "day": ["2026-11-22"],
     "period": ["week"],
+    "visitor": ["0" * 64],
     "state": ["paid"],
     **{name: [value] for name, value in CUSTOMER.items()},
     "region": ["Berlin"],
@@ -135,7 +136,7 @@ COOKIES = ["session", "cart_count", "said", "staff", "staff-notice", "x", "__pro
 
 @dataclass(frozen=True)
 class Sent:
-    """A request, and who sends it: nobody, a shopper with a cart and an order, somebody from finance."""
+    """A request, and who sends it: nobody, a shopper with a cart and an order, finance, or the merchant's own browser."""
 
     who: str
     method: str
@@ -254,16 +255,17 @@ def headers(draw: st.DrawFn) -> list[tuple[str, str]]:
 
 
 @st.composite
-def requests(draw: st.DrawFn, routes: list[tuple[str, str]], known: dict[str, list[str]]) -> Sent:
+def requests(
+    draw: st.DrawFn, routes: list[tuple[str, str]], known: dict[str, list[str]], who: str = ""
+) -> Sent:
     """Draw a request for one of the routes (method and path), or for an address that none of them has."""
     method, path = draw(st.sampled_from(routes))
     if draw(st.integers(0, 9)) == 0:
         method = draw(st.sampled_from(METHODS))
-    who = draw(
-        st.sampled_from(
-            ["nobody", "shopper", "finance"] if path.startswith("/staff") else ["nobody", "shopper"]
-        )
-    )
+    visitors = [who] if who else ["nobody", "shopper"]
+    if path.startswith("/staff") and not who:
+        visitors += ["finance", "merchant"]
+    who = draw(st.sampled_from(visitors))
     sent = draw(headers())
     body = b""
     if method not in ("GET", "HEAD"):

@@ -8,17 +8,21 @@ import random
 import sys
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, seed
 from hypothesis import settings as effort
 
 from chalicelib.config import Limits, settings
+from chalicelib.staff import routing
+from chalicelib.staff.routes import staff
 from tests.hostile.arena import Arena
 from tests.hostile.sending import MARKUP, Sent, requests
 from tests.shop import Shop
 
 SAMPLE = 320
+A_TURN, MOST_TURNS = 3, 8  # requests to a route until its view was reached
 A_VOLLEY = 500  # requests of one seed: Hypothesis slows down over long ones
 NO_LIMIT = Limits(10**9, 10**9, 10**9, 10**9, 20, 20)
 
@@ -43,8 +47,14 @@ def routes() -> list[tuple[str, str]]:
     return sorted(every) + sorted(public) + 4 * sorted(changing)
 
 
-def volley(arena: Arena, number: int, from_seed: int | None) -> None:
-    """Send so many requests; without a seed always the same ones."""
+def volley(
+    arena: Arena,
+    number: int,
+    from_seed: int | None,
+    among: list[tuple[str, str]] | None = None,
+    who: str = "",
+) -> None:
+    """Send so many requests, to all routes and from anybody unless told otherwise; without a seed always the same ones."""
 
     @effort(
         max_examples=number,
@@ -54,7 +64,7 @@ def volley(arena: Arena, number: int, from_seed: int | None) -> None:
         suppress_health_check=list(HealthCheck),
         report_multiple_bugs=False,
     )
-    @given(requests(routes(), arena.known))
+    @given(requests(among or routes(), arena.known, who))
     def attack(sent: Sent) -> None:
         arena.fire(sent)
 
@@ -79,6 +89,24 @@ def test_whatever_is_sent_no_answer_breaks_tells_or_misleads(arena: Arena) -> No
     print(file=sys.__stderr__)
 
 
+def test_every_view_of_the_staff_is_attacked_from_the_merchants_own_browser(arena: Arena) -> None:
+    reached: set[str] = set()
+
+    def note(view: str) -> routing.StaffView:
+        reached.add(view)
+        return find_view(view)
+
+    find_view = routing.find_view
+    with mock.patch.object(routing, "find_view", note):
+        for route, view in sorted(staff.views.items()):
+            for turn in range(MOST_TURNS):
+                volley(arena, A_TURN, turn, [route], "merchant")
+                if view in reached:
+                    break
+
+    assert set(staff.views.values()) - reached == set()
+
+
 # -- the oracle itself ------------------------------------------------------------------------------------
 
 
@@ -99,8 +127,6 @@ def test_whatever_is_sent_no_answer_breaks_tells_or_misleads(arena: Arena) -> No
     ],
 )
 def test_a_wrong_answer_is_seen(arena: Arena, body: str, headers: dict[str, str], said: str) -> None:
-    from unittest import mock
-
     from chalice.app import Response
 
     from chalicelib.web.pages import HTML
