@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from chalicelib.staff.models import Job
 
 MORE = 3  # pieces that staff add
+TEXT = "Good, and plain."
 PARCEL = {"carrier": "DHL", "tracking": "0034", "link": "https://carrier.example/0034"}
 
 # -- at the counter -----------------------------------------------------------------------------------------
@@ -334,6 +335,40 @@ def send_a_picture(case: Case) -> None:
     case.things["job"] = jobs.start(member("merchant"), "picture", arguments).id
 
 
+def send_a_catalog_file(case: Case) -> None:
+    """Send a file in which a category has another name, a product is new, one is changed, and a variant is missing."""
+    from chalicelib import aws, clock
+    from chalicelib.config import settings
+
+    number = case.number
+    old = {f"OLD-{number}": (500, None, ON_THE_SHELF), f"GONE-{number}": (500, None, ON_THE_SHELF)}
+    case.world.shop.put_on_shelf(f"old-{number}", "Old thing", old)
+    head = "slug,name,text,category,category_name,tax_rate,added,sku,options,price,stock"
+    rows = [
+        f'{slug},{name},"{TEXT}",tea,Tea no. {number},19,2026-11-01,{sku},{options},{price},{MORE}'
+        for slug, name, sku, options, price in (
+            (f"new-{number}", "New thing", f"NEW-{number}", "", "7.50"),
+            (case.slug, f"Case {number}", case.sku, "", "12.00"),
+            (f"old-{number}", "Old thing", f"OLD-{number}", f"Size = OLD-{number}", "5.00"),
+        )
+    ]
+    case.things["key"] = f"imports/{clock.new_id()}"
+    aws.client("s3").put_object(
+        Bucket=settings.books_bucket, Key=case.things["key"], Body="\n".join([head, *rows]).encode()
+    )
+    case.pieces = ON_THE_SHELF + MORE
+    stand_at(case)
+    load_file(case)
+
+
+def load_file(case: Case) -> None:
+    """Ask for the file to be loaded, its pieces to be added to those on the shelf."""
+    from chalicelib.staff import jobs
+
+    arguments = {"key": case.things["key"], "stock": "add"}
+    case.things["job"] = jobs.start(member("merchant"), "catalog-in", arguments).id
+
+
 def work(case: Case) -> None:
     """Let the function behind the queue do its work."""
     case.world.drain("staff-jobs")
@@ -347,6 +382,37 @@ def ask_again(case: Case) -> None:
         merchant = stand_at(case)
         assert merchant.post(f"{page}/again").status == 303
         case.world.shop.functions.drain("staff-jobs")
+
+
+def load_again(case: Case) -> None:
+    """Press “Ask again” where it does not move, and send the file again where the page says that it broke off."""
+    ask_again(case)
+    if _job(case).state == "failed":
+        load_file(case)
+        case.world.shop.functions.drain("staff-jobs")
+
+
+def file_is_loaded(case: Case) -> None:
+    """Everything in the file is so, written once, and its pieces are added once."""
+    from chalicelib.catalog.models import Product, Stock
+
+    number = case.number
+    assert _job(case).state == "done", _job(case).words
+    skus = [f"NEW-{number}", case.sku, f"OLD-{number}", f"GONE-{number}"]
+    stocks = [Stock.get(sku, consistent_read=True) for sku in skus]
+    added = ON_THE_SHELF + MORE
+    slugs = [f"new-{number}", case.slug, f"old-{number}"]
+    assert [(stock.price, stock.available, stock.slug) for stock in stocks] == [
+        (750, MORE, slugs[0]),
+        (1200, added - case.things.get("sold at the other till", 0), slugs[1]),
+        (500, added, slugs[2]),
+        (500, ON_THE_SHELF, None),
+    ]
+    assert [len(Product.get(slug, consistent_read=True).variants) for slug in slugs] == [1, 1, 1]
+    told = [entry for entry in trail() if entry.what == "loaded a catalog file"]
+    for slug in slugs:
+        assert [entry.subject for entry in told].count(f"product {slug}") == 1, slug
+    assert [f"Tea no. {number}" in str(entry.after) for entry in told].count(True) == 1
 
 
 def file_is_there(case: Case) -> None:
@@ -480,6 +546,16 @@ SCENARIOS = [
         afterwards=ask_again,
         check=file_is_there,
         no_rival="nobody works on it but its double",
+    ),
+    Scenario(
+        "a catalog file that staff loaded",
+        send_a_catalog_file,
+        work,
+        (),
+        afterwards=load_again,
+        check=file_is_loaded,
+        rivals=(OTHER_TILL,),
+        alone=True,
     ),
     Scenario(
         "a picture that staff sent",
