@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from infra.local import simulator
 from infra.local.mailbox.store import MailStore
 
 FAULT_PATH = "/_awning/fault"
@@ -289,6 +290,7 @@ def main() -> None:
     _tell_of_lost_objects(journal)
     if MAILS in os.environ:
         _deliver_into(Path(os.environ[MAILS]), journal)
+    simulator.attach(os.environ.get("TABLE_PREFIX", ""))
     ministack.app = journaled(ministack.app, journal)
     ministack.main()
 

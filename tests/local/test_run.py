@@ -67,6 +67,17 @@ def test_pages_queues_objects_and_mails_work_together(running: Run) -> None:
     eventually(lambda: [mail["subject"] for mail in mails(running)] == ["Hello"])
 
 
+def test_a_mail_to_sess_mailbox_simulator_comes_back_to_the_function_for_that(running: Run) -> None:
+    post(f"{running.address('shop')}/mails", "Test <bounce+7@simulator.amazonses.com>")
+
+    told = f"{running.address('aws')}/awning-media/pictures/bounce.json"
+    eventually(lambda: shows(told, "bounce+7@simulator.amazonses.com"))
+    detail = json.loads(get(told))
+    assert detail["mail"]["tags"] == {"mail": ["paid"], "order": ["48219-30476"]}
+    assert (detail["eventType"], detail["bounce"]["bounceType"]) == ("Bounce", "Permanent")
+    assert mails(running)[0]["to"] == "Test <bounce+7@simulator.amazonses.com>"
+
+
 def test_a_change_reloads_and_a_broken_one_waits_for_the_next(running: Run, folder: Path) -> None:
     shop = running.address("shop")
     assert shows(shop, "first")

@@ -16,6 +16,7 @@ from infra.local.shop import ROOT
 from tests.local.eventually import eventually
 
 APP = """
+import json
 import os
 
 import boto3
@@ -41,8 +42,9 @@ def add_note():
 def send_mail():
     boto3.client("sesv2").send_email(
         FromEmailAddress="shop@example.com",
-        Destination={"ToAddresses": ["test@example.org"]},
+        Destination={"ToAddresses": [app.current_request.raw_body.decode() or "test@example.org"]},
         Content={"Simple": {"Subject": {"Data": "Hello"}, "Body": {"Text": {"Data": "Hello"}}}},
+        EmailTags=[{"Name": "mail", "Value": "paid"}, {"Name": "order", "Value": "48219-30476"}],
     )
 
 
@@ -50,6 +52,12 @@ def send_mail():
 def keep_note(event):
     for record in event:
         boto3.client("s3").put_object(Bucket="awning-media", Key="pictures/note.txt", Body=record.body.encode())
+
+
+@app.lambda_function()
+def note_bounces(event, context):
+    body = json.dumps(event["detail"]).encode()
+    boto3.client("s3").put_object(Bucket="awning-media", Key="pictures/bounce.json", Body=body)
 """
 CONFIG = """
 from types import SimpleNamespace

@@ -13,6 +13,7 @@ from chalicelib.orders import told
 from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order, Pointer
 from chalicelib.storage import Transaction
+from infra.local import simulator
 from infra.local.cloud import LocalCloud
 from infra.local.functions import Functions
 from tests.client import Shopper
@@ -290,6 +291,34 @@ def test_what_arrives_is_nobodys_work(aws: LocalCloud, said: dict[str, Any]) -> 
     assert deliver_reports(report(order, **said)) == []
 
     assert issues(order) == []
+
+
+@pytest.mark.parametrize(
+    ("mailbox", "titles"),
+    [
+        ("bounce", ["A mail came back"]),
+        ("Bounce+paid", ["A mail came back"]),
+        ("suppressionlist", ["A mail came back"]),
+        ("complaint", ["A mail was called spam"]),
+        ("ooto", []),
+        ("success", []),
+    ],
+)
+def test_what_the_local_mailbox_simulator_says_is_understood_as_what_it_is(
+    aws: LocalCloud, mailbox: str, titles: list[str]
+) -> None:
+    order = paid()
+    mail = {
+        "FromEmailAddress": "Shop <shop@example.com>",
+        "Destination": {"ToAddresses": ["a@example.org", f"{mailbox}@simulator.amazonses.com"]},
+        "EmailTags": [{"Name": "mail", "Value": "paid"}, {"Name": "order", "Value": order.number}],
+    }
+
+    events = list(simulator.events_of(mail, MESSAGE))
+
+    assert len(events) == (mailbox != "success")
+    assert deliver_reports(*map(json.dumps, events)) == []
+    assert [title for title, _ in issues(order)] == titles
 
 
 def test_a_mail_that_ses_took_and_then_did_not_send_is_told(aws: LocalCloud) -> None:

@@ -1,0 +1,101 @@
+"""SES's mailbox simulator: addresses that mail comes back from, or that call it spam, so that one can see what the shop does.
+
+https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html names the addresses. What SES publishes is of
+https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-eventbridge-examples.html. None of the addresses is
+of a mail that SES gave up on in the end.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parseaddr
+from importlib import import_module
+from typing import Any
+
+DOMAIN = "simulator.amazonses.com"
+QUEUE = "mail-feedback"  # stands in for EventBridge's asynchronous invocation of the function
+AFTER_SECONDS = 2  # SES answers first, and hears from the mailbox then
+SEND = ("POST", "/v2/email/outbound-emails")
+
+Event = dict[str, Any]
+
+
+def events_of(mail: Mapping[str, Any], message: str) -> Iterator[Event]:
+    """Make what EventBridge hands on of a mail (a request to SendEmail, and SES's id of it) to the simulator."""
+    tags = {tag["Name"]: [tag["Value"]] for tag in mail.get("EmailTags", ())}
+    to = [parseaddr(address)[1] for address in mail["Destination"].get("ToAddresses", ())]
+    now = datetime.now(UTC)
+    for address in to:
+        mailbox, _, domain = address.partition("@")
+        told = _told(mailbox.partition("+")[0].lower(), address) if domain.lower() == DOMAIN else None
+        if told is None:
+            continue
+        kind, name, said = told
+        moment = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        yield {
+            "version": "0",
+            "id": str(uuid.uuid4()),
+            "detail-type": name,
+            "source": "aws.ses",
+            "account": "000000000000",
+            "time": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "region": "us-east-1",
+            "resources": [],
+            "detail": {
+                "eventType": kind,
+                kind.lower(): {**said, "feedbackId": str(uuid.uuid4()), "timestamp": moment},
+                "mail": {
+                    "timestamp": moment,
+                    "source": parseaddr(mail["FromEmailAddress"])[1],
+                    "messageId": message,
+                    "destination": to,
+                    "tags": tags,
+                },
+            },
+        }
+
+
+def _told(mailbox: str, address: str) -> tuple[str, str, Event] | None:
+    """Return what comes of a mail to one of the simulator's mailboxes: event, its name, and its own part."""
+    nobody = {"emailAddress": address, "action": "failed", "status": "5.1.1"}
+    match mailbox:
+        case "bounce":
+            code = {"diagnosticCode": "smtp; 550 5.1.1 user unknown"}
+            kind, recipient = ("Permanent", "General"), nobody | code
+        case "suppressionlist":
+            kind, recipient = ("Permanent", "Suppressed"), nobody
+        case "ooto":  # an automatic answer: no mail server reports a failure
+            kind, recipient = ("Transient", "General"), {"emailAddress": address}
+        case "complaint":
+            said = {
+                "complainedRecipients": [{"emailAddress": address}],
+                "complaintFeedbackType": "abuse",
+            }
+            return "Complaint", "Email Complaint Received", said
+        case _:
+            return None
+    bounce = {"bounceType": kind[0], "bounceSubType": kind[1], "bouncedRecipients": [recipient]}
+    return "Bounce", "Email Bounced", bounce
+
+
+def attach(prefix: str) -> None:
+    """Let MiniStack's SES tell of mail to the simulator, to the function behind the queue."""
+    ses: Any = import_module("ministack.services.ses_v2")
+    sqs: Any = import_module("ministack.services.sqs")
+    handle = ses.handle_request
+
+    async def handle_request(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
+        answer = await handle(method, path, headers, body, query)
+        if (method, path.rstrip("/")) == SEND and answer[0] == 200:
+            address = sqs._queue_url(f"{prefix}{QUEUE}")
+            for event in events_of(json.loads(body), json.loads(answer[2])["MessageId"]):
+                message = {
+                    "QueueUrl": address,
+                    "MessageBody": json.dumps(event),
+                    "DelaySeconds": AFTER_SECONDS,
+                }
+                sqs._act_send_message(message, address)
+        return answer
+
+    ses.handle_request = handle_request
