@@ -20,7 +20,6 @@ from tests.client import Shopper
 from tests.mail import orders
 from tests.mail.post_office import PostOffice
 from tests.mail.test_outbox import deliver, one_mail, waiting
-from tests.ses import letters
 from tests.shop import Shop
 from tests.staff.desk import logged_in
 
@@ -373,7 +372,7 @@ def test_what_is_no_report_fails_alone_and_is_not_quoted(
 
 
 def test_a_confirmation_that_comes_back_is_on_the_staffs_pages_and_in_the_merchants_mail(
-    shop: Shop, aws: LocalCloud
+    shop: Shop, post: PostOffice
 ) -> None:
     _, order_id = shop.paid(MUG=1)
     shop.functions.drain("order-emails")
@@ -392,9 +391,9 @@ def test_a_confirmation_that_comes_back_is_on_the_staffs_pages_and_in_the_mercha
     page = merchant.get(f"/staff/orders/{order_id}").text
     assert "· came back" in page
     assert "Mail returned: Confirmation of the payment." in page
-    last = letters(aws.endpoint_url)[-1]
-    assert last["Subject"] == f"Order {order.number}: A mail came back"
-    assert settings.shop.merchant_email in last["To"][0]
+    last = post.taken[-1]
+    assert last["Content"]["Simple"]["Subject"]["Data"] == f"Order {order.number}: A mail came back"
+    assert settings.shop.merchant_email in last["Destination"]["ToAddresses"][0]
     assert waiting(boto3.client("sqs"), "mail-feedback-dlq") == 0
 
 
