@@ -22,6 +22,7 @@ FUNCTION_SECONDS = 60.0
 ROUND, HOUR = 300.0, 3600.0
 # What the reconciler finds without being told. Of refunds on PayPal's own pages it learns from PayPal alone.
 MAY_BE_LOST = ("CHECKOUT.", "PAYMENT.CAPTURE.COMPLETED", "PAYMENT.CAPTURE.PENDING", "PAYMENT.CAPTURE.DENIED")
+FORGED = "WH-F0RGED"  # the ID of what PayPal never sent
 NOT_TAKEN = {process.DIE_BEFORE, process.SILENT_BEFORE, process.THROTTLED}
 
 
@@ -31,6 +32,7 @@ class Backstage:
     def __init__(self, shop: Shop, day: Day, seed: str) -> None:
         self._shop, self._day = shop, day
         self._chance = random.Random(f"backstage of {seed}")
+        self._forger = random.Random(f"a forger of {seed}")
         self._handlers = shop.functions._app.handler_map
         self._sqs: Any = shop.functions._queues[0]._sqs
         self._urls = {
@@ -72,6 +74,7 @@ class Backstage:
         records = []
         for message in sorted(messages, key=lambda message: str(message["Body"])):
             self._sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            assert FORGED not in message["Body"], "what PayPal never signed is to be worked on"
             records.append(self._named(_record(message, queue)))
         self._deliver(queue, records)
 
@@ -129,6 +132,8 @@ class Backstage:
                 self._day.note(f"PayPal {event['event_type']} is lost")
             for _ in range(copies):
                 self._day.begin(f"webhook {event['event_type']}", self._post(event))
+            if not self._day.fate.calm and self._forger.random() < 0.2:
+                self._day.begin(f"forged {event['event_type']}", self._forge(event))
 
     def _post(self, event: dict[str, Any]) -> Agent:
         body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
@@ -139,6 +144,13 @@ class Backstage:
             if isinstance(end, Answered) and end.value.status == 200:
                 return
             yield backoff(tries)
+
+    def _forge(self, event: dict[str, Any]) -> Agent:
+        """Let a stranger post what PayPal never signed: whatever else goes wrong, it is not taken for PayPal's."""
+        body = json.dumps({**event, "id": FORGED}, ensure_ascii=False, separators=(",", ":")).encode()
+        yield self._forger.uniform(0, 5)
+        headers = self._shop.paypal.sign(body, key="wrong")
+        yield Act(lambda: self._shop.notify(body, headers))
 
     # -- schedules ----------------------------------------------------------------------------------------
 

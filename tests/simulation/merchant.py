@@ -1,4 +1,4 @@
-"""The merchant: now and then ships, refunds, counts stock; some refunds are made on PayPal's own pages."""
+"""The merchant: now and then ships, corrects, refunds, counts stock, releases what is held; some refunds are made on PayPal's own pages."""
 
 import random
 from collections import Counter
@@ -29,6 +29,7 @@ class Merchant:
         self._chance = random.Random(f"merchant of {seed}")
         self._visitor = logged_in(shop.gateway, "merchant")
         self._slips = random.Random(f"slips of the merchant of {seed}")
+        self._watch = random.Random(f"holds that the merchant of {seed} releases")
         self._parts = 0
         self._corrected = 0
         self.delivered: Counter[str] = Counter()  # SKU → pieces that came
@@ -41,6 +42,8 @@ class Merchant:
         while self._day.now < ENDS:
             yield self._chance.uniform(*PAUSE_SECONDS)
             yield from self._chance.choice((self._ship, self._refund, self._refund_at_paypal, self._count))()
+            if self._watch.random() < 0.3:
+                yield from self._release()
 
     def _paid(self, *states: str) -> str | None:
         orders = sorted((o for o in self._shop.orders() if o.state in states), key=lambda o: str(o.number))
@@ -56,16 +59,32 @@ class Merchant:
                 yield from self._correct(order_id)
 
     def _correct(self, order_id: str) -> Agent:
-        """Correct the number of the parcel, and tell the customer."""
+        """Correct the number of the parcel, or the town, and tell the customer."""
         parcels = self._shop.order(order_id).parcels
         if not parcels:
             return
-        address = f"/staff/orders/{order_id}/parcels/{parcels[0]['id']}"
+        self._corrected += 1
+        address, correction = self._slips.choice(
+            (
+                (
+                    f"/staff/orders/{order_id}/parcels/{parcels[0]['id']}",
+                    {"tracking": f"C-{self._corrected}"},
+                ),
+                (f"/staff/orders/{order_id}/address", {"city": f"Town {self._corrected}"}),
+            )
+        )
         page = yield from self._ask("GET", f"/staff/orders/{order_id}")
         if page is not None and page.status == 200:
-            self._corrected += 1
-            form = correction_of(page, address) | {"tracking": f"C-{self._corrected}"}
-            yield from self._ask("POST", address, form=form)
+            yield from self._ask("POST", address, form=correction_of(page, address) | correction)
+
+    def _release(self) -> Agent:
+        """Release what some visitor holds without paying; who pays after all still gets what is there."""
+        from chalicelib.staff.holds import visitor_of
+
+        visitors = sorted({visitor_of(order) for order in self._shop.orders() if order.held})
+        if visitors:
+            form = {"visitor": self._watch.choice(visitors)}
+            yield from self._ask("POST", "/staff/attention/holds", form=form)
 
     def _refund(self) -> Agent:
         order_id = self._paid("paid", "shipped")

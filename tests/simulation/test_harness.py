@@ -7,6 +7,7 @@ from unittest import mock
 import pytest
 
 from chalicelib.catalog.models import Stock
+from chalicelib.payments import webhook
 from chalicelib.storage import Transaction
 from tests.shop import Shop
 from tests.simulation.life import Failed, live
@@ -32,3 +33,10 @@ def test_pieces_given_back_twice_are_noticed(open_shop: Callable[[], Shop]) -> N
         pytest.raises(Failed, match=f"seed {SEED}"),
     ):
         live(open_shop(), SEED, shoppers=5)
+
+
+def test_a_notification_that_paypal_never_signed_is_noticed_where_it_is_taken(
+    open_shop: Callable[[], Shop],
+) -> None:
+    with mock.patch.object(webhook, "verify"), pytest.raises(Failed, match="never signed"):
+        live(open_shop(), SEED, shoppers=3)
