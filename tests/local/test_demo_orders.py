@@ -14,6 +14,8 @@ from infra.local.demo import catalog, orders, plan
 from infra.local.demo.staff import make_demo_staff
 from tests.invariants import check_money, check_stock, pieces
 from tests.shop import Shop
+from tests.telemetry.conftest import Counted
+from tests.telemetry.conftest import counted as counted
 
 TALES = dict(enumerate(["sent back", "broken", "disputed", "reversed", "left", "cancelled", "noted"]))
 
@@ -90,6 +92,23 @@ def check_times(demo: Shop, made: list[Order]) -> None:
     assert abs(demo.paypal.now() - datetime.now(UTC)) < timedelta(seconds=1)
     assert demo.paypal.faults() == []
     assert demo.paypal.deliver_pending() == []
+
+
+@pytest.mark.parametrize("until", [1000, 5])
+def test_no_notification_of_the_demos_sales_is_missed(
+    demo: Shop, monkeypatch: pytest.MonkeyPatch, counted: Counted, until: int
+) -> None:
+    monkeypatch.setattr(plan, "RECENTLY", RECENTLY)
+    fill(demo, until)
+    assert any(row.kind == "sale" for row in demo.ledger())
+    demo.functions.fire("export_books")
+    assert counted()["NotificationsMissing"] == 0
+
+    with demo.later(hours=1):
+        demo.paid(MUG=1)
+    with demo.later(hours=5):
+        demo.functions.fire("export_books")
+        assert counted()["NotificationsMissing"] == 1
 
 
 def test_what_was_cut_off_goes_on_and_what_is_done_is_done(demo: Shop) -> None:
