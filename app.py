@@ -69,8 +69,10 @@ def run_staff_jobs(event: dict[str, str], context: Any) -> None:
 def reconcile_payments(event: CloudWatchEvent) -> None:
     """Bring every order that something is due for to what PayPal says."""
     from chalicelib import runs
+    from chalicelib.orders import hold_alarm
     from chalicelib.payments import reconcile
 
+    hold_alarm.watch_holds()
     with runs.noted("reconcile_payments"):
         reconcile.reconcile_payments()
 

@@ -40,7 +40,7 @@ class Metric(StrEnum):
     PAYMENTS_DECLINED = "PaymentsDeclined"
     PAYMENT_ERRORS = "PaymentErrors"  # PayPal could not be reached, or not be understood
     PAYPAL_REFUSALS = "PayPalRefusals"  # definite noes that somebody other than the shopper must act on
-    HELD_SHARE = "HeldShare"  # percent of a SKU that unpaid orders hold, as one more does
+    HELD_SHARE = "HeldShare"  # percent of a SKU that unpaid orders hold, each round that finds some
     ORDERS_EXPIRED = "OrdersExpired"
     MONEY_SETTLED = "MoneySettled"  # minor units, by currency; what went back is negative
     NOTIFICATIONS_PUT_OFF = "NotificationsPutOff"  # answered with 503: PayPal sends them again

@@ -153,9 +153,6 @@ def place_order(session: Session, customer: Customer, shown_total: int | None, a
                 raise Busy("The shop did not get an answer from its database. Please try again.") from unknown
             return found
         else:
-            if order.held:
-                held = {line.sku: line.offer.held for line in cart_lines if line.offer}
-                holds.count_held(lines, pieces, held)
             return order
         session.cart = living(get(Cart, session.key))
         if session.cart is not None and session.cart.order == (before.id if before else None):

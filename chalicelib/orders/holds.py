@@ -12,11 +12,11 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from chalicelib import clock, telemetry
+from chalicelib import clock
+from chalicelib.catalog.models import Stock
 from chalicelib.config import settings
 from chalicelib.orders.row import Line
 from chalicelib.storage import Table, TableMeta, table_name
-from chalicelib.telemetry import Metric
 
 MAX_LINES_HELD = 40  # a transaction has a hundred items, and each line is two of them
 ROW_SECONDS = 7 * 24 * 60 * 60  # far longer than an order stays unpaid
@@ -69,15 +69,10 @@ def max_held(lines: Iterable[Line], pieces: Mapping[str, int]) -> dict[str, int]
     return most if len(most) <= MAX_LINES_HELD else None
 
 
-def count_held(lines: Iterable[Line], pieces: Mapping[str, int], held: Mapping[str, int]) -> None:
-    """Count, for the alarm, the largest share of a SKU that is held now that these lines are."""
-    shares = [
-        100 * (held[line.sku] + line.quantity) // pieces[line.sku]
-        for line in lines
-        if pieces[line.sku] >= MIN_PIECES_WATCHED
-    ]
-    if shares:
-        telemetry.count(Metric.HELD_SHARE, max(shares))
+def held_share(stock: Stock) -> int:
+    """Return how much of a SKU's unsold pieces unpaid orders hold, in percent; 0 where there are too few to tell."""
+    pieces = int(stock.available + stock.held)
+    return 100 * int(stock.held) // pieces if pieces >= MIN_PIECES_WATCHED else 0
 
 
 def _share(pieces: int, percent: int) -> int:

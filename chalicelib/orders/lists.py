@@ -12,6 +12,7 @@ from chalicelib.catalog.search import words as split_words
 from chalicelib.cleaning import clean_code
 from chalicelib.config import settings
 from chalicelib.orders import states, words
+from chalicelib.orders.dues import LONGEST_WAIT
 from chalicelib.orders.indexes import SHARDS, PlacedIndex, StateIndex
 from chalicelib.orders.models import Order
 from chalicelib.orders.parcels import asked_number
@@ -108,11 +109,12 @@ def raised_orders() -> Page:
 
 
 def held_orders() -> Page:
-    """Read the unpaid orders that keep pieces from others; of very many those whose time is over first.
+    """Read the unpaid orders that keep pieces from others; of very many those that are looked at first.
 
-    All of them are due for the reconciler by the end of their hold.
+    Most are due for the reconciler by the end of their hold; one that PayPal has approved and does not answer for keeps its
+    pieces longer, and is due within the longest wait.
     """
-    ends = clock.timestamp() + settings.shop.reservation_seconds
+    ends = clock.timestamp() + LONGEST_WAIT
     rows = list(
         heapq.merge(
             *(

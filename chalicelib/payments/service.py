@@ -121,7 +121,6 @@ def _with_hold(order: Order, source: str) -> Order:
         if any(name.startswith("stock#") for name in refused.names):
             raise OutOfStock(GONE) from refused
         return order
-    holds.count_held(order.lines, pieces, {sku: int(stock.held) for sku, stock in stocks.items()})
     if order.cart is not None:
         held = {line.sku: line.quantity for line in order.lines}
         carts.hold(order.cart, order.id, held, int(order.reserved_until))

@@ -149,6 +149,7 @@ def _pending() -> dict[str, Any]:
             }
             for order in page.orders
         ],
+        "things": holds.pieces_of(page.orders),
         "more": page.after is not None,
     }
 

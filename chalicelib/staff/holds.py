@@ -1,6 +1,7 @@
 """What unpaid orders keep from other shoppers, by visitor; and the button that releases what one of them holds."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from chalice.app import Request, Response
@@ -10,7 +11,7 @@ from chalicelib.catalog.models import Stock
 from chalicelib.errors import BadInput
 from chalicelib.orders import lists, states
 from chalicelib.orders.changing import change
-from chalicelib.orders.holds import MIN_PIECES_WATCHED
+from chalicelib.orders.holds import held_share
 from chalicelib.orders.models import Order
 from chalicelib.staff import audit, desk, handling
 from chalicelib.staff.models import Member
@@ -33,10 +34,7 @@ def find_held() -> dict[str, Any]:
     return {
         "visitors": visitors[:MAX_VISITORS],
         "more": page.after is not None or len(visitors) > MAX_VISITORS,
-        "alarming": any(
-            _total(stock) >= MIN_PIECES_WATCHED and _share(int(stock.held), stock) >= ALARMING_PERCENT
-            for stock in stocks.values()
-        ),
+        "alarming": any(held_share(stock) >= ALARMING_PERCENT for stock in stocks.values()),
     }
 
 
@@ -82,28 +80,30 @@ def _release(order: Order, visitor: str, member: Member) -> bool:
     return released
 
 
-def _visitor(visitor: str, orders: list[Order], stocks: dict[str, Stock]) -> dict[str, Any]:
-    held: Counter[str] = Counter()
+def pieces_of(orders: Iterable[Order]) -> list[dict[str, Any]]:
+    """Add up the pieces that orders keep, by SKU, the most first."""
+    kept: Counter[str] = Counter()
     names = {}
     for order in orders:
         for line in order.lines:
-            held[line.sku] += line.quantity
+            kept[line.sku] += line.quantity
             names[line.sku] = ", ".join((line.name, *line.options.values()))
+    return [{"name": names[sku], "sku": sku, "pieces": many} for sku, many in kept.most_common()]
+
+
+def _visitor(visitor: str, orders: list[Order], stocks: dict[str, Stock]) -> dict[str, Any]:
+    things = pieces_of(orders)
     return {
         "visitor": visitor,
         "orders": [{"id": order.id, "number": order.number} for order in orders],
-        "pieces": held.total(),
+        "pieces": sum(thing["pieces"] for thing in things),
         "things": [
-            {"name": names[sku], "sku": sku, "pieces": many, "share": _share(many, stocks[sku])}
-            for sku, many in held.most_common()
-            if sku in stocks
+            {**thing, "share": _share(thing["pieces"], stocks[thing["sku"]])}
+            for thing in things
+            if thing["sku"] in stocks
         ],
     }
 
 
-def _total(stock: Stock) -> int:
-    return int(stock.available + stock.held)
-
-
 def _share(pieces: int, stock: Stock) -> int:
-    return 100 * pieces // max(_total(stock), 1)
+    return 100 * pieces // max(int(stock.available + stock.held), 1)

@@ -31,6 +31,21 @@ def test_attention_says_who_holds_how_much_of_what(shop: Shop, merchant: Shopper
     assert "Visitor 2: 3 pieces" in text
     assert "Green tea, TEA-50 TEA-50 1 10 %" in text
     assert BOT not in text
+    assert "an office, a school or a mobile network may share one" in text
+
+
+def test_attention_says_what_is_reserved_for_payments_that_paypal_is_holding(
+    shop: Shop, merchant: Shopper
+) -> None:
+    shopper, token = placed_from(shop, BOT, MUG=12, TEA_50=1)
+    shop.paypal.slow(token)
+    shopper.get(f"/payments/paypal/return?token={token}")
+    text = merchant.get(PAGE).text
+    assert "the pieces of these orders are reserved: nobody else can buy them" in text
+    assert "Reserved for this order" in text
+    assert "Pebble mug MUG 12" in text
+    assert "Green tea, TEA-50 TEA-50 1" in text
+    assert "Held by unpaid orders" not in text
 
 
 def test_one_button_releases_all_that_a_visitor_holds_and_nobody_elses(shop: Shop, merchant: Shopper) -> None:
