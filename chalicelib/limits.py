@@ -3,11 +3,14 @@
 Who is counted is a session and a source address, each in a row of its own for each hour. An order is counted in the
 transaction that places it, so what was refused counts for nothing; the rows are read first, so that who is beyond a
 limit costs one read. A payment that is begun anew asks PayPal, and is counted before: one conditional write both counts
-and refuses. Where that count cannot be written, the payment goes on.
+and refuses, and the count is taken back where the payment cannot begin. So that nobody asks PayPal without end by having
+it fail, tries have a bound of their own. Where a count cannot be written, the payment goes on.
 """
 
 import hashlib
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
@@ -21,6 +24,7 @@ from chalicelib.errors import TooMany
 from chalicelib.storage import Table, TableMeta, Transaction, is_refused, read_many, table_name
 
 AN_HOUR = 60 * 60
+TRIES_PER_PAYMENT = 5  # for each payment that may begin in an hour: PayPal may be away
 MAX_VERIFICATIONS = (
     30  # an hour and order: PayPal sends a handful, and who knows an order's id could send thousands
 )
@@ -38,6 +42,7 @@ class Count(Table):
 
     key = UnicodeAttribute(hash_key=True)
     placed = NumberAttribute(default=0)
+    tried = NumberAttribute(default=0)  # payments begun anew, those that could not begin, too
     declined = NumberAttribute(default=0)
     verified = NumberAttribute(default=0)
     expires = NumberAttribute()
@@ -62,15 +67,37 @@ def count_order(transaction: Transaction, session: str, address: str) -> None:
         transaction.update(f"limit#{counter.row.key}", counter.row, counter.actions(), counter.condition())
 
 
-def count_payment(session: str, address: str) -> None:
-    """Count a payment that is to be begun anew, before anything is done. Raises TooMany."""
-    for counter in _counters(session, address):
-        try:
-            counter.row.update(counter.actions(), counter.condition())
-        except UpdateError as error:
-            if is_refused(error):
-                raise too_many() from error
-            log.warning("a payment was not counted", exc_info=True)
+@contextmanager
+def counted_payment(session: str, address: str) -> Iterator[None]:
+    """Count a payment that is to be begun anew, before anything is done; not, if it then fails. Raises TooMany."""
+    counted: list[Count] = []
+    try:
+        for counter in _counters(session, address):
+            counted += _count_try(counter)
+        yield
+    except Exception:
+        for row in counted:
+            _take_back(row)
+        raise
+
+
+def _count_try(counter: "_Counter") -> list[Count]:
+    """Count a payment for a session or an address; return the row, if that is known to have taken effect."""
+    try:
+        counter.row.update([Count.tried.add(1), *counter.actions()], counter.condition_of_a_try())
+    except UpdateError as error:
+        if is_refused(error):
+            raise too_many() from error
+        log.warning("a payment was not counted", exc_info=True)
+        return []
+    return [counter.row]
+
+
+def _take_back(row: Count) -> None:
+    try:
+        row.update([Count.placed.add(-1)], Count.placed >= 1)
+    except PynamoDBException:  # it counts for the rest of the hour: too much, never too little
+        log.warning("the count of a payment that could not begin was not taken back", exc_info=True)
 
 
 def count_decline(session: str, address: str) -> None:
@@ -110,6 +137,10 @@ class _Counter:
         fewer: Condition = _fewer(Count.placed, self.most_placed) & _fewer(Count.declined, self.most_declined)
         return fewer
 
+    def condition_of_a_try(self) -> Condition:
+        fewer: Condition = self.condition() & _fewer(Count.tried, self.most_placed * TRIES_PER_PAYMENT)
+        return fewer
+
 
 def _counters(session: str, address: str) -> list[_Counter]:
     limits = settings.shop.limits
@@ -135,7 +166,7 @@ def too_many() -> TooMany:
     seconds = _seconds_left()
     minutes = -(-seconds // 60)
     return TooMany(
-        "Very many orders or declined payments came from here within an hour. Nothing was ordered or charged just now, "
+        "Very many orders or payments came from here within an hour. Nothing was ordered or charged just now, "
         "and nothing of yours is lost. "
         f"Please try again in {minutes} minute{'s' if minutes > 1 else ''}, or write to {settings.shop.email}.",
         seconds,

@@ -18,7 +18,13 @@ from chalicelib.orders.delivery import mark_of_doubts
 from chalicelib.orders.models import Order
 from chalicelib.orders.page import line_view
 from chalicelib.payments.errors import PayPalError
-from chalicelib.payments.service import PaymentInProgress, PayWith, read_pay_with, start_payment
+from chalicelib.payments.service import (
+    PaymentInProgress,
+    PayWith,
+    read_pay_with,
+    start_payment,
+    start_payment_again,
+)
 from chalicelib.storage import get
 from chalicelib.web import requests
 from chalicelib.web.forms import Form, read_form
@@ -55,8 +61,8 @@ def place(request: Request) -> Response:
     try:
         pay_with = read_pay_with(form.text("pay_with"))
         source = requests.source_of(request)
-        order = service.place_order(session, Customer(**values), _shown_total(form), source)
-        address = _payment_address(order, pay_with, source)
+        order, is_new = service.place_order(session, Customer(**values), _shown_total(form), source)
+        address = _payment_address(order, pay_with, source, is_new=is_new)
     except service.TotalChanged as changed:
         return _form(session, values, notice=changed.message, status=changed.status)
     except (OutOfStock, BadInput) as refusal:
@@ -71,9 +77,10 @@ def place(request: Request) -> Response:
     return redirect(address or url(f"/orders/{order.id}"))
 
 
-def _payment_address(order: Order, pay_with: PayWith, source: str) -> str | None:
+def _payment_address(order: Order, pay_with: PayWith, source: str, *, is_new: bool) -> str | None:
+    start = start_payment if is_new else start_payment_again  # a new order was counted as it was placed
     try:
-        return start_payment(order, pay_with, source)
+        return start(order, pay_with, source)
     except PayPalError as error:
         # The order stands; its page says so and offers to try again.
         log.warning("no payment could be started for order %s: %s", order.number, error)

@@ -80,8 +80,10 @@ def order_lines(cart_lines: list[CartLine]) -> list[Line]:
     ]
 
 
-def place_order(session: Session, customer: Customer, shown_total: int | None, address: str = "") -> Order:
-    """Place an order for the cart, or return the one that was placed already with the same content.
+def place_order(
+    session: Session, customer: Customer, shown_total: int | None, address: str = ""
+) -> tuple[Order, bool]:
+    """Place an order for the cart, or find the one that was placed already with the same content; and whether it is new.
 
     `shown_total` is what the shopper saw, in minor units; None where the form does not tell. `address` is where the
     request comes from. The order's pieces are held for it until it is paid, unless that is beyond what one visitor may
@@ -111,8 +113,7 @@ def place_order(session: Session, customer: Customer, shown_total: int | None, a
                 and (gone := what_is_missing(cart_lines))
             ):
                 raise OutOfStock(gone)
-            limits.count_payment(session.key, address)
-            return before
+            return before, False
         _refuse_while_paying(before)
         missing = what_is_missing(cart_lines)
         if missing:
@@ -151,9 +152,9 @@ def place_order(session: Session, customer: Customer, shown_total: int | None, a
             found = get(Order, order.id)
             if found is None:
                 raise Busy("The shop did not get an answer from its database. Please try again.") from unknown
-            return found
+            return found, True
         else:
-            return order
+            return order, True
         session.cart = living(get(Cart, session.key))
         if session.cart is not None and session.cart.order == (before.id if before else None):
             session.cart.held = None  # the order that held them is closed: they are on the shelf, or gone

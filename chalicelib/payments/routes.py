@@ -4,7 +4,7 @@ import logging
 
 from chalice.app import Request, Response
 
-from chalicelib import limits, telemetry
+from chalicelib import telemetry
 from chalicelib.cart import sessions
 from chalicelib.cart.routes import say
 from chalicelib.errors import BadInput, Busy, NotFound, OutOfStock, TooMany
@@ -61,10 +61,7 @@ def pay(request: Request, order_id: str) -> Response:
     order = find_order(order_id)
     try:
         pay_with = service.read_pay_with(read_form(request).text("pay_with") if request.raw_body else "")
-        if order.state == states.AWAITING:
-            service.check_pieces(order)
-            limits.count_payment(order.cart or order.id, requests.source_of(request))
-        address = service.start_payment(order, pay_with, requests.source_of(request))
+        address = service.start_payment_again(order, pay_with, requests.source_of(request))
     except (TooMany, Busy) as refusal:
         return in_a_while(order_page(order, message=refusal.message, status=refusal.status), refusal)
     except (OutOfStock, BadInput) as refusal:

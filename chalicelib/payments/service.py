@@ -76,6 +76,17 @@ def start_payment(order: Order, pay_with: PayWith = PayWith.PAYPAL, source: str 
             raise
 
 
+def start_payment_again(order: Order, pay_with: PayWith, source: str) -> str | None:
+    """Start a payment of an order that was placed before; counted for its session and address, unless it fails.
+
+    Raises TooMany, and what `start_payment` raises.
+    """
+    if order.state != states.AWAITING:
+        return None
+    with limits.counted_payment(order.cart or order.id, source):
+        return start_payment(order, pay_with, source)
+
+
 def _remember(order_id: str, refused: PayPalError) -> None:
     """Let the order's page say that PayPal takes no payments, and the next try have a request id of its own."""
 

@@ -11,12 +11,13 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from chalicelib import clock
+from chalicelib.cart.sessions import COOKIE, key_of
 from chalicelib.config import Limits, settings
-from chalicelib.limits import Count
+from chalicelib.limits import TRIES_PER_PAYMENT, Count
 from infra.local import gateway
 from tests.client import Answer, Shopper
 from tests.counting import counted_calls
-from tests.shop import CUSTOMER, Shop, token_of
+from tests.shop import CUSTOMER, Shop, order_id_of, token_of
 from tests.tampering import answers_lost, tampered
 
 ELSEWHERE, BEHIND_NAT = "198.51.100.7", "203.0.113.9"
@@ -60,6 +61,14 @@ def decline(shop: Shop, shopper: Shopper, token: str) -> None:
     """Try to pay with a card that PayPal declines."""
     shop.paypal.decline(token)
     shopper.get(f"/payments/paypal/return?token={token}&PayerID=PAYER")
+
+
+def fail_to_create(shop: Shop, failure: str) -> None:
+    """Let PayPal begin no payment: away, or by a definite no."""
+    if failure == "refused":
+        shop.paypal.refuse("create", "PAYEE_ACCOUNT_RESTRICTED")
+    else:
+        shop.paypal.fault("create", failure, times=None)
 
 
 def counts() -> list[Count]:
@@ -146,6 +155,86 @@ def test_paying_anew_counts_like_ordering(shop: Shop) -> None:
         assert token_of(visitor.post(pay)) == token
     assert is_told_to_wait(stranger.post(pay))
     assert is_told_to_wait(shopper.post(pay))
+
+
+@pytest.mark.parametrize("failure", ["503", "refused"])
+def test_payments_that_paypal_did_not_begin_count_for_nothing(shop: Shop, failure: str) -> None:
+    shopper = shop.shopper_with(MUG=1)
+    fail_to_create(shop, failure)
+    with coming_from(ELSEWHERE):
+        for _ in range(STRICT.orders_a_session):
+            answer = place(shop, shopper)
+            assert answer.status == 303, answer.text
+        pay = f"/orders/{order_id_of(answer)}/payment"
+        for _ in range(2):
+            assert shopper.post(pay).status == 503
+        assert sorted(int(row.placed) for row in counts()) == [1, 1]
+        shop.paypal.clear_faults()
+        assert shop.come_back(shopper, token_of(shopper.post(pay))).status == 303
+    assert [order.state for order in shop.orders()] == ["paid"]
+    assert sorted(int(row.placed) for row in counts()) == [2, 2]
+
+
+def test_tries_have_a_bound_of_their_own_whoever_makes_them_fail(shop: Shop) -> None:
+    shopper = shop.shopper_with(MUG=1)
+    fail_to_create(shop, "refused")
+    pay = f"/orders/{order_id_of(place(shop, shopper))}/payment"
+    answers = [shopper.post(pay).status for _ in range(3 * TRIES_PER_PAYMENT)]
+    assert answers == [503] * 3 * TRIES_PER_PAYMENT
+    asked = len(shop.paypal.requests("create"))
+    assert is_told_to_wait(shopper.post(pay))
+    assert is_told_to_wait(place(shop, shopper))
+    assert len(shop.paypal.requests("create")) == asked
+
+
+def test_of_two_that_race_for_the_last_payment_of_an_hour_one_is_begun(shop: Shop) -> None:
+    """The first has not failed yet while the second asks: counted is counted before."""
+    shopper, _ = shop.placed(MUG=1)
+    (order,) = shop.orders()
+    pay = f"/orders/{order.id}/payment"
+    shopper.post(pay)
+    entered: list[Answer] = []
+
+    def interfere(operation: str, _: dict[str, Any], ask: Any) -> Any:
+        answer = ask()
+        if operation == "UpdateItem" and not entered:
+            entered.append(Answer(0, {}, [], ""))
+            entered.append(shopper.post(pay))
+        return answer
+
+    with tampered(interfere):
+        assert shopper.post(pay).status == 303
+    assert is_told_to_wait(entered[1])
+    assert [int(row.placed) for row in counts()] == [STRICT.orders_a_session]
+
+
+def test_a_count_that_cannot_be_taken_back_stays_and_breaks_nothing(shop: Shop) -> None:
+    shopper = shop.shopper_with(MUG=1)
+    fail_to_create(shop, "503")
+    pay = f"/orders/{order_id_of(place(shop, shopper))}/payment"
+    updates: list[str] = []
+
+    def away(operation: str, arguments: dict[str, Any], ask: Any) -> Any:
+        if operation == "UpdateItem" and arguments["TableName"].endswith("limits"):
+            updates.append(operation)
+            if len(updates) > 1:
+                raise ReadTimeoutError(endpoint_url="http://dynamodb")
+        return ask()
+
+    with tampered(away):
+        assert shopper.post(pay).status == 503
+    assert len(updates) > 1
+    assert [int(row.placed) for row in counts()] == [2]
+
+
+def test_an_address_that_is_beyond_its_limit_uses_up_no_sessions_payments(shop: Shop) -> None:
+    with coming_from(ELSEWHERE):
+        shopper, _ = shop.placed(MUG=1)
+        for _ in range(STRICT.orders_an_address - 1):
+            shop.placed(MUG=1)
+        mine = next(order for order in shop.orders() if order.cart == key_of(shopper.jar[COOKIE]))
+        assert is_told_to_wait(shopper.post(f"/orders/{mine.id}/payment"))
+    assert sorted(int(row.placed) for row in counts()) == [1] * 5 + [STRICT.orders_an_address]
 
 
 def test_declined_payments_keep_waiting_sooner(shop: Shop) -> None:

@@ -253,7 +253,7 @@ def _place(planned: Planned) -> "Order":
         session = carts.add_line(session_id, sku, pieces)
         session_id = session.cookies()[0].partition(";")[0].partition("=")[2]  # as the browser keeps it
     totals = totals_of(order_lines(carts.look(session)), planned.customer.country)
-    order = place_order(session, planned.customer, totals.total)
+    order, _ = place_order(session, planned.customer, totals.total)
     start_payment(order)
     return order
 
