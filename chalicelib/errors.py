@@ -93,3 +93,9 @@ class Busy(ShopError):
     status = 503
     title = "One moment, please"
     retry_after = 5
+
+
+class SimultaneousChange(Busy):
+    """Several requests of one visitor changed their cart or order at the same moment: no failure of the shop's."""
+
+    status = 409

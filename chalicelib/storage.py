@@ -16,7 +16,7 @@ from pynamodb.transactions import TransactWrite
 
 from chalicelib import aws, clock, telemetry
 from chalicelib.config import settings
-from chalicelib.errors import Busy
+from chalicelib.errors import Busy, SimultaneousChange
 from chalicelib.telemetry import Metric
 
 CONDITION_FAILED = "ConditionalCheckFailed"
@@ -36,6 +36,9 @@ DEFINITE_ERRORS = {
     "ValidationException",
 }
 BUSY = "The shop is very busy. Nothing was changed; please try again."
+# Of a transaction, what one visitor's requests alone contend for: two tabs, a form sent many times.
+ONE_VISITORS = {"cart", "order"}
+SIMULTANEOUS = "This is being changed at the same moment, perhaps from another tab. Nothing was changed now; please wait a few seconds and try again."
 MOST_KEYS_A_READ = 100
 PATIENCE_SECONDS = 4.0
 MOST_TRIES = 100
@@ -203,8 +206,9 @@ class Transaction:
         """Write everything or nothing.
 
         A conflict with another transaction is tried again, with jitter, for so many seconds, or as long as the request
-        has time. Raises `Refused` where a condition did not hold, `Busy` where the table stays contended, `Unknown`
-        where no answer came, and pynamodb's own error where DynamoDB will never take it.
+        has time. Raises `Refused` where a condition did not hold, `Busy` where the table stays contended,
+        `SimultaneousChange` where a cart or an order does, `Unknown` where no answer came, and pynamodb's own error where
+        DynamoDB will never take it.
         """
         if self._table is None:
             return
@@ -215,7 +219,7 @@ class Transaction:
             try:
                 self._send(token)
             except TransactWriteError as error:
-                if time.monotonic() > deadline or not self._is_passing(error):
+                if time.monotonic() > deadline or attempt == MOST_TRIES - 1 or not self._is_passing(error):
                     raise self._failure(error) from error
                 if error.cancellation_reasons:
                     token = (
@@ -224,8 +228,6 @@ class Transaction:
             else:
                 return
             _pause(attempt)
-        telemetry.count(Metric.BUSY)
-        raise Busy(BUSY)
 
     def _send(self, token: str) -> None:
         transaction = TransactWrite(connection=shared_connection(), client_request_token=token)
@@ -241,19 +243,24 @@ class Transaction:
         return bool(codes & PASSING_REASONS) or _code(error) in PASSING_ERRORS
 
     def _failure(self, error: TransactWriteError) -> Exception:
-        names = [name for group in self._groups for name, _ in group]
-        refused = {
-            name
-            for name, reason in zip(names, error.cancellation_reasons, strict=False)
-            if reason is not None and reason.code == CONDITION_FAILED
-        }
-        if refused:
+        if refused := self._names(error, CONDITION_FAILED):
             return Refused(refused)
         if self._is_passing(error) and error.cancellation_reasons:
+            if self._names(error, "TransactionConflict") & ONE_VISITORS:
+                return SimultaneousChange(SIMULTANEOUS)
             telemetry.count(Metric.BUSY)
             return Busy(BUSY)
         code = _code(error)
         return error if code in DEFINITE_ERRORS else Unknown(code or type(error.cause).__name__)
+
+    def _names(self, error: TransactWriteError, code: str) -> set[str]:
+        """Name the items that the transaction was cancelled for, for this reason."""
+        names = [name for group in self._groups for name, _ in group]
+        return {
+            name
+            for name, reason in zip(names, error.cancellation_reasons, strict=False)
+            if reason is not None and reason.code == code
+        }
 
 
 # Whoever wants to write down, within the same transaction, what changes: what it is about, before, after.
@@ -274,6 +281,11 @@ def hash_key_name(table: type[Table]) -> str:
 def is_refused(error: PynamoDBException) -> bool:
     """Tell a condition that did not hold from every other failure of a single write."""
     return _code(error) == "ConditionalCheckFailedException"
+
+
+def is_contended(error: PynamoDBException) -> bool:
+    """Tell a single write that somebody else was quicker with from every other failure of it."""
+    return is_refused(error) or _code(error) == CONFLICT
 
 
 def _code(error: PynamoDBException) -> str:

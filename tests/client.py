@@ -26,6 +26,11 @@ class Answer:
         return self.headers["location"]
 
     @property
+    def says_try_again(self) -> bool:
+        """Tell whether the same request may work in a moment: the shop failed, or another tab was in the way."""
+        return self.status >= 500 or (self.status == 409 and "retry-after" in self.headers)
+
+    @property
     def text(self) -> str:
         """The page's words without its tags, white space folded."""
         without_heads = re.sub(r"<(script|style|head)\b.*?</\1>", " ", self.body, flags=re.DOTALL)

@@ -16,11 +16,10 @@ from chalicelib.cart.sessions import Session
 from chalicelib.catalog.models import Stock, is_sku
 from chalicelib.catalog.service import Offer, read_offers
 from chalicelib.config import settings
-from chalicelib.errors import BadInput, Busy, NotFound, OutOfStock
-from chalicelib.storage import Table, read_many
+from chalicelib.errors import BadInput, Busy, NotFound, OutOfStock, SimultaneousChange
+from chalicelib.storage import Table, is_contended, read_many
 
 TRIES = 12
-TOO_BUSY = "Your cart was changed at the same moment. Please try again."
 
 
 @dataclass(frozen=True)
@@ -153,8 +152,9 @@ def _change_line(
     if not is_sku(sku):
         raise NotFound("We do not sell anything with this number.")
     mark = clock.new_id()
+    failure: UpdateError | None = None
     for attempt in range(TRIES):
-        _let_others_finish(attempt)
+        _let_others_finish(attempt, failure)
         session, stock = _read(session_id, sku)
         lines = session.cart.lines.as_dict() if session.cart else {}
         if sku in lines and lines[sku].get("mark") == mark:
@@ -166,29 +166,38 @@ def _change_line(
         if session.cart is None:
             session.create({sku: line})
             return session
-        if _write(session.cart, sku, line):
+        failure = _write(session.cart, sku, line)
+        if failure is None:
             return session
-    raise Busy(TOO_BUSY)
+    raise _given_up(failure)
 
 
 def _remove_line(session_id: str | None, sku: str) -> Session:
+    failure: UpdateError | None = None
     for attempt in range(TRIES):
-        _let_others_finish(attempt)
+        _let_others_finish(attempt, failure)
         session, _stock = _read(session_id, None)
         if session.cart is None or sku not in session.cart.lines.as_dict():
             if attempt:
                 return session  # it is out: an earlier try took effect, or another tab was quicker
             raise NotFound("That is not in your cart any more.")
-        if _write(session.cart, sku, None):
+        failure = _write(session.cart, sku, None)
+        if failure is None:
             return session
-    raise Busy(TOO_BUSY)
+    raise _given_up(failure)
 
 
-def _let_others_finish(attempt: int) -> None:
+def _let_others_finish(attempt: int, failure: UpdateError | None) -> None:
     if clock.is_late():
-        raise Busy(TOO_BUSY)
+        raise _given_up(failure)
     if attempt:
         time.sleep(random.uniform(0, 0.01 * min(attempt, 5)))
+
+
+def _given_up(failure: UpdateError | None) -> Busy:
+    if failure is not None and is_contended(failure):
+        return SimultaneousChange("Your cart was changed at the same moment. Please try again.")
+    return Busy("Your cart could not be changed just now. Please try again.")
 
 
 def _read(session_id: str | None, sku: str | None) -> tuple[Session, Stock | None]:
@@ -203,10 +212,10 @@ def _read(session_id: str | None, sku: str | None) -> tuple[Session, Stock | Non
     return Session(session_id, sessions.living(cart)), stock
 
 
-def _write(cart: Cart, sku: str, line: dict[str, Any] | None) -> bool:
+def _write(cart: Cart, sku: str, line: dict[str, Any] | None) -> UpdateError | None:
     """Set or remove one line under the cart's version.
 
-    False where somebody was quicker, or where the answer was lost: read again, and look for the line's mark.
+    Returns why not, where somebody was quicker or the answer was lost: read again, and look for the line's mark.
     """
     path = Cart.line(sku)
     actions: list[Action] = [
@@ -216,9 +225,9 @@ def _write(cart: Cart, sku: str, line: dict[str, Any] | None) -> bool:
     ]
     try:
         cart.update(actions, condition=Cart.version == cart.version)
-    except UpdateError:
-        return False
-    return True
+    except UpdateError as error:
+        return error
+    return None
 
 
 def _line(stock: Stock, quantity: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pynamodb.exceptions import PutError, UpdateError
 
 from chalicelib import clock
 from chalicelib.cart.models import Cart
-from chalicelib.errors import Busy
+from chalicelib.errors import SimultaneousChange
 from chalicelib.storage import get, is_refused
 from chalicelib.web import requests
 from chalicelib.web.pages import cookie
@@ -92,7 +92,7 @@ class Session:
             self.cart = None
 
     def create(self, lines: dict[str, Any], data: dict[str, str] | None = None) -> None:
-        """Write the whole row, the first write of every session. Raises Busy where the ID is taken."""
+        """Write the whole row, the first write of every session. Raises SimultaneousChange where the ID is taken."""
         cart = Cart(self.key, lines=lines, data=data or {}, version=1, expires=new_expiry())
         try:
             cart.save(condition=Cart.key.does_not_exist() | (Cart.expires <= clock.timestamp()))
@@ -102,7 +102,9 @@ class Session:
             # Ours after all, where the answer to a first try was lost; else somebody created it just now.
             stored = get(Cart, self.key)
             if stored is None or stored.lines.as_dict() != lines:
-                raise Busy("Your cart was changed at the same moment. Please try again.") from error
+                raise SimultaneousChange(
+                    "Your cart was changed at the same moment. Please try again."
+                ) from error
             cart = stored
         self.cart = cart
 

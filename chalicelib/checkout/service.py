@@ -13,7 +13,7 @@ from chalicelib.cart.service import CartLine
 from chalicelib.cart.sessions import Session, living
 from chalicelib.checkout.customer import Customer
 from chalicelib.config import settings
-from chalicelib.errors import Busy, Conflict, OutOfStock, ShopError
+from chalicelib.errors import Busy, Conflict, OutOfStock, ShopError, SimultaneousChange
 from chalicelib.orders import holds, states, words
 from chalicelib.orders.changing import change, new_order
 from chalicelib.orders.models import Order, Pointer
@@ -24,6 +24,10 @@ from chalicelib.storage import Refused, Transaction, Unknown, get
 
 TRIES = 30
 PLACING_SECONDS = 12.0  # of the request's time: sending the shopper to PayPal needs some, too
+SENT_AT_ONCE = (
+    "This cart was ordered or changed several times at the same moment, perhaps from two tabs. Nothing was ordered by this "
+    "try, and nothing is ordered twice: please wait a few seconds, then try again."
+)
 A_TRY_SECONDS = 1.0  # against others who want the same pieces; then look again, for they may be gone
 
 
@@ -89,13 +93,15 @@ def place_order(
     request comes from. The order's pieces are held for it until it is paid, unless that is beyond what one visitor may
     hold; then they are taken when it is paid.
 
-    Raises TooMany, EmptyCart, OutOfStock, TotalChanged, PaymentInProgress; Busy where the answer of the table was lost
-    and nothing can be told. Placing again is always safe.
+    Raises TooMany, EmptyCart, OutOfStock, TotalChanged, PaymentInProgress; SimultaneousChange where other requests of
+    the same visitor keep changing the cart; Busy where others want the same pieces, or the answer of the table was lost.
+    Placing again is always safe.
     """
     limits.check_order(session.key, address)
     ends = clock.ends(PLACING_SECONDS)
     holder = holds.holder_of(address)
     is_full = False  # the address holds all that it may
+    is_simultaneous = False  # the last try was in the way of another one from this cart
     for _ in range(TRIES):
         if session.cart is None or not session.cart.lines.as_dict():
             raise EmptyCart("There is nothing in your cart to order.")
@@ -148,6 +154,7 @@ def place_order(
             if "cart" not in refused and any(name.startswith("limit#") for name in refused):
                 raise limits.too_many() from failure
             is_full = is_full or any(name.startswith("hold#") for name in refused)
+            is_simultaneous = "cart" in refused or isinstance(failure, SimultaneousChange)
         except Unknown as unknown:
             found = get(Order, order.id)
             if found is None:
@@ -158,6 +165,8 @@ def place_order(
         session.cart = living(get(Cart, session.key))
         if session.cart is not None and session.cart.order == (before.id if before else None):
             session.cart.held = None  # the order that held them is closed: they are on the shelf, or gone
+    if is_simultaneous:
+        raise SimultaneousChange(SENT_AT_ONCE)
     raise Busy("The shop is very busy. Nothing was ordered; please try again.")
 
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 
 from chalicelib import clock
 from chalicelib.config import settings
-from chalicelib.errors import Busy
+from chalicelib.errors import Busy, SimultaneousChange
 from chalicelib.orders.models import Order
 from chalicelib.orders.row import Line
 from chalicelib.orders.telling import known_of, tell
-from chalicelib.storage import Refused, Transaction, Unknown
+from chalicelib.storage import SIMULTANEOUS, Refused, Transaction, Unknown
 
 TRIES = 10
 
@@ -56,7 +56,8 @@ def change(order_id: str, action: Callable[[Order, Transaction], bool], known: O
 
     `action` says whether anything is to be written. It may be called several times, each time with what is stored
     now, and must be right each time. Who has just read or written the order passes it as `known` and saves the first read.
-    Raises NotFound, and Refused where another item of the transaction refused.
+    Raises NotFound, Refused where another item of the transaction refused, and Busy, which is a SimultaneousChange where
+    others keep being quicker.
     """
     for _ in range(TRIES):
         order, known = known or Order.fetch(order_id), None
@@ -77,4 +78,6 @@ def change(order_id: str, action: Callable[[Order, Transaction], bool], known: O
             return order
         if clock.is_late():
             break
+    if isinstance(last, Refused):
+        raise SimultaneousChange(SIMULTANEOUS) from last
     raise Busy("The shop is very busy. Please try again in a moment.") from last

@@ -5,7 +5,7 @@ from importlib import import_module
 
 from chalice.app import Request, Response
 
-from chalicelib.errors import Busy, NotAllowed, ShopError, TooLarge
+from chalicelib.errors import NotAllowed, ShopError, TooLarge
 from chalicelib.staff import accounts, away, desk, sessions
 from chalicelib.staff.models import Member
 from chalicelib.web import pages, requests
@@ -58,9 +58,7 @@ class StaffRoutes:
 def _refused(member: Member | None, refusal: ShopError) -> Response:
     """Show a refusal behind the counter, not in the shop."""
     answer = desk.show(member, "staff/refused.html", refusal.status, refusal=refusal)
-    if refusal.status == Busy.status:
-        answer.headers["Retry-After"] = "5"
-    return answer
+    return pages.in_a_while(answer, refusal)
 
 
 def find_view(name: str) -> StaffView:

@@ -13,9 +13,12 @@ from chalicelib.cart.models import Cart
 from chalicelib.orders.models import Order, Pointer
 from tests.client import Shopper
 from tests.invariants import check_books, check_money, check_stock, check_two_rounds_are_enough, pieces
+from tests.load.contention import conflict
 from tests.policies import by_the_test
 from tests.shop import CUSTOMER, Shop, order_id_of, token_of
 from tests.tampering import answers_lost, conflicts, repeated, silence, tampered, watched
+from tests.telemetry.conftest import Counted
+from tests.telemetry.conftest import counted as counted
 
 FORM = {**CUSTOMER, "total": "23.40"}  # one mug, to Germany
 
@@ -209,13 +212,31 @@ def test_contention_is_tried_again(shop: Shop) -> None:
     assert (len(shop.orders()), shop.stock("MUG")) == (1, 99)
 
 
-def test_contention_that_does_not_end_is_an_honest_503_and_changes_nothing(shop: Shop) -> None:
+@pytest.mark.parametrize(
+    ("table", "status", "words", "busy"),
+    [
+        ("stock", 503, "The shop is very busy. Nothing was ordered; please try again.", True),
+        ("carts", 409, "several times at the same moment, perhaps from two tabs. Nothing was ordered", False),
+    ],
+)
+def test_contention_that_does_not_end_is_told_by_whose_doing_it_is_and_changes_nothing(
+    shop: Shop, counted: Counted, table: str, status: int, words: str, *, busy: bool
+) -> None:
+    def contend(operation: str, arguments: dict[str, Any], ask: Callable[[], Any]) -> Any:
+        if operation != "TransactWriteItems":
+            return ask()
+        names = [write["TableName"] for entry in arguments["TransactItems"] for write in entry.values()]
+        raise conflict(operation, [name.endswith(table) for name in names])
+
     before = pieces(shop)
     shopper = shop.shopper_with(MUG=1)
-    with mock.patch("chalicelib.checkout.service.PLACING_SECONDS", 1.5), conflicts(1000):
+    counted()
+    with mock.patch("chalicelib.checkout.service.PLACING_SECONDS", 1.5), tampered(contend):
         answer = shopper.post("/checkout", FORM)
-    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
-    assert "Nothing was ordered; please try again." in answer.text
+    assert (answer.status, answer.headers["retry-after"]) == (status, "5")
+    assert words in answer.text
+    assert answer.field("name") == CUSTOMER["name"]
+    assert bool(counted()["Busy"]) == busy
     assert shop.orders() == []
     check_stock(shop, before)
     assert token_of(shopper.post("/checkout", FORM))

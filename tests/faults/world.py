@@ -162,10 +162,10 @@ class World:
         return answer
 
     def insist(self, shopper: Shopper, method: str, address: str, **more: Any) -> Answer:
-        """Ask as a shopper does who wants to know: again where the answer is 5xx or none."""
+        """Ask as a shopper does who wants to know: again where the answer is 5xx, says so, or is none."""
         for _ in range(4):
             answer = self.send(shopper, method, address, **more)
-            if answer.status < 500:
+            if not answer.says_try_again:
                 return answer
         raise AssertionError(f"{method} {address} never answered: {answer.status} {answer.text[:300]}")
 

@@ -214,7 +214,7 @@ class Shoppers:
                 answer: Answer = end.value[0]
                 visitor.jar = end.value[1]
                 self._remember(method, address, answer)
-                if answer.status < 500:
+                if not answer.says_try_again:
                     return answer
             yield self._chance.choice((1, 5, 60)) * self._chance.random()
         return None
