@@ -111,6 +111,7 @@ def _values(order: Order, kind: Kind, movement: str) -> dict[str, Any]:
         "refund": _refund(order, movement),
         "returned": _returned(order, movement),
         "issue": _issue(order, movement),
+        "movement": movement,
         "shop": settings.shop,
         "parcels": parcels,
         "parcel": next((parcel for parcel in parcels if parcel["id"] == movement.partition("-")[0]), None),
@@ -187,6 +188,13 @@ KINDS = {
     "merchant": Kind(_is_paid, "Open the order", to_merchant=True),
     "issue": Kind(
         lambda order, number: _issue(order, number) is not None,
+        "Open the order",
+        passes=True,
+        ships=False,
+        to_merchant=True,
+    ),
+    "refused": Kind(
+        lambda order, _: bool(order.payment_refused),
         "Open the order",
         passes=True,
         ships=False,

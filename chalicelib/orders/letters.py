@@ -13,8 +13,9 @@ MAILS = {
     "address": "The delivery details were corrected",
     "refunded": "Money went back",
     "issue": "Your own notice of something to look at",
+    "refused": "Your own notice that PayPal refuses payments",
 }
-TO_MERCHANT = {"merchant", "issue"}  # kinds that the customer never gets
+TO_MERCHANT = {"merchant", "issue", "refused"}  # kinds that the customer never gets
 
 
 def mail_name(entry: str) -> str:

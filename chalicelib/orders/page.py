@@ -97,9 +97,9 @@ def _words_for_money_that_goes_back(order: Order) -> Words:
 def _words_for_awaiting(order: Order) -> Words:
     if order.last_refusal == "payment refused":
         return Words(
-            "We cannot take payments right now",
-            "You have not been charged. This is not about your card or account: PayPal does not take payments for us at the moment.",
-            "We know of it. Please try again later; your order is kept for now.",
+            "We could not take your payment",
+            "When you last tried, PayPal took no payments for us. You have not been charged, and it is not about your card or account.",
+            f"You can try to pay again now, or later if it still does not work. {_kept(order)}",
             "bad",
         )
     if order.last_refusal == "address refused":

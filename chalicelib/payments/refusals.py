@@ -4,16 +4,20 @@ The issues' names are those of PayPal's Orders v2 and Payments v2 APIs, https://
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import PynamoDBException, UpdateError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 
 from chalicelib import clock, telemetry
 from chalicelib.orders.lists import Selection, page_of_orders
+from chalicelib.orders.models import Order
 from chalicelib.payments.errors import PayPalError
-from chalicelib.storage import Table, TableMeta, is_refused, read_many, table_name
+from chalicelib.storage import Table, TableMeta, Transaction, get, is_refused, read_many, table_name
 from chalicelib.telemetry import Metric
 
 FORGOTTEN_AFTER = timedelta(days=1)  # another refusal after so long is a new story
@@ -102,6 +106,7 @@ class Refusal(Table):
     times = NumberAttribute()
     issue = UnicodeAttribute()
     debug_id = UnicodeAttribute()  # by which PayPal's support finds the call
+    mailed = UnicodeAttribute(null=True)  # the `since` that the merchant was written to about
 
 
 def note(kind: Kind, error: PayPalError) -> None:
@@ -110,15 +115,39 @@ def note(kind: Kind, error: PayPalError) -> None:
     log.error("PayPal refuses: %s: %s", kind, error)
     now = clock.moment()
     said = [Refusal.last.set(now), Refusal.issue.set(error.issue), Refusal.debug_id.set(error.debug_id)]
+    again = [Refusal.times.add(1), *said], Refusal.last > _ago(FORGOTTEN_AFTER)
+    first = (
+        [Refusal.times.set(1), Refusal.since.set(now), *said],
+        Refusal.last.does_not_exist() | (Refusal.last <= _ago(FORGOTTEN_AFTER)),
+    )
     try:
-        try:
-            Refusal(kind).update([Refusal.times.add(1), *said], Refusal.last > _ago(FORGOTTEN_AFTER))
-        except UpdateError as update_error:
-            if not is_refused(update_error):
-                raise
-            Refusal(kind).update([Refusal.times.set(1), Refusal.since.set(now), *said])
+        if not (_update(kind, *again) or _update(kind, *first)):
+            _update(kind, *again)  # another one was the first at the same moment
     except PynamoDBException:
         log.warning("a refusal of PayPal's could not be written down", exc_info=True)
+
+
+def _update(kind: Kind, actions: Sequence[Action], condition: Condition) -> bool:
+    """Change a kind's row; False where the condition does not hold."""
+    try:
+        Refusal(kind).update(list(actions), condition)
+    except UpdateError as error:
+        if not is_refused(error):
+            raise
+        return False
+    return True
+
+
+def owe_mail(kind: Kind, order: Order, transaction: Transaction) -> None:
+    """Have an order that was refused write to the merchant, once since PayPal refuses; refused where another one does."""
+    row = get(Refusal, kind)
+    if row is None or row.mailed == row.since:
+        return
+    not_yet = Refusal.mailed.does_not_exist() | (Refusal.mailed != row.since)
+    transaction.update(
+        "refusal", Refusal(kind), [Refusal.mailed.set(row.since)], (Refusal.since == row.since) & not_yet
+    )
+    order.owe_mail("refused", f"{kind}@{row.since}")
 
 
 def forget_refused_payments() -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -97,9 +97,28 @@ def _remember(order_id: str, refused: PayPalError) -> None:
         return True
 
     try:
-        change(order_id, action)
+        outbox.announce(_change_refused(order_id, refusals.Kind.PAYMENTS, action))
     except (Busy, PynamoDBException):
         log.warning("a refused payment was not noted on its order", exc_info=True)
+
+
+def _change_refused(
+    order_id: str, kind: refusals.Kind, action: Callable[[Order, Transaction], bool]
+) -> Order:
+    """Change an order that PayPal refused for good; the first of them owes the merchant a mail about it."""
+
+    def action_and_mail(order: Order, transaction: Transaction) -> bool:
+        if not action(order, transaction):
+            return False
+        refusals.owe_mail(kind, order, transaction)
+        return True
+
+    try:
+        return change(order_id, action_and_mail)
+    except Refused as refused:
+        if "refusal" not in refused.names:
+            raise
+        return change(order_id, action)  # another order owes it by now
 
 
 def check_pieces(order: Order) -> Mapping[str, Stock]:
@@ -456,7 +475,10 @@ def release_claim(order: Order, no: No) -> Order:
             order.end_attempt()
         return True
 
-    order = change(order.id, action)
+    if no.event == EVENTS[Actor.SHOP]:
+        order = _change_refused(order.id, refusals.Kind.CAPTURES, action)
+    else:
+        order = change(order.id, action)
     outbox.announce(order)
     return order
 

@@ -290,6 +290,7 @@ def test_every_letter(visitor: Visitor, shop: Shop) -> None:
         orders.pending("PENDING1"),
         orders.failed("FAILED1"),
         orders.move(orders.placed(), "die"),
+        orders.move(orders.placed(), "refuse"),
         orders.only(orders.refunded(orders.paid(capture="REFUNDED1"), 500), "refunded"),
         orders.only(orders.move(orders.paid(capture="SHIPPED1"), "ship"), "shipped"),
         orders.only(orders.move(orders.paid(capture="RAISED1"), "raise"), "issue"),

@@ -45,7 +45,7 @@ def placed(*lines: Line, **customer: str) -> Order:
 
 
 def move(order: Order, *actions: str, capture: str = CAPTURE) -> Order:
-    """Let things happen to an order: claim, pend, pay, decline, die, sell out, ship, correct, raise an issue."""
+    """Let things happen to an order: claim, pend, pay, decline, die, sell out, ship, correct, raise an issue, refuse."""
     for action in actions:
         order = change(order.id, partial(_do, action=action, capture=capture))
     return order
@@ -86,6 +86,9 @@ def _do(order: Order, transaction: Transaction, action: str, capture: str) -> bo
             order.owe_mail("unsent", "4" * 32)
         case "raise":
             order.raise_issue("dispute", "PP-D-4711 OPEN")
+        case "refuse":
+            order.refuse_payment("PAYEE_ACCOUNT_RESTRICTED")
+            order.owe_mail("refused", "paypal-refuses-payments@2026-11-30T12:00:00+00:00")
         case _:
             raise LookupError(action)
     return True

@@ -76,6 +76,7 @@ def test_every_mail_is_readable_on_a_small_phone(aws: object, chromium: "Browser
         orders.pending("CAP2"),
         orders.failed("CAP3"),
         orders.move(orders.placed(), "die"),
+        orders.move(orders.placed(), "refuse"),
         orders.move(orders.paid(capture="CAP4"), "ship", "correct", "raise"),
     ]
     every = [(order, entry) for order in (bought, *others) for entry in order.emails_due]

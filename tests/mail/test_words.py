@@ -119,6 +119,30 @@ def test_a_confirmation_that_comes_after_a_full_refund_promises_no_parcel() -> N
     never_says(mail, "we pack")
 
 
+def test_the_merchant_is_told_that_paypal_refuses_payments_and_what_to_do() -> None:
+    order = orders.move(orders.placed(), "refuse")
+
+    mail = letter(order, "refused")
+
+    assert mail.subject == "PayPal refuses payments: please look"
+    assert settings.shop.merchant_email in mail.to
+    says(
+        mail,
+        "Nobody can pay at the moment",
+        "PAYEE_ACCOUNT_RESTRICTED",
+        "Resolution Centre",
+        "not for each order",
+    )
+    assert order.state == "awaiting"
+
+
+def test_a_refusal_that_is_over_is_not_told_any_more() -> None:
+    order = orders.move(orders.placed(), "refuse", "claim", "pay")
+
+    (entry,) = [entry for entry in order.emails_due if entry.startswith("refused#")]
+    assert write_letter(order, entry) is None
+
+
 def test_the_merchant_is_told_of_a_dispute_without_looking_and_where_to_go() -> None:
     order = orders.move(orders.paid(), "raise")
 

@@ -18,11 +18,12 @@ from tests.client import Answer, Shopper
 from tests.payments.test_refunds import refund
 from tests.shop import Shop, order_id_of, token_of
 from tests.standin.openapi import issues_of
+from tests.tampering import tampered
 
 CREATE = issues_of("/v2/checkout/orders")
 CAPTURE = issues_of("/v2/checkout/orders/{id}/capture")
 REFUND = issues_of("/v2/payments/captures/{capture_id}/refund")
-CANNOT = "We cannot take payments right now"
+CANNOT = "We could not take your payment"
 NOT_CHARGED = "You have not been charged"
 PARTS = 4  # of a walk, each a test of its own
 STAYS_UNKNOWN = {"ORDER_COMPLETION_IN_PROGRESS", "ORDER_ALREADY_CAPTURED", "INVALID_ACCOUNT_STATUS"}
@@ -169,6 +170,66 @@ def test_a_refusal_that_cannot_be_written_down_breaks_nothing(
     assert CANNOT in shopper.follow(answer).text
 
 
+def test_the_merchant_is_written_to_once_for_as_long_as_payments_are_refused(shop: Shop) -> None:
+    shop.paypal.refuse("create", "PAYEE_ACCOUNT_RESTRICTED")
+    shopper, answer = place(shop)
+    for _ in range(2):
+        place(shop)
+    shopper.post(f"/orders/{order_id_of(answer)}/payment")
+    shop.functions.drain("order-emails")
+    assert shop.mails() == ["refused"]
+    assert [order.emails_due for order in shop.orders()] == [{}] * 3
+
+    shop.paypal.clear_faults()
+    shop.come_back(shopper, token_of(shopper.post(f"/orders/{order_id_of(answer)}/payment")))
+    shop.paypal.refuse("create", "PAYEE_ACCOUNT_RESTRICTED")
+    place(shop)
+    assert shop.mails().count("refused") == 2, "it was over, and began anew"
+
+
+def test_the_merchant_is_written_to_about_refused_captures_too(shop: Shop) -> None:
+    shop.paypal.refuse("capture", "PAYEE_ACCOUNT_RESTRICTED")
+    for _ in range(2):
+        shop.come_back(*shop.placed())
+    assert shop.mails() == ["refused"]
+    (entry,) = [entry for order in shop.orders() for entry in (*order.emails_due, *order.emails_sent)]
+    assert entry.startswith(f"refused#{refusals.Kind.CAPTURES}@")
+
+
+def test_of_two_orders_that_are_refused_at_the_same_moment_one_writes_to_the_merchant(shop: Shop) -> None:
+    shop.paypal.refuse("create", "PAYEE_ACCOUNT_RESTRICTED")
+    entered: list[Answer] = []
+
+    def interfere(operation: str, arguments: dict[str, Any], ask: Any) -> Any:
+        if operation == "TransactWriteItems" and "runs" in str(arguments) and not entered:
+            entered.append(Answer(0, {}, [], ""))
+            entered.append(place(shop)[1])
+        return ask()
+
+    with tampered(interfere):
+        shopper, answer = place(shop)
+    assert len(entered) == 2
+    assert "We could not take your payment" in shopper.follow(answer).text
+    assert [order.payment_refused for order in shop.orders()] == ["PAYEE_ACCOUNT_RESTRICTED"] * 2
+    assert shop.mails() == ["refused"]
+
+
+def test_once_paypal_takes_payments_again_the_refused_order_claims_nothing_else_and_can_be_paid(
+    shop: Shop,
+) -> None:
+    shop.paypal.refuse("create", "PAYEE_ACCOUNT_RESTRICTED")
+    shopper, answer = place(shop)
+    shop.paypal.clear_faults()
+    shop.paid(MUG=1)
+    page = shopper.follow(answer)
+    assert "right now" not in page.text
+    assert "When you last tried, PayPal took no payments for us. You have not been charged" in page.text
+    assert "You can try to pay again now" in page.text
+    assert "Pay with PayPal" in page.text
+    shop.come_back(shopper, token_of(shopper.post(f"/orders/{order_id_of(answer)}/payment")))
+    assert shop.order(order_id_of(answer)).state == states.PAID
+
+
 def test_an_answer_that_paypal_keeps_for_a_refused_creation_is_not_met_again(shop: Shop) -> None:
     shop.paypal.refuse("create", "PAYEE_ACCOUNT_RESTRICTED", times=1)
     shopper, answer = place(shop)
@@ -277,7 +338,9 @@ def test_every_issue_of_capturing_is_told_to_whoever_can_act_on_it(shop: Shop, p
         assert (order.state == states.CAPTURING, bool(order.claim)) == (claimed, claimed), issue
         is_staffs = told == CANNOT or issue == "INVALID_ACCOUNT_STATUS"
         assert [name for _, name, _ in refused_names()] == ([issue] if is_staffs else []), issue
-        assert order.emails_due == {}, issue  # they are here, and see it
+        assert all(entry.startswith("refused#") for entry in order.emails_due), (
+            issue
+        )  # they are here, and see it
         if order.state == states.AWAITING and order.declined:
             assert "not been charged" in page.text or "Nothing was charged" in page.text
         for kind in refusals.Kind:
@@ -341,7 +404,7 @@ def test_a_shopper_who_is_away_is_written_to_in_true_words(shop: Shop) -> None:
     with shop.later(minutes=6):
         shop.reconcile()
     (order,) = shop.orders()
-    (entry,) = order.emails_due or order.emails_sent
+    (entry,) = [entry for entry in {**order.emails_due, **order.emails_sent} if entry.startswith("failed#")]
     letter = write_letter(order, entry)
     assert letter is not None
     assert "PayPal takes no payments for us at the moment" in letter.text
