@@ -24,15 +24,15 @@ run: $(VENV)/.installed ## run the shop and all it needs on this machine; PORT= 
 test: $(VENV)/.installed ## run all tests, the browser's too; ARGS= goes to pytest
 	@$(PY) -m infra.local.browser --install >/dev/null || true  # pytest's last line says what is left out without it
 	@$(PY) -m infra.aws.security
-	@exec $(PY) -m pytest -n 2 $(ARGS)
+	@exec $(PY) -m pytest -n 4 $(ARGS)
 
 test-dynamodb-local: $(VENV)/.installed ## run the tests that touch tables on Amazon's DynamoDB Local; asks before it is fetched; YES=1 ARGS=
 	@$(PY) -m infra.local.dynamodb_local
-	@exec env DYNAMODB=local $(PY) -m pytest -n 2 $(ARGS)
+	@exec env DYNAMODB=local $(PY) -m pytest -n 4 $(ARGS)
 
 test-moto: $(VENV)/.installed ## run the tests of cart, checkout, orders, payments, ledger and mail on moto; ARGS=
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-moto.txt
-	@exec env CLOUD=moto $(PY) -m pytest -n 2 $(or $(ARGS),$(addprefix tests/,cart checkout orders payments ledger mail))
+	@exec env CLOUD=moto $(PY) -m pytest -n 4 $(or $(ARGS),$(addprefix tests/,cart checkout orders payments ledger mail))
 
 soak: $(VENV)/.installed ## break everything, at length: SEEDS= days of trouble (default 20), all faults, the big fuzz; SEED= one day again
 	@SEEDS="$(SEEDS)" SEED="$(SEED)" SHOPPERS="$(SHOPPERS)" $(PY) -m tests.simulation

@@ -107,6 +107,15 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each worker one file at a time, in the order in which they were collected."""
+    from tests.workers import ByFile
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Gather from pytest's workers which lines of the policies were used."""
     policies.used.update(map(tuple, getattr(node, "workeroutput", {}).get("used", ())))
