@@ -1,7 +1,7 @@
 """The whole shop in a test's hands: things to buy, shoppers, PayPal, the functions, and a clock that moves."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -57,7 +57,7 @@ class Shop:
     def put_on_shelf(
         slug: str,
         name: str,
-        variants: dict[str, tuple[int, int | None, int]],
+        variants: Mapping[str, tuple[int, int | None, int]],
         tax: str = "19",
         hidden: bool = False,
     ) -> None:
