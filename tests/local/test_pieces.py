@@ -23,7 +23,7 @@ def piece(tmp_path: Path, code: str) -> Piece:
 
 
 def test_a_piece_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path) -> None:
-    kettle = piece(tmp_path, "import sys; print('filling'); sys.exit('no water')")
+    kettle = piece(tmp_path, "import sys; print('filling', flush=True); sys.exit('no water')")
     kettle.start()
     with pytest.raises(PieceFailed) as failure:
         kettle.wait_until(lambda: False, 10)
