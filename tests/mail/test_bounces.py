@@ -389,7 +389,7 @@ def test_a_confirmation_that_comes_back_is_on_the_staffs_pages_and_in_the_mercha
     merchant = logged_in(shop.gateway, "merchant")
     assert "“Confirmation of the payment” came back" in merchant.get("/staff/attention").text
     page = merchant.get(f"/staff/orders/{order_id}").text
-    assert "· came back" in page
+    assert "· returned" in page
     assert "Mail returned: Confirmation of the payment." in page
     last = post.taken[-1]
     assert last["Content"]["Simple"]["Subject"]["Data"] == f"Order {order.number}: A mail came back"

@@ -32,7 +32,7 @@ def test_pieces_given_back_twice_are_noticed(open_shop: Callable[[], Shop]) -> N
         mock.patch.object(Stock, "give_up", side_effect=lambda sku, pieces: give_up(sku, 2 * pieces)),
         pytest.raises(Failed, match=f"seed {SEED}"),
     ):
-        live(open_shop(), SEED, shoppers=5)
+        live(open_shop(), SEED, shoppers=8)
 
 
 def test_a_notification_that_paypal_never_signed_is_noticed_where_it_is_taken(
