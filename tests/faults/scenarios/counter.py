@@ -412,7 +412,8 @@ def file_is_loaded(case: Case) -> None:
     told = [entry for entry in trail() if entry.what == "loaded a catalog file"]
     for slug in slugs:
         assert [entry.subject for entry in told].count(f"product {slug}") == 1, slug
-    assert [f"Tea no. {number}" in str(entry.after) for entry in told].count(True) == 1
+    renamed = [entry for entry in told if f"Tea no. {number}" in (entry.after or {}).values()]
+    assert len(renamed) == 1
 
 
 def file_is_there(case: Case) -> None:
