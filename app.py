@@ -60,9 +60,9 @@ def note_bounces(event: dict[str, Any], context: Any) -> None:
 @app.lambda_function()
 def run_staff_jobs(event: dict[str, str], context: Any) -> None:
     """Do the long work that staff asked for."""
-    from chalicelib.staff import jobs
+    from chalicelib.staff.jobs import job_worker
 
-    jobs.run_staff_job(event)
+    job_worker.run_staff_job(event)
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES))

@@ -18,14 +18,14 @@ from chalicelib import aws, clock
 from chalicelib.config import settings
 from chalicelib.mail import bounces, outbox
 from chalicelib.payments import webhook
-from chalicelib.staff import jobs
+from chalicelib.staff.jobs import job_queue
 from infra.catalog import progress_bar
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-QUEUES = (webhook.QUEUE, outbox.QUEUE, bounces.QUEUE, jobs.QUEUE)
-CALLED_LATER = (bounces.QUEUE, jobs.QUEUE)  # no queue of ours: the function is invoked again
+QUEUES = (webhook.QUEUE, outbox.QUEUE, bounces.QUEUE, job_queue.QUEUE)
+CALLED_LATER = (bounces.QUEUE, job_queue.QUEUE)  # no queue of ours: the function is invoked again
 DEAD = "-dlq"
 MOST_A_PAGE = 10  # what SQS gives and takes at once
 MOST_SHOWN = 50

@@ -13,7 +13,8 @@ from pynamodb.exceptions import PynamoDBException
 from chalicelib.cleaning import clean_line
 from chalicelib.errors import ShopError
 from chalicelib.mail.addresses import BadAddress
-from chalicelib.staff import accounts, audit, passwords
+from chalicelib.staff.audit import audit_log
+from chalicelib.staff.auth import accounts, passwords
 from chalicelib.staff.models import Member
 from chalicelib.storage import Unknown
 
@@ -64,12 +65,12 @@ def make_staff(email: str, role: str | None) -> str:
     if known is None:
         new_role = role or accounts.MERCHANT
         accounts.make_member(
-            email, new_role, ask_password(email), audit.witness_of("make staff", "made an account")
+            email, new_role, ask_password(email), audit_log.witness_of("make staff", "made an account")
         )
         return f"{email} may log in at /staff/ as {new_role}."
     new_role = role or known.role
     agree(known, new_role)
-    change = audit.witness_of("make staff", "set password and role")
+    change = audit_log.witness_of("make staff", "set password and role")
     accounts.make_member(email, new_role, ask_password(email), change)
     return f"{email} is {new_role} and has the new password. Every browser was logged out."
 

@@ -1,6 +1,51 @@
 """Every address under /staff: who may use it, and the view that answers; a view's module is imported when it is asked for."""
 
-from chalicelib.staff.routing import MERCHANT, OPEN, STAFF, StaffRoutes
+from typing import TYPE_CHECKING
+
+from chalicelib.staff.lazy import LazyModule
+from chalicelib.staff.router import MERCHANT, OPEN, STAFF, StaffRoutes
+
+if TYPE_CHECKING:
+    from chalicelib.staff.audit import audit_log_page
+    from chalicelib.staff.auth import login, members, password_reset, profile
+    from chalicelib.staff.customers import erasure_page
+    from chalicelib.staff.dashboard import alerts, held_stock, sales
+    from chalicelib.staff.jobs import job_page
+    from chalicelib.staff.orders import (
+        corrections,
+        csv_export,
+        order_detail,
+        order_list,
+        packing_slips,
+        refund_form,
+        shipping,
+    )
+    from chalicelib.staff.products import categories, image_page, import_export, product_detail, product_list
+    from chalicelib.staff.reports import report_page
+else:
+    audit_log_page = LazyModule("chalicelib.staff.audit.audit_log_page")
+    login = LazyModule("chalicelib.staff.auth.login")
+    members = LazyModule("chalicelib.staff.auth.members")
+    password_reset = LazyModule("chalicelib.staff.auth.password_reset")
+    profile = LazyModule("chalicelib.staff.auth.profile")
+    erasure_page = LazyModule("chalicelib.staff.customers.erasure_page")
+    alerts = LazyModule("chalicelib.staff.dashboard.alerts")
+    held_stock = LazyModule("chalicelib.staff.dashboard.held_stock")
+    sales = LazyModule("chalicelib.staff.dashboard.sales")
+    job_page = LazyModule("chalicelib.staff.jobs.job_page")
+    corrections = LazyModule("chalicelib.staff.orders.corrections")
+    csv_export = LazyModule("chalicelib.staff.orders.csv_export")
+    order_detail = LazyModule("chalicelib.staff.orders.order_detail")
+    order_list = LazyModule("chalicelib.staff.orders.order_list")
+    packing_slips = LazyModule("chalicelib.staff.orders.packing_slips")
+    refund_form = LazyModule("chalicelib.staff.orders.refund_form")
+    shipping = LazyModule("chalicelib.staff.orders.shipping")
+    categories = LazyModule("chalicelib.staff.products.categories")
+    image_page = LazyModule("chalicelib.staff.products.image_page")
+    import_export = LazyModule("chalicelib.staff.products.import_export")
+    product_detail = LazyModule("chalicelib.staff.products.product_detail")
+    product_list = LazyModule("chalicelib.staff.products.product_list")
+    report_page = LazyModule("chalicelib.staff.reports.report_page")
 
 staff = StaffRoutes("chalicelib.staff")
 routes = staff.blueprint
@@ -8,88 +53,88 @@ routes = staff.blueprint
 
 # -- the entrance, and who may enter ----------------------------------------------------------------------
 
-staff.page("/staff/login", OPEN, "entrance.ask")
-staff.action("/staff/login", OPEN, "entrance.log_in")
-staff.action("/staff/logout", STAFF, "entrance.log_out")
-staff.page("/staff/forgotten", OPEN, "entrance.ask_whose")
-staff.action("/staff/forgotten", OPEN, "entrance.mail_link")
-staff.page("/staff/reset", OPEN, "entrance.show_reset")
-staff.action("/staff/reset", OPEN, "entrance.reset")
-staff.page("/staff/account", STAFF, "account.show")
-staff.action("/staff/account/password", STAFF, "account.change_password")
-staff.page("/staff/members", MERCHANT, "members.show")
-staff.action("/staff/members", MERCHANT, "members.invite")
-staff.action("/staff/members/invitation", MERCHANT, "members.invite_again")
-staff.action("/staff/members/role", MERCHANT, "members.change_role")
-staff.action("/staff/members/removal", MERCHANT, "members.remove")
-staff.page("/staff/audit", MERCHANT, "trail.show")
+staff.page("/staff/login", OPEN, login.ask)
+staff.action("/staff/login", OPEN, login.log_in)
+staff.action("/staff/logout", STAFF, login.log_out)
+staff.page("/staff/forgotten", OPEN, password_reset.ask_whose)
+staff.action("/staff/forgotten", OPEN, password_reset.mail_link)
+staff.page("/staff/reset", OPEN, password_reset.show_reset)
+staff.action("/staff/reset", OPEN, password_reset.reset)
+staff.page("/staff/account", STAFF, profile.show)
+staff.action("/staff/account/password", STAFF, profile.change_password)
+staff.page("/staff/members", MERCHANT, members.show)
+staff.action("/staff/members", MERCHANT, members.invite)
+staff.action("/staff/members/invitation", MERCHANT, members.invite_again)
+staff.action("/staff/members/role", MERCHANT, members.change_role)
+staff.action("/staff/members/removal", MERCHANT, members.remove)
+staff.page("/staff/audit", MERCHANT, audit_log_page.show)
 
 # -- long work --------------------------------------------------------------------------------------------
 
-staff.page("/staff/jobs/{job_id}", STAFF, "jobs.watch")
-staff.action("/staff/jobs/{job_id}/again", STAFF, "jobs.ask_again")
-staff.page("/staff/jobs/{job_id}/result", STAFF, "jobs.fetch")
+staff.page("/staff/jobs/{job_id}", STAFF, job_page.watch)
+staff.action("/staff/jobs/{job_id}/again", STAFF, job_page.ask_again)
+staff.page("/staff/jobs/{job_id}/result", STAFF, job_page.fetch)
 
 # -- the day ----------------------------------------------------------------------------------------------
 
-staff.page("/staff", STAFF, "today.show")
-staff.page("/staff/attention", STAFF, "attention.show")
-staff.action("/staff/attention/holds", MERCHANT, "holds.release")
+staff.page("/staff", STAFF, sales.show)
+staff.page("/staff/attention", STAFF, alerts.show)
+staff.action("/staff/attention/holds", MERCHANT, held_stock.release)
 
 # -- orders -----------------------------------------------------------------------------------------------
 
-staff.page("/staff/orders", STAFF, "orders.show")
-staff.page("/staff/orders/csv", STAFF, "orders_csv.export")
-staff.page("/staff/orders/ship", MERCHANT, "shipping.ask")
-staff.action("/staff/orders/ship", MERCHANT, "shipping.ship_several")
-staff.page("/staff/orders/{order_id}/slip", STAFF, "slips.show_one")
-staff.page("/staff/slips", STAFF, "slips.show_several")
-staff.page("/staff/orders/{order_id}", STAFF, "order.show")
-staff.action("/staff/orders/{order_id}/ship", MERCHANT, "order.ship")
-staff.action("/staff/orders/{order_id}/complete", MERCHANT, "order.complete_shipping")
-staff.action("/staff/orders/{order_id}/parcels", MERCHANT, "corrections.add_parcel")
-staff.action("/staff/orders/{order_id}/parcels/{parcel_id}", MERCHANT, "corrections.correct_parcel")
-staff.action("/staff/orders/{order_id}/parcels/{parcel_id}/removal", MERCHANT, "corrections.remove_parcel")
-staff.action("/staff/orders/{order_id}/address", MERCHANT, "corrections.correct_customer")
-staff.action("/staff/orders/{order_id}/cancel", MERCHANT, "order.cancel")
-staff.action("/staff/orders/{order_id}/mails", MERCHANT, "order.send_again")
-staff.action("/staff/orders/{order_id}/notes", MERCHANT, "order.add_note")
-staff.action("/staff/orders/{order_id}/issues/{number}", MERCHANT, "order.look_at")
-staff.action("/staff/orders/{order_id}/refunds", MERCHANT, "refunds.refund")
-staff.page("/staff/orders/{order_id}/refunds", MERCHANT, "refunds.lead_back")
-staff.page("/staff/erase", MERCHANT, "erasing.ask")
-staff.action("/staff/erase", MERCHANT, "erasing.erase")
+staff.page("/staff/orders", STAFF, order_list.show)
+staff.page("/staff/orders/csv", STAFF, csv_export.export)
+staff.page("/staff/orders/ship", MERCHANT, shipping.ask)
+staff.action("/staff/orders/ship", MERCHANT, shipping.ship_several)
+staff.page("/staff/orders/{order_id}/slip", STAFF, packing_slips.show_one)
+staff.page("/staff/slips", STAFF, packing_slips.show_several)
+staff.page("/staff/orders/{order_id}", STAFF, order_detail.show)
+staff.action("/staff/orders/{order_id}/ship", MERCHANT, order_detail.ship)
+staff.action("/staff/orders/{order_id}/complete", MERCHANT, order_detail.complete_shipping)
+staff.action("/staff/orders/{order_id}/parcels", MERCHANT, corrections.add_parcel)
+staff.action("/staff/orders/{order_id}/parcels/{parcel_id}", MERCHANT, corrections.correct_parcel)
+staff.action("/staff/orders/{order_id}/parcels/{parcel_id}/removal", MERCHANT, corrections.remove_parcel)
+staff.action("/staff/orders/{order_id}/address", MERCHANT, corrections.correct_customer)
+staff.action("/staff/orders/{order_id}/cancel", MERCHANT, order_detail.cancel)
+staff.action("/staff/orders/{order_id}/mails", MERCHANT, order_detail.send_again)
+staff.action("/staff/orders/{order_id}/notes", MERCHANT, order_detail.add_note)
+staff.action("/staff/orders/{order_id}/issues/{number}", MERCHANT, order_detail.look_at)
+staff.action("/staff/orders/{order_id}/refunds", MERCHANT, refund_form.refund)
+staff.page("/staff/orders/{order_id}/refunds", MERCHANT, refund_form.lead_back)
+staff.page("/staff/erase", MERCHANT, erasure_page.ask)
+staff.action("/staff/erase", MERCHANT, erasure_page.erase)
 
 # -- products ---------------------------------------------------------------------------------------------
 
-staff.page("/staff/products", MERCHANT, "products.show")
-staff.action("/staff/products", MERCHANT, "products.save")
-staff.page("/staff/products/new", MERCHANT, "product.show_new")
-staff.action("/staff/products/new", MERCHANT, "product.make")
-staff.page("/staff/products/{slug}", MERCHANT, "product.show")
-staff.action("/staff/products/{slug}", MERCHANT, "product.save")
-staff.page("/staff/products/{slug}/pictures", MERCHANT, "pictures.show")
-staff.action("/staff/products/{slug}/pictures/add", MERCHANT, "pictures.add")
-staff.action("/staff/products/{slug}/pictures/forget", MERCHANT, "pictures.forget")
-staff.action("/staff/products/{slug}/pictures", MERCHANT, "pictures.arrange")
+staff.page("/staff/products", MERCHANT, product_list.show)
+staff.action("/staff/products", MERCHANT, product_list.save)
+staff.page("/staff/products/new", MERCHANT, product_detail.show_new)
+staff.action("/staff/products/new", MERCHANT, product_detail.make)
+staff.page("/staff/products/{slug}", MERCHANT, product_detail.show)
+staff.action("/staff/products/{slug}", MERCHANT, product_detail.save)
+staff.page("/staff/products/{slug}/pictures", MERCHANT, image_page.show)
+staff.action("/staff/products/{slug}/pictures/add", MERCHANT, image_page.add)
+staff.action("/staff/products/{slug}/pictures/forget", MERCHANT, image_page.forget)
+staff.action("/staff/products/{slug}/pictures", MERCHANT, image_page.arrange)
 
 # -- categories, and the catalog as a file ----------------------------------------------------------------
 
-staff.page("/staff/categories", MERCHANT, "categories.list_categories")
-staff.action("/staff/categories", MERCHANT, "categories.create")
-staff.action("/staff/categories/{key}/move", MERCHANT, "categories.move")
-staff.page("/staff/categories/{key}", MERCHANT, "categories.show")
-staff.action("/staff/categories/{key}", MERCHANT, "categories.change")
-staff.action("/staff/categories/{key}/remove", MERCHANT, "categories.remove")
-staff.page("/staff/catalog", MERCHANT, "catalog_files.show")
-staff.action("/staff/catalog/out", MERCHANT, "catalog_files.take_out")
-staff.page("/staff/catalog/sent", MERCHANT, "catalog_files.sent")
-staff.action("/staff/catalog/look", MERCHANT, "catalog_files.look")
-staff.action("/staff/catalog/in", MERCHANT, "catalog_files.take_in")
+staff.page("/staff/categories", MERCHANT, categories.list_categories)
+staff.action("/staff/categories", MERCHANT, categories.create)
+staff.action("/staff/categories/{key}/move", MERCHANT, categories.move)
+staff.page("/staff/categories/{key}", MERCHANT, categories.show)
+staff.action("/staff/categories/{key}", MERCHANT, categories.change)
+staff.action("/staff/categories/{key}/remove", MERCHANT, categories.remove)
+staff.page("/staff/catalog", MERCHANT, import_export.show)
+staff.action("/staff/catalog/out", MERCHANT, import_export.take_out)
+staff.page("/staff/catalog/sent", MERCHANT, import_export.sent)
+staff.action("/staff/catalog/look", MERCHANT, import_export.look)
+staff.action("/staff/catalog/in", MERCHANT, import_export.take_in)
 
 # -- books ------------------------------------------------------------------------------------------------
 
-staff.page("/staff/books", STAFF, "books.show")
-staff.page("/staff/books/{when}", STAFF, "books.fetch_month")
-staff.page("/staff/books/{when}/{name}", STAFF, "books.fetch_file")
-staff.action("/staff/books/{when}", MERCHANT, "books.write_now")
+staff.page("/staff/books", STAFF, report_page.show)
+staff.page("/staff/books/{when}", STAFF, report_page.fetch_month)
+staff.page("/staff/books/{when}/{name}", STAFF, report_page.fetch_file)
+staff.action("/staff/books/{when}", MERCHANT, report_page.write_now)

@@ -68,7 +68,7 @@ def test_every_module_comes_from_the_package_or_the_standard_library(seen: dict[
     assert worker.startswith(str(Path(own).parent))
     assert strange == {}
     assert seen["files"]["chalicelib"].startswith(own)
-    assert {"app", "chalicelib.staff.passwords", "pynamodb", "jinja2"} <= seen["files"].keys()
+    assert {"app", "chalicelib.staff.auth.passwords", "pynamodb", "jinja2"} <= seen["files"].keys()
 
 
 def test_it_runs_on_the_python_that_compiled_it(seen: dict[str, Any], stack: Stack) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.catalog.models import Listing, Product, Stock
-from chalicelib.staff import handling
+from chalicelib.staff.orders import order_actions
 from chalicelib.storage import Transaction, get, read_many
 from tests.bench.costs import GB_SECOND, ORDER, PAGE_GB, READ, REQUEST, WORKER_GB, WRITE, cost_of
 from tests.bench.stopwatch import Sample
@@ -110,5 +110,5 @@ def test_each_call_is_billed_by_whole_milliseconds() -> None:
 
 def test_the_mails_of_an_order_are_all_paid_for(shop: Shop) -> None:
     _, order_id = shop.paid(MUG=1)
-    handling.ship(order_id, handling.Parcel("DHL"), "merchant@shop.example")
+    order_actions.ship(order_id, order_actions.Parcel("DHL"), "merchant@shop.example")
     assert len(shop.mails()) == ORDER["send a mail"]

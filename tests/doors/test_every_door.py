@@ -26,9 +26,10 @@ from chalicelib.config import ShippingZone, settings
 from chalicelib.mail.addresses import BadAddress, bare, normalize
 from chalicelib.orders import delivery, told
 from chalicelib.postal import address_lines
-from chalicelib.staff import accounts, handling
-from chalicelib.staff.product_form import draft_of, read_typed
-from chalicelib.staff.shipping import read_parcel
+from chalicelib.staff.auth import accounts
+from chalicelib.staff.orders import order_actions
+from chalicelib.staff.orders.shipping import read_parcel
+from chalicelib.staff.products.product_form import draft_of, read_typed
 from chalicelib.web.forms import Form
 from infra.staff import read_arguments
 from tests.client import Shopper
@@ -310,7 +311,7 @@ def test_staff_ship_with_what_they_pasted(shop: Shop) -> None:
         }
     )
     assert errors == {}
-    handling.ship(order_id, parcel, "merchant@shop.example")
+    order_actions.ship(order_id, parcel, "merchant@shop.example")
     shipped = shop.order(order_id).parcel
     assert shipped is not None
     assert (shipped["carrier"], shipped["tracking"]) == ("DHL Paket", "0034 0434")

@@ -1,6 +1,6 @@
 """Behind the counter: members of staff at a browser, and how a page is looked at from there."""
 
-from chalicelib.staff import sessions
+from chalicelib.staff.auth import sessions
 from tests.e2e.visitor import Visitor
 from tests.staff.desk import member
 

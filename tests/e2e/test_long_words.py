@@ -7,7 +7,7 @@ from chalicelib.catalog.service import Category
 from chalicelib.config import settings
 from chalicelib.mail.render import write_letter
 from chalicelib.orders.delivery import LONGEST
-from chalicelib.staff import handling
+from chalicelib.staff.orders import order_actions
 from chalicelib.staff.routes import staff
 from tests.e2e.conftest import LetIn
 from tests.e2e.counter import comes_in
@@ -88,8 +88,10 @@ def test_no_page_of_staff_grows_wider_than_a_phone(let_in: LetIn, shop: Shop) ->
     comes_in(merchant)
     by = member("merchant").email
     paid, shipped = order_long_words(shop), order_long_words(shop, address="Q" * LONGEST["address"])
-    handling.ship(shipped, handling.Parcel("C" * 40, "0" * 60, f"https://carrier.example/{'t' * 400}"), by)
-    handling.add_note(paid, LONG * 10, by, "0" * 32)
+    order_actions.ship(
+        shipped, order_actions.Parcel("C" * 40, "0" * 60, f"https://carrier.example/{'t' * 400}"), by
+    )
+    order_actions.add_note(paid, LONG * 10, by, "0" * 32)
     aws.client("s3").put_object(Bucket=settings.books_bucket, Key=SENT, Body=b"slug\r\n")
     shown = addresses({"paid": paid, "shipped": shipped})
     shown["/staff/products/{slug}"] = ["/staff/products/long"]

@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from chalicelib.staff import accounts, links
-from chalicelib.staff.links import FORGOTTEN
+from chalicelib.staff.auth import accounts, reset_tokens
+from chalicelib.staff.auth.reset_tokens import FORGOTTEN
 from chalicelib.storage import unseen
 from tests.conftest import PAYPAL_PORT
 from tests.e2e.conftest import LetIn
@@ -98,7 +98,7 @@ def test_by_keyboard_and_with_a_look_at_what_was_typed(visitor: Visitor) -> None
 def test_without_script_the_way_back_in_works(let_in: LetIn) -> None:
     visitor = let_in(java_script_enabled=False)
     visitor.expects(422, 409)
-    link = f"/staff/reset?token={links.make(accounts.existing(EMAIL), FORGOTTEN)}"
+    link = f"/staff/reset?token={reset_tokens.make(accounts.existing(EMAIL), FORGOTTEN)}"
     visitor.open(link)
     visitor.field("New password").fill("short")
     visitor.button("Set this password").click()
@@ -129,7 +129,7 @@ def test_no_barriers_by_day_and_night(let_in: LetIn) -> None:
     visitor.button("Mail me a link").click()
     visitor.reads("Look into your mail")
     check_by_day_and_night(page)
-    visitor.open(f"/staff/reset?token={links.make(accounts.existing(EMAIL), FORGOTTEN)}")
+    visitor.open(f"/staff/reset?token={reset_tokens.make(accounts.existing(EMAIL), FORGOTTEN)}")
     visitor.button("Set this password").click()
     check_by_day_and_night(page, "a poor password")
     visitor.open("/staff/reset?token=x")

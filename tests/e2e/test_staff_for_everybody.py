@@ -5,11 +5,14 @@ from playwright.sync_api import expect
 
 from chalicelib import aws
 from chalicelib.config import settings
-from chalicelib.staff import audit, handling, jobs, links
-from chalicelib.staff.links import FORGOTTEN
+from chalicelib.staff.audit import audit_log
+from chalicelib.staff.auth import reset_tokens
+from chalicelib.staff.auth.reset_tokens import FORGOTTEN
+from chalicelib.staff.jobs import job_progress, job_queue
 from chalicelib.staff.models import Job
+from chalicelib.staff.orders import order_actions
+from chalicelib.staff.router import OPEN
 from chalicelib.staff.routes import staff
-from chalicelib.staff.routing import OPEN
 from tests.e2e.conftest import LetIn
 from tests.e2e.counter import comes_in, what_is_wrong
 from tests.e2e.test_for_everybody import barriers, check_by_day_and_night
@@ -43,13 +46,13 @@ def orders(shop: Shop) -> dict[str, str]:
     long = "TERRACOTTA-POT-WITH-A-SAUCER-28-CM"
     shop.put_on_shelf("pot", "Hand-thrown terracotta pot with a saucer", {long: (119900, None, 4)})
     found = {name: shop.paid(MUG=2, **{long: 1})[1] for name in ("paid", "shipped", "disputed")}
-    handling.ship(
+    order_actions.ship(
         found["shipped"],
-        handling.Parcel("DHL", "0034", "https://carrier.example/0034"),
+        order_actions.Parcel("DHL", "0034", "https://carrier.example/0034"),
         merchant.email,
-        audit.witness(merchant, "marked as shipped"),
+        audit_log.witness(merchant, "marked as shipped"),
     )
-    handling.add_note(found["paid"], "Wrap it as a present.", merchant.email, "0" * 32)
+    order_actions.add_note(found["paid"], "Wrap it as a present.", merchant.email, "0" * 32)
     shop.paypal.refund(shop.order(found["shipped"]).capture or "", "5.00")
     shop.paypal.open_dispute(shop.order(found["disputed"]).capture or "")
     shop.deliver_notifications()
@@ -88,15 +91,15 @@ def addresses(orders: dict[str, str]) -> dict[str, list[str]]:
         "/staff/products/new": ["/staff/products/new"],
         "/staff/products/{slug}": ["/staff/products/pot"],
         "/staff/products/{slug}/pictures": ["/staff/products/green-tea/pictures"],
-        "/staff/reset": [f"/staff/reset?token={links.make(member('finance'), FORGOTTEN)}"],
+        "/staff/reset": [f"/staff/reset?token={reset_tokens.make(member('finance'), FORGOTTEN)}"],
         "/staff/slips": ["/staff/slips" + ticked],
     }
 
 
 def ended_jobs() -> list[str]:
     """Let work end in both ways; return the jobs."""
-    done, failed = (jobs.start(member("merchant"), "catalog-csv", {}) for _ in range(2))
-    jobs.finish(done, "The file has 4 products.", "exports/catalog.csv")
+    done, failed = (job_queue.start(member("merchant"), "catalog-csv", {}) for _ in range(2))
+    job_progress.finish(done, "The file has 4 products.", "exports/catalog.csv")
     failed.state, failed.words = "failed", "2 faults in the file. Nothing was changed."
     failed.problems = [
         "line 3, column 5 (price): “x” is not an amount such as 12.90." * 2,
@@ -171,7 +174,7 @@ def looks_right(visitor: Visitor) -> None:
 
 
 def test_work_that_goes_on_is_shown_until_it_is_done(merchant: Visitor, shop: Shop) -> None:
-    job = jobs.start(member("merchant"), "catalog-csv", {})
+    job = job_queue.start(member("merchant"), "catalog-csv", {})
     merchant.open(f"/staff/jobs/{job.id}")
     merchant.reads("Working on it")
     assert barriers(merchant.page) == []

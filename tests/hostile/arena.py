@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from chalicelib.config import settings
-from chalicelib.staff import throttle
+from chalicelib.staff.auth import login_throttle
 from infra.local.gateway import Answer
 from infra.local.pieces import HOST
 from tests.client import Shopper
@@ -101,7 +101,7 @@ class Arena:
         where = dict(answer.headers).get("Location", "")
         if sent.who in STAFF and "/staff/login" in where:
             # It may have sent wrong passwords of its own, to the page that changes it, and would have to wait.
-            throttle.forgive(f"{sent.who}@shop.example", HOST)
+            login_throttle.forgive(f"{sent.who}@shop.example", HOST)
             visitor: Shopper = logged_in(self.shop.gateway, sent.who)
             self._jars[sent.who] = dict(visitor.jar)
 

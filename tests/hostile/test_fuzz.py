@@ -6,6 +6,7 @@ FUZZ_REQUESTS=10000 sends as many, from a fresh seed that it prints; FUZZ_SEED r
 import os
 import random
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from unittest import mock
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, seed
 from hypothesis import settings as effort
 
 from chalicelib.config import Limits, settings
-from chalicelib.staff import routing
+from chalicelib.staff.lazy import LazyFunction
 from chalicelib.staff.routes import staff
 from tests.hostile.arena import Arena
 from tests.hostile.sending import MARKUP, Sent, requests
@@ -90,14 +91,14 @@ def test_whatever_is_sent_no_answer_breaks_tells_or_misleads(arena: Arena) -> No
 
 
 def test_every_view_of_the_staff_is_attacked_from_the_merchants_own_browser(arena: Arena) -> None:
-    reached: set[str] = set()
+    reached: set[object] = set()
 
-    def note(view: str) -> routing.StaffView:
+    def note(view: LazyFunction) -> Callable[..., Any]:
         reached.add(view)
-        return find_view(view)
+        return load(view)
 
-    find_view = routing.find_view
-    with mock.patch.object(routing, "find_view", note):
+    load = LazyFunction.load
+    with mock.patch.object(LazyFunction, "load", note):
         for route, view in sorted(staff.views.items()):
             for turn in range(MOST_TURNS):
                 volley(arena, A_TURN, turn, [route], "merchant")

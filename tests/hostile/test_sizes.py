@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
+from chalicelib.staff.auth.sessions import key_of
 from chalicelib.staff.models import StaffSession
-from chalicelib.staff.sessions import key_of
 from infra.local.gateway import MOST_RESPONSE_BYTES
 from tests.client import Answer, Shopper
 from tests.shop import Shop
@@ -134,7 +134,7 @@ def test_orders_that_do_not_fit_into_an_answer_become_a_job(
     _, order_id = shop.paid(MUG=1)
     merchant = logged_in(shop.gateway, "merchant")
     assert merchant.get("/staff/orders/csv").status == 200
-    monkeypatch.setattr("chalicelib.staff.csv_answers.MAX_SENT_BYTES", 100)
+    monkeypatch.setattr("chalicelib.staff.csv_response.MAX_SENT_BYTES", 100)
     assert merchant.get("/staff/orders/csv").location.startswith("/staff/jobs/")
     assert merchant.get("/staff/orders/csv?q=Test").location.startswith("/staff/jobs/")
     answer = merchant.get(f"/staff/orders/csv?pick-{order_id}=on")

@@ -12,7 +12,7 @@ import pytest
 from chalicelib.aws import client, queue_url
 from chalicelib.config import settings
 from chalicelib.mail import bounces
-from chalicelib.staff import jobs
+from chalicelib.staff.jobs import job_kinds, job_queue, job_worker
 from chalicelib.staff.models import Job
 from infra import replay
 from infra.replay import QUEUES, main
@@ -52,8 +52,11 @@ def run(job: Job) -> None:
 def errand() -> Iterator[None]:
     """Let there be a kind of work called errand."""
     Errand.done, Errand.breaks_off = [], False
-    kind = jobs.Work("tests.infra.test_dead_letters", "run", "an errand", "/staff/books", "Books")
-    with mock.patch.dict(jobs.KINDS, {"errand": kind}):
+    kind = job_kinds.Work("an errand", "/staff/books", "Books")
+    with (
+        mock.patch.dict(job_kinds.KINDS, {"errand": kind}),
+        mock.patch.dict(job_worker.HANDLERS, {"errand": run}),
+    ):
         yield
 
 
@@ -64,7 +67,7 @@ def send(queue: str, body: str) -> None:
 def good_work(shop: Shop, queue: str) -> Any:
     """Put something good onto a queue; return a function that tells whether it was done."""
     if queue == JOBS:
-        job = jobs.start(member("merchant"), "errand", {})
+        job = job_queue.start(member("merchant"), "errand", {})
         return lambda: Errand.done == [job.id]
     _, order_id = shop.paid()
     if queue == MAILS:
@@ -136,7 +139,7 @@ def sent_mails(shop: Shop, order_id: str) -> int:
 @pytest.mark.usefixtures("errand")
 def test_work_that_broke_off_is_done_by_a_replay(shop: Shop) -> None:
     Errand.breaks_off = True
-    job = jobs.start(member("merchant"), "errand", {})
+    job = job_queue.start(member("merchant"), "errand", {})
     shop.functions.drain(JOBS, again=True)
     Errand.breaks_off = False
 
@@ -184,7 +187,7 @@ def test_a_mail_that_was_sent_is_not_sent_again_by_a_replay(shop: Shop) -> None:
 
 @pytest.mark.usefixtures("errand")
 def test_work_that_was_done_is_not_done_again_by_a_replay(shop: Shop) -> None:
-    job = jobs.start(member("merchant"), "errand", {})
+    job = job_queue.start(member("merchant"), "errand", {})
     shop.functions.drain(JOBS)
     rest([message(job=job.id)] * 2, f"test-{JOBS}")
 

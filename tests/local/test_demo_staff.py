@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.staff.accounts import check_password, everybody, make_member
+from chalicelib.staff.auth.accounts import check_password, everybody, make_member
 from infra.local.demo.staff import MEMBERS, login_line, make_demo_staff
 
 pytestmark = pytest.mark.usefixtures("aws")

@@ -13,7 +13,7 @@ from chalicelib.orders import lists
 from chalicelib.orders.changing import change
 from chalicelib.orders.lists import PAGE, Selection
 from chalicelib.orders.models import Order
-from chalicelib.staff import handling
+from chalicelib.staff.orders import order_actions
 from tests.counting import counted_calls
 from tests.mail import orders as made
 from tests.orders.stock import order_id, raised, stock_orders
@@ -182,7 +182,7 @@ def test_what_was_raised_is_listed_until_it_was_looked_at() -> None:
     assert not lists.raised_orders().orders
     raised(order.id, "dispute", "PP-1 OPEN")
     assert ids(lists.raised_orders().orders) == [order.id]
-    handling.look_at(order.id, 0, "", "merchant@shop.example")
+    order_actions.look_at(order.id, 0, "", "merchant@shop.example")
     assert not lists.raised_orders().orders
 
 

@@ -12,7 +12,7 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash passwords with little work: hundreds of logins would take minutes. test_passwords.py has the real one."""
     from argon2 import PasswordHasher
 
-    from chalicelib.staff import passwords
+    from chalicelib.staff.auth import passwords
 
     quick = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
     monkeypatch.setattr(passwords, "_hasher", lambda: quick)

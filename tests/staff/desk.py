@@ -16,7 +16,7 @@ PASSWORD = "linen awning at noon"
 
 def member(role: str, email: str | None = None) -> "Member":
     """Read the member of a role; their account is made where it is missing."""
-    from chalicelib.staff.accounts import make_member
+    from chalicelib.staff.auth.accounts import make_member
     from chalicelib.staff.models import Member
     from chalicelib.storage import get
 

@@ -2,7 +2,8 @@
 
 from unittest import mock
 
-from chalicelib.staff import jobs, passwords
+from chalicelib.staff.auth import passwords
+from chalicelib.staff.jobs import job_queue
 from infra.local.gateway import Gateway
 from tests.client import Answer, Shopper
 from tests.staff.desk import PASSWORD, later, logged_in, trail
@@ -17,7 +18,7 @@ def change(visitor: Shopper, current: str = PASSWORD, new: str = NEW) -> Answer:
 def test_a_new_password_logs_every_other_browser_out(gateway: Gateway) -> None:
     finance, elsewhere = logged_in(gateway, "finance"), logged_in(gateway, "finance")
     before = dict(finance.jar)
-    with mock.patch.object(jobs, "send") as send:
+    with mock.patch.object(job_queue, "send") as send:
         answer = change(finance)
     assert "Your new password is set." in finance.follow(answer).text
     assert finance.jar["staff"] != before["staff"]

@@ -123,7 +123,7 @@ def test_what_runs_low_is_told_with_its_number(quiet: Shop, merchant: Shopper, f
 def test_where_hidden_products_hide_what_runs_low_it_is_said(
     quiet: Shop, merchant: Shopper, finance: Shopper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chalicelib.staff.attention.MOST_LOW", 1)  # as with fifty times as many
+    monkeypatch.setattr("chalicelib.staff.dashboard.alerts.MOST_LOW", 1)  # as with fifty times as many
     skus: dict[str, tuple[int, int | None, int]] = {f"GONE-{number}": (100, None, 0) for number in range(36)}
     quiet.put_on_shelf("gone", "Sold out for good", skus, hidden=True)
 
@@ -194,11 +194,11 @@ BLOCKS = {
 
 
 def test_a_block_that_fails_says_so_and_the_rest_is_shown(quiet: Shop, merchant: Shopper) -> None:
-    from chalicelib.staff import attention
+    from chalicelib.staff.dashboard import alerts
 
     raise_issue(quiet, "dispute", "PP-D-1 OPEN")
     for reader, words in BLOCKS.items():
-        with mock.patch.object(attention, reader, side_effect=ConnectionError("no answer")):
+        with mock.patch.object(alerts, reader, side_effect=ConnectionError("no answer")):
             page = merchant.get(PAGE)
 
         assert page.status == 200
@@ -210,12 +210,12 @@ def test_a_block_that_fails_says_so_and_the_rest_is_shown(quiet: Shop, merchant:
 def test_a_block_that_never_answers_does_not_hold_up_the_page(quiet: Shop, merchant: Shopper) -> None:
     import threading
 
-    from chalicelib.staff import attention
+    from chalicelib.staff.dashboard import alerts
 
     released = threading.Event()
     with (
-        mock.patch.object(attention, "PATIENCE_SECONDS", 0.5),
-        mock.patch.object(attention, "_dead_letters", side_effect=lambda: released.wait(30)),
+        mock.patch.object(alerts, "PATIENCE_SECONDS", 0.5),
+        mock.patch.object(alerts, "_dead_letters", side_effect=lambda: released.wait(30)),
     ):
         page = merchant.get(PAGE)
     released.set()

@@ -19,8 +19,9 @@ from chalicelib.catalog import importer
 from chalicelib.catalog.editing import Saved, StockMode
 from chalicelib.catalog.models import Product
 from chalicelib.config import settings
-from chalicelib.staff import catalog_files, catalog_jobs, csv_answers
+from chalicelib.staff import csv_response
 from chalicelib.staff.models import Job
+from chalicelib.staff.products import import_export, import_export_jobs
 from chalicelib.storage import Unknown
 from tests.catalog.catalog_files import everything
 from tests.catalog.goods import sell
@@ -175,7 +176,7 @@ def test_a_file_saved_by_a_european_spreadsheet_is_shown_as_what_it_is(merchant:
 def test_a_large_file_is_compared_by_a_job_whose_page_loads_it(
     merchant: Shopper, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog_files, "LARGEST_LOOK", 10)
+    monkeypatch.setattr(import_export, "LARGEST_LOOK", 10)
     data = taken_out(merchant).replace(b"18.50", b"19.50").replace(b",100\r\n", b",7\r\n")
     page = sent_page(merchant, data)
     assert "1 KB arrived" in page.text
@@ -199,7 +200,7 @@ def test_a_large_file_is_compared_by_a_job_whose_page_loads_it(
 def test_a_large_file_with_faults_is_told_by_its_job(
     merchant: Shopper, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog_files, "LARGEST_LOOK", 10)
+    monkeypatch.setattr(import_export, "LARGEST_LOOK", 10)
     page = sent_page(merchant, taken_out(merchant).replace(b"18.50", b"much"))
     answer = merchant.post(f"{PATH}/look", {"key": page.field("key"), "form": page.field("form")})
     shop.functions.drain("staff-jobs")
@@ -275,12 +276,12 @@ def test_a_load_that_breaks_off_and_goes_on_moves_pieces_once_and_keeps_what_is_
         f"{PATH}/in", {"key": page.field("key"), "form": page.field("form"), "stock": mode}
     )
     job = job_of(answer)
-    catalog_jobs.load(Job.get(job.id))  # whose end nobody hears of
+    import_export_jobs.load(Job.get(job.id))  # whose end nobody hears of
     after = shop.stock("MUG")
     sell("MUG", 2)
     again = Job.get(job.id)
     again.progress, again.state = 0, "running"
-    catalog_jobs.load(again)
+    import_export_jobs.load(again)
 
     assert (after, shop.stock("MUG")) == ((7, 5) if mode == "set" else (107, 105))
 
@@ -363,7 +364,7 @@ def test_what_is_no_csv_file_is_refused_in_words(
     assert "save it as CSV" in sent_page(merchant, b"PK\x03\x04\xff\xfe").text
     assert "is no column" in sent_page(merchant, b'{"products": []}').text
     data = taken_out(merchant)
-    monkeypatch.setattr(catalog_jobs, "LARGEST_FILE", 10)
+    monkeypatch.setattr(import_export_jobs, "LARGEST_FILE", 10)
     assert "larger than 0 MB. Nothing was changed." in load(merchant, shop, data).text
 
 
@@ -384,8 +385,8 @@ def test_a_message_that_comes_again_goes_on_and_counts_all(
 ) -> None:
     page = sent_page(merchant, taken_out(merchant).replace(b"Good", b"Better"))
     seconds = count(step=100)
-    monkeypatch.setattr(catalog_jobs, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
-    monkeypatch.setattr(catalog_jobs, "TURN_SECONDS", 150)
+    monkeypatch.setattr(import_export_jobs, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    monkeypatch.setattr(import_export_jobs, "TURN_SECONDS", 150)
     answer = merchant.post(f"{PATH}/in", {"key": page.field("key"), "form": page.field("form")})
     shop.functions.drain("staff-jobs")
     assert "0 added, 3 changed, 0 as they were" in merchant.follow(answer).text
@@ -413,7 +414,7 @@ def test_what_breaks_off_is_told_and_loading_again_finishes_it(
 def test_s3_takes_no_file_that_is_too_large_and_no_other_key(
     merchant: Shopper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog_files, "LARGEST_FILE", 100)
+    monkeypatch.setattr(import_export, "LARGEST_FILE", 100)
     page = merchant.get(PATH)
     policy = search(r'name="policy" value="([^"]+)"', page.body)
     assert policy
@@ -437,7 +438,7 @@ def test_a_large_shop_is_written_by_a_job_and_linked(
     merchant: Shopper, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     direct = taken_out(merchant)
-    monkeypatch.setattr(catalog_files, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(import_export, "MOST_AT_ONCE", 2)
     form = merchant.get(PATH).field("form")
     with counted_calls() as calls:
         answers = [merchant.post(f"{PATH}/out", {"form": form}) for _ in range(2)]
@@ -450,8 +451,8 @@ def test_a_large_shop_is_written_by_a_job_and_linked(
     with urllib.request.urlopen(link.location, timeout=10) as file:
         assert file.read() == direct
     assert job_of(answers[0]).result_key.startswith(f"exports/{job_of(answers[0]).id}/catalog-")
-    monkeypatch.setattr(catalog_files, "MOST_AT_ONCE", 3)
-    monkeypatch.setattr(csv_answers, "MOST_CHARACTERS", 300)  # few products, with long texts
+    monkeypatch.setattr(import_export, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(csv_response, "MOST_CHARACTERS", 300)  # few products, with long texts
     assert merchant.post(f"{PATH}/out", {"form": merchant.get(PATH).field("form")}).status == 303
 
 

@@ -15,8 +15,8 @@ from chalicelib.orders import lists, states
 from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
 from chalicelib.orders.parcels import fingerprint, parcel_view
-from chalicelib.staff import handling
-from chalicelib.staff.handling import Parcel
+from chalicelib.staff.orders import order_actions
+from chalicelib.staff.orders.order_actions import Parcel
 from chalicelib.storage import Transaction
 from tests.client import Answer, Shopper
 from tests.shop import CUSTOMER, Shop
@@ -30,7 +30,7 @@ DHL = "https://www.dhl.de/en/privatkunden/pakete-empfangen/verfolgen.html?piecec
 def shipped(shop: Shop, parcel: Parcel = PARCEL) -> str:
     """Sell and ship an order, its mails sent; return its ID."""
     _, order_id = shop.paid(MUG=1)
-    handling.ship(order_id, parcel, BY)
+    order_actions.ship(order_id, parcel, BY)
     shop.functions.drain("order-emails")
     return order_id
 
@@ -170,7 +170,7 @@ def test_of_two_who_correct_at_once_one_is_told(shop: Shop) -> None:
     def correct(number: int) -> bool:
         parcel, form = Parcel("DHL", f"N{number}"), f"{number:032x}"
         try:
-            handling.correct_parcel(order_id, parcel_id, shown, parcel, BY, form, mail=True)
+            order_actions.correct_parcel(order_id, parcel_id, shown, parcel, BY, form, mail=True)
         except Conflict:
             return False
         return True
@@ -279,7 +279,7 @@ def test_all_parcels_were_added_before_and_nothing_more_is_sent(shop: Shop, merc
     _, order_id = shop.paid(MUG=2)
     complete = f"/staff/orders/{order_id}/complete"
     assert merchant.post(complete).status == 409  # there is no parcel yet
-    handling.add_parcel(order_id, Parcel("DHL", "111"), BY, clock.new_id(), mail=True)
+    order_actions.add_parcel(order_id, Parcel("DHL", "111"), BY, clock.new_id(), mail=True)
     assert [merchant.post(complete).status for _ in range(2)] == [303, 303]
     order = shop.order(order_id)
     assert order.state == states.SHIPPED
@@ -291,10 +291,10 @@ def test_what_is_not_paid_gets_no_parcel_and_no_other_address(shop: Shop, mercha
     shop.placed(MUG=1)
     (order,) = shop.orders()
     with pytest.raises(Conflict, match="not paid yet"):
-        handling.add_parcel(order.id, Parcel("DHL"), BY, clock.new_id(), mail=True)
+        order_actions.add_parcel(order.id, Parcel("DHL"), BY, clock.new_id(), mail=True)
     assert "Correct the delivery details" not in page_of(merchant, order.id).text
     with pytest.raises(Conflict, match="is not paid"):
-        handling.correct_customer(
+        order_actions.correct_customer(
             order.id, fingerprint(order.customer), {"city": "Jena"}, BY, clock.new_id(), mail=True
         )
 
@@ -312,7 +312,7 @@ def test_a_parcel_that_was_not_sent_makes_the_order_wait_again(shop: Shop, merch
     (entry,) = (entry for entry in trail() if entry.what == "removed a parcel")
     assert (entry.before, entry.after) == ({"parcel": "DHL", "state": "shipped"}, {"state": "paid"})
 
-    handling.ship(order_id, Parcel("DHL", "0099"), BY)
+    order_actions.ship(order_id, Parcel("DHL", "0099"), BY)
     shop.functions.drain("order-emails")
     order = shop.order(order_id)
     assert len(sent(order, "shipped")) == 2
@@ -322,11 +322,11 @@ def test_a_parcel_that_was_not_sent_makes_the_order_wait_again(shop: Shop, merch
 def test_a_mail_about_a_parcel_that_was_removed_before_it_was_sent_is_not_sent(shop: Shop) -> None:
     _, order_id = shop.paid(MUG=1)
     shop.functions.drain("order-emails")
-    handling.ship(order_id, Parcel("DHL", "0034"), BY)
+    order_actions.ship(order_id, Parcel("DHL", "0034"), BY)
     order = shop.order(order_id)
     parcel_id = order.parcels[0]["id"]
-    handling.remove_parcel(order_id, parcel_id, shop_fingerprint(order), BY, clock.new_id(), mail=False)
-    handling.ship(order_id, Parcel("DHL", "0099"), BY)
+    order_actions.remove_parcel(order_id, parcel_id, shop_fingerprint(order), BY, clock.new_id(), mail=False)
+    order_actions.ship(order_id, Parcel("DHL", "0099"), BY)
     shop.functions.drain("order-emails")
     order = shop.order(order_id)
     told = [entry["event"] for entry in order.history if entry["detail"].startswith("shipped#")]
@@ -442,19 +442,19 @@ def test_an_erased_order_keeps_no_number_and_takes_no_correction(shop: Shop) -> 
     order_id = shipped(shop, Parcel("DHL", "JD014600"))
     order = shop.order(order_id)
     parcel_id, shown = order.parcels[0]["id"], shop_fingerprint(order)
-    handling.correct_parcel(
+    order_actions.correct_parcel(
         order_id, parcel_id, shown, Parcel("DHL", "JD9988"), BY, clock.new_id(), mail=False
     )
     shop.functions.drain("order-emails")
     with shop.later(days=91):
-        assert handling.erase(order_id, BY)
+        assert order_actions.erase(order_id, BY)
         order = shop.order(order_id)
         stored = json.dumps(order.serialize(), default=str)
         assert "JD014600" not in stored
         assert "JD9988" not in stored
         assert lists.find("JD9988", lists.Selection()).orders == []
         with pytest.raises(Conflict, match="erased"):
-            handling.add_parcel(order_id, Parcel("DHL", "JD1"), BY, clock.new_id(), mail=True)
+            order_actions.add_parcel(order_id, Parcel("DHL", "JD1"), BY, clock.new_id(), mail=True)
 
 
 def test_the_audit_trail_names_neither_customer_nor_number(shop: Shop, merchant: Shopper) -> None:

@@ -6,8 +6,8 @@ from unittest import mock
 
 import pytest
 
-from chalicelib.staff import accounts, passwords
-from chalicelib.staff.entrance import inside
+from chalicelib.staff.auth import accounts, passwords
+from chalicelib.staff.auth.login import inside
 from chalicelib.staff.models import Member
 from infra.local.gateway import Gateway
 from tests.client import Answer, Shopper

@@ -18,7 +18,7 @@ from chalicelib.orders import erasing, lists
 from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
 from chalicelib.orders.words import OrderWord
-from chalicelib.staff import handling
+from chalicelib.staff.orders import order_actions
 from tests.client import Answer, Shopper
 from tests.ledger.conftest import everything
 from tests.orders.stock import raised
@@ -44,10 +44,10 @@ PERSONAL = (
 def shipped(shop: Shop) -> str:
     """Sell and ship an order that staff wrote notes about; return its ID."""
     _, order_id = shop.paid(MUG=1)
-    handling.ship(order_id, handling.Parcel("DHL", "00340434", LINK), BY)
-    handling.add_note(order_id, "A present for Mrs Customer", BY, "a" * 32)
+    order_actions.ship(order_id, order_actions.Parcel("DHL", "00340434", LINK), BY)
+    order_actions.add_note(order_id, "A present for Mrs Customer", BY, "a" * 32)
     outbox.announce(raised(order_id, "dispute", "PP-1 OPEN"))
-    handling.look_at(order_id, 0, "Mug was too big for Test Customer", BY)
+    order_actions.look_at(order_id, 0, "Mug was too big for Test Customer", BY)
     shop.functions.drain("order-emails")
     return order_id
 
@@ -157,7 +157,7 @@ def test_what_is_still_needed_stays(shop: Shop) -> None:
             assert why in page.text
         erase(merchant)
         for order_id in orders.values():
-            assert not handling.erase(order_id, BY)
+            assert not order_actions.erase(order_id, BY)
             assert shop.order(order_id).customer["email"] == EMAIL
 
 
@@ -221,7 +221,7 @@ def test_others_with_a_longer_or_shorter_address_keep_theirs(shop: Shop) -> None
 def test_an_address_is_the_same_in_every_spelling_of_its_letters_and_its_domain(shop: Shop) -> None:
     placed = shop.place(shop.shopper_with(MUG=1), email="Max@Müller.example")
     order_id = order_id_of(shop.come_back(shop.shopper(), token_of(placed)))
-    handling.ship(order_id, handling.Parcel("DHL", "00340434", LINK), BY)
+    order_actions.ship(order_id, order_actions.Parcel("DHL", "00340434", LINK), BY)
     shop.functions.drain("order-emails")
     spellings = ("max@müller.example", "MAX@xn--mller-kva.example", "\u202amax@MÜLLER.example\u202c")
     merchant = logged_in(shop.gateway, "merchant")

@@ -9,8 +9,9 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError
 
 from chalicelib import aws as clients
-from chalicelib.staff import accounts, jobs, links
-from chalicelib.staff.links import LinkOver
+from chalicelib.staff.auth import accounts, reset_tokens
+from chalicelib.staff.auth.reset_tokens import LinkOver
+from chalicelib.staff.jobs import job_queue
 from chalicelib.staff.models import StaffSession
 from infra.local.cloud import LocalCloud
 from infra.local.functions import Functions
@@ -85,7 +86,7 @@ def test_the_answer_does_not_tell_whether_there_is_an_account(
 
 
 def test_the_request_itself_never_looks_for_the_account(visitor: Shopper) -> None:
-    with mock.patch.object(accounts, "find") as find, mock.patch.object(jobs, "send") as send:
+    with mock.patch.object(accounts, "find") as find, mock.patch.object(job_queue, "send") as send:
         visitor.post("/staff/forgotten", {"email": EMAIL})
     find.assert_not_called()
     assert json.loads(json.dumps(send.call_args.args)) == [{"letter": "forgotten", "email": EMAIL}]
@@ -106,19 +107,19 @@ def test_a_link_works_once(visitor: Shopper, functions: Functions, aws: LocalClo
 
 
 def test_two_who_use_one_link_at_once_set_one_password(visitor: Shopper) -> None:
-    token = links.make(member("merchant"), links.FORGOTTEN)
-    owner = links.member_of(token)
+    token = reset_tokens.make(member("merchant"), reset_tokens.FORGOTTEN)
+    owner = reset_tokens.member_of(token)
     with mock.patch.object(
-        links, "member_of", return_value=owner
+        reset_tokens, "member_of", return_value=owner
     ):  # both have looked before either has written
-        links.use(token, NEW, lambda *_: None)
+        reset_tokens.use(token, NEW, lambda *_: None)
         with pytest.raises(LinkOver):
-            links.use(token, "another good password", lambda *_: None)
+            reset_tokens.use(token, "another good password", lambda *_: None)
     assert log_in(visitor, NEW) == 303
 
 
 def test_a_link_ends_after_half_an_hour(visitor: Shopper) -> None:
-    link = f"/staff/reset?token={links.make(member('merchant'), links.FORGOTTEN)}"
+    link = f"/staff/reset?token={reset_tokens.make(member('merchant'), reset_tokens.FORGOTTEN)}"
     with later(minutes=29):
         assert visitor.get(link).status == 200
     with later(minutes=30, seconds=1):
@@ -126,10 +127,10 @@ def test_a_link_ends_after_half_an_hour(visitor: Shopper) -> None:
 
 
 def test_other_links_die_with_the_password_and_with_the_account(visitor: Shopper) -> None:
-    first, second = (links.make(member("merchant"), links.FORGOTTEN) for _ in range(2))
+    first, second = (reset_tokens.make(member("merchant"), reset_tokens.FORGOTTEN) for _ in range(2))
     set_password(visitor, f"/staff/reset?token={first}")
     assert visitor.get(f"/staff/reset?token={second}").status == 409
-    third = links.make(member("finance"), links.FORGOTTEN)
+    third = reset_tokens.make(member("finance"), reset_tokens.FORGOTTEN)
     accounts.remove("finance@shop.example", lambda *_: None)
     member("finance")
     assert visitor.get(f"/staff/reset?token={third}").status == 409
@@ -144,7 +145,7 @@ def test_a_forged_link_is_none(visitor: Shopper) -> None:
 
 
 def test_a_poor_password_is_refused_beside_its_field_and_the_link_still_works(visitor: Shopper) -> None:
-    token = links.make(member("merchant"), links.FORGOTTEN)
+    token = reset_tokens.make(member("merchant"), reset_tokens.FORGOTTEN)
     answer = visitor.post("/staff/reset", {"token": token, "password": "short"})
     assert answer.status == 422
     assert 'aria-invalid="true" aria-describedby="password-error password-hint"' in answer.body
@@ -169,7 +170,7 @@ def test_three_letters_an_hour_are_enough(visitor: Shopper, functions: Functions
 
 
 def test_one_place_cannot_ask_for_links_without_end(visitor: Shopper) -> None:
-    with mock.patch.object(jobs, "send"):
+    with mock.patch.object(job_queue, "send"):
         answers = [visitor.post("/staff/forgotten", {"email": f"a{each}@shop.example"}) for each in range(11)]
     assert [answer.status for answer in answers] == [200] * 10 + [429]
     assert "Please wait 1 minute" in answers[-1].text
@@ -180,7 +181,9 @@ def test_whom_guessers_have_locked_out_gets_in_by_the_link(visitor: Shopper) -> 
     for _ in range(5):
         log_in(visitor, "a wrong password")
     assert log_in(visitor, PASSWORD) == 429
-    set_password(visitor, f"/staff/reset?token={links.make(member('merchant'), links.FORGOTTEN)}")
+    set_password(
+        visitor, f"/staff/reset?token={reset_tokens.make(member('merchant'), reset_tokens.FORGOTTEN)}"
+    )
     assert log_in(visitor, NEW) == 303
 
 
@@ -196,7 +199,7 @@ def test_the_letter_says_what_it_must_and_holds_nothing_else(
 
 
 def test_the_table_opens_nothing(visitor: Shopper) -> None:
-    token = links.make(member("merchant"), links.FORGOTTEN)
+    token = reset_tokens.make(member("merchant"), reset_tokens.FORGOTTEN)
     rows = [row for row in StaffSession.scan() if row.key.startswith("link#")]
     assert len(rows) == 1
     assert token not in str(rows[0].to_simple_dict())
@@ -211,7 +214,7 @@ def test_where_the_queue_does_not_answer_everybody_hears_the_same(visitor: Shopp
             visitor.post("/staff/forgotten", {"email": each}) for each in (EMAIL, "nobody@shop.example")
         ]
         assert [answer.status for answer in answers] == [503, 503]
-        token = links.make(member("merchant"), links.FORGOTTEN)
+        token = reset_tokens.make(member("merchant"), reset_tokens.FORGOTTEN)
         assert (
             set_password(visitor, f"/staff/reset?token={token}").status == 303
         )  # the change stands all the same

@@ -10,7 +10,7 @@ from chalicelib.config import settings
 from chalicelib.ledger import files
 from chalicelib.ledger.books import BooksError
 from chalicelib.ledger.models import book_day
-from chalicelib.staff import catalog_files
+from chalicelib.staff.products import import_export
 from tests.client import Shopper
 from tests.shop import Shop
 
@@ -58,7 +58,7 @@ def test_books_that_the_merchant_asks_for(shop: Shop, merchant: Shopper, cut_off
 def test_a_large_catalog_for_staff(
     shop: Shop, merchant: Shopper, cut_off: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog_files, "MOST_AT_ONCE", 0)  # more is written by a job
+    monkeypatch.setattr(import_export, "MOST_AT_ONCE", 0)  # more is written by a job
     merchant.post("/staff/catalog/out", {"form": merchant.get("/staff/catalog").field("form")})
     shop.functions.drain("staff-jobs")
     assert cut_off

@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.catalog.models import Stock
-from chalicelib.staff import holds
+from chalicelib.staff.dashboard import held_stock
 from tests.client import Shopper
 from tests.counting import counted_calls
 from tests.invariants import check_stock, pieces
@@ -128,5 +128,5 @@ def test_it_costs_as_many_calls_with_ten_orders_as_with_one(shop: Shop) -> None:
         for _ in range(many):
             placed_from(shop, BOT, MUG=1)
         with counted_calls() as calls:
-            assert holds.find_held()["visitors"]
+            assert held_stock.find_held()["visitors"]
         assert calls == {"Query": 4, "BatchGetItem": 2}

@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError
 
 from chalicelib import aws as clients
-from chalicelib.staff import accounts
-from chalicelib.staff.accounts import LastMerchant
+from chalicelib.staff.auth import accounts
+from chalicelib.staff.auth.accounts import LastMerchant
 from chalicelib.storage import unseen
 from infra.local.cloud import LocalCloud
 from infra.local.functions import Functions

@@ -12,8 +12,8 @@ from chalicelib.catalog.rows import Cell, Change
 from chalicelib.errors import Conflict
 from chalicelib.orders import lists, states
 from chalicelib.payments.refunds import WrongWish
-from chalicelib.staff import handling
-from chalicelib.staff.handling import Parcel
+from chalicelib.staff.orders import order_actions
+from chalicelib.staff.orders.order_actions import Parcel
 from chalicelib.storage import Unknown
 from tests.catalog.goods import product, variant
 from tests.client import Answer, Shopper
@@ -80,7 +80,7 @@ def test_what_was_refunded_in_full_meanwhile_is_not_shipped_by_an_old_page(
     assert shop.order(order_id).state == states.PAID
     assert "shipped" not in shop.mails()
     with pytest.raises(Conflict):
-        handling.ship(order_id, Parcel("DHL"), "merchant@shop.example")
+        order_actions.ship(order_id, Parcel("DHL"), "merchant@shop.example")
     several = merchant.get(f"/staff/orders/ship?pick-{order_id}=1")
     assert f"carrier-{order_id}" not in several.body
     page = merchant.get(f"/staff/orders/{order_id}")
@@ -93,7 +93,7 @@ def test_what_was_refunded_in_full_meanwhile_is_not_shipped_by_an_old_page(
 def test_what_was_refunded_in_part_is_shipped(shop: Shop) -> None:
     _, order_id = shop.paid()
     refund(shop, order_id, TOTAL - 1)
-    assert handling.ship(order_id, Parcel("DHL"), "merchant@shop.example").state == states.SHIPPED
+    assert order_actions.ship(order_id, Parcel("DHL"), "merchant@shop.example").state == states.SHIPPED
 
 
 def test_what_went_back_on_the_shelf_is_not_packed_and_money_on_its_way_back_is_said(

@@ -10,7 +10,8 @@ from chalicelib.errors import Conflict
 from chalicelib.orders import told
 from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
-from chalicelib.staff import audit, handling
+from chalicelib.staff.audit import audit_log
+from chalicelib.staff.orders import order_actions
 from chalicelib.storage import Witness
 from tests.client import Answer, Shopper
 from tests.counting import counted_calls
@@ -86,8 +87,8 @@ def test_everything_that_happens_is_told_in_words(shop: Shop, merchant: Shopper)
     made.move(order, "claim", "pend", "decline")
     made.move(order, "claim", "pay", capture="ANOTHER")
     raised(order.id, "reversal", "ANOTHER")
-    handling.look_at(order.id, 0, "It was a mistake", BY)
-    handling.ship(order.id, handling.Parcel("DHL"), BY)
+    order_actions.look_at(order.id, 0, "It was a mistake", BY)
+    order_actions.ship(order.id, order_actions.Parcel("DHL"), BY)
     words = [entry["words"] for entry in told.history_of(Order.fetch(order.id))]
     assert words == [
         "The order was placed.",
@@ -158,7 +159,7 @@ def test_what_may_be_paid_is_not_cancelled() -> None:
     for number, (actions, words) in enumerate(refused.items()):
         order = made.move(made.placed(), *actions, capture=f"CAPTURE{number}")
         with pytest.raises(Conflict, match=words):
-            handling.cancel(order.id, BY)
+            order_actions.cancel(order.id, BY)
         assert Order.fetch(order.id).version == order.version
 
 
@@ -200,7 +201,7 @@ def test_a_mail_whose_words_are_no_longer_true_is_not_sent_again() -> None:
     made.move(order, "claim", "pay", capture="ANOTHER")
     entry = next(iter(Order.fetch(order.id).emails_sent))
     with pytest.raises(Conflict, match="no longer true"):
-        handling.send_again(order.id, entry, BY, "f" * 32)
+        order_actions.send_again(order.id, entry, BY, "f" * 32)
 
 
 def _send_all(order: Order, _: Any) -> bool:
@@ -235,7 +236,7 @@ def test_notes_never_fill_an_order_so_that_money_has_no_room(
     shop: Shop, merchant: Shopper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, order_id = shop.paid(MUG=1)
-    monkeypatch.setattr(handling, "ROOM_FOR_HISTORY", 20_000)
+    monkeypatch.setattr(order_actions, "ROOM_FOR_HISTORY", 20_000)
     answers = [
         merchant.post(f"{path(order_id)}/notes", {"form": f"{number:032x}", "note": "ü" * 1000})
         for number in range(5)
@@ -293,17 +294,17 @@ def test_a_change_whose_answer_was_lost_is_made_once_and_written_into_the_trail_
     unpaid = made.placed()
     mail = f"paid#{made.CAPTURE}"
     deeds: list[tuple[str, Callable[[Witness], object]]] = [
-        (paid.id, lambda seen: handling.send_again(paid.id, mail, BY, "1" * 32, seen)),
-        (paid.id, lambda seen: handling.add_note(paid.id, "Blue paper", BY, "2" * 32, seen)),
-        (paid.id, lambda seen: handling.look_at(paid.id, 0, "", BY, seen)),
-        (paid.id, lambda seen: handling.ship(paid.id, handling.Parcel("DHL"), BY, seen)),
-        (unpaid.id, lambda seen: handling.cancel(unpaid.id, BY, seen)),
+        (paid.id, lambda seen: order_actions.send_again(paid.id, mail, BY, "1" * 32, seen)),
+        (paid.id, lambda seen: order_actions.add_note(paid.id, "Blue paper", BY, "2" * 32, seen)),
+        (paid.id, lambda seen: order_actions.look_at(paid.id, 0, "", BY, seen)),
+        (paid.id, lambda seen: order_actions.ship(paid.id, order_actions.Parcel("DHL"), BY, seen)),
+        (unpaid.id, lambda seen: order_actions.cancel(unpaid.id, BY, seen)),
     ]
     for number, (order_id, do) in enumerate(deeds):
         before = Order.fetch(order_id).version
         with answers_lost("TransactWriteItems"):
-            do(audit.witness(merchant, f"deed {number}"))
-        do(audit.witness(merchant, "again"))
+            do(audit_log.witness(merchant, f"deed {number}"))
+        do(audit_log.witness(merchant, "again"))
         assert Order.fetch(order_id).version == before + 1, number
     assert [entry.what for entry in trail()] == [f"deed {number}" for number in range(len(deeds))]
 
@@ -313,8 +314,8 @@ def test_two_who_change_an_order_at_once_lose_nothing_of_each_other() -> None:
     order = made.paid()
     with ThreadPoolExecutor(4) as hands:
         notes = [f"note {number}" for number in range(4)]
-        list(hands.map(lambda note: handling.add_note(order.id, note, BY, note), notes))
-        handling.ship(order.id, handling.Parcel("DHL"), BY)
+        list(hands.map(lambda note: order_actions.add_note(order.id, note, BY, note), notes))
+        order_actions.ship(order.id, order_actions.Parcel("DHL"), BY)
     now = Order.fetch(order.id)
     assert sorted(note["words"] for note in told.notes_of(now)) == notes
     assert now.state == "shipped"

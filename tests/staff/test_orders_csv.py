@@ -18,8 +18,10 @@ from chalicelib.ledger import files
 from chalicelib.ledger.sheets import ORDERS
 from chalicelib.orders import lists, words
 from chalicelib.payments.refunds import Wish, refund_payment
-from chalicelib.staff import audit, handling, jobs, orders_csv
+from chalicelib.staff.audit import audit_log
+from chalicelib.staff.jobs import job_queue
 from chalicelib.staff.models import Job
+from chalicelib.staff.orders import csv_export, order_actions
 from tests.client import Answer, Shopper
 from tests.counting import counted_calls
 from tests.orders.stock import order_id, stock_orders
@@ -82,10 +84,10 @@ def test_what_is_packed_and_where_it_goes_is_behind_the_books_columns(shop: Shop
     shopper = shop.shopper_with(MUG=2, TEA_50=1)
     shop.come_back(shopper, token_of(shop.place(shopper, **address)))
     (order,) = shop.orders()
-    handling.add_parcel(
-        order.id, handling.Parcel("DHL", "0034"), "merchant@shop.example", "1" * 32, mail=True
+    order_actions.add_parcel(
+        order.id, order_actions.Parcel("DHL", "0034"), "merchant@shop.example", "1" * 32, mail=True
     )
-    handling.ship(order.id, handling.Parcel("Cargo bike"), "merchant@shop.example")
+    order_actions.ship(order.id, order_actions.Parcel("Cargo bike"), "merchant@shop.example")
     (row,) = exported(finance)
     assert list(row)[len(ORDERS.columns) :] == [
         *address,
@@ -136,7 +138,7 @@ def test_how_an_order_stands_and_what_went_back_is_told_last(shop: Shop, finance
     ],
 )
 def test_an_international_telephone_number_is_written_without_an_apostrophe(phone: str, cell: str) -> None:
-    assert orders_csv.phone_cell(phone) == cell
+    assert csv_export.phone_cell(phone) == cell
 
 
 def test_codes_are_written_as_they_are_and_not_as_a_spreadsheet_would_like_them(
@@ -145,7 +147,7 @@ def test_codes_are_written_as_they_are_and_not_as_a_spreadsheet_would_like_them(
     shopper = shop.shopper_with(MUG=1)
     shop.come_back(shopper, token_of(shop.place(shopper, postal_code="01067", city="Dresden")))
     (order,) = shop.orders()
-    handling.ship(order.id, handling.Parcel("DHL", "00340434161123456789"), "merchant@shop.example")
+    order_actions.ship(order.id, order_actions.Parcel("DHL", "00340434161123456789"), "merchant@shop.example")
     (row,) = exported(finance)
     assert (row["postal_code"], row["tracking_number"]) == ("01067", "00340434161123456789")
 
@@ -165,8 +167,8 @@ def test_many_are_written_by_a_job_and_linked(
     shop: Shop, finance: Shopper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stock_orders(range(230))
-    monkeypatch.setattr(orders_csv, "MOST_AT_ONCE", 50)
-    monkeypatch.setattr(orders_csv, "TELL_EVERY", 100)
+    monkeypatch.setattr(csv_export, "MOST_AT_ONCE", 50)
+    monkeypatch.setattr(csv_export, "TELL_EVERY", 100)
     now = clock.now()
     monkeypatch.setattr(clock, "now", lambda: now)
     with counted_calls() as calls:
@@ -185,7 +187,7 @@ def test_many_are_written_by_a_job_and_linked(
 
 def test_a_head_request_starts_no_work(shop: Shop, finance: Shopper, monkeypatch: pytest.MonkeyPatch) -> None:
     stock_orders(range(5))
-    monkeypatch.setattr(orders_csv, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(csv_export, "MOST_AT_ONCE", 2)
     monkeypatch.setattr(words, "MOST_ROWS", 2)
     for address in ("/staff/orders/csv", "/staff/orders/csv?q=many"):
         assert finance.send("HEAD", address).location.endswith("/staff/orders")
@@ -219,7 +221,7 @@ def job_of(answer: Answer) -> Job:
 def test_a_search_that_finds_more_than_it_lists_is_written_whole_by_a_job(
     shop: Shop, finance: Shopper, few_found: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(orders_csv, "TELL_EVERY", 100)
+    monkeypatch.setattr(csv_export, "TELL_EVERY", 100)
     stock_orders(range(110), name="Ann-Sophie Lee", email="ann@shop.example")
     stock_orders(range(110, 130), name="Leeroy Kay", email="kay@shop.example")
     stock_orders(range(130, 150), name="Annabel Leeds", email="leeds@shop.example")
@@ -258,7 +260,7 @@ def test_who_is_looked_for_is_in_no_trail_no_log_and_no_job_that_has_ended(
     with mock.patch.object(files.Upload, "finish", side_effect=RuntimeError("a neighbour was silent")):
         shop.functions.drain("staff-jobs")
     assert job_of(answer).private == {"text": "Ann Quill"}, "it comes again, and has to know"
-    jobs.send({"job": job_of(answer).id})
+    job_queue.send({"job": job_of(answer).id})
     assert len(rows(file_of(shop, finance, answer))) == 30
     assert "quill" not in everything_kept_of(job_of(answer)).lower()
     assert "a neighbour was silent" in caplog.text
@@ -271,7 +273,7 @@ def test_who_is_erased_before_the_job_comes_to_them_is_not_in_its_file(
     stock_orders(range(30), name="Ann Lee", email="ann@shop.example")
     answer = merchant.get("/staff/orders/csv?q=ann@shop.example")
     account = member("merchant")
-    assert handling.erase(order_id(5), account.email, audit.witness(account, "erased a customer"))
+    assert order_actions.erase(order_id(5), account.email, audit_log.witness(account, "erased a customer"))
     written = {row["order_number"] for row in rows(file_of(shop, merchant, answer))}
     assert written == {f"00000-{n:05d}" for n in range(30) if n != 5}
 
@@ -301,7 +303,7 @@ def _job(by: str, days: dict[str, str]) -> Job:
 def _peak(job: Any) -> int:
     """Tell how much memory a job takes at most, in bytes."""
     tracemalloc.start()
-    orders_csv.run(job)
+    csv_export.run(job)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert job.state == "done"

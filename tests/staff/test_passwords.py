@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.staff import passwords
-from chalicelib.staff.passwords import hashed, is_outdated, is_right, what_is_wrong
+from chalicelib.staff.auth import passwords
+from chalicelib.staff.auth.passwords import hashed, is_outdated, is_right, what_is_wrong
 
 EMAIL = "owner@shop.example"
 GOOD = "linen awning at noon"

@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 
 from chalicelib.errors import BadInput
-from chalicelib.staff.drawing import Slot, draw
-from chalicelib.staff.periods import EARLIEST, ONE, parse_day, parse_kind, parse_month, period_of
+from chalicelib.staff.dashboard.bar_chart import Slot, draw
+from chalicelib.staff.dashboard.periods import EARLIEST, ONE, parse_day, parse_kind, parse_month, period_of
 
 TODAY = date(2026, 11, 22)  # a Sunday
 

@@ -15,7 +15,7 @@ from chalicelib.catalog.album import get_product
 from chalicelib.catalog.editing import MOST_PICTURES
 from chalicelib.catalog.photos import CUT_OFF, HEIC, NOT_A_PICTURE, TOO_MANY_PIXELS
 from chalicelib.config import settings
-from chalicelib.staff import jobs
+from chalicelib.staff.jobs import job_queue
 from chalicelib.web.cache import cache
 from chalicelib.web.media import sizes_of
 from tests.catalog.photo_files import encoded, photo, png_that_claims
@@ -126,7 +126,7 @@ def test_adding_twice_and_running_twice_is_one_picture(merchant: Shopper, shop: 
     key = sent(merchant, encoded(photo()))
     assert merchant.post(f"{PAGE}/add", {"key": key, "alt": "A mug by a window"}).status == 303
     for _ in range(2):
-        jobs.send({"job": key.removeprefix("uploads/")})
+        job_queue.send({"job": key.removeprefix("uploads/")})
     shop.functions.drain("staff-jobs")
     assert len(get_product("mug").pictures) == 1
     assert merchant.post(f"{PAGE}/add", {"key": key, "alt": "Again"}).status == 303
@@ -139,7 +139,7 @@ def test_a_function_that_breaks_off_is_right_when_it_runs_again(merchant: Shoppe
     for broken in ("chalicelib.catalog.album.attach", "chalicelib.catalog.uploads.throw_away"):
         with mock.patch(broken, side_effect=RuntimeError("the process died")):
             shop.functions.drain("staff-jobs")
-        jobs.send({"job": key.removeprefix("uploads/")})  # as the queue does, long after
+        job_queue.send({"job": key.removeprefix("uploads/")})  # as the queue does, long after
     shop.functions.drain("staff-jobs")
     assert [picture["alt"] for picture in get_product("mug").pictures] == ["A mug by a window"]
     assert get_product("mug").arriving == []

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from chalice import Chalice
 
+from chalicelib.staff.lazy import LazyFunction
+from chalicelib.staff.router import OPEN
 from chalicelib.staff.routes import staff
-from chalicelib.staff.routing import OPEN, find_view
 from infra.local.gateway import Gateway
 from tests.client import Answer, Shopper
 from tests.shop import Shop
 from tests.staff.desk import logged_in
 
-CODE = Path(__file__).parents[2] / "chalicelib" / "staff"
+ROOT = Path(__file__).parents[2]
 # What finance may post: their own account, and asking for files anew. Nothing of it changes the shop.
 OWN_OF_FINANCE = {"/staff/logout", "/staff/account/password", "/staff/jobs/{job_id}/again"}
 ENTRANCE = {"/staff/login", "/staff/forgotten", "/staff/reset"}
@@ -67,7 +68,8 @@ def test_a_route_that_was_added_past_the_roles_is_found() -> None:
 
 def test_every_route_leads_to_a_view_that_takes_its_parameters() -> None:
     for (_, path), view in staff.views.items():
-        taken = list(inspect.signature(find_view(view)).parameters)
+        assert isinstance(view, LazyFunction)
+        taken = list(inspect.signature(view.load()).parameters)
         parameters = [part.strip("{}") for part in path.split("/") if part.startswith("{")]
         assert taken == ["request", "member", *parameters], view
 
@@ -191,12 +193,13 @@ def actions() -> Iterator[tuple[str, str, ast.Module]]:
     """Give module and name of every view that a POST leads to, and the module's code."""
     for (method, _), view in staff.views.items():
         if method == "POST":
-            module, name = view.split(".")
-            yield module, name, ast.parse((CODE / f"{module}.py").read_text(encoding="utf-8"))
+            assert isinstance(view, LazyFunction)
+            code = ROOT / f"{view.module.replace('.', '/')}.py"
+            yield view.module, view.name, ast.parse(code.read_text(encoding="utf-8"))
 
 
 def reached(tree: ast.Module, name: str) -> set[str]:
-    """List what a function calls, itself and through the functions of its own module: `audit.witness`."""
+    """List what a function calls, itself and through the functions of its own module: `audit_log.witness`."""
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     seen: set[str] = set()
     ahead = [name]
@@ -218,6 +221,7 @@ def test_every_action_writes_into_the_trail() -> None:
     silent = [
         f"{module}.{name}"
         for module, name, tree in found
-        if name not in UNWRITTEN and not reached(tree, name) & {"audit.witness", "audit.record", "jobs.start"}
+        if name not in UNWRITTEN
+        and not reached(tree, name) & {"audit_log.witness", "audit_log.record", "job_queue.start"}
     ]
     assert silent == []

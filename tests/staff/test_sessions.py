@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chalicelib.staff import accounts
+from chalicelib.staff.auth import accounts
 from chalicelib.staff.models import StaffSession
 from chalicelib.storage import unseen
 from infra.local.gateway import Gateway

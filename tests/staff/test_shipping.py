@@ -10,8 +10,8 @@ import pytest
 from chalicelib.errors import Conflict
 from chalicelib.mail.render import write_letter
 from chalicelib.orders import states
-from chalicelib.staff import handling, shipping
-from chalicelib.staff.handling import Parcel
+from chalicelib.staff.orders import order_actions, shipping
+from chalicelib.staff.orders.order_actions import Parcel
 from tests.client import Shopper
 from tests.mail import orders as made
 from tests.shop import Shop
@@ -83,7 +83,7 @@ def test_what_is_not_paid_is_not_shipped() -> None:
     for actions, words in refused.items():
         order = made.move(made.placed(), *actions)
         with pytest.raises(Conflict, match=words):
-            handling.ship(order.id, Parcel("DHL"), "merchant@shop.example")
+            order_actions.ship(order.id, Parcel("DHL"), "merchant@shop.example")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_one_that_cannot_be_shipped_keeps_no_other_from_it(shop: Shop, merchant:
     _, gone = shop.paid(MUG=1)
     shop.placed(MUG=1)
     (unpaid,) = (order for order in shop.orders() if order.state == "awaiting")
-    handling.ship(gone, Parcel("UPS", "other"), "somebody@shop.example")
+    order_actions.ship(gone, Parcel("UPS", "other"), "somebody@shop.example")
     before = len(trail())
     form = {
         "carrier": "DHL",

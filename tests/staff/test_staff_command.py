@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.staff import accounts
+from chalicelib.staff.auth import accounts
 from infra.staff import main
 from tests.staff.desk import trail
 

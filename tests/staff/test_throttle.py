@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chalicelib import clock
-from chalicelib.staff.throttle import Locked, Tries, forgive, take_a_try
+from chalicelib.staff.auth.login_throttle import Locked, Tries, forgive, take_a_try
 from tests.counting import counted_calls
 from tests.staff.desk import later
 

@@ -9,9 +9,9 @@ from unittest import mock
 import pytest
 
 from chalicelib import clock
-from chalicelib.staff import audit
+from chalicelib.staff.audit import audit_log
+from chalicelib.staff.audit.audit_log_page import changes
 from chalicelib.staff.models import StaffSession
-from chalicelib.staff.trail import changes
 from chalicelib.storage import Refused, Transaction
 from infra.local.gateway import Gateway
 from tests.client import Shopper
@@ -35,7 +35,7 @@ def at(moment: str) -> Any:
 
 def test_who_when_what_before_and_after_in_words(merchant: Shopper) -> None:
     transaction = Transaction()
-    witness = audit.witness(member("merchant"), "shipped an order")
+    witness = audit_log.witness(member("merchant"), "shipped an order")
     with at("2026-11-22T12:01:00"):
         witness(
             transaction, "order 48219-30476", {"state": "paid"}, {"state": "shipped", "carrier": "DHL <b>"}
@@ -51,7 +51,7 @@ def test_who_when_what_before_and_after_in_words(merchant: Shopper) -> None:
 def test_a_change_that_is_refused_leaves_no_entry(merchant: Shopper) -> None:
     transaction = Transaction()
     transaction.check("nothing", StaffSession, "x", StaffSession.key.exists())
-    audit.witness(member("merchant"), "did it")(transaction, "a thing", {}, {"done": True})
+    audit_log.witness(member("merchant"), "did it")(transaction, "a thing", {}, {"done": True})
     with pytest.raises(Refused):
         transaction.commit()
     assert [entry.what for entry in trail()] == ["logged in"]
@@ -60,7 +60,7 @@ def test_a_change_that_is_refused_leaves_no_entry(merchant: Shopper) -> None:
 def test_a_month_is_read_in_pages_by_one_query_each(merchant: Shopper) -> None:
     for each in range(60):
         with at(f"2026-10-{each // 2 + 1:02}T{each % 2 + 10}:00:00"):
-            audit.record("merchant@shop.example", f"did thing {each}", "it")
+            audit_log.record("merchant@shop.example", f"did thing {each}", "it")
     with at("2026-11-22T12:02:00"), counted_calls() as calls:
         first = merchant.get("/staff/audit?month=2026-10")
         assert calls["Query"] <= 2  # the trail's, and the shop's categories
@@ -90,7 +90,7 @@ def test_a_forged_address_is_a_400_in_words(merchant: Shopper) -> None:
 
 def test_a_long_text_is_folded(merchant: Shopper) -> None:
     with at("2026-11-22T12:01:00"):
-        audit.record(
+        audit_log.record(
             "merchant@shop.example", "changed a product", "it", {"text": "short"}, {"text": "long " * 99}
         )
         page = merchant.get("/staff/audit")

@@ -9,8 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from infra.local.paypal import StandIn
-
-from .shop import Shop
+from tests.standin.shop import Shop
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,7 @@ from decimal import Decimal
 import pytest
 
 from infra.local.paypal import ControlError, StandIn
-
-from .shop import Shop, capture_of
+from tests.standin.shop import Shop, capture_of
 
 
 def test_an_approved_order_is_captured_and_booked(paypal: StandIn, shop: Shop) -> None:

@@ -8,10 +8,9 @@ import pytest
 
 from infra.local.paypal import StandIn
 from infra.local.paypal.scripts import REFUSALS
-
-from .openapi import Contract, paypal_contract
-from .shop import Answer, Shop, an_order, capture_of, eur
-from .test_notifications import VERIFY, question
+from tests.standin.openapi import Contract, paypal_contract
+from tests.standin.shop import Answer, Shop, an_order, capture_of, eur
+from tests.standin.test_notifications import VERIFY, question
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from infra.local.paypal import ControlError, StandIn
-
-from .shop import Shop, capture_of
+from tests.standin.shop import Shop, capture_of
 
 CUT = (ConnectionResetError, http.client.RemoteDisconnected)
 

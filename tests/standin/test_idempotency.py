@@ -5,8 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from infra.local.paypal import StandIn
-
-from .shop import Shop, an_order
+from tests.standin.shop import Shop, an_order
 
 HOUR = 3600
 

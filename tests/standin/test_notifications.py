@@ -14,9 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from infra.local.paypal import Notification, StandIn
-
-from .conftest import Receiver
-from .shop import Shop
+from tests.standin.conftest import Receiver
+from tests.standin.shop import Shop
 
 LEAF_NAME = "messageverificationcerts.sandbox.paypal.com"
 

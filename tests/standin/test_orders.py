@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from infra.local.paypal import StandIn
-
-from .shop import CANCEL_URL, Shop, an_order, capture_of, eur
+from tests.standin.shop import CANCEL_URL, Shop, an_order, capture_of, eur
 
 HOUR = 3600
 

@@ -7,8 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from infra.local.paypal import StandIn
-
-from .shop import CANCEL_URL, RETURN_URL, Answer, Shop, an_order, capture_of
+from tests.standin.shop import CANCEL_URL, RETURN_URL, Answer, Shop, an_order, capture_of
 
 
 def choose(shop: Shop, order_id: str, choice: str, **headers: str) -> Answer:

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.paypal import Control, ControlError, StandIn
-
-from .shop import Shop
+from tests.standin.shop import Shop
 
 
 def test_a_restart_forgets_nothing(tmp_path: Path) -> None:

@@ -7,8 +7,7 @@ from decimal import Decimal
 import pytest
 
 from infra.local.paypal import ControlError, StandIn
-
-from .shop import Shop, eur
+from tests.standin.shop import Shop, eur
 
 
 def test_refunds_add_up_to_the_capture(paypal: StandIn, shop: Shop) -> None:

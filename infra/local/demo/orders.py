@@ -73,7 +73,7 @@ def _made_so_far() -> int | None:
 
 
 def _merchant() -> "Member | None":
-    from chalicelib.staff import accounts
+    from chalicelib.staff.auth import accounts
 
     return next((member for member in accounts.everybody() if member.role == accounts.MERCHANT), None)
 
@@ -188,29 +188,29 @@ class Teller:
     # -- the shop -----------------------------------------------------------------------------------------
 
     def _ship(self, order: "Order", at: datetime) -> None:
-        from chalicelib.staff import handling
+        from chalicelib.staff.orders import order_actions
 
         packed = (at + timedelta(days=1)).replace(hour=9, minute=10 + at.minute // 2)
         if self._go(packed):
             tracking = f"DEMO{order.number.replace('-', '')}"
-            parcel = handling.Parcel("Parcel Post", tracking, f"https://parcels.example.com/{tracking}")
-            handling.ship(order.id, parcel, self._merchant.email, self._witness("marked as shipped"))
+            parcel = order_actions.Parcel("Parcel Post", tracking, f"https://parcels.example.com/{tracking}")
+            order_actions.ship(order.id, parcel, self._merchant.email, self._witness("marked as shipped"))
             self._drain_mail()
 
     def _leave_a_note(self, order: "Order", at: datetime) -> None:
         from chalicelib import clock
-        from chalicelib.staff import handling
+        from chalicelib.staff.orders import order_actions
 
         if self._go(at + timedelta(minutes=40)):
-            handling.add_note(
+            order_actions.add_note(
                 order.id, NOTE, self._merchant.email, clock.new_id(), self._witness("left a note")
             )
 
     def _cancel(self, order: "Order", at: datetime) -> None:
-        from chalicelib.staff import handling
+        from chalicelib.staff.orders import order_actions
 
         if self._go(at + timedelta(minutes=50)):
-            handling.cancel(order.id, self._merchant.email, self._witness("cancelled"))
+            order_actions.cancel(order.id, self._merchant.email, self._witness("cancelled"))
 
     def _expire(self, order: "Order", at: datetime) -> None:
         """Nobody comes back; the reconciler finds it when PayPal waits no longer."""
@@ -237,9 +237,9 @@ class Teller:
             refund_payment(order.id, clock.new_id(), wish, self._merchant.email, self._witness("refunded"))
 
     def _witness(self, what: str) -> "Witness":
-        from chalicelib.staff import audit
+        from chalicelib.staff.audit import audit_log
 
-        return audit.witness(self._merchant, what)
+        return audit_log.witness(self._merchant, what)
 
 
 def _place(planned: Planned) -> "Order":

@@ -6,7 +6,7 @@ MEMBERS = {"merchant": "merchant@example.com", "finance": "finance@example.com"}
 def make_demo_staff(password: str) -> None:
     """Make an account of each role where the shop has no account at all."""
     # Imported here: chalicelib reads the environment once, when it is imported.
-    from chalicelib.staff.accounts import everybody, make_member
+    from chalicelib.staff.auth.accounts import everybody, make_member
 
     if everybody():
         return

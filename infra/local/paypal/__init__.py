@@ -1,6 +1,6 @@
 """A stand-in for PayPal's sandbox: its API, its approval page, its notifications, on one machine."""
 
-from .control import Control, ControlError, LedgerRow, Notification, Received, Totals
-from .standin import StandIn
+from infra.local.paypal.control import Control, ControlError, LedgerRow, Notification, Received, Totals
+from infra.local.paypal.standin import StandIn
 
 __all__ = ["Control", "ControlError", "LedgerRow", "Notification", "Received", "StandIn", "Totals"]

@@ -10,7 +10,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from .standin import StandIn
+from infra.local.paypal.standin import StandIn
 
 ENDING = {signal.SIGTERM, signal.SIGINT}
 

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from . import shapes
-from .certificates import Certificate
-from .desk import Desk
-from .payments import Payments
-from .problems import Problem, detail, invalid, new_debug_id, not_found, unprocessable
-from .store import Document
-from .web import Answer, Request, Route, json_answer, raw_value, route
+from infra.local.paypal import shapes
+from infra.local.paypal.certificates import Certificate
+from infra.local.paypal.desk import Desk
+from infra.local.paypal.payments import Payments
+from infra.local.paypal.problems import Problem, detail, invalid, new_debug_id, not_found, unprocessable
+from infra.local.paypal.store import Document
+from infra.local.paypal.web import Answer, Request, Route, json_answer, raw_value, route
 
 ORDER_KEYS_KEPT = 6 * 3600
 REFUND_KEYS_KEPT = 45 * 86400

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import shapes
-from .desk import Desk
-from .ledger import Ledger
-from .money import fee, money, to_minor, worth
-from .orders import Orders
-from .problems import not_found, unprocessable
-from .scripts import Script, Scripts
-from .store import Document, new_id
+from infra.local.paypal import shapes
+from infra.local.paypal.desk import Desk
+from infra.local.paypal.ledger import Ledger
+from infra.local.paypal.money import fee, money, to_minor, worth
+from infra.local.paypal.orders import Orders
+from infra.local.paypal.problems import not_found, unprocessable
+from infra.local.paypal.scripts import Script, Scripts
+from infra.local.paypal.store import Document, new_id
 
 HAS_MONEY = ("COMPLETED", "PARTIALLY_REFUNDED", "REFUNDED")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .store import Clock, Document, Store
+from infra.local.paypal.store import Clock, Document, Store
 
 if TYPE_CHECKING:
-    from .webhooks import Webhooks
+    from infra.local.paypal.webhooks import Webhooks
 
 CLIENT_ID = "standin-client"
 CLIENT_SECRET = "standin-secret"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from .captures import Captures
-from .desk import BUYER, MERCHANT, Desk
-from .money import money
-from .refunds import Refunds
-from .store import Document, new_id
+from infra.local.paypal.captures import Captures
+from infra.local.paypal.desk import BUYER, MERCHANT, Desk
+from infra.local.paypal.money import money
+from infra.local.paypal.refunds import Refunds
+from infra.local.paypal.store import Document, new_id
 
 
 class Disputes:

@@ -7,8 +7,8 @@ import re
 import threading
 from dataclasses import dataclass, field
 
-from .problems import MESSAGES, Problem, detail
-from .store import Document
+from infra.local.paypal.problems import MESSAGES, Problem, detail
+from infra.local.paypal.store import Document
 
 OPERATIONS = (
     *("token", "create", "get", "capture", "capture_get", "refund", "refund_get"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from .money import to_value
-from .store import Clock, Document, Store
+from infra.local.paypal.money import to_value
+from infra.local.paypal.store import Clock, Document, Store
 
 
 class Ledger:

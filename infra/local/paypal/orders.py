@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from . import shapes
-from .desk import BUYER, BUYER_ADDRESS, MERCHANT, Desk
-from .money import CURRENCIES, MAX_VALUE, precise, to_minor
-from .problems import Problem, detail, invalid, not_found, unprocessable
-from .store import Document, new_id
+from infra.local.paypal import shapes
+from infra.local.paypal.desk import BUYER, BUYER_ADDRESS, MERCHANT, Desk
+from infra.local.paypal.money import CURRENCIES, MAX_VALUE, precise, to_minor
+from infra.local.paypal.problems import Problem, detail, invalid, not_found, unprocessable
+from infra.local.paypal.store import Document, new_id
 
 APPROVE_WITHIN = 3 * 3600
 CAPTURE_WITHIN = 3 * 3600

@@ -8,11 +8,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from .desk import Desk
-from .payments import Payments
-from .problems import Problem
-from .store import Document
-from .web import Answer, Request, Route, route, see_other
+from infra.local.paypal.desk import Desk
+from infra.local.paypal.payments import Payments
+from infra.local.paypal.problems import Problem
+from infra.local.paypal.store import Document
+from infra.local.paypal.web import Answer, Request, Route, route, see_other
 
 _FOLDER = Path(__file__).parent / "templates"
 _SHOWN = 50  # rows of each table on the operator's page

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from .captures import Captures
-from .desk import Desk
-from .disputes import Disputes
-from .ledger import Ledger
-from .orders import Orders
-from .refunds import Refunds
-from .store import Document
+from infra.local.paypal.captures import Captures
+from infra.local.paypal.desk import Desk
+from infra.local.paypal.disputes import Disputes
+from infra.local.paypal.ledger import Ledger
+from infra.local.paypal.orders import Orders
+from infra.local.paypal.refunds import Refunds
+from infra.local.paypal.store import Document
 
 
 class Payments:

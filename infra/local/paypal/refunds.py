@@ -5,14 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from . import shapes
-from .captures import HAS_MONEY, Captures
-from .desk import MERCHANT, Desk
-from .ledger import Ledger
-from .money import CURRENCIES, WITHOUT_DECIMALS, money, precise, to_minor, to_value, worth
-from .problems import Problem, detail, not_found, unprocessable
-from .scripts import OUTCOMES, Script, Scripts
-from .store import Document, new_id
+from infra.local.paypal import shapes
+from infra.local.paypal.captures import HAS_MONEY, Captures
+from infra.local.paypal.desk import MERCHANT, Desk
+from infra.local.paypal.ledger import Ledger
+from infra.local.paypal.money import CURRENCIES, WITHOUT_DECIMALS, money, precise, to_minor, to_value, worth
+from infra.local.paypal.problems import Problem, detail, not_found, unprocessable
+from infra.local.paypal.scripts import OUTCOMES, Script, Scripts
+from infra.local.paypal.store import Document, new_id
 
 REFUND_WITHIN = 180 * 86400
 

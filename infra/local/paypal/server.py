@@ -14,10 +14,10 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from .faults import Fault, Faults
-from .problems import Problem, new_debug_id
-from .store import Clock, Document, Store
-from .web import Answer, Request, Route, json_answer
+from infra.local.paypal.faults import Fault, Faults
+from infra.local.paypal.problems import Problem, new_debug_id
+from infra.local.paypal.store import Clock, Document, Store
+from infra.local.paypal.web import Answer, Request, Route, json_answer
 
 _LOG = logging.getLogger(__name__)
 _HANG = 60.0

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .problems import detail, invalid
-from .store import Document
+from infra.local.paypal.problems import detail, invalid
+from infra.local.paypal.store import Document
 
 EMAIL = r"[^@\s]+@[^@\s]+"
 ACCOUNT_ID = r"[2-9A-HJ-NP-Z]{13}"

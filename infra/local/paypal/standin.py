@@ -8,17 +8,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from .api import Api
-from .certificates import Certificate
-from .control import Control
-from .desk import CLIENT_ID, CLIENT_SECRET, WEBHOOK_ID, Desk, Settings
-from .faults import Faults
-from .pages import Pages
-from .payments import Payments
-from .server import Dispatcher, Server
-from .steering import Steering
-from .store import Clock, Store
-from .webhooks import Webhooks
+from infra.local.paypal.api import Api
+from infra.local.paypal.certificates import Certificate
+from infra.local.paypal.control import Control
+from infra.local.paypal.desk import CLIENT_ID, CLIENT_SECRET, WEBHOOK_ID, Desk, Settings
+from infra.local.paypal.faults import Faults
+from infra.local.paypal.pages import Pages
+from infra.local.paypal.payments import Payments
+from infra.local.paypal.server import Dispatcher, Server
+from infra.local.paypal.steering import Steering
+from infra.local.paypal.store import Clock, Store
+from infra.local.paypal.webhooks import Webhooks
 
 _IDLE = 30.0
 

@@ -7,15 +7,15 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .desk import Desk, Settings
-from .faults import Faults
-from .orders import FUNDINGS
-from .payments import Payments
-from .problems import Problem
-from .scripts import Script
-from .server import Dispatcher
-from .store import Document
-from .web import Answer, Request, Route, json_answer, route
+from infra.local.paypal.desk import Desk, Settings
+from infra.local.paypal.faults import Faults
+from infra.local.paypal.orders import FUNDINGS
+from infra.local.paypal.payments import Payments
+from infra.local.paypal.problems import Problem
+from infra.local.paypal.scripts import Script
+from infra.local.paypal.server import Dispatcher
+from infra.local.paypal.store import Document
+from infra.local.paypal.web import Answer, Request, Route, json_answer, route
 
 Body = Mapping[str, Any]
 _SETTINGS: dict[str, Any] = {

@@ -26,7 +26,7 @@ PARCEL = {"carrier": "DHL", "tracking": "0034", "link": "https://carrier.example
 
 def stand_at(case: Case) -> Shopper:
     """Let the merchant in, without the entrance."""
-    from chalicelib.staff import sessions
+    from chalicelib.staff.auth import sessions
 
     cookie = sessions.start(member("merchant")).split(";")[0]
     name, _, secret = cookie.partition("=")
@@ -121,11 +121,11 @@ def shipped_once(case: Case) -> None:
 
 def _ship(case: Case) -> str:
     """Pay an order and ship it, its mails sent; return its ID."""
-    from chalicelib.staff import handling
+    from chalicelib.staff.orders import order_actions
 
     case.pay()
     (order,) = case.orders()
-    handling.ship(order.id, handling.Parcel("DHL", "0034"), "merchant@shop.example")
+    order_actions.ship(order.id, order_actions.Parcel("DHL", "0034"), "merchant@shop.example")
     case.world.shop.functions.drain("order-emails")
     return order.id
 
@@ -254,11 +254,11 @@ def mailed_again_once(case: Case) -> None:
 
 def about_to_erase(case: Case) -> None:
     """Ship an order; three months later its customer asks to be forgotten."""
-    from chalicelib.staff import handling
+    from chalicelib.staff.orders import order_actions
 
     case.pay()
     (order,) = case.orders()
-    handling.ship(order.id, handling.Parcel("DHL"), "merchant@shop.example")
+    order_actions.ship(order.id, order_actions.Parcel("DHL"), "merchant@shop.example")
     case.world.shop.functions.drain("order-emails")
     case.world.pass_time(days=91)
     stand_at(case)
@@ -311,12 +311,12 @@ def added_once(case: Case) -> None:
 def ask_for_a_file(case: Case) -> None:
     """Sell something, and ask for a file of all orders."""
     from chalicelib import clock
-    from chalicelib.staff import jobs
+    from chalicelib.staff.jobs import job_queue
 
     case.pay()
     stand_at(case)
     arguments = {"state": "", "before": f"{clock.now().isoformat()}~"}
-    case.things["job"] = jobs.start(member("merchant"), "orders-csv", arguments).id
+    case.things["job"] = job_queue.start(member("merchant"), "orders-csv", arguments).id
 
 
 def send_a_picture(case: Case) -> None:
@@ -324,7 +324,7 @@ def send_a_picture(case: Case) -> None:
     from chalicelib import aws, clock
     from chalicelib.catalog import album
     from chalicelib.config import settings
-    from chalicelib.staff import jobs
+    from chalicelib.staff.jobs import job_queue
 
     upload = f"uploads/{clock.new_id()}"
     body = encoded(photo(500, 300))
@@ -332,7 +332,7 @@ def send_a_picture(case: Case) -> None:
     album.expect(case.slug, upload, "A thing")
     stand_at(case)
     arguments = {"slug": case.slug, "upload": upload}
-    case.things["job"] = jobs.start(member("merchant"), "picture", arguments).id
+    case.things["job"] = job_queue.start(member("merchant"), "picture", arguments).id
 
 
 def send_a_catalog_file(case: Case) -> None:
@@ -363,10 +363,10 @@ def send_a_catalog_file(case: Case) -> None:
 
 def load_file(case: Case) -> None:
     """Ask for the file to be loaded, its pieces to be added to those on the shelf."""
-    from chalicelib.staff import jobs
+    from chalicelib.staff.jobs import job_queue
 
     arguments = {"key": case.things["key"], "stock": "add"}
-    case.things["job"] = jobs.start(member("merchant"), "catalog-in", arguments).id
+    case.things["job"] = job_queue.start(member("merchant"), "catalog-in", arguments).id
 
 
 def work(case: Case) -> None:

@@ -1,0 +1,79 @@
+"""Letters to members of staff, written behind the queue, so that no page shows by its speed whether an account exists."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib import telemetry
+from chalicelib.config import settings
+from chalicelib.mail import text
+from chalicelib.mail.addresses import Undeliverable, one_line, with_name
+from chalicelib.mail.render import Letter
+from chalicelib.mail.send import hand_to_ses
+from chalicelib.staff.auth import accounts, login_throttle, reset_tokens
+from chalicelib.staff.models import Member
+from chalicelib.telemetry import Metric
+from chalicelib.web.pages import absolute_url, environment, paragraphs
+
+BUTTONS = {
+    reset_tokens.FORGOTTEN: "Choose a new password",
+    reset_tokens.INVITED: "Choose a password",
+    reset_tokens.CHANGED: "Open the staff pages",
+}
+log = logging.getLogger("awning")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the letter's template asks of a kind."""
+
+    button: str
+
+
+def send(message: Mapping[str, str]) -> None:
+    """Send the letter of a queue's message: to an account that exists, and no more than a few links an hour."""
+    kind, email = message["letter"], message["email"]
+    member = accounts.find(email)
+    if member is None:
+        return
+    if kind == reset_tokens.FORGOTTEN and not login_throttle.may_be_mailed(email):
+        log.info("a link was not mailed: enough were, this hour")
+        return
+    try:
+        hand_to_ses(write(member, kind))
+    except Undeliverable:  # nobody gets it, however often it is tried
+        telemetry.count(Metric.MAILS_BOUNCED)
+        log.warning("a letter to a member of staff cannot be delivered")
+
+
+def write(member: Member, kind: str) -> Letter:
+    """Write a letter, with a new link where the kind has one."""
+    address = (
+        "/staff/account"
+        if kind == reset_tokens.CHANGED
+        else f"/staff/reset?token={reset_tokens.make(member, kind)}"
+    )
+    values: dict[str, Any] = {
+        "kind": Kind(BUTTONS[kind]),
+        "order_url": absolute_url(address),
+        "shop": settings.shop,
+        "shop_url": absolute_url("/"),
+        "forgotten_url": absolute_url("/staff/forgotten"),
+        "role": accounts.ROLES[member.role].lower(),
+        "wrap": text.wrap,
+        "rule": text.rule,
+    }
+    words = environment().get_template(f"staff/letters/{kind}.txt").render(values)
+    subject, headline, *body = [one_line(paragraph) for paragraph in paragraphs(words)]
+    values |= {"subject": subject, "headline": headline, "body": body}
+    shop = with_name(settings.shop.name, settings.shop.email)
+    return Letter(
+        sender=shop,
+        to=member.email,
+        reply_to=shop,
+        subject=subject,
+        text=environment().get_template("staff/letters/letter.txt").render(values),
+        html=environment().get_template("staff/letters/letter.html").render(values),
+        tags={"mail": "letter"},
+    )

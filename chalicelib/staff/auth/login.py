@@ -1,0 +1,106 @@
+"""Log in and log out."""
+
+import re
+from urllib.parse import urlsplit
+
+from chalice.app import Request, Response
+
+from chalicelib import clock
+from chalicelib.mail.addresses import CHECK, LONGEST_ADDRESS, BadAddress
+from chalicelib.staff import layout
+from chalicelib.staff.audit import audit_log
+from chalicelib.staff.auth import accounts, login_throttle, sessions
+from chalicelib.staff.models import Member
+from chalicelib.web import pages
+from chalicelib.web.forms import Form, read_form
+from chalicelib.web.requests import base_path, query, source_of
+
+WRONG = "This e-mail address and password do not belong together."
+ENTRANCE = {"login", "logout", "forgotten", "reset"}
+_ADDRESS_IN_THE_SHOP = re.compile(
+    r"[!-\[\]-~]{1,2000}"
+)  # what an address is written with: no spaces, no backslash
+
+
+# -- logging in and out -----------------------------------------------------------------------------------
+
+
+def ask(request: Request, member: Member | None) -> Response:
+    """Ask for e-mail address and password, whoever is not logged in."""
+    next_address = query(request, "next") or ""
+    return pages.redirect(inside(next_address)) if member else _login_page(next_address, "")
+
+
+def log_in(request: Request, member: Member | None) -> Response:
+    """Begin a session under a new ID. Every wrong answer is the same, whether there is such an account or not."""
+    form = read_form(request)
+    email, source = _typed_email(form), source_of(request)
+    try:
+        is_last = login_throttle.take_a_try(email, source)
+    except login_throttle.Locked as locked:
+        return locked_answer(
+            _login_page(form.text("next"), form.text("email"), wait_words(locked), 429), locked
+        )
+    known = accounts.check_password(email, form.values.get("password", ""))
+    if known is None:
+        if is_last:
+            _record_guessing(email, source)
+        return _login_page(form.text("next"), form.text("email"), WRONG, 403)
+    login_throttle.forgive(email, source)
+    sessions.end(request)
+    audit_log.record(known.email, "logged in", "the staff pages")
+    return pages.redirect(inside(form.text("next")), [sessions.start(known)])
+
+
+def log_out(request: Request, member: Member) -> Response:
+    """End this session, or every session of the member."""
+    if read_form(request).text("everywhere"):
+        accounts.end_sessions(member, audit_log.witness(member, "logged out everywhere"))
+    else:
+        audit_log.record(member.email, "logged out", "the staff pages")
+    return layout.go("/staff/login", "You are logged out.", [sessions.end(request)])
+
+
+def inside(address: str) -> str:
+    """Allow addresses of staff pages alone; anything else leads to the first of them."""
+    own = base_path() + "/staff/"
+    if not address.startswith(own) or not _ADDRESS_IN_THE_SHOP.fullmatch(address):
+        return own
+    path = urlsplit(address).path.lower()
+    is_way_out = "/." in path or "/%2e" in path
+    return own if is_way_out or path.removeprefix(own) in ENTRANCE else address
+
+
+def _login_page(next_address: str, email: str, problem: str = "", status: int = 200) -> Response:
+    values = {"next": next_address, "email": email[:LONGEST_ADDRESS], "problem": problem}
+    return layout.show(None, "staff/login.html", status, **values)
+
+
+def _typed_email(form: Form) -> str:
+    """Read the address that was typed; what is none finds no account, after the same work."""
+    try:
+        return accounts.canonical(form.text("email"))
+    except BadAddress:
+        return form.text("email").lower().replace("@", " ")
+
+
+def bad_address_message(refusal: BadAddress) -> str:
+    """Ask for an address where one was wanted, with what is wrong with the one that was given."""
+    return str(refusal).replace(CHECK, "Please give an e-mail address such as name@example.com.")
+
+
+def wait_words(locked: login_throttle.Locked) -> str:
+    """Say how long one has to wait."""
+    minutes = max(1, -(-(locked.until - clock.timestamp()) // 60))
+    return f"That was wrong too often. Please wait {minutes} minute{'s' if minutes > 1 else ''} before the next try."
+
+
+def locked_answer(answer: Response, locked: login_throttle.Locked) -> Response:
+    """Tell programs too when to come again."""
+    answer.headers["Retry-After"] = str(max(1, locked.until - clock.timestamp()))
+    return answer
+
+
+def _record_guessing(email: str, source: str) -> None:
+    subject = f"account {email}" if accounts.find(email) else "an account that does not exist"
+    audit_log.record(f"somebody at {source}", "gave wrong passwords until they had to wait", subject)

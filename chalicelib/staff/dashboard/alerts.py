@@ -1,0 +1,196 @@
+"""What needs attention: one page of all that waits for a person, and of what runs by itself and should.
+
+Each block is read by itself, all at once, for some seconds at most: where one does not answer, its place says so and
+the others are shown.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib import clock, dead_letters, runs
+from chalicelib.aws import messages_in
+from chalicelib.config import settings
+from chalicelib.orders import lists, told
+from chalicelib.orders.letters import mail_name
+from chalicelib.orders.models import Order
+from chalicelib.payments import refusals
+from chalicelib.staff import layout
+from chalicelib.staff.auth import accounts
+from chalicelib.staff.dashboard import held_stock
+from chalicelib.staff.models import Member
+
+PATIENCE_SECONDS = 8.0  # of the 29 that API Gateway waits
+MOST_LOW = 50
+# Function → its name in words, and how old its last run may be.
+RUNS = {
+    "reconcile_payments": ("Looking after payments and refunds", timedelta(minutes=15)),
+    "export_books": ("Writing the books", timedelta(hours=2)),
+}
+log = logging.getLogger("awning")
+
+
+def show(request: Request, member: Member) -> Response:
+    """Show what waits for a person."""
+    blocks = gather(
+        {
+            "refused": _refused,
+            "raised": _raised,
+            "pending": _pending,
+            "low": _low,
+            "letters": _dead_letters,
+            "days": _days_without_books,
+            "held": held_stock.find_held,
+            "runs": _runs,
+        }
+    )
+    return layout.show(
+        member,
+        "staff/attention.html",
+        **blocks,
+        low_stock=settings.shop.low_stock,
+        may=member.role == accounts.MERCHANT,
+        all_is_well=_is_well(blocks),
+    )
+
+
+def gather(readers: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    """Read all blocks at once; None stands for one that failed, or did not answer in time."""
+    from concurrent.futures import ThreadPoolExecutor, wait  # a shopper's first page does without
+
+    pool = ThreadPoolExecutor(len(readers))
+    futures = {name: pool.submit(read) for name, read in readers.items()}
+    wait(futures.values(), timeout=PATIENCE_SECONDS)
+    pool.shutdown(wait=False, cancel_futures=True)
+    found = dict.fromkeys(readers)
+    for name, future in futures.items():
+        error = future.exception() if future.done() else TimeoutError()
+        if error is None:
+            found[name] = future.result()
+        else:
+            log.error("what needs attention: %s could not be read", name, exc_info=error)
+    return found
+
+
+def _is_well(blocks: Mapping[str, Any]) -> bool:
+    if any(block is None for block in blocks.values()):
+        return False
+    waiting = (blocks["raised"]["issues"], blocks["raised"]["late"], blocks["pending"]["orders"])
+    things = (
+        blocks["refused"],
+        blocks["low"]["pieces"],
+        blocks["low"]["more"],
+        blocks["letters"],
+        blocks["days"],
+    )
+    if blocks["held"]["alarming"]:
+        return False
+    return not any((*waiting, *things)) and all(run["well"] for run in blocks["runs"])
+
+
+# -- PayPal -----------------------------------------------------------------------------------------------
+
+
+def _refused() -> list[dict[str, Any]]:
+    return [
+        {
+            "title": refusals.WHAT[refusals.Kind(refusal.name)],
+            "times": int(refusal.times),
+            "since": refusal.since,
+            "last": refusal.last,
+            "issue": refusal.issue,
+            "debug_id": refusal.debug_id,
+            "todo": refusals.todo_for(refusal.issue),
+        }
+        for refusal in refusals.in_force()
+    ]
+
+
+# -- orders -----------------------------------------------------------------------------------------------
+
+
+def _raised() -> dict[str, Any]:
+    page = lists.raised_orders()
+    return {
+        "issues": [issue for order in page.orders for issue in _issues(order)],
+        "late": [_late(order) for order in page.orders if order.mail_is_late],
+        "more": page.after is not None,
+    }
+
+
+def _issues(order: Order) -> list[dict[str, Any]]:
+    return [
+        {**issue, "order": order.id, "order_number": order.number}
+        for issue in told.issues_of(order)
+        if issue["done"] is None
+    ]
+
+
+def _late(order: Order) -> dict[str, Any]:
+    return {
+        "order": order.id,
+        "number": order.number,
+        "mails": [mail_name(entry) for entry in order.emails_due],
+        "tries": int(order.mail_tries),
+    }
+
+
+def _pending() -> dict[str, Any]:
+    page = lists.pending_orders()
+    return {
+        "orders": [
+            {
+                "id": order.id,
+                "number": order.number,
+                "placed_at": order.placed_at,
+                "total": order.total,
+                "currency": order.currency,
+            }
+            for order in page.orders
+        ],
+        "things": held_stock.pieces_of(page.orders),
+        "more": page.after is not None,
+    }
+
+
+# -- things, messages, days, runs -------------------------------------------------------------------------
+
+
+def _low() -> dict[str, Any]:
+    from chalicelib.catalog import shelf
+
+    pieces, more = shelf.low_stock(settings.shop.low_stock, MOST_LOW)
+    return {"pieces": pieces, "more": more}
+
+
+def _dead_letters() -> list[dict[str, Any]]:
+    counted = [(name, messages_in(f"{settings.table_prefix}{name}-dlq")) for name in dead_letters.QUEUES]
+    return [
+        {"queue": f"{settings.table_prefix}{name}-dlq", "count": count, "what": what, "todo": todo}
+        for (name, count), (what, todo) in zip(counted, dead_letters.QUEUES.values(), strict=True)
+        if count
+    ]
+
+
+def _days_without_books() -> list[date]:
+    from chalicelib.ledger import books
+
+    now = clock.now()
+    return [day for day in books.days_due(now) if books.should_be_written(day, now)]
+
+
+def _runs() -> list[dict[str, Any]]:
+    last = runs.last(RUNS)
+    return [_run(words, longest, last.get(name)) for name, (words, longest) in RUNS.items()]
+
+
+def _run(words: str, longest: timedelta, run: runs.Run | None) -> dict[str, Any]:
+    if run is None:
+        return {"words": words, "at": None, "well": False, "problem": "It has not run yet."}
+    at = datetime.fromtimestamp(float(run.at), tz=clock.now().tzinfo)
+    late = clock.now() - at > longest
+    problem = "It has not run since." if late else "" if run.well else "It ended with a failure."
+    return {"words": words, "at": at.isoformat(), "well": not problem, "problem": problem}

@@ -1,0 +1,111 @@
+"""What unpaid orders keep from other shoppers, by visitor; and the button that releases what one of them holds."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib import clock
+from chalicelib.catalog.models import Stock
+from chalicelib.errors import BadInput
+from chalicelib.orders import lists, states
+from chalicelib.orders.changing import change
+from chalicelib.orders.holds import held_share
+from chalicelib.orders.models import Order
+from chalicelib.staff import layout
+from chalicelib.staff.audit import audit_log
+from chalicelib.staff.models import Member
+from chalicelib.staff.orders import order_actions
+from chalicelib.storage import Transaction, read_many
+from chalicelib.web.forms import read_form
+
+MAX_VISITORS = 20
+ALARMING_PERCENT = 50  # of a SKU, as the alarm has it
+
+
+def find_held() -> dict[str, Any]:
+    """Read who holds what: the visitors that hold the most pieces first, and whether one SKU is held for the most part."""
+    page = lists.held_orders()
+    by_visitor: dict[str, list[Order]] = defaultdict(list)
+    for order in page.orders:
+        by_visitor[visitor_of(order)].append(order)
+    stocks = read_many({Stock: sorted({line.sku for order in page.orders for line in order.lines})})[Stock]
+    visitors = [_visitor(visitor, orders, stocks) for visitor, orders in by_visitor.items()]
+    visitors.sort(key=lambda each: -each["pieces"])
+    return {
+        "visitors": visitors[:MAX_VISITORS],
+        "more": page.after is not None or len(visitors) > MAX_VISITORS,
+        "alarming": any(held_share(stock) >= ALARMING_PERCENT for stock in stocks.values()),
+    }
+
+
+def visitor_of(order: Order) -> str:
+    """Name whose order it is without saying it: a hash of an address, or of a session where no address is known."""
+    return str(order.holder or order.cart or order.id)
+
+
+def release(request: Request, member: Member) -> Response:
+    """Make everything that a visitor holds unpaid available to others; their orders can still be paid."""
+    visitor = read_form(request).text("visitor")
+    if not visitor:
+        raise BadInput("This page is not as we made it. Please load it again.")
+    theirs = [order for order in lists.held_orders().orders if visitor_of(order) == visitor]
+    released = 0
+    for order in theirs:
+        if clock.is_late():
+            break
+        released += _release(order, visitor, member)
+    if released < len(theirs) and clock.is_late():
+        notice = f"Released the pieces of {released} orders. There are more: please press again."
+    elif not released:
+        notice = "There was nothing left to release: the orders are paid, being paid, or their time was over."
+    else:
+        notice = f"Released the pieces of {released} unpaid order{'s' if released > 1 else ''}."
+    return layout.go("/staff/attention", notice)
+
+
+def _release(order: Order, visitor: str, member: Member) -> bool:
+    released = False
+    witness = audit_log.witness(member, "released held pieces")
+
+    def action(order: Order, transaction: Transaction) -> bool:
+        nonlocal released
+        released = order.state == states.AWAITING and bool(order.held) and visitor_of(order) == visitor
+        if released:
+            order.release_hold(transaction, member.email)
+            held = {line.sku: line.quantity for line in order.lines}
+            witness(transaction, order_actions.subject_of(order), {"held": held}, {"held": {}})
+        return released
+
+    change(order.id, action)
+    return released
+
+
+def pieces_of(orders: Iterable[Order]) -> list[dict[str, Any]]:
+    """Add up the pieces that orders keep, by SKU, the most first."""
+    kept: Counter[str] = Counter()
+    names = {}
+    for order in orders:
+        for line in order.lines:
+            kept[line.sku] += line.quantity
+            names[line.sku] = ", ".join((line.name, *line.options.values()))
+    return [{"name": names[sku], "sku": sku, "pieces": many} for sku, many in kept.most_common()]
+
+
+def _visitor(visitor: str, orders: list[Order], stocks: dict[str, Stock]) -> dict[str, Any]:
+    things = pieces_of(orders)
+    return {
+        "visitor": visitor,
+        "orders": [{"id": order.id, "number": order.number} for order in orders],
+        "pieces": sum(thing["pieces"] for thing in things),
+        "things": [
+            {**thing, "share": _share(thing["pieces"], stocks[thing["sku"]])}
+            for thing in things
+            if thing["sku"] in stocks
+        ],
+    }
+
+
+def _share(pieces: int, stock: Stock) -> int:
+    return 100 * pieces // max(int(stock.available + stock.held), 1)

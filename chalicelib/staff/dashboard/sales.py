@@ -1,0 +1,201 @@
+"""Today: what a day, a week or a month brought, beside the time before. The same sums as in the books."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from chalice.app import Request, Response
+
+from chalicelib import clock, money
+from chalicelib.config import settings
+from chalicelib.errors import BadInput
+from chalicelib.staff import layout
+from chalicelib.staff.dashboard.periods import (
+    DAY,
+    KINDS,
+    MONTH,
+    ONE,
+    WEEK,
+    Period,
+    parse_day,
+    parse_kind,
+    period_of,
+    short,
+    spoken,
+)
+from chalicelib.staff.models import Member
+from chalicelib.web.requests import query
+
+if TYPE_CHECKING:
+    from chalicelib.ledger.days import Count, Tally
+    from chalicelib.ledger.totals import Figures
+    from chalicelib.staff.dashboard.bar_chart import Slot
+
+BEST = 10
+HOURS = range(24)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One time in one currency: its name, the orders paid in it, and its money."""
+
+    name: str
+    orders: int
+    figures: "Figures"
+
+
+@dataclass(frozen=True)
+class Part:
+    """An hour or a day, and its like of the time before; one of them is None where a month is longer than the other."""
+
+    tick: str  # below the drawing, "" where there is no room
+    this: Row | None
+    before: Row | None
+
+    @property
+    def moved(self) -> bool:
+        """Tell whether any money moved in it."""
+        return any(row is not None and row.figures.movements for row in (self.this, self.before))
+
+    @property
+    def words(self) -> str:
+        """Say its revenue."""
+        rows = [row for row in (self.this, self.before) if row is not None]
+        return ", ".join(
+            f"{row.name}: {money.spoken(row.figures.revenue, row.figures.currency)}" for row in rows
+        )
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A number that is read first. `change` in percent, None where there is nothing to compare with."""
+
+    name: str
+    value: int
+    before: int
+    is_money: bool = True
+
+    @property
+    def change(self) -> int | None:
+        """Tell how much more or less it is than before, in percent of it."""
+        return round((self.value - self.before) * 100 / abs(self.before)) if self.before else None
+
+
+def show(request: Request, member: Member) -> Response:
+    """Show a day, the week or the month that ends with it."""
+    from chalicelib.ledger.models import book_day
+
+    now = clock.now()
+    today = date.fromisoformat(book_day(now))
+    asked = query(request, "period") or DAY, query(request, "day") or str(today)
+    try:
+        period, problem = period_of(parse_kind(asked[0]), parse_day(asked[1], today)), None
+    except BadInput as refusal:
+        period, problem = period_of(DAY, today), refusal.message
+    values = _values(period, today, now)
+    typed = asked[1] if problem else str(period.last)
+    return layout.show(
+        member, "staff/today.html", 400 if problem else 200, problem=problem, typed=typed, **values
+    )
+
+
+def _values(period: Period, today: date, now: datetime) -> dict[str, Any]:
+    from chalicelib.ledger import days
+    from chalicelib.staff.dashboard.bar_chart import draw
+
+    begins, shop = days.first_day(now), settings.currency
+    yesterday = [period.last - ONE] if period.kind == DAY else []
+    wanted = {*period.span.days, *period.before.days, *yesterday}
+    counts = days.count([day for day in wanted if day >= begins], now)
+    this, before = (_together(counts, span.days) for span in (period.span, period.before))
+    parts = _hours(period, this, before) if period.kind == DAY else _days(period, counts)
+    sums = [_row(_whole_name(period), this, shop), _row("Before", before, shop)]
+    if yesterday:
+        sums.append(_row("The day before", _together(counts, yesterday), shop))
+    others = sorted({*this.totals().currencies, *before.totals().currencies} - {shop})
+    return {
+        "period": period,
+        "kinds": KINDS,
+        "today": today,
+        "begins": begins if begins > period.before.first else None,
+        "uncounted": sorted(day for day, count in counts.items() if not count.whole),
+        "tiles": _tiles(*sums[:2]),
+        "sums": sums,
+        "drawing": draw([_slot(part) for part in parts], shop),
+        "parts": [part for part in parts if part.moved or period.kind != DAY],
+        "best": [(one, before.pieces_of(one)) for one in this.best(BEST)],
+        "others": [(_row("", this, currency), _row("", before, currency)) for currency in others],
+        "spoken": spoken,
+    }
+
+
+def _tiles(this: Row, before: Row) -> list[Tile]:
+    tiles = [Tile("Orders", this.orders, before.orders, is_money=False)]
+    for name, field in (("Revenue", "revenue"), ("Refunds", "refunds"), ("Fees", "fees"), ("Net", "net")):
+        tiles.append(Tile(name, getattr(this.figures, field), getattr(before.figures, field)))
+    if this.figures.reversals or before.figures.reversals:
+        tiles.insert(3, Tile("Taken back", this.figures.reversals, before.figures.reversals))
+    return tiles
+
+
+def _hours(period: Period, this: "Tally", before: "Tally") -> list[Part]:
+    shop = settings.currency
+    like = short(period.before.last)
+    return [
+        Part(
+            f"{hour}:00" if hour % 6 == 0 else "",
+            _row(f"{hour}:00", this, shop, hour),
+            _row(f"{like}, {hour}:00", before, shop, hour),
+        )
+        for hour in HOURS
+    ]
+
+
+def _days(period: Period, counts: "dict[date, Count]") -> list[Part]:
+    pairs = list(zip_longest(period.span.days, period.before.days))
+    return [
+        Part(_tick(index, this or before, len(pairs)), _day_row(this, counts), _day_row(before, counts))
+        for index, (this, before) in enumerate(pairs)
+    ]
+
+
+def _tick(index: int, day: date, many: int) -> str:
+    if many <= 7:
+        return f"{day:%a}"
+    return str(day.day) if index % 7 == 0 else ""
+
+
+def _day_row(day: date | None, counts: "dict[date, Count]") -> Row | None:
+    return _row(short(day), _of(counts, day), settings.currency) if day else None
+
+
+def _row(name: str, tally: "Tally", currency: str, hour: int | None = None) -> Row:
+    return Row(name, tally.orders(currency, hour), tally.totals(hour).figures(currency))
+
+
+def _slot(part: Part) -> "Slot":
+    from chalicelib.staff.dashboard.bar_chart import Slot
+
+    this, before = (row.figures.revenue if row else 0 for row in (part.this, part.before))
+    return Slot(part.tick, part.words, this, before)
+
+
+def _together(counts: "dict[date, Count]", days: Iterable[date]) -> "Tally":
+    from chalicelib.ledger.days import Tally
+
+    tally = Tally()
+    for day in days:
+        tally.merge(_of(counts, day))
+    return tally
+
+
+def _of(counts: "dict[date, Count]", day: date) -> "Tally":
+    from chalicelib.ledger.days import Tally
+
+    return counts[day].tally if day in counts else Tally()
+
+
+def _whole_name(period: Period) -> str:
+    return {DAY: "The day", WEEK: "The 7 days", MONTH: "The month"}[period.kind]

@@ -1,0 +1,79 @@
+"""A job's page: its progress, its result, and the button that asks for it again."""
+
+from chalice.app import Request, Response
+
+from chalicelib import clock
+from chalicelib.aws import client
+from chalicelib.config import settings
+from chalicelib.errors import NotFound
+from chalicelib.staff import layout
+from chalicelib.staff.audit import audit_log
+from chalicelib.staff.jobs.job_kinds import KINDS
+from chalicelib.staff.jobs.job_queue import enqueue
+from chalicelib.staff.models import Job, Member
+from chalicelib.storage import get
+from chalicelib.web import pages
+
+FUNCTION_SECONDS = 15 * 60  # the longest that the function may run
+LINK_SECONDS = 5 * 60
+
+
+# -- watching ---------------------------------------------------------------------------------------------
+
+
+def watch(request: Request, member: Member, job_id: str) -> Response:
+    """Show how far a member's own job is, and what came of it."""
+    job = _own(member, job_id)
+    under_way = job.state in ("waiting", "running")
+    return layout.show(
+        member,
+        "staff/job.html",
+        job=job,
+        under_way=under_way,
+        stopped=has_stopped(job),
+        back=KINDS[job.kind],
+        form=layout.form_id(),
+    )
+
+
+def ask_again(request: Request, member: Member, job_id: str) -> Response:
+    """Ask once more for a job that does not move: its message, or the function that ran it, may have been lost."""
+    job = _own(member, job_id)
+    if has_stopped(job):
+        audit_log.record(member.email, f"asked again for {KINDS[job.kind].wish}", f"job {job.id}")
+        enqueue(job)
+    return layout.go(f"/staff/jobs/{job.id}")
+
+
+def fetch(request: Request, member: Member, job_id: str) -> Response:
+    """Lead to the file that a job made, by a link that holds for some minutes."""
+    job = _own(member, job_id)
+    if job.result_key is None:
+        raise NotFound("This work has made no file.")
+    return pages.redirect(link_to(job.result_key, job.result_key.rsplit("/", 1)[-1]))
+
+
+def link_to(key: str, name: str) -> str:
+    """Make a link that holds for some minutes to a file in the books' bucket, to be saved under a name."""
+    return client("s3").generate_presigned_url(
+        "get_object",
+        Params={
+            "Bucket": settings.books_bucket,
+            "Key": key,
+            "ResponseContentDisposition": f'attachment; filename="{name}"',
+        },
+        ExpiresIn=LINK_SECONDS,
+    )
+
+
+def has_stopped(job: Job) -> bool:
+    """Tell whether asking again may help: no message has come, or the function that ran it is surely gone."""
+    silent = clock.timestamp() - job.moved
+    return job.state == "waiting" or (job.state == "running" and silent > FUNCTION_SECONDS)
+
+
+def _own(member: Member, job_id: str) -> Job:
+    job = get(Job, job_id) if clock.is_id(job_id) else None
+    if job is None or job.by != member.email:
+        raise NotFound("There is no such work of yours; what was made is kept for a week.")
+    return job

@@ -1,0 +1,72 @@
+"""Start background jobs: a page asks for one, a function that is called for it does it.
+
+A job runs at least once, so each kind may find its own work half done, and must be right when it is run again.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib import clock
+from chalicelib.aws import call_later
+from chalicelib.staff.audit import audit_log
+from chalicelib.staff.jobs.job_kinds import KINDS
+from chalicelib.staff.models import Job, Member
+from chalicelib.storage import Refused, Transaction, get
+
+QUEUE = "staff-jobs"
+WEEK = 7 * 24 * 60 * 60
+log = logging.getLogger("awning")
+
+
+# -- asking -----------------------------------------------------------------------------------------------
+
+
+def start(
+    member: Member,
+    kind: str,
+    arguments: Mapping[str, Any],
+    job_id: str | None = None,
+    *,
+    private: Mapping[str, Any] | None = None,
+) -> Job:
+    """Ask for long work; a `job_id` made of a form's id makes pressing twice one job.
+
+    The audit trail, which is kept for ever, is told the id and the arguments. What is `private` it is not told, and
+    the job forgets it as it ends. Where nobody takes it the job stays waiting, and its page offers to ask again.
+    """
+    job = Job(
+        job_id or clock.new_id(),
+        kind=kind,
+        by=member.email,
+        at=clock.now().isoformat(timespec="seconds"),
+        arguments=dict(arguments),
+        private=dict(private) if private else None,
+        problems=[],
+        moved=clock.timestamp(),
+        expires=clock.timestamp() + WEEK,
+    )
+    transaction = Transaction()
+    transaction.put("job", job, Job.id.does_not_exist())
+    audit_log.witness(member, f"asked for {KINDS[kind].wish}")(transaction, f"job {job.id}", {}, arguments)
+    try:
+        transaction.commit()
+    except Refused:
+        return get(Job, job.id) or job  # pressed twice
+    enqueue(job)
+    return job
+
+
+def send(message: Mapping[str, str]) -> None:
+    """Have a message worked on by the jobs' function. Raises what boto3 raises where nobody takes it."""
+    call_later(QUEUE, json.dumps(message))
+
+
+def enqueue(job: Job) -> None:
+    try:
+        send({"job": job.id})
+    except (ClientError, BotoCoreError):
+        log.exception("job %s waits: nobody took it", job.id)

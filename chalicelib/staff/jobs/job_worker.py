@@ -1,0 +1,59 @@
+"""Run background jobs, one message at a time."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from chalicelib import clock, telemetry
+from chalicelib.staff.lazy import LazyModule
+from chalicelib.staff.models import Job
+from chalicelib.storage import get
+
+if TYPE_CHECKING:
+    from chalicelib.staff.auth import account_emails
+    from chalicelib.staff.orders import csv_export
+    from chalicelib.staff.products import image_job, import_export_jobs
+    from chalicelib.staff.reports import report_jobs
+else:
+    account_emails = LazyModule("chalicelib.staff.auth.account_emails")
+    csv_export = LazyModule("chalicelib.staff.orders.csv_export")
+    image_job = LazyModule("chalicelib.staff.products.image_job")
+    import_export_jobs = LazyModule("chalicelib.staff.products.import_export_jobs")
+    report_jobs = LazyModule("chalicelib.staff.reports.report_jobs")
+from chalicelib.staff.jobs.job_progress import LONGEST_PROBLEM, MOST_PROBLEMS, GoesOn, JobFailed, end, finish
+from chalicelib.staff.jobs.job_queue import send
+
+HANDLERS: dict[str, Callable[[Job], None]] = {
+    "picture": image_job.prepare,
+    "orders-csv": csv_export.run,
+    "books": report_jobs.write_day,
+    "month": report_jobs.pack_month,
+    "catalog-csv": import_export_jobs.write,
+    "catalog-look": import_export_jobs.look,
+    "catalog-in": import_export_jobs.load,
+}
+
+
+# -- doing ------------------------------------------------------------------------------------------------
+
+
+def run_staff_job(message: Mapping[str, str]) -> None:
+    """Do the job that a message names. Raises whatever breaks it off: Lambda calls again, or it rests where it is seen."""
+    if "letter" in message:
+        account_emails.send(message)
+        return
+    telemetry.note(job=message["job"])
+    job = get(Job, message["job"])
+    if job is None or job.state in ("done", "failed"):
+        return
+    job.state, job.moved = "running", clock.timestamp()
+    job.save()
+    try:
+        HANDLERS[job.kind](job)
+    except JobFailed as failure:
+        job.problems = [problem[:LONGEST_PROBLEM] for problem in failure.problems[:MOST_PROBLEMS]]
+        end(job, "failed", failure.words)
+    except GoesOn:
+        send({"job": job.id})
+    else:
+        if job.state != "done":
+            finish(job, "Done.")

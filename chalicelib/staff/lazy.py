@@ -1,0 +1,34 @@
+"""Modules that are imported when one of their functions is called: shoppers do not wait for staff's pages."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True)
+class LazyFunction:
+    """A function of a module that is not imported before it is called."""
+
+    module: str
+    name: str
+
+    def load(self) -> Callable[..., Any]:
+        """Import the function."""
+        function: Callable[..., Any] = getattr(import_module(self.module), self.name)
+        return function
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Import the function and call it."""
+        return self.load()(*arguments, **named)
+
+
+class LazyModule:
+    """Stands for a module at run time; type checkers and editors see the import beside it, under TYPE_CHECKING."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, function: str) -> LazyFunction:
+        """Return the module's function, not imported yet."""
+        return LazyFunction(self._name, function)

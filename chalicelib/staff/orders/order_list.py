@@ -1,0 +1,93 @@
+"""The list of orders: by state, day and text, in pages; ticked ones are shipped, printed or exported together."""
+
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib.orders import lists
+from chalicelib.orders.models import Order
+from chalicelib.orders.states import PAID
+from chalicelib.orders.told import STATES
+from chalicelib.staff import layout
+from chalicelib.staff.auth import accounts
+from chalicelib.staff.models import Member
+from chalicelib.staff.orders.order_filter import PICK, Question, read_question
+from chalicelib.web.pages import url
+
+MEANINGS = {state: words for state, (words, _) in STATES.items()}
+
+
+def show(request: Request, member: Member) -> Response:
+    """Show a page of orders."""
+    question = read_question(request)
+    if question.errors:
+        return _page(member, question, [], 400)
+    if question.text:
+        found = lists.find(question.text, question.selection)
+        return _page(member, question, found.orders, more=found.more)
+    page = lists.page_of_orders(question.selection, question.after)
+    following = url("/staff/orders", **question.address, after=page.after) if page.after else None
+    return _page(member, question, page.orders, following=following)
+
+
+def _page(
+    member: Member,
+    question: Question,
+    orders: list[Order],
+    status: int = 200,
+    *,
+    following: str | None = None,
+    more: bool = False,
+) -> Response:
+    return layout.show(
+        member,
+        "staff/orders.html",
+        status,
+        typed=question.typed,
+        errors=question.errors,
+        filtered=any(question.typed.values()),
+        first=question.after is None,
+        meanings=MEANINGS,
+        rows=[row_of(order) for order in orders],
+        following=following,
+        more=more,
+        pick=PICK,
+        can_ship=member.role == accounts.MERCHANT and question.typed["state"] in ("", PAID),
+        export=url("/staff/orders/csv", **question.address),
+    )
+
+
+def row_of(order: Order) -> dict[str, Any]:
+    """Show an order as a row of the list."""
+    words, tone = STATES[order.listed_as]
+    return {
+        "id": order.id,
+        "number": order.number,
+        "placed_at": order.placed_at,
+        "name": order.customer.get("name") or "–",
+        "town": f"{order.customer.get('city') or ''} {order.customer['country']}".strip(),
+        "pieces": sum(line.quantity for line in order.lines),
+        "total": order.total,
+        "currency": order.currency,
+        "state": words,
+        "tone": tone,
+        "marks": marks_of(order),
+    }
+
+
+def marks_of(order: Order) -> list[tuple[str, str]]:
+    """List what else is to be seen at a glance, each with its tone."""
+    marks = []
+    if order.parcels and order.is_to_be_shipped:
+        marks.append(("Partly shipped", "wait"))
+    if order.open_issues:
+        marks.append(("Look at it", "bad"))
+    if order.mail_is_late:
+        marks.append(("Mail is late", "wait"))
+    if order.reversed:
+        marks.append(("Taken back", "bad"))
+    if order.refunded:
+        marks.append(("Refunded" if order.refunded >= order.total else "Refunded in part", ""))
+    if order.erased_at:
+        marks.append(("Customer erased", ""))
+    return marks

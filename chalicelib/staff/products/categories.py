@@ -1,0 +1,179 @@
+"""The categories: made, renamed, put in order and taken away by the merchant."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from chalice.app import Request, Response
+
+from chalicelib.catalog import categories, service
+from chalicelib.catalog.categories import by_key, mark_of, problems_among, slug_of
+from chalicelib.catalog.editing import LONGEST_NAME, LONGEST_TEXT, Problem, Stale
+from chalicelib.catalog.service import Category
+from chalicelib.errors import BadInput, Conflict, NotFound
+from chalicelib.staff import layout
+from chalicelib.staff.audit import audit_log
+from chalicelib.staff.models import Member
+from chalicelib.web.forms import Form, read_form
+
+PATH = "/staff/categories"
+MOST = {"name": LONGEST_NAME, "slug": categories.LONGEST_SLUG, "text": LONGEST_TEXT}
+# A category's own text may fill 40 kB, three times that where every letter is escaped.
+MOST_BYTES = 160 * 1024
+
+
+NEW = "@new"  # the key of a category that is not there yet; no other has this sign
+
+
+class Typed(NamedTuple):
+    """What a form says of a category."""
+
+    name: str
+    slug: str
+    text: str
+
+    def as_category(self, key: str = NEW) -> Category:
+        """Make the category that it wants; without an address, one made of the name."""
+        return Category(self.slug or slug_of(self.name), self.name, self.text, key)
+
+
+NOTHING = Typed("", "", "")
+
+
+# -- all of them ------------------------------------------------------------------------------------------
+
+
+def list_categories(request: Request, member: Member) -> Response:
+    """Show the categories in the shop's order, and a form for a new one."""
+    return _list(member)
+
+
+def create(request: Request, member: Member) -> Response:
+    """Add a category behind the others."""
+    typed = _read(request)
+    wanted = typed.as_category()
+    known = service.read_categories()
+    if any((each.slug, each.name, each.text) == (wanted.slug, wanted.name, wanted.text) for each in known):
+        return layout.go(PATH, f"“{wanted.name}” is in the shop.")  # pressed twice
+    errors = _errors(problems_among(wanted, known))
+    if not typed.slug and "slug" in errors:
+        errors["slug"] = "Please choose an address: none can be made of this name, or it is taken."
+    if errors:
+        return _list(member, typed, errors, 400)
+    try:
+        categories.create_category(
+            wanted.slug, wanted.name, wanted.text, audit_log.witness(member, "made a category")
+        )
+    except BadInput as refusal:  # the shop is full, or somebody was quicker
+        return _list(member, typed, {"name": refusal.message}, 409)
+    return layout.go(PATH, f"“{wanted.name}” is in the shop. Products come to it on their own pages.")
+
+
+def move(request: Request, member: Member, key: str) -> Response:
+    """Put a category before another one, or behind all."""
+    before = read_form(request).text("before") or None
+    try:
+        categories.move_category(key, before, audit_log.witness(member, "put the categories in order"))
+    except NotFound:
+        return layout.go(PATH, "The categories have changed meanwhile. Please look at their order again.")
+    return layout.go(PATH)
+
+
+def _list(
+    member: Member, typed: Typed = NOTHING, errors: Mapping[str, str] | None = None, status: int = 200
+) -> Response:
+    known = service.read_categories()
+    # Where the buttons lead: before the one above, and before the one after the next.
+    keys = [category.key for category in known]
+    rows = [(category, keys[max(0, place - 1)], [*keys, ""][min(place + 2, len(keys))])
+              for place, category in enumerate(known)]  # fmt: skip
+    return layout.show(
+        member,
+        "staff/categories.html",
+        status,
+        rows=rows,
+        typed=typed,
+        errors=errors or {},
+        most=MOST,
+        full=len(known) >= categories.MOST_CATEGORIES,
+    )
+
+
+# -- one --------------------------------------------------------------------------------------------------
+
+
+def show(request: Request, member: Member, key: str) -> Response:
+    """Show one category to change it."""
+    now = by_key(key, service.read_categories())
+    return _show(member, now, Typed(now.name, now.slug, now.text), {})
+
+
+def change(request: Request, member: Member, key: str) -> Response:
+    """Give a category another name, text or address."""
+    form = read_form(request, most_bytes=MOST_BYTES)
+    typed = _typed(form)
+    known = service.read_categories()
+    now = by_key(key, known)
+    wanted = typed.as_category(key)
+    errors = _errors(problems_among(wanted, known))
+    if errors:
+        return _show(member, now, typed, errors, 400, mark=form.text("mark"))
+    try:
+        categories.change_category(wanted, form.text("mark"), audit_log.witness(member, "changed a category"))
+    except Stale:
+        return _show(member, by_key(key, service.read_categories()), typed, {}, 409, stale=True)
+    return layout.go(PATH, f"“{wanted.name}” is saved.{_leads_on(now, wanted)}")
+
+
+def remove(request: Request, member: Member, key: str) -> Response:
+    """Take away a category that no product is in."""
+    try:
+        categories.remove_category(key, audit_log.witness(member, "removed a category"))
+    except Conflict as refusal:
+        now = by_key(key, service.read_categories())
+        return _show(member, now, Typed(now.name, now.slug, now.text), {}, 409, refusal=refusal.message)
+    return layout.go(PATH, "The category is gone.")
+
+
+def _show(
+    member: Member,
+    now: Category,
+    typed: Typed,
+    errors: Mapping[str, str],
+    status: int = 200,
+    *,
+    mark: str | None = None,
+    stale: bool = False,
+    refusal: str | None = None,
+) -> Response:
+    """Show the form with what was typed. Its mark is that of what the member has seen: of now, unless told."""
+    return layout.show(
+        member,
+        "staff/category.html",
+        status,
+        now=now,
+        typed=typed,
+        errors=errors,
+        mark=mark or mark_of(now),
+        stale=stale,
+        refusal=refusal,
+        most=MOST,
+    )
+
+
+def _leads_on(before: Category, after: Category) -> str:
+    return f" The old address, /categories/{before.slug}, leads there." if before.slug != after.slug else ""
+
+
+# -- forms ------------------------------------------------------------------------------------------------
+
+
+def _read(request: Request) -> Typed:
+    return _typed(read_form(request, most_bytes=MOST_BYTES))
+
+
+def _typed(form: Form) -> Typed:
+    return Typed(form.text("name"), form.text("slug"), form.lines("text"))
+
+
+def _errors(problems: Iterable[Problem]) -> dict[str, str]:
+    return {str(problem.path[0]): problem.words for problem in problems}

@@ -1,0 +1,168 @@
+"""A product's pictures: sent straight to S3 by the browser, made ready by a function, put in order, described, taken away."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib.catalog import album, uploads
+from chalicelib.catalog.editing import LONGEST_ALT, MOST_PICTURES, Stale
+from chalicelib.catalog.models import Product
+from chalicelib.config import settings
+from chalicelib.errors import BadInput
+from chalicelib.staff import layout
+from chalicelib.staff.audit import audit_log
+from chalicelib.staff.jobs import job_queue
+from chalicelib.staff.models import Member
+from chalicelib.web import requests
+from chalicelib.web.cache import cache
+from chalicelib.web.forms import Form, read_form
+from chalicelib.web.pages import absolute_url
+
+TEMPLATE = "staff/pictures.html"
+CHANGED_MEANWHILE = (
+    "Somebody else has changed these pictures meanwhile, or one has just become ready. "
+    "Nothing was saved; here they are as they are now, with your words. Please save again."
+)
+MOVES = {"earlier": -1, "later": 1}
+Picture = dict[str, str]
+
+
+def show(request: Request, member: Member, slug: str) -> Response:
+    """Show a product's pictures; `key` is what S3 says of one that was just sent."""
+    key = requests.query(request, "key") or ""
+    return _page(member, album.get_product(slug), sent=key if uploads.UPLOAD.fullmatch(key) else None)
+
+
+# -- sending ----------------------------------------------------------------------------------------------
+
+
+def add(request: Request, member: Member, slug: str) -> Response:
+    """Have a picture that was sent made ready; pressing twice adds it once."""
+    form = read_form(request)
+    key, alt = form.text("key"), form.text("alt")
+    if not uploads.UPLOAD.fullmatch(key):
+        raise BadInput("No picture was sent. Please choose one and send it again.")
+    problem = album.problem_of_alt(alt)
+    if problem is None:
+        try:
+            album.expect(slug, key, alt, audit_log.witness(member, "sent a picture"))
+        except BadInput as refusal:
+            problem = refusal.message
+    if problem is not None:
+        product = album.get_product(slug)
+        return _page(member, product, status=400, sent=key, errors={"alt": problem}, typed={"alt": alt})
+    job_queue.start(member, "picture", {"slug": slug, "upload": key}, job_id=key.removeprefix("uploads/"))
+    return layout.go(f"/staff/products/{slug}/pictures")
+
+
+def forget(request: Request, member: Member, slug: str) -> Response:
+    """Forget a picture that was sent and is not ready."""
+    album.forget_upload(slug, read_form(request).text("key"), audit_log.witness(member, "forgot a picture"))
+    return layout.go(f"/staff/products/{slug}/pictures")
+
+
+# -- arranging --------------------------------------------------------------------------------------------
+
+
+def arrange(request: Request, member: Member, slug: str) -> Response:
+    """Save order and words of the pictures as they were shown; ask before one goes."""
+    form = read_form(request)
+    shown = _posted(form)
+    what, _, number = form.text("do").partition(":")
+    at = next((place for place in range(len(shown)) if str(place) == number), None)
+    words = {picture["key"]: picture["alt"] for picture in shown}
+    errors = _wrong([each for number, each in enumerate(shown) if (what, number) != ("removed", at)])
+    if errors:
+        return _page(member, album.get_product(slug), status=400, errors=errors, typed=words)
+    if what == "remove" and at is not None:
+        return _page(member, album.get_product(slug), typed=words, removing=shown[at]["key"])
+    try:
+        _arrange(member, slug, form.text("seen"), shown, _moved(shown, what, at))
+    except Stale as refusal:
+        product = album.get_product(slug)
+        return _page(member, product, status=refusal.status, typed=words, problem=refusal.message)
+    cache.clear()
+    return layout.go(
+        f"/staff/products/{slug}/pictures",
+        f"Saved. The shop shows it within {settings.shop.page_seconds} seconds.",
+    )
+
+
+def _arrange(
+    member: Member, slug: str, seen: str, shown: Sequence[Picture], wanted: Sequence[Picture]
+) -> None:
+    def change(product: Product) -> None:
+        if product.pictures == wanted:
+            return  # pressed twice, or the answer to the write was lost
+        keys = [picture["key"] for picture in product.pictures]
+        if _mark(product) != seen or keys != [picture["key"] for picture in shown]:
+            raise Stale(CHANGED_MEANWHILE)
+        product.pictures = list(wanted)
+
+    album.change_pictures(slug, change, audit_log.witness(member, "changed a product's pictures"))
+
+
+def _posted(form: Form) -> list[Picture]:
+    """Read the pictures as the page showed them, with the words as they are typed now."""
+    numbers = (number for number in range(MOST_PICTURES) if f"key.{number}" in form.values)
+    return [{"key": form.text(f"key.{number}"), "alt": form.text(f"alt.{number}")} for number in numbers]
+
+
+def _wrong(shown: Sequence[Picture]) -> dict[str, str]:
+    problems = {picture["key"]: album.problem_of_alt(picture["alt"]) for picture in shown}
+    return {key: problem for key, problem in problems.items() if problem is not None}
+
+
+def _moved(shown: Sequence[Picture], what: str, at: int | None) -> list[Picture]:
+    """Put the pictures into the order that a button asks for."""
+    pictures = list(shown)
+    if at is None:
+        return pictures
+    picture = pictures.pop(at)
+    if what == "first":
+        pictures.insert(0, picture)
+    elif what in MOVES:
+        pictures.insert(max(0, at + MOVES[what]), picture)
+    elif what != "removed":
+        pictures.insert(at, picture)
+    return pictures
+
+
+def _mark(product: Product) -> str:
+    return hashlib.sha256(json.dumps(product.pictures, sort_keys=True).encode()).hexdigest()[:16]
+
+
+# -- the page ---------------------------------------------------------------------------------------------
+
+
+def _page(
+    member: Member,
+    product: Product,
+    *,
+    status: int = 200,
+    sent: str | None = None,
+    errors: Mapping[str, str] | None = None,
+    typed: Mapping[str, str] | None = None,
+    removing: str | None = None,
+    problem: str | None = None,
+) -> Response:
+    key = uploads.new_upload()
+    by_form = uploads.sign_upload(key, absolute_url(f"/staff/products/{product.slug}/pictures"))
+    values: dict[str, Any] = {
+        "product": product,
+        "sent": sent,
+        "errors": errors or {},
+        "typed": typed or {},
+        "removing": removing,
+        "problem": problem,
+        "seen": _mark(product),
+        "upload": by_form,
+        "by_script": json.dumps(dict(uploads.sign_upload(key).fields)),
+        "full": len(product.pictures) + len(product.arriving) >= MOST_PICTURES,
+        "under_way": any(each["problem"] is None for each in product.arriving),
+        "most": {"pictures": MOST_PICTURES, "alt": LONGEST_ALT, "bytes": uploads.LARGEST},
+    }
+    return layout.show(member, TEMPLATE, status, uploads_to=by_form.address, **values)

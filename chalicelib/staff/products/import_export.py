@@ -1,0 +1,151 @@
+"""The pages where the merchant takes the whole catalog out as a CSV file, and sends one to be loaded."""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from chalice.app import Request, Response
+
+from chalicelib import aws, clock
+from chalicelib.catalog import exporter
+from chalicelib.catalog.editing import StockMode
+from chalicelib.catalog.files import COLUMNS
+from chalicelib.config import settings
+from chalicelib.errors import BadInput
+from chalicelib.staff import layout
+from chalicelib.staff.csv_response import TooLarge, csv_answer
+from chalicelib.staff.jobs import job_queue
+from chalicelib.staff.models import Member
+from chalicelib.web import pages, requests
+from chalicelib.web.forms import read_form
+
+if TYPE_CHECKING:
+    from chalicelib.catalog.preview import Preview
+
+PATH = "/staff/catalog"
+MOST_AT_ONCE = 200  # products that are answered directly; more are written by a job
+LARGEST_FILE = 10 * 1024 * 1024
+LARGEST_LOOK = 512 * 1024  # bytes of a file that is compared at once; a larger one is looked through by a job
+FORM_SECONDS = 60 * 60  # that the form to send a file with may lie open
+KEY = re.compile(r"imports/[0-9a-f]{32}", re.ASCII)
+
+
+def show(request: Request, member: Member) -> Response:
+    """Offer the catalog as a file, and a form that sends one straight to S3."""
+    return _show(member)
+
+
+def _show(member: Member, status: int = 200, problem: str | None = None) -> Response:
+    form = _form_to_s3()
+    return layout.show(
+        member,
+        "staff/catalog.html",
+        status,
+        uploads_to=form["url"],
+        upload=form,
+        form=layout.form_id(),
+        problem=problem,
+        columns=COLUMNS,
+        largest=LARGEST_FILE,
+    )
+
+
+def _form_to_s3() -> Any:
+    back = pages.absolute_url(f"{PATH}/sent")
+    return aws.client("s3").generate_presigned_post(
+        Bucket=settings.books_bucket,
+        Key=f"imports/{clock.new_id()}",
+        Fields={"success_action_redirect": back},
+        Conditions=[{"success_action_redirect": back}, ["content-length-range", 1, LARGEST_FILE]],
+        ExpiresIn=FORM_SECONDS,
+    )
+
+
+# -- out --------------------------------------------------------------------------------------------------
+
+
+def take_out(request: Request, member: Member) -> Response:
+    """Answer with the file; for a large shop, lead to the job that writes it."""
+    form = layout.read_form_id(read_form(request))
+    if not exporter.has_more_than(MOST_AT_ONCE):
+        rows = (row for _, step in exporter.catalog_rows() for row in step)
+        try:
+            return csv_answer("catalog", COLUMNS, rows)
+        except TooLarge:
+            pass
+    job = job_queue.start(member, "catalog-csv", {}, form)
+    return layout.go(f"/staff/jobs/{job.id}")
+
+
+# -- in ---------------------------------------------------------------------------------------------------
+
+
+def sent(request: Request, member: Member) -> Response:
+    """Show what a file that S3 has taken would change, and a button to load it; of a large one, a button to look."""
+    from chalicelib.catalog import importer, preview  # no other page needs them
+
+    key = _key(requests.query(request, "key") or "")
+    size = size_of(key)
+    if size is None:
+        return _show(member, 404, "The file is not here, or was sent too long ago. Please send it again.")
+    if size > LARGEST_LOOK:
+        return _looked(member, key, size)
+    try:
+        return _looked(member, key, size, preview.preview_of(importer.check_csv(read_sent(key))))
+    except importer.BadCatalog as error:
+        return _looked(member, key, size, faults=str(error).split("\n"), count=len(error.faults))
+
+
+def _looked(
+    member: Member,
+    key: str,
+    size: int,
+    preview: "Preview | None" = None,
+    *,
+    faults: list[str] | None = None,
+    count: int = 0,
+) -> Response:
+    return layout.show(
+        member,
+        "staff/catalog_sent.html",
+        key=key,
+        size=size,
+        preview=preview,
+        faults=faults or [],
+        count=count,
+        form=layout.form_id(),
+    )
+
+
+def look(request: Request, member: Member) -> Response:
+    """Have a large file compared with the catalog by a job, whose page offers to load it."""
+    typed = read_form(request)
+    key, form = _key(typed.text("key")), layout.read_form_id(typed)
+    job = job_queue.start(member, "catalog-look", {"key": key}, form)
+    return layout.go(f"/staff/jobs/{job.id}")
+
+
+def take_in(request: Request, member: Member) -> Response:
+    """Have a file checked once more and loaded; pressed twice, it is loaded once."""
+    typed = read_form(request)
+    key, form = _key(typed.text("key")), layout.read_form_id(typed)
+    stock = typed.text("stock") or StockMode.IGNORE.value
+    if stock not in [mode.value for mode in StockMode]:
+        raise BadInput("Please choose what happens to the stock.")
+    job = job_queue.start(member, "catalog-in", {"key": key, "stock": stock}, form)
+    return layout.go(f"/staff/jobs/{job.id}")
+
+
+def read_sent(key: str) -> bytes:
+    """Read a file that was sent."""
+    return aws.client("s3").get_object(Bucket=settings.books_bucket, Key=key)["Body"].read()
+
+
+def _key(key: str) -> str:
+    if not KEY.fullmatch(key):
+        raise BadInput("The address of this file is incomplete. Please send the file again.")
+    return key
+
+
+def size_of(key: str) -> int | None:
+    """Tell the bytes of a file that was sent; None where there is none."""
+    return aws.size_of(settings.books_bucket, key)

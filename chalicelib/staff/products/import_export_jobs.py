@@ -1,0 +1,120 @@
+"""The catalog's long work: all of it written to a file in S3, and a file from there checked and loaded."""
+
+import time
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pynamodb.exceptions import PynamoDBException
+
+from chalicelib.catalog import exporter, importer
+from chalicelib.catalog.editing import Saved, StockMode, StockUpdate
+from chalicelib.catalog.files import COLUMNS
+from chalicelib.catalog.importer import BadCatalog, Checked, Report
+from chalicelib.catalog.preview import preview_of
+from chalicelib.errors import ShopError
+from chalicelib.ledger.files import Upload
+from chalicelib.ledger.sheets import Sheet
+from chalicelib.staff.audit import audit_log
+from chalicelib.staff.auth import accounts
+from chalicelib.staff.csv_response import file_name
+from chalicelib.staff.jobs import job_progress
+from chalicelib.staff.jobs.job_progress import GoesOn, JobFailed
+from chalicelib.staff.models import Job, Member
+from chalicelib.staff.products.import_export import LARGEST_FILE, read_sent, size_of
+from chalicelib.storage import Refused, Unknown, get
+
+TURN_SECONDS = 10 * 60  # of the function's 15 minutes: the next turn goes on from there
+TELL_EVERY = 25  # products
+
+
+def write(job: Job) -> None:
+    """Write the catalog to S3, a hundred products at a time; run again, it writes the file anew."""
+    total, done = exporter.count_products(), 0
+    key = f"exports/{job.id}/{file_name('catalog')}"
+    with Upload(key, Sheet("catalog", COLUMNS), once=False) as upload:
+        for count, rows in exporter.catalog_rows():
+            upload.add(rows)
+            done += count
+            job_progress.tell(job, progress=done, total=max(total, done), words="Writing the products.")
+        upload.finish()
+    job_progress.finish(job, f"The catalog is written: {done:,} products.", key)
+
+
+def load(job: Job) -> None:
+    """Check a whole file, then load it. Run again, it goes on behind the product that was told last."""
+    member = get(Member, job.by)
+    if member is None or member.role != accounts.MERCHANT:
+        raise JobFailed("Your account may not change the catalog any more. Nothing was changed.")
+    try:
+        checked = importer.check_csv(_file(str(job.arguments["key"])))
+        report = _load(job, member, checked)
+    except BadCatalog as error:
+        count = len(error.faults)
+        so_far = (
+            f"{int(job.progress):,} products were loaded before" if job.progress else "Nothing was changed"
+        )
+        words = f"{count} fault{'s' if count > 1 else ''} in the file. {so_far}."
+        raise JobFailed(words, str(error).split("\n")) from error
+    except (ShopError, Refused, Unknown, PynamoDBException, ClientError, BotoCoreError) as error:
+        said = error.message if isinstance(error, ShopError) else "The shop's database did not answer."
+        raise JobFailed(
+            f"{said} {int(job.progress):,} products were loaded. Send the file again: it goes on from there."
+        ) from error
+    told = {name: count for name, count in vars(report).items() if count or not name.startswith("stock")}
+    audit_log.record(job.by, "loaded a catalog file", f"job {job.id}", {}, told)
+    job_progress.finish(job, f"{report}.")
+
+
+def _file(key: str) -> bytes:
+    size = size_of(key)
+    if size is None:
+        raise JobFailed("The file is not here any more. Please send it again.")
+    if size > LARGEST_FILE:
+        raise JobFailed(f"The file is larger than {LARGEST_FILE // 1024 // 1024} MB. Nothing was changed.")
+    return read_sent(key)
+
+
+def _load(job: Job, member: Member, checked: Checked) -> Report:
+    """Load the products behind those that are done, and count them with those. Raises GoesOn when its time is up."""
+    stock = checked.stock_update(StockMode(job.arguments.get("stock", "ignore")), job.id)
+    before = {"added": 0, "changed": 0, "same": 0, **job.arguments.get("outcomes", {})}
+    outcomes: dict[str, int] = dict(before)
+    began, done = time.monotonic(), int(job.progress)
+    total = len(checked.products)
+    job_progress.tell(job, total=total, words="The file is right. Loading the products.")
+    for outcome in importer.load(checked, audit_log.witness(member, "loaded a catalog file"), done, stock):
+        done += 1
+        if isinstance(outcome, Saved):
+            outcomes[outcome.name.lower()] += 1
+            outcomes |= _counted(stock, before)
+        time_is_up = time.monotonic() - began > TURN_SECONDS
+        if done % TELL_EVERY == 0 or time_is_up or done == total:
+            job.arguments = {**job.arguments, "outcomes": outcomes}
+            job_progress.tell(job, progress=done)
+        if time_is_up and done < total:
+            raise GoesOn
+    return Report(**outcomes)
+
+
+def _counted(stock: StockUpdate, before: dict[str, int]) -> dict[str, int]:
+    """Add what this turn did to stock to what turns before it did."""
+    counts = {
+        "stock_changed": stock.changed,
+        "stock_ignored": stock.ignored,
+        "stock_repeated": stock.repeated,
+    }
+    return {name: before.get(name, 0) + count for name, count in counts.items()}
+
+
+def look(job: Job) -> None:
+    """Check a whole file and compare it with the catalog; the job's page shows what it would change."""
+    try:
+        preview = preview_of(importer.check_csv(_file(str(job.arguments["key"]))))
+    except BadCatalog as error:
+        count = len(error.faults)
+        words = f"{count} fault{'s' if count > 1 else ''} in the file. Nothing was changed."
+        raise JobFailed(words, str(error).split("\n")) from error
+    lines = [*preview.warnings, *preview.lines(), *preview.stock_lines()]
+    job.problems = [line[: job_progress.LONGEST_PROBLEM] for line in lines]
+    job_progress.finish(
+        job, " ".join(part for part in (preview.source, preview.summary, preview.stock) if part)
+    )

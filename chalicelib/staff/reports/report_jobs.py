@@ -1,0 +1,68 @@
+"""The background jobs of the books: write a day's, and put a month's together."""
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from chalicelib import clock
+from chalicelib.staff.dashboard.periods import Span, parse_month, spoken
+from chalicelib.staff.jobs import job_progress
+
+if TYPE_CHECKING:
+    from chalicelib.ledger.months import Month
+    from chalicelib.staff.models import Job
+from chalicelib.staff.reports.report_page import book_date
+
+
+def write_day(job: "Job") -> None:
+    """Do a job: write a day's books, or compare them where they are written."""
+    from chalicelib.ledger import books
+
+    day = date.fromisoformat(job.arguments["day"])
+    provisional = clock.now() < books.closes_at(day)
+    try:
+        export = books.export_day(day, provisional=provisional)
+    except books.BooksError as error:
+        raise job_progress.JobFailed(
+            f"The books of {spoken(day)} could not be written.", [str(error)]
+        ) from error
+    orders, movements = (export.files[name].rows for name in ("orders", "ledger"))
+    what = "Provisional books" if provisional else "The books"
+    counted = f"{_count(orders, 'order')}, {_count(movements, 'movement')}"
+    job_progress.finish(job, f"{what} of {spoken(day)} are written: {counted}.")
+
+
+def pack_month(job: "Job") -> None:
+    """Do a job: make a month's books one file."""
+    from chalicelib.ledger import books
+    from chalicelib.ledger.months import pack, read_month
+
+    name = job.arguments["month"]
+    span = parse_month(name, book_date(clock.now()))
+    month = read_month(span.first)
+    key = f"exports/{month.mark}/books-{name}.zip"
+    total = 3 * len(month.days)
+
+    def tell(read: int) -> None:
+        if read % 3 == 0:
+            job_progress.tell(job, progress=read, total=total, words="Putting the days together …")
+
+    try:
+        pack(month, name, key, tell)
+    except (books.BooksError, IndexError) as error:
+        raise job_progress.JobFailed(
+            f"The books of {span.first:%B %Y} could not be put together.", [str(error)]
+        ) from error
+    job_progress.finish(job, _what_is_in(month, span), key)
+
+
+def _what_is_in(month: "Month", span: Span) -> str:
+    there = {booked.day for booked in month.days}
+    missing = [day for day in span.days if month.days[0].day < day < month.days[-1].day and day not in there]
+    words = f"The books of {_count(len(there), 'day')}, {spoken(month.days[0].day)} to {spoken(month.days[-1].day)}."
+    if missing:
+        words += f" Not in it, since they have no books: {', '.join(map(spoken, missing))}."
+    return words
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")

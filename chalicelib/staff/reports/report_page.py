@@ -1,0 +1,159 @@
+"""Books: the days of a month with their files and control totals; a day's file, or a month as one, to take away."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from chalice.app import Request, Response
+
+from chalicelib import aws, clock
+from chalicelib.config import settings
+from chalicelib.errors import BadInput, Conflict, NotFound
+from chalicelib.staff import layout
+from chalicelib.staff.dashboard.periods import ONE, Span, end_of_month, parse_day, parse_month, spoken
+from chalicelib.staff.jobs import job_page, job_queue
+from chalicelib.staff.models import Member
+from chalicelib.web import pages
+from chalicelib.web.requests import is_only_a_look, query
+
+if TYPE_CHECKING:
+    from chalicelib.ledger.months import Booked, Month
+    from chalicelib.ledger.totals import Figures, Totals
+
+
+FILES = {"orders": "Orders", "order-lines": "Lines", "ledger": "Ledger", "manifest": "Manifest"}
+WRITTEN, OPEN_DAY, DUE, LATE, BROKEN = "written", "open", "due", "late", "broken"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A day of the list. Its figures are those of the books, or what was counted so far; the shop's currency first."""
+
+    day: date
+    state: str
+    figures: "list[Figures]"
+    rows: dict[str, int]
+    problem: str = ""
+    provisional: str = ""  # when the files of a day that goes on were written
+
+
+def show(request: Request, member: Member) -> Response:
+    """Show a month's days and what their manifests vouch for."""
+    from chalicelib.ledger.months import read_month
+
+    now = clock.now()
+    today = book_date(now)
+    asked = query(request, "month") or f"{today:%Y-%m}"
+    try:
+        span, problem = parse_month(asked, today), None
+    except BadInput as refusal:
+        span, problem = parse_month(f"{today:%Y-%m}", today), refusal.message
+    month, begins = read_month(span.first), _first_day(now)
+    entries = _entries(span, month, begins, now)
+    return layout.show(
+        member,
+        "staff/books.html",
+        400 if problem else 200,
+        problem=problem,
+        typed=asked if problem else f"{span.first:%Y-%m}",
+        this_month=f"{today:%Y-%m}",
+        month=span.first,
+        earlier=span.first - ONE if span.first > begins else None,
+        later=end_of_month(span.first) + ONE if end_of_month(span.first) < today else None,
+        begins=begins if begins > span.first else None,
+        entries=entries,
+        late=[entry for entry in entries if entry.state in (LATE, BROKEN)],
+        written=len(month.days),
+        sums=_figures(month.totals),
+        rows={name: month.rows(name) for name in FILES if name != "manifest"},
+        files=FILES,
+        spoken=spoken,
+    )
+
+
+def fetch_month(request: Request, member: Member, when: str) -> Response:
+    """Make a month's books one file; where it is made or in the making, lead there."""
+    from chalicelib.ledger.months import read_month
+
+    span = parse_month(when, book_date(clock.now()))
+    month = read_month(span.first)
+    if not month.days:
+        raise NotFound(f"No day of {span.first:%B %Y} has books yet.")
+    if is_only_a_look(request):
+        return layout.go(f"/staff/books?month={when}")
+    # One job a member, a state of the books and an hour, however often the link is followed.
+    asked = f"{member.email} {when} {month.mark} {clock.timestamp() // 3600}"
+    job_id = hashlib.sha256(asked.encode()).hexdigest()[:32]
+    return layout.go(f"/staff/jobs/{job_queue.start(member, 'month', {'month': when}, job_id).id}")
+
+
+def fetch_file(request: Request, member: Member, when: str, name: str) -> Response:
+    """Lead to a day's file by a link that holds for some minutes: the final one, or that of a day that goes on."""
+    from chalicelib.ledger.books import closes_at, key_of
+
+    now = clock.now()
+    day = parse_day(when, book_date(now))
+    if name not in FILES:
+        raise NotFound("The books have no such file.")
+    key = key_of(name, day, provisional=now < closes_at(day))
+    if aws.size_of(settings.books_bucket, key) is None:
+        raise NotFound(f"This file of {spoken(day)} has not been written.")
+    name = key.rsplit("/", 1)[-1]
+    return pages.redirect(job_page.link_to(key, f"provisional-{name}" if now < closes_at(day) else name))
+
+
+def write_now(request: Request, member: Member, when: str) -> Response:
+    """Have a day's books written now: the final ones of a closed day, else provisional ones."""
+    day = parse_day(when, book_date(clock.now()))
+    if day < _first_day(clock.now()):
+        raise Conflict("The books begin later: before that day, no money moved.")
+    return layout.go(f"/staff/jobs/{job_queue.start(member, 'books', {'day': str(day)}).id}")
+
+
+def _entries(span: Span, month: "Month", begins: date, now: datetime) -> list[Entry]:
+    """List the month's days since the books began, the latest first."""
+    from chalicelib.ledger import books, days
+
+    written = {booked.day: booked for booked in month.days}
+    listed = [day for day in reversed(span.days) if day >= begins or day in written]
+    going_on = [day for day in listed if now < books.closes_at(day)]
+    counts = days.count(going_on, now)
+    entries = []
+    for day in listed:
+        if day in written:
+            entries.append(_written(written[day]))
+        elif day in counts:
+            entries.append(_going_on(day, counts[day].tally.totals()))
+        else:
+            entries.append(Entry(day, LATE if books.should_be_written(day, now) else DUE, [], {}))
+    return entries
+
+
+def _written(booked: "Booked") -> Entry:
+    state = BROKEN if booked.problem else WRITTEN
+    return Entry(booked.day, state, _figures(booked.totals), booked.rows, booked.problem)
+
+
+def _going_on(day: date, totals: "Totals") -> Entry:
+    from chalicelib.ledger.months import provisional_since
+
+    since = provisional_since(day)
+    return Entry(day, OPEN_DAY, _figures(totals), {}, provisional=since.isoformat() if since else "")
+
+
+def _figures(totals: "Totals") -> "list[Figures]":
+    others = [currency for currency in totals.currencies if currency != settings.currency]
+    return [totals.figures(currency) for currency in (settings.currency, *others)]
+
+
+def book_date(now: datetime) -> date:
+    from chalicelib.ledger.models import book_day
+
+    return date.fromisoformat(book_day(now))
+
+
+def _first_day(now: datetime) -> date:
+    from chalicelib.ledger import days
+
+    return days.first_day(now)

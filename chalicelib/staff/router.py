@@ -1,0 +1,75 @@
+"""The staff's routes: each declares who may use it, and is given the member who does."""
+
+from collections.abc import Callable
+
+from chalice.app import Request, Response
+
+from chalicelib.errors import NotAllowed, ShopError, TooLarge
+from chalicelib.staff import layout
+from chalicelib.staff.auth import accounts, session_expired, sessions
+from chalicelib.staff.models import Member
+from chalicelib.web import pages, requests
+from chalicelib.web.forms import MOST_BYTES
+from chalicelib.web.routing import Routes
+
+StaffView = Callable[..., Response]
+MERCHANT = frozenset({accounts.MERCHANT})
+STAFF = frozenset({accounts.MERCHANT, accounts.FINANCE})
+LONGEST_NEXT = 1000  # characters; as a parameter each may become five, and headers have their bounds
+OPEN: frozenset[str] = frozenset()  # nobody need be known: the entrance
+
+
+class StaffRoutes:
+    """Routes under /staff. `declared` maps (method, path) onto the roles that may, `views` onto the view."""
+
+    def __init__(self, name: str) -> None:
+        self.blueprint = Routes(name)
+        self.declared: dict[tuple[str, str], frozenset[str]] = {}
+        self.views: dict[tuple[str, str], StaffView] = {}
+
+    def page(self, path: str, may: frozenset[str], view: StaffView) -> None:
+        """Route GET and HEAD to a view of (request, member, …)."""
+        self._add("GET", path, may, view)
+
+    def action(self, path: str, may: frozenset[str], view: StaffView) -> None:
+        """Route POST to a view of (request, member, …)."""
+        self._add("POST", path, may, view)
+
+    def _add(self, method: str, path: str, may: frozenset[str], view: StaffView) -> None:
+        self.declared[method, path] = may
+        self.views[method, path] = view
+        register = self.blueprint.get if method == "GET" else self.blueprint.post
+
+        def answer(request: Request, **arguments: str) -> Response:
+            member = sessions.member_of(request)
+            try:
+                if may and member is None:
+                    return _to_login(request)
+                if may and member is not None and member.role not in may:
+                    raise NotAllowed("Your account can look at orders and books, but not change anything.")
+                return view(request, member, **arguments)
+            except ShopError as refusal:
+                return _refused(member, refusal)
+
+        answer.__name__ = f"staff_{method}_{path}"
+        register(path)(answer)
+
+
+def _refused(member: Member | None, refusal: ShopError) -> Response:
+    """Show a refusal behind the counter, not in the shop."""
+    answer = layout.show(member, "staff/refused.html", refusal.status, refusal=refusal)
+    return pages.in_a_while(answer, refusal)
+
+
+def _to_login(request: Request) -> Response:
+    """Send to the login; where another site led here, ask once more, since the browser kept the cookie back."""
+    if request.method not in ("GET", "HEAD"):
+        typed = session_expired.keep_typed(request) if sessions.was_begun(request) else None
+        if typed is None and len(request.raw_body) > MOST_BYTES:
+            raise TooLarge("That is larger than anything we ask of somebody who is not logged in.")
+        return typed or pages.redirect(pages.url("/staff/login"))
+    here = requests.current_address(request)
+    from_elsewhere = requests.header(request, "sec-fetch-site").lower() == "cross-site"
+    if from_elsewhere and sessions.COOKIE not in requests.cookies(request):
+        return pages.page(pages.render_public("staff/again.html", here=here))
+    return pages.redirect(pages.url("/staff/login", next=here if len(here) <= LONGEST_NEXT else None))
