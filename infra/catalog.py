@@ -14,10 +14,10 @@ from typing import TextIO
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
-from chalicelib.catalog.editing import StockMode
-from chalicelib.catalog.importer import BadCatalog, Progress, check_file, load_checked
-from chalicelib.catalog.pictures import NoPicture
-from chalicelib.catalog.preview import Preview, preview_of
+from chalicelib.catalog.editing.product_editing import StockMode
+from chalicelib.catalog.images.validation import NoPicture
+from chalicelib.catalog.import_export.importer import BadCatalog, Progress, check_file, load_checked
+from chalicelib.catalog.import_export.preview import Preview, preview_of
 from chalicelib.errors import ShopError
 from chalicelib.storage import Unknown
 

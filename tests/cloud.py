@@ -34,12 +34,12 @@ class Cloud(LocalCloud):
 
         What this process remembers of what was there is forgotten, too.
         """
-        from chalicelib.catalog import service as catalog
+        from chalicelib.catalog import categories
         from chalicelib.web.cache import cache
         from infra.local.setup import make_shop_aws
 
         cache.clear()
-        catalog.forget()
+        categories.forget()
         if self._is_kept:
             self.resets += 1
             self._ask("PUT")

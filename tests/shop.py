@@ -41,8 +41,8 @@ class Shop:
     @classmethod
     def stocked(cls, gateway: Gateway, functions: Functions, paypal: Control) -> "Shop":
         """Put a few things on the shelves."""
-        from chalicelib.catalog.categories import save_categories
-        from chalicelib.catalog.service import Category
+        from chalicelib.catalog.categories import Category
+        from chalicelib.catalog.editing.category_editing import save_categories
 
         save_categories([Category("tea", "Tea", "For slow mornings.")])
         shop = cls(gateway, functions, paypal)
@@ -62,7 +62,8 @@ class Shop:
         hidden: bool = False,
     ) -> None:
         """Sell a product: variants are SKU → price, sale price, pieces."""
-        from chalicelib.catalog.editing import ProductDraft, VariantDraft, save_product
+        from chalicelib.catalog.editing.product_editing import save_product
+        from chalicelib.catalog.editing.product_validation import ProductDraft, VariantDraft
 
         save_product(
             ProductDraft(

@@ -11,8 +11,9 @@ from chalicelib import money
 from chalicelib.cart import service, sessions
 from chalicelib.cart.sessions import BADGE, Session
 from chalicelib.catalog.models import MOST_PIECES
+from chalicelib.catalog.offers import find_slug
+from chalicelib.catalog.product_details import product_view
 from chalicelib.catalog.routes import product_values
-from chalicelib.catalog.service import find_slug, product_view
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, NotFound, OutOfStock, ShopError
 from chalicelib.web import requests

@@ -14,7 +14,7 @@ from chalicelib.cart import sessions
 from chalicelib.cart.models import MOST_LINES, MOST_PIECES, Cart
 from chalicelib.cart.sessions import Session
 from chalicelib.catalog.models import Stock, is_sku
-from chalicelib.catalog.service import Offer, read_offers
+from chalicelib.catalog.offers import Offer, read_offers
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, Busy, NotFound, OutOfStock, SimultaneousChange
 from chalicelib.storage import Table, is_contended, read_many

@@ -36,7 +36,7 @@ class Product(Table):
 
     slug = UnicodeAttribute(hash_key=True)
     name = UnicodeAttribute()
-    text = UnicodeAttribute(default="")  # a little Markdown, catalog/text.py
+    text = UnicodeAttribute(default="")  # a little Markdown, catalog/markdown_text.py
     category = UnicodeAttribute()  # a category's key
     tax_rate = UnicodeAttribute()  # percent, such as "19"
     added = UnicodeAttribute()  # ISO date; "newest" sorts by it
@@ -47,7 +47,9 @@ class Product(Table):
     variants: JSONAttribute = JSONAttribute()  # [{"sku": "TEA-50", "options": {"Weight": "50 g"}}]
     listed: JSONAttribute = JSONAttribute()  # [[group, position]]: this product's rows in `listings`
     words: JSONAttribute = JSONAttribute()  # every word in `search` that leads here
-    forms: JSONAttribute = JSONAttribute(default=list)  # staff's last forms and what they changed: repeats.py
+    forms: JSONAttribute = JSONAttribute(
+        default=list
+    )  # staff's last forms and what they changed: form_idempotency.py
     version = NumberAttribute(default=0)
 
     def variant(self, sku: str) -> dict[str, Any] | None:

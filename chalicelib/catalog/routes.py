@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 from chalice.app import Request, Response
 
-from chalicelib.catalog import linked_data, service, text
+from chalicelib.catalog import categories, json_ld, markdown_text, product_details, product_lists
 from chalicelib.catalog.models import MOST_PIECES
+from chalicelib.catalog.offers import Picture
 from chalicelib.catalog.search import search
-from chalicelib.catalog.service import Picture
 from chalicelib.cleaning import clean_line
 from chalicelib.config import settings
 from chalicelib.web import requests
@@ -33,7 +33,7 @@ def shop_and_categories() -> Mapping[str, Any]:
     return {
         "shop": settings.shop,
         "currency": settings.currency,
-        "categories": service.categories_if_possible(),
+        "categories": categories.categories_if_possible(),
     }
 
 
@@ -48,7 +48,7 @@ def category_page(request: Request, slug: str) -> Response:
     """Show a category; lead from a former address to today's."""
     try:
         return _list(request, f"/categories/{slug}", slug)
-    except service.Moved as moved:
+    except categories.Moved as moved:
         known = {name: requests.query(request, name) for name in ("sort", "after")}
         return moved_page(url(f"/categories/{moved.slug}", **known))
 
@@ -59,8 +59,8 @@ def _list(request: Request, path: str, slug: str | None) -> Response:
     after = requests.query(request, "after")
 
     def make() -> str:
-        category = service.get_category(slug) if slug is not None else None
-        page = service.list_page(category.key if category else service.EVERYTHING, sort, after)
+        category = categories.get_category(slug) if slug is not None else None
+        page = product_lists.list_page(category.key if category else product_lists.EVERYTHING, sort, after)
         return render_public(
             "catalog/list.html",
             category=category,
@@ -70,7 +70,7 @@ def _list(request: Request, path: str, slug: str | None) -> Response:
             sort=sort,
             path=path,
             canonical=absolute_url(path),
-            json_ld=[linked_data.breadcrumbs((category.name, absolute_url(path)))] if category else [],
+            json_ld=[json_ld.breadcrumbs((category.name, absolute_url(path)))] if category else [],
             shared_picture=next(
                 (Picture(card.picture, card.alt) for card in page.products if card.picture), None
             ),
@@ -92,7 +92,7 @@ def product_page(request: Request, slug: str) -> Response:
 
 
 def _product_page(slug: str, sku: str | None) -> str:
-    product = service.product_view(slug)
+    product = product_details.product_view(slug)
     if len(_skus) >= MOST_PRODUCTS_KNOWN:
         _skus.clear()
     _skus[slug] = frozenset(variant.sku for variant in product.variants)
@@ -100,17 +100,19 @@ def _product_page(slug: str, sku: str | None) -> str:
     return render_public("catalog/product.html", **product_values(product, chosen))
 
 
-def product_values(product: service.ProductView, chosen: service.VariantView | None) -> dict[str, Any]:
+def product_values(
+    product: product_details.ProductView, chosen: product_details.VariantView | None
+) -> dict[str, Any]:
     """List what a product's page shows to everybody; `problem` is why it could not be put into the cart."""
     return {
         "product": product,
         "chosen": chosen,
         "selected": product.selected if chosen is None else chosen.sku,
-        "text": text.html(product.text),
-        "words": text.plain(product.text),
-        "json_ld": linked_data.documents(product),
+        "text": markdown_text.html(product.text),
+        "words": markdown_text.plain(product.text),
+        "json_ld": json_ld.documents(product),
         "most": MOST_PIECES,
-        "canonical": linked_data.product_address(product.slug),
+        "canonical": json_ld.product_address(product.slug),
         "shared_picture": product.pictures[0] if product.pictures else None,
         "problem": "",
         "in_cart": 0,
@@ -151,14 +153,14 @@ def sitemap(request: Request) -> Response:
     after = requests.query(request, "after")
 
     def make() -> str:
-        slugs, next_after = service.list_slugs(after or None, ADDRESSES_PER_SITEMAP)
+        slugs, next_after = product_lists.list_slugs(after or None, ADDRESSES_PER_SITEMAP)
         products = [f"/products/{slug}" for slug in slugs]
         if after:
             return _sitemap("urlset", "url", products)
         if after is None and next_after is not None:
             return _sitemap("sitemapindex", "sitemap", _parts(next_after))
         return _sitemap(
-            "urlset", "url", ["/", *(f"/categories/{c.slug}" for c in service.categories()), *products]
+            "urlset", "url", ["/", *(f"/categories/{c.slug}" for c in categories.categories()), *products]
         )
 
     key = ("/sitemap.xml",) if after is None else ("/sitemap.xml", after)
@@ -169,7 +171,7 @@ def _parts(next_after: str | None) -> list[str]:
     parts = [""]
     while next_after is not None and len(parts) < MOST_SITEMAPS:
         parts.append(next_after)
-        _, next_after = service.list_slugs(next_after, ADDRESSES_PER_SITEMAP)
+        _, next_after = product_lists.list_slugs(next_after, ADDRESSES_PER_SITEMAP)
     return [f"/sitemap.xml?after={part}" for part in parts]
 
 

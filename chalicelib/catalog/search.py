@@ -4,9 +4,11 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from chalicelib.catalog.categories import categories
+from chalicelib.catalog.markdown_text import plain
 from chalicelib.catalog.models import Listing, Product, Stock, Word
-from chalicelib.catalog.service import Card, Picture, categories, make_card
-from chalicelib.catalog.text import plain
+from chalicelib.catalog.offers import Picture
+from chalicelib.catalog.product_lists import Card, make_card
 from chalicelib.storage import Refused, Transaction, read_many
 
 MOST_WORDS = 8

@@ -43,7 +43,7 @@ LEFT_OUT = (  # names from the package's root; * goes across folders
     # Fonts: the shop writes nothing into pictures.
     *(f"pillow.libs/lib{name}*" for name in ("brotli", "freetype", "harfbuzz", "png16")),
 )
-# Of Pillow, what the formats of chalicelib/catalog/photos.py and colour profiles need; it tries others, and goes on.
+# Of Pillow, what the formats of chalicelib/catalog/images/processing.py and colour profiles need; it tries others, and goes on.
 PILLOW = {
     "__init__",
     "_avif",

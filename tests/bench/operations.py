@@ -9,7 +9,7 @@ from chalice import Chalice
 
 import app
 from chalicelib.aws import client
-from chalicelib.catalog import service as catalog
+from chalicelib.catalog import categories
 from chalicelib.catalog.models import Stock
 from chalicelib.config import settings
 from chalicelib.payments.events import message_of
@@ -132,7 +132,7 @@ def cold(address: str) -> Callable[[Bench], None]:
 
     def tell(bench: Bench) -> None:
         cache.clear()
-        catalog.forget()
+        categories.forget()
         _expect(bench.shop.shopper().get(address), 200)
 
     return tell

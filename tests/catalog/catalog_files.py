@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.aws import client
-from chalicelib.catalog.importer import BadCatalog, load_catalog
+from chalicelib.catalog.import_export.importer import BadCatalog, load_catalog
 from chalicelib.catalog.models import Listing, Product, Stock, Word
 from chalicelib.config import settings
 

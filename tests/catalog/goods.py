@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from chalicelib.catalog.categories import save_categories
-from chalicelib.catalog.editing import ProductDraft, VariantDraft, save_product
+from chalicelib.catalog.categories import Category
+from chalicelib.catalog.editing.category_editing import save_categories
+from chalicelib.catalog.editing.product_editing import save_product
+from chalicelib.catalog.editing.product_validation import ProductDraft, VariantDraft
 from chalicelib.catalog.models import Stock
-from chalicelib.catalog.service import Category
 from chalicelib.storage import get
 
 TEA = Category("tea", "Tea & herbs", "Leaves for the pot.")

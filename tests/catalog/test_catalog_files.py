@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from chalicelib.aws import client
-from chalicelib.catalog import service
-from chalicelib.catalog.importer import BadCatalog, Report, load_catalog
+from chalicelib.catalog import categories
+from chalicelib.catalog.categories import Category
+from chalicelib.catalog.import_export.importer import BadCatalog, Report, load_catalog
 from chalicelib.catalog.models import Product
-from chalicelib.catalog.service import Category, product_view, read_offers
+from chalicelib.catalog.offers import read_offers
+from chalicelib.catalog.product_details import product_view
 from chalicelib.config import settings
 from tests.catalog.catalog_files import CATALOG, CSV, SVG, Write, changed, everything, faults
 from tests.catalog.goods import POTS, TEA, fill, pieces, product, sell
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("aws")
 
 def test_a_json_file_fills_the_shop(write: Write) -> None:
     assert load_catalog(write("shop.json", json.dumps(CATALOG))) == Report(added=2, changed=0, same=0)
-    assert service.categories() == (Category("tea", "Tea", "Leaves."), Category("pots", "Pots", ""))
+    assert categories.categories() == (Category("tea", "Tea", "Leaves."), Category("pots", "Pots", ""))
     view = product_view("sencha")
     assert (view.name, view.text, view.price, view.pictures[0].alt) == (
         "Sencha, grün",
@@ -43,7 +45,7 @@ def test_a_csv_file_says_the_same_as_a_json_file(write: Write) -> None:
 
 def test_a_csv_file_fills_the_shop(write: Write) -> None:
     assert str(load_catalog(write("shop.csv", CSV))) == "2 added, 0 changed, 0 as they were"
-    assert [category.name for category in service.categories()] == ["Tea", "Pots"]
+    assert [category.name for category in categories.categories()] == ["Tea", "Pots"]
     assert [each.label for each in product_view("sencha").variants] == ["50 g", "99 g"]
     assert pieces("POT") == 1
 
@@ -72,7 +74,7 @@ def test_stock_counts_only_for_skus_that_are_new(write: Write) -> None:
 def test_what_a_file_does_not_name_stays(write: Write) -> None:
     fill(product("other", category="pots"))
     load_catalog(write("shop.csv", "slug,name,category,sku,price,stock\nsencha,Sencha,tea,S,5,1\n"))
-    assert service.categories() == (TEA, POTS)
+    assert categories.categories() == (TEA, POTS)
     assert product_view("other").name == "Other"
     assert product_view("sencha").category_name == "Tea & herbs"
 
@@ -81,7 +83,7 @@ def test_the_files_categories_come_first_in_its_order(write: Write) -> None:
     fill()
     text = json.dumps({"categories": [{"slug": "new", "name": "New"}, {"slug": "pots", "name": "Jars"}]})
     assert load_catalog(write("shop.json", text)) == Report(0, 0, 0)
-    assert service.categories() == (Category("new", "New", ""), Category("pots", "Jars", ""), TEA)
+    assert categories.categories() == (Category("new", "New", ""), Category("pots", "Jars", ""), TEA)
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t"])

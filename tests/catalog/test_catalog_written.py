@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from chalicelib.aws import client
-from chalicelib.catalog import service
-from chalicelib.catalog.categories import change_category, create_category, mark_of
-from chalicelib.catalog.editing import Saved, save_product
-from chalicelib.catalog.exporter import catalog_rows, count_products, has_more_than
-from chalicelib.catalog.files import COLUMNS
-from chalicelib.catalog.importer import BadCatalog, Report, check_csv, load, load_catalog
+from chalicelib.catalog import categories
+from chalicelib.catalog.categories import Category
+from chalicelib.catalog.editing.category_editing import change_category, create_category, mark_of
+from chalicelib.catalog.editing.product_editing import Saved, save_product
+from chalicelib.catalog.import_export.csv_reader import COLUMNS
+from chalicelib.catalog.import_export.exporter import catalog_rows, count_products, has_more_than
+from chalicelib.catalog.import_export.importer import BadCatalog, Report, check_csv, load, load_catalog
 from chalicelib.catalog.models import Listing, Product, Stock
-from chalicelib.catalog.service import Category, Picture
+from chalicelib.catalog.offers import Picture
 from chalicelib.config import settings
 from tests.catalog.catalog_files import SVG, everything
 from tests.catalog.goods import POTS, TEA, fill, numbered, options, pieces, product, sell, variant
@@ -63,7 +64,7 @@ def awkward() -> None:
         product("plain", pictures=[Picture(KEY, "Leaves")]),
     )
     create_category("empty", "- Empty", "Nobody is here.")
-    tea = service.read_categories()[0]
+    tea = categories.read_categories()[0]
     change_category(replace(tea, slug="leaves", name="+ Leaves"), mark_of(tea))
 
 
@@ -95,9 +96,9 @@ def test_an_empty_shop_becomes_the_same_but_for_its_categories_texts() -> None:
         with table.batch_write() as batch:
             for row in table.scan():
                 batch.delete(row)
-    service.forget()
+    categories.forget()
     assert loaded(data) == [Saved.ADDED] * 2
-    assert service.read_categories() == (replace(TEA, text=""), POTS)
+    assert categories.read_categories() == (replace(TEA, text=""), POTS)
     assert written() == data
 
 
@@ -112,7 +113,7 @@ def test_pieces_sold_meanwhile_stay_sold() -> None:
 def test_a_category_is_understood_by_its_former_address() -> None:
     fill(product("sencha"))
     data = written().replace(b"Tea & herbs", b"")
-    tea = service.read_categories()[0]
+    tea = categories.read_categories()[0]
     change_category(replace(tea, slug="leaves", name="Leaves"), mark_of(tea))
     assert loaded(data) == [Saved.SAME]
     new = create_category("tea", "Cups", "")
@@ -122,11 +123,11 @@ def test_a_category_is_understood_by_its_former_address() -> None:
 
 def test_a_table_of_products_leaves_categories_in_their_order_and_with_their_texts() -> None:
     fill(product("mug", category="pots"))
-    before = service.read_categories()
+    before = categories.read_categories()
     head = "slug,name,category,category_name,sku,price,stock\n"
     rows = "mug,Mug,pots,Pots,MUG,5,1\ncup,Cup,new,New,CUP,5,1\nsencha,Sencha,tea,Leaves,S,5,1\n"
     loaded((head + rows).encode())
-    assert service.read_categories() == (
+    assert categories.read_categories() == (
         replace(before[0], name="Leaves"),
         before[1],
         Category("new", "New", ""),

@@ -8,8 +8,9 @@ from unittest.mock import Mock
 import pytest
 from pynamodb.exceptions import QueryError
 
-from chalicelib.catalog import service
-from chalicelib.catalog.categories import (
+from chalicelib.catalog import categories, product_details
+from chalicelib.catalog.categories import Category
+from chalicelib.catalog.editing.category_editing import (
     change_category,
     create_category,
     mark_of,
@@ -19,10 +20,9 @@ from chalicelib.catalog.categories import (
     save_categories,
     slug_of,
 )
-from chalicelib.catalog.editing import Stale, save_product
+from chalicelib.catalog.editing.product_editing import Stale, save_product
 from chalicelib.catalog.models import CategoryRow, Listing
 from chalicelib.catalog.search import search
-from chalicelib.catalog.service import Category
 from chalicelib.errors import BadInput, Conflict, NotFound
 from chalicelib.storage import Transaction
 from chalicelib.web.cache import cache
@@ -40,9 +40,9 @@ def silence(*_: Any, **__: Any) -> None:
 
 def test_categories_keep_the_order_they_were_given() -> None:
     save_categories([TEA, POTS])
-    assert service.categories() == (TEA, POTS)
+    assert categories.categories() == (TEA, POTS)
     save_categories([POTS, TEA])
-    assert service.categories() == (POTS, TEA)
+    assert categories.categories() == (POTS, TEA)
 
 
 def test_saving_the_same_categories_writes_nothing() -> None:
@@ -66,12 +66,12 @@ def test_a_category_that_shows_products_is_not_removed() -> None:
     fill(product("sencha", hidden=True))
     with pytest.raises(Conflict, match="“Tea & herbs” still has products"):
         remove_category("tea")
-    assert service.categories() == (TEA, POTS)
+    assert categories.categories() == (TEA, POTS)
     save_product(product("sencha", category="pots"))
     remove_category("tea")
-    assert service.categories() == (POTS,)
+    assert categories.categories() == (POTS,)
     with pytest.raises(NotFound):
-        service.get_category("tea")
+        categories.get_category("tea")
     remove_category("tea")
 
 
@@ -90,21 +90,21 @@ def test_a_category_that_a_product_comes_to_meanwhile_is_not_removed(monkeypatch
     with pytest.raises(Conflict, match="still has products"):
         remove_category("tea")
     assert not coming
-    assert service.read_categories() == (TEA, POTS)
+    assert categories.read_categories() == (TEA, POTS)
 
 
 def test_a_product_does_not_come_to_a_category_that_is_gone_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fill()
-    read = service.read_categories
+    read = categories.read_categories
 
     def then_removed() -> Any:
         found = read()
         remove_category("pots")
         return found
 
-    monkeypatch.setattr(service, "read_categories", then_removed)
+    monkeypatch.setattr(categories, "read_categories", then_removed)
     with pytest.raises(BadInput, match="There is no category “pots”"):
         save_product(product("mug", category="pots"))
     assert [row.position for row in Listing.query("pots#newest")] == []
@@ -130,13 +130,13 @@ def test_as_many_categories_as_fit_are_all_changed_at_once() -> None:
 
 def rename(key: str, slug: str, name: str | None = None) -> None:
     """Give a category another address, and perhaps another name."""
-    now = next(each for each in service.read_categories() if each.key == key)
+    now = next(each for each in categories.read_categories() if each.key == key)
     change_category(replace(now, slug=slug, name=name or now.name), mark_of(now))
 
 
 def test_renaming_is_one_write_however_many_products_there_are(shopper: Shopper) -> None:
     fill(*numbered(3))
-    shown = service.read_categories()[0]
+    shown = categories.read_categories()[0]
     with counted_calls() as calls:
         change_category(replace(shown, slug="leaves", name="Leaves"), mark_of(shown))
     assert calls == {"Query": 1, "TransactWriteItems": 1}
@@ -186,7 +186,7 @@ def test_an_old_address_goes_to_the_new_category_that_takes_it(shopper: Shopper)
     assert "Sencha" not in shopper.get("/categories/tea").text
     assert "Cup" in shopper.get("/categories/tea").text
     assert "Sencha" in shopper.get("/categories/leaves").text
-    assert [each.key for each in service.read_categories()] == ["tea", "pots", "tea-2"]
+    assert [each.key for each in categories.read_categories()] == ["tea", "pots", "tea-2"]
 
 
 def test_a_products_way_home_and_its_search_words_are_those_of_today(shopper: Shopper) -> None:
@@ -197,7 +197,7 @@ def test_a_products_way_home_and_its_search_words_are_those_of_today(shopper: Sh
     assert [card.slug for card in search("infus hill").products] == ["sencha"]
     assert [card.slug for card in search("tea").products] == ["pot-of-tea"]
     assert [card.slug for card in search("pots").products] == ["mug", "pot-of-tea"]
-    view = service.product_view("sencha")
+    view = product_details.product_view("sencha")
     assert (view.category_slug, view.category_name) == ("infusions", "Infusions")
 
 
@@ -207,7 +207,7 @@ def test_an_address_that_is_taken_is_refused() -> None:
         rename("tea", "pots")
     with pytest.raises(BadInput, match="The category “Pots” has this address"):
         create_category("pots", "More pots", "")
-    assert service.read_categories() == (TEA, POTS)
+    assert categories.read_categories() == (TEA, POTS)
 
 
 def test_two_who_change_a_category_do_not_overwrite_each_other() -> None:
@@ -216,7 +216,7 @@ def test_two_who_change_a_category_do_not_overwrite_each_other() -> None:
     with pytest.raises(Stale, match="Somebody else has changed"):
         change_category(replace(TEA, text="Other words."), mark_of(TEA))
     change_category(replace(TEA, name="Leaves"), mark_of(TEA))  # pressed twice: it is so already
-    assert service.read_categories()[0].name == "Leaves"
+    assert categories.read_categories()[0].name == "Leaves"
 
 
 def test_a_change_of_another_category_at_the_same_moment_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +232,7 @@ def test_a_change_of_another_category_at_the_same_moment_is_kept(monkeypatch: py
 
     monkeypatch.setattr(Transaction, "commit", overtaken)
     rename("tea", "leaves")
-    assert [(each.slug, each.name) for each in service.read_categories()] == [
+    assert [(each.slug, each.name) for each in categories.read_categories()] == [
         ("leaves", "Tea & herbs"),
         ("pots", "Jars"),
     ]
@@ -242,7 +242,7 @@ def test_a_lost_answer_makes_no_second_category() -> None:
     with answers_lost("TransactWriteItems", times=3):
         create_category("tea", "Tea", "")
         rename("tea", "leaves")
-    assert service.read_categories() == (Category("leaves", "Tea", "", "tea", ("tea",)),)
+    assert categories.read_categories() == (Category("leaves", "Tea", "", "tea", ("tea",)),)
 
 
 def test_categories_move_before_each_other() -> None:
@@ -250,9 +250,9 @@ def test_categories_move_before_each_other() -> None:
     save_categories([TEA, POTS, cups])
     move_category("cups", "tea")
     move_category("cups", "tea")
-    assert service.categories() == (cups, TEA, POTS)
+    assert categories.categories() == (cups, TEA, POTS)
     move_category("cups", None)
-    assert service.categories() == (TEA, POTS, cups)
+    assert categories.categories() == (TEA, POTS, cups)
     with pytest.raises(NotFound):
         move_category("cups", "gone")
 
@@ -264,7 +264,7 @@ def test_each_change_is_witnessed_with_what_differs() -> None:
         seen.append((subject, before, after))
 
     create_category("tea", "Tea", "", witness)
-    tea = service.read_categories()[0]
+    tea = categories.read_categories()[0]
     change_category(replace(tea, slug="leaves"), mark_of(tea), witness)
     create_category("pots", "Pots", "", witness)
     move_category("pots", "tea", witness)
@@ -305,11 +305,11 @@ def test_a_name_proposes_an_address(name: str, slug: str) -> None:
 def test_they_are_read_once_in_some_seconds(wait: Callable[[float], None]) -> None:
     save_categories([TEA])
     with counted_calls() as calls:
-        service.categories()
-        service.categories_if_possible()
+        categories.categories()
+        categories.categories_if_possible()
         assert calls == {"Query": 1}
         wait(10)
-        service.categories()
+        categories.categories()
         assert calls == {"Query": 2}
 
 
@@ -317,12 +317,12 @@ def test_a_silent_table_leaves_the_last_known_ones(
     wait: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_categories([TEA])
-    service.categories()
+    categories.categories()
     wait(11)
     monkeypatch.setattr(CategoryRow, "query", silence)
-    assert service.categories_if_possible() == (TEA,)
-    service.forget()
-    assert service.categories_if_possible() == ()
+    assert categories.categories_if_possible() == (TEA,)
+    categories.forget()
+    assert categories.categories_if_possible() == ()
 
 
 def test_after_a_failure_nobody_waits_for_the_table_again_at_once(
@@ -331,10 +331,10 @@ def test_after_a_failure_nobody_waits_for_the_table_again_at_once(
     asking = Mock(side_effect=QueryError("the table does not answer"))
     monkeypatch.setattr(CategoryRow, "query", asking)
     for _ in range(3):
-        service.categories_if_possible()
+        categories.categories_if_possible()
     assert asking.call_count == 1
     wait(11)
-    service.categories_if_possible()
+    categories.categories_if_possible()
     assert asking.call_count == 2
 
 

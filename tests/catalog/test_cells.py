@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.catalog.cells import guarded, read_pairs, unguarded, written_pairs
+from chalicelib.catalog.import_export.csv_cells import guarded, read_pairs, unguarded, written_pairs
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", '"=1', " =1", "＝1", "a;=1", "a\n- b", "a\t@b"]
 line = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1).map(str.strip).filter(bool)

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from chalicelib.catalog import inplace
-from chalicelib.catalog.editing import save_product
-from chalicelib.catalog.inplace import BUSY, LATE, NotSaved, save, save_all
+from chalicelib.catalog.editing import inline_edit
+from chalicelib.catalog.editing.inline_edit import BUSY, LATE, NotSaved, save, save_all
+from chalicelib.catalog.editing.inline_edit_rules import Cell, Change
+from chalicelib.catalog.editing.product_editing import save_product
 from chalicelib.catalog.models import Product, Stock
-from chalicelib.catalog.rows import Cell, Change
+from chalicelib.catalog.offers import read_offers
+from chalicelib.catalog.product_lists import list_page
 from chalicelib.catalog.search import search
-from chalicelib.catalog.service import list_page, read_offers
 from chalicelib.errors import Busy
 from chalicelib.storage import Transaction, Unknown, get
 from tests.catalog.goods import fill, options, pieces, product, sell, variant
@@ -316,7 +317,7 @@ def test_an_answer_that_is_lost_neither_saves_twice_nor_hides_what_waits(
 def test_the_last_try_is_looked_at_row_by_row(
     contested: None, written: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, tries = inplace._write, []
+    write, tries = inline_edit._write, []
 
     def lost(*arguments: Any) -> None:
         tries.append(1)
@@ -324,7 +325,7 @@ def test_the_last_try_is_looked_at_row_by_row(
             write(*arguments)
         raise Unknown("no answer")
 
-    monkeypatch.setattr(inplace, "_write", lost)
+    monkeypatch.setattr(inline_edit, "_write", lost)
     waiting = NotSaved({PRICE_B: 800}, words=BUSY, waiting=frozenset({"A", ""}))
     assert save("bancha", ASKED, "f") == (NotSaved({PRICE_B: 800}) if written else waiting)
     assert stored("A") == ((450, None, 13) if written else (500, None, 10))
@@ -346,7 +347,7 @@ def test_a_second_press_that_comes_too_late_gives_back_only_what_waits(
 ) -> None:
     save("bancha", ASKED, "f")
     save("bancha", {PRICE_B: Change(800, 900)}, "theirs-again")
-    monkeypatch.setattr("chalicelib.catalog.inplace.PATIENCE_SECONDS", -1.0)
+    monkeypatch.setattr("chalicelib.catalog.editing.inline_edit.PATIENCE_SECONDS", -1.0)
     assert save_all({"bancha": ASKED}, "f") == {"bancha": NotSaved(words=LATE, waiting=frozenset({"B"}))}
     save("bancha", {PRICE_B: Change(900, 800)}, "theirs-once-more")
     assert save_all({"bancha": ASKED}, "f") == {"bancha": NotSaved(now={PRICE_B: 800})}
@@ -430,7 +431,7 @@ def test_a_product_that_stays_contended_does_not_hold_back_the_others(
 
 
 def test_what_there_is_no_time_for_is_said_and_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chalicelib.catalog.inplace.PATIENCE_SECONDS", -1.0)
+    monkeypatch.setattr("chalicelib.catalog.editing.inline_edit.PATIENCE_SECONDS", -1.0)
     outcomes = save_all({"sencha": {PRICE: Change(500, 600)}}, "f")
     assert outcomes["sencha"] is not None
     assert "no time left" in str(outcomes["sencha"].words)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.catalog import service
-from chalicelib.catalog.editing import save_product
-from chalicelib.catalog.service import PAGE, list_page
+from chalicelib.catalog import categories
+from chalicelib.catalog.editing.product_editing import save_product
+from chalicelib.catalog.product_lists import PAGE, list_page
 from chalicelib.errors import BadInput
 from tests.catalog.goods import fill, numbered, options, product, sell, variant
 from tests.client import Answer, Shopper
@@ -115,7 +115,7 @@ def test_prices_and_stock_in_lists_are_live(shopper: Shopper, wait: Callable[[fl
 
 def test_a_cold_list_costs_one_query_and_one_batch(shopper: Shopper) -> None:
     fill(*numbered(30))
-    service.categories()
+    categories.categories()
     with counted_calls() as calls:
         shopper.get("/")
     assert calls == {"Query": 1, "BatchGetItem": 1}

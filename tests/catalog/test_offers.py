@@ -2,9 +2,9 @@
 
 import pytest
 
-from chalicelib.catalog.editing import save_product
+from chalicelib.catalog.editing.product_editing import save_product
 from chalicelib.catalog.models import Stock
-from chalicelib.catalog.service import Offer, Picture, read_offers
+from chalicelib.catalog.offers import Offer, Picture, read_offers
 from tests.catalog.goods import fill, options, product, sell, variant
 from tests.counting import counted_calls
 

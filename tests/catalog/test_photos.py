@@ -7,8 +7,8 @@ from contextlib import suppress
 import pytest
 from PIL import Image, ImageCms
 
-from chalicelib.catalog.editing import PICTURE_KEY
-from chalicelib.catalog.photos import (
+from chalicelib.catalog.editing.product_validation import PICTURE_KEY
+from chalicelib.catalog.images.processing import (
     CUT_OFF,
     NOT_A_PICTURE,
     TOO_LONG,

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from chalicelib.aws import client
-from chalicelib.catalog.importer import load_catalog
+from chalicelib.catalog.images.processing import NoPicture
+from chalicelib.catalog.images.validation import LARGEST, check_picture, make_ready, upload_picture
+from chalicelib.catalog.import_export.importer import load_catalog
 from chalicelib.catalog.models import Product
-from chalicelib.catalog.photos import NoPicture
-from chalicelib.catalog.pictures import LARGEST, check_picture, make_ready, upload_picture
 from chalicelib.config import settings
 from tests.catalog.photo_files import encoded, photo, png_that_claims
 

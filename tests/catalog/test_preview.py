@@ -3,9 +3,9 @@
 import pytest
 
 from chalicelib.aws import client
-from chalicelib.catalog.importer import check_csv
-from chalicelib.catalog.preview import MOST_SHOWN, Preview, preview_of
-from chalicelib.catalog.service import Picture
+from chalicelib.catalog.import_export.importer import check_csv
+from chalicelib.catalog.import_export.preview import MOST_SHOWN, Preview, preview_of
+from chalicelib.catalog.offers import Picture
 from chalicelib.config import settings
 from tests.catalog.goods import fill, options, product, variant
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from chalicelib.catalog import linked_data, service
-from chalicelib.catalog.editing import MOST_VARIANTS, save_product
-from chalicelib.catalog.service import Picture, product_view
+from chalicelib.catalog import categories, json_ld
+from chalicelib.catalog.editing.product_editing import save_product
+from chalicelib.catalog.editing.product_validation import MOST_VARIANTS
+from chalicelib.catalog.offers import Picture
+from chalicelib.catalog.product_details import product_view
 from chalicelib.web.cache import cache
 from chalicelib.web.pages import absolute_url
 from tests.catalog.goods import fill, options, product, sell, variant
@@ -68,7 +70,7 @@ def test_a_hidden_product_is_a_404(shopper: Shopper) -> None:
 
 def test_a_cold_page_costs_one_get_and_one_batch(shopper: Shopper) -> None:
     fill(product("sencha"))
-    service.categories()
+    categories.categories()
     with counted_calls() as calls:
         shopper.get("/products/sencha")
     assert calls == {"GetItem": 1, "BatchGetItem": 1}
@@ -202,7 +204,7 @@ def test_line_separators_are_escaped_in_the_data(aws: object) -> None:
     fill(product("sencha"))
     view = product_view("sencha")
     object.__setattr__(view, "text", "a\u2028b\u2029c</script>")
-    described, _ = linked_data.documents(view)
+    described, _ = json_ld.documents(view)
     assert not set("\u2028\u2029<>&") & set(described)
     assert json.loads(described)["description"] == "a\u2028b\u2029c</script>"
 

@@ -10,9 +10,10 @@ from unittest import mock
 import pytest
 
 from chalicelib.catalog import search
-from chalicelib.catalog.editing import MOST_VARIANTS, Saved, save_product
+from chalicelib.catalog.editing.product_editing import Saved, save_product
+from chalicelib.catalog.editing.product_validation import MOST_VARIANTS
 from chalicelib.catalog.models import Listing, Product, Word
-from chalicelib.catalog.service import Picture, read_offers
+from chalicelib.catalog.offers import Picture, read_offers
 from chalicelib.errors import BadInput, Busy, Conflict
 from chalicelib.storage import Transaction, Unknown, get, shared_connection
 from tests.catalog.catalog_files import everything

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.catalog import search as module
-from chalicelib.catalog.categories import save_categories
-from chalicelib.catalog.editing import save_product
+from chalicelib.catalog.categories import Category, categories
+from chalicelib.catalog.editing.category_editing import save_categories
+from chalicelib.catalog.editing.product_editing import save_product
 from chalicelib.catalog.models import Product
+from chalicelib.catalog.offers import Picture
 from chalicelib.catalog.search import search, words
-from chalicelib.catalog.service import Category, Picture, categories
 from tests.catalog.goods import fill, options, product, sell, variant
 from tests.client import Shopper
 from tests.counting import counted_calls

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from chalicelib.catalog.editing import save_product
+from chalicelib.catalog.editing.product_editing import save_product
 from tests.catalog.goods import fill, numbered, product
 from tests.client import Shopper
 from tests.counting import counted_calls

@@ -5,7 +5,7 @@ from html import unescape
 
 import pytest
 
-from chalicelib.catalog.service import Picture
+from chalicelib.catalog.offers import Picture
 from chalicelib.web.pages import absolute_url
 from tests.catalog.goods import fill, numbered, product, variant
 from tests.client import Shopper
@@ -52,7 +52,7 @@ def test_each_public_page_names_its_one_address(stocked: Shopper) -> None:
 def test_the_next_page_of_a_list_belongs_to_the_first(
     shopper: Shopper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chalicelib.catalog.service.PAGE", 2)
+    monkeypatch.setattr("chalicelib.catalog.product_lists.PAGE", 2)
     fill(*numbered(3))
     following = re.search(r'href="([^"]*after=[^"]*)"', shopper.get("/").body)
     assert following

@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from chalicelib.catalog.editing import problems_of_product
+from chalicelib.catalog.editing.product_validation import problems_of_product
 from chalicelib.catalog.models import is_sku
 from tests.catalog.goods import product, variant
 from tests.client import Answer, Shopper

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.catalog import exporter, values
-from chalicelib.catalog.editing import Saved
-from chalicelib.catalog.files import COLUMNS, read_csv
-from chalicelib.catalog.importer import BadCatalog, Report, check_csv, load, load_catalog
+from chalicelib.catalog.editing.product_editing import Saved
+from chalicelib.catalog.import_export import cell_values, exporter
+from chalicelib.catalog.import_export.csv_reader import COLUMNS
+from chalicelib.catalog.import_export.file_reader import read_csv
+from chalicelib.catalog.import_export.importer import BadCatalog, Report, check_csv, load, load_catalog
+from chalicelib.catalog.import_export.preview import preview_of
 from chalicelib.catalog.models import Product
-from chalicelib.catalog.preview import preview_of
-from chalicelib.catalog.service import product_view
+from chalicelib.catalog.product_details import product_view
 from tests.catalog.catalog_files import everything
 from tests.catalog.goods import fill, product, variant
 
@@ -142,7 +143,7 @@ def test_a_date_that_may_be_two_is_asked_about() -> None:
         check_csv(b"slug,name,category,sku,price,stock,added\ncup,Cup,tea,CUP,5,1,2/10/2026\n")
     assert "“2/10/2026” may be 2026-02-10 or 2026-10-02" in str(caught.value)
     with pytest.raises(ValueError, match="not a date"):
-        values.read_date("31.02.2026", None)
+        cell_values.read_date("31.02.2026", None)
 
 
 @pytest.mark.parametrize(
@@ -161,15 +162,15 @@ def test_a_date_that_may_be_two_is_asked_about() -> None:
     ],
 )
 def test_a_date_in_a_countrys_short_form_is_understood(text: str) -> None:
-    assert values.read_date(text, None) == "2026-11-01"
+    assert cell_values.read_date(text, None) == "2026-11-01"
 
 
 def test_midnight_with_one_digit_is_no_part_of_a_date() -> None:
-    assert values.read_date("13/11/2026 0:00:00", None) == "2026-11-13"
-    assert values.read_date("01/11/2026 0:00:00", True) == "2026-11-01"
-    assert values.day_comes_first(["01/11/2026 0:00:00", "13/11/2026 0:00:00"], ()) is True
+    assert cell_values.read_date("13/11/2026 0:00:00", None) == "2026-11-13"
+    assert cell_values.read_date("01/11/2026 0:00:00", True) == "2026-11-01"
+    assert cell_values.day_comes_first(["01/11/2026 0:00:00", "13/11/2026 0:00:00"], ()) is True
     with pytest.raises(ValueError, match="may be 2026-01-11 or 2026-11-01"):
-        values.read_date("01/11/2026 0:00:00", None)
+        cell_values.read_date("01/11/2026 0:00:00", None)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_midnight_with_one_digit_is_no_part_of_a_date() -> None:
 )
 def test_what_may_be_another_day_or_a_time_is_no_date(text: str) -> None:
     with pytest.raises(ValueError, match="not a date"):
-        values.read_date(text, True)
+        cell_values.read_date(text, True)
 
 
 @pytest.mark.parametrize("empty", [";;;;;;\r\n", "\r\n", " ; ;\r\n\r\n", "sep=;\r\n;;;\r\n"])
@@ -235,7 +236,7 @@ def test_rows_are_counted_as_a_spreadsheet_does(write: Callable[[str, str], Path
     [("WAHR", True), ("TRUE", True), ("FAUX", False), ("Nein", False), ("0", False), ("VERO", True)],
 )
 def test_yes_and_no_of_spreadsheets_are_understood(word: str, flag: bool) -> None:
-    assert values.read_flag(word) == flag
+    assert cell_values.read_flag(word) == flag
 
 
 def test_a_sku_that_the_shop_knows_is_never_taken_for_a_long_number() -> None:

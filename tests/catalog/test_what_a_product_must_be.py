@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.catalog.categories import problems_of_category
-from chalicelib.catalog.editing import problems_of_product
-from chalicelib.catalog.service import Category, Picture
+from chalicelib.catalog.categories import Category
+from chalicelib.catalog.editing.category_editing import problems_of_category
+from chalicelib.catalog.editing.product_validation import problems_of_product
+from chalicelib.catalog.offers import Picture
 from tests.catalog.goods import options, product, variant
 
 

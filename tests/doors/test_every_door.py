@@ -16,11 +16,11 @@ from urllib.parse import urlencode
 import pytest
 
 from chalicelib import money
-from chalicelib.catalog.album import problem_of_alt
-from chalicelib.catalog.categories import problems_of_category
-from chalicelib.catalog.importer import BadCatalog, check_csv, load_catalog
+from chalicelib.catalog.categories import Category
+from chalicelib.catalog.editing.category_editing import problems_of_category
+from chalicelib.catalog.images.product_images import problem_of_alt
+from chalicelib.catalog.import_export.importer import BadCatalog, check_csv, load_catalog
 from chalicelib.catalog.models import Product
-from chalicelib.catalog.service import Category
 from chalicelib.checkout.customer import read_customer
 from chalicelib.config import ShippingZone, settings
 from chalicelib.mail.addresses import BadAddress, bare, normalize

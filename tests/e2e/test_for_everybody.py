@@ -89,7 +89,7 @@ def send_form(
 @pytest.fixture
 def larder(shop: Shop, tmp_path: Path) -> None:
     """Put the demo catalog's first shelf into the shop, pictures and all."""
-    from chalicelib.catalog.importer import load_catalog
+    from chalicelib.catalog.import_export.importer import load_catalog
 
     demo = json.loads(DEMO_CATALOG.read_text("utf-8"))
     first = demo["categories"][0]
@@ -111,8 +111,8 @@ def test_products_without_pictures_sold_out_and_on_sale(visitor: Visitor, shop: 
 
 
 def test_an_empty_shelf_and_a_list_that_is_over(visitor: Visitor, shop: Shop) -> None:
-    from chalicelib.catalog.categories import save_categories
-    from chalicelib.catalog.service import Category
+    from chalicelib.catalog.categories import Category
+    from chalicelib.catalog.editing.category_editing import save_categories
 
     save_categories([Category("tea", "Tea", ""), Category("coffee", "Coffee", "")])
     look(visitor, "/categories/coffee")

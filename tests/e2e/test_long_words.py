@@ -1,9 +1,10 @@
 """Words without a break, as long as they may be: they break, and no page is wider than the phone that shows it."""
 
 from chalicelib import aws
-from chalicelib.catalog.categories import save_categories
-from chalicelib.catalog.editing import ProductDraft, VariantDraft, save_product
-from chalicelib.catalog.service import Category
+from chalicelib.catalog.categories import Category
+from chalicelib.catalog.editing.category_editing import save_categories
+from chalicelib.catalog.editing.product_editing import save_product
+from chalicelib.catalog.editing.product_validation import ProductDraft, VariantDraft
 from chalicelib.config import settings
 from chalicelib.mail.render import write_letter
 from chalicelib.orders.delivery import LONGEST

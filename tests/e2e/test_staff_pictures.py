@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from chalicelib.catalog.album import get_product
+from chalicelib.catalog.images.product_images import get_product
 from chalicelib.web.cache import cache
 from tests.catalog.photo_files import encoded, photo
 from tests.e2e.conftest import LetIn

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from chalicelib.catalog.album import get_product
+from chalicelib.catalog.images.product_images import get_product
 from chalicelib.web.cache import cache
 from tests.e2e.conftest import LetIn
 from tests.e2e.counter import comes_in

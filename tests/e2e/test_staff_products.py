@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, expect
 
-from chalicelib.catalog.inplace import save
-from chalicelib.catalog.rows import Cell, Change
+from chalicelib.catalog.editing.inline_edit import save
+from chalicelib.catalog.editing.inline_edit_rules import Cell, Change
 from chalicelib.config import settings
 from tests.e2e.conftest import LetIn
 from tests.e2e.test_for_everybody import check

@@ -179,7 +179,7 @@ def _live(act: Callable[[], Any], pipe: Connection, seed: int | None) -> None:
 def _start_cold(seed: int | None) -> None:
     """Know nothing of what other invocations learnt, and share no connection with the parent."""
     from chalicelib import aws, clock
-    from chalicelib.catalog import service as catalog
+    from chalicelib.catalog import categories
     from chalicelib.payments import paypal
     from chalicelib.storage import Table
     from chalicelib.web.cache import cache
@@ -190,7 +190,7 @@ def _start_cold(seed: int | None) -> None:
     aws.queue_url.cache_clear()
     paypal._client.cache_clear()
     cache.clear()
-    catalog.forget()
+    categories.forget()
     chance = random.Random(seed)
     random.seed(seed)  # the forked state is the parent's: all children would wait equally long
     if seed is not None:

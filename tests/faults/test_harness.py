@@ -13,7 +13,7 @@ import pytest
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib import clock
-from chalicelib.catalog import repeats
+from chalicelib.catalog.editing import form_idempotency
 from chalicelib.ledger import books, models
 from chalicelib.ledger.files import File, Upload
 from chalicelib.ledger.models import REFUND, Movement
@@ -160,7 +160,7 @@ def forgetting_refunds() -> AbstractContextManager[Any]:
 
 def forgetting_forms() -> AbstractContextManager[Any]:
     """Take a form that is sent again for a new one."""
-    return mock.patch.object(repeats, "changed_by", return_value={})
+    return mock.patch.object(form_idempotency, "changed_by", return_value={})
 
 
 @contextmanager

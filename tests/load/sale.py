@@ -71,8 +71,8 @@ def main() -> int:
 
 def fill_shelf(many: int) -> None:
     """Sell one product with few pieces."""
-    from chalicelib.catalog.categories import save_categories
-    from chalicelib.catalog.service import Category
+    from chalicelib.catalog.categories import Category
+    from chalicelib.catalog.editing.category_editing import save_categories
 
     save_categories([Category("tea", "Tea", "For slow mornings.")])
     Shop.put_on_shelf(SLUG, "Last lamp", {SKU: (4900, None, many)})

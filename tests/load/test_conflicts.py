@@ -177,7 +177,7 @@ def test_a_form_that_could_not_be_placed_comes_back_filled_in(shop: Shop) -> Non
 
 
 def test_every_page_says_so_where_reads_are_throttled(shop: Shop) -> None:
-    from chalicelib.catalog import service as catalog
+    from chalicelib.catalog import categories
     from chalicelib.web.cache import cache
 
     shopper, order_id = shop.paid(MUG=1)
@@ -188,7 +188,7 @@ def test_every_page_says_so_where_reads_are_throttled(shop: Shop) -> None:
     for operations in (READS, *((each,) for each in READS)):
         for visitor, page in visits:
             cache.clear()
-            catalog.forget()
+            categories.forget()
             with throttled(*operations):
                 answer = visitor.get(page)
             _check_honest(answer, (page, operations), 200, 503)

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.catalog import importer, service
-from chalicelib.catalog.categories import save_categories
-from chalicelib.catalog.editing import save_product
-from chalicelib.catalog.service import Category, visible_slugs
+from chalicelib.catalog import categories
+from chalicelib.catalog.categories import Category
+from chalicelib.catalog.editing.category_editing import save_categories
+from chalicelib.catalog.editing.product_editing import save_product
+from chalicelib.catalog.import_export import importer
+from chalicelib.catalog.product_lists import visible_slugs
 from infra.local.demo import catalog
 
 pytestmark = pytest.mark.usefixtures("aws")
@@ -47,7 +49,7 @@ def test_loading_that_was_cut_off_is_finished(monkeypatch: pytest.MonkeyPatch, s
     left = iter(range(saved))
     with monkeypatch.context() as cut_off:
         cut_off.setattr(
-            "chalicelib.catalog.editing.save_product",
+            "chalicelib.catalog.editing.product_editing.save_product",
             lambda draft, *_, **__: save_product(draft) if next(left, None) is not None else _die(),
         )
         with pytest.raises(SystemExit):
@@ -63,7 +65,7 @@ def test_a_merchants_own_shelves_get_nothing() -> None:
         save_categories([Category(slug, slug.title(), "") for slug in slugs])
         catalog.load_demo_catalog()
         assert list(visible_slugs()) == []
-        assert [category.slug for category in service.read_categories()] == slugs
+        assert [category.slug for category in categories.read_categories()] == slugs
 
 
 def _die() -> None:

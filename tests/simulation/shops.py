@@ -41,8 +41,8 @@ def emptied(paypal: Control, cloud: Cloud) -> Shop:
     """Forget everything that was there."""
     import app
     from chalicelib.aws import client
-    from chalicelib.catalog.categories import save_categories
-    from chalicelib.catalog.service import Category
+    from chalicelib.catalog.categories import Category
+    from chalicelib.catalog.editing.category_editing import save_categories
 
     cloud.renew()
     save_categories([Category("tea", "Tea", "For slow mornings.")])

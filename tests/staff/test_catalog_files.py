@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from chalicelib.aws import client
-from chalicelib.catalog import importer
-from chalicelib.catalog.editing import Saved, StockMode
+from chalicelib.catalog.editing.product_editing import Saved, StockMode
+from chalicelib.catalog.import_export import importer
 from chalicelib.catalog.models import Product
 from chalicelib.config import settings
 from chalicelib.staff import csv_response

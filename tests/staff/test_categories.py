@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from chalicelib.catalog import service
-from chalicelib.catalog.categories import change_category, mark_of, save_categories
-from chalicelib.catalog.service import Category
+from chalicelib.catalog import categories
+from chalicelib.catalog.categories import Category
+from chalicelib.catalog.editing.category_editing import change_category, mark_of, save_categories
 from tests.client import Shopper
 from tests.counting import counted_calls
 from tests.shop import Shop
@@ -15,11 +15,11 @@ TEA = {"name": "Tea", "slug": "tea", "text": "For slow mornings."}
 
 
 def slugs() -> list[str]:
-    return [category.slug for category in service.read_categories()]
+    return [category.slug for category in categories.read_categories()]
 
 
 def tea() -> Category:
-    return service.read_categories()[0]
+    return categories.read_categories()[0]
 
 
 def test_a_category_is_made_and_is_in_the_shop_at_once(merchant: Shopper) -> None:
@@ -27,7 +27,7 @@ def test_a_category_is_made_and_is_in_the_shop_at_once(merchant: Shopper) -> Non
     answer = merchant.post(PATH, {"name": "Pots & pans", "slug": "", "text": "Round.\r\nWarm."})
     assert answer.status == 303
     assert "“Pots & pans” is in the shop" in merchant.follow(answer).text
-    assert service.read_categories()[-1] == Category("pots-pans", "Pots & pans", "Round.\nWarm.")
+    assert categories.read_categories()[-1] == Category("pots-pans", "Pots & pans", "Round.\nWarm.")
     assert "Pots & pans" in merchant.get("/").text
     entry = trail()[-1]
     assert (entry.who, entry.what, entry.subject) == (
@@ -137,7 +137,7 @@ def test_finance_may_not_see_or_change_them(finance: Shopper) -> None:
         assert finance.get(page).status == 403
     for action in (PATH, f"{PATH}/tea", f"{PATH}/tea/move", f"{PATH}/tea/remove"):
         assert finance.post(action, TEA).status == 403
-    assert service.read_categories() == (Category("tea", "Tea", "For slow mornings."),)
+    assert categories.read_categories() == (Category("tea", "Tea", "For slow mornings."),)
 
 
 def test_the_pages_ask_for_little_however_many_there_are(merchant: Shopper) -> None:

@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from chalicelib.catalog import inplace
-from chalicelib.catalog.editing import save_product
-from chalicelib.catalog.rows import Cell, Change
+from chalicelib.catalog.editing import inline_edit
+from chalicelib.catalog.editing.inline_edit_rules import Cell, Change
+from chalicelib.catalog.editing.product_editing import save_product
 from chalicelib.errors import Conflict
 from chalicelib.orders import lists, states
 from chalicelib.payments.refunds import WrongWish
@@ -146,16 +146,16 @@ def test_a_file_of_what_was_found_has_all_of_it_or_a_job_makes_it(shop: Shop, me
 
 
 def test_a_form_is_known_after_many_others(shop: Shop) -> None:
-    assert inplace.save("mug", {STOCK: Change(100, 105)}, "0123456789abcdef" * 2) is None
+    assert inline_edit.save("mug", {STOCK: Change(100, 105)}, "0123456789abcdef" * 2) is None
     for number in range(40):
         shown = shop.stock("MUG")
-        assert inplace.save("mug", {STOCK: Change(shown, shown + 1)}, f"{number:032x}"[::-1]) is None
-    assert inplace.save("mug", {STOCK: Change(100, 105)}, "0123456789abcdef" * 2) is None
+        assert inline_edit.save("mug", {STOCK: Change(shown, shown + 1)}, f"{number:032x}"[::-1]) is None
+    assert inline_edit.save("mug", {STOCK: Change(100, 105)}, "0123456789abcdef" * 2) is None
     assert shop.stock("MUG") == 145
 
 
 def test_the_last_try_whose_answer_was_lost_is_looked_at(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = inplace._write
+    write = inline_edit._write
     tries = []
 
     def lost(*arguments: object) -> None:
@@ -164,6 +164,6 @@ def test_the_last_try_whose_answer_was_lost_is_looked_at(shop: Shop, monkeypatch
             write(*arguments)  # type: ignore[arg-type]
         raise Unknown("no answer")
 
-    monkeypatch.setattr(inplace, "_write", lost)
-    assert inplace.save("mug", {STOCK: Change(100, 105)}, "f" * 32) is None
+    monkeypatch.setattr(inline_edit, "_write", lost)
+    assert inline_edit.save("mug", {STOCK: Change(100, 105)}, "f" * 32) is None
     assert shop.stock("MUG") == 105

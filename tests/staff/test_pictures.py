@@ -10,10 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 
 from chalicelib.aws import client
-from chalicelib.catalog import album, uploads
-from chalicelib.catalog.album import get_product
-from chalicelib.catalog.editing import MOST_PICTURES
-from chalicelib.catalog.photos import CUT_OFF, HEIC, NOT_A_PICTURE, TOO_MANY_PIXELS
+from chalicelib.catalog.editing.product_validation import MOST_PICTURES
+from chalicelib.catalog.images import product_images, uploads
+from chalicelib.catalog.images.processing import CUT_OFF, HEIC, NOT_A_PICTURE, TOO_MANY_PIXELS
+from chalicelib.catalog.images.product_images import get_product
 from chalicelib.config import settings
 from chalicelib.staff.jobs import job_queue
 from chalicelib.web.cache import cache
@@ -73,8 +73,8 @@ def add_ready(count: int) -> list[str]:
     keys = [f"pictures/{number:016x}-600x400.webp" for number in range(count)]
     for number, key in enumerate(keys):
         upload = f"uploads/{number:032x}"
-        album.expect("mug", upload, f"Picture {number}")
-        album.attach("mug", upload, key)
+        product_images.expect("mug", upload, f"Picture {number}")
+        product_images.attach("mug", upload, key)
     return keys
 
 
@@ -136,7 +136,10 @@ def test_adding_twice_and_running_twice_is_one_picture(merchant: Shopper, shop: 
 
 def test_a_function_that_breaks_off_is_right_when_it_runs_again(merchant: Shopper, shop: Shop) -> None:
     key = sent(merchant, encoded(photo()))
-    for broken in ("chalicelib.catalog.album.attach", "chalicelib.catalog.uploads.throw_away"):
+    for broken in (
+        "chalicelib.catalog.images.product_images.attach",
+        "chalicelib.catalog.images.uploads.throw_away",
+    ):
         with mock.patch(broken, side_effect=RuntimeError("the process died")):
             shop.functions.drain("staff-jobs")
         job_queue.send({"job": key.removeprefix("uploads/")})  # as the queue does, long after
@@ -317,7 +320,7 @@ def test_forged_forms_put_no_foreign_picture_into_the_shop(merchant: Shopper) ->
 
 def test_saving_the_product_keeps_its_pictures(merchant: Shopper, shop: Shop) -> None:
     keys = add_ready(2)
-    album.expect("mug", "uploads/" + "a" * 32, "On its way")
+    product_images.expect("mug", "uploads/" + "a" * 32, "On its way")
     page = merchant.get("/staff/products/mug")
     form = {"seen": page.field("seen"), "name": "Mug", "category": "tea", "tax_rate": "19", "text": "Plain."}
     row = {"v.0.sku": "MUG", "v.0.known": "yes", "v.0.price": "18.50", "option.0": "", "do": "save"}

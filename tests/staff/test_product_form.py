@@ -3,8 +3,9 @@
 import re
 from html import unescape
 
-from chalicelib.catalog.album import get_product
-from chalicelib.catalog.editing import MOST_VARIANTS, owners
+from chalicelib.catalog.editing.product_editing import owners
+from chalicelib.catalog.editing.product_validation import MOST_VARIANTS
+from chalicelib.catalog.images.product_images import get_product
 from chalicelib.catalog.models import Product, Stock
 from chalicelib.storage import get
 from tests.client import Answer, Shopper

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.catalog.inplace import save
-from chalicelib.catalog.rows import Cell, Change
+from chalicelib.catalog.editing.inline_edit import save
+from chalicelib.catalog.editing.inline_edit_rules import Cell, Change
 from tests.catalog.goods import numbered, sell
 from tests.client import Answer, Shopper
 from tests.counting import counted_calls
@@ -118,7 +118,7 @@ def test_a_list_that_does_not_exist_is_a_400(merchant: Shopper) -> None:
 
 
 def test_pages_lead_on_and_keep_the_filter(shop: Shop, merchant: Shopper) -> None:
-    from chalicelib.catalog.editing import save_product
+    from chalicelib.catalog.editing.product_editing import save_product
 
     for draft in numbered(27):
         save_product(draft)

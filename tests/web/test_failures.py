@@ -37,11 +37,11 @@ def test_a_refusal_shows_its_words_and_no_markup(gateway: Gateway) -> None:
 def test_a_database_that_is_silent_is_a_503_that_says_when_to_come_back(shop: Shop) -> None:
     shopper, _ = shop.placed()
     (order,) = shop.orders()
-    from chalicelib.catalog import service as catalog
+    from chalicelib.catalog import categories
     from chalicelib.web.cache import cache
 
     cache.clear()
-    catalog.forget()
+    categories.forget()
     with silence():
         for page in (
             "/",

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from chalicelib import clock, storage
-from chalicelib.catalog import service as catalog
+from chalicelib.catalog import categories
 from chalicelib.storage import Table
 from chalicelib.web import routing
 from chalicelib.web.cache import BACK_OFF_SECONDS, STALE_SECONDS, cache
@@ -84,7 +84,7 @@ def failing(status: int, error: str) -> Iterator[int]:
 
 def forget() -> None:
     cache.clear()
-    catalog.forget()
+    categories.forget()
 
 
 @pytest.mark.usefixtures("hurried")

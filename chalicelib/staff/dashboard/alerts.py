@@ -160,9 +160,9 @@ def _pending() -> dict[str, Any]:
 
 
 def _low() -> dict[str, Any]:
-    from chalicelib.catalog import shelf
+    from chalicelib.catalog import stock_levels
 
-    pieces, more = shelf.low_stock(settings.shop.low_stock, MOST_LOW)
+    pieces, more = stock_levels.low_stock(settings.shop.low_stock, MOST_LOW)
     return {"pieces": pieces, "more": more}
 
 

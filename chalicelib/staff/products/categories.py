@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 from chalice.app import Request, Response
 
-from chalicelib.catalog import categories, service
-from chalicelib.catalog.categories import by_key, mark_of, problems_among, slug_of
-from chalicelib.catalog.editing import LONGEST_NAME, LONGEST_TEXT, Problem, Stale
-from chalicelib.catalog.service import Category
+from chalicelib.catalog import categories
+from chalicelib.catalog.categories import Category
+from chalicelib.catalog.editing import category_editing
+from chalicelib.catalog.editing.category_editing import by_key, mark_of, problems_among, slug_of
+from chalicelib.catalog.editing.product_editing import Stale
+from chalicelib.catalog.editing.product_validation import LONGEST_NAME, LONGEST_TEXT, Problem
 from chalicelib.errors import BadInput, Conflict, NotFound
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
@@ -16,7 +18,7 @@ from chalicelib.staff.models import Member
 from chalicelib.web.forms import Form, read_form
 
 PATH = "/staff/categories"
-MOST = {"name": LONGEST_NAME, "slug": categories.LONGEST_SLUG, "text": LONGEST_TEXT}
+MOST = {"name": LONGEST_NAME, "slug": category_editing.LONGEST_SLUG, "text": LONGEST_TEXT}
 # A category's own text may fill 40 kB, three times that where every letter is escaped.
 MOST_BYTES = 160 * 1024
 
@@ -51,7 +53,7 @@ def create(request: Request, member: Member) -> Response:
     """Add a category behind the others."""
     typed = _read(request)
     wanted = typed.as_category()
-    known = service.read_categories()
+    known = categories.read_categories()
     if any((each.slug, each.name, each.text) == (wanted.slug, wanted.name, wanted.text) for each in known):
         return layout.go(PATH, f"“{wanted.name}” is in the shop.")  # pressed twice
     errors = _errors(problems_among(wanted, known))
@@ -60,7 +62,7 @@ def create(request: Request, member: Member) -> Response:
     if errors:
         return _list(member, typed, errors, 400)
     try:
-        categories.create_category(
+        category_editing.create_category(
             wanted.slug, wanted.name, wanted.text, audit_log.witness(member, "made a category")
         )
     except BadInput as refusal:  # the shop is full, or somebody was quicker
@@ -72,7 +74,7 @@ def move(request: Request, member: Member, key: str) -> Response:
     """Put a category before another one, or behind all."""
     before = read_form(request).text("before") or None
     try:
-        categories.move_category(key, before, audit_log.witness(member, "put the categories in order"))
+        category_editing.move_category(key, before, audit_log.witness(member, "put the categories in order"))
     except NotFound:
         return layout.go(PATH, "The categories have changed meanwhile. Please look at their order again.")
     return layout.go(PATH)
@@ -81,7 +83,7 @@ def move(request: Request, member: Member, key: str) -> Response:
 def _list(
     member: Member, typed: Typed = NOTHING, errors: Mapping[str, str] | None = None, status: int = 200
 ) -> Response:
-    known = service.read_categories()
+    known = categories.read_categories()
     # Where the buttons lead: before the one above, and before the one after the next.
     keys = [category.key for category in known]
     rows = [(category, keys[max(0, place - 1)], [*keys, ""][min(place + 2, len(keys))])
@@ -94,7 +96,7 @@ def _list(
         typed=typed,
         errors=errors or {},
         most=MOST,
-        full=len(known) >= categories.MOST_CATEGORIES,
+        full=len(known) >= category_editing.MOST_CATEGORIES,
     )
 
 
@@ -103,7 +105,7 @@ def _list(
 
 def show(request: Request, member: Member, key: str) -> Response:
     """Show one category to change it."""
-    now = by_key(key, service.read_categories())
+    now = by_key(key, categories.read_categories())
     return _show(member, now, Typed(now.name, now.slug, now.text), {})
 
 
@@ -111,25 +113,27 @@ def change(request: Request, member: Member, key: str) -> Response:
     """Give a category another name, text or address."""
     form = read_form(request, most_bytes=MOST_BYTES)
     typed = _typed(form)
-    known = service.read_categories()
+    known = categories.read_categories()
     now = by_key(key, known)
     wanted = typed.as_category(key)
     errors = _errors(problems_among(wanted, known))
     if errors:
         return _show(member, now, typed, errors, 400, mark=form.text("mark"))
     try:
-        categories.change_category(wanted, form.text("mark"), audit_log.witness(member, "changed a category"))
+        category_editing.change_category(
+            wanted, form.text("mark"), audit_log.witness(member, "changed a category")
+        )
     except Stale:
-        return _show(member, by_key(key, service.read_categories()), typed, {}, 409, stale=True)
+        return _show(member, by_key(key, categories.read_categories()), typed, {}, 409, stale=True)
     return layout.go(PATH, f"“{wanted.name}” is saved.{_leads_on(now, wanted)}")
 
 
 def remove(request: Request, member: Member, key: str) -> Response:
     """Take away a category that no product is in."""
     try:
-        categories.remove_category(key, audit_log.witness(member, "removed a category"))
+        category_editing.remove_category(key, audit_log.witness(member, "removed a category"))
     except Conflict as refusal:
-        now = by_key(key, service.read_categories())
+        now = by_key(key, categories.read_categories())
         return _show(member, now, Typed(now.name, now.slug, now.text), {}, 409, refusal=refusal.message)
     return layout.go(PATH, "The category is gone.")
 

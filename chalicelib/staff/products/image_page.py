@@ -7,8 +7,9 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib.catalog import album, uploads
-from chalicelib.catalog.editing import LONGEST_ALT, MOST_PICTURES, Stale
+from chalicelib.catalog.editing.product_editing import Stale
+from chalicelib.catalog.editing.product_validation import LONGEST_ALT, MOST_PICTURES
+from chalicelib.catalog.images import product_images, uploads
 from chalicelib.catalog.models import Product
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
@@ -33,7 +34,9 @@ Picture = dict[str, str]
 def show(request: Request, member: Member, slug: str) -> Response:
     """Show a product's pictures; `key` is what S3 says of one that was just sent."""
     key = requests.query(request, "key") or ""
-    return _page(member, album.get_product(slug), sent=key if uploads.UPLOAD.fullmatch(key) else None)
+    return _page(
+        member, product_images.get_product(slug), sent=key if uploads.UPLOAD.fullmatch(key) else None
+    )
 
 
 # -- sending ----------------------------------------------------------------------------------------------
@@ -45,14 +48,14 @@ def add(request: Request, member: Member, slug: str) -> Response:
     key, alt = form.text("key"), form.text("alt")
     if not uploads.UPLOAD.fullmatch(key):
         raise BadInput("No picture was sent. Please choose one and send it again.")
-    problem = album.problem_of_alt(alt)
+    problem = product_images.problem_of_alt(alt)
     if problem is None:
         try:
-            album.expect(slug, key, alt, audit_log.witness(member, "sent a picture"))
+            product_images.expect(slug, key, alt, audit_log.witness(member, "sent a picture"))
         except BadInput as refusal:
             problem = refusal.message
     if problem is not None:
-        product = album.get_product(slug)
+        product = product_images.get_product(slug)
         return _page(member, product, status=400, sent=key, errors={"alt": problem}, typed={"alt": alt})
     job_queue.start(member, "picture", {"slug": slug, "upload": key}, job_id=key.removeprefix("uploads/"))
     return layout.go(f"/staff/products/{slug}/pictures")
@@ -60,7 +63,9 @@ def add(request: Request, member: Member, slug: str) -> Response:
 
 def forget(request: Request, member: Member, slug: str) -> Response:
     """Forget a picture that was sent and is not ready."""
-    album.forget_upload(slug, read_form(request).text("key"), audit_log.witness(member, "forgot a picture"))
+    product_images.forget_upload(
+        slug, read_form(request).text("key"), audit_log.witness(member, "forgot a picture")
+    )
     return layout.go(f"/staff/products/{slug}/pictures")
 
 
@@ -76,13 +81,13 @@ def arrange(request: Request, member: Member, slug: str) -> Response:
     words = {picture["key"]: picture["alt"] for picture in shown}
     errors = _wrong([each for number, each in enumerate(shown) if (what, number) != ("removed", at)])
     if errors:
-        return _page(member, album.get_product(slug), status=400, errors=errors, typed=words)
+        return _page(member, product_images.get_product(slug), status=400, errors=errors, typed=words)
     if what == "remove" and at is not None:
-        return _page(member, album.get_product(slug), typed=words, removing=shown[at]["key"])
+        return _page(member, product_images.get_product(slug), typed=words, removing=shown[at]["key"])
     try:
         _arrange(member, slug, form.text("seen"), shown, _moved(shown, what, at))
     except Stale as refusal:
-        product = album.get_product(slug)
+        product = product_images.get_product(slug)
         return _page(member, product, status=refusal.status, typed=words, problem=refusal.message)
     cache.clear()
     return layout.go(
@@ -102,7 +107,7 @@ def _arrange(
             raise Stale(CHANGED_MEANWHILE)
         product.pictures = list(wanted)
 
-    album.change_pictures(slug, change, audit_log.witness(member, "changed a product's pictures"))
+    product_images.change_pictures(slug, change, audit_log.witness(member, "changed a product's pictures"))
 
 
 def _posted(form: Form) -> list[Picture]:
@@ -112,7 +117,7 @@ def _posted(form: Form) -> list[Picture]:
 
 
 def _wrong(shown: Sequence[Picture]) -> dict[str, str]:
-    problems = {picture["key"]: album.problem_of_alt(picture["alt"]) for picture in shown}
+    problems = {picture["key"]: product_images.problem_of_alt(picture["alt"]) for picture in shown}
     return {key: problem for key, problem in problems.items() if problem is not None}
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from chalice.app import Request, Response
 
 from chalicelib import aws, clock
-from chalicelib.catalog import exporter
-from chalicelib.catalog.editing import StockMode
-from chalicelib.catalog.files import COLUMNS
+from chalicelib.catalog.editing.product_editing import StockMode
+from chalicelib.catalog.import_export import exporter
+from chalicelib.catalog.import_export.csv_reader import COLUMNS
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
 from chalicelib.staff import layout
@@ -19,7 +19,7 @@ from chalicelib.web import pages, requests
 from chalicelib.web.forms import read_form
 
 if TYPE_CHECKING:
-    from chalicelib.catalog.preview import Preview
+    from chalicelib.catalog.import_export.preview import Preview
 
 PATH = "/staff/catalog"
 MOST_AT_ONCE = 200  # products that are answered directly; more are written by a job
@@ -81,7 +81,7 @@ def take_out(request: Request, member: Member) -> Response:
 
 def sent(request: Request, member: Member) -> Response:
     """Show what a file that S3 has taken would change, and a button to load it; of a large one, a button to look."""
-    from chalicelib.catalog import importer, preview  # no other page needs them
+    from chalicelib.catalog.import_export import importer, preview  # no other page needs them
 
     key = _key(requests.query(request, "key") or "")
     size = size_of(key)

@@ -5,11 +5,12 @@ import time
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
-from chalicelib.catalog import exporter, importer
-from chalicelib.catalog.editing import Saved, StockMode, StockUpdate
-from chalicelib.catalog.files import COLUMNS
-from chalicelib.catalog.importer import BadCatalog, Checked, Report
-from chalicelib.catalog.preview import preview_of
+from chalicelib.catalog.editing.product_editing import Saved, StockMode, StockUpdate
+from chalicelib.catalog.import_export import exporter, importer
+from chalicelib.catalog.import_export.catalog_parser import Checked
+from chalicelib.catalog.import_export.csv_reader import COLUMNS
+from chalicelib.catalog.import_export.importer import BadCatalog, Report
+from chalicelib.catalog.import_export.preview import preview_of
 from chalicelib.errors import ShopError
 from chalicelib.ledger.files import Upload
 from chalicelib.ledger.sheets import Sheet

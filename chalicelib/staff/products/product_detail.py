@@ -7,19 +7,17 @@ from typing import Any
 from chalice.app import Request, Response
 
 from chalicelib import clock
-from chalicelib.catalog import service, text
-from chalicelib.catalog.album import get_product
-from chalicelib.catalog.editing import (
+from chalicelib.catalog import categories, markdown_text, offers
+from chalicelib.catalog.editing.product_editing import Saved, Stale, save_product
+from chalicelib.catalog.editing.product_validation import (
     LONGEST_NAME,
     LONGEST_OPTION,
     LONGEST_TEXT,
     MOST_OPTIONS,
     MOST_VARIANTS,
     ProductDraft,
-    Saved,
-    Stale,
-    save_product,
 )
+from chalicelib.catalog.images.product_images import get_product
 from chalicelib.catalog.models import Product, Stock, is_sku
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, Busy, Conflict
@@ -191,10 +189,10 @@ def _read(request: Request) -> Form:
 
 
 def _draft(
-    typed: Typed, pictures: Sequence[service.Picture], stocks: Mapping[str, Stock]
+    typed: Typed, pictures: Sequence[offers.Picture], stocks: Mapping[str, Stock]
 ) -> tuple[ProductDraft, dict[str, str]]:
     draft, errors = draft_of(typed, pictures, stocks)
-    if typed.category not in {category.key for category in service.read_categories()}:
+    if typed.category not in {category.key for category in categories.read_categories()}:
         errors["category"] = "Please choose a category."
     return draft, errors
 
@@ -225,8 +223,8 @@ def _page(member: Member, typed: Typed, product: Product | None, shown: _Shown) 
         "shown": shown,
         "seen": write_marks(shown.seen),
         "pieces": {sku: int(stock.available) for sku, stock in stocks.items()},
-        "shelves": service.read_categories(),
-        "preview": text.html(typed.text),
+        "shelves": categories.read_categories(),
+        "preview": markdown_text.html(typed.text),
         "most": MOST,
     }
     return layout.show(member, TEMPLATE, shown.status, **values)

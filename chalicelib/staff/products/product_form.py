@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib import money
-from chalicelib.catalog.editing import (
+from chalicelib.catalog.editing.product_validation import (
     MOST_OPTIONS,
     MOST_VARIANTS,
     ProductDraft,
@@ -14,7 +14,7 @@ from chalicelib.catalog.editing import (
     problems_of_product,
 )
 from chalicelib.catalog.models import Product, Stock
-from chalicelib.catalog.service import Picture
+from chalicelib.catalog.offers import Picture
 from chalicelib.config import settings
 from chalicelib.web.forms import Form
 

@@ -6,9 +6,10 @@ from urllib.parse import parse_qsl, urlencode
 
 from chalice.app import Request, Response
 
-from chalicelib.catalog import inplace, service
+from chalicelib.catalog import categories
+from chalicelib.catalog.admin_products import Asked, goods_of, shelf_page
+from chalicelib.catalog.editing import inline_edit
 from chalicelib.catalog.models import SLUG
-from chalicelib.catalog.shelf import Asked, goods_of, shelf_page
 from chalicelib.cleaning import clean_line
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
@@ -53,7 +54,7 @@ def save(request: Request, member: Member) -> Response:
     sheet = product_list_form.read_sheet(form.values)
     back = _back(form.text("back"))
     witness = audit_log.witness(member, "edited the list of products")
-    outcomes = inplace.save_all(sheet.changes, layout.read_form_id(form), witness, sheet.bad)
+    outcomes = inline_edit.save_all(sheet.changes, layout.read_form_id(form), witness, sheet.bad)
     cache.clear()
     unsaved = {slug: outcome for slug, outcome in outcomes.items() if outcome is not None}
     saved = sheet.saved_lines(unsaved)
@@ -75,7 +76,7 @@ def save(request: Request, member: Member) -> Response:
 def _page(
     member: Member, typed: Mapping[str, str], status: int = 200, *, back: list[tuple[str, str]], **values: Any
 ) -> Response:
-    names = {category.key: category.name for category in service.read_categories()}
+    names = {category.key: category.name for category in categories.read_categories()}
     given: dict[str, Any] = {"note": None, "first": True, "next_after": None, "saved": None, "losses": []}
     return layout.show(
         member,

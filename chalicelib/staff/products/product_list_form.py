@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib import money
-from chalicelib.catalog.inplace import NotSaved
+from chalicelib.catalog.admin_products import Goods, Piece
+from chalicelib.catalog.editing.inline_edit import NotSaved
+from chalicelib.catalog.editing.inline_edit_rules import Cell, Change
 from chalicelib.catalog.models import SLUG, is_sku
-from chalicelib.catalog.rows import Cell, Change
-from chalicelib.catalog.shelf import Goods, Piece
 from chalicelib.cleaning import clean_line
 from chalicelib.config import settings
 from chalicelib.errors import BadInput

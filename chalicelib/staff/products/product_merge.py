@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib import money
-from chalicelib.catalog.editing import ProductDraft
+from chalicelib.catalog.editing.product_validation import ProductDraft
 from chalicelib.config import settings
 
 PARTS = {

@@ -10,11 +10,11 @@ DEMO_CATALOG = Path(__file__).with_name("catalog.json")
 def load_demo_catalog() -> None:
     """Fill an empty shop with the demo catalog, or go on where that was cut off."""
     # Imported here: chalicelib reads the environment once, when it is imported.
-    from chalicelib.catalog import service
+    from chalicelib.catalog import categories
 
-    if service.read_categories() and not (_has_demo_categories() and _misses_products()):
+    if categories.read_categories() and not (_has_demo_categories() and _misses_products()):
         return
-    from chalicelib.catalog.importer import load_catalog
+    from chalicelib.catalog.import_export.importer import load_catalog
     from infra.catalog import progress_bar
 
     print("loading the demo catalog …", file=sys.stderr, flush=True)
@@ -28,9 +28,9 @@ def has_demo_catalog() -> bool:
 
 
 def _has_demo_categories() -> bool:
-    from chalicelib.catalog import service
+    from chalicelib.catalog import categories
 
-    return {category.slug for category in service.read_categories()} == _slugs("categories")
+    return {category.slug for category in categories.read_categories()} == _slugs("categories")
 
 
 def _misses_products() -> bool:

@@ -322,14 +322,14 @@ def ask_for_a_file(case: Case) -> None:
 def send_a_picture(case: Case) -> None:
     """Send a picture of the product."""
     from chalicelib import aws, clock
-    from chalicelib.catalog import album
+    from chalicelib.catalog.images import product_images
     from chalicelib.config import settings
     from chalicelib.staff.jobs import job_queue
 
     upload = f"uploads/{clock.new_id()}"
     body = encoded(photo(500, 300))
     aws.client("s3").put_object(Bucket=settings.media_bucket, Key=upload, Body=body)
-    album.expect(case.slug, upload, "A thing")
+    product_images.expect(case.slug, upload, "A thing")
     stand_at(case)
     arguments = {"slug": case.slug, "upload": upload}
     case.things["job"] = job_queue.start(member("merchant"), "picture", arguments).id
@@ -432,7 +432,7 @@ def file_is_there(case: Case) -> None:
 def picture_is_there(case: Case) -> None:
     """The work is done; the product has the picture once, and its file is there."""
     from chalicelib import aws
-    from chalicelib.catalog.album import get_product
+    from chalicelib.catalog.images.product_images import get_product
     from chalicelib.config import settings
 
     product = get_product(case.slug)

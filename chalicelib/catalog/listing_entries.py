@@ -2,7 +2,7 @@
 
 from chalicelib.catalog import search
 from chalicelib.catalog.models import Listing, Product
-from chalicelib.catalog.service import EVERYTHING, SORTS
+from chalicelib.catalog.product_lists import EVERYTHING, SORTS
 from chalicelib.storage import Transaction
 
 LETTERS_SORTED = 200  # of a name; a range key has 1,024 bytes

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 from chalicelib import money
-from chalicelib.catalog import service
-from chalicelib.catalog.cells import guarded, written_pairs
+from chalicelib.catalog import categories
+from chalicelib.catalog.categories import Category
+from chalicelib.catalog.import_export.csv_cells import guarded, written_pairs
+from chalicelib.catalog.listing_entries import STAFFS
 from chalicelib.catalog.models import Listing, Product, Stock
-from chalicelib.catalog.places import STAFFS
-from chalicelib.catalog.service import EVERYTHING, Category
+from chalicelib.catalog.product_lists import EVERYTHING
 from chalicelib.config import settings
 from chalicelib.storage import read_many
 
@@ -29,7 +30,7 @@ def has_more_than(most: int) -> bool:
 def catalog_rows() -> Iterator[tuple[int, list[Row]]]:
     """Write the catalog by category and name: how many products come next, and their rows, one a variant, as COLUMNS."""
     written: set[str] = set()  # a product that moves to another category meanwhile is met twice
-    for category in service.read_categories():
+    for category in categories.read_categories():
         slugs = (row.slug for row in Listing.query(f"{STAFFS}{category.key}#name", consistent_read=True))
         while some := list(islice((slug for slug in slugs if slug not in written), TOGETHER)):
             written |= set(some)

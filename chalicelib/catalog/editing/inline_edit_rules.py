@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from chalicelib import money
-from chalicelib.catalog import repeats
-from chalicelib.catalog.editing import MOST_IN_STOCK
+from chalicelib.catalog.editing import form_idempotency
+from chalicelib.catalog.editing.product_validation import MOST_IN_STOCK
 
 NO_VARIANT = "This variant is no longer sold here."
 
@@ -46,12 +46,12 @@ class Row:
     @property
     def mark(self) -> str:
         """Tell the row in a few letters."""
-        return repeats.mark(self.sku)
+        return form_idempotency.mark(self.sku)
 
     @property
     def asked(self) -> str:
         """Tell what is asked of the row, so that it is known when it is asked again."""
-        return repeats.mark(sorted(self.changes.items()))
+        return form_idempotency.mark(sorted(self.changes.items()))
 
 
 class Judged(NamedTuple):

@@ -7,9 +7,9 @@ import hashlib
 from pathlib import Path
 
 from chalicelib import aws
-from chalicelib.catalog import photos, svg
-from chalicelib.catalog.photos import NoPicture as NoPicture
-from chalicelib.catalog.photos import Photo
+from chalicelib.catalog.images import processing, svg
+from chalicelib.catalog.images.processing import NoPicture as NoPicture
+from chalicelib.catalog.images.processing import Photo
 from chalicelib.config import settings
 
 LARGEST = 8 * 1024 * 1024
@@ -22,7 +22,7 @@ def make_ready(body: bytes) -> Photo:
     if len(body) > LARGEST:
         raise NoPicture(f"This picture is larger than {LARGEST // 1024 // 1024} MB.")
     if not svg.is_markup(body):
-        return photos.make_ready(body)
+        return processing.make_ready(body)
     body = svg.make_ready(body)
     key = f"pictures/{hashlib.sha256(body).hexdigest()[:16]}.svg"
     return Photo(key, {key: body})

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib import money
-from chalicelib.catalog import service, traces
-from chalicelib.catalog.editing import ProductDraft
-from chalicelib.catalog.importer import Checked, variants
+from chalicelib.catalog import categories
+from chalicelib.catalog.categories import Category
+from chalicelib.catalog.editing import audit_fields
+from chalicelib.catalog.editing.product_validation import ProductDraft
+from chalicelib.catalog.import_export.catalog_parser import Checked
+from chalicelib.catalog.import_export.importer import variants
 from chalicelib.catalog.models import Product, Stock
-from chalicelib.catalog.service import Category
 from chalicelib.storage import read_many
 
 MOST_SHOWN = 100  # changes, numbers of pieces and warnings
@@ -100,7 +102,7 @@ class Preview:
 def preview_of(checked: Checked) -> Preview:
     """Compare a checked file with the catalog, by batches of its products."""
     preview = Preview(checked.source)
-    known = service.read_categories()
+    known = categories.read_categories()
     _compare_categories(preview, checked, known)
     for start in range(0, len(checked.products), MOST_TOGETHER):
         drafts = checked.products[start : start + MOST_TOGETHER]
@@ -109,7 +111,7 @@ def preview_of(checked: Checked) -> Preview:
         skus |= {variant["sku"] for product in products.values() for variant in product.variants}
         stocks = read_many({Stock: sorted(skus)})[Stock]
         for draft in drafts:
-            category = service.find_category(draft.category, known)
+            category = categories.find_category(draft.category, known)
             key = category.key if category is not None else draft.category
             _compare(preview, draft, key, products.get(draft.slug), stocks)
     return preview
@@ -118,7 +120,7 @@ def preview_of(checked: Checked) -> Preview:
 def _compare_categories(preview: Preview, checked: Checked, known: Sequence[Category]) -> None:
     named = []
     for category in checked.categories:
-        old = service.find_category(category.slug, known)
+        old = categories.find_category(category.slug, known)
         if old is None:
             preview.change("categories", f"category {category.slug} is new: {_short(category.name)}")
             named.append((category, "new"))
@@ -173,7 +175,7 @@ def _fields(draft: ProductDraft, key: str, old: Product) -> Iterator[tuple[str, 
     yield "category", old.category, key
     yield "tax rate", old.tax_rate, money.parse_rate(draft.tax_rate)
     yield "added", old.added, draft.added or old.added
-    yield "visible", traces.yes_no(not old.hidden), traces.yes_no(not draft.hidden)
+    yield "visible", audit_fields.yes_no(not old.hidden), audit_fields.yes_no(not draft.hidden)
 
 
 def _compare_pictures(preview: Preview, draft: ProductDraft, old: Product) -> None:
@@ -213,7 +215,7 @@ def _compare_variants(
                 if was != now:
                     preview.change(
                         kind,
-                        f"{variant.sku}: {kind} {traces.amount(was) or 'none'} → {traces.amount(now) or 'none'}",
+                        f"{variant.sku}: {kind} {audit_fields.amount(was) or 'none'} → {audit_fields.amount(now) or 'none'}",
                     )
             if list(options[variant.sku].items()) != list(variant.options.items()):
                 preview.change(

@@ -1,34 +1,26 @@
-"""Load products from a catalog file: everything is checked first, and nothing is written unless all of it is right.
+"""Turn the values of a catalog file into drafts, and collect what is wrong with it."""
 
-What the files look like is told in docs/catalog-files.md.
-"""
-
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
 
-from chalicelib import clock, money
-from chalicelib.catalog import categories, editing, service, values
-from chalicelib.catalog.editing import (
-    PICTURE_KEY,
-    Problem,
-    ProductDraft,
-    Saved,
-    StockMode,
-    StockUpdate,
-    VariantDraft,
-)
-from chalicelib.catalog.files import CATEGORY_NAMES, Document, Fault, Node, Unreadable, read_csv, read_file
+from chalicelib import money
+from chalicelib.catalog import categories as shop_categories
+from chalicelib.catalog.categories import Category
+from chalicelib.catalog.editing import category_editing, product_editing, product_validation
+from chalicelib.catalog.editing.product_editing import StockMode, StockUpdate
+from chalicelib.catalog.editing.product_validation import PICTURE_KEY, Problem, ProductDraft, VariantDraft
+from chalicelib.catalog.images.validation import NoPicture, check_picture, is_stored
+from chalicelib.catalog.import_export import cell_values
+from chalicelib.catalog.import_export.csv_reader import CATEGORY_NAMES
+from chalicelib.catalog.import_export.located_values import Document, Fault, Node
 from chalicelib.catalog.models import SLUG, Product
-from chalicelib.catalog.pictures import NoPicture, check_picture, is_stored, upload_picture
-from chalicelib.catalog.service import Category, Picture
+from chalicelib.catalog.offers import Picture
 from chalicelib.cleaning import clean_line, clean_lines
 from chalicelib.config import settings
-from chalicelib.storage import Witness, read_many, unseen
+from chalicelib.storage import read_many
 
-MOST_TOLD = 100
 MOST_TOGETHER = 100
 FILE_FIELDS = {"categories", "products"}
 CATEGORY_FIELDS = {"slug", "name", "text"}
@@ -37,61 +29,6 @@ PRODUCT_FIELDS = {
 }  # fmt: skip  # as in the file
 VARIANT_FIELDS = {"sku", "options", "price", "sale_price", "stock"}
 PICTURE_FIELDS = {"file", "alt"}
-
-Progress = Callable[[int, int], None]
-
-
-class BadCatalog(Exception):
-    """Everything that is wrong with a file, in the file's order; nothing was written."""
-
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__(f"{len(faults)} faults")
-        self.faults = sorted(faults, key=lambda fault: fault.place[:2])
-
-    def __str__(self) -> str:
-        """List the faults, a line each, the first hundred."""
-        lines = [str(fault) for fault in self.faults[:MOST_TOLD]]
-        more = len(self.faults) - len(lines)
-        return "\n".join([*lines, f"… and {more} more"] if more else lines)
-
-
-@dataclass(frozen=True)
-class Report:
-    """What loading a file did."""
-
-    added: int
-    changed: int
-    same: int
-    stock_changed: int = 0  # SKUs whose pieces were set or added to
-    stock_ignored: int = 0  # SKUs of which the file says another number of pieces than the shop
-    stock_repeated: int = 0  # SKUs whose pieces this same file has added before
-
-    def __str__(self) -> str:
-        """Say it in a line."""
-        told = [
-            f"{self.added} added, {self.changed} changed, {self.same} as they were",
-            self.stock_changed and f"the stock of {variants(self.stock_changed)} changed",
-            self.stock_ignored and f"the stock of {variants(self.stock_ignored)} in the file was ignored",
-            self.stock_repeated
-            and f"the stock of {variants(self.stock_repeated)} was added by this same file before, and not again",
-        ]
-        return "; ".join(each for each in told if each)
-
-    @classmethod
-    def of(cls, outcomes: Sequence[Saved | None], stock: StockUpdate) -> "Report":
-        """Count outcomes."""
-        counts = {kind.name.lower(): outcomes.count(kind) for kind in Saved}
-        return cls(
-            **counts,
-            stock_changed=stock.changed,
-            stock_ignored=stock.ignored,
-            stock_repeated=stock.repeated,
-        )
-
-
-def variants(count: int) -> str:
-    """Say how many variants."""
-    return f"{count:,} variant{'' if count == 1 else 's'}"
 
 
 @dataclass(frozen=True)
@@ -118,69 +55,7 @@ class Checked:
         return StockUpdate(mode, self.digest if mode is StockMode.ADD else run)
 
 
-def load_catalog(file: Path, progress: Progress | None = None, mode: StockMode = StockMode.IGNORE) -> Report:
-    """Check a .json or .csv file and load it into the shop. Raises BadCatalog."""
-    return load_checked(check_file(file), progress, mode)
-
-
-def check_file(file: Path) -> Checked:
-    """Check a .json or .csv file; the pictures that it names lie beside it. Raises BadCatalog."""
-    return _check(lambda faults: read_file(file, faults), file.parent)
-
-
-def load_checked(
-    checked: Checked, progress: Progress | None = None, mode: StockMode = StockMode.IGNORE
-) -> Report:
-    """Load a file that was checked; `progress` is told the steps done and their number."""
-    tell = progress or (lambda _done, _all: None)
-    tell(0, checked.steps)
-    outcomes = []
-    stock = checked.stock_update(mode, clock.new_id())
-    for done, outcome in enumerate(load(checked, stock=stock), 1):
-        outcomes.append(outcome)
-        tell(done, checked.steps)
-    return Report.of(outcomes, stock)
-
-
-def check_csv(data: bytes) -> Checked:
-    """Check a CSV file's bytes; the pictures that it names are in the media bucket already. Raises BadCatalog."""
-    return _check(lambda faults: read_csv(data, faults), None)
-
-
-def load(
-    checked: Checked, witness: Witness = unseen, start: int = 0, stock: StockUpdate | None = None
-) -> Iterator[Saved | None]:
-    """Load a file step by step, from the step that a run before came to; tell what each did to a product."""
-    for key, picture in islice(checked.pictures.items(), start, None):
-        upload_picture(picture, key)
-        yield None
-    known = _save_categories(checked, witness)
-    for draft in checked.products[max(0, start - len(checked.pictures)) :]:
-        category = service.find_category(draft.category, known)
-        keyed = replace(draft, category=category.key) if category is not None else draft
-        yield editing.save_product(keyed, witness, stock=stock)
-
-
-def _save_categories(checked: Checked, witness: Witness) -> tuple[Category, ...]:
-    if checked.names_alone:
-        names = {category.slug: category.name for category in checked.categories}
-        return categories.name_categories(names, witness)
-    return categories.save_categories(checked.categories, witness)
-
-
-def _check(read: Callable[[list[Fault]], Document], folder: Path | None) -> Checked:
-    faults: list[Fault] = []
-    try:
-        document = read(faults)
-    except Unreadable as error:
-        raise BadCatalog([*faults, error.fault]) from error
-    checked = _Reader(folder, faults).read(document)
-    if faults:
-        raise BadCatalog(faults)
-    return checked
-
-
-class _Reader:
+class CatalogParser:
     """Turns a file's tree into drafts, and collects what is wrong with it. Without a folder it has no pictures' files."""
 
     def __init__(self, folder: Path | None, faults: list[Fault]) -> None:
@@ -189,7 +64,7 @@ class _Reader:
         self._unread = {fault.place for fault in faults}
         self._pictures: dict[str, Path] = {}
         self._keys: dict[Path, str | NoPicture] = {}
-        self._known = service.read_categories()
+        self._known = shop_categories.read_categories()
         self._day_first: bool | None = None
 
     def read(self, document: Document) -> Checked:
@@ -214,18 +89,18 @@ class _Reader:
         for node in nodes:
             fields = self._fields(node, CATEGORY_FIELDS, {"slug", "name"})
             slug = self._text(fields, "slug")
-            known = service.find_category(slug, self._known)
+            known = shop_categories.find_category(slug, self._known)
             text = known.text if known is not None and "text" not in fields else self._text(fields, "text")
             category = Category(
                 slug, self._text(fields, "name"), text, known.key if known is not None else ""
             )
-            self._add_problems(node, categories.problems_of_category(category))
+            self._add_problems(node, category_editing.problems_of_category(category))
             if category.key in (each.key for each in named.values()):
                 self._fault(node.find("slug"), f"The category “{slug}” is there twice.")
             named[slug] = category
         all_keys = {category.key for category in (*named.values(), *self._known)}
-        if nodes and len(all_keys) > categories.MOST_CATEGORIES:
-            self._fault(nodes[0], f"The shop has room for {categories.MOST_CATEGORIES} categories.")
+        if nodes and len(all_keys) > category_editing.MOST_CATEGORIES:
+            self._fault(nodes[0], f"The shop has room for {category_editing.MOST_CATEGORIES} categories.")
         return list(named.values())
 
     # -- products
@@ -243,7 +118,7 @@ class _Reader:
             pictures=self._product_pictures(self._list(fields.get("pictures"))),
             variants=[self._variant(each) for each in self._list(fields.get("variants"))],
         )
-        self._add_problems(node, editing.problems_of_product(draft))
+        self._add_problems(node, product_validation.problems_of_product(draft))
         return draft
 
     def _variant(self, node: Node) -> VariantDraft:
@@ -302,17 +177,17 @@ class _Reader:
             if draft.slug in seen:
                 self._fault(node.find("slug"), f"The product “{draft.slug}” is there twice.")
             seen.add(draft.slug)
-            if draft.category and service.find_category(draft.category, categories) is None:
+            if draft.category and shop_categories.find_category(draft.category, categories) is None:
                 self._fault(node.find("category"), f"There is no category “{draft.category}”.")
 
     def _check_skus(self, nodes: list[Node], drafts: list[ProductDraft]) -> None:
         seen: dict[str, str] = {}
-        owners = editing.owners(
+        owners = product_editing.owners(
             [variant.sku for draft in drafts for variant in draft.variants if variant.sku]
         )
         for node, draft in zip(nodes, drafts, strict=True):
             for number, variant in enumerate(draft.variants):
-                if values.is_scientific(variant.sku) and variant.sku not in owners:
+                if cell_values.is_scientific(variant.sku) and variant.sku not in owners:
                     place = node.find("variants", number, "sku")
                     words = f"A spreadsheet has made {variant.sku} of a long number. Please make the column text, and write the number anew."
                     self._fault(place, words)
@@ -388,7 +263,7 @@ class _Reader:
         if isinstance(node.value, int) and not isinstance(node.value, bool):
             return node.value
         try:
-            return values.read_pieces(clean_line(node.value) if isinstance(node.value, str) else "")
+            return cell_values.read_pieces(clean_line(node.value) if isinstance(node.value, str) else "")
         except ValueError as error:
             self._fault(node, str(error))
             return 0
@@ -396,7 +271,7 @@ class _Reader:
     def _date(self, fields: dict[str, Node]) -> str | None:
         text = self._text(fields, "added")
         try:
-            return values.read_date(text, self._day_first) if text else None
+            return cell_values.read_date(text, self._day_first) if text else None
         except ValueError as error:
             self._fault(fields["added"], str(error))
             return None
@@ -407,7 +282,7 @@ class _Reader:
         if isinstance(node.value, bool):
             return node.value
         try:
-            return values.read_flag(clean_line(node.value) if isinstance(node.value, str) else "")
+            return cell_values.read_flag(clean_line(node.value) if isinstance(node.value, str) else "")
         except ValueError as error:
             self._fault(node, str(error))
             return False
@@ -429,12 +304,12 @@ def _day_comes_first(products: list[Node]) -> bool | None:
         slug, text = node.find("slug").value, node.find("added").value
         if isinstance(slug, str) and isinstance(text, str) and SLUG.fullmatch(slug):
             added[slug] = clean_line(text)
-    if values.day_comes_first(added.values(), ()) is not None or not any(
+    if cell_values.day_comes_first(added.values(), ()) is not None or not any(
         "/" in text or "-" in text for text in added.values()
     ):
-        return values.day_comes_first(added.values(), ())
+        return cell_values.day_comes_first(added.values(), ())
     stored: dict[str, Product] = read_many({Product: list(added)[:MOST_TOGETHER]})[Product]
-    return values.day_comes_first((), [(added[slug], product.added) for slug, product in stored.items()])
+    return cell_values.day_comes_first((), [(added[slug], product.added) for slug, product in stored.items()])
 
 
 def _given(node: Node | None) -> TypeGuard[Node]:

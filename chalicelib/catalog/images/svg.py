@@ -6,7 +6,7 @@ import re
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
-from chalicelib.catalog.photos import NoPicture, has_metadata
+from chalicelib.catalog.images.processing import NoPicture, has_metadata
 
 MAX_BYTES = 500 * 1024
 SVG = "http://www.w3.org/2000/svg"

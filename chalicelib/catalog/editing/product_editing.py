@@ -1,75 +1,21 @@
-"""What staff or a file say of a product, checked and written with its stock."""
+"""Save a product with its stock, whole or not at all."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 from pynamodb.expressions.update import Action
 
 from chalicelib import clock, money
-from chalicelib.catalog import repeats, search, service, traces
-from chalicelib.catalog.models import MAX_SKU_LENGTH, SLUG, CategoryRow, Product, Stock, is_sku, shelf_of
-from chalicelib.catalog.places import places, write_places
-from chalicelib.catalog.service import Picture
-from chalicelib.cleaning import find_control_character
+from chalicelib.catalog import categories, search
+from chalicelib.catalog.editing import audit_fields, form_idempotency
+from chalicelib.catalog.editing.product_validation import ProductDraft, VariantDraft, problems_of_product
+from chalicelib.catalog.listing_entries import places, write_places
+from chalicelib.catalog.models import CategoryRow, Product, Stock, shelf_of
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, Busy, Conflict
 from chalicelib.storage import Refused, Transaction, Unknown, Witness, get, read_many, unseen
-
-# Where all of a product changes, 36 SKUs come, 36 go, and it moves from twelve places in lists to twelve others:
-# with its own row, its category's and the audit trail's that is 99 of the 100 writes that fit into one transaction.
-MOST_VARIANTS = 36
-MOST_OPTIONS = 4
-MOST_PICTURES = 12
-MOST_IN_STOCK = 1_000_000
-LONGEST_NAME = 120
-LONGEST_OPTION = 60
-LONGEST_ALT = 300
-LONGEST_TEXT = 10_000
-PICTURE_KEY = re.compile(r"pictures/[0-9a-f]{16}(-[0-9]{1,4}x[0-9]{1,4})?\.[a-z]{3,4}", re.ASCII)
-NEW = "new"  # where staff make a product
-SLUG_RULE = "may have 1 to 40 letters (A to Z), digits and hyphens, nothing else"
-
-
-@dataclass(frozen=True)
-class VariantDraft:
-    """What a variant should be; prices in minor units. `stock` counts only for a SKU that is new."""
-
-    sku: str
-    options: Mapping[str, str]
-    price: int
-    sale_price: int | None
-    stock: int
-
-    @property
-    def price_today(self) -> int:
-        """What one piece costs, in minor units."""
-        return self.price if self.sale_price is None else self.sale_price
-
-
-@dataclass(frozen=True)
-class ProductDraft:
-    """What a product should be, all of it. `added` None: as it was, or today."""
-
-    slug: str
-    name: str
-    text: str
-    category: str
-    tax_rate: str
-    added: str | None
-    hidden: bool
-    pictures: Sequence[Picture]
-    variants: Sequence[VariantDraft]
-
-
-class Problem(NamedTuple):
-    """What is wrong with a draft, and where: ("variants", 2, "sale_price")."""
-
-    path: tuple[str | int, ...]
-    words: str
 
 
 class Stale(Conflict):
@@ -118,112 +64,6 @@ class Saved(Enum):
     SAME = "as it was"
 
 
-# -- checking ---------------------------------------------------------------------------------------------
-
-
-def problems_of_product(draft: ProductDraft) -> Iterator[Problem]:
-    """List what is wrong with a product, apart from what only the tables know."""
-    if not SLUG.fullmatch(draft.slug) or draft.slug == NEW:
-        yield Problem(("slug",), f"The slug {SLUG_RULE}; “{NEW}” is taken.")
-    yield from text_problems(("name",), draft.name, LONGEST_NAME)
-    yield from long_text_problems(("text",), draft.text)
-    if not SLUG.fullmatch(draft.category):
-        yield Problem(("category",), f"A category's slug {SLUG_RULE}.")
-    try:
-        money.parse_rate(draft.tax_rate)
-    except ValueError as error:
-        yield Problem(("tax_rate",), f"{error}.")
-    if draft.added is not None and not _is_date(draft.added):
-        yield Problem(("added",), f"{draft.added!r} is not a date such as 2026-11-22.")
-    yield from _picture_problems(draft.pictures)
-    if not 1 <= len(draft.variants) <= MOST_VARIANTS:
-        yield Problem(
-            ("variants",), f"A product has 1 to {MOST_VARIANTS} variants, not {len(draft.variants)}."
-        )
-    for number, variant in enumerate(draft.variants):
-        for path, words in _variant_problems(variant):
-            yield Problem(("variants", number, *path), words)
-    yield from _differences(draft.variants)
-
-
-def _picture_problems(pictures: Sequence[Picture]) -> Iterator[Problem]:
-    if len(pictures) > MOST_PICTURES:
-        yield Problem(("pictures",), f"A product has at most {MOST_PICTURES} pictures.")
-    for number, picture in enumerate(pictures):
-        if not PICTURE_KEY.fullmatch(picture.key):
-            yield Problem(
-                ("pictures", number, "key"), "This is not the key of a picture in the media bucket."
-            )
-        yield from text_problems(("pictures", number, "alt"), picture.alt, LONGEST_ALT)
-
-
-def _variant_problems(variant: VariantDraft) -> Iterator[Problem]:
-    if not is_sku(variant.sku):
-        yield Problem(("sku",), f"A SKU has 1 to {MAX_SKU_LENGTH} characters that can be seen.")
-    if len(variant.options) > MOST_OPTIONS:
-        yield Problem(("options",), f"A variant has at most {MOST_OPTIONS} options.")
-    for name, value in variant.options.items():
-        yield from text_problems(("options", name), name, LONGEST_OPTION)
-        yield from text_problems(("options", name), value, LONGEST_OPTION)
-    if not 0 < variant.price <= money.LARGEST:
-        yield Problem(("price",), "The price must be more than nothing.")
-    if variant.sale_price is not None and not 0 < variant.sale_price < variant.price:
-        yield Problem(("sale_price",), "The sale price must be more than nothing and below the price.")
-    if not 0 <= variant.stock <= MOST_IN_STOCK:
-        yield Problem(("stock",), f"The stock must be a number from 0 to {MOST_IN_STOCK:,}.")
-
-
-def _differences(variants: Sequence[VariantDraft]) -> Iterator[Problem]:
-    """Find variants that cannot be told apart, or that differ in the names of their options."""
-    skus: set[str] = set()
-    choices: set[tuple[str, ...]] = set()
-    for number, variant in enumerate(variants):
-        choice = tuple(variant.options.values())
-        if variant.sku in skus:
-            yield Problem(("variants", number, "sku"), f"The SKU {variant.sku} is there twice.")
-        if list(variant.options) != list(variants[0].options):
-            wanted = ", ".join(variants[0].options) or "none"
-            yield Problem(
-                ("variants", number, "options"),
-                f"All variants of a product have the same options in the same order, here: {wanted}.",
-            )
-        elif choice in choices:
-            yield Problem(
-                ("variants", number, "options"), "Another variant of this product has the same options."
-            )
-        skus.add(variant.sku)
-        choices.add(choice)
-
-
-def text_problems(path: tuple[str | int, ...], text: str, longest: int) -> Iterator[Problem]:
-    """List what is wrong with a line of text."""
-    if not text.strip():
-        yield Problem(path, "This must not be empty.")
-    elif text != text.strip():
-        yield Problem(path, "This must not begin or end with white space.")
-    elif len(text) > longest:
-        yield Problem(path, f"This has {len(text)} characters; at most {longest} fit.")
-    elif (control := find_control_character(text)) is not None:
-        yield Problem(path, f"This must be one line without control characters such as {control}.")
-    elif text.splitlines() != [text]:
-        yield Problem(path, "This must be one line without control characters.")
-
-
-def long_text_problems(path: tuple[str | int, ...], text: str) -> Iterator[Problem]:
-    """List what is wrong with a text of several lines."""
-    if len(text) > LONGEST_TEXT:
-        yield Problem(path, f"This has {len(text):,} characters; at most {LONGEST_TEXT:,} fit.")
-    elif (control := find_control_character(text)) is not None:
-        yield Problem(path, f"This must not have control characters such as {control}.")
-
-
-def _is_date(text: str) -> bool:
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
-
-
 # -- products ---------------------------------------------------------------------------------------------
 
 
@@ -245,7 +85,7 @@ def save_product(
     stock = stock or StockUpdate(StockMode.IGNORE, "")
     stock.unanswered = 0
     for _ in range(5):
-        if draft.category not in {category.key for category in service.read_categories()}:
+        if draft.category not in {category.key for category in categories.read_categories()}:
             raise BadInput(f"There is no category “{draft.category}”.")
         try:
             return _save(draft, witness, over, stock)
@@ -271,7 +111,7 @@ def _save(draft: ProductDraft, witness: Witness, over: int | None, stock: StockU
     skus = [*(variant.sku for variant in draft.variants), *dropped]
     stocks = read_many({Stock: skus})[Stock]
     transaction = Transaction()
-    is_repeated = old is not None and bool(repeats.changed_by(stock.run, old.forms))
+    is_repeated = old is not None and bool(form_idempotency.changed_by(stock.run, old.forms))
     wanted = _stock_moves(draft, stocks, stock.mode)
     moves = {} if is_repeated or stock.mode is StockMode.IGNORE else wanted
     sells_anew = _write_stock(transaction, draft, stocks, moves)
@@ -280,8 +120,10 @@ def _save(draft: ProductDraft, witness: Witness, over: int | None, stock: StockU
     if stock.mode is not StockMode.IGNORE and (
         moves or any(each.sku not in stocks for each in draft.variants)
     ):
-        product.forms = repeats.remember(
-            stock.run, {repeats.mark("stock"): repeats.mark(stock.mode.value)}, product.forms
+        product.forms = form_idempotency.remember(
+            stock.run,
+            {form_idempotency.mark("stock"): form_idempotency.mark(stock.mode.value)},
+            product.forms,
         )
     if old is not None and not sells_anew and _content(old) == _content(product):
         stock.count(0, len(wanted), is_repeated=is_repeated)
@@ -340,10 +182,10 @@ def _difference(
         f"{variant.sku} pieces": variant.stock for variant in draft.variants if variant.sku not in stocks
     }
     pieces = {sku: int(stocks[sku].available) for sku in moves}
-    return traces.difference(
-        {**traces.told(old, before), **{f"{sku} pieces": count for sku, count in pieces.items()}},
+    return audit_fields.difference(
+        {**audit_fields.told(old, before), **{f"{sku} pieces": count for sku, count in pieces.items()}},
         {
-            **traces.told(product, after),
+            **audit_fields.told(product, after),
             **new_pieces,
             **{f"{sku} pieces": count + moves[sku] for sku, count in pieces.items()},
         },

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from chalicelib import money
-from chalicelib.catalog import text
-from chalicelib.catalog.service import ProductView, VariantView
+from chalicelib.catalog import markdown_text
+from chalicelib.catalog.product_details import ProductView, VariantView
 from chalicelib.config import settings
 from chalicelib.web.media import media_url
 from chalicelib.web.pages import absolute_url
@@ -63,7 +63,7 @@ def _product(product: ProductView) -> dict[str, Any]:
     described = {
         "@type": "Product",
         "name": product.name,
-        "description": text.plain(product.text) or product.name,
+        "description": markdown_text.plain(product.text) or product.name,
         "url": product_address(product.slug),
         "category": product.category_name,
         "image": _images(product),

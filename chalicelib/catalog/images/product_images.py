@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from chalicelib.catalog.editing import LONGEST_ALT, MOST_PICTURES, text_problems, write_product
+from chalicelib.catalog.editing.audit_fields import difference
+from chalicelib.catalog.editing.product_editing import write_product
+from chalicelib.catalog.editing.product_validation import LONGEST_ALT, MOST_PICTURES, text_problems
 from chalicelib.catalog.models import SLUG, Product
-from chalicelib.catalog.traces import difference
 from chalicelib.errors import BadInput, Busy, NotFound
 from chalicelib.storage import Refused, Transaction, Unknown, Witness, get, unseen
 

@@ -14,11 +14,21 @@ from typing import Any, NamedTuple
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from chalicelib.catalog import repeats, search, traces
-from chalicelib.catalog.editing import write_product
+from chalicelib.catalog import search
+from chalicelib.catalog.editing import audit_fields, form_idempotency
+from chalicelib.catalog.editing.inline_edit_rules import (
+    NO_PROBLEMS,
+    Cell,
+    Cells,
+    Changes,
+    Problems,
+    Row,
+    judge,
+    rows_of,
+)
+from chalicelib.catalog.editing.product_editing import write_product
+from chalicelib.catalog.listing_entries import places
 from chalicelib.catalog.models import Product, Stock
-from chalicelib.catalog.places import places
-from chalicelib.catalog.rows import NO_PROBLEMS, Cell, Cells, Changes, Problems, Row, judge, rows_of
 from chalicelib.errors import Busy
 from chalicelib.storage import Refused, Transaction, Unknown, Witness, get, read_many, unseen
 
@@ -52,7 +62,7 @@ class _Plan(NamedTuple):
     product: Product
     now: Cells
     moved: Cells
-    made: repeats.Marks
+    made: form_idempotency.Marks
     unsaved: NotSaved
 
 
@@ -129,7 +139,7 @@ def _plan(slug: str, rows: Sequence[Row], form: str) -> _Plan | NotSaved:
     if product is None:
         return NotSaved(words=GONE, waiting=frozenset(row.sku for row in rows))
     now = _cells(product, read_many({Stock: [variant["sku"] for variant in product.variants]})[Stock])
-    before = repeats.changed_by(form, product.forms)
+    before = form_idempotency.changed_by(form, product.forms)
     judged = [
         judge(row, now, again=row.mark in before)
         for row in rows
@@ -186,7 +196,7 @@ def _changed(plan: _Plan, form: str) -> Product:
     product = deepcopy(old)
     product.hidden = not cells[Cell("visible")]
     product.words = [search.marked(word, product.hidden) for word in old.words]
-    product.forms = repeats.remember(form, plan.made, old.forms)
+    product.forms = form_idempotency.remember(form, plan.made, old.forms)
     product.version = old.version + 1
     product.listed = places(product, min(_prices_today(cells)))
     return product
@@ -223,7 +233,7 @@ def _told(moved: Cells, values: Cells) -> dict[str, Any]:
     for cell in moved:
         value = values[cell]
         if cell.what == "visible":
-            told["visible"] = traces.yes_no(value)
+            told["visible"] = audit_fields.yes_no(value)
         else:
-            told[f"{cell.sku} {cell.what}"] = value if cell.what == "stock" else traces.amount(value)
+            told[f"{cell.sku} {cell.what}"] = value if cell.what == "stock" else audit_fields.amount(value)
     return told

@@ -1,20 +1,21 @@
 """What staff see of the catalog: every product, hidden ones too, with prices and pieces as of now. No Scan."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.catalog import search
-from chalicelib.catalog.models import SHELVES, SLUG, Listing, Product, Stock
-from chalicelib.catalog.places import HIDDEN, STAFFS, place_in
-from chalicelib.catalog.service import EVERYTHING, SORTS, label_of, read_token, token
+from chalicelib.catalog.listing_entries import HIDDEN, STAFFS, place_in
+from chalicelib.catalog.models import SLUG, Listing, Product, Stock
+from chalicelib.catalog.offers import label_of
+from chalicelib.catalog.product_lists import EVERYTHING, SORTS, read_token, token
+from chalicelib.catalog.stock_levels import MOST_KNOWN, run_low
 from chalicelib.errors import BadInput
 from chalicelib.storage import read_many
 
 PAGE = 25
 MOST_LOOKED = 1000  # rows of a list, where they are filtered here: one Query
 MOST_COUNTED = 500  # SKUs of a list whose pieces are looked up for one page: five batches
-MOST_KNOWN = 300  # where fewer SKUs than this run low, all of them are read: three batches
 
 
 @dataclass(frozen=True)
@@ -83,17 +84,6 @@ class ShelfPage:
     note: str | None = None
 
 
-@dataclass(frozen=True)
-class Low:
-    """A variant of a visible product of which few are left."""
-
-    sku: str
-    slug: str
-    name: str
-    label: str
-    available: int
-
-
 # -- a page -----------------------------------------------------------------------------------------------
 
 
@@ -106,7 +96,7 @@ def shelf_page(asked: Asked, after: str | None = None) -> ShelfPage:
         products, note = _by_words(asked)
         return _of_known(asked, products, start, note)
     if asked.most_left is not None:
-        low, _ = _run_low(asked.most_left, MOST_KNOWN)
+        low, _ = run_low(asked.most_left, MOST_KNOWN)
         if len(low) <= MOST_KNOWN:
             slugs = sorted({str(stock.slug) for stock in low})
             return _of_known(asked, read_many({Product: slugs})[Product].values(), start, None)
@@ -226,42 +216,3 @@ def _piece(variant: Mapping[str, Any], stock: Stock) -> Piece:
         sale_price=None if stock.sale_price is None else int(stock.sale_price),
         available=int(stock.available),
     )
-
-
-# -- what runs low ----------------------------------------------------------------------------------------
-
-
-def low_stock(threshold: int, limit: int = 50) -> tuple[list[Low], bool]:
-    """List visible products' variants with at most so many pieces, fewest first, and tell whether there are more."""
-    most = limit * 2
-    stocks, all_of_them = _run_low(threshold, most)
-    stocks.sort(key=lambda stock: (stock.available, stock.sku))
-    found: list[Low] = []
-    # Mostly one batch will do; but hidden products, sold out for good, are in the index as well.
-    for start in range(0, len(stocks), most):
-        found += _visible(stocks[start : start + most])
-        if len(found) > limit:
-            break
-    return found[:limit], len(found) > limit or not all_of_them
-
-
-def _visible(stocks: Sequence[Stock]) -> Iterator[Low]:
-    products = read_many({Product: [stock.slug for stock in stocks]}, consistent=False)[Product]
-    for stock in stocks:
-        product = products.get(stock.slug)
-        variant = product.variant(stock.sku) if product is not None else None
-        if product is not None and variant is not None and not product.hidden:
-            label = label_of(variant["options"])
-            yield Low(stock.sku, product.slug, product.name, label, int(stock.available))
-
-
-def _run_low(threshold: int, most: int) -> tuple[list[Stock], bool]:
-    """Ask the index for SKUs with at most so many pieces, and tell whether these are all: a Query a shard.
-
-    Of a shard with more than `most` of them, the fewest pieces come; of equal ones, any.
-    """
-    shards = [
-        list(Stock.by_pieces.query(str(shard), Stock.available <= threshold, limit=most + 1))
-        for shard in range(SHELVES)
-    ]
-    return [stock for shard in shards for stock in shard], all(len(shard) <= most for shard in shards)

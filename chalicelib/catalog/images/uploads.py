@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 
 from chalicelib import clock
 from chalicelib.aws import client
-from chalicelib.catalog.pictures import LARGEST as LARGEST
-from chalicelib.catalog.pictures import NoPicture, make_ready, put
+from chalicelib.catalog.images.validation import LARGEST as LARGEST
+from chalicelib.catalog.images.validation import NoPicture, make_ready, put
 from chalicelib.config import settings
 
 SECONDS = 60 * 60  # that a form to send a picture with may lie open

@@ -1,0 +1,100 @@
+"""Catalog files, JSON or CSV, read into values that know their place. What they mean is importer.py's.
+
+A CSV file may be what a spreadsheet of any country saves: its encoding, what separates its cells, and its line ends
+are found out, and the document says what was taken.
+"""
+
+import codecs
+import re
+from hashlib import sha256
+from pathlib import Path
+
+from chalicelib.catalog.import_export.csv_reader import DELIMITERS, CsvReader
+from chalicelib.catalog.import_export.json_reader import JsonReader
+from chalicelib.catalog.import_export.located_values import Document, Fault, Place, Unreadable
+
+LARGEST_FILE = 50 * 1024 * 1024
+CSV_SUFFIXES = (".csv", ".txt", ".tsv")
+_QUOTED = re.compile(rb'"[^"]*"')
+_WORKBOOK = (
+    b"PK\x03\x04",
+    b"\xd0\xcf\x11\xe0",
+)  # of Excel, LibreOffice and Numbers: a zip, or Excel's old files
+_WORKBOOK_SUFFIXES = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+SAVE_AS_CSV = (
+    "This is a spreadsheet program's own document. Please open it there and save it as CSV:"
+    " “Save as” in Excel and LibreOffice, “Export to” in Numbers."
+)
+
+
+def read_file(file: Path, faults: list[Fault]) -> Document:
+    """Read a .json or .csv file into one tree; what is wrong with single cells goes to `faults`.
+
+    The tree is that of the JSON form: {"categories": […], "products": [{…, "variants": […]}]}; a CSV file has
+    CATEGORY_NAMES instead of the categories. Raises Unreadable.
+    """
+    data = _bytes_of(file)
+    suffix = file.suffix.lower()
+    if suffix == ".json":
+        return Document(
+            JsonReader(_text_of(data)).document(), "Read as JSON in UTF-8.", sha256(data).hexdigest()
+        )
+    if suffix in CSV_SUFFIXES:
+        return read_csv(data, faults)
+    words = SAVE_AS_CSV if suffix in _WORKBOOK_SUFFIXES else "The file's name must end in .json or .csv."
+    raise Unreadable(Fault(Place(1, 1), words))
+
+
+def read_csv(data: bytes, faults: list[Fault]) -> Document:
+    """Read a CSV file's bytes as `read_file` does. Raises Unreadable."""
+    text, encoding = _decoded(data)
+    table = CsvReader(text, faults)
+    source = f"Read as {encoding}, with {DELIMITERS[table.delimiter]} between the cells."
+    return Document(table.document(), source, sha256(data).hexdigest())
+
+
+def _decoded(data: bytes) -> tuple[str, str]:
+    """Decode a CSV file, and tell its encoding: what it says itself, else UTF-8, else that of old Macs or Western Windows."""
+    if data.startswith(_WORKBOOK):
+        raise Unreadable(Fault(Place(1, 1), SAVE_AS_CSV))
+    zeros = [data[start:200:2].count(0) for start in (0, 1)]
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding, name = "utf-16", "UTF-16"
+    elif max(zeros) > len(data[:200]) / 4 and min(zeros) == 0:
+        encoding, name = ("utf-16-be" if zeros[0] else "utf-16-le"), "UTF-16"
+    else:
+        encoding, name = "utf-8-sig", "UTF-8"
+    try:
+        return data.decode(encoding), name
+    except UnicodeDecodeError as error:
+        wrong = error
+    if name == "UTF-8":
+        ends = _QUOTED.sub(b"", data)  # what is in a cell may break its lines otherwise
+        if b"\r" in ends and b"\n" not in ends:
+            return data.decode("mac_roman"), "Mac OS Roman (Western European)"
+        try:
+            return data.decode("cp1252"), "Windows-1252 (Western European)"
+        except UnicodeDecodeError as error:
+            wrong = error
+    row = wrong.object[: wrong.start].replace(b"\r\n", b"\n").count(b"\n") + 1
+    words = "This is neither UTF-8 nor Windows-1252. Please save the file as “CSV UTF-8”."
+    raise Unreadable(Fault(Place(row, 1), words)) from wrong
+
+
+def _bytes_of(file: Path) -> bytes:
+    start = Place(1, 1)
+    try:
+        if file.stat().st_size > LARGEST_FILE:
+            raise Unreadable(Fault(start, f"The file is larger than {LARGEST_FILE // 1024 // 1024} MB."))
+        return file.read_bytes()
+    except OSError as error:
+        raise Unreadable(Fault(start, f"The file cannot be read: {error.strerror}.")) from error
+
+
+def _text_of(data: bytes) -> str:
+    try:
+        return data.removeprefix(b"\xef\xbb\xbf").decode()
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode()
+        place = Place(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise Unreadable(Fault(place, "This is not UTF-8. Please save the file in that encoding.")) from error

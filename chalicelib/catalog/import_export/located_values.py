@@ -1,0 +1,80 @@
+"""Values of a file that know their place in it, and what is wrong with one."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+class Place(NamedTuple):
+    """Where a value stands, from 1: line and column of a text; in a table a cell's row and column, its name and SKU."""
+
+    line: int
+    column: int
+    name: str = ""
+    sku: str = ""
+    in_table: bool = False
+
+    def __str__(self) -> str:
+        """Say it as an editor or a spreadsheet counts."""
+        if not self.in_table:
+            return f"line {self.line}, column {self.column}"
+        name = f" ({self.name})" if self.name else ""
+        sku = f", SKU {self.sku[:64]}" if self.sku else ""
+        return f"row {self.line}, column {column_letters(self.column)}{name}{sku}"
+
+
+class Fault(NamedTuple):
+    """What is wrong, and where."""
+
+    place: Place
+    words: str
+
+    def __str__(self) -> str:
+        """Say where, then what."""
+        return f"{self.place}: {self.words}"
+
+
+class Unreadable(Exception):
+    """The file cannot be read to its end."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value with its place: text, number, bool, None, a list of nodes, or a dict of them."""
+
+    place: Place
+    value: Any
+
+    def find(self, *path: str | int) -> "Node":
+        """Go down a path as far as it leads."""
+        node = self
+        for step in path:
+            inside = node.value
+            names = (
+                range(len(inside)) if isinstance(inside, list) else inside if isinstance(inside, dict) else ()
+            )
+            if step not in names:
+                break
+            node = inside[step]
+        return node
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file that was read: its tree, how its bytes were understood, and their hash."""
+
+    tree: Node
+    source: str
+    digest: str
+
+
+def column_letters(column: int) -> str:
+    """Name a column as spreadsheets do: A, B, … Z, AA."""
+    letters = ""
+    while column:
+        column, last = divmod(column - 1, 26)
+        letters = chr(ord("A") + last) + letters
+    return letters

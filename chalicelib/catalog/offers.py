@@ -1,0 +1,110 @@
+"""Today's prices, and what buying a SKU needs to know."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from chalicelib.catalog.models import Product, Stock, is_sku
+from chalicelib.storage import read_many
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in the media bucket, and what it shows in words."""
+
+    key: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a product or a variant costs today, in minor units; `was` is what it cost before the sale."""
+
+    price: int
+    was: int | None
+    varies: bool = False  # other variants cost more
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What buying a SKU needs to know, as of now; prices in minor units, the tax rate in percent.
+
+    Not `sellable`: the shop no longer sells it. Sellable with nothing `available`: sold out.
+    """
+
+    sku: str
+    slug: str
+    name: str
+    label: str
+    options: Mapping[str, str]
+    picture_key: str | None
+    alt: str
+    price: int
+    was: int | None
+    available: int
+    tax_rate: str
+    sellable: bool
+    held: int = 0  # by unpaid orders, beside those available
+
+
+# -- offers -----------------------------------------------------------------------------------------------
+
+
+def read_offers(lines: Mapping[str, str]) -> dict[str, Offer]:
+    """Read today's offers of SKUs, given as SKU → product's slug, fresh, in one batch.
+
+    What the shop never had is missing; what it no longer sells is there, but not sellable.
+    """
+    found = read_many({Stock: lines, Product: lines.values()})
+    offers = {}
+    for sku, slug in lines.items():
+        stock, product = found[Stock].get(sku), found[Product].get(slug)
+        if stock is not None and product is not None:
+            offers[sku] = _offer(stock, product)
+    return offers
+
+
+def _offer(stock: Stock, product: Product) -> Offer:
+    variant = product.variant(stock.sku)
+    sellable = variant is not None and not product.hidden and stock.slug == product.slug
+    options = variant["options"] if variant else {}
+    picture = next((Picture(**each) for each in product.pictures), None)
+    today = price_of([stock]) or Price(0, None)
+    return Offer(
+        sku=stock.sku,
+        slug=product.slug,
+        name=product.name,
+        label=label_of(options),
+        options=options,
+        picture_key=picture.key if picture else None,
+        alt=picture.alt if picture else "",
+        price=today.price,
+        was=today.was,
+        available=max(0, int(stock.available)) if sellable else 0,
+        tax_rate=product.tax_rate,
+        sellable=sellable,
+        held=int(stock.held),
+    )
+
+
+def label_of(options: Mapping[str, str]) -> str:
+    """Say which variant it is: "Large, Moss"."""
+    return ", ".join(options.values())
+
+
+def price_of(stocks: Iterable[Stock]) -> Price | None:
+    """Tell the lowest price today among SKUs, and whether others cost more; None where there are none."""
+    priced = sorted((stock for stock in stocks if stock.price is not None), key=lambda s: s.price_today)
+    if not priced:
+        return None
+    lowest = priced[0]
+    was = None if lowest.sale_price is None else int(lowest.price)
+    return Price(lowest.price_today, was, priced[-1].price_today > lowest.price_today)
+
+
+# -- one product ------------------------------------------------------------------------------------------
+
+
+def find_slug(sku: str) -> str | None:
+    """Find the product that sells a SKU; None where none does."""
+    stock = read_many({Stock: [sku]})[Stock].get(sku) if is_sku(sku) else None
+    return stock.slug if stock is not None else None

@@ -1,0 +1,102 @@
+"""A product as its page shows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.catalog.categories import categories
+from chalicelib.catalog.models import SLUG, Product, Stock
+from chalicelib.catalog.offers import Picture, Price, label_of, price_of
+from chalicelib.errors import NotFound
+from chalicelib.storage import get, read_many
+
+FEW = 5  # from here on shoppers are told how many are left
+
+
+@dataclass(frozen=True)
+class VariantView:
+    """A variant as the product's page shows it; prices in minor units."""
+
+    sku: str
+    label: str
+    options: Mapping[str, str]
+    price: int
+    was: int | None
+    available: int
+
+    @property
+    def in_stock(self) -> bool:
+        """Tell whether a piece can be had."""
+        return self.available > 0
+
+    @property
+    def availability(self) -> str:
+        """Say in words whether it can be had."""
+        if not self.in_stock:
+            return "Sold out"
+        return f"Only {self.available} left" if self.available <= FEW else "In stock"
+
+
+@dataclass(frozen=True)
+class ProductView:
+    """A product as its page shows it; prices in minor units."""
+
+    slug: str
+    name: str
+    text: str
+    category_slug: str
+    category_name: str
+    pictures: list[Picture]
+    variants: list[VariantView]
+    price: int
+    was: int | None
+    varies: bool
+
+    @property
+    def in_stock(self) -> bool:
+        """Tell whether any variant can be had."""
+        return any(variant.in_stock for variant in self.variants)
+
+    @property
+    def selected(self) -> str | None:
+        """Name the SKU that the page offers first; None where all are sold out."""
+        return next((variant.sku for variant in self.variants if variant.in_stock), None)
+
+
+def product_view(slug: str) -> ProductView:
+    """Read a product for its page, with today's prices and stock. Raises NotFound, for hidden ones too."""
+    product = get(Product, slug, consistent=False) if SLUG.fullmatch(slug) else None
+    if product is None or product.hidden:
+        raise NotFound("We have no such product. Perhaps it has sold out for good.")
+    skus = [variant["sku"] for variant in product.variants]
+    stocks = read_many({Stock: skus}, consistent=False)[Stock]
+    today = price_of(stocks.values())
+    if today is None:
+        raise NotFound("This product has no price yet.")
+    several = len(product.variants) > 1
+    variants = [(variant, stocks.get(variant["sku"])) for variant in product.variants]
+    category = next((c for c in categories() if c.key == product.category), None)
+    return ProductView(
+        slug=product.slug,
+        name=product.name,
+        text=product.text,
+        category_slug=category.slug if category else product.category,
+        category_name=category.name if category else product.category,
+        pictures=[Picture(**picture) for picture in product.pictures],
+        variants=[_variant(variant, stock, several) for variant, stock in variants if stock is not None],
+        price=today.price,
+        was=today.was,
+        varies=today.varies,
+    )
+
+
+def _variant(variant: Mapping[str, Any], stock: Stock, several: bool) -> VariantView:
+    today = price_of([stock]) or Price(0, None)
+    return VariantView(
+        sku=stock.sku,
+        label=label_of(variant["options"]) if several else "",
+        options=variant["options"],
+        price=today.price,
+        was=today.was,
+        available=max(0, int(stock.available)),
+    )

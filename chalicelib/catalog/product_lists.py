@@ -1,0 +1,140 @@
+"""Lists of products, in pages, with today's prices and stock. Nothing here scans a table."""
+
+import base64
+import binascii
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from chalicelib.catalog.models import Listing, Stock
+from chalicelib.catalog.offers import price_of
+from chalicelib.errors import BadInput
+from chalicelib.storage import read_many
+
+PAGE = 24
+SORTS = ("newest", "price", "name")
+EVERYTHING = "all"
+MOST_BYTES_OF_A_KEY = 1024  # DynamoDB's limit for a range key
+
+
+@dataclass(frozen=True)
+class Card:
+    """A product as lists show it; prices in minor units."""
+
+    slug: str
+    name: str
+    picture: str | None
+    alt: str
+    price: int
+    was: int | None
+    varies: bool
+    sold_out: bool
+
+    @property
+    def on_sale(self) -> bool:
+        """Tell whether the shown price is a sale's."""
+        return self.was is not None
+
+
+@dataclass(frozen=True)
+class ListPage:
+    """One page of a list; `next_after` leads to the next one, None on the last."""
+
+    products: list[Card]
+    next_after: str | None
+
+
+# -- lists ------------------------------------------------------------------------------------------------
+
+
+def list_page(group: str, sort: str, after: str | None) -> ListPage:
+    """Read a page of a category or of everything: one Query, then prices and stock of what is shown, live.
+
+    `after` is a `next_after` of the same list. Raises BadInput for another sort or token.
+    """
+    if sort not in SORTS:
+        raise BadInput("Lists can be sorted by newest, price or name.")
+    listed = f"{group}#{sort}"
+    newest_first = sort == "newest"
+    beyond = None
+    if after is not None:
+        position = read_token(after, listed)
+        beyond = Listing.position < position if newest_first else Listing.position > position
+    rows = list(Listing.query(listed, beyond, limit=PAGE + 1, scan_index_forward=not newest_first))
+    shown = rows[:PAGE]
+    next_after = token(listed, shown[-1].position) if len(rows) > PAGE else None
+    return ListPage(cards(shown), next_after)
+
+
+def cards(rows: Iterable[Listing]) -> list[Card]:
+    """Make cards of listing rows, with today's prices and stock."""
+    rows = list(rows)
+    stocks = read_many({Stock: [sku for row in rows for sku in row.skus]}, consistent=False)[Stock]
+    found = []
+    for row in rows:
+        variants = [stocks[sku] for sku in row.skus if sku in stocks]
+        card = make_card(row.slug, row.name, row.picture, row.alt or "", variants)
+        if card is not None:
+            found.append(card)
+    return found
+
+
+def make_card(slug: str, name: str, picture: str | None, alt: str, stocks: list[Stock]) -> Card | None:
+    """Make a product's card; None where none of its variants has a price."""
+    today = price_of(stocks)
+    if today is None:
+        return None
+    return Card(
+        slug=slug,
+        name=name,
+        picture=picture,
+        alt=alt,
+        price=today.price,
+        was=today.was,
+        varies=today.varies,
+        sold_out=all(stock.available <= 0 for stock in stocks),
+    )
+
+
+def token(listed: str, position: str) -> str:
+    """Make the token of a list's next page: it says behind which position that begins."""
+    return base64.urlsafe_b64encode(f"{listed}\n{position}".encode()).decode().rstrip("=")
+
+
+def read_token(encoded: str, listed: str) -> str:
+    """Read a token's position. Raises BadInput for what is no token of this list."""
+    refusal = BadInput(
+        "This page's address is incomplete or belongs to another list. Please start at the first page."
+    )
+    try:
+        text = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise refusal from error
+    token_of, _, position = text.partition("\n")
+    if token_of != listed or not 0 < len(position.encode()) <= MOST_BYTES_OF_A_KEY:
+        raise refusal
+    return position
+
+
+def visible_slugs() -> Iterator[str]:
+    """Name every product that has a page, by Query, newest first."""
+    for row in Listing.query(f"{EVERYTHING}#newest", scan_index_forward=False):
+        yield row.slug
+
+
+def list_slugs(after: str | None, size: int) -> tuple[list[str], str | None]:
+    """Name up to `size` products that have a page, newest first, and the token of those that follow, if there are any.
+
+    `after` is such a token; None begins at the first. Raises BadInput for another.
+    """
+    listed = f"{EVERYTHING}#newest"
+    beyond = Listing.position < read_token(after, listed) if after is not None else None
+    rows = Listing.query(
+        listed,
+        beyond,
+        limit=size + 1,
+        scan_index_forward=False,
+        attributes_to_get=["slug", "position"],
+    )
+    found = [(row.slug, row.position) for row in rows]
+    next_after = token(listed, found[size - 1][1]) if len(found) > size else None
+    return [slug for slug, _ in found[:size]], next_after

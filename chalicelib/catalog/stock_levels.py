@@ -1,0 +1,60 @@
+"""Variants that run low."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from chalicelib.catalog.models import SHELVES, Product, Stock
+from chalicelib.catalog.offers import label_of
+from chalicelib.storage import read_many
+
+MOST_KNOWN = 300  # where fewer SKUs than this run low, all of them are read: three batches
+
+
+@dataclass(frozen=True)
+class Low:
+    """A variant of a visible product of which few are left."""
+
+    sku: str
+    slug: str
+    name: str
+    label: str
+    available: int
+
+
+# -- what runs low ----------------------------------------------------------------------------------------
+
+
+def low_stock(threshold: int, limit: int = 50) -> tuple[list[Low], bool]:
+    """List visible products' variants with at most so many pieces, fewest first, and tell whether there are more."""
+    most = limit * 2
+    stocks, all_of_them = run_low(threshold, most)
+    stocks.sort(key=lambda stock: (stock.available, stock.sku))
+    found: list[Low] = []
+    # Mostly one batch will do; but hidden products, sold out for good, are in the index as well.
+    for start in range(0, len(stocks), most):
+        found += _visible(stocks[start : start + most])
+        if len(found) > limit:
+            break
+    return found[:limit], len(found) > limit or not all_of_them
+
+
+def _visible(stocks: Sequence[Stock]) -> Iterator[Low]:
+    products = read_many({Product: [stock.slug for stock in stocks]}, consistent=False)[Product]
+    for stock in stocks:
+        product = products.get(stock.slug)
+        variant = product.variant(stock.sku) if product is not None else None
+        if product is not None and variant is not None and not product.hidden:
+            label = label_of(variant["options"])
+            yield Low(stock.sku, product.slug, product.name, label, int(stock.available))
+
+
+def run_low(threshold: int, most: int) -> tuple[list[Stock], bool]:
+    """Ask the index for SKUs with at most so many pieces, and tell whether these are all: a Query a shard.
+
+    Of a shard with more than `most` of them, the fewest pieces come; of equal ones, any.
+    """
+    shards = [
+        list(Stock.by_pieces.query(str(shard), Stock.available <= threshold, limit=most + 1))
+        for shard in range(SHELVES)
+    ]
+    return [stock for shard in shards for stock in shard], all(len(shard) <= most for shard in shards)
