@@ -34,9 +34,9 @@ app.register_blueprint(web)
 @app.on_sqs_message(queue="payment-notifications", batch_size=1)
 def settle_notifications(event: SQSEvent) -> dict[str, Any]:
     """Settle what PayPal notified us of."""
-    from chalicelib.payments import notifications
+    from chalicelib.payments import webhook_events
 
-    return notifications.settle_notifications(event.to_dict()["Records"])
+    return webhook_events.settle_notifications(event.to_dict()["Records"])
 
 
 @app.on_sqs_message(queue="order-emails", batch_size=4)
@@ -70,11 +70,11 @@ def reconcile_payments(event: CloudWatchEvent) -> None:
     """Bring every order that something is due for to what PayPal says."""
     from chalicelib import runs
     from chalicelib.orders import hold_alarm
-    from chalicelib.payments import reconcile
+    from chalicelib.payments import reconciler
 
     hold_alarm.watch_holds()
     with runs.noted("reconcile_payments"):
-        reconcile.reconcile_payments()
+        reconciler.reconcile_payments()
 
 
 @app.schedule(Rate(1, unit=Rate.HOURS))
@@ -82,9 +82,9 @@ def export_books(event: CloudWatchEvent) -> None:
     """Write the books of every closed day that has none, count what was booked, notice where PayPal tells of nothing."""
     from chalicelib import clock, dead_letters, runs
     from chalicelib.ledger import books, days
-    from chalicelib.payments import silence
+    from chalicelib.payments import webhook_silence
 
-    silence.watch_notifications()
+    webhook_silence.watch_notifications()
     dead_letters.watch()
     with runs.noted("export_books"):
         try:

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib import aws, clock
 from chalicelib.config import settings
 from chalicelib.mail import bounces, outbox
-from chalicelib.payments import webhook
+from chalicelib.payments.paypal import webhook
 from chalicelib.staff.jobs import job_queue
 from infra.catalog import progress_bar
 

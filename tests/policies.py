@@ -154,12 +154,12 @@ def watched() -> Iterator[list[str]]:
     """Compare the calls of pages and functions with their policies; yield the list of what AWS would refuse."""
     # Imported here: chalicelib reads the environment once, when it is imported.
     from chalicelib.aws import NOT_THERE
-    from chalicelib.payments import paypal_http
+    from chalicelib.payments.paypal import api_client
 
     policies = Policies()
     refused.clear()
     call, sign = CLIENT._make_api_call, RequestSigner.generate_presigned_url
-    post, pay = S3PostPresigner.generate_presigned_post, paypal_http.Client.send
+    post, pay = S3PostPresigner.generate_presigned_post, api_client.Client.send
     submit = ThreadPoolExecutor.submit
     invoke, fire, handle = functions._Queue._invoke, functions.Functions.fire, gateway.Gateway.handle
 
@@ -212,7 +212,7 @@ def watched() -> Iterator[list[str]]:
         mock.patch.object(RequestSigner, "generate_presigned_url", signed),
         mock.patch.object(S3PostPresigner, "generate_presigned_post", signed_form),
         mock.patch.object(ThreadPoolExecutor, "submit", begun),
-        mock.patch.object(paypal_http.Client, "send", paid),
+        mock.patch.object(api_client.Client, "send", paid),
         mock.patch.object(functions._Queue, "_invoke", as_function),
         mock.patch.object(functions.Functions, "fire", as_scheduled),
         mock.patch.object(gateway.Gateway, "handle", as_api),

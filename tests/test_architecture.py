@@ -93,8 +93,8 @@ def test_the_root_imports_routes_alone_until_an_event_comes() -> None:
 
 
 def test_one_module_knows_paypals_sdk() -> None:
-    assert who_imports("paypalcheckoutsdk") <= {"chalicelib/payments/paypal_http.py"}
-    assert who_imports("paypalhttp") <= {"chalicelib/payments/paypal_http.py"}
+    assert who_imports("paypalcheckoutsdk") <= {"chalicelib/payments/paypal/api_client.py"}
+    assert who_imports("paypalhttp") <= {"chalicelib/payments/paypal/api_client.py"}
 
 
 def test_one_module_tells_of_the_shop_in_the_words_of_powertools() -> None:
@@ -103,7 +103,7 @@ def test_one_module_tells_of_the_shop_in_the_words_of_powertools() -> None:
 
 def test_clients_of_aws_are_made_in_one_place() -> None:
     # PayPal's secret is read from SSM once a process; all other clients come from aws.py.
-    assert who_imports("boto3") <= {"chalicelib/aws.py", "chalicelib/payments/paypal.py"}
+    assert who_imports("boto3") <= {"chalicelib/aws.py", "chalicelib/payments/paypal/gateway.py"}
 
 
 def reads_environment(tree: ast.AST) -> bool:

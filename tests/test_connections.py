@@ -15,7 +15,7 @@ import pytest
 from chalicelib import aws
 from chalicelib.mail import send
 from chalicelib.mail.render import Letter
-from chalicelib.payments import paypal_http
+from chalicelib.payments.paypal import api_client
 
 TOKEN = {"access_token": "token", "expires_in": 30000}
 LETTER = Letter(
@@ -103,7 +103,7 @@ class Ask:
 
 def test_what_paypal_may_be_asked_a_single_time_has_a_connection_of_its_own() -> None:
     with sleeper(TOKEN) as paypal:
-        client = paypal_http.Client("id", "secret", paypal.url, paypal.url)
+        client = api_client.Client("id", "secret", paypal.url, paypal.url)
         for _ in range(2):
             assert client.send(Ask(), time.monotonic() + 5) == TOKEN
         client._session.close()
@@ -113,10 +113,10 @@ def test_what_paypal_may_be_asked_a_single_time_has_a_connection_of_its_own() ->
 
 def test_after_a_pause_paypal_is_asked_by_a_new_connection_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with sleeper(TOKEN) as paypal:
-        client = paypal_http.Client("id", "secret", paypal.url, paypal.url)
+        client = api_client.Client("id", "secret", paypal.url, paypal.url)
         client._fresh_token(time.monotonic() + 5)
-        client._used -= paypal_http.KEPT_OPEN_SECONDS + 1
-        client.send(paypal_http.OrdersGetRequest("1"), time.monotonic() + 5)
+        client._used -= api_client.KEPT_OPEN_SECONDS + 1
+        client.send(api_client.OrdersGetRequest("1"), time.monotonic() + 5)
         client._session.close()
     assert paypal.paths == ["/v1/oauth2/token", "/v2/checkout/orders/1"]
     assert paypal.cuts == 0

@@ -17,14 +17,9 @@ from chalicelib.errors import BadInput, Busy, OutOfStock, TooMany
 from chalicelib.orders.delivery import mark_of_doubts
 from chalicelib.orders.models import Order
 from chalicelib.orders.page import line_view
-from chalicelib.payments.errors import PayPalError
-from chalicelib.payments.service import (
-    PaymentInProgress,
-    PayWith,
-    read_pay_with,
-    start_payment,
-    start_payment_again,
-)
+from chalicelib.payments.paypal.errors import PayPalError
+from chalicelib.payments.paypal.order_request import PayWith, read_pay_with
+from chalicelib.payments.start_payment import PaymentInProgress, start_payment, start_payment_again
 from chalicelib.storage import get
 from chalicelib.web import requests
 from chalicelib.web.forms import Form, read_form

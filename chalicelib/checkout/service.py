@@ -19,7 +19,7 @@ from chalicelib.orders.changing import change, new_order
 from chalicelib.orders.models import Order, Pointer
 from chalicelib.orders.row import Line
 from chalicelib.orders.telling import Known, tell
-from chalicelib.payments.service import PaymentInProgress
+from chalicelib.payments.start_payment import PaymentInProgress
 from chalicelib.storage import Refused, Transaction, Unknown, get
 
 TRIES = 30

@@ -16,9 +16,10 @@ from chalicelib.money import Money
 from chalicelib.orders import states
 from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
-from chalicelib.payments import paypal, service
-from chalicelib.payments.errors import PayPalError, PayPalGone, PayPalRefused
-from chalicelib.payments.settle import refuse_refund, settle_refund
+from chalicelib.payments import capture_payment
+from chalicelib.payments.paypal import gateway
+from chalicelib.payments.paypal.errors import PayPalError, PayPalGone, PayPalRefused
+from chalicelib.payments.refund_settlement import refuse_refund, settle_refund
 from chalicelib.storage import Refused, Transaction, Witness, unseen
 
 log = logging.getLogger("awning")
@@ -87,7 +88,7 @@ def ask_now(order: Order, own_id: str) -> Order:
     if refund is None:
         return order
     try:
-        with paypal.within(paypal.SECONDS_A_REQUEST):
+        with gateway.within(gateway.SECONDS_A_REQUEST):
             _pursue(order, own_id, refund)
     except (PayPalError, Busy) as error:
         log.warning("refund %s of order %s stays due: %s", own_id, order.number, error)
@@ -201,16 +202,16 @@ def pursue_refunds(order: Order) -> None:
 
 def _pursue(order: Order, own_id: str, refund: Mapping[str, Any]) -> None:
     if refund["status"] == "pending":
-        settle_refund(order.id, paypal.get_refund(refund["paypal_id"]), own_id)
+        settle_refund(order.id, gateway.get_refund(refund["paypal_id"]), own_id)
         return
     amount = Money(refund["amount"], refund["currency"])
     # Stored with the decision, so that the same request id never comes with other words.
     note = refund.get("note") or f"Refund of order {order.number}"
     try:
-        made = paypal.refund_capture(refund["capture"], amount, own_id, note)
+        made = gateway.refund_capture(refund["capture"], amount, own_id, note)
     except (PayPalRefused, PayPalGone) as error:
         # It may have been refunded in PayPal's dashboard meanwhile.
-        service.settle_by_capture(refund["capture"])
+        capture_payment.settle_by_capture(refund["capture"])
         refuse_refund(order.id, own_id, error.issue)
     else:
         settle_refund(order.id, made, own_id)

@@ -11,8 +11,9 @@ from chalicelib.errors import BadInput, Busy, NotFound, OutOfStock, TooMany
 from chalicelib.orders import states
 from chalicelib.orders.models import Order
 from chalicelib.orders.routes import find_order, order_page
-from chalicelib.payments import paypal, service, webhook
-from chalicelib.payments.errors import AccessRefused, PayPalError, PayPalRefused
+from chalicelib.payments import capture_payment, start_payment
+from chalicelib.payments.paypal import answers, order_request, webhook
+from chalicelib.payments.paypal.errors import AccessRefused, PayPalError, PayPalRefused
 from chalicelib.telemetry import Metric
 from chalicelib.web import requests
 from chalicelib.web.forms import read_form
@@ -35,7 +36,7 @@ def come_back(request: Request) -> Response:
     """Take the money the shopper approved, and show them their order. Works without a cookie, and twice."""
     token, order_id = _order_of_token(request)
     try:
-        service.take_returned(order_id, token)
+        capture_payment.take_returned(order_id, token)
     except Busy as busy:
         log.warning("a payment could not be written yet: %s", busy)
         order = Order.fetch(order_id)
@@ -60,8 +61,10 @@ def pay(request: Request, order_id: str) -> Response:
     """Send the shopper to PayPal for an order that is not paid."""
     order = find_order(order_id)
     try:
-        pay_with = service.read_pay_with(read_form(request).text("pay_with") if request.raw_body else "")
-        address = service.start_payment_again(order, pay_with, requests.source_of(request))
+        pay_with = order_request.read_pay_with(
+            read_form(request).text("pay_with") if request.raw_body else ""
+        )
+        address = start_payment.start_payment_again(order, pay_with, requests.source_of(request))
     except (TooMany, Busy) as refusal:
         return in_a_while(order_page(order, message=refusal.message, status=refusal.status), refusal)
     except (OutOfStock, BadInput) as refusal:
@@ -93,7 +96,7 @@ def notify(request: Request) -> Response:
 def _order_of_token(request: Request) -> tuple[str, str]:
     """Read the token that PayPal adds, its order; tell it, and whose order it is."""
     token = requests.query(request, "token") or ""
-    order_id = Order.find(f"paypal#{token}") if paypal.is_id(token) else None
+    order_id = Order.find(f"paypal#{token}") if answers.is_id(token) else None
     if order_id is None:
         raise NotFound("We know no payment with this address.")
     return token, order_id

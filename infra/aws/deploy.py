@@ -16,7 +16,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.payments.events import EVENT_TYPES
+from chalicelib.payments.paypal.events import EVENT_TYPES
 from infra.aws import artifacts, checks, fixed, going_back, leftovers
 from infra.aws.account import Account
 from infra.aws.package import PROJECT

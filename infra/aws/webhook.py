@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chalicelib.payments.errors import PayPalError, PayPalGone, SecretRefused
-from chalicelib.payments.events import EVENT_TYPES
-from chalicelib.payments.paypal_http import Client
+from chalicelib.payments.paypal.api_client import Client
+from chalicelib.payments.paypal.errors import PayPalError, PayPalGone, SecretRefused
+from chalicelib.payments.paypal.events import EVENT_TYPES
 from infra.aws import secret
 from infra.aws.account import Account
 from infra.aws.stack import Stack

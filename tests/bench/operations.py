@@ -12,7 +12,7 @@ from chalicelib.aws import client
 from chalicelib.catalog import categories
 from chalicelib.catalog.models import Stock
 from chalicelib.config import settings
-from chalicelib.payments.events import message_of
+from chalicelib.payments.paypal.events import message_of
 from chalicelib.storage import get
 from chalicelib.web.cache import cache
 from infra.local.functions import Functions, context

@@ -212,7 +212,8 @@ def test_an_order_that_was_cancelled(visitor: Visitor, shop: Shop) -> None:
 
 
 def test_orders_whose_payment_does_not_pay_them(visitor: Visitor, shop: Shop) -> None:
-    from chalicelib.payments import paypal, service, settle
+    from chalicelib.payments import capture_payment, settlement
+    from chalicelib.payments.paypal import gateway, values
 
     shopper, token = shop.placed()
     shop.paypal.next_capture("completed", value="1.00")
@@ -220,9 +221,11 @@ def test_orders_whose_payment_does_not_pay_them(visitor: Visitor, shop: Shop) ->
     visitor.reads("Your order is not paid")
 
     shopper, token = shop.placed()
-    with mock.patch.object(service, "settle_paypal_order"):
+    with mock.patch.object(capture_payment, "settle_paypal_order"):
         order_id = order_id_of(shop.come_back(shopper, token))
-    settle.settle_paypal_order(order_id, replace(paypal.get_order(token), payee=paypal.Payee("somebodyelse")))
+    settlement.settle_paypal_order(
+        order_id, replace(gateway.get_order(token), payee=values.Payee("somebodyelse"))
+    )
     look(visitor, f"/orders/{order_id}")
     visitor.reads("Your payment did not reach us")
 

@@ -180,7 +180,7 @@ def _start_cold(seed: int | None) -> None:
     """Know nothing of what other invocations learnt, and share no connection with the parent."""
     from chalicelib import aws, clock
     from chalicelib.catalog import categories
-    from chalicelib.payments import paypal
+    from chalicelib.payments.paypal import gateway
     from chalicelib.storage import Table
     from chalicelib.web.cache import cache
 
@@ -188,7 +188,7 @@ def _start_cold(seed: int | None) -> None:
     for client in clients:
         client._endpoint.http_session.close()
     aws.queue_url.cache_clear()
-    paypal._client.cache_clear()
+    gateway._client.cache_clear()
     cache.clear()
     categories.forget()
     chance = random.Random(seed)

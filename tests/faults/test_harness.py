@@ -21,7 +21,8 @@ from chalicelib.mail import outbox, send
 from chalicelib.mail.render import write_letter
 from chalicelib.orders import changing
 from chalicelib.orders.models import Order
-from chalicelib.payments import paypal, settle
+from chalicelib.payments import movements
+from chalicelib.payments.paypal import gateway
 from chalicelib.storage import TableMeta, Transaction
 from tests import policies
 from tests.faults import process, verdict
@@ -55,15 +56,15 @@ def writing_without_version() -> AbstractContextManager[Any]:
 
 def booking_beside_the_transaction() -> AbstractContextManager[Any]:
     """Write the ledger's row at once, and the order later."""
-    add = settle._add_movement
+    add = movements.add_movement
     at_once = mock.Mock(put=lambda name, item, condition: item.save())
-    return mock.patch.object(settle, "_add_movement", lambda _, *what: add(at_once, *what))
+    return mock.patch.object(movements, "add_movement", lambda _, *what: add(at_once, *what))
 
 
 def booking_every_fee_as_a_cent() -> AbstractContextManager[Any]:
     """Book one cent as PayPal's fee, whatever it was."""
     movement = models.movement
-    return mock.patch.object(settle, "movement", lambda kind, **row: movement(kind, **{**row, "fee": 1}))
+    return mock.patch.object(movements, "movement", lambda kind, **row: movement(kind, **{**row, "fee": 1}))
 
 
 def booking_refunds_under_another_id() -> AbstractContextManager[Any]:
@@ -75,7 +76,7 @@ def booking_refunds_under_another_id() -> AbstractContextManager[Any]:
             kind, **{**row, "paypal_id": f"{row['paypal_id']}X" if kind == REFUND else row["paypal_id"]}
         )
 
-    return mock.patch.object(settle, "movement", misnamed)
+    return mock.patch.object(movements, "movement", misnamed)
 
 
 def striking_out_before_sending() -> AbstractContextManager[Any]:
@@ -132,8 +133,8 @@ def giving_stock_back_twice() -> AbstractContextManager[Any]:
 
 def asking_under_fresh_ids() -> AbstractContextManager[Any]:
     """Ask PayPal for the same thing under another id each time."""
-    ask_once = paypal._ask_once
-    return mock.patch.object(paypal, "_ask_once", lambda request, _: ask_once(request, clock.new_id()))
+    ask_once = gateway._ask_once
+    return mock.patch.object(gateway, "_ask_once", lambda request, _: ask_once(request, clock.new_id()))
 
 
 def forgetting_claims() -> AbstractContextManager[Any]:
@@ -328,7 +329,7 @@ def test_an_error_of_paypals_is_read_as_one(verdict_: str, understood: str) -> N
     def decide(call: Call) -> str:
         return verdict_ if call.operation.startswith("GET") else process.GO
 
-    end = Process(lambda: paypal.get_order("0RDER")).run(decide)
+    end = Process(lambda: gateway.get_order("0RDER")).run(decide)
     assert isinstance(end, Raised)
     assert understood in end.words
 

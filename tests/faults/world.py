@@ -264,7 +264,7 @@ def _warm_up() -> None:
     """Import and make before the first fork what every process would otherwise spend its time on."""
     from chalicelib.aws import client
     from chalicelib.mail import render  # noqa: F401  # imported for those that are forked
-    from chalicelib.payments import paypal_http  # noqa: F401  # as above
+    from chalicelib.payments.paypal import api_client  # noqa: F401  # as above
 
     for service in ("sesv2", "sqs", "s3"):
         client(service)

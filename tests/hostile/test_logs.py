@@ -15,7 +15,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from chalicelib.mail import send
 from chalicelib.orders.delivery import mark_of_doubts
-from chalicelib.payments import notifications, paypal
+from chalicelib.payments import webhook_events
+from chalicelib.payments.paypal import gateway
 from chalicelib.storage import Refused, Transaction
 from infra.local.cloud import LocalCloud
 from tests.client import Answer, Shopper
@@ -57,7 +58,7 @@ def ears(shop: Shop, capfd: pytest.CaptureFixture[str], quick_hashes: None) -> I
     before = listen(ears)
     yield ears
     stop_listening(ears, before)
-    token = paypal._client()._token
+    token = gateway._client()._token
     if token:
         ears.keep_secret(access_token=token)
     assert ears.leaks(capfd.readouterr()) == []
@@ -180,8 +181,10 @@ def test_a_bug_on_every_page(shop: Shop, ears: Ears) -> None:
     bugs: dict[str, Callable[[], Answer]] = {
         "chalicelib.checkout.service.place_order": lambda: shop.place(shopper, **CONFIRMED),
         "chalicelib.orders.routes.order_view": lambda: shopper.get(f"/orders/{order_id}"),
-        "chalicelib.payments.service.start_payment": lambda: shopper.post(f"/orders/{order_id}/payment"),
-        "chalicelib.payments.service.capture_payment": lambda: shop.come_back(shopper, token),
+        "chalicelib.payments.start_payment.start_payment": lambda: shopper.post(
+            f"/orders/{order_id}/payment"
+        ),
+        "chalicelib.payments.capture_payment.capture_payment": lambda: shop.come_back(shopper, token),
     }
     for place, ask in bugs.items():
         with mock.patch(place, side_effect=KeyError("customer")):
@@ -204,7 +207,7 @@ def test_an_answer_of_paypals_that_quotes_the_customer(
         with shop.later(minutes=10):
             shop.reconcile()
         notice = {"type": "PAYMENT.CAPTURE.COMPLETED", "event": "WH-1", "capture": "8XX"}
-        notifications.settle_notifications([_record(notice)])
+        webhook_events.settle_notifications([_record(notice)])
     assert (
         ears.heard("no payment could be started") or ears.heard("stays due") or ears.heard("not be settled")
     )
@@ -229,7 +232,7 @@ def test_notifications_that_are_forged_or_nonsense(shop: Shop, ears: Ears) -> No
     for headers in ({}, shop.paypal.sign(body.encode()), shop.paypal.sign(b"another")):
         assert shop.notify(body, headers).status == 400
     for message in (MARKED, {"type": QUOTING}, {"type": "PAYMENT.CAPTURE.DENIED", "email": MARKED["email"]}):
-        notifications.settle_notifications([_record(message)])
+        webhook_events.settle_notifications([_record(message)])
         send.send_order_emails([_record({"order": MARKED["email"], **message})])
     assert ears.heard("could not be settled")
     assert ears.heard("a mail was not sent")

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.payments.events import EVENT_TYPES
-from chalicelib.payments.paypal_http import Client
+from chalicelib.payments.paypal.api_client import Client
+from chalicelib.payments.paypal.events import EVENT_TYPES
 from infra.aws import secret
 from infra.aws.stagefile import Stage
 from infra.aws.webhook import WEBHOOK_ID, faults, webhook_is_right

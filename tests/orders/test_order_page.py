@@ -120,18 +120,19 @@ def test_a_refund_is_told(shop: Shop) -> None:
 
 
 def test_a_second_payment_that_went_back_does_not_undo_the_first(shop: Shop) -> None:
-    from chalicelib.payments import paypal, settle
+    from chalicelib.payments import refund_settlement, settlement
+    from chalicelib.payments.paypal import gateway, values
 
     shopper, order_id = shop.paid(MUG=1)
     order = shop.order(order_id)
-    paid = paypal.get_order(order.paypal_id or "").captures[0]
-    second = paypal.Capture(
+    paid = gateway.get_order(order.paypal_id or "").captures[0]
+    second = values.Capture(
         "SECONDCAPTURE1", "COMPLETED", paid.money, order.id, None, paid.at, order.paypal_id or ""
     )
-    order = settle.settle_capture(order.id, second, payee=None)
+    order = settlement.settle_capture(order.id, second, payee=None)
     (refund,) = order.refunds
-    back = paypal.Refund("REFUND1", "COMPLETED", paid.money, None, paid.at, "SECONDCAPTURE1")
-    settle.settle_refund(order.id, back, refund)
+    back = values.Refund("REFUND1", "COMPLETED", paid.money, None, paid.at, "SECONDCAPTURE1")
+    refund_settlement.settle_refund(order.id, back, refund)
 
     page = shopper.get(f"/orders/{order_id}")
     assert "Thank you, your order is paid" in page.text

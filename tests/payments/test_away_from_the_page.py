@@ -1,7 +1,7 @@
 """What happens where no shopper is looking: functions behind queue and clock do all that a page would."""
 
 from chalicelib.limits import Count
-from chalicelib.payments import paypal
+from chalicelib.payments.paypal import gateway
 from tests.shop import Shop
 
 
@@ -21,7 +21,7 @@ def test_pieces_that_went_back_are_taken_when_only_paypal_tells_of_the_payment(s
         shop.reconcile()
         assert shop.stock("BOWL") == 1
         shop.paypal.approve(token)
-        paypal.capture_order(token, "somebody:else")
+        gateway.capture_order(token, "somebody:else")
         shop.deliver_notifications()
     (order,) = shop.orders()
     assert (order.state, shop.stock("BOWL")) == ("paid", 0)

@@ -6,7 +6,7 @@ from typing import Any
 from unittest import mock
 
 from chalicelib.orders.models import Order
-from chalicelib.payments import service
+from chalicelib.payments.paypal import order_request
 from tests.shop import CUSTOMER, Shop
 from tests.standin.openapi import paypal_contract
 
@@ -72,7 +72,7 @@ def test_sums_keys_and_addresses_of_an_order_are_exact(shop: Shop) -> None:
 
 
 def test_an_address_paypal_dislikes_does_not_stop_the_sale(shop: Shop) -> None:
-    real = service.order_body
+    real = order_request.order_body
 
     def without_street(
         order: Order, number: int, *, with_address: bool = True, **more: Any
@@ -82,7 +82,7 @@ def test_an_address_paypal_dislikes_does_not_stop_the_sale(shop: Shop) -> None:
             del body["purchase_units"][0]["shipping"]["address"]
         return body
 
-    with mock.patch.object(service, "order_body", without_street):
+    with mock.patch.object(order_request, "order_body", without_street):
         shopper, token = shop.placed(MUG=1)
 
     first, second = shop.paypal.requests("create")
@@ -102,9 +102,9 @@ def test_amounts_in_a_currency_without_decimals_have_none(shop: Shop, setting: o
 
 
 def test_one_token_serves_many_requests_and_a_dead_one_is_replaced(shop: Shop) -> None:
-    from chalicelib.payments import paypal
+    from chalicelib.payments.paypal import gateway
 
-    paypal._client.cache_clear()
+    gateway._client.cache_clear()
     shop.paid()
     shop.paid()
     assert len(shop.paypal.requests("token")) == 1

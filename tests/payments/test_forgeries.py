@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.payments import paypal
-from chalicelib.payments.service import order_body
+from chalicelib.payments.paypal import gateway, values
+from chalicelib.payments.paypal.order_request import order_body
 from infra.local.paypal.control import Notification
 from tests.invariants import check_money, check_stock, pieces
 from tests.shop import Shop, order_id_of
@@ -124,17 +124,17 @@ def forge(shop: Shop, genuine: Notification, **changes: Any) -> None:
 INVENTED = "9XX12345CD678901F"
 
 
-def much_money(genuine: Notification, victim: paypal.PayPalOrder) -> Json:
+def much_money(genuine: Notification, victim: values.PayPalOrder) -> Json:
     amount = {"currency_code": "EUR", "value": "9999.00"}
     return {"resource": genuine.event["resource"] | {"amount": amount}}
 
 
-def an_invented_capture(genuine: Notification, victim: paypal.PayPalOrder) -> Json:
+def an_invented_capture(genuine: Notification, victim: values.PayPalOrder) -> Json:
     related = {"related_ids": {"order_id": victim.id}}
     return {"resource": {"id": INVENTED, "status": "COMPLETED", "supplementary_data": related}}
 
 
-def an_order_that_nobody_approved(genuine: Notification, victim: paypal.PayPalOrder) -> Json:
+def an_order_that_nobody_approved(genuine: Notification, victim: values.PayPalOrder) -> Json:
     resource = {"id": victim.id, "status": "APPROVED"}
     return {
         "event_type": "CHECKOUT.ORDER.APPROVED",
@@ -143,33 +143,33 @@ def an_order_that_nobody_approved(genuine: Notification, victim: paypal.PayPalOr
     }
 
 
-def an_event_that_never_was(genuine: Notification, victim: paypal.PayPalOrder) -> Json:
+def an_event_that_never_was(genuine: Notification, victim: values.PayPalOrder) -> Json:
     return {"id": "WH-INVENTED", "event_type": "PAYMENT.CAPTURE.REVERSED"}
 
 
-def another_events_id(genuine: Notification, victim: paypal.PayPalOrder) -> Json:
+def another_events_id(genuine: Notification, victim: values.PayPalOrder) -> Json:
     return {"event_type": "PAYMENT.CAPTURE.REVERSED"}  # its id is that of the completed capture
 
 
-def a_dispute_under_another_events_id(genuine: Notification, victim: paypal.PayPalOrder) -> Json:
+def a_dispute_under_another_events_id(genuine: Notification, victim: values.PayPalOrder) -> Json:
     return {"event_type": "CUSTOMER.DISPUTE.CREATED", "resource_type": "dispute"}
 
 
-def a_denial(genuine: Notification, victim: paypal.PayPalOrder) -> Json:
+def a_denial(genuine: Notification, victim: values.PayPalOrder) -> Json:
     return {"event_type": "PAYMENT.CAPTURE.DENIED"}
 
 
-def an_invented_refund(genuine: Notification, victim: paypal.PayPalOrder) -> Json:
+def an_invented_refund(genuine: Notification, victim: values.PayPalOrder) -> Json:
     capture = genuine.event["resource"]["id"]
     resource = {"id": INVENTED, "links": [{"rel": "up", "href": f"/v2/payments/captures/{capture}"}]}
     return {"event_type": "PAYMENT.CAPTURE.REFUNDED", "resource_type": "refund", "resource": resource}
 
 
-def a_capture_as_its_refund(genuine: Notification, victim: paypal.PayPalOrder) -> Json:
+def a_capture_as_its_refund(genuine: Notification, victim: values.PayPalOrder) -> Json:
     return {"event_type": "PAYMENT.CAPTURE.REFUNDED", "resource_type": "refund"}
 
 
-LIES: list[Callable[[Notification, paypal.PayPalOrder], Json]] = [
+LIES: list[Callable[[Notification, values.PayPalOrder], Json]] = [
     much_money,
     an_invented_capture,
     an_order_that_nobody_approved,
@@ -188,7 +188,7 @@ def test_a_genuine_signature_on_another_body_changes_nothing(shop: Shop) -> None
     before = known(shop)
 
     for lie in LIES:
-        forge(shop, genuine, **lie(genuine, paypal.get_order(token)))
+        forge(shop, genuine, **lie(genuine, gateway.get_order(token)))
         assert known(shop) == before, lie.__name__
     with shop.later(minutes=6):
         shop.reconcile()
@@ -254,9 +254,9 @@ def test_money_of_another_till_on_the_same_account_is_left_alone(shop: Shop) -> 
     (order,) = shop.orders()
     before = known(shop)
     theirs = order_body(order, 7)  # even with our order's ID in it: the shop has never made this one
-    other = paypal.create_order(theirs, "another:till").id
+    other = gateway.create_order(theirs, "another:till").id
     shop.paypal.approve(other)
-    (capture,) = paypal.capture_order(other, "another:capture").captures
+    (capture,) = gateway.capture_order(other, "another:capture").captures
     shop.paypal.refund(capture.id, "1.00")
     shop.paypal.reverse(capture.id, "2.00")
     shop.paypal.open_dispute(capture.id)

@@ -6,7 +6,7 @@ from unittest import mock
 
 import pytest
 
-from chalicelib.payments import paypal
+from chalicelib.payments.paypal import answers
 from infra.local.paypal.store import Clock
 from infra.local.paypal.webhooks import Webhooks
 from tests.shop import Shop
@@ -77,7 +77,7 @@ def test_a_new_yes_after_a_decline_is_later_in_every_zone(shop: Shop) -> None:
 def test_moments_of_every_form_become_utc(told: object, stored: str) -> None:
     money = {"currency_code": "EUR", "value": "1.00"}
     answer = {"id": "1AB", "status": "COMPLETED", "amount": money, "create_time": told}
-    assert paypal._capture(answer).at == stored
-    assert paypal._refund(answer, "2CD").at == stored
+    assert answers.read_capture(answer).at == stored
+    assert answers.read_refund(answer, "2CD").at == stored
     reversal = {"resource": {**answer, "links": []}, "create_time": told}
-    assert paypal.reversal_of(reversal).at == stored
+    assert answers.reversal_of(reversal).at == stored

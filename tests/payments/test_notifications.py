@@ -8,7 +8,8 @@ import pytest
 
 from chalicelib.money import Money
 from chalicelib.orders.models import Order
-from chalicelib.payments import notifications, paypal
+from chalicelib.payments import webhook_events
+from chalicelib.payments.paypal import gateway
 from tests.shop import Shop, order_id_of
 
 
@@ -193,7 +194,7 @@ def dispute_as(shop: Shop, monkeypatch: pytest.MonkeyPatch, transactions: object
     dispute = shop.paypal.open_dispute(capture["id"])
     if favour:
         shop.paypal.resolve_dispute(dispute["dispute_id"], favour)
-    real = paypal.get_event
+    real = gateway.get_event
 
     def changed(event_id: str) -> dict[str, Any]:
         event = dict(real(event_id))
@@ -205,13 +206,13 @@ def dispute_as(shop: Shop, monkeypatch: pytest.MonkeyPatch, transactions: object
         )
         return {**event, "resource": {**event["resource"], "disputed_transactions": listed}}
 
-    monkeypatch.setattr(paypal, "get_event", changed)
+    monkeypatch.setattr(gateway, "get_event", changed)
     failed = 0
     for sent in shop.paypal.notifications():
         if sent.event_type.startswith("CUSTOMER.DISPUTE."):
             message = {"event": sent.event["id"], "type": sent.event_type}
             record = {"messageId": "one", "body": json.dumps(message)}
-            failed += len(notifications.settle_notifications([record])["batchItemFailures"])
+            failed += len(webhook_events.settle_notifications([record])["batchItemFailures"])
     return failed
 
 
@@ -276,10 +277,11 @@ def test_a_dispute_that_names_nothing_beside_ours_or_alone_is_settled(
 
 
 def test_a_late_pending_never_downgrades(shop: Shop) -> None:
-    from chalicelib.payments import paypal, settle
+    from chalicelib.payments import settlement
+    from chalicelib.payments.paypal import values
 
     _, order_id = shop.paid()
     order = shop.order(order_id)
-    late = paypal.Capture(order.capture or "", "PENDING", Money(2340, "EUR"), order.id, None, "", None)
-    settle.settle_capture(order_id, late, payee=None)
+    late = values.Capture(order.capture or "", "PENDING", Money(2340, "EUR"), order.id, None, "", None)
+    settlement.settle_capture(order_id, late, payee=None)
     assert Order.fetch(order_id).state == "paid"

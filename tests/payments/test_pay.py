@@ -11,8 +11,9 @@ import pytest
 import requests
 
 from chalicelib import aws
-from chalicelib.payments import paypal, paypal_http, service, settle
-from chalicelib.payments.errors import PayPalRefused, PayPalUnknown
+from chalicelib.payments import capture_payment, settlement
+from chalicelib.payments.paypal import api_client, gateway, values
+from chalicelib.payments.paypal.errors import PayPalRefused, PayPalUnknown
 from infra.local.paypal.scripts import REFUSALS
 from tests.client import Answer, Shopper
 from tests.shop import Shop, order_id_of, token_of
@@ -207,16 +208,16 @@ def test_a_duplicate_invoice_number_that_is_our_own_capture_pays_the_order(shop:
     _, token = shop.placed()
     (order,) = shop.orders()
     shop.paypal.approve(token)
-    paypal.capture_order(token, "an:earlier:one")
-    real = paypal.get_order
+    gateway.capture_order(token, "an:earlier:one")
+    real = gateway.get_order
     looks = iter([replace(real(token), captures=(), status="APPROVED")])
     duplicate = PayPalRefused("DUPLICATE_INVOICE_ID")
 
     with (
-        mock.patch.object(paypal, "capture_order", side_effect=duplicate),
-        mock.patch.object(paypal, "get_order", side_effect=lambda number: next(looks, None) or real(number)),
+        mock.patch.object(gateway, "capture_order", side_effect=duplicate),
+        mock.patch.object(gateway, "get_order", side_effect=lambda number: next(looks, None) or real(number)),
     ):
-        service.capture_payment(order.id, shopper_present=True)
+        capture_payment.capture_payment(order.id, shopper_present=True)
 
     assert shop.order(order.id).state == "paid"
     assert len(shop.ledger()) == 1
@@ -225,7 +226,7 @@ def test_a_duplicate_invoice_number_that_is_our_own_capture_pays_the_order(shop:
 def test_an_order_captured_under_another_key_is_settled_as_a_success(shop: Shop) -> None:
     shopper, token = shop.placed()
     shop.paypal.approve(token)
-    paypal.capture_order(token, "another:key")
+    gateway.capture_order(token, "another:key")
     order_id = order_id_of(shopper.get(f"/payments/paypal/return?token={token}"))
     assert shop.order(order_id).state == "paid"
     assert len(shop.ledger()) == len(shop.paypal.ledger()) == 1
@@ -236,7 +237,7 @@ def test_a_hanging_paypal_is_left_in_time_and_the_page_says_who_is_asked(shop: S
     shop.paypal.approve(token)
     shop.paypal.fault("capture", "hang", times=None)
     began = time.monotonic()
-    with mock.patch.object(paypal, "SECONDS_A_REQUEST", 1.0):
+    with mock.patch.object(gateway, "SECONDS_A_REQUEST", 1.0):
         back = shopper.get(f"/payments/paypal/return?token={token}")
     assert time.monotonic() - began < 5
     assert "We are asking PayPal" in shopper.follow(back).text
@@ -255,12 +256,12 @@ def test_cancelling_in_one_tab_what_was_paid_in_another_shows_the_paid_order(sho
 def test_the_secret_may_lie_in_the_parameter_store(shop: Shop, setting: Callable[..., None]) -> None:
     aws.client("ssm").put_parameter(Name="/shop/paypal", Value="test-secret", Type="SecureString")
     setting(paypal_client_secret="", paypal_client_secret_parameter="/shop/paypal")
-    paypal._client.cache_clear()
+    gateway._client.cache_clear()
     shop.paypal.revoke_tokens()
     try:
         _, order_id = shop.paid()
     finally:
-        paypal._client.cache_clear()
+        gateway._client.cache_clear()
     assert shop.order(order_id).state == "paid"
 
 
@@ -268,7 +269,7 @@ def test_a_secret_that_was_replaced_is_read_again(shop: Shop, setting: Callable[
     ssm = aws.client("ssm")
     ssm.put_parameter(Name="/shop/replaced", Value="leaked-secret", Type="SecureString")
     setting(paypal_client_secret="", paypal_client_secret_parameter="/shop/replaced")
-    paypal._client.cache_clear()
+    gateway._client.cache_clear()
     try:
         shopper = shop.shopper_with(MUG=1)
         address = shop.place(shopper).location
@@ -276,7 +277,7 @@ def test_a_secret_that_was_replaced_is_read_again(shop: Shop, setting: Callable[
         ssm.put_parameter(Name="/shop/replaced", Value="test-secret", Type="SecureString", Overwrite=True)
         shop.come_back(shopper, token_of(shopper.post(f"{address}/payment")))
     finally:
-        paypal._client.cache_clear()
+        gateway._client.cache_clear()
     assert shop.orders()[0].state == "paid"
 
 
@@ -351,11 +352,11 @@ def test_money_paid_to_somebody_else_pays_no_order(shop: Shop) -> None:
     _, token = shop.placed()
     (order,) = shop.orders()
     shop.paypal.approve(token)
-    with mock.patch.object(service, "settle_paypal_order"):
-        service.capture_payment(order.id, shopper_present=True)
-    seen = paypal.get_order(token)
+    with mock.patch.object(capture_payment, "settle_paypal_order"):
+        capture_payment.capture_payment(order.id, shopper_present=True)
+    seen = gateway.get_order(token)
 
-    order = settle.settle_paypal_order(order.id, replace(seen, payee=paypal.Payee("somebodyelse")))
+    order = settlement.settle_paypal_order(order.id, replace(seen, payee=values.Payee("somebodyelse")))
 
     assert order.state == "awaiting"
     assert [entry["kind"] for entry in order.issues] == ["wrong payee"]
@@ -411,7 +412,7 @@ def test_returns_notifications_and_the_reconciler_at_once_capture_and_book_once(
         if number % 2:
             Shopper(shop.gateway).get(f"/payments/paypal/return?token={token}")
         else:
-            service.capture_payment(order.id, shopper_present=False)
+            capture_payment.capture_payment(order.id, shopper_present=False)
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(settle, range(6)))
@@ -425,12 +426,12 @@ def test_a_missing_custom_id_or_payee_does_not_send_good_money_back(shop: Shop) 
     _, token = shop.placed()
     (order,) = shop.orders()
     shop.paypal.approve(token)
-    with mock.patch.object(service, "settle_paypal_order"):
-        service.capture_payment(order.id, shopper_present=True)
-    seen = paypal.get_order(token)
+    with mock.patch.object(capture_payment, "settle_paypal_order"):
+        capture_payment.capture_payment(order.id, shopper_present=True)
+    seen = gateway.get_order(token)
     bare = replace(seen.captures[0], custom_id=None, payee=None)
 
-    settled = settle.settle_paypal_order(order.id, replace(seen, payee=None, captures=(bare,)))
+    settled = settlement.settle_paypal_order(order.id, replace(seen, payee=None, captures=(bare,)))
 
     assert settled.state == "paid"
 
@@ -447,7 +448,7 @@ def test_a_late_decline_of_an_earlier_attempt_does_not_end_the_living_one(shop: 
     shop.paypal.clear_faults()
     assert shop.order(order_id).state == "capturing"
 
-    service.settle_by_capture(declined["id"])
+    capture_payment.settle_by_capture(declined["id"])
 
     assert shop.order(order_id).state == "capturing"
     with shop.later(minutes=3):
@@ -457,7 +458,7 @@ def test_a_late_decline_of_an_earlier_attempt_does_not_end_the_living_one(shop: 
 
 
 def test_without_a_token_nothing_is_known_of_an_order(shop: Shop) -> None:
-    paypal._client.cache_clear()
+    gateway._client.cache_clear()
     shop.placed()
     (order,) = shop.orders()
     shop.paypal.revoke_tokens()
@@ -474,20 +475,20 @@ def test_a_404_that_is_not_paypals_own_is_not_known_rather_than_gone(body: bytes
     answer.status_code = 404
     answer._content = body
     with pytest.raises(PayPalUnknown):
-        paypal_http._read(answer)
+        api_client._read(answer)
 
 
 def test_a_refusal_of_a_repeated_capture_that_took_the_money_pays_the_order(shop: Shop) -> None:
     _, token = shop.placed()
     (order,) = shop.orders()
     shop.paypal.approve(token)
-    real = paypal.capture_order
+    real = gateway.capture_order
 
-    def take_the_money_and_refuse(paypal_id: str, request_id: str) -> paypal.PayPalOrder:
+    def take_the_money_and_refuse(paypal_id: str, request_id: str) -> values.PayPalOrder:
         real(paypal_id, request_id)
         raise PayPalRefused("DUPLICATE_REQUEST_ID")
 
-    with mock.patch.object(paypal, "capture_order", take_the_money_and_refuse):
-        service.capture_payment(order.id, shopper_present=True)
+    with mock.patch.object(gateway, "capture_order", take_the_money_and_refuse):
+        capture_payment.capture_payment(order.id, shopper_present=True)
 
     assert shop.order(order.id).state == "paid"

@@ -7,8 +7,9 @@ import pytest
 
 from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
-from chalicelib.payments import paypal, service, settle
-from chalicelib.payments.paypal import Payee
+from chalicelib.payments import capture_payment, settlement
+from chalicelib.payments.paypal import gateway
+from chalicelib.payments.paypal.values import Payee
 from chalicelib.storage import Transaction
 from tests.client import Shopper
 from tests.shop import Shop, token_of
@@ -21,12 +22,12 @@ def come_back(shop: Shop, shopper: Shopper, token: str) -> None:
 
 
 def be_notified(shop: Shop, shopper: Shopper, token: str) -> None:
-    paypal.capture_order(token, "elsewhere")
+    gateway.capture_order(token, "elsewhere")
     shop.deliver_notifications()
 
 
 def be_reconciled(shop: Shop, shopper: Shopper, token: str) -> None:
-    paypal.capture_order(token, "elsewhere")
+    gateway.capture_order(token, "elsewhere")
     with shop.later(hours=7):
         shop.reconcile()
 
@@ -128,8 +129,8 @@ def settled_with(shop: Shop, stored: Payee, told: Payee) -> Order:
 
     change(order.id, store)
     shop.paypal.approve(token)
-    seen = paypal.capture_order(token, "elsewhere")
-    return settle.settle_paypal_order(order.id, replace(seen, payee=told))
+    seen = gateway.capture_order(token, "elsewhere")
+    return settlement.settle_paypal_order(order.id, replace(seen, payee=told))
 
 
 @pytest.mark.parametrize(
@@ -157,9 +158,9 @@ def test_an_id_decides_and_an_address_where_there_is_none(
 def test_a_later_look_at_money_that_is_booked_raises_nothing(shop: Shop) -> None:
     _, order_id = shop.paid()
     order = shop.order(order_id)
-    capture = paypal.get_capture(str(order.capture))
+    capture = gateway.get_capture(str(order.capture))
 
-    settle.settle_capture(order_id, replace(capture, payee=Payee(None, "new@x.example")), payee=None)
-    service.settle_by_capture(capture.id)
+    settlement.settle_capture(order_id, replace(capture, payee=Payee(None, "new@x.example")), payee=None)
+    capture_payment.settle_by_capture(capture.id)
 
     assert shop.order(order_id).issues == []

@@ -10,8 +10,9 @@ import pytest
 
 from chalicelib import clock
 from chalicelib.orders.issues import tell
-from chalicelib.payments import paypal, paypal_http, reconcile, settle
-from chalicelib.payments.errors import PayPalUnknown
+from chalicelib.payments import reconciler, settlement
+from chalicelib.payments.paypal import answers, api_client, gateway
+from chalicelib.payments.paypal.errors import PayPalUnknown
 from tests.client import Shopper
 from tests.invariants import check_money
 from tests.payments.test_refunds import refund
@@ -93,7 +94,7 @@ def test_a_question_that_paypal_refuses_for_good_makes_the_round_fail(shop: Shop
     shop.come_back(shopper, token)
     shop.paypal.fault("get", "403", times=None)  # the app lost a permission, or is another account's
 
-    with shop.later(minutes=6), pytest.raises(reconcile.ReconcileFailed):
+    with shop.later(minutes=6), pytest.raises(reconciler.ReconcileFailed):
         shop.reconcile()
 
     shop.paypal.clear_faults()
@@ -132,7 +133,7 @@ def test_a_paypal_that_hangs_holds_back_no_reservation_and_no_mail(shop: Shop) -
         shop.placed(MUG=1)
 
     with shop.later(minutes=62), hanging() as asked:
-        looked_at = reconcile.reconcile_payments()
+        looked_at = reconciler.reconcile_payments()
 
     assert looked_at == 14
     assert shop.stock("MUG") == 100
@@ -153,7 +154,7 @@ def hanging() -> Iterator[list[str]]:
         raise PayPalUnknown("ReadTimeout")
 
     with (
-        mock.patch.object(paypal_http.Client, "send", hang),
+        mock.patch.object(api_client.Client, "send", hang),
         mock.patch.object(time, "monotonic", side_effect=lambda: tick() + passed),
     ):
         yield asked
@@ -192,7 +193,7 @@ def test_a_second_payment_is_found_and_given_back_without_any_webhook(shop: Shop
     shopper, first, second = two_attempts(shop)
     shop.come_back(shopper, second)
     shop.paypal.approve(first)
-    paypal.capture_order(first, "somebody:else")
+    gateway.capture_order(first, "somebody:else")
 
     for hours in (7, 8):
         with shop.later(hours=hours):
@@ -280,15 +281,15 @@ def test_a_stale_pending_does_not_take_up_what_was_denied_since(shop: Shop) -> N
     shop.paypal.slow(token)
     shopper.get(f"/payments/paypal/return?token={token}")
     (order,) = shop.orders()
-    stale = paypal.get_capture(str(order.capture))  # somebody looked, and is slow to write
+    stale = gateway.get_capture(str(order.capture))  # somebody looked, and is slow to write
     shop.paypal.deny(str(order.capture))
     shop.deliver_notifications()
     assert shop.order(order.id).state == "awaiting"
 
-    settle.settle_capture(order.id, stale, None)
+    settlement.settle_capture(order.id, stale, None)
     assert shop.order(order.id).state == "awaiting"
     second = token_of(shopper.post(f"/orders/{order.id}/payment"))
-    settle.settle_capture(order.id, stale, None)
+    settlement.settle_capture(order.id, stale, None)
 
     shop.come_back(shopper, second)
     assert shop.order(order.id).state == "paid"
@@ -297,8 +298,8 @@ def test_a_stale_pending_does_not_take_up_what_was_denied_since(shop: Shop) -> N
 
 def test_a_capture_in_a_state_that_nobody_knows_is_no_answer(shop: Shop) -> None:
     shopper, token = shop.placed()
-    real = paypal._known_status
-    with mock.patch.object(paypal, "_known_status", side_effect=lambda status: real("RELEASED")):
+    real = answers._known_status
+    with mock.patch.object(answers, "_known_status", side_effect=lambda status: real("RELEASED")):
         shop.come_back(shopper, token)
         assert shop.orders()[0].state == "capturing"
 
@@ -314,7 +315,7 @@ def test_of_a_second_payment_the_rest_goes_back_where_a_part_went_before(shop: S
     shopper, first, second = two_attempts(shop)
     shop.come_back(shopper, second)
     shop.paypal.approve(first)
-    other = paypal.capture_order(first, "somebody:else").captures[0].id
+    other = gateway.capture_order(first, "somebody:else").captures[0].id
     shop.paypal.refund(other, "5.00")
     shop.deliver_notifications()
 
@@ -332,7 +333,7 @@ def test_a_refused_refund_of_a_wrong_payment_asks_staff_for_what_they_can_do(sho
     shopper, first, second = two_attempts(shop)
     shop.come_back(shopper, second)
     shop.paypal.approve(first)
-    paypal.capture_order(first, "somebody:else")
+    gateway.capture_order(first, "somebody:else")
     shop.paypal.next_refund("REFUND_NOT_ALLOWED")
     shop.deliver_notifications()
 

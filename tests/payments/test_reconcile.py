@@ -171,12 +171,13 @@ def test_a_second_real_payment_is_refunded_and_raised(shop: Shop) -> None:
     again = token_of(shopper.post(f"/orders/{order.id}/payment"))
     shop.come_back(shopper, again)
 
-    from chalicelib.payments import paypal, settle
+    from chalicelib.payments import settlement
+    from chalicelib.payments.paypal import gateway, values
 
-    paid = paypal.get_order(again).captures[0]
-    other = paypal.Capture("SECONDCAPTURE1", "COMPLETED", paid.money, order.id, None, paid.at, again)
-    settle.settle_capture(order.id, other, payee=None)
-    settle.settle_capture(order.id, other, payee=None)
+    paid = gateway.get_order(again).captures[0]
+    other = values.Capture("SECONDCAPTURE1", "COMPLETED", paid.money, order.id, None, paid.at, again)
+    settlement.settle_capture(order.id, other, payee=None)
+    settlement.settle_capture(order.id, other, payee=None)
 
     order = shop.order(order.id)
     assert [issue["kind"] for issue in order.issues] == ["second capture"]
@@ -232,17 +233,18 @@ def test_a_pending_refund_is_followed_to_its_end(shop: Shop) -> None:
 
 
 def test_money_captured_for_an_order_that_was_closed_goes_back(shop: Shop) -> None:
-    from chalicelib.payments import paypal, settle
+    from chalicelib.payments import settlement
+    from chalicelib.payments.paypal import values
 
     shop.placed(MUG=1)
     (order,) = shop.orders()
     with shop.later(hours=8):
         shop.reconcile()
     assert shop.order(order.id).state == "expired"
-    late = paypal.Capture(
+    late = values.Capture(
         "LATECAPTURE1", "COMPLETED", Money(int(order.total), "EUR"), order.id, None, "", order.paypal_id
     )
-    settle.settle_capture(order.id, late, payee=None)
+    settlement.settle_capture(order.id, late, payee=None)
     order = shop.order(order.id)
     assert order.state == "expired"
     assert [issue["kind"] for issue in order.issues] == ["captured after closing"]
@@ -288,14 +290,14 @@ def test_a_shopper_who_approves_again_after_a_decline_and_leaves_gets_their_orde
 
 
 def test_money_taken_for_an_order_that_was_closed_is_found_by_the_last_look(shop: Shop) -> None:
-    from chalicelib.payments import paypal
+    from chalicelib.payments.paypal import gateway
 
     shopper, token = shop.placed(MUG=1)
     (order,) = shop.orders()
     shop.place(shopper, city="Hamburg")  # supersedes it
     assert shop.order(order.id).state == "cancelled"
     shop.paypal.approve(token)
-    paypal.capture_order(token, "somebody:else")
+    gateway.capture_order(token, "somebody:else")
     with shop.later(hours=7):
         shop.reconcile()
     with shop.later(hours=8):
@@ -307,13 +309,13 @@ def test_money_taken_for_an_order_that_was_closed_is_found_by_the_last_look(shop
 
 
 def test_the_last_look_counts_no_silence_of_paypals(shop: Shop) -> None:
-    from chalicelib.payments import paypal
+    from chalicelib.payments.paypal import gateway
 
     shopper, token = shop.placed(MUG=1)
     (order,) = shop.orders()
     shop.place(shopper, city="Hamburg")  # supersedes it
     shop.paypal.approve(token)
-    paypal.capture_order(token, "somebody:else")
+    gateway.capture_order(token, "somebody:else")
     shop.paypal.fault("get", "503", times=None, match=token)
     for hour in (7, 9):
         with shop.later(hours=hour):
@@ -329,13 +331,13 @@ def test_the_last_look_counts_no_silence_of_paypals(shop: Shop) -> None:
 
 
 def test_a_payment_pending_for_a_closed_order_is_looked_at_until_it_ends(shop: Shop) -> None:
-    from chalicelib.payments import paypal
+    from chalicelib.payments.paypal import gateway
 
     shopper, token = shop.placed(MUG=1)
     (_order,) = shop.orders()
     shop.place(shopper, city="Hamburg")
     shop.paypal.slow(token)
-    (capture,) = paypal.capture_order(token, "somebody:else").captures
+    (capture,) = gateway.capture_order(token, "somebody:else").captures
     for hours in (7, 9):
         with shop.later(hours=hours):
             shop.reconcile()
@@ -387,25 +389,25 @@ def test_a_lost_answer_while_moving_the_due_time_does_not_skip_the_round(shop: S
 
 
 def test_a_shopper_who_begins_anew_while_the_reconciler_looks_is_not_expired(shop: Shop) -> None:
-    from chalicelib.payments import reconcile
+    from chalicelib.payments import reconciler
 
     shopper, token = shop.placed()
     (order,) = shop.orders()
     with shop.later(hours=7):
         again = token_of(shopper.post(f"/orders/{order.id}/payment"))
-        reconcile.expire(order.id, attempts=1)
+        reconciler.expire(order.id, attempts=1)
     assert again != token
     assert shop.order(order.id).state == "awaiting"
 
 
 def test_a_wrong_amount_found_late_lets_the_order_be_paid_by_a_new_attempt(shop: Shop) -> None:
-    from chalicelib.payments import paypal
+    from chalicelib.payments.paypal import gateway
 
     shopper, token = shop.placed()
     (order,) = shop.orders()
     shop.paypal.next_capture("completed", value="1.00")
     shop.paypal.approve(token)
-    paypal.capture_order(token, "somebody:else")
+    gateway.capture_order(token, "somebody:else")
     again = token_of(shopper.post(f"/orders/{order.id}/payment")) if _settled(shop, order.id) else ""
     assert again != token
     shop.come_back(shopper, again)

@@ -276,13 +276,13 @@ def test_a_pending_refund_that_fails_is_raised_and_can_be_made_anew(shop: Shop) 
 
 
 def test_a_refund_that_is_in_the_books_stays_there_whatever_paypal_says_later(shop: Shop) -> None:
-    from chalicelib.payments import paypal
-    from chalicelib.payments.settle import settle_refund
+    from chalicelib.payments.paypal import gateway
+    from chalicelib.payments.refund_settlement import settle_refund
 
     _, order_id = shop.paid()
     shop.paypal.next_refund("pending")
     ((own_id, entry),) = refund(shop, order_id, 500).refunds.items()
-    told = paypal.get_refund(entry["paypal_id"])
+    told = gateway.get_refund(entry["paypal_id"])
     for status in ("COMPLETED", "FAILED", "PENDING", "COMPLETED", "FAILED", "CANCELLED"):
         settle_refund(order_id, replace(told, status=status), own_id)
 

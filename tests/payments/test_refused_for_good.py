@@ -12,8 +12,8 @@ import requests
 
 from chalicelib import telemetry
 from chalicelib.orders import states
-from chalicelib.payments import paypal, paypal_http, refusals
-from chalicelib.payments.errors import ADDRESS_ISSUES, PayPalUnknown
+from chalicelib.payments.paypal import api_client, gateway, refusals
+from chalicelib.payments.paypal.errors import ADDRESS_ISSUES, PayPalUnknown
 from tests.client import Answer, Shopper
 from tests.payments.test_refunds import refund
 from tests.shop import Shop, order_id_of, token_of
@@ -62,9 +62,9 @@ OTHER_WAY = {
 @pytest.fixture(autouse=True)
 def fresh_token() -> Iterator[None]:
     """Ask for a token anew before and after: some of these tests have it refused."""
-    paypal._client.cache_clear()
+    gateway._client.cache_clear()
     yield
-    paypal._client.cache_clear()
+    gateway._client.cache_clear()
 
 
 def part_of(walk: list[tuple[int, str]], part: int, parts: int = PARTS) -> list[tuple[int, str]]:
@@ -546,7 +546,7 @@ def test_what_names_no_reason_or_goes_on_stays_unknown(status: int, body: dict[s
     answer.status_code = status
     answer._content = json.dumps(body).encode()
     with pytest.raises(PayPalUnknown):
-        paypal_http._read(answer)
+        api_client._read(answer)
 
 
 # -- looking ------------------------------------------------------------------------------------------------
@@ -579,7 +579,7 @@ def test_a_notification_that_may_not_be_asked_about_is_told(shop: Shop) -> None:
 def test_a_secret_that_was_changed_lets_no_claim_go(shop: Shop) -> None:
     shopper, token = shop.placed()
     shop.paypal.approve(token)
-    paypal._client.cache_clear()
+    gateway._client.cache_clear()
     shop.paypal.refuse("token", "invalid_client", 401)
     shopper.get(f"/payments/paypal/return?token={token}")
     assert shop.orders()[0].state == "capturing"

@@ -15,8 +15,8 @@ import pytest
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.config import settings
-from chalicelib.payments import paypal
-from chalicelib.payments.service import order_body
+from chalicelib.payments.paypal import gateway
+from chalicelib.payments.paypal.order_request import order_body
 from tests.client import Answer, Shopper
 from tests.invariants import check_books, check_money, check_stock, check_two_rounds_are_enough, pieces
 from tests.shop import Shop, order_id_of, token_of
@@ -301,7 +301,7 @@ def test_8_the_token_is_somebody_elses_or_was_used(shop: Shop) -> None:
     # One that the shop has never made, cheap and approved, is no order's, though it names the dear one.
     own = order_body(shop.order(cheap_id), 9)
     own["purchase_units"][0]["custom_id"] = dear.id
-    foreign = paypal.create_order(own, "somebody:else").id
+    foreign = gateway.create_order(own, "somebody:else").id
     shop.paypal.approve(foreign)
     assert cheap.get(f"/payments/paypal/return?token={foreign}").status == 404
 
@@ -376,7 +376,7 @@ def test_11_one_order_is_really_paid_twice(shop: Shop) -> None:
     assert second != first
     shop.come_back(shopper, second)
     shop.paypal.approve(first)
-    paypal.capture_order(first, "somebody:else")
+    gateway.capture_order(first, "somebody:else")
     assert sales(shop) == [order.total] * 2
 
     shop.deliver_notifications()
@@ -418,7 +418,7 @@ def test_12_an_honest_retry_meets_its_own_invoice_number(shop: Shop) -> None:
 def test_12_a_duplicate_invoice_that_is_our_own_payment_pays_the_order(shop: Shop) -> None:
     shopper, token = shop.placed()
     shop.paypal.approve(token)
-    paypal.capture_order(token, "an:earlier:one")  # whose answer never came
+    gateway.capture_order(token, "an:earlier:one")  # whose answer never came
     shop.paypal.next_capture("DUPLICATE_INVOICE_ID", order_id=token)
     order_id = order_id_of(shopper.get(f"/payments/paypal/return?token={token}"))
 

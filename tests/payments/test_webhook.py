@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib import limits
 from chalicelib.orders.models import Pointer
-from chalicelib.payments import events, webhook
+from chalicelib.payments.paypal import events, webhook
 from chalicelib.storage import MOST_KEYS_A_READ
 from tests.client import Answer
 from tests.counting import counted_calls
@@ -342,7 +342,7 @@ def test_paypals_silence_is_waited_for_a_few_seconds(door: Shop, monkeypatch: py
 
 
 def test_an_answer_that_says_neither_yes_nor_no_is_none(door: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    from chalicelib.payments import paypal
+    from chalicelib.payments.paypal import gateway
 
     for answer in (
         {},
@@ -350,7 +350,7 @@ def test_an_answer_that_says_neither_yes_nor_no_is_none(door: Shop, monkeypatch:
         {"verification_status": None},
         {"verification_status": ["SUCCESS"]},
     ):
-        monkeypatch.setattr(paypal, "_send", lambda request, answer=answer: answer)
+        monkeypatch.setattr(gateway, "_send", lambda request, answer=answer: answer)
         assert post(door, an_event(id=CAPTURE)).status == 503
     assert door.functions.drain(QUEUE) == 0
 

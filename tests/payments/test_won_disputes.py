@@ -9,7 +9,7 @@ import pytest
 from chalicelib.mail.render import write_letter
 from chalicelib.orders.issues import tell
 from chalicelib.orders.models import Order
-from chalicelib.payments import paypal
+from chalicelib.payments.paypal import gateway
 from tests.client import Shopper
 from tests.invariants import check_books, check_money
 from tests.shop import Shop
@@ -54,12 +54,12 @@ def test_a_won_dispute_brings_back_what_was_taken_once(shop: Shop, value: str | 
 def test_a_win_is_a_win_in_american_spelling_too(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     order_id, _, dispute = taken_and_disputed(shop)
     shop.deliver_notifications()
-    real = paypal.get_event
+    real = gateway.get_event
 
     def in_american(event_id: str) -> dict[str, Any]:
         return dict(json.loads(json.dumps(real(event_id)).replace("_FAVOUR", "_FAVOR")))
 
-    monkeypatch.setattr(paypal, "get_event", in_american)
+    monkeypatch.setattr(gateway, "get_event", in_american)
     shop.paypal.resolve_dispute(dispute, "seller")
     shop.deliver_notifications()
 

@@ -7,7 +7,7 @@ from unittest import mock
 import pytest
 
 from chalicelib.catalog.models import Stock
-from chalicelib.payments import webhook
+from chalicelib.payments.paypal import webhook
 from chalicelib.storage import Transaction
 from tests.shop import Shop
 from tests.simulation.life import Failed, live

@@ -167,12 +167,12 @@ def merchant_again(shop: Shop) -> Shopper:
 
 
 def test_a_run_that_failed_is_told(quiet: Shop, merchant: Shopper) -> None:
-    from chalicelib.payments import reconcile
+    from chalicelib.payments import reconciler
 
     fails = mock.patch.object(
-        reconcile, "reconcile_payments", side_effect=reconcile.ReconcileFailed("1 of 1")
+        reconciler, "reconcile_payments", side_effect=reconciler.ReconcileFailed("1 of 1")
     )
-    with fails, pytest.raises(reconcile.ReconcileFailed):
+    with fails, pytest.raises(reconciler.ReconcileFailed):
         quiet.reconcile()
     page = merchant.get(PAGE)
     assert "It ended with a failure." in page.text

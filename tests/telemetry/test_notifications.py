@@ -5,7 +5,7 @@ from typing import Any
 from unittest import mock
 
 from chalicelib.ledger.models import Movement
-from chalicelib.payments import silence
+from chalicelib.payments import webhook_silence
 from tests.shop import Shop
 from tests.telemetry.conftest import Counted
 
@@ -34,7 +34,7 @@ def test_a_database_or_a_queue_that_is_away_and_a_shop_without_a_webhook_put_off
     (sent,) = shop.paypal.notifications("PAYMENT.CAPTURE.COMPLETED")
     for neighbour in ("read_many", "queue_url"):
         away = EndpointConnectionError(endpoint_url="https://aws.example")
-        with mock.patch(f"chalicelib.payments.webhook.{neighbour}", side_effect=away):
+        with mock.patch(f"chalicelib.payments.paypal.webhook.{neighbour}", side_effect=away):
             assert shop.notify(sent.body, sent.headers).status == 503
         assert put_off(counted) == 1
     setting(paypal_webhook_id="")
@@ -103,10 +103,10 @@ def test_what_was_refunded_is_no_sale(shop: Shop, counted: Counted) -> None:
         refund = shop.paypal.order(shop.order(order_id).paypal_id or "")["purchase_units"][0]["payments"][
             "refunds"
         ]
-        from chalicelib.payments import paypal
-        from chalicelib.payments.settle import settle_refund
+        from chalicelib.payments.paypal import gateway
+        from chalicelib.payments.refund_settlement import settle_refund
 
-        settle_refund(order_id, paypal.get_refund(refund[0]["id"]))
+        settle_refund(order_id, gateway.get_refund(refund[0]["id"]))
     assert len(shop.ledger()) == 2
     assert not missing(shop, counted, hours=8)
 
@@ -114,8 +114,8 @@ def test_what_was_refunded_is_no_sale(shop: Shop, counted: Counted) -> None:
 def test_watching_breaks_no_books(shop: Shop, counted: Counted) -> None:
     shop.paid()
     with mock.patch.object(Movement, "query", side_effect=RuntimeError("away")):
-        silence.watch_notifications()
-    assert timedelta(hours=3) == silence.SILENT_AFTER
+        webhook_silence.watch_notifications()
+    assert timedelta(hours=3) == webhook_silence.SILENT_AFTER
     with shop.later(hours=4), mock.patch("chalicelib.runs.last", side_effect=RuntimeError("away")):
         shop.functions.fire("export_books")
     assert counted()["NotificationsMissing"] == 0

@@ -17,7 +17,7 @@ from chalicelib.config import settings
 from chalicelib.orders import lists, told
 from chalicelib.orders.letters import mail_name
 from chalicelib.orders.models import Order
-from chalicelib.payments import refusals
+from chalicelib.payments.paypal import refusals
 from chalicelib.staff import layout
 from chalicelib.staff.auth import accounts
 from chalicelib.staff.dashboard import held_stock

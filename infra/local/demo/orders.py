@@ -34,7 +34,7 @@ def make_demo_orders(drain_mail: Callable[[], object], is_ending: Callable[[], b
     """
     from chalicelib import runs
     from chalicelib.config import settings
-    from chalicelib.payments.notifications import CONFIRMED
+    from chalicelib.payments.webhook_events import CONFIRMED
     from infra.catalog import progress_bar
 
     made, merchant = _made_so_far(), _merchant()
@@ -160,11 +160,11 @@ class Teller:
         self._approve(order, at, self._control.decline)
 
     def _approve(self, order: "Order", at: datetime, approve: Callable[[str], object]) -> None:
-        from chalicelib.payments import service
+        from chalicelib.payments import capture_payment
 
         self._go(at + timedelta(minutes=2))
         approve(_paypal_id(order))
-        service.capture_payment(order.id, shopper_present=True)
+        capture_payment.capture_payment(order.id, shopper_present=True)
         self._drain_mail()
 
     def _dispute(self, order: "Order", at: datetime) -> None:
@@ -180,10 +180,11 @@ class Teller:
             self._hear("PAYMENT.CAPTURE.REVERSED")
 
     def _hear(self, kind: str) -> None:
-        from chalicelib.payments import events, notifications
+        from chalicelib.payments import webhook_events
+        from chalicelib.payments.paypal import events
 
         for told in self._control.notifications(kind):
-            notifications.settle_notification(events.message_of(json.loads(told.body)))
+            webhook_events.settle_notification(events.message_of(json.loads(told.body)))
 
     # -- the shop -----------------------------------------------------------------------------------------
 
@@ -214,10 +215,10 @@ class Teller:
 
     def _expire(self, order: "Order", at: datetime) -> None:
         """Nobody comes back; the reconciler finds it when PayPal waits no longer."""
-        from chalicelib.payments import reconcile
+        from chalicelib.payments import reconciler
 
         if self._go(at + timedelta(hours=3, minutes=10)):
-            reconcile.reconcile(order.id)
+            reconciler.reconcile(order.id)
 
     def _refund_a_part(self, order: "Order", at: datetime) -> None:
         self._ship(order, at)
@@ -246,7 +247,7 @@ def _place(planned: Planned) -> "Order":
     """Fill a cart, order what is in it, and begin the payment."""
     from chalicelib.cart import service as carts
     from chalicelib.checkout.service import order_lines, place_order, totals_of
-    from chalicelib.payments.service import start_payment
+    from chalicelib.payments.start_payment import start_payment
 
     session_id = None
     for sku, pieces in planned.goods.items():

@@ -112,10 +112,10 @@ def pay_after_closing(case: Case) -> None:
 
 
 def _capture_behind_our_back(case: Case) -> None:
-    from chalicelib.payments import paypal
+    from chalicelib.payments.paypal import gateway
 
     case.world.shop.paypal.approve(case.token)
-    paypal.capture_order(case.token, f"somebody:{case.token}")
+    gateway.capture_order(case.token, f"somebody:{case.token}")
 
 
 def gone_back(issue: str) -> Callable[[Case], None]:

@@ -128,8 +128,8 @@ def have_it_completed(case: Case) -> None:
 
 def be_restricted(case: Case) -> None:
     """Fill the cart of a shop whose account PayPal has restricted, as it has told others before."""
-    from chalicelib.payments import refusals
-    from chalicelib.payments.errors import PayPalRefused
+    from chalicelib.payments.paypal import refusals
+    from chalicelib.payments.paypal.errors import PayPalRefused
 
     case.fill_cart()
     case.world.shop.paypal.refuse("create", RESTRICTED, match=case.sku)
@@ -172,7 +172,7 @@ def placed_once(case: Case) -> None:
 
 def pay_once_it_works(case: Case) -> None:
     """PayPal takes payments again, and the shopper pays the order that was kept for them."""
-    from chalicelib.payments import refusals
+    from chalicelib.payments.paypal import refusals
 
     assert [refusal.issue for refusal in refusals.in_force()] in ([RESTRICTED], [])
     case.world.shop.paypal.clear_faults()
@@ -192,7 +192,7 @@ def sold(case: Case) -> None:
 def be_reconciled(case: Case) -> None:
     """Let the reconciler look at the case's orders that something is due for."""
     from chalicelib import clock
-    from chalicelib.payments.reconcile import reconcile
+    from chalicelib.payments.reconciler import reconcile
 
     for order in case.orders():
         if order.due is not None and order.due <= clock.timestamp():

@@ -15,11 +15,12 @@ from chalicelib.orders import states
 from chalicelib.orders.changing import change
 from chalicelib.orders.indexes import SHARDS
 from chalicelib.orders.models import Order
-from chalicelib.payments import paypal, service
-from chalicelib.payments.errors import PayPalError, PayPalGone, PayPalUnknown
-from chalicelib.payments.paypal import PayPalOrder
+from chalicelib.payments import capture_payment
+from chalicelib.payments.paypal import gateway
+from chalicelib.payments.paypal.errors import PayPalError, PayPalGone, PayPalUnknown
+from chalicelib.payments.paypal.values import PayPalOrder
 from chalicelib.payments.refunds import pursue_refunds
-from chalicelib.payments.settle import settle_paypal_order
+from chalicelib.payments.settlement import settle_paypal_order
 from chalicelib.storage import Transaction
 from chalicelib.telemetry import Metric
 
@@ -50,7 +51,7 @@ def reconcile_payments() -> int:
             telemetry.count(Metric.TOOK_LONG)
             break
         looked_at += 1
-        with telemetry.about(), nullcontext() if in_vain < SILENT_SECONDS else paypal.within(0):
+        with telemetry.about(), nullcontext() if in_vain < SILENT_SECONDS else gateway.within(0):
             try:
                 reconcile(order_id)
             except PayPalUnknown as error:
@@ -110,7 +111,7 @@ def _pursue_payment(order: Order) -> None:
     elif order.state == states.CAPTURING:
         _pursue_capturing(order)
     elif order.state == states.PENDING and order.capture is not None:
-        service.settle_by_capture(order.capture)
+        capture_payment.settle_by_capture(order.capture)
     elif order.state in states.CLOSED:
         _look_a_last_time(order)
 
@@ -125,7 +126,7 @@ def _pursue_awaiting(order: Order) -> None:
         order = settle_paypal_order(order.id, seen)
     elif seen is not None and seen.status == "APPROVED" and not order.declined:
         # PayPal's order stays APPROVED after a decline: what was declined is not tried again behind the shopper's back.
-        order = service.capture_payment(order.id, shopper_present=False, paypal_id=seen.id)
+        order = capture_payment.capture_payment(order.id, shopper_present=False, paypal_id=seen.id)
     if order.state != states.AWAITING:
         return
     if _is_over(order, seen):
@@ -140,9 +141,9 @@ def _pursue_capturing(order: Order) -> None:
     if seen is not None and seen.captures:
         settle_paypal_order(order.id, seen)
     elif seen is not None and seen.status == "APPROVED":
-        service.capture_claimed(order, shopper_present=False)
+        capture_payment.capture_claimed(order, shopper_present=False)
     else:
-        service.release_claim(order, service.No(approved=seen is None, refused=False))
+        capture_payment.release_claim(order, capture_payment.No(approved=seen is None, refused=False))
 
 
 def _seen(order: Order) -> PayPalOrder | None:
@@ -161,7 +162,7 @@ def _seen(order: Order) -> PayPalOrder | None:
 def _ask(paypal_id: str | None) -> PayPalOrder | None:
     """Ask PayPal for an attempt; None where there is none, or PayPal no longer knows it."""
     try:
-        return None if paypal_id is None else paypal.get_order(paypal_id)
+        return None if paypal_id is None else gateway.get_order(paypal_id)
     except PayPalGone:
         return None
 

@@ -11,11 +11,11 @@ from chalicelib.orders import states
 from chalicelib.orders.changing import change
 from chalicelib.orders.dues import EVERY_ROUND
 from chalicelib.orders.models import Order
-from chalicelib.payments import paypal
-from chalicelib.payments.errors import PayPalError, PayPalGone, PayPalRefused, PayPalUnknown
-from chalicelib.payments.events import message_of
-from chalicelib.payments.service import settle_by_capture
-from chalicelib.payments.settle import settle_refund, settle_reversal, settle_won
+from chalicelib.payments.capture_payment import settle_by_capture
+from chalicelib.payments.paypal import answers, gateway
+from chalicelib.payments.paypal.errors import PayPalError, PayPalGone, PayPalRefused, PayPalUnknown
+from chalicelib.payments.paypal.events import message_of
+from chalicelib.payments.refund_settlement import settle_refund, settle_reversal, settle_won
 from chalicelib.storage import Transaction
 
 CONFIRMED = "notifications"  # the run that is noted when PayPal has told of something of ours
@@ -32,7 +32,7 @@ def settle_notifications(records: Iterable[Mapping[str, Any]]) -> dict[str, list
     for record in records:
         with telemetry.about(message_id=record["messageId"]):
             try:
-                with paypal.within(SECONDS_A_MESSAGE):
+                with gateway.within(SECONDS_A_MESSAGE):
                     settle_notification(json.loads(record["body"]))
             except Exception:
                 log.exception("a notification could not be settled: message %s", record["messageId"])
@@ -77,14 +77,14 @@ def _with(message: Mapping[str, str], *names: str) -> Mapping[str, str]:
     """Return the message with one of these ids, from PayPal's own copy of the event where it lacks them all."""
     if any(name in message for name in names):
         return message
-    return {**message, **message_of(paypal.get_event(message["event"]))}
+    return {**message, **message_of(gateway.get_event(message["event"]))}
 
 
 def _settle_refund(message: Mapping[str, str]) -> None:
     if "refund" not in message:  # its resource is the capture, whose order lists what was refunded
         settle_by_capture(message["capture"])
         return
-    refund = paypal.get_refund(message["refund"])
+    refund = gateway.get_refund(message["refund"])
     # The sale is booked first: the notification of a refund may overtake the one of its capture.
     if refund.capture_id is None:
         raise PayPalUnknown("a refund of nothing that is named")
@@ -94,10 +94,10 @@ def _settle_refund(message: Mapping[str, str]) -> None:
 
 
 def _settle_reversal(event_id: str) -> None:
-    event = paypal.get_event(event_id)
+    event = gateway.get_event(event_id)
     if event.get("event_type") != "PAYMENT.CAPTURE.REVERSED":
         return
-    reversal = paypal.reversal_of(event)
+    reversal = answers.reversal_of(event)
     order_id = settle_by_capture(reversal.capture_id)
     if order_id is not None:
         settle_reversal(order_id, reversal)
@@ -106,7 +106,7 @@ def _settle_reversal(event_id: str) -> None:
 def _settle_return(order_id: str, capture_id: str, event_id: str) -> None:
     """Book what a capture's reversal had taken, where PayPal tells after it that the capture is completed once more."""
     if Order.fetch(order_id).reversals:
-        won = paypal.completed_again(paypal.get_event(event_id), capture_id)
+        won = answers.completed_again(gateway.get_event(event_id), capture_id)
         if won is not None:
             settle_won(order_id, won, keep=False)
 
@@ -118,7 +118,7 @@ def _look_soon(message: Mapping[str, str]) -> None:
     if order_id is None:
         return
     declined = Order.fetch(order_id).declined
-    approved_at = paypal.approved_at(paypal.get_event(message["event"]), paypal_id) if declined else None
+    approved_at = answers.approved_at(gateway.get_event(message["event"]), paypal_id) if declined else None
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.state != states.AWAITING:
@@ -131,12 +131,12 @@ def _look_soon(message: Mapping[str, str]) -> None:
 
 
 def _note_dispute(event_id: str) -> None:
-    event = paypal.get_event(event_id)
+    event = gateway.get_event(event_id)
     resource = event.get("resource") or {}
     dispute = str(resource.get("dispute_id", ""))[:60]
-    status = paypal.outcome_of(event) or str(resource.get("status", ""))[:40]
-    won = {one.capture_id: one for one in paypal.won_disputes(event)}
-    known = {one: Order.find(f"capture#{one}") for one in paypal.disputed_captures(event)}
+    status = answers.outcome_of(event) or str(resource.get("status", ""))[:40]
+    won = {one.capture_id: one for one in answers.won_disputes(event)}
+    known = {one: Order.find(f"capture#{one}") for one in answers.disputed_captures(event)}
     found, skipped = False, []
     for capture_id in sorted(known, key=lambda one: known[one] is None):  # what is surely ours first
         try:

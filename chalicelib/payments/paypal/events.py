@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from chalicelib import clock
 from chalicelib.errors import BadInput
-from chalicelib.payments.paypal import is_id
+from chalicelib.payments.paypal.answers import is_id
 
 # What the webhook at PayPal must be subscribed to; docs/deploy.md tells how, and `make deploy` looks whether it is.
 EVENT_TYPES = (

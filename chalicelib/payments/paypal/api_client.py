@@ -14,7 +14,7 @@ from paypalcheckoutsdk.core import AccessTokenRequest, PayPalEnvironment, PayPal
 from paypalcheckoutsdk.orders import OrdersCaptureRequest, OrdersCreateRequest, OrdersGetRequest
 from paypalcheckoutsdk.payments import CapturesGetRequest, CapturesRefundRequest, RefundsGetRequest
 
-from chalicelib.payments.errors import (
+from chalicelib.payments.paypal.errors import (
     AccessRefused,
     Detail,
     PayPalGone,

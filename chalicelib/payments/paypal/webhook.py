@@ -22,9 +22,16 @@ from chalicelib.aws import client, queue_url
 from chalicelib.config import settings
 from chalicelib.errors import Busy, TooLarge, TooMany
 from chalicelib.orders.models import Pointer
-from chalicelib.payments import paypal
-from chalicelib.payments.errors import PayPalError
-from chalicelib.payments.events import EVENT_TYPES, Forged, message_of, order_ids, paypal_ids, read_event
+from chalicelib.payments.paypal import gateway
+from chalicelib.payments.paypal.errors import PayPalError
+from chalicelib.payments.paypal.events import (
+    EVENT_TYPES,
+    Forged,
+    message_of,
+    order_ids,
+    paypal_ids,
+    read_event,
+)
 from chalicelib.storage import MOST_KEYS_A_READ, read_many
 from chalicelib.web import requests
 
@@ -131,8 +138,8 @@ def verify(body: bytes, headers: Mapping[str, str], about: str) -> None:
         raise TooMany("Many notifications came at once. Please send this one again.", RETRY_SECONDS)
     try:
         limits.count_verification(about)
-        with paypal.within(VERIFY_SECONDS):
-            is_genuine = paypal.is_genuine(body, headers)
+        with gateway.within(VERIFY_SECONDS):
+            is_genuine = gateway.is_genuine(body, headers)
     except PayPalError as error:
         log.warning("a notification could not be verified: %s", error)
         raise Busy("PayPal does not say now whether it sent this.") from error

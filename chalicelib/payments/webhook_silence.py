@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from chalicelib import clock, runs, telemetry
 from chalicelib.ledger.models import SALE, Movement, book_day, pages_of
-from chalicelib.payments.notifications import CONFIRMED
+from chalicelib.payments.webhook_events import CONFIRMED
 from chalicelib.telemetry import Metric
 
 SILENT_AFTER = timedelta(hours=3)

@@ -16,7 +16,7 @@ from pynamodb.expressions.update import Action
 from chalicelib import clock, telemetry
 from chalicelib.orders.lists import Selection, page_of_orders
 from chalicelib.orders.models import Order
-from chalicelib.payments.errors import PayPalError
+from chalicelib.payments.paypal.errors import PayPalError
 from chalicelib.storage import Table, TableMeta, Transaction, get, is_refused, read_many, table_name
 from chalicelib.telemetry import Metric
 

@@ -5,24 +5,24 @@ order's `booked` in the transaction that writes its ledger row, so settling twic
 once changes nothing.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from chalicelib import clock
 from chalicelib.cart.models import Cart
-from chalicelib.ledger.models import REFUND, REVERSAL, REVERSAL_CANCELLED, SALE, movement
+from chalicelib.ledger.models import SALE
 from chalicelib.mail import outbox
 from chalicelib.money import Money
 from chalicelib.orders import states
 from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
-from chalicelib.orders.row import Line
-from chalicelib.payments.paypal import Capture, Payee, PayPalOrder, Refund, Reversal, Won
+from chalicelib.payments.movements import add_movement
+from chalicelib.payments.paypal.values import Capture, Payee, PayPalOrder
+from chalicelib.payments.refund_settlement import WRONG_PAYEE, settle_refund
 from chalicelib.storage import Refused, Transaction
 
 TAKEN = {"COMPLETED", "REFUNDED", "PARTIALLY_REFUNDED"}
 REFUSED = {"DECLINED", "FAILED"}
-WRONG_PAYEE = "wrong payee"
 PAYABLE = {states.AWAITING, states.CAPTURING, states.PENDING}
 
 
@@ -61,134 +61,6 @@ def settle_capture(
             return order
 
 
-def settle_refund(order_id: str, refund: Refund, own_id: str | None = None) -> Order:
-    """Settle a refund, ours (`own_id`) or one made in PayPal's dashboard. Its capture must be the order's."""
-
-    def action(order: Order, transaction: Transaction) -> bool:
-        if order.has_issue(WRONG_PAYEE, refund.capture_id or ""):
-            return False
-        key = own_id or _refund_key(order, refund)
-        known = order.refunds.get(key)
-        if refund.status == "COMPLETED":
-            if order.has_booked(refund.id):
-                return _recognise(order, own_id, refund)
-            order.book(refund.id)
-            _add_movement(
-                transaction, order, REFUND, refund.id, _negative(refund.money), refund.fee, refund.at
-            )
-            order.complete_refund(key, refund.id, refund.capture_id or order.capture or "", refund.money)
-            return True
-        status = "pending" if refund.status == "PENDING" else "failed"
-        if known is not None and (known["status"], known["paypal_id"]) == (status, refund.id):
-            return False
-        if order.has_booked(refund.id):
-            return _look_after_completion(order, own_id, refund)
-        order.keep_refund(key, status, refund.id, refund.capture_id or "", refund.money)
-        if status == "failed" and not order.has_issue("refund failed", refund.id):
-            order.raise_issue("refund failed", refund.id)
-        return True
-
-    order = change(order_id, action)
-    outbox.announce(order)
-    return order
-
-
-def _look_after_completion(order: Order, own_id: str | None, refund: Refund) -> bool:
-    """A refund that is in the books stays there: PENDING is an older look, for anything else staff must look."""
-    if refund.status != "PENDING" and not order.has_issue("refund undone", refund.id):
-        order.raise_issue("refund undone", refund.id)
-        return True
-    return _recognise(order, own_id, refund)
-
-
-def _recognise(order: Order, own_id: str | None, refund: Refund) -> bool:
-    if own_id is None or order.refunds[own_id]["status"] == "completed":
-        return False
-    order.recognise_refund(own_id, refund.id)
-    return True
-
-
-def refuse_refund(order_id: str, own_id: str, issue: str) -> Order:
-    """Note that PayPal will not make a refund of ours, and ask staff to look.
-
-    Of a payment that goes back by itself a part may have gone before, on PayPal's own pages: then the rest is wanted.
-    """
-
-    def action(order: Order, transaction: Transaction) -> bool:
-        known = order.refunds[own_id]
-        if known["status"] != "wanted":
-            return False
-        amount = Money(known["amount"], known["currency"])
-        order.keep_refund(own_id, "failed", "", known["capture"], amount)
-        order.refunds = {**order.refunds, own_id: {**order.refunds[own_id], "refused": issue}}
-        if "by" in known:
-            order.raise_issue("refund refused", issue)
-            return True
-        rest = amount.amount - order.gone_back_of(known["capture"])
-        if 0 < rest < amount.amount:
-            order.want_refund(clock.new_id(), known["capture"], rest, amount.currency, known["reason"])
-        elif rest:
-            order.raise_issue("return refused", issue)
-        return True
-
-    order = change(order_id, action)
-    outbox.announce(order)
-    return order
-
-
-def settle_reversal(order_id: str, reversal: Reversal) -> Order:
-    """Book money that a bank or PayPal took back, and ask staff to look."""
-
-    def action(order: Order, transaction: Transaction) -> bool:
-        if order.has_booked(reversal.id) or order.has_issue(WRONG_PAYEE, reversal.capture_id):
-            return False
-        order.book(reversal.id)
-        order.take_back(reversal.id, reversal.capture_id, reversal.money, reversal.at)
-        order.raise_issue("reversal", reversal.capture_id)
-        _add_movement(transaction, order, REVERSAL, reversal.id, _negative(reversal.money), None, reversal.at)
-        for key, known in (order.won or {}).items():  # told before what it ended
-            amount = None if known["amount"] is None else Money(known["amount"], known["currency"])
-            _book_return(order, Won(key, known["capture"], known["at"], amount), transaction)
-        return True
-
-    order = change(order_id, action)
-    outbox.announce(order)
-    return order
-
-
-def settle_won(order_id: str, won: Won, *, keep: bool = True) -> Order:
-    """Book what comes back of a reversal, since its dispute was won. `keep`: it may be told before the reversal is."""
-
-    def action(order: Order, transaction: Transaction) -> bool:
-        if order.has_booked(won.id) or order.has_issue(WRONG_PAYEE, won.capture_id):
-            return False
-        if _book_return(order, won, transaction):
-            return True
-        if not keep or won.id in (order.won or {}):
-            return False
-        amount = won.money._asdict() if won.money else {"amount": None, "currency": order.currency}
-        order.won = {**(order.won or {}), won.id: {"capture": won.capture_id, "at": won.at, **amount}}
-        return True
-
-    order = change(order_id, action)
-    outbox.announce(order)
-    return order
-
-
-def _book_return(order: Order, won: Won, transaction: Transaction) -> bool:
-    """Book at most what was taken of the capture until the dispute was decided, once; False where there is nothing."""
-    currency = won.money.currency if won.money else order.currency
-    taken = order.taken_until(won.capture_id, currency, won.at)
-    amount = Money(min(taken, won.money.amount) if won.money else taken, currency)
-    if amount.amount <= 0 or order.has_booked(won.id):
-        return False
-    order.book(won.id)
-    order.return_taken(won.capture_id, amount, won.at)
-    order.raise_issue("reversal cancelled", won.capture_id)
-    _add_movement(transaction, order, REVERSAL_CANCELLED, won.id, amount, None, won.at)
-    return True
-
-
 # -- one capture ------------------------------------------------------------------------------------------
 
 
@@ -217,7 +89,7 @@ def _settle_taken(
     wrong = _what_is_wrong(order, capture, circumstances)
     order.book(capture.id)
     paid_for = () if wrong else order.lines
-    _add_movement(transaction, order, SALE, capture.id, capture.money, capture.fee, capture.at, paid_for)
+    add_movement(transaction, order, SALE, capture.id, capture.money, capture.fee, capture.at, paid_for)
     if wrong:
         _give_back(order, capture, wrong, transaction)
         return True
@@ -340,42 +212,6 @@ def _clear_cart(order: Order, transaction: Transaction) -> None:
     transaction.update("cart", Cart(order.cart), actions, placed)
 
 
-def _add_movement(
-    transaction: Transaction,
-    order: Order,
-    kind: str,
-    paypal_id: str,
-    amount: Money,
-    fee: int | None,
-    paypal_at: str,
-    paid_for: Iterable[Line] = (),
-) -> None:
-    row = movement(
-        kind,
-        order=order.id,
-        order_number=order.number,
-        amount=amount.amount,
-        currency=amount.currency,
-        paypal_id=paypal_id,
-        paypal_at=paypal_at,
-        fee=fee if kind == SALE else None if fee is None else -fee,
-        sold=[(line.sku, _full_name(line), line.quantity, line.total) for line in paid_for],
-    )
-    transaction.put("movement", row, type(row).page.does_not_exist())
-    order.keep_movement(
-        at=row.booked_at,
-        kind=kind,
-        amount=row.amount,
-        fee=row.fee,
-        currency=row.currency,
-        paypal_id=paypal_id,
-    )
-
-
-def _full_name(line: Line) -> str:
-    return ", ".join((line.name, *line.options.values()))
-
-
 def _is_somebody_else(order: Order, *payees: Payee | None) -> bool:
     """Return whether PayPal names a payee that is not the one stored before the shopper was sent there.
 
@@ -393,15 +229,3 @@ def _is_somebody_else(order: Order, *payees: Payee | None) -> bool:
         return bool(payee.email and emails and payee.email not in emails)
 
     return any(is_foreign(payee) for payee in payees if payee is not None)
-
-
-def _negative(amount: Money) -> Money:
-    return Money(-amount.amount, amount.currency)
-
-
-def _refund_key(order: Order, refund: Refund) -> str:
-    """Find our own id of a refund that PayPal tells of; PayPal's id where it is not one of ours."""
-    asked = order.refunds.get(refund.own_id)
-    if asked is not None and asked["paypal_id"] in (None, "", refund.id):
-        return refund.own_id
-    return next((key for key, known in order.refunds.items() if known["paypal_id"] == refund.id), refund.id)

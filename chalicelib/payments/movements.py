@@ -1,0 +1,45 @@
+"""What a transaction writes of each movement of money."""
+
+from collections.abc import Iterable
+
+from chalicelib.ledger.models import SALE, movement
+from chalicelib.money import Money
+from chalicelib.orders.models import Order
+from chalicelib.orders.row import Line
+from chalicelib.storage import Transaction
+
+
+def add_movement(
+    transaction: Transaction,
+    order: Order,
+    kind: str,
+    paypal_id: str,
+    amount: Money,
+    fee: int | None,
+    paypal_at: str,
+    paid_for: Iterable[Line] = (),
+) -> None:
+    row = movement(
+        kind,
+        order=order.id,
+        order_number=order.number,
+        amount=amount.amount,
+        currency=amount.currency,
+        paypal_id=paypal_id,
+        paypal_at=paypal_at,
+        fee=fee if kind == SALE else None if fee is None else -fee,
+        sold=[(line.sku, _full_name(line), line.quantity, line.total) for line in paid_for],
+    )
+    transaction.put("movement", row, type(row).page.does_not_exist())
+    order.keep_movement(
+        at=row.booked_at,
+        kind=kind,
+        amount=row.amount,
+        fee=row.fee,
+        currency=row.currency,
+        paypal_id=paypal_id,
+    )
+
+
+def _full_name(line: Line) -> str:
+    return ", ".join((line.name, *line.options.values()))
