@@ -14,7 +14,7 @@ def tables() -> "list[type[Table]]":
     from chalicelib.ledger.models import Movement
     from chalicelib.limits import Count
     from chalicelib.orders.models import Order
-    from chalicelib.orders.words import OrderWord
+    from chalicelib.orders.search.search_index import OrderWord
     from chalicelib.runs import Run
     from chalicelib.staff.models import AuditEntry, Job, Member, StaffSession
 

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 
 from chalicelib.cleaning import clean_code
 from chalicelib.mail.addresses import LONGEST_ADDRESS, BadAddress, normalize
-from chalicelib.orders import delivery
+from chalicelib.orders.delivery import delivery_fields
 
 LONGEST = {
-    "name": delivery.LONGEST["name"],
+    "name": delivery_fields.LONGEST["name"],
     "email": LONGEST_ADDRESS,
-    **delivery.LONGEST,
+    **delivery_fields.LONGEST,
 }  # in the form's order
-REQUIRED = {"email": "Please give your e-mail address: the confirmation goes there.", **delivery.REQUIRED}
+REQUIRED = {
+    "email": "Please give your e-mail address: the confirmation goes there.",
+    **delivery_fields.REQUIRED,
+}
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,11 @@ def read_customer(posted: Mapping[str, str]) -> tuple[dict[str, str], dict[str, 
 
     What is doubtful is asked about once: the form that comes back carries `confirmed`, and is then let through.
     """
-    values = delivery.clean_delivery(posted)
+    values = delivery_fields.clean_delivery(posted)
     email, email_error = _read_email(clean_code(posted.get("email", "")))
-    is_confirmed = posted.get("confirmed", "") == delivery.mark_of_doubts(values)
-    doubts = {} if is_confirmed else delivery.find_doubts(values)
-    errors = {**doubts, **delivery.validate_delivery(values), "email": email_error}
+    is_confirmed = posted.get("confirmed", "") == delivery_fields.mark_of_doubts(values)
+    doubts = {} if is_confirmed else delivery_fields.find_doubts(values)
+    errors = {**doubts, **delivery_fields.validate_delivery(values), "email": email_error}
     kept = {field: email if field == "email" else values[field] for field in LONGEST}
     return kept, {field: message for field in LONGEST if (message := errors.get(field))}
 
@@ -48,7 +51,7 @@ def _read_email(typed: str) -> tuple[str, str | None]:
     """Return an address as it is kept, and what is wrong with it."""
     if not typed:
         return typed, REQUIRED["email"]
-    if (error := delivery.validate_line(typed, LONGEST["email"])) is not None:
+    if (error := delivery_fields.validate_line(typed, LONGEST["email"])) is not None:
         return typed, error
     try:
         return normalize(typed), None

@@ -14,9 +14,9 @@ from chalicelib.checkout import service
 from chalicelib.checkout.customer import LONGEST, Customer, read_customer
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, Busy, OutOfStock, TooMany
-from chalicelib.orders.delivery import mark_of_doubts
+from chalicelib.orders.delivery.delivery_fields import mark_of_doubts
 from chalicelib.orders.models import Order
-from chalicelib.orders.page import line_view
+from chalicelib.orders.views.customer_view import line_view
 from chalicelib.payments.paypal.errors import PayPalError
 from chalicelib.payments.paypal.order_request import PayWith, read_pay_with
 from chalicelib.payments.start_payment import PaymentInProgress, start_payment, start_payment_again

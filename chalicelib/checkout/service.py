@@ -14,11 +14,12 @@ from chalicelib.cart.sessions import Session, living
 from chalicelib.checkout.customer import Customer
 from chalicelib.config import settings
 from chalicelib.errors import Busy, Conflict, OutOfStock, ShopError, SimultaneousChange
-from chalicelib.orders import holds, states, words
-from chalicelib.orders.changing import change, new_order
+from chalicelib.orders import holds, states
+from chalicelib.orders.base import Line
+from chalicelib.orders.events import Known, tell
 from chalicelib.orders.models import Order, Pointer
-from chalicelib.orders.row import Line
-from chalicelib.orders.telling import Known, tell
+from chalicelib.orders.repository import change, new_order
+from chalicelib.orders.search import search_index
 from chalicelib.payments.start_payment import PaymentInProgress
 from chalicelib.storage import Refused, Transaction, Unknown, get
 
@@ -241,7 +242,7 @@ def _write(order: Order, cart: Cart, digest: str, transaction: Transaction) -> N
     order.write(transaction)
     pointer = Pointer(f"number#{order.number}", order=order.id)
     transaction.put("number", pointer, Pointer.id.does_not_exist())
-    words.add_words(order.customer, order.placed, transaction)
+    search_index.add_words(order.customer, order.placed, transaction)
     unchanged = (Cart.version == cart.version) & (
         Cart.order.does_not_exist() if cart.order is None else (Cart.order == cart.order)
     )

@@ -15,8 +15,8 @@ from typing import Any
 from chalicelib import telemetry
 from chalicelib.mail import outbox
 from chalicelib.mail.render import KINDS
-from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
+from chalicelib.orders.repository import change
 from chalicelib.storage import Transaction
 from chalicelib.telemetry import Metric
 

@@ -11,9 +11,9 @@ from chalicelib import clock
 from chalicelib.aws import client, queue_url
 from chalicelib.config import settings
 from chalicelib.errors import Busy
-from chalicelib.orders.changing import change
-from chalicelib.orders.letters import TO_MERCHANT
+from chalicelib.orders.email_kinds import TO_MERCHANT
 from chalicelib.orders.models import Order
+from chalicelib.orders.repository import change
 from chalicelib.storage import Transaction
 
 QUEUE = "order-emails"

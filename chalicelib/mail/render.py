@@ -12,10 +12,10 @@ from chalicelib.config import settings
 from chalicelib.mail import text
 from chalicelib.mail.addresses import BadAddress, Undeliverable, one_line, with_name
 from chalicelib.orders import states
+from chalicelib.orders.base import Line
+from chalicelib.orders.delivery.parcels import parcel_view
 from chalicelib.orders.issues import Told, tell
 from chalicelib.orders.models import Order
-from chalicelib.orders.parcels import parcel_view
-from chalicelib.orders.row import Line
 from chalicelib.postal import address_lines
 from chalicelib.web.pages import absolute_url, environment, paragraphs
 

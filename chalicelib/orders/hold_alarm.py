@@ -8,8 +8,8 @@ from collections import Counter
 
 from chalicelib import telemetry
 from chalicelib.catalog.models import Stock
-from chalicelib.orders import lists
 from chalicelib.orders.holds import held_share
+from chalicelib.orders.search import order_list
 from chalicelib.storage import read_many
 from chalicelib.telemetry import Metric
 
@@ -21,7 +21,7 @@ def watch_holds() -> None:
     """Count the largest share of a SKU that unpaid orders hold. Never raises."""
     try:
         held: Counter[str] = Counter()
-        for order in lists.held_orders().orders:
+        for order in order_list.held_orders().orders:
             for line in order.lines:
                 held[line.sku] += line.quantity
         skus = [sku for sku, _ in held.most_common(MAX_SKUS)]

@@ -15,7 +15,7 @@ from pynamodb.expressions.update import Action
 from chalicelib import clock
 from chalicelib.catalog.models import Stock
 from chalicelib.config import settings
-from chalicelib.orders.row import Line
+from chalicelib.orders.base import Line
 from chalicelib.storage import Table, TableMeta, table_name
 
 MAX_LINES_HELD = 40  # a transaction has a hundred items, and each line is two of them

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chalicelib.orders.letters import TO_MERCHANT, mail_name
+from chalicelib.orders.email_kinds import TO_MERCHANT, mail_name
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The order: one row that holds everything about it, changed only from the version that was read.
 
 Every change is the same three steps: read the order consistently, call its actions, write it whole under the
-condition that its version is still the one that was read. Whoever comes second reads again: see `changing.change`.
+condition that its version is still the one that was read. Whoever comes second reads again: see `repository.change`.
 
 Here are the table, the order's way from state to state, and its write. Its fields are in `row`, what goes back of it
 in `refunding`, its parcels and what staff correct in `fulfillment`.
@@ -17,10 +17,17 @@ from chalicelib.catalog.models import Stock
 from chalicelib.config import settings
 from chalicelib.errors import NotFound
 from chalicelib.orders import states
-from chalicelib.orders.dues import CLAIM_SECONDS, EVERY_ROUND, LONGEST_WAIT, MAIL_GRACE, MINUTE, PAYPAL_LIFE
-from chalicelib.orders.fulfillment import Fulfillable
+from chalicelib.orders.delivery.fulfillment import Fulfillable
 from chalicelib.orders.holds import Hold
 from chalicelib.orders.indexes import AttentionIndex, PlacedIndex, RaisedIndex, StateIndex, shard_of
+from chalicelib.orders.timeouts import (
+    CLAIM_SECONDS,
+    EVERY_ROUND,
+    LONGEST_WAIT,
+    MAIL_GRACE,
+    MINUTE,
+    PAYPAL_LIFE,
+)
 from chalicelib.storage import Table, TableMeta, Transaction, get, table_name
 
 # How PayPal can refuse a payment, by the event in the history: this way of paying; all payments to this shop; the

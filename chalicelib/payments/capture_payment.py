@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from chalicelib import clock, limits
 from chalicelib.mail import outbox
 from chalicelib.orders import states
-from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
+from chalicelib.orders.repository import change
 from chalicelib.payments.paypal import gateway, refusals
 from chalicelib.payments.paypal.errors import PayPalError, PayPalGone, PayPalRefused, PayPalUnknown
 from chalicelib.payments.paypal.refusals import Actor

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from chalicelib.ledger.models import SALE, movement
 from chalicelib.money import Money
+from chalicelib.orders.base import Line
 from chalicelib.orders.models import Order
-from chalicelib.orders.row import Line
 from chalicelib.storage import Transaction
 
 

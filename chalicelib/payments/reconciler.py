@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from chalicelib import clock, telemetry
 from chalicelib.mail import outbox
 from chalicelib.orders import states
-from chalicelib.orders.changing import change
 from chalicelib.orders.indexes import SHARDS
 from chalicelib.orders.models import Order
+from chalicelib.orders.repository import change
 from chalicelib.payments import capture_payment
 from chalicelib.payments.paypal import gateway
 from chalicelib.payments.paypal.errors import PayPalError, PayPalGone, PayPalUnknown

@@ -4,8 +4,8 @@ from chalicelib import clock
 from chalicelib.ledger.models import REFUND, REVERSAL, REVERSAL_CANCELLED
 from chalicelib.mail import outbox
 from chalicelib.money import Money
-from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
+from chalicelib.orders.repository import change
 from chalicelib.payments.movements import add_movement
 from chalicelib.payments.paypal.values import Refund, Reversal, Won
 from chalicelib.storage import Transaction

@@ -14,8 +14,8 @@ from chalicelib import money
 from chalicelib.errors import BadInput, Busy, Conflict
 from chalicelib.money import Money
 from chalicelib.orders import states
-from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
+from chalicelib.orders.repository import change
 from chalicelib.payments import capture_payment
 from chalicelib.payments.paypal import gateway
 from chalicelib.payments.paypal.errors import PayPalError, PayPalGone, PayPalRefused

@@ -10,7 +10,8 @@ from chalicelib.cart.routes import say
 from chalicelib.errors import BadInput, Busy, NotFound, OutOfStock, TooMany
 from chalicelib.orders import states
 from chalicelib.orders.models import Order
-from chalicelib.orders.routes import find_order, order_page
+from chalicelib.orders.repository import find_order
+from chalicelib.orders.views.customer_view import order_page
 from chalicelib.payments import capture_payment, start_payment
 from chalicelib.payments.paypal import answers, order_request, webhook
 from chalicelib.payments.paypal.errors import AccessRefused, PayPalError, PayPalRefused

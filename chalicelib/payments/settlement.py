@@ -14,8 +14,8 @@ from chalicelib.ledger.models import SALE
 from chalicelib.mail import outbox
 from chalicelib.money import Money
 from chalicelib.orders import states
-from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
+from chalicelib.orders.repository import change
 from chalicelib.payments.movements import add_movement
 from chalicelib.payments.paypal.values import Capture, Payee, PayPalOrder
 from chalicelib.payments.refund_settlement import WRONG_PAYEE, settle_refund

@@ -14,8 +14,8 @@ from chalicelib.catalog.models import Stock
 from chalicelib.errors import Busy, Conflict, OutOfStock
 from chalicelib.mail import outbox
 from chalicelib.orders import holds, states
-from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
+from chalicelib.orders.repository import change
 from chalicelib.payments.capture_payment import capture_payment, change_refused
 from chalicelib.payments.paypal import gateway, refusals
 from chalicelib.payments.paypal.errors import (

@@ -8,9 +8,9 @@ from typing import Any
 from chalicelib import runs, telemetry
 from chalicelib.mail import outbox
 from chalicelib.orders import states
-from chalicelib.orders.changing import change
-from chalicelib.orders.dues import EVERY_ROUND
 from chalicelib.orders.models import Order
+from chalicelib.orders.repository import change
+from chalicelib.orders.timeouts import EVERY_ROUND
 from chalicelib.payments.capture_payment import settle_by_capture
 from chalicelib.payments.paypal import answers, gateway
 from chalicelib.payments.paypal.errors import PayPalError, PayPalGone, PayPalRefused, PayPalUnknown

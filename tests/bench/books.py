@@ -154,8 +154,8 @@ def _examples() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Make one order with two lines, its sale and its refund, as DynamoDB keeps them."""
     from chalicelib import clock
     from chalicelib.ledger.models import REFUND, SALE, movement
-    from chalicelib.orders.changing import new_order
-    from chalicelib.orders.row import Line
+    from chalicelib.orders.base import Line
+    from chalicelib.orders.repository import new_order
 
     lines = [
         Line("TEA-LARGE-MOSS", "green-tea", "Green tea", {"Size": "Large", "Colour": "Moss"}, 2, 1290, "7"),

@@ -12,7 +12,7 @@ from chalicelib import money
 from chalicelib.catalog.models import Stock
 from chalicelib.checkout.service import totals_of
 from chalicelib.config import SHOP_FILE, read_shop, settings
-from chalicelib.orders.row import Line
+from chalicelib.orders.base import Line
 from tests.client import Answer
 from tests.shop import CUSTOMER, Shop, token_of
 

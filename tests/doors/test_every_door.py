@@ -24,7 +24,8 @@ from chalicelib.catalog.models import Product
 from chalicelib.checkout.customer import read_customer
 from chalicelib.config import ShippingZone, settings
 from chalicelib.mail.addresses import BadAddress, bare, normalize
-from chalicelib.orders import delivery, told
+from chalicelib.orders.delivery import delivery_fields
+from chalicelib.orders.views import staff_view
 from chalicelib.postal import address_lines
 from chalicelib.staff.auth import accounts
 from chalicelib.staff.orders import order_actions
@@ -83,8 +84,8 @@ def delivery_of_staff(field: str) -> Door:
     """Return the door at which staff correct a delivery."""
 
     def door(typed: str) -> Verdict:
-        values = delivery.clean_delivery({**CUSTOMER, field: typed})
-        return judged(values[field], delivery.validate_delivery(values).get(field))
+        values = delivery_fields.clean_delivery({**CUSTOMER, field: typed})
+        return judged(values[field], delivery_fields.validate_delivery(values).get(field))
 
     return door
 
@@ -174,9 +175,9 @@ def note(merchant: Shopper, shop: Shop) -> Door:
 
     def door(typed: str) -> Verdict:
         shop.placed(MUG=1)
-        order = next(order for order in shop.orders() if not told.notes_of(order))
+        order = next(order for order in shop.orders() if not staff_view.notes_of(order))
         answer = merchant.post(f"/staff/orders/{order.id}/notes", {"form": "a" * 32, "note": typed})
-        kept = [each["words"] for each in told.notes_of(shop.order(order.id))]
+        kept = [each["words"] for each in staff_view.notes_of(shop.order(order.id))]
         return Verdict(kept[0]) if answer.status == 303 else Verdict(said=answer.text)
 
     return door
@@ -286,10 +287,10 @@ def test_the_table_is_of_many_countries() -> None:
 )
 def test_an_address_is_the_same_for_customers_and_staff(entry: dict[str, Any]) -> None:
     typed = {**CUSTOMER, "region": "", **entry["typed"]}
-    kept = delivery.clean_delivery(typed)
-    refused, asked = delivery.validate_delivery(kept), delivery.find_doubts(kept)
+    kept = delivery_fields.clean_delivery(typed)
+    refused, asked = delivery_fields.validate_delivery(kept), delivery_fields.find_doubts(kept)
     values, errors = read_customer(typed)
-    confirmed, left = read_customer({**typed, "confirmed": delivery.mark_of_doubts(kept)})
+    confirmed, left = read_customer({**typed, "confirmed": delivery_fields.mark_of_doubts(kept)})
 
     assert {field: values[field] for field in kept} == kept
     assert list(refused) == entry.get("refused", [])

@@ -7,7 +7,7 @@ from chalicelib.catalog.editing.product_editing import save_product
 from chalicelib.catalog.editing.product_validation import ProductDraft, VariantDraft
 from chalicelib.config import settings
 from chalicelib.mail.render import write_letter
-from chalicelib.orders.delivery import LONGEST
+from chalicelib.orders.delivery.delivery_fields import LONGEST
 from chalicelib.staff.orders import order_actions
 from chalicelib.staff.routes import staff
 from tests.e2e.conftest import LetIn

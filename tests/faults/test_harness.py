@@ -19,7 +19,7 @@ from chalicelib.ledger.files import File, Upload
 from chalicelib.ledger.models import REFUND, Movement
 from chalicelib.mail import outbox, send
 from chalicelib.mail.render import write_letter
-from chalicelib.orders import changing
+from chalicelib.orders import repository
 from chalicelib.orders.models import Order
 from chalicelib.payments import movements
 from chalicelib.payments.paypal import gateway
@@ -109,7 +109,7 @@ def giving_up_at_the_first_conflict() -> Iterator[None]:
     """Try no write again, not even that of what became of a mail."""
     with (
         mock.patch.object(Transaction, "_is_passing", return_value=False),
-        mock.patch.object(changing, "TRIES", 1),
+        mock.patch.object(repository, "TRIES", 1),
         mock.patch.object(outbox, "PAUSES", ()),
     ):
         yield

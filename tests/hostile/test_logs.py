@@ -14,7 +14,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from chalicelib.mail import send
-from chalicelib.orders.delivery import mark_of_doubts
+from chalicelib.orders.delivery.delivery_fields import mark_of_doubts
 from chalicelib.payments import webhook_events
 from chalicelib.payments.paypal import gateway
 from chalicelib.storage import Refused, Transaction

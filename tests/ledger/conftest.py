@@ -15,9 +15,9 @@ from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.ledger.models import REFUND, REVERSAL, SALE, Movement, Sold, movement
 from chalicelib.orders import states
-from chalicelib.orders.changing import new_order
+from chalicelib.orders.base import Line
 from chalicelib.orders.models import Order
-from chalicelib.orders.row import Line
+from chalicelib.orders.repository import new_order
 from infra.local.cloud import LocalCloud
 
 TEA = Line("TEA-G", "tea", "Green tea", {"Size": "Large", "Colour": "Moss"}, 2, 1290, "7")

@@ -11,7 +11,7 @@ from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.ledger import books, files
 from chalicelib.ledger.models import SALE, Movement, pages_of
-from chalicelib.orders.row import Line
+from chalicelib.orders.base import Line
 from tests.ledger.conftest import CUP, TEA, Ledger, download, everything, keys, read_json, rows
 
 DAY = date(2026, 11, 22)

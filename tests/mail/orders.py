@@ -4,9 +4,9 @@ from functools import partial
 from typing import Any
 
 from chalicelib import money
-from chalicelib.orders.changing import change, new_order
+from chalicelib.orders.base import Line
 from chalicelib.orders.models import Order
-from chalicelib.orders.row import Line
+from chalicelib.orders.repository import change, new_order
 from chalicelib.storage import Transaction
 
 BY = "merchant@shop.example"

@@ -13,7 +13,7 @@ from chalicelib import aws as clients
 from chalicelib.config import settings
 from chalicelib.mail import send
 from chalicelib.mail.render import KINDS, write_letter
-from chalicelib.orders.row import Line
+from chalicelib.orders.base import Line
 from infra.local.cloud import LocalCloud
 from infra.local.mailbox import Mailbox
 from tests.browser import browser_or_skip

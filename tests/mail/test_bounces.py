@@ -9,9 +9,9 @@ import pytest
 
 from chalicelib.config import settings
 from chalicelib.mail import bounces
-from chalicelib.orders import told
-from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order, Pointer
+from chalicelib.orders.repository import change
+from chalicelib.orders.views import staff_view
 from chalicelib.storage import Transaction
 from infra.local import simulator
 from infra.local.cloud import LocalCloud
@@ -63,7 +63,7 @@ def paid() -> Order:
 
 def issues(order: Order) -> list[tuple[str, str]]:
     """List what staff are asked to look at: title, and what happened."""
-    return [(issue["title"], issue["what"]) for issue in told.issues_of(Order.fetch(order.id))]
+    return [(issue["title"], issue["what"]) for issue in staff_view.issues_of(Order.fetch(order.id))]
 
 
 # -- refused at once ----------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ def test_an_address_that_ses_refuses_is_told_to_staff_and_not_tried_again(
     assert order.raised
     assert issues(order)[0][0] == "A mail could not be sent"
     assert "“Confirmation of the payment”" in issues(order)[0][1]
-    assert told.problems_of_mails(order) == {entry: "no such address"}
+    assert staff_view.problems_of_mails(order) == {entry: "no such address"}
     assert "test@" not in caplog.text
 
 

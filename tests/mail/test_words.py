@@ -10,10 +10,10 @@ from chalicelib import money
 from chalicelib.config import settings
 from chalicelib.mail import text
 from chalicelib.mail.render import KINDS, Letter, NotYetTrue, write_letter
-from chalicelib.orders.changing import change
+from chalicelib.orders.base import Line
 from chalicelib.orders.issues import ISSUES, tell
 from chalicelib.orders.models import Order
-from chalicelib.orders.row import Line
+from chalicelib.orders.repository import change
 from chalicelib.storage import Transaction
 from chalicelib.web.pages import absolute_url
 from tests.mail import orders

@@ -6,7 +6,8 @@ from unittest import mock
 import pytest
 
 from chalicelib.catalog.models import Stock
-from chalicelib.orders import hold_alarm, lists
+from chalicelib.orders import hold_alarm
+from chalicelib.orders.search import order_list
 from tests.client import Shopper
 from tests.counting import counted_calls
 from tests.shop import Shop, token_of
@@ -74,7 +75,7 @@ def test_a_hold_that_is_kept_for_a_silent_paypal_is_found_until_it_ends(shop: Sh
             shop.reconcile()
             (order,) = shop.orders()
             assert order.held
-            assert [one.id for one in lists.held_orders().orders] == [order.id]
+            assert [one.id for one in order_list.held_orders().orders] == [order.id]
 
 
 def test_a_round_asks_as_often_with_ten_orders_as_with_one(shop: Shop) -> None:
@@ -94,7 +95,7 @@ def test_what_cannot_be_told_keeps_no_round_from_its_work(shop: Shop, failing: s
     def away(*_: Any, **__: Any) -> None:
         raise RuntimeError("away")
 
-    where = lists if failing == "held_orders" else hold_alarm
+    where = order_list if failing == "held_orders" else hold_alarm
     with shop.later(minutes=6), mock.patch.object(where, failing, away):
         shop.reconcile()
     assert [order.state for order in shop.orders()] == ["paid"]

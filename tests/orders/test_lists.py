@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chalicelib import clock
-from chalicelib.orders import lists
-from chalicelib.orders.changing import change
-from chalicelib.orders.lists import PAGE, Selection
 from chalicelib.orders.models import Order
+from chalicelib.orders.repository import change
+from chalicelib.orders.search import order_list, order_search
+from chalicelib.orders.search.order_list import PAGE, Selection
 from chalicelib.staff.orders import order_actions
 from tests.counting import counted_calls
 from tests.mail import orders as made
@@ -34,7 +34,7 @@ def walked(selection: Selection) -> list[str]:
     seen: list[str] = []
     after: str | None = None
     while True:
-        page = lists.page_of_orders(selection, after)
+        page = order_list.page_of_orders(selection, after)
         seen += ids(page.orders)
         after = page.after
         if after is None:
@@ -44,16 +44,16 @@ def walked(selection: Selection) -> list[str]:
 def questions() -> dict[str, Callable[[], Any]]:
     """Name every list that staff can ask for."""
     return {
-        "all": lambda: lists.page_of_orders(ALL),
-        "by state": lambda: lists.page_of_orders(Selection("paid")),
-        "of a day": lambda: lists.page_of_orders(Selection(None, date(2026, 1, 1), date(2026, 1, 1))),
-        "raised": lists.raised_orders,
-        "pending": lists.pending_orders,
-        "a number": lambda: lists.find("00000 00007", ALL),
-        "a name": lambda: lists.find("many orders", ALL),
-        "an address": lambda: lists.find("many@example.com", Selection("shipped")),
-        "nothing": lambda: lists.find("nobody", ALL),
-        "how many": lambda: lists.count_up_to(ALL, 501),
+        "all": lambda: order_list.page_of_orders(ALL),
+        "by state": lambda: order_list.page_of_orders(Selection("paid")),
+        "of a day": lambda: order_list.page_of_orders(Selection(None, date(2026, 1, 1), date(2026, 1, 1))),
+        "raised": order_list.raised_orders,
+        "pending": order_list.pending_orders,
+        "a number": lambda: order_search.find("00000 00007", ALL),
+        "a name": lambda: order_search.find("many orders", ALL),
+        "an address": lambda: order_search.find("many@example.com", Selection("shipped")),
+        "nothing": lambda: order_search.find("nobody", ALL),
+        "how many": lambda: order_list.count_up_to(ALL, 501),
     }
 
 
@@ -78,24 +78,24 @@ def test_ten_thousand_orders_cost_as_many_calls_as_ten() -> None:
         # What is found by text is read by hundreds, two hundred at most.
         most = few[name] + Counter(BatchGetItem=2 if name in ("a name", "an address") else 0)
         assert calls <= most, (name, calls)
-    assert len(lists.page_of_orders(ALL).orders) == PAGE
-    found = lists.find("many orders", ALL)
+    assert len(order_list.page_of_orders(ALL).orders) == PAGE
+    found = order_search.find("many orders", ALL)
     assert found.more
     assert found.orders
-    assert lists.count_up_to(ALL, 501) == 501
+    assert order_list.count_up_to(ALL, 501) == 501
 
 
 @pytest.mark.parametrize("text", ["ab-" * 66, " ".join(["ab.cd.ef.gh.ij.kl.mn.op.qr.st.uv"] * 6)])
 def test_a_question_of_many_parts_costs_few_calls(text: str) -> None:
     with counted_calls() as calls:
-        assert lists.find(text, ALL).orders == []
-    assert calls["Query"] <= lists.MOST_ASKED * (lists.MOST_PARTS + 1)
+        assert order_search.find(text, ALL).orders == []
+    assert calls["Query"] <= order_search.MOST_ASKED * (order_search.MOST_PARTS + 1)
 
 
 def test_a_name_of_more_parts_than_are_looked_up_is_found_and_no_other(shop: Shop) -> None:
     shop.place(shop.shopper_with(MUG=1), name="Ann-Sophie Marie-Luise Lee")
-    assert len(lists.find("ann-sophie-marie-luise-lee", ALL).orders) == 1
-    assert lists.find("ann-sophie-marie-luise-lang", ALL).orders == []
+    assert len(order_search.find("ann-sophie-marie-luise-lee", ALL).orders) == 1
+    assert order_search.find("ann-sophie-marie-luise-lang", ALL).orders == []
 
 
 def test_pages_tell_every_order_once_from_the_newest_to_the_oldest() -> None:
@@ -108,27 +108,27 @@ def test_pages_tell_every_order_once_from_the_newest_to_the_oldest() -> None:
 @pytest.mark.parametrize("count", [PAGE - 1, PAGE, PAGE + 1])
 def test_a_full_page_does_not_promise_another(count: int) -> None:
     stock_orders(range(count))
-    page = lists.page_of_orders(ALL)
+    page = order_list.page_of_orders(ALL)
     assert len(page.orders) == min(count, PAGE)
     assert (page.after is not None) == (count > PAGE)
 
 
 def test_every_order_is_read_a_hundred_at_a_time() -> None:
     stock_orders(range(250))
-    steps = list(lists.all_orders(ALL))
+    steps = list(order_list.all_orders(ALL))
     assert [len(step) for step in steps] == [100, 100, 50]
     assert [order.id for step in steps for order in step] == [order_id(n) for n in reversed(range(250))]
-    before = lists.page_of_orders(ALL).after
-    assert sum(map(len, lists.all_orders(ALL, before))) == 250 - PAGE
+    before = order_list.page_of_orders(ALL).after
+    assert sum(map(len, order_list.all_orders(ALL, before))) == 250 - PAGE
 
 
 def test_all_are_counted_without_being_read() -> None:
     stock_orders(range(250))
     with counted_calls() as calls:
-        assert lists.count_all(ALL, lists.LAST) == 250
-        assert lists.count_all(Selection("paid"), lists.LAST) == len(range(0, 250, 4))
-        assert lists.count_all(ALL, "2026-01-01T01:40:00.000Z") == 100
-        assert lists.count_all(Selection(None, date(2026, 1, 2)), "2026-01-01") == 0
+        assert order_list.count_all(ALL, order_list.LAST) == 250
+        assert order_list.count_all(Selection("paid"), order_list.LAST) == len(range(0, 250, 4))
+        assert order_list.count_all(ALL, "2026-01-01T01:40:00.000Z") == 100
+        assert order_list.count_all(Selection(None, date(2026, 1, 2)), "2026-01-01") == 0
     assert dict(calls) == {"Query": 12}
 
 
@@ -157,7 +157,7 @@ def test_a_day_is_the_shops_own(
     order = made.placed()
     for shift in (-1, 0, 1):
         that = date.fromordinal(date.fromisoformat(day).toordinal() + shift)
-        shown = ids(lists.page_of_orders(Selection(None, that, that)).orders)
+        shown = ids(order_list.page_of_orders(Selection(None, that, that)).orders)
         assert shown == ([order.id] if shift == 0 else [])
         assert Selection(None, that, that).has(order) == (shift == 0)
 
@@ -172,27 +172,27 @@ def test_an_order_moves_from_list_to_list_with_its_state() -> None:
     ):
         made.move(order, *actions)
         for other in ("awaiting", "capturing", "pending", "paid"):
-            shown = ids(lists.page_of_orders(Selection(other)).orders)
+            shown = ids(order_list.page_of_orders(Selection(other)).orders)
             assert shown == ([order.id] if other == state else [])
-        assert bool(lists.pending_orders().orders) == (state == "pending")
+        assert bool(order_list.pending_orders().orders) == (state == "pending")
 
 
 def test_what_was_raised_is_listed_until_it_was_looked_at() -> None:
     order = made.placed()
-    assert not lists.raised_orders().orders
+    assert not order_list.raised_orders().orders
     raised(order.id, "dispute", "PP-1 OPEN")
-    assert ids(lists.raised_orders().orders) == [order.id]
+    assert ids(order_list.raised_orders().orders) == [order.id]
     order_actions.look_at(order.id, 0, "", "merchant@shop.example")
-    assert not lists.raised_orders().orders
+    assert not order_list.raised_orders().orders
 
 
 def test_mail_is_late_once_it_was_announced_again_until_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     order = made.paid()
-    assert not lists.raised_orders().orders
+    assert not order_list.raised_orders().orders
     change(order.id, lambda order, _: bool(order.push_back(clock.timestamp() + 3600)))
-    assert ids(lists.raised_orders().orders) == [order.id]
+    assert ids(order_list.raised_orders().orders) == [order.id]
     made.only(order, "none")
-    assert not lists.raised_orders().orders
+    assert not order_list.raised_orders().orders
 
 
 # -- by text ----------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def test_names_and_addresses_are_found_by_how_they_begin() -> None:
         ("山田 太郎", "taro@shop.example"),
     )
     for text, found in FOUND.items():
-        assert set(ids(lists.find(text, ALL).orders)) == {placed[name] for name in found}, text
+        assert set(ids(order_search.find(text, ALL).orders)) == {placed[name] for name in found}, text
 
 
 def test_a_number_is_found_however_it_is_written(shop: Shop) -> None:
@@ -252,12 +252,12 @@ def test_a_number_is_found_however_it_is_written(shop: Shop) -> None:
         order.id,
         order.paypal_id or "",
     ):
-        assert ids(lists.find(text, ALL).orders) == [order.id], text
-    assert not lists.find(left, ALL).orders
+        assert ids(order_search.find(text, ALL).orders) == [order.id], text
+    assert not order_search.find(left, ALL).orders
 
 
 def test_a_text_is_looked_for_within_state_and_days() -> None:
     stock_orders(range(8), name="Ann Lee", email="ann@shop.example")
-    paid = lists.find("ann", Selection("paid")).orders
+    paid = order_search.find("ann", Selection("paid")).orders
     assert ids(paid) == [order_id(4), order_id(0)]
-    assert not lists.find("ann", Selection("paid", date(2026, 1, 2), date(2026, 1, 2))).orders
+    assert not order_search.find("ann", Selection("paid", date(2026, 1, 2), date(2026, 1, 2))).orders

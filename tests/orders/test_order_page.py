@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.orders import states
 from chalicelib.orders.models import Order
-from chalicelib.orders.page import words_for
+from chalicelib.orders.views.customer_view import words_for
 from chalicelib.storage import Transaction
 from tests.counting import counted_calls
 from tests.shop import CUSTOMER, Shop

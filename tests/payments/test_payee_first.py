@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
+from chalicelib.orders.repository import change
 from chalicelib.payments import capture_payment, settlement
 from chalicelib.payments.paypal import gateway
 from chalicelib.payments.paypal.values import Payee

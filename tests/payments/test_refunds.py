@@ -73,8 +73,8 @@ def test_parts_add_up_to_the_whole_and_nothing_more_goes(shop: Shop) -> None:
 
 
 def test_a_shipped_order_is_refunded_like_a_paid_one(shop: Shop) -> None:
-    from chalicelib.orders.changing import change
     from chalicelib.orders.models import Order
+    from chalicelib.orders.repository import change
 
     def ship(order: Order, _: Transaction) -> bool:
         order.ship({"carrier": "", "tracking": "", "link": ""}, "merchant@shop.example")
@@ -389,8 +389,8 @@ def test_a_decision_whose_answer_was_lost_is_one_decision(shop: Shop) -> None:
 
 
 def test_an_erased_customer_gets_no_mail_of_a_refund(shop: Shop) -> None:
-    from chalicelib.orders.changing import change
     from chalicelib.orders.models import Order
+    from chalicelib.orders.repository import change
 
     def erase(order: Order, _: Transaction) -> bool:
         order.erase("merchant@shop.example")

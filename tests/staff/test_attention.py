@@ -7,8 +7,8 @@ import pytest
 
 from chalicelib.aws import queue_url
 from chalicelib.catalog.models import Stock
-from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
+from chalicelib.orders.repository import change
 from chalicelib.storage import Transaction
 from tests.client import Shopper
 from tests.counting import counted_calls

@@ -11,10 +11,11 @@ import pytest
 from chalicelib import clock
 from chalicelib.errors import Conflict
 from chalicelib.mail.render import write_letter
-from chalicelib.orders import lists, states
-from chalicelib.orders.changing import change
+from chalicelib.orders import states
+from chalicelib.orders.delivery.parcels import fingerprint, parcel_view
 from chalicelib.orders.models import Order
-from chalicelib.orders.parcels import fingerprint, parcel_view
+from chalicelib.orders.repository import change
+from chalicelib.orders.search import order_list, order_search
 from chalicelib.staff.orders import order_actions
 from chalicelib.staff.orders.order_actions import Parcel
 from chalicelib.storage import Transaction
@@ -377,7 +378,7 @@ def test_a_corrected_customer_is_found_by_the_new_words_alone(shop: Shop, mercha
     )
 
     def found(text: str) -> list[str]:
-        return [order.id for order in lists.find(text, lists.Selection()).orders]
+        return [order.id for order in order_search.find(text, order_list.Selection()).orders]
 
     for text in ("ada", "customer", "ada@quince.example"):
         assert found(text) == [order_id], text
@@ -425,7 +426,7 @@ def test_an_order_is_found_by_its_tracking_numbers_as_they_are_now(shop: Shop, m
     order_id = shipped(shop, Parcel("DHL", "JD01 4600-03"))
 
     def found(text: str) -> list[str]:
-        return [order.id for order in lists.find(text, lists.Selection()).orders]
+        return [order.id for order in order_search.find(text, order_list.Selection()).orders]
 
     for text in ("JD01 4600-03", "jd01460003", " JD014600 03 "):
         assert found(text) == [order_id], text
@@ -452,7 +453,7 @@ def test_an_erased_order_keeps_no_number_and_takes_no_correction(shop: Shop) -> 
         stored = json.dumps(order.serialize(), default=str)
         assert "JD014600" not in stored
         assert "JD9988" not in stored
-        assert lists.find("JD9988", lists.Selection()).orders == []
+        assert order_search.find("JD9988", order_list.Selection()).orders == []
         with pytest.raises(Conflict, match="erased"):
             order_actions.add_parcel(order_id, Parcel("DHL", "JD1"), BY, clock.new_id(), mail=True)
 

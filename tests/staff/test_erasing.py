@@ -14,10 +14,11 @@ from chalicelib.ledger import books
 from chalicelib.ledger.models import book_day
 from chalicelib.mail import outbox
 from chalicelib.mail.render import write_letter
-from chalicelib.orders import erasing, lists
-from chalicelib.orders.changing import change
+from chalicelib.orders import erasure
 from chalicelib.orders.models import Order
-from chalicelib.orders.words import OrderWord
+from chalicelib.orders.repository import change
+from chalicelib.orders.search import order_list, order_search
+from chalicelib.orders.search.search_index import OrderWord
 from chalicelib.staff.orders import order_actions
 from tests.client import Answer, Shopper
 from tests.ledger.conftest import everything
@@ -81,9 +82,11 @@ def test_nothing_of_the_customer_is_left_but_the_country(shop: Shop) -> None:
         assert [each for each in PERSONAL if each in stored(order_id)] == []
         order = shop.order(order_id)
         assert (order.customer["country"], order.total, order.state) == ("DE", 2340, "shipped")
-        assert not lists.find(EMAIL, lists.Selection()).orders
-        assert not lists.find("Customer", lists.Selection()).orders
-        assert [found.id for found in lists.find(order.number, lists.Selection()).orders] == [order_id]
+        assert not order_search.find(EMAIL, order_list.Selection()).orders
+        assert not order_search.find("Customer", order_list.Selection()).orders
+        assert [found.id for found in order_search.find(order.number, order_list.Selection()).orders] == [
+            order_id
+        ]
         entries = [entry for entry in trail() if entry.what == "erased a customer"]
         assert [entry.subject for entry in entries] == [f"order {order.number}"]
         assert EMAIL not in str([(entry.before, entry.after) for entry in entries])
@@ -153,7 +156,7 @@ def test_what_is_still_needed_stays(shop: Shop) -> None:
         page = merchant.get(f"/staff/erase?email={EMAIL}")
         assert f"Stays for now: {len(NEEDED)} orders" in page.text
         for what, why in NEEDED.items():
-            assert erasing.why_kept(shop.order(orders[what])) == why
+            assert erasure.why_kept(shop.order(orders[what])) == why
             assert why in page.text
         erase(merchant)
         for order_id in orders.values():

@@ -10,7 +10,8 @@ from chalicelib.catalog.editing import inline_edit
 from chalicelib.catalog.editing.inline_edit_rules import Cell, Change
 from chalicelib.catalog.editing.product_editing import save_product
 from chalicelib.errors import Conflict
-from chalicelib.orders import lists, states
+from chalicelib.orders import states
+from chalicelib.orders.search import order_list, order_search
 from chalicelib.payments.refunds import WrongWish
 from chalicelib.staff.orders import order_actions
 from chalicelib.staff.orders.order_actions import Parcel
@@ -125,7 +126,7 @@ def test_a_next_page_that_lies_before_the_first_day_is_empty_and_asks_for_nothin
 ) -> None:
     after = "2020-01-01T10:00:00.000Z#" + "0" * 32
     with counted_calls() as calls:
-        assert lists.page_of_orders(lists.Selection(None, date(2026, 1, 1)), after).orders == []
+        assert order_list.page_of_orders(order_list.Selection(None, date(2026, 1, 1)), after).orders == []
     assert calls["Query"] == 0  # DynamoDB refuses a range that ends before it begins
     assert merchant.get("/staff/orders?" + urlencode({"day": "2026-01-01", "after": after})).status == 200
 
@@ -136,7 +137,7 @@ def test_a_file_of_what_was_found_has_all_of_it_or_a_job_makes_it(shop: Shop, me
     assert len(answer.body.splitlines()) == 151
     stock_orders(range(150, 260), name="Ann Lee", email="ann@shop.example")
     stock_orders([260], name="Ann Zeppelin", email="ann@shop.example")
-    assert lists.find("lee", lists.Selection()).more
+    assert order_search.find("lee", order_list.Selection()).more
     # Of a word that so many share not all are read; beside a rarer one that is no loss.
     assert len(merchant.get("/staff/orders/csv?q=ann+zeppelin").body.splitlines()) == 2
     assert merchant.get("/staff/orders/csv?q=lee").location.startswith("/staff/jobs/")

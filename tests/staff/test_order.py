@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from chalicelib.errors import Conflict
-from chalicelib.orders import told
-from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
+from chalicelib.orders.repository import change
+from chalicelib.orders.views import staff_view
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.orders import order_actions
 from chalicelib.storage import Witness
@@ -81,7 +81,7 @@ def test_the_money_on_the_page_is_the_ledgers(shop: Shop, merchant: Shopper) -> 
 
 
 def test_everything_that_happens_is_told_in_words(shop: Shop, merchant: Shopper) -> None:
-    for state, tell in told.STATES.items():
+    for state, tell in staff_view.STATES.items():
         assert tell[0] != state
     order = made.placed()
     made.move(order, "claim", "pend", "decline")
@@ -89,7 +89,7 @@ def test_everything_that_happens_is_told_in_words(shop: Shop, merchant: Shopper)
     raised(order.id, "reversal", "ANOTHER")
     order_actions.look_at(order.id, 0, "It was a mistake", BY)
     order_actions.ship(order.id, order_actions.Parcel("DHL"), BY)
-    words = [entry["words"] for entry in told.history_of(Order.fetch(order.id))]
+    words = [entry["words"] for entry in staff_view.history_of(Order.fetch(order.id))]
     assert words == [
         "The order was placed.",
         "PayPal is holding the payment.",
@@ -253,7 +253,7 @@ def test_a_note_that_cannot_be_kept_is_given_back(shop: Shop, merchant: Shopper)
         assert page.status == 400
         assert 'aria-describedby="note-error"' in page.body
         assert note.strip() in page.body
-    assert not told.notes_of(shop.order(order_id))
+    assert not staff_view.notes_of(shop.order(order_id))
 
 
 def test_an_issue_is_open_until_somebody_looked_at_it(
@@ -317,5 +317,5 @@ def test_two_who_change_an_order_at_once_lose_nothing_of_each_other() -> None:
         list(hands.map(lambda note: order_actions.add_note(order.id, note, BY, note), notes))
         order_actions.ship(order.id, order_actions.Parcel("DHL"), BY)
     now = Order.fetch(order.id)
-    assert sorted(note["words"] for note in told.notes_of(now)) == notes
+    assert sorted(note["words"] for note in staff_view.notes_of(now)) == notes
     assert now.state == "shipped"

@@ -16,7 +16,7 @@ from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.ledger import files
 from chalicelib.ledger.sheets import ORDERS
-from chalicelib.orders import lists, words
+from chalicelib.orders.search import order_list, search_index
 from chalicelib.payments.refunds import Wish, refund_payment
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.jobs import job_queue
@@ -188,7 +188,7 @@ def test_many_are_written_by_a_job_and_linked(
 def test_a_head_request_starts_no_work(shop: Shop, finance: Shopper, monkeypatch: pytest.MonkeyPatch) -> None:
     stock_orders(range(5))
     monkeypatch.setattr(csv_export, "MOST_AT_ONCE", 2)
-    monkeypatch.setattr(words, "MOST_ROWS", 2)
+    monkeypatch.setattr(search_index, "MOST_ROWS", 2)
     for address in ("/staff/orders/csv", "/staff/orders/csv?q=many"):
         assert finance.send("HEAD", address).location.endswith("/staff/orders")
         assert finance.get(address, Sec_Purpose="prefetch").location.endswith("/staff/orders")
@@ -201,7 +201,7 @@ def test_a_head_request_starts_no_work(shop: Shop, finance: Shopper, monkeypatch
 @pytest.fixture
 def few_found(monkeypatch: pytest.MonkeyPatch) -> int:
     """Let a search find so few that a job is asked for the rest; return how many."""
-    monkeypatch.setattr(words, "MOST_ROWS", 20)
+    monkeypatch.setattr(search_index, "MOST_ROWS", 20)
     return 20
 
 
@@ -282,7 +282,7 @@ def test_who_is_erased_before_the_job_comes_to_them_is_not_in_its_file(
 def test_memory_stays_flat_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     # Parts this small stand for S3's 5 MB: the local cloud takes them.
     monkeypatch.setattr(files, "PART_BYTES", 20_000)
-    monkeypatch.setattr(lists, "KEYS_A_STEP", 50)
+    monkeypatch.setattr(order_list, "KEYS_A_STEP", 50)
     stock_orders(range(0, 10 * A_DAY, A_DAY // 110), found_every=10**9)
     merchant = member("merchant")
     two_days: dict[str, str] = {"last": "2026-01-02"}

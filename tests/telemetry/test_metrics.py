@@ -9,8 +9,8 @@ import pytest
 
 from chalicelib import clock, telemetry
 from chalicelib.ledger import books
-from chalicelib.orders.changing import change
 from chalicelib.orders.models import Order
+from chalicelib.orders.repository import change
 from chalicelib.storage import Refused, Transaction, Unknown
 from chalicelib.telemetry import Metric
 from tests.client import Shopper

@@ -14,8 +14,8 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib import clock, telemetry
-from chalicelib.orders.lists import Selection, page_of_orders
 from chalicelib.orders.models import Order
+from chalicelib.orders.search.order_list import Selection, page_of_orders
 from chalicelib.payments.paypal.errors import PayPalError
 from chalicelib.storage import Table, TableMeta, Transaction, get, is_refused, read_many, table_name
 from chalicelib.telemetry import Metric

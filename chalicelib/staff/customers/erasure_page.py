@@ -7,9 +7,9 @@ from chalice.app import Request, Response
 from chalicelib.cleaning import clean_line
 from chalicelib.config import settings
 from chalicelib.mail.addresses import BadAddress, normalize
-from chalicelib.orders import lists, words
-from chalicelib.orders.erasing import why_kept
+from chalicelib.orders.erasure import why_kept
 from chalicelib.orders.models import Order
+from chalicelib.orders.search import order_list, search_index
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.models import Member
@@ -59,11 +59,12 @@ def erase(request: Request, member: Member) -> Response:
 
 def plan_for(email: str) -> Plan:
     """Tell what erasing the customer of an address would do: one Query, one BatchGetItem."""
-    hits = words.of_address(email, MOST)
+    hits = search_index.of_address(email, MOST)
     orders = [
         order
-        for order in lists.read_in_order(hits.placed)
-        if words.folded_address(order.customer.get("email") or "") == words.folded_address(email)
+        for order in order_list.read_in_order(hits.placed)
+        if search_index.folded_address(order.customer.get("email") or "")
+        == search_index.folded_address(email)
     ]
     reasons = [(order, why_kept(order)) for order in orders]
     return Plan(

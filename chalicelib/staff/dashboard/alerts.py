@@ -14,9 +14,10 @@ from chalice.app import Request, Response
 from chalicelib import clock, dead_letters, runs
 from chalicelib.aws import messages_in
 from chalicelib.config import settings
-from chalicelib.orders import lists, told
-from chalicelib.orders.letters import mail_name
+from chalicelib.orders.email_kinds import mail_name
 from chalicelib.orders.models import Order
+from chalicelib.orders.search import order_list
+from chalicelib.orders.views import staff_view
 from chalicelib.payments.paypal import refusals
 from chalicelib.staff import layout
 from chalicelib.staff.auth import accounts
@@ -113,7 +114,7 @@ def _refused() -> list[dict[str, Any]]:
 
 
 def _raised() -> dict[str, Any]:
-    page = lists.raised_orders()
+    page = order_list.raised_orders()
     return {
         "issues": [issue for order in page.orders for issue in _issues(order)],
         "late": [_late(order) for order in page.orders if order.mail_is_late],
@@ -124,7 +125,7 @@ def _raised() -> dict[str, Any]:
 def _issues(order: Order) -> list[dict[str, Any]]:
     return [
         {**issue, "order": order.id, "order_number": order.number}
-        for issue in told.issues_of(order)
+        for issue in staff_view.issues_of(order)
         if issue["done"] is None
     ]
 
@@ -139,7 +140,7 @@ def _late(order: Order) -> dict[str, Any]:
 
 
 def _pending() -> dict[str, Any]:
-    page = lists.pending_orders()
+    page = order_list.pending_orders()
     return {
         "orders": [
             {

@@ -9,10 +9,11 @@ from chalice.app import Request, Response
 from chalicelib import clock
 from chalicelib.catalog.models import Stock
 from chalicelib.errors import BadInput
-from chalicelib.orders import lists, states
-from chalicelib.orders.changing import change
+from chalicelib.orders import states
 from chalicelib.orders.holds import held_share
 from chalicelib.orders.models import Order
+from chalicelib.orders.repository import change
+from chalicelib.orders.search import order_list
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.models import Member
@@ -26,7 +27,7 @@ ALARMING_PERCENT = 50  # of a SKU, as the alarm has it
 
 def find_held() -> dict[str, Any]:
     """Read who holds what: the visitors that hold the most pieces first, and whether one SKU is held for the most part."""
-    page = lists.held_orders()
+    page = order_list.held_orders()
     by_visitor: dict[str, list[Order]] = defaultdict(list)
     for order in page.orders:
         by_visitor[visitor_of(order)].append(order)
@@ -50,7 +51,7 @@ def release(request: Request, member: Member) -> Response:
     visitor = read_form(request).text("visitor")
     if not visitor:
         raise BadInput("This page is not as we made it. Please load it again.")
-    theirs = [order for order in lists.held_orders().orders if visitor_of(order) == visitor]
+    theirs = [order for order in order_list.held_orders().orders if visitor_of(order) == visitor]
     released = 0
     for order in theirs:
         if clock.is_late():

@@ -12,7 +12,7 @@ from chalice.app import Request, Response
 from chalicelib.checkout.customer import read_customer
 from chalicelib.errors import Conflict
 from chalicelib.orders.models import Order
-from chalicelib.orders.routes import find_order
+from chalicelib.orders.repository import find_order
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.models import Member

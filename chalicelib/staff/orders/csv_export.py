@@ -11,9 +11,9 @@ from chalice.app import Request, Response
 
 from chalicelib import clock, money
 from chalicelib.ledger.sheets import ORDERS, Row, Sheet, order_row, text
-from chalicelib.orders import lists, words
-from chalicelib.orders.lists import Selection
 from chalicelib.orders.models import Order
+from chalicelib.orders.search import order_list, order_search, search_index
+from chalicelib.orders.search.order_list import Selection
 from chalicelib.staff import layout
 from chalicelib.staff.csv_response import TooLarge, csv_answer
 from chalicelib.staff.jobs import job_progress, job_queue
@@ -44,14 +44,14 @@ def export(request: Request, member: Member) -> Response:
         return layout.go("/staff/orders", next(iter(question.errors.values())))
     if question.text:
         return _found(request, member, question)
-    if lists.count_up_to(question.selection, MOST_AT_ONCE + 1) <= MOST_AT_ONCE:
+    if order_list.count_up_to(question.selection, MOST_AT_ONCE + 1) <= MOST_AT_ONCE:
         with suppress(TooLarge):
-            return _file(order for step in lists.all_orders(question.selection) for order in step)
+            return _file(order for step in order_list.all_orders(question.selection) for order in step)
     return _later(request, member, question)
 
 
 def _found(request: Request, member: Member, question: Question) -> Response:
-    found = lists.find(question.text, question.selection, most=words.MOST_ROWS)
+    found = order_search.find(question.text, question.selection, most=search_index.MOST_ROWS)
     if not found.more:  # a file that silently lacks some would be believed
         with suppress(TooLarge):
             return _file(found.orders)
@@ -76,11 +76,11 @@ def run(job: Job) -> None:
     from chalicelib.ledger.files import Upload
 
     selection, before = _selection_of(job.arguments)
-    is_wanted = lists.matching(job.private["text"]) if job.private else None
-    total = lists.count_all(selection, before)
+    is_wanted = order_search.matching(job.private["text"]) if job.private else None
+    total = order_list.count_all(selection, before)
     done = 0
     with Upload(f"exports/{job.id}/orders.csv", SHEET, once=False) as upload:
-        for step in lists.all_orders(selection, before):
+        for step in order_list.all_orders(selection, before):
             upload.add(map(row_of, filter(is_wanted, step)))
             done += len(step)
             if done % TELL_EVERY < len(step):

@@ -10,11 +10,11 @@ from dataclasses import asdict
 from chalicelib.errors import BadInput, Conflict, NotFound
 from chalicelib.mail import outbox
 from chalicelib.mail.render import KINDS
-from chalicelib.orders import erasing, states
-from chalicelib.orders.changing import change
+from chalicelib.orders import erasure, states
+from chalicelib.orders.delivery.parcels import Parcel as Parcel  # the use cases take it
+from chalicelib.orders.delivery.parcels import fingerprint, parcel_of
 from chalicelib.orders.models import Order
-from chalicelib.orders.parcels import Parcel as Parcel  # the use cases take it
-from chalicelib.orders.parcels import fingerprint, parcel_of
+from chalicelib.orders.repository import change
 from chalicelib.storage import Transaction, Witness, unseen
 
 BY_STAFF = "by staff"
@@ -281,9 +281,9 @@ def erase(order_id: str, by: str, witness: Witness = unseen) -> bool:
     """Take the customer out of an order, if nothing keeps them; False where something does."""
 
     def action(order: Order, transaction: Transaction) -> bool:
-        if order.erased_at or erasing.why_kept(order):
+        if order.erased_at or erasure.why_kept(order):
             return False
-        erasing.erase(order, by, transaction)
+        erasure.erase(order, by, transaction)
         witness(transaction, subject_of(order), {"customer": "known"}, {"customer": "erased"})
         return True
 

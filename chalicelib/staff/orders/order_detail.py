@@ -11,13 +11,14 @@ from chalicelib.checkout.customer import LONGEST
 from chalicelib.cleaning import find_control_character
 from chalicelib.errors import BadInput, Conflict
 from chalicelib.ledger.models import REFUND, REVERSAL, REVERSAL_CANCELLED, SALE
-from chalicelib.orders import states, told
-from chalicelib.orders.delivery import clean_delivery, mark_of_doubts
-from chalicelib.orders.letters import mail_name
+from chalicelib.orders import states
+from chalicelib.orders.delivery.delivery_fields import clean_delivery, mark_of_doubts
+from chalicelib.orders.delivery.parcels import fingerprint
+from chalicelib.orders.email_kinds import mail_name
 from chalicelib.orders.models import Order
-from chalicelib.orders.page import order_view
-from chalicelib.orders.parcels import fingerprint
-from chalicelib.orders.routes import find_order
+from chalicelib.orders.repository import find_order
+from chalicelib.orders.views import staff_view
+from chalicelib.orders.views.customer_view import order_view
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.auth import accounts
@@ -162,7 +163,7 @@ def page_of(
 
     `opened` is which of the forms that correct the delivery comes back: a parcel's id, "new" or "address".
     """
-    words, tone = told.STATES[order.listed_as]
+    words, tone = staff_view.STATES[order.listed_as]
     may = member.role == accounts.MERCHANT
     country = order.customer["country"]
     return layout.show(
@@ -173,11 +174,11 @@ def page_of(
         state=words,
         tone=tone,
         marks=marks_of(order),
-        issues=told.issues_of(order),
+        issues=staff_view.issues_of(order),
         movements=[_movement_view(row) for row in order.movements or []],
         sums=_sums(order),
-        history=told.history_of(order),
-        notes=told.notes_of(order),
+        history=staff_view.history_of(order),
+        notes=staff_view.notes_of(order),
         mails=_mails(order),
         may=may,
         can_ship=may and order.is_to_be_shipped,
@@ -226,7 +227,7 @@ def _sums(order: Order) -> list[tuple[str, str]]:
 
 
 def _mails(order: Order) -> list[dict[str, Any]]:
-    problems = told.problems_of_mails(order)
+    problems = staff_view.problems_of_mails(order)
     entries = [*order.emails_sent, *(entry for entry in order.emails_due if entry not in order.emails_sent)]
     return [
         {

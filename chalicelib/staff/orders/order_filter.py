@@ -10,8 +10,8 @@ from chalicelib import clock
 from chalicelib.cleaning import clean_line
 from chalicelib.errors import BadInput
 from chalicelib.mail.addresses import BadAddress, normalize
-from chalicelib.orders.lists import Selection
-from chalicelib.orders.told import STATES
+from chalicelib.orders.search.order_list import Selection
+from chalicelib.orders.views.staff_view import STATES
 from chalicelib.web.requests import query
 
 MOST_LETTERS = 200

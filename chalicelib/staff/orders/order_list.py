@@ -4,10 +4,10 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib.orders import lists
 from chalicelib.orders.models import Order
+from chalicelib.orders.search import order_list, order_search
 from chalicelib.orders.states import PAID
-from chalicelib.orders.told import STATES
+from chalicelib.orders.views.staff_view import STATES
 from chalicelib.staff import layout
 from chalicelib.staff.auth import accounts
 from chalicelib.staff.models import Member
@@ -23,9 +23,9 @@ def show(request: Request, member: Member) -> Response:
     if question.errors:
         return _page(member, question, [], 400)
     if question.text:
-        found = lists.find(question.text, question.selection)
+        found = order_search.find(question.text, question.selection)
         return _page(member, question, found.orders, more=found.more)
-    page = lists.page_of_orders(question.selection, question.after)
+    page = order_list.page_of_orders(question.selection, question.after)
     following = url("/staff/orders", **question.address, after=page.after) if page.after else None
     return _page(member, question, page.orders, following=following)
 

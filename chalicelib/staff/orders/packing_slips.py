@@ -5,9 +5,9 @@ from typing import Any
 from chalice.app import Request, Response
 
 from chalicelib.orders.models import Order
-from chalicelib.orders.page import line_view
-from chalicelib.orders.routes import find_order
+from chalicelib.orders.repository import find_order
 from chalicelib.orders.states import PAID, SHIPPED
+from chalicelib.orders.views.customer_view import line_view
 from chalicelib.staff import layout
 from chalicelib.staff.models import Member
 from chalicelib.staff.orders.order_filter import picked

@@ -9,7 +9,7 @@ from chalicelib import money
 from chalicelib.cleaning import find_control_character
 from chalicelib.errors import BadInput
 from chalicelib.orders.models import Order
-from chalicelib.orders.routes import find_order
+from chalicelib.orders.repository import find_order
 from chalicelib.payments import refunds
 from chalicelib.payments.refunds import FormUsed, LeftChanged, NothingToRefund, Wish, WrongWish
 from chalicelib.staff import layout

@@ -5,8 +5,8 @@ from typing import Any
 
 from chalicelib import money
 from chalicelib.orders import issues
+from chalicelib.orders.base import Line
 from chalicelib.orders.models import Order
-from chalicelib.orders.row import Line
 from chalicelib.payments.refunds import can_refund, most_back
 from chalicelib.staff import layout
 from chalicelib.staff.auth import accounts

@@ -10,8 +10,8 @@ from chalice.app import Request, Response
 from chalicelib.cleaning import clean_line, find_control_character
 from chalicelib.config import settings
 from chalicelib.errors import ShopError
+from chalicelib.orders.delivery.parcels import clean_tracking_number
 from chalicelib.orders.models import Order
-from chalicelib.orders.parcels import clean_tracking_number
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.models import Member

@@ -140,12 +140,14 @@ def about_to_correct_a_parcel(case: Case) -> None:
 
 def parcel_corrected_once(case: Case) -> None:
     """The parcel has the new number, by which the order is found; the customer was told once."""
-    from chalicelib.orders import lists
+    from chalicelib.orders.search import order_list, order_search
 
     (order,) = case.orders()
     assert [parcel["tracking"] for parcel in order.parcels] == [f"TRACK-{case.number}"]
     assert [name.partition("#")[0] for name in order.emails_sent].count("tracking") == 1
-    assert [found.id for found in lists.find(f"TRACK-{case.number}", lists.Selection()).orders] == [order.id]
+    assert [
+        found.id for found in order_search.find(f"TRACK-{case.number}", order_list.Selection()).orders
+    ] == [order.id]
     once(case, "corrected a parcel")
 
 
@@ -159,13 +161,13 @@ def about_to_remove_a_parcel(case: Case) -> None:
 
 def parcel_removed_once(case: Case) -> None:
     """The order waits to be shipped again, is not found by the number, and the customer was told once."""
-    from chalicelib.orders import words
+    from chalicelib.orders.search import search_index
 
     (order,) = case.orders()
     assert order.parcels == []
     assert [entry["event"] for entry in order.history].count("parcel removed") == 1
     assert [name.partition("#")[0] for name in order.emails_sent].count("unsent") == 1
-    assert order.placed not in words.with_tracking_number("0034").placed
+    assert order.placed not in search_index.with_tracking_number("0034").placed
     once(case, "removed a parcel")
 
 
@@ -194,13 +196,13 @@ def about_to_correct_the_address(case: Case) -> None:
 
 def address_corrected_once(case: Case) -> None:
     """The order goes to the new address, is found by the new name, and the customer was told once."""
-    from chalicelib.orders import words
+    from chalicelib.orders.search import search_index
 
     (order,) = case.orders()
     assert (order.customer["name"], order.customer["city"]) == ("Ada Quince", "Potsdam")
     assert [name.partition("#")[0] for name in order.emails_sent].count("address") == 1
-    assert order.placed in words.beginning_with("quince").placed
-    assert order.placed not in words.beginning_with("customer").placed
+    assert order.placed in search_index.beginning_with("quince").placed
+    assert order.placed not in search_index.beginning_with("customer").placed
     once(case, "corrected the delivery details")
 
 
@@ -267,11 +269,11 @@ def about_to_erase(case: Case) -> None:
 
 def erased_once(case: Case) -> None:
     """Nobody finds the customer any more; the order and its sums stay."""
-    from chalicelib.orders import words
+    from chalicelib.orders.search import search_index
 
     (order,) = case.orders()
     assert {name for name, value in order.customer.items() if value} == {"country"}
-    assert list(words.of_address(case.email, 10).placed) == []
+    assert list(search_index.of_address(case.email, 10).placed) == []
     assert [entry["event"] for entry in order.history].count("erased") == 1
     once(case, "erased a customer")
 

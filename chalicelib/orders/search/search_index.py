@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pynamodb.attributes import UnicodeAttribute
 
 from chalicelib.catalog.search import words
-from chalicelib.orders.parcels import folded_number
+from chalicelib.orders.delivery.parcels import folded_number
 from chalicelib.storage import Table, TableMeta, Transaction, table_name
 
 FEWEST_LETTERS = 2

@@ -8,8 +8,8 @@ from typing import Any
 from chalicelib import clock, money
 from chalicelib.catalog.models import Stock
 from chalicelib.money import Money
-from chalicelib.orders.dues import EVERY_ROUND
-from chalicelib.orders.row import OrderRow
+from chalicelib.orders.base import OrderRow
+from chalicelib.orders.timeouts import EVERY_ROUND
 from chalicelib.storage import Transaction
 
 

@@ -14,8 +14,8 @@ from pynamodb.attributes import (
 
 from chalicelib import clock
 from chalicelib.orders import states
-from chalicelib.orders.dues import MAIL_GRACE
-from chalicelib.orders.letters import TO_MERCHANT
+from chalicelib.orders.email_kinds import TO_MERCHANT
+from chalicelib.orders.timeouts import MAIL_GRACE
 from chalicelib.storage import Table
 
 # What staff wrote, and tracking numbers.

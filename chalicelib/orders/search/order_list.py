@@ -1,34 +1,26 @@
 """Lists of orders: newest first, in pages, by state, days and text. Each page is a bounded number of calls."""
 
 import heapq
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import islice
 
 from chalicelib import clock
-from chalicelib.catalog.search import words as split_words
-from chalicelib.cleaning import clean_code
 from chalicelib.config import settings
-from chalicelib.orders import states, words
-from chalicelib.orders.dues import LONGEST_WAIT
+from chalicelib.orders import states
 from chalicelib.orders.indexes import SHARDS, PlacedIndex, StateIndex
 from chalicelib.orders.models import Order
-from chalicelib.orders.parcels import asked_number
+from chalicelib.orders.search import search_index
+from chalicelib.orders.timeouts import LONGEST_WAIT
 from chalicelib.storage import read_many
 
 PAGE = 40
 MOST_RAISED = 100  # one BatchGetItem
 MOST_HELD = 400  # four BatchGetItems
-MOST_ASKED = 6  # words of a question
-MOST_PARTS = 3  # of a word such as ann-sophie.lee that are looked up; the others are compared
 KEYS_A_STEP = 500  # of one shard's Query, where a list is read to its end
 ORDERS_A_STEP = 100  # one BatchGetItem
 FIRST, LAST = "0", "~"  # before and behind every moment
-_NOT_IN_A_NUMBER = re.compile(r"[\s#–—.-]")
-_NUMBER = re.compile(r"[0-9]{10}", re.ASCII)
-_PAYPAL_ID = re.compile(r"[A-Z0-9]{17}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -59,17 +51,9 @@ class Page:
     after: str | None
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a text was found in; `more` where only the newest are shown."""
-
-    orders: list[Order]
-    more: bool = False
-
-
 def page_of_orders(selection: Selection, after: str | None = None) -> Page:
     """Read a page: one Query a shard, one BatchGetItem."""
-    rows = list(islice(_merged(selection, after, limit=PAGE + 1), PAGE + 1))
+    rows = list(islice(merged(selection, after, limit=PAGE + 1), PAGE + 1))
     orders = read_in_order(rows[:PAGE])
     shown = [order for order in orders if selection.state in (None, order.listed_as)]
     return Page(shown, rows[PAGE - 1] if len(rows) > PAGE else None)
@@ -77,7 +61,7 @@ def page_of_orders(selection: Selection, after: str | None = None) -> Page:
 
 def count_up_to(selection: Selection, most: int) -> int:
     """Count the selected orders, no further than `most`: one Query a shard."""
-    return sum(1 for _ in islice(_merged(selection, None, limit=most), most))
+    return sum(1 for _ in islice(merged(selection, None, limit=most), most))
 
 
 def count_all(selection: Selection, before: str) -> int:
@@ -90,7 +74,7 @@ def count_all(selection: Selection, before: str) -> int:
 
 def all_orders(selection: Selection, before: str | None = None) -> Iterator[list[Order]]:
     """Read every selected order, a hundred at a time; memory stays flat. `before` as `Page.after`."""
-    rows = _merged(selection, before)
+    rows = merged(selection, before)
     while step := list(islice(rows, ORDERS_A_STEP)):
         orders = read_in_order(step)
         yield [order for order in orders if selection.state in (None, order.listed_as)]
@@ -137,110 +121,15 @@ def pending_orders() -> Page:
 
 def read_in_order(placed: Iterable[str]) -> list[Order]:
     """Read orders by `moment placed # id`, the newest first; a hundred in one BatchGetItem."""
-    wanted = words.ids(placed)
+    wanted = search_index.ids(placed)
     found = read_many({Order: wanted})[Order]
     return [found[order_id] for order_id in wanted if order_id in found]
-
-
-# -- by text ----------------------------------------------------------------------------------------------
-
-
-def find(text: str, selection: Selection, most: int = 2 * PAGE) -> Found:
-    """Find orders by number, PayPal's id, tracking number, name or e-mail address; the last two within a selection.
-
-    A name or an address is found by the beginning of each of its words.
-    """
-    exact = _by_pointer(text)
-    if exact is not None:
-        return Found([exact])
-    tracked = _by_tracking_number(text)
-    if tracked:
-        return Found(tracked[:most], more=len(tracked) > most)
-    telling = _telling(text)
-    if not telling:
-        return Found([])
-    placed, cut = _hits(telling)
-    orders = read_in_order(sorted(placed, reverse=True)[: words.MOST_ROWS])
-    kept = list(filter(matching(text), filter(selection.has, orders)))
-    return Found(kept[:most], more=cut or len(placed) > words.MOST_ROWS or len(kept) > most)
-
-
-def matching(text: str) -> Callable[[Order], bool]:
-    """Return what tells whether a text is found in an order's name and address, as `find` does; no calls."""
-    telling = _telling(text)
-    return lambda order: bool(telling) and all(word.is_in(order) for word in telling)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A word of a question, and the ways to read it: “ann.lee” begins an address, or is the name Ann Lee."""
-
-    ways: tuple[tuple[str, ...], ...]
-
-    @classmethod
-    def of(cls, word: str) -> "_Asked":
-        address = words.folded_address(word)
-        ways = {tuple(split_words(word))} if "@" not in address else set()
-        if not address.isalnum():
-            ways.add((address,))
-        return cls(tuple(way for way in sorted(ways) if any(map(_tells, way))))
-
-    def is_in(self, order: Order) -> bool:
-        known = words.known_words(order.customer)
-        return any(all(any(word.startswith(part) for word in known) for part in way) for way in self.ways)
-
-    def hits(self) -> words.Hits:
-        asked = [[part for part in way if _tells(part)][:MOST_PARTS] for way in self.ways]
-        found = [[words.beginning_with(part) for part in way] for way in asked]
-        placed = [frozenset.intersection(*(hits.placed for hits in way)) for way in found]
-        return words.Hits(frozenset().union(*placed), any(hits.cut for way in found for hits in way))
-
-
-def _telling(text: str) -> list[_Asked]:
-    asked = [_Asked.of(word) for word in text.split()[:MOST_ASKED]]
-    return [word for word in asked if word.ways]
-
-
-def _tells(word: str) -> bool:
-    return len(word) >= words.FEWEST_LETTERS
-
-
-def _hits(asked: list[_Asked]) -> tuple[frozenset[str], bool]:
-    # A word that is cut short tells little: the others decide, and what is found is checked anyway.
-    found = [word.hits() for word in asked]
-    demanded = [hits for hits in found if not hits.cut] or found
-    return frozenset.intersection(*(hits.placed for hits in demanded)), any(hits.cut for hits in demanded)
-
-
-def _by_pointer(text: str) -> Order | None:
-    plain = _NOT_IN_A_NUMBER.sub("", clean_code(text))
-    if _NUMBER.fullmatch(plain):
-        return _pointed_at(f"number#{plain[:5]}-{plain[5:]}")
-    if clock.is_id(plain):
-        return read_many({Order: [plain]})[Order].get(plain)
-    if _PAYPAL_ID.fullmatch(plain.upper()) and any(map(str.isdigit, plain)):
-        return _pointed_at(f"capture#{plain.upper()}") or _pointed_at(f"paypal#{plain.upper()}")
-    return None
-
-
-def _by_tracking_number(text: str) -> list[Order]:
-    number = asked_number(text)
-    if not number:
-        return []
-    word = f"{words.TRACKING}{number}"
-    found = read_in_order(sorted(words.with_tracking_number(number).placed, reverse=True))
-    return [order for order in found if word in order.words]
-
-
-def _pointed_at(pointer: str) -> Order | None:
-    order_id = Order.find(pointer)
-    return read_many({Order: [order_id]})[Order].get(order_id) if order_id else None
 
 
 # -- reading the indexes ----------------------------------------------------------------------------------
 
 
-def _merged(selection: Selection, before: str | None, limit: int | None = None) -> Iterator[str]:
+def merged(selection: Selection, before: str | None, limit: int | None = None) -> Iterator[str]:
     """Walk the selected orders of all shards as `moment placed # id`, newest first, those behind `before`."""
     index, partitions, low, high = _walk(selection, before)
     if high <= low:  # DynamoDB refuses a range that ends before it begins

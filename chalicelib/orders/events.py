@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from chalicelib import telemetry
+from chalicelib.orders.base import OrderRow
 from chalicelib.orders.issues import UNDELIVERED
-from chalicelib.orders.row import OrderRow
 from chalicelib.telemetry import Metric
 
 EVENTS = {

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from chalicelib import clock
 from chalicelib.errors import Conflict
 from chalicelib.orders import states
-from chalicelib.orders.parcels import parcel_of
-from chalicelib.orders.refunding import Refundable
-from chalicelib.orders.words import change_words, words_of
+from chalicelib.orders.delivery.parcels import parcel_of
+from chalicelib.orders.refunds import Refundable
+from chalicelib.orders.search.search_index import change_words, words_of
 from chalicelib.storage import Transaction
 
 MAX_PARCELS = 30

@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
+from chalice.app import Response
+
 from chalicelib import money
+from chalicelib.cart.sessions import Session
 from chalicelib.config import settings
 from chalicelib.orders import states
+from chalicelib.orders.base import Line
+from chalicelib.orders.delivery.parcels import parcel_view
 from chalicelib.orders.models import Order
-from chalicelib.orders.parcels import parcel_view
-from chalicelib.orders.row import Line
+from chalicelib.web.pages import page, render
 
 TIMELINE = {
     "placed": "You placed the order.",
@@ -253,3 +257,25 @@ def timeline_of(order: Order) -> list[dict[str, str]]:
         if words is not None:
             told.append({"at": entry["at"], "words": words})
     return told
+
+
+def order_page(
+    order: Order, *, session: Session | None = None, message: str | None = None, status: int = 200
+) -> Response:
+    """Make the order's page. With the session it was placed from, the badge tells what is left in the cart."""
+    words = words_for(order)
+    badge = {} if session is None else {"cart_count": session.pieces}
+    body = render(
+        "orders/order.html",
+        order=order_view(order),
+        headline=words.headline,
+        explanation=words.explanation,
+        next_steps=words.next_steps,
+        tone=words.tone,
+        can_pay=can_pay(order),
+        refresh=order.state == states.CAPTURING,
+        timeline=timeline_of(order),
+        message=message,
+        **badge,
+    )
+    return page(body, status, None if session is None else session.cookies())

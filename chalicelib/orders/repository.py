@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 
 from chalicelib import clock
 from chalicelib.config import settings
-from chalicelib.errors import Busy, SimultaneousChange
+from chalicelib.errors import Busy, NotFound, SimultaneousChange
+from chalicelib.orders.base import Line
+from chalicelib.orders.events import known_of, tell
 from chalicelib.orders.models import Order
-from chalicelib.orders.row import Line
-from chalicelib.orders.telling import known_of, tell
 from chalicelib.storage import SIMULTANEOUS, Refused, Transaction, Unknown
 
 TRIES = 10
@@ -81,3 +81,10 @@ def change(order_id: str, action: Callable[[Order, Transaction], bool], known: O
     if isinstance(last, Refused):
         raise SimultaneousChange(SIMULTANEOUS) from last
     raise Busy("The shop is very busy. Please try again in a moment.") from last
+
+
+def find_order(order_id: str) -> Order:
+    """Read the order of an address. Raises NotFound."""
+    if not clock.is_id(order_id):
+        raise NotFound("We know no order with this address.")
+    return Order.fetch(order_id)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.orders import issues, states
-from chalicelib.orders.letters import mail_name
+from chalicelib.orders.email_kinds import mail_name
 from chalicelib.orders.models import Order
 
 # State → a word for lists, and how it looks: wait, good, bad or nothing.
