@@ -42,9 +42,9 @@ def settle_notifications(event: SQSEvent) -> dict[str, Any]:
 @app.on_sqs_message(queue="order-emails", batch_size=4)
 def send_order_emails(event: SQSEvent) -> dict[str, Any]:
     """Send the mails that orders owe."""
-    from chalicelib.mail import send
+    from chalicelib.mail import sender
 
-    return send.send_order_emails(event.to_dict()["Records"])
+    return sender.send_order_emails(event.to_dict()["Records"])
 
 
 # The next two are invoked asynchronously: no queue is asked for them all month long. One that raises is invoked twice
@@ -81,16 +81,16 @@ def reconcile_payments(event: CloudWatchEvent) -> None:
 def export_books(event: CloudWatchEvent) -> None:
     """Write the books of every closed day that has none, count what was booked, notice where PayPal tells of nothing."""
     from chalicelib import clock, dead_letters, runs
-    from chalicelib.ledger import books, days
+    from chalicelib.ledger import daily_reports, daily_totals
     from chalicelib.payments import webhook_silence
 
     webhook_silence.watch_notifications()
     dead_letters.watch()
     with runs.noted("export_books"):
         try:
-            books.export_closed_days(clock.now())
+            daily_reports.export_closed_days(clock.now())
         finally:
-            days.fold(clock.now())
+            daily_totals.fold(clock.now())
 
 
 if config.settings.function:

@@ -10,7 +10,7 @@ def tables() -> "list[type[Table]]":
     """List the model of every table, for whoever creates or describes them."""
     from chalicelib.cart.models import Cart
     from chalicelib.catalog.models import Listing, Product, Stock, Word
-    from chalicelib.ledger.days import Day
+    from chalicelib.ledger.daily_totals import Day
     from chalicelib.ledger.models import Movement
     from chalicelib.limits import Count
     from chalicelib.orders.models import Order

@@ -13,7 +13,7 @@ from pynamodb.exceptions import PynamoDBException
 from chalicelib import aws, clock
 from chalicelib.config import settings
 from chalicelib.errors import ShopError
-from chalicelib.ledger import books
+from chalicelib.ledger import daily_reports
 from chalicelib.ledger.models import book_day
 
 LINK_SECONDS = (
@@ -25,10 +25,10 @@ def main(arguments: list[str]) -> int:
     """Export the day that is named; return the process's exit status."""
     try:
         day = parse_day(arguments)
-        export = books.export_day(day, provisional=clock.now() < books.closes_at(day))
+        export = daily_reports.export_day(day, provisional=clock.now() < daily_reports.closes_at(day))
         for line in report(export):
             print(line)
-    except (books.BooksError, ShopError, BotoCoreError, ClientError, PynamoDBException) as error:
+    except (daily_reports.BooksError, ShopError, BotoCoreError, ClientError, PynamoDBException) as error:
         print("The books could not be written:", *str(error).split(), file=sys.stderr)
         return 1
     except BadDay as error:
@@ -55,7 +55,7 @@ def parse_day(arguments: list[str]) -> date:
     return day
 
 
-def report(export: books.Export) -> list[str]:
+def report(export: daily_reports.Export) -> list[str]:
     """Make the lines that are printed: key, rows, link; the manifest stands for all rows of the ledger."""
     rows = {file.key: file.rows for file in export.files.values()}
     rows[export.manifest_key] = export.files["ledger"].rows

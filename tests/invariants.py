@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tests.shop import Shop
 
 if TYPE_CHECKING:
-    from chalicelib.ledger.books import Export
+    from chalicelib.ledger.daily_reports import Export
     from chalicelib.ledger.models import Movement
     from tests.faults.world import Mail
 
@@ -241,11 +241,11 @@ def _disputes(shop: Shop) -> list[str]:
 def check_books(shop: Shop) -> None:
     """Write today's provisional books, and check them."""
     from chalicelib import clock
-    from chalicelib.ledger import books
+    from chalicelib.ledger import daily_reports
     from chalicelib.ledger.models import book_day
 
     today = date.fromisoformat(book_day(clock.now()))
-    check_books_of(shop, books.export_day(today, provisional=True))
+    check_books_of(shop, daily_reports.export_day(today, provisional=True))
 
 
 def check_books_of(shop: Shop, export: "Export") -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from chalicelib import aws
-from chalicelib.mail import send
+from chalicelib.mail import sender
 from chalicelib.mail.render import Letter
 from chalicelib.payments.paypal import api_client
 
@@ -87,7 +87,7 @@ def test_a_mail_is_not_lost_with_the_connection_of_the_mail_before(monkeypatch: 
         monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", ses.url)
         monkeypatch.setattr(aws, "_clients", {})
         for _ in range(3):
-            assert send.hand_to_ses(LETTER) == "1"
+            assert sender.hand_to_ses(LETTER) == "1"
         aws.client("sesv2").close()
     assert (len(ses.paths), ses.cuts) == (3, 0)
 

@@ -10,8 +10,8 @@ from chalicelib.cart import service as cart_service
 from chalicelib.cart import sessions
 from chalicelib.cart.service import CartLine
 from chalicelib.cart.sessions import Session
-from chalicelib.checkout import service
-from chalicelib.checkout.customer import LONGEST, Customer, read_customer
+from chalicelib.checkout import order_totals, place_order
+from chalicelib.checkout.customer_form import LONGEST, Customer, read_customer
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, Busy, OutOfStock, TooMany
 from chalicelib.orders.delivery.delivery_fields import mark_of_doubts
@@ -40,7 +40,9 @@ def show(request: Request) -> Response:
     values = dict.fromkeys(LONGEST, "") | (dict(before.customer) if before else {})
     values["country"] = values["country"] or next(iter(settings.shop.countries))
     lines = cart_service.look(session)
-    return _form(session, values, lines, problem=service.what_is_missing(lines), notice=_price_notes(lines))
+    return _form(
+        session, values, lines, problem=place_order.what_is_missing(lines), notice=_price_notes(lines)
+    )
 
 
 @routes.post("/checkout")
@@ -56,9 +58,9 @@ def place(request: Request) -> Response:
     try:
         pay_with = read_pay_with(form.text("pay_with"))
         source = requests.source_of(request)
-        order, is_new = service.place_order(session, Customer(**values), _shown_total(form), source)
+        order, is_new = place_order.place_order(session, Customer(**values), _shown_total(form), source)
         address = _payment_address(order, pay_with, source, is_new=is_new)
-    except service.TotalChanged as changed:
+    except place_order.TotalChanged as changed:
         return _form(session, values, notice=changed.message, status=changed.status)
     except (OutOfStock, BadInput) as refusal:
         return _form(session, values, problem=refusal.message, status=refusal.status)
@@ -106,8 +108,8 @@ def _form(
     pause: str | None = None,
     status: int = 200,
 ) -> Response:
-    lines = service.order_lines(cart_service.look(session) if cart_lines is None else cart_lines)
-    totals = service.totals_of(lines, values["country"])
+    lines = order_totals.order_lines(cart_service.look(session) if cart_lines is None else cart_lines)
+    totals = order_totals.totals_of(lines, values["country"])
     body = render(
         "checkout/form.html",
         values=values,
@@ -129,7 +131,7 @@ def _form(
     return page(body, status, session.cookies())
 
 
-def _totals_view(totals: service.Totals) -> dict[str, Any]:
+def _totals_view(totals: order_totals.Totals) -> dict[str, Any]:
     return {
         "items": totals.items,
         "shipping": totals.shipping,

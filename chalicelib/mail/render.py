@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.config import settings
-from chalicelib.mail import text
+from chalicelib.mail import plain_text
 from chalicelib.mail.addresses import BadAddress, Undeliverable, one_line, with_name
 from chalicelib.orders import states
 from chalicelib.orders.base import Line
@@ -118,9 +118,9 @@ def _values(order: Order, kind: Kind, movement: str) -> dict[str, Any]:
         "links": {parcel["address"] for parcel in parcels} - {""},
         "order_url": absolute_url(f"/staff/orders/{order.id}" if kind.to_merchant else f"/orders/{order.id}"),
         "shop_url": absolute_url("/"),
-        "wrap": text.wrap,
-        "row": text.row,
-        "rule": text.rule,
+        "wrap": plain_text.wrap,
+        "row": plain_text.row,
+        "rule": plain_text.rule,
     }
 
 

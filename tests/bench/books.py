@@ -55,11 +55,11 @@ def close() -> None:
     """Close the day; print what it took as JSON: bytes, and seconds."""
     from chalicelib import aws
     from chalicelib.config import settings
-    from chalicelib.ledger import books
+    from chalicelib.ledger import daily_reports
 
     aws.client("s3").create_bucket(Bucket=settings.books_bucket)
     start, cpu, wall = _peak_bytes(), time.process_time(), time.perf_counter()
-    export = books.export_day(DAY)
+    export = daily_reports.export_day(DAY)
     result = {
         "start": start,
         "cpu": time.process_time() - cpu,

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from chalicelib.checkout.customer import LONGEST, REQUIRED, read_customer
+from chalicelib.checkout.customer_form import LONGEST, REQUIRED, read_customer
 from tests.client import Answer, Shopper
 from tests.counting import counted_calls
 from tests.shop import CUSTOMER, Shop

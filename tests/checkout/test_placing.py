@@ -231,7 +231,7 @@ def test_contention_that_does_not_end_is_told_by_whose_doing_it_is_and_changes_n
     before = pieces(shop)
     shopper = shop.shopper_with(MUG=1)
     counted()
-    with mock.patch("chalicelib.checkout.service.PLACING_SECONDS", 1.5), tampered(contend):
+    with mock.patch("chalicelib.checkout.place_order.PLACING_SECONDS", 1.5), tampered(contend):
         answer = shopper.post("/checkout", FORM)
     assert (answer.status, answer.headers["retry-after"]) == (status, "5")
     assert words in answer.text

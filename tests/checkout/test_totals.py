@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chalicelib import money
 from chalicelib.catalog.models import Stock
-from chalicelib.checkout.service import totals_of
+from chalicelib.checkout.order_totals import totals_of
 from chalicelib.config import SHOP_FILE, read_shop, settings
 from chalicelib.orders.base import Line
 from tests.client import Answer

@@ -21,7 +21,7 @@ from chalicelib.catalog.editing.category_editing import problems_of_category
 from chalicelib.catalog.images.product_images import problem_of_alt
 from chalicelib.catalog.import_export.importer import BadCatalog, check_csv, load_catalog
 from chalicelib.catalog.models import Product
-from chalicelib.checkout.customer import read_customer
+from chalicelib.checkout.customer_form import read_customer
 from chalicelib.config import ShippingZone, settings
 from chalicelib.mail.addresses import BadAddress, bare, normalize
 from chalicelib.orders.delivery import delivery_fields

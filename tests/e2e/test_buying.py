@@ -47,9 +47,9 @@ def orders_booked_today() -> list[dict[str, str]]:
     """Write today's books and read the orders in them."""
     from chalicelib import aws, clock
     from chalicelib.config import settings
-    from chalicelib.ledger import books
+    from chalicelib.ledger import daily_reports
 
-    export = books.export_day(clock.now().date(), provisional=True)
+    export = daily_reports.export_day(clock.now().date(), provisional=True)
     key = export.files["orders"].key
     body = aws.client("s3").get_object(Bucket=settings.books_bucket, Key=key)["Body"].read()
     return list(csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline="")))

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from chalicelib import clock
-from chalicelib.ledger import books
+from chalicelib.ledger import daily_reports
 from chalicelib.staff.routes import staff
 from tests.e2e.conftest import LetIn
 from tests.e2e.counter import comes_in
@@ -69,7 +69,7 @@ def test_finance_takes_a_days_ledger_away_by_a_link_of_its_own(
     finance: Visitor, shop: Shop, tmp_path: Path
 ) -> None:
     _, order_id = shop.paid()
-    books.export_day(clock.now().date(), provisional=True)
+    daily_reports.export_day(clock.now().date(), provisional=True)
     finance.open("/staff/books")
     with finance.page.expect_download() as arriving:
         finance.page.get_by_role("link", name="Ledger of").click()

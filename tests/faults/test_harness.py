@@ -14,10 +14,10 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib import clock
 from chalicelib.catalog.editing import form_idempotency
-from chalicelib.ledger import books, models
-from chalicelib.ledger.files import File, Upload
+from chalicelib.ledger import daily_reports, models
 from chalicelib.ledger.models import REFUND, Movement
-from chalicelib.mail import outbox, send
+from chalicelib.ledger.report_files import File, Upload
+from chalicelib.mail import outbox, sender
 from chalicelib.mail.render import write_letter
 from chalicelib.orders import repository
 from chalicelib.orders.models import Order
@@ -88,9 +88,9 @@ def striking_out_before_sending() -> AbstractContextManager[Any]:
             letter = write_letter(claim.order, entry)
             assert letter is not None
             outbox.strike_out(claim, "mail sent")
-            send.hand_to_ses(letter)
+            sender.hand_to_ses(letter)
 
-    return mock.patch.object(send, "send_due", send_due)
+    return mock.patch.object(sender, "send_due", send_due)
 
 
 def owing_few_letters() -> AbstractContextManager[Any]:
@@ -168,7 +168,7 @@ def forgetting_forms() -> AbstractContextManager[Any]:
 def writing_the_manifest_first() -> Iterator[None]:
     """Vouch for files that are not there yet."""
     waiting: list[Upload] = []
-    write_manifest = books._write_manifest
+    write_manifest = daily_reports._write_manifest
 
     def finish(upload: Upload) -> File:
         upload._encode()
@@ -182,7 +182,7 @@ def writing_the_manifest_first() -> Iterator[None]:
 
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(Upload, "finish", finish))
-        stack.enter_context(mock.patch.object(books, "_write_manifest", manifest_first))
+        stack.enter_context(mock.patch.object(daily_reports, "_write_manifest", manifest_first))
         yield
 
 

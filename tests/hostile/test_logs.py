@@ -13,7 +13,7 @@ import requests
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from chalicelib.mail import send
+from chalicelib.mail import sender
 from chalicelib.orders.delivery.delivery_fields import mark_of_doubts
 from chalicelib.payments import webhook_events
 from chalicelib.payments.paypal import gateway
@@ -179,7 +179,7 @@ def test_a_database_that_refuses_a_row_by_its_name(shop: Shop, ears: Ears) -> No
 def test_a_bug_on_every_page(shop: Shop, ears: Ears) -> None:
     shopper, token, order_id = placed(shop, ears)
     bugs: dict[str, Callable[[], Answer]] = {
-        "chalicelib.checkout.service.place_order": lambda: shop.place(shopper, **CONFIRMED),
+        "chalicelib.checkout.place_order.place_order": lambda: shop.place(shopper, **CONFIRMED),
         "chalicelib.orders.routes.order_view": lambda: shopper.get(f"/orders/{order_id}"),
         "chalicelib.payments.start_payment.start_payment": lambda: shopper.post(
             f"/orders/{order_id}/payment"
@@ -233,7 +233,7 @@ def test_notifications_that_are_forged_or_nonsense(shop: Shop, ears: Ears) -> No
         assert shop.notify(body, headers).status == 400
     for message in (MARKED, {"type": QUOTING}, {"type": "PAYMENT.CAPTURE.DENIED", "email": MARKED["email"]}):
         webhook_events.settle_notifications([_record(message)])
-        send.send_order_emails([_record({"order": MARKED["email"], **message})])
+        sender.send_order_emails([_record({"order": MARKED["email"], **message})])
     assert ears.heard("could not be settled")
     assert ears.heard("a mail was not sent")
 

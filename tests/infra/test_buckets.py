@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.ledger.books import key_of
+from chalicelib.ledger.daily_reports import key_of
 from infra.local.setup import PICTURES
 from tests.infra.reading import Template, of_type, resolved, values
 

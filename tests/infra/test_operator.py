@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib import clock
 from chalicelib.aws import client, queue_url
-from chalicelib.ledger import files
+from chalicelib.ledger import report_files
 from infra import catalog, export, replay, staff
 from infra.aws import deployer, operator
 from tests.infra import small
@@ -55,7 +55,7 @@ def writes_books(shop: Shop) -> None:
     for hours in (0, 0, 30, 30):
         with shop.later(hours=hours):
             assert export.main([today]) == 0
-    with files.Parts("books/provisional/cut-off.csv", files.CSV, once=False) as parts:
+    with report_files.Parts("books/provisional/cut-off.csv", report_files.CSV, once=False) as parts:
         parts.write(b"more than one part holds" * 9)
 
 
@@ -68,7 +68,7 @@ def test_the_policy_is_what_the_commands_ask_for(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, refused_by_aws: list[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr(replay, "WAIT_SECONDS", 0)
-    monkeypatch.setattr(files, "PART_BYTES", 100)
+    monkeypatch.setattr(report_files, "PART_BYTES", 100)
     queue_url.cache_clear()
     shop.paid()
     for queue in replay.QUEUES:

@@ -9,7 +9,7 @@ import pytest
 from chalicelib import aws as clients
 from chalicelib import clock
 from chalicelib.config import settings
-from chalicelib.ledger import books, files
+from chalicelib.ledger import daily_reports, report_files
 from chalicelib.ledger.models import SALE, Movement, pages_of
 from chalicelib.orders.base import Line
 from tests.ledger.conftest import CUP, TEA, Ledger, download, everything, keys, read_json, rows
@@ -23,7 +23,7 @@ At = Callable[[str], datetime]
 
 def test_the_files_have_the_promised_names_and_columns(ledger: Ledger, at: At) -> None:
     at("2026-11-23T01:00")
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     assert keys() == sorted([LEDGER, ORDERS, LINES, MANIFEST])
     bom = b"\xef\xbb\xbf"
     assert download(ORDERS) == bom + (
@@ -40,7 +40,7 @@ def test_the_files_have_the_promised_names_and_columns(ledger: Ledger, at: At) -
 
 def test_an_empty_day_has_books_too(ledger: Ledger, at: At) -> None:
     at("2026-11-23T01:00")
-    export = books.export_day(DAY)
+    export = daily_reports.export_day(DAY)
     assert [file.rows for file in export.files.values()] == [0, 0, 0]
     manifest = read_json(MANIFEST)
     assert (manifest["day"], manifest["timezone"]) == ("2026-11-22", "UTC")
@@ -50,7 +50,7 @@ def test_an_empty_day_has_books_too(ledger: Ledger, at: At) -> None:
 def test_a_sale_is_in_all_three_sheets(ledger: Ledger, at: At) -> None:
     order = ledger.sale(fee=125)
     at("2026-11-23T01:00")
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     noon = "2026-11-22T12:00:00.000Z"
     assert rows(ORDERS) == [
         {
@@ -100,14 +100,14 @@ def test_a_sale_is_in_all_three_sheets(ledger: Ledger, at: At) -> None:
 def test_the_ledger_is_in_order_of_time_across_all_partitions(
     ledger: Ledger, at: At, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(books, "ROWS_A_PAGE", 3)  # so that each partition takes several pages
+    monkeypatch.setattr(daily_reports, "ROWS_A_PAGE", 3)  # so that each partition takes several pages
     booked = []
     for minute in range(40):
         at(f"2026-11-22T12:{minute:02}")
         booked.append(ledger.sale().capture)
     assert all(Movement.count(page) > 3 for page in pages_of(str(DAY)))
     at("2026-11-23T01:00")
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     assert [row["paypal_id"] for row in rows(LEDGER)] == booked
     assert [row["paypal_capture_id"] for row in rows(ORDERS)] == booked
 
@@ -115,10 +115,10 @@ def test_the_ledger_is_in_order_of_time_across_all_partitions(
 def test_more_orders_than_one_read_takes_are_all_there(
     ledger: Ledger, at: At, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(books, "ROWS_A_STEP", 4)
+    monkeypatch.setattr(daily_reports, "ROWS_A_STEP", 4)
     numbers = [ledger.sale(ledger.order(CUP)).number for _ in range(11)]
     at("2026-11-23T01:00")
-    export = books.export_day(DAY)
+    export = daily_reports.export_day(DAY)
     assert {name: file.rows for name, file in export.files.items()} == {
         "orders": 11,
         "order-lines": 11,
@@ -132,7 +132,7 @@ def test_money_that_paid_no_order_is_in_the_ledger_alone(ledger: Ledger, at: At)
     ledger.book(SALE, paid, int(paid.total), fee=62)  # a second capture
     ledger.book(SALE, ledger.order(), 1, fee=0)  # a wrong amount
     at("2026-11-23T01:00")
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     assert [row["order_number"] for row in rows(ORDERS)] == [paid.number]
     assert len(rows(LEDGER)) == 3
 
@@ -142,8 +142,8 @@ def test_the_orders_are_those_whose_money_was_booked_that_day(ledger: Ledger, at
     at("2026-11-23T12:00")
     ledger.refund(order, 500)
     at("2026-11-24T01:00")
-    books.export_day(DAY)
-    books.export_day(date(2026, 11, 23))
+    daily_reports.export_day(DAY)
+    daily_reports.export_day(date(2026, 11, 23))
     assert [row["order_number"] for row in rows(ORDERS)] == [order.number]
     assert rows("books/2026/11/23/orders-2026-11-23.csv") == []
     assert [row["amount"] for row in rows("books/2026/11/23/ledger-2026-11-23.csv")] == ["-5.00"]
@@ -156,7 +156,7 @@ def test_the_manifest_sums_what_moved_by_kind_and_currency(ledger: Ledger, at: A
     ledger.reversal(order, 257)
     ledger.book(SALE, order, 1200, fee=40, currency="JPY")
     at("2026-11-23T01:00")
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     manifest = read_json(MANIFEST)
     assert manifest["currencies"] == ["EUR", "JPY"]
     assert manifest["totals"] == {
@@ -176,7 +176,7 @@ def test_the_manifest_sums_what_moved_by_kind_and_currency(ledger: Ledger, at: A
 def test_the_manifest_vouches_for_every_byte(ledger: Ledger, at: At) -> None:
     ledger.sale()
     at("2026-11-23T01:00")
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     vouched = read_json(MANIFEST)["files"]
     assert {entry["key"] for entry in vouched.values()} == {LEDGER, ORDERS, LINES}
     for entry in vouched.values():
@@ -189,7 +189,7 @@ def test_the_manifest_vouches_for_every_byte(ledger: Ledger, at: At) -> None:
 def test_currencies_without_decimals_have_none(ledger: Ledger, at: At) -> None:
     ledger.sale(ledger.order(Line("CUP", "cup", "Cup", {}, 2, 1200, "10"), currency="JPY"), fee=86)
     at("2026-11-23T01:00")
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     assert rows(ORDERS)[0]["total"] == "2890"
     assert rows(LINES)[0]["unit_price"] == "1200"
     assert {name: rows(LEDGER)[0][name] for name in ("amount", "fee", "net")} == {
@@ -205,7 +205,7 @@ def test_texts_that_a_spreadsheet_would_run_are_defused(ledger: Ledger, at: At) 
     order = ledger.sale(ledger.order(evil, customer=customer))
     ledger.refund(order, 100)
     at("2026-11-23T01:00")
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     assert rows(ORDERS)[0]["name"] == "'=HYPERLINK(\"https://evil.example\"),\r\n'-1"
     assert rows(ORDERS)[0]["email"] == "'@sum"
     assert [rows(LINES)[0][name] for name in ("sku", "name")] == ["'-5", "'=1+1"]
@@ -218,11 +218,11 @@ def test_large_sheets_go_up_in_parts_and_are_the_same_file(
     for _ in range(12):
         ledger.sale(ledger.order(TEA))
     at("2026-11-23T01:00")
-    books.export_day(DAY, provisional=True)
+    daily_reports.export_day(DAY, provisional=True)
     whole = {key.replace("provisional/", ""): body for key, body in everything().items()}
-    monkeypatch.setattr(files, "PART_BYTES", 100)
-    monkeypatch.setattr(books, "ROWS_A_STEP", 2)
-    books.export_day(DAY)
+    monkeypatch.setattr(report_files, "PART_BYTES", 100)
+    monkeypatch.setattr(daily_reports, "ROWS_A_STEP", 2)
+    daily_reports.export_day(DAY)
     s3 = clients.client("s3")
     assert s3.head_object(Bucket=settings.books_bucket, Key=LEDGER)["ETag"].endswith('-6"')
     for key in (LEDGER, ORDERS, LINES):
@@ -234,23 +234,23 @@ def test_an_order_that_is_gone_is_an_error_and_leaves_nothing(ledger: Ledger, at
     order = ledger.sale()
     order.delete()
     at("2026-11-23T01:00")
-    with pytest.raises(books.BooksError, match=order.number):
-        books.export_day(DAY)
+    with pytest.raises(daily_reports.BooksError, match=order.number):
+        daily_reports.export_day(DAY)
     assert keys() == []
 
 
 def test_a_day_that_is_not_closed_gets_no_final_books(ledger: Ledger, at: At) -> None:
     at("2026-11-23T00:59:59")
-    with pytest.raises(books.BooksError, match="2026-11-23 01:00 UTC"):
-        books.export_day(DAY)
+    with pytest.raises(daily_reports.BooksError, match="2026-11-23 01:00 UTC"):
+        daily_reports.export_day(DAY)
     assert keys() == []
 
 
 def test_provisional_books_follow_the_day(ledger: Ledger, at: At) -> None:
     ledger.sale()
-    first = books.export_day(DAY, provisional=True)
+    first = daily_reports.export_day(DAY, provisional=True)
     ledger.sale()
-    second = books.export_day(DAY, provisional=True)
+    second = daily_reports.export_day(DAY, provisional=True)
     assert (first.files["ledger"].rows, second.files["ledger"].rows) == (1, 2)
     key = "books/provisional/2026/11/22/ledger-2026-11-22.csv"
     assert second.files["ledger"].key == key
@@ -272,7 +272,7 @@ def test_each_movement_is_in_exactly_one_days_file(
             booked += int(ledger.sale().total)
     at("2026-04-01T12:00")
     days = [date(2026, 3, day) for day in (28, 29, 30)]
-    exports = [books.export_day(day) for day in days]
+    exports = [daily_reports.export_day(day) for day in days]
     ids = [row["paypal_id"] for export in exports for row in rows(export.files["ledger"].key)]
     assert len(ids) == len(set(ids)) == 15
     assert [export.files["ledger"].rows for export in exports] == [3, 9, 3]
@@ -284,7 +284,7 @@ def test_erased_customers_leave_empty_cells(ledger: Ledger, at: At) -> None:
     order = ledger.sale()
     order.customer = {}
     order.save()
-    books.export_day(DAY, provisional=True)
+    daily_reports.export_day(DAY, provisional=True)
     row = rows("books/provisional/2026/11/22/orders-2026-11-22.csv")[0]
     assert (row["email"], row["name"], row["country"]) == ("", "", "")
     assert clock.moment() == row["paid_at"]

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib import aws as clients
 from chalicelib.config import settings
-from chalicelib.ledger import books, files
+from chalicelib.ledger import daily_reports, report_files
 from chalicelib.ledger.models import Movement, page_of
 from chalicelib.orders import states
 from chalicelib.orders.models import Order
@@ -41,24 +41,24 @@ def overwrite(key: str, body: bytes) -> None:
 
 
 def test_running_again_changes_nothing(paid: Order) -> None:
-    first = books.export_day(DAY)
+    first = daily_reports.export_day(DAY)
     before = everything()
-    assert books.export_day(DAY) == first
+    assert daily_reports.export_day(DAY) == first
     assert everything() == before
 
 
 def test_the_same_ledger_gives_the_same_bytes(paid: Order, at: At) -> None:
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     first = everything()
     for key in keys():
         clients.client("s3").delete_object(Bucket=settings.books_bucket, Key=key)
     at("2027-01-01T00:00")
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     assert everything() == first
 
 
 def test_what_happens_to_an_order_later_does_not_touch_closed_books(paid: Order, ledger: Ledger) -> None:
-    first = books.export_day(DAY)
+    first = daily_reports.export_day(DAY)
     ledger.refund(paid, 100)  # booked on a later day
     paid.state = states.SHIPPED
     paid.refunded = 400
@@ -66,7 +66,7 @@ def test_what_happens_to_an_order_later_does_not_touch_closed_books(paid: Order,
     paid.note("shipped")
     paid.save()
     before = everything()
-    assert books.export_day(DAY) == first
+    assert daily_reports.export_day(DAY) == first
     assert everything() == before
 
 
@@ -75,89 +75,89 @@ def test_a_later_setting_of_the_time_zone_does_not_touch_closed_books(
 ) -> None:
     from zoneinfo import ZoneInfo
 
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     setting(timezone=ZoneInfo("Asia/Tokyo"))
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     assert b'"timezone": "UTC"' in download(MANIFEST)
 
 
 def test_a_changed_amount_in_the_ledger_is_said(paid: Order) -> None:
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     before = everything()
     row = next(iter(Movement.query(page_of(str(DAY), paid.capture or ""))))
     row.amount += 1
     row.save()
-    with pytest.raises(books.BooksError, match=r"ledger-2026-11-22\.csv differs .* in row \d"):
-        books.export_day(DAY)
+    with pytest.raises(daily_reports.BooksError, match=r"ledger-2026-11-22\.csv differs .* in row \d"):
+        daily_reports.export_day(DAY)
     assert everything() == before
 
 
 def test_a_movement_that_comes_after_the_close_is_said(paid: Order, ledger: Ledger, at: At) -> None:
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     at("2026-11-22T23:59")
     ledger.refund(paid, 1)
     at("2026-11-23T01:00")
-    with pytest.raises(books.BooksError, match="from row 4 on"):
-        books.export_day(DAY)
+    with pytest.raises(daily_reports.BooksError, match="from row 4 on"):
+        daily_reports.export_day(DAY)
 
 
 def test_a_movement_that_vanished_is_said(paid: Order) -> None:
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     next(iter(Movement.query(page_of(str(DAY), paid.capture or "")))).delete()
-    with pytest.raises(books.BooksError, match=r"differs from what is known"):
-        books.export_day(DAY)
+    with pytest.raises(daily_reports.BooksError, match=r"differs from what is known"):
+        daily_reports.export_day(DAY)
 
 
 def test_a_last_movement_that_vanished_is_said(paid: Order, ledger: Ledger, at: At) -> None:
     at("2026-11-22T23:00")
     last = ledger.refund(paid, 7)
     at("2026-11-23T01:00")
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     last.delete()
-    with pytest.raises(books.BooksError, match="more than the 3 rows"):
-        books.export_day(DAY)
+    with pytest.raises(daily_reports.BooksError, match="more than the 3 rows"):
+        daily_reports.export_day(DAY)
 
 
 def test_a_changed_order_line_is_said(paid: Order) -> None:
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     paid.frozen_lines = [{**paid.frozen_lines[0], "price": 1}, *paid.frozen_lines[1:]]
     paid.save()
-    with pytest.raises(books.BooksError, match="order-lines-2026-11-22"):
-        books.export_day(DAY)
+    with pytest.raises(daily_reports.BooksError, match="order-lines-2026-11-22"):
+        daily_reports.export_day(DAY)
 
 
 @pytest.mark.parametrize("old", [b"12:00:00.000Z", b"test@example.com", b"35.70"])
 def test_a_changed_file_is_said(paid: Order, old: bytes) -> None:
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     overwrite(ORDERS, download(ORDERS).replace(old, b"1" * len(old), 1))
-    with pytest.raises(books.BooksError, match="differs"):
-        books.export_day(DAY)
+    with pytest.raises(daily_reports.BooksError, match="differs"):
+        daily_reports.export_day(DAY)
 
 
 @pytest.mark.parametrize("key", [LEDGER, ORDERS, MANIFEST])
 @pytest.mark.parametrize("body", [b"", b"\xff\x00", b'"' + b"x" * 200_000, b"{}", b"[]"])
 def test_a_file_that_is_not_ours_is_said(paid: Order, key: str, body: bytes) -> None:
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     overwrite(key, body)
-    with pytest.raises(books.BooksError, match=key):
-        books.export_day(DAY)
+    with pytest.raises(daily_reports.BooksError, match=key):
+        daily_reports.export_day(DAY)
 
 
 def test_a_missing_file_is_said_and_not_made_again(paid: Order) -> None:
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     clients.client("s3").delete_object(Bucket=settings.books_bucket, Key=LEDGER)
-    with pytest.raises(books.BooksError, match=r"ledger-2026-11-22\.csv is missing"):
-        books.export_day(DAY)
+    with pytest.raises(daily_reports.BooksError, match=r"ledger-2026-11-22\.csv is missing"):
+        daily_reports.export_day(DAY)
     assert LEDGER not in keys()
 
 
 @pytest.mark.parametrize("moment", ["before-call", "after-call"])
-@pytest.mark.parametrize("part_bytes", [files.PART_BYTES, 100])
+@pytest.mark.parametrize("part_bytes", [report_files.PART_BYTES, 100])
 def test_a_crash_at_any_call_is_completed_by_the_next_run(
     paid: Order, monkeypatch: pytest.MonkeyPatch, moment: str, part_bytes: int
 ) -> None:
-    monkeypatch.setattr(files, "PART_BYTES", part_bytes)
-    books.export_day(DAY)
+    monkeypatch.setattr(report_files, "PART_BYTES", part_bytes)
+    daily_reports.export_day(DAY)
     clean = everything()
     s3 = clients.client("s3")
     events = s3.meta.events
@@ -175,14 +175,14 @@ def test_a_crash_at_any_call_is_completed_by_the_next_run(
         calls = 0
         events.register(f"{moment}.s3", crash)
         try:
-            books.export_day(DAY)
+            daily_reports.export_day(DAY)
         except Crash:
             finished = False
         else:
             finished = True
         finally:
             events.unregister(f"{moment}.s3", crash)
-        books.export_day(DAY)
+        daily_reports.export_day(DAY)
         assert everything() == clean, crashes
         if finished:
             break
@@ -191,11 +191,11 @@ def test_a_crash_at_any_call_is_completed_by_the_next_run(
 
 
 def test_a_crash_and_then_a_changed_ledger_is_said(paid: Order) -> None:
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     clients.client("s3").delete_object(Bucket=settings.books_bucket, Key=MANIFEST)
     next(iter(Movement.query(page_of(str(DAY), paid.capture or "")))).delete()
-    with pytest.raises(books.BooksError):
-        books.export_day(DAY)
+    with pytest.raises(daily_reports.BooksError):
+        daily_reports.export_day(DAY)
     assert MANIFEST not in keys()
 
 
@@ -210,16 +210,16 @@ def test_a_write_whose_answer_was_lost_is_a_write(paid: Order, monkeypatch: pyte
     monkeypatch.setattr(s3, "put_object", put_twice)
     with pytest.raises(ClientError, match="PreconditionFailed"):
         put_twice(Bucket=settings.books_bucket, Key="probe", Body=b"", IfNoneMatch="*")
-    books.export_day(DAY)
+    daily_reports.export_day(DAY)
     assert MANIFEST in keys()
 
 
-@pytest.mark.parametrize("part_bytes", [files.PART_BYTES, 100])
+@pytest.mark.parametrize("part_bytes", [report_files.PART_BYTES, 100])
 def test_the_second_of_two_writers_never_overwrites(
     paid: Order, monkeypatch: pytest.MonkeyPatch, part_bytes: int
 ) -> None:
-    monkeypatch.setattr(files, "PART_BYTES", part_bytes)
-    look = files.open_file
+    monkeypatch.setattr(report_files, "PART_BYTES", part_bytes)
+    look = report_files.open_file
 
     def look_then_lose_the_race(key: str) -> Any:
         found = look(key)
@@ -227,9 +227,9 @@ def test_the_second_of_two_writers_never_overwrites(
             overwrite(key, b"somebody else's")
         return found
 
-    monkeypatch.setattr(files, "open_file", look_then_lose_the_race)
-    with pytest.raises(books.BooksError, match="written by somebody else"):
-        books.export_day(DAY)
+    monkeypatch.setattr(report_files, "open_file", look_then_lose_the_race)
+    with pytest.raises(daily_reports.BooksError, match="written by somebody else"):
+        daily_reports.export_day(DAY)
     assert download(LEDGER) == b"somebody else's"
     assert MANIFEST not in keys()
     assert "Uploads" not in clients.client("s3").list_multipart_uploads(Bucket=settings.books_bucket)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chalicelib import clock
-from chalicelib.ledger import books
+from chalicelib.ledger import daily_reports
 from tests.ledger.conftest import Ledger, keys
 
 At = Callable[[str], datetime]
@@ -34,62 +34,62 @@ def test_a_day_is_closed_an_hour_after_its_midnight(
     setting: Callable[..., None], zone: str, day: str, closes: str
 ) -> None:
     setting(timezone=ZoneInfo(zone))
-    assert f"{books.closes_at(date.fromisoformat(day)):%Y-%m-%d %H:%M}" == closes
+    assert f"{daily_reports.closes_at(date.fromisoformat(day)):%Y-%m-%d %H:%M}" == closes
 
 
 def test_a_new_shop_begins_with_yesterday(ledger: Ledger, at: At) -> None:
-    assert books.days_due(at("2026-11-22T12:00")) == [date(2026, 11, 21)]
+    assert daily_reports.days_due(at("2026-11-22T12:00")) == [date(2026, 11, 21)]
 
 
 def test_yesterday_waits_for_its_hour(ledger: Ledger, at: At) -> None:
-    assert books.days_due(at("2026-11-22T00:59:59")) == []
-    assert books.days_due(at("2026-11-22T01:00")) == [date(2026, 11, 21)]
+    assert daily_reports.days_due(at("2026-11-22T00:59:59")) == []
+    assert daily_reports.days_due(at("2026-11-22T01:00")) == [date(2026, 11, 21)]
 
 
 def test_every_closed_day_is_written_once(ledger: Ledger, at: At) -> None:
     for hour in range(72):
         now = at("2026-11-22T00:30") + timedelta(hours=hour)
-        books.export_closed_days(now)
+        daily_reports.export_closed_days(now)
     assert days_with_books() == ["2026-11-21", "2026-11-22", "2026-11-23"]
 
 
 def test_days_that_were_missed_are_made_up_for(ledger: Ledger, at: At) -> None:
-    books.export_closed_days(at("2026-11-22T12:00"))
-    exports = books.export_closed_days(at("2026-11-26T12:00"))
+    daily_reports.export_closed_days(at("2026-11-22T12:00"))
+    exports = daily_reports.export_closed_days(at("2026-11-26T12:00"))
     assert [str(export.day) for export in exports] == ["2026-11-22", "2026-11-23", "2026-11-24", "2026-11-25"]
 
 
 def test_a_long_pause_is_made_up_for(ledger: Ledger, at: At) -> None:
-    books.export_closed_days(at("2024-11-22T12:00"))
-    due = books.days_due(at("2026-11-22T12:00"))
+    daily_reports.export_closed_days(at("2024-11-22T12:00"))
+    due = daily_reports.days_due(at("2026-11-22T12:00"))
     assert (due[0], due[-1], len(due)) == (date(2024, 11, 22), date(2026, 11, 21), 730)
 
 
 def test_a_shop_whose_exports_never_worked_loses_no_day(ledger: Ledger, at: At) -> None:
     at("2026-11-18T12:00")
     ledger.sale()
-    due = books.days_due(at("2026-11-22T12:00"))
+    due = daily_reports.days_due(at("2026-11-22T12:00"))
     assert [str(day) for day in due] == ["2026-11-18", "2026-11-19", "2026-11-20", "2026-11-21"]
 
 
 def test_provisional_books_do_not_count(ledger: Ledger, at: At) -> None:
     now = at("2026-11-22T12:00")
-    books.export_day(date(2026, 11, 21), provisional=True)
-    books.export_day(date(2026, 11, 22), provisional=True)
-    assert books.days_due(now) == [date(2026, 11, 21)]
+    daily_reports.export_day(date(2026, 11, 21), provisional=True)
+    daily_reports.export_day(date(2026, 11, 22), provisional=True)
+    assert daily_reports.days_due(now) == [date(2026, 11, 21)]
 
 
 def test_a_failing_day_holds_no_other_back_and_is_tried_again(
     ledger: Ledger, at: At, caplog: pytest.LogCaptureFixture
 ) -> None:
-    books.export_closed_days(at("2026-11-21T12:00"))
+    daily_reports.export_closed_days(at("2026-11-21T12:00"))
     order = ledger.sale()
     order.delete()
     now = at("2026-11-24T12:00")
-    with pytest.raises(books.BooksError, match=r"for 2026-11-21\.$"), caplog.at_level(logging.ERROR):
-        books.export_closed_days(now)
+    with pytest.raises(daily_reports.BooksError, match=r"for 2026-11-21\.$"), caplog.at_level(logging.ERROR):
+        daily_reports.export_closed_days(now)
     assert order.number in caplog.text
     assert days_with_books() == ["2026-11-20", "2026-11-22", "2026-11-23"]
     order.save()
-    assert [str(export.day) for export in books.export_closed_days(now)] == ["2026-11-21"]
-    assert books.days_due(clock.now()) == []
+    assert [str(export.day) for export in daily_reports.export_closed_days(now)] == ["2026-11-21"]
+    assert daily_reports.days_due(clock.now()) == []

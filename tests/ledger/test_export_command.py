@@ -7,7 +7,7 @@ from datetime import date, datetime
 import pytest
 
 from chalicelib.config import settings
-from chalicelib.ledger import books
+from chalicelib.ledger import daily_reports
 from infra.export import main
 from tests.ledger.conftest import Ledger, download, keys
 
@@ -61,7 +61,7 @@ def test_a_day_to_come_is_refused(at: At, capsys: pytest.CaptureFixture[str]) ->
 
 def test_a_difference_is_one_clear_line(ledger: Ledger, at: At, capsys: pytest.CaptureFixture[str]) -> None:
     at("2026-11-23T01:00")
-    books.export_day(date(2026, 11, 22))
+    daily_reports.export_day(date(2026, 11, 22))
     at("2026-11-22T12:00")
     ledger.sale()
     at("2026-11-23T01:00")

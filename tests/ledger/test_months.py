@@ -16,8 +16,8 @@ import pytest
 
 from chalicelib import aws as clients
 from chalicelib.config import settings
-from chalicelib.ledger import books, files, months
-from chalicelib.ledger.months import pack, read_month
+from chalicelib.ledger import daily_reports, monthly_archive, report_files
+from chalicelib.ledger.monthly_archive import pack, read_month
 from infra.local.cloud import LocalCloud
 from tests.ledger.conftest import CUP, Ledger, download, keys, read_json, rows
 
@@ -38,7 +38,7 @@ def written(ledger: Ledger, at: At) -> Ledger:
     ledger.reversal(order, 257)
     at("2026-11-23T02:00")
     for number in (20, 21, 22):
-        books.export_day(date(2026, 11, number))
+        daily_reports.export_day(date(2026, 11, number))
     return ledger
 
 
@@ -71,11 +71,11 @@ def test_the_packed_sheets_are_the_days_sheets_one_behind_the_other(written: Led
     for name in ("orders", "order-lines", "ledger"):
         content = archive.read(f"{name}-2026-11.csv")
         assert content.count(b"\xef\xbb\xbf") == 1
-        days = [rows(books.key_of(name, date(2026, 11, number))) for number in (20, 21, 22)]
+        days = [rows(daily_reports.key_of(name, date(2026, 11, number))) for number in (20, 21, 22)]
         assert sheet(archive, name) == [row for day in days for row in day]
     for number in (20, 21, 22):
         assert archive.read(f"manifests/manifest-2026-11-{number}.json") == download(
-            books.key_of("manifest", date(2026, 11, number))
+            daily_reports.key_of("manifest", date(2026, 11, number))
         )
 
 
@@ -102,16 +102,16 @@ def test_packing_again_makes_the_same_bytes_until_the_books_grow(written: Ledger
     packed()
     assert (download(KEY), read_month(NOVEMBER).mark) == (first, mark)
     at("2026-11-24T02:00")
-    books.export_day(date(2026, 11, 23))
+    daily_reports.export_day(date(2026, 11, 23))
     assert read_month(NOVEMBER).mark != mark
 
 
 def test_a_large_month_goes_up_in_parts(written: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     packed()
     whole = download(KEY)
-    monkeypatch.setattr(files, "PART_BYTES", 500)
-    monkeypatch.setattr(files, "CHUNK_BYTES", 64)
-    monkeypatch.setattr(months, "LARGE", 10)  # then the newer format, for files of gigabytes
+    monkeypatch.setattr(report_files, "PART_BYTES", 500)
+    monkeypatch.setattr(report_files, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(monthly_archive, "LARGE", 10)  # then the newer format, for files of gigabytes
     archive = packed()
     assert archive.testzip() is None
     assert len(sheet(archive, "ledger")) == 5
@@ -124,16 +124,16 @@ def test_a_large_month_goes_up_in_parts(written: Ledger, monkeypatch: pytest.Mon
 def test_a_file_that_is_not_the_vouched_one_is_not_packed(
     written: Ledger, harm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "PART_BYTES", 200)
+    monkeypatch.setattr(report_files, "PART_BYTES", 200)
     month = read_month(NOVEMBER)
-    s3, key = clients.client("s3"), books.key_of("ledger", date(2026, 11, 22))
+    s3, key = clients.client("s3"), daily_reports.key_of("ledger", date(2026, 11, 22))
     content = download(key)
     if harm == "gone":
         s3.delete_object(Bucket=settings.books_bucket, Key=key)
     else:
         old, new = (b"sale", b"gift") if harm == "other bytes" else (b"booked_at", b"booked on")
         s3.put_object(Bucket=settings.books_bucket, Key=key, Body=content.replace(old, new))
-    with pytest.raises(books.BooksError, match=key):
+    with pytest.raises(daily_reports.BooksError, match=key):
         pack(month, "2026-11", KEY, lambda read: None)
     assert KEY not in keys()
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=settings.books_bucket)
@@ -143,15 +143,15 @@ def peak_of_packing(days: int) -> int:
     """Pack so many days of files that hardly compress; tell how many bytes were held at most."""
     for number in range(1, days + 1):
         vouched = {}
-        for one in books.SHEETS:
-            key = books.key_of(one.name, date(2026, 10, number))
-            header = (files.BOM + ",".join(one.columns)).encode()
+        for one in daily_reports.SHEETS:
+            key = daily_reports.key_of(one.name, date(2026, 10, number))
+            header = (report_files.BOM + ",".join(one.columns)).encode()
             body = header + b"\r\n" + random.Random(number).randbytes(300_000).hex().encode() + b"\r\n"
             clients.client("s3").put_object(Bucket=settings.books_bucket, Key=key, Body=body)
             vouched[one.name] = {"rows": 1, "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
         manifest = json.dumps({"files": vouched, "totals": {}}).encode()
-        files.write(
-            books.key_of("manifest", date(2026, 10, number)), manifest, "application/json", once=False
+        report_files.write(
+            daily_reports.key_of("manifest", date(2026, 10, number)), manifest, "application/json", once=False
         )
     month = read_month(date(2026, 10, 1))
     tracemalloc.start()
@@ -162,15 +162,15 @@ def peak_of_packing(days: int) -> int:
 
 
 def test_memory_stays_flat_however_long_the_month(aws: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "PART_BYTES", 100_000)
+    monkeypatch.setattr(report_files, "PART_BYTES", 100_000)
     few, many = peak_of_packing(2), peak_of_packing(7)
     assert many < 1.3 * few
 
 
 def test_what_is_wrong_with_a_day_is_said(written: Ledger) -> None:
     s3 = clients.client("s3")
-    s3.delete_object(Bucket=settings.books_bucket, Key=books.key_of("orders", date(2026, 11, 20)))
-    manifest = books.key_of("manifest", date(2026, 11, 21))
+    s3.delete_object(Bucket=settings.books_bucket, Key=daily_reports.key_of("orders", date(2026, 11, 20)))
+    manifest = daily_reports.key_of("manifest", date(2026, 11, 21))
     assert read_json(manifest)["day"] == "2026-11-21"
     for junk in (b"", b"[]", b'{"files": {}}', b"\xff"):
         s3.put_object(Bucket=settings.books_bucket, Key=manifest, Body=junk)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.ledger.sheets import text
+from chalicelib.ledger.report_columns import text
 
 
 @pytest.mark.parametrize(

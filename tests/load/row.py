@@ -8,7 +8,7 @@ import heapq
 import random
 import sys
 
-from chalicelib.checkout.service import A_TRY_SECONDS, PLACING_SECONDS
+from chalicelib.checkout.place_order import A_TRY_SECONDS, PLACING_SECONDS
 from chalicelib.storage import pause_after
 
 CONFLICT_SECONDS = 0.01  # until a refusal is back

@@ -12,7 +12,7 @@ from chalice.app import SQSEvent
 from chalicelib import aws as clients
 from chalicelib import clock
 from chalicelib.config import settings
-from chalicelib.mail import send
+from chalicelib.mail import sender as mail_sender
 from infra.local.cloud import LocalCloud
 from infra.local.functions import Functions
 from tests.mail.post_office import PostOffice
@@ -39,7 +39,7 @@ def sender(post: PostOffice) -> Functions:
 
     @app.on_sqs_message(queue=QUEUE, batch_size=10)
     def send_order_emails(event: SQSEvent) -> Any:
-        return send.send_order_emails(event.to_dict()["Records"])
+        return mail_sender.send_order_emails(event.to_dict()["Records"])
 
     return Functions(app, boto3.client("sqs"), settings.table_prefix)
 

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from chalicelib import aws as clients
 from chalicelib.config import settings
-from chalicelib.mail import send
+from chalicelib.mail import sender
 from chalicelib.mail.render import KINDS, write_letter
 from chalicelib.orders.base import Line
 from infra.local.cloud import LocalCloud
@@ -44,7 +44,7 @@ def test_both_mails_of_a_paid_order_arrive_whole(mailbox: Mailbox) -> None:
         for entry in order.emails_due
     ]
 
-    assert send.send_order_emails(records) == {"batchItemFailures": []}
+    assert sender.send_order_emails(records) == {"batchItemFailures": []}
 
     to_customer = mailbox.wait_for(lambda mail: mail.recipients == ["test@example.org"])
     to_merchant = mailbox.wait_for(lambda mail: mail.recipients == [settings.shop.merchant_email])

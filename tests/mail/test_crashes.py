@@ -10,7 +10,7 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ReadTimeoutError
 
-from chalicelib.mail import outbox, send
+from chalicelib.mail import outbox, sender
 from chalicelib.orders.models import Order
 from tests.mail import orders
 from tests.mail.post_office import PostOffice
@@ -59,7 +59,7 @@ def wire(post: PostOffice, monkeypatch: pytest.MonkeyPatch) -> Wire:
 
 def deliver(order: Order, entry: str) -> bool:
     body = json.dumps({"order": order.id, "entry": entry})
-    return send.send_order_emails([{"messageId": "1", "body": body}]) == {"batchItemFailures": []}
+    return sender.send_order_emails([{"messageId": "1", "body": body}]) == {"batchItemFailures": []}
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before it worked", "after it worked"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.mail import send
+from chalicelib.mail import sender
 from chalicelib.mail.addresses import BadAddress, bare, one_line, with_name
 from chalicelib.orders.models import Order
 from tests.mail import orders
@@ -154,7 +154,7 @@ def test_a_customer_nobody_can_write_to_does_not_keep_the_merchant_uninformed(po
     order = orders.paid(email="tést@example.org")
     body = '{"order": "%s", "entry": "%s"}'
 
-    answer = send.send_order_emails(
+    answer = sender.send_order_emails(
         [{"messageId": entry, "body": body % (order.id, entry)} for entry in order.emails_due]
     )
 

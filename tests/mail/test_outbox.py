@@ -11,7 +11,7 @@ from pynamodb.exceptions import PutError
 from chalicelib import aws as clients
 from chalicelib.config import settings
 from chalicelib.errors import Busy
-from chalicelib.mail import outbox, send
+from chalicelib.mail import outbox, sender
 from chalicelib.orders.models import Order
 from chalicelib.storage import Transaction, Unknown
 from infra.local.functions import Functions
@@ -53,7 +53,7 @@ def record(order: Order, entry: str, identifier: str = "1") -> dict[str, Any]:
 
 def deliver(order: Order, entry: str) -> bool:
     """Give the sender one message; tell whether it succeeded."""
-    return send.send_order_emails([record(order, entry)]) == {"batchItemFailures": []}
+    return sender.send_order_emails([record(order, entry)]) == {"batchItemFailures": []}
 
 
 def one_mail() -> tuple[Order, str]:
@@ -139,7 +139,7 @@ def test_a_message_that_comes_twice_sends_one_mail(post: PostOffice) -> None:
     order, entry = one_mail()
 
     results = [deliver(order, entry), deliver(order, entry)]
-    twice = send.send_order_emails([record(order, entry, "1"), record(order, entry, "2")])
+    twice = sender.send_order_emails([record(order, entry, "1"), record(order, entry, "2")])
 
     assert results == [True, True]
     assert twice == {"batchItemFailures": []}
@@ -216,7 +216,7 @@ def test_one_bad_message_fails_alone(post: PostOffice) -> None:
         {"messageId": "unknown order", "body": json.dumps({"order": "0" * 32, "entry": entry})},
     ]
 
-    answer = send.send_order_emails(records)
+    answer = sender.send_order_emails(records)
 
     failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
     assert failed == {entry["messageId"] for entry in records} - {"good"}
@@ -382,7 +382,7 @@ def test_a_mail_that_cannot_be_struck_out_is_not_sent_again_while_its_lease_last
 
     monkeypatch.setattr(outbox, "_strike_out", failing)
 
-    answer = send.send_order_emails([record(order, entry, "1"), record(order, entry, "2")])
+    answer = sender.send_order_emails([record(order, entry, "1"), record(order, entry, "2")])
 
     assert [failure["itemIdentifier"] for failure in answer["batchItemFailures"]] == ["1", "2"]
     assert len(post.taken) == 1

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from chalicelib.mail import send
+from chalicelib.mail import sender
 from chalicelib.orders.models import Order
 from tests.mail import orders
 from tests.mail.post_office import PostOffice
@@ -12,7 +12,7 @@ from tests.mail.post_office import PostOffice
 
 def deliver(order: Order, entry: str) -> bool:
     body = json.dumps({"order": order.id, "entry": entry})
-    return send.send_order_emails([{"messageId": "1", "body": body}]) == {"batchItemFailures": []}
+    return sender.send_order_emails([{"messageId": "1", "body": body}]) == {"batchItemFailures": []}
 
 
 @pytest.mark.parametrize(

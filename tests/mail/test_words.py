@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib import money
 from chalicelib.config import settings
-from chalicelib.mail import text
+from chalicelib.mail import plain_text
 from chalicelib.mail.render import KINDS, Letter, NotYetTrue, write_letter
 from chalicelib.orders.base import Line
 from chalicelib.orders.issues import ISSUES, tell
@@ -338,10 +338,10 @@ def test_plain_text_is_aligned_and_at_most_78_columns_wide(kind: str) -> None:
 
     lines = mail.text.splitlines()
 
-    assert [line for line in lines if text.width(line) > 78] == []
+    assert [line for line in lines if plain_text.width(line) > 78] == []
     amounts = [line for line in lines if re.search(r"\S  +−?€[\d,.]+$", line)]
     assert len(amounts) >= 6
-    assert {text.width(line) for line in amounts} == {text.COLUMNS}
+    assert {plain_text.width(line) for line in amounts} == {plain_text.COLUMNS}
 
 
 def test_plain_text_holds_no_html_and_html_no_raw_text() -> None:

@@ -11,7 +11,7 @@ import pytest
 from chalicelib import clock
 from chalicelib.aws import client
 from chalicelib.config import settings
-from chalicelib.ledger import books
+from chalicelib.ledger import daily_reports
 from tests.shop import Shop, token_of
 
 
@@ -22,7 +22,7 @@ def shop(shop: Shop) -> Iterator[Shop]:
         yield shop
 
 
-def read_csv(shop: Shop, name: str, export: books.Export) -> list[dict[str, str]]:
+def read_csv(shop: Shop, name: str, export: daily_reports.Export) -> list[dict[str, str]]:
     key = export.files[name].key
     body = client("s3").get_object(Bucket=settings.books_bucket, Key=key)["Body"].read()
     return list(csv.DictReader(StringIO(body.decode("utf-8-sig"))))
@@ -67,7 +67,7 @@ def test_the_days_books_equal_the_money_at_paypal(shop: Shop) -> None:
         shop.reconcile()
         shop.reconcile()
         today = clock.now().date()
-    export = books.export_day(today, provisional=True)
+    export = daily_reports.export_day(today, provisional=True)
 
     ledger = read_csv(shop, "ledger", export)
     theirs = shop.paypal.ledger()

@@ -178,13 +178,13 @@ class Backstage:
         return self._due[1]
 
     def _write_books(self) -> Agent:
-        from chalicelib.ledger import books
+        from chalicelib.ledger import daily_reports
 
         moved = 0
         while True:
             yield HOUR - self._day.now % HOUR
             # A run changes nothing where nothing moved and no day is to be closed.
-            if len(self._shop.ledger()) != moved or books.days_due(self._day.moment.now()):
+            if len(self._shop.ledger()) != moved or daily_reports.days_due(self._day.moment.now()):
                 end = yield self._fire("export_books", 900.0)
                 moved = len(self._shop.ledger()) if isinstance(end, Answered) else moved
 

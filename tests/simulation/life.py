@@ -95,7 +95,7 @@ def _come_to_rest(shop: Shop, day: Day, backstage: Backstage) -> None:
 def _all_closed_at(shop: Shop) -> datetime:
     """Tell when the export has surely seen the last day on which money moved."""
     from chalicelib import clock
-    from chalicelib.ledger.books import closes_at
+    from chalicelib.ledger.daily_reports import closes_at
     from chalicelib.ledger.models import book_day
 
     last = max((str(row.page).partition("#")[0] for row in shop.ledger()), default=book_day(clock.now()))

@@ -86,8 +86,8 @@ def check_what_was_told(shop: Shop, told_paid: set[str]) -> None:
 
 def check_all_books(shop: Shop) -> None:
     """Each day's final files hold its movements, each once; writing them again finds them as they are."""
-    from chalicelib.ledger import books
+    from chalicelib.ledger import daily_reports
 
     days = sorted({str(row.page).partition("#")[0] for row in shop.ledger()})
     for day in days:
-        check_books_of(shop, books.export_day(date.fromisoformat(day)))
+        check_books_of(shop, daily_reports.export_day(date.fromisoformat(day)))

@@ -16,7 +16,7 @@ import pytest
 
 from chalicelib import aws as clients
 from chalicelib.config import settings
-from chalicelib.ledger import books, days
+from chalicelib.ledger import daily_reports, daily_totals
 from chalicelib.staff.models import Job
 from infra.local.gateway import Gateway
 from tests.client import Answer, Shopper
@@ -32,14 +32,14 @@ DAYS = (19, 20, 21)
 @pytest.fixture
 def month(ledger: Ledger, at: At, monkeypatch: pytest.MonkeyPatch) -> Ledger:
     """Write the books of three days of November, and let a fourth go on."""
-    monkeypatch.setattr(books, "LOOK_FOR_FIRST", days.DAY * 4)
+    monkeypatch.setattr(daily_reports, "LOOK_FOR_FIRST", daily_totals.DAY * 4)
     for number in DAYS:
         at(f"2026-11-{number}T12:00")
         order = ledger.sale(ledger.order(TEA) if number % 2 else None, fee=100 + number)
         if number == 20:
             ledger.refund(order, 500, fee=None)
-    books.export_closed_days(at("2026-11-22T09:00"))
-    days.fold(at("2026-11-22T09:00"))
+    daily_reports.export_closed_days(at("2026-11-22T09:00"))
+    daily_totals.fold(at("2026-11-22T09:00"))
     at("2026-11-22T12:00")
     ledger.sale(ledger.order(CUP), fee=40)
     return ledger

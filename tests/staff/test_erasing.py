@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from chalicelib import clock
 from chalicelib.config import settings
-from chalicelib.ledger import books
+from chalicelib.ledger import daily_reports
 from chalicelib.ledger.models import book_day
 from chalicelib.mail import outbox
 from chalicelib.mail.render import write_letter
@@ -111,12 +111,12 @@ def test_the_books_stay_as_they_were_written(shop: Shop) -> None:
     order_id = shipped(shop)
     day = date.fromisoformat(book_day(clock.now()))
     with months_later(shop) as merchant:
-        books.export_day(day)
+        daily_reports.export_day(day)
         before = everything()
         assert EMAIL in str(before)
         erase(merchant)
         assert shop.order(order_id).erased_at
-        books.export_day(day)
+        daily_reports.export_day(day)
         assert everything() == before
 
 

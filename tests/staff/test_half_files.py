@@ -7,8 +7,8 @@ import pytest
 from chalicelib import clock
 from chalicelib.aws import client
 from chalicelib.config import settings
-from chalicelib.ledger import files
-from chalicelib.ledger.books import BooksError
+from chalicelib.ledger import report_files
+from chalicelib.ledger.daily_reports import BooksError
 from chalicelib.ledger.models import book_day
 from chalicelib.staff.products import import_export
 from tests.client import Shopper
@@ -20,12 +20,12 @@ def cut_off(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Send parts early, and let S3 be gone when a file is to be made of them; list the files."""
     broken: list[str] = []
 
-    def gone(parts: files.Parts, *_: object) -> None:
+    def gone(parts: report_files.Parts, *_: object) -> None:
         broken.append(parts._key)
         raise ConnectionError("S3 is gone")
 
-    monkeypatch.setattr(files, "PART_BYTES", 20)
-    monkeypatch.setattr(files.Parts, "_complete", gone)
+    monkeypatch.setattr(report_files, "PART_BYTES", 20)
+    monkeypatch.setattr(report_files.Parts, "_complete", gone)
     return broken
 
 

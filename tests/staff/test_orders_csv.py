@@ -14,8 +14,8 @@ import pytest
 from chalicelib import aws as clients
 from chalicelib import clock
 from chalicelib.config import settings
-from chalicelib.ledger import files
-from chalicelib.ledger.sheets import ORDERS
+from chalicelib.ledger import report_files
+from chalicelib.ledger.report_columns import ORDERS
 from chalicelib.orders.search import order_list, search_index
 from chalicelib.payments.refunds import Wish, refund_payment
 from chalicelib.staff.audit import audit_log
@@ -257,7 +257,7 @@ def test_who_is_looked_for_is_in_no_trail_no_log_and_no_job_that_has_ended(
     again = finance.get("/staff/orders/csv?q=Ann+Quill")
     assert answer.location != again.location, "an id made of the text would let it be guessed for ever"
     assert job_of(answer).private == {"text": "Ann Quill"}
-    with mock.patch.object(files.Upload, "finish", side_effect=RuntimeError("a neighbour was silent")):
+    with mock.patch.object(report_files.Upload, "finish", side_effect=RuntimeError("a neighbour was silent")):
         shop.functions.drain("staff-jobs")
     assert job_of(answer).private == {"text": "Ann Quill"}, "it comes again, and has to know"
     job_queue.send({"job": job_of(answer).id})
@@ -281,7 +281,7 @@ def test_who_is_erased_before_the_job_comes_to_them_is_not_in_its_file(
 @pytest.mark.usefixtures("aws")
 def test_memory_stays_flat_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     # Parts this small stand for S3's 5 MB: the local cloud takes them.
-    monkeypatch.setattr(files, "PART_BYTES", 20_000)
+    monkeypatch.setattr(report_files, "PART_BYTES", 20_000)
     monkeypatch.setattr(order_list, "KEYS_A_STEP", 50)
     stock_orders(range(0, 10 * A_DAY, A_DAY // 110), found_every=10**9)
     merchant = member("merchant")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib import clock
-from chalicelib.ledger import books, days
+from chalicelib.ledger import daily_reports, daily_totals
 from chalicelib.ledger.models import SALE
 from infra.local.gateway import Gateway
 from tests.client import Answer, Shopper
@@ -25,7 +25,7 @@ At = Callable[[str], datetime]
 @pytest.fixture(autouse=True)
 def soon_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for the first movement a few days back only."""
-    monkeypatch.setattr(books, "LOOK_FOR_FIRST", days.DAY * 8)
+    monkeypatch.setattr(daily_reports, "LOOK_FOR_FIRST", daily_totals.DAY * 8)
 
 
 def cells(answer: Answer, name: str) -> list[str]:
@@ -60,7 +60,7 @@ def test_the_numbers_of_a_real_day_are_those_of_its_books(shop: Shop, merchant: 
     shop.come_back(shopper, token)  # underpaid: money, but no order
     shop.deliver_notifications()
     page = merchant.get("/staff/")
-    manifest = books.export_day(clock.now().date(), provisional=True).totals
+    manifest = daily_reports.export_day(clock.now().date(), provisional=True).totals
     told = {
         name: manifest[kind]["EUR"]["amount"] for name, kind in (("Revenue", "sale"), ("Refunds", "refund"))
     }
@@ -85,12 +85,12 @@ def test_every_day_shows_what_its_manifest_says(ledger: Ledger, at: At, gateway:
         if number == 19:
             ledger.reversal(order, 1000)
     now = at("2026-11-22T08:00")
-    books.export_closed_days(now)
+    daily_reports.export_closed_days(now)
     member = logged_in(gateway, "finance")
     week: dict[str, Decimal] = {}
     for number in range(16, 22):
         day = date(2026, 11, number)
-        totals = books.export_day(day).totals
+        totals = daily_reports.export_day(day).totals
         shown = tiles(member.get(f"/staff/?period=day&day={day}"))
         for name, kind in (("Revenue", "sale"), ("Refunds", "refund"), ("Taken back", "reversal")):
             amount = totals.get(kind, {}).get("EUR", {"amount": "0.00"})["amount"]
@@ -162,9 +162,9 @@ def test_what_is_not_counted_yet_is_said(
     for _ in range(12):
         ledger.sale(ledger.order(CUP))
     at("2026-11-22T13:00")
-    monkeypatch.setattr(days, "ROWS_A_QUERY", 1)
-    monkeypatch.setattr(days, "WORTH_WRITING", 1)
-    monkeypatch.setattr(days, "QUERIES_A_VIEW", 8)
+    monkeypatch.setattr(daily_totals, "ROWS_A_QUERY", 1)
+    monkeypatch.setattr(daily_totals, "WORTH_WRITING", 1)
+    monkeypatch.setattr(daily_totals, "QUERIES_A_VIEW", 8)
     member = logged_in(gateway, "merchant")
     page = member.get("/staff/")
     assert "Not everything is counted yet: Sunday, 22 November" in page.text
@@ -181,7 +181,7 @@ def test_the_hourly_run_counts_too(ledger: Ledger, at: At, gateway: Gateway, fun
     at("2026-11-23T02:00")
     functions.fire("export_books")
     with counted_calls() as calls:
-        counted = days.count([date(2026, 11, 22)], clock.now())
+        counted = daily_totals.count([date(2026, 11, 22)], clock.now())
     assert dict(calls) == {"BatchGetItem": 1}
     assert counted[date(2026, 11, 22)].tally.orders("EUR") == 1
 
@@ -190,8 +190,8 @@ def test_the_page_makes_a_bounded_number_of_calls(ledger: Ledger, at: At, gatewa
     for number in range(18, 22):
         at(f"2026-11-{number}T09:30")
         ledger.sale()
-    books.export_closed_days(at("2026-11-22T02:00"))
-    days.fold(at("2026-11-22T02:00"))
+    daily_reports.export_closed_days(at("2026-11-22T02:00"))
+    daily_totals.fold(at("2026-11-22T02:00"))
     member = logged_in(gateway, "merchant")
     for period, most in (("day", 9), ("week", 9), ("month", 11)):
         with counted_calls() as calls:

@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from chalicelib import clock, telemetry
-from chalicelib.ledger import books
+from chalicelib.ledger import daily_reports
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import change
 from chalicelib.storage import Refused, Transaction, Unknown
@@ -181,12 +181,12 @@ def test_each_hour_tells_how_many_days_have_no_books(shop: Shop, counted: Counte
 
         with (
             shop.later(days=3) as moment,
-            mock.patch.object(books, "_export", side_effect=OSError("S3 is away")),
+            mock.patch.object(daily_reports, "_export", side_effect=OSError("S3 is away")),
         ):
             midnight = moment.replace(hour=0, minute=0)
             for hours, days in ((1.5, 1), (4.5, 2)):
                 now = mock.patch.object(clock, "now", return_value=midnight + timedelta(hours=hours))
-                with now, pytest.raises(books.BooksError):
+                with now, pytest.raises(daily_reports.BooksError):
                     shop.functions.fire("export_books")
                 assert counted()["DaysWithoutBooks"] == days
 

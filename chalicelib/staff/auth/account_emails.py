@@ -7,10 +7,10 @@ from typing import Any
 
 from chalicelib import telemetry
 from chalicelib.config import settings
-from chalicelib.mail import text
+from chalicelib.mail import plain_text
 from chalicelib.mail.addresses import Undeliverable, one_line, with_name
 from chalicelib.mail.render import Letter
-from chalicelib.mail.send import hand_to_ses
+from chalicelib.mail.sender import hand_to_ses
 from chalicelib.staff.auth import accounts, login_throttle, reset_tokens
 from chalicelib.staff.models import Member
 from chalicelib.telemetry import Metric
@@ -61,8 +61,8 @@ def write(member: Member, kind: str) -> Letter:
         "shop_url": absolute_url("/"),
         "forgotten_url": absolute_url("/staff/forgotten"),
         "role": accounts.ROLES[member.role].lower(),
-        "wrap": text.wrap,
-        "rule": text.rule,
+        "wrap": plain_text.wrap,
+        "rule": plain_text.rule,
     }
     words = environment().get_template(f"staff/letters/{kind}.txt").render(values)
     subject, headline, *body = [one_line(paragraph) for paragraph in paragraphs(words)]

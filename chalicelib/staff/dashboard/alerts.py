@@ -177,10 +177,10 @@ def _dead_letters() -> list[dict[str, Any]]:
 
 
 def _days_without_books() -> list[date]:
-    from chalicelib.ledger import books
+    from chalicelib.ledger import daily_reports
 
     now = clock.now()
-    return [day for day in books.days_due(now) if books.should_be_written(day, now)]
+    return [day for day in daily_reports.days_due(now) if daily_reports.should_be_written(day, now)]
 
 
 def _runs() -> list[dict[str, Any]]:

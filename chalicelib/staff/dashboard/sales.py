@@ -29,7 +29,7 @@ from chalicelib.staff.models import Member
 from chalicelib.web.requests import query
 
 if TYPE_CHECKING:
-    from chalicelib.ledger.days import Count, Tally
+    from chalicelib.ledger.daily_totals import Count, Tally
     from chalicelib.ledger.totals import Figures
     from chalicelib.staff.dashboard.bar_chart import Slot
 
@@ -102,13 +102,13 @@ def show(request: Request, member: Member) -> Response:
 
 
 def _values(period: Period, today: date, now: datetime) -> dict[str, Any]:
-    from chalicelib.ledger import days
+    from chalicelib.ledger import daily_totals
     from chalicelib.staff.dashboard.bar_chart import draw
 
-    begins, shop = days.first_day(now), settings.currency
+    begins, shop = daily_totals.first_day(now), settings.currency
     yesterday = [period.last - ONE] if period.kind == DAY else []
     wanted = {*period.span.days, *period.before.days, *yesterday}
-    counts = days.count([day for day in wanted if day >= begins], now)
+    counts = daily_totals.count([day for day in wanted if day >= begins], now)
     this, before = (_together(counts, span.days) for span in (period.span, period.before))
     parts = _hours(period, this, before) if period.kind == DAY else _days(period, counts)
     sums = [_row(_whole_name(period), this, shop), _row("Before", before, shop)]
@@ -183,7 +183,7 @@ def _slot(part: Part) -> "Slot":
 
 
 def _together(counts: "dict[date, Count]", days: Iterable[date]) -> "Tally":
-    from chalicelib.ledger.days import Tally
+    from chalicelib.ledger.daily_totals import Tally
 
     tally = Tally()
     for day in days:
@@ -192,7 +192,7 @@ def _together(counts: "dict[date, Count]", days: Iterable[date]) -> "Tally":
 
 
 def _of(counts: "dict[date, Count]", day: date) -> "Tally":
-    from chalicelib.ledger.days import Tally
+    from chalicelib.ledger.daily_totals import Tally
 
     return counts[day].tally if day in counts else Tally()
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from chalice.app import Request, Response
 
-from chalicelib.checkout.customer import read_customer
+from chalicelib.checkout.customer_form import read_customer
 from chalicelib.errors import Conflict
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import find_order

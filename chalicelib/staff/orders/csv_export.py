@@ -10,7 +10,7 @@ from datetime import date
 from chalice.app import Request, Response
 
 from chalicelib import clock, money
-from chalicelib.ledger.sheets import ORDERS, Row, Sheet, order_row, text
+from chalicelib.ledger.report_columns import ORDERS, Row, Sheet, order_row, text
 from chalicelib.orders.models import Order
 from chalicelib.orders.search import order_list, order_search, search_index
 from chalicelib.orders.search.order_list import Selection
@@ -73,7 +73,7 @@ def _later(request: Request, member: Member, question: Question) -> Response:
 
 def run(job: Job) -> None:
     """Write the file of a job: a hundred orders at a time, streamed to S3. Run again, it writes the same."""
-    from chalicelib.ledger.files import Upload
+    from chalicelib.ledger.report_files import Upload
 
     selection, before = _selection_of(job.arguments)
     is_wanted = order_search.matching(job.private["text"]) if job.private else None

@@ -7,7 +7,7 @@ from typing import Any
 from chalice.app import Request, Response
 
 from chalicelib import money, postal
-from chalicelib.checkout.customer import LONGEST
+from chalicelib.checkout.customer_form import LONGEST
 from chalicelib.cleaning import find_control_character
 from chalicelib.errors import BadInput, Conflict
 from chalicelib.ledger.models import REFUND, REVERSAL, REVERSAL_CANCELLED, SALE

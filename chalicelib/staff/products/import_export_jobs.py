@@ -12,8 +12,8 @@ from chalicelib.catalog.import_export.csv_reader import COLUMNS
 from chalicelib.catalog.import_export.importer import BadCatalog, Report
 from chalicelib.catalog.import_export.preview import preview_of
 from chalicelib.errors import ShopError
-from chalicelib.ledger.files import Upload
-from chalicelib.ledger.sheets import Sheet
+from chalicelib.ledger.report_columns import Sheet
+from chalicelib.ledger.report_files import Upload
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.auth import accounts
 from chalicelib.staff.csv_response import file_name

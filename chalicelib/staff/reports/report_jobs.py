@@ -8,20 +8,20 @@ from chalicelib.staff.dashboard.periods import Span, parse_month, spoken
 from chalicelib.staff.jobs import job_progress
 
 if TYPE_CHECKING:
-    from chalicelib.ledger.months import Month
+    from chalicelib.ledger.monthly_archive import Month
     from chalicelib.staff.models import Job
 from chalicelib.staff.reports.report_page import book_date
 
 
 def write_day(job: "Job") -> None:
     """Do a job: write a day's books, or compare them where they are written."""
-    from chalicelib.ledger import books
+    from chalicelib.ledger import daily_reports
 
     day = date.fromisoformat(job.arguments["day"])
-    provisional = clock.now() < books.closes_at(day)
+    provisional = clock.now() < daily_reports.closes_at(day)
     try:
-        export = books.export_day(day, provisional=provisional)
-    except books.BooksError as error:
+        export = daily_reports.export_day(day, provisional=provisional)
+    except daily_reports.BooksError as error:
         raise job_progress.JobFailed(
             f"The books of {spoken(day)} could not be written.", [str(error)]
         ) from error
@@ -33,8 +33,8 @@ def write_day(job: "Job") -> None:
 
 def pack_month(job: "Job") -> None:
     """Do a job: make a month's books one file."""
-    from chalicelib.ledger import books
-    from chalicelib.ledger.months import pack, read_month
+    from chalicelib.ledger import daily_reports
+    from chalicelib.ledger.monthly_archive import pack, read_month
 
     name = job.arguments["month"]
     span = parse_month(name, book_date(clock.now()))
@@ -48,7 +48,7 @@ def pack_month(job: "Job") -> None:
 
     try:
         pack(month, name, key, tell)
-    except (books.BooksError, IndexError) as error:
+    except (daily_reports.BooksError, IndexError) as error:
         raise job_progress.JobFailed(
             f"The books of {span.first:%B %Y} could not be put together.", [str(error)]
         ) from error

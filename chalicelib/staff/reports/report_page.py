@@ -18,7 +18,7 @@ from chalicelib.web import pages
 from chalicelib.web.requests import is_only_a_look, query
 
 if TYPE_CHECKING:
-    from chalicelib.ledger.months import Booked, Month
+    from chalicelib.ledger.monthly_archive import Booked, Month
     from chalicelib.ledger.totals import Figures, Totals
 
 
@@ -40,7 +40,7 @@ class Entry:
 
 def show(request: Request, member: Member) -> Response:
     """Show a month's days and what their manifests vouch for."""
-    from chalicelib.ledger.months import read_month
+    from chalicelib.ledger.monthly_archive import read_month
 
     now = clock.now()
     today = book_date(now)
@@ -74,7 +74,7 @@ def show(request: Request, member: Member) -> Response:
 
 def fetch_month(request: Request, member: Member, when: str) -> Response:
     """Make a month's books one file; where it is made or in the making, lead there."""
-    from chalicelib.ledger.months import read_month
+    from chalicelib.ledger.monthly_archive import read_month
 
     span = parse_month(when, book_date(clock.now()))
     month = read_month(span.first)
@@ -90,7 +90,7 @@ def fetch_month(request: Request, member: Member, when: str) -> Response:
 
 def fetch_file(request: Request, member: Member, when: str, name: str) -> Response:
     """Lead to a day's file by a link that holds for some minutes: the final one, or that of a day that goes on."""
-    from chalicelib.ledger.books import closes_at, key_of
+    from chalicelib.ledger.daily_reports import closes_at, key_of
 
     now = clock.now()
     day = parse_day(when, book_date(now))
@@ -113,12 +113,12 @@ def write_now(request: Request, member: Member, when: str) -> Response:
 
 def _entries(span: Span, month: "Month", begins: date, now: datetime) -> list[Entry]:
     """List the month's days since the books began, the latest first."""
-    from chalicelib.ledger import books, days
+    from chalicelib.ledger import daily_reports, daily_totals
 
     written = {booked.day: booked for booked in month.days}
     listed = [day for day in reversed(span.days) if day >= begins or day in written]
-    going_on = [day for day in listed if now < books.closes_at(day)]
-    counts = days.count(going_on, now)
+    going_on = [day for day in listed if now < daily_reports.closes_at(day)]
+    counts = daily_totals.count(going_on, now)
     entries = []
     for day in listed:
         if day in written:
@@ -126,7 +126,7 @@ def _entries(span: Span, month: "Month", begins: date, now: datetime) -> list[En
         elif day in counts:
             entries.append(_going_on(day, counts[day].tally.totals()))
         else:
-            entries.append(Entry(day, LATE if books.should_be_written(day, now) else DUE, [], {}))
+            entries.append(Entry(day, LATE if daily_reports.should_be_written(day, now) else DUE, [], {}))
     return entries
 
 
@@ -136,7 +136,7 @@ def _written(booked: "Booked") -> Entry:
 
 
 def _going_on(day: date, totals: "Totals") -> Entry:
-    from chalicelib.ledger.months import provisional_since
+    from chalicelib.ledger.monthly_archive import provisional_since
 
     since = provisional_since(day)
     return Entry(day, OPEN_DAY, _figures(totals), {}, provisional=since.isoformat() if since else "")
@@ -154,6 +154,6 @@ def book_date(now: datetime) -> date:
 
 
 def _first_day(now: datetime) -> date:
-    from chalicelib.ledger import days
+    from chalicelib.ledger import daily_totals
 
-    return days.first_day(now)
+    return daily_totals.first_day(now)

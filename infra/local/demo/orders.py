@@ -246,7 +246,8 @@ class Teller:
 def _place(planned: Planned) -> "Order":
     """Fill a cart, order what is in it, and begin the payment."""
     from chalicelib.cart import service as carts
-    from chalicelib.checkout.service import order_lines, place_order, totals_of
+    from chalicelib.checkout.order_totals import order_lines, totals_of
+    from chalicelib.checkout.place_order import place_order
     from chalicelib.payments.start_payment import start_payment
 
     session_id = None

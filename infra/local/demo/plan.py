@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from infra.local.demo.catalog import DEMO_CATALOG
 
 if TYPE_CHECKING:
-    from chalicelib.checkout.customer import Customer
+    from chalicelib.checkout.customer_form import Customer
 
 # Nobody's name: each customer is called after a plant.
 PLANTS = (
@@ -123,7 +123,7 @@ def _goods(shelf: dict[str, int], chance: random.Random) -> dict[str, int]:
 
 
 def _customer(number: int, chance: random.Random) -> "Customer":
-    from chalicelib.checkout.customer import Customer
+    from chalicelib.checkout.customer_form import Customer
 
     plant = PLANTS[number % len(PLANTS)]  # so some come back
     country, postal_code, city = PLACES[number % len(PLANTS) % len(PLACES)]

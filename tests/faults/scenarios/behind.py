@@ -84,17 +84,17 @@ def an_hour_later(case: Case) -> None:
 
 def books_are_closed(case: Case) -> None:
     """The day's files are whole, what was written first has stayed, and the day is counted once."""
-    from chalicelib.ledger import books, days
+    from chalicelib.ledger import daily_reports, daily_totals
     from chalicelib.ledger.models import pages_of
     from chalicelib.storage import read_many
 
     day = case.things["day"]
     for name, body in case.things["written"].items():
         assert _read(name, day) == body, name
-    check_books_of(case.world.shop, books.export_day(day))
-    rows = read_many({days.Day: pages_of(str(day))})[days.Day].values()
+    check_books_of(case.world.shop, daily_reports.export_day(day))
+    rows = read_many({daily_totals.Day: pages_of(str(day))})[daily_totals.Day].values()
     assert [bool(row.complete) for row in rows] == [True] * 4
-    counted = days.count([day], _now())[day].tally
+    counted = daily_totals.count([day], _now())[day].tally
     booked = [row for row in case.world.shop.ledger() if row.page.startswith(f"{day}#")]
     assert [sold.pieces for sold in counted.best(9)] == [IN_THE_CART]
     assert sum(sums[1] for sums in counted.sums.values()) == sum(int(row.amount) for row in booked)
@@ -118,9 +118,9 @@ def _files(day: date) -> dict[str, bytes]:
 
 
 def _read(name: str, day: date) -> bytes | None:
-    from chalicelib.ledger import books, files
+    from chalicelib.ledger import daily_reports, report_files
 
-    stored = files.open_file(books.key_of(name, day))
+    stored = report_files.open_file(daily_reports.key_of(name, day))
     return None if stored is None else stored.read()
 
 

@@ -3,15 +3,14 @@
 import hashlib
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 from chalicelib import clock, limits, money
 from chalicelib.cart import service as cart_service
 from chalicelib.cart.models import Cart
 from chalicelib.cart.service import CartLine
 from chalicelib.cart.sessions import Session, living
-from chalicelib.checkout.customer import Customer
+from chalicelib.checkout.customer_form import Customer
+from chalicelib.checkout.order_totals import Totals, order_lines, totals_of
 from chalicelib.config import settings
 from chalicelib.errors import Busy, Conflict, OutOfStock, ShopError, SimultaneousChange
 from chalicelib.orders import holds, states
@@ -32,21 +31,6 @@ SENT_AT_ONCE = (
 A_TRY_SECONDS = 1.0  # against others who want the same pieces; then look again, for they may be gone
 
 
-@dataclass(frozen=True)
-class Totals:
-    """What an order costs, in minor units; taxes by rate in percent are included in it."""
-
-    items: int
-    shipping: int
-    shipping_name: str
-    taxes: Mapping[str, int]
-
-    @property
-    def total(self) -> int:
-        """Items and shipping."""
-        return self.items + self.shipping
-
-
 class EmptyCart(ShopError):
     """There is nothing to order."""
 
@@ -55,34 +39,6 @@ class EmptyCart(ShopError):
 
 class TotalChanged(Conflict):
     """Today's total is not the one the shopper saw."""
-
-
-def totals_of(lines: list[Line], country: str) -> Totals:
-    """Add up lines and shipping to a country; tax is rounded once a rate."""
-    zone = settings.shop.zone_of(country) or settings.shop.zones[0]
-    items = sum(line.total for line in lines)
-    free = zone.free_from is not None and items >= zone.free_from
-    shipping = 0 if free else zone.rate
-    taxed = [(line.total, line.tax_rate) for line in lines] + [(shipping, settings.shop.shipping_tax_rate)]
-    taxes = money.tax_by_rate((amount, rate) for amount, rate in taxed if amount)
-    return Totals(items, shipping, zone.name, taxes)
-
-
-def order_lines(cart_lines: list[CartLine]) -> list[Line]:
-    """Freeze what a cart's lines are now. Lines that are sold no more are left out."""
-    return [
-        Line(
-            sku=line.sku,
-            slug=line.offer.slug,
-            name=line.offer.name,
-            options=dict(line.offer.options),
-            quantity=line.quantity,
-            price=line.offer.price,
-            tax_rate=line.offer.tax_rate,
-        )
-        for line in cart_lines
-        if line.offer is not None and line.offer.sellable
-    ]
 
 
 def place_order(

@@ -11,9 +11,9 @@ from typing import IO, Any
 
 from chalicelib import aws
 from chalicelib.config import settings
-from chalicelib.ledger import files
-from chalicelib.ledger.books import MANIFEST, SHEETS, BooksError, key_of
-from chalicelib.ledger.sheets import Sheet
+from chalicelib.ledger import report_files
+from chalicelib.ledger.daily_reports import MANIFEST, SHEETS, BooksError, key_of
+from chalicelib.ledger.report_columns import Sheet
 from chalicelib.ledger.totals import Totals
 
 AT_ONCE = 6  # manifests read side by side
@@ -79,7 +79,10 @@ def pack(month: Month, name: str, key: str, tell: Callable[[int], None]) -> None
     where a day's file is not what its manifest vouches for.
     """
     read = 0
-    with files.Parts(key, files.ZIP, once=False) as parts, zipfile.ZipFile(_stream(parts), "w") as archive:
+    with (
+        report_files.Parts(key, report_files.ZIP, once=False) as parts,
+        zipfile.ZipFile(_stream(parts), "w") as archive,
+    ):
         for sheet in SHEETS:
             with _entry(archive, month, f"{sheet.name}-{name}.csv", sheet.name) as target:
                 target.write(_header(sheet))
@@ -121,7 +124,7 @@ def _booked(day: date, manifest: dict[str, Any] | None, keys: dict[str, str]) ->
 
 
 def _content(key: str) -> bytes:
-    stored = files.open_file(key)
+    stored = report_files.open_file(key)
     if stored is None:
         raise BooksError(f"{key} is missing.")
     return stored.read()
@@ -138,13 +141,13 @@ def _entry(archive: zipfile.ZipFile, month: Month, name: str, sheet: str = "") -
 
 
 def _header(sheet: Sheet) -> bytes:
-    return (files.BOM + ",".join(sheet.columns) + "\r\n").encode()
+    return (report_files.BOM + ",".join(sheet.columns) + "\r\n").encode()
 
 
 def _copy(booked: Booked, sheet: Sheet, target: IO[bytes]) -> None:
     """Copy a day's rows behind those of the day before; the file is checked while it is read."""
     key, header = key_of(sheet.name, booked.day), _header(sheet)
-    stored = files.open_file(key)
+    stored = report_files.open_file(key)
     if stored is None:
         raise BooksError(f"{key} is missing.")
     digest = hashlib.sha256()
@@ -153,13 +156,13 @@ def _copy(booked: Booked, sheet: Sheet, target: IO[bytes]) -> None:
         digest.update(begin)
         if begin != header:
             raise BooksError(f"{key} has other columns than expected.")
-        for piece in stored.iter_chunks(files.CHUNK_BYTES):
+        for piece in stored.iter_chunks(report_files.CHUNK_BYTES):
             digest.update(piece)
             target.write(piece)
     if digest.hexdigest() != booked.manifest["files"][sheet.name]["sha256"]:
         raise BooksError(f"{key} is not the file that the day's manifest vouches for.")
 
 
-def _stream(parts: files.Parts) -> IO[bytes]:
+def _stream(parts: report_files.Parts) -> IO[bytes]:
     # zipfile writes into anything that has write and flush, and asks for no more where it cannot seek.
     return parts  # type: ignore[return-value]

@@ -27,10 +27,18 @@ from typing import Any
 
 from chalicelib import clock, telemetry
 from chalicelib.config import settings
-from chalicelib.ledger import files
-from chalicelib.ledger.files import BooksError, Comparison, File, Upload
+from chalicelib.ledger import report_files
 from chalicelib.ledger.models import SALE, Movement, Progress, book_day, pages_of
-from chalicelib.ledger.sheets import LEDGER, ORDER_LINES, ORDERS, Sheet, ledger_row, line_rows, order_row
+from chalicelib.ledger.report_columns import (
+    LEDGER,
+    ORDER_LINES,
+    ORDERS,
+    Sheet,
+    ledger_row,
+    line_rows,
+    order_row,
+)
+from chalicelib.ledger.report_files import BooksError, Comparison, File, Upload
 from chalicelib.ledger.totals import Totals
 from chalicelib.orders.models import Order
 from chalicelib.storage import get, read_many
@@ -115,7 +123,7 @@ def days_due(now: datetime) -> list[date]:
 
 def first_day(now: datetime) -> date:
     """Tell the day the books begin with: that of the first manifest, else of the first movement, else today."""
-    names = (MANIFEST.search(key) for key in files.keys_after("books/"))
+    names = (MANIFEST.search(key) for key in report_files.keys_after("books/"))
     written = next((date.fromisoformat(name[1]) for name in names if name), None)
     today = date.fromisoformat(book_day(now))
     return written or _first_movement(today) or today
@@ -153,7 +161,7 @@ def _export(day: date, *, provisional: bool) -> Export:
 
 def _sink(sheet: Sheet, day: date, *, provisional: bool, complete: bool) -> Upload | Comparison:
     key = key_of(sheet.name, day, provisional=provisional)
-    stored = None if provisional else files.open_file(key)
+    stored = None if provisional else report_files.open_file(key)
     if stored is not None:
         return Comparison(key, sheet, stored)
     if complete:
@@ -183,7 +191,7 @@ def _paid_by(movements: list[Movement]) -> list[Order]:
 
 
 def _read_manifest(key: str) -> bytes | None:
-    stored = files.open_file(key)
+    stored = report_files.open_file(key)
     return stored.read() if stored is not None else None
 
 
@@ -200,7 +208,7 @@ def _write_manifest(export: Export, before: bytes | None, *, once: bool) -> None
     }
     body = (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
     if before is None:
-        files.write(export.manifest_key, body, files.JSON, once=once)
+        report_files.write(export.manifest_key, body, report_files.JSON, once=once)
     elif before != body:
         raise BooksError(f"{export.manifest_key} differs from the files and from the ledger as they are now.")
 
@@ -215,7 +223,7 @@ def _time_zone(before: bytes | None) -> str:
 
 def _days_with_books(before: date, since: date | None = None) -> list[date]:
     start = f"books/{since:%Y/%m/%d}" if since else "books/"
-    names = (MANIFEST.search(key) for key in files.keys_after(start))
+    names = (MANIFEST.search(key) for key in report_files.keys_after(start))
     return [day for name in names if name and (day := date.fromisoformat(name[1])) < before]
 
 

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import aws
 from chalicelib.config import settings
-from chalicelib.ledger.sheets import Row, Sheet
+from chalicelib.ledger.report_columns import Row, Sheet
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody

@@ -22,7 +22,7 @@ from pynamodb.exceptions import PutError
 
 from chalicelib import clock
 from chalicelib.config import settings
-from chalicelib.ledger import books
+from chalicelib.ledger import daily_reports
 from chalicelib.ledger.models import SALE, Movement, Progress, book_day, pages_of
 from chalicelib.ledger.totals import Totals, sums_of
 from chalicelib.storage import Table, TableMeta, get, is_refused, read_many, table_name
@@ -157,7 +157,7 @@ def fold(now: datetime) -> None:
     today = date.fromisoformat(book_day(now))
     _fold_day(today, now, deadline)
     known = get(Progress, "progress")
-    first = books.first_day(now)
+    first = daily_reports.first_day(now)
     through = first - DAY
     if known is not None and known.first <= str(first):
         first, through = date.fromisoformat(known.first), date.fromisoformat(known.through)
@@ -170,7 +170,7 @@ def first_day(now: datetime) -> date:
     """Tell the day the books begin with: before it, no money moved."""
     progress = get(Progress, "progress", consistent=False)
     if progress is None:  # a shop in its first hour: looking it up takes many calls, so it is kept
-        first = books.first_day(now)
+        first = daily_reports.first_day(now)
         progress = Progress(first=str(first), through=str(first - DAY))
         progress.save()
     return date.fromisoformat(progress.first)
@@ -211,7 +211,7 @@ class _Reading:
                 after = movement.entry
             if len(movements) < ROWS_A_QUERY:
                 self.ended = True
-                closed = now >= books.closes_at(date.fromisoformat(self.row.page[:10]))
+                closed = now >= daily_reports.closes_at(date.fromisoformat(self.row.page[:10]))
                 self.row.complete = closed and not self._fresh.sums
                 self.learnt |= self.row.complete
                 return taken

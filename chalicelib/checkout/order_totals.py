@@ -1,0 +1,52 @@
+"""What an order costs: its items, shipping, and the tax inside."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chalicelib import money
+from chalicelib.cart.service import CartLine
+from chalicelib.config import settings
+from chalicelib.orders.base import Line
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What an order costs, in minor units; taxes by rate in percent are included in it."""
+
+    items: int
+    shipping: int
+    shipping_name: str
+    taxes: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """Items and shipping."""
+        return self.items + self.shipping
+
+
+def totals_of(lines: list[Line], country: str) -> Totals:
+    """Add up lines and shipping to a country; tax is rounded once a rate."""
+    zone = settings.shop.zone_of(country) or settings.shop.zones[0]
+    items = sum(line.total for line in lines)
+    free = zone.free_from is not None and items >= zone.free_from
+    shipping = 0 if free else zone.rate
+    taxed = [(line.total, line.tax_rate) for line in lines] + [(shipping, settings.shop.shipping_tax_rate)]
+    taxes = money.tax_by_rate((amount, rate) for amount, rate in taxed if amount)
+    return Totals(items, shipping, zone.name, taxes)
+
+
+def order_lines(cart_lines: list[CartLine]) -> list[Line]:
+    """Freeze what a cart's lines are now. Lines that are sold no more are left out."""
+    return [
+        Line(
+            sku=line.sku,
+            slug=line.offer.slug,
+            name=line.offer.name,
+            options=dict(line.offer.options),
+            quantity=line.quantity,
+            price=line.offer.price,
+            tax_rate=line.offer.tax_rate,
+        )
+        for line in cart_lines
+        if line.offer is not None and line.offer.sellable
+    ]
