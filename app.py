@@ -7,15 +7,16 @@ gc.disable()  # what imports make stays: looking for garbage in it is a fifth of
 
 from chalice.app import Chalice, CloudWatchEvent, Rate, SQSEvent
 
-from chalicelib import config, storage, telemetry
+from chalicelib import config, telemetry
 from chalicelib.cart.routes import routes as cart
 from chalicelib.catalog.routes import routes as catalog
 from chalicelib.checkout.routes import routes as checkout
+from chalicelib.database import connection
 from chalicelib.orders.routes import routes as orders
 from chalicelib.payments.routes import routes as payments
 from chalicelib.staff.routes import routes as staff
+from chalicelib.web.middleware import middleware
 from chalicelib.web.routes import routes as web
-from chalicelib.web.routing import middleware
 
 app = Chalice(app_name="awning", configure_logs=False)  # Chalice's own handler keeps warnings back
 telemetry.listen()
@@ -68,25 +69,25 @@ def run_staff_jobs(event: dict[str, str], context: Any) -> None:
 @app.schedule(Rate(5, unit=Rate.MINUTES))
 def reconcile_payments(event: CloudWatchEvent) -> None:
     """Bring every order that something is due for to what PayPal says."""
-    from chalicelib import runs
+    from chalicelib import scheduled_runs
     from chalicelib.orders import hold_alarm
     from chalicelib.payments import reconciler
 
     hold_alarm.watch_holds()
-    with runs.noted("reconcile_payments"):
+    with scheduled_runs.noted("reconcile_payments"):
         reconciler.reconcile_payments()
 
 
 @app.schedule(Rate(1, unit=Rate.HOURS))
 def export_books(event: CloudWatchEvent) -> None:
     """Write the books of every closed day that has none, count what was booked, notice where PayPal tells of nothing."""
-    from chalicelib import clock, dead_letters, runs
+    from chalicelib import clock, dead_letters, scheduled_runs
     from chalicelib.ledger import daily_reports, daily_totals
     from chalicelib.payments import webhook_silence
 
     webhook_silence.watch_notifications()
     dead_letters.watch()
-    with runs.noted("export_books"):
+    with scheduled_runs.noted("export_books"):
         try:
             daily_reports.export_closed_days(clock.now())
         finally:
@@ -94,6 +95,6 @@ def export_books(event: CloudWatchEvent) -> None:
 
 
 if config.settings.function:
-    storage.connect()  # while Lambda starts the function: the first shopper need not wait for it
+    connection.connect()  # while Lambda starts the function: the first shopper need not wait for it
 gc.freeze()  # nor does any later look for garbage go through all of this
 gc.enable()

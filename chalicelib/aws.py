@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from botocore.exceptions import BotoCoreError
 
-from chalicelib import clock
+from chalicelib import deadlines
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -81,14 +81,14 @@ def keep_deadline(client: Any, read_seconds: float) -> None:
     """
 
     def shorten(request: Any, **_: object) -> None:
-        remaining = clock.remaining()
+        remaining = deadlines.remaining()
         if remaining <= 0:
             raise OutOfTime
         if remaining < read_seconds:
             request.context["read_timeout"] = remaining
 
     def give_up(caught_exception: Exception | None, **_: object) -> None:
-        if caught_exception is not None and clock.remaining() <= 0:
+        if caught_exception is not None and deadlines.remaining() <= 0:
             raise caught_exception  # instead of a pause before an attempt that would not be sent
 
     client.meta.events.register("before-send", shorten)

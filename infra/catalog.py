@@ -18,8 +18,8 @@ from chalicelib.catalog.editing.product_editing import StockMode
 from chalicelib.catalog.images.validation import NoPicture
 from chalicelib.catalog.import_export.importer import BadCatalog, Progress, check_file, load_checked
 from chalicelib.catalog.import_export.preview import Preview, preview_of
+from chalicelib.database.transactions import Unknown
 from chalicelib.errors import ShopError
-from chalicelib.storage import Unknown
 
 NARROWEST, WIDEST = 10, 50
 YES, NO = ("1", "y", "yes"), ("0", "n", "no")

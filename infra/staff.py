@@ -11,12 +11,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.cleaning import clean_line
+from chalicelib.database.transactions import Unknown
 from chalicelib.errors import ShopError
 from chalicelib.mail.addresses import BadAddress
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.auth import accounts, passwords
 from chalicelib.staff.models import Member
-from chalicelib.storage import Unknown
 
 USAGE = "Name an account, such as EMAIL=name@example.com, and ROLE=merchant (all rights) or ROLE=finance (looks only)."
 UNCHANGED = "Nothing was changed."

@@ -35,7 +35,7 @@ class Cloud(LocalCloud):
         What this process remembers of what was there is forgotten, too.
         """
         from chalicelib.catalog import categories
-        from chalicelib.web.cache import cache
+        from chalicelib.web.page_cache import cache
         from infra.local.setup import make_shop_aws
 
         cache.clear()

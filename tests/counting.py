@@ -7,7 +7,7 @@ from typing import Any
 from unittest import mock
 
 from chalicelib.catalog.models import Product
-from chalicelib.storage import shared_connection
+from chalicelib.database.connection import shared_connection
 
 
 @contextmanager

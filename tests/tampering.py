@@ -9,7 +9,7 @@ from unittest import mock
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from chalicelib.catalog.models import Product
-from chalicelib.storage import shared_connection
+from chalicelib.database.connection import shared_connection
 
 Ask = Callable[[], Any]
 Tamper = Callable[[str, dict[str, Any], Ask], Any]

@@ -11,11 +11,11 @@ from infra.aws.package import PROJECT
 LATER = ("PIL", "argon2", "boto3", "markdown_it", "paypalcheckoutsdk", "requests")
 LOOK = f"""
 import gc, json, sys, app
-from chalicelib import storage
+from chalicelib.database.connection import Table
 print(json.dumps({{
     "collects": gc.isenabled(),
     "frozen": gc.get_freeze_count(),
-    "connected": storage.Table._shared is not None,
+    "connected": Table._shared is not None,
     "later": [name for name in {LATER} if name in sys.modules],
 }}))
 """

@@ -8,7 +8,7 @@ from pynamodb.expressions.operand import Path
 
 from chalicelib import clock
 from chalicelib.catalog.models import MOST_PIECES
-from chalicelib.storage import Table, TableMeta, table_name
+from chalicelib.database.connection import Table, TableMeta, table_name
 
 MOST_LINES = 50
 

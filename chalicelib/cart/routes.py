@@ -16,10 +16,12 @@ from chalicelib.catalog.product_details import product_view
 from chalicelib.catalog.routes import product_values
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, NotFound, OutOfStock, ShopError
-from chalicelib.web import requests
+from chalicelib.web import http_request
 from chalicelib.web.forms import Form, read_form
-from chalicelib.web.pages import context_processor, cookie, page, redirect, render, url
-from chalicelib.web.routing import Routes
+from chalicelib.web.responses import cookie, page, redirect
+from chalicelib.web.router import Routes
+from chalicelib.web.templates import context_processor, render
+from chalicelib.web.urls import url
 
 routes = Routes(__name__)
 # What API Gateway, CloudFront and browsers leave alone in a path; others travel in the form.
@@ -37,7 +39,7 @@ SAYINGS = {
 @context_processor
 def cart_count(request: Request) -> Mapping[str, Any]:
     """Feed the badge, from the visitor's own cookie: no read."""
-    count = requests.cookies(request).get(BADGE, "")
+    count = http_request.cookies(request).get(BADGE, "")
     return {"cart_count": int(count) if count.isascii() and count.isdigit() and len(count) < 5 else 0}
 
 
@@ -117,7 +119,7 @@ def _cart_page(
         cart_count=session.pieces,
     )
     cookies = session.cookies() if session.cart is not None or had_cookie else []
-    if SAID in requests.cookies(request):
+    if SAID in http_request.cookies(request):
         cookies.append(cookie(SAID, "", max_age=0))
     return page(body, refusal.status if refusal else 200, cookies)
 
@@ -127,9 +129,9 @@ def _came_from_shop(request: Request) -> bool:
 
     Browsers send that page's address through redirects, too, without a cookie and without a script.
     """
-    before = urlsplit(requests.header(request, "referer"))
+    before = urlsplit(http_request.header(request, "referer"))
     places = tuple(url(path) for path in ("/products/", "/cart", "/checkout"))
-    return before.netloc == urlsplit(requests.base_url()).netloc and before.path.startswith(places)
+    return before.netloc == urlsplit(http_request.base_url()).netloc and before.path.startswith(places)
 
 
 def _view(line: service.CartLine, refusal: ShopError | None) -> dict[str, Any]:
@@ -173,7 +175,7 @@ def say(what: str, sku: str = "") -> str:
 
 
 def _said(request: Request, lines: list[service.CartLine]) -> str | None:
-    what, _, sku = requests.cookies(request).get(SAID, "").partition(".")
+    what, _, sku = http_request.cookies(request).get(SAID, "").partition(".")
     names = {quote(line.sku, safe=""): f"“{line.offer.name}”" for line in lines if line.offer}
     if what not in SAYINGS or ("{}" in SAYINGS[what] and sku not in names):
         return None

@@ -9,15 +9,17 @@ from typing import Any
 from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 
-from chalicelib import clock, money
+from chalicelib import deadlines, ids, money
 from chalicelib.cart import sessions
 from chalicelib.cart.models import MOST_LINES, MOST_PIECES, Cart
 from chalicelib.cart.sessions import Session
 from chalicelib.catalog.models import Stock, is_sku
 from chalicelib.catalog.offers import Offer, read_offers
 from chalicelib.config import settings
+from chalicelib.database.connection import Table
+from chalicelib.database.reads import read_many
+from chalicelib.database.transactions import is_contended
 from chalicelib.errors import BadInput, Busy, NotFound, OutOfStock, SimultaneousChange
-from chalicelib.storage import Table, is_contended, read_many
 
 TRIES = 12
 
@@ -151,7 +153,7 @@ def _change_line(
 ) -> Session:
     if not is_sku(sku):
         raise NotFound("We do not sell anything with this number.")
-    mark = clock.new_id()
+    mark = ids.new_id()
     failure: UpdateError | None = None
     for attempt in range(TRIES):
         _let_others_finish(attempt, failure)
@@ -188,7 +190,7 @@ def _remove_line(session_id: str | None, sku: str) -> Session:
 
 
 def _let_others_finish(attempt: int, failure: UpdateError | None) -> None:
-    if clock.is_late():
+    if deadlines.is_late():
         raise _given_up(failure)
     if attempt:
         time.sleep(random.uniform(0, 0.01 * min(attempt, 5)))

@@ -12,12 +12,13 @@ from typing import Any
 from chalice.app import Request
 from pynamodb.exceptions import PutError, UpdateError
 
-from chalicelib import clock
+from chalicelib import clock, ids
 from chalicelib.cart.models import Cart
+from chalicelib.database.connection import is_refused
+from chalicelib.database.reads import get
 from chalicelib.errors import SimultaneousChange
-from chalicelib.storage import get, is_refused
-from chalicelib.web import requests
-from chalicelib.web.pages import cookie
+from chalicelib.web import http_request
+from chalicelib.web.responses import cookie
 
 COOKIE = "session"
 BADGE = "cart_count"
@@ -36,7 +37,7 @@ class Session:
 
     def __init__(self, session_id: str | None, cart: Cart | None) -> None:
         # An ID is taken over only with a living row: nobody can plant one (session fixation).
-        self._id = session_id if cart is not None and session_id is not None else clock.new_id()
+        self._id = session_id if cart is not None and session_id is not None else ids.new_id()
         self.cart = cart
 
     @property
@@ -141,8 +142,8 @@ def new_expiry() -> int:
 
 def session_id_of(request: Request) -> str | None:
     """Read the cookie. Junk, or somebody else's format, is no cookie."""
-    value = requests.cookies(request).get(COOKIE, "")
-    return value if clock.is_id(value) else None
+    value = http_request.cookies(request).get(COOKIE, "")
+    return value if ids.is_id(value) else None
 
 
 def living(cart: Cart | None) -> Cart | None:

@@ -10,8 +10,8 @@ from chalicelib.catalog.models import SLUG, Listing, Product, Stock
 from chalicelib.catalog.offers import label_of
 from chalicelib.catalog.product_lists import EVERYTHING, SORTS, read_token, token
 from chalicelib.catalog.stock_levels import MOST_KNOWN, run_low
+from chalicelib.database.reads import read_many
 from chalicelib.errors import BadInput
-from chalicelib.storage import read_many
 
 PAGE = 25
 MOST_LOOKED = 1000  # rows of a list, where they are filtered here: one Query

@@ -10,8 +10,8 @@ from chalicelib import money
 from chalicelib.catalog import markdown_text
 from chalicelib.catalog.product_details import ProductView, VariantView
 from chalicelib.config import settings
-from chalicelib.web.media import media_url
-from chalicelib.web.pages import absolute_url
+from chalicelib.web.image_urls import media_url
+from chalicelib.web.urls import absolute_url
 
 SCHEMA = "https://schema.org/"
 # What options are called, and what schema.org calls it.

@@ -3,7 +3,7 @@
 from chalicelib.catalog import search
 from chalicelib.catalog.models import Listing, Product
 from chalicelib.catalog.product_lists import EVERYTHING, SORTS
-from chalicelib.storage import Transaction
+from chalicelib.database.transactions import Transaction
 
 LETTERS_SORTED = 200  # of a name; a range key has 1,024 bytes
 STAFFS = "@"  # begins staff's groups; no slug has it, so no address of a shopper leads there

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from chalicelib.web.pages import paragraphs
+from chalicelib.web.templates import paragraphs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 
 from chalicelib.cleaning import clean_line, find_control_character
-from chalicelib.storage import Table, TableMeta, table_name
+from chalicelib.database.connection import Table, TableMeta, table_name
 
 SLUG = re.compile(r"[A-Za-z0-9-]{1,40}", re.ASCII)
 MAX_SKU_LENGTH = 64

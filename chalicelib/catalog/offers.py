@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from chalicelib.catalog.models import Product, Stock, is_sku
-from chalicelib.storage import read_many
+from chalicelib.database.reads import read_many
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 from chalicelib.catalog.categories import categories
 from chalicelib.catalog.models import SLUG, Product, Stock
 from chalicelib.catalog.offers import Picture, Price, label_of, price_of
+from chalicelib.database.reads import get, read_many
 from chalicelib.errors import NotFound
-from chalicelib.storage import get, read_many
 
 FEW = 5  # from here on shoppers are told how many are left
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from chalicelib.catalog.models import Listing, Stock
 from chalicelib.catalog.offers import price_of
+from chalicelib.database.reads import read_many
 from chalicelib.errors import BadInput
-from chalicelib.storage import read_many
 
 PAGE = 24
 SORTS = ("newest", "price", "name")

@@ -14,10 +14,11 @@ from chalicelib.catalog.offers import Picture
 from chalicelib.catalog.search import search
 from chalicelib.cleaning import clean_line
 from chalicelib.config import settings
-from chalicelib.web import requests
-from chalicelib.web.cache import moved_page, public_page
-from chalicelib.web.pages import absolute_url, public_context_processor, render_public, url
-from chalicelib.web.routing import Routes
+from chalicelib.web import http_request
+from chalicelib.web.page_cache import moved_page, public_page
+from chalicelib.web.router import Routes
+from chalicelib.web.templates import public_context_processor, render_public
+from chalicelib.web.urls import absolute_url, url
 
 routes = Routes(__name__)
 LONGEST_QUESTION = 200
@@ -49,14 +50,14 @@ def category_page(request: Request, slug: str) -> Response:
     try:
         return _list(request, f"/categories/{slug}", slug)
     except categories.Moved as moved:
-        known = {name: requests.query(request, name) for name in ("sort", "after")}
+        known = {name: http_request.query(request, name) for name in ("sort", "after")}
         return moved_page(url(f"/categories/{moved.slug}", **known))
 
 
 def _list(request: Request, path: str, slug: str | None) -> Response:
-    asked = requests.query(request, "sort")
+    asked = http_request.query(request, "sort")
     sort = "newest" if asked is None else asked
-    after = requests.query(request, "after")
+    after = http_request.query(request, "after")
 
     def make() -> str:
         category = categories.get_category(slug) if slug is not None else None
@@ -83,7 +84,7 @@ def _list(request: Request, path: str, slug: str | None) -> Response:
 def product_page(request: Request, slug: str) -> Response:
     """Show a product; `?sku=` chooses one of its variants. A SKU that it does not have chooses nothing."""
     path = f"/products/{slug}"
-    sku = requests.query(request, "sku")
+    sku = http_request.query(request, "sku")
     plain = public_page(request, (path,), lambda: _product_page(slug, None))
     # Only SKUs that the product has make pages of their own: others cannot push anything out of the memory.
     if sku is None or sku not in _skus.get(slug, ()):
@@ -123,7 +124,7 @@ def product_values(
 @routes.get("/search")
 def search_page(request: Request) -> Response:
     """Show what a question finds."""
-    question = _normalised(requests.query(request, "q") or "")
+    question = _normalised(http_request.query(request, "q") or "")
 
     def make() -> str:
         found = search(question)
@@ -150,7 +151,7 @@ def _normalised(question: str) -> str:
 @routes.get("/sitemap.xml")
 def sitemap(request: Request) -> Response:
     """List every public page for search engines; in a large shop, list the parts that list them."""
-    after = requests.query(request, "after")
+    after = http_request.query(request, "after")
 
     def make() -> str:
         slugs, next_after = product_lists.list_slugs(after or None, ADDRESSES_PER_SITEMAP)

@@ -9,7 +9,8 @@ from chalicelib.catalog.markdown_text import plain
 from chalicelib.catalog.models import Listing, Product, Stock, Word
 from chalicelib.catalog.offers import Picture
 from chalicelib.catalog.product_lists import Card, make_card
-from chalicelib.storage import Refused, Transaction, read_many
+from chalicelib.database.reads import read_many
+from chalicelib.database.transactions import Refused, Transaction
 
 MOST_WORDS = 8
 MOST_LETTERS = 40  # longer words are cut, in the index and in questions alike

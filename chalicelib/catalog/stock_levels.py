@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from chalicelib.catalog.models import SHELVES, Product, Stock
 from chalicelib.catalog.offers import label_of
-from chalicelib.storage import read_many
+from chalicelib.database.reads import read_many
 
 MOST_KNOWN = 300  # where fewer SKUs than this run low, all of them are read: three batches
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 
-from chalicelib import clock, limits, money
+from chalicelib import clock, deadlines, money, rate_limits
 from chalicelib.cart import service as cart_service
 from chalicelib.cart.models import Cart
 from chalicelib.cart.service import CartLine
@@ -12,6 +12,8 @@ from chalicelib.cart.sessions import Session, living
 from chalicelib.checkout.customer_form import Customer
 from chalicelib.checkout.order_totals import Totals, order_lines, totals_of
 from chalicelib.config import settings
+from chalicelib.database.reads import get
+from chalicelib.database.transactions import Refused, Transaction, Unknown
 from chalicelib.errors import Busy, Conflict, OutOfStock, ShopError, SimultaneousChange
 from chalicelib.orders import holds, states
 from chalicelib.orders.base import Line
@@ -20,7 +22,6 @@ from chalicelib.orders.models import Order, Pointer
 from chalicelib.orders.repository import change, new_order
 from chalicelib.orders.search import search_index
 from chalicelib.payments.start_payment import PaymentInProgress
-from chalicelib.storage import Refused, Transaction, Unknown, get
 
 TRIES = 30
 PLACING_SECONDS = 12.0  # of the request's time: sending the shopper to PayPal needs some, too
@@ -54,8 +55,8 @@ def place_order(
     the same visitor keep changing the cart; Busy where others want the same pieces, or the answer of the table was lost.
     Placing again is always safe.
     """
-    limits.check_order(session.key, address)
-    ends = clock.ends(PLACING_SECONDS)
+    rate_limits.check_order(session.key, address)
+    ends = deadlines.ends(PLACING_SECONDS)
     holder = holds.holder_of(address)
     is_full = False  # the address holds all that it may
     is_simultaneous = False  # the last try was in the way of another one from this cart
@@ -100,7 +101,7 @@ def place_order(
         most = None if is_full else holds.max_held(lines, pieces)
         if most is not None:
             order.hold_stock(transaction, holder, most)
-        limits.count_order(transaction, session.key, address)
+        rate_limits.count_order(transaction, session.key, address)
         try:
             if before is not None and before.state == states.AWAITING:
                 _refuse_while_paying(_supersede(before))
@@ -109,7 +110,7 @@ def place_order(
             # The cart changed, a piece went, the number is taken, or too many want the same: look again.
             refused = failure.names if isinstance(failure, Refused) else set()
             if "cart" not in refused and any(name.startswith("limit#") for name in refused):
-                raise limits.too_many() from failure
+                raise rate_limits.too_many() from failure
             is_full = is_full or any(name.startswith("hold#") for name in refused)
             is_simultaneous = "cart" in refused or isinstance(failure, SimultaneousChange)
         except Unknown as unknown:

@@ -13,6 +13,7 @@ from chalicelib.cart.sessions import Session
 from chalicelib.checkout import order_totals, place_order
 from chalicelib.checkout.customer_form import LONGEST, Customer, read_customer
 from chalicelib.config import settings
+from chalicelib.database.reads import get
 from chalicelib.errors import BadInput, Busy, OutOfStock, TooMany
 from chalicelib.orders.delivery.delivery_fields import mark_of_doubts
 from chalicelib.orders.models import Order
@@ -20,11 +21,12 @@ from chalicelib.orders.views.customer_view import line_view
 from chalicelib.payments.paypal.errors import PayPalError
 from chalicelib.payments.paypal.order_request import PayWith, read_pay_with
 from chalicelib.payments.start_payment import PaymentInProgress, start_payment, start_payment_again
-from chalicelib.storage import get
-from chalicelib.web import requests
+from chalicelib.web import http_request
 from chalicelib.web.forms import Form, read_form
-from chalicelib.web.pages import in_a_while, page, redirect, render, url
-from chalicelib.web.routing import Routes
+from chalicelib.web.responses import in_a_while, page, redirect
+from chalicelib.web.router import Routes
+from chalicelib.web.templates import render
+from chalicelib.web.urls import url
 
 routes = Routes(__name__)
 log = logging.getLogger("awning")
@@ -57,7 +59,7 @@ def place(request: Request) -> Response:
         return _form(session, values, errors=errors, status=400)
     try:
         pay_with = read_pay_with(form.text("pay_with"))
-        source = requests.source_of(request)
+        source = http_request.source_of(request)
         order, is_new = place_order.place_order(session, Customer(**values), _shown_total(form), source)
         address = _payment_address(order, pay_with, source, is_new=is_new)
     except place_order.TotalChanged as changed:

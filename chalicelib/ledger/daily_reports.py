@@ -27,6 +27,7 @@ from typing import Any
 
 from chalicelib import clock, telemetry
 from chalicelib.config import settings
+from chalicelib.database.reads import get, read_many
 from chalicelib.ledger import report_files
 from chalicelib.ledger.models import SALE, Movement, Progress, book_day, pages_of
 from chalicelib.ledger.report_columns import (
@@ -41,7 +42,6 @@ from chalicelib.ledger.report_columns import (
 from chalicelib.ledger.report_files import BooksError, Comparison, File, Upload
 from chalicelib.ledger.totals import Totals
 from chalicelib.orders.models import Order
-from chalicelib.storage import get, read_many
 from chalicelib.telemetry import Metric
 
 __all__ = ["BooksError", "Export", "closes_at", "export_closed_days", "export_day", "first_day"]

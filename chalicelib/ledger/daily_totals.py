@@ -22,10 +22,11 @@ from pynamodb.exceptions import PutError
 
 from chalicelib import clock
 from chalicelib.config import settings
+from chalicelib.database.connection import Table, TableMeta, is_refused, table_name
+from chalicelib.database.reads import get, read_many
 from chalicelib.ledger import daily_reports
 from chalicelib.ledger.models import SALE, Movement, Progress, book_day, pages_of
 from chalicelib.ledger.totals import Totals, sums_of
-from chalicelib.storage import Table, TableMeta, get, is_refused, read_many, table_name
 
 SETTLED = timedelta(minutes=5)
 ROWS_A_QUERY = 1000

@@ -8,7 +8,7 @@ from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib import clock
 from chalicelib.config import settings
-from chalicelib.storage import Table, TableMeta, table_name
+from chalicelib.database.connection import Table, TableMeta, table_name
 
 SHARDS = 4  # a partition takes 1,000 writes a second; a day's sales are spread over these
 SALE, REFUND, REVERSAL = "sale", "refund", "reversal"

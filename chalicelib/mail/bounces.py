@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib import telemetry
+from chalicelib.database.transactions import Transaction
 from chalicelib.mail import outbox
 from chalicelib.mail.render import KINDS
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import change
-from chalicelib.storage import Transaction
 from chalicelib.telemetry import Metric
 
 QUEUE = "mail-feedback"

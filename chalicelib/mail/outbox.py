@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from pynamodb.exceptions import PynamoDBException
 
-from chalicelib import clock
+from chalicelib import clock, ids
 from chalicelib.aws import client, queue_url
 from chalicelib.config import settings
+from chalicelib.database.transactions import Transaction
 from chalicelib.errors import Busy
 from chalicelib.orders.email_kinds import TO_MERCHANT
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import change
-from chalicelib.storage import Transaction
 
 QUEUE = "order-emails"
 MOST_A_BATCH = 10
@@ -159,5 +159,5 @@ def _announce(order_id: str, entries: list[str]) -> None:
 
 def _new_lease() -> float:
     # Its fraction is random, so that a claim whose answer was lost is recognised as ours when it is read again.
-    fraction = int(clock.new_id()[:4], 16) / 0x10000
+    fraction = int(ids.new_id()[:4], 16) / 0x10000
     return clock.timestamp() + LEASE_SECONDS + fraction

@@ -17,7 +17,8 @@ from chalicelib.orders.delivery.parcels import parcel_view
 from chalicelib.orders.issues import Told, tell
 from chalicelib.orders.models import Order
 from chalicelib.postal import address_lines
-from chalicelib.web.pages import absolute_url, environment, paragraphs
+from chalicelib.web.templates import environment, paragraphs
+from chalicelib.web.urls import absolute_url
 
 
 class NotYetTrue(Exception):

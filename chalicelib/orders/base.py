@@ -13,10 +13,10 @@ from pynamodb.attributes import (
 )
 
 from chalicelib import clock
+from chalicelib.database.connection import Table
 from chalicelib.orders import states
 from chalicelib.orders.email_kinds import TO_MERCHANT
 from chalicelib.orders.timeouts import MAIL_GRACE
-from chalicelib.storage import Table
 
 # What staff wrote, and tracking numbers.
 ERASED_EVENTS = {"note", "parcel added", "parcel corrected", "parcel removed"}

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 
 from chalicelib import clock
 from chalicelib.config import settings
+from chalicelib.database.transactions import Transaction
 from chalicelib.orders import states
 from chalicelib.orders.models import Order
-from chalicelib.storage import Transaction
 
 
 def why_kept(order: Order) -> str | None:

@@ -8,9 +8,9 @@ from collections import Counter
 
 from chalicelib import telemetry
 from chalicelib.catalog.models import Stock
+from chalicelib.database.reads import read_many
 from chalicelib.orders.holds import held_share
 from chalicelib.orders.search import order_list
-from chalicelib.storage import read_many
 from chalicelib.telemetry import Metric
 
 MAX_SKUS = 400  # four BatchGetItems; of more, those that the most pieces are held of

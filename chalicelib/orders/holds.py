@@ -15,8 +15,8 @@ from pynamodb.expressions.update import Action
 from chalicelib import clock
 from chalicelib.catalog.models import Stock
 from chalicelib.config import settings
+from chalicelib.database.connection import Table, TableMeta, table_name
 from chalicelib.orders.base import Line
-from chalicelib.storage import Table, TableMeta, table_name
 
 MAX_LINES_HELD = 40  # a transaction has a hundred items, and each line is two of them
 ROW_SECONDS = 7 * 24 * 60 * 60  # far longer than an order stays unpaid

@@ -15,6 +15,9 @@ from pynamodb.attributes import UnicodeAttribute
 from chalicelib import clock, telemetry
 from chalicelib.catalog.models import Stock
 from chalicelib.config import settings
+from chalicelib.database.connection import Table, TableMeta, table_name
+from chalicelib.database.reads import get
+from chalicelib.database.transactions import Transaction
 from chalicelib.errors import NotFound
 from chalicelib.orders import states
 from chalicelib.orders.delivery.fulfillment import Fulfillable
@@ -28,7 +31,6 @@ from chalicelib.orders.timeouts import (
     MINUTE,
     PAYPAL_LIFE,
 )
-from chalicelib.storage import Table, TableMeta, Transaction, get, table_name
 
 # How PayPal can refuse a payment, by the event in the history: this way of paying; all payments to this shop; the
 # delivery address; or not quite: it wants the shopper to confirm once more.

@@ -7,10 +7,10 @@ from typing import Any
 
 from chalicelib import clock, money
 from chalicelib.catalog.models import Stock
+from chalicelib.database.transactions import Transaction
 from chalicelib.money import Money
 from chalicelib.orders.base import OrderRow
 from chalicelib.orders.timeouts import EVERY_ROUND
-from chalicelib.storage import Transaction
 
 
 def is_not_later(moment: str, than: str) -> bool:

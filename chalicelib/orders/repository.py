@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
-from chalicelib import clock
+from chalicelib import clock, deadlines, ids
 from chalicelib.config import settings
+from chalicelib.database.transactions import SIMULTANEOUS, Refused, Transaction, Unknown
 from chalicelib.errors import Busy, NotFound, SimultaneousChange
 from chalicelib.orders.base import Line
 from chalicelib.orders.events import known_of, tell
 from chalicelib.orders.models import Order
-from chalicelib.storage import SIMULTANEOUS, Refused, Transaction, Unknown
 
 TRIES = 10
 
@@ -25,8 +25,8 @@ def new_order(
     """Make an order that is awaiting payment, with fresh ID and number; nothing is written, and nothing reserved."""
     items = sum(line.total for line in lines)
     order = Order(
-        clock.new_id(),
-        number=clock.new_number(),
+        ids.new_id(),
+        number=ids.new_number(),
         placed_at=clock.moment(),
         currency=settings.currency,
         customer=dict(customer),
@@ -76,7 +76,7 @@ def change(order_id: str, action: Callable[[Order, Transaction], bool], known: O
         else:
             tell(order, told_before)
             return order
-        if clock.is_late():
+        if deadlines.is_late():
             break
     if isinstance(last, Refused):
         raise SimultaneousChange(SIMULTANEOUS) from last
@@ -85,6 +85,6 @@ def change(order_id: str, action: Callable[[Order, Transaction], bool], known: O
 
 def find_order(order_id: str) -> Order:
     """Read the order of an address. Raises NotFound."""
-    if not clock.is_id(order_id):
+    if not ids.is_id(order_id):
         raise NotFound("We know no order with this address.")
     return Order.fetch(order_id)

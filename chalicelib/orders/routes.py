@@ -7,7 +7,7 @@ from chalicelib.cart.sessions import Session
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import find_order
 from chalicelib.orders.views.customer_view import order_page
-from chalicelib.web.routing import Routes
+from chalicelib.web.router import Routes
 
 routes = Routes(__name__)
 

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chalicelib import clock, limits
+from chalicelib import ids, rate_limits
+from chalicelib.database.transactions import Refused, Transaction
 from chalicelib.mail import outbox
 from chalicelib.orders import states
 from chalicelib.orders.models import Order
@@ -14,8 +15,7 @@ from chalicelib.payments.paypal.errors import PayPalError, PayPalGone, PayPalRef
 from chalicelib.payments.paypal.refusals import Actor
 from chalicelib.payments.paypal.values import Capture
 from chalicelib.payments.settlement import settle_capture, settle_paypal_order
-from chalicelib.storage import Refused, Transaction
-from chalicelib.web import requests
+from chalicelib.web import http_request
 
 log = logging.getLogger("awning")
 
@@ -78,7 +78,7 @@ def capture_payment(
     Whoever comes second finds the claim taken and changes nothing. Where PayPal does not answer, the claim stays
     and the reconciler asks again with the same request id.
     """
-    claim = clock.new_id()
+    claim = ids.new_id()
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.state != states.AWAITING or not (approved or order.reserved):
@@ -105,8 +105,8 @@ def capture_claimed(order: Order, *, shopper_present: bool) -> Order:
     after = _capture(order, shopper_present=shopper_present)
     about_shopper = after.last_refusal in ("declined", "confirm again")
     if about_shopper and after.declined_at != declined_before:
-        request = requests.current()
-        limits.count_decline(order.cart or order.id, requests.source_of(request) if request else "")
+        request = http_request.current()
+        rate_limits.count_decline(order.cart or order.id, http_request.source_of(request) if request else "")
     return after
 
 

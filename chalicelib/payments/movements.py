@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
+from chalicelib.database.transactions import Transaction
 from chalicelib.ledger.models import SALE, movement
 from chalicelib.money import Money
 from chalicelib.orders.base import Line
 from chalicelib.orders.models import Order
-from chalicelib.storage import Transaction
 
 
 def add_movement(

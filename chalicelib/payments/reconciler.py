@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from datetime import datetime, timedelta
 
 from chalicelib import clock, telemetry
+from chalicelib.database.transactions import Transaction
 from chalicelib.mail import outbox
 from chalicelib.orders import states
 from chalicelib.orders.indexes import SHARDS
@@ -21,7 +22,6 @@ from chalicelib.payments.paypal.errors import PayPalError, PayPalGone, PayPalUnk
 from chalicelib.payments.paypal.values import PayPalOrder
 from chalicelib.payments.refunds import pursue_refunds
 from chalicelib.payments.settlement import settle_paypal_order
-from chalicelib.storage import Transaction
 from chalicelib.telemetry import Metric
 
 ATTEMPT_LIFE = timedelta(hours=3)  # how long PayPal lets a shopper approve an order

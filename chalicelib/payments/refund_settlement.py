@@ -1,6 +1,7 @@
 """Settle money that went back: refunds, reversals and disputes that were won."""
 
-from chalicelib import clock
+from chalicelib import ids
+from chalicelib.database.transactions import Transaction
 from chalicelib.ledger.models import REFUND, REVERSAL, REVERSAL_CANCELLED
 from chalicelib.mail import outbox
 from chalicelib.money import Money
@@ -8,7 +9,6 @@ from chalicelib.orders.models import Order
 from chalicelib.orders.repository import change
 from chalicelib.payments.movements import add_movement
 from chalicelib.payments.paypal.values import Refund, Reversal, Won
-from chalicelib.storage import Transaction
 
 WRONG_PAYEE = "wrong payee"
 
@@ -78,7 +78,7 @@ def refuse_refund(order_id: str, own_id: str, issue: str) -> Order:
             return True
         rest = amount.amount - order.gone_back_of(known["capture"])
         if 0 < rest < amount.amount:
-            order.want_refund(clock.new_id(), known["capture"], rest, amount.currency, known["reason"])
+            order.want_refund(ids.new_id(), known["capture"], rest, amount.currency, known["reason"])
         elif rest:
             order.raise_issue("return refused", issue)
         return True

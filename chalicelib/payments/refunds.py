@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib import money
+from chalicelib.database.transactions import Refused, Transaction, Witness, unseen
 from chalicelib.errors import BadInput, Busy, Conflict
 from chalicelib.money import Money
 from chalicelib.orders import states
@@ -20,7 +21,6 @@ from chalicelib.payments import capture_payment
 from chalicelib.payments.paypal import gateway
 from chalicelib.payments.paypal.errors import PayPalError, PayPalGone, PayPalRefused
 from chalicelib.payments.refund_settlement import refuse_refund, settle_refund
-from chalicelib.storage import Refused, Transaction, Witness, unseen
 
 log = logging.getLogger("awning")
 

@@ -16,10 +16,11 @@ from chalicelib.payments import capture_payment, start_payment
 from chalicelib.payments.paypal import answers, order_request, webhook
 from chalicelib.payments.paypal.errors import AccessRefused, PayPalError, PayPalRefused
 from chalicelib.telemetry import Metric
-from chalicelib.web import requests
+from chalicelib.web import http_request
 from chalicelib.web.forms import read_form
-from chalicelib.web.pages import in_a_while, page, redirect, url
-from chalicelib.web.routing import NEIGHBOUR_ERRORS, Routes
+from chalicelib.web.responses import in_a_while, page, redirect
+from chalicelib.web.router import NEIGHBOUR_ERRORS, Routes
+from chalicelib.web.urls import url
 
 routes = Routes(__name__)
 log = logging.getLogger("awning")
@@ -65,7 +66,7 @@ def pay(request: Request, order_id: str) -> Response:
         pay_with = order_request.read_pay_with(
             read_form(request).text("pay_with") if request.raw_body else ""
         )
-        address = start_payment.start_payment_again(order, pay_with, requests.source_of(request))
+        address = start_payment.start_payment_again(order, pay_with, http_request.source_of(request))
     except (TooMany, Busy) as refusal:
         return in_a_while(order_page(order, message=refusal.message, status=refusal.status), refusal)
     except (OutOfStock, BadInput) as refusal:
@@ -96,7 +97,7 @@ def notify(request: Request) -> Response:
 
 def _order_of_token(request: Request) -> tuple[str, str]:
     """Read the token that PayPal adds, its order; tell it, and whose order it is."""
-    token = requests.query(request, "token") or ""
+    token = http_request.query(request, "token") or ""
     order_id = Order.find(f"paypal#{token}") if answers.is_id(token) else None
     if order_id is None:
         raise NotFound("We know no payment with this address.")

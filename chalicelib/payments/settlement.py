@@ -8,8 +8,9 @@ once changes nothing.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chalicelib import clock
+from chalicelib import ids
 from chalicelib.cart.models import Cart
+from chalicelib.database.transactions import Refused, Transaction
 from chalicelib.ledger.models import SALE
 from chalicelib.mail import outbox
 from chalicelib.money import Money
@@ -19,7 +20,6 @@ from chalicelib.orders.repository import change
 from chalicelib.payments.movements import add_movement
 from chalicelib.payments.paypal.values import Capture, Payee, PayPalOrder
 from chalicelib.payments.refund_settlement import WRONG_PAYEE, settle_refund
-from chalicelib.storage import Refused, Transaction
 
 TAKEN = {"COMPLETED", "REFUNDED", "PARTIALLY_REFUNDED"}
 REFUSED = {"DECLINED", "FAILED"}
@@ -94,7 +94,7 @@ def _settle_taken(
         _give_back(order, capture, wrong, transaction)
         return True
     if order.state == states.AWAITING:
-        order.claim_for_capture(clock.new_id(), transaction)
+        order.claim_for_capture(ids.new_id(), transaction)
     elif not order.reserved:
         order.take_stock(transaction)
     order.mark_paid(capture.id, capture.order_id, transaction)
@@ -120,7 +120,7 @@ def _what_is_wrong(order: Order, capture: Capture, circumstances: Circumstances)
 
 def _give_back(order: Order, capture: Capture, wrong: str, transaction: Transaction) -> None:
     """Refund money that does not pay the order, tell staff, and let the order be paid properly where it can be."""
-    order.want_refund(clock.new_id(), capture.id, capture.money.amount, capture.money.currency, wrong)
+    order.want_refund(ids.new_id(), capture.id, capture.money.amount, capture.money.currency, wrong)
     order.point_at(capture.id, transaction)
     order.raise_issue(wrong, capture.id)
     _let_go(order, capture, transaction)
@@ -164,7 +164,7 @@ def _settle_pending(
     if order.state == states.AWAITING:
         if not order.may_be_paid_by(capture.order_id):
             return False  # a look from before it was denied
-        order.take_up(clock.new_id())
+        order.take_up(ids.new_id())
         if not order.reserved and circumstances.in_stock:
             order.take_stock(transaction)
     order.mark_pending(capture.id, transaction)

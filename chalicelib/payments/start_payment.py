@@ -8,9 +8,11 @@ from typing import Any
 
 from pynamodb.exceptions import PynamoDBException
 
-from chalicelib import limits
+from chalicelib import rate_limits
 from chalicelib.cart import service as carts
 from chalicelib.catalog.models import Stock
+from chalicelib.database.reads import read_many
+from chalicelib.database.transactions import Refused, Transaction
 from chalicelib.errors import Busy, Conflict, OutOfStock
 from chalicelib.mail import outbox
 from chalicelib.orders import holds, states
@@ -27,7 +29,6 @@ from chalicelib.payments.paypal.errors import (
 from chalicelib.payments.paypal.order_request import PayWith, order_body
 from chalicelib.payments.paypal.values import Payee, PayPalOrder
 from chalicelib.payments.settlement import settle_paypal_order
-from chalicelib.storage import Refused, Transaction, read_many
 
 log = logging.getLogger("awning")
 GONE = "While the order waited, others bought what was in it. Nothing was charged; please order again."
@@ -64,7 +65,7 @@ def start_payment_again(order: Order, pay_with: PayWith, source: str) -> str | N
     """
     if order.state != states.AWAITING:
         return None
-    with limits.counted_payment(order.cart or order.id, source):
+    with rate_limits.counted_payment(order.cart or order.id, source):
         return start_payment(order, pay_with, source)
 
 

@@ -5,7 +5,8 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from chalicelib import runs, telemetry
+from chalicelib import scheduled_runs, telemetry
+from chalicelib.database.transactions import Transaction
 from chalicelib.mail import outbox
 from chalicelib.orders import states
 from chalicelib.orders.models import Order
@@ -16,7 +17,6 @@ from chalicelib.payments.paypal import answers, gateway
 from chalicelib.payments.paypal.errors import PayPalError, PayPalGone, PayPalRefused, PayPalUnknown
 from chalicelib.payments.paypal.events import message_of
 from chalicelib.payments.refund_settlement import settle_refund, settle_reversal, settle_won
-from chalicelib.storage import Transaction
 
 CONFIRMED = "notifications"  # the run that is noted when PayPal has told of something of ours
 SECONDS_A_MESSAGE = 45  # at PayPal, of the 60 that the function has
@@ -44,7 +44,7 @@ def settle_notifications(records: Iterable[Mapping[str, Any]]) -> dict[str, list
 def _note_that_paypal_tells() -> None:
     """Note when PayPal last told of something, for who watches its silence: only confirmed messages come here."""
     try:
-        runs.note(CONFIRMED)
+        scheduled_runs.note(CONFIRMED)
     except Exception:
         log.warning("it was not noted that PayPal tells of payments", exc_info=True)
 

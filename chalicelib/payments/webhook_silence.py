@@ -7,7 +7,7 @@ are told by notification alone.
 import logging
 from datetime import UTC, datetime, timedelta
 
-from chalicelib import clock, runs, telemetry
+from chalicelib import clock, scheduled_runs, telemetry
 from chalicelib.ledger.models import SALE, Movement, book_day, pages_of
 from chalicelib.payments.webhook_events import CONFIRMED
 from chalicelib.telemetry import Metric
@@ -34,7 +34,7 @@ def watch_notifications() -> None:
 
 
 def _last_told() -> datetime:
-    run = runs.last([CONFIRMED]).get(CONFIRMED)
+    run = scheduled_runs.last([CONFIRMED]).get(CONFIRMED)
     return datetime.fromtimestamp(float(run.at) if run else 0, UTC)
 
 

@@ -9,7 +9,7 @@ from chalice.app import Response
 from chalicelib import clock, errors
 from chalicelib.config import settings
 from chalicelib.ledger.report_files import BOM, CSV
-from chalicelib.web.pages import MAX_SENT_BYTES, sent_bytes
+from chalicelib.web.responses import MAX_SENT_BYTES, sent_bytes
 
 MOST_CHARACTERS = 4 * 1024 * 1024  # more never fit
 

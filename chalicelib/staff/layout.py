@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 from chalice.app import Response
 
-from chalicelib import clock
+from chalicelib import ids
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
 from chalicelib.staff.models import Member
-from chalicelib.web import pages, requests
+from chalicelib.web import http_request, responses, templates, urls
 from chalicelib.web.forms import Form
 
 NOTICE = "staff-notice"
@@ -31,7 +31,7 @@ def show(
 ) -> Response:
     """Show a staff page, with the notice of the change before. `uploads_to`: where its files go, as an address."""
     notice = _notice()
-    body = pages.render(
+    body = templates.render(
         template,
         member=member,
         places=[(path, name) for path, name, who in PLACES if member and who in ("any", member.role)],
@@ -39,7 +39,7 @@ def show(
         notice=notice,
         **values,
     )
-    answer = pages.page(body, status, [_notice_cookie("", 0)] if notice else None)
+    answer = responses.page(body, status, [_notice_cookie("", 0)] if notice else None)
     answer.headers["Content-Security-Policy"] = _policy(uploads_to)
     return answer
 
@@ -50,18 +50,18 @@ def go(path: str, notice: str | None = None, cookies: list[str] | None = None) -
     if notice:
         text = base64.urlsafe_b64encode(notice[:LONGEST_NOTICE].encode()).decode()
         sent.append(_notice_cookie(text, NOTICE_SECONDS))
-    return pages.redirect(pages.url(path), sent or None)
+    return responses.redirect(urls.url(path), sent or None)
 
 
 def form_id() -> str:
     """Make the id of a form, by which pressing its button twice is one change."""
-    return clock.new_id()
+    return ids.new_id()
 
 
 def read_form_id(form: Form) -> str:
     """Read the one-time id of a form. Raises BadInput for one that is not ours."""
     text = form.text("form")
-    if not clock.is_id(text):
+    if not ids.is_id(text):
         raise BadInput("This page is not as we made it. Please load it again.")
     return text
 
@@ -88,13 +88,13 @@ def _origin(address: str) -> str:
 
 
 def _here() -> str:
-    request = requests.current()
-    return requests.path(request) if request is not None else ""
+    request = http_request.current()
+    return http_request.path(request) if request is not None else ""
 
 
 def _notice() -> str:
-    request = requests.current()
-    text = requests.cookies(request).get(NOTICE, "") if request is not None else ""
+    request = http_request.current()
+    text = http_request.cookies(request).get(NOTICE, "") if request is not None else ""
     try:
         return base64.b64decode(text, altchars=b"-_", validate=True).decode()[:LONGEST_NOTICE]
     except (binascii.Error, ValueError):
@@ -102,4 +102,4 @@ def _notice() -> str:
 
 
 def _notice_cookie(text: str, seconds: int) -> str:
-    return pages.cookie(NOTICE, text, max_age=seconds, path="/staff", same_site="Strict")
+    return responses.cookie(NOTICE, text, max_age=seconds, path="/staff", same_site="Strict")

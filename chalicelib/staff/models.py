@@ -2,7 +2,7 @@
 
 from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 
-from chalicelib.storage import Table, TableMeta, table_name
+from chalicelib.database.connection import Table, TableMeta, table_name
 
 
 class Member(Table):

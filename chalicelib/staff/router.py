@@ -8,9 +8,9 @@ from chalicelib.errors import NotAllowed, ShopError, TooLarge
 from chalicelib.staff import layout
 from chalicelib.staff.auth import accounts, session_expired, sessions
 from chalicelib.staff.models import Member
-from chalicelib.web import pages, requests
+from chalicelib.web import http_request, responses, templates, urls
 from chalicelib.web.forms import MOST_BYTES
-from chalicelib.web.routing import Routes
+from chalicelib.web.router import Routes
 
 StaffView = Callable[..., Response]
 MERCHANT = frozenset({accounts.MERCHANT})
@@ -58,7 +58,7 @@ class StaffRoutes:
 def _refused(member: Member | None, refusal: ShopError) -> Response:
     """Show a refusal behind the counter, not in the shop."""
     answer = layout.show(member, "staff/refused.html", refusal.status, refusal=refusal)
-    return pages.in_a_while(answer, refusal)
+    return responses.in_a_while(answer, refusal)
 
 
 def _to_login(request: Request) -> Response:
@@ -67,9 +67,9 @@ def _to_login(request: Request) -> Response:
         typed = session_expired.keep_typed(request) if sessions.was_begun(request) else None
         if typed is None and len(request.raw_body) > MOST_BYTES:
             raise TooLarge("That is larger than anything we ask of somebody who is not logged in.")
-        return typed or pages.redirect(pages.url("/staff/login"))
-    here = requests.current_address(request)
-    from_elsewhere = requests.header(request, "sec-fetch-site").lower() == "cross-site"
-    if from_elsewhere and sessions.COOKIE not in requests.cookies(request):
-        return pages.page(pages.render_public("staff/again.html", here=here))
-    return pages.redirect(pages.url("/staff/login", next=here if len(here) <= LONGEST_NEXT else None))
+        return typed or responses.redirect(urls.url("/staff/login"))
+    here = http_request.current_address(request)
+    from_elsewhere = http_request.header(request, "sec-fetch-site").lower() == "cross-site"
+    if from_elsewhere and sessions.COOKIE not in http_request.cookies(request):
+        return responses.page(templates.render_public("staff/again.html", here=here))
+    return responses.redirect(urls.url("/staff/login", next=here if len(here) <= LONGEST_NEXT else None))

@@ -8,7 +8,7 @@ from chalice.app import Request
 
 from chalicelib.cleaning import clean_code, clean_line, clean_lines
 from chalicelib.errors import BadInput, TooLarge, WrongContentType
-from chalicelib.web import requests
+from chalicelib.web import http_request
 
 MOST_BYTES = 64 * 1024
 MOST_FIELDS = 200
@@ -48,7 +48,7 @@ class Form:
 
 def read_form(request: Request, *, most_fields: int = MOST_FIELDS, most_bytes: int = MOST_BYTES) -> Form:
     """Read the body as a form. Raises WrongContentType, TooLarge, or BadInput for what is not UTF-8."""
-    content_type = requests.header(request, "content-type").split(";")[0].strip().lower()
+    content_type = http_request.header(request, "content-type").split(";")[0].strip().lower()
     if content_type != "application/x-www-form-urlencoded":
         raise WrongContentType(
             "Please send the shop's own forms; other kinds of content are not understood here."

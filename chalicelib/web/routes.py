@@ -5,13 +5,14 @@ from jinja2 import TemplateNotFound
 from markupsafe import Markup
 
 from chalicelib.errors import MethodNotAllowed, NotFound
-from chalicelib.web.cache import public_page
-from chalicelib.web.pages import CONTENT_TYPES, STATIC, absolute_url, render_public, static_files
-from chalicelib.web.routing import Routes
+from chalicelib.web.page_cache import public_page
+from chalicelib.web.router import Routes
+from chalicelib.web.templates import render_public
+from chalicelib.web.urls import CONTENT_TYPES, STATIC, absolute_url, static_files
 
 routes = Routes(__name__)
 TEXTS = {"imprint": "Imprint", "terms": "Terms", "privacy": "Privacy", "returns": "Returns"}
-MARK = STATIC / "mark.svg"
+MARK = STATIC / "logo.svg"
 A_DAY = 24 * 60 * 60
 A_YEAR = 365 * 24 * 60 * 60
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
-COMPILED = "compiled_templates"  # where chalicelib/web/pages.py looks for them
+COMPILED = "compiled_templates"  # where chalicelib/web/responses.py looks for them
 OWN = ("app.py", "chalicelib")
 UNCHECKED_HASH = (0b01).to_bytes(4, "little")
 
@@ -31,7 +31,7 @@ def compile_templates(templates: Path, target: Path) -> None:
     """Write a module a template, as the shop's own environment makes them."""
     from jinja2 import FileSystemLoader
 
-    from chalicelib.web.pages import environment
+    from chalicelib.web.templates import environment
 
     own = environment().overlay()
     own.loader = FileSystemLoader(templates)

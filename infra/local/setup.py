@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from chalicelib.config import Settings
-    from chalicelib.storage import Table
+    from chalicelib.database.connection import Table
 
 # Queue → how long a message is hidden: AWS asks for six times the timeout of the function behind it. The last two stand
 # in for Lambda's own queue of asynchronous invocations.
@@ -69,16 +69,16 @@ def make_shop_aws(*, expiring: bool = True) -> None:
     Not `expiring` for tests that move the clock: the cloud would delete what is over by the real one.
     """
     # Imported here: chalicelib reads the environment once, when it is imported.
-    import chalicelib
     from chalicelib.config import settings
     from chalicelib.mail.addresses import BadAddress, bare
+    from chalicelib.tables import all_tables
 
     for name in ("email", "merchant_email"):
         try:
             bare(getattr(settings.shop, name))
         except BadAddress as refusal:
             raise PieceFailed(f"chalicelib/shop.toml: {name}: {refusal}") from None
-    make_aws(settings, chalicelib.tables(), expiring=expiring)
+    make_aws(settings, all_tables(), expiring=expiring)
 
 
 def make_aws(settings: "Settings", tables: "Iterable[type[Table]]", *, expiring: bool) -> None:
@@ -98,10 +98,10 @@ def keep_settings() -> None:
 
     A deployment refuses the same (infra/aws/fixed.py).
     """
-    import chalicelib
     from chalicelib.config import settings
+    from chalicelib.tables import all_tables
 
-    names = {table.__name__: table.Meta.table_name for table in chalicelib.tables()}
+    names = {table.__name__: table.Meta.table_name for table in all_tables()}
     if "Order" not in names:
         return  # no shop
     orders, products = names["Order"], names["Product"]

@@ -6,8 +6,8 @@ from typing import Any
 import boto3
 import pytest
 
-import chalicelib
 from chalicelib.config import settings
+from chalicelib.tables import all_tables
 from infra.local.cloud import LocalCloud
 from infra.local.setup import QUEUES, TRIES, TWO_WEEKS
 from tests.aws.conftest import SECRET
@@ -35,7 +35,7 @@ def test_until_paypal_knows_the_webhook_it_is_told_to_come_again(unnotified: Ans
 
 def test_the_tables_are_those_of_the_models(stack: Stack, aws: LocalCloud) -> None:
     deployed, local = stack.region.client("dynamodb"), boto3.client("dynamodb")
-    names = [table.Meta.table_name.removeprefix(settings.table_prefix) for table in chalicelib.tables()]
+    names = [table.Meta.table_name.removeprefix(settings.table_prefix) for table in all_tables()]
     made = [
         row["PhysicalResourceId"] for row in stack.resources.values() if "DynamoDB" in row["ResourceType"]
     ]

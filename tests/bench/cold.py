@@ -45,7 +45,7 @@ def handler(event, context):
 CALL = """
 import app
 from chalicelib.catalog.models import Stock
-from chalicelib.storage import get
+from chalicelib.database.reads import get
 
 
 def handler(event, context):

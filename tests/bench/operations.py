@@ -12,9 +12,9 @@ from chalicelib.aws import client
 from chalicelib.catalog import categories
 from chalicelib.catalog.models import Stock
 from chalicelib.config import settings
+from chalicelib.database.reads import get
 from chalicelib.payments.paypal.events import message_of
-from chalicelib.storage import get
-from chalicelib.web.cache import cache
+from chalicelib.web.page_cache import cache
 from infra.local.functions import Functions, context
 from infra.local.gateway import Gateway
 from infra.local.paypal import Control, Notification

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from chalicelib.catalog.models import Listing, Product, Stock
+from chalicelib.database.reads import get, read_many
+from chalicelib.database.transactions import Transaction
 from chalicelib.staff.orders import order_actions
-from chalicelib.storage import Transaction, get, read_many
 from tests.bench.costs import GB_SECOND, ORDER, PAGE_GB, READ, REQUEST, WORKER_GB, WRITE, cost_of
 from tests.bench.stopwatch import Sample
 from tests.bench.units import bytes_of, metered

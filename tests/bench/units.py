@@ -11,7 +11,7 @@ from typing import Any
 from unittest import mock
 
 from chalicelib.catalog.models import Product
-from chalicelib.storage import shared_connection
+from chalicelib.database.connection import shared_connection
 
 READ_BYTES = 4096
 # With one of these a read looks at more than it answers, and its units cannot be told from that.

@@ -101,7 +101,7 @@ def test_nothing_but_what_is_sold_no_more_is_no_order(shop: Shop) -> None:
 
 def test_a_cart_that_changed_while_a_price_was_told_is_told_again(shop: Shop) -> None:
     from chalicelib.cart import service, sessions
-    from chalicelib.storage import get
+    from chalicelib.database.reads import get
 
     shopper = shop.shopper_with(MUG=1)
     key = sessions.key_of(shopper.jar["session"])

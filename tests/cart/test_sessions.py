@@ -10,7 +10,7 @@ from chalicelib import clock
 from chalicelib.cart import sessions
 from chalicelib.cart.models import Cart
 from chalicelib.cart.sessions import LIFETIME, Session
-from chalicelib.storage import get
+from chalicelib.database.reads import get
 from infra.local.cloud import LocalCloud
 from tests.client import Shopper
 from tests.counting import counted_calls

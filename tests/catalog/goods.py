@@ -9,7 +9,7 @@ from chalicelib.catalog.editing.category_editing import save_categories
 from chalicelib.catalog.editing.product_editing import save_product
 from chalicelib.catalog.editing.product_validation import ProductDraft, VariantDraft
 from chalicelib.catalog.models import Stock
-from chalicelib.storage import get
+from chalicelib.database.reads import get
 
 TEA = Category("tea", "Tea & herbs", "Leaves for the pot.")
 POTS = Category("pots", "Pots", "")

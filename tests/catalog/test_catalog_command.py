@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.catalog.models import Stock
-from chalicelib.storage import get
+from chalicelib.database.reads import get
 from infra.catalog import main, progress_bar
 from tests.catalog.goods import pieces
 

@@ -23,9 +23,9 @@ from chalicelib.catalog.editing.category_editing import (
 from chalicelib.catalog.editing.product_editing import Stale, save_product
 from chalicelib.catalog.models import CategoryRow, Listing
 from chalicelib.catalog.search import search
+from chalicelib.database.transactions import Transaction
 from chalicelib.errors import BadInput, Conflict, NotFound
-from chalicelib.storage import Transaction
-from chalicelib.web.cache import cache
+from chalicelib.web.page_cache import cache
 from tests.catalog.goods import POTS, TEA, fill, numbered, product
 from tests.client import Shopper
 from tests.counting import counted_calls

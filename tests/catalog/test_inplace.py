@@ -16,8 +16,9 @@ from chalicelib.catalog.models import Product, Stock
 from chalicelib.catalog.offers import read_offers
 from chalicelib.catalog.product_lists import list_page
 from chalicelib.catalog.search import search
+from chalicelib.database.reads import get
+from chalicelib.database.transactions import Transaction, Unknown
 from chalicelib.errors import Busy
-from chalicelib.storage import Transaction, Unknown, get
 from tests.catalog.goods import fill, options, pieces, product, sell, variant
 from tests.counting import counted_calls
 from tests.tampering import answers_lost, repeated

@@ -17,7 +17,7 @@ from chalicelib.catalog.images.processing import (
     Photo,
     make_ready,
 )
-from chalicelib.web.media import sizes_of
+from chalicelib.web.image_urls import sizes_of
 from tests.catalog.photo_files import encoded, photo, png_that_claims
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)

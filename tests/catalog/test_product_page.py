@@ -11,8 +11,8 @@ from chalicelib.catalog.editing.product_editing import save_product
 from chalicelib.catalog.editing.product_validation import MOST_VARIANTS
 from chalicelib.catalog.offers import Picture
 from chalicelib.catalog.product_details import product_view
-from chalicelib.web.cache import cache
-from chalicelib.web.pages import absolute_url
+from chalicelib.web.page_cache import cache
+from chalicelib.web.urls import absolute_url
 from tests.catalog.goods import fill, options, product, sell, variant
 from tests.client import Shopper
 from tests.counting import counted_calls

@@ -14,8 +14,10 @@ from chalicelib.catalog.editing.product_editing import Saved, save_product
 from chalicelib.catalog.editing.product_validation import MOST_VARIANTS
 from chalicelib.catalog.models import Listing, Product, Word
 from chalicelib.catalog.offers import Picture, read_offers
+from chalicelib.database.connection import shared_connection
+from chalicelib.database.reads import get
+from chalicelib.database.transactions import Transaction, Unknown
 from chalicelib.errors import BadInput, Busy, Conflict
-from chalicelib.storage import Transaction, Unknown, get, shared_connection
 from tests.catalog.catalog_files import everything
 from tests.catalog.goods import fill, options, pieces, product, sell, variant
 from tests.counting import counted_calls

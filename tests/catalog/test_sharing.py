@@ -6,7 +6,7 @@ from html import unescape
 import pytest
 
 from chalicelib.catalog.offers import Picture
-from chalicelib.web.pages import absolute_url
+from chalicelib.web.urls import absolute_url
 from tests.catalog.goods import fill, numbered, product, variant
 from tests.client import Shopper
 

@@ -11,8 +11,8 @@ from chalicelib.catalog.admin_products import Asked, goods_of, shelf_page
 from chalicelib.catalog.editing.product_editing import save_product
 from chalicelib.catalog.models import Listing, Product, Stock, Word, shelf_of
 from chalicelib.catalog.stock_levels import low_stock
+from chalicelib.database.connection import shared_connection, table_name
 from chalicelib.errors import BadInput
-from chalicelib.storage import shared_connection, table_name
 from tests.catalog.goods import fill, numbered, options, product, sell, variant
 from tests.cloud import Cloud
 from tests.counting import counted_calls

@@ -8,8 +8,9 @@ from unittest import mock
 
 import pytest
 
-from chalicelib import clock, storage
+from chalicelib import ids
 from chalicelib.cart.models import Cart
+from chalicelib.database import connection
 from chalicelib.orders.models import Order, Pointer
 from tests.client import Shopper
 from tests.invariants import check_books, check_money, check_stock, check_two_rounds_are_enough, pieces
@@ -25,7 +26,7 @@ FORM = {**CUSTOMER, "total": "23.40"}  # one mug, to Germany
 
 @pytest.fixture(autouse=True)
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 0.3)
 
 
 def test_one_transaction_takes_the_stock_and_writes_order_number_and_cart(shop: Shop) -> None:
@@ -197,7 +198,7 @@ def test_an_order_row_that_is_gone_is_no_obstacle(shop: Shop) -> None:
 def test_a_number_that_is_taken_is_followed_by_another(shop: Shop) -> None:
     Pointer("number#TAKE-NNNN", order="somebody's").save()
     numbers = iter(["TAKE-NNNN", "TAKE-NNNN", "FREE-NNNN"])
-    with mock.patch.object(clock, "new_number", side_effect=lambda: next(numbers)):
+    with mock.patch.object(ids, "new_number", side_effect=lambda: next(numbers)):
         shop.placed(MUG=1)
     (order,) = shop.orders()
     assert (order.number, shop.stock("MUG")) == ("FREE-NNNN", 99)

@@ -5,9 +5,9 @@ import re
 import pytest
 from playwright.sync_api import Page, Request, expect
 
+from chalicelib.database.transactions import unseen
 from chalicelib.staff.auth import accounts, reset_tokens
 from chalicelib.staff.auth.reset_tokens import FORGOTTEN
-from chalicelib.storage import unseen
 from tests.conftest import PAYPAL_PORT
 from tests.e2e.conftest import LetIn
 from tests.e2e.test_for_everybody import check_by_day_and_night

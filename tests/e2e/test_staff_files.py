@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from chalicelib.web.cache import cache
+from chalicelib.web.page_cache import cache
 from tests.e2e.conftest import LetIn
 from tests.e2e.counter import comes_in
 from tests.e2e.visitor import Visitor

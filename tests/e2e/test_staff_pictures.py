@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from chalicelib.catalog.images.product_images import get_product
-from chalicelib.web.cache import cache
+from chalicelib.web.page_cache import cache
 from tests.catalog.photo_files import encoded, photo
 from tests.e2e.conftest import LetIn
 from tests.e2e.visitor import PHONE, Visitor

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from chalicelib.catalog.images.product_images import get_product
-from chalicelib.web.cache import cache
+from chalicelib.web.page_cache import cache
 from tests.e2e.conftest import LetIn
 from tests.e2e.counter import comes_in
 from tests.e2e.test_for_everybody import check_by_day_and_night

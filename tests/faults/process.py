@@ -178,11 +178,11 @@ def _live(act: Callable[[], Any], pipe: Connection, seed: int | None) -> None:
 
 def _start_cold(seed: int | None) -> None:
     """Know nothing of what other invocations learnt, and share no connection with the parent."""
-    from chalicelib import aws, clock
+    from chalicelib import aws, ids
     from chalicelib.catalog import categories
+    from chalicelib.database.connection import Table
     from chalicelib.payments.paypal import gateway
-    from chalicelib.storage import Table
-    from chalicelib.web.cache import cache
+    from chalicelib.web.page_cache import cache
 
     clients = [*aws._clients.values(), *([Table._shared.client] if Table._shared else [])]
     for client in clients:
@@ -194,8 +194,8 @@ def _start_cold(seed: int | None) -> None:
     chance = random.Random(seed)
     random.seed(seed)  # the forked state is the parent's: all children would wait equally long
     if seed is not None:
-        clock.new_id = lambda: f"{chance.getrandbits(128):032x}"
-        clock.new_number = lambda: f"{chance.randrange(10**5):05d}-{chance.randrange(10**5):05d}"
+        ids.new_id = lambda: f"{chance.getrandbits(128):032x}"
+        ids.new_number = lambda: f"{chance.randrange(10**5):05d}-{chance.randrange(10**5):05d}"
 
 
 class Silence(NamedTuple):

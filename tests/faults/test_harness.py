@@ -12,8 +12,10 @@ from unittest import mock
 import pytest
 from pynamodb.exceptions import PynamoDBException
 
-from chalicelib import clock
+from chalicelib import ids
 from chalicelib.catalog.editing import form_idempotency
+from chalicelib.database.connection import TableMeta
+from chalicelib.database.transactions import Transaction
 from chalicelib.ledger import daily_reports, models
 from chalicelib.ledger.models import REFUND, Movement
 from chalicelib.ledger.report_files import File, Upload
@@ -23,7 +25,6 @@ from chalicelib.orders import repository
 from chalicelib.orders.models import Order
 from chalicelib.payments import movements
 from chalicelib.payments.paypal import gateway
-from chalicelib.storage import TableMeta, Transaction
 from tests import policies
 from tests.faults import process, verdict
 from tests.faults.case import Case, Scenario
@@ -134,7 +135,7 @@ def giving_stock_back_twice() -> AbstractContextManager[Any]:
 def asking_under_fresh_ids() -> AbstractContextManager[Any]:
     """Ask PayPal for the same thing under another id each time."""
     ask_once = gateway._ask_once
-    return mock.patch.object(gateway, "_ask_once", lambda request, _: ask_once(request, clock.new_id()))
+    return mock.patch.object(gateway, "_ask_once", lambda request, _: ask_once(request, ids.new_id()))
 
 
 def forgetting_claims() -> AbstractContextManager[Any]:
@@ -313,11 +314,11 @@ def test_death_is_real(death: str, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_said_to_be_done_is_done_and_nothing_else(verdict_: str, done: bool) -> None:
-    from chalicelib import runs
+    from chalicelib import scheduled_runs
 
-    writing = Process(lambda: runs.note("reconcile_payments"))
+    writing = Process(lambda: scheduled_runs.note("reconcile_payments"))
     writing.run(lambda call: verdict_)
-    assert bool(runs.last(["reconcile_payments"])) is done
+    assert bool(scheduled_runs.last(["reconcile_payments"])) is done
     assert (verdict_ in process.DONE) is done
 
 

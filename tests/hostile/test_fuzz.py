@@ -130,7 +130,7 @@ def test_every_view_of_the_staff_is_attacked_from_the_merchants_own_browser(aren
 def test_a_wrong_answer_is_seen(arena: Arena, body: str, headers: dict[str, str], said: str) -> None:
     from chalice.app import Response
 
-    from chalicelib.web.pages import HTML
+    from chalicelib.web.responses import HTML
 
     wrong = Response(body, {"Content-Type": HTML, "Cache-Control": "private, no-store", **headers})
     with (

@@ -13,7 +13,7 @@ from botocore.exceptions import ReadTimeoutError
 from chalicelib import clock
 from chalicelib.cart.sessions import COOKIE, key_of
 from chalicelib.config import Limits, settings
-from chalicelib.limits import TRIES_PER_PAYMENT, Count
+from chalicelib.rate_limits import TRIES_PER_PAYMENT, Count
 from infra.local import gateway
 from tests.client import Answer, Shopper
 from tests.counting import counted_calls

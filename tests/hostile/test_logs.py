@@ -13,11 +13,11 @@ import requests
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from chalicelib.database.transactions import Refused, Transaction
 from chalicelib.mail import sender
 from chalicelib.orders.delivery.delivery_fields import mark_of_doubts
 from chalicelib.payments import webhook_events
 from chalicelib.payments.paypal import gateway
-from chalicelib.storage import Refused, Transaction
 from infra.local.cloud import LocalCloud
 from tests.client import Answer, Shopper
 from tests.hostile.ears import Ears, listen, stop_listening

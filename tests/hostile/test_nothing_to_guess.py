@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib import clock
+from chalicelib import ids as random_ids
 from chalicelib.cart.models import Cart
 from tests.client import Answer, Shopper
 from tests.shop import Shop, order_id_of
@@ -19,7 +19,7 @@ COOKIE = re.compile(
 
 
 def test_every_bit_of_an_id_is_by_chance() -> None:
-    ids = [clock.new_id() for _ in range(MADE)]
+    ids = [random_ids.new_id() for _ in range(MADE)]
     assert len(set(ids)) == MADE
     ones = Counter(bit for made in ids for bit in range(128) if int(made, 16) >> bit & 1)
     # 128 coins thrown 2000 times: beyond 6 standard deviations once in four million runs.
@@ -30,8 +30,8 @@ def test_every_bit_of_an_id_is_by_chance() -> None:
 def test_orders_and_sessions_are_such_ids_and_the_table_knows_no_cookie(shop: Shop) -> None:
     shopper, order_id = shop.paid(MUG=1)
     session = shopper.jar["session"]
-    assert clock.is_id(order_id)
-    assert clock.is_id(session)
+    assert random_ids.is_id(order_id)
+    assert random_ids.is_id(session)
     (row,) = Cart.scan()
     assert session not in str(row.to_simple_dict())
     assert session not in str(shop.order(order_id).to_dynamodb_dict())

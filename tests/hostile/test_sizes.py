@@ -120,7 +120,7 @@ def test_the_largest_product_is_a_page(shop: Shop) -> None:
     for text in ("'" * 350_000, "<" * 350_000, "ü" * 170_000, "\U0001f600" * 85_000):
         product.update([Product.text.set(text)])
         shop_page = Shopper(shop.gateway).get("/products/mug")
-        from chalicelib.web.cache import cache
+        from chalicelib.web.page_cache import cache
 
         cache.clear()
         assert shop_page.status in (200, 413), text[0]
@@ -144,7 +144,7 @@ def test_orders_that_do_not_fit_into_an_answer_become_a_job(
 def test_the_bound_is_of_what_lambda_counts() -> None:
     from chalice.app import Response
 
-    from chalicelib.web.pages import MAX_SENT_BYTES, can_be_sent
+    from chalicelib.web.responses import MAX_SENT_BYTES, can_be_sent
 
     for letter, size in (("x", 1), ("ü", 6), ("\U0001f600", 12), ('"', 2), ("\x01", 6)):
         most = (MAX_SENT_BYTES - 2) // size

@@ -8,9 +8,9 @@ from typing import Any
 import boto3
 import pytest
 
-import chalicelib
 from chalicelib import config
 from chalicelib.config import settings
+from chalicelib.tables import all_tables
 from infra.local.cloud import LocalCloud
 from infra.local.setup import CALLS, TWO_WEEKS
 from tests.infra.reading import Template, functions, of_type, references, resolved
@@ -57,7 +57,7 @@ class Asked(Mapping[str, str]):
 def test_tables_are_those_of_the_models(template: Template, aws: LocalCloud) -> None:
     dynamodb = boto3.client("dynamodb")
     described = {}
-    for model in chalicelib.tables():
+    for model in all_tables():
         name = model.Meta.table_name
         table: dict[str, Any] = {**dynamodb.describe_table(TableName=name)["Table"]}
         described[template_name(name)] = shape(table, model.TTL)

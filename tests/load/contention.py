@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.storage import shared_connection
+from chalicelib.database.connection import shared_connection
 from tests.tampering import Ask, tampered
 
 SINGLE_WRITES = ("PutItem", "UpdateItem", "DeleteItem")

@@ -9,7 +9,7 @@ import random
 import sys
 
 from chalicelib.checkout.place_order import A_TRY_SECONDS, PLACING_SECONDS
-from chalicelib.storage import pause_after
+from chalicelib.database.connection import pause_after
 
 CONFLICT_SECONDS = 0.01  # until a refusal is back
 LOOK_SECONDS = 0.02  # at cart and shelf, before the next round of tries

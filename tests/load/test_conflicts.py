@@ -10,8 +10,8 @@ from unittest import mock
 
 import pytest
 
-from chalicelib.storage import PATIENCE_SECONDS
-from chalicelib.web import routing
+from chalicelib.database.connection import PATIENCE_SECONDS
+from chalicelib.web import middleware
 from tests.client import Answer, Shopper
 from tests.invariants import check_books, check_money, check_stock, pieces
 from tests.load.contention import READS, WRITES, conflict, contended, crowded, throttled
@@ -60,7 +60,7 @@ STAFF_PAGES = (
 @contextmanager
 def _impatient(seconds: float = 0.1) -> Iterator[None]:
     """Let requests give up soon."""
-    with mock.patch.object(routing, "REQUEST_SECONDS", seconds):
+    with mock.patch.object(middleware, "REQUEST_SECONDS", seconds):
         yield
 
 
@@ -178,7 +178,7 @@ def test_a_form_that_could_not_be_placed_comes_back_filled_in(shop: Shop) -> Non
 
 def test_every_page_says_so_where_reads_are_throttled(shop: Shop) -> None:
     from chalicelib.catalog import categories
-    from chalicelib.web.cache import cache
+    from chalicelib.web.page_cache import cache
 
     shopper, order_id = shop.paid(MUG=1)
     shopper.post("/cart/lines", {"sku": "MUG", "quantity": "1"})

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import boto3
 import pytest
 
-import chalicelib
 from chalicelib.cart.models import Cart
 from chalicelib.config import settings
 from chalicelib.orders.models import Order, Pointer
+from chalicelib.tables import all_tables
 from infra.local.cloud import LocalCloud
 from infra.local.setup import OldState, keep_settings, make_shop_aws
 from tests.catalog.goods import fill, product
@@ -26,7 +26,7 @@ def made(local_cloud: LocalCloud) -> LocalCloud:
 def test_every_table_is_there_and_carts_expire(made: LocalCloud) -> None:
     dynamodb: Any = boto3.client("dynamodb")
 
-    for table in chalicelib.tables():
+    for table in all_tables():
         described = dynamodb.describe_table(TableName=table.Meta.table_name)["Table"]
         assert described["TableStatus"] == "ACTIVE"
         assert described["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
@@ -37,7 +37,7 @@ def test_every_table_is_there_and_carts_expire(made: LocalCloud) -> None:
 def test_in_tests_nothing_is_deleted_by_the_real_clock(aws: LocalCloud) -> None:
     """They live on other days: what is over for the cloud may be tomorrow's for a test, a login for example."""
     dynamodb: Any = boto3.client("dynamodb")
-    for table in chalicelib.tables():
+    for table in all_tables():
         told = dynamodb.describe_time_to_live(TableName=table.Meta.table_name)["TimeToLiveDescription"]
         assert told["TimeToLiveStatus"] == "DISABLED", table
 

@@ -4,10 +4,10 @@ from functools import partial
 from typing import Any
 
 from chalicelib import money
+from chalicelib.database.transactions import Transaction
 from chalicelib.orders.base import Line
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import change, new_order
-from chalicelib.storage import Transaction
 
 BY = "merchant@shop.example"
 CAPTURE = "5AB12345CD678901E"

@@ -8,11 +8,11 @@ import boto3
 import pytest
 
 from chalicelib.config import settings
+from chalicelib.database.transactions import Transaction
 from chalicelib.mail import bounces
 from chalicelib.orders.models import Order, Pointer
 from chalicelib.orders.repository import change
 from chalicelib.orders.views import staff_view
-from chalicelib.storage import Transaction
 from infra.local import simulator
 from infra.local.cloud import LocalCloud
 from infra.local.functions import Functions

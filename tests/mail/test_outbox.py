@@ -10,10 +10,10 @@ from pynamodb.exceptions import PutError
 
 from chalicelib import aws as clients
 from chalicelib.config import settings
+from chalicelib.database.transactions import Transaction, Unknown
 from chalicelib.errors import Busy
 from chalicelib.mail import outbox, sender
 from chalicelib.orders.models import Order
-from chalicelib.storage import Transaction, Unknown
 from infra.local.functions import Functions
 from infra.local.setup import TRIES
 from tests.mail import orders

@@ -8,14 +8,14 @@ import pytest
 
 from chalicelib import money
 from chalicelib.config import settings
+from chalicelib.database.transactions import Transaction
 from chalicelib.mail import plain_text
 from chalicelib.mail.render import KINDS, Letter, NotYetTrue, write_letter
 from chalicelib.orders.base import Line
 from chalicelib.orders.issues import ISSUES, tell
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import change
-from chalicelib.storage import Transaction
-from chalicelib.web.pages import absolute_url
+from chalicelib.web.urls import absolute_url
 from tests.mail import orders
 
 pytestmark = pytest.mark.usefixtures("aws")

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from chalicelib.database.connection import shared_connection
+from chalicelib.database.transactions import Transaction
 from chalicelib.orders.base import Line
 from chalicelib.orders.indexes import shard_of
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import change, new_order
 from chalicelib.orders.search.search_index import OrderWord, words_of
-from chalicelib.storage import Transaction, shared_connection
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 CUSTOMER = {

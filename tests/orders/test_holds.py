@@ -4,11 +4,11 @@ import random
 
 import pytest
 
+from chalicelib.database.transactions import Refused, Transaction
 from chalicelib.orders import holds, states
 from chalicelib.orders.base import Line
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import change, new_order
-from chalicelib.storage import Refused, Transaction
 from tests.invariants import check_stock, pieces
 from tests.shop import Shop
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.database.transactions import Transaction
 from chalicelib.orders import states
 from chalicelib.orders.models import Order
 from chalicelib.orders.views.customer_view import words_for
-from chalicelib.storage import Transaction
 from tests.counting import counted_calls
 from tests.shop import CUSTOMER, Shop
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.database.reads import read_many
 from chalicelib.errors import Busy
 from chalicelib.orders.models import Order
-from chalicelib.runs import Run, note
-from chalicelib.storage import read_many
+from chalicelib.scheduled_runs import Run, note
 from tests.tampering import Ask, tampered
 
 NAMES = [f"run-{number}" for number in range(7)]

@@ -1,7 +1,7 @@
 """What happens where no shopper is looking: functions behind queue and clock do all that a page would."""
 
-from chalicelib.limits import Count
 from chalicelib.payments.paypal import gateway
+from chalicelib.rate_limits import Count
 from tests.shop import Shop
 
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from chalicelib.database.transactions import Transaction
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import change
 from chalicelib.payments import capture_payment, settlement
 from chalicelib.payments.paypal import gateway
 from chalicelib.payments.paypal.values import Payee
-from chalicelib.storage import Transaction
 from tests.client import Shopper
 from tests.shop import Shop, token_of
 

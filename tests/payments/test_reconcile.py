@@ -369,20 +369,20 @@ def test_a_refund_that_fails_does_not_hold_back_the_payment_of_the_same_order(sh
 
 
 def test_a_lost_answer_while_moving_the_due_time_does_not_skip_the_round(shop: Shop) -> None:
-    from chalicelib import storage
+    from chalicelib.database import transactions
 
     _, token = shop.placed()
     shop.paypal.approve(token)
-    real = storage.Transaction._send
+    real = transactions.Transaction._send
     lost: list[str] = []
 
-    def lose_the_first_answer(self: storage.Transaction, request: str) -> None:
+    def lose_the_first_answer(self: transactions.Transaction, request: str) -> None:
         real(self, request)
         if not lost:
             lost.append(request)
-            raise storage.Unknown("no answer")
+            raise transactions.Unknown("no answer")
 
-    with shop.later(minutes=6), mock.patch.object(storage.Transaction, "_send", lose_the_first_answer):
+    with shop.later(minutes=6), mock.patch.object(transactions.Transaction, "_send", lose_the_first_answer):
         shop.reconcile()
     assert lost
     assert shop.orders()[0].state == "paid"

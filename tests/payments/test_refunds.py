@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.storage import Transaction
+from chalicelib.database.transactions import Transaction
 from tests.invariants import check_money, check_stock, pieces
 from tests.shop import Shop
 from tests.tampering import answers_lost
@@ -19,8 +19,8 @@ def refund(
     shop: Shop, order_id: str, amount: int, *, form: str = FORM, witness: Any = None, **wish: Any
 ) -> Any:
     """Refund as the staff's page does, having looked just now."""
+    from chalicelib.database.transactions import unseen
     from chalicelib.payments.refunds import Wish, refund_payment
-    from chalicelib.storage import unseen
 
     shown = {"left": shop.order(order_id).left_to_refund, "reason": "A crack in the glaze."}
     wished = Wish(amount, **{**shown, **wish})

@@ -415,7 +415,7 @@ def test_a_shopper_who_is_away_is_written_to_in_true_words(shop: Shop) -> None:
 
 
 def test_a_merchants_trouble_counts_for_no_shoppers_limit(shop: Shop, counted: Any) -> None:
-    from chalicelib.limits import Count
+    from chalicelib.rate_limits import Count
 
     shopper, token = shop.placed()
     shop.paypal.refuse("capture", "PAYEE_ACCOUNT_RESTRICTED")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib import limits
+from chalicelib import rate_limits
+from chalicelib.database.reads import MOST_KEYS_A_READ
 from chalicelib.orders.models import Pointer
 from chalicelib.payments.paypal import events, webhook
-from chalicelib.storage import MOST_KEYS_A_READ
 from tests.client import Answer
 from tests.counting import counted_calls
 from tests.shop import Shop
@@ -319,7 +319,7 @@ def test_what_paypal_did_not_sign_is_refused(door: Shop) -> None:
 
 
 def test_what_paypal_does_not_judge_is_sent_again(door: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MAX_VERIFICATIONS", 100)
+    monkeypatch.setattr(rate_limits, "MAX_VERIFICATIONS", 100)
     troubles = ["401", "403", "404", "408", "409", "413", "415", "429", "500", "502", "503"]
     for trouble in (*troubles, "cut_before", "cut_after", "cut_body", "bad_body", "html_body"):
         door.paypal.clear_requests()
@@ -373,8 +373,8 @@ def test_a_notification_that_cannot_be_queued_is_sent_again(
 def test_a_flood_about_one_order_is_told_to_wait_and_holds_up_no_other(
     door: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert limits.MAX_VERIFICATIONS == 30
-    monkeypatch.setattr(limits, "MAX_VERIFICATIONS", 2)
+    assert rate_limits.MAX_VERIFICATIONS == 30
+    monkeypatch.setattr(rate_limits, "MAX_VERIFICATIONS", 2)
     Pointer("capture#3XX", order="1" * 32).save()
     for _ in range(2):
         assert post(door, an_event(id=CAPTURE), PAYPAL_TRANSMISSION_ID="another").status == 400
@@ -421,7 +421,7 @@ def test_a_notification_that_cannot_be_counted_is_taken_all_the_same(
     def away(*_: object, **__: object) -> None:
         raise UpdateError("no answer")
 
-    monkeypatch.setattr(limits.Count, "update", away)
+    monkeypatch.setattr(rate_limits.Count, "update", away)
     assert post(door, an_event(id=CAPTURE)).status == 200
 
 

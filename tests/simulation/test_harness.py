@@ -7,8 +7,8 @@ from unittest import mock
 import pytest
 
 from chalicelib.catalog.models import Stock
+from chalicelib.database.transactions import Transaction
 from chalicelib.payments.paypal import webhook
-from chalicelib.storage import Transaction
 from tests.shop import Shop
 from tests.simulation.life import Failed, live
 

@@ -16,9 +16,9 @@ PASSWORD = "linen awning at noon"
 
 def member(role: str, email: str | None = None) -> "Member":
     """Read the member of a role; their account is made where it is missing."""
+    from chalicelib.database.reads import get
     from chalicelib.staff.auth.accounts import make_member
     from chalicelib.staff.models import Member
-    from chalicelib.storage import get
 
     address = email or f"{role}@shop.example"
     return get(Member, address) or make_member(address, role, PASSWORD)

@@ -7,9 +7,9 @@ import pytest
 
 from chalicelib.aws import queue_url
 from chalicelib.catalog.models import Stock
+from chalicelib.database.transactions import Transaction
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import change
-from chalicelib.storage import Transaction
 from tests.client import Shopper
 from tests.counting import counted_calls
 from tests.shop import Shop

@@ -19,10 +19,10 @@ from chalicelib.catalog.editing.product_editing import Saved, StockMode
 from chalicelib.catalog.import_export import importer
 from chalicelib.catalog.models import Product
 from chalicelib.config import settings
+from chalicelib.database.transactions import Unknown
 from chalicelib.staff import csv_response
 from chalicelib.staff.models import Job
 from chalicelib.staff.products import import_export, import_export_jobs
-from chalicelib.storage import Unknown
 from tests.catalog.catalog_files import everything
 from tests.catalog.goods import sell
 from tests.client import Answer, Shopper

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import clock
+from chalicelib import clock, ids
+from chalicelib.database.transactions import Transaction
 from chalicelib.errors import Conflict
 from chalicelib.mail.render import write_letter
 from chalicelib.orders import states
@@ -18,7 +19,6 @@ from chalicelib.orders.repository import change
 from chalicelib.orders.search import order_list, order_search
 from chalicelib.staff.orders import order_actions
 from chalicelib.staff.orders.order_actions import Parcel
-from chalicelib.storage import Transaction
 from tests.client import Answer, Shopper
 from tests.shop import CUSTOMER, Shop
 from tests.staff.desk import trail
@@ -280,7 +280,7 @@ def test_all_parcels_were_added_before_and_nothing_more_is_sent(shop: Shop, merc
     _, order_id = shop.paid(MUG=2)
     complete = f"/staff/orders/{order_id}/complete"
     assert merchant.post(complete).status == 409  # there is no parcel yet
-    order_actions.add_parcel(order_id, Parcel("DHL", "111"), BY, clock.new_id(), mail=True)
+    order_actions.add_parcel(order_id, Parcel("DHL", "111"), BY, ids.new_id(), mail=True)
     assert [merchant.post(complete).status for _ in range(2)] == [303, 303]
     order = shop.order(order_id)
     assert order.state == states.SHIPPED
@@ -292,11 +292,11 @@ def test_what_is_not_paid_gets_no_parcel_and_no_other_address(shop: Shop, mercha
     shop.placed(MUG=1)
     (order,) = shop.orders()
     with pytest.raises(Conflict, match="not paid yet"):
-        order_actions.add_parcel(order.id, Parcel("DHL"), BY, clock.new_id(), mail=True)
+        order_actions.add_parcel(order.id, Parcel("DHL"), BY, ids.new_id(), mail=True)
     assert "Correct the delivery details" not in page_of(merchant, order.id).text
     with pytest.raises(Conflict, match="is not paid"):
         order_actions.correct_customer(
-            order.id, fingerprint(order.customer), {"city": "Jena"}, BY, clock.new_id(), mail=True
+            order.id, fingerprint(order.customer), {"city": "Jena"}, BY, ids.new_id(), mail=True
         )
 
 
@@ -326,7 +326,7 @@ def test_a_mail_about_a_parcel_that_was_removed_before_it_was_sent_is_not_sent(s
     order_actions.ship(order_id, Parcel("DHL", "0034"), BY)
     order = shop.order(order_id)
     parcel_id = order.parcels[0]["id"]
-    order_actions.remove_parcel(order_id, parcel_id, shop_fingerprint(order), BY, clock.new_id(), mail=False)
+    order_actions.remove_parcel(order_id, parcel_id, shop_fingerprint(order), BY, ids.new_id(), mail=False)
     order_actions.ship(order_id, Parcel("DHL", "0099"), BY)
     shop.functions.drain("order-emails")
     order = shop.order(order_id)
@@ -444,7 +444,7 @@ def test_an_erased_order_keeps_no_number_and_takes_no_correction(shop: Shop) -> 
     order = shop.order(order_id)
     parcel_id, shown = order.parcels[0]["id"], shop_fingerprint(order)
     order_actions.correct_parcel(
-        order_id, parcel_id, shown, Parcel("DHL", "JD9988"), BY, clock.new_id(), mail=False
+        order_id, parcel_id, shown, Parcel("DHL", "JD9988"), BY, ids.new_id(), mail=False
     )
     shop.functions.drain("order-emails")
     with shop.later(days=91):
@@ -455,7 +455,7 @@ def test_an_erased_order_keeps_no_number_and_takes_no_correction(shop: Shop) -> 
         assert "JD9988" not in stored
         assert order_search.find("JD9988", order_list.Selection()).orders == []
         with pytest.raises(Conflict, match="erased"):
-            order_actions.add_parcel(order_id, Parcel("DHL", "JD1"), BY, clock.new_id(), mail=True)
+            order_actions.add_parcel(order_id, Parcel("DHL", "JD1"), BY, ids.new_id(), mail=True)
 
 
 def test_the_audit_trail_names_neither_customer_nor_number(shop: Shop, merchant: Shopper) -> None:

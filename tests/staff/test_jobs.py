@@ -9,10 +9,10 @@ import pytest
 from botocore.exceptions import BotoCoreError
 
 from chalicelib.aws import client
+from chalicelib.database.reads import get
 from chalicelib.staff.jobs import job_kinds, job_progress, job_queue, job_worker
 from chalicelib.staff.lazy import LazyFunction
 from chalicelib.staff.models import Job
-from chalicelib.storage import get
 from tests.client import Shopper
 from tests.shop import Shop
 from tests.staff.desk import later, logged_in, member, trail

@@ -8,9 +8,9 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError
 
 from chalicelib import aws as clients
+from chalicelib.database.transactions import unseen
 from chalicelib.staff.auth import accounts
 from chalicelib.staff.auth.accounts import LastMerchant
-from chalicelib.storage import unseen
 from infra.local.cloud import LocalCloud
 from infra.local.functions import Functions
 from infra.local.gateway import Gateway

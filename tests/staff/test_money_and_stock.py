@@ -9,13 +9,13 @@ import pytest
 from chalicelib.catalog.editing import inline_edit
 from chalicelib.catalog.editing.inline_edit_rules import Cell, Change
 from chalicelib.catalog.editing.product_editing import save_product
+from chalicelib.database.transactions import Unknown
 from chalicelib.errors import Conflict
 from chalicelib.orders import states
 from chalicelib.orders.search import order_list, order_search
 from chalicelib.payments.refunds import WrongWish
 from chalicelib.staff.orders import order_actions
 from chalicelib.staff.orders.order_actions import Parcel
-from chalicelib.storage import Unknown
 from tests.catalog.goods import product, variant
 from tests.client import Answer, Shopper
 from tests.counting import counted_calls

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from chalicelib.database.transactions import Witness
 from chalicelib.errors import Conflict
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import change
 from chalicelib.orders.views import staff_view
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.orders import order_actions
-from chalicelib.storage import Witness
 from tests.client import Answer, Shopper
 from tests.counting import counted_calls
 from tests.invariants import check_books, check_money, check_stock, pieces

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pytest
 
 from chalicelib import aws as clients
-from chalicelib import clock
+from chalicelib import clock, ids
 from chalicelib.config import settings
 from chalicelib.ledger import report_files
 from chalicelib.ledger.report_columns import ORDERS
@@ -111,7 +111,7 @@ def test_what_is_packed_and_where_it_goes_is_behind_the_books_columns(shop: Shop
 def test_how_an_order_stands_and_what_went_back_is_told_last(shop: Shop, finance: Shopper) -> None:
     _, order_id = shop.paid(MUG=2)
     wish = Wish(550, int(shop.order(order_id).total), "A crack.", pieces={})
-    refund_payment(order_id, clock.new_id(), wish, "merchant@shop.example")
+    refund_payment(order_id, ids.new_id(), wish, "merchant@shop.example")
     shop.placed(MUG=1)
     unpaid, paid = exported(finance)
     assert (unpaid["state"], unpaid["refunded"], unpaid["reversed"]) == ("awaiting", "0.00", "0.00")

@@ -16,8 +16,8 @@ from chalicelib.catalog.images.processing import CUT_OFF, HEIC, NOT_A_PICTURE, T
 from chalicelib.catalog.images.product_images import get_product
 from chalicelib.config import settings
 from chalicelib.staff.jobs import job_queue
-from chalicelib.web.cache import cache
-from chalicelib.web.media import sizes_of
+from chalicelib.web.image_urls import sizes_of
+from chalicelib.web.page_cache import cache
 from tests.catalog.photo_files import encoded, photo, png_that_claims
 from tests.client import Answer, Shopper
 from tests.shop import Shop

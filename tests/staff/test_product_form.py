@@ -7,7 +7,7 @@ from chalicelib.catalog.editing.product_editing import owners
 from chalicelib.catalog.editing.product_validation import MOST_VARIANTS
 from chalicelib.catalog.images.product_images import get_product
 from chalicelib.catalog.models import Product, Stock
-from chalicelib.storage import get
+from chalicelib.database.reads import get
 from tests.client import Answer, Shopper
 from tests.shop import Shop
 from tests.staff.desk import logged_in, trail

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from chalicelib.database.transactions import unseen
 from chalicelib.staff.auth import accounts
 from chalicelib.staff.models import StaffSession
-from chalicelib.storage import unseen
 from infra.local.gateway import Gateway
 from tests.client import Shopper
 from tests.staff.desk import PASSWORD, later, logged_in, member

@@ -9,10 +9,10 @@ from unittest import mock
 import pytest
 
 from chalicelib import clock
+from chalicelib.database.transactions import Refused, Transaction
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.audit.audit_log_page import changes
 from chalicelib.staff.models import StaffSession
-from chalicelib.storage import Refused, Transaction
 from infra.local.gateway import Gateway
 from tests.client import Shopper
 from tests.counting import counted_calls

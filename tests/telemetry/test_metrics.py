@@ -8,10 +8,10 @@ import boto3
 import pytest
 
 from chalicelib import clock, telemetry
+from chalicelib.database.transactions import Refused, Transaction, Unknown
 from chalicelib.ledger import daily_reports
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import change
-from chalicelib.storage import Refused, Transaction, Unknown
 from chalicelib.telemetry import Metric
 from tests.client import Shopper
 from tests.mail.test_bounces import report

@@ -116,6 +116,6 @@ def test_watching_breaks_no_books(shop: Shop, counted: Counted) -> None:
     with mock.patch.object(Movement, "query", side_effect=RuntimeError("away")):
         webhook_silence.watch_notifications()
     assert timedelta(hours=3) == webhook_silence.SILENT_AFTER
-    with shop.later(hours=4), mock.patch("chalicelib.runs.last", side_effect=RuntimeError("away")):
+    with shop.later(hours=4), mock.patch("chalicelib.scheduled_runs.last", side_effect=RuntimeError("away")):
         shop.functions.fire("export_books")
     assert counted()["NotificationsMissing"] == 0

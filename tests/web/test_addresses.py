@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.web.pages import static_files
+from chalicelib.web.urls import static_files
 from infra.local.gateway import Gateway
 from tests.client import Shopper
 from tests.shop import CUSTOMER, Shop

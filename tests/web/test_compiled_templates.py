@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from jinja2 import Environment, FileSystemLoader, ModuleLoader, UndefinedError
 
-from chalicelib.web.pages import TEMPLATES, environment
+from chalicelib.web.templates import TEMPLATES, environment
 from infra.aws.compiling import compile_templates
 
 

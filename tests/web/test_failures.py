@@ -7,7 +7,7 @@ from unittest import mock
 import pytest
 
 from chalicelib.errors import BadInput
-from chalicelib.web import pages
+from chalicelib.web import templates
 from infra.local.gateway import Gateway
 from tests.shop import Shop
 from tests.tampering import silence
@@ -38,7 +38,7 @@ def test_a_database_that_is_silent_is_a_503_that_says_when_to_come_back(shop: Sh
     shopper, _ = shop.placed()
     (order,) = shop.orders()
     from chalicelib.catalog import categories
-    from chalicelib.web.cache import cache
+    from chalicelib.web.page_cache import cache
 
     cache.clear()
     categories.forget()
@@ -80,7 +80,7 @@ def test_a_page_is_kept_while_the_database_is_silent(gateway: Gateway) -> None:
 
 
 def test_where_not_even_the_error_page_can_be_made_there_is_a_bare_one(gateway: Gateway) -> None:
-    with mock.patch("chalicelib.web.pages.render_public", side_effect=RuntimeError(SECRET)):
+    with mock.patch("chalicelib.web.templates.render_public", side_effect=RuntimeError(SECRET)):
         for page in ("/no/such", "/?sort=worst"):
             answer = send(gateway, "GET", page)
             assert (answer.status, answer.is_page) == (500, True)
@@ -93,8 +93,8 @@ def test_where_not_even_the_error_page_can_be_made_there_is_a_bare_one(gateway: 
 
 @pytest.fixture
 def _forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "_public_processors", [*pages._public_processors])
-    monkeypatch.setattr(pages, "_request_processors", [*pages._request_processors])
+    monkeypatch.setattr(templates, "_public_processors", [*templates._public_processors])
+    monkeypatch.setattr(templates, "_request_processors", [*templates._request_processors])
 
 
 @pytest.mark.usefixtures("_forgotten")
@@ -103,7 +103,7 @@ def test_a_feature_feeds_every_template(shop: Shop, setting: Any) -> None:
 
     from chalicelib.config import settings
 
-    @pages.public_context_processor
+    @templates.public_context_processor
     def rebrand() -> Mapping[str, Any]:
         return {"shop": dataclasses.replace(settings.shop, name="Fed & Found")}
 
@@ -126,7 +126,7 @@ def test_a_feature_feeds_every_template(shop: Shop, setting: Any) -> None:
 def test_public_pages_are_never_fed_from_a_request(shop: Shop) -> None:
     asked: list[str] = []
 
-    @pages.context_processor
+    @templates.context_processor
     def nosy(request: Any) -> Mapping[str, Any]:
         asked.append(request.path)
         return {"cart_count": 77}
@@ -153,4 +153,4 @@ def test_what_a_template_does_not_know_is_a_bug_not_a_blank(gateway: Gateway) ->
     from jinja2 import UndefinedError
 
     with pytest.raises(UndefinedError):
-        pages.render("error.html", status=400)
+        templates.render("error.html", status=400)

@@ -5,7 +5,7 @@ from unittest import mock
 
 import pytest
 
-from chalicelib.web.pages import static_files
+from chalicelib.web.urls import static_files
 from infra.local.gateway import Gateway
 from tests.shop import Shop
 from tests.web.raw import Raw, send

@@ -9,11 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from chalicelib import clock, storage
+from chalicelib import deadlines
 from chalicelib.catalog import categories
-from chalicelib.storage import Table
-from chalicelib.web import routing
-from chalicelib.web.cache import BACK_OFF_SECONDS, STALE_SECONDS, cache
+from chalicelib.database import connection
+from chalicelib.database.connection import Table
+from chalicelib.web import middleware
+from chalicelib.web.page_cache import BACK_OFF_SECONDS, STALE_SECONDS, cache
 from infra.local.pieces import HOST
 from tests.client import Shopper
 from tests.counting import counted_calls
@@ -40,7 +41,7 @@ def redirect(monkeypatch: pytest.MonkeyPatch) -> Redirect:
     def redirect(port: int) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://{HOST}:{port}")
         monkeypatch.setattr(Table, "_shared", None)
-        storage.connect()
+        connection.connect()
 
     return redirect
 
@@ -48,8 +49,8 @@ def redirect(monkeypatch: pytest.MonkeyPatch) -> Redirect:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give every request little time, so that the tests need not wait."""
-    monkeypatch.setattr(routing, "PAGE_SECONDS", SECONDS)
-    monkeypatch.setattr(routing, "ANSWER_SECONDS", SECONDS)
+    monkeypatch.setattr(middleware, "PAGE_SECONDS", SECONDS)
+    monkeypatch.setattr(middleware, "ANSWER_SECONDS", SECONDS)
 
 
 @contextmanager
@@ -210,6 +211,6 @@ def test_shared_caches_may_send_an_older_copy_where_the_shop_fails(shop: Shop) -
 
 
 def test_event_functions_keep_their_own_time() -> None:
-    assert clock.remaining() == float("inf")
-    with clock.answering_within(5):
-        assert 0 < clock.remaining() <= 5
+    assert deadlines.remaining() == float("inf")
+    with deadlines.answering_within(5):
+        assert 0 < deadlines.remaining() <= 5

@@ -7,7 +7,7 @@ import pytest
 from chalice.app import Request
 
 from chalicelib.config import settings
-from chalicelib.web.requests import source_of
+from chalicelib.web.http_request import source_of
 
 SECRET = "Zm9yLWNsb3VkZnJvbnQtYWxvbmUtMzItYnl0ZXM"
 VIEWER, EDGE = "198.51.100.7", "203.0.113.80"

@@ -22,9 +22,9 @@ from chalicelib.catalog.editing.product_validation import (
 from chalicelib.catalog.listing_entries import STAFFS
 from chalicelib.catalog.models import SLUG, CategoryRow, Listing
 from chalicelib.catalog.product_lists import EVERYTHING
+from chalicelib.database.transactions import Refused, Transaction, Unknown, Witness, unseen
 from chalicelib.errors import BadInput, Busy, Conflict, NotFound
-from chalicelib.storage import Refused, Transaction, Unknown, Witness, unseen
-from chalicelib.web.cache import cache
+from chalicelib.web.page_cache import cache
 
 MOST_CATEGORIES = 50  # with the head and the audit trail's row all of them fit into one transaction
 LONGEST_SLUG = 40

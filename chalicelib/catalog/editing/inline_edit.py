@@ -29,8 +29,9 @@ from chalicelib.catalog.editing.inline_edit_rules import (
 from chalicelib.catalog.editing.product_editing import write_product
 from chalicelib.catalog.listing_entries import places
 from chalicelib.catalog.models import Product, Stock
+from chalicelib.database.reads import get, read_many
+from chalicelib.database.transactions import Refused, Transaction, Unknown, Witness, unseen
 from chalicelib.errors import Busy
-from chalicelib.storage import Refused, Transaction, Unknown, Witness, get, read_many, unseen
 
 PATIENCE_SECONDS = 18.0  # API Gateway gives up after 29; what is not saved by then is said
 BUSY = "This product is being changed by somebody else. This was not saved; please save again."

@@ -14,8 +14,9 @@ from chalicelib.catalog.editing.product_validation import ProductDraft, VariantD
 from chalicelib.catalog.listing_entries import places, write_places
 from chalicelib.catalog.models import CategoryRow, Product, Stock, shelf_of
 from chalicelib.config import settings
+from chalicelib.database.reads import get, read_many
+from chalicelib.database.transactions import Refused, Transaction, Unknown, Witness, unseen
 from chalicelib.errors import BadInput, Busy, Conflict
-from chalicelib.storage import Refused, Transaction, Unknown, Witness, get, read_many, unseen
 
 
 class Stale(Conflict):

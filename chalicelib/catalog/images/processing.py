@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chalicelib.web.media import WIDTHS, ready_key, smaller_key
+from chalicelib.web.image_urls import WIDTHS, ready_key, smaller_key
 
 if TYPE_CHECKING:
     from PIL.Image import Image

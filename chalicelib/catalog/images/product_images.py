@@ -7,8 +7,9 @@ from chalicelib.catalog.editing.audit_fields import difference
 from chalicelib.catalog.editing.product_editing import write_product
 from chalicelib.catalog.editing.product_validation import LONGEST_ALT, MOST_PICTURES, text_problems
 from chalicelib.catalog.models import SLUG, Product
+from chalicelib.database.reads import get
+from chalicelib.database.transactions import Refused, Transaction, Unknown, Witness, unseen
 from chalicelib.errors import BadInput, Busy, NotFound
-from chalicelib.storage import Refused, Transaction, Unknown, Witness, get, unseen
 
 Change = Callable[[Product], None]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from chalicelib import clock
+from chalicelib import ids
 from chalicelib.aws import client
 from chalicelib.catalog.images.validation import LARGEST as LARGEST
 from chalicelib.catalog.images.validation import NoPicture, make_ready, put
@@ -30,7 +30,7 @@ class Upload:
 
 def new_upload() -> str:
     """Make the key of a picture to come."""
-    return f"uploads/{clock.new_id()}"
+    return f"uploads/{ids.new_id()}"
 
 
 def sign_upload(key: str, come_back: str | None = None) -> Upload:

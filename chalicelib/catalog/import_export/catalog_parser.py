@@ -19,7 +19,7 @@ from chalicelib.catalog.models import SLUG, Product
 from chalicelib.catalog.offers import Picture
 from chalicelib.cleaning import clean_line, clean_lines
 from chalicelib.config import settings
-from chalicelib.storage import read_many
+from chalicelib.database.reads import read_many
 
 MOST_TOGETHER = 100
 FILE_FIELDS = {"categories", "products"}

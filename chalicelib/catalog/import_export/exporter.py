@@ -11,7 +11,7 @@ from chalicelib.catalog.listing_entries import STAFFS
 from chalicelib.catalog.models import Listing, Product, Stock
 from chalicelib.catalog.product_lists import EVERYTHING
 from chalicelib.config import settings
-from chalicelib.storage import read_many
+from chalicelib.database.reads import read_many
 
 TOGETHER = 100
 Row = list[str]

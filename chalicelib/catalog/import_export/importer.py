@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from chalicelib import clock
+from chalicelib import ids
 from chalicelib.catalog import categories
 from chalicelib.catalog.categories import Category
 from chalicelib.catalog.editing import category_editing, product_editing
@@ -17,7 +17,7 @@ from chalicelib.catalog.images.validation import upload_picture
 from chalicelib.catalog.import_export.catalog_parser import CatalogParser, Checked
 from chalicelib.catalog.import_export.file_reader import read_csv, read_file
 from chalicelib.catalog.import_export.located_values import Document, Fault, Unreadable
-from chalicelib.storage import Witness, unseen
+from chalicelib.database.transactions import Witness, unseen
 
 MOST_TOLD = 100
 
@@ -94,7 +94,7 @@ def load_checked(
     tell = progress or (lambda _done, _all: None)
     tell(0, checked.steps)
     outcomes = []
-    stock = checked.stock_update(mode, clock.new_id())
+    stock = checked.stock_update(mode, ids.new_id())
     for done, outcome in enumerate(load(checked, stock=stock), 1):
         outcomes.append(outcome)
         tell(done, checked.steps)

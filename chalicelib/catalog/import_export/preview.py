@@ -14,7 +14,7 @@ from chalicelib.catalog.editing.product_validation import ProductDraft
 from chalicelib.catalog.import_export.catalog_parser import Checked
 from chalicelib.catalog.import_export.importer import variants
 from chalicelib.catalog.models import Product, Stock
-from chalicelib.storage import read_many
+from chalicelib.database.reads import read_many
 
 MOST_SHOWN = 100  # changes, numbers of pieces and warnings
 MOST_TOGETHER = 100

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from chalicelib import clock
+from chalicelib import clock, ids
+from chalicelib.database.transactions import Transaction
 from chalicelib.errors import Conflict
 from chalicelib.orders import states
 from chalicelib.orders.delivery.parcels import parcel_of
 from chalicelib.orders.refunds import Refundable
 from chalicelib.orders.search.search_index import change_words, words_of
-from chalicelib.storage import Transaction
 
 MAX_PARCELS = 30
 
@@ -93,6 +93,6 @@ class Fulfillable(Refundable):
     def _append(self, parcel: Mapping[str, str]) -> str:
         if len(self.parcels) >= MAX_PARCELS:
             raise Conflict(f"An order has {MAX_PARCELS} parcels at most.")
-        parcel_id = clock.new_id()[:12]
+        parcel_id = ids.new_id()[:12]
         self.stored_parcels = [*self.parcels, {"id": parcel_id, **parcel, "at": clock.moment()}]
         return parcel_id

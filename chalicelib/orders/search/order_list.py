@@ -8,12 +8,12 @@ from itertools import islice
 
 from chalicelib import clock
 from chalicelib.config import settings
+from chalicelib.database.reads import read_many
 from chalicelib.orders import states
 from chalicelib.orders.indexes import SHARDS, PlacedIndex, StateIndex
 from chalicelib.orders.models import Order
 from chalicelib.orders.search import search_index
 from chalicelib.orders.timeouts import LONGEST_WAIT
-from chalicelib.storage import read_many
 
 PAGE = 40
 MOST_RAISED = 100  # one BatchGetItem

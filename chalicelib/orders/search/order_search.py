@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chalicelib import clock
+from chalicelib import ids
 from chalicelib.catalog.search import words as split_words
 from chalicelib.cleaning import clean_code
+from chalicelib.database.reads import read_many
 from chalicelib.orders.delivery.parcels import asked_number
 from chalicelib.orders.models import Order
 from chalicelib.orders.search import search_index
 from chalicelib.orders.search.order_list import PAGE, Selection, read_in_order
-from chalicelib.storage import read_many
 
 MOST_ASKED = 6  # words of a question
 MOST_PARTS = 3  # of a word such as ann-sophie.lee that are looked up; the others are compared
@@ -102,7 +102,7 @@ def _by_pointer(text: str) -> Order | None:
     plain = _NOT_IN_A_NUMBER.sub("", clean_code(text))
     if _NUMBER.fullmatch(plain):
         return _pointed_at(f"number#{plain[:5]}-{plain[5:]}")
-    if clock.is_id(plain):
+    if ids.is_id(plain):
         return read_many({Order: [plain]})[Order].get(plain)
     if _PAYPAL_ID.fullmatch(plain.upper()) and any(map(str.isdigit, plain)):
         return _pointed_at(f"capture#{plain.upper()}") or _pointed_at(f"paypal#{plain.upper()}")

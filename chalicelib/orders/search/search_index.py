@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pynamodb.attributes import UnicodeAttribute
 
 from chalicelib.catalog.search import words
+from chalicelib.database.connection import Table, TableMeta, table_name
+from chalicelib.database.transactions import Transaction
 from chalicelib.orders.delivery.parcels import folded_number
-from chalicelib.storage import Table, TableMeta, Transaction, table_name
 
 FEWEST_LETTERS = 2
 MOST_NAME_WORDS = 6  # more of a name tell nothing, and placing stays one small transaction

@@ -12,7 +12,8 @@ from chalicelib.orders import states
 from chalicelib.orders.base import Line
 from chalicelib.orders.delivery.parcels import parcel_view
 from chalicelib.orders.models import Order
-from chalicelib.web.pages import page, render
+from chalicelib.web.responses import page
+from chalicelib.web.templates import render
 
 TIMELINE = {
     "placed": "You placed the order.",

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from chalicelib import clock
+from chalicelib import ids
 from chalicelib.errors import BadInput
 from chalicelib.payments.paypal.answers import is_id
 
@@ -121,7 +121,7 @@ def order_ids(event: Json) -> list[str]:
     named = [resource.get("custom_id")]
     named += [unit.get("custom_id") for unit in _objects(resource.get("purchase_units"))]
     named += [transaction.get("custom") for transaction in _objects(resource.get("disputed_transactions"))]
-    return _distinct(_text(value) for value in named if clock.is_id(_text(value)))
+    return _distinct(_text(value) for value in named if ids.is_id(_text(value)))
 
 
 def _ups(resource: Json) -> Iterator[tuple[str, str]]:

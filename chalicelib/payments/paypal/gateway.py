@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from chalicelib import aws, clock, money, telemetry
+from chalicelib import aws, deadlines, money, telemetry
 from chalicelib.config import settings
 from chalicelib.money import Money
 from chalicelib.payments.paypal import refusals
@@ -44,7 +44,7 @@ _deadline: ContextVar[float | None] = ContextVar("paypal_deadline", default=None
 def within(seconds: float) -> Iterator[None]:
     """Give all calls inside a common time; a shopper's request gives 20 s. Inside another, the shorter one counts."""
     around = _deadline.get()
-    own = clock.ends(seconds)
+    own = deadlines.ends(seconds)
     token = _deadline.set(own if around is None else min(own, around))
     try:
         yield

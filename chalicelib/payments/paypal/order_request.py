@@ -8,7 +8,7 @@ from chalicelib import money
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
 from chalicelib.orders.models import Order
-from chalicelib.web.pages import absolute_url
+from chalicelib.web.urls import absolute_url
 
 
 class PayWith(StrEnum):

@@ -14,10 +14,12 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib import clock, telemetry
+from chalicelib.database.connection import Table, TableMeta, is_refused, table_name
+from chalicelib.database.reads import get, read_many
+from chalicelib.database.transactions import Transaction
 from chalicelib.orders.models import Order
 from chalicelib.orders.search.order_list import Selection, page_of_orders
 from chalicelib.payments.paypal.errors import PayPalError
-from chalicelib.storage import Table, TableMeta, Transaction, get, is_refused, read_many, table_name
 from chalicelib.telemetry import Metric
 
 FORGOTTEN_AFTER = timedelta(days=1)  # another refusal after so long is a new story

@@ -17,9 +17,10 @@ from typing import Any
 
 from chalice.app import Request
 
-from chalicelib import limits, telemetry
+from chalicelib import rate_limits, telemetry
 from chalicelib.aws import client, queue_url
 from chalicelib.config import settings
+from chalicelib.database.reads import MOST_KEYS_A_READ, read_many
 from chalicelib.errors import Busy, TooLarge, TooMany
 from chalicelib.orders.models import Pointer
 from chalicelib.payments.paypal import gateway
@@ -32,8 +33,7 @@ from chalicelib.payments.paypal.events import (
     paypal_ids,
     read_event,
 )
-from chalicelib.storage import MOST_KEYS_A_READ, read_many
-from chalicelib.web import requests
+from chalicelib.web import http_request
 
 QUEUE = "payment-notifications"
 ALGORITHM = "SHA256withRSA"
@@ -74,7 +74,7 @@ def receive(request: Request) -> None:
         raise TooLarge("That is larger than any notification.")
     if not settings.paypal_webhook_id:
         raise Busy("This shop does not take notifications yet.")
-    headers = {name: requests.header(request, name) for name in HEADERS}
+    headers = {name: http_request.header(request, name) for name in HEADERS}
     check_headers(headers)
     event = read_event(raw)
     message = message_of(event)
@@ -137,7 +137,7 @@ def verify(body: bytes, headers: Mapping[str, str], about: str) -> None:
     if not _verifying.acquire(blocking=False):
         raise TooMany("Many notifications came at once. Please send this one again.", RETRY_SECONDS)
     try:
-        limits.count_verification(about)
+        rate_limits.count_verification(about)
         with gateway.within(VERIFY_SECONDS):
             is_genuine = gateway.is_genuine(body, headers)
     except PayPalError as error:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib import clock
+from chalicelib import clock, ids
+from chalicelib.database.transactions import Transaction, Witness
 from chalicelib.staff.models import AuditEntry, Member
-from chalicelib.storage import Transaction, Witness
 
 
 def witness(member: Member, what: str) -> Witness:
@@ -42,7 +42,7 @@ def _entry(
     at = clock.moment()
     return AuditEntry(
         at[:7],
-        f"{at}#{clock.new_id()[:8]}",
+        f"{at}#{ids.new_id()[:8]}",
         at=at,
         who=who,
         what=what,

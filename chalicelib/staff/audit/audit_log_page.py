@@ -11,7 +11,7 @@ from chalicelib import clock
 from chalicelib.errors import BadInput
 from chalicelib.staff import layout
 from chalicelib.staff.models import AuditEntry, Member
-from chalicelib.web.requests import query
+from chalicelib.web.http_request import query
 
 A_PAGE = 50
 EARLIEST = "2026-01"

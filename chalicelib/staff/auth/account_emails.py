@@ -14,7 +14,8 @@ from chalicelib.mail.sender import hand_to_ses
 from chalicelib.staff.auth import accounts, login_throttle, reset_tokens
 from chalicelib.staff.models import Member
 from chalicelib.telemetry import Metric
-from chalicelib.web.pages import absolute_url, environment, paragraphs
+from chalicelib.web.templates import environment, paragraphs
+from chalicelib.web.urls import absolute_url
 
 BUTTONS = {
     reset_tokens.FORGOTTEN: "Choose a new password",

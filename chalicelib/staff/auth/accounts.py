@@ -6,11 +6,13 @@ from typing import Any
 from pynamodb.exceptions import UpdateError
 
 from chalicelib import clock
+from chalicelib.database.connection import is_refused
+from chalicelib.database.reads import get, read_many
+from chalicelib.database.transactions import Refused, Transaction, Witness, unseen
 from chalicelib.errors import Conflict, NotFound
 from chalicelib.mail import addresses
 from chalicelib.staff.auth import passwords
 from chalicelib.staff.models import Member, Roster
-from chalicelib.storage import Refused, Transaction, Witness, get, is_refused, read_many, unseen
 
 MERCHANT = "merchant"
 FINANCE = "finance"

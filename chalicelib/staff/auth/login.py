@@ -11,9 +11,9 @@ from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.auth import accounts, login_throttle, sessions
 from chalicelib.staff.models import Member
-from chalicelib.web import pages
+from chalicelib.web import responses
 from chalicelib.web.forms import Form, read_form
-from chalicelib.web.requests import base_path, query, source_of
+from chalicelib.web.http_request import base_path, query, source_of
 
 WRONG = "This e-mail address and password do not belong together."
 ENTRANCE = {"login", "logout", "forgotten", "reset"}
@@ -28,7 +28,7 @@ _ADDRESS_IN_THE_SHOP = re.compile(
 def ask(request: Request, member: Member | None) -> Response:
     """Ask for e-mail address and password, whoever is not logged in."""
     next_address = query(request, "next") or ""
-    return pages.redirect(inside(next_address)) if member else _login_page(next_address, "")
+    return responses.redirect(inside(next_address)) if member else _login_page(next_address, "")
 
 
 def log_in(request: Request, member: Member | None) -> Response:
@@ -49,7 +49,7 @@ def log_in(request: Request, member: Member | None) -> Response:
     login_throttle.forgive(email, source)
     sessions.end(request)
     audit_log.record(known.email, "logged in", "the staff pages")
-    return pages.redirect(inside(form.text("next")), [sessions.start(known)])
+    return responses.redirect(inside(form.text("next")), [sessions.start(known)])
 
 
 def log_out(request: Request, member: Member) -> Response:

@@ -13,9 +13,11 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 
 from chalicelib import clock
+from chalicelib.database.connection import Table
+from chalicelib.database.reads import read_many
+from chalicelib.database.transactions import Refused, Transaction
 from chalicelib.errors import Busy
 from chalicelib.staff.models import StaffSession
-from chalicelib.storage import Refused, Table, Transaction, read_many
 
 FREE_TRIES = {"pair": 5, "account": 50, "address": 20, "links": 10}
 FIRST_WAIT = 60

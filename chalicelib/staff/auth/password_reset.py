@@ -9,7 +9,7 @@ from chalicelib.staff.auth import accounts, login_throttle, passwords, reset_tok
 from chalicelib.staff.auth.login import bad_address_message, locked_answer, wait_words
 from chalicelib.staff.models import Member
 from chalicelib.web.forms import read_form
-from chalicelib.web.requests import query, source_of
+from chalicelib.web.http_request import query, source_of
 
 # -- a forgotten password ---------------------------------------------------------------------------------
 

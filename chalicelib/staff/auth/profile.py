@@ -3,14 +3,14 @@
 from chalice.app import Request, Response
 
 from chalicelib import clock
+from chalicelib.database.transactions import Refused, Transaction
 from chalicelib.errors import Conflict
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.auth import accounts, login_throttle, passwords, reset_tokens, sessions
 from chalicelib.staff.auth.login import locked_answer, wait_words
 from chalicelib.staff.models import Member
-from chalicelib.storage import Refused, Transaction
-from chalicelib.web import requests
+from chalicelib.web import http_request
 from chalicelib.web.forms import read_form
 
 
@@ -23,7 +23,7 @@ def change_password(request: Request, member: Member) -> Response:
     """Change a member's own password: every other browser is logged out, this one goes on under a new session."""
     form = read_form(request)
     current, new = form.values.get("current", ""), form.values.get("password", "")
-    source = requests.source_of(request)
+    source = http_request.source_of(request)
     try:
         login_throttle.take_a_try(member.email, source)
     except login_throttle.Locked as locked:

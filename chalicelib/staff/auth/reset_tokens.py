@@ -5,12 +5,13 @@ import logging
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import clock
+from chalicelib import clock, ids
+from chalicelib.database.reads import get
+from chalicelib.database.transactions import Refused, Transaction, Witness
 from chalicelib.errors import Conflict
 from chalicelib.staff.auth import accounts
 from chalicelib.staff.jobs import job_queue
 from chalicelib.staff.models import Member, StaffSession
-from chalicelib.storage import Refused, Transaction, Witness, get
 
 FORGOTTEN, INVITED, CHANGED = "forgotten", "invited", "changed"  # kinds of letters, letters.py
 LASTS = {FORGOTTEN: 30 * 60, INVITED: 3 * 24 * 60 * 60}  # seconds
@@ -31,7 +32,7 @@ def ask_for_letter(kind: str, email: str) -> None:
 
 def make(member: Member, kind: str) -> str:
     """Make a link's secret; it dies with the password, the sessions and the account that it was made for."""
-    secret = clock.new_id() + clock.new_id()
+    secret = ids.new_id() + ids.new_id()
     expires = clock.timestamp() + LASTS[kind]
     StaffSession(_key(secret), email=member.email, epoch=member.epoch, expires=expires).save()
     return secret

@@ -5,8 +5,8 @@ from chalice.app import Request, Response
 from chalicelib.errors import ShopError
 from chalicelib.staff import layout
 from chalicelib.web.forms import read_form
-from chalicelib.web.pages import can_be_sent
-from chalicelib.web.requests import current_address
+from chalicelib.web.http_request import current_address
+from chalicelib.web.responses import can_be_sent
 
 MOST_FIELDS = 10_000
 MOST_BYTES = 2 * 1024 * 1024

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from chalice.app import Request
 from pynamodb.exceptions import UpdateError
 
-from chalicelib import clock
+from chalicelib import clock, ids
+from chalicelib.database.connection import is_refused
+from chalicelib.database.reads import get
 from chalicelib.staff.models import Member, StaffSession
-from chalicelib.storage import get, is_refused
-from chalicelib.web import pages, requests
+from chalicelib.web import http_request, responses
 
 COOKIE = "staff"
 PATH = "/staff"
@@ -20,12 +21,12 @@ SEEN_EVERY = 5 * 60  # what is written of being seen may be so old: reading a pa
 
 def start(member: Member) -> str:
     """Begin a session under a new ID, never one that a browser brought; return the cookie that carries it."""
-    secret = clock.new_id() + clock.new_id()
+    secret = ids.new_id() + ids.new_id()
     now = clock.timestamp()
     StaffSession(
         key_of(secret), email=member.email, epoch=member.epoch, seen=now, expires=now + LONGEST_SECONDS
     ).save()
-    return pages.cookie(COOKIE, secret, max_age=LONGEST_SECONDS, path=PATH, same_site="Strict")
+    return responses.cookie(COOKIE, secret, max_age=LONGEST_SECONDS, path=PATH, same_site="Strict")
 
 
 def member_of(request: Request) -> Member | None:
@@ -45,7 +46,7 @@ def was_begun(request: Request) -> bool:
 
 
 def _find(request: Request) -> StaffSession | None:
-    secret = requests.cookies(request).get(COOKIE)
+    secret = http_request.cookies(request).get(COOKIE)
     return get(StaffSession, key_of(secret)) if secret else None
 
 
@@ -63,7 +64,7 @@ def end(request: Request) -> str:
     session = current(request)
     if session is not None:
         session.delete()
-    return pages.cookie(COOKIE, "", max_age=0, path=PATH, same_site="Strict")
+    return responses.cookie(COOKIE, "", max_age=0, path=PATH, same_site="Strict")
 
 
 def ends_at(session: StaffSession) -> str:

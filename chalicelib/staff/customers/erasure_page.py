@@ -15,7 +15,7 @@ from chalicelib.staff.audit import audit_log
 from chalicelib.staff.models import Member
 from chalicelib.staff.orders import order_actions
 from chalicelib.web.forms import read_form
-from chalicelib.web.requests import query
+from chalicelib.web.http_request import query
 
 MOST = 100  # orders at a time: one read, a hundred small transactions
 WRONG = "Please give the e-mail address that the orders were placed with."

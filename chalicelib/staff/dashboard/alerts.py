@@ -11,7 +11,7 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib import clock, dead_letters, runs
+from chalicelib import clock, dead_letters, scheduled_runs
 from chalicelib.aws import messages_in
 from chalicelib.config import settings
 from chalicelib.orders.email_kinds import mail_name
@@ -184,11 +184,11 @@ def _days_without_books() -> list[date]:
 
 
 def _runs() -> list[dict[str, Any]]:
-    last = runs.last(RUNS)
+    last = scheduled_runs.last(RUNS)
     return [_run(words, longest, last.get(name)) for name, (words, longest) in RUNS.items()]
 
 
-def _run(words: str, longest: timedelta, run: runs.Run | None) -> dict[str, Any]:
+def _run(words: str, longest: timedelta, run: scheduled_runs.Run | None) -> dict[str, Any]:
     if run is None:
         return {"words": words, "at": None, "well": False, "problem": "It has not run yet."}
     at = datetime.fromtimestamp(float(run.at), tz=clock.now().tzinfo)

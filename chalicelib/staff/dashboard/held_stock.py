@@ -6,8 +6,10 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib import clock
+from chalicelib import deadlines
 from chalicelib.catalog.models import Stock
+from chalicelib.database.reads import read_many
+from chalicelib.database.transactions import Transaction
 from chalicelib.errors import BadInput
 from chalicelib.orders import states
 from chalicelib.orders.holds import held_share
@@ -18,7 +20,6 @@ from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.models import Member
 from chalicelib.staff.orders import order_actions
-from chalicelib.storage import Transaction, read_many
 from chalicelib.web.forms import read_form
 
 MAX_VISITORS = 20
@@ -54,10 +55,10 @@ def release(request: Request, member: Member) -> Response:
     theirs = [order for order in order_list.held_orders().orders if visitor_of(order) == visitor]
     released = 0
     for order in theirs:
-        if clock.is_late():
+        if deadlines.is_late():
             break
         released += _release(order, visitor, member)
-    if released < len(theirs) and clock.is_late():
+    if released < len(theirs) and deadlines.is_late():
         notice = f"Released the pieces of {released} orders. There are more: please press again."
     elif not released:
         notice = "There was nothing left to release: the orders are paid, being paid, or their time was over."

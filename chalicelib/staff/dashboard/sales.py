@@ -26,7 +26,7 @@ from chalicelib.staff.dashboard.periods import (
     spoken,
 )
 from chalicelib.staff.models import Member
-from chalicelib.web.requests import query
+from chalicelib.web.http_request import query
 
 if TYPE_CHECKING:
     from chalicelib.ledger.daily_totals import Count, Tally

@@ -2,17 +2,17 @@
 
 from chalice.app import Request, Response
 
-from chalicelib import clock
+from chalicelib import clock, ids
 from chalicelib.aws import client
 from chalicelib.config import settings
+from chalicelib.database.reads import get
 from chalicelib.errors import NotFound
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.jobs.job_kinds import KINDS
 from chalicelib.staff.jobs.job_queue import enqueue
 from chalicelib.staff.models import Job, Member
-from chalicelib.storage import get
-from chalicelib.web import pages
+from chalicelib.web import responses
 
 FUNCTION_SECONDS = 15 * 60  # the longest that the function may run
 LINK_SECONDS = 5 * 60
@@ -50,7 +50,7 @@ def fetch(request: Request, member: Member, job_id: str) -> Response:
     job = _own(member, job_id)
     if job.result_key is None:
         raise NotFound("This work has made no file.")
-    return pages.redirect(link_to(job.result_key, job.result_key.rsplit("/", 1)[-1]))
+    return responses.redirect(link_to(job.result_key, job.result_key.rsplit("/", 1)[-1]))
 
 
 def link_to(key: str, name: str) -> str:
@@ -73,7 +73,7 @@ def has_stopped(job: Job) -> bool:
 
 
 def _own(member: Member, job_id: str) -> Job:
-    job = get(Job, job_id) if clock.is_id(job_id) else None
+    job = get(Job, job_id) if ids.is_id(job_id) else None
     if job is None or job.by != member.email:
         raise NotFound("There is no such work of yours; what was made is kept for a week.")
     return job

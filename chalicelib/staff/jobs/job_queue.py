@@ -10,12 +10,13 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import clock
+from chalicelib import clock, ids
 from chalicelib.aws import call_later
+from chalicelib.database.reads import get
+from chalicelib.database.transactions import Refused, Transaction
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.jobs.job_kinds import KINDS
 from chalicelib.staff.models import Job, Member
-from chalicelib.storage import Refused, Transaction, get
 
 QUEUE = "staff-jobs"
 WEEK = 7 * 24 * 60 * 60
@@ -39,7 +40,7 @@ def start(
     the job forgets it as it ends. Where nobody takes it the job stays waiting, and its page offers to ask again.
     """
     job = Job(
-        job_id or clock.new_id(),
+        job_id or ids.new_id(),
         kind=kind,
         by=member.email,
         at=clock.now().isoformat(timespec="seconds"),

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from chalicelib import clock, telemetry
+from chalicelib.database.reads import get
 from chalicelib.staff.lazy import LazyModule
 from chalicelib.staff.models import Job
-from chalicelib.storage import get
 
 if TYPE_CHECKING:
     from chalicelib.staff.auth import account_emails

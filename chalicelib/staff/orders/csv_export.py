@@ -10,6 +10,7 @@ from datetime import date
 from chalice.app import Request, Response
 
 from chalicelib import clock, money
+from chalicelib.database.reads import read_many
 from chalicelib.ledger.report_columns import ORDERS, Row, Sheet, order_row, text
 from chalicelib.orders.models import Order
 from chalicelib.orders.search import order_list, order_search, search_index
@@ -19,8 +20,7 @@ from chalicelib.staff.csv_response import TooLarge, csv_answer
 from chalicelib.staff.jobs import job_progress, job_queue
 from chalicelib.staff.models import Job, Member
 from chalicelib.staff.orders.order_filter import Question, picked, read_question
-from chalicelib.storage import read_many
-from chalicelib.web import requests
+from chalicelib.web import http_request
 
 MOST_AT_ONCE = 500  # five reads, some 100 kB: far from API Gateway's 29 s and 10 MB
 KIND = "orders-csv"
@@ -60,7 +60,7 @@ def _found(request: Request, member: Member, question: Question) -> Response:
 
 def _later(request: Request, member: Member, question: Question) -> Response:
     """Have the file made: it changes nothing in the shop, so that finance may ask for it too."""
-    if requests.is_only_a_look(request):
+    if http_request.is_only_a_look(request):
         return layout.go("/staff/orders")
     asked = _arguments(question.selection)
     if question.text:

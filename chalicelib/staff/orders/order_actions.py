@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
+from chalicelib.database.transactions import Transaction, Witness, unseen
 from chalicelib.errors import BadInput, Conflict, NotFound
 from chalicelib.mail import outbox
 from chalicelib.mail.render import KINDS
@@ -15,7 +16,6 @@ from chalicelib.orders.delivery.parcels import Parcel as Parcel  # the use cases
 from chalicelib.orders.delivery.parcels import fingerprint, parcel_of
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import change
-from chalicelib.storage import Transaction, Witness, unseen
 
 BY_STAFF = "by staff"
 # DynamoDB takes rows of 400 kB: notes must never leave too little for what PayPal tells of the money.

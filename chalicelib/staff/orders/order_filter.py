@@ -6,13 +6,13 @@ from datetime import date
 
 from chalice.app import Request
 
-from chalicelib import clock
+from chalicelib import ids
 from chalicelib.cleaning import clean_line
 from chalicelib.errors import BadInput
 from chalicelib.mail.addresses import BadAddress, normalize
 from chalicelib.orders.search.order_list import Selection
 from chalicelib.orders.views.staff_view import STATES
-from chalicelib.web.requests import query
+from chalicelib.web.http_request import query
 
 MOST_LETTERS = 200
 MOST_PICKED = 100
@@ -66,7 +66,7 @@ def picked(request: Request) -> list[str]:
     found = [name.removeprefix(PICK) for name in names if name.startswith(PICK)]
     if len(found) > MOST_PICKED:
         raise BadInput(f"Please tick at most {MOST_PICKED} orders at a time.")
-    return [order_id for order_id in found if clock.is_id(order_id)]
+    return [order_id for order_id in found if ids.is_id(order_id)]
 
 
 def _normalized(word: str) -> str:

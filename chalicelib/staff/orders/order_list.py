@@ -12,7 +12,7 @@ from chalicelib.staff import layout
 from chalicelib.staff.auth import accounts
 from chalicelib.staff.models import Member
 from chalicelib.staff.orders.order_filter import PICK, Question, read_question
-from chalicelib.web.pages import url
+from chalicelib.web.urls import url
 
 MEANINGS = {state: words for state, (words, _) in STATES.items()}
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from chalice.app import Request, Response
 
+from chalicelib.database.reads import read_many
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import find_order
 from chalicelib.orders.states import PAID, SHIPPED
@@ -11,7 +12,6 @@ from chalicelib.orders.views.customer_view import line_view
 from chalicelib.staff import layout
 from chalicelib.staff.models import Member
 from chalicelib.staff.orders.order_filter import picked
-from chalicelib.storage import read_many
 
 
 def show_one(request: Request, member: Member, order_id: str) -> Response:

@@ -18,7 +18,7 @@ from chalicelib.staff.models import Member
 from chalicelib.staff.orders import refund_view
 from chalicelib.staff.orders.order_detail import page_of
 from chalicelib.staff.orders.refund_view import LONGEST_NOTE, LONGEST_REASON
-from chalicelib.web import pages
+from chalicelib.web import responses, urls
 from chalicelib.web.forms import Form, read_form
 
 _LEFT = re.compile(r"[0-9]{1,11}", re.ASCII)
@@ -44,7 +44,7 @@ def refund(request: Request, member: Member, order_id: str) -> Response:
 
 def lead_back(request: Request, member: Member, order_id: str) -> Response:
     """Lead who opens the address of a form that came back to the order."""
-    return pages.redirect(pages.url(f"/staff/orders/{find_order(order_id).id}"))
+    return responses.redirect(urls.url(f"/staff/orders/{find_order(order_id).id}"))
 
 
 def _back(

@@ -9,6 +9,7 @@ from chalice.app import Request, Response
 
 from chalicelib.cleaning import clean_line, find_control_character
 from chalicelib.config import settings
+from chalicelib.database.reads import read_many
 from chalicelib.errors import ShopError
 from chalicelib.orders.delivery.parcels import clean_tracking_number
 from chalicelib.orders.models import Order
@@ -18,7 +19,6 @@ from chalicelib.staff.models import Member
 from chalicelib.staff.orders import order_actions
 from chalicelib.staff.orders.order_actions import Parcel
 from chalicelib.staff.orders.order_filter import MOST_PICKED, picked
-from chalicelib.storage import read_many
 from chalicelib.web.forms import read_form
 
 LONGEST = {"carrier": 40, "tracking": 60, "link": 500}

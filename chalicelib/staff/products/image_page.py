@@ -17,10 +17,10 @@ from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.jobs import job_queue
 from chalicelib.staff.models import Member
-from chalicelib.web import requests
-from chalicelib.web.cache import cache
+from chalicelib.web import http_request
 from chalicelib.web.forms import Form, read_form
-from chalicelib.web.pages import absolute_url
+from chalicelib.web.page_cache import cache
+from chalicelib.web.urls import absolute_url
 
 TEMPLATE = "staff/pictures.html"
 CHANGED_MEANWHILE = (
@@ -33,7 +33,7 @@ Picture = dict[str, str]
 
 def show(request: Request, member: Member, slug: str) -> Response:
     """Show a product's pictures; `key` is what S3 says of one that was just sent."""
-    key = requests.query(request, "key") or ""
+    key = http_request.query(request, "key") or ""
     return _page(
         member, product_images.get_product(slug), sent=key if uploads.UPLOAD.fullmatch(key) else None
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalice.app import Request, Response
 
-from chalicelib import aws, clock
+from chalicelib import aws, ids
 from chalicelib.catalog.editing.product_editing import StockMode
 from chalicelib.catalog.import_export import exporter
 from chalicelib.catalog.import_export.csv_reader import COLUMNS
@@ -15,7 +15,7 @@ from chalicelib.staff import layout
 from chalicelib.staff.csv_response import TooLarge, csv_answer
 from chalicelib.staff.jobs import job_queue
 from chalicelib.staff.models import Member
-from chalicelib.web import pages, requests
+from chalicelib.web import http_request, urls
 from chalicelib.web.forms import read_form
 
 if TYPE_CHECKING:
@@ -50,10 +50,10 @@ def _show(member: Member, status: int = 200, problem: str | None = None) -> Resp
 
 
 def _form_to_s3() -> Any:
-    back = pages.absolute_url(f"{PATH}/sent")
+    back = urls.absolute_url(f"{PATH}/sent")
     return aws.client("s3").generate_presigned_post(
         Bucket=settings.books_bucket,
-        Key=f"imports/{clock.new_id()}",
+        Key=f"imports/{ids.new_id()}",
         Fields={"success_action_redirect": back},
         Conditions=[{"success_action_redirect": back}, ["content-length-range", 1, LARGEST_FILE]],
         ExpiresIn=FORM_SECONDS,
@@ -83,7 +83,7 @@ def sent(request: Request, member: Member) -> Response:
     """Show what a file that S3 has taken would change, and a button to load it; of a large one, a button to look."""
     from chalicelib.catalog.import_export import importer, preview  # no other page needs them
 
-    key = _key(requests.query(request, "key") or "")
+    key = _key(http_request.query(request, "key") or "")
     size = size_of(key)
     if size is None:
         return _show(member, 404, "The file is not here, or was sent too long ago. Please send it again.")

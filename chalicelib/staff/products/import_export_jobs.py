@@ -11,6 +11,8 @@ from chalicelib.catalog.import_export.catalog_parser import Checked
 from chalicelib.catalog.import_export.csv_reader import COLUMNS
 from chalicelib.catalog.import_export.importer import BadCatalog, Report
 from chalicelib.catalog.import_export.preview import preview_of
+from chalicelib.database.reads import get
+from chalicelib.database.transactions import Refused, Unknown
 from chalicelib.errors import ShopError
 from chalicelib.ledger.report_columns import Sheet
 from chalicelib.ledger.report_files import Upload
@@ -21,7 +23,6 @@ from chalicelib.staff.jobs import job_progress
 from chalicelib.staff.jobs.job_progress import GoesOn, JobFailed
 from chalicelib.staff.models import Job, Member
 from chalicelib.staff.products.import_export import LARGEST_FILE, read_sent, size_of
-from chalicelib.storage import Refused, Unknown, get
 
 TURN_SECONDS = 10 * 60  # of the function's 15 minutes: the next turn goes on from there
 TELL_EVERY = 25  # products

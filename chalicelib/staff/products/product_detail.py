@@ -20,6 +20,7 @@ from chalicelib.catalog.editing.product_validation import (
 from chalicelib.catalog.images.product_images import get_product
 from chalicelib.catalog.models import Product, Stock, is_sku
 from chalicelib.config import settings
+from chalicelib.database.reads import read_many
 from chalicelib.errors import BadInput, Busy, Conflict
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
@@ -42,9 +43,8 @@ from chalicelib.staff.products.product_merge import (
     read_marks,
     write_marks,
 )
-from chalicelib.storage import read_many
-from chalicelib.web.cache import cache
 from chalicelib.web.forms import Form, read_form
+from chalicelib.web.page_cache import cache
 
 TEMPLATE = "staff/product.html"
 SAVING = ("save", "mine", "theirs", "drop")

@@ -17,9 +17,9 @@ from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.models import Member
 from chalicelib.staff.products import product_list_form
-from chalicelib.web.cache import cache
 from chalicelib.web.forms import read_form
-from chalicelib.web.requests import query
+from chalicelib.web.http_request import query
+from chalicelib.web.page_cache import cache
 
 PATH = "/staff/products"
 LONGEST_QUESTION = 200

@@ -14,8 +14,8 @@ from chalicelib.staff import layout
 from chalicelib.staff.dashboard.periods import ONE, Span, end_of_month, parse_day, parse_month, spoken
 from chalicelib.staff.jobs import job_page, job_queue
 from chalicelib.staff.models import Member
-from chalicelib.web import pages
-from chalicelib.web.requests import is_only_a_look, query
+from chalicelib.web import responses
+from chalicelib.web.http_request import is_only_a_look, query
 
 if TYPE_CHECKING:
     from chalicelib.ledger.monthly_archive import Booked, Month
@@ -100,7 +100,7 @@ def fetch_file(request: Request, member: Member, when: str, name: str) -> Respon
     if aws.size_of(settings.books_bucket, key) is None:
         raise NotFound(f"This file of {spoken(day)} has not been written.")
     name = key.rsplit("/", 1)[-1]
-    return pages.redirect(job_page.link_to(key, f"provisional-{name}" if now < closes_at(day) else name))
+    return responses.redirect(job_page.link_to(key, f"provisional-{name}" if now < closes_at(day) else name))
 
 
 def write_now(request: Request, member: Member, when: str) -> Response:

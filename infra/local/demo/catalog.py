@@ -36,7 +36,7 @@ def _has_demo_categories() -> bool:
 def _misses_products() -> bool:
     """Tell whether loading was cut off: categories are written first."""
     from chalicelib.catalog.models import Product
-    from chalicelib.storage import read_many
+    from chalicelib.database.reads import read_many
 
     slugs = _slugs("products")
     return len(read_many({Product: slugs})[Product]) < len(slugs)

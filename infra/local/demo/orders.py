@@ -16,9 +16,9 @@ from infra.local.demo.catalog import has_demo_catalog
 from infra.local.demo.plan import Planned, plan_orders
 
 if TYPE_CHECKING:
+    from chalicelib.database.transactions import Witness
     from chalicelib.orders.models import Order
     from chalicelib.staff.models import Member
-    from chalicelib.storage import Witness
     from infra.local.paypal import Control
 
 MARK = "demo orders"
@@ -32,7 +32,7 @@ def make_demo_orders(drain_mail: Callable[[], object], is_ending: Callable[[], b
 
     `drain_mail` sends the mails that are due.
     """
-    from chalicelib import runs
+    from chalicelib import scheduled_runs
     from chalicelib.config import settings
     from chalicelib.payments.webhook_events import CONFIRMED
     from infra.catalog import progress_bar
@@ -49,22 +49,22 @@ def make_demo_orders(drain_mail: Callable[[], object], is_ending: Callable[[], b
             for number in range(made, len(planned)):
                 if is_ending():
                     return
-                runs.note(MARK, str(number + 1))  # first: what broke once would break again
+                scheduled_runs.note(MARK, str(number + 1))  # first: what broke once would break again
                 teller.tell(planned[number])
                 draw(number + 1, len(planned))
     finally:
-        runs.note(CONFIRMED)  # of these sales no notification is to come, so none is missing
+        scheduled_runs.note(CONFIRMED)  # of these sales no notification is to come, so none is missing
     print(f"demo orders: {len(planned)}", file=sys.stderr, flush=True)
 
 
 def _made_so_far() -> int | None:
     """Tell how many demo orders are made; None where this shop gets none."""
-    from chalicelib import runs
+    from chalicelib import scheduled_runs
     from chalicelib.config import settings
     from chalicelib.orders.models import Order
     from infra.local.paypal.desk import CLIENT_ID
 
-    known = runs.last([MARK])
+    known = scheduled_runs.last([MARK])
     if known:
         return int(known[MARK].words)
     if settings.paypal_client_id != CLIENT_ID or not has_demo_catalog():
@@ -199,12 +199,12 @@ class Teller:
             self._drain_mail()
 
     def _leave_a_note(self, order: "Order", at: datetime) -> None:
-        from chalicelib import clock
+        from chalicelib import ids
         from chalicelib.staff.orders import order_actions
 
         if self._go(at + timedelta(minutes=40)):
             order_actions.add_note(
-                order.id, NOTE, self._merchant.email, clock.new_id(), self._witness("left a note")
+                order.id, NOTE, self._merchant.email, ids.new_id(), self._witness("left a note")
             )
 
     def _cancel(self, order: "Order", at: datetime) -> None:
@@ -230,12 +230,12 @@ class Teller:
         self._refund(order, at + timedelta(days=4), int(order.total), pieces, SENT_BACK)
 
     def _refund(self, order: "Order", at: datetime, amount: int, pieces: dict[str, int], reason: str) -> None:
-        from chalicelib import clock
+        from chalicelib import ids
         from chalicelib.payments.refunds import Wish, refund_payment
 
         if self._go(at):
             wish = Wish(amount, left=int(order.total), reason=reason, pieces=pieces)
-            refund_payment(order.id, clock.new_id(), wish, self._merchant.email, self._witness("refunded"))
+            refund_payment(order.id, ids.new_id(), wish, self._merchant.email, self._witness("refunded"))
 
     def _witness(self, what: str) -> "Witness":
         from chalicelib.staff.audit import audit_log

@@ -84,9 +84,9 @@ def an_hour_later(case: Case) -> None:
 
 def books_are_closed(case: Case) -> None:
     """The day's files are whole, what was written first has stayed, and the day is counted once."""
+    from chalicelib.database.reads import read_many
     from chalicelib.ledger import daily_reports, daily_totals
     from chalicelib.ledger.models import pages_of
-    from chalicelib.storage import read_many
 
     day = case.things["day"]
     for name, body in case.things["written"].items():

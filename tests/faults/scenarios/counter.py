@@ -239,12 +239,12 @@ def released_once(case: Case) -> None:
 
 def about_to_mail_again(case: Case) -> None:
     """Open a paid order whose customer has lost the mail."""
-    from chalicelib import clock
+    from chalicelib import ids
 
     case.pay()
     (order,) = case.orders()
     stand_at(case)
-    lay_out(case, f"/staff/orders/{order.id}/mails", entry=f"paid#{order.capture}", form=clock.new_id())
+    lay_out(case, f"/staff/orders/{order.id}/mails", entry=f"paid#{order.capture}", form=ids.new_id())
 
 
 def mailed_again_once(case: Case) -> None:
@@ -283,7 +283,7 @@ def erased_once(case: Case) -> None:
 
 def about_to_add_pieces(case: Case) -> None:
     """Open the list of products, count three pieces more; meanwhile two are ordered."""
-    from chalicelib import clock
+    from chalicelib import ids
 
     stand_at(case)
     row = {
@@ -294,7 +294,7 @@ def about_to_add_pieces(case: Case) -> None:
         f"shown.{case.slug}": "yes",
         f"visible.{case.slug}": "yes",
     }
-    lay_out(case, "/staff/products", form=clock.new_id(), **row)
+    lay_out(case, "/staff/products", form=ids.new_id(), **row)
     case.pieces = ON_THE_SHELF + MORE
     case.place()
 
@@ -323,12 +323,12 @@ def ask_for_a_file(case: Case) -> None:
 
 def send_a_picture(case: Case) -> None:
     """Send a picture of the product."""
-    from chalicelib import aws, clock
+    from chalicelib import aws, ids
     from chalicelib.catalog.images import product_images
     from chalicelib.config import settings
     from chalicelib.staff.jobs import job_queue
 
-    upload = f"uploads/{clock.new_id()}"
+    upload = f"uploads/{ids.new_id()}"
     body = encoded(photo(500, 300))
     aws.client("s3").put_object(Bucket=settings.media_bucket, Key=upload, Body=body)
     product_images.expect(case.slug, upload, "A thing")
@@ -339,7 +339,7 @@ def send_a_picture(case: Case) -> None:
 
 def send_a_catalog_file(case: Case) -> None:
     """Send a file in which a category has another name, a product is new, one is changed, and a variant is missing."""
-    from chalicelib import aws, clock
+    from chalicelib import aws, ids
     from chalicelib.config import settings
 
     number = case.number
@@ -354,7 +354,7 @@ def send_a_catalog_file(case: Case) -> None:
             (f"old-{number}", "Old thing", f"OLD-{number}", f"Size = OLD-{number}", "5.00"),
         )
     ]
-    case.things["key"] = f"imports/{clock.new_id()}"
+    case.things["key"] = f"imports/{ids.new_id()}"
     aws.client("s3").put_object(
         Bucket=settings.books_bucket, Key=case.things["key"], Body="\n".join([head, *rows]).encode()
     )

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib import clock
-from chalicelib.storage import Table, TableMeta, read_many, table_name
+from chalicelib.database.connection import Table, TableMeta, table_name
+from chalicelib.database.reads import read_many
 
 log = logging.getLogger("awning")
 

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from chalice.app import Request
 
 from chalicelib.errors import Forbidden
-from chalicelib.web import requests
+from chalicelib.web import http_request
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
 FROM_ELSEWHERE = "This request came from another site, so nothing was done. Please use the shop's own pages."
@@ -15,13 +15,13 @@ def refuse_cross_site(request: Request) -> None:
     """Raise Forbidden for a change that another site asks for. No header at all means no browser: allowed."""
     if request.method in SAFE:
         return
-    site = requests.header(request, "sec-fetch-site").lower()
+    site = http_request.header(request, "sec-fetch-site").lower()
     if site:
         if site not in ("same-origin", "none"):
             raise Forbidden(FROM_ELSEWHERE)
         return
-    origin = requests.header(request, "origin").lower()
-    if origin and origin != _origin(requests.base_url()):
+    origin = http_request.header(request, "origin").lower()
+    if origin and origin != _origin(http_request.base_url()):
         raise Forbidden(FROM_ELSEWHERE)
 
 

@@ -20,8 +20,10 @@ from pynamodb.expressions.update import Action
 
 from chalicelib import clock
 from chalicelib.config import settings
+from chalicelib.database.connection import Table, TableMeta, is_refused, table_name
+from chalicelib.database.reads import read_many
+from chalicelib.database.transactions import Transaction
 from chalicelib.errors import TooMany
-from chalicelib.storage import Table, TableMeta, Transaction, is_refused, read_many, table_name
 
 AN_HOUR = 60 * 60
 TRIES_PER_PAYMENT = 5  # for each payment that may begin in an hour: PayPal may be away

@@ -1,28 +1,23 @@
-"""Routes as features declare them, and the one middleware around them all."""
+"""The one middleware around all routes: guards changes, turns refusals into pages, sets every page's headers."""
 
 import logging
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError
-from chalice.app import Blueprint, Request, Response
-from pynamodb.exceptions import PynamoDBException
+from chalice.app import Request, Response
 
-from chalicelib import clock
+from chalicelib import deadlines
 from chalicelib.config import settings
-from chalicelib.errors import BadInput, Busy, ShopError, TooLarge
-from chalicelib.storage import Refused, Unknown
-from chalicelib.web import guards, pages, requests
+from chalicelib.errors import Busy, ShopError, TooLarge
+from chalicelib.web import csrf, http_request, responses, templates
 
-View = Callable[..., Response]
 log = logging.getLogger("awning")
 REQUEST_SECONDS = 22  # for all that is tried again
 # API Gateway waits for 29: every call ends before, so that a page of ours goes out.
 ANSWER_SECONDS = 26  # of what changes something or asks PayPal, and of staff's pages
 PAGE_SECONDS = 10  # of a page that only reads: nobody waits longer for one
 SLOW = ("/staff", "/payments/")
-NEIGHBOUR_ERRORS = (PynamoDBException, ClientError, BotoCoreError, Unknown, Refused)  # each becomes a 503
 UNGUARDED = {"/webhooks/paypal"}
 BROKEN = "Something broke on our side"
 TOO_LARGE = "The answer would be larger than can be sent. Please go back, and send or ask for less."
@@ -30,52 +25,17 @@ TOO_LARGE = "The answer would be larger than can be sent. Please go back, and se
 BARE_PAGE = f'<!doctype html><html lang="en"><title>{BROKEN}</title><h1>{BROKEN}</h1><p>We are sorry. Please try again.'
 
 
-class Routes(Blueprint):
-    """A feature's routes. They take any content type, since Chalice would answer strange ones in JSON."""
-
-    def get(self, path: str) -> Callable[[View], View]:
-        """Route GET and HEAD."""
-        return self._add(path, ["GET", "HEAD"])
-
-    def post(self, path: str) -> Callable[[View], View]:
-        """Route POST."""
-        return self._add(path, ["POST"])
-
-    def any(self, path: str) -> Callable[[View], View]:
-        """Route every method."""
-        return self._add(path, ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-
-    def _add(self, path: str, methods: list[str]) -> Callable[[View], View]:
-        def register(view: View) -> View:
-            def answer(**arguments: str) -> Response:
-                try:
-                    return view(requests.current(), **arguments)
-                except UnicodeError as error:  # half a character, which no text of ours has
-                    raise BadInput("That holds characters which cannot be read.") from error
-                except NEIGHBOUR_ERRORS as error:
-                    log.exception("a neighbour failed")
-                    raise Busy(
-                        "The shop did not get an answer from its database. Please try again."
-                    ) from error
-
-            answer.__name__ = view.__name__
-            self.route(path, methods=methods, content_types=["*/*"])(answer)
-            return view
-
-        return register
-
-
 def middleware(request: Request, get_response: Callable[[Request], Response]) -> Response:
     """Guard changes, turn refusals and bugs into pages, and send every answer out with the headers it needs."""
-    requests.set_current(request)
+    http_request.set_current(request)
     try:
-        with clock.answering_within(_seconds_of(request)), clock.within(REQUEST_SECONDS):
+        with deadlines.answering_within(_seconds_of(request)), deadlines.within(REQUEST_SECONDS):
             response = _answered(request, get_response)
     except Exception:  # a template or a setting is broken; Chalice would answer in JSON, without our headers
         log.exception("no page could be made")
-        response = pages.page(BARE_PAGE, 500)
+        response = responses.page(BARE_PAGE, 500)
     finally:
-        requests.set_current(None)
+        http_request.set_current(None)
     if request.method == "HEAD":
         response.body = ""
     if response.status_code == Busy.status:
@@ -86,23 +46,23 @@ def middleware(request: Request, get_response: Callable[[Request], Response]) ->
 
 
 def _seconds_of(request: Request) -> float:
-    only_reads = request.method in guards.SAFE and not request.path.startswith(SLOW)
+    only_reads = request.method in csrf.SAFE and not request.path.startswith(SLOW)
     return PAGE_SECONDS if only_reads else ANSWER_SECONDS
 
 
 def _answered(request: Request, get_response: Callable[[Request], Response]) -> Response:
     try:
         if request.path not in UNGUARDED:
-            guards.refuse_cross_site(request)
+            csrf.refuse_cross_site(request)
         response = get_response(request)
     except ShopError as refusal:
-        response = pages.in_a_while(error_page(refusal.status, refusal.title, refusal.message), refusal)
+        response = responses.in_a_while(error_page(refusal.status, refusal.title, refusal.message), refusal)
     if response.status_code >= 400 and not _is_ours(response):
         response = _page_for_chalice(response)
     if not all(_is_harmless(value) for value in response.headers.values()):
         log.error("a header was not sent: it holds what no header may")
         return _page_for_chalice(Response("", {}, 500))
-    if not pages.can_be_sent(response):
+    if not responses.can_be_sent(response):
         log.warning("an answer was not sent: it is larger than Lambda or API Gateway takes")
         return error_page(TooLarge.status, TooLarge.title, TOO_LARGE)
     return response
@@ -110,7 +70,9 @@ def _answered(request: Request, get_response: Callable[[Request], Response]) -> 
 
 def error_page(status: int, title: str, message: str) -> Response:
     """Make the page of a refusal or a failure."""
-    return pages.page(pages.render_public("error.html", status=status, title=title, message=message), status)
+    return responses.page(
+        templates.render_public("error.html", status=status, title=title, message=message), status
+    )
 
 
 def security_headers() -> dict[str, Any]:

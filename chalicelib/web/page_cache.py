@@ -16,11 +16,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import Request, Response
 from pynamodb.exceptions import PynamoDBException
 
-from chalicelib import clock
+from chalicelib import clock, deadlines
 from chalicelib.config import settings
 from chalicelib.errors import Busy, ShopError
-from chalicelib.web import requests
-from chalicelib.web.pages import HTML
+from chalicelib.web import http_request
+from chalicelib.web.responses import HTML
 
 MOST_BYTES = 24 * 1024 * 1024
 STALE_SECONDS = 24 * 60 * 60  # that an older copy may be sent in place of an error
@@ -103,14 +103,14 @@ def public_page(
 
     `key` names the page: its path and the parameters it knows. Unknown parameters never reach it.
     """
-    key = (requests.base_url(), *key)
+    key = (http_request.base_url(), *key)
     rendered = cache.get(key, settings.shop.page_seconds) or _made(key, make, content_type)
     headers: dict[str, str | list[str]] = {
         "Content-Type": rendered.content_type,
         "Cache-Control": f"public, max-age={settings.shop.page_seconds}, stale-if-error={STALE_SECONDS}",
         "ETag": rendered.etag,
     }
-    known = requests.header(request, "if-none-match").split(",")
+    known = http_request.header(request, "if-none-match").split(",")
     if {rendered.etag, "*"} & {tag.strip().removeprefix("W/") for tag in known}:
         return Response("", headers, 304)
     return Response(rendered.body, headers, 200)
@@ -123,7 +123,7 @@ def _made(key: tuple[str, ...], make: Callable[[], str], content_type: str) -> R
         return older
     began = time.monotonic()
     try:
-        with clock.answering_within(RENEW_SECONDS + 2 * older.seconds) if older else nullcontext():
+        with deadlines.answering_within(RENEW_SECONDS + 2 * older.seconds) if older else nullcontext():
             body = make()
     except FAILURES as error:
         cache.note_failure()

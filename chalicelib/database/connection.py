@@ -1,0 +1,151 @@
+"""The one connection that all tables share, and the base of every table."""
+
+import json
+import random
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+from botocore.exceptions import HTTPClientError
+from pynamodb.connection import Connection, TableConnection
+from pynamodb.exceptions import PynamoDBException
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+from pynamodb.models import Model
+
+from chalicelib import aws, deadlines, telemetry
+from chalicelib.config import settings
+from chalicelib.telemetry import Metric
+
+CONFLICT = "TransactionConflictException"  # of a write of one item, while a transaction is at work on it
+PATIENCE_SECONDS = 4.0
+_T = TypeVar("_T")
+
+
+class TableMeta:
+    """How tables are reached; AWS_ENDPOINT_URL and the region come from the environment, as boto3 reads them."""
+
+    billing_mode = "PAY_PER_REQUEST"
+    connect_timeout_seconds = 2
+    read_timeout_seconds = 5
+    max_retry_attempts = 2
+    max_pool_connections = 20
+
+
+class Table(Model):
+    """A table of the shop."""
+
+    TTL: ClassVar[str | None] = None
+    _shared: ClassVar[Connection | None] = None
+
+    @classmethod
+    def _get_connection(cls) -> TableConnection:
+        # pynamodb makes a botocore client a model, 20 ms each; they differ in nothing, so all share the first.
+        connection = super()._get_connection()
+        shared = Table._shared or connect()
+        if connection.connection is not shared:
+            if connection.table_name not in shared._tables:  # two models may share a table
+                shared.add_meta_table(connection.get_meta_table())
+            connection.connection = shared
+        return connection
+
+    def save(self, condition: Condition | None = None, *, add_version_condition: bool = True) -> Any:
+        """Write the whole item; again where a transaction is at work on it."""
+        write = super().save
+        return _past_conflicts(lambda: write(condition, add_version_condition=add_version_condition))
+
+    def update(
+        self, actions: list[Action], condition: Condition | None = None, *, add_version_condition: bool = True
+    ) -> Any:
+        """Change some attributes; again where a transaction is at work on the item."""
+        write = super().update
+        return _past_conflicts(lambda: write(actions, condition, add_version_condition=add_version_condition))
+
+    def delete(self, condition: Condition | None = None, *, add_version_condition: bool = True) -> Any:
+        """Delete the item; again where a transaction is at work on it."""
+        write = super().delete
+        return _past_conflicts(lambda: write(condition, add_version_condition=add_version_condition))
+
+
+def _past_conflicts(write: Callable[[], _T]) -> _T:
+    """Write one item, again while DynamoDB refuses it for a transaction: that has surely changed nothing."""
+    deadline = deadlines.ends(PATIENCE_SECONDS)
+    tries = 0
+    while True:
+        try:
+            return write()
+        except PynamoDBException as error:
+            if error_code(error) != CONFLICT or time.monotonic() > deadline:
+                raise
+        pause(tries)
+        tries += 1
+
+
+def pause_after(tries: int) -> tuple[float, float]:
+    """Tell the shortest and the longest pause after so many conflicts, in seconds."""
+    return 0.005, 0.02 * 2 ** min(tries, 5)
+
+
+def pause(tries: int) -> None:
+    """Step back for a moment after a conflict; by chance, so that not all come back together."""
+    time.sleep(random.uniform(*pause_after(tries)))
+
+
+def _parse_plainly(
+    response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
+) -> None:
+    """Read DynamoDB's JSON as it is: no table holds binary values, which alone would need botocore's slow walk."""
+    if response_dict["status_code"] == 200:
+        try:
+            customized_response_dict.update(json.loads(response_dict["body"]))
+        except ValueError as error:  # half an answer is none: whether a write took effect is not known
+            raise HTTPClientError(error=error) from error
+        response_dict["body"] = b"{}"
+
+
+def _count_call(**_: object) -> None:
+    telemetry.count(Metric.DYNAMODB_CALLS)
+
+
+def table_name(name: str) -> str:
+    """Name a table, with the prefix that lets several shops share an account."""
+    return settings.table_prefix + name
+
+
+def connect() -> Connection:
+    """Make the client that all tables share: before the first request, which need not wait for it then."""
+    shared = Connection(
+        connect_timeout_seconds=TableMeta.connect_timeout_seconds,
+        read_timeout_seconds=TableMeta.read_timeout_seconds,
+        max_retry_attempts=TableMeta.max_retry_attempts,
+        max_pool_connections=TableMeta.max_pool_connections,
+    )
+    events = shared.client.meta.events
+    events.register("before-parse.dynamodb", _parse_plainly)
+    events.register("before-call.dynamodb", _count_call)
+    aws.keep_deadline(shared.client, TableMeta.read_timeout_seconds)
+    Table._shared = shared
+    return shared
+
+
+def shared_connection() -> Connection:
+    """Return the one connection, once some table has been used."""
+    if Table._shared is None:
+        raise RuntimeError("no table has been used yet")
+    return Table._shared
+
+
+def hash_key_name(table: type[Table]) -> str:
+    """Name the attribute that is a table's key."""
+    return str(table._hash_key_attribute().attr_name)  # type: ignore[no-untyped-call]  # pynamodb leaves it untyped
+
+
+def is_refused(error: PynamoDBException) -> bool:
+    """Tell a condition that did not hold from every other failure of a single write."""
+    return error_code(error) == "ConditionalCheckFailedException"
+
+
+def error_code(error: PynamoDBException) -> str:
+    # pynamodb's own cause_response_code raises AttributeError for a timeout: botocore sets its response to None.
+    response = getattr(error.cause, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))

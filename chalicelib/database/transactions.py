@@ -1,0 +1,163 @@
+"""Transactions that say whose condition did not hold."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pynamodb.exceptions import PynamoDBException, TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
+
+from chalicelib import deadlines, ids, telemetry
+from chalicelib.database.connection import (
+    CONFLICT,
+    PATIENCE_SECONDS,
+    Table,
+    error_code,
+    is_refused,
+    pause,
+    shared_connection,
+)
+from chalicelib.errors import Busy, SimultaneousChange
+from chalicelib.telemetry import Metric
+
+CONDITION_FAILED = "ConditionalCheckFailed"
+PASSING_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+PASSING_ERRORS = {
+    "TransactionInProgressException",
+    "ThrottlingException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+}
+DEFINITE_ERRORS = {
+    "AccessDeniedException",
+    "ResourceNotFoundException",
+    "TransactionCanceledException",
+    "UnrecognizedClientException",
+    "ValidationException",
+}
+BUSY = "The shop is very busy. Nothing was changed; please try again."
+# Of a transaction, what one visitor's requests alone contend for: two tabs, a form sent many times.
+ONE_VISITORS = {"cart", "order"}
+SIMULTANEOUS = "This is being changed at the same moment, perhaps from another tab. Nothing was changed now; please wait a few seconds and try again."
+MOST_TRIES = 100
+
+
+class Refused(Exception):
+    """Name the items of a transaction whose conditions did not hold; nothing was written."""
+
+    def __init__(self, names: set[str]) -> None:
+        # Told by kind: this is logged, and `paypal#…` or `number#…` is the key to somebody's order.
+        super().__init__(", ".join(sorted({name.partition("#")[0] for name in names})))
+        self.names = names
+
+
+class Unknown(Exception):
+    """Whether a write took effect is not known: read again."""
+
+
+class Transaction:
+    """Collect writes, then commit them together. Each has a name, by which `Refused` tells who refused."""
+
+    def __init__(self) -> None:
+        # pynamodb sends checks, deletes, puts, updates; reasons come back in that order.
+        self._groups: tuple[list[tuple[str, Callable[[TransactWrite], None]]], ...] = ([], [], [], [])
+        self._table: type[Table] | None = None
+
+    def check(self, name: str, table: type[Table], key: str, condition: Condition) -> None:
+        """Demand that a condition holds for an item that is not written."""
+        self._add(0, name, table, lambda tx: tx.condition_check(table, key, condition=condition))
+
+    def delete(self, name: str, item: Table, condition: Condition | None = None) -> None:
+        """Delete an item."""
+        self._add(1, name, type(item), lambda tx: tx.delete(item, condition=condition))
+
+    def put(self, name: str, item: Table, condition: Condition | None = None) -> None:
+        """Write a whole item."""
+        self._add(2, name, type(item), lambda tx: tx.save(item, condition=condition))
+
+    def update(
+        self, name: str, item: Table, actions: Sequence[Action], condition: Condition | None = None
+    ) -> None:
+        """Change some attributes of an item."""
+        self._add(3, name, type(item), lambda tx: tx.update(item, actions=list(actions), condition=condition))
+
+    def _add(self, group: int, name: str, table: type[Table], write: Callable[[TransactWrite], None]) -> None:
+        self._groups[group].append((name, write))
+        self._table = table
+
+    def commit(self, patience: float = PATIENCE_SECONDS) -> None:
+        """Write everything or nothing.
+
+        A conflict with another transaction is tried again, with jitter, for so many seconds, or as long as the request
+        has time. Raises `Refused` where a condition did not hold, `Busy` where the table stays contended,
+        `SimultaneousChange` where a cart or an order does, `Unknown` where no answer came, and pynamodb's own error where
+        DynamoDB will never take it.
+        """
+        if self._table is None:
+            return
+        self._table._get_connection()
+        token = ids.new_id()
+        deadline = deadlines.ends(patience)
+        for attempt in range(MOST_TRIES):
+            try:
+                self._send(token)
+            except TransactWriteError as error:
+                if time.monotonic() > deadline or attempt == MOST_TRIES - 1 or not self._is_passing(error):
+                    raise self._failure(error) from error
+                if error.cancellation_reasons:
+                    token = (
+                        ids.new_id()
+                    )  # that one is cancelled for good; else the same one might still be at work
+            else:
+                return
+            pause(attempt)
+
+    def _send(self, token: str) -> None:
+        transaction = TransactWrite(connection=shared_connection(), client_request_token=token)
+        for group in self._groups:
+            for _, write in group:
+                write(transaction)
+        transaction._commit()
+
+    @staticmethod
+    def _is_passing(error: TransactWriteError) -> bool:
+        """Tell what may be gone at the next try: conflicts and throttling, even beside a condition that failed."""
+        codes = {reason.code for reason in error.cancellation_reasons if reason is not None}
+        return bool(codes & PASSING_REASONS) or error_code(error) in PASSING_ERRORS
+
+    def _failure(self, error: TransactWriteError) -> Exception:
+        if refused := self._names(error, CONDITION_FAILED):
+            return Refused(refused)
+        if self._is_passing(error) and error.cancellation_reasons:
+            if self._names(error, "TransactionConflict") & ONE_VISITORS:
+                return SimultaneousChange(SIMULTANEOUS)
+            telemetry.count(Metric.BUSY)
+            return Busy(BUSY)
+        code = error_code(error)
+        return error if code in DEFINITE_ERRORS else Unknown(code or type(error.cause).__name__)
+
+    def _names(self, error: TransactWriteError, code: str) -> set[str]:
+        """Name the items that the transaction was cancelled for, for this reason."""
+        names = [name for group in self._groups for name, _ in group]
+        return {
+            name
+            for name, reason in zip(names, error.cancellation_reasons, strict=False)
+            if reason is not None and reason.code == code
+        }
+
+
+# Whoever wants to write down, within the same transaction, what changes: what it is about, before, after.
+Witness = Callable[[Transaction, str, Mapping[str, Any], Mapping[str, Any]], None]
+
+
+def unseen(
+    transaction: Transaction, subject: str, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> None:
+    """Witness nothing: what is done by shoppers, files and functions is in the order's own history."""
+
+
+def is_contended(error: PynamoDBException) -> bool:
+    """Tell a single write that somebody else was quicker with from every other failure of it."""
+    return is_refused(error) or error_code(error) == CONFLICT

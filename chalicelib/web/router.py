@@ -1,0 +1,51 @@
+"""Routes as features declare them."""
+
+import logging
+from collections.abc import Callable
+
+from botocore.exceptions import BotoCoreError, ClientError
+from chalice.app import Blueprint, Response
+from pynamodb.exceptions import PynamoDBException
+
+from chalicelib.database.transactions import Refused, Unknown
+from chalicelib.errors import BadInput, Busy
+from chalicelib.web import http_request
+
+View = Callable[..., Response]
+log = logging.getLogger("awning")
+NEIGHBOUR_ERRORS = (PynamoDBException, ClientError, BotoCoreError, Unknown, Refused)  # each becomes a 503
+
+
+class Routes(Blueprint):
+    """A feature's routes. They take any content type, since Chalice would answer strange ones in JSON."""
+
+    def get(self, path: str) -> Callable[[View], View]:
+        """Route GET and HEAD."""
+        return self._add(path, ["GET", "HEAD"])
+
+    def post(self, path: str) -> Callable[[View], View]:
+        """Route POST."""
+        return self._add(path, ["POST"])
+
+    def any(self, path: str) -> Callable[[View], View]:
+        """Route every method."""
+        return self._add(path, ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+
+    def _add(self, path: str, methods: list[str]) -> Callable[[View], View]:
+        def register(view: View) -> View:
+            def answer(**arguments: str) -> Response:
+                try:
+                    return view(http_request.current(), **arguments)
+                except UnicodeError as error:  # half a character, which no text of ours has
+                    raise BadInput("That holds characters which cannot be read.") from error
+                except NEIGHBOUR_ERRORS as error:
+                    log.exception("a neighbour failed")
+                    raise Busy(
+                        "The shop did not get an answer from its database. Please try again."
+                    ) from error
+
+            answer.__name__ = view.__name__
+            self.route(path, methods=methods, content_types=["*/*"])(answer)
+            return view
+
+        return register
