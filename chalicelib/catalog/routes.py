@@ -63,7 +63,7 @@ def _list(request: Request, path: str, slug: str | None) -> Response:
         category = categories.get_category(slug) if slug is not None else None
         page = product_lists.list_page(category.key if category else product_lists.EVERYTHING, sort, after)
         return render_public(
-            "catalog/list.html",
+            "catalog/product_list.html",
             category=category,
             products=page.products,
             next_after=page.next_after,

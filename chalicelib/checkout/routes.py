@@ -113,7 +113,7 @@ def _form(
     lines = order_totals.order_lines(cart_service.look(session) if cart_lines is None else cart_lines)
     totals = order_totals.totals_of(lines, values["country"])
     body = render(
-        "checkout/form.html",
+        "checkout/checkout.html",
         values=values,
         errors=errors or {},
         problem=problem,

@@ -1,7 +1,7 @@
 """Letters: what each kind of mail says of an order, as the order is now.
 
 The words of a kind are one plain-text template, `mail/words/<kind>.txt`: the subject, the headline and the
-paragraphs, with empty lines between. `mail/letter.html` and `mail/letter.txt` set them, each in its own way.
+paragraphs, with empty lines between. `mail/layout.html` and `mail/layout.txt` set them, each in its own way.
 """
 
 from collections.abc import Callable, Mapping
@@ -84,8 +84,8 @@ def write_letter(order: Order, entry: str) -> Letter | None:
         to=_recipient(*(merchant if kind.to_merchant else customer)),
         reply_to=_reply_to(*(customer if kind.to_merchant else shop)),
         subject=subject,
-        text=environment().get_template("mail/letter.txt").render(values),
-        html=environment().get_template("mail/letter.html").render(values),
+        text=environment().get_template("mail/layout.txt").render(values),
+        html=environment().get_template("mail/layout.html").render(values),
         tags={"mail": name, "order": order.number},
     )
 

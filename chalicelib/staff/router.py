@@ -57,7 +57,7 @@ class StaffRoutes:
 
 def _refused(member: Member | None, refusal: ShopError) -> Response:
     """Show a refusal behind the counter, not in the shop."""
-    answer = layout.show(member, "staff/refused.html", refusal.status, refusal=refusal)
+    answer = layout.show(member, "staff/error.html", refusal.status, refusal=refusal)
     return responses.in_a_while(answer, refusal)
 
 
@@ -71,5 +71,5 @@ def _to_login(request: Request) -> Response:
     here = http_request.current_address(request)
     from_elsewhere = http_request.header(request, "sec-fetch-site").lower() == "cross-site"
     if from_elsewhere and sessions.COOKIE not in http_request.cookies(request):
-        return responses.page(templates.render_public("staff/again.html", here=here))
+        return responses.page(templates.render_public("staff/auth/reload_same_site.html", here=here))
     return responses.redirect(urls.url("/staff/login", next=here if len(here) <= LONGEST_NEXT else None))

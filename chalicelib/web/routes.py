@@ -56,7 +56,7 @@ def _text_page(name: str, title: str) -> str:
         raise NotFound("There is no such page.") from error
     escaped = Markup(body)  # noqa: S704 - rendered by Jinja
     return render_public(
-        "pages/text.html", title=title, body=escaped, canonical=absolute_url(f"/pages/{name}")
+        "pages/legal_layout.html", title=title, body=escaped, canonical=absolute_url(f"/pages/{name}")
     )
 
 

@@ -20,13 +20,13 @@ def test_every_template_can_be_had(tmp_path: Path) -> None:
 
 def test_pages_escape_text_does_not_and_nothing_missing_passes(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text("{% if words %}\n{{ words }} {{ 500 | money }}\n{% endif %}")
-    (tmp_path / "letter.txt").write_text("{{ words }}")
+    (tmp_path / "layout.txt").write_text("{{ words }}")
     compile_templates(tmp_path, tmp_path / "made")
     for loader in (FileSystemLoader(tmp_path), ModuleLoader(tmp_path / "made")):
         made = _environment(loader)
         assert made.get_template("page.html").render(words="<b>") == "&lt;b&gt; €5.00\n"
-        assert made.get_template("letter.txt").render(words="<b>") == "<b>"
-        for name in ("page.html", "letter.txt"):
+        assert made.get_template("layout.txt").render(words="<b>") == "<b>"
+        for name in ("page.html", "layout.txt"):
             with pytest.raises(UndefinedError):
                 made.get_template(name).render()
 

@@ -35,7 +35,7 @@ def show(request: Request, member: Member) -> Response:
     entries = found[:A_PAGE]
     return layout.show(
         member,
-        "staff/audit.html",
+        "staff/audit/audit_log.html",
         month=month,
         name=name_of(month),
         entries=[(entry, changes(entry.before, entry.after)) for entry in entries],

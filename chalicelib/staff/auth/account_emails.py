@@ -74,7 +74,7 @@ def write(member: Member, kind: str) -> Letter:
         to=member.email,
         reply_to=shop,
         subject=subject,
-        text=environment().get_template("staff/letters/letter.txt").render(values),
-        html=environment().get_template("staff/letters/letter.html").render(values),
+        text=environment().get_template("staff/auth/emails/layout.txt").render(values),
+        html=environment().get_template("staff/auth/emails/layout.html").render(values),
         tags={"mail": "letter"},
     )

@@ -73,7 +73,7 @@ def inside(address: str) -> str:
 
 def _login_page(next_address: str, email: str, problem: str = "", status: int = 200) -> Response:
     values = {"next": next_address, "email": email[:LONGEST_ADDRESS], "problem": problem}
-    return layout.show(None, "staff/login.html", status, **values)
+    return layout.show(None, "staff/auth/login.html", status, **values)
 
 
 def _typed_email(form: Form) -> str:

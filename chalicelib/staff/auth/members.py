@@ -82,7 +82,7 @@ def _page(
 ) -> Response:
     return layout.show(
         member,
-        "staff/members.html",
+        "staff/auth/members.html",
         status,
         members=accounts.everybody(),
         roles=accounts.ROLES,

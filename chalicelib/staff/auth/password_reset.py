@@ -32,11 +32,13 @@ def mail_link(request: Request, member: Member | None) -> Response:
         words = "Many links were asked for from here. " + wait_words(locked).partition(". ")[2]
         return locked_answer(_forgotten_page(text, words, 429), locked)
     reset_tokens.ask_for_letter(reset_tokens.FORGOTTEN, email)
-    return layout.show(None, "staff/link_mailed.html", email=email)
+    return layout.show(None, "staff/auth/reset_email_sent.html", email=email)
 
 
 def _forgotten_page(email: str, problem: str = "", status: int = 200) -> Response:
-    return layout.show(None, "staff/forgotten.html", status, email=email[:LONGEST_ADDRESS], problem=problem)
+    return layout.show(
+        None, "staff/auth/forgot_password.html", status, email=email[:LONGEST_ADDRESS], problem=problem
+    )
 
 
 def show_reset(request: Request, member: Member | None) -> Response:
@@ -45,7 +47,7 @@ def show_reset(request: Request, member: Member | None) -> Response:
     try:
         owner = reset_tokens.member_of(token)
     except reset_tokens.LinkOver as over:
-        return layout.show(None, "staff/link_over.html", over.status, problem=over.message)
+        return layout.show(None, "staff/auth/reset_link_expired.html", over.status, problem=over.message)
     return _reset_page(owner, token)
 
 
@@ -60,7 +62,7 @@ def reset(request: Request, member: Member | None) -> Response:
             return _reset_page(owner, token, problem, 422)
         reset_tokens.use(token, password, audit_log.witness(owner, "set a password by a mailed link"))
     except reset_tokens.LinkOver as over:
-        return layout.show(None, "staff/link_over.html", over.status, problem=over.message)
+        return layout.show(None, "staff/auth/reset_link_expired.html", over.status, problem=over.message)
     login_throttle.forgive(owner.email, source_of(request))
     return layout.go(
         "/staff/login", "Your new password is set. Please log in with it.", [sessions.end(request)]
@@ -69,4 +71,4 @@ def reset(request: Request, member: Member | None) -> Response:
 
 def _reset_page(owner: Member, token: str, problem: str = "", status: int = 200) -> Response:
     values = {"email": owner.email, "token": token, "problem": problem}
-    return layout.show(None, "staff/reset.html", status, fewest=passwords.FEWEST, **values)
+    return layout.show(None, "staff/auth/reset_password.html", status, fewest=passwords.FEWEST, **values)

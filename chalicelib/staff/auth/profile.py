@@ -57,7 +57,7 @@ def _page(request: Request, member: Member, errors: dict[str, str], status: int 
     session = sessions.current(request)
     return layout.show(
         member,
-        "staff/account.html",
+        "staff/auth/profile.html",
         status,
         errors=errors,
         role=accounts.ROLES[member.role],

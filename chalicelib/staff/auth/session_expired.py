@@ -21,5 +21,7 @@ def keep_typed(request: Request) -> Response | None:
         return None
     if not typed or SECRETS & set(typed):
         return None
-    answer = layout.show(None, "staff/away.html", 403, here_again=current_address(request), typed=typed)
+    answer = layout.show(
+        None, "staff/auth/session_expired.html", 403, here_again=current_address(request), typed=typed
+    )
     return answer if can_be_sent(answer) else None

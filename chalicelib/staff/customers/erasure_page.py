@@ -87,7 +87,7 @@ def _page(
 ) -> Response:
     return layout.show(
         member,
-        "staff/erase.html",
+        "staff/customers/erase.html",
         400 if error or unsure else 200,
         email=email,
         error=error,

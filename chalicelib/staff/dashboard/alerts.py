@@ -50,7 +50,7 @@ def show(request: Request, member: Member) -> Response:
     )
     return layout.show(
         member,
-        "staff/attention.html",
+        "staff/dashboard/alerts.html",
         **blocks,
         low_stock=settings.shop.low_stock,
         may=member.role == accounts.MERCHANT,

@@ -97,7 +97,7 @@ def show(request: Request, member: Member) -> Response:
     values = _values(period, today, now)
     typed = asked[1] if problem else str(period.last)
     return layout.show(
-        member, "staff/today.html", 400 if problem else 200, problem=problem, typed=typed, **values
+        member, "staff/dashboard/sales.html", 400 if problem else 200, problem=problem, typed=typed, **values
     )
 
 

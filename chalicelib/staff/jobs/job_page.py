@@ -27,7 +27,7 @@ def watch(request: Request, member: Member, job_id: str) -> Response:
     under_way = job.state in ("waiting", "running")
     return layout.show(
         member,
-        "staff/job.html",
+        "staff/jobs/job.html",
         job=job,
         under_way=under_way,
         stopped=has_stopped(job),

@@ -168,7 +168,7 @@ def page_of(
     country = order.customer["country"]
     return layout.show(
         member,
-        "staff/order.html",
+        "staff/orders/detail.html",
         status,
         order=_order_view(order),
         state=words,

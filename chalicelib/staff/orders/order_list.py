@@ -41,7 +41,7 @@ def _page(
 ) -> Response:
     return layout.show(
         member,
-        "staff/orders.html",
+        "staff/orders/list.html",
         status,
         typed=question.typed,
         errors=question.errors,

@@ -29,7 +29,7 @@ def show_several(request: Request, member: Member) -> Response:
 
 
 def _page(member: Member, orders: list[Order]) -> Response:
-    return layout.show(member, "staff/slips.html", slips=[_slip_of(order) for order in orders])
+    return layout.show(member, "staff/orders/packing_slips.html", slips=[_slip_of(order) for order in orders])
 
 
 def _slip_of(order: Order) -> dict[str, Any]:

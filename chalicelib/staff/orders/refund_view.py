@@ -1,4 +1,4 @@
-"""An order's refunds as its page tells them, and the form for a new one: the values of templates/staff/refund.html."""
+"""An order's refunds as its page tells them, and the form for a new one: the values of templates/staff/orders/_refunds.html."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -127,7 +127,7 @@ def _page(
     rows = [_row(order, typed, errors.get(order.id, {})) for order in orders]
     return layout.show(
         member,
-        "staff/shipping.html",
+        "staff/orders/ship.html",
         400 if errors else 200,
         rows=[row for row in rows if row["can"]],
         others=[row for row in rows if not row["can"]],

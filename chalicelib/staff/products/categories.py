@@ -90,7 +90,7 @@ def _list(
               for place, category in enumerate(known)]  # fmt: skip
     return layout.show(
         member,
-        "staff/categories.html",
+        "staff/products/categories.html",
         status,
         rows=rows,
         typed=typed,
@@ -152,7 +152,7 @@ def _show(
     """Show the form with what was typed. Its mark is that of what the member has seen: of now, unless told."""
     return layout.show(
         member,
-        "staff/category.html",
+        "staff/products/category.html",
         status,
         now=now,
         typed=typed,

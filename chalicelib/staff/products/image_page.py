@@ -22,7 +22,7 @@ from chalicelib.web.forms import Form, read_form
 from chalicelib.web.page_cache import cache
 from chalicelib.web.urls import absolute_url
 
-TEMPLATE = "staff/pictures.html"
+TEMPLATE = "staff/products/images.html"
 CHANGED_MEANWHILE = (
     "Somebody else has changed these pictures meanwhile, or one has just become ready. "
     "Nothing was saved; here they are as they are now, with your words. Please save again."

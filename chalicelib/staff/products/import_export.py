@@ -38,7 +38,7 @@ def _show(member: Member, status: int = 200, problem: str | None = None) -> Resp
     form = _form_to_s3()
     return layout.show(
         member,
-        "staff/catalog.html",
+        "staff/products/import_export.html",
         status,
         uploads_to=form["url"],
         upload=form,
@@ -106,7 +106,7 @@ def _looked(
 ) -> Response:
     return layout.show(
         member,
-        "staff/catalog_sent.html",
+        "staff/products/confirm_import.html",
         key=key,
         size=size,
         preview=preview,

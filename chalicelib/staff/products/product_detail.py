@@ -46,7 +46,7 @@ from chalicelib.staff.products.product_merge import (
 from chalicelib.web.forms import Form, read_form
 from chalicelib.web.page_cache import cache
 
-TEMPLATE = "staff/product.html"
+TEMPLATE = "staff/products/detail.html"
 SAVING = ("save", "mine", "theirs", "drop")
 MOST = {
     "name": LONGEST_NAME,

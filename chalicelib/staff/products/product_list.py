@@ -80,7 +80,7 @@ def _page(
     given: dict[str, Any] = {"note": None, "first": True, "next_after": None, "saved": None, "losses": []}
     return layout.show(
         member,
-        "staff/products.html",
+        "staff/products/list.html",
         status,
         typed=typed,
         filtered=any(typed[name] for name in ("q", "category", "show", "stock")),

@@ -53,7 +53,7 @@ def show(request: Request, member: Member) -> Response:
     entries = _entries(span, month, begins, now)
     return layout.show(
         member,
-        "staff/books.html",
+        "staff/reports/reports.html",
         400 if problem else 200,
         problem=problem,
         typed=asked if problem else f"{span.first:%Y-%m}",
