@@ -68,16 +68,16 @@ secret: $(VENV)/.installed ## keep PayPal's secret for a stage in SSM, asks for 
 	@exec $(PY) -m infra.aws.secret "$(STAGE)"
 
 export: $(VENV)/.installed ## write one day's books now: DAY=2026-11-22 STAGE=
-	@exec $(ON_STAGE) $(PY) -m infra.export "$$DAY"
+	@exec $(ON_STAGE) $(PY) -m infra.commands.export_books "$$DAY"
 
 catalog: $(VENV)/.installed ## show what a CSV or JSON file of products changes, and load it: FILE= STOCK=ignore|set|add YES=1|no STAGE=
-	@exec $(ON_STAGE) $(PY) -m infra.catalog "$$FILE" "$$STOCK" "$$YES"
+	@exec $(ON_STAGE) $(PY) -m infra.commands.import_catalog "$$FILE" "$$STOCK" "$$YES"
 
 replay: $(VENV)/.installed ## send dead letters round again, after a yes: QUEUE=order-emails YES=1 STAGE=
-	@exec $(ON_STAGE) $(PY) -m infra.replay "$$QUEUE" "$$YES"
+	@exec $(ON_STAGE) $(PY) -m infra.commands.redrive_dlq "$$QUEUE" "$$YES"
 
 staff: $(VENV)/.installed ## make a staff account, asks for its password: EMAIL= ROLE=merchant|finance STAGE=
-	@exec $(ON_STAGE) $(PY) -m infra.staff "$$EMAIL" "$$ROLE"
+	@exec $(ON_STAGE) $(PY) -m infra.commands.create_staff_user "$$EMAIL" "$$ROLE"
 
 bench: $(VENV)/.installed ## measure the speed of every page; ARGS=
 	@exec $(PY) -m tests.bench $(ARGS)
@@ -86,7 +86,7 @@ load: $(VENV)/.installed ## hold a flash sale over HTTP in a shop of its own; AR
 	@exec $(PY) -m tests.load $(ARGS)
 
 lighthouse: $(VENV)/.installed ## let Lighthouse judge shop, category, product, cart and checkout; needs Node; RUNS= (default 5)
-	@exec $(PY) -m infra.lighthouse
+	@exec $(PY) -m infra.commands.lighthouse
 
 screenshots: $(VENV)/.installed ## take the pictures in docs/screenshots from a fresh demo shop
 	@exec $(PY) -m infra.screenshots

@@ -65,8 +65,8 @@ def stack(first_pass: Stack, unnotified: Answer, standin: StandIn) -> Stack:
     known = {"PublicUrl": stack.outputs["ShopUrl"], "PayPalWebhookId": WEBHOOK}
     stack.update(_parameters(standin) | known)
     standin.control.set_webhook(stack.here(stack.outputs["WebhookUrl"]))
-    stack.operate("infra.catalog", str(CATALOG))
-    stack.operate("infra.staff", STAFF[0], "merchant", typed=f"{STAFF[1]}\n")
+    stack.operate("infra.commands.import_catalog", str(CATALOG))
+    stack.operate("infra.commands.create_staff_user", STAFF[0], "merchant", typed=f"{STAFF[1]}\n")
     return stack
 
 

@@ -96,7 +96,7 @@ class Edge:
 @pytest.fixture(scope="module")
 def stocked(chosen: Stack) -> Stack:
     """Put the second shop's things on the shelves."""
-    chosen.operate("infra.catalog", str(CATALOG))
+    chosen.operate("infra.commands.import_catalog", str(CATALOG))
     return chosen
 
 

@@ -61,7 +61,7 @@ def _measure(
     paypal: "Control", rounds: int, only: Sequence[str], refuse: Callable[[str], object]
 ) -> list[str]:
     # Imported here: chalicelib reads the environment once, when it is imported.
-    from infra.catalog import progress_bar
+    from infra.commands.import_catalog import progress_bar
     from tests.bench.costs import print_costs
     from tests.bench.operations import FLOOR, OPERATIONS, Bench, Operation
     from tests.bench.stopwatch import Sample, stopwatch

@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.catalog.models import Stock
 from chalicelib.database.reads import get
-from infra.catalog import main, progress_bar
+from infra.commands.import_catalog import main, progress_bar
 from tests.catalog.goods import pieces
 
 GOOD = "slug,name,category,category_name,sku,price,stock\nsencha,Sencha,tea,Tea,S,5,1\n"

@@ -32,7 +32,7 @@ from chalicelib.staff.orders import order_actions
 from chalicelib.staff.orders.shipping import read_parcel
 from chalicelib.staff.products.product_form import draft_of, read_typed
 from chalicelib.web.forms import Form
-from infra.staff import read_arguments
+from infra.commands.create_staff_user import read_arguments
 from tests.client import Shopper
 from tests.shop import CUSTOMER, Shop
 from tests.staff.desk import logged_in

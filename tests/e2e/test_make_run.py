@@ -69,7 +69,7 @@ def orders_in_the_books(state: Path, day: str) -> list[dict[str, str]]:
     """Write a day's books as `make export` does, and download its orders from the link that is printed."""
     stage = [sys.executable, "-m", "infra.local.stage", f"--state={state}"]
     printed = subprocess.run(
-        [*stage, sys.executable, "-m", "infra.export", day],
+        [*stage, sys.executable, "-m", "infra.commands.export_books", day],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"]},
         check=True,

@@ -14,8 +14,8 @@ from chalicelib.config import settings
 from chalicelib.mail import bounces
 from chalicelib.staff.jobs import job_kinds, job_queue, job_worker
 from chalicelib.staff.models import Job
-from infra import replay
-from infra.replay import QUEUES, main
+from infra.commands import redrive_dlq
+from infra.commands.redrive_dlq import QUEUES, main
 from tests.infra.test_replay import lying_in, rest
 from tests.invariants import check_money
 from tests.mail.test_bounces import report
@@ -29,7 +29,7 @@ POISON = ["not json", "{}", "[]", '{"type": 7, "order": [], "entry": ""}']
 
 @pytest.fixture(autouse=True)
 def _at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "WAIT_SECONDS", 0)
+    monkeypatch.setattr(redrive_dlq, "WAIT_SECONDS", 0)
     monkeypatch.setattr(sys, "stdin", StringIO())
     queue_url.cache_clear()
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra.lighthouse import CATEGORIES, judge, table
+from infra.commands.lighthouse import CATEGORIES, judge, table
 
 
 def report(performance: float, alt: float = 1) -> dict[str, Any]:

@@ -54,7 +54,9 @@ def test_messages_of_a_stage_are_sent_round_again(capfd: pytest.CaptureFixture[s
     dead = sqs.create_queue(QueueName="trial-order-emails-dlq")["QueueUrl"]
     sqs.send_message(QueueUrl=dead, MessageBody='{"order": "1", "entry": "paid#1"}')
 
-    assert on_stage.main(["trial", sys.executable, "-m", "infra.replay", "order-emails", "1"]) == 0
+    assert (
+        on_stage.main(["trial", sys.executable, "-m", "infra.commands.redrive_dlq", "order-emails", "1"]) == 0
+    )
 
     assert "1 of 1 sent to trial-order-emails again." in capfd.readouterr().out
 

@@ -11,8 +11,8 @@ import pytest
 from chalicelib import clock
 from chalicelib.aws import client, queue_url
 from chalicelib.ledger import report_files
-from infra import catalog, export, replay, staff
 from infra.aws import deployer, operator
+from infra.commands import create_staff_user, export_books, import_catalog, redrive_dlq
 from tests.infra import small
 from tests.infra.small import STAGE
 from tests.policies import OPERATOR, Policies, by_the_operator
@@ -42,36 +42,36 @@ def makes_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ann@a.example", "finance"),
     ):
         monkeypatch.setattr(sys, "stdin", io.StringIO("linen awning at noon\n"))
-        assert staff.main([email, role]) == 0
+        assert create_staff_user.main([email, role]) == 0
 
 
 def loads_catalogs(folder: Path) -> None:
-    assert catalog.main([write_catalog(folder, "Oolong", "5.00", "50g", "100g")]) == 0
-    assert catalog.main([write_catalog(folder, "Dark oolong", "6.00", "100g")]) == 0
+    assert import_catalog.main([write_catalog(folder, "Oolong", "5.00", "50g", "100g")]) == 0
+    assert import_catalog.main([write_catalog(folder, "Dark oolong", "6.00", "100g")]) == 0
 
 
 def writes_books(shop: Shop) -> None:
     today = str(clock.now().date())
     for hours in (0, 0, 30, 30):
         with shop.later(hours=hours):
-            assert export.main([today]) == 0
+            assert export_books.main([today]) == 0
     with report_files.Parts("books/provisional/cut-off.csv", report_files.CSV, once=False) as parts:
         parts.write(b"more than one part holds" * 9)
 
 
 def sends_round_again() -> None:
-    for queue in replay.QUEUES:
-        assert replay.main([queue, "1"]) == 0
+    for queue in redrive_dlq.QUEUES:
+        assert redrive_dlq.main([queue, "1"]) == 0
 
 
 def test_the_policy_is_what_the_commands_ask_for(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, refused_by_aws: list[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(replay, "WAIT_SECONDS", 0)
+    monkeypatch.setattr(redrive_dlq, "WAIT_SECONDS", 0)
     monkeypatch.setattr(report_files, "PART_BYTES", 100)
     queue_url.cache_clear()
     shop.paid()
-    for queue in replay.QUEUES:
+    for queue in redrive_dlq.QUEUES:
         client("sqs").send_message(QueueUrl=queue_url(f"test-{queue}-dlq"), MessageBody="{}")
 
     with by_the_operator():

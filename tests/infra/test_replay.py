@@ -11,9 +11,9 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from chalicelib.aws import client, queue_url
-from infra import replay
+from infra.commands import redrive_dlq
+from infra.commands.redrive_dlq import QUEUES, main
 from infra.local import setup
-from infra.replay import QUEUES, main
 from tests.local.eventually import eventually
 
 MAILS = "test-order-emails"
@@ -34,7 +34,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def _at_once(aws: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "WAIT_SECONDS", 0)  # the local cloud is one server, and knows at once
+    monkeypatch.setattr(redrive_dlq, "WAIT_SECONDS", 0)  # the local cloud is one server, and knows at once
     queue_url.cache_clear()
     monkeypatch.setattr(sys, "stdin", io.StringIO())
 
@@ -189,7 +189,7 @@ def test_a_queue_that_is_not_there_is_one_clear_line(
     ],
 )
 def test_bodies_are_told_by_their_ids_alone(body: str, told: str) -> None:
-    assert replay.named_in(body) == told
+    assert redrive_dlq.named_in(body) == told
 
 
 @pytest.mark.usefixtures("_at_once")
@@ -210,7 +210,7 @@ def test_what_cannot_be_read_is_sent_as_it_is() -> None:
     ],
 )
 def test_an_age_is_told_roughly(seconds: int, age: str) -> None:
-    assert replay._age(seconds) == age
+    assert redrive_dlq._age(seconds) == age
 
 
 # -- many, and what goes wrong ----------------------------------------------------------------------------
@@ -222,7 +222,7 @@ def test_many_are_sent_in_pages_with_a_bar_and_the_first_are_shown(
 ) -> None:
     bodies = [mail(number) for number in range(36)]
     rest(bodies)
-    monkeypatch.setattr(replay, "MOST_SHOWN", 13)
+    monkeypatch.setattr(redrive_dlq, "MOST_SHOWN", 13)
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     sqs = client("sqs")
@@ -278,7 +278,7 @@ def test_what_sqs_does_not_take_rests_on(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize("end", [Killed(), EndpointConnectionError(endpoint_url="x")])
 def test_whoever_is_cut_off_has_lost_nothing(end: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     rest([mail()])
-    monkeypatch.setattr(replay, "HELD_SECONDS", 1)
+    monkeypatch.setattr(redrive_dlq, "HELD_SECONDS", 1)
     sqs = client("sqs")
 
     for call, sent in (("send_message_batch", []), ("delete_message_batch", [mail()])):

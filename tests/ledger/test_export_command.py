@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.config import settings
 from chalicelib.ledger import daily_reports
-from infra.export import main
+from infra.commands.export_books import main
 from tests.ledger.conftest import Ledger, download, keys
 
 At = Callable[[str], datetime]

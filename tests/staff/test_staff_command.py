@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.staff.auth import accounts
-from infra.staff import main
+from infra.commands.create_staff_user import main
 from tests.staff.desk import trail
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("aws")
 def on_a_terminal(*conversation: tuple[str, str], arguments: tuple[str, ...] = (EMAIL,)) -> tuple[int, str]:
     """Run the command in a terminal: wait for each question, type its answer; return status and all that was shown."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "infra.staff", *arguments]
+    command = [sys.executable, "-m", "infra.commands.create_staff_user", *arguments]
     # A session of its own with this terminal, since getpass asks the terminal and not the input.
     process = subprocess.Popen(
         command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=lambda: os.login_tty(theirs)
@@ -108,7 +108,7 @@ def test_a_known_account_is_changed_after_a_yes_alone() -> None:
 
 
 def test_through_a_pipe_the_first_line_is_the_password() -> None:
-    command = [sys.executable, "-m", "infra.staff", "Owner@Shop.Example", "finance"]
+    command = [sys.executable, "-m", "infra.commands.create_staff_user", "Owner@Shop.Example", "finance"]
     done = subprocess.run(
         command,
         cwd=ROOT,

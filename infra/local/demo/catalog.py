@@ -15,7 +15,7 @@ def load_demo_catalog() -> None:
     if categories.read_categories() and not (_has_demo_categories() and _misses_products()):
         return
     from chalicelib.catalog.import_export.importer import load_catalog
-    from infra.catalog import progress_bar
+    from infra.commands.import_catalog import progress_bar
 
     print("loading the demo catalog …", file=sys.stderr, flush=True)
     loaded = load_catalog(DEMO_CATALOG, progress_bar(sys.stderr))

@@ -35,7 +35,7 @@ def make_demo_orders(drain_mail: Callable[[], object], is_ending: Callable[[], b
     from chalicelib import scheduled_runs
     from chalicelib.config import settings
     from chalicelib.payments.webhook_events import CONFIRMED
-    from infra.catalog import progress_bar
+    from infra.commands.import_catalog import progress_bar
 
     made, merchant = _made_so_far(), _merchant()
     planned = plan_orders(datetime.now(UTC).astimezone(settings.timezone))

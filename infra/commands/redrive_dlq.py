@@ -1,4 +1,4 @@
-"""Send dead letters round again: `python -m infra.replay QUEUE [YES]`, which `make replay QUEUE=… YES= STAGE=…` runs.
+"""Send dead letters round again: `python -m infra.commands.redrive_dlq QUEUE [YES]`, which `make replay QUEUE=… YES= STAGE=…` runs.
 
 Shows what rests, asks, sends each message to its queue, and only then takes it away from where it rested. Where the
 command is cut off in between, a message is in both places and comes twice. That is harmless: what stands behind the
@@ -19,7 +19,7 @@ from chalicelib.config import settings
 from chalicelib.mail import bounces, outbox
 from chalicelib.payments.paypal import webhook
 from chalicelib.staff.jobs import job_queue
-from infra.catalog import progress_bar
+from infra.commands.import_catalog import progress_bar
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef

@@ -1,4 +1,4 @@
-"""Make a staff account: `python -m infra.staff EMAIL [ROLE]`, which `make staff EMAIL=… ROLE=… STAGE=…` runs.
+"""Make a staff account: `python -m infra.commands.create_staff_user EMAIL [ROLE]`, which `make staff EMAIL=… ROLE=… STAGE=…` runs.
 
 Asks for the password twice, without showing it; where the input is no terminal, its first line is the password. A known
 account gets the new password, and the role if one is named, after a question; then its sessions end.

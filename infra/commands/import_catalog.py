@@ -1,4 +1,4 @@
-"""Load products from a file: `python -m infra.catalog FILE [STOCK [YES]]`, which `make catalog FILE=… STAGE=…` runs.
+"""Load products from a file: `python -m infra.commands.import_catalog FILE [STOCK [YES]]`, which `make catalog FILE=… STAGE=…` runs.
 
 Shows what the file would change, asks where somebody is there to answer, loads it, and says what was added, changed and
 left as it was. Exits 1 with a line for each fault, its place first, where the file is not right; then nothing was

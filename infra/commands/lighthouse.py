@@ -1,4 +1,4 @@
-"""Let Lighthouse judge the shop's pages: `python -m infra.lighthouse`, which `make lighthouse` runs. Needs Node.
+"""Let Lighthouse judge the shop's pages: `python -m infra.commands.lighthouse`, which `make lighthouse` runs. Needs Node.
 
 Starts the shop of `make run` beside any other, with a state of its own, puts something into a cart, and prints the
 scores of each page on a phone and at a desk; of RUNS runs (default 5) the median counts. What keeps a page from a goal

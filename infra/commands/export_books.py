@@ -1,4 +1,4 @@
-"""Write one day's books now: `python -m infra.export 2026-11-22`, which `make export DAY=2026-11-22` runs.
+"""Write one day's books now: `python -m infra.commands.export_books 2026-11-22`, which `make export DAY=2026-11-22` runs.
 
 A closed day gets its final books, or is compared where it has them; a day that is not closed gets provisional ones.
 Prints a line for each file: its key, its rows and a link. Exits 1 with one line where that could not be done.
