@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 # Where a target touches a shop, which one; `local` is the one of `make run`, others have a file in infra/aws/stages.
 STAGE ?= local
-ON_STAGE := $(if $(filter local,$(STAGE)),$(PY) -m infra.local.stage,$(PY) -m infra.aws.on_stage "$(STAGE)")
+ON_STAGE := $(if $(filter local,$(STAGE)),$(PY) -m infra.local.stage,$(PY) -m infra.aws.run_on_stage "$(STAGE)")
 # What says yes, so that REPLACE=0 or REPLACE=no does not.
 yes = $(filter 1 y yes,$(1))
 
@@ -23,7 +23,7 @@ run: $(VENV)/.installed ## run the shop and all it needs on this machine; PORT= 
 
 test: $(VENV)/.installed ## run all tests, the browser's too; ARGS= goes to pytest
 	@$(PY) -m infra.local.browser --install >/dev/null || true  # pytest's last line says what is left out without it
-	@$(PY) -m infra.aws.security
+	@$(PY) -m infra.aws.checks.security_scan
 	@exec $(PY) -m pytest -n 4 $(ARGS)
 
 test-dynamodb-local: $(VENV)/.installed ## run the tests that touch tables on Amazon's DynamoDB Local; asks before it is fetched; YES=1 ARGS=
@@ -48,7 +48,7 @@ check-code: $(VENV)/.installed
 	@exec $(PY) -m mypy --no-error-summary
 
 check-template: $(VENV)/.installed
-	@$(PY) -m infra.aws.package --here >/dev/null
+	@$(PY) -m infra.aws.package.build --here >/dev/null
 	@exec $(VENV)/bin/cfn-lint build/aws/sam.yaml
 
 format: $(VENV)/.installed ## format the code and mend what the linter can
@@ -56,7 +56,7 @@ format: $(VENV)/.installed ## format the code and mend what the linter can
 	@exec $(PY) -m ruff format --quiet .
 
 package: $(VENV)/.installed ## build what CloudFormation deploys into build/aws; STAGE= (default prod) ARCH= (default arm64)
-	@exec $(PY) -m infra.aws.package --stage "$(if $(filter local,$(STAGE)),prod,$(STAGE))" --arch "$(or $(ARCH),arm64)"
+	@exec $(PY) -m infra.aws.package.build --stage "$(if $(filter local,$(STAGE)),prod,$(STAGE))" --arch "$(or $(ARCH),arm64)"
 
 deploy: $(VENV)/.installed ## deploy to AWS: STAGE=prod; WEBHOOK_ID= as PayPal gave it, ADOPT=1 REPLACE=1 CHANGE= KEEP=1 as it asks, NEW_ORIGIN_SECRET=1
 	@exec $(PY) -m infra.aws.deploy "$(STAGE)" --webhook-id "$$WEBHOOK_ID" --change "$$CHANGE" $(if $(call yes,$(ADOPT)),--adopt) $(if $(call yes,$(REPLACE)),--replace) $(if $(call yes,$(KEEP)),--keep) $(if $(call yes,$(NEW_ORIGIN_SECRET)),--new-origin-secret)
@@ -65,7 +65,7 @@ teardown: $(VENV)/.installed ## take a stage off AWS, asks; its data stay: STAGE
 	@exec $(PY) -m infra.aws.teardown "$(STAGE)" --data "$$DATA"
 
 secret: $(VENV)/.installed ## keep PayPal's secret for a stage in SSM, asks for it: STAGE=
-	@exec $(PY) -m infra.aws.secret "$(STAGE)"
+	@exec $(PY) -m infra.aws.paypal_secret "$(STAGE)"
 
 export: $(VENV)/.installed ## write one day's books now: DAY=2026-11-22 STAGE=
 	@exec $(ON_STAGE) $(PY) -m infra.commands.export_books "$$DAY"

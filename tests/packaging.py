@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.aws import package, pinned
+from infra.aws.package import build, lambda_python
 
 # The Python that packages, and that runs the functions: the one that runs the tests, or Lambda's.
 PINNED = bool(os.environ.get("PACKAGE_PINNED"))
@@ -21,22 +21,22 @@ def built_for(arch: str, factory: pytest.TempPathFactory) -> Path:
     out = shared / f"package-{arch}"
     with (shared / f"package-{arch}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (out / package.TEMPLATE).exists():
+        if not (out / build.TEMPLATE).exists():
             _build(arch, out)
     return out
 
 
 def _build(arch: str, out: Path) -> None:
     if PINNED:
-        assert package.main(["--arch", arch, "--out", str(out)]) == 0
+        assert build.main(["--arch", arch, "--out", str(out)]) == 0
     else:
-        package.package(package.PROJECT, "prod", out, arch)
+        build.package(build.PROJECT, "prod", out, arch)
 
 
 def bare_python() -> Path:
     """Name the Python of the package's bytecode, without any environment around it."""
     if PINNED:
-        python = pinned.find()
-        assert python, pinned.MISSING
+        python = lambda_python.find()
+        assert python, lambda_python.MISSING
         return Path(python)
     return Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")

@@ -21,7 +21,8 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from botocore.signers import RequestSigner, S3PostPresigner
 
-from infra.aws import operator, package
+from infra.aws.package import build
+from infra.aws.policies import operator_policy
 from infra.local import functions, gateway
 
 ROOT = Path(__file__).parents[1]
@@ -69,11 +70,11 @@ class Policies:
         }
         # How its commands find the stage is no part of them.
         self._allowed[OPERATOR] = [
-            one for one in statements(operator.FILE) if not _FINDS_THE_STAGE.match(one[1])
+            one for one in statements(operator_policy.FILE) if not _FINDS_THE_STAGE.match(one[1])
         ]
         self._names: dict[str, str] = {}
         self._functions: dict[str, str] = {}
-        for resource, facts in package.merged(ROOT)["Resources"].items():
+        for resource, facts in build.merged(ROOT)["Resources"].items():
             properties = facts.get("Properties", {})
             name = properties.get("TableName") or properties.get("QueueName")
             if name:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from infra.aws.package import PROJECT
+from infra.aws.package.build import PROJECT
 
 # Staff's pages, mails, pictures, PayPal, books: each pays for its own where it is used.
 LATER = ("PIL", "argon2", "boto3", "markdown_it", "paypalcheckoutsdk", "requests")

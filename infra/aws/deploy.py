@@ -17,14 +17,15 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.payments.paypal.events import EVENT_TYPES
-from infra.aws import artifacts, checks, fixed, going_back, leftovers
-from infra.aws.account import Account
-from infra.aws.package import PROJECT
-from infra.aws.smoke import smoke
-from infra.aws.stack import ChangeSet, Stack
-from infra.aws.stagefile import Stage, read_stage
-from infra.aws.webhook import WEBHOOK_ID, webhook_is_right
-from infra.aws.words import Stop, at_once, in_words
+from infra.aws.aws_account import Account
+from infra.aws.aws_errors import Stop, at_once, in_words
+from infra.aws.checks import immutable_settings, preflight
+from infra.aws.checks.smoke_test import smoke
+from infra.aws.checks.webhook_check import WEBHOOK_ID, webhook_is_right
+from infra.aws.cloudformation import adopt_resources, artifacts, rollback
+from infra.aws.cloudformation.stack import ChangeSet, Stack
+from infra.aws.package.build import PROJECT
+from infra.aws.stage_config import Stage, read_stage
 
 PUBLIC_URL, ORIGIN_SECRET = "PublicUrl", "OriginSecret"
 # What was found out before, and the parameters for which it holds: where the shop stands, which app at PayPal it is.
@@ -55,34 +56,34 @@ class Wishes:
 def deploy(stage: Stage, wishes: Wishes, tell: Tell) -> bool:
     """Deploy; return whether the shop answers as it should, and PayPal tells it. Raises Stop, and botocore's errors."""
     account = Account(stage.region)
-    checks.check(account, stage, tell)
+    preflight.check(account, stage, tell)
     stack = Stack(stage.stack, account.client("cloudformation"), tell)
     has = stack.logical_ids() if stack.ready() else set()
-    adopted = leftovers.to_adopt(account, stage, wishes.adopt, tell, has)
+    adopted = adopt_resources.to_adopt(account, stage, wishes.adopt, tell, has)
     with tempfile.TemporaryDirectory(prefix="awning-deploy-") as scratch:
         build(stage.arch, Path(scratch))
         stored = artifacts.store(account, Path(scratch), adopted)
     present = stack.parameters()
     webhook_before = stack.outputs().get("WebhookUrl")
-    present |= {leftovers.kept(key): name for key, name in adopted.items()}
+    present |= {adopt_resources.kept(key): name for key, name in adopted.items()}
     parameters = choose_parameters(
         stage, present, wishes.webhook_id, stored.defaults, new_secret=wishes.new_origin_secret
     )
-    fixed.must_stay(account, stage, present, {**stored.defaults, **parameters}, wishes.change)
-    before = going_back.running(stack) if has and not wishes.keep else None
-    alarms = going_back.alarms(account, stack, has, tell) if before else []
+    immutable_settings.must_stay(account, stage, present, {**stored.defaults, **parameters}, wishes.change)
+    before = rollback.running(stack) if has and not wishes.keep else None
+    alarms = rollback.alarms(account, stack, has, tell) if before else []
     change_set = stack.prepare(parameters, stored.template_url, adopted, alarms)
-    change(stack, change_set, wishes.replace, tell, leftovers.made_way(account, adopted))
+    change(stack, change_set, wishes.replace, tell, adopt_resources.made_way(account, adopted))
     tell_address(stack, stage, parameters, wishes.replace, tell)
     stack.protect(True)
     report(stage, stack, webhook_before, tell)
-    for doubt in checks.doubts_of_alarms(account, stage, stack.outputs()):
+    for doubt in preflight.doubts_of_alarms(account, stage, stack.outputs()):
         tell(f"Alarms: {doubt}")
     address = stack.outputs()["ShopUrl"].rstrip("/")
     outcome = smoke(stage.parameters.get(PUBLIC_URL) or address, tell)
     if before and change_set and outcome.pages_fail and before.address == address:
         tell("The pages failed, which did not before. What ran before is put back:")
-        going_back.go_back(account, stack, before, change_set.adds())
+        rollback.go_back(account, stack, before, change_set.adds())
         raise Stop(_TAKEN_BACK)
     is_told = webhook_is_right(account, stage, stack, tell)
     return bool(outcome) and is_told
@@ -96,7 +97,7 @@ _TAKEN_BACK = (
 
 def build(arch: str, out: Path) -> None:
     """Build the package, whose tool tells on the standard error how it goes. Raises Stop."""
-    command = [sys.executable, "-m", "infra.aws.package"]
+    command = [sys.executable, "-m", "infra.aws.package.build"]
     command += ["--stage", CHALICE_STAGE, "--arch", arch, "--out", str(out)]
     if subprocess.run(command, cwd=PROJECT, stdout=subprocess.DEVNULL, check=False).returncode:
         raise Stop("Nothing was deployed.")
@@ -204,7 +205,7 @@ def read_arguments(arguments: list[str] | None) -> tuple[str, Wishes]:
     parser.add_argument(
         "--change",
         default="",
-        help=f"which of {', '.join(fixed.SETTINGS)} may change though there are orders",
+        help=f"which of {', '.join(immutable_settings.SETTINGS)} may change though there are orders",
     )
     parser.add_argument("--keep", action="store_true", help="keep what was deployed, though its pages fail")
     parser.add_argument(
@@ -249,7 +250,7 @@ def main(arguments: list[str] | None = None) -> int:
 _NOT_AS_IT_SHOULD = (
     "It is deployed, and not all is as it should be. Set right at PayPal what is wrong with the webhook there. Where pages\n"
     "fail, look into the API's log (docs/operating.md), or go back:\n"
-    "check out the commit that ran before, and run the same command. To try again: .venv/bin/python -m infra.aws.smoke ADDRESS"
+    "check out the commit that ran before, and run the same command. To try again: .venv/bin/python -m infra.aws.checks.smoke_test ADDRESS"
 )
 
 if __name__ == "__main__":

@@ -12,12 +12,13 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.aws import artifacts, emptying, leftovers, secret
-from infra.aws.account import Account
-from infra.aws.progress import KINDS
-from infra.aws.stack import BUCKET, KEEPS_DATA, NOT_YET, QUEUE, TABLE, Stack
-from infra.aws.stagefile import Stage, read_stage
-from infra.aws.words import Stop, at_once, in_words
+from infra.aws import data_deletion, paypal_secret
+from infra.aws.aws_account import Account
+from infra.aws.aws_errors import Stop, at_once, in_words
+from infra.aws.cloudformation import adopt_resources, artifacts
+from infra.aws.cloudformation.stack import BUCKET, KEEPS_DATA, NOT_YET, QUEUE, TABLE, Stack
+from infra.aws.cloudformation.stack_events import KINDS
+from infra.aws.stage_config import Stage, read_stage
 
 Tell = Callable[[str], None]
 WITH_ROLE = "with-role"
@@ -50,7 +51,7 @@ def teardown(stage: Stage, data_too: bool, tell: Tell) -> None:
     resources = [] if stack.status() in NOT_YET else stack.resources()
     names = names_of(resources) if resources else names_left(account, stage)
     if data_too and not resources:
-        leftovers.must_be_nobodys(account, names[TABLE] + names[BUCKET])
+        adopt_resources.must_be_nobodys(account, names[TABLE] + names[BUCKET])
     must_be_attached_to_nobody(account, _names(resources, POLICY))
     data = look(account, names)
     if not resources and not (data_too and (data.tables or data.buckets)):
@@ -96,18 +97,22 @@ def names_of(resources: list[dict[str, Any]]) -> Names:
 
 def names_left(account: Account, stage: Stage) -> Names:
     """Name what an earlier teardown may have left of a stage."""
-    buckets = [name for _, name in leftovers.buckets_of(account, stage)]
-    return {TABLE: [*leftovers.tables_of(stage).values()], BUCKET: buckets, QUEUE: []}
+    buckets = [name for _, name in adopt_resources.buckets_of(account, stage)]
+    return {TABLE: [*adopt_resources.tables_of(stage).values()], BUCKET: buckets, QUEUE: []}
 
 
 def look(account: Account, names: Names) -> Data:
     """Count what tables, buckets and queues hold, of those that are there."""
     dynamodb, s3, sqs = (account.client(service) for service in ("dynamodb", "s3", "sqs"))
     rows = {
-        name: count for name in names[TABLE] if (count := emptying.count_rows(dynamodb, name)) is not None
+        name: count
+        for name in names[TABLE]
+        if (count := data_deletion.count_rows(dynamodb, name)) is not None
     }
-    files = {name: count for name in names[BUCKET] if (count := emptying.count_files(s3, name)) is not None}
-    return Data(rows, files, sum(emptying.count_messages(sqs, url) for url in names[QUEUE]))
+    files = {
+        name: count for name in names[BUCKET] if (count := data_deletion.count_files(s3, name)) is not None
+    }
+    return Data(rows, files, sum(data_deletion.count_messages(sqs, url) for url in names[QUEUE]))
 
 
 def _names(resources: list[dict[str, Any]], kind: str) -> list[str]:
@@ -151,17 +156,17 @@ def delete_data(account: Account, data: Data, tell: Tell) -> None:
     """Delete the tables and buckets that the stack left."""
     dynamodb, s3 = account.client("dynamodb"), account.client("s3")
     for name in data.tables:
-        emptying.delete_table(dynamodb, name)
+        data_deletion.delete_table(dynamodb, name)
         tell(f"  removed table {name}")
     for name in data.buckets:
-        emptying.delete_bucket(s3, name)
+        data_deletion.delete_bucket(s3, name)
         tell(f"  removed bucket {name}")
 
 
 def farewell(stage: Stage, account: Account, data_too: bool) -> list[str]:
     """Make the lines that tell what is still there, and what it costs."""
     rest = [
-        f"Still there: the packages in the bucket {artifacts.bucket_of(account)}, PayPal's secret as {secret.name_of(stage)} in SSM, and"
+        f"Still there: the packages in the bucket {artifacts.bucket_of(account)}, PayPal's secret as {paypal_secret.name_of(stage)} in SSM, and"
         " the sender at SES. They cost cents a month.",
         "At PayPal, delete the webhook: its address answers no more.",
     ]

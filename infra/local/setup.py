@@ -96,7 +96,7 @@ def make_aws(settings: "Settings", tables: "Iterable[type[Table]]", *, expiring:
 def keep_settings() -> None:
     """Keep the currency and the time zone beside the orders. Raises OldState where rows were written by others.
 
-    A deployment refuses the same (infra/aws/fixed.py).
+    A deployment refuses the same (infra/aws/checks/immutable_settings.py).
     """
     from chalicelib.config import settings
     from chalicelib.tables import all_tables

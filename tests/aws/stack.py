@@ -16,7 +16,7 @@ from unittest import mock
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from infra.aws import package
+from infra.aws.package import build
 from infra.local.cloud import REGION
 from infra.local.gateway import Answer
 from tests.aws.cloud import Region
@@ -30,7 +30,7 @@ SECONDS = 60.0
 
 def expanded(template: dict[str, Any], parameters: dict[str, str]) -> dict[str, Any]:
     """Write SAM's short forms out, as CloudFormation does with what `aws cloudformation package` makes."""
-    for properties, name in package.zips(template):
+    for properties, name in build.zips(template):
         properties[name] = f"s3://{CODE}/{Path(properties[name]).name}"
     defaults = {name: facts.get("Default", "") for name, facts in template["Parameters"].items()}
     with mock.patch.dict("os.environ", AWS_DEFAULT_REGION=REGION):
@@ -74,7 +74,7 @@ class Stack:
         self._change(self._formation.update_stack, parameters)
 
     def _change(self, change: Any, parameters: dict[str, str]) -> None:
-        template = expanded(package.read_template(self._built / "sam.yaml"), parameters)
+        template = expanded(build.read_template(self._built / "sam.yaml"), parameters)
         # By its address: in a request itself, AWS takes 51,200 bytes.
         s3 = self.region.client("s3")
         s3.put_object(Bucket=CODE, Key="template.json", Body=json.dumps(template).encode())
@@ -178,7 +178,7 @@ class Stack:
             [sys.executable, "-m", *command],
             input=typed,
             env={"PATH": os.environ["PATH"], **self.environment},
-            cwd=package.PROJECT,
+            cwd=build.PROJECT,
             capture_output=True,
             text=True,
             check=False,

@@ -18,8 +18,8 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from infra.aws.package import PROJECT, package
-from infra.aws.zipping import CODE, MOST_BYTES
+from infra.aws.package.archive import CODE, MOST_BYTES
+from infra.aws.package.build import PROJECT, package
 from infra.local.cloud import LocalCloud
 from tests.bench.lambda_runtime import ColdStart, cold_start, install_client
 

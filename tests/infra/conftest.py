@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.aws import package
+from infra.aws.package import build
 from tests.packaging import built_for
 
 
@@ -24,4 +24,4 @@ def built_here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def template(built: Path) -> dict[str, Any]:
     """Read the packaged template."""
-    return package.read_template(built / "sam.yaml")
+    return build.read_template(built / "sam.yaml")

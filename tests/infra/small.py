@@ -12,8 +12,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are a package of their own
 from botocore.exceptions import ClientError
 
-from infra.aws.account import Account
-from infra.aws.stagefile import Stage
+from infra.aws.aws_account import Account
+from infra.aws.stage_config import Stage
 
 STAGE = Stage(
     "trial",

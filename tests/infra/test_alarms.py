@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib import dead_letters, telemetry
 from chalicelib.telemetry import Metric
-from infra.aws.package import PROJECT
+from infra.aws.package.build import PROJECT
 from infra.local.functions import CALLED_LATER
 from infra.local.setup import QUEUES
 from tests.infra.reading import Template, functions, of_type, references, resolved, values

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.aws.package import PROJECT
+from infra.aws.package.build import PROJECT
 from tests.infra.reading import Template, resolved, values
 
 # What tells who somebody is, where they are, or opens an order: its ID is in the path.

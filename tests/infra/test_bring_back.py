@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from infra.aws import bring_back
-from infra.aws.account import Account
+from infra.aws import restore_rows
+from infra.aws.aws_account import Account
 from tests.infra import small
 
 TEST = small.of_prefix("test-")
@@ -14,7 +14,7 @@ TEST = small.of_prefix("test-")
 @pytest.fixture
 def dynamodb(aws: object, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a client, in a cloud with a table as it was an hour ago."""
-    monkeypatch.setattr(bring_back, "read_stage", lambda name: TEST)
+    monkeypatch.setattr(restore_rows, "read_stage", lambda name: TEST)
     client = Account(TEST.region).client("dynamodb")
     there = client.describe_table(TableName="test-search")["Table"]
     client.create_table(
@@ -37,7 +37,7 @@ def test_what_was_deleted_comes_back_and_what_is_there_stays(
         dynamodb.put_item(TableName="then", Item=row(entry, "old"))
     dynamodb.put_item(TableName="test-search", Item=row("tea#b", "new"))
 
-    assert bring_back.main(["test", "search", "then"]) == 0
+    assert restore_rows.main(["test", "search", "then"]) == 0
 
     assert capsys.readouterr().out == "2 rows came back to search; 1 were there and are as they were.\n"
     rows = dynamodb.scan(TableName="test-search")["Items"]
@@ -46,7 +46,7 @@ def test_what_was_deleted_comes_back_and_what_is_there_stays(
         "tea#b": "new",
         "tea#c": "old",
     }
-    assert bring_back.main(["test", "search", "then"]) == 0
+    assert restore_rows.main(["test", "search", "then"]) == 0
     assert capsys.readouterr().out.startswith("0 rows came back")
 
 
@@ -62,5 +62,5 @@ def test_what_was_deleted_comes_back_and_what_is_there_stays(
 def test_another_table_is_refused(
     dynamodb: object, capsys: pytest.CaptureFixture[str], table: str, restored: str, said: str
 ) -> None:
-    assert bring_back.main(["test", table, restored]) == 1
+    assert restore_rows.main(["test", table, restored]) == 1
     assert said in capsys.readouterr().err

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from chalicelib import telemetry
-from infra.aws.package import PROJECT
+from infra.aws.package.build import PROJECT
 from tests.infra.reading import Template, functions, of_type, resolved, values
 from tests.infra.test_alarms import watched
 

@@ -13,25 +13,16 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are a package of their own
 from botocore.stub import ANY, Stubber
 
-from infra.aws import (
-    account,
-    artifacts,
-    checks,
-    deploy,
-    going_back,
-    leftovers,
-    progress,
-    secret,
-    smoke,
-    stack,
-)
-from infra.aws.account import Account
+from infra.aws import aws_account, deploy, paypal_secret
+from infra.aws.aws_account import Account
+from infra.aws.aws_errors import Stop
+from infra.aws.checks import preflight, smoke_test
+from infra.aws.checks.smoke_test import Outcome
+from infra.aws.cloudformation import adopt_resources, artifacts, rollback, stack, stack_events
+from infra.aws.cloudformation.stack import MASK, Stack, parameter
 from infra.aws.deploy import Wishes
-from infra.aws.package import PROJECT
-from infra.aws.smoke import Outcome
-from infra.aws.stack import MASK, Stack, parameter
-from infra.aws.stagefile import Stage
-from infra.aws.words import Stop
+from infra.aws.package.build import PROJECT
+from infra.aws.stage_config import Stage
 from tests.infra import small
 from tests.infra.small import STAGE
 
@@ -76,7 +67,7 @@ class Operator:
         added["Properties"]["TableName"] = {"Fn::Sub": "${TablePrefix}products"}
         self.template["Resources"]["ProductsTable"] = added
         tables = {**small.TABLES, "ProductsTable": "trial-products"}
-        monkeypatch.setattr(leftovers, "tables_of", lambda stage: tables)
+        monkeypatch.setattr(adopt_resources, "tables_of", lambda stage: tables)
 
     @property
     def stack(self) -> Stack:
@@ -112,12 +103,12 @@ def operator(aws: object, served: str, monkeypatch: pytest.MonkeyPatch) -> Opera
     """Return an operator with an account where PayPal's secret is kept."""
     monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
-    monkeypatch.setattr(leftovers, "tables_of", lambda stage: small.TABLES)
+    monkeypatch.setattr(adopt_resources, "tables_of", lambda stage: small.TABLES)
     monkeypatch.setattr(deploy, "smoke", lambda address, tell: WELL if address == served else BROKEN)
     monkeypatch.setattr(deploy, "webhook_is_right", lambda *_: True)
-    monkeypatch.setattr(going_back, "answers", lambda address: True)
+    monkeypatch.setattr(rollback, "answers", lambda address: True)
     who = Operator(served, monkeypatch)
-    secret.keep(who.account.client("ssm"), secret.DEFAULT, "s" * 80)
+    paypal_secret.keep(who.account.client("ssm"), paypal_secret.DEFAULT, "s" * 80)
     return who
 
 
@@ -131,7 +122,7 @@ def is_kept(account: Account, name: str = "trial-orders") -> bool:
 def test_a_first_deployment_makes_everything_and_tells_the_shop_its_address(
     operator: Operator, served: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deploy, "smoke", smoke.smoke)
+    monkeypatch.setattr(deploy, "smoke", smoke_test.smoke)
     assert operator.deploys(), operator.said
 
     assert operator.stack.parameters()["PublicUrl"] == served
@@ -414,13 +405,13 @@ def test_after_going_back_over_a_new_table_an_upgrade_takes_it_over_again_when_t
 def test_what_the_reconciler_wrote_before_a_first_deployment_failed_is_no_data(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leftovers, "tables_of", lambda stage: {"RunsTable": "trial-runs"})
+    monkeypatch.setattr(adopt_resources, "tables_of", lambda stage: {"RunsTable": "trial-runs"})
     dynamodb = operator.account.client("dynamodb")
     properties = small.TEMPLATE["Resources"]["OrdersTable"]["Properties"]
     dynamodb.create_table(**{**properties, "TableName": "trial-runs"})
     dynamodb.put_item(TableName="trial-runs", Item={"id": {"S": "reconciled"}})
 
-    found = leftovers.to_adopt(operator.account, STAGE, False, operator.said.append)
+    found = adopt_resources.to_adopt(operator.account, STAGE, False, operator.said.append)
 
     assert found == {"RunsTable": "trial-runs"}
 
@@ -441,7 +432,7 @@ def began(token: str) -> dict[str, Any]:
 def test_how_it_stood_before_is_not_taken_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "POLL_SECONDS", 0)
     monkeypatch.setattr(stack, "new_token", lambda: "ours")
-    client = account._client.__wrapped__("us-east-1", "cloudformation")
+    client = aws_account._client.__wrapped__("us-east-1", "cloudformation")
 
     def stands(stub: Stubber, status: str, *events: dict[str, Any]) -> None:
         there = {"StackName": "s", "CreationTime": 0, "StackStatus": status}
@@ -472,7 +463,7 @@ def test_a_creation_that_takes_over_data_does_not_ask_to_delete_what_is_retained
             "ResourceType": "AWS::DynamoDB::Table",
             "LogicalResourceId": "OrdersTable",
         }
-        client = account._client.__wrapped__("us-east-1", "cloudformation")
+        client = aws_account._client.__wrapped__("us-east-1", "cloudformation")
         there = {"StackName": "s", "CreationTime": 0}
         with Stubber(client) as stub:
             stub.add_response("describe_stacks", {"Stacks": [{**there, "StackStatus": "REVIEW_IN_PROGRESS"}]})
@@ -508,7 +499,7 @@ def test_a_shop_that_does_not_answer_as_it_should_is_no_success(
 
 @pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_FAILED", "DELETE_FAILED"])
 def test_a_stack_that_is_stuck_is_not_touched(status: str) -> None:
-    client = account._client.__wrapped__("us-east-1", "cloudformation")
+    client = aws_account._client.__wrapped__("us-east-1", "cloudformation")
     with Stubber(client) as stub:
         for _ in range(2):
             there = {"StackName": "s", "CreationTime": 0, "StackStatus": status}
@@ -518,7 +509,7 @@ def test_a_stack_that_is_stuck_is_not_touched(status: str) -> None:
 
 
 def test_two_who_deploy_at_once_are_told_apart() -> None:
-    client = account._client.__wrapped__("us-east-1", "cloudformation")
+    client = aws_account._client.__wrapped__("us-east-1", "cloudformation")
     there = {"StackName": "s", "CreationTime": 0, "StackStatus": "UPDATE_COMPLETE"}
     said = "ChangeSet [arn] cannot be executed in its current status of [OBSOLETE]"
     with Stubber(client) as stub:
@@ -532,7 +523,7 @@ def test_two_who_deploy_at_once_are_told_apart() -> None:
 def test_what_is_under_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "POLL_SECONDS", 0)
     # A client of its own, since a stub stays in its client.
-    client = account._client.__wrapped__("us-east-1", "cloudformation")
+    client = aws_account._client.__wrapped__("us-east-1", "cloudformation")
     made = {
         "EventId": "2",
         "StackId": "s",
@@ -562,7 +553,7 @@ def test_what_is_under_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_deletion_under_way_is_waited_for_by_the_stacks_id(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "POLL_SECONDS", 0)
-    client = account._client.__wrapped__("us-east-1", "cloudformation")
+    client = aws_account._client.__wrapped__("us-east-1", "cloudformation")
     there = {"StackName": "s", "StackId": "the-id", "CreationTime": 0}
     going, gone = ({**there, "StackStatus": f"DELETE_{how}"} for how in ("IN_PROGRESS", "COMPLETE"))
     with Stubber(client) as stub:
@@ -575,7 +566,7 @@ def test_a_deletion_under_way_is_waited_for_by_the_stacks_id(monkeypatch: pytest
 
 
 def test_what_a_change_let_go_of_is_not_the_stacks() -> None:
-    client = account._client.__wrapped__("us-east-1", "cloudformation")
+    client = aws_account._client.__wrapped__("us-east-1", "cloudformation")
     table = {"ResourceType": "AWS::DynamoDB::Table", "LastUpdatedTimestamp": 0}
     states = {"Orders": "CREATE_COMPLETE", "Kept": "DELETE_SKIPPED", "Gone": "DELETE_COMPLETE"}
     listed = [{**table, "LogicalResourceId": name, "ResourceStatus": state} for name, state in states.items()]
@@ -588,7 +579,7 @@ def test_without_permission_it_says_which_and_where_to_look(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     denied = "User: arn:aws:iam::1:user/ann is not authorized to perform: cloudformation:CreateChangeSet on resource: *"
-    client = account._client.__wrapped__("us-east-1", "cloudformation")
+    client = aws_account._client.__wrapped__("us-east-1", "cloudformation")
     with Stubber(client) as stub:
         stub.add_client_error("describe_stacks", "AccessDenied", denied, expected_params={"StackName": ANY})
         monkeypatch.setattr(deploy, "read_stage", lambda name: STAGE)
@@ -669,7 +660,7 @@ def test_what_going_back_would_not_mend_stays(
 ) -> None:
     operator.deploys(**WEBHOOK)
     ran = operator.code_runs()
-    monkeypatch.setattr(going_back, "answers", lambda address: before)
+    monkeypatch.setattr(rollback, "answers", lambda address: before)
     monkeypatch.setattr(deploy, "smoke", lambda address, tell: outcome)
     operator.code = "other"
     assert not operator.deploys(**wishes)
@@ -738,7 +729,7 @@ def test_a_change_that_an_alarm_took_back_says_so(monkeypatch: pytest.MonkeyPatc
     event = began("ours") | {"ResourceStatus": "UPDATE_ROLLBACK_IN_PROGRESS", "ResourceStatusReason": said}
     monkeypatch.setattr(stack, "POLL_SECONDS", 0)
     monkeypatch.setattr(stack, "new_token", lambda: "ours")
-    client = account._client.__wrapped__("us-east-1", "cloudformation")
+    client = aws_account._client.__wrapped__("us-east-1", "cloudformation")
     there = {"StackName": "s", "CreationTime": 0, "StackStatus": "UPDATE_COMPLETE"}
     with Stubber(client) as stub:
         stub.add_response("describe_stacks", {"Stacks": [there]})
@@ -863,12 +854,12 @@ def test_who_is_told_of_alarms_wants_to_be(
     monkeypatch: pytest.MonkeyPatch, state: str, said: str | None
 ) -> None:
     topic = "arn:aws:sns:us-east-1:123456789012:alarms"
-    client = account._client.__wrapped__("us-east-1", "sns")
+    client = aws_account._client.__wrapped__("us-east-1", "sns")
     monkeypatch.setattr(Account, "client", lambda self, service: client)
     there = [{"SubscriptionArn": state, "Protocol": "email", "Endpoint": "ann@shop.example"}] if state else []
     with Stubber(client) as stub:
         stub.add_response("list_subscriptions_by_topic", {"Subscriptions": there}, {"TopicArn": topic})
-        doubts = checks.doubts_of_alarms(Account("us-east-1"), of_parameters(), {"AlarmTopicArn": topic})
+        doubts = preflight.doubts_of_alarms(Account("us-east-1"), of_parameters(), {"AlarmTopicArn": topic})
     assert [said in doubt for doubt in doubts if said] == ([True] if said else [])
     assert bool(doubts) == (said is not None)
 
@@ -888,11 +879,11 @@ def test_it_does_not_begin_to_reserve_what_the_account_has_not(monkeypatch: pyte
 
 
 def functions_of_an_account(monkeypatch: pytest.MonkeyPatch, most: int, reserve: str) -> list[str]:
-    client = account._client.__wrapped__("us-east-1", "lambda")
+    client = aws_account._client.__wrapped__("us-east-1", "lambda")
     monkeypatch.setattr(Account, "client", lambda self, service: client)
     with Stubber(client) as stub:
         stub.add_response("get_account_settings", {"AccountLimit": {"ConcurrentExecutions": most}})
-        return checks.doubts_of_functions(Account("us-east-1"), of_parameters(ReserveConcurrency=reserve))
+        return preflight.doubts_of_functions(Account("us-east-1"), of_parameters(ReserveConcurrency=reserve))
 
 
 # -- what it looks at before ------------------------------------------------------------------------------
@@ -907,7 +898,7 @@ def test_credentials_of_another_account_are_refused(operator: Operator) -> None:
 def test_without_paypals_secret_nothing_is_deployed(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    operator.account.client("ssm").delete_parameter(Name=secret.DEFAULT)
+    operator.account.client("ssm").delete_parameter(Name=paypal_secret.DEFAULT)
     with pytest.raises(Stop, match="make secret STAGE=trial"):
         operator.deploys()
     assert operator.stack.status() == ""
@@ -915,8 +906,8 @@ def test_without_paypals_secret_nothing_is_deployed(
 
 def test_a_secret_that_lies_open_is_refused(operator: Operator) -> None:
     ssm = operator.account.client("ssm")
-    ssm.delete_parameter(Name=secret.DEFAULT)
-    ssm.put_parameter(Name=secret.DEFAULT, Value="open", Type="String")
+    ssm.delete_parameter(Name=paypal_secret.DEFAULT)
+    ssm.put_parameter(Name=paypal_secret.DEFAULT, Value="open", Type="String")
     with pytest.raises(Stop, match="is a String, open to read"):
         operator.deploys()
 
@@ -924,26 +915,28 @@ def test_a_secret_that_lies_open_is_refused(operator: Operator) -> None:
 def test_the_secret_is_asked_for_kept_encrypted_and_never_shown(
     operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(secret, "read_stage", lambda name: STAGE)
+    monkeypatch.setattr(paypal_secret, "read_stage", lambda name: STAGE)
     typed = "EKnewsecret" * 7
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{typed}\n"))
 
-    assert secret.main(["trial"]) == 0
+    assert paypal_secret.main(["trial"]) == 0
 
-    kept = operator.account.client("ssm").get_parameter(Name=secret.DEFAULT, WithDecryption=True)["Parameter"]
+    kept = operator.account.client("ssm").get_parameter(Name=paypal_secret.DEFAULT, WithDecryption=True)[
+        "Parameter"
+    ]
     assert (kept["Type"], kept["Value"]) == ("SecureString", typed)
     said = capsys.readouterr()
     assert typed not in said.out + said.err
     assert "is replaced in us-east-1" in said.out
     monkeypatch.setattr(sys, "stdin", io.StringIO("short\n"))
-    assert secret.main(["trial"]) == 1
+    assert paypal_secret.main(["trial"]) == 1
 
 
 def test_it_says_why_mails_may_not_arrive(operator: Operator) -> None:
     ses = operator.account.client("sesv2")
 
     def doubts(address: str) -> list[str]:
-        return checks.doubts_of_mail(operator.account, address)
+        return preflight.doubts_of_mail(operator.account, address)
 
     assert "is the demo's" in doubts("shop@example.com")[0]
     assert "is not known at SES" in doubts("shop@tea.test")[0]
@@ -960,7 +953,7 @@ def test_it_says_why_mails_may_not_arrive(operator: Operator) -> None:
 
 @pytest.mark.parametrize("domain", ["example.com", "myexample.com"])
 def test_only_the_demos_own_domain_is_the_demos(operator: Operator, domain: str) -> None:
-    said = checks.doubts_of_mail(operator.account, f"shop@{domain}")
+    said = preflight.doubts_of_mail(operator.account, f"shop@{domain}")
     assert ("is the demo's" in said[0]) == (domain == "example.com")
 
 
@@ -977,7 +970,7 @@ def test_only_the_demos_own_domain_is_the_demos(operator: Operator, domain: str)
 def test_it_says_why_nobody_may_see_pictures(
     monkeypatch: pytest.MonkeyPatch, blocks: dict[str, bool], code: str, said: str | None
 ) -> None:
-    client = account._client.__wrapped__("us-east-1", "s3control")
+    client = aws_account._client.__wrapped__("us-east-1", "s3control")
     monkeypatch.setattr(Account, "client", lambda self, service: client)
     monkeypatch.setattr(Account, "number", "123456789012")
     with Stubber(client) as stub:
@@ -985,7 +978,7 @@ def test_it_says_why_nobody_may_see_pictures(
             stub.add_client_error("get_public_access_block", code)
         else:
             stub.add_response("get_public_access_block", {"PublicAccessBlockConfiguration": blocks})
-        doubts = checks.doubts_of_pictures(Account("us-east-1"))
+        doubts = preflight.doubts_of_pictures(Account("us-east-1"))
     assert [said in doubt for doubt in doubts if said] == ([True] if said else [])
     assert bool(doubts) == (said is not None)
 
@@ -1017,7 +1010,7 @@ def test_what_new_accounts_are_refused_has_a_remedy(
     kind: str, logical: str, reason: str, remedy: str
 ) -> None:
     event = {"ResourceType": kind, "LogicalResourceId": logical, "ResourceStatusReason": reason}
-    assert any(remedy in line for line in progress.why([event])[1:])
+    assert any(remedy in line for line in stack_events.why([event])[1:])
 
 
 # -- which parameters -------------------------------------------------------------------------------------

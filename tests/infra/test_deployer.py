@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]  # it has none
 
-from infra.aws import deploy, deployer, leftovers, on_stage, operator, secret, stack, stagefile, teardown
-from infra.aws.account import Account
+from infra.aws import deploy, paypal_secret, run_on_stage, stage_config, teardown
+from infra.aws.aws_account import Account
+from infra.aws.checks.smoke_test import Outcome
+from infra.aws.cloudformation import adopt_resources, stack
 from infra.aws.deploy import Wishes
-from infra.aws.smoke import Outcome
+from infra.aws.policies import deployer_policy, operator_policy
 from tests.infra import small
 from tests.infra.small import STAGE
 
@@ -135,7 +137,7 @@ Statement = dict[str, Any]
 
 
 def statements() -> list[Statement]:
-    found: list[Statement] = json.loads(deployer.policy(STAGE, ACCOUNT))["Statement"]
+    found: list[Statement] = json.loads(deployer_policy.policy(STAGE, ACCOUNT))["Statement"]
     return found
 
 
@@ -181,24 +183,24 @@ def test_the_tools_ask_for_nothing_that_the_policy_does_not_allow(
     asked: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(leftovers, "tables_of", lambda stage: small.TABLES)
+    monkeypatch.setattr(adopt_resources, "tables_of", lambda stage: small.TABLES)
     monkeypatch.setattr(deploy, "smoke", lambda address, tell: Outcome())
     whole = small.template("http://shop.test")
     monkeypatch.setattr(deploy, "build", lambda arch, out: small.write(out, copy.deepcopy(whole)))
     account = Account(STAGE.region)
-    secret.keep(account.client("ssm"), secret.DEFAULT, "s" * 80)
+    paypal_secret.keep(account.client("ssm"), paypal_secret.DEFAULT, "s" * 80)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     deploy.deploy(STAGE, Wishes(), lambda _: None)
     asked_before = asked.copy()
     asked.clear()
-    on_stage.environment_of(small.of_account(account.number))
-    finds = operator.policy(STAGE, ACCOUNT)["Statement"][:3]
+    run_on_stage.environment_of(small.of_account(account.number))
+    finds = operator_policy.policy(STAGE, ACCOUNT)["Statement"][:3]
     assert asked == {action for statement in finds for action in statement["Action"]}
     asked |= asked_before
     monkeypatch.setattr(sys, "stdin", io.StringIO("awning-trial\n"))
     teardown.teardown(STAGE, False, lambda _: None)
     deploy.deploy(STAGE, Wishes(), lambda _: None)  # takes over the empty table
-    leftovers.must_be_nobodys(account, ["trial-orders"])
+    adopt_resources.must_be_nobodys(account, ["trial-orders"])
     lose = "lose 0 rows in 1 tables and 0 files in 1 buckets"
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"awning-trial\n{lose}\n"))
     teardown.teardown(STAGE, True, lambda _: None)
@@ -208,7 +210,7 @@ def test_the_tools_ask_for_nothing_that_the_policy_does_not_allow(
 
 
 def test_what_cloudformation_asks_for_in_its_name_is_allowed() -> None:
-    declared = {one["Type"] for one in stagefile.declared()["Resources"].values() if "Type" in one}
+    declared = {one["Type"] for one in stage_config.declared()["Resources"].values() if "Type" in one}
     kinds = {kind for kind in declared if "::Serverless::" not in kind} | {*OF_SAM}
     for kind in sorted(kinds):
         handlers = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema.get("handlers", {})
@@ -250,7 +252,7 @@ def test_it_is_about_this_stage_alone_where_aws_knows_names() -> None:
 
 
 def test_it_fits_into_one_policy_of_iams() -> None:
-    text = deployer.policy(STAGE, ACCOUNT)
+    text = deployer_policy.policy(STAGE, ACCOUNT)
     assert len(re.sub(r"\s", "", text)) <= 6144
     assert not re.search(r"ACCOUNT|REGION|STACK|PREFIX|SECRET", text)
 
@@ -258,6 +260,6 @@ def test_it_fits_into_one_policy_of_iams() -> None:
 def test_it_is_printed_for_a_stage(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(deployer, "read_stage", lambda name: small.of_account(ACCOUNT))
-    assert deployer.main(["trial"]) == 0
-    assert json.loads(capsys.readouterr().out) == json.loads(deployer.policy(STAGE, ACCOUNT))
+    monkeypatch.setattr(deployer_policy, "read_stage", lambda name: small.of_account(ACCOUNT))
+    assert deployer_policy.main(["trial"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(deployer_policy.policy(STAGE, ACCOUNT))

@@ -11,15 +11,16 @@ import pytest
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from infra.aws import package, security
+from infra.aws.checks import security_scan
+from infra.aws.package import build
 from tests.infra.reading import references
 
 
 @pytest.fixture(scope="module")
 def expanded(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Expand the template as CloudFormation does, with a place in S3 where `aws cloudformation package` puts one."""
-    template = package.read_template(built / "sam.yaml")
-    for properties, name in package.zips(template):
+    template = build.read_template(built / "sam.yaml")
+    for properties, name in build.zips(template):
         properties[name] = f"s3://bucket/{Path(properties[name]).name}"
     given = {name: facts.get("Default", "given") for name, facts in template["Parameters"].items()}
     with pytest.MonkeyPatch.context() as environment:
@@ -37,10 +38,10 @@ def test_cfn_lint_accepts_what_sam_makes_of_the_template(expanded: Path) -> None
 
 
 @pytest.mark.skipif(
-    not security.is_prepared(), reason=f"{security.CHECKOV} is not there; make test installs it"
+    not security_scan.is_prepared(), reason=f"{security_scan.CHECKOV} is not there; make test installs it"
 )
 def test_checkov_finds_nothing_that_is_not_explained(expanded: Path) -> None:
-    assert security.unexplained(security.findings(expanded)) == []
+    assert security_scan.unexplained(security_scan.findings(expanded)) == []
 
 
 def test_sam_adds_nothing_unasked(expanded: Path) -> None:

@@ -7,7 +7,7 @@ import boto3
 import pytest
 
 from chalicelib.mail import bounces
-from infra.aws import package
+from infra.aws.package import build
 from tests.mail import orders
 from tests.mail.test_bounces import MESSAGE, issues, paid
 
@@ -44,7 +44,7 @@ def queue(aws: object) -> str:
     events, sqs = boto3.client("events"), boto3.client("sqs")
     url = sqs.get_queue_url(QueueName="test-mail-feedback")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    template = package.merged(package.PROJECT)["Resources"]
+    template = build.merged(build.PROJECT)["Resources"]
     for name in RULES:
         rule = template[name]["Properties"]
         assert rule["EventPattern"]["source"] == ["aws.ses"]

@@ -6,12 +6,13 @@ import sys
 
 import pytest
 
-from infra.aws import account, deploy, leftovers, on_stage, secret, stack
-from infra.aws.account import Account
+from infra.aws import aws_account, deploy, paypal_secret, run_on_stage
+from infra.aws.aws_account import Account
+from infra.aws.aws_errors import Stop
+from infra.aws.checks.smoke_test import Outcome
+from infra.aws.cloudformation import adopt_resources, stack
+from infra.aws.cloudformation.stack import Stack
 from infra.aws.deploy import Wishes
-from infra.aws.smoke import Outcome
-from infra.aws.stack import Stack
-from infra.aws.words import Stop
 from tests.infra import small
 from tests.infra.small import STAGE
 
@@ -27,20 +28,20 @@ pytestmark = pytest.mark.cloudformation
 @pytest.fixture
 def _standing(aws: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(leftovers, "tables_of", lambda stage: small.TABLES)
+    monkeypatch.setattr(adopt_resources, "tables_of", lambda stage: small.TABLES)
     monkeypatch.setattr(deploy, "smoke", lambda address, tell: Outcome())
-    monkeypatch.setattr(on_stage, "read_stage", lambda name: STAGE)
+    monkeypatch.setattr(run_on_stage, "read_stage", lambda name: STAGE)
     whole = small.template("https://shop.test/api")
     monkeypatch.setattr(deploy, "build", lambda arch, out: small.write(out, copy.deepcopy(whole)))
     monkeypatch.setattr(sys, "stdin", io.StringIO())
-    secret.keep(Account(STAGE.region).client("ssm"), secret.DEFAULT, "s" * 80)
+    paypal_secret.keep(Account(STAGE.region).client("ssm"), paypal_secret.DEFAULT, "s" * 80)
 
 
 @pytest.mark.usefixtures("_standing")
 def test_a_command_is_told_what_the_stages_functions_are_told(capfd: pytest.CaptureFixture[str]) -> None:
     deploy.deploy(ADDRESSED, Wishes(), lambda _: None)
 
-    assert on_stage.main(["trial", sys.executable, "-c", SHOWS]) == 0
+    assert run_on_stage.main(["trial", sys.executable, "-c", SHOWS]) == 0
 
     there = Stack(STAGE.stack, Account(STAGE.region).client("cloudformation"), print)
     bucket = there.physical("BooksBucket")
@@ -55,7 +56,8 @@ def test_messages_of_a_stage_are_sent_round_again(capfd: pytest.CaptureFixture[s
     sqs.send_message(QueueUrl=dead, MessageBody='{"order": "1", "entry": "paid#1"}')
 
     assert (
-        on_stage.main(["trial", sys.executable, "-m", "infra.commands.redrive_dlq", "order-emails", "1"]) == 0
+        run_on_stage.main(["trial", sys.executable, "-m", "infra.commands.redrive_dlq", "order-emails", "1"])
+        == 0
     )
 
     assert "1 of 1 sent to trial-order-emails again." in capfd.readouterr().out
@@ -64,12 +66,12 @@ def test_messages_of_a_stage_are_sent_round_again(capfd: pytest.CaptureFixture[s
 @pytest.mark.usefixtures("_standing")
 def test_a_commands_exit_status_is_passed_on() -> None:
     deploy.deploy(ADDRESSED, Wishes(), lambda _: None)
-    assert on_stage.main(["trial", sys.executable, "-c", "raise SystemExit(7)"]) == 7
+    assert run_on_stage.main(["trial", sys.executable, "-c", "raise SystemExit(7)"]) == 7
 
 
 @pytest.mark.usefixtures("_standing")
 def test_a_stage_that_is_not_deployed_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    assert on_stage.main(["trial", "true"]) == 1
+    assert run_on_stage.main(["trial", "true"]) == 1
     assert (
         "There is no stack awning-trial in us-east-1. Run first: make deploy STAGE=trial"
         in capsys.readouterr().err
@@ -79,17 +81,17 @@ def test_a_stage_that_is_not_deployed_is_said(capsys: pytest.CaptureFixture[str]
 def test_without_credentials_it_says_how_to_log_in(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(on_stage, "read_stage", lambda name: STAGE)
+    monkeypatch.setattr(run_on_stage, "read_stage", lambda name: STAGE)
     monkeypatch.setattr(
-        account, "_client", account._client.__wrapped__
+        aws_account, "_client", aws_account._client.__wrapped__
     )  # those of other tests have credentials
-    monkeypatch.setattr(account, "_session", account._session.__wrapped__)
+    monkeypatch.setattr(aws_account, "_session", aws_account._session.__wrapped__)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    assert on_stage.main(["trial", "true"]) == 1
+    assert run_on_stage.main(["trial", "true"]) == 1
     assert "No credentials of an AWS account were found. Log in first" in capsys.readouterr().err
 
 
 def test_a_stage_of_another_account_is_not_touched(aws: object) -> None:
     with pytest.raises(Stop, match="the stage's file names 123456789012"):
-        on_stage.environment_of(small.of_account("123456789012"))
+        run_on_stage.environment_of(small.of_account("123456789012"))

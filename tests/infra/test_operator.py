@@ -11,7 +11,7 @@ import pytest
 from chalicelib import clock
 from chalicelib.aws import client, queue_url
 from chalicelib.ledger import report_files
-from infra.aws import deployer, operator
+from infra.aws.policies import deployer_policy, operator_policy
 from infra.commands import create_staff_user, export_books, import_catalog, redrive_dlq
 from tests.infra import small
 from tests.infra.small import STAGE
@@ -87,12 +87,12 @@ def test_the_policy_is_what_the_commands_ask_for(
 def test_it_is_printed_with_the_stages_own_names(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(deployer, "read_stage", lambda name: small.of_account(ACCOUNT))
+    monkeypatch.setattr(deployer_policy, "read_stage", lambda name: small.of_account(ACCOUNT))
 
-    assert operator.main(["trial"]) == 0
+    assert operator_policy.main(["trial"]) == 0
 
     printed: dict[str, Any] = json.loads(capsys.readouterr().out)
-    assert printed == operator.policy(STAGE, ACCOUNT)
+    assert printed == operator_policy.policy(STAGE, ACCOUNT)
     resources = {one for statement in printed["Statement"] for one in statement["Resource"]}
     assert {
         f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/trial-staff",
@@ -105,6 +105,8 @@ def test_it_is_printed_with_the_stages_own_names(
 def test_a_bucket_that_the_stages_file_names_is_meant() -> None:
     kept = small.of_parameter("KeptBooksBucket", "old-books")
     resources = [
-        one for statement in operator.policy(kept, ACCOUNT)["Statement"] for one in statement["Resource"]
+        one
+        for statement in operator_policy.policy(kept, ACCOUNT)["Statement"]
+        for one in statement["Resource"]
     ]
     assert "arn:aws:s3:::old-books/books/*" in resources

@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from chalicelib import aws
-from infra.aws import compiling, elf, package, zipping
+from infra.aws.package import archive, build, bytecode, strip_elf
 
 SMALL_APP = """
 from chalice import Chalice
@@ -59,8 +59,8 @@ def test_the_template_has_no_aliases(built: Path) -> None:
 
 def test_all_of_the_shop_is_in_the_zip(built: Path) -> None:
     sources = {
-        file.relative_to(package.PROJECT)
-        for file in [package.PROJECT / "app.py", *(package.PROJECT / "chalicelib").rglob("*")]
+        file.relative_to(build.PROJECT)
+        for file in [build.PROJECT / "app.py", *(build.PROJECT / "chalicelib").rglob("*")]
         if file.is_file() and "__pycache__" not in file.parts
     }
     tag = sys.implementation.cache_tag
@@ -80,7 +80,7 @@ def test_nothing_in_the_zip_needs_to_be_compiled(built: Path) -> None:
 
 
 def test_every_requirement_and_what_it_requires_is_in_the_zips(built: Path) -> None:
-    lines = (package.PROJECT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    lines = (build.PROJECT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     wanted = [Requirement(line) for line in lines if line and not line.startswith("#")]
     packed = packed_distributions(built)
     assert wanted
@@ -118,7 +118,9 @@ def test_machine_code_in_the_zip_is_for_the_functions_architecture(
     for name in ("deployment.zip", "pictures.zip"):
         with zipfile.ZipFile(built / name) as archive:
             libraries = [entry for entry in archive.namelist() if ".so" in Path(entry).suffixes]
-            assert {elf.machine(archive.read(entry)) for entry in libraries} == {elf.MACHINES["arm64"]}
+            assert {strip_elf.machine(archive.read(entry)) for entry in libraries} == {
+                strip_elf.MACHINES["arm64"]
+            }
 
 
 def test_all_that_the_shop_imports_now_or_later_is_in_the_zips(built_here: Path, tmp_path: Path) -> None:
@@ -126,7 +128,7 @@ def test_all_that_the_shop_imports_now_or_later_is_in_the_zips(built_here: Path,
         with zipfile.ZipFile(built_here / name) as archive:
             archive.extractall(tmp_path)
     pillow = {f"PIL.{file.name.partition('.')[0]}" for file in (tmp_path / "python" / "PIL").iterdir()}
-    names = sorted(imported_by(package.PROJECT / "chalicelib") | pillow)
+    names = sorted(imported_by(build.PROJECT / "chalicelib") | pillow)
     assert {"paypalcheckoutsdk.orders", "PIL.ImageCms", "argon2"} <= set(names)
     # Isolated, and without site-packages: nothing else can come to help.
     done = run_isolated([tmp_path, tmp_path / "python"], f"for name in {names}: __import__(name)")
@@ -136,7 +138,7 @@ def test_all_that_the_shop_imports_now_or_later_is_in_the_zips(built_here: Path,
 def test_only_the_services_that_the_shop_asks_are_in_the_zip(
     built: Path, built_here: Path, tmp_path: Path
 ) -> None:
-    asked = set(re.findall(r'\bclient\("(\w+)"\)', "".join(sources_of(package.PROJECT / "chalicelib"))))
+    asked = set(re.findall(r'\bclient\("(\w+)"\)', "".join(sources_of(build.PROJECT / "chalicelib"))))
     assert {"dynamodb", *asked} == set(aws.SERVICES)
     packed = {
         Path(name).parts[2]
@@ -162,7 +164,7 @@ def test_the_same_sources_make_the_same_bytes(tmp_path: Path, monkeypatch: pytes
     for seed in ("1", "2"):
         # Else both were written with the hashes of one process, in which sets have one order.
         monkeypatch.setenv("PYTHONHASHSEED", seed)
-        package.package(project, "prod", tmp_path / seed)
+        build.package(project, "prod", tmp_path / seed)
     for name in ("deployment.zip", "sam.yaml"):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
@@ -170,8 +172,8 @@ def test_the_same_sources_make_the_same_bytes(tmp_path: Path, monkeypatch: pytes
 def test_a_template_that_cannot_be_compiled_is_named(tmp_path: Path) -> None:
     project = write_small_project(tmp_path / "project")
     (project / "templates" / "broken.html").write_text("{% if %}")
-    with pytest.raises(package.PackageFailed, match=r"broken\.html"):
-        package.package(project, "prod", tmp_path / "out")
+    with pytest.raises(build.PackageFailed, match=r"broken\.html"):
+        build.package(project, "prod", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -184,11 +186,11 @@ def test_what_lambda_would_miss_is_named(tmp_path: Path) -> None:
         (project / "chalicelib" / name).write_text("ANSWER = 42")
     shutil.copytree(project, folder)
     (folder / "other.py").write_text("")
-    compiling.compile_package(folder, project / "templates")
-    zipping.check(folder, project, "arm64")
+    bytecode.compile_package(folder, project / "templates")
+    archive.check(folder, project, "arm64")
 
     (folder / "chalicelib" / "lost.py").unlink()
-    compiling.bytecode_of(folder / "chalicelib" / "rules.py", keeps_source=True).unlink()
+    bytecode.bytecode_of(folder / "chalicelib" / "rules.py", keeps_source=True).unlink()
     (folder / "late.py").write_text("")
     (folder / "other.pyc").write_bytes(b"of another Python")
     (folder / "compiled_templates" / ModuleLoader.get_module_filename("cart.html")).with_suffix(
@@ -198,8 +200,8 @@ def test_what_lambda_would_miss_is_named(tmp_path: Path) -> None:
     library = (folder / "here.so").read_bytes().replace(b"\xf3\0", b"\xb7\0")
     for python in ("cpython-310", sys.implementation.cache_tag):
         (folder / f"other.{python}-aarch64-linux-gnu.so").write_bytes(library)
-    with pytest.raises(package.PackageFailed) as failed:
-        zipping.check(folder, project, "arm64")
+    with pytest.raises(build.PackageFailed) as failed:
+        archive.check(folder, project, "arm64")
     assert str(failed.value).splitlines() == [
         "chalicelib/lost.py is not in the zip.",
         "chalicelib/rules.py is not compiled.",
@@ -213,35 +215,35 @@ def test_what_lambda_would_miss_is_named(tmp_path: Path) -> None:
 
 def test_a_zip_that_is_too_large_is_refused(tmp_path: Path) -> None:
     project = write_small_project(tmp_path / "project")
-    (project / "chalicelib" / "heavy.bin").write_bytes(random.Random(1).randbytes(zipping.MOST_BYTES))
-    with pytest.raises(package.PackageFailed, match=r"deployment\.zip has 5,0.*at most 5,000,000"):
-        package.package(project, "prod", tmp_path / "out")
+    (project / "chalicelib" / "heavy.bin").write_bytes(random.Random(1).randbytes(archive.MOST_BYTES))
+    with pytest.raises(build.PackageFailed, match=r"deployment\.zip has 5,0.*at most 5,000,000"):
+        build.package(project, "prod", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_functions_run_on_the_python_that_compiled_them(tmp_path: Path) -> None:
     project = write_small_project(tmp_path / "project")
-    part = project / package.PARTS / "functions.yaml"
+    part = project / build.PARTS / "functions.yaml"
     part.parent.mkdir(parents=True)
     part.write_text("Resources: {Work: {Properties: {Runtime: python3.10}}}")
-    with pytest.raises(package.PackageFailed, match=r"Work runs on python3\.10; this is"):
-        package.package(project, "prod", tmp_path / "out")
+    with pytest.raises(build.PackageFailed, match=r"Work runs on python3\.10; this is"):
+        build.package(project, "prod", tmp_path / "out")
 
 
 def test_every_zip_that_the_template_names_is_there(tmp_path: Path) -> None:
     project = write_small_project(tmp_path / "project")
-    part = project / package.PARTS / "functions.yaml"
+    part = project / build.PARTS / "functions.yaml"
     part.parent.mkdir(parents=True)
     layer = {"Type": "AWS::Serverless::LayerVersion", "Properties": {"ContentUri": "./pictures.zip"}}
     part.write_text(json.dumps({"Resources": {"Layer": layer}}))
-    with pytest.raises(package.PackageFailed, match=r"names \./pictures\.zip"):
-        package.package(project, "prod", tmp_path / "out")
+    with pytest.raises(build.PackageFailed, match=r"names \./pictures\.zip"):
+        build.package(project, "prod", tmp_path / "out")
 
 
 def test_only_machines_that_lambda_has_are_packaged_for() -> None:
-    assert package.named("host") in elf.MACHINES
-    with pytest.raises(package.PackageFailed, match="riscv64"):
-        package.named("riscv64")
+    assert build.named("host") in strip_elf.MACHINES
+    with pytest.raises(build.PackageFailed, match="riscv64"):
+        build.named("riscv64")
 
 
 @pytest.mark.parametrize("lost", ["lonely==1.0", "unheard-of==1.0"])
@@ -255,28 +257,28 @@ def test_there_is_no_package_without_a_dependency(
     for name, value in {"CONFIG_FILE": "/dev/null", "NO_INDEX": "1", "FIND_LINKS": str(wheels)}.items():
         monkeypatch.setenv(f"PIP_{name}", value)
     project = write_small_project(tmp_path / "project", requirement=lost)
-    another = "x86_64" if package.named("host") == "arm64" else "arm64"
-    with pytest.raises(package.PackageFailed, match=lost.partition("==")[0]):
-        package.package(project, "prod", tmp_path / "out", another)
+    another = "x86_64" if build.named("host") == "arm64" else "arm64"
+    with pytest.raises(build.PackageFailed, match=lost.partition("==")[0]):
+        build.package(project, "prod", tmp_path / "out", another)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_name_stands_in_one_part_of_the_template_only(tmp_path: Path) -> None:
-    parts = tmp_path / package.PARTS
+    parts = tmp_path / build.PARTS
     parts.mkdir(parents=True)
     (parts / "one.yaml").write_text(
         "Resources: {Shelf: {Type: A}, Till: {Type: B}}\nConditions: {Open: true}\n"
     )
     (parts / "two.yaml").write_text("Resources: {Door: !Ref Open}\n")
-    assert package.merged(tmp_path)["Resources"]["Door"] == {"Ref": "Open"}
+    assert build.merged(tmp_path)["Resources"]["Door"] == {"Ref": "Open"}
     (parts / "two.yaml").write_text("Resources: {Till: {Type: C}}\n")
-    with pytest.raises(package.PackageFailed, match=r"two\.yaml: Till"):
-        package.merged(tmp_path)
+    with pytest.raises(build.PackageFailed, match=r"two\.yaml: Till"):
+        build.merged(tmp_path)
 
 
 def test_a_stage_without_settings_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(package.PackageFailed, match="prdo"):
-        package.package(package.PROJECT, "prdo", tmp_path / "out")
+    with pytest.raises(build.PackageFailed, match="prdo"):
+        build.package(build.PROJECT, "prdo", tmp_path / "out")
 
 
 def packed_names(built: Path, name: str = "deployment.zip") -> set[str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.aws import package, pinned
-from infra.aws.failed import PackageFailed
+from infra.aws.package import build, lambda_python
+from infra.aws.package.errors import PackageFailed
 
 
 @pytest.fixture
@@ -31,25 +31,25 @@ def put(file: Path, *, answers: bool = True) -> str:
 
 def test_a_shim_that_does_not_run_is_passed_over(machine: Path) -> None:
     put(machine / "shims" / "python3.13", answers=False)
-    assert pinned.find() is None
-    assert pinned.find() != (real := put(machine / "bin" / "python3.13")) == pinned.find()
+    assert lambda_python.find() is None
+    assert lambda_python.find() != (real := put(machine / "bin" / "python3.13")) == lambda_python.find()
     put(machine / "shims" / "python3.13")
-    assert pinned.find() != real, "the first that runs"
+    assert lambda_python.find() != real, "the first that runs"
 
 
 def test_the_newest_that_pyenv_keeps_is_found(machine: Path) -> None:
     versions = machine / "pyenv" / "versions"
     for version in ("3.13.2", "3.13.10", "3.12.1"):
         put(versions / version / "bin" / f"python{version.rpartition('.')[0]}")
-    assert pinned.find() == str(versions / "3.13.10" / "bin" / "python3.13")
+    assert lambda_python.find() == str(versions / "3.13.10" / "bin" / "python3.13")
 
 
 def test_one_may_be_named(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(machine / "bin" / "python3.13")
     monkeypatch.setenv("PYTHON", put(machine / "mine"))
-    assert pinned.find() == str(machine / "mine")
+    assert lambda_python.find() == str(machine / "mine")
     monkeypatch.setenv("PYTHON", put(machine / "python3.11", answers=False))  # which .venv is to be made of
-    assert pinned.find() == str(machine / "bin" / "python3.13")
+    assert lambda_python.find() == str(machine / "bin" / "python3.13")
 
 
 @pytest.mark.parametrize(
@@ -63,16 +63,16 @@ def test_only_a_final_release_of_this_version_will_do(name: str, is_it: bool) ->
         "class Version(tuple): releaselevel = property(lambda self: self[3])\n"
         f"sys.version_info = Version(({major}, {minor}, 0, {level!r}, 0))\n"
     )
-    done = subprocess.run([sys.executable, "-c", told + pinned.IS_IT], check=False)
+    done = subprocess.run([sys.executable, "-c", told + lambda_python.IS_IT], check=False)
     assert (done.returncode == 0) == is_it
 
 
 def test_without_one_a_deployment_is_not_packaged_and_says_in_a_line_what_is_missing(
     machine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert package.main(["--out", str(machine / "out")]) == 1
+    assert build.main(["--out", str(machine / "out")]) == 1
     said = capsys.readouterr().err.strip().splitlines()
-    assert said == ["The package could not be built.", pinned.MISSING]
+    assert said == ["The package could not be built.", lambda_python.MISSING]
     assert "python3.13" in said[1]
     assert not (machine / "out").exists()
 
@@ -84,16 +84,16 @@ def test_what_debian_keeps_apart_is_named(
     python.parent.mkdir()
     python.write_text('#!/bin/sh\ncase "$3$4" in *ensurepip*) exit 1;; esac\n', encoding="utf-8")
     python.chmod(0o755)
-    monkeypatch.setattr(pinned, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(lambda_python, "CACHE", tmp_path / "cache")
     with pytest.raises(PackageFailed, match=r"apt-get install python3\.13-venv"):
-        pinned.prepare(lambda _: None)
+        lambda_python.prepare(lambda _: None)
 
 
 def test_it_is_prepared_once_for_the_same_requirements(
     machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     python = put(machine / "bin" / "python3.13")
-    monkeypatch.setattr(pinned, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(lambda_python, "CACHE", tmp_path / "cache")
     made: list[Path] = []
 
     def make(python: str, folder: Path) -> None:
@@ -101,21 +101,21 @@ def test_it_is_prepared_once_for_the_same_requirements(
         folder.mkdir()
         (folder / ".installed").touch()
 
-    monkeypatch.setattr(pinned, "_make", make)
-    first, second = pinned.prepare(lambda _: None), pinned.prepare(lambda _: None)
+    monkeypatch.setattr(lambda_python, "_make", make)
+    first, second = lambda_python.prepare(lambda _: None), lambda_python.prepare(lambda _: None)
     assert first == second == made[0] / "bin" / "python"
     assert len(made) == 1
-    assert pinned._fingerprint(python) in str(first)
+    assert lambda_python._fingerprint(python) in str(first)
 
 
 def test_an_environment_that_packages_knows_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not pinned.is_here()
-    monkeypatch.setattr(sys, "prefix", str(pinned.CACHE / "package-0123456789ab"))
-    assert pinned.is_here()
+    assert not lambda_python.is_here()
+    monkeypatch.setattr(sys, "prefix", str(lambda_python.CACHE / "package-0123456789ab"))
+    assert lambda_python.is_here()
 
 
 def test_what_is_deployed_and_what_is_tested_may_be_of_two_pythons() -> None:
-    assert f"python{'.'.join(map(str, pinned.VERSION))}" == pinned.RUNTIME
-    makefile = (pinned.PROJECT / "Makefile").read_text(encoding="utf-8")
-    (deployed,) = (line for line in makefile.splitlines() if "infra.aws.package --stage" in line)
+    assert f"python{'.'.join(map(str, lambda_python.VERSION))}" == lambda_python.RUNTIME
+    makefile = (lambda_python.PROJECT / "Makefile").read_text(encoding="utf-8")
+    (deployed,) = (line for line in makefile.splitlines() if "infra.aws.package.build --stage" in line)
     assert "--here" not in deployed

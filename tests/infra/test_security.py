@@ -1,11 +1,11 @@
-"""What Checkov finds is mended, or explained in infra/aws/security.toml; both are told where they do not fit."""
+"""What Checkov finds is mended, or explained in infra/aws/checks/security_exceptions.toml; both are told where they do not fit."""
 
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from infra.aws import security
+from infra.aws.checks import security_scan
 
 FOUND = {("CKV_1", "Shelf"): "A shelf is open", ("CKV_1", "Till"): "A shelf is open"}
 
@@ -25,11 +25,11 @@ def test_what_is_found_and_what_is_meant_are_held_against_each_other(
 ) -> None:
     file = tmp_path / "exceptions.toml"
     file.write_text(exceptions)
-    assert security.unexplained(FOUND, file) == told
+    assert security_scan.unexplained(FOUND, file) == told
 
 
 def test_every_exception_has_its_reason() -> None:
-    for check, exception in tomllib.loads(security.EXCEPTIONS.read_text(encoding="utf-8")).items():
+    for check, exception in tomllib.loads(security_scan.EXCEPTIONS.read_text(encoding="utf-8")).items():
         assert len(exception["reason"]) > 30 or exception["reason"] == "As above.", check
 
 
@@ -43,5 +43,5 @@ def test_every_exception_has_its_reason() -> None:
     ],
 )
 def test_a_template_that_was_not_read_is_not_taken_for_a_good_one(said: str) -> None:
-    with pytest.raises(security.NoChecker):
-        security.read(said)
+    with pytest.raises(security_scan.NoChecker):
+        security_scan.read(said)

@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from infra.aws import smoke
+from infra.aws.checks import smoke_test
 from tests.shop import Shop
 
 Say = Callable[[BaseHTTPRequestHandler], None]
@@ -18,7 +18,7 @@ Say = Callable[[BaseHTTPRequestHandler], None]
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smoke, "PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(smoke_test, "PAUSE_SECONDS", 0.02)
 
 
 @contextmanager
@@ -48,8 +48,8 @@ def answer(handler: BaseHTTPRequestHandler, status: int, body: str, kind: str = 
 
 def test_a_shop_that_works_passes_everything(standing_shop: Shop, served: str) -> None:
     said: list[str] = []
-    assert smoke.smoke(served, said.append, seconds=5)
-    assert len(said) == len(smoke.tries(served, "")) == 7
+    assert smoke_test.smoke(served, said.append, seconds=5)
+    assert len(said) == len(smoke_test.tries(served, "")) == 7
     assert all(line.startswith("  ok ") for line in said)
 
 
@@ -62,8 +62,8 @@ def test_a_slow_start_is_waited_for() -> None:
 
     with serving(settling) as address:
         said: list[str] = []
-        healthy = smoke.Visit(address, "").health
-        assert smoke._fault("it answers", healthy, time.monotonic() + 5, said.append) == ""
+        healthy = smoke_test.Visit(address, "").health
+        assert smoke_test._fault("it answers", healthy, time.monotonic() + 5, said.append) == ""
     assert (len(asked), len(said)) == (4, 1)
 
 
@@ -72,7 +72,7 @@ def test_what_is_wrong_is_named_and_the_rest_is_tried_nevertheless() -> None:
         lambda handler: answer(handler, 403, '{"message": "Forbidden"}', "application/json")
     ) as address:
         said: list[str] = []
-        assert not smoke.smoke(address, said.append, seconds=0)
+        assert not smoke_test.smoke(address, said.append, seconds=0)
     assert len(said) == 7
     assert said[1] == "  FAILED  the front page: / said 403 instead of 200"
 
@@ -92,27 +92,27 @@ def test_what_is_wrong_is_named_and_the_rest_is_tried_nevertheless() -> None:
 def test_each_try_fails_where_it_should(attempt: str, status: int, body: str, wrong: str) -> None:
     with (
         serving(lambda handler: answer(handler, status, body)) as address,
-        pytest.raises(smoke.Wrong, match=wrong),
+        pytest.raises(smoke_test.Wrong, match=wrong),
     ):
-        getattr(smoke.Visit(address, "Shop"), attempt)()
+        getattr(smoke_test.Visit(address, "Shop"), attempt)()
 
 
 def test_a_name_without_a_record_says_to_set_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody_knows(*_: object, **__: object) -> None:
         raise urllib.error.URLError(socket.gaierror(-2, "Name or service not known"))
 
-    monkeypatch.setattr(smoke._opener, "open", nobody_knows)
+    monkeypatch.setattr(smoke_test._opener, "open", nobody_knows)
     said: list[str] = []
-    assert not smoke.smoke("https://shop.example", said.append, seconds=0)
+    assert not smoke_test.smoke("https://shop.example", said.append, seconds=0)
     assert all("Set its record, to DomainTarget, and deploy again." in line for line in said)
 
 
 def test_only_pages_that_fail_are_a_reason_to_go_back() -> None:
-    assert smoke.Outcome(failed=("the front page",)).pages_fail
-    assert not smoke.Outcome(failed=("the front page",), nameless=True).pages_fail
-    assert not smoke.Outcome().pages_fail
+    assert smoke_test.Outcome(failed=("the front page",)).pages_fail
+    assert not smoke_test.Outcome(failed=("the front page",), nameless=True).pages_fail
+    assert not smoke_test.Outcome().pages_fail
     with serving(lambda handler: answer(handler, 500, "broken")) as address:
-        assert not smoke.answers(address)
+        assert not smoke_test.answers(address)
 
 
 def test_an_answer_that_breaks_off_is_a_failure_and_no_traceback() -> None:
@@ -121,14 +121,14 @@ def test_an_answer_that_breaks_off_is_a_failure_and_no_traceback() -> None:
 
     with serving(breaks_off) as address:
         said: list[str] = []
-        assert not smoke.smoke(address, said.append, seconds=0)
+        assert not smoke_test.smoke(address, said.append, seconds=0)
     assert len(said) == 7
 
 
 def test_an_address_where_nobody_is_fails(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(smoke, "PAUSE_SECONDS", 1000)
-    assert smoke.main(["http://127.0.0.1:1"]) == 1
+    monkeypatch.setattr(smoke_test, "PAUSE_SECONDS", 1000)
+    assert smoke_test.main(["http://127.0.0.1:1"]) == 1
     assert capsys.readouterr().out.count("FAILED") == 7
-    assert smoke.main(["shop.example"]) == 2
+    assert smoke_test.main(["shop.example"]) == 2

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.aws import stagefile
-from infra.aws.stagefile import BadStage, Stage, read_stage
+from infra.aws import stage_config
+from infra.aws.stage_config import BadStage, Stage, read_stage
 
 KNOWN = {
     "PayPalClientId": {"MinLength": 1, "Description": "Of the app."},
@@ -107,7 +107,7 @@ def test_what_is_no_toml_is_said(tmp_path: Path) -> None:
 
 
 def test_the_example_is_one_client_id_away_from_a_stage(tmp_path: Path) -> None:
-    example = (stagefile.FOLDER / "example.toml").read_text(encoding="utf-8")
+    example = (stage_config.FOLDER / "example.toml").read_text(encoding="utf-8")
     filled = example.replace('PayPalClientId = ""', 'PayPalClientId = "abc"')
     uncommented = filled.replace('# account = "', 'account = "').replace("# AlarmEmail", "AlarmEmail")
     for text in (filled, uncommented):
@@ -116,6 +116,6 @@ def test_the_example_is_one_client_id_away_from_a_stage(tmp_path: Path) -> None:
 
 
 def test_the_templates_parameters_are_those_a_file_may_name() -> None:
-    known = stagefile.declared()["Parameters"]
+    known = stage_config.declared()["Parameters"]
     assert {"TablePrefix", "PublicUrl", "PayPalWebhookId", "DomainName", "Cdn", "AlarmEmail"} <= known.keys()
     assert [name for name, facts in known.items() if "Default" not in facts] == ["PayPalClientId"]

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from infra.aws import deploy, emptying, leftovers, secret, stack, teardown
-from infra.aws.account import Account
+from infra.aws import data_deletion, deploy, paypal_secret, teardown
+from infra.aws.aws_account import Account
+from infra.aws.aws_errors import Stop
+from infra.aws.checks.smoke_test import Outcome
+from infra.aws.cloudformation import adopt_resources, stack
+from infra.aws.cloudformation.stack import Stack
 from infra.aws.deploy import Wishes
-from infra.aws.smoke import Outcome
-from infra.aws.stack import Stack
-from infra.aws.words import Stop
 from tests.infra import small
 from tests.infra.small import STAGE
 
@@ -28,7 +29,7 @@ class Standing:
     def __init__(self, address: str) -> None:
         self.account = Account(STAGE.region)
         self.dynamodb, self.s3 = self.account.client("dynamodb"), self.account.client("s3")
-        secret.keep(self.account.client("ssm"), secret.DEFAULT, "s" * 80)
+        paypal_secret.keep(self.account.client("ssm"), paypal_secret.DEFAULT, "s" * 80)
         deploy.deploy(small.of_address(address), Wishes(), lambda _: None)  # named, it needs no second pass
         self.stack = Stack(STAGE.stack, self.account.client("cloudformation"), lambda _: None)
         self.bucket = self.stack.physical("BooksBucket")
@@ -56,7 +57,7 @@ class Standing:
 @pytest.fixture
 def standing(aws: object, monkeypatch: pytest.MonkeyPatch) -> Standing:
     monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(leftovers, "tables_of", lambda stage: small.TABLES)
+    monkeypatch.setattr(adopt_resources, "tables_of", lambda stage: small.TABLES)
     monkeypatch.setattr(deploy, "smoke", lambda address, tell: Outcome())
     whole = small.template("http://shop.test")
     monkeypatch.setattr(deploy, "build", lambda arch, out: small.write(out, copy.deepcopy(whole)))
@@ -168,7 +169,7 @@ def test_a_stack_that_is_gone_owns_nothing(standing: Standing, monkeypatch: pyte
     for status in ("DELETE_SKIPPED", "DELETE_COMPLETE"):
         told = {"StackResources": [{**there, "ResourceStatus": status}]}
         monkeypatch.setattr(client, "describe_stack_resources", lambda told=told, **_: told)
-        leftovers.must_be_nobodys(standing.account, ["trial-orders"])
+        adopt_resources.must_be_nobodys(standing.account, ["trial-orders"])
 
 
 def test_what_could_not_be_made_has_no_name() -> None:
@@ -179,12 +180,12 @@ def test_what_could_not_be_made_has_no_name() -> None:
 def test_more_files_than_one_call_deletes_are_deleted_in_several(
     aws: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(emptying, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(data_deletion, "MOST_AT_ONCE", 2)
     s3: Any = Account("us-east-1").client("s3")
     s3.create_bucket(Bucket="full")
     for number in range(5):
         s3.put_object(Bucket="full", Key=str(number), Body=b"x")
-    emptying.delete_bucket(s3, "full")
+    data_deletion.delete_bucket(s3, "full")
     assert "full" not in {one["Name"] for one in s3.list_buckets()["Buckets"]}
 
 
@@ -206,17 +207,17 @@ BATCH = [{"Key": "books/a", "VersionId": "1"}, {"Key": "exports/b", "VersionId":
 
 
 def test_what_the_old_policy_still_forbids_is_deleted_a_moment_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emptying, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(data_deletion, "PAUSE_SECONDS", 0)
     s3 = Refusing("AccessDenied", times=2)
-    emptying._delete(s3, "books", BATCH, {})
+    data_deletion._delete(s3, "books", BATCH, {})
     assert s3.asked == [["books/a", "exports/b"], ["books/a"], ["books/a"]]
 
 
 @pytest.mark.parametrize(("code", "seconds"), [("InternalError", 60), ("AccessDenied", 0)])
 def test_what_cannot_be_deleted_is_named(monkeypatch: pytest.MonkeyPatch, code: str, seconds: float) -> None:
-    monkeypatch.setattr(emptying, "DENIED_SECONDS", seconds)
+    monkeypatch.setattr(data_deletion, "DENIED_SECONDS", seconds)
     with pytest.raises(Stop, match=f"books/a in books could not be deleted: {code}"):
-        emptying._delete(Refusing(code, times=2), "books", BATCH, {})
+        data_deletion._delete(Refusing(code, times=2), "books", BATCH, {})
 
 
 def test_messages_that_would_go_with_the_queues_are_told(

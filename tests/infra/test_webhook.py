@@ -6,9 +6,9 @@ import pytest
 
 from chalicelib.payments.paypal.api_client import Client
 from chalicelib.payments.paypal.events import EVENT_TYPES
-from infra.aws import secret
-from infra.aws.stagefile import Stage
-from infra.aws.webhook import WEBHOOK_ID, faults, webhook_is_right
+from infra.aws import paypal_secret
+from infra.aws.checks.webhook_check import WEBHOOK_ID, faults, webhook_is_right
+from infra.aws.stage_config import Stage
 from infra.local.paypal import Control, StandIn
 from tests.infra.small import STAGE
 
@@ -75,10 +75,10 @@ class Standing:
 def test_a_deployed_shop_asks_with_the_secret_that_it_keeps(
     aws: object, standin: StandIn, webhook: Control
 ) -> None:
-    from infra.aws.account import Account
+    from infra.aws.aws_account import Account
 
     account, stage = Account(STAGE.region), STAGE
-    secret.keep(account.client("ssm"), secret.name_of(stage), standin.client_secret)
+    paypal_secret.keep(account.client("ssm"), paypal_secret.name_of(stage), standin.client_secret)
     said: list[str] = []
 
     def is_right(webhook_id: str) -> bool:

@@ -4,7 +4,7 @@ import pytest
 from botocore import exceptions
 from botocore.exceptions import ClientError
 
-from infra.aws.words import in_words, is_denied
+from infra.aws.aws_errors import in_words, is_denied
 
 
 def refused(code: str, message: str = "No.") -> ClientError:

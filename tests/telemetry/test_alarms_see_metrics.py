@@ -10,7 +10,7 @@ import pytest
 from chalicelib import telemetry
 from chalicelib.config import settings
 from chalicelib.telemetry import NAMESPACE, Metric
-from infra.aws.package import PROJECT, merged
+from infra.aws.package.build import PROJECT, merged
 from tests.infra.reading import Template, resolved, values
 from tests.infra.test_alarms import dashboard, watched
 from tests.telemetry import emf

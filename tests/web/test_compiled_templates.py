@@ -6,7 +6,7 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, ModuleLoader, UndefinedError
 
 from chalicelib.web.templates import TEMPLATES, environment
-from infra.aws.compiling import compile_templates
+from infra.aws.package.bytecode import compile_templates
 
 
 def test_every_template_can_be_had(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Try a deployed shop from outside: `python -m infra.aws.smoke https://…`, which `make deploy` runs at its end.
+"""Try a deployed shop from outside: `python -m infra.aws.checks.smoke_test https://…`, which `make deploy` runs at its end.
 
 Changes nothing: it looks at pages.
 """
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 
-from infra.aws.checks import SHOP_FILE
-from infra.aws.words import at_once
+from infra.aws.aws_errors import at_once
+from infra.aws.checks.preflight import SHOP_FILE
 
 DEADLINE_SECONDS = 60.0  # API Gateway and CloudFront settle for a while after they say that they are ready
 PAUSE_SECONDS = 2.0

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
-from infra.aws.words import Stop
+from infra.aws.aws_errors import Stop
 
 # Waiting for AWS costs nothing here: it asks for patience whenever a stack is watched.
 TRIES = 8

@@ -9,8 +9,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.aws.progress import KINDS, Event, Progress, name_of, remedies, why
-from infra.aws.words import Stop, code_of, in_words
+from infra.aws.aws_errors import Stop, code_of, in_words
+from infra.aws.cloudformation.stack_events import KINDS, Event, Progress, name_of, remedies, why
 
 POLL_SECONDS = 3.0
 CHANGE_SET_SECONDS = 300.0

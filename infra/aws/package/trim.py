@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from infra.aws import elf
-from infra.aws.failed import PackageFailed
+from infra.aws.package import strip_elf
+from infra.aws.package.errors import PackageFailed
 
 LEFT_OUT = (  # names from the package's root; * goes across folders
     # Read by people and their tools: types, tests, C.
@@ -109,7 +109,7 @@ def is_left_out(name: Path) -> bool:
 
 def _strip(library: Path) -> None:
     try:
-        library.write_bytes(elf.stripped(library.read_bytes()))
+        library.write_bytes(strip_elf.stripped(library.read_bytes()))
     except ValueError as error:
         raise PackageFailed(f"{library.name}: {error}") from error
 

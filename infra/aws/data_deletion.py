@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.aws.words import Stop, code_of
+from infra.aws.aws_errors import Stop, code_of
 
 GONE = {
     "ResourceNotFoundException",

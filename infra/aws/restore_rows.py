@@ -1,4 +1,4 @@
-"""Bring back deleted rows from a restored table: `python -m infra.aws.bring_back STAGE TABLE RESTORED`.
+"""Bring back deleted rows from a restored table: `python -m infra.aws.restore_rows STAGE TABLE RESTORED`.
 
 Writes what the restored table has and the stage's table has not; what is there stays as it is.
 """
@@ -8,10 +8,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.aws import leftovers
-from infra.aws.account import Account
-from infra.aws.stagefile import Stage, read_stage
-from infra.aws.words import Stop, code_of, in_words
+from infra.aws.aws_account import Account
+from infra.aws.aws_errors import Stop, code_of, in_words
+from infra.aws.cloudformation import adopt_resources
+from infra.aws.stage_config import Stage, read_stage
 
 USAGE = "Name a stage, one of its tables and the restored one: prod products awning-products-then"
 
@@ -20,8 +20,8 @@ def bring_back(stage: Stage, table: str, restored: str) -> tuple[int, int]:
     """Bring back rows; return how many came back, and how many were there. Raises Stop."""
     account = Account(stage.region)
     account.must_be(stage.account)
-    target = leftovers.prefix_of(stage) + table
-    if target not in leftovers.tables_of(stage).values():
+    target = adopt_resources.prefix_of(stage) + table
+    if target not in adopt_resources.tables_of(stage).values():
         raise Stop(f"{table} is no table of the shop's. {USAGE}")
     dynamodb = account.client("dynamodb")
     key = _key(dynamodb, target)

@@ -1,7 +1,7 @@
-"""Look for weaknesses in a template: Checkov, and in security.toml the findings that are meant, each with its reason.
+"""Look for weaknesses in a template: Checkov, and in security_exceptions.toml the findings that are meant, each with its reason.
 
 Checkov pins other versions of boto3 than ours, so it lives in a virtual environment of its own, which
-`python -m infra.aws.security` makes; `make test` does.
+`python -m infra.aws.checks.security_scan` makes; `make test` does.
 """
 
 import json
@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from infra.aws.package import PROJECT, read_template
+from infra.aws.package.build import PROJECT, read_template
 
-EXCEPTIONS = Path(__file__).with_name("security.toml")
+EXCEPTIONS = Path(__file__).with_name("security_exceptions.toml")
 CHECKOV = "checkov==3.3.30"
 PLACE = PROJECT / ".cache" / CHECKOV.replace("==", "-")
 PYTHON = PLACE / "bin" / "python"

@@ -10,10 +10,10 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are a package of their own
 from botocore.exceptions import ClientError
 
-from infra.aws.account import Account
-from infra.aws.package import PlainDumper, read_template, zips
-from infra.aws.stack import BUCKET, TABLE
-from infra.aws.words import Stop, code_of
+from infra.aws.aws_account import Account
+from infra.aws.aws_errors import Stop, code_of
+from infra.aws.cloudformation.stack import BUCKET, TABLE
+from infra.aws.package.build import PlainDumper, read_template, zips
 
 NAMES = {TABLE: "TableName", BUCKET: "BucketName"}
 

@@ -1,6 +1,6 @@
 """Compile an unpacked package: templates to Python, Python to bytecode that is used without looking at its source.
 
-`python -m infra.aws.compiling FOLDER TEMPLATES` does it in a process of its own, in which hashes are not random:
+`python -m infra.aws.package.bytecode FOLDER TEMPLATES` does it in a process of its own, in which hashes are not random:
 sets of strings would be written in another order each time.
 """
 
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 COMPILED = "compiled_templates"  # where chalicelib/web/responses.py looks for them
 OWN = ("app.py", "chalicelib")
 UNCHECKED_HASH = (0b01).to_bytes(4, "little")
@@ -21,7 +21,7 @@ UNCHECKED_HASH = (0b01).to_bytes(4, "little")
 
 def compile_package(folder: Path, templates: Path) -> None:
     """Compile an unpacked package and its project's templates. Raises CalledProcessError, with what was said."""
-    command = [sys.executable, "-m", "infra.aws.compiling", str(folder), str(templates)]
+    command = [sys.executable, "-m", "infra.aws.package.bytecode", str(folder), str(templates)]
     # Nothing of the caller's environment: the shop reads its settings from it.
     environment = {"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0"}
     subprocess.run(command, cwd=PROJECT, env=environment, check=True, capture_output=True, text=True)

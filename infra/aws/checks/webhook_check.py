@@ -8,10 +8,10 @@ from typing import Any
 from chalicelib.payments.paypal.api_client import Client
 from chalicelib.payments.paypal.errors import PayPalError, PayPalGone, SecretRefused
 from chalicelib.payments.paypal.events import EVENT_TYPES
-from infra.aws import secret
-from infra.aws.account import Account
-from infra.aws.stack import Stack
-from infra.aws.stagefile import Stage
+from infra.aws import paypal_secret
+from infra.aws.aws_account import Account
+from infra.aws.cloudformation.stack import Stack
+from infra.aws.stage_config import Stage
 
 WEBHOOK_ID = "PayPalWebhookId"
 ASK_SECONDS = 20.0
@@ -34,7 +34,7 @@ def webhook_is_right(account: Account, stage: Stage, stack: Stack, tell: Callabl
     told = stack.parameters()
     if not told.get(WEBHOOK_ID):
         return True
-    parameter = account.client("ssm").get_parameter(Name=secret.name_of(stage), WithDecryption=True)
+    parameter = account.client("ssm").get_parameter(Name=paypal_secret.name_of(stage), WithDecryption=True)
     client = Client(
         told["PayPalClientId"], parameter["Parameter"]["Value"], told["PayPalApiUrl"], told["PayPalApiUrl"]
     )

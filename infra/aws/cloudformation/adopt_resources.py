@@ -6,11 +6,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.aws.account import Account
-from infra.aws.artifacts import policy_of
-from infra.aws.stack import BUCKET, LET_GO, TABLE
-from infra.aws.stagefile import Stage, declared
-from infra.aws.words import Stop, code_of
+from infra.aws.aws_account import Account
+from infra.aws.aws_errors import Stop, code_of
+from infra.aws.cloudformation.artifacts import policy_of
+from infra.aws.cloudformation.stack import BUCKET, LET_GO, TABLE
+from infra.aws.stage_config import Stage, declared
 
 PREFIX = "TablePrefix"
 # The reconciler writes there within minutes, also where the creation fails then.

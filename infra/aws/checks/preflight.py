@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.mail.addresses import BadAddress, bare
-from infra.aws import secret
-from infra.aws.account import Account
-from infra.aws.package import PROJECT
-from infra.aws.stagefile import ALARM_EMAIL, Stage
-from infra.aws.words import Stop, code_of, in_words
+from infra.aws import paypal_secret
+from infra.aws.aws_account import Account
+from infra.aws.aws_errors import Stop, code_of, in_words
+from infra.aws.package.build import PROJECT
+from infra.aws.stage_config import ALARM_EMAIL, Stage
 
 SHOP_FILE = PROJECT / "chalicelib" / "shop.toml"
 NOBODY = ("example.com", "example.org", "example.net")
@@ -63,13 +63,13 @@ def paypals_world(address: str) -> str:
 
 
 def _secret(account: Account, stage: Stage, tell: Callable[[str], None]) -> None:
-    ssm, name = account.client("ssm"), secret.name_of(stage)
-    if secret.kept(ssm, name):
+    ssm, name = account.client("ssm"), paypal_secret.name_of(stage)
+    if paypal_secret.kept(ssm, name):
         return
     if not sys.stdin.isatty():
         raise Stop(f"PayPal's secret is not kept in SSM as {name} yet. Run: make secret STAGE={stage.name}")
     tell(f"PayPal's secret is not kept in SSM as {name} yet. It is asked for once:")
-    secret.keep(ssm, name, secret.ask())
+    paypal_secret.keep(ssm, name, paypal_secret.ask())
 
 
 def sender() -> str:

@@ -14,11 +14,11 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from infra.aws.failed import PackageFailed
+from infra.aws.package.errors import PackageFailed
 
 VERSION = (3, 13)
 RUNTIME = "python3.13"
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 CACHE = PROJECT / ".cache"
 # A shim of pyenv's can exist and fail; a beta, PyPy or a build without the lock writes other bytecode.
 IS_IT = (

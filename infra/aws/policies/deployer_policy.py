@@ -1,4 +1,4 @@
-"""Print the policy of who deploys a stage: `python -m infra.aws.deployer STAGE`.
+"""Print the policy of who deploys a stage: `python -m infra.aws.policies.deployer_policy STAGE`.
 
 What stands in deployer-policy.json, with the stage's own account, region, stack, prefix and secret filled in.
 """
@@ -9,10 +9,11 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.aws import leftovers, secret
-from infra.aws.account import Account
-from infra.aws.stagefile import Stage, read_stage
-from infra.aws.words import Stop, in_words
+from infra.aws import paypal_secret
+from infra.aws.aws_account import Account
+from infra.aws.aws_errors import Stop, in_words
+from infra.aws.cloudformation import adopt_resources
+from infra.aws.stage_config import Stage, read_stage
 
 FILE = Path(__file__).with_name("deployer-policy.json")
 
@@ -24,8 +25,8 @@ def policy(stage: Stage, account: str) -> str:
         "ACCOUNT": account,
         "REGION": stage.region,
         "STACK": stage.stack,
-        "PREFIX": leftovers.prefix_of(stage),
-        "SECRET": secret.name_of(stage),
+        "PREFIX": adopt_resources.prefix_of(stage),
+        "SECRET": paypal_secret.name_of(stage),
     }.items():
         text = text.replace(word, value)
     return text

@@ -7,11 +7,11 @@ off. What only a visitor sees, a page that is answered and is wrong, the smoke t
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from infra.aws import artifacts
-from infra.aws.account import Account
-from infra.aws.smoke import answers
-from infra.aws.stack import WATCHED_MINUTES, Stack
-from infra.aws.words import Stop
+from infra.aws.aws_account import Account
+from infra.aws.aws_errors import Stop
+from infra.aws.checks.smoke_test import answers
+from infra.aws.cloudformation import artifacts
+from infra.aws.cloudformation.stack import WATCHED_MINUTES, Stack
 
 ALARM = "PagesFail"
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from jinja2 import ModuleLoader
 
-from infra.aws import elf
-from infra.aws.compiling import COMPILED, UNCHECKED_HASH, bytecode_of, compile_package, is_own
-from infra.aws.failed import PackageFailed
-from infra.aws.trimming import files_in, trim
+from infra.aws.package import strip_elf
+from infra.aws.package.bytecode import COMPILED, UNCHECKED_HASH, bytecode_of, compile_package, is_own
+from infra.aws.package.errors import PackageFailed
+from infra.aws.package.trim import files_in, trim
 
 MOST_BYTES = 5_000_000  # of the code; Lambda fetches and unpacks it before a cold start begins
 MOST_PICTURE_BYTES = 9_000_000  # of the layer, which one function alone has
@@ -108,7 +108,7 @@ def foreign_libraries(folder: Path, arch: str) -> list[str]:
         *(
             f"{file.relative_to(folder)} is not for {arch}."
             for file in libraries
-            if elf.machine(file.read_bytes()) != elf.MACHINES[arch]
+            if strip_elf.machine(file.read_bytes()) != strip_elf.MACHINES[arch]
         ),
         *(
             f"{file.relative_to(folder)} is not for this Python."

@@ -12,9 +12,9 @@ from zoneinfo import available_timezones
 
 from chalicelib.mail.addresses import BadAddress, bare
 from chalicelib.money import PAYPAL_CURRENCIES
-from infra.aws import elf
-from infra.aws.package import PROJECT, merged
-from infra.aws.words import Stop
+from infra.aws.aws_errors import Stop
+from infra.aws.package import strip_elf
+from infra.aws.package.build import PROJECT, merged
 
 FOLDER = PROJECT / "infra" / "aws" / "stages"
 EXAMPLE = "example"
@@ -107,8 +107,8 @@ def _own_faults(content: Mapping[str, Any]) -> Iterator[str]:
         yield 'account must be its twelve digits in quotes, such as account = "123456789012".'
     if "stack" in content and not _matches(_STACK, content["stack"]):
         yield "stack must be at most 30 small letters, digits and hyphens, beginning with a letter."
-    if "arch" in content and content["arch"] not in elf.MACHINES:
-        yield f"arch must be {' or '.join(elf.MACHINES)}."
+    if "arch" in content and content["arch"] not in strip_elf.MACHINES:
+        yield f"arch must be {' or '.join(strip_elf.MACHINES)}."
 
 
 def _fault_of(key: str, value: object, known: Mapping[str, Any]) -> str | None:

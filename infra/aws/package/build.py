@@ -1,6 +1,6 @@
-"""Build what CloudFormation deploys: `python -m infra.aws.package` leaves sam.yaml and its zips in build/aws.
+"""Build what CloudFormation deploys: `python -m infra.aws.package.build` leaves sam.yaml and its zips in build/aws.
 
-It packages with an environment of the Python that Lambda runs (pinned.py); `--here` with the Python that runs it.
+It packages with an environment of the Python that Lambda runs (lambda_python.py); `--here` with the Python that runs it.
 """
 
 import argparse
@@ -18,11 +18,11 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are a package of their own
 
 from chalicelib.aws import SERVICES
-from infra.aws import elf, pinned
-from infra.aws.failed import PackageFailed as PackageFailed  # whoever packages looks for it here
-from infra.aws.zipping import CODE, Packed, finish, largest
+from infra.aws.package import lambda_python, strip_elf
+from infra.aws.package.archive import CODE, Packed, finish, largest
+from infra.aws.package.errors import PackageFailed as PackageFailed  # whoever packages looks for it here
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 PARTS = Path("infra/aws/template")
 MERGED = "merged.yaml"  # JSON is YAML; by the name, Chalice writes YAML, too
 TEMPLATE = "sam.yaml"
@@ -74,8 +74,8 @@ def named(arch: str) -> str:
     """Name an architecture as Lambda does; `host` is this machine's. Raises PackageFailed: not one of Lambda's."""
     if arch == HOST:
         arch = MACHINES.get(platform.machine(), platform.machine())
-    if arch not in elf.MACHINES:
-        raise PackageFailed(f"Lambda runs {' and '.join(elf.MACHINES)}, not {arch}.")
+    if arch not in strip_elf.MACHINES:
+        raise PackageFailed(f"Lambda runs {' and '.join(strip_elf.MACHINES)}, not {arch}.")
     return arch
 
 
@@ -162,15 +162,15 @@ def write_template(made: Path, target: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Package as the command line says."""
-    parser = argparse.ArgumentParser(prog="python -m infra.aws.package", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m infra.aws.package.build", description=__doc__)
     parser.add_argument("--stage", default="prod", help="a stage of .chalice/config.json (default: prod)")
-    parser.add_argument("--arch", default="arm64", choices=[*elf.MACHINES, HOST], help="default: arm64")
+    parser.add_argument("--arch", default="arm64", choices=[*strip_elf.MACHINES, HOST], help="default: arm64")
     parser.add_argument("--out", type=Path, default=PROJECT / "build" / "aws", help="default: build/aws")
     parser.add_argument("--here", action="store_true", help="package for the Python that runs this")
     options = parser.parse_args(arguments)
     out = options.out.resolve()
     try:
-        if not (options.here or pinned.is_here()):
+        if not (options.here or lambda_python.is_here()):
             return _run_pinned(["--stage", options.stage, "--arch", options.arch, "--out", str(out)])
         packed = package(PROJECT, options.stage, out, options.arch, tell=_tell)
     except PackageFailed as failed:
@@ -184,9 +184,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run_pinned(arguments: list[str]) -> int:
     """Run this in the environment that packages. Raises PackageFailed: there is none, and none can be made."""
-    python = pinned.prepare(_tell)
+    python = lambda_python.prepare(_tell)
     return subprocess.run(
-        [python, "-m", "infra.aws.package", *arguments], cwd=PROJECT, check=False
+        [python, "-m", "infra.aws.package.build", *arguments], cwd=PROJECT, check=False
     ).returncode
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.aws import leftovers
-from infra.aws.account import Account
-from infra.aws.checks import paypals_world
-from infra.aws.stagefile import Stage
-from infra.aws.words import Stop, code_of
+from infra.aws.aws_account import Account
+from infra.aws.aws_errors import Stop, code_of
+from infra.aws.checks.preflight import paypals_world
+from infra.aws.cloudformation import adopt_resources
+from infra.aws.stage_config import Stage
 
 ORDERS, PRODUCTS = "OrdersTable", "ProductsTable"
 # What would be misread, and the tables whose first row makes it so.
@@ -49,7 +49,7 @@ def must_stay(
 def _changes(
     account: Account, stage: Stage, present: Mapping[str, str], after: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    dynamodb, tables = account.client("dynamodb"), leftovers.tables_of(stage)
+    dynamodb, tables = account.client("dynamodb"), adopt_resources.tables_of(stage)
     for name, (why, keys) in SETTINGS.items():
         if name not in after:
             continue
@@ -67,7 +67,7 @@ def _meant(name: str, value: str) -> str:
 
 def _has_rows(dynamodb: Any, table: str) -> bool:
     try:
-        return bool(table) and not leftovers.is_empty(dynamodb, table)
+        return bool(table) and not adopt_resources.is_empty(dynamodb, table)
     except ClientError as error:
         if code_of(error) == "ResourceNotFoundException":
             return False

@@ -1,4 +1,4 @@
-"""Print the policy of who operates a stage: `python -m infra.aws.operator STAGE`.
+"""Print the policy of who operates a stage: `python -m infra.aws.policies.operator_policy STAGE`.
 
 What stands in operator-policy.json, as those of the functions do, with the stage's own names filled in. It allows
 `make staff`, `catalog`, `export` and `replay`.
@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.aws import leftovers
-from infra.aws.deployer import print_for
-from infra.aws.stack import BUCKET, QUEUE, TABLE
-from infra.aws.stagefile import Stage, declared
+from infra.aws.cloudformation import adopt_resources
+from infra.aws.cloudformation.stack import BUCKET, QUEUE, TABLE
+from infra.aws.policies.deployer_policy import print_for
+from infra.aws.stage_config import Stage, declared
 
 FILE = Path(__file__).with_name("operator-policy.json")
 FUNCTION = "AWS::Serverless::Function"  # whose type Chalice writes, not our parts of the template
@@ -51,8 +51,8 @@ def _arn(key: str, stage: Stage) -> str:
     resource = declared()["Resources"][key]
     kind = resource.get("Type", FUNCTION)
     if kind == BUCKET:  # CloudFormation makes up the end of its name
-        return f"arn:aws:s3:::{stage.parameters.get(leftovers.kept(key)) or f'STACK-{key.lower()}-*'}"
-    name = leftovers.name_of(resource, leftovers.prefix_of(stage))
+        return f"arn:aws:s3:::{stage.parameters.get(adopt_resources.kept(key)) or f'STACK-{key.lower()}-*'}"
+    name = adopt_resources.name_of(resource, adopt_resources.prefix_of(stage))
     return f"arn:aws:{BEGINNINGS[kind]}{name}"
 
 

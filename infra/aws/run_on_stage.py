@@ -1,4 +1,4 @@
-"""Run a command on a deployed stage: `python -m infra.aws.on_stage STAGE COMMAND …`.
+"""Run a command on a deployed stage: `python -m infra.aws.run_on_stage STAGE COMMAND …`.
 
 The command is given what the stage's own functions are told: names, addresses, currency, calendar. It asks AWS with the
 credentials of who runs it.
@@ -12,10 +12,10 @@ from collections.abc import Mapping
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.aws.account import Account
-from infra.aws.stack import Stack
-from infra.aws.stagefile import Stage, read_stage
-from infra.aws.words import Stop, in_words
+from infra.aws.aws_account import Account
+from infra.aws.aws_errors import Stop, in_words
+from infra.aws.cloudformation.stack import Stack
+from infra.aws.stage_config import Stage, read_stage
 
 # Its environment is everybody's, and has the shop's address, which the API's own function cannot be told.
 FUNCTION = "ExportBooks"
@@ -43,7 +43,7 @@ def run(name: str, command: list[str], given: Mapping[str, str]) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="python -m infra.aws.on_stage", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m infra.aws.run_on_stage", description=__doc__)
     parser.add_argument("stage", help="names a file in infra/aws/stages")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     choice = parser.parse_args(arguments)

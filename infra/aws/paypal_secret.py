@@ -1,4 +1,4 @@
-"""Keep PayPal's secret in SSM: `python -m infra.aws.secret STAGE`, which `make secret STAGE=…` runs.
+"""Keep PayPal's secret in SSM: `python -m infra.aws.paypal_secret STAGE`, which `make secret STAGE=…` runs.
 
 Asks for it without showing it; where the input is no terminal, its first line is the secret. It is never an argument,
 since those stand in the shell's history and in the list of processes.
@@ -10,9 +10,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.aws.account import Account
-from infra.aws.stagefile import Stage, read_stage
-from infra.aws.words import Stop, code_of, in_words
+from infra.aws.aws_account import Account
+from infra.aws.aws_errors import Stop, code_of, in_words
+from infra.aws.stage_config import Stage, read_stage
 
 PARAMETER = "PayPalClientSecretParameter"
 DEFAULT = "/awning/paypal-client-secret"
