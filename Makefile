@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 # Where a target touches a shop, which one; `local` is the one of `make run`, others have a file in infra/aws/stages.
 STAGE ?= local
-ON_STAGE := $(if $(filter local,$(STAGE)),$(PY) -m infra.local.stage,$(PY) -m infra.aws.run_on_stage "$(STAGE)")
+ON_STAGE := $(if $(filter local,$(STAGE)),$(PY) -m infra.local.run_on_local,$(PY) -m infra.aws.run_on_stage "$(STAGE)")
 # What says yes, so that REPLACE=0 or REPLACE=no does not.
 yes = $(filter 1 y yes,$(1))
 
@@ -19,10 +19,10 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt infra/local/venv.sh
 	@infra/local/venv.sh
 
 run: $(VENV)/.installed ## run the shop and all it needs on this machine; PORT= (default 8000)
-	@exec $(PY) -m infra.local.run
+	@exec $(PY) -m infra.local.supervisor
 
 test: $(VENV)/.installed ## run all tests, the browser's too; ARGS= goes to pytest
-	@$(PY) -m infra.local.browser --install >/dev/null || true  # pytest's last line says what is left out without it
+	@$(PY) -m infra.local.chromium --install >/dev/null || true  # pytest's last line says what is left out without it
 	@$(PY) -m infra.aws.checks.security_scan
 	@exec $(PY) -m pytest -n 4 $(ARGS)
 

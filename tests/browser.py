@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from infra.local.browser import NoBrowser, find_usable_browser, open_browser
+from infra.local.chromium import NoBrowser, find_usable_browser, open_browser
 
 REASON = "without a browser: "
 

@@ -8,7 +8,7 @@ from html import unescape
 from typing import Protocol, cast
 from urllib.parse import urlencode, urlsplit
 
-from infra.local import gateway
+from infra.local import api_gateway
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Answer:
 class Gateway(Protocol):
     """What answers requests: the local gateway, or a deployed shop's."""
 
-    def handle(self, method: str, target: str, headers: Message, body: bytes) -> gateway.Answer:
+    def handle(self, method: str, target: str, headers: Message, body: bytes) -> api_gateway.Answer:
         """Answer one request."""
 
 
@@ -89,7 +89,7 @@ class Shopper:
         raw = body.encode() if isinstance(body, str) else body
         handle = self.gateway.handle
         if self.source is not None:  # of the local gateway alone: nobody else takes our word for it
-            handle = partial(cast("gateway.Gateway", self.gateway).handle, source=self.source)
+            handle = partial(cast("api_gateway.Gateway", self.gateway).handle, source=self.source)
         answer = handle(method, target, message, raw)
         cookies = [value for name, value in answer.headers if name.lower() == "set-cookie"]
         self._keep(cookies)

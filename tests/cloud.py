@@ -4,8 +4,8 @@ import os
 import sys
 import urllib.request
 
-from infra.local.cloud import LocalCloud
 from infra.local.dynamodb_local import DynamoDBLocal
+from infra.local.local_cloud import LocalCloud
 from tests import kept
 
 
@@ -36,7 +36,7 @@ class Cloud(LocalCloud):
         """
         from chalicelib.catalog import categories
         from chalicelib.web.page_cache import cache
-        from infra.local.setup import make_shop_aws
+        from infra.local.create_resources import make_shop_aws
 
         cache.clear()
         categories.forget()

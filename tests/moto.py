@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.pieces import answers
+from infra.local.processes import answers
 from tests.cloud import Cloud
 
 CHOSEN = os.environ.get("CLOUD") == "moto"

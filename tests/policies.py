@@ -23,7 +23,7 @@ from botocore.signers import RequestSigner, S3PostPresigner
 
 from infra.aws.package import build
 from infra.aws.policies import operator_policy
-from infra.local import functions, gateway
+from infra.local import api_gateway, event_functions
 
 ROOT = Path(__file__).parents[1]
 API = "api_handler"
@@ -121,7 +121,7 @@ class Policies:
         elif service == "sqs":
             name = asked.get("QueueName") or asked["QueueUrl"].rpartition("/")[2]
             plain = name.removeprefix(os.environ.get("TABLE_PREFIX", ""))
-            if plain in functions.CALLED_LATER.values():  # which stands in for Lambda's own queue
+            if plain in event_functions.CALLED_LATER.values():  # which stands in for Lambda's own queue
                 yield "lambda:InvokeFunction", f"function/{plain}"
                 return
             # The address is asked for once a process, which in tests is that of other functions, too.
@@ -162,7 +162,11 @@ def watched() -> Iterator[list[str]]:
     call, sign = CLIENT._make_api_call, RequestSigner.generate_presigned_url
     post, pay = S3PostPresigner.generate_presigned_post, api_client.Client.send
     submit = ThreadPoolExecutor.submit
-    invoke, fire, handle = functions._Queue._invoke, functions.Functions.fire, gateway.Gateway.handle
+    invoke, fire, handle = (
+        event_functions._Queue._invoke,
+        event_functions.Functions.fire,
+        api_gateway.Gateway.handle,
+    )
 
     def note(service: str, operation: str, asked: Mapping[str, Any]) -> None:
         actor = _actor.get()
@@ -214,9 +218,9 @@ def watched() -> Iterator[list[str]]:
         mock.patch.object(S3PostPresigner, "generate_presigned_post", signed_form),
         mock.patch.object(ThreadPoolExecutor, "submit", begun),
         mock.patch.object(api_client.Client, "send", paid),
-        mock.patch.object(functions._Queue, "_invoke", as_function),
-        mock.patch.object(functions.Functions, "fire", as_scheduled),
-        mock.patch.object(gateway.Gateway, "handle", as_api),
+        mock.patch.object(event_functions._Queue, "_invoke", as_function),
+        mock.patch.object(event_functions.Functions, "fire", as_scheduled),
+        mock.patch.object(api_gateway.Gateway, "handle", as_api),
     ):
         yield refused
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from infra.local.functions import Functions
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
+from infra.local.event_functions import Functions
 from infra.local.paypal import Control
 from tests.client import Answer, Shopper
 

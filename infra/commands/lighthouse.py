@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from infra.local.browser import FLAGS, NoBrowser, find_browser
-from infra.local.shop import ROOT
+from infra.local.app_server import ROOT
+from infra.local.chromium import FLAGS, NoBrowser, find_browser
 from infra.screenshots.__main__ import running_shop
 
 VERSION = "12.8.2"

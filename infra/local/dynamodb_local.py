@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
 
-from infra.local.pieces import HOST, Piece, PieceFailed, answers, free_port
+from infra.local.processes import HOST, Piece, PieceFailed, answers, free_port
 
 ROOT = Path(__file__).parents[2]
 NAME = "DynamoDB Local"

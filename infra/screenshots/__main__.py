@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.local.browser import open_browser
-from infra.local.pieces import free_port
-from infra.local.shop import ROOT
-from infra.local.state import State
-from infra.screenshots.camera import FOLDER
-from infra.screenshots.counter import Merchant
-from infra.screenshots.shop import Shopper
+from infra.local.app_server import ROOT
+from infra.local.chromium import open_browser
+from infra.local.processes import free_port
+from infra.local.state_dir import State
+from infra.screenshots.capture import FOLDER
+from infra.screenshots.shop_pages import Shopper
+from infra.screenshots.staff_pages import Merchant
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def running_shop(folder: Path) -> Iterator[dict[str, str]]:
     log = folder / "shop.log"
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "infra.local.run", f"--state={folder / 'state'}"],
+            [sys.executable, "-m", "infra.local.supervisor", f"--state={folder / 'state'}"],
             cwd=ROOT,
             env={"PATH": os.environ["PATH"]} | {port: str(free_port()) for port in ports},
             stdout=subprocess.PIPE,

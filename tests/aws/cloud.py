@@ -10,9 +10,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from infra.local.cloud import REGION, LocalCloud
-from infra.local.gateway import Answer
-from infra.local.pieces import HOST
+from infra.local.api_gateway import Answer
+from infra.local.local_cloud import REGION, LocalCloud
+from infra.local.processes import HOST
 from tests.packaging import bare_python
 
 CLIENT = Config(connect_timeout=2, read_timeout=60, retries={"total_max_attempts": 1})

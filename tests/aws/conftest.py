@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.config import settings
 from infra.local.paypal import Control, StandIn
-from infra.local.pieces import free_port
+from infra.local.processes import free_port
 from tests.aws.cloud import Region
 from tests.aws.stack import Stack
 from tests.aws.visitor import Visitor

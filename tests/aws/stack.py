@@ -17,8 +17,8 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
 from infra.aws.package import build
-from infra.local.cloud import REGION
-from infra.local.gateway import Answer
+from infra.local.api_gateway import Answer
+from infra.local.local_cloud import REGION
 from tests.aws.cloud import Region
 from tests.infra.reading import resolved, values
 from tests.local.eventually import eventually

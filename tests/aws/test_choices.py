@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.gateway import Answer
+from infra.local.api_gateway import Answer
 from tests.aws.cloud import Region
 from tests.aws.conftest import CATALOG
 from tests.aws.stack import Stack

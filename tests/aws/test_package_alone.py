@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infra.aws.package.lambda_python import RUNTIME
-from infra.local.functions import scheduled_event
+from infra.local.event_functions import scheduled_event
 from tests.aws.stack import Stack
 from tests.packaging import PINNED
 

@@ -8,8 +8,8 @@ import pytest
 
 from chalicelib.config import settings
 from chalicelib.tables import all_tables
-from infra.local.cloud import LocalCloud
-from infra.local.setup import QUEUES, TRIES, TWO_WEEKS
+from infra.local.create_resources import QUEUES, TRIES, TWO_WEEKS
+from infra.local.local_cloud import LocalCloud
 from tests.aws.conftest import SECRET
 from tests.aws.stack import NAME, Stack
 from tests.client import Answer

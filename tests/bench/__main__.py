@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from infra.local.cloud import PieceFailed
+from infra.local.local_cloud import PieceFailed
 from tests.bench.surroundings import surroundings
 
 if TYPE_CHECKING:

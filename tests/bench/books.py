@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
-from infra.local.cloud import LocalCloud
+from infra.local.local_cloud import LocalCloud
 from tests.bench.server import served
 
 SIZES = (10_000, 100_000)

@@ -20,7 +20,7 @@ from typing import Any
 
 from infra.aws.package.archive import CODE, MOST_BYTES
 from infra.aws.package.build import PROJECT, package
-from infra.local.cloud import LocalCloud
+from infra.local.local_cloud import LocalCloud
 from tests.bench.lambda_runtime import ColdStart, cold_start, install_client
 
 ROUNDS = 15
@@ -118,8 +118,8 @@ def _stocked() -> Iterator[dict[str, str]]:
         environment = cloud.environment | SHOP
         os.environ.update(environment)
         # Imported here: chalicelib reads the environment once, when it is imported.
+        from infra.local.create_resources import make_shop_aws
         from infra.local.demo.catalog import load_demo_catalog
-        from infra.local.setup import make_shop_aws
 
         make_shop_aws()
         load_demo_catalog()

@@ -22,7 +22,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
-from infra.local.cloud import LocalCloud
+from infra.local.local_cloud import LocalCloud
 from tests.bench.server import served
 
 SIZES = (10_000, 100_000)  # orders in the state and days that are asked for
@@ -107,7 +107,7 @@ def _broken(name: str, samples: list[dict[str, Any]]) -> Iterator[str]:
 
 def stock(first: int, last: int) -> dict[str, Any]:
     """Write the paid orders from one to another, and beside them some that no export must have."""
-    from infra.local.setup import make_shop_aws
+    from infra.local.create_resources import make_shop_aws
     from tests.orders.stock import stock_orders
     from tests.staff.desk import member
 
@@ -126,7 +126,7 @@ def stock(first: int, last: int) -> dict[str, Any]:
 def ask(size: int, text: int) -> dict[str, Any]:
     """Ask for the file as finance does; tell which job makes it, and what the page took."""
     from app import app
-    from infra.local.gateway import Gateway
+    from infra.local.api_gateway import Gateway
     from tests.counting import counted_calls
     from tests.orders.stock import placed_moment
     from tests.staff.desk import logged_in
@@ -149,7 +149,7 @@ def work(size: int, text: int, job_id: str) -> dict[str, Any]:
     from app import app
     from chalicelib.aws import client
     from chalicelib.staff.models import Job
-    from infra.local.functions import Functions
+    from infra.local.event_functions import Functions
     from tests.counting import counted_calls
 
     functions, parts = Functions(app, client("sqs"), prefix=SHOP["TABLE_PREFIX"]), Counter[str]()

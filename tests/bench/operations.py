@@ -15,8 +15,8 @@ from chalicelib.config import settings
 from chalicelib.database.reads import get
 from chalicelib.payments.paypal.events import message_of
 from chalicelib.web.page_cache import cache
-from infra.local.functions import Functions, context
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
+from infra.local.event_functions import Functions, context
 from infra.local.paypal import Control, Notification
 from tests.bench.stopwatch import MeasuredApp, Stopwatch
 from tests.client import Answer, Shopper

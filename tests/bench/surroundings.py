@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from infra.local.cloud import LocalCloud
+from infra.local.app_server import ROOT
 from infra.local.demo.catalog import load_demo_catalog
+from infra.local.local_cloud import LocalCloud
 from infra.local.paypal import Control
-from infra.local.pieces import Piece, answers, free_port
-from infra.local.run import Ports, shop_environment
-from infra.local.shop import ROOT
-from infra.local.state import TOLD, State
+from infra.local.processes import Piece, answers, free_port
+from infra.local.state_dir import TOLD, State
+from infra.local.supervisor import Ports, shop_environment
 
 PORTS = ("PORT", "PAYPAL_PORT", "MAILBOX_PORT", "AWS_PORT", "SMTP_PORT")
 SHOP = {"TABLE_PREFIX": "bench-", "CURRENCY": "EUR", "TIMEZONE": "UTC"}
@@ -65,7 +65,7 @@ def _start_standin(stack: ExitStack, ports: Ports, state: State, environment: di
 
 
 def _open_shop() -> None:
-    from infra.local.setup import make_shop_aws
+    from infra.local.create_resources import make_shop_aws
 
     make_shop_aws()
     load_demo_catalog()

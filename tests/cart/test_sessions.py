@@ -11,7 +11,7 @@ from chalicelib.cart import sessions
 from chalicelib.cart.models import Cart
 from chalicelib.cart.sessions import LIFETIME, Session
 from chalicelib.database.reads import get
-from infra.local.cloud import LocalCloud
+from infra.local.local_cloud import LocalCloud
 from tests.client import Shopper
 from tests.counting import counted_calls
 from tests.shop import Shop

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
 from tests.catalog.catalog_files import SVG, Write
 from tests.catalog.goods import fill, product, variant
 from tests.client import Shopper

@@ -7,8 +7,8 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from infra.local.cloud import LocalCloud
-from infra.local.gateway import Gateway, GatewayServer
+from infra.local.api_gateway import Gateway, GatewayServer
+from infra.local.local_cloud import LocalCloud
 from tests.e2e.conftest import LetIn
 from tests.e2e.visitor import LABELS, PHONE, THANKS, Visitor
 from tests.ses import letters

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from infra.local.shop import ROOT
+from infra.local.app_server import ROOT
 from tests.e2e.visitor import THANKS, Visitor
 from tests.local.eventually import eventually
 from tests.local.tiny import Run, get
@@ -67,7 +67,7 @@ def logs_in_as_told(visitor: Visitor, run: Run) -> None:
 
 def orders_in_the_books(state: Path, day: str) -> list[dict[str, str]]:
     """Write a day's books as `make export` does, and download its orders from the link that is printed."""
-    stage = [sys.executable, "-m", "infra.local.stage", f"--state={state}"]
+    stage = [sys.executable, "-m", "infra.local.run_on_local", f"--state={state}"]
     printed = subprocess.run(
         [*stage, sys.executable, "-m", "infra.commands.export_books", day],
         cwd=ROOT,

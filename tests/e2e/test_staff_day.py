@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from chalicelib import ids
 from chalicelib.config import settings
 from chalicelib.payments.refunds import Wish, refund_payment
-from infra.local.cloud import LocalCloud
+from infra.local.local_cloud import LocalCloud
 from tests.e2e.conftest import LetIn
 from tests.e2e.counter import comes_in
 from tests.e2e.visitor import PHONE, Visitor

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from unittest import mock
 
-from infra.local.functions import _Queue
+from infra.local.event_functions import _Queue
 from infra.local.paypal.control import Notification
 from tests.client import Answer, Shopper
 from tests.faults import process

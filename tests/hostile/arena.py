@@ -7,8 +7,8 @@ from typing import Any
 
 from chalicelib.config import settings
 from chalicelib.staff.auth import login_throttle
-from infra.local.gateway import Answer
-from infra.local.pieces import HOST
+from infra.local.api_gateway import Answer
+from infra.local.processes import HOST
 from tests.client import Shopper
 from tests.hostile.sending import ELSEWHERE, Sent
 from tests.shop import Shop

@@ -19,7 +19,7 @@ class Ears(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record, with what a formatter of another kind would show of it."""
         # What a function raises Lambda writes itself: the local runner does it in its place.
-        if record.name.startswith("infra.") and record.name != "infra.local.functions":
+        if record.name.startswith("infra.") and record.name != "infra.local.event_functions":
             return  # PayPal's stand-in, in threads of this process: not ours to keep quiet
         self.lines.append(f"{record.name}: {self.format(record)} {record.args!r}")
 

@@ -14,7 +14,7 @@ from chalicelib import clock
 from chalicelib.cart.sessions import COOKIE, key_of
 from chalicelib.config import Limits, settings
 from chalicelib.rate_limits import TRIES_PER_PAYMENT, Count
-from infra.local import gateway
+from infra.local import api_gateway
 from tests.client import Answer, Shopper
 from tests.counting import counted_calls
 from tests.shop import CUSTOMER, Shop, order_id_of, token_of
@@ -48,7 +48,7 @@ def half_past(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def coming_from(address: str) -> Iterator[None]:
     """Let requests come from an address, as API Gateway would tell it."""
-    with mock.patch.object(gateway, "HOST", address):
+    with mock.patch.object(api_gateway, "HOST", address):
         yield
 
 

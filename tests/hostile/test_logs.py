@@ -18,7 +18,7 @@ from chalicelib.mail import sender
 from chalicelib.orders.delivery.delivery_fields import mark_of_doubts
 from chalicelib.payments import webhook_events
 from chalicelib.payments.paypal import gateway
-from infra.local.cloud import LocalCloud
+from infra.local.local_cloud import LocalCloud
 from tests.client import Answer, Shopper
 from tests.hostile.ears import Ears, listen, stop_listening
 from tests.ses import letters

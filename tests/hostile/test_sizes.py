@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.staff.auth.sessions import key_of
 from chalicelib.staff.models import StaffSession
-from infra.local.gateway import MOST_RESPONSE_BYTES
+from infra.local.api_gateway import MOST_RESPONSE_BYTES
 from tests.client import Answer, Shopper
 from tests.shop import Shop
 from tests.staff.desk import later, logged_in

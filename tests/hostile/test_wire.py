@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.local.gateway import GatewayServer
+from infra.local.api_gateway import GatewayServer
 from tests.shop import Shop
 
 SECONDS = 5.0
@@ -45,7 +45,7 @@ ABSURD = {
 def port() -> Iterator[int]:
     """Serve an app that is there for nothing else."""
     import app
-    from infra.local.gateway import Gateway
+    from infra.local.api_gateway import Gateway
 
     with GatewayServer(Gateway(app.app)) as server:
         yield int(server.url.rpartition(":")[2])

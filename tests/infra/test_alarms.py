@@ -10,8 +10,8 @@ import pytest
 from chalicelib import dead_letters, telemetry
 from chalicelib.telemetry import Metric
 from infra.aws.package.build import PROJECT
-from infra.local.functions import CALLED_LATER
-from infra.local.setup import QUEUES
+from infra.local.create_resources import QUEUES
+from infra.local.event_functions import CALLED_LATER
 from tests.infra.reading import Template, functions, of_type, references, resolved, values
 
 # Of what CloudWatch has, by its namespace; the shop's own metrics are in chalicelib/telemetry.py.

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.ledger.daily_reports import key_of
-from infra.local.setup import PICTURES
+from infra.local.create_resources import PICTURES
 from tests.infra.reading import Template, of_type, resolved, values
 
 

@@ -13,7 +13,7 @@ from botocore.exceptions import EndpointConnectionError
 from chalicelib.aws import client, queue_url
 from infra.commands import redrive_dlq
 from infra.commands.redrive_dlq import QUEUES, main
-from infra.local import setup
+from infra.local import create_resources
 from tests.local.eventually import eventually
 
 MAILS = "test-order-emails"
@@ -139,7 +139,7 @@ def test_an_unknown_queue_is_answered_with_the_known_ones(
 
 
 def test_it_knows_every_queue_of_the_shop() -> None:
-    assert set(QUEUES) == set(setup.QUEUES)
+    assert set(QUEUES) == set(create_resources.QUEUES)
 
 
 @pytest.mark.usefixtures("_at_once")

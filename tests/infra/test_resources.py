@@ -11,8 +11,8 @@ import pytest
 from chalicelib import config
 from chalicelib.config import settings
 from chalicelib.tables import all_tables
-from infra.local.cloud import LocalCloud
-from infra.local.setup import CALLS, TWO_WEEKS
+from infra.local.create_resources import CALLS, TWO_WEEKS
+from infra.local.local_cloud import LocalCloud
 from tests.infra.reading import Template, functions, of_type, references, resolved
 
 FUNCTIONS = {

@@ -18,7 +18,7 @@ from chalicelib.orders import states
 from chalicelib.orders.base import Line
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import new_order
-from infra.local.cloud import LocalCloud
+from infra.local.local_cloud import LocalCloud
 
 TEA = Line("TEA-G", "tea", "Green tea", {"Size": "Large", "Colour": "Moss"}, 2, 1290, "7")
 CUP = Line("CUP", "cup", "Cup", {}, 1, 500, "19")

@@ -18,7 +18,7 @@ from chalicelib import aws as clients
 from chalicelib.config import settings
 from chalicelib.ledger import daily_reports, monthly_archive, report_files
 from chalicelib.ledger.monthly_archive import pack, read_month
-from infra.local.cloud import LocalCloud
+from infra.local.local_cloud import LocalCloud
 from tests.ledger.conftest import CUP, Ledger, download, keys, read_json, rows
 
 NOVEMBER = date(2026, 11, 1)

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from typing import cast
 
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
 from infra.local.paypal import Control
 from tests.client import Answer, Shopper
 from tests.load.wire import Sample, Wire

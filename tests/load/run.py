@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from infra.local.shop import ROOT
+from infra.local.app_server import ROOT
 from tests.load.wire import ORIGIN_SECRET
 from tests.local.tiny import Run
 
@@ -50,7 +50,7 @@ def flash_sale(
     (folder / "app" / "app.py").write_text(app, "utf-8")
     with Run(folder, DEMO="no", TIMEZONE="UTC", PROXIES="1", ORIGIN_SECRET=ORIGIN_SECRET) as run:
         command = [
-            *(sys.executable, "-m", "infra.local.stage", f"--state={folder / 'state'}"),
+            *(sys.executable, "-m", "infra.local.run_on_local", f"--state={folder / 'state'}"),
             *(sys.executable, "-m", "tests.load.sale"),
             *(f"--{name}={run.address(name)}" for name in ("shop", "paypal", "mailbox")),
             *(f"--shoppers={shoppers}", f"--pieces={pieces}", f"--at-once={at_once}"),

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from infra.local.functions import Functions
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
+from infra.local.event_functions import Functions
 from infra.local.paypal import Control
 from tests.invariants import SOLD, check_books, check_money, check_nothing_is_forgotten, check_stock, pieces
 from tests.load.buyer import BOUGHT, LEFT, SKU, SLUG, SOLD_OUT, TOO_LATE, Buyer

@@ -6,7 +6,7 @@ from email.message import Message
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from infra.local.gateway import Answer
+from infra.local.api_gateway import Answer
 
 ORIGIN_SECRET = "of-the-proxy-that-there-is-none-of-here"
 SECONDS = 60.0  # API Gateway waits for 29: what takes longer is a finding

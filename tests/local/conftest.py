@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.local.cloud import LocalCloud
+from infra.local.local_cloud import LocalCloud
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import browser
-from infra.local.browser import NoBrowser, find_browser, find_usable_browser, install_browser
+from infra.local import chromium as chromium_finder
+from infra.local.chromium import NoBrowser, find_browser, find_usable_browser, install_browser
 from tests.browser import summary
 
 
@@ -30,7 +30,7 @@ def test_the_chosen_browser_comes_first(tmp_path: Path) -> None:
 
 def test_then_the_systems_then_playwrights_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "playwright-chrome"
-    monkeypatch.setattr(browser, "_playwrights_own", lambda: own)
+    monkeypatch.setattr(chromium_finder, "_playwrights_own", lambda: own)
     with pytest.raises(NoBrowser, match="apt-get install chromium-headless-shell"):
         find_browser({"PATH": str(tmp_path)})
 
@@ -46,14 +46,14 @@ def test_then_the_systems_then_playwrights_own(tmp_path: Path, monkeypatch: pyte
 def test_playwrights_own_counts_only_where_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = program(tmp_path, "playwright-chrome")
     own.write_text("#!/bin/sh\nexit 127\n", "utf-8")  # as without the libraries that it needs
-    monkeypatch.setattr(browser, "_playwrights_own", lambda: own)
+    monkeypatch.setattr(chromium_finder, "_playwrights_own", lambda: own)
 
     with pytest.raises(NoBrowser):
         find_browser({"PATH": str(tmp_path)})
 
 
 def test_a_program_that_does_not_start_is_no_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(browser, "_playwrights_own", lambda: tmp_path / "none")
+    monkeypatch.setattr(chromium_finder, "_playwrights_own", lambda: tmp_path / "none")
     stub = program(tmp_path, "chromium-browser")
     stub.write_text("#!/bin/sh\necho Install the snap >&2\nexit 1\n", "utf-8")
     with pytest.raises(NoBrowser, match="apt-get install chromium-headless-shell"):
@@ -71,7 +71,7 @@ def test_a_browser_that_playwright_cannot_drive_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHROME_PATH", str(program(tmp_path, "my-chrome")))
-    monkeypatch.setattr(browser, "driver_starts", lambda: False)
+    monkeypatch.setattr(chromium_finder, "driver_starts", lambda: False)
 
     with pytest.raises(NoBrowser, match="apt-get install libatomic1"):
         find_usable_browser()

@@ -10,7 +10,7 @@ import pytest
 from chalicelib import clock
 from chalicelib.orders.models import Order
 from chalicelib.staff.models import AuditEntry
-from infra.local.demo import catalog, orders, plan
+from infra.local.demo import catalog, order_plan, orders
 from infra.local.demo.staff import make_demo_staff
 from tests.invariants import check_money, check_stock, pieces
 from tests.shop import Shop
@@ -38,14 +38,14 @@ def demo(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     file.write_text(
         json.dumps({"categories": [{"slug": "tea", "name": "Tea"}], "products": [goods]}), "utf-8"
     )
-    for module in (catalog, plan):
+    for module in (catalog, order_plan):
         monkeypatch.setattr(module, "DEMO_CATALOG", file)
     shop.put_on_shelf("cup", "Cup", {"CUP-RED": (900, None, 40), "CUP-BLUE": (900, None, 40)})
     monkeypatch.setattr("infra.local.paypal.desk.CLIENT_ID", "test-client")
-    monkeypatch.setattr(plan, "ORDERS_A_DAY", (2, 1))
-    monkeypatch.setattr(plan, "SPECIAL", {})
-    monkeypatch.setattr(plan, "RECENTLY", {5: "paid"})
-    monkeypatch.setattr(plan, "UNPACKED", 1)
+    monkeypatch.setattr(order_plan, "ORDERS_A_DAY", (2, 1))
+    monkeypatch.setattr(order_plan, "SPECIAL", {})
+    monkeypatch.setattr(order_plan, "RECENTLY", {5: "paid"})
+    monkeypatch.setattr(order_plan, "UNPACKED", 1)
     make_demo_staff("3fa9-01bc-77de-a0c4")
     return shop
 
@@ -58,14 +58,14 @@ def fill(shop: Shop, until: int = 1000) -> None:
 def test_orders_of_the_last_days_tell_every_story_and_all_adds_up(
     demo: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan, "ORDERS_A_DAY", (2, 2, 2, 1, 1, 1))
-    monkeypatch.setattr(plan, "SPECIAL", TALES)
-    monkeypatch.setattr(plan, "RECENTLY", RECENTLY)
+    monkeypatch.setattr(order_plan, "ORDERS_A_DAY", (2, 2, 2, 1, 1, 1))
+    monkeypatch.setattr(order_plan, "SPECIAL", TALES)
+    monkeypatch.setattr(order_plan, "RECENTLY", RECENTLY)
     before = pieces(demo)
     fill(demo)
 
     made = sorted(demo.orders(), key=lambda order: str(order.placed_at))
-    planned = sorted(plan.plan_orders(datetime.now(UTC)), key=lambda one: one.at)
+    planned = sorted(order_plan.plan_orders(datetime.now(UTC)), key=lambda one: one.at)
     assert [order.customer["name"] for order in made] == [one.customer.name for one in planned]
     states = Counter(order.state for order in made)
     assert states == {"shipped": 5, "paid": 3, "pending": 1, "awaiting": 2, "expired": 1, "cancelled": 1}
@@ -98,7 +98,7 @@ def check_times(demo: Shop, made: list[Order]) -> None:
 def test_no_notification_of_the_demos_sales_is_missed(
     demo: Shop, monkeypatch: pytest.MonkeyPatch, counted: Counted, until: int
 ) -> None:
-    monkeypatch.setattr(plan, "RECENTLY", RECENTLY)
+    monkeypatch.setattr(order_plan, "RECENTLY", RECENTLY)
     fill(demo, until)
     assert any(row.kind == "sale" for row in demo.ledger())
     demo.functions.fire("export_books")
@@ -116,7 +116,7 @@ def test_what_was_cut_off_goes_on_and_what_is_done_is_done(demo: Shop) -> None:
     assert len(demo.orders()) == 2
     fill(demo)
     everybody = Counter(order.customer["email"] for order in demo.orders())
-    assert len(everybody) == everybody.total() == len(plan.plan_orders(datetime.now(UTC)))
+    assert len(everybody) == everybody.total() == len(order_plan.plan_orders(datetime.now(UTC)))
 
     fill(demo)
     assert len(demo.orders()) == everybody.total()
@@ -129,7 +129,7 @@ def test_an_order_that_broke_is_not_tried_for_ever(demo: Shop, monkeypatch: pyte
             fill(demo)
     assert abs(demo.paypal.now() - datetime.now(UTC)) < timedelta(seconds=1)
     fill(demo)
-    assert len(demo.orders()) == len(plan.plan_orders(datetime.now(UTC))) - 1
+    assert len(demo.orders()) == len(order_plan.plan_orders(datetime.now(UTC))) - 1
 
 
 def test_a_shop_with_orders_of_its_own_gets_none(demo: Shop) -> None:
@@ -151,7 +151,7 @@ def test_there_are_none_without(demo: Shop, monkeypatch: pytest.MonkeyPatch, lac
 
 
 def test_the_whole_plan_sells_only_what_there_is_plenty_of() -> None:
-    planned = plan.plan_orders(datetime(2026, 11, 22, 12, tzinfo=UTC))
+    planned = order_plan.plan_orders(datetime(2026, 11, 22, 12, tzinfo=UTC))
     shelf = {
         variant["sku"]: variant["stock"]
         for product in json.loads(catalog.DEMO_CATALOG.read_text("utf-8"))["products"]
@@ -162,7 +162,7 @@ def test_the_whole_plan_sells_only_what_there_is_plenty_of() -> None:
         sold.update(one.goods)
     assert len(planned) == 42
     assert all(pieces <= shelf[sku] // 2 for sku, pieces in sold.items())
-    assert set(plan.SPECIAL.values()) | set(plan.RECENTLY.values()) == {
+    assert set(order_plan.SPECIAL.values()) | set(order_plan.RECENTLY.values()) == {
         *("sent back", "broken", "left", "disputed", "reversed", "cancelled", "noted"),
         *("paid", "pending", "declined", "unpaid"),
     }

@@ -11,9 +11,9 @@ import pytest
 from chalice import Chalice, Rate
 from chalice.app import CloudWatchEvent, SQSEvent
 
-from infra.local.cloud import LocalCloud
-from infra.local.functions import Cron, Functions, failed_ids, rate_seconds
-from infra.local.setup import TRIES, make_queues
+from infra.local.create_resources import TRIES, make_queues
+from infra.local.event_functions import Cron, Functions, failed_ids, rate_seconds
+from infra.local.local_cloud import LocalCloud
 from tests.local.eventually import eventually
 
 if TYPE_CHECKING:

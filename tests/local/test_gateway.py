@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from chalice import Chalice, Response
 
-from infra.local.gateway import MOST_REQUEST_BYTES, MOST_RESPONSE_BYTES, Gateway, GatewayServer, Routes
+from infra.local.api_gateway import MOST_REQUEST_BYTES, MOST_RESPONSE_BYTES, Gateway, GatewayServer, Routes
 
 
 def make_app() -> Chalice:

@@ -12,7 +12,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from infra.local.cloud import LocalCloud
+from infra.local.local_cloud import LocalCloud
 from infra.local.mailbox import Mailbox
 from infra.local.mailbox.store import MailStore
 from tests.local.eventually import eventually

@@ -12,7 +12,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from infra.local.cloud import LocalCloud
+from infra.local.local_cloud import LocalCloud
 from infra.local.mailbox import Mailbox
 
 HTML = "<html><head><title>x</title></head><body><p>Grüße <a href='http://127.0.0.1/'>Order</a></p></body></html>"

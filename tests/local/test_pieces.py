@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.cloud import LocalCloud, without_aws_settings
-from infra.local.pieces import HOST, Piece, PieceFailed, PortInUse
+from infra.local.local_cloud import LocalCloud, without_aws_settings
+from infra.local.processes import HOST, Piece, PieceFailed, PortInUse
 
 IGNORES_SIGTERM = """
 import signal, sys, time

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.pieces import HOST, PieceFailed, PortInUse
-from infra.local.run import Ports, check_paypal
+from infra.local.processes import HOST, PieceFailed, PortInUse
+from infra.local.supervisor import Ports, check_paypal
 from tests.local.eventually import eventually
 from tests.local.tiny import Run, children, get, local_url, make_app, post
 

@@ -12,8 +12,8 @@ from chalicelib.cart.models import Cart
 from chalicelib.config import settings
 from chalicelib.orders.models import Order, Pointer
 from chalicelib.tables import all_tables
-from infra.local.cloud import LocalCloud
-from infra.local.setup import OldState, keep_settings, make_shop_aws
+from infra.local.create_resources import OldState, keep_settings, make_shop_aws
+from infra.local.local_cloud import LocalCloud
 from tests.catalog.goods import fill, product
 
 

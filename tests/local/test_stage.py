@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.pieces import PieceFailed, free_port
-from infra.local.stage import local_shop, run
-from infra.local.state import State, StateHeld
+from infra.local.processes import PieceFailed, free_port
+from infra.local.run_on_local import local_shop, run
+from infra.local.state_dir import State, StateHeld
 
 WRITE = """
 import boto3, os, sys

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from infra.local.cloud import without_aws_settings
-from infra.local.pieces import HOST, free_port, is_free
-from infra.local.shop import ROOT
+from infra.local.app_server import ROOT
+from infra.local.local_cloud import without_aws_settings
+from infra.local.processes import HOST, free_port, is_free
 from tests.local.eventually import eventually
 
 APP = """
@@ -104,7 +104,7 @@ class Run:
             [
                 sys.executable,
                 "-m",
-                "infra.local.run",
+                "infra.local.supervisor",
                 f"--app={folder / 'app'}",
                 f"--state={folder / 'state'}",
             ],

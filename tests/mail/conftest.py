@@ -13,8 +13,8 @@ from chalicelib import aws as clients
 from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.mail import sender as mail_sender
-from infra.local.cloud import LocalCloud
-from infra.local.functions import Functions
+from infra.local.event_functions import Functions
+from infra.local.local_cloud import LocalCloud
 from tests.mail.post_office import PostOffice
 
 QUEUE = "order-emails"

@@ -14,7 +14,7 @@ from chalicelib.config import settings
 from chalicelib.mail import sender
 from chalicelib.mail.render import KINDS, write_letter
 from chalicelib.orders.base import Line
-from infra.local.cloud import LocalCloud
+from infra.local.local_cloud import LocalCloud
 from infra.local.mailbox import Mailbox
 from tests.browser import browser_or_skip
 from tests.mail import orders

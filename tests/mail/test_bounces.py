@@ -14,8 +14,8 @@ from chalicelib.orders.models import Order, Pointer
 from chalicelib.orders.repository import change
 from chalicelib.orders.views import staff_view
 from infra.local import simulator
-from infra.local.cloud import LocalCloud
-from infra.local.functions import Functions
+from infra.local.event_functions import Functions
+from infra.local.local_cloud import LocalCloud
 from tests.client import Shopper
 from tests.mail import orders
 from tests.mail.post_office import PostOffice

@@ -14,8 +14,8 @@ from chalicelib.database.transactions import Transaction, Unknown
 from chalicelib.errors import Busy
 from chalicelib.mail import outbox, sender
 from chalicelib.orders.models import Order
-from infra.local.functions import Functions
-from infra.local.setup import TRIES
+from infra.local.create_resources import TRIES
+from infra.local.event_functions import Functions
 from tests.mail import orders
 from tests.mail.post_office import PostOffice
 

@@ -7,7 +7,7 @@ import random
 from typing import Any
 from unittest import mock
 
-from infra.local.functions import _record, context, failed_ids, scheduled_event
+from infra.local.event_functions import _record, context, failed_ids, scheduled_event
 from infra.local.paypal import store
 from infra.local.paypal.webhooks import MAX_TRIES, Webhooks, backoff
 from tests.faults import process

@@ -2,8 +2,8 @@
 
 import os
 
-from infra.local.functions import Functions
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
+from infra.local.event_functions import Functions
 from infra.local.paypal import Control
 from tests.cloud import Cloud
 from tests.invariants import check_books

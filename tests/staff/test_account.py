@@ -4,7 +4,7 @@ from unittest import mock
 
 from chalicelib.staff.auth import passwords
 from chalicelib.staff.jobs import job_queue
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
 from tests.client import Answer, Shopper
 from tests.staff.desk import PASSWORD, later, logged_in, trail
 

@@ -18,7 +18,7 @@ from chalicelib import aws as clients
 from chalicelib.config import settings
 from chalicelib.ledger import daily_reports, daily_totals
 from chalicelib.staff.models import Job
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
 from tests.client import Answer, Shopper
 from tests.counting import counted_calls
 from tests.ledger.conftest import CUP, TEA, Ledger, at, download, keys, ledger, read_json

@@ -9,7 +9,7 @@ import pytest
 from chalicelib.staff.auth import accounts, passwords
 from chalicelib.staff.auth.login import inside
 from chalicelib.staff.models import Member
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
 from tests.client import Answer, Shopper
 from tests.staff.desk import PASSWORD, later, logged_in, member, trail
 

@@ -13,9 +13,9 @@ from chalicelib.staff.auth import accounts, reset_tokens
 from chalicelib.staff.auth.reset_tokens import LinkOver
 from chalicelib.staff.jobs import job_queue
 from chalicelib.staff.models import StaffSession
-from infra.local.cloud import LocalCloud
-from infra.local.functions import Functions
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
+from infra.local.event_functions import Functions
+from infra.local.local_cloud import LocalCloud
 from tests.client import Answer, Shopper
 from tests.ses import letters
 from tests.staff.desk import PASSWORD, later, logged_in, member, trail

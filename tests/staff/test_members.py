@@ -11,9 +11,9 @@ from chalicelib import aws as clients
 from chalicelib.database.transactions import unseen
 from chalicelib.staff.auth import accounts
 from chalicelib.staff.auth.accounts import LastMerchant
-from infra.local.cloud import LocalCloud
-from infra.local.functions import Functions
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
+from infra.local.event_functions import Functions
+from infra.local.local_cloud import LocalCloud
 from tests.client import Shopper
 from tests.counting import counted_calls
 from tests.ses import letters

@@ -13,7 +13,7 @@ from chalice import Chalice
 from chalicelib.staff.lazy import LazyFunction
 from chalicelib.staff.router import OPEN
 from chalicelib.staff.routes import staff
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
 from tests.client import Answer, Shopper
 from tests.shop import Shop
 from tests.staff.desk import logged_in

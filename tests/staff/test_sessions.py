@@ -5,7 +5,7 @@ from typing import Any
 from chalicelib.database.transactions import unseen
 from chalicelib.staff.auth import accounts
 from chalicelib.staff.models import StaffSession
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
 from tests.client import Shopper
 from tests.staff.desk import PASSWORD, later, logged_in, member
 

@@ -11,7 +11,7 @@ import pytest
 from chalicelib import clock
 from chalicelib.ledger import daily_reports, daily_totals
 from chalicelib.ledger.models import SALE
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
 from tests.client import Answer, Shopper
 from tests.counting import counted_calls
 from tests.ledger.conftest import CUP, TEA, Ledger, at, ledger

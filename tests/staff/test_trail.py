@@ -13,7 +13,7 @@ from chalicelib.database.transactions import Refused, Transaction
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.audit.audit_log_page import changes
 from chalicelib.staff.models import StaffSession
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
 from tests.client import Shopper
 from tests.counting import counted_calls
 from tests.staff.desk import logged_in, member, trail

@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from chalicelib import telemetry
-from infra.local.cloud import LocalCloud
+from infra.local.local_cloud import LocalCloud
 from tests.shop import CUSTOMER, Shop
 from tests.telemetry import emf
 
@@ -25,8 +25,8 @@ import json
 from email.message import Message
 
 import app
-from infra.local.functions import context
-from infra.local.gateway import Gateway
+from infra.local.event_functions import context
+from infra.local.api_gateway import Gateway
 
 for _ in range(2):
     Gateway(app.app).handle("GET", "/", Message(), b"")

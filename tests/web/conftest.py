@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
 from tests.shop import Shop
 
 

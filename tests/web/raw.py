@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from email.message import Message
 
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
 
 
 @dataclass(frozen=True)

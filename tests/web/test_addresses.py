@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.web.urls import static_files
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
 from tests.client import Shopper
 from tests.shop import CUSTOMER, Shop
 from tests.web.raw import send

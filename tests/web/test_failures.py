@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.errors import BadInput
 from chalicelib.web import templates
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
 from tests.shop import Shop
 from tests.tampering import silence
 from tests.web.raw import send

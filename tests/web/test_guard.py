@@ -3,7 +3,7 @@
 from itertools import product
 from typing import Any
 
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
 from tests.shop import Shop
 from tests.web.raw import send
 

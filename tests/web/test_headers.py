@@ -6,7 +6,7 @@ from unittest import mock
 import pytest
 
 from chalicelib.web.urls import static_files
-from infra.local.gateway import Gateway
+from infra.local.api_gateway import Gateway
 from tests.shop import Shop
 from tests.web.raw import Raw, send
 

@@ -15,7 +15,7 @@ from chalicelib.database import connection
 from chalicelib.database.connection import Table
 from chalicelib.web import middleware
 from chalicelib.web.page_cache import BACK_OFF_SECONDS, STALE_SECONDS, cache
-from infra.local.pieces import HOST
+from infra.local.processes import HOST
 from tests.client import Shopper
 from tests.counting import counted_calls
 from tests.shop import Shop

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 from infra.local.demo.catalog import has_demo_catalog
-from infra.local.demo.plan import Planned, plan_orders
+from infra.local.demo.order_plan import Planned, plan_orders
 
 if TYPE_CHECKING:
     from chalicelib.database.transactions import Witness

@@ -19,7 +19,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from infra.local.mailbox.store import Mail, MailStore
-from infra.local.pieces import HOST, free_port
+from infra.local.processes import HOST, free_port
 
 HERE = Path(__file__).parent
 VIEWS = ("html", "text", "headers", "raw")

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from infra.local.mailbox import Mailbox
-from infra.local.pieces import told_to_end
+from infra.local.processes import told_to_end
 
 
 def main() -> None:

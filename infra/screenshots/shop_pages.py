@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Browser, Page
 
-from infra.screenshots.camera import DESK, phone_of, photograph
+from infra.screenshots.capture import DESK, phone_of, photograph
 
 MAIL_SECONDS = 30
 CUSTOMER = {

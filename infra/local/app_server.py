@@ -1,6 +1,6 @@
 """Run the shop: its pages behind the local gateway, its event functions beside them.
 
-`python -m infra.local.shop --port 8000` needs the environment that `infra.local.run` makes.
+`python -m infra.local.app_server --port 8000` needs the environment that `infra.local.supervisor` makes.
 """
 
 import argparse
@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
-from infra.local.functions import Functions
-from infra.local.gateway import Gateway, GatewayServer
-from infra.local.pieces import told_to_end
-from infra.local.setup import OldState, keep_settings, make_shop_aws
+from infra.local.api_gateway import Gateway, GatewayServer
+from infra.local.create_resources import OldState, keep_settings, make_shop_aws
+from infra.local.event_functions import Functions
+from infra.local.processes import told_to_end
 
 if TYPE_CHECKING:
     from chalice import Chalice
@@ -91,7 +91,7 @@ def serve(
 
 def main() -> int:
     """Serve until SIGTERM or Ctrl-C; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m infra.local.shop", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m infra.local.app_server", description=__doc__)
     parser.add_argument("--app", type=Path, default=ROOT, help="the folder of app.py")
     parser.add_argument("--port", type=int, default=0, help="where to listen (default: any free port)")
     parser.add_argument("--fd", type=int, help="a listening socket handed down, instead of a port")

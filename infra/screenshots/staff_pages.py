@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Browser, Page
 
-from infra.screenshots.camera import DESK, phone_of, photograph
+from infra.screenshots.capture import DESK, phone_of, photograph
 
 
 class Merchant:

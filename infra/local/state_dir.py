@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from infra.local.pieces import PieceFailed
+from infra.local.processes import PieceFailed
 
 TOLD = ("PUBLIC_URL", "MEDIA_URL", "MEDIA_BUCKET", "BOOKS_BUCKET", "TABLE_PREFIX", "TIMEZONE", "CURRENCY")
 

@@ -13,8 +13,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from infra.local.functions import CALLED_LATER
-from infra.local.pieces import PieceFailed
+from infra.local.event_functions import CALLED_LATER
+from infra.local.processes import PieceFailed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -20,11 +20,11 @@ from types import FrameType
 
 from watchfiles import watch
 
-from infra.local.cloud import LocalCloud, without_aws_settings
+from infra.local.app_server import ROOT, prefix_of
 from infra.local.demo.staff import login_line
-from infra.local.pieces import HOST, Piece, PieceFailed, PortInUse, answers, is_free
-from infra.local.shop import ROOT, prefix_of
-from infra.local.state import State
+from infra.local.local_cloud import LocalCloud, without_aws_settings
+from infra.local.processes import HOST, Piece, PieceFailed, PortInUse, answers, is_free
+from infra.local.state_dir import State
 
 START_SECONDS = 20.0
 SHOP_START_SECONDS = 180.0  # the first start fills the shop
@@ -145,7 +145,7 @@ class Shop:
             command = [
                 sys.executable,
                 "-m",
-                "infra.local.shop",
+                "infra.local.app_server",
                 f"--app={self._app}",
                 f"--fd={fd}",
                 f"--serving={tell}",
@@ -293,7 +293,7 @@ class Supervisor:
 
 def main() -> int:
     """Run until Ctrl-C, SIGTERM or the loss of a piece; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m infra.local.run", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m infra.local.supervisor", description=__doc__)
     parser.add_argument("--app", type=Path, default=ROOT, help="the folder of app.py")
     parser.add_argument(
         "--state", type=Path, default=ROOT / ".local", help="the folder that keeps everything"

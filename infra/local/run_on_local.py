@@ -1,4 +1,4 @@
-"""Run a command on the data of the local shop: `python -m infra.local.stage COMMAND …`.
+"""Run a command on the data of the local shop: `python -m infra.local.run_on_local COMMAND …`.
 
 While `make run` is up, the command reaches its tables and buckets; otherwise the local cloud is started for the
 command alone, and what the command changes is there at the next `make run`.
@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.local.cloud import LocalCloud, without_aws_settings
-from infra.local.pieces import PieceFailed
-from infra.local.run import Ports, shop_environment
-from infra.local.shop import ROOT
-from infra.local.state import TOLD, State, StateHeld
+from infra.local.app_server import ROOT
+from infra.local.local_cloud import LocalCloud, without_aws_settings
+from infra.local.processes import PieceFailed
+from infra.local.state_dir import TOLD, State, StateHeld
+from infra.local.supervisor import Ports, shop_environment
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def local_shop(state: State, given: Mapping[str, str]) -> Iterator[dict[str, str
             with LocalCloud(state.cloud, ports.aws, log=state.logs / "cloud.log") as cloud:
                 environment = shop_environment(given, ports, cloud)
                 # A process of its own, because chalicelib reads the environment once.
-                setup = [sys.executable, "-m", "infra.local.setup"]
+                setup = [sys.executable, "-m", "infra.local.create_resources"]
                 if subprocess.run(setup, env=environment, cwd=ROOT, check=False).returncode:
                     raise PieceFailed("The local cloud could not be set up.")
                 yield environment
@@ -46,7 +46,7 @@ def run(command: Sequence[str], state: State, given: Mapping[str, str]) -> int:
 
 def main() -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="python -m infra.local.stage", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m infra.local.run_on_local", description=__doc__)
     parser.add_argument(
         "--state", type=Path, default=ROOT / ".local", help="the folder that keeps everything"
     )

@@ -24,7 +24,7 @@ from urllib.parse import parse_qs, unquote
 from chalice import Chalice
 from chalice.local import LambdaContext, LocalChalice, MatchResult, RouteMatcher
 
-from infra.local.pieces import HOST
+from infra.local.processes import HOST
 
 log = logging.getLogger(__name__)
 

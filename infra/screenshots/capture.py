@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
-from infra.local.shop import ROOT
+from infra.local.app_server import ROOT
 
 FOLDER = ROOT / "docs/screenshots"
 DESK: ViewportSize = {"width": 1280, "height": 900}

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from infra.local.journal import FAULT_PATH, MAILS
-from infra.local.pieces import HOST, Piece, PieceFailed, PortInUse, answers, free_port, is_free
+from infra.local.processes import HOST, Piece, PieceFailed, PortInUse, answers, free_port, is_free
 
 __all__ = ["LocalCloud", "PieceFailed", "PortInUse", "without_aws_settings"]
 

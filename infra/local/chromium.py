@@ -1,6 +1,6 @@
 """Find, install and open the browser that walks the shop: CHROME_PATH, else Debian's, else playwright's own.
 
-`python -m infra.local.browser` prints its path, or exits with 1; `--install` installs one where there is none.
+`python -m infra.local.chromium` prints its path, or exits with 1; `--install` installs one where there is none.
 """
 
 import os
