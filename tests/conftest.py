@@ -15,8 +15,8 @@ import pytest
 from infra.local.api_gateway import Gateway, GatewayServer
 from infra.local.dynamodb_local import DynamoDBLocal
 from infra.local.event_functions import Functions
+from infra.local.fake_paypal import Control, StandIn
 from infra.local.local_cloud import without_aws_settings
-from infra.local.paypal import Control, StandIn
 from infra.local.processes import free_port
 from tests import browser, moto, policies
 from tests.client import Shopper

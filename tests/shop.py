@@ -10,7 +10,7 @@ from unittest import mock
 
 from infra.local.api_gateway import Gateway
 from infra.local.event_functions import Functions
-from infra.local.paypal import Control
+from infra.local.fake_paypal import Control
 from tests.client import Answer, Shopper
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.config import settings
-from infra.local.paypal import Control, StandIn
+from infra.local.fake_paypal import Control, StandIn
 from infra.local.processes import free_port
 from tests.aws.cloud import Region
 from tests.aws.stack import Stack

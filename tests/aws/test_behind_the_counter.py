@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from chalicelib.ledger.models import page_of
-from infra.local.paypal import Control
+from infra.local.fake_paypal import Control
 from tests.aws.conftest import STAFF
 from tests.aws.stack import NAME, Stack
 from tests.aws.visitor import Visitor

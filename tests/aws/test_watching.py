@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from infra.local.paypal import Control
+from infra.local.fake_paypal import Control
 from tests.aws.stack import NAME, Stack
 from tests.aws.visitor import Visitor
 from tests.shop import CUSTOMER

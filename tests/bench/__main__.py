@@ -11,7 +11,7 @@ from infra.local.local_cloud import PieceFailed
 from tests.bench.surroundings import surroundings
 
 if TYPE_CHECKING:
-    from infra.local.paypal import Control
+    from infra.local.fake_paypal import Control
 
 WARM_UP = 3  # rounds that are not counted: clients, templates, tokens and certificates are made in them
 

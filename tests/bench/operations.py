@@ -17,7 +17,7 @@ from chalicelib.payments.paypal.events import message_of
 from chalicelib.web.page_cache import cache
 from infra.local.api_gateway import Gateway
 from infra.local.event_functions import Functions, context
-from infra.local.paypal import Control, Notification
+from infra.local.fake_paypal import Control, Notification
 from tests.bench.stopwatch import MeasuredApp, Stopwatch
 from tests.client import Answer, Shopper
 from tests.shop import Shop, message, order_id_of, token_of

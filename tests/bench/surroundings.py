@@ -9,8 +9,8 @@ from pathlib import Path
 
 from infra.local.app_server import ROOT
 from infra.local.demo.catalog import load_demo_catalog
+from infra.local.fake_paypal import Control
 from infra.local.local_cloud import LocalCloud
-from infra.local.paypal import Control
 from infra.local.processes import Piece, answers, free_port
 from infra.local.state_dir import TOLD, State
 from infra.local.supervisor import Ports, shop_environment
@@ -51,7 +51,7 @@ def _start_standin(stack: ExitStack, ports: Ports, state: State, environment: di
     command = [
         sys.executable,
         "-m",
-        "infra.local.paypal",
+        "infra.local.fake_paypal",
         f"--port={ports.paypal}",
         f"--state={state.paypal}",
         f"--client-id={environment['PAYPAL_CLIENT_ID']}",

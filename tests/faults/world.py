@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from infra.local.event_functions import _Queue
-from infra.local.paypal.control import Notification
+from infra.local.fake_paypal.control.control_client import Notification
 from tests.client import Answer, Shopper
 from tests.faults import process
 from tests.faults.process import Answered, Call, End, Process

@@ -9,7 +9,7 @@ from chalicelib.payments.paypal.events import EVENT_TYPES
 from infra.aws import paypal_secret
 from infra.aws.checks.webhook_check import WEBHOOK_ID, faults, webhook_is_right
 from infra.aws.stage_config import Stage
-from infra.local.paypal import Control, StandIn
+from infra.local.fake_paypal import Control, StandIn
 from tests.infra.small import STAGE
 
 ADDRESS = "https://shop.example/webhooks/paypal"

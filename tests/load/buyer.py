@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from infra.local.api_gateway import Gateway
-from infra.local.paypal import Control
+from infra.local.fake_paypal import Control
 from tests.client import Answer, Shopper
 from tests.load.wire import Sample, Wire
 from tests.shop import CUSTOMER, order_id_of, token_of

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from infra.local.api_gateway import Gateway
 from infra.local.event_functions import Functions
-from infra.local.paypal import Control
+from infra.local.fake_paypal import Control
 from tests.invariants import SOLD, check_books, check_money, check_nothing_is_forgotten, check_stock, pieces
 from tests.load.buyer import BOUGHT, LEFT, SKU, SLUG, SOLD_OUT, TOO_LATE, Buyer
 from tests.load.figures import rates, times

@@ -41,7 +41,7 @@ def demo(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     for module in (catalog, order_plan):
         monkeypatch.setattr(module, "DEMO_CATALOG", file)
     shop.put_on_shelf("cup", "Cup", {"CUP-RED": (900, None, 40), "CUP-BLUE": (900, None, 40)})
-    monkeypatch.setattr("infra.local.paypal.desk.CLIENT_ID", "test-client")
+    monkeypatch.setattr("infra.local.fake_paypal.settings.CLIENT_ID", "test-client")
     monkeypatch.setattr(order_plan, "ORDERS_A_DAY", (2, 1))
     monkeypatch.setattr(order_plan, "SPECIAL", {})
     monkeypatch.setattr(order_plan, "RECENTLY", {5: "paid"})
@@ -141,7 +141,7 @@ def test_a_shop_with_orders_of_its_own_gets_none(demo: Shop) -> None:
 @pytest.mark.parametrize("lacking", ["the stand-in", "the demo's catalog", "a merchant"])
 def test_there_are_none_without(demo: Shop, monkeypatch: pytest.MonkeyPatch, lacking: str) -> None:
     if lacking == "the stand-in":
-        monkeypatch.setattr("infra.local.paypal.desk.CLIENT_ID", "another")
+        monkeypatch.setattr("infra.local.fake_paypal.settings.CLIENT_ID", "another")
     elif lacking == "the demo's catalog":
         monkeypatch.setattr(orders, "has_demo_catalog", lambda: False)
     else:

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.payments.paypal import gateway, values
 from chalicelib.payments.paypal.order_request import order_body
-from infra.local.paypal.control import Notification
+from infra.local.fake_paypal.control.control_client import Notification
 from tests.invariants import check_money, check_stock, pieces
 from tests.shop import Shop, order_id_of
 

@@ -7,8 +7,8 @@ from unittest import mock
 import pytest
 
 from chalicelib.payments.paypal import answers
-from infra.local.paypal.store import Clock
-from infra.local.paypal.webhooks import Webhooks
+from infra.local.fake_paypal.store import Clock
+from infra.local.fake_paypal.webhooks import Webhooks
 from tests.shop import Shop
 
 PACIFIC = timezone(timedelta(hours=-7))

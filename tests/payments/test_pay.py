@@ -14,7 +14,7 @@ from chalicelib import aws
 from chalicelib.payments import capture_payment, settlement
 from chalicelib.payments.paypal import api_client, gateway, values
 from chalicelib.payments.paypal.errors import PayPalRefused, PayPalUnknown
-from infra.local.paypal.scripts import REFUSALS
+from infra.local.fake_paypal.payments.scripted_outcomes import REFUSALS
 from tests.client import Answer, Shopper
 from tests.shop import Shop, order_id_of, token_of
 

@@ -8,8 +8,8 @@ from typing import Any
 from unittest import mock
 
 from infra.local.event_functions import _record, context, failed_ids, scheduled_event
-from infra.local.paypal import store
-from infra.local.paypal.webhooks import MAX_TRIES, Webhooks, backoff
+from infra.local.fake_paypal import store
+from infra.local.fake_paypal.webhooks import MAX_TRIES, Webhooks, backoff
 from tests.faults import process
 from tests.faults.process import Answered, Call
 from tests.shop import Shop

@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from infra.local.paypal import ControlError
+from infra.local.fake_paypal import ControlError
 from tests.invariants import SOLD
 from tests.shop import Shop
 from tests.simulation.backstage import Backstage

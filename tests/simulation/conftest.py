@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from infra.local.dynamodb_local import DynamoDBLocal
-from infra.local.paypal import Control
+from infra.local.fake_paypal import Control
 from tests.cloud import Cloud
 from tests.shop import Shop
 from tests.simulation.shops import opened

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from typing import Any
 
-from infra.local.paypal import ControlError
+from infra.local.fake_paypal import ControlError
 from tests.client import Answer
 from tests.faults.process import Answered
 from tests.shop import Shop

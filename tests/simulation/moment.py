@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
 
-from infra.local.paypal.orders import Orders
-from infra.local.paypal.store import Clock
+from infra.local.fake_paypal.payments.orders import Orders
+from infra.local.fake_paypal.store import Clock
 
 # Ahead of the machine's clock, by which the local cloud deletes what has expired; the same in every run.
 BEGINS = datetime(2031, 5, 5, 20, tzinfo=UTC)

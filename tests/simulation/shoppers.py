@@ -4,7 +4,7 @@ import random
 from collections.abc import Generator
 from typing import Any
 
-from infra.local.paypal import ControlError
+from infra.local.fake_paypal import ControlError
 from tests.client import Answer, Shopper
 from tests.faults.process import Answered, End
 from tests.shop import CUSTOMER, Shop, order_id_of

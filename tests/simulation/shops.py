@@ -4,7 +4,7 @@ import os
 
 from infra.local.api_gateway import Gateway
 from infra.local.event_functions import Functions
-from infra.local.paypal import Control
+from infra.local.fake_paypal import Control
 from tests.cloud import Cloud
 from tests.invariants import check_books
 from tests.shop import Shop

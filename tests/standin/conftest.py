@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from infra.local.paypal import StandIn
+from infra.local.fake_paypal import StandIn
 from tests.standin.shop import Shop
 
 

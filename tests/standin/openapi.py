@@ -14,7 +14,7 @@ from openapi_core import Config, OpenAPI
 from openapi_core.exceptions import OpenAPIError
 from openapi_core.testing import MockRequest, MockResponse
 
-from infra.local.paypal import Received
+from infra.local.fake_paypal import Received
 
 _ROOT = Path(__file__).parents[2]
 _HOST = "https://api-m.sandbox.paypal.com"  # one of the servers that the files name

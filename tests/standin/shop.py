@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from infra.local.paypal import StandIn
+from infra.local.fake_paypal import StandIn
 
 Json = dict[str, Any]
 RETURN_URL = "http://127.0.0.1:9/return?shop=1"

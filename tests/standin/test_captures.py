@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from infra.local.paypal import ControlError, StandIn
+from infra.local.fake_paypal import ControlError, StandIn
 from tests.standin.shop import Shop, capture_of
 
 

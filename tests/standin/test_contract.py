@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from infra.local.paypal import StandIn
-from infra.local.paypal.scripts import REFUSALS
+from infra.local.fake_paypal import StandIn
+from infra.local.fake_paypal.payments.scripted_outcomes import REFUSALS
 from tests.standin.openapi import Contract, paypal_contract
 from tests.standin.shop import Answer, Shop, an_order, capture_of, eur
 from tests.standin.test_notifications import VERIFY, question

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from infra.local.paypal import ControlError, StandIn
+from infra.local.fake_paypal import ControlError, StandIn
 from tests.standin.shop import Shop, capture_of
 
 CUT = (ConnectionResetError, http.client.RemoteDisconnected)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from infra.local.paypal import StandIn
+from infra.local.fake_paypal import StandIn
 from tests.standin.shop import Shop, an_order
 
 HOUR = 3600

@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from infra.local.paypal import Notification, StandIn
+from infra.local.fake_paypal import Notification, StandIn
 from tests.standin.conftest import Receiver
 from tests.standin.shop import Shop
 

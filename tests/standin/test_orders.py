@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.paypal import StandIn
+from infra.local.fake_paypal import StandIn
 from tests.standin.shop import CANCEL_URL, Shop, an_order, capture_of, eur
 
 HOUR = 3600

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from infra.local.paypal import StandIn
+from infra.local.fake_paypal import StandIn
 from tests.standin.shop import CANCEL_URL, RETURN_URL, Answer, Shop, an_order, capture_of
 
 

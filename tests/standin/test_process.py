@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.paypal import Control, ControlError, StandIn
+from infra.local.fake_paypal import Control, ControlError, StandIn
 from tests.standin.shop import Shop
 
 
@@ -51,7 +51,7 @@ def test_a_reset_forgets_the_money_but_not_the_certificate(paypal: StandIn) -> N
 
 
 def test_the_command_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "infra.local.paypal", "--port", "0", "--state", str(tmp_path)]
+    command = [sys.executable, "-m", "infra.local.fake_paypal", "--port", "0", "--state", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         ready = process.stdout.readline()
@@ -64,7 +64,7 @@ def test_the_command_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
 def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        command = [sys.executable, "-m", "infra.local.paypal", "--port", port, "--state", str(tmp_path)]
+        command = [sys.executable, "-m", "infra.local.fake_paypal", "--port", port, "--state", str(tmp_path)]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == [

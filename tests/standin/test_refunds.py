@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from infra.local.paypal import ControlError, StandIn
+from infra.local.fake_paypal import ControlError, StandIn
 from tests.standin.shop import Shop, eur
 
 

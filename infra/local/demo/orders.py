@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.database.transactions import Witness
     from chalicelib.orders.models import Order
     from chalicelib.staff.models import Member
-    from infra.local.paypal import Control
+    from infra.local.fake_paypal import Control
 
 MARK = "demo orders"
 NOTE = "Wrap it as a present, and leave the invoice out of the parcel."
@@ -62,7 +62,7 @@ def _made_so_far() -> int | None:
     from chalicelib import scheduled_runs
     from chalicelib.config import settings
     from chalicelib.orders.models import Order
-    from infra.local.paypal.desk import CLIENT_ID
+    from infra.local.fake_paypal.settings import CLIENT_ID
 
     known = scheduled_runs.last([MARK])
     if known:
@@ -89,7 +89,7 @@ def _moved_clocks() -> "Iterator[tuple[Control, Go]]":
     """
     from chalicelib import clock
     from chalicelib.config import settings
-    from infra.local.paypal import Control
+    from infra.local.fake_paypal import Control
 
     control = Control(settings.paypal_api_url)
     behind = timedelta()

@@ -5,14 +5,23 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from infra.local.paypal import shapes
-from infra.local.paypal.captures import HAS_MONEY, Captures
-from infra.local.paypal.desk import MERCHANT, Desk
-from infra.local.paypal.ledger import Ledger
-from infra.local.paypal.money import CURRENCIES, WITHOUT_DECIMALS, money, precise, to_minor, to_value, worth
-from infra.local.paypal.problems import Problem, detail, not_found, unprocessable
-from infra.local.paypal.scripts import OUTCOMES, Script, Scripts
-from infra.local.paypal.store import Document, new_id
+from infra.local.fake_paypal.api import request_schemas
+from infra.local.fake_paypal.api.api_errors import Problem, detail, not_found, unprocessable
+from infra.local.fake_paypal.context import Desk
+from infra.local.fake_paypal.payments.captures import HAS_MONEY, Captures
+from infra.local.fake_paypal.payments.ledger import Ledger
+from infra.local.fake_paypal.payments.money import (
+    CURRENCIES,
+    WITHOUT_DECIMALS,
+    money,
+    precise,
+    to_minor,
+    to_value,
+    worth,
+)
+from infra.local.fake_paypal.payments.scripted_outcomes import OUTCOMES, Script, Scripts
+from infra.local.fake_paypal.settings import MERCHANT
+from infra.local.fake_paypal.store import Document, new_id
 
 REFUND_WITHIN = 180 * 86400
 
@@ -28,7 +37,7 @@ class Refunds:
 
     def refund(self, capture_id: str, body: Any) -> Document:
         """Refund a capture on the shop's request; return the refund as stored. Raises Problem."""
-        shapes.require(shapes.REFUND, body)
+        request_schemas.require(request_schemas.REFUND, body)
         capture = self._captures.find(capture_id)
         amount = self._refundable(capture, body.get("amount"))
         invoice = body.get("invoice_id")
@@ -223,7 +232,7 @@ def _asked(capture: Document, value: str | None) -> Document | None:
     if value is None:
         return None
     asked = {"currency_code": capture["currency"], "value": value}
-    shapes.require(shapes.MONEY, asked)
+    request_schemas.require(request_schemas.MONEY, asked)
     return asked
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from infra.local.paypal.money import precise
-from infra.local.paypal.store import Store, new_id
+from infra.local.fake_paypal.payments.money import precise
+from infra.local.fake_paypal.store import Store, new_id
 
 OUTCOMES = {
     "capture": ("completed", "pending", "declined", "failed"),

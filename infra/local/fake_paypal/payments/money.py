@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 
-from infra.local.paypal.store import Document
+from infra.local.fake_paypal.store import Document
 
 # PayPal's list, not ISO's: HUF and TWD have decimals elsewhere.
 WITHOUT_DECIMALS = frozenset({"HUF", "JPY", "TWD"})

@@ -7,15 +7,16 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from infra.local.paypal.desk import Desk, Settings
-from infra.local.paypal.faults import Faults
-from infra.local.paypal.orders import FUNDINGS
-from infra.local.paypal.payments import Payments
-from infra.local.paypal.problems import Problem
-from infra.local.paypal.scripts import Script
-from infra.local.paypal.server import Dispatcher
-from infra.local.paypal.store import Document
-from infra.local.paypal.web import Answer, Request, Route, json_answer, route
+from infra.local.fake_paypal.api.api_errors import Problem
+from infra.local.fake_paypal.api.http_server import Dispatcher
+from infra.local.fake_paypal.api.http_types import Answer, Request, Route, json_answer, route
+from infra.local.fake_paypal.context import Desk
+from infra.local.fake_paypal.faults import Faults
+from infra.local.fake_paypal.payments.orders import FUNDINGS
+from infra.local.fake_paypal.payments.payments import Payments
+from infra.local.fake_paypal.payments.scripted_outcomes import Script
+from infra.local.fake_paypal.settings import Settings
+from infra.local.fake_paypal.store import Document
 
 Body = Mapping[str, Any]
 _SETTINGS: dict[str, Any] = {

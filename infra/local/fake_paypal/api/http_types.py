@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from infra.local.paypal.problems import Problem
+from infra.local.fake_paypal.api.api_errors import Problem
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from infra.local.paypal.problems import detail, invalid
-from infra.local.paypal.store import Document
+from infra.local.fake_paypal.api.api_errors import detail, invalid
+from infra.local.fake_paypal.store import Document
 
 EMAIL = r"[^@\s]+@[^@\s]+"
 ACCOUNT_ID = r"[2-9A-HJ-NP-Z]{13}"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.local.paypal import shapes
-from infra.local.paypal.desk import Desk
-from infra.local.paypal.ledger import Ledger
-from infra.local.paypal.money import fee, money, to_minor, worth
-from infra.local.paypal.orders import Orders
-from infra.local.paypal.problems import not_found, unprocessable
-from infra.local.paypal.scripts import Script, Scripts
-from infra.local.paypal.store import Document, new_id
+from infra.local.fake_paypal.api import request_schemas
+from infra.local.fake_paypal.api.api_errors import not_found, unprocessable
+from infra.local.fake_paypal.context import Desk
+from infra.local.fake_paypal.payments.ledger import Ledger
+from infra.local.fake_paypal.payments.money import fee, money, to_minor, worth
+from infra.local.fake_paypal.payments.orders import Orders
+from infra.local.fake_paypal.payments.scripted_outcomes import Script, Scripts
+from infra.local.fake_paypal.store import Document, new_id
 
 HAS_MONEY = ("COMPLETED", "PARTIALLY_REFUNDED", "REFUNDED")
 
@@ -29,7 +29,7 @@ class Captures:
 
     def capture(self, order_id: str, body: Any) -> Document:
         """Capture an approved order; return the order as stored. Raises Problem."""
-        shapes.require(shapes.CAPTURE, body)
+        request_schemas.require(request_schemas.CAPTURE, body)
         order = self._orders.get(order_id)
         if order["status"] == "COMPLETED":
             raise unprocessable("ORDER_ALREADY_CAPTURED")

@@ -1,4 +1,4 @@
-"""Run the stand-in: `python -m infra.local.paypal --port 8001 --state DIR --webhook-url URL`."""
+"""Run the stand-in: `python -m infra.local.fake_paypal --port 8001 --state DIR --webhook-url URL`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from infra.local.paypal.standin import StandIn
+from infra.local.fake_paypal.server_app import StandIn
 
 ENDING = {signal.SIGTERM, signal.SIGINT}
 
@@ -47,7 +47,7 @@ def _reason(error: Exception, port: int) -> str:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m infra.local.paypal", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m infra.local.fake_paypal", description=__doc__)
     parser.add_argument("--port", type=int, default=8001, help="where to listen (0: any free port)")
     parser.add_argument("--state", type=Path, required=True, help="folder for certificates, orders, money")
     parser.add_argument("--webhook-url", help="the shop's webhook address")

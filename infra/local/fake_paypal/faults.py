@@ -7,8 +7,8 @@ import re
 import threading
 from dataclasses import dataclass, field
 
-from infra.local.paypal.problems import MESSAGES, Problem, detail
-from infra.local.paypal.store import Document
+from infra.local.fake_paypal.api.api_errors import MESSAGES, Problem, detail
+from infra.local.fake_paypal.store import Document
 
 OPERATIONS = (
     *("token", "create", "get", "capture", "capture_get", "refund", "refund_get"),

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from infra.local.paypal.faults import Fault, Faults
-from infra.local.paypal.problems import Problem, new_debug_id
-from infra.local.paypal.store import Clock, Document, Store
-from infra.local.paypal.web import Answer, Request, Route, json_answer
+from infra.local.fake_paypal.api.api_errors import Problem, new_debug_id
+from infra.local.fake_paypal.api.http_types import Answer, Request, Route, json_answer
+from infra.local.fake_paypal.faults import Fault, Faults
+from infra.local.fake_paypal.store import Clock, Document, Store
 
 _LOG = logging.getLogger(__name__)
 _HANG = 60.0

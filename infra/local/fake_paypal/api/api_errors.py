@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.local.paypal.store import Document, new_id
+from infra.local.fake_paypal.store import Document, new_id
 
 MESSAGES = {
     400: (

@@ -10,13 +10,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from infra.local.paypal import shapes
-from infra.local.paypal.certificates import Certificate
-from infra.local.paypal.desk import Desk
-from infra.local.paypal.payments import Payments
-from infra.local.paypal.problems import Problem, detail, invalid, new_debug_id, not_found, unprocessable
-from infra.local.paypal.store import Document
-from infra.local.paypal.web import Answer, Request, Route, json_answer, raw_value, route
+from infra.local.fake_paypal.api import request_schemas
+from infra.local.fake_paypal.api.api_errors import (
+    Problem,
+    detail,
+    invalid,
+    new_debug_id,
+    not_found,
+    unprocessable,
+)
+from infra.local.fake_paypal.api.http_types import Answer, Request, Route, json_answer, raw_value, route
+from infra.local.fake_paypal.certificates import Certificate
+from infra.local.fake_paypal.context import Desk
+from infra.local.fake_paypal.payments.payments import Payments
+from infra.local.fake_paypal.store import Document
 
 ORDER_KEYS_KEPT = 6 * 3600
 REFUND_KEYS_KEPT = 45 * 86400
@@ -157,7 +164,7 @@ class Api:
 
     def resend(self, request: Request, event_id: str) -> Answer:
         """Send a webhook event's notification once more."""
-        shapes.require(shapes.RESEND, _json(request))
+        request_schemas.require(request_schemas.RESEND, _json(request))
         event = self._event(event_id)
         self._desk.webhooks.resend(event)
         return json_answer(202, event)
@@ -171,7 +178,7 @@ class Api:
     def verify(self, request: Request) -> Answer:
         """Tell whether a notification is genuine: its body is judged as it came, not as it reads."""
         asked = _json(request)
-        shapes.require(shapes.VERIFY, asked)
+        request_schemas.require(request_schemas.VERIFY, asked)
         body = raw_value(request.body.decode(), "webhook_event").encode()
         genuine = self._desk.webhooks.is_genuine(asked, body)
         return json_answer(200, {"verification_status": "SUCCESS" if genuine else "FAILURE"})

@@ -8,11 +8,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from infra.local.paypal.desk import Desk
-from infra.local.paypal.payments import Payments
-from infra.local.paypal.problems import Problem
-from infra.local.paypal.store import Document
-from infra.local.paypal.web import Answer, Request, Route, route, see_other
+from infra.local.fake_paypal.api.api_errors import Problem
+from infra.local.fake_paypal.api.http_types import Answer, Request, Route, route, see_other
+from infra.local.fake_paypal.context import Desk
+from infra.local.fake_paypal.payments.payments import Payments
+from infra.local.fake_paypal.store import Document
 
 _FOLDER = Path(__file__).parent / "templates"
 _SHOWN = 50  # rows of each table on the operator's page
@@ -135,7 +135,7 @@ class Pages:
 
     def style(self, request: Request) -> Answer:
         """Hand out the style sheet."""
-        return Answer(200, (_FOLDER / "standin.css").read_bytes(), "text/css; charset=utf-8")
+        return Answer(200, (_FOLDER / "fake_paypal.css").read_bytes(), "text/css; charset=utf-8")
 
     def icon(self, request: Request) -> Answer:
         """Hand out the page's mark."""

@@ -6,11 +6,12 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from infra.local.paypal import shapes
-from infra.local.paypal.desk import BUYER, BUYER_ADDRESS, MERCHANT, Desk
-from infra.local.paypal.money import CURRENCIES, MAX_VALUE, precise, to_minor
-from infra.local.paypal.problems import Problem, detail, invalid, not_found, unprocessable
-from infra.local.paypal.store import Document, new_id
+from infra.local.fake_paypal.api import request_schemas
+from infra.local.fake_paypal.api.api_errors import Problem, detail, invalid, not_found, unprocessable
+from infra.local.fake_paypal.context import Desk
+from infra.local.fake_paypal.payments.money import CURRENCIES, MAX_VALUE, precise, to_minor
+from infra.local.fake_paypal.settings import BUYER, BUYER_ADDRESS, MERCHANT
+from infra.local.fake_paypal.store import Document, new_id
 
 APPROVE_WITHIN = 3 * 3600
 CAPTURE_WITHIN = 3 * 3600
@@ -28,7 +29,7 @@ class Orders:
 
     def create(self, body: Any, request_id: str | None) -> Document:
         """Make an order of PayPal's request body; return it as stored. Raises Problem."""
-        shapes.require(shapes.ORDER, body, unknown="NOT_SUPPORTED")
+        request_schemas.require(request_schemas.ORDER, body, unknown="NOT_SUPPORTED")
         if body["intent"] != "CAPTURE":
             raise unprocessable("UNSUPPORTED_INTENT", "/intent", body["intent"])
         wallet = body.get("payment_source", {}).get("paypal")

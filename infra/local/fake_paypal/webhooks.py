@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from infra.local.paypal.certificates import AUTH_ALGO, Certificate, holds, signed_text
-from infra.local.paypal.faults import Faults
-from infra.local.paypal.store import Clock, Document, Store, new_id
+from infra.local.fake_paypal.certificates import AUTH_ALGO, Certificate, holds, signed_text
+from infra.local.fake_paypal.faults import Faults
+from infra.local.fake_paypal.store import Clock, Document, Store, new_id
 
 if TYPE_CHECKING:
-    from infra.local.paypal.desk import Settings
+    from infra.local.fake_paypal.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 MAX_TRIES = 25

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from infra.local.paypal.money import to_value
-from infra.local.paypal.store import Clock, Document, Store
+from infra.local.fake_paypal.payments.money import to_value
+from infra.local.fake_paypal.store import Clock, Document, Store
 
 
 class Ledger:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from infra.local.paypal.captures import Captures
-from infra.local.paypal.desk import BUYER, MERCHANT, Desk
-from infra.local.paypal.money import money
-from infra.local.paypal.refunds import Refunds
-from infra.local.paypal.store import Document, new_id
+from infra.local.fake_paypal.context import Desk
+from infra.local.fake_paypal.payments.captures import Captures
+from infra.local.fake_paypal.payments.money import money
+from infra.local.fake_paypal.payments.refunds import Refunds
+from infra.local.fake_paypal.settings import BUYER, MERCHANT
+from infra.local.fake_paypal.store import Document, new_id
 
 
 class Disputes:

@@ -1,14 +1,10 @@
-"""What every part of the stand-in works with: settings, store, clock, notifications."""
+"""The fake's settings and fixed identities."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from infra.local.paypal.store import Clock, Document, Store
-
-if TYPE_CHECKING:
-    from infra.local.paypal.webhooks import Webhooks
+from infra.local.fake_paypal.store import Document
 
 CLIENT_ID = "standin-client"
 CLIENT_SECRET = "standin-secret"
@@ -42,21 +38,3 @@ class Settings:
     automatic: bool = True
     token_life: int = 32400
     paid_orders_kept: float | None = None  # seconds after their capture; None: for ever
-
-
-@dataclass
-class Desk:
-    """The shared desk: one lock (the store's transaction), one clock, one way to notify."""
-
-    settings: Settings
-    store: Store
-    clock: Clock
-    webhooks: Webhooks
-
-    def url(self, path: str) -> str:
-        """Return the address of a path here."""
-        return self.settings.base_url + path
-
-    def link(self, rel: str, path: str, method: str = "GET") -> Document:
-        """Return a HATEOAS link to a path here."""
-        return {"href": self.url(path), "rel": rel, "method": method}

@@ -8,17 +8,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from infra.local.paypal.api import Api
-from infra.local.paypal.certificates import Certificate
-from infra.local.paypal.control import Control
-from infra.local.paypal.desk import CLIENT_ID, CLIENT_SECRET, WEBHOOK_ID, Desk, Settings
-from infra.local.paypal.faults import Faults
-from infra.local.paypal.pages import Pages
-from infra.local.paypal.payments import Payments
-from infra.local.paypal.server import Dispatcher, Server
-from infra.local.paypal.steering import Steering
-from infra.local.paypal.store import Clock, Store
-from infra.local.paypal.webhooks import Webhooks
+from infra.local.fake_paypal.api.http_server import Dispatcher, Server
+from infra.local.fake_paypal.api.rest_api import Api
+from infra.local.fake_paypal.certificates import Certificate
+from infra.local.fake_paypal.context import Desk
+from infra.local.fake_paypal.control.control_api import Steering
+from infra.local.fake_paypal.control.control_client import Control
+from infra.local.fake_paypal.faults import Faults
+from infra.local.fake_paypal.pages import Pages
+from infra.local.fake_paypal.payments.payments import Payments
+from infra.local.fake_paypal.settings import CLIENT_ID, CLIENT_SECRET, WEBHOOK_ID, Settings
+from infra.local.fake_paypal.store import Clock, Store
+from infra.local.fake_paypal.webhooks import Webhooks
 
 _IDLE = 30.0
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from infra.local.paypal.captures import Captures
-from infra.local.paypal.desk import Desk
-from infra.local.paypal.disputes import Disputes
-from infra.local.paypal.ledger import Ledger
-from infra.local.paypal.orders import Orders
-from infra.local.paypal.refunds import Refunds
-from infra.local.paypal.store import Document
+from infra.local.fake_paypal.context import Desk
+from infra.local.fake_paypal.payments.captures import Captures
+from infra.local.fake_paypal.payments.disputes import Disputes
+from infra.local.fake_paypal.payments.ledger import Ledger
+from infra.local.fake_paypal.payments.orders import Orders
+from infra.local.fake_paypal.payments.refunds import Refunds
+from infra.local.fake_paypal.store import Document
 
 
 class Payments:

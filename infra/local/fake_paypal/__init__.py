@@ -1,0 +1,13 @@
+"""A stand-in for PayPal's sandbox: its API, its approval page, its notifications, on one machine."""
+
+from infra.local.fake_paypal.control.control_client import (
+    Control,
+    ControlError,
+    LedgerRow,
+    Notification,
+    Received,
+    Totals,
+)
+from infra.local.fake_paypal.server_app import StandIn
+
+__all__ = ["Control", "ControlError", "LedgerRow", "Notification", "Received", "StandIn", "Totals"]
