@@ -36,8 +36,8 @@ test-moto: $(VENV)/.installed ## run the tests of cart, checkout, orders, paymen
 
 soak: $(VENV)/.installed ## break everything, at length: SEEDS= days of trouble (default 20), all faults, the big fuzz; SEED= one day again
 	@SEEDS="$(SEEDS)" SEED="$(SEED)" SHOPPERS="$(SHOPPERS)" $(PY) -m tests.simulation
-	@test -n "$(SEED)" || $(PY) -m pytest -q -n 2 --soak tests/faults
-	@test -n "$(SEED)" || $(PY) -m tests.hostile
+	@test -n "$(SEED)" || $(PY) -m pytest -q -n 2 --soak tests/fault_injection
+	@test -n "$(SEED)" || $(PY) -m tests.security
 
 check: $(VENV)/.installed ## check format, lint, types and what CloudFormation would be given
 	@exec $(MAKE) --no-print-directory -j 2 check-code check-template
@@ -80,7 +80,7 @@ staff: $(VENV)/.installed ## make a staff account, asks for its password: EMAIL=
 	@exec $(ON_STAGE) $(PY) -m infra.commands.create_staff_user "$$EMAIL" "$$ROLE"
 
 bench: $(VENV)/.installed ## measure the speed of every page; ARGS=
-	@exec $(PY) -m tests.bench $(ARGS)
+	@exec $(PY) -m tests.benchmarks $(ARGS)
 
 load: $(VENV)/.installed ## hold a flash sale over HTTP in a shop of its own; ARGS="--shoppers 300 --pieces 20"
 	@exec $(PY) -m tests.load $(ARGS)

@@ -6,7 +6,7 @@ import urllib.request
 
 from infra.local.dynamodb_local import DynamoDBLocal
 from infra.local.local_cloud import LocalCloud
-from tests import kept
+from tests import ministack_snapshot
 
 
 class Cloud(LocalCloud):
@@ -51,8 +51,8 @@ class Cloud(LocalCloud):
             self._is_kept = True
 
     def _ask(self, method: str) -> None:
-        request = urllib.request.Request(f"{self.endpoint_url}{kept.PATH}", method=method)
+        request = urllib.request.Request(f"{self.endpoint_url}{ministack_snapshot.PATH}", method=method)
         urllib.request.urlopen(request, timeout=10).close()
 
     def _command(self) -> list[str]:
-        return [sys.executable, "-P", kept.__file__]
+        return [sys.executable, "-P", ministack_snapshot.__file__]

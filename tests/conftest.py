@@ -18,7 +18,7 @@ from infra.local.event_functions import Functions
 from infra.local.fake_paypal import Control, StandIn
 from infra.local.local_cloud import without_aws_settings
 from infra.local.processes import free_port
-from tests import browser, moto, policies
+from tests import browser, iam_policy_check, moto_cloud
 from tests.client import Shopper
 from tests.cloud import Cloud
 from tests.shop import Shop
@@ -28,7 +28,7 @@ from tests.shop import Shop
 class Run:
     """What is found at the end of a run of all tests."""
 
-    spare: Sequence[policies.Line] = ()
+    spare: Sequence[iam_policy_check.Line] = ()
     without_browser: Sequence[str] = ()  # why each browser test was left out
 
 
@@ -39,10 +39,10 @@ class Standing:
     since = 0  # which of the cloud's resets it was made after
 
 
-_cloud = moto.MotoCloud() if moto.CHOSEN else Cloud()
+_cloud = moto_cloud.MotoCloud() if moto_cloud.CHOSEN else Cloud()
 _scratch = Path(tempfile.mkdtemp(prefix="awning-tests-"))
 atexit.register(shutil.rmtree, _scratch, ignore_errors=True)
-FORKING = {"faults", "simulation"}
+FORKING = {"fault_injection", "simulation"}
 SHOP_PORT = free_port()
 PAYPAL_PORT = free_port()
 for _name in set(os.environ) - set(without_aws_settings(os.environ)):
@@ -75,8 +75,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     A worker grows with the tests it has run, and each fork copies the tables of its memory: some ten thousand times.
     """
     items.sort(key=lambda item: item.path.parent.name not in FORKING)
-    if moto.CHOSEN:
-        moto.leave_out(items)
+    if moto_cloud.CHOSEN:
+        moto_cloud.leave_out(items)
     if _cloud.tables is None:
         return
     config.hook.pytest_deselected(items=[item for item in items if not _is_for_the_second_lane(item)])
@@ -118,20 +118,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Gather from pytest's workers which lines of the policies were used."""
-    policies.used.update(map(tuple, getattr(node, "workeroutput", {}).get("used", ())))
+    iam_policy_check.used.update(map(tuple, getattr(node, "workeroutput", {}).get("used", ())))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fail a run of all tests in which no function ever asked for something that its policy allows."""
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["used"] = sorted(policies.used)
+        session.config.workeroutput["used"] = sorted(iam_policy_check.used)
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     Run.without_browser = browser.left_out(reporter.stats.get("skipped", ())) if reporter else ()
     # What only browser tests use would seem spare without them.
     if not Run.without_browser and exitstatus == pytest.ExitCode.OK and _is_whole(session.config):
-        Run.spare = policies.Policies().spare()
+        Run.spare = iam_policy_check.Policies().spare()
         session.exitstatus = pytest.ExitCode.TESTS_FAILED if Run.spare else exitstatus
 
 
@@ -151,7 +151,7 @@ def _is_whole(config: pytest.Config) -> bool:
 @pytest.fixture(scope="session")
 def refused_by_aws() -> Iterator[list[str]]:
     """Look at what pages and functions ask of AWS in all tests; list what their policies do not allow."""
-    with policies.watched() as refused:
+    with iam_policy_check.watched() as refused:
         yield refused
 
 

@@ -16,7 +16,7 @@ from tests.shop import Shop
 if TYPE_CHECKING:
     from chalicelib.ledger.daily_reports import Export
     from chalicelib.ledger.models import Movement
-    from tests.faults.world import Mail
+    from tests.fault_injection.harness import Mail
 
 LIVING = {"awaiting", "capturing", "pending"}
 SOLD = {"paid", "shipped"}

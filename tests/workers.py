@@ -2,8 +2,8 @@
 
 from xdist.scheduler import LoadScopeScheduling
 
-FORKING = ("tests/faults/", "tests/simulation/")  # each test takes seconds, and shares no fixture
-DEPLOYED = "tests/aws/"  # all of its tests share one deployment
+FORKING = ("tests/fault_injection/", "tests/simulation/")  # each test takes seconds, and shares no fixture
+DEPLOYED = "tests/deployed/"  # all of its tests share one deployment
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types

@@ -12,10 +12,10 @@ from chalicelib.cart.models import Cart
 from chalicelib.cart.sessions import LIFETIME, Session
 from chalicelib.database.reads import get
 from infra.local.local_cloud import LocalCloud
+from tests.call_counter import counted_calls
 from tests.client import Shopper
-from tests.counting import counted_calls
+from tests.dynamodb_faults import answers_lost, repeated, watched
 from tests.shop import Shop
-from tests.tampering import answers_lost, repeated, watched
 
 PUBLIC = ("/", "/categories/tea", "/products/mug", "/search?q=tea", "/pages/terms", "/sitemap.xml", "/health")
 LINE = {"quantity": 1, "price": 1850, "slug": "mug"}

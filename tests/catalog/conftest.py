@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from infra.local.api_gateway import Gateway
-from tests.catalog.catalog_files import SVG, Write
-from tests.catalog.goods import fill, product, variant
+from tests.catalog.import_export.catalog_files import SVG, Write
+from tests.catalog.product_factory import fill, product, variant
 from tests.client import Shopper
 from tests.cloud import Cloud
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chalicelib.catalog import markdown_text
 from chalicelib.catalog.editing.product_validation import LONGEST_TEXT
-from tests.catalog.goods import fill, product, variant
+from tests.catalog.product_factory import fill, product, variant
 from tests.catalog.test_product_page import documents
 from tests.client import Shopper
 

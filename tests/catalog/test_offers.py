@@ -5,8 +5,8 @@ import pytest
 from chalicelib.catalog.editing.product_editing import save_product
 from chalicelib.catalog.models import Stock
 from chalicelib.catalog.offers import Offer, Picture, read_offers
-from tests.catalog.goods import fill, options, product, sell, variant
-from tests.counting import counted_calls
+from tests.call_counter import counted_calls
+from tests.catalog.product_factory import fill, options, product, sell, variant
 
 pytestmark = pytest.mark.usefixtures("aws")
 

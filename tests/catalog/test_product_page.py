@@ -13,9 +13,9 @@ from chalicelib.catalog.offers import Picture
 from chalicelib.catalog.product_details import product_view
 from chalicelib.web.page_cache import cache
 from chalicelib.web.urls import absolute_url
-from tests.catalog.goods import fill, options, product, sell, variant
+from tests.call_counter import counted_calls
+from tests.catalog.product_factory import fill, options, product, sell, variant
 from tests.client import Shopper
-from tests.counting import counted_calls
 
 
 def documents(body: str) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from chalicelib.catalog.editing.product_editing import save_product
 from chalicelib.catalog.models import Product
 from chalicelib.catalog.offers import Picture
 from chalicelib.catalog.search import search, words
-from tests.catalog.goods import fill, options, product, sell, variant
+from tests.call_counter import counted_calls
+from tests.catalog.product_factory import fill, options, product, sell, variant
 from tests.client import Shopper
-from tests.counting import counted_calls
 
 
 def slugs(question: str) -> list[str]:

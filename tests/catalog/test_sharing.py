@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.catalog.offers import Picture
 from chalicelib.web.urls import absolute_url
-from tests.catalog.goods import fill, numbered, product, variant
+from tests.catalog.product_factory import fill, numbered, product, variant
 from tests.client import Shopper
 
 CANONICAL = {

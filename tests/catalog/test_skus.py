@@ -8,12 +8,12 @@ import pytest
 
 from chalicelib.catalog.editing.product_validation import problems_of_product
 from chalicelib.catalog.models import is_sku
-from tests.catalog.goods import product, variant
+from tests.catalog.product_factory import product, variant
 from tests.client import Answer, Shopper
 from tests.shop import Shop, order_id_of, token_of
-from tests.staff.desk import logged_in
-from tests.staff.test_products import fields
-from tests.staff.test_refunds import form_of
+from tests.staff.orders.test_refund_form import form_of
+from tests.staff.products.test_product_list import fields
+from tests.staff.staff_client import logged_in
 
 ODD = [
     "12/3 b",

@@ -35,7 +35,7 @@ from chalicelib.web.forms import Form
 from infra.commands.create_staff_user import read_arguments
 from tests.client import Shopper
 from tests.shop import CUSTOMER, Shop
-from tests.staff.desk import logged_in
+from tests.staff.staff_client import logged_in
 
 INPUTS: dict[str, list[dict[str, Any]]] = json.loads(
     Path(__file__).with_name("inputs.json").read_text("utf-8")

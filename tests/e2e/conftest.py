@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser import browser_or_skip
-from tests.e2e.visitor import SECONDS, Visitor
+from tests.e2e.shopper_browser import SECONDS, Visitor
 from tests.shop import Shop
 
 LetIn = Callable[..., Visitor]

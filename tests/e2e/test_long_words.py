@@ -11,11 +11,11 @@ from chalicelib.orders.delivery.delivery_fields import LONGEST
 from chalicelib.staff.orders import order_actions
 from chalicelib.staff.routes import staff
 from tests.e2e.conftest import LetIn
-from tests.e2e.counter import comes_in
-from tests.e2e.test_staff_for_everybody import NO_PAGES, SENT, addresses
-from tests.e2e.visitor import Visitor
+from tests.e2e.shopper_browser import Visitor
+from tests.e2e.staff.staff_browser import comes_in
+from tests.e2e.staff.test_staff_accessibility import NO_PAGES, SENT, addresses
 from tests.shop import CUSTOMER, Shop, order_id_of, token_of
-from tests.staff.desk import member
+from tests.staff.staff_client import member
 
 WIDTH = 360
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"

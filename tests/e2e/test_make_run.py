@@ -14,9 +14,9 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect
 
 from infra.local.app_server import ROOT
-from tests.e2e.visitor import THANKS, Visitor
-from tests.local.eventually import eventually
-from tests.local.tiny import Run, get
+from tests.e2e.shopper_browser import THANKS, Visitor
+from tests.local.example_app import Run, get
+from tests.local.wait_until import eventually
 from tests.shop import CUSTOMER
 
 

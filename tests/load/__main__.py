@@ -5,8 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.load.figures import report
 from tests.load.run import AT_ONCE, HOLD_MS, flash_sale
+from tests.load.statistics_report import report
 
 
 def main() -> int:

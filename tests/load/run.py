@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from infra.local.app_server import ROOT
-from tests.load.wire import ORIGIN_SECRET
-from tests.local.tiny import Run
+from tests.load.http_connection import ORIGIN_SECRET
+from tests.local.example_app import Run
 
 HOLD_MS = 10.0
 # On AWS each request has a processor of its own; here all share one process, and more would only queue in it.
@@ -25,7 +25,7 @@ awning = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(awning)
 app = awning.app
 
-from tests.load.contention import contended, note_in
+from tests.load.dynamodb_conflicts import contended, note_in
 
 contention = contended({seconds}, note_in(Path({conflicts!r})))
 contention.__enter__()
@@ -51,7 +51,7 @@ def flash_sale(
     with Run(folder, DEMO="no", TIMEZONE="UTC", PROXIES="1", ORIGIN_SECRET=ORIGIN_SECRET) as run:
         command = [
             *(sys.executable, "-m", "infra.local.run_on_local", f"--state={folder / 'state'}"),
-            *(sys.executable, "-m", "tests.load.sale"),
+            *(sys.executable, "-m", "tests.load.flash_sale"),
             *(f"--{name}={run.address(name)}" for name in ("shop", "paypal", "mailbox")),
             *(f"--shoppers={shoppers}", f"--pieces={pieces}", f"--at-once={at_once}"),
             f"--conflicts={conflicts}",

@@ -13,12 +13,12 @@ import pytest
 from chalicelib.database.connection import PATIENCE_SECONDS
 from chalicelib.web import middleware
 from tests.client import Answer, Shopper
+from tests.dynamodb_faults import Ask, tampered
 from tests.invariants import check_books, check_money, check_stock, pieces
-from tests.load.contention import READS, WRITES, conflict, contended, crowded, throttled
+from tests.load.dynamodb_conflicts import READS, WRITES, conflict, contended, crowded, throttled
 from tests.load.forms import Form, forms_of
 from tests.shop import CUSTOMER, Shop, order_id_of, token_of
-from tests.staff.desk import logged_in, member
-from tests.tampering import Ask, tampered
+from tests.staff.staff_client import logged_in, member
 
 MANY = 0.5  # of all writes
 # What somebody types, where a form sent as it came would change nothing.

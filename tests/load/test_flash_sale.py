@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tests.load.buyer import BOUGHT, LEFT, SOLD_OUT, TOO_LATE
 from tests.load.run import flash_sale
+from tests.load.shopper import BOUGHT, LEFT, SOLD_OUT, TOO_LATE
 
 SHOPPERS, PIECES = 40, 7
 

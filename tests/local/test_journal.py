@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from infra.local.local_cloud import LocalCloud
 from infra.local.mailbox import Mailbox
 from infra.local.mailbox.store import MailStore
-from tests.local.eventually import eventually
+from tests.local.wait_until import eventually
 
 Client = Callable[[Any], Any]
 

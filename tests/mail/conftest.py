@@ -15,7 +15,7 @@ from chalicelib.config import settings
 from chalicelib.mail import sender as mail_sender
 from infra.local.event_functions import Functions
 from infra.local.local_cloud import LocalCloud
-from tests.mail.post_office import PostOffice
+from tests.mail.fake_ses import PostOffice
 
 QUEUE = "order-emails"
 

@@ -17,11 +17,11 @@ from infra.local import simulator
 from infra.local.event_functions import Functions
 from infra.local.local_cloud import LocalCloud
 from tests.client import Shopper
-from tests.mail import orders
-from tests.mail.post_office import PostOffice
+from tests.mail import order_factory
+from tests.mail.fake_ses import PostOffice
 from tests.mail.test_outbox import deliver, one_mail, waiting
 from tests.shop import Shop
-from tests.staff.desk import logged_in
+from tests.staff.staff_client import logged_in
 
 NO_MAILBOX = "400 BadRequestException: Local address contains control or whitespace"
 GENERAL = {
@@ -56,7 +56,7 @@ def deliver_reports(*bodies: str) -> list[str]:
 
 def paid() -> Order:
     """Store a paid order that its number leads to, as placing does."""
-    order = orders.paid()
+    order = order_factory.paid()
     Pointer(f"number#{order.number}", order=order.id).save()
     return order
 
@@ -120,9 +120,9 @@ def test_a_refusal_that_is_about_the_shop_is_tried_again_and_no_customers_fault(
 
 
 def test_an_address_that_nobody_can_have_never_reaches_ses(post: PostOffice) -> None:
-    order = orders.only(orders.paid(email="test@examp le.org"), "paid")
+    order = order_factory.only(order_factory.paid(email="test@examp le.org"), "paid")
 
-    assert deliver(order, f"paid#{orders.CAPTURE}")
+    assert deliver(order, f"paid#{order_factory.CAPTURE}")
 
     assert post.asked == []
     assert [title for title, _ in issues(order)] == ["A mail could not be sent"]
@@ -138,10 +138,10 @@ def test_a_sender_that_is_wrong_is_not_taken_for_the_customers_fault(post: PostO
 
 
 def test_the_merchants_own_mail_that_is_refused_asks_for_no_other(post: PostOffice) -> None:
-    order = orders.only(orders.paid(), "merchant")
+    order = order_factory.only(order_factory.paid(), "merchant")
     post.trouble.append(NO_MAILBOX)
 
-    assert deliver(order, f"merchant#{orders.CAPTURE}")
+    assert deliver(order, f"merchant#{order_factory.CAPTURE}")
 
     order = Order.fetch(order.id)
     assert (order.emails_due, order.raised is not None) == ({}, True)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from chalicelib.mail import sender
 from chalicelib.mail.addresses import BadAddress, bare, one_line, with_name
 from chalicelib.orders.models import Order
-from tests.mail import orders
-from tests.mail.post_office import PostOffice
+from tests.mail import order_factory
+from tests.mail.fake_ses import PostOffice
 from tests.mail.test_outbox import deliver
 
 NAMES = [
@@ -116,7 +116,7 @@ def test_a_domain_in_other_letters_is_written_in_ascii() -> None:
 
 @pytest.mark.parametrize("name", [NAMES[0], NAMES[1], NAMES[6], NAMES[7]], ids=ascii)
 def test_ses_is_given_one_recipient_and_one_line_a_header(post: PostOffice, name: str) -> None:
-    order = orders.paid(name=name)
+    order = order_factory.paid(name=name)
 
     for entry in order.emails_due:
         assert deliver(order, entry)
@@ -141,7 +141,7 @@ def test_a_shops_name_in_other_letters_is_encoded(post: PostOffice, setting: Any
     from chalicelib.config import settings
 
     setting(shop=replace(settings.shop, name="Käse, Brot & „Tee“"))
-    order = orders.paid()
+    order = order_factory.paid()
     for entry in order.emails_due:
         assert deliver(order, entry)
 
@@ -151,7 +151,7 @@ def test_a_shops_name_in_other_letters_is_encoded(post: PostOffice, setting: Any
 
 
 def test_a_customer_nobody_can_write_to_does_not_keep_the_merchant_uninformed(post: PostOffice) -> None:
-    order = orders.paid(email="tést@example.org")
+    order = order_factory.paid(email="tést@example.org")
     body = '{"order": "%s", "entry": "%s"}'
 
     answer = sender.send_order_emails(

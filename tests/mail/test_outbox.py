@@ -16,8 +16,8 @@ from chalicelib.mail import outbox, sender
 from chalicelib.orders.models import Order
 from infra.local.create_resources import TRIES
 from infra.local.event_functions import Functions
-from tests.mail import orders
-from tests.mail.post_office import PostOffice
+from tests.mail import order_factory
+from tests.mail.fake_ses import PostOffice
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -57,7 +57,7 @@ def deliver(order: Order, entry: str) -> bool:
 
 
 def one_mail() -> tuple[Order, str]:
-    order = orders.only(orders.paid(), "paid")
+    order = order_factory.only(order_factory.paid(), "paid")
     (entry,) = order.emails_due
     return order, entry
 
@@ -66,29 +66,29 @@ def one_mail() -> tuple[Order, str]:
 
 
 def test_what_is_due_is_announced_without_anything_personal(sqs: "SQSClient") -> None:
-    order = orders.paid()
+    order = order_factory.paid()
 
     outbox.announce(order)
 
     told = sorted(bodies(sqs), key=lambda body: body["entry"])
     assert told == [
-        {"order": order.id, "entry": f"merchant#{orders.CAPTURE}"},
-        {"order": order.id, "entry": f"paid#{orders.CAPTURE}"},
+        {"order": order.id, "entry": f"merchant#{order_factory.CAPTURE}"},
+        {"order": order.id, "entry": f"paid#{order_factory.CAPTURE}"},
     ]
 
 
 def test_what_somebody_is_sending_is_not_announced(sqs: "SQSClient") -> None:
-    order = orders.paid()
-    claim = outbox.claim(order.id, f"paid#{orders.CAPTURE}")
+    order = order_factory.paid()
+    claim = outbox.claim(order.id, f"paid#{order_factory.CAPTURE}")
     assert claim is not None
 
     outbox.announce(claim.order)
 
-    assert [body["entry"] for body in bodies(sqs)] == [f"merchant#{orders.CAPTURE}"]
+    assert [body["entry"] for body in bodies(sqs)] == [f"merchant#{order_factory.CAPTURE}"]
 
 
 def test_more_mails_than_a_batch_holds_are_all_announced(sqs: "SQSClient") -> None:
-    order = orders.paid()
+    order = order_factory.paid()
     order.emails_due = {f"refunded#R{number}": 0 for number in range(23)}
 
     outbox.announce(order)
@@ -97,7 +97,7 @@ def test_more_mails_than_a_batch_holds_are_all_announced(sqs: "SQSClient") -> No
 
 
 def test_an_order_that_owes_nothing_announces_nothing(sqs: "SQSClient") -> None:
-    outbox.announce(orders.placed())
+    outbox.announce(order_factory.placed())
 
     assert waiting(sqs) == 0
 
@@ -109,7 +109,7 @@ def test_a_queue_that_is_away_breaks_nothing(
     monkeypatch.setattr(clients, "ATTEMPTS", {"sqs": 1})
     monkeypatch.delitem(clients._clients, "sqs", raising=False)
 
-    outbox.announce(orders.paid())
+    outbox.announce(order_factory.paid())
 
     assert "could not be announced" in caplog.text
     monkeypatch.delitem(clients._clients, "sqs")
@@ -119,7 +119,7 @@ def test_a_queue_that_is_away_breaks_nothing(
 
 
 def test_due_mails_are_sent_and_struck_out(sqs: "SQSClient", sender: Functions, post: PostOffice) -> None:
-    order = orders.paid()
+    order = order_factory.paid()
     outbox.announce(order)
 
     sender.drain(QUEUE)
@@ -127,7 +127,7 @@ def test_due_mails_are_sent_and_struck_out(sqs: "SQSClient", sender: Functions, 
     assert len(post.taken) == 2
     order = Order.fetch(order.id)
     assert order.emails_due == {}
-    assert order.emails_sent.keys() == {f"paid#{orders.CAPTURE}", f"merchant#{orders.CAPTURE}"}
+    assert order.emails_sent.keys() == {f"paid#{order_factory.CAPTURE}", f"merchant#{order_factory.CAPTURE}"}
     assert [event["detail"] for event in order.history if event["event"] == "mail sent"] == list(
         order.emails_sent
     )
@@ -151,7 +151,7 @@ def test_a_mail_that_was_sent_is_never_owed_again(post: PostOffice) -> None:
     deliver(order, entry)
 
     order = Order.fetch(order.id)
-    order.owe_mail("paid", orders.CAPTURE)
+    order.owe_mail("paid", order_factory.CAPTURE)
 
     assert order.emails_due == {}
 
@@ -210,7 +210,10 @@ def test_one_bad_message_fails_alone(post: PostOffice) -> None:
         {"messageId": "list", "body": "[]"},
         {"messageId": "number", "body": json.dumps({"order": 7, "entry": entry})},
         {"messageId": "short", "body": json.dumps({"order": order.id})},
-        {"messageId": "pointer", "body": json.dumps({"order": f"capture#{orders.CAPTURE}", "entry": entry})},
+        {
+            "messageId": "pointer",
+            "body": json.dumps({"order": f"capture#{order_factory.CAPTURE}", "entry": entry}),
+        },
         {"messageId": "no movement", "body": json.dumps({"order": order.id, "entry": "paid"})},
         {"messageId": "unknown kind", "body": json.dumps({"order": order.id, "entry": "newsletter#1"})},
         {"messageId": "unknown order", "body": json.dumps({"order": "0" * 32, "entry": entry})},
@@ -392,7 +395,7 @@ def test_a_change_of_the_order_while_its_mail_is_sent_is_kept(post: PostOffice) 
     order, entry = one_mail()
 
     def refund() -> None:
-        orders.refunded(order, 500)
+        order_factory.refunded(order, 500)
 
     post.meanwhile = refund
 

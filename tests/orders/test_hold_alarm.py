@@ -8,8 +8,8 @@ import pytest
 from chalicelib.catalog.models import Stock
 from chalicelib.orders import hold_alarm
 from chalicelib.orders.search import order_list
+from tests.call_counter import counted_calls
 from tests.client import Shopper
-from tests.counting import counted_calls
 from tests.shop import Shop, token_of
 from tests.telemetry.conftest import Counted
 from tests.telemetry.conftest import counted as counted

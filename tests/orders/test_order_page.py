@@ -9,7 +9,7 @@ from chalicelib.database.transactions import Transaction
 from chalicelib.orders import states
 from chalicelib.orders.models import Order
 from chalicelib.orders.views.customer_view import words_for
-from tests.counting import counted_calls
+from tests.call_counter import counted_calls
 from tests.shop import CUSTOMER, Shop
 
 

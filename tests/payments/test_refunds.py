@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from chalicelib.database.transactions import Transaction
+from tests.dynamodb_faults import answers_lost
 from tests.invariants import check_money, check_stock, pieces
 from tests.shop import Shop
-from tests.tampering import answers_lost
 
 TOTAL = 2340  # a mug and its way to Berlin
 FORM = "f" * 32

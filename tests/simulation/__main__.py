@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests import conftest  # settles the environment, which chalicelib reads once
-from tests.policies import refused, watched
+from tests.iam_policy_check import refused, watched
 from tests.shop import Shop
-from tests.simulation.life import SHOPPERS, Failed, Told, live
-from tests.simulation.shops import opened
+from tests.simulation.fixtures import opened
+from tests.simulation.run import SHOPPERS, Failed, Told, live
 
 BAR = 30
 

@@ -8,7 +8,7 @@ from infra.local.dynamodb_local import DynamoDBLocal
 from infra.local.fake_paypal import Control
 from tests.cloud import Cloud
 from tests.shop import Shop
-from tests.simulation.shops import opened
+from tests.simulation.fixtures import opened
 
 
 @pytest.fixture

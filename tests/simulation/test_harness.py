@@ -10,7 +10,7 @@ from chalicelib.catalog.models import Stock
 from chalicelib.database.transactions import Transaction
 from chalicelib.payments.paypal import webhook
 from tests.shop import Shop
-from tests.simulation.life import Failed, live
+from tests.simulation.run import Failed, live
 
 SEED = "1"
 

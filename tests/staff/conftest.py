@@ -4,7 +4,7 @@ import pytest
 
 from tests.client import Shopper
 from tests.shop import Shop
-from tests.staff.desk import logged_in
+from tests.staff.staff_client import logged_in
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from chalicelib.staff.routes import staff
 from infra.local.api_gateway import Gateway
 from tests.client import Answer, Shopper
 from tests.shop import Shop
-from tests.staff.desk import logged_in
+from tests.staff.staff_client import logged_in
 
 ROOT = Path(__file__).parents[2]
 # What finance may post: their own account, and asking for files anew. Nothing of it changes the shop.

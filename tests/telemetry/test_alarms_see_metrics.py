@@ -11,8 +11,8 @@ from chalicelib import telemetry
 from chalicelib.config import settings
 from chalicelib.telemetry import NAMESPACE, Metric
 from infra.aws.package.build import PROJECT, merged
-from tests.infra.reading import Template, resolved, values
-from tests.infra.test_alarms import dashboard, watched
+from tests.infra.template.template_reader import Template, resolved, values
+from tests.infra.template.test_alarms import dashboard, watched
 from tests.telemetry import emf
 from tests.telemetry.conftest import Counted
 

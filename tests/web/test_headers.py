@@ -8,7 +8,7 @@ import pytest
 from chalicelib.web.urls import static_files
 from infra.local.api_gateway import Gateway
 from tests.shop import Shop
-from tests.web.raw import Raw, send
+from tests.web.raw_request import Raw, send
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 

@@ -16,8 +16,8 @@ from chalicelib.database.connection import Table
 from chalicelib.web import middleware
 from chalicelib.web.page_cache import BACK_OFF_SECONDS, STALE_SECONDS, cache
 from infra.local.processes import HOST
+from tests.call_counter import counted_calls
 from tests.client import Shopper
-from tests.counting import counted_calls
 from tests.shop import Shop
 
 PUBLIC = (
@@ -155,7 +155,7 @@ def test_public_pages_are_sent_from_an_older_copy_while_the_database_fails(
 def test_after_a_failure_older_copies_are_sent_at_once_for_a_while(
     shop: Shop, wait: Callable[[float], None]
 ) -> None:
-    from tests.tampering import silence
+    from tests.dynamodb_faults import silence
 
     shopper = Shopper(shop.gateway)
     for page in PUBLIC:
@@ -179,7 +179,7 @@ def test_after_a_failure_older_copies_are_sent_at_once_for_a_while(
 
 
 def test_a_copy_that_is_too_old_is_not_sent(shop: Shop, wait: Callable[[float], None]) -> None:
-    from tests.tampering import silence
+    from tests.dynamodb_faults import silence
 
     shopper = Shopper(shop.gateway)
     shopper.get("/")
@@ -192,7 +192,7 @@ def test_what_is_gone_is_not_brought_back_from_an_older_copy(
     shop: Shop, wait: Callable[[float], None]
 ) -> None:
     from chalicelib.catalog.models import Product
-    from tests.tampering import silence
+    from tests.dynamodb_faults import silence
 
     shopper = Shopper(shop.gateway)
     assert shopper.get("/products/mug").status == 200

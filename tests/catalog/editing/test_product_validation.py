@@ -1,0 +1,78 @@
+"""The rules that every product keeps, whoever writes it."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib.catalog.categories import Category
+from chalicelib.catalog.editing.category_editing import problems_of_category
+from chalicelib.catalog.editing.product_validation import problems_of_product
+from chalicelib.catalog.offers import Picture
+from tests.catalog.product_factory import options, product, variant
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"slug": "a b"}, "slug may have"),
+        ({"slug": "ä"}, "slug may have"),
+        ({"slug": "x" * 41}, "slug may have"),
+        ({"name": ""}, "not be empty"),
+        ({"name": "two\nlines"}, "one line"),
+        ({"name": "x" * 121}, "at most 120 fit"),
+        ({"text": "x" * 10_001}, "at most 10,000 fit"),
+        ({"text": "a\x00b"}, "control characters"),
+        ({"category": "a/b"}, "category's slug"),
+        ({"tax_rate": "19 percent"}, "tax rate"),
+        ({"added": "2026-2-1"}, "not a date"),
+        ({"added": "2026-02-30"}, "not a date"),
+        ({"pictures": [Picture("https://elsewhere.example/x.svg", "x")]}, "not the key"),
+        ({"pictures": [Picture("pictures/0123456789abcdef.svg", "")]}, "not be empty"),
+        ({"variants": []}, "1 to 36 variants, not 0"),
+        ({"variants": [variant("x" * 65)]}, "SKU has 1 to 64"),
+        ({"variants": [variant("S", price=0)]}, "more than nothing"),
+        ({"variants": [variant("S", price=-1)]}, "more than nothing"),
+        ({"variants": [variant("S", price=500, sale_price=500)]}, "below the price"),
+        ({"variants": [variant("S", sale_price=0)]}, "more than nothing"),
+        ({"variants": [variant("S", stock=-1)]}, "from 0 to"),
+        ({"variants": [variant("S"), variant("T")]}, "same options"),
+        (
+            {"variants": [variant("S", options={"A": "1"}), variant("S", options={"A": "2"})]},
+            "SKU S is there twice",
+        ),
+        ({"variants": [variant("S", options={"A": "1"}), variant("T", options={"B": "1"})]}, "here: A"),
+        ({"variants": [variant("S", options={"A": " 1"})]}, "white space"),
+    ],
+)
+def test_what_is_wrong_with_a_product_is_said_in_words(changes: dict[str, Any], words: str) -> None:
+    said = [problem.words for problem in problems_of_product(product("sencha", **changes))]
+    assert len(said) == 1
+    assert words in said[0]
+
+
+def test_a_good_product_has_no_problem() -> None:
+    two = [variant("S", options=options(Size="S")), variant("M", options=options(Size="M"), sale_price=1)]
+    picture = Picture("pictures/0123456789abcdef.svg", "A tin")
+    assert list(problems_of_product(product("sencha", *two, pictures=[picture], text="One.\n\nTwo."))) == []
+
+
+def test_everything_that_is_wrong_is_told_at_once_with_its_place() -> None:
+    draft = product("sencha", variant("S", price=0, stock=-1), name="")
+    assert [problem.path for problem in problems_of_product(draft)] == [
+        ("name",),
+        ("variants", 0, "price"),
+        ("variants", 0, "stock"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "category",
+    [
+        Category("a/b", "Name", ""),
+        Category("all", "Everything", ""),
+        Category("tea", "", ""),
+        Category("tea", "Tea", "\x07"),
+    ],
+)
+def test_a_bad_category_is_told(category: Category) -> None:
+    assert len(list(problems_of_category(category))) == 1

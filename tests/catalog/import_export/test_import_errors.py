@@ -1,0 +1,241 @@
+"""Everything that is wrong with a file is told with its place, and nothing is written."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.catalog.import_export.catalog_files import CATALOG, CSV, Write, changed, faults
+
+pytestmark = pytest.mark.usefixtures("standing")
+
+
+def place_of(text: str, part: str) -> str:
+    before = text[: text.index(part)]
+    return f"line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "at", "words"),
+    [
+        ({"slug": "a b"}, '"a b"', "The slug may have"),
+        ({"name": ""}, '""', "must not be empty"),
+        ({"name": 7}, "7,", "Text in quotes"),
+        ({"name": "Half a \ud83d"}, '"Half', "one line without control characters"),
+        ({"text": "Half a \ud83d"}, '"Half', "control characters"),
+        (
+            {"variants": [{"sku": "S", "options": {"Size": "XL\ud83d"}, "price": "5", "stock": 1}]},
+            '"XL',
+            "one line without control characters",
+        ),
+        ({"category": "coffee"}, '"coffee"', "no category “coffee”"),
+        ({"tax_rate": "19 pc"}, '"19 pc"', "not a tax rate"),
+        ({"tax_rate": 19}, "19,", "Text in quotes"),
+        ({"added": "10.2026"}, '"10.2026"', "not a date"),
+        ({"hidden": "perhaps"}, '"perhaps"', "yes or no"),
+        ({"colour": "red"}, '"red"', "“colour” is no field"),
+        ({"pictures": {"a": 1}}, '{\n    "a"', "A list is expected"),
+        ({"pictures": [{"file": "no.svg", "alt": "x"}]}, '"no.svg"', "no file no.svg"),
+        ({"pictures": [{"file": "leaf.svg", "alt": ""}]}, '""', "must not be empty"),
+        ({"pictures": [{"file": "../../../../etc/passwd", "alt": "x"}]}, '"../../', "outside"),
+        ({"pictures": [{"file": "/etc/hostname", "alt": "x"}]}, '"/etc', "outside"),
+        ({"variants": []}, "[]", "1 to 36 variants, not 0"),
+        ({"variants": "S"}, '"S"', "A list is expected"),
+        ({"variants": ["S"]}, '"S"', "An object"),
+        ({"variants": [{"sku": "S", "price": 5.9, "stock": 1}]}, "5.9", "in quotes"),
+        (
+            {"variants": [{"sku": "S", "price": "5,9,0", "stock": 1}]},
+            '"5,9,0"',
+            "not an amount such as 12.90",
+        ),
+        ({"variants": [{"sku": "S", "price": "-1", "stock": 1}]}, '"-1"', "not an amount"),
+        ({"variants": [{"sku": "S", "price": "0", "stock": 1}]}, '"0"', "more than nothing"),
+        ({"variants": [{"sku": "S", "price": "5.999", "stock": 1}]}, '"5.999"', "may be 5999 or 5.999"),
+        (
+            {"variants": [{"sku": "S", "price": "5", "sale_price": "5", "stock": 1}]},
+            '"5",\n     "stock"',
+            "below the price",
+        ),
+        ({"variants": [{"sku": "S", "price": "5", "stock": -7}]}, "-7", "from 0 to"),
+        ({"variants": [{"sku": "S", "price": "5", "stock": 1.5}]}, "1.5", "whole number"),
+        ({"variants": [{"sku": "S", "price": "5", "stock": True}]}, "true", "whole number"),
+        ({"variants": [{"sku": "x" * 65, "price": "5", "stock": 1}]}, '"xxx', "A SKU has 1 to 64"),
+        ({"variants": [{"sku": "POT", "price": "5", "stock": 1}]}, '"POT"', None),
+        (
+            {"variants": [{"sku": "S", "options": ["M"], "price": "5", "stock": 1}]},
+            '[\n      "M"',
+            "An object",
+        ),
+        (
+            {"variants": [{"sku": "S", "options": {"Size": 5}, "price": "5", "stock": 1}]},
+            "5\n",
+            "Text in quotes",
+        ),
+    ],
+)
+def test_a_fault_in_a_json_file_is_told_with_its_place(
+    write: Write, changes: dict[str, Any], at: str, words: str | None
+) -> None:
+    text = changed(**changes)
+    told = faults(write("shop.json", text))
+    assert len(told) == 1, told
+    if words is None:  # the SKU of the pot: the second product that has it is at fault
+        assert "belongs to the product “sencha”" in told[0]
+    else:
+        assert told[0].startswith(place_of(text, at) + ": ")
+        assert words in told[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("", "line 1, column 1", "not JSON"),
+        ("{", "line 1, column 2", "name in quotes"),
+        ('{"products": [}', "line 1, column 15", "not JSON"),
+        ('{\n "products": []\n} x', "line 3, column 3", "after the end"),
+        ('{"products": [] "a": 1}', "line 1, column 17", "A comma or }"),
+        ('{"products" []}', "line 1, column 13", "colon"),
+        ('{"products": [NaN]}', "line 1, column 15", "cannot be read"),
+        ('{"products": [' + "9" * 5000 + "]}", "line 1, column 15", "cannot be read"),
+        ("[" * 100_000, "line 1, column 21", "too deeply"),
+        ('{"products": [], "products": []}', "line 1, column 18", "there twice"),
+        ('{"products": ["a\nb"]}', "line 1, column 17", "not JSON"),
+        ("[]", "line 1, column 1", "An object"),
+        ('{"product": []}', "line 1, column 13", "“product” is no field"),
+        ('{"products": [{}]}', "line 1, column 15", "“category” is missing"),
+    ],
+)
+def test_what_is_no_catalog_is_told_with_its_place(write: Write, text: str, place: str, words: str) -> None:
+    told = faults(write("shop.json", text))
+    assert told[0].startswith(f"{place}: ")
+    assert words in told[0]
+
+
+HEAD = "slug,name,category,tax_rate,hidden,pictures,sku,options,price,sale_price,stock\n"
+GOOD = "pot,Pot,tea,,,,POT,,49,,1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("", "line 1, column 1", "The file is empty"),
+        ("slug;name\n", "row 1, column A: ", "Columns are missing: category, sku, price, stock"),
+        ("slug,colour\n", "row 1, column B", "“colour” is no column"),
+        ("slug,name,slug\n", "row 1, column A", "there twice"),
+        (HEAD + "pot,Pot\n", "row 2, column I (price)", "not an amount"),
+        (HEAD + "pot,Pot,tea,,,,POT,,5,,1,x\n", "row 2, column L, SKU POT", "a column without a name"),
+        (
+            HEAD + "pot,#NAME?,tea,,,,POT,,5,,1\n",
+            "row 2, column B (name), SKU POT",
+            "error of the spreadsheet",
+        ),
+        (
+            HEAD + "pot,Pot,tea,,,,POT,,#####,,1\n",
+            "row 2, column I (price), SKU POT",
+            "error of the spreadsheet",
+        ),
+        (HEAD + 'pot,Pot,tea,,,,"4,01E+12",,5,,1\n', "row 2, column G (sku)", "make the column text"),
+        (HEAD + 'pot,Pot,tea,,,,POT,,"1,299",,1\n', "row 2, column I (price)", "may be 1299 or 1.299"),
+        (HEAD + "pot,Pot,tea,,,,POT,,5 $,,1\n", "row 2, column I (price)", "“5 $” is not an amount"),
+        (
+            HEAD + "pot,Pot,tea,,,,POT,,5,,1.000\n",
+            "row 2, column K (stock)",
+            "without signs between thousands",
+        ),
+        (HEAD + GOOD + 'x,"Pot', "row 3, column A", "line 3 of the file, this is not CSV"),
+        (HEAD + 'x,"Pot"y,tea,,,,X,,5,,1\n', "row 2, column A", "not CSV"),
+        (HEAD + ",Pot,tea,,,,POT,,5,,1\n", "row 2, column A (slug)", "The slug may have"),
+        (HEAD + "pot,,tea,,,,POT,,5,,1\n", "row 2, column B (name)", "must not be empty"),
+        (HEAD + "pot,Pot,mugs,,,,POT,,5,,1\n", "row 2, column C (category)", "no category “mugs”"),
+        (HEAD + "pot,Pot,tea,x,,,POT,,5,,1\n", "row 2, column D (tax_rate)", "not a tax rate"),
+        (HEAD + "pot,Pot,tea,,maybe,,POT,,5,,1\n", "row 2, column E (hidden)", "yes or no"),
+        (HEAD + "pot,Pot,tea,,,leaf.svg,POT,,5,,1\n", "row 2, column F (pictures)", "should look like"),
+        (HEAD + "pot,Pot,tea,,,no.svg = No,POT,,5,,1\n", "row 2, column F (pictures)", "no file no.svg"),
+        (HEAD + "pot,Pot,tea,,,,,,5,,1\n", "row 2, column G (sku)", "A SKU has 1 to 64"),
+        (HEAD + "pot,Pot,tea,,,,POT,Size,5,,1\n", "row 2, column H (options)", "should look like"),
+        (HEAD + "pot,Pot,tea,,,,POT,A=1|A=2,5,,1\n", "row 2, column H (options)", "should look like"),
+        (HEAD + 'pot,Pot,tea,,,,POT,,"5,905",,1\n', "row 2, column I (price)", "may be 5905 or 5.905"),
+        (HEAD + "pot,Pot,tea,,,,POT,,,,1\n", "row 2, column I (price)", "not an amount"),
+        (HEAD + "pot,Pot,tea,,,,POT,,5,6,1\n", "row 2, column J (sale_price)", "below the price"),
+        (HEAD + "pot,Pot,tea,,,,POT,,5,,-1\n", "row 2, column K (stock)", "whole number"),
+        (HEAD + "pot,Pot,tea,,,,POT,,5,,\n", "row 2, column K (stock)", "whole number"),
+        (
+            HEAD + GOOD + "cup,Cup,tea,,,,POT,,5,,1\n",
+            "row 3, column G (sku)",
+            "belongs to the product “pot”",
+        ),
+        (HEAD + GOOD + "pot,Jar,,,,,P-2,A=1,5,,1\n", "row 3, column B (name)", "differs from row 2"),
+        (HEAD + GOOD + "pot,,,,,,POT,,5,,1\n", "row 3, column G (sku)", "there twice"),
+        (HEAD + '"\n\npot","Pot\nPot",tea,,,,POT,,x,,1\n', "row 2, column I (price)", None),
+    ],
+)
+def test_a_fault_in_a_csv_file_is_told_with_its_place(
+    write: Write, text: str, place: str, words: str | None
+) -> None:
+    told = faults(write("shop.csv", text))
+    assert any(line.startswith(place) and (words or "not an amount") in line for line in told), told
+
+
+def test_every_fault_is_told_at_once_in_the_files_order(write: Write) -> None:
+    text = HEAD + "a b,,tea,x,,," + "S" * 65 + ",,0,,-1\n" + "pot,Pot,coffee,,,,POT,,5,9,1\n"
+    assert [line.partition(":")[0].partition(", SKU")[0] for line in faults(write("shop.csv", text))] == [
+        "row 2, column A (slug)",
+        "row 2, column B (name)",
+        "row 2, column D (tax_rate)",
+        "row 2, column G (sku)",
+        "row 2, column I (price)",
+        "row 2, column K (stock)",
+        "row 3, column C (category)",
+        "row 3, column J (sale_price)",
+    ]
+
+
+def test_a_flood_of_faults_is_cut(write: Write) -> None:
+    told = faults(write("shop.csv", HEAD + "".join(f"p{n},P,tea,,,,P{n},,x,,1\n" for n in range(150))))
+    assert len(told) == 101
+    assert told[-1] == "… and 50 more"
+
+
+def test_products_and_categories_that_are_there_twice_are_told(write: Write) -> None:
+    catalog = json.loads(json.dumps(CATALOG))
+    catalog["categories"].append({"slug": "tea", "name": "Again"})
+    catalog["products"].append(
+        {**catalog["products"][1], "variants": [{"sku": "NEW", "price": "1", "stock": 0}]}
+    )
+    told = faults(write("shop.json", json.dumps(catalog, indent=1)))
+    assert [
+        "The category “tea” is there twice." in told[0],
+        "The product “pot” is there twice." in told[1],
+    ] == [True] * 2
+
+
+def test_a_sku_of_a_product_that_is_in_the_shop_is_told(write: Write) -> None:
+    told = faults(write("shop.csv", HEAD + "pot,Pot,tea,,,,MUG,,5,,1\n"))
+    assert told == ["row 2, column G (sku), SKU MUG: The SKU MUG belongs to the product “mug”."]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (HEAD.encode() + b"pot,K\xf6nigin\x81", "line 2, column 1: This is neither UTF-8 nor Windows-1252"),
+        (b"\x00" * 100, "row 1, column A: "),
+        (b"PK\x03\x04" + b"\x00" * 100, "line 1, column 1: This is a spreadsheet program's own document"),
+        (b"\xd0\xcf\x11\xe0" + b"\x00" * 100, "line 1, column 1: This is a spreadsheet program's own"),
+        (HEAD.encode("utf-16")[:-1], "line 1, column 1: This is neither"),
+        (HEAD.encode() + b"pot," + b"x" * 200_000 + b"\n", "row 2, column A: From here on"),
+    ],
+)
+def test_bytes_that_are_no_text_are_told_with_their_place(
+    write: Write, tmp_path: Path, data: bytes, said: str
+) -> None:
+    file = tmp_path / "shop.csv"
+    file.write_bytes(data)
+    assert faults(file)[0].startswith(said)
+
+
+def test_a_file_that_is_not_there_or_of_another_kind_is_told(write: Write, tmp_path: Path) -> None:
+    assert "No such file" in faults(tmp_path / "none.csv")[0]
+    assert "Is a directory" in faults(tmp_path)[0]
+    assert "save it as CSV" in faults(write("shop.xlsx", CSV))[0]
+    assert "must end in .json or .csv" in faults(write("shop.pdf", CSV))[0]

@@ -1,0 +1,428 @@
+"""Each mail says what is true of its order when it is sent, in HTML and in plain text."""
+
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+
+from chalicelib import money
+from chalicelib.config import settings
+from chalicelib.database.transactions import Transaction
+from chalicelib.mail import plain_text
+from chalicelib.mail.render import KINDS, Letter, NotYetTrue, write_letter
+from chalicelib.orders.base import Line
+from chalicelib.orders.issues import ISSUES, tell
+from chalicelib.orders.models import Order
+from chalicelib.orders.repository import change
+from chalicelib.web.urls import absolute_url
+from tests.mail import order_factory
+
+pytestmark = pytest.mark.usefixtures("aws")
+
+
+def letter(order: Order, kind: str) -> Letter:
+    """Write the one mail of a kind that an order owes."""
+    (entry,) = [entry for entry in order.emails_due if entry.startswith(f"{kind}#")]
+    written = write_letter(order, entry)
+    assert written is not None
+    return written
+
+
+def words(part: str) -> str:
+    """Return what is read: no tags, white space folded."""
+    without_head = re.sub(r"<head>.*?</head>", "", part, flags=re.S)
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", without_head)))
+
+
+def both(letter: Letter) -> list[str]:
+    return [words(letter.html), re.sub(r"\s+", " ", letter.text)]
+
+
+def says(letter: Letter, *sentences: str) -> None:
+    """Check that both parts say each of these, letter by letter."""
+    for part in both(letter):
+        for sentence in sentences:
+            assert sentence in part, f"{sentence!r} is not in {part!r}"
+
+
+def never_says(letter: Letter, *sentences: str) -> None:
+    for part in [*both(letter), letter.subject]:
+        for sentence in sentences:
+            assert sentence.lower() not in part.lower(), f"{sentence!r} is in {part!r}"
+
+
+def test_a_paid_order_is_confirmed_with_everything_the_customer_needs() -> None:
+    order = order_factory.paid()
+
+    mail = letter(order, "paid")
+
+    assert mail.subject == f"Your order {order.number} is paid"
+    says(
+        mail,
+        "Thank you, your order is paid",
+        "Hello Tést Käufer,",
+        "Your payment of €69.70 reached us through PayPal.",
+        f"Order {order.number}",
+        "Green tea",
+        "100 g",
+        "€9.90",
+        "€19.80",
+        "Teapot",
+        "€45.00",
+        "€64.80",
+        "Shipping €4.90",
+        "Total €69.70",
+        "includes 19 % tax €7.97",
+        "includes 7 % tax €1.30",
+        "Hinterhaus 10115 Berlin Germany",
+        "shop@example.com",
+    )
+    address = absolute_url(f"/orders/{order.id}")
+    assert f'href="{address}"' in mail.html
+    assert f"\n{address}\n" in mail.text
+    never_says(mail, order_factory.TEA.sku, "+49 30")
+
+
+def test_the_merchant_is_told_what_to_pack_and_for_whom() -> None:
+    order = order_factory.paid()
+
+    mail = letter(order, "merchant")
+
+    assert mail.subject == f"Order {order.number} is paid: €69.70"
+    says(
+        mail,
+        "Tést Käufer has paid €69.70 through PayPal.",
+        "Please pack",
+        "TEA-100",
+        "POT-1",
+        "Lange Straße 12",
+        "test@example.org",
+        "+49 30 1234567",
+        order_factory.CAPTURE,
+    )
+
+
+def test_a_merchant_who_reads_late_is_warned_of_money_that_went_back() -> None:
+    order = order_factory.refunded(order_factory.paid(), 1500)
+
+    says(letter(order, "merchant"), "Stop: €15.00 of it has gone back since.")
+    never_says(letter(order, "merchant"), "Please pack")
+
+
+def test_a_confirmation_that_comes_after_a_full_refund_promises_no_parcel() -> None:
+    order = order_factory.refunded(order_factory.paid(), 6970)
+
+    mail = letter(order, "paid")
+
+    says(mail, "it has gone back to you since")
+    never_says(mail, "we pack")
+
+
+def test_the_merchant_is_told_that_paypal_refuses_payments_and_what_to_do() -> None:
+    order = order_factory.move(order_factory.placed(), "refuse")
+
+    mail = letter(order, "refused")
+
+    assert mail.subject == "PayPal refuses payments: please look"
+    assert settings.shop.merchant_email in mail.to
+    says(
+        mail,
+        "Nobody can pay at the moment",
+        "PAYEE_ACCOUNT_RESTRICTED",
+        "Resolution Centre",
+        "not for each order",
+    )
+    assert order.state == "awaiting"
+
+
+def test_a_refusal_that_is_over_is_not_told_any_more() -> None:
+    order = order_factory.move(order_factory.placed(), "refuse", "claim", "pay")
+
+    (entry,) = [entry for entry in order.emails_due if entry.startswith("refused#")]
+    assert write_letter(order, entry) is None
+
+
+def test_the_merchant_is_told_of_a_dispute_without_looking_and_where_to_go() -> None:
+    order = order_factory.move(order_factory.paid(), "raise")
+
+    mail = letter(order, "issue")
+
+    assert mail.subject == f"Order {order.number}: A dispute at PayPal"
+    assert settings.shop.merchant_email in mail.to
+    says(mail, "PP-D-4711", "waits for an answer", "Resolution Centre")
+    address = absolute_url(f"/staff/orders/{order.id}")
+    assert f'href="{address}"' in mail.html
+    assert f"\n{address}\n" in mail.text
+
+
+def test_an_issue_that_staff_have_looked_at_needs_no_mail_any_more() -> None:
+    order = order_factory.move(order_factory.paid(), "raise")
+
+    def look(order: Order, _: Transaction) -> bool:
+        order.close_issue(0, "merchant@shop.example", "Answered.")
+        return True
+
+    assert write_letter(change(order.id, look), "issue#0") is None
+    assert write_letter(order, "issue#none") is None
+
+
+@pytest.mark.parametrize("kind", [*ISSUES, "something new"])
+def test_every_issue_says_what_happened_and_what_to_do(kind: str) -> None:
+    told = tell({"kind": kind, "detail": "DETAIL"})
+
+    assert told.title
+    assert told.what.endswith(".") or kind == "something new"
+    assert told.todo.endswith(".")
+
+
+def test_a_refund_carries_the_shops_own_words_to_the_customer() -> None:
+    order = order_factory.refunded(
+        order_factory.paid(), 1500, note="The pot had a crack; keep it.", reason="for our files"
+    )
+
+    says(letter(order, "refunded"), "We add: The pot had a crack; keep it.")
+    never_says(letter(order, "refunded"), "for our files")
+
+
+def test_a_pending_payment_is_not_called_paid() -> None:
+    mail = letter(order_factory.pending(), "pending")
+
+    says(mail, "PayPal is still checking your payment", "Please do not pay a second time")
+    never_says(mail, "is paid", "was paid", "you paid", "reached us")
+
+
+def test_a_failed_payment_can_be_made_again() -> None:
+    order = order_factory.failed()
+
+    mail = letter(order, "failed")
+
+    says(mail, "The payment did not go through", "your order is not paid", "Pay again")
+    assert f'href="{absolute_url("/orders/" + order.id)}"' in mail.html
+
+
+@pytest.mark.parametrize(
+    ("way", "reason"),
+    [("die", "PayPal keeps a payment open for a few hours only."), ("sell out", "was sold out")],
+)
+def test_an_expired_order_says_why_and_that_nothing_was_charged(way: str, reason: str) -> None:
+    mail = letter(order_factory.move(order_factory.placed(), way), "expired")
+
+    says(mail, "Your order is closed", reason, "You were not charged.")
+    never_says(mail, "Delivery address", "is paid")
+
+
+def test_an_expired_order_that_was_paid_too_late_says_that_the_money_goes_back() -> None:
+    order = order_factory.move(order_factory.placed(), "die")
+    order.book("CAP9")
+
+    mail = letter(order, "expired")
+
+    says(mail, "goes back to you in full")
+    never_says(mail, "not charged")
+
+
+def test_a_whole_refund_says_so() -> None:
+    order = order_factory.refunded(order_factory.only(order_factory.paid(), "none"), 6970)
+
+    mail = letter(order, "refunded")
+
+    assert mail.subject == f"Refund of €69.70 for your order {order.number}"
+    says(mail, "€69.70 is on its way back to you", "That makes the whole amount of your order.", "−€69.70")
+    never_says(mail, "Delivery address")
+
+
+def test_partial_refunds_are_told_each_and_together() -> None:
+    order = order_factory.refunded(order_factory.paid(), 1000, 470)
+
+    second = write_letter(order, "refunded#REF2")
+
+    assert second is not None
+    says(second, "€4.70 is on its way back to you", "that makes €14.70 of the €69.70 you paid")
+
+
+def test_a_first_partial_refund_is_a_part() -> None:
+    order = order_factory.refunded(order_factory.paid(), 1000)
+
+    says(letter(order, "refunded"), "That is a part of the €69.70 you paid.")
+
+
+def test_a_refund_is_found_by_paypals_id_as_its_key() -> None:
+    order = order_factory.paid()
+    order.refunds = {"REF7": {"amount": 250, "currency": "EUR", "status": "completed", "paypal_id": "REF7"}}
+    order.owe_mail("refunded", "REF7")
+
+    says(letter(order, "refunded"), "€2.50 is on its way back to you")
+
+
+def test_a_second_payment_that_went_back_leaves_the_order_paid() -> None:
+    order = order_factory.refunded(order_factory.paid(), 6970, capture="ANOTHER")
+
+    mail = letter(order, "refunded")
+
+    says(mail, "Your order itself stays paid, and nothing else changes.")
+    never_says(mail, "whole amount", "Refunded")
+    says(letter(order, "paid"), "we pack your things")
+
+
+def test_a_payment_for_a_closed_order_that_went_back_is_told_as_such() -> None:
+    order = order_factory.refunded(order_factory.move(order_factory.placed(), "die"), 6970, capture="LATE")
+
+    mail = letter(order, "refunded")
+
+    says(mail, "The payment reached us when your order was closed already.")
+    never_says(mail, "stays paid", "whole amount")
+
+
+@pytest.mark.parametrize("capture", ["", None])
+def test_a_refund_of_an_unnamed_capture_is_of_the_one_that_paid(capture: str | None) -> None:
+    order = order_factory.refunded(order_factory.paid(), 6970, capture=capture)
+
+    says(letter(order, "refunded"), "That makes the whole amount of your order.")
+
+
+def test_a_wrong_payment_in_another_currency_is_told_in_it() -> None:
+    order = order_factory.refunded(order_factory.placed(), 1200, capture="ANOTHER", currency="JPY")
+
+    mail = letter(order, "refunded")
+
+    says(mail, "¥1,200 is on its way back to you")
+    says(mail, "your order is not paid by it")
+    never_says(mail, "stays paid")
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_no_mail_claims_a_payment_before_payment(kind: str) -> None:
+    order = order_factory.placed()
+
+    entry = f"{kind}#{order_factory.CAPTURE}"
+
+    if KINDS[kind].passes:
+        written = write_letter(order, entry)
+        assert written is None or "your order is not paid" in both(written)[1]
+    else:
+        with pytest.raises(NotYetTrue):
+            write_letter(order, entry)
+
+
+@pytest.mark.parametrize("status", ["wanted", "pending", "failed"])
+def test_a_refund_that_is_not_through_is_not_told(status: str) -> None:
+    order = order_factory.refunded(order_factory.paid(), 500, status=status)
+
+    with pytest.raises(NotYetTrue):
+        write_letter(order, "refunded#REF1")
+
+
+def test_of_two_pending_payments_only_the_present_one_is_told() -> None:
+    order = order_factory.move(order_factory.failed(), "claim", "pend", capture="SECOND")
+
+    assert write_letter(order, f"pending#{order_factory.CAPTURE}") is None
+    assert write_letter(order, "pending#SECOND") is not None
+
+
+# -- layout -------------------------------------------------------------------------------------------------
+
+KANJI = "緑茶" * 60
+LONG = [
+    Line("TEA-100", "tea", KANJI, {"Größe": "groß"}, 1, 99900, "7"),
+    Line("POT-1", "pot", "Teapot" * 30, {}, 20, 123456, "19"),
+    Line(
+        "CUP-1", "cup", "A cup with a name that goes on for longer than a line", {"Colour": "Moss"}, 3, 1, "0"
+    ),
+]
+
+
+@pytest.mark.parametrize("kind", ["paid", "merchant"])
+def test_plain_text_is_aligned_and_at_most_78_columns_wide(kind: str) -> None:
+    mail = letter(
+        order_factory.paid(*LONG, name=KANJI, address="Straße " * 30, email=f"{'z' * 60}@example.org"), kind
+    )
+
+    lines = mail.text.splitlines()
+
+    assert [line for line in lines if plain_text.width(line) > 78] == []
+    amounts = [line for line in lines if re.search(r"\S  +−?€[\d,.]+$", line)]
+    assert len(amounts) >= 6
+    assert {plain_text.width(line) for line in amounts} == {plain_text.COLUMNS}
+
+
+def test_plain_text_holds_no_html_and_html_no_raw_text() -> None:
+    spicy = Line("TEA-1", "tea", "Tea & <b>“biscuits”</b>", {"Size": "<i>"}, 1, 990, "7")
+    order = order_factory.paid(spicy, name="<script>alert('1')</script> & Söhne", address="<img src=x>")
+
+    for kind in ("paid", "merchant"):
+        mail = letter(order, kind)
+        assert "Tea & <b>“biscuits”</b>" in mail.text
+        assert "<script>alert('1')</script> & Söhne" in mail.text
+        assert "&amp;" not in mail.text
+        assert "&#39;" not in mail.text
+        assert not re.search(r"<(script|img|b|i)\b", mail.html)
+        assert "Tea &amp; &lt;b&gt;“biscuits”&lt;/b&gt;" in mail.html
+
+
+def test_line_breaks_in_what_a_customer_typed_do_not_shape_the_mail() -> None:
+    order = order_factory.paid(name="Tést\r\n\r\nYour order is free\u2028Really", address="One\n\n\nTwo")
+
+    mail = letter(order, "paid")
+
+    assert "Hello Tést Your order is free Really,\n" in mail.text
+    assert "\n  One Two\n" in mail.text
+
+
+def test_free_shipping_and_no_tax_are_said_in_words(setting: Any) -> None:
+    order = order_factory.paid()
+    order.shipping, order.taxes = 0, {"0": 0}
+
+    mail = letter(order, "paid")
+
+    says(mail, "Shipping free")
+    never_says(mail, "includes")
+
+
+def test_amounts_are_in_the_orders_own_currency() -> None:
+    order = order_factory.paid()
+    order.currency = "JPY"
+
+    says(letter(order, "paid"), money.spoken(6970, "JPY"))
+    never_says(letter(order, "paid"), "€")
+
+
+def test_nothing_is_loaded_from_afar() -> None:
+    mail = letter(order_factory.paid(), "paid")
+
+    assert not re.search(r"<(img|link|script|iframe)\b|@import|url\(", mail.html)
+    assert re.findall(r'(?:src|background)="', mail.html) == []
+    assert len(mail.html) < 100_000  # Gmail cuts off what is longer
+
+
+def test_fifty_lines_still_arrive_uncut() -> None:
+    lines = [
+        Line(f"SKU-{n}", "slug", "A product with quite a long name", {"Size": "L"}, 20, 99999, "19")
+        for n in range(50)
+    ]
+
+    assert len(letter(order_factory.paid(*lines), "merchant").html.encode()) < 100_000
+
+
+def test_without_an_address_of_the_shop_no_mail_is_written(setting: Any) -> None:
+    order = order_factory.paid()
+    setting(public_url=None)
+
+    with pytest.raises(RuntimeError, match="PUBLIC_URL"):
+        letter(order, "paid")
+
+
+def test_mails_about_parcels_name_carrier_number_and_link_and_the_new_ones_after_a_correction() -> None:
+    order = order_factory.move(order_factory.paid(), "ship", "correct")
+
+    number, link = "0034" * 15, "https://carrier.example/" + "0" * 300
+    assert letter(order, "tracking").subject == f"New tracking number {number} for your order {order.number}"
+    for kind in ("shipped", "parcel", "tracking"):
+        mail = letter(order, kind)
+        says(mail, "Carrier: DHL", f"Tracking number: {number}")
+        assert link in mail.text
+        assert f'href="{link}"' in mail.html
+        never_says(mail, "Cargo bike", "4711")
+    says(letter(order, "parcel"), "One more parcel of your order is on its way.")
+    says(letter(order, "address"), "corrected the details of your order", "10115 Potsdam")
+    says(letter(order, "unsent"), "by mistake", "Tracking number: 0034")

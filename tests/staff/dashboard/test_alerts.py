@@ -1,0 +1,243 @@
+"""What needs attention is on one page; where there is nothing, it says so with joy."""
+
+import json
+from unittest import mock
+
+import pytest
+
+from chalicelib.aws import queue_url
+from chalicelib.catalog.models import Stock
+from chalicelib.database.transactions import Transaction
+from chalicelib.orders.models import Order
+from chalicelib.orders.repository import change
+from tests.call_counter import counted_calls
+from tests.client import Shopper
+from tests.shop import Shop
+from tests.staff.staff_client import trail
+
+PAGE = "/staff/attention"
+CALM = "Nothing needs you. Put the kettle on!"
+
+
+@pytest.fixture
+def quiet(shop: Shop) -> Shop:
+    """Return a shop where nothing waits: what runs by itself has just run, and nothing runs low."""
+    Stock("BOWL").update(actions=[Stock.available.set(9)])
+    shop.functions.fire("export_books")
+    shop.reconcile()
+    queue_url.cache_clear()  # the cloud was emptied since the last test
+    return shop
+
+
+def raise_issue(shop: Shop, kind: str, detail: str) -> str:
+    def act(order: Order, _: Transaction) -> bool:
+        order.raise_issue(kind, detail)
+        return True
+
+    _, order_id = shop.paid()
+    return change(order_id, act).id
+
+
+def test_where_nothing_waits_it_says_so_with_joy(quiet: Shop, merchant: Shopper) -> None:
+    page = merchant.get(PAGE)
+
+    assert CALM in page.text
+    assert "calm." in page.body
+    assert "well Looking after payments and refunds, last" in page.text
+    assert "well Writing the books, last" in page.text
+
+
+def test_a_dispute_is_there_in_words_until_somebody_has_looked_at_it(
+    quiet: Shop, merchant: Shopper, finance: Shopper
+) -> None:
+    _, order_id = quiet.paid()
+    quiet.paypal.open_dispute(quiet.order(order_id).capture or "")
+    quiet.deliver_notifications()
+
+    page = merchant.get(PAGE)
+    assert "A dispute at PayPal" in page.text
+    assert f"Order {quiet.order(order_id).number}" in page.text
+    assert "What to do: Answer it in PayPal's Resolution Centre" in page.text
+    assert CALM not in page.text
+    assert "Looked at it" not in finance.get(PAGE).text
+
+    address = f"/staff/orders/{order_id}/issues/0"
+    assert finance.post(address, {"back": "attention"}).status == 403
+    answer = merchant.post(address, {"back": "attention", "words": "Answered."})
+    assert answer.location.endswith(PAGE)
+    page = merchant.follow(answer)
+    assert "A dispute at PayPal" not in page.text
+    assert CALM in page.text
+    assert [entry.what for entry in trail()][-1] == "looked at an issue"
+
+
+RAISED = {
+    "reversal": "A payment was taken back",
+    "second capture": "This order was paid twice",
+    "wrong payee": "Paid to somebody else",
+    "wrong amount": "Another amount was paid",
+    "refund failed": "A refund did not go through",
+    "refund refused": "PayPal refused a refund",
+    "return refused": "PayPal refused a refund",
+}
+
+
+def test_everything_raised_has_words(quiet: Shop, merchant: Shopper) -> None:
+    for kind in RAISED:
+        raise_issue(quiet, kind, "DETAIL")
+    page = merchant.get(PAGE)
+    assert [title for title in RAISED.values() if title not in page.text] == []
+
+
+def test_held_payments_and_late_mails_are_told(quiet: Shop, merchant: Shopper) -> None:
+    shopper, token = quiet.placed()
+    quiet.paypal.slow(token)
+    shopper.get(f"/payments/paypal/return?token={token}")
+    (order,) = quiet.orders()
+
+    page = merchant.get(PAGE)
+    assert "PayPal is holding payments" in page.text
+    assert "Mails that are late" not in page.text
+
+    with quiet.later(minutes=11):
+        quiet.reconcile()
+        page = merchant.get(PAGE)
+    assert "Mails that are late" in page.text
+    assert f"Order {order.number} PayPal is holding the payment" in page.text
+
+
+def test_what_runs_low_is_told_with_its_number(quiet: Shop, merchant: Shopper, finance: Shopper) -> None:
+    quiet.put_on_shelf(
+        "bell", "Brass bell", {"BELL-1": (100, None, 3), "BELL-2": (100, None, 0), "BELL-3": (100, None, 4)}
+    )
+
+    page = merchant.get(PAGE)
+
+    assert "3 pieces or fewer on the shelf" in page.text
+    assert "Brass bell BELL-2 BELL-2 sold out Brass bell BELL-1 BELL-1 3" in page.text
+    assert "BELL-3" not in page.text
+    assert "/staff/products/bell" in page.body
+    assert "/staff/products/" not in finance.get(PAGE).body
+
+
+def test_where_hidden_products_hide_what_runs_low_it_is_said(
+    quiet: Shop, merchant: Shopper, finance: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chalicelib.staff.dashboard.alerts.MOST_LOW", 1)  # as with fifty times as many
+    skus: dict[str, tuple[int, int | None, int]] = {f"GONE-{number}": (100, None, 0) for number in range(36)}
+    quiet.put_on_shelf("gone", "Sold out for good", skus, hidden=True)
+
+    page = merchant.get(PAGE)
+
+    assert "So many hidden products are sold out that the others could not be looked for here." in page.text
+    assert CALM not in page.text
+    assert merchant.get("/staff/products?show=visible&stock=low").status == 200
+    assert 'href="/staff/products?show=visible&amp;stock=low"' in page.body
+    assert "/staff/products" not in finance.get(PAGE).body.partition("<main")[2]
+
+
+def test_dead_letters_are_counted_a_queue_with_what_to_do(quiet: Shop, merchant: Shopper) -> None:
+    from chalicelib.aws import client
+    from chalicelib.config import settings
+
+    queue = client("sqs").get_queue_url(QueueName=f"{settings.table_prefix}payment-notifications-dlq")[
+        "QueueUrl"
+    ]
+    for _ in range(2):
+        client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps({"type": "X"}))
+
+    page = merchant.get(PAGE)
+
+    assert "Messages from PayPal that could not be worked on: 2." in page.text
+    assert "Mails that could not be sent" not in page.text
+
+
+def test_a_day_without_books_and_runs_that_stopped_are_told(quiet: Shop, merchant: Shopper) -> None:
+    with quiet.later(days=2, hours=4):
+        merchant_later = merchant_again(quiet)
+        page = merchant_later.get(PAGE)
+    assert "Days without books" in page.text
+    assert page.text.count("It has not run since.") == 2
+
+
+def merchant_again(shop: Shop) -> Shopper:
+    from tests.staff.staff_client import logged_in
+
+    return logged_in(shop.gateway, "merchant")
+
+
+def test_a_run_that_failed_is_told(quiet: Shop, merchant: Shopper) -> None:
+    from chalicelib.payments import reconciler
+
+    fails = mock.patch.object(
+        reconciler, "reconcile_payments", side_effect=reconciler.ReconcileFailed("1 of 1")
+    )
+    with fails, pytest.raises(reconciler.ReconcileFailed):
+        quiet.reconcile()
+    page = merchant.get(PAGE)
+    assert "It ended with a failure." in page.text
+    assert CALM not in page.text
+
+
+def test_a_new_shop_says_what_has_not_run_yet(shop: Shop, merchant: Shopper) -> None:
+    assert merchant.get(PAGE).text.count("It has not run yet.") == 2
+
+
+BLOCKS = {
+    "_raised": "What was raised about orders could not be read",
+    "_pending": "Pending payments could not be read",
+    "_low": "What runs low could not be read",
+    "_dead_letters": "The queues of failed messages could not be read",
+    "_days_without_books": "The days without books could not be read",
+    "_runs": "When it last ran could not be read",
+}
+
+
+def test_a_block_that_fails_says_so_and_the_rest_is_shown(quiet: Shop, merchant: Shopper) -> None:
+    from chalicelib.staff.dashboard import alerts
+
+    raise_issue(quiet, "dispute", "PP-D-1 OPEN")
+    for reader, words in BLOCKS.items():
+        with mock.patch.object(alerts, reader, side_effect=ConnectionError("no answer")):
+            page = merchant.get(PAGE)
+
+        assert page.status == 200
+        assert words in page.text
+        assert page.text.count("could not be read") == 1
+        assert ("A dispute at PayPal" in page.text) is (reader != "_raised")
+
+
+def test_a_block_that_never_answers_does_not_hold_up_the_page(quiet: Shop, merchant: Shopper) -> None:
+    import threading
+
+    from chalicelib.staff.dashboard import alerts
+
+    released = threading.Event()
+    with (
+        mock.patch.object(alerts, "PATIENCE_SECONDS", 0.5),
+        mock.patch.object(alerts, "_dead_letters", side_effect=lambda: released.wait(30)),
+    ):
+        page = merchant.get(PAGE)
+    released.set()
+
+    assert "The queues of failed messages could not be read" in page.text
+
+
+def test_the_page_asks_the_same_number_of_questions_however_much_waits(
+    quiet: Shop, merchant: Shopper
+) -> None:
+    def calls() -> dict[str, int]:
+        with counted_calls() as counted:
+            assert merchant.get(PAGE).status == 200
+        return dict(counted)
+
+    raise_issue(quiet, "dispute", "PP-D-1 OPEN")
+    one = calls()
+    for number in range(5):
+        raise_issue(quiet, "dispute", f"PP-D-{number} OPEN")
+        quiet.put_on_shelf(f"bell-{number}", "Bell", {f"BELL-{number}": (100, None, 1)})
+    many = calls()
+
+    assert "Scan" not in many
+    assert many["Query"] == one["Query"]
+    assert many["BatchGetItem"] <= one["BatchGetItem"] + 1  # the products of what runs low

@@ -1,0 +1,223 @@
+"""Refunds from the order's page."""
+
+import re
+
+from tests.client import Answer, Shopper
+from tests.shop import Shop
+from tests.staff.staff_client import trail
+
+TOTAL = "23.40"
+
+
+def form_of(page: Answer) -> dict[str, str]:
+    """Read the refund form of an order's page."""
+    body = page.body[page.body.index('class="refund-new"') :]
+    part = Answer(page.status, page.headers, [], body[: body.index("</form>")])
+    names = set(re.findall(r'name="([^"]+)"', part.body)) - {"all_back"}
+    return {name: part.field(name) for name in names}
+
+
+def press(member: Shopper, order_id: str, **typed: str) -> Answer:
+    """Open an order's page, fill in the form, press the button."""
+    form = form_of(member.get(f"/staff/orders/{order_id}"))
+    return send(member, order_id, {**form, "reason": "A crack.", **typed})
+
+
+def send(member: Shopper, order_id: str, form: dict[str, str]) -> Answer:
+    return member.post(f"/staff/orders/{order_id}/refunds", form)
+
+
+def test_the_merchant_refunds_a_part_and_the_page_says_so(shop: Shop, merchant: Shopper) -> None:
+    _, order_id = shop.paid()
+
+    answer = press(merchant, order_id, amount="5,5", note="Sorry!")
+    page = merchant.follow(answer)
+
+    assert "€5.50 is on its way back to the customer, who gets a mail." in page.text
+    assert "€5.50 Sent back" in page.text
+    assert "A crack. · merchant@shop.example" in page.text
+    assert "To the customer: “Sorry!”" in page.text
+    assert "(€17.90 is left)" in page.text
+    assert form_of(page)["amount"] == "17.90"
+    assert [int(row.amount) for row in shop.ledger()] == [2340, -550]
+    (entry,) = [entry for entry in trail() if entry.what == "refunded"]
+    assert (entry.who, entry.subject) == ("merchant@shop.example", f"order {shop.order(order_id).number}")
+    assert entry.after["left to refund"] == "17.90 EUR"
+
+
+def test_the_form_offers_all_that_is_left_and_puts_nothing_back_by_itself(
+    shop: Shop, merchant: Shopper
+) -> None:
+    _, order_id = shop.paid(MUG=2)
+
+    form = form_of(merchant.get(f"/staff/orders/{order_id}"))
+    page = merchant.follow(press(merchant, order_id))
+
+    assert (form["amount"], form["pieces-MUG"]) == ("41.90", "0")
+    assert shop.stock("MUG") == 98
+    assert "Nothing of the payment is left to refund." in page.text
+    assert 'class="refund-new"' not in page.body
+
+
+def test_what_went_back_is_told_with_its_options(shop: Shop, merchant: Shopper) -> None:
+    _, order_id = shop.paid(TEA_50=1, TEA_100=1)
+    page = merchant.follow(press(merchant, order_id, amount="1", **{"pieces-TEA-100": "1"}))
+    assert "Back on the shelf: 1 × Green tea, TEA-100" in page.text
+
+
+def test_one_tick_puts_all_pieces_back_and_a_number_some(shop: Shop, merchant: Shopper) -> None:
+    _, order_id = shop.paid(MUG=3, BOWL=1)
+
+    page = merchant.follow(press(merchant, order_id, amount="1", **{"pieces-MUG": "1"}))
+    assert "Back on the shelf: 1 × Pebble mug" in page.text
+    assert (shop.stock("MUG"), shop.stock("BOWL")) == (98, 0)
+    press(merchant, order_id, amount="1", all_back="yes")
+    assert (shop.stock("MUG"), shop.stock("BOWL")) == (100, 1)
+    assert "pieces-MUG" not in form_of(merchant.get(f"/staff/orders/{order_id}"))
+
+
+WRONG = [
+    ({"amount": "23.41"}, "amount", "more than the €23.40 that is left"),
+    ({"amount": "0"}, "amount", "more than nothing"),
+    ({"amount": "-5"}, "amount", "such as 23.40"),
+    ({"amount": "5.001"}, "amount", "such as 23.40"),
+    ({"amount": ""}, "amount", "such as 23.40"),
+    ({"amount": "all"}, "amount", "such as 23.40"),
+    ({"reason": ""}, "reason", "say why"),
+    ({"reason": "x" * 201}, "reason", "shorten"),
+    ({"note": "one\x07two"}, "note", "one line"),
+    ({"pieces-MUG": "2"}, "pieces-MUG", "At most 1"),
+    ({"pieces-MUG": "-1"}, "pieces-MUG", "whole number"),
+    ({"pieces-MUG": "½"}, "pieces-MUG", "whole number"),
+]
+
+
+def test_what_is_wrong_is_said_beside_its_field_and_nothing_typed_is_lost(
+    shop: Shop, merchant: Shopper
+) -> None:
+    _, order_id = shop.paid()
+    for wrong, field, words in WRONG:
+        typed = {"amount": "5", "reason": "A crack.", "note": "For you", "pieces-MUG": "1", **wrong}
+
+        answer = press(merchant, order_id, **typed)
+
+        assert answer.status == 400, wrong
+        assert f'aria-describedby="refund-{field}-error"' in answer.body, wrong
+        assert words in answer.text, wrong
+        kept = form_of(answer)
+        assert {name: kept[name] for name in typed} == typed
+    answer = press(merchant, order_id, reason="", amount="99", **{"pieces-MUG": "2"})
+    assert answer.body.count('class="field-error"') == 3
+    assert shop.order(order_id).refunds == {}
+    assert shop.paypal.requests("refund") == []
+    assert [entry for entry in trail() if entry.what == "refunded"] == []
+
+
+def test_pressed_twice_is_one_refund_and_both_are_told_the_same(shop: Shop, merchant: Shopper) -> None:
+    _, order_id = shop.paid()
+    form = form_of(merchant.get(f"/staff/orders/{order_id}")) | {"amount": "5", "reason": "A crack."}
+
+    for _ in range(2):
+        answer = send(merchant, order_id, form)
+        assert "€5.00 is on its way back" in merchant.follow(answer).text
+
+    assert len(shop.order(order_id).refunds) == 1
+    assert [int(row.amount) for row in shop.ledger()] == [2340, -500]
+
+
+def test_going_back_and_sending_another_amount_by_the_same_form_is_refused(
+    shop: Shop, merchant: Shopper
+) -> None:
+    _, order_id = shop.paid()
+    form = form_of(merchant.get(f"/staff/orders/{order_id}")) | {"amount": "5", "reason": "A crack."}
+    send(merchant, order_id, form)
+
+    answer = send(merchant, order_id, {**form, "amount": "6"})
+
+    assert answer.status == 409
+    assert "sent before, with another refund" in answer.text
+    assert form_of(answer)["form"] != form["form"]
+    assert len(shop.order(order_id).refunds) == 1
+
+
+def test_a_stale_page_is_told_what_is_left_now_and_keeps_what_was_typed(
+    shop: Shop, merchant: Shopper
+) -> None:
+    _, order_id = shop.paid()
+    stale = form_of(merchant.get(f"/staff/orders/{order_id}")) | {"amount": "13.40", "reason": "A crack."}
+    press(merchant, order_id, amount="10")
+
+    answer = send(merchant, order_id, stale)
+
+    assert answer.status == 409
+    assert "went from €23.40 to €13.40" in answer.text
+    again = form_of(answer)
+    assert (again["amount"], again["reason"], again["left"]) == ("13.40", "A crack.", "1340")
+    assert send(merchant, order_id, again).status == 303
+    assert sum(int(row.amount) for row in shop.ledger()) == 0
+
+
+def test_what_paypal_says_instead_of_yes_is_told_in_words(shop: Shop, merchant: Shopper) -> None:
+    _, order_id = shop.paid()
+    shop.paypal.next_refund("pending")
+    assert "PayPal is working on the refund" in merchant.follow(press(merchant, order_id, amount="1")).text
+    shop.paypal.next_refund("REFUND_FAILED_INSUFFICIENT_FUNDS")
+    page = merchant.follow(press(merchant, order_id, amount="1"))
+    assert "did not go through. PayPal refused it. Your PayPal account does not hold enough." in page.text
+    assert "PayPal refused a refund" in page.text  # what staff must look at
+    shop.paypal.fault("refund", "cut_after", times=None)
+    page = merchant.follow(press(merchant, order_id, amount="1"))
+    assert "PayPal has not answered yet" in page.text
+    assert "(€21.40 is left)" in page.text
+
+
+def test_a_refund_that_the_shop_makes_by_itself_is_listed_beside(shop: Shop, merchant: Shopper) -> None:
+    _shopper, token = shop.placed()
+    shop.paypal.next_capture("completed", value="1.00")
+    shop.come_back(_shopper, token)
+    (order,) = shop.orders()
+
+    page = merchant.get(f"/staff/orders/{order.id}")
+
+    assert "€1.00 Asked for" in page.text
+    assert "By the shop itself: Another amount was paid" in page.text
+    assert 'class="refund-new"' not in page.body
+
+
+def test_an_order_that_nobody_paid_has_no_refund_form_and_takes_none(shop: Shop, merchant: Shopper) -> None:
+    shop.placed()
+    (order,) = shop.orders()
+    assert "Refunds" not in merchant.get(f"/staff/orders/{order.id}").text
+
+    answer = send(
+        merchant,
+        order.id,
+        {"form": "a" * 32, "left": "2340", "amount": "5", "reason": "x", "pieces-MUG": "0"},
+    )
+
+    assert answer.status == 409
+    assert "Nothing was paid" in answer.text
+
+
+def test_a_form_that_is_not_ours_is_refused(shop: Shop, merchant: Shopper) -> None:
+    _, order_id = shop.paid()
+    for broken in ({"form": "../x"}, {"form": ""}, {"left": "-1"}, {"left": "lots"}):
+        assert press(merchant, order_id, **broken).status == 400
+    assert shop.order(order_id).refunds == {}
+
+
+def test_finance_sees_refunds_and_can_make_none(shop: Shop, merchant: Shopper, finance: Shopper) -> None:
+    _, order_id = shop.paid()
+    form = form_of(merchant.get(f"/staff/orders/{order_id}")) | {"amount": "5", "reason": "A crack."}
+    press(merchant, order_id, amount="10")
+
+    page = finance.get(f"/staff/orders/{order_id}")
+
+    assert "€10.00 Sent back" in page.text
+    assert 'class="refund-new"' not in page.body
+    assert send(finance, order_id, form).status == 403
+    assert len(shop.order(order_id).refunds) == 1
+
+
+def test_an_order_that_does_not_exist_is_not_found(merchant: Shopper) -> None:
+    assert send(merchant, "0" * 32, {"form": "a" * 32}).status == 404
