@@ -1,4 +1,4 @@
-"""The arrows between features, and the few places where the outside world is named. Read from the imports."""
+"""The arrows between features, the size of folders and modules, and the few places where the outside world is named."""
 
 import ast
 from collections.abc import Iterator
@@ -11,30 +11,51 @@ CODE = ROOT / "chalicelib"
 # Who stands above whom: a feature imports from lower rows only. Those of one row do not know each other.
 ROWS = [{"staff", "checkout"}, {"payments"}, {"mail", "ledger"}, {"orders"}, {"cart"}, {"catalog"}, {"web"}]
 HEIGHT = {feature: len(ROWS) - row for row, features in enumerate(ROWS) for feature in features}
-# Modules that belong to no feature: every feature may use them, they use no feature.
+# Modules and packages that belong to no feature: every feature may use them, they use no feature.
 COMMON = {
     "aws",
     "cleaning",
     "clock",
     "config",
+    "database",
     "dead_letters",
+    "deadlines",
     "errors",
-    "rate_limits",
+    "ids",
     "money",
     "postal",
+    "rate_limits",
     "scheduled_runs",
-    "database",
-    "ids",
-    "deadlines",
     "telemetry",
 }
 # Lists the models of all features' tables.
 ROOTS = {"__init__", "tables"}
+MAX_FILES_PER_FOLDER = 14
+MAX_LINES_PER_MODULE = 400
+# Parts of the tests that are longer: a table of cases each.
+LONG_TESTS = {
+    "tests/catalog/editing/test_inline_edit.py",
+    "tests/checkout/test_checkout_form.py",
+    "tests/fault_injection/scenarios/staff_actions.py",
+    "tests/infra/deployment/test_deploy.py",
+    "tests/mail/test_bounces.py",
+    "tests/mail/test_email_content.py",
+    "tests/mail/test_outbox.py",
+    "tests/payments/paypal/test_refusals.py",
+    "tests/payments/paypal/test_webhook.py",
+    "tests/payments/test_capture.py",
+    "tests/payments/test_payment_failure_scenarios.py",
+    "tests/payments/test_reconciler.py",
+    "tests/payments/test_refunds.py",
+    "tests/staff/orders/test_corrections.py",
+    "tests/staff/products/test_import_export.py",
+    "tests/staff/products/test_product_list.py",
+}
 
 
-def modules() -> Iterator[tuple[Path, ast.Module]]:
-    """Parse every module of the shop."""
-    for file in sorted(CODE.rglob("*.py")):
+def modules(folder: Path = CODE) -> Iterator[tuple[Path, ast.Module]]:
+    """Parse every module of a folder, the shop's by default."""
+    for file in sorted(folder.rglob("*.py")):
         yield file, ast.parse(file.read_text(encoding="utf-8"), str(file))
 
 
@@ -64,6 +85,32 @@ def who_imports(package: str) -> set[str]:
     }
 
 
+def imports_within(folder: str) -> dict[str, set[str]]:
+    """Map each module of a folder onto those of it that it imports, inside functions and for type checkers too."""
+    trees = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): tree
+        for file, tree in modules(ROOT / folder)
+    }
+    return {
+        module: {
+            name if name in trees else name.rpartition(".")[0]
+            for name in imported(tree)
+            if name in trees or name.rpartition(".")[0] in trees
+        }
+        for module, tree in trees.items()
+    }
+
+
+def cycle_in(arrows: dict[str, set[str]]) -> set[str]:
+    """Name the modules of which each imports another of them: what is left when all others are taken away."""
+    left = dict(arrows)
+    while ends := {name for name, targets in left.items() if not targets & left.keys()}:
+        left = {name: targets for name, targets in left.items() if name not in ends}
+    while unused := left.keys() - {target for targets in left.values() for target in targets}:
+        left = {name: targets for name, targets in left.items() if name not in unused}
+    return set(left)
+
+
 def test_every_folder_is_a_feature_of_the_design() -> None:
     assert {feature_of(file) for file, _ in modules()} <= HEIGHT.keys() | COMMON | ROOTS
 
@@ -77,6 +124,36 @@ def test_imports_point_one_way(feature: str) -> None:
         for other in used - {feature} - COMMON:
             assert other in HEIGHT, f"{file} imports {other}"
             assert HEIGHT.get(feature, 0) > HEIGHT[other], f"{file} imports {other}, which stands above it"
+
+
+@pytest.mark.parametrize("folder", ["chalicelib", "infra"])
+def test_no_modules_import_each_other(folder: str) -> None:
+    assert cycle_in(imports_within(folder)) == set()
+
+
+def test_a_cycle_is_found_among_modules_that_lead_into_it_and_out_of_it() -> None:
+    assert cycle_in({"top": {"one"}, "one": {"two"}, "two": {"one", "end"}, "end": set()}) == {"one", "two"}
+    assert cycle_in({"top": {"end"}, "end": set()}) == set()
+
+
+@pytest.mark.parametrize("folder", ["chalicelib", "infra", "tests"])
+def test_no_folder_of_code_has_more_than_fourteen_files(folder: str) -> None:
+    files: dict[Path, list[str]] = {}
+    for file in (ROOT / folder).rglob("*.py"):
+        if file.name != "__init__.py":
+            files.setdefault(file.parent, []).append(file.name)
+    assert {str(path): len(names) for path, names in files.items() if len(names) > MAX_FILES_PER_FOLDER} == {}
+
+
+@pytest.mark.parametrize("folder", ["chalicelib", "infra", "tests"])
+def test_no_module_has_more_than_four_hundred_lines(folder: str) -> None:
+    lengths = {
+        file.relative_to(ROOT).as_posix(): len(file.read_text(encoding="utf-8").splitlines())
+        for file in (ROOT / folder).rglob("*.py")
+    }
+    assert {file for file, lines in lengths.items() if lines > MAX_LINES_PER_MODULE} == LONG_TESTS & set(
+        lengths
+    )
 
 
 def test_nothing_of_the_shop_knows_its_composition_root_or_the_tools() -> None:
@@ -127,13 +204,13 @@ def test_config_alone_reads_the_environment() -> None:
     }
 
 
-def test_time_and_randomness_come_from_the_clock() -> None:
+def test_time_and_randomness_come_from_one_module_each() -> None:
     for file, tree in modules():
-        if feature_of(file) in {"clock", "ids"}:
-            continue
-        assert not imported(tree) & {"secrets", "uuid"}, file
-        calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-        assert not calls & {"datetime.now", "datetime.utcnow", "date.today", "time.time"}, file
+        if feature_of(file) != "ids":
+            assert not imported(tree) & {"secrets", "uuid"}, file
+        if feature_of(file) != "clock":
+            calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+            assert not calls & {"datetime.now", "datetime.utcnow", "date.today", "time.time"}, file
 
 
 def test_nothing_prints_and_nothing_is_called_utils() -> None:
@@ -147,6 +224,27 @@ def test_nothing_prints_and_nothing_is_called_utils() -> None:
         assert not {"utils", "util", "helpers", "common", "misc"} & set(file.with_suffix("").parts), file
 
 
+def test_modules_that_are_imported_late_have_the_names_that_type_checkers_see() -> None:
+    found = 0
+    for file, tree in modules():
+        for node in tree.body:
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and node.orelse:
+                checked = {
+                    (alias.asname or alias.name, f"{each.module}.{alias.name}")
+                    for each in node.body
+                    if isinstance(each, ast.ImportFrom)
+                    for alias in each.names
+                }
+                run = {
+                    (ast.unparse(each.targets[0]), ast.literal_eval(each.value.args[0]))
+                    for each in node.orelse
+                    if isinstance(each, ast.Assign) and isinstance(each.value, ast.Call)
+                }
+                assert checked == run, file
+                found += 1
+    assert found == 2  # the pages of staff, and their jobs
+
+
 def test_templates_and_tests_mirror_the_features() -> None:
     features = {path.name for path in CODE.iterdir() if (path / "__init__.py").exists()} - COMMON
     assert features <= HEIGHT.keys()
@@ -154,3 +252,8 @@ def test_templates_and_tests_mirror_the_features() -> None:
     assert templates <= features | {"components", "pages"}
     tests = {path.name for path in (ROOT / "tests").iterdir() if (path / "__init__.py").exists()}
     assert features <= tests
+    parts = {path.name for path in (CODE / "staff").iterdir() if (path / "__init__.py").exists()}
+    assert {path.name for path in (ROOT / "templates" / "staff").iterdir() if path.is_dir()} <= parts
+    assert {
+        path.name for path in (ROOT / "tests" / "staff").iterdir() if (path / "__init__.py").exists()
+    } <= parts
