@@ -12,7 +12,7 @@ from chalicelib.postal import (
     normalize_address,
     required_fields,
 )
-from infra.aws.trimming import country_level
+from infra.aws.package.trim import country_level
 
 EVERYWHERE = [
     f"{first}{second}" for first in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" for second in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
