@@ -9,13 +9,14 @@ from chalicelib.catalog.listing_entries import HIDDEN, STAFFS, place_in
 from chalicelib.catalog.models import SLUG, Listing, Product, Stock
 from chalicelib.catalog.offers import label_of
 from chalicelib.catalog.product_lists import EVERYTHING, SORTS, read_token, token
-from chalicelib.catalog.stock_levels import MOST_KNOWN, run_low
+from chalicelib.catalog.stock_levels import run_low
 from chalicelib.database.reads import read_many
 from chalicelib.errors import BadInput
 
 PAGE = 25
 MOST_LOOKED = 1000  # rows of a list, where they are filtered here: one Query
 MOST_COUNTED = 500  # SKUs of a list whose pieces are looked up for one page: five batches
+MOST_KNOWN = 300  # where fewer SKUs than this run low, all of them are read: three batches
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@ from chalicelib.catalog.models import SHELVES, Product, Stock
 from chalicelib.catalog.offers import label_of
 from chalicelib.database.reads import read_many
 
-MOST_KNOWN = 300  # where fewer SKUs than this run low, all of them are read: three batches
-
 
 @dataclass(frozen=True)
 class Low:

@@ -1,6 +1,6 @@
 """Letters: what each kind of mail says of an order, as the order is now.
 
-The words of a kind are one plain-text template, `mail/words/<kind>.txt`: the subject, the headline and the
+The words of a kind are one plain-text template, `mail/bodies/<kind>.txt`: the subject, the headline and the
 paragraphs, with empty lines between. `mail/layout.html` and `mail/layout.txt` set them, each in its own way.
 """
 
@@ -73,7 +73,7 @@ def write_letter(order: Order, entry: str) -> Letter | None:
             return None
         raise NotYetTrue(entry)
     values = _values(order, kind, movement)
-    words = environment().get_template(f"mail/words/{name}.txt").render(values)
+    words = environment().get_template(f"mail/bodies/{name}.txt").render(values)
     subject, headline, *body = [one_line(paragraph) for paragraph in paragraphs(words)]
     values |= {"subject": subject, "headline": headline, "body": body}
     customer = (order.customer["name"], order.customer["email"])

@@ -7,7 +7,7 @@ from chalicelib.mail import outbox
 from chalicelib.money import Money
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import change
-from chalicelib.payments.movements import add_movement
+from chalicelib.payments import movements
 from chalicelib.payments.paypal.values import Refund, Reversal, Won
 
 WRONG_PAYEE = "wrong payee"
@@ -25,7 +25,7 @@ def settle_refund(order_id: str, refund: Refund, own_id: str | None = None) -> O
             if order.has_booked(refund.id):
                 return _recognise(order, own_id, refund)
             order.book(refund.id)
-            add_movement(
+            movements.add_movement(
                 transaction, order, REFUND, refund.id, _negative(refund.money), refund.fee, refund.at
             )
             order.complete_refund(key, refund.id, refund.capture_id or order.capture or "", refund.money)
@@ -97,7 +97,9 @@ def settle_reversal(order_id: str, reversal: Reversal) -> Order:
         order.book(reversal.id)
         order.take_back(reversal.id, reversal.capture_id, reversal.money, reversal.at)
         order.raise_issue("reversal", reversal.capture_id)
-        add_movement(transaction, order, REVERSAL, reversal.id, _negative(reversal.money), None, reversal.at)
+        movements.add_movement(
+            transaction, order, REVERSAL, reversal.id, _negative(reversal.money), None, reversal.at
+        )
         for key, known in (order.won or {}).items():  # told before what it ended
             amount = None if known["amount"] is None else Money(known["amount"], known["currency"])
             _book_return(order, Won(key, known["capture"], known["at"], amount), transaction)
@@ -137,7 +139,7 @@ def _book_return(order: Order, won: Won, transaction: Transaction) -> bool:
     order.book(won.id)
     order.return_taken(won.capture_id, amount, won.at)
     order.raise_issue("reversal cancelled", won.capture_id)
-    add_movement(transaction, order, REVERSAL_CANCELLED, won.id, amount, None, won.at)
+    movements.add_movement(transaction, order, REVERSAL_CANCELLED, won.id, amount, None, won.at)
     return True
 
 

@@ -17,7 +17,7 @@ from chalicelib.money import Money
 from chalicelib.orders import states
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import change
-from chalicelib.payments.movements import add_movement
+from chalicelib.payments import movements
 from chalicelib.payments.paypal.values import Capture, Payee, PayPalOrder
 from chalicelib.payments.refund_settlement import WRONG_PAYEE, settle_refund
 
@@ -89,7 +89,9 @@ def _settle_taken(
     wrong = _what_is_wrong(order, capture, circumstances)
     order.book(capture.id)
     paid_for = () if wrong else order.lines
-    add_movement(transaction, order, SALE, capture.id, capture.money, capture.fee, capture.at, paid_for)
+    movements.add_movement(
+        transaction, order, SALE, capture.id, capture.money, capture.fee, capture.at, paid_for
+    )
     if wrong:
         _give_back(order, capture, wrong, transaction)
         return True

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.catalog import admin_products, stock_levels
+from chalicelib.catalog import admin_products
 from chalicelib.catalog.admin_products import Asked, goods_of, shelf_page
 from chalicelib.catalog.editing.product_editing import save_product
 from chalicelib.catalog.models import Listing, Product, Stock, Word, shelf_of
@@ -70,7 +70,7 @@ FILTERED: list[tuple[dict[str, Any], list[str]]] = [
 def test_filters_and_orders_combine(monkeypatch: pytest.MonkeyPatch) -> None:
     # With 0, as where so much is sold out that it is looked for in the lists instead.
     for most_known in (300, 0):
-        monkeypatch.setattr(stock_levels, "MOST_KNOWN", most_known)
+        monkeypatch.setattr(admin_products, "MOST_KNOWN", most_known)
         for asked, wanted in FILTERED:
             assert slugs(**asked) == wanted, asked
 
@@ -91,7 +91,7 @@ def test_every_product_is_there_once_25_a_page_in_every_order(
     page = shelf_page(Asked())
     assert (len(page.goods), page.note) == (25, None)
     for most_known in (300, 0):
-        monkeypatch.setattr(stock_levels, "MOST_KNOWN", most_known)
+        monkeypatch.setattr(admin_products, "MOST_KNOWN", most_known)
         assert slugs(sort="name") == wanted
         assert slugs(sort="price") == wanted
         assert slugs(sort="newest") == wanted[::-1]
@@ -104,7 +104,7 @@ def test_what_is_looked_for_in_a_long_list_is_found_and_the_looking_is_said(
     aws: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admin_products, "MOST_LOOKED", 10)
-    monkeypatch.setattr(stock_levels, "MOST_KNOWN", 0)
+    monkeypatch.setattr(admin_products, "MOST_KNOWN", 0)
     drafts = numbered(30)
     drafts[17] = replace(drafts[17], variants=[replace(drafts[17].variants[0], stock=0)])
     fill(*drafts)

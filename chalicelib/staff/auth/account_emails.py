@@ -22,6 +22,11 @@ BUTTONS = {
     reset_tokens.INVITED: "Choose a password",
     reset_tokens.CHANGED: "Open the staff pages",
 }
+TEMPLATES = {
+    reset_tokens.FORGOTTEN: "password_reset",
+    reset_tokens.INVITED: "invitation",
+    reset_tokens.CHANGED: "password_changed",
+}
 log = logging.getLogger("awning")
 
 
@@ -65,7 +70,7 @@ def write(member: Member, kind: str) -> Letter:
         "wrap": plain_text.wrap,
         "rule": plain_text.rule,
     }
-    words = environment().get_template(f"staff/letters/{kind}.txt").render(values)
+    words = environment().get_template(f"staff/auth/emails/{TEMPLATES[kind]}.txt").render(values)
     subject, headline, *body = [one_line(paragraph) for paragraph in paragraphs(words)]
     values |= {"subject": subject, "headline": headline, "body": body}
     shop = with_name(settings.shop.name, settings.shop.email)

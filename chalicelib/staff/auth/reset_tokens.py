@@ -13,7 +13,7 @@ from chalicelib.staff.auth import accounts
 from chalicelib.staff.jobs import job_queue
 from chalicelib.staff.models import Member, StaffSession
 
-FORGOTTEN, INVITED, CHANGED = "forgotten", "invited", "changed"  # kinds of letters, duplicate_emails.py
+FORGOTTEN, INVITED, CHANGED = "forgotten", "invited", "changed"  # kinds of letters, account_emails.py
 LASTS = {FORGOTTEN: 30 * 60, INVITED: 3 * 24 * 60 * 60}  # seconds
 OVER = "This link was used already, or its time is over. Please ask for a new one."
 log = logging.getLogger("awning")

@@ -6,6 +6,7 @@ from typing import Any
 from unittest import mock
 
 from chalicelib.orders.models import Order
+from chalicelib.payments import start_payment
 from chalicelib.payments.paypal import order_request
 from tests.fake_paypal.openapi import paypal_contract
 from tests.shop import CUSTOMER, Shop
@@ -82,7 +83,7 @@ def test_an_address_paypal_dislikes_does_not_stop_the_sale(shop: Shop) -> None:
             del body["purchase_units"][0]["shipping"]["address"]
         return body
 
-    with mock.patch.object(order_request, "order_body", without_street):
+    with mock.patch.object(start_payment, "order_body", without_street):
         shopper, token = shop.placed(MUG=1)
 
     first, second = shop.paypal.requests("create")
