@@ -159,7 +159,7 @@ def test_what_comes_back_from_a_form_has_no_barriers_either(
     merchant.open(f"/staff/orders/ship?pick-{orders['paid']}=1")
     page.get_by_label("Tracking link").fill("https://nowhere")
     merchant.button("Mark as shipped").click()
-    merchant.is_told("Not all could be shipped")
+    merchant.is_told("Not all orders could be shipped")
     looks_right(merchant)
     merchant.open("/staff/categories")
     merchant.button("Make it").click()
