@@ -220,7 +220,7 @@ class Supervisor:
             webhook = f"http://{HOST}:{ports.shop}{prefix_of(environment)}/webhooks/paypal"
             standin = self._module(
                 "the PayPal stand-in",
-                "paypal",
+                "fake_paypal",
                 environment,
                 f"--port={ports.paypal}",
                 f"--state={self._state.paypal}",
