@@ -66,7 +66,7 @@ def test_cancel_leads_back_unpaid(paypal: StandIn, shop: Shop) -> None:
 def test_paying_and_closing_the_tab_stays_here(shop: Shop) -> None:
     order_id = shop.create()
     answer = choose(shop, order_id, "pay-and-close")
-    assert (answer.status, "You may close this page" in answer.raw.decode()) == (200, True)
+    assert (answer.status, "You can close this page" in answer.raw.decode()) == (200, True)
     assert shop.call("GET", f"/v2/checkout/orders/{order_id}").body["status"] == "APPROVED"
 
 
@@ -74,14 +74,14 @@ def test_a_declined_card_may_be_followed_by_another(shop: Shop) -> None:
     order_id = shop.create()
     choose(shop, order_id, "declined")
     shop.capture(order_id, "capture-1")
-    assert "That card is declined" in page(shop, order_id)
+    assert "The card was declined" in page(shop, order_id)
     choose(shop, order_id, "pay")
     assert shop.capture(order_id, "capture-2").status == 201
 
 
 def test_old_links_get_a_friendly_page(paypal: StandIn, shop: Shop) -> None:
     unknown = shop.send("GET", "/checkoutnow?token=NONE")
-    assert (unknown.status, "no such payment" in unknown.raw.decode()) == (404, True)
+    assert (unknown.status, "Payment not found" in unknown.raw.decode()) == (404, True)
     paid, late = shop.create(key="create-1"), shop.create(key="create-2", invoice_id="S-2")
     paypal.control.approve(paid)
     shop.capture(paid)

@@ -129,7 +129,7 @@ def test_all_mails_can_be_deleted(mailbox: Mailbox) -> None:
     urllib.request.urlopen(request, timeout=5).close()
 
     assert json.loads(get(f"{mailbox.url}/api/messages")[0]) == []
-    assert "No mail yet" in get(mailbox.url)[0]
+    assert "No emails yet" in get(mailbox.url)[0]
 
 
 def test_a_mail_that_is_no_mail_is_shown_all_the_same(mailbox: Mailbox) -> None:

@@ -62,7 +62,7 @@ class Pages:
         with self._desk.store.transaction():
             order = self._orders.find(request.query.get("token", ""))
             if order is None:
-                return self._notice(404, "There is no such payment", "The link is wrong, or it is too old.")
+                return self._notice(404, "Payment not found", "The link is wrong or has expired.")
             if order["status"] == "COMPLETED":
                 return self._paid(order)
             if self._orders.dead(order):
@@ -72,7 +72,7 @@ class Pages:
     def decide(self, request: Request) -> Answer:
         """Take the shopper's choice and send the browser back to the shop."""
         if not _from_here(request):
-            return self._notice(403, "That did not come from this page", "Open the payment page again.")
+            return self._notice(403, "Request blocked", "Please open the payment page again.")
         choice = request.form.get("choice", "")
         order_id = request.form.get("token", "")
         with self._desk.store.transaction():
@@ -80,13 +80,15 @@ class Pages:
             if order is None or order["status"] == "COMPLETED" or self._orders.dead(order):
                 return see_other(f"/checkoutnow?token={order_id}" if _is_id(order_id) else "/checkoutnow")
             if choice == "cancel":
-                return self._leave(self._orders.cancel_url(order), "Cancelled", "Nothing was paid.")
+                return self._leave(self._orders.cancel_url(order), "Cancelled", "You haven’t paid anything.")
             if choice not in _FUNDINGS:
-                return self._notice(400, "That is no way to pay", "Please use one of the page's buttons.")
+                return self._notice(
+                    400, "Unknown payment method", "Please use one of the buttons on the payment page."
+                )
             order = self._orders.approve(order_id, _FUNDINGS[choice])
-        approved = "You have approved the payment. The shop will complete it."
+        approved = "You’ve approved the payment. The shop will complete it."
         target = None if choice == "pay-and-close" else self._orders.return_url(order)
-        return self._leave(target, "Approved", f"{approved} You may close this page.")
+        return self._leave(target, "Approved", f"{approved} You can close this page.")
 
     def operator(self, request: Request) -> Answer:
         """Show orders, money and notifications."""
@@ -107,7 +109,7 @@ class Pages:
     def operate(self, request: Request) -> Answer:
         """Do what a button of the operator's page says."""
         if not _from_here(request):
-            return self._notice(403, "That did not come from this page", "Open the operator's page again.")
+            return self._notice(403, "Request blocked", "Please open the operator’s page again.")
         form = request.form
         captures, refunds = self._payments.captures, self._payments.refunds
         actions: dict[str, Callable[[str], object]] = {
@@ -123,7 +125,7 @@ class Pages:
         }
         action = actions.get(form.get("action", ""))
         if action is None:
-            return self._notice(400, "There is no such button", "Open the operator's page again.")
+            return self._notice(400, "Unknown action", "Please open the operator’s page again.")
         try:
             with self._desk.store.transaction():
                 action(form.get("id", ""))
@@ -189,13 +191,13 @@ class Pages:
         return self._notice(
             200,
             "Already paid",
-            "This payment is complete; nothing more is due.",
+            "This payment is complete. You don’t need to do anything else.",
             self._orders.return_url(order),
         )
 
     def _lapsed(self, order: Document) -> Answer:
-        text = "A payment must be approved within three hours, and completed within three more. Please pay again in the shop."
-        return self._notice(410, "Too late for this payment", text, self._orders.cancel_url(order))
+        text = "A payment must be approved within three hours and completed within another three. Please go back to the shop and pay again."
+        return self._notice(410, "This payment has expired", text, self._orders.cancel_url(order))
 
     def _leave(self, target: str | None, title: str, text: str) -> Answer:
         return self._notice(200, title, text) if target is None else see_other(target)
