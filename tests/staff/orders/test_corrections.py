@@ -245,7 +245,7 @@ def test_an_order_goes_in_several_parcels(shop: Shop, merchant: Shopper) -> None
     order = shop.order(order_id)
     assert (order.state, len(order.parcels)) == (states.PAID, 1)
     own = customer.get(f"/orders/{order_id}")
-    assert "A part of your order is on its way" in own.text
+    assert "Part of your order is on its way" in own.text
     assert "Partly shipped" in merchant.get("/staff/orders").text
 
     form = form_of(page, "/ship") | {"carrier": "UPS", "tracking": "222"}
@@ -272,7 +272,7 @@ def test_a_parcel_left_out_is_added_after_shipping(shop: Shop, merchant: Shopper
     shop.functions.drain("order-emails")
     order = shop.order(order_id)
     assert (order.state, len(order.parcels)) == (states.SHIPPED, 2)
-    assert "One more parcel" in letter_text(order, "parcel")
+    assert "Another parcel" in letter_text(order, "parcel")
     assert [entry.after for entry in trail() if entry.what == "added a parcel"] == [{"parcel": "GLS"}]
 
 
@@ -309,7 +309,7 @@ def test_a_parcel_that_was_not_sent_makes_the_order_wait_again(shop: Shop, merch
     order = shop.order(order_id)
     assert (order.state, order.parcels) == (states.PAID, [])
     assert len(sent(order, "unsent")) == 1
-    assert "It is still with us" in " ".join(letter_text(order, "unsent").split())
+    assert "We still have it" in " ".join(letter_text(order, "unsent").split())
     (entry,) = (entry for entry in trail() if entry.what == "removed a parcel")
     assert (entry.before, entry.after) == ({"parcel": "DHL", "state": "shipped"}, {"state": "paid"})
 

@@ -126,7 +126,7 @@ def test_what_is_not_there_is_said_in_words(finance: Shopper) -> None:
     }.items():
         answer = finance.get(f"/staff/books/{path}")
         assert answer.status == status, path
-        assert "Something broke" not in answer.text
+        assert "Something went wrong" not in answer.text
 
 
 def test_a_month_that_cannot_be_shown_is_a_400_beside_its_field(finance: Shopper) -> None:
