@@ -7,7 +7,7 @@ class ShopError(ChaliceUnhandledError):
     """A refusal in words for the customer. Chalice hands it to the middleware, which makes the page."""
 
     status = 400
-    title = "That did not work"
+    title = "That didn’t work"
     retry_after: int | None = None  # seconds
 
     def __init__(self, message: str) -> None:
@@ -18,35 +18,35 @@ class ShopError(ChaliceUnhandledError):
 class BadInput(ShopError):
     """What was sent cannot be understood."""
 
-    title = "We could not read that"
+    title = "Please check what you entered"
 
 
 class Forbidden(ShopError):
     """The request came from another site."""
 
     status = 403
-    title = "That came from another site"
+    title = "Request blocked"
 
 
 class NotAllowed(ShopError):
     """Somebody is known, but may not do this."""
 
     status = 403
-    title = "That is not yours to do"
+    title = "You don’t have permission to do this"
 
 
 class NotFound(ShopError):
     """Nothing is there."""
 
     status = 404
-    title = "There is nothing here"
+    title = "Page not found"
 
 
 class MethodNotAllowed(ShopError):
     """The page exists, but not for this kind of request."""
 
     status = 405
-    title = "This page cannot do that"
+    title = "This action isn’t available"
 
 
 class Conflict(ShopError):
@@ -66,21 +66,21 @@ class TooLarge(ShopError):
     """The request's body is larger than any form of ours."""
 
     status = 413
-    title = "That is too much"
+    title = "Too much data"
 
 
 class WrongContentType(ShopError):
     """The request's body is not a form."""
 
     status = 415
-    title = "We could not read that"
+    title = "We couldn’t read that"
 
 
 class TooMany(ShopError):
     """More came from one visitor or address than anybody means honestly; `retry_after` is in seconds."""
 
     status = 429
-    title = "Please wait a little"
+    title = "Please try again later"
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
@@ -91,7 +91,7 @@ class Busy(ShopError):
     """A neighbour failed or is overloaded; the same request may work in a moment."""
 
     status = 503
-    title = "One moment, please"
+    title = "Temporarily unavailable"
     retry_after = 5
 
 
@@ -99,3 +99,4 @@ class SimultaneousChange(Busy):
     """Several requests of one visitor changed their cart or order at the same moment: no failure of the shop's."""
 
     status = 409
+    title = "Please try again in a moment"

@@ -22,6 +22,10 @@ _REGIONS = {"do_si": "province", "oblast": "region"}
 # Where every code lies in one province, nobody has to name it: it is known by the code.
 _REGION_BY_CODE = {"ES", "IT"}
 _WRITTEN_OUT = {"ES"}  # regions that have codes, which are not written on parcels
+_TAKES_THE = re.compile(
+    r"^(?:United|Isle of|(?:Bahamas|Comoros|Gambia|Maldives|Netherlands|Philippines)$)"
+    r"|(?:Islands|Republic|Territories|Territory)$"
+)
 _AROUND_A_REGION = re.compile(
     r"^(?:county|co\.?|state of|province of|provincia d[ei]|estado de|province d[e'])\s+"
     r"|(?:\s+(?:province|prefecture|state|county|sheng|shi)|-(?:ken|fu|to)|(?<=..)[省市县縣県府都])$",
@@ -165,10 +169,10 @@ def required_fields(code: str) -> dict[str, str]:
     """Return the fields of an address that a country demands, each with what is said where it is empty."""
     country = country_of(code)
     messages = {
-        "address": "Please give the street and number.",
-        "postal_code": f"Please give the {_within(country.postal_code_label)}.",
-        "city": "Please give the town or city.",
-        "region": f"Please give the {_within(country.region_label)}.",
+        "address": "Please enter the street address.",
+        "postal_code": f"Please enter the {_within(country.postal_code_label)}.",
+        "city": "Please enter the city.",
+        "region": f"Please enter the {_within(country.region_label)}.",
     }
     return {field: words for field, words in messages.items() if field in country.required}
 
@@ -176,21 +180,21 @@ def required_fields(code: str) -> dict[str, str]:
 def find_doubts(values: Mapping[str, str]) -> dict[str, str]:
     """Return a question for each field of a normalized address that looks wrong, and may be right all the same."""
     country = country_of(values["country"])
-    name = settings.shop.countries.get(values["country"], values["country"])
+    name = _within_sentence(settings.shop.countries.get(values["country"], values["country"]))
     code, region = values["postal_code"], values["region"]
     known = country.find_region(region) if region else None
     doubts = {}
     if code and not country.is_postal_code(code):
-        example = f", such as {country.examples[0]}" if country.examples else ""
+        example = f" (for example {country.examples[0]})" if country.examples else ""
         doubts["postal_code"] = (
-            f"“{code}” is not written as {_within(country.postal_code_label)}s in {name} are{example}."
+            f"“{code}” doesn’t look like {_with_article(country.postal_code_label)} in {name}{example}."
         )
     elif code and known is not None and not known.has(code):
-        doubts["postal_code"] = f"{code} does not seem to be in {_name(known)}."
+        doubts["postal_code"] = f"{code} doesn’t seem to be in {_name(known)}."
     if region and known is None and country.regions and "region" in country.required:
-        doubts["region"] = f"We know no {_within(country.region_label)} “{region}” in {name}."
+        doubts["region"] = f"“{region}” doesn’t look like {_with_article(country.region_label)} in {name}."
     return {
-        field: f"{words} Please check it. If it is right, send the form again."
+        field: f"{words} Please check it. If it’s correct, send the form again."
         for field, words in doubts.items()
     }
 
@@ -299,6 +303,16 @@ def _name(region: Region) -> str:
 def _within(label: str) -> str:
     """Write a label as within a sentence: `Postal code` → `postal code`, but `ZIP code`."""
     return label if label[:2].isupper() or label in _POSTAL_CODES.values() else label.lower()
+
+
+def _with_article(label: str) -> str:
+    word = _within(label)
+    return f"an {word}" if word[0] in "aeioAEIO" else f"a {word}"
+
+
+def _within_sentence(country: str) -> str:
+    """Write a country's English name as within a sentence: `in Germany`, but `in the United Kingdom`."""
+    return f"the {country}" if _TAKES_THE.search(country) else country
 
 
 def _folded(text: str) -> str:

@@ -121,7 +121,7 @@ def count_verification(order: str) -> None:
         )
     except UpdateError as error:
         if is_refused(error):
-            words = "Very many notifications came about one order within an hour."
+            words = "Too many notifications about one order within an hour."
             raise TooMany(words, _seconds_left()) from error
         log.warning("a notification was not counted", exc_info=True)
 
@@ -168,9 +168,9 @@ def too_many() -> TooMany:
     seconds = _seconds_left()
     minutes = -(-seconds // 60)
     return TooMany(
-        "Very many orders or payments came from here within an hour. Nothing was ordered or charged just now, "
-        "and nothing of yours is lost. "
-        f"Please try again in {minutes} minute{'s' if minutes > 1 else ''}, or write to {settings.shop.email}.",
+        "There have been too many orders or payments from your device or network in the past hour. "
+        "Nothing was ordered or charged this time, and nothing is lost. "
+        f"Please try again in {minutes} minute{'s' if minutes > 1 else ''}, or email us at {settings.shop.email}.",
         seconds,
     )
 

@@ -156,7 +156,7 @@ LETTERS = {  # subjects of those that somebody must get
     "shipped": re.compile(f"Your order {_NUMBER} is on its way"),
     "tracking": re.compile(f"New tracking .* for your order {_NUMBER}"),
     "address": re.compile(f"Your order {_NUMBER}: corrected delivery details"),
-    "expired": re.compile(f"Your order {_NUMBER} is closed"),
+    "expired": re.compile(f"Your order {_NUMBER} has been closed"),
     "refunded": re.compile(f"Refund of .* for your order {_NUMBER}"),
     "issue": re.compile(f"Order {_NUMBER}: .*"),
 }

@@ -29,10 +29,13 @@ _PLAIN_SKU = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,6}", re.ASCII)
 SAID = "said"  # what the next cart page says: a cookie of a minute, since the pages keep no other state
 SAYINGS = {
-    "added": "{} is in your cart.",
-    "changed": "The quantity of {} is changed.",
-    "removed": "It is out of your cart.",
-    "left": "You came back from PayPal without paying. Nothing was charged, and your cart is as it was.",
+    "added": ("good", "{} was added to your cart."),
+    "changed": ("good", "Quantity of {} updated."),
+    "removed": ("good", "Removed from your cart."),
+    "left": (
+        "wait",
+        "You returned from PayPal without paying. You haven’t been charged, and your cart is unchanged.",
+    ),
 }
 
 
@@ -90,7 +93,9 @@ def _product_page(request: Request, form: Form, refusal: ShopError) -> Response:
     left = min(MOST_PIECES, available) - in_cart
     values = {
         **product_values(product, variant),
-        "problem": refusal.message if variant else "This is no longer sold. Please choose something else.",
+        "problem": refusal.message
+        if variant
+        else "This option is no longer available. Please choose another.",
         "in_cart": in_cart,
         "quantity": max(1, min(int(asked) if _COUNT.fullmatch(asked) else 1, left)),
     }
@@ -141,7 +146,7 @@ def _view(line: service.CartLine, refusal: ShopError | None) -> dict[str, Any]:
         "sku": line.sku,
         "is_in_path": _PLAIN_SKU.fullmatch(line.sku) is not None,
         "slug": offer.slug if offer else "",
-        "name": offer.name if offer else "Something we sold before",
+        "name": offer.name if offer else "Unavailable item",
         "label": offer.label if offer else "",
         "picture": offer.picture_key if offer else None,
         "alt": offer.alt if offer else "",
@@ -161,12 +166,14 @@ def shipping_hint(items_total: int) -> str:
     """Say what shipping costs in the first country, before an address is known."""
     zone = settings.shop.zones[0]
     if zone.free_from is not None and items_total >= zone.free_from:
-        return f"Shipping ({zone.name}) is free."
+        return f"Shipping ({zone.name}): free."
     rate = money.spoken(zone.rate, settings.currency)
     free = (
-        f", free from {money.spoken(zone.free_from, settings.currency)}" if zone.free_from is not None else ""
+        f", free for orders of {money.spoken(zone.free_from, settings.currency)} or more"
+        if zone.free_from is not None
+        else ""
     )
-    return f"Shipping ({zone.name}) {rate}{free}."
+    return f"Shipping ({zone.name}): {rate}{free}."
 
 
 def say(what: str, sku: str = "") -> str:
@@ -174,9 +181,10 @@ def say(what: str, sku: str = "") -> str:
     return cookie(SAID, f"{what}.{quote(sku, safe='')}", max_age=60)
 
 
-def _said(request: Request, lines: list[service.CartLine]) -> str | None:
+def _said(request: Request, lines: list[service.CartLine]) -> dict[str, str] | None:
     what, _, sku = http_request.cookies(request).get(SAID, "").partition(".")
     names = {quote(line.sku, safe=""): f"“{line.offer.name}”" for line in lines if line.offer}
-    if what not in SAYINGS or ("{}" in SAYINGS[what] and sku not in names):
+    tone, text = SAYINGS.get(what, ("", ""))
+    if not text or ("{}" in text and sku not in names):
         return None
-    return SAYINGS[what].format(names.get(sku))
+    return {"tone": tone, "text": text.format(names.get(sku))}

@@ -68,11 +68,11 @@ def add_line(session_id: str | None, sku: str, quantity: int) -> Session:
         before = int(lines[sku]["quantity"]) if sku in lines else 0
         if sku not in lines and len(lines) >= MOST_LINES:
             raise BadInput(
-                f"The cart is full: it holds {MOST_LINES} different things. Please order in two parts."
+                f"Your cart is full: it can hold {MOST_LINES} different items. Please place two orders instead."
             )
         if before + quantity > MOST_PIECES:
             raise BadInput(
-                f"At most {MOST_PIECES} pieces of one thing fit into the cart; {before} are in it now."
+                f"You can order up to {MOST_PIECES} of each item. Your cart already contains {before}."
             )
         _check_stock(int(stock.available) + held, before + quantity, in_cart=before)
         return _line(stock, before + quantity)
@@ -88,7 +88,7 @@ def set_quantity(session_id: str | None, sku: str, quantity: int) -> Session:
 
     def line_after(lines: dict[str, Any], stock: Stock, held: int) -> dict[str, Any]:
         if sku not in lines:
-            raise NotFound("That is not in your cart any more.")
+            raise NotFound("This item is no longer in your cart.")
         if quantity > int(lines[sku]["quantity"]):
             _check_stock(int(stock.available) + held, quantity, in_cart=0)
         return _line(stock, quantity)
@@ -122,11 +122,11 @@ def _cart_line(cart: Cart, sku: str, line: Mapping[str, Any], offer: Offer | Non
     available = offer.available + cart.pieces_held(sku) if offer else 0
     stock_notes, price_notes = [], []
     if offer is None or not offer.sellable:
-        stock_notes.append("This is no longer sold. Please take it out of the cart.")
+        stock_notes.append("This item is no longer available. Please remove it.")
     elif available <= 0:
-        stock_notes.append("This is sold out now. Please take it out of the cart.")
+        stock_notes.append("This item is now sold out. Please remove it.")
     elif available < quantity:
-        stock_notes.append(f"Only {available} left. Please lower the quantity.")
+        stock_notes.append(f"Only {available} left. Please reduce the quantity.")
     if offer is not None and seen is not None and seen != offer.price:
         old, new = (money.spoken(amount, settings.currency) for amount in (int(seen), offer.price))
         price_notes.append(f"The price has changed from {old} to {new} since you last looked.")
@@ -152,7 +152,7 @@ def _change_line(
     session_id: str | None, sku: str, line_after: Callable[[dict[str, Any], Stock, int], dict[str, Any]]
 ) -> Session:
     if not is_sku(sku):
-        raise NotFound("We do not sell anything with this number.")
+        raise NotFound("We couldn’t find this item.")
     mark = ids.new_id()
     failure: UpdateError | None = None
     for attempt in range(TRIES):
@@ -162,7 +162,7 @@ def _change_line(
         if sku in lines and lines[sku].get("mark") == mark:
             return session  # an earlier try took effect, and only its answer was lost
         if stock is None or stock.slug is None:
-            raise NotFound("We do not sell anything with this number.")
+            raise NotFound("We couldn’t find this item.")
         held = session.pieces_held(sku)
         line = {**line_after(lines, stock, held), "mark": mark}
         if session.cart is None:
@@ -182,7 +182,7 @@ def _remove_line(session_id: str | None, sku: str) -> Session:
         if session.cart is None or sku not in session.cart.lines.as_dict():
             if attempt:
                 return session  # it is out: an earlier try took effect, or another tab was quicker
-            raise NotFound("That is not in your cart any more.")
+            raise NotFound("This item is no longer in your cart.")
         failure = _write(session.cart, sku, None)
         if failure is None:
             return session
@@ -198,7 +198,7 @@ def _let_others_finish(attempt: int, failure: UpdateError | None) -> None:
 
 def _given_up(failure: UpdateError | None) -> Busy:
     if failure is not None and is_contended(failure):
-        return SimultaneousChange("Your cart was changed at the same moment. Please try again.")
+        return SimultaneousChange("Your cart was being changed at the same time. Please try again.")
     return Busy("Your cart could not be changed just now. Please try again.")
 
 
@@ -243,8 +243,8 @@ def _check_quantity(quantity: int, least: int) -> None:
 
 def _check_stock(available: int, quantity: int, in_cart: int) -> None:
     if available <= 0:
-        raise OutOfStock("This is sold out. We are sorry.")
+        raise OutOfStock("Sorry, this item is sold out.")
     if quantity > available:
-        beside = f", and {in_cart} of them in your cart" if in_cart else ""
+        beside = f", and your cart already contains {in_cart}" if in_cart else ""
         fewer = " Please choose fewer." if in_cart < available else ""
         raise OutOfStock(f"Only {available} left{beside}.{fewer}")

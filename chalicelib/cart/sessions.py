@@ -104,7 +104,7 @@ class Session:
             stored = get(Cart, self.key)
             if stored is None or stored.lines.as_dict() != lines:
                 raise SimultaneousChange(
-                    "Your cart was changed at the same moment. Please try again."
+                    "Your cart was being changed at the same time. Please try again."
                 ) from error
             cart = stored
         self.cart = cart

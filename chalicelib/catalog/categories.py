@@ -109,7 +109,7 @@ def get_category(slug: str) -> Category:
     """Find a category. Raises NotFound, or Moved for a former address."""
     category = find_category(slug, categories())
     if category is None:
-        raise NotFound("We have no such category.")
+        raise NotFound("We couldn’t find this category.")
     if category.slug != slug:
         raise Moved(category.slug)
     return category

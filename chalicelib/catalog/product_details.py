@@ -67,7 +67,7 @@ def product_view(slug: str) -> ProductView:
     """Read a product for its page, with today's prices and stock. Raises NotFound, for hidden ones too."""
     product = get(Product, slug, consistent=False) if SLUG.fullmatch(slug) else None
     if product is None or product.hidden:
-        raise NotFound("We have no such product. Perhaps it has sold out for good.")
+        raise NotFound("We couldn’t find this product. It may no longer be available.")
     skus = [variant["sku"] for variant in product.variants]
     stocks = read_many({Stock: skus}, consistent=False)[Stock]
     today = price_of(stocks.values())

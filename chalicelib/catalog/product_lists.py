@@ -52,7 +52,7 @@ def list_page(group: str, sort: str, after: str | None) -> ListPage:
     `after` is a `next_after` of the same list. Raises BadInput for another sort or token.
     """
     if sort not in SORTS:
-        raise BadInput("Lists can be sorted by newest, price or name.")
+        raise BadInput("You can sort by newest, price or name.")
     listed = f"{group}#{sort}"
     newest_first = sort == "newest"
     beyond = None
@@ -102,9 +102,7 @@ def token(listed: str, position: str) -> str:
 
 def read_token(encoded: str, listed: str) -> str:
     """Read a token's position. Raises BadInput for what is no token of this list."""
-    refusal = BadInput(
-        "This page's address is incomplete or belongs to another list. Please start at the first page."
-    )
+    refusal = BadInput("This link is incomplete or out of date. Please start again from the first page.")
     try:
         text = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:

@@ -120,9 +120,9 @@ def search(question: str) -> Found:
 def refusal_of(asked: list[str]) -> str | None:
     """Say in words why nothing can be looked up."""
     if len(asked) > MOST_WORDS:
-        return f"Please search for at most {MOST_WORDS} words."
+        return f"Please use at most {MOST_WORDS} words."
     if all(len(word) < FEWEST_LETTERS for word in asked):
-        return "Please type at least two letters of a word."
+        return "Please enter at least two letters of a word."
     return None
 
 

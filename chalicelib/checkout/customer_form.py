@@ -13,7 +13,7 @@ LONGEST = {
     **delivery_fields.LONGEST,
 }  # in the form's order
 REQUIRED = {
-    "email": "Please give your e-mail address: the confirmation goes there.",
+    "email": "Please enter your email address. We’ll send your confirmation there.",
     **delivery_fields.REQUIRED,
 }
 

@@ -26,8 +26,8 @@ from chalicelib.payments.start_payment import PaymentInProgress
 TRIES = 30
 PLACING_SECONDS = 12.0  # of the request's time: sending the shopper to PayPal needs some, too
 SENT_AT_ONCE = (
-    "This cart was ordered or changed several times at the same moment, perhaps from two tabs. Nothing was ordered by this "
-    "try, and nothing is ordered twice: please wait a few seconds, then try again."
+    "Your cart was ordered or changed several times at the same time, perhaps in two tabs. This attempt didn’t place "
+    "an order, and nothing is ordered twice. Please wait a few seconds and try again."
 )
 A_TRY_SECONDS = 1.0  # against others who want the same pieces; then look again, for they may be gone
 
@@ -62,7 +62,7 @@ def place_order(
     is_simultaneous = False  # the last try was in the way of another one from this cart
     for _ in range(TRIES):
         if session.cart is None or not session.cart.lines.as_dict():
-            raise EmptyCart("There is nothing in your cart to order.")
+            raise EmptyCart("There’s nothing in your cart to order.")
         cart_lines = cart_service.look(session)
         lines = order_lines(cart_lines)
         totals = totals_of(lines, customer.country)
@@ -116,7 +116,7 @@ def place_order(
         except Unknown as unknown:
             found = get(Order, order.id)
             if found is None:
-                raise Busy("The shop did not get an answer from its database. Please try again.") from unknown
+                raise Busy("We didn’t get an answer from our database. Please try again.") from unknown
             return found, True
         else:
             return order, True
@@ -125,7 +125,7 @@ def place_order(
             session.cart.held = None  # the order that held them is closed: they are on the shelf, or gone
     if is_simultaneous:
         raise SimultaneousChange(SENT_AT_ONCE)
-    raise Busy("The shop is very busy. Nothing was ordered; please try again.")
+    raise Busy("The shop is very busy. Your order wasn’t placed; please try again.")
 
 
 def digest_of(lines: list[Line], customer: Customer, total: int) -> str:
@@ -152,29 +152,28 @@ def _has_moved_on(session: Session) -> bool:
 
 def _what_is_missing(line: CartLine) -> str:
     if line.offer is None or not line.offer.sellable:
-        return "Something in your cart is no longer sold."
+        return "An item in your cart is no longer available."
     name = f"“{line.offer.name}”" + (f" ({line.offer.label})" if line.offer.label else "")
     if line.available <= 0:
-        return f"{name} has just been sold out."
+        return f"{name} has just sold out."
     return f"Only {line.available} of {name} left."
 
 
 def _why_changed(totals: Totals, shown: int | None) -> str:
     amount = money.spoken(totals.total, settings.currency)
     if shown is not None and shown - totals.items in {0, *(zone.rate for zone in settings.shop.zones)}:
-        return f"With shipping ({totals.shipping_name}), the total is now {amount}. Please look at it and confirm."
+        return f"Including shipping ({totals.shipping_name}), the total is now {amount}. Please check it and confirm."
     return (
-        f"The total has changed since this page was made: it is now {amount}, "
-        f"of which shipping ({totals.shipping_name}) is {money.spoken(totals.shipping, settings.currency)}. "
-        "Please look at it and confirm."
+        f"The total is now {amount}, including {money.spoken(totals.shipping, settings.currency)} "
+        f"for shipping ({totals.shipping_name}). Please check it and confirm."
     )
 
 
 def _refuse_while_paying(order: Order | None) -> None:
     if order is not None and order.state in (states.CAPTURING, states.PENDING):
         raise PaymentInProgress(
-            "The payment of the order you placed before is being checked at PayPal. "
-            "Please wait for it before you order something else."
+            "PayPal is still processing the payment for your previous order. "
+            "Please wait until it’s finished before you place another order."
         )
 
 

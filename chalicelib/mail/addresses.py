@@ -14,10 +14,10 @@ LONGEST_LOCAL_PART = 64
 _NOT_IN_A_LINE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff\s]+"
 )
-CHECK = "Please check the e-mail address, such as name@example.com."
+CHECK = "Please check the email address. It should look like name@example.com."
 TOO_LONG = (
-    f"This is too long: an e-mail address has at most {LONGEST_ADDRESS} characters, "
-    f"{LONGEST_LOCAL_PART} of them before the “@”."
+    f"This is too long: an email address can have up to {LONGEST_ADDRESS} characters, "
+    f"up to {LONGEST_LOCAL_PART} of them before the “@”."
 )
 
 
@@ -69,11 +69,11 @@ def _checked(text: str) -> tuple[str, str]:
     if not local or not domain:
         raise BadAddress(CHECK)
     if '"' in local:
-        raise BadAddress("We cannot write to an address with quotation marks. Please give another one.")
+        raise BadAddress("We can’t send email to an address with quotation marks. Please enter another one.")
     if not local.isascii():  # SES takes 7-bit local parts only
         letter = next(each for each in local if not each.isascii())
         raise BadAddress(
-            f"We cannot write to an address with “{letter}” before the “@”. Please give another one."
+            f"We can’t send email to an address with “{letter}” before the “@”. Please enter another one."
         )
     # Imported here: it compiles large patterns, for which pages without a form do not wait.
     from email_validator import EmailNotValidError, validate_email

@@ -185,7 +185,7 @@ def _is_paid(order: Order, _: str) -> bool:
 
 
 KINDS = {
-    "paid": Kind(_is_paid, "See your order"),
+    "paid": Kind(_is_paid, "View your order"),
     "merchant": Kind(_is_paid, "Open the order", to_merchant=True),
     "issue": Kind(
         lambda order, number: _issue(order, number) is not None,
@@ -203,26 +203,26 @@ KINDS = {
     ),
     "pending": Kind(
         lambda order, capture: order.state == states.PENDING and order.capture == capture,
-        "See your order",
+        "View your order",
         passes=True,
     ),
     "failed": Kind(lambda order, _: order.state == states.AWAITING, "Pay again", passes=True),
-    "expired": Kind(lambda order, _: order.state == states.EXPIRED, "See your order", ships=False),
+    "expired": Kind(lambda order, _: order.state == states.EXPIRED, "View your order", ships=False),
     # What staff say of parcels they may take back before the mail is sent.
     "shipped": Kind(
         lambda order, parcel_id: (
             order.state == states.SHIPPED and (order.has_parcel(parcel_id) or parcel_id == order.id)
         ),  # an earlier version named the order
-        "See your order",
+        "View your order",
         passes=True,
     ),
-    "parcel": Kind(lambda order, parcel_id: order.has_parcel(parcel_id), "See your order", passes=True),
+    "parcel": Kind(lambda order, parcel_id: order.has_parcel(parcel_id), "View your order", passes=True),
     "tracking": Kind(
-        lambda order, movement: order.has_parcel(movement.partition("-")[0]), "See your order", passes=True
+        lambda order, movement: order.has_parcel(movement.partition("-")[0]), "View your order", passes=True
     ),
-    "unsent": Kind(lambda order, _: order.state in (states.PAID, states.SHIPPED), "See your order"),
-    "address": Kind(lambda order, _: order.state in states.ORDERED, "See your order", passes=True),
+    "unsent": Kind(lambda order, _: order.state in (states.PAID, states.SHIPPED), "View your order"),
+    "address": Kind(lambda order, _: order.state in states.ORDERED, "View your order", passes=True),
     "refunded": Kind(
-        lambda order, paypal_id: _refund(order, paypal_id) is not None, "See your order", ships=False
+        lambda order, paypal_id: _refund(order, paypal_id) is not None, "View your order", ships=False
     ),
 }

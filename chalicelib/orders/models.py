@@ -65,7 +65,7 @@ class Order(Fulfillable):
         """Read an order consistently. Raises NotFound."""
         order = get(cls, order_id)
         if order is None:
-            raise NotFound("We know no order with this address.")
+            raise NotFound("We couldn’t find this order. Please check the link in your email.")
         telemetry.note(order=order.number)
         return order
 

@@ -24,12 +24,10 @@ from chalicelib.web.urls import url
 
 routes = Routes(__name__)
 log = logging.getLogger("awning")
-NOT_CHARGED_YET = (
-    "The shop is very busy, and nothing was charged yet. Please load this page again in a moment."
-)
+NOT_CHARGED_YET = "The shop is very busy. You haven’t been charged yet. Please reload this page in a moment."
 CANNOT_TAKE_PAYMENTS = (
-    "We cannot take payments right now. You have not been charged, and your order is kept for now; "
-    "please try again later."
+    "We can’t take payments right now. You haven’t been charged, and we’ll keep your order for now. "
+    "Please try again later."
 )
 
 
@@ -78,7 +76,7 @@ def pay(request: Request, order_id: str) -> Response:
         log.warning("no payment could be started for order %s: %s", order.number, error)
         return order_page(
             Order.fetch(order_id),
-            message="PayPal could not be reached. Nothing was charged; please try again in a moment.",
+            message="We couldn’t reach PayPal. You haven’t been charged; please try again in a moment.",
             status=503,
         )
     return redirect(address or url(f"/orders/{order_id}"))
@@ -100,7 +98,7 @@ def _order_of_token(request: Request) -> tuple[str, str]:
     token = http_request.query(request, "token") or ""
     order_id = Order.find(f"paypal#{token}") if answers.is_id(token) else None
     if order_id is None:
-        raise NotFound("We know no payment with this address.")
+        raise NotFound("We couldn’t find this payment.")
     return token, order_id
 
 

@@ -31,7 +31,7 @@ from chalicelib.payments.paypal.values import Payee, PayPalOrder
 from chalicelib.payments.settlement import settle_paypal_order
 
 log = logging.getLogger("awning")
-GONE = "While the order waited, others bought what was in it. Nothing was charged; please order again."
+GONE = "Other customers bought one or more of your items before you paid. You haven’t been charged. Please order again."
 BODIES = 3  # that PayPal is asked with: as it is, without the address, under another invoice number
 
 
@@ -223,4 +223,4 @@ def _create_id(order: Order, number: int, body: Mapping[str, Any]) -> str:
 class PaymentInProgress(Conflict):
     """The order's payment is being checked at PayPal, so another cannot begin."""
 
-    title = "Your payment is being checked"
+    title = "Payment in progress"

@@ -8,7 +8,7 @@ from chalicelib.errors import Forbidden
 from chalicelib.web import http_request
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
-FROM_ELSEWHERE = "This request came from another site, so nothing was done. Please use the shop's own pages."
+FROM_ELSEWHERE = "This request came from another site, so we blocked it. Please use the shop’s own pages."
 
 
 def refuse_cross_site(request: Request) -> None:

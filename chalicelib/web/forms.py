@@ -22,7 +22,7 @@ class Form:
         self._values: dict[str, str] = {}
         for name, value in pairs:
             if name in self._values:
-                raise BadInput(f"The form has the field “{name[:40]}” more than once.")
+                raise BadInput(f"The form contains the field “{name[:40]}” more than once.")
             self._values[name] = value
 
     def text(self, name: str) -> str:
@@ -37,7 +37,7 @@ class Form:
         """Read a field that must be a whole number. Raises BadInput, naming what was meant."""
         text = clean_code(self.text(name))
         if not re.fullmatch(r"-?[0-9]{1,6}", text, re.ASCII):
-            raise BadInput(f"Please give {what} as a whole number.")
+            raise BadInput(f"Please enter {what} as a whole number.")
         return int(text)
 
     @property
@@ -51,13 +51,13 @@ def read_form(request: Request, *, most_fields: int = MOST_FIELDS, most_bytes: i
     content_type = http_request.header(request, "content-type").split(";")[0].strip().lower()
     if content_type != "application/x-www-form-urlencoded":
         raise WrongContentType(
-            "Please send the shop's own forms; other kinds of content are not understood here."
+            "This page only accepts the shop’s own forms. Please go back and use the form on the page."
         )
     body = request.raw_body
     raw = body if isinstance(body, bytes) else body.encode()
     if len(raw) > most_bytes:
-        raise TooLarge("That form is larger than anything we ask for.")
-    not_utf8 = BadInput("The form is not in UTF-8, the encoding of this page.")
+        raise TooLarge("This form contains too much data. Please shorten what you entered and try again.")
+    not_utf8 = BadInput("The form isn’t encoded as UTF-8. Please reload the page and try again.")
     try:
         text = raw.decode("utf-8")
         if _REPLACED in text:
@@ -72,5 +72,5 @@ def read_form(request: Request, *, most_fields: int = MOST_FIELDS, most_bytes: i
     except UnicodeDecodeError as error:
         raise not_utf8 from error
     except ValueError as error:
-        raise BadInput("The form has more fields than any of ours.") from error
+        raise BadInput("The form has too many fields. Please reload the page and try again.") from error
     return Form(pairs)

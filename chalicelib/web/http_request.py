@@ -80,7 +80,7 @@ def query(request: Request, name: str) -> str | None:
         return None
     values = request.query_params.getlist(name) if request.query_params is not None else []
     if len(values) > 1:
-        raise BadInput(f"The address has “{name}” more than once.")
+        raise BadInput(f"The link contains “{name}” more than once.")
     return str(values[0])
 
 

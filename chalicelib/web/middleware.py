@@ -19,10 +19,10 @@ ANSWER_SECONDS = 26  # of what changes something or asks PayPal, and of staff's 
 PAGE_SECONDS = 10  # of a page that only reads: nobody waits longer for one
 SLOW = ("/staff", "/payments/")
 UNGUARDED = {"/webhooks/paypal"}
-BROKEN = "Something broke on our side"
-TOO_LARGE = "The answer would be larger than can be sent. Please go back, and send or ask for less."
+BROKEN = "Something went wrong"
+TOO_LARGE = "The response is too large to send. Please go back and try again with less data."
 # What is sent where even the page that says so cannot be made.
-BARE_PAGE = f'<!doctype html><html lang="en"><title>{BROKEN}</title><h1>{BROKEN}</h1><p>We are sorry. Please try again.'
+BARE_PAGE = f'<!doctype html><html lang="en"><title>{BROKEN}</title><h1>{BROKEN}</h1><p>We’re sorry. Please try again.'
 
 
 def middleware(request: Request, get_response: Callable[[Request], Response]) -> Response:
@@ -117,10 +117,12 @@ def _is_ours(response: Response) -> bool:
 
 def _page_for_chalice(response: Response) -> Response:
     if response.status_code == 405:
-        return error_page(405, "This page cannot do that", "Please go back and use the buttons on the page.")
+        return error_page(
+            405, "This action isn’t available", "Please go back and use the buttons on the page."
+        )
     return error_page(
         response.status_code,
         BROKEN,
-        "We are sorry. Please try again; if you were paying, your order's page says how it stands. "
-        "If it happens again, write to us.",
+        "We’re sorry. Please try again. If you were paying, check your order page to see whether the payment "
+        "went through. If this keeps happening, please contact us.",
     )

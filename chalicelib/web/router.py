@@ -37,12 +37,10 @@ class Routes(Blueprint):
                 try:
                     return view(http_request.current(), **arguments)
                 except UnicodeError as error:  # half a character, which no text of ours has
-                    raise BadInput("That holds characters which cannot be read.") from error
+                    raise BadInput("This contains characters that can’t be read.") from error
                 except NEIGHBOUR_ERRORS as error:
                     log.exception("a neighbour failed")
-                    raise Busy(
-                        "The shop did not get an answer from its database. Please try again."
-                    ) from error
+                    raise Busy("We didn’t get an answer from our database. Please try again.") from error
 
             answer.__name__ = view.__name__
             self.route(path, methods=methods, content_types=["*/*"])(answer)

@@ -22,7 +22,7 @@ def static(request: Request, name: str) -> Response:
     """Send a static file. Its name has its content's hash, so that it can be kept for ever."""
     file = static_files().get(name)
     if file is None:
-        raise NotFound("There is no such file.")
+        raise NotFound("We couldn’t find this file.")
     headers: dict[str, str | list[str]] = {
         "Content-Type": CONTENT_TYPES[file.suffix],
         "Cache-Control": f"public, max-age={A_YEAR}, immutable",
@@ -45,7 +45,7 @@ def text(request: Request, name: str) -> Response:
     """Show one of the texts that the merchant fills in, templates/pages/."""
     title = TEXTS.get(name)
     if title is None:
-        raise NotFound("There is no such page.")
+        raise NotFound("We couldn’t find this page.")
     return public_page(request, ("pages", name), lambda: _text_page(name, title))
 
 
@@ -53,7 +53,7 @@ def _text_page(name: str, title: str) -> str:
     try:
         body = render_public(f"pages/{name}.html")
     except TemplateNotFound as error:
-        raise NotFound("There is no such page.") from error
+        raise NotFound("We couldn’t find this page.") from error
     escaped = Markup(body)  # noqa: S704 - rendered by Jinja
     return render_public(
         "pages/legal_layout.html", title=title, body=escaped, canonical=absolute_url(f"/pages/{name}")
@@ -70,5 +70,5 @@ def health(request: Request) -> Response:
 def nowhere(request: Request) -> Response:
     """Answer every other address. Chalice hands {proxy+} to no view."""
     if request.method in ("GET", "HEAD"):
-        raise NotFound("This page does not exist, or no longer. The shop does.")
+        raise NotFound("This page doesn’t exist or has been removed.")
     raise MethodNotAllowed("Please go back and use the buttons on the page.")

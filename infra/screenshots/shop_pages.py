@@ -10,8 +10,8 @@ from infra.screenshots.capture import DESK, phone_of, photograph
 MAIL_SECONDS = 30
 CUSTOMER = {
     "Name": "Test Customer",
-    "E-mail": "customer@example.com",
-    "Street and number": "Marktplatz 4",
+    "Email": "customer@example.com",
+    "Street address": "Marktplatz 4",
     "Postal code": "10115",
     "City": "Berlin",
 }
@@ -64,7 +64,7 @@ class Shopper:
 
     def _open_mail(self) -> None:
         self._page.goto(self._mailbox)
-        mail = self._page.get_by_role("link").filter(has_text=CUSTOMER["E-mail"]).first
+        mail = self._page.get_by_role("link").filter(has_text=CUSTOMER["Email"]).first
         mail.click(timeout=MAIL_SECONDS * 1000)  # the mailbox's page looks for news by itself
         self._page.frame_locator("iframe").get_by_role("heading", level=1).wait_for()
 

@@ -18,8 +18,8 @@ def add(shopper: Shopper, sku: str, quantity: str, product: str = "") -> Answer:
     ("in_cart", "asked", "words", "offered"),
     [
         (0, "5", "Only 4 left. Please choose fewer.", "4"),
-        (3, "2", "Only 4 left, and 3 of them in your cart. Please choose fewer.", "1"),
-        (4, "1", "Only 4 left, and 4 of them in your cart.", "1"),
+        (3, "2", "Only 4 left, and your cart already contains 3. Please choose fewer.", "1"),
+        (4, "1", "Only 4 left, and your cart already contains 4.", "1"),
     ],
 )
 def test_more_than_is_left_is_answered_on_the_products_page(
@@ -54,7 +54,7 @@ def test_what_is_sold_out_meanwhile_is_said_on_its_page(shop: Shop) -> None:
     page = add(shop.shopper(), "GONE", "1")
     assert page.status == 409
     assert "<h1>Gone</h1>" in page.body
-    assert "This is sold out. We are sorry." in page.text
+    assert "Sorry, this item is sold out." in page.text
     assert 'name="quantity"' not in page.body
     assert 'role="alert" id="buy-problem" tabindex="-1" autofocus' in page.body
 
@@ -75,14 +75,14 @@ def test_a_quantity_out_of_bounds_is_said_on_the_products_page(
 def test_at_most_twenty_pieces_are_offered_beside_those_in_the_cart(standing_shop: Shop) -> None:
     page = add(standing_shop.shopper_with(MUG=18), "MUG", "5")
     assert page.status == 400
-    assert "18 are in it now" in page.text
+    assert "Your cart already contains 18." in page.text
     assert page.field("quantity") == "2"
 
 
 def test_a_variant_that_is_sold_no_more_leads_back_to_its_product(standing_shop: Shop) -> None:
     page = add(standing_shop.shopper(), "TEA-1000", "1", product="green-tea")
     assert page.status == 404
-    assert "This is no longer sold. Please choose something else." in page.text
+    assert "This option is no longer available. Please choose another." in page.text
     assert 'value="TEA-50"' in page.body
     for product in ("", "no-such", "../staff", '"><b>'):
         assert add(standing_shop.shopper(), "TEA-1000", "1", product).status == 404
@@ -118,13 +118,13 @@ def test_changing_what_is_not_in_the_cart_any_more_shows_the_cart(standing_shop:
     shopper = standing_shop.shopper_with(MUG=1)
     page = shopper.post("/cart/lines/TEA-50", {"quantity": "2"})
     assert page.status == 404
-    assert "That is not in your cart any more." in page.text
+    assert "This item is no longer in your cart." in page.text
     assert "Pebble mug" in page.text
 
 
 # -- cookies ----------------------------------------------------------------------------------------------
 
-EXPLAINED = "Your browser did not send the shop's cookie."
+EXPLAINED = "Your browser didn’t send our cookie."
 
 
 def without_cookies(shop: Shop, address: str, referer: str = "") -> Answer:
@@ -136,7 +136,7 @@ def without_cookies(shop: Shop, address: str, referer: str = "") -> Answer:
 def test_a_browser_that_keeps_no_cookies_is_told_that_one_is_needed(standing_shop: Shop, before: str) -> None:
     page = without_cookies(standing_shop, "/cart", before)
     assert EXPLAINED in page.text
-    assert "The shop needs one cookie to remember your cart" in page.text
+    assert "We need one cookie to remember your cart" in page.text
     assert page.set_cookies == []
 
 
@@ -144,8 +144,8 @@ def test_who_only_looks_into_an_empty_cart_is_not_alarmed(standing_shop: Shop) -
     for referer in ("", "/", "/categories/tea"):
         page = without_cookies(standing_shop, "/cart", referer)
         assert EXPLAINED not in page.text
-        assert "Nothing is in it yet" in page.text
-        assert "needs one cookie" in page.text
+        assert "Your cart is empty." in page.text
+        assert "need one cookie" in page.text
     elsewhere = standing_shop.shopper().get("/cart", Referer="https://elsewhere.example/products/mug")
     assert EXPLAINED not in elsewhere.text
 
@@ -155,7 +155,7 @@ def test_who_has_the_cookie_is_told_nothing_of_it(standing_shop: Shop) -> None:
     assert "cookie" not in shopper.get("/cart").text
     shopper.post("/cart/lines/MUG", {"quantity": "0"})
     page = shopper.get("/cart", Referer=f"{settings.public_url}/products/mug")
-    assert "Nothing is in it yet" in page.text
+    assert "Your cart is empty." in page.text
     assert "cookie" not in page.text
 
 

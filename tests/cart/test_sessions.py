@@ -120,7 +120,7 @@ def test_a_cookie_of_another_format_is_no_cookie(standing_shop: Shop, cookie: st
     with counted_calls() as calls:
         page = shopper.get("/cart", Cookie=cookie)
     assert (page.status, calls["GetItem"]) == (200, 0)
-    assert "Nothing is in it yet" in page.text
+    assert "Your cart is empty." in page.text
     added = shopper.post("/cart/lines", {"sku": "MUG", "quantity": "1"}, Cookie=cookie)
     assert added.status == 303
     assert "Pebble mug" in shopper.get("/cart").text
@@ -133,7 +133,7 @@ def test_an_id_that_was_planted_is_never_taken_over(shop: Shop) -> None:
     victim.post("/cart/lines", {"sku": "MUG", "quantity": "1"})
     assert victim.jar["session"] != planted
     assert get(Cart, sessions.key_of(planted)) is None
-    assert "Nothing is in it yet" in shop.shopper().get("/cart", Cookie=f"session={planted}").text
+    assert "Your cart is empty." in shop.shopper().get("/cart", Cookie=f"session={planted}").text
 
 
 def test_a_cookie_without_a_row_is_taken_back(shop: Shop) -> None:

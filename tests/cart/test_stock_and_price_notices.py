@@ -56,7 +56,7 @@ def test_stock_that_went_is_told_until_the_line_fits(shop: Shop) -> None:
     leave("TEA-100", 2)
     for _ in range(2):
         page = shopper.get("/cart")
-        assert "Only 2 left. Please lower the quantity." in page.text
+        assert "Only 2 left. Please reduce the quantity." in page.text
         assert "Go to checkout" not in page.text
     assert "Only 2 of “Green tea” (TEA-100) left." in shopper.get("/checkout").text
     assert shopper.post("/cart/lines/TEA-100", {"quantity": "3"}).status == 303
@@ -68,8 +68,8 @@ def test_stock_that_went_is_told_until_the_line_fits(shop: Shop) -> None:
 def test_what_is_sold_out_meanwhile_is_told_and_can_be_taken_out(shop: Shop) -> None:
     shopper = shop.shopper_with(BOWL=1, MUG=1)
     leave("BOWL", 0)
-    assert "This is sold out now. Please take it out of the cart." in shopper.get("/cart").text
-    assert "“Last bowl” has just been sold out." in shopper.get("/checkout").text
+    assert "This item is now sold out. Please remove it." in shopper.get("/cart").text
+    assert "“Last bowl” has just sold out." in shopper.get("/checkout").text
     page = shopper.follow(shopper.post("/cart/lines/BOWL", {"quantity": "0"}))
     assert "Go to checkout" in page.text
 
@@ -77,9 +77,9 @@ def test_what_is_sold_out_meanwhile_is_told_and_can_be_taken_out(shop: Shop) -> 
 def test_what_is_sold_no_more_is_told_and_cannot_be_ordered(shop: Shop) -> None:
     shopper = shop.shopper_with(MUG=1, TEA_50=1)
     shop.put_on_shelf("mug", "Pebble mug", {"MUG": (1850, None, 100)}, hidden=True)
-    assert "This is no longer sold." in shopper.get("/cart").text
+    assert "This item is no longer available." in shopper.get("/cart").text
     refused = shop.place(shopper)
-    assert (refused.status, "no longer sold" in refused.text) == (409, True)
+    assert (refused.status, "An item in your cart is no longer available." in refused.text) == (409, True)
     assert shop.orders() == []
     shopper.post("/cart/lines/MUG", {"quantity": "0"})
     assert shop.place(shopper).status == 303
@@ -88,7 +88,7 @@ def test_what_is_sold_no_more_is_told_and_cannot_be_ordered(shop: Shop) -> None:
 def test_a_variant_that_was_dropped_is_told(shop: Shop) -> None:
     shopper = shop.shopper_with(TEA_50=1, MUG=1)
     shop.put_on_shelf("green-tea", "Green tea", {"TEA-100": (1290, 990, 5)}, tax="7")
-    assert "This is no longer sold." in shopper.get("/cart").text
+    assert "This item is no longer available." in shopper.get("/cart").text
     assert shopper.post("/cart/lines", {"sku": "TEA-50", "quantity": "1"}).status == 404
 
 
@@ -121,9 +121,9 @@ def test_the_pieces_reserved_for_ones_own_order_can_still_be_had(shop: Shop) -> 
     assert "Go to checkout" in page.text
     assert "Last bowl" in shopper.get("/checkout").text
     more = shopper.post("/cart/lines", {"sku": "BOWL", "quantity": "1"})
-    assert "Only 1 left, and 1 of them in your cart." in more.text
+    assert "Only 1 left, and your cart already contains 1." in more.text
     stranger = shop.shopper().post("/cart/lines", {"sku": "BOWL", "quantity": "1"})
-    assert (stranger.status, "This is sold out." in stranger.text) == (409, True)
+    assert (stranger.status, "Sorry, this item is sold out." in stranger.text) == (409, True)
     assert token
 
 
@@ -132,4 +132,4 @@ def test_ones_own_pieces_count_no_longer_once_the_reservation_is_over(shop: Shop
     with shop.later(minutes=61):
         shop.reconcile()
         shop.paid(BOWL=1)
-        assert "sold out now" in shopper.get("/cart").text
+        assert "now sold out" in shopper.get("/cart").text

@@ -122,7 +122,7 @@ def test_more_hits_than_are_looked_at_are_said(aws: object, monkeypatch: pytest.
     page = shelf_page(Asked(words="tea"))
     assert len(page.goods) == 5
     assert page.note == "Of 8 products only the best 5 were looked at; another word helps."
-    assert shelf_page(Asked(words="a b c")).note == "Please type at least two letters of a word."
+    assert shelf_page(Asked(words="a b c")).note == "Please enter at least two letters of a word."
 
 
 def test_goods_say_what_is_stored_now(aws: object) -> None:

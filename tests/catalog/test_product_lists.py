@@ -135,7 +135,7 @@ def test_a_page_behind_a_product_that_went_away_goes_on_where_it_was(
 
 
 def test_an_empty_shop_is_a_kind_page(shopper: Shopper) -> None:
-    assert "Nothing is on this shelf" in shopper.get("/").text
+    assert "There are no products here" in shopper.get("/").text
 
 
 def test_a_next_page_of_another_order_is_a_400(shopper: Shopper) -> None:

@@ -153,7 +153,7 @@ def test_at_most_48_are_shown_and_it_is_said(shopper: Shopper) -> None:
     fill(*(product(f"tea-{number}") for number in range(50)))
     found = search("tea")
     assert (len(found.products), found.more) == (48, True)
-    assert "The best 48 are shown" in shopper.get("/search?q=tea").text
+    assert "Showing the 48 best matches" in shopper.get("/search?q=tea").text
 
 
 def test_a_beginning_that_too_many_have_leaves_the_choice_to_the_other_words(
@@ -185,7 +185,7 @@ def test_the_page_shows_what_was_found(shopper: Shopper) -> None:
     fill(product("green-tea"))
     answer = shopper.get("/search?q=Gr%C3%BCn")
     assert answer.status == 200
-    assert "Nothing in the shop matches" in answer.text
+    assert "No products match your search" in answer.text
     assert "Green tea" in shopper.get("/search?q=green").text
 
 

@@ -41,9 +41,9 @@ def test_an_odd_sku_is_sold_changed_refunded_and_counted(shop: Shop, sku: str) -
     linked = json.loads(re.findall(r'<script type="application/ld\+json">(.*?)</script>', page.body, re.S)[0])
     assert sku in json.dumps(linked, ensure_ascii=False).replace("\\\\", "\\").replace('\\"', '"')
     added = shopper.post("/cart/lines", {"sku": page.field("sku"), "quantity": "3"})
-    assert "“Odd thing” is in your cart." in shopper.follow(added).text
+    assert "“Odd thing” was added to your cart." in shopper.follow(added).text
     changed = _press(shopper, "Update", quantity="2")
-    assert "The quantity of “Odd thing” is changed." in shopper.follow(changed).text
+    assert "Quantity of “Odd thing” updated." in shopper.follow(changed).text
 
     placed = shop.place(shopper)
     shop.paypal.approve(token_of(placed))
@@ -84,7 +84,7 @@ def test_a_line_with_an_odd_sku_is_taken_out_by_its_button(shop: Shop, sku: str)
 
     page = shopper.follow(_press(shopper, "Remove"))
 
-    assert "It is out of your cart." in page.text
+    assert "Removed from your cart." in page.text
 
 
 def test_the_public_address_of_a_line_takes_an_escaped_sku(shop: Shop) -> None:

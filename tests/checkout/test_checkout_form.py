@@ -268,10 +268,19 @@ def test_a_doubtful_postal_code_is_asked_about_once_and_then_let_through(shop: S
     typed = {**CUSTOMER, "postal_code": "NOT-A-ZIP"}
     asked = shop.place(shopper, **typed)
     assert (asked.status, wrong_fields(asked), shop.orders()) == (400, {"postal_code"}, [])
-    assert "“NOT-A-ZIP” is not written as postal codes in Germany are" in asked.text
+    assert "“NOT-A-ZIP” doesn’t look like a postal code in Germany" in asked.text
     assert again(shop, shopper, asked, typed).status == 303
     (order,) = shop.orders()
     assert order.customer["postal_code"] == "NOT-A-ZIP"
+
+
+@pytest.mark.parametrize(
+    ("code", "country"),
+    [("GB", "in the United Kingdom (for example"), ("NL", "in the Netherlands"), ("AT", "in Austria")],
+)
+def test_a_country_is_named_as_within_a_sentence(standing_shop: Shop, code: str, country: str) -> None:
+    asked = refused(standing_shop, country=code, postal_code="12", city="Anywhere")
+    assert country in asked.text
 
 
 def test_another_doubtful_code_is_asked_about_again(standing_shop: Shop) -> None:
@@ -291,7 +300,7 @@ def test_an_unknown_province_is_asked_about_and_the_known_ones_are_offered(stand
     spanish = {"country": "ES", "postal_code": "28013", "city": "Getafe", "region": "Narnia"}
     asked = refused(standing_shop, **spanish)
     assert wrong_fields(asked) == {"region"}
-    assert "We know no province “Narnia” in Spain." in asked.text
+    assert "“Narnia” doesn’t look like a province in Spain." in asked.text
     assert 'list="region-choices"' in asked.body
     assert '<option value="Cádiz">Cádiz</option>' in asked.body
     assert '<label for="region">Province' in asked.body

@@ -35,7 +35,7 @@ def test_two_shoppers_race_for_the_last_piece(shop: Shop) -> None:
 
     assert sorted(answer.status for answer in answers) == [303, 409]
     (refused,) = [answer for answer in answers if answer.status == 409]
-    assert "“Last bowl” has just been sold out." in refused.text
+    assert "“Last bowl” has just sold out." in refused.text
     assert refused.field("name") == CUSTOMER["name"]
     assert len(shop.orders()) == 1
     check_stock(shop, before)

@@ -59,7 +59,7 @@ def test_the_cart_stays_until_the_order_is_paid(shop: Shop) -> None:
     shopper, token = shop.placed()
     assert "Pebble mug" in shopper.get("/cart").text
     shop.come_back(shopper, token)
-    assert "Nothing is in it yet" in shopper.get("/cart").text
+    assert "Your cart is empty." in shopper.get("/cart").text
     assert shopper.jar["cart_count"] == "0"
 
 
@@ -216,8 +216,13 @@ def test_contention_is_tried_again(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("table", "status", "words", "busy"),
     [
-        ("stock", 503, "The shop is very busy. Nothing was ordered; please try again.", True),
-        ("carts", 409, "several times at the same moment, perhaps from two tabs. Nothing was ordered", False),
+        ("stock", 503, "The shop is very busy. Your order wasn’t placed; please try again.", True),
+        (
+            "carts",
+            409,
+            "several times at the same time, perhaps in two tabs. This attempt didn’t place an order",
+            False,
+        ),
     ],
 )
 def test_contention_that_does_not_end_is_told_by_whose_doing_it_is_and_changes_nothing(

@@ -90,7 +90,7 @@ def test_the_form_the_order_and_paypal_say_the_same(shop: Shop) -> None:
     assert (order.items, order.shipping, order.total, order.taxes) == (4220, 490, 4710, {"19": 374, "7": 155})
     unit = shop.paypal.order(token)["purchase_units"][0]
     assert unit["amount"]["value"] == "47.10"
-    assert "includes 19 % tax" in shopper.get(f"/orders/{order.id}").text
+    assert "Includes 19% tax" in shopper.get(f"/orders/{order.id}").text
 
 
 @pytest.mark.usefixtures("_yen")
@@ -200,7 +200,7 @@ def test_another_country_brings_its_shipping_and_is_asked_about(shop: Shop) -> N
     shopper = shop.shopper_with(MUG=1)
     answer = shop.place(shopper, country="FR")
     assert_asks_again(answer, "28.40")
-    assert "With shipping (European Union), the total is now €28.40." in answer.text
+    assert "Including shipping (European Union), the total is now €28.40." in answer.text
     assert '<option value="FR" selected>' in answer.body
     form = {**CUSTOMER, "country": "FR", "total": "28.40"}
     assert token_of(shopper.post("/checkout", form))

@@ -26,7 +26,7 @@ def test_a_purchase_from_the_cart_to_the_letters(visitor: Visitor, stack: Stack,
     assert "Thank you" in page.text
     (sale,) = [row for row in paypal.ledger() if row.order_id == token]
     assert visitor.row(token)["total"]["N"] == str(int(sale.amount * 100))
-    assert "Nothing is in it yet" in visitor.get("/api/cart").text
+    assert "Your cart is empty." in visitor.get("/api/cart").text
     stack.eventually(lambda: _mails_to(stack, "returns@example.com"))
     (letter,) = _mails_to(stack, "returns@example.com")
     number = visitor.row(token)["number"]["S"]
@@ -44,7 +44,7 @@ def test_a_notification_pays_what_paypal_took_its_time_for(
 ) -> None:
     token = visitor.orders("TEA-50", email="notified@example.com")
     paypal.slow(token)
-    assert "Your payment is on its way" in visitor.comes_back(token).text
+    assert "Your payment is pending" in visitor.comes_back(token).text
     paypal.deliver_pending()
     (capture,) = paypal.captures(token)
     paypal.complete(capture["id"])

@@ -14,8 +14,8 @@ THANKS = "Thank you, your order is paid"
 # The label of each field of the checkout form that a customer fills in.
 LABELS = {
     "name": "Name",
-    "email": "E-mail",
-    "address": "Street and number",
+    "email": "Email",
+    "address": "Street address",
     "postal_code": "Postal code",
     "city": "City",
 }
@@ -85,7 +85,7 @@ class Visitor:
         self.open(f"/products/{slug}")
         self.field("Quantity").fill(str(quantity))
         self.button("Add to cart").click()
-        self.is_told("is in your cart")
+        self.is_told("was added to your cart")
 
     def goes_to_checkout(self) -> None:
         """Go from the cart to the checkout form."""

@@ -148,7 +148,7 @@ def test_the_checkout(visitor: Visitor, shop: Shop) -> None:
     visitor.goes_to_checkout()
     check(visitor)
     visitor.places_order()
-    visitor.is_told("Please give your name.")
+    visitor.is_told("Please enter your name.")
     check(visitor)
     visitor.fills_in(country="FR")
     visitor.places_order()
@@ -156,7 +156,7 @@ def test_the_checkout(visitor: Visitor, shop: Shop) -> None:
     check(visitor)
     shop.placed(BOWL=1)
     visitor.button("Accept new total").click()
-    visitor.is_told("has just been sold out")
+    visitor.is_told("has just sold out")
     check(visitor)
 
 
@@ -183,7 +183,7 @@ def test_an_order_whose_payment_is_asked_for(visitor: Visitor, shop: Shop) -> No
     shop.paypal.fault("capture", "cut_after", times=None)
     order_id = order_id_of(shop.come_back(shopper, token))
     visitor.open(f"/orders/{order_id}")
-    visitor.link("Look again").focus()  # a page whose reader is in it stays
+    visitor.link("Refresh").focus()  # a page whose reader is in it stays
     check(visitor)
 
 
@@ -218,7 +218,7 @@ def test_orders_whose_payment_does_not_pay_them(visitor: Visitor, shop: Shop) ->
     shopper, token = shop.placed()
     shop.paypal.next_capture("completed", value="1.00")
     look(visitor, f"/orders/{order_id_of(shop.come_back(shopper, token))}")
-    visitor.reads("Your order is not paid")
+    visitor.reads("Your order isn’t paid")
 
     shopper, token = shop.placed()
     with mock.patch.object(capture_payment, "settle_paypal_order"):
@@ -227,7 +227,7 @@ def test_orders_whose_payment_does_not_pay_them(visitor: Visitor, shop: Shop) ->
         order_id, replace(gateway.get_order(token), payee=values.Payee("somebodyelse"))
     )
     look(visitor, f"/orders/{order_id}")
-    visitor.reads("Your payment did not reach us")
+    visitor.reads("Your payment didn’t reach us")
 
 
 def test_an_order_that_cannot_be_paid_now(visitor: Visitor, shop: Shop) -> None:
@@ -238,7 +238,7 @@ def test_an_order_that_cannot_be_paid_now(visitor: Visitor, shop: Shop) -> None:
     for operation in ("create", "get"):
         shop.paypal.fault(operation, "503", times=None)
     visitor.button("Pay with PayPal").click()
-    visitor.is_told("PayPal could not be reached.")
+    visitor.is_told("We couldn’t reach PayPal.")
     check(visitor)
 
     shop.paypal.clear_faults()
@@ -246,7 +246,7 @@ def test_an_order_that_cannot_be_paid_now(visitor: Visitor, shop: Shop) -> None:
         shop.reconcile()
         shop.paid(BOWL=1)
         visitor.button("Pay with PayPal").click()
-        visitor.is_told("others bought what was in it")
+        visitor.is_told("Other customers bought one or more of your items")
     check(visitor)
 
 
@@ -261,27 +261,27 @@ def test_texts_and_unknown_addresses(visitor: Visitor, shop: Shop) -> None:
 def test_refusals_and_failures(visitor: Visitor, shop: Shop) -> None:
     visitor.expects(400, 403, 405, 409, 413, 415, 500)
     look(visitor, "/?sort=worst")
-    visitor.reads("We could not read that")
+    visitor.reads("Please check what you entered")
     visitor.open("/products/mug")
     send_form(visitor, "/products/mug")
-    visitor.reads("This page cannot do that")
+    visitor.reads("This action isn’t available")
     check(visitor)
     send_form(visitor, "/cart/lines", sku="BOWL", quantity="2")
     visitor.reads("Last bowl")
     expect(visitor.page.get_by_text("Only 1 left. Please choose fewer.")).to_be_visible()
     check(visitor)
     send_form(visitor, "/cart/lines", sku="x" * 70_000)
-    visitor.reads("That is too much")
+    visitor.reads("Too much data")
     check(visitor)
     send_form(visitor, "/cart/lines", enctype="text/plain", sku="MUG")
-    visitor.reads("We could not read that")
+    visitor.reads("We couldn’t read that")
     check(visitor)
     with mock.patch("chalicelib.cart.service.look", side_effect=RuntimeError("a bug")):
         look(visitor, "/cart")
-    visitor.reads("Something broke on our side")
+    visitor.reads("Something went wrong")
     visitor.page.goto("data:text/html,<body>another site")
     send_form(visitor, "/cart/lines", sku="MUG", quantity="1")
-    visitor.reads("That came from another site")
+    visitor.reads("Request blocked")
     check(visitor)
 
 
@@ -315,14 +315,14 @@ def test_paypals_pages(visitor: Visitor, shop: Shop) -> None:
     check(visitor)
     shop.paypal.decline(token)
     visitor.page.reload()
-    visitor.is_told("That card is declined.")
+    visitor.is_told("The card was declined.")
     check(visitor)
     shop.come_back(shopper, token)
     visitor.page.reload()
     visitor.reads("Already paid")
     check(visitor)
     visitor.page.goto(answer.location.partition("/checkoutnow")[0])
-    visitor.reads("What PayPal would know")
+    visitor.reads("PayPal’s records")
     check(visitor)
 
 

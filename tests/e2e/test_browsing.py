@@ -39,15 +39,15 @@ def test_quantities_change_and_things_go(visitor: Visitor, shop: Shop) -> None:
     visitor.puts_in_cart("last-bowl")
     visitor.field("Quantity of Pebble mug").fill("5")
     visitor.button("Update the quantity of Pebble mug").click()
-    visitor.is_told("The quantity of “Pebble mug” is changed.")
+    visitor.is_told("Quantity of “Pebble mug” updated.")
     visitor.sees_in_cart(6)
 
     visitor.button("Remove Last bowl").click()
-    visitor.is_told("It is out of your cart.")
+    visitor.is_told("Removed from your cart.")
     visitor.sees_in_cart(5)
     visitor.button("Remove Pebble mug").click()
     visitor.sees_in_cart(0)
-    expect(visitor.link("Look around the shop")).to_be_visible()
+    expect(visitor.link("Continue shopping")).to_be_visible()
 
 
 def test_more_than_there_is_is_refused_with_a_way_on(visitor: Visitor, shop: Shop) -> None:
@@ -75,7 +75,7 @@ def test_search_without_hits_offers_other_ways(visitor: Visitor, shop: Shop) -> 
     visitor.page.get_by_role("searchbox").fill("<b>umbrella</b>")
     visitor.button("Search").click()
     visitor.reads("Search for “<b>umbrella</b>”")
-    visitor.link("Everything in the shop").click()
+    visitor.link("All products").click()
     expect(visitor.link("Pebble mug")).to_be_visible()
 
 
@@ -91,7 +91,7 @@ def test_a_sold_out_variant_cannot_be_chosen(visitor: Visitor, shop: Shop) -> No
 def test_a_product_that_is_sold_out_says_so(visitor: Visitor, shop: Shop) -> None:
     shop.put_on_shelf("vase", "Vase", {"VASE": (4900, None, 0)})
     visitor.open("/products/vase")
-    expect(visitor.page.get_by_text("Sold out at the moment.")).to_be_visible()
+    expect(visitor.page.get_by_text("Currently sold out.")).to_be_visible()
     expect(visitor.button("Add to cart")).to_be_hidden()
 
 
@@ -99,7 +99,7 @@ def test_an_unknown_address_is_answered_by_a_friendly_page(visitor: Visitor, sho
     visitor.expects(404)
     for path in ("/products/no-such-thing", "/categories/none", "/orders/0", "/no/such/page"):
         visitor.open(path)
-        expect(visitor.link("To the shop")).to_be_visible()
+        expect(visitor.link("Go to the shop")).to_be_visible()
         expect(visitor.page.get_by_role("searchbox")).to_be_visible()
-    visitor.link("To the shop").click()
+    visitor.link("Go to the shop").click()
     expect(visitor.link("Pebble mug")).to_be_visible()

@@ -24,20 +24,20 @@ def test_what_is_wrong_is_said_and_leads_to_the_field(visitor: Visitor, shop: Sh
     expect(visitor.page).to_have_title("Please check: Checkout · Slow Saturday")
     expect(summary.get_by_role("link")).to_have_text(
         [
-            "E-mail: Please check the e-mail address, such as name@example.com.",
-            "City: Please give the town or city.",
+            "Email: Please check the email address. It should look like name@example.com.",
+            "City: Please enter the city.",
         ]
     )
     summary.get_by_role("link", name="City").click()
     city = visitor.field("City")
     expect(city).to_be_focused()
-    expect(city).to_have_accessible_description("Please give the town or city.")
+    expect(city).to_have_accessible_description("Please enter the city.")
     expect(visitor.field("Name")).to_have_value(CUSTOMER["name"])
-    expect(visitor.field("E-mail")).to_have_value("customer@")
+    expect(visitor.field("Email")).to_have_value("customer@")
     assert shop.orders() == []
 
     city.fill("Berlin")
-    visitor.field("E-mail").fill(CUSTOMER["email"])
+    visitor.field("Email").fill(CUSTOMER["email"])
     visitor.places_order()
     visitor.is_at_paypal()
 
@@ -76,14 +76,14 @@ def test_sold_out_between_cart_and_checkout(visitor: Visitor, shop: Shop) -> Non
     visitor.places_order()
 
     expect(visitor.page.get_by_role("alert")).to_be_focused()
-    visitor.is_told("“Last bowl” has just been sold out.")
+    visitor.is_told("“Last bowl” has just sold out.")
     expect(visitor.field("Name")).to_have_value(CUSTOMER["name"])
     assert len(shop.orders()) == 1
-    visitor.link("Change the cart").click()
-    expect(visitor.page.get_by_text("This is sold out now.")).to_be_visible()
+    visitor.link("Edit cart").click()
+    expect(visitor.page.get_by_text("This item is now sold out.")).to_be_visible()
     expect(visitor.link("Go to checkout")).to_be_hidden()
     visitor.button("Remove").click()
-    visitor.is_told("It is out of your cart.")
+    visitor.is_told("Removed from your cart.")
 
 
 def test_the_total_with_shipping_elsewhere_is_shown_before_it_is_paid(visitor: Visitor, shop: Shop) -> None:

@@ -78,7 +78,7 @@ def test_no_page_of_the_shop_grows_wider_than_a_phone(visitor: Visitor, shop: Sh
     for field in ("name", "city", "region", "postal_code"):
         visitor.page.locator(f"#{field}").fill("W" * LONGEST[field])
     visitor.places_order()
-    visitor.is_told("Please give your e-mail address")
+    visitor.is_told("Please enter your email address")
     wide += sticks_out(visitor)
     assert wide == []
 

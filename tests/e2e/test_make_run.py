@@ -30,7 +30,7 @@ def buys_a_mug(visitor: Visitor) -> str:
     visitor.link("Pebble Mug").click()
     visitor.page.get_by_role("radio", name="Moss").check()
     visitor.button("Add to cart").click()
-    visitor.is_told("is in your cart")
+    visitor.is_told("was added to your cart")
     visitor.goes_to_checkout()
     visitor.fills_in()
     visitor.places_order()

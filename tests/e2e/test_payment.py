@@ -15,7 +15,7 @@ def test_cancelling_leads_back_to_a_full_cart(visitor: Visitor, shop: Shop) -> N
     visitor.button("Cancel and return to Slow Saturday").click()
 
     visitor.reads("Your cart")
-    visitor.is_told("Nothing was charged, and your cart is as it was.")
+    visitor.is_told("You haven’t been charged, and your cart is unchanged.")
     visitor.sees_in_cart(3)
     expect(visitor.field("Quantity of Pebble mug")).to_have_value("3")
     visitor.goes_to_checkout()
@@ -42,7 +42,7 @@ def test_a_declined_card_and_then_a_better_one(visitor: Visitor, shop: Shop) -> 
 def test_a_slow_payment_that_a_notification_completes(visitor: Visitor, shop: Shop) -> None:
     visitor.orders()
     visitor.button("Pay by a slow method").click()
-    visitor.reads("Your payment is on its way")
+    visitor.reads("Your payment is pending")
     order = shop.order(visitor.order_id)
     assert (order.state, shop.mails()) == ("pending", ["pending"])
 
@@ -80,7 +80,7 @@ def test_the_order_page_looks_again_while_paypal_is_asked(
     visitor.orders()
     shop.paypal.fault("capture", "cut_after", times=None)
     visitor.pays()
-    visitor.reads("We are asking PayPal")
+    visitor.reads("Confirming your payment")
     shop.paypal.clear_faults()
     with shop.later(minutes=3):
         shop.reconcile()
@@ -95,7 +95,7 @@ def test_paypal_away_and_back_again(visitor: Visitor, shop: Shop) -> None:
     visitor.goes_to_checkout()
     visitor.fills_in()
     visitor.places_order()
-    visitor.reads("Your order is placed, but not paid")
+    visitor.reads("Your order is placed but not paid yet")
     shop.paypal.clear_faults()
 
     visitor.button("Pay with PayPal").click()

@@ -25,7 +25,7 @@ def finds_and_buys(visitor: Visitor) -> str:
     visitor.page.get_by_role("radio", name="TEA-100").check()
     visitor.field("Quantity").fill("2")
     visitor.button("Add to cart").click()
-    visitor.is_told("“Green tea” is in your cart.")
+    visitor.is_told("“Green tea” was added to your cart.")
     visitor.sees_in_cart(2)
     visitor.goes_to_checkout()
     visitor.fills_in()
@@ -101,12 +101,12 @@ def test_below_a_stages_path(let_in: LetIn, shop: Shop, setting: Callable[..., A
 
 def test_by_keyboard_alone(visitor: Visitor, shop: Shop) -> None:
     visitor.open("/")
-    visitor.presses("Enter", on=visitor.link("Skip to the content"))
+    visitor.presses("Enter", on=visitor.link("Skip to content"))
     visitor.presses("Enter", on=visitor.link("Green tea"))
     visitor.presses("ArrowDown", on=visitor.page.get_by_role("radio", name="TEA-50"))
     visitor.types("2", into="Quantity")
     visitor.presses("Space", on=visitor.button("Add to cart"))
-    visitor.is_told("“Green tea” is in your cart.")
+    visitor.is_told("“Green tea” was added to your cart.")
     visitor.presses("Enter", on=visitor.link("Go to checkout"))
     visitor.reads("Checkout")
     for name, label in LABELS.items():

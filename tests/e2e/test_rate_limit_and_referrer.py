@@ -18,6 +18,6 @@ def test_who_orders_too_often_is_told_and_keeps_what_was_typed(visitor: Visitor,
     visitor.open("/checkout")
     visitor.field("Address line 2").fill("Left bell")
     visitor.places_order()
-    visitor.is_told("Please wait a little")
+    visitor.is_told("Please try again later")
     visitor.is_told("Please try again in")
     assert visitor.field("Address line 2").input_value() == "Left bell"

@@ -176,7 +176,7 @@ def check_mailbox(shop: Shop, mailbox: str) -> None:
     told = Counter((mail["recipients"][0], mail["subject"]) for mail in mails)
     late = [order for order in shop.orders() if order.state == "expired"]
     expected = Counter((order.customer["email"], f"Your order {order.number} is paid") for order in paid)
-    expected.update((order.customer["email"], f"Your order {order.number} is closed") for order in late)
+    expected.update((order.customer["email"], f"Your order {order.number} has been closed") for order in late)
     ours = {order.customer["email"] for order in shop.orders()}
     customers = Counter({mail: many for mail, many in told.items() if mail[0] in ours})
     assert customers == expected, f"mails to customers: {sum(customers.values())} instead of {len(paid)}"

@@ -16,13 +16,11 @@ BOUGHT, LEFT, SOLD_OUT = "bought", "left without paying", "told it is sold out"
 TOO_LATE = (
     "approved, and told that it is gone"  # what is more than one visitor may hold is taken when it is paid
 )
-GONE_WORDS = (
-    "While the order waited, others bought what was in it."  # placed without a hold, and gone at once
-)
-SOLD_OUT_WORDS = ("This is sold out.", "This is sold out now.", "has just been sold out.")
+GONE_WORDS = "Other customers bought one or more of your items before you paid."  # placed without a hold, and gone at once
+SOLD_OUT_WORDS = ("Sorry, this item is sold out.", "This item is now sold out.", "has just sold out.")
 FEWER_WORDS = ("Only 1 left.", f"Only 1 of {chr(0x201C)}Last lamp{chr(0x201D)} left.")
 THANKS = "Thank you, your order is paid"
-SORRY = "You were not charged"
+SORRY = "Sorry, your items sold out"
 LOOKS = 3  # at the product, before the sale begins
 TURNS = 4  # at the checkout
 PATIENCE_SECONDS = 20

@@ -143,7 +143,7 @@ def test_who_comes_back_from_paypal_when_all_is_busy_sees_their_order_and_may_lo
     with crowded(1), _impatient():
         answer = shopper.get(f"/payments/paypal/return?token={token}&PayerID=PAYER")
     assert answer.says_try_again
-    assert "nothing was charged yet. Please load this page again" in answer.text
+    assert "You haven’t been charged yet. Please reload this page" in answer.text
     assert shop.orders()[0].number in answer.text
     assert (shop.paypal.ledger(), shop.ledger()) == ([], [])
     assert order_id_of(shop.come_back(shopper, token))
@@ -156,7 +156,7 @@ def test_what_was_captured_and_could_not_be_written_is_not_called_unchanged(shop
     with _busy_after(1), _impatient(1.5):  # the claim passes, settling does not
         answer = shopper.get(f"/payments/paypal/return?token={token}&PayerID=PAYER")
         page = shopper.follow(answer)
-    assert "We are asking PayPal" in page.text, page.text
+    assert "Confirming your payment" in page.text, page.text
     assert [row.kind for row in shop.paypal.ledger()] == ["sale"]
     with shop.later(minutes=3):
         shop.reconcile()
@@ -169,7 +169,7 @@ def test_a_form_that_could_not_be_placed_comes_back_filled_in(shop: Shop) -> Non
     with crowded(1), _impatient():
         answer = shopper.post("/checkout", {**CUSTOMER, "total": total})
     assert answer.says_try_again
-    assert "Nothing was ordered by this try" in answer.text
+    assert "This attempt didn’t place an order" in answer.text
     assert answer.field("name") == CUSTOMER["name"]
 
 

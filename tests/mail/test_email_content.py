@@ -62,7 +62,7 @@ def test_a_paid_order_is_confirmed_with_everything_the_customer_needs() -> None:
         mail,
         "Thank you, your order is paid",
         "Hello Tést Käufer,",
-        "Your payment of €69.70 reached us through PayPal.",
+        "We received your payment of €69.70 through PayPal.",
         f"Order {order.number}",
         "Green tea",
         "100 g",
@@ -73,8 +73,8 @@ def test_a_paid_order_is_confirmed_with_everything_the_customer_needs() -> None:
         "€64.80",
         "Shipping €4.90",
         "Total €69.70",
-        "includes 19 % tax €7.97",
-        "includes 7 % tax €1.30",
+        "Includes 19% tax €7.97",
+        "Includes 7% tax €1.30",
         "Hinterhaus 10115 Berlin Germany",
         "shop@example.com",
     )
@@ -115,8 +115,8 @@ def test_a_confirmation_that_comes_after_a_full_refund_promises_no_parcel() -> N
 
     mail = letter(order, "paid")
 
-    says(mail, "it has gone back to you since")
-    never_says(mail, "we pack")
+    says(mail, "have since refunded it")
+    never_says(mail, "getting your order ready")
 
 
 def test_the_merchant_is_told_that_paypal_refuses_payments_and_what_to_do() -> None:
@@ -181,15 +181,15 @@ def test_a_refund_carries_the_shops_own_words_to_the_customer() -> None:
         order_factory.paid(), 1500, note="The pot had a crack; keep it.", reason="for our files"
     )
 
-    says(letter(order, "refunded"), "We add: The pot had a crack; keep it.")
+    says(letter(order, "refunded"), "A note from us: The pot had a crack; keep it.")
     never_says(letter(order, "refunded"), "for our files")
 
 
 def test_a_pending_payment_is_not_called_paid() -> None:
     mail = letter(order_factory.pending(), "pending")
 
-    says(mail, "PayPal is still checking your payment", "Please do not pay a second time")
-    never_says(mail, "is paid", "was paid", "you paid", "reached us")
+    says(mail, "Your payment is pending", "Please don’t pay again")
+    never_says(mail, "is paid", "was paid", "you paid", "We received")
 
 
 def test_a_failed_payment_can_be_made_again() -> None:
@@ -197,18 +197,18 @@ def test_a_failed_payment_can_be_made_again() -> None:
 
     mail = letter(order, "failed")
 
-    says(mail, "The payment did not go through", "your order is not paid", "Pay again")
+    says(mail, "Your payment didn’t go through", "your order isn’t paid", "Pay again")
     assert f'href="{absolute_url("/orders/" + order.id)}"' in mail.html
 
 
 @pytest.mark.parametrize(
     ("way", "reason"),
-    [("die", "PayPal keeps a payment open for a few hours only."), ("sell out", "was sold out")],
+    [("die", "PayPal keeps a payment open for only a few hours."), ("sell out", "of your items sold out")],
 )
 def test_an_expired_order_says_why_and_that_nothing_was_charged(way: str, reason: str) -> None:
     mail = letter(order_factory.move(order_factory.placed(), way), "expired")
 
-    says(mail, "Your order is closed", reason, "You were not charged.")
+    says(mail, "Your order has been closed", reason, "You haven’t been charged.")
     never_says(mail, "Delivery address", "is paid")
 
 
@@ -218,8 +218,8 @@ def test_an_expired_order_that_was_paid_too_late_says_that_the_money_goes_back()
 
     mail = letter(order, "expired")
 
-    says(mail, "goes back to you in full")
-    never_says(mail, "not charged")
+    says(mail, "refunding it in full")
+    never_says(mail, "haven’t been charged")
 
 
 def test_a_whole_refund_says_so() -> None:
@@ -228,7 +228,12 @@ def test_a_whole_refund_says_so() -> None:
     mail = letter(order, "refunded")
 
     assert mail.subject == f"Refund of €69.70 for your order {order.number}"
-    says(mail, "€69.70 is on its way back to you", "That makes the whole amount of your order.", "−€69.70")
+    says(
+        mail,
+        "Your refund of €69.70 is on its way",
+        "We’ve now refunded the full amount of your order.",
+        "−€69.70",
+    )
     never_says(mail, "Delivery address")
 
 
@@ -238,13 +243,13 @@ def test_partial_refunds_are_told_each_and_together() -> None:
     second = write_letter(order, "refunded#REF2")
 
     assert second is not None
-    says(second, "€4.70 is on its way back to you", "that makes €14.70 of the €69.70 you paid")
+    says(second, "Your refund of €4.70 is on its way", "we’ve now refunded €14.70 of the €69.70 you paid")
 
 
 def test_a_first_partial_refund_is_a_part() -> None:
     order = order_factory.refunded(order_factory.paid(), 1000)
 
-    says(letter(order, "refunded"), "That is a part of the €69.70 you paid.")
+    says(letter(order, "refunded"), "This is a partial refund of the €69.70 you paid.")
 
 
 def test_a_refund_is_found_by_paypals_id_as_its_key() -> None:
@@ -252,7 +257,7 @@ def test_a_refund_is_found_by_paypals_id_as_its_key() -> None:
     order.refunds = {"REF7": {"amount": 250, "currency": "EUR", "status": "completed", "paypal_id": "REF7"}}
     order.owe_mail("refunded", "REF7")
 
-    says(letter(order, "refunded"), "€2.50 is on its way back to you")
+    says(letter(order, "refunded"), "Your refund of €2.50 is on its way")
 
 
 def test_a_second_payment_that_went_back_leaves_the_order_paid() -> None:
@@ -260,9 +265,9 @@ def test_a_second_payment_that_went_back_leaves_the_order_paid() -> None:
 
     mail = letter(order, "refunded")
 
-    says(mail, "Your order itself stays paid, and nothing else changes.")
-    never_says(mail, "whole amount", "Refunded")
-    says(letter(order, "paid"), "we pack your things")
+    says(mail, "Your order is still paid, and nothing else changes.")
+    never_says(mail, "full amount", "Refunded")
+    says(letter(order, "paid"), "We’re getting your order ready")
 
 
 def test_a_payment_for_a_closed_order_that_went_back_is_told_as_such() -> None:
@@ -270,15 +275,15 @@ def test_a_payment_for_a_closed_order_that_went_back_is_told_as_such() -> None:
 
     mail = letter(order, "refunded")
 
-    says(mail, "The payment reached us when your order was closed already.")
-    never_says(mail, "stays paid", "whole amount")
+    says(mail, "We received the payment after your order had been closed.")
+    never_says(mail, "still paid", "full amount")
 
 
 @pytest.mark.parametrize("capture", ["", None])
 def test_a_refund_of_an_unnamed_capture_is_of_the_one_that_paid(capture: str | None) -> None:
     order = order_factory.refunded(order_factory.paid(), 6970, capture=capture)
 
-    says(letter(order, "refunded"), "That makes the whole amount of your order.")
+    says(letter(order, "refunded"), "We’ve now refunded the full amount of your order.")
 
 
 def test_a_wrong_payment_in_another_currency_is_told_in_it() -> None:
@@ -286,9 +291,9 @@ def test_a_wrong_payment_in_another_currency_is_told_in_it() -> None:
 
     mail = letter(order, "refunded")
 
-    says(mail, "¥1,200 is on its way back to you")
-    says(mail, "your order is not paid by it")
-    never_says(mail, "stays paid")
+    says(mail, "Your refund of ¥1,200 is on its way")
+    says(mail, "your order isn’t paid yet")
+    never_says(mail, "still paid")
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -299,7 +304,7 @@ def test_no_mail_claims_a_payment_before_payment(kind: str) -> None:
 
     if KINDS[kind].passes:
         written = write_letter(order, entry)
-        assert written is None or "your order is not paid" in both(written)[1]
+        assert written is None or "your order isn’t paid" in both(written)[1]
     else:
         with pytest.raises(NotYetTrue):
             write_letter(order, entry)
@@ -375,8 +380,8 @@ def test_free_shipping_and_no_tax_are_said_in_words(setting: Any) -> None:
 
     mail = letter(order, "paid")
 
-    says(mail, "Shipping free")
-    never_says(mail, "includes")
+    says(mail, "Shipping Free")
+    never_says(mail, "Includes")
 
 
 def test_amounts_are_in_the_orders_own_currency() -> None:
@@ -423,6 +428,6 @@ def test_mails_about_parcels_name_carrier_number_and_link_and_the_new_ones_after
         assert link in mail.text
         assert f'href="{link}"' in mail.html
         never_says(mail, "Cargo bike", "4711")
-    says(letter(order, "parcel"), "One more parcel of your order is on its way.")
+    says(letter(order, "parcel"), "Another parcel from your order is on its way.")
     says(letter(order, "address"), "corrected the details of your order", "10115 Potsdam")
     says(letter(order, "unsent"), "by mistake", "Tracking number: 0034")

@@ -42,13 +42,13 @@ def in_state(shop: Shop, state: str) -> Order:
 @pytest.mark.parametrize(
     ("state", "headline", "payable"),
     [
-        (states.AWAITING, "Your order is not paid yet", True),
-        (states.CAPTURING, "We are asking PayPal", False),
-        (states.PENDING, "Your payment is on its way", False),
+        (states.AWAITING, "Your order isn’t paid yet", True),
+        (states.CAPTURING, "Confirming your payment", False),
+        (states.PENDING, "Your payment is pending", False),
         (states.PAID, "Thank you, your order is paid", False),
         (states.SHIPPED, "Your parcel is on its way", False),
         (states.CANCELLED, "This order was cancelled", False),
-        (states.EXPIRED, "This order ended unpaid", False),
+        (states.EXPIRED, "This order has expired", False),
     ],
 )
 def test_every_state_has_its_words(shop: Shop, state: str, headline: str, payable: bool) -> None:
@@ -57,7 +57,7 @@ def test_every_state_has_its_words(shop: Shop, state: str, headline: str, payabl
     assert page.status == 200
     assert f"<h1>{headline}</h1>" in page.body
     assert ("Pay with PayPal</button>" in page.body) == payable
-    assert ("Look again" in page.text) == (state == states.CAPTURING)
+    assert ("Refresh" in page.text) == (state == states.CAPTURING)
     paid = state in (states.PAID, states.SHIPPED)
     if not paid:
         assert "is paid" not in page.text
@@ -68,8 +68,8 @@ def test_every_state_has_its_words(shop: Shop, state: str, headline: str, payabl
         "€37.00",
         "Shipping",
         "€48.80",
-        "19 % tax",
-        "7 % tax",
+        "19% tax",
+        "7% tax",
         *CUSTOMER.values(),
     ):
         if part != CUSTOMER["country"]:
@@ -102,12 +102,12 @@ def test_what_was_sold_meanwhile_and_what_was_declined_is_said(shop: Shop) -> No
         shop.reconcile()
         shop.paid(BOWL=1)
         page = shopper.follow(shop.come_back(shopper, token))
-    assert "others bought what was in it" in page.text
+    assert "Other customers bought one or more of your items" in page.text
     shopper, token = shop.placed(MUG=1)
     shop.paypal.decline(token)
     page = shopper.follow(shopper.get(f"/payments/paypal/return?token={token}"))
     assert "PayPal declined this payment" in page.text
-    assert "Nothing was charged" in page.text
+    assert "You haven’t been charged" in page.text
 
 
 def test_a_refund_is_told(shop: Shop) -> None:
@@ -137,15 +137,15 @@ def test_a_second_payment_that_went_back_does_not_undo_the_first(shop: Shop) -> 
     page = shopper.get(f"/orders/{order_id}")
     assert "Thank you, your order is paid" in page.text
     assert "We refunded €23.40." in page.text
-    assert "on its way back" not in page.text
+    assert "Your refund is on its way" not in page.text
 
 
 def test_money_that_did_not_fit_is_not_passed_over(shop: Shop) -> None:
     shopper, token = shop.placed(MUG=1)
     shop.paypal.next_capture("completed", value="1.00")
     page = shopper.follow(shop.come_back(shopper, token))
-    assert "We received a payment that does not pay this order" in page.text
-    assert "Nothing was charged" not in page.text
+    assert "We received a payment that we can’t accept for this order" in page.text
+    assert "You haven’t been charged" not in page.text
 
 
 def test_the_page_opens_by_its_address_alone_and_by_no_other_name(shop: Shop) -> None:

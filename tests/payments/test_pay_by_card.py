@@ -36,13 +36,13 @@ def test_another_way_of_paying_is_refused_in_words(shop: Shop, pay_with: str) ->
     shopper = shop.shopper_with(MUG=1)
     answer = shop.place(shopper, pay_with=pay_with)
     assert (answer.status, shop.orders()) == (400, [])
-    assert "by PayPal or by card" in answer.text
+    assert "with PayPal or by card" in answer.text
     assert CUSTOMER["address"] in answer.body, "what was typed is kept"
 
     order_id = token_and_id(shop)[1]
     answer = shopper.post(f"/orders/{order_id}/payment", {"pay_with": pay_with})
     assert answer.status == 400
-    assert "by PayPal or by card" in answer.text
+    assert "with PayPal or by card" in answer.text
 
 
 def token_and_id(shop: Shop) -> tuple[str, str]:
@@ -59,7 +59,7 @@ def test_both_pages_show_both_buttons_in_one_form_without_script(shop: Shop) -> 
         first, second = form.index('value="paypal"'), form.index('value="card"')
         assert first < second, "the Enter key presses the first"
         assert form.count('type="submit" name="pay_with"') == 2
-        assert "Pay by card" in page.text
+        assert "by card" in form
 
 
 def test_the_other_button_makes_another_attempt_and_each_leads_back_to_its_own(shop: Shop) -> None:

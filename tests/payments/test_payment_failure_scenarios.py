@@ -121,7 +121,7 @@ def test_2_the_shopper_never_returns(shop: Shop) -> None:
     assert sales(shop) == [order.total]
     assert shop.mails() == ["merchant", "paid"]
     assert "Thank you, your order is paid" in shopper.get(f"/orders/{order.id}").text
-    assert "Nothing is in it yet" in shopper.get("/cart").text
+    assert "Your cart is empty." in shopper.get("/cart").text
 
 
 # -- 3 ----------------------------------------------------------------------------------------------------

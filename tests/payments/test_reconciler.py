@@ -145,7 +145,7 @@ def test_late_payment_for_what_others_bought_is_refused_uncaptured(shop: Shop) -
     assert len(shop.paypal.ledger()) == 1
     assert shop.stock("BOWL") == 0
     assert "expired" in shop.mails()
-    assert "We could not keep your things" in shopper.get(f"/orders/{order_id}").text
+    assert "Sorry, your items sold out" in shopper.get(f"/orders/{order_id}").text
 
 
 def test_one_failing_order_does_not_hold_back_the_rest(shop: Shop) -> None:

@@ -150,7 +150,7 @@ def test_a_bank_reversal_is_booked_once_and_raised(shop: Shop) -> None:
     assert (order.state, order.reversed) == ("paid", order.total)
     assert [row.kind for row in shop.ledger()] == ["sale", "reversal"]
     assert [issue["kind"] for issue in order.issues] == ["reversal"]
-    assert "The payment of this order was taken back" in shop.shopper().get(f"/orders/{order_id}").text
+    assert "The payment for this order was reversed" in shop.shopper().get(f"/orders/{order_id}").text
 
 
 def test_a_dispute_is_raised_once_a_status(shop: Shop) -> None:

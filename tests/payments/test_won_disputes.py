@@ -48,7 +48,7 @@ def test_a_won_dispute_brings_back_what_was_taken_once(shop: Shop, value: str | 
     assert "It is closed, in your favour." in told[-1]
     check_money(shop)
     check_books(shop)
-    assert "taken back" not in shop.shopper().get(f"/orders/{order_id}").text.partition("What happened")[0]
+    assert "reversed" not in shop.shopper().get(f"/orders/{order_id}").text.partition("Order history")[0]
 
 
 def test_a_win_is_a_win_in_american_spelling_too(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,10 +170,10 @@ def test_two_equal_refunds_close_together_are_told_each_by_itself(shop: Shop) ->
 
     first, second = refund_letters(shop.order(order_id))
 
-    assert "€5.00 is on its way back to you" in first
-    assert "That is a part of the €41.90 you paid" in " ".join(first.split())
+    assert "Your refund of €5.00 is on its way" in first
+    assert "This is a partial refund of the €41.90 you paid" in " ".join(first.split())
     assert "€10.00" not in first
-    assert "Together with what we returned before, that makes €10.00" in " ".join(second.split())
+    assert "Including earlier refunds, we’ve now refunded €10.00" in " ".join(second.split())
     assert len(shop.order(order_id).emails_due) + len(shop.order(order_id).emails_sent) == 4
 
 
@@ -184,5 +184,5 @@ def test_the_last_of_several_refunds_alone_says_that_it_makes_the_whole_amount(s
         shop.paypal.refund(capture, "20.95")
     shop.deliver_notifications()
     first, second = refund_letters(shop.order(order_id))
-    assert "whole amount" not in first
-    assert "whole amount" in second
+    assert "full amount" not in first
+    assert "full amount" in second

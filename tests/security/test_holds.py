@@ -100,7 +100,7 @@ def test_one_who_wants_more_than_a_fifth_buys_it_all_the_same(shop: Shop) -> Non
     answer = shop.place(shopper)
     (order,) = shop.orders()
     assert (order.reserved, shop.stock("TEA-100")) == (False, 5)
-    assert "not kept for you until it is paid" in shopper.get(f"/orders/{order.id}").text
+    assert "Your items aren’t reserved until you’ve paid" in shopper.get(f"/orders/{order.id}").text
     check_stock(shop, before)
     back = shop.come_back(shopper, token_of(answer))
     assert "your order is paid" in shopper.follow(back).text
@@ -113,7 +113,7 @@ def test_whose_unheld_pieces_were_bought_meanwhile_is_not_charged(shop: Shop) ->
     slow, slow_token = shop.placed(TEA_100=3)
     shop.paid(TEA_100=3)
     back = shop.come_back(slow, slow_token)
-    assert "You were not charged" in slow.follow(back).text
+    assert "You haven’t been charged" in slow.follow(back).text
     assert shop.order(order_id_of(back)).state == "expired"
     assert len(shop.ledger()) == 1
     check_stock(shop, before)
@@ -133,7 +133,7 @@ def test_thirty_buyers_of_one_address_for_three_pieces_are_three_sales(shop: Sho
     placed = [shop.placed(LAMP=1) for _ in range(30)]
     backs = [shopper.follow(shop.come_back(shopper, token)).text for shopper, token in placed]
     assert sum("your order is paid" in back for back in backs) == 3
-    assert sum("You were not charged" in back for back in backs) == 27
+    assert sum("You haven’t been charged" in back for back in backs) == 27
     check_stock(shop, before)
     check_money(shop)
 

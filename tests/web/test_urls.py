@@ -72,7 +72,7 @@ def test_an_address_that_is_not_there_is_a_friendly_404(standing: Gateway, targe
     answer = send(standing, "GET", target)
     assert answer.status == 404
     assert answer.is_page
-    assert "To the shop" in answer.body
+    assert "Go to the shop" in answer.body
     assert "<script>" not in answer.body
     assert "set-cookie" not in answer.headers
 

@@ -19,10 +19,10 @@ LONGEST = {
     "phone": 40,
 }
 REQUIRED = {  # where no country says otherwise
-    "name": "Please give your name.",
-    "address": "Please give the street and number.",
-    "postal_code": "Please give the postal code.",
-    "city": "Please give the town or city.",
+    "name": "Please enter your name.",
+    "address": "Please enter the street address.",
+    "postal_code": "Please enter the postal code.",
+    "city": "Please enter the city.",
     "country": "Please choose a country.",
 }
 MIN_PHONE_DIGITS = 4
@@ -81,7 +81,7 @@ def _error_in(field: str, value: str) -> str | None:
     if (error := validate_line(value, LONGEST[field])) is not None:
         return error
     if field == "country" and value not in settings.shop.countries:
-        return "We do not ship there. Please choose a country from the list."
+        return "We don’t ship to this country. Please choose one from the list."
     if field == "phone":
         return _error_in_phone(value)
     return None
@@ -94,6 +94,6 @@ def _error_in_phone(value: str) -> str | None:
     if MIN_PHONE_DIGITS <= digits <= MAX_PHONE_DIGITS:
         return None
     return (
-        f"A telephone number has {MIN_PHONE_DIGITS} to {MAX_PHONE_DIGITS} digits, this has {digits}. "
-        "Please check it, or leave it out."
+        f"A phone number has {MIN_PHONE_DIGITS} to {MAX_PHONE_DIGITS} digits; this one has {digits}. "
+        "Please check it or leave the field empty."
     )

@@ -17,20 +17,20 @@ from chalicelib.web.templates import render
 
 TIMELINE = {
     "placed": "You placed the order.",
-    "declined": "PayPal declined the payment. Nothing was charged.",
-    "confirm again": "PayPal asked for you to confirm the payment once more.",
-    "payment refused": "We could not take your payment. Nothing was charged.",
-    "address refused": "PayPal did not accept the delivery address. Nothing was charged.",
-    "pending": "PayPal is holding the payment.",
-    "paid": "The payment arrived.",
-    "reversed": "A bank or PayPal took the payment back.",
-    "reversal cancelled": "The payment came back to us.",
-    "shipped": "The parcel is on its way.",
+    "declined": "PayPal declined the payment. You weren’t charged.",
+    "confirm again": "PayPal asked you to confirm the payment once more.",
+    "payment refused": "We couldn’t take your payment. You weren’t charged.",
+    "address refused": "PayPal didn’t accept the delivery address. You weren’t charged.",
+    "pending": "Your payment is pending at PayPal.",
+    "paid": "We received your payment.",
+    "reversed": "Your bank or PayPal reversed the payment.",
+    "reversal cancelled": "The reversal was cancelled.",
+    "shipped": "Your parcel is on its way.",
     "parcel added": "A parcel is on its way.",
     "parcel corrected": "We corrected the details of a parcel.",
-    "parcel removed": "A parcel was not sent after all.",
+    "parcel removed": "A parcel wasn’t sent after all.",
     "address corrected": "We corrected the delivery details.",
-    "expired": "The order ended unpaid.",
+    "expired": "The order expired.",
     "cancelled": "The order was cancelled.",
 }
 
@@ -51,9 +51,9 @@ def words_for(order: Order) -> Words:
     unpaid = order.state in (states.AWAITING, states.CANCELLED, states.EXPIRED)
     if unpaid and order.has_issue("wrong payee"):
         return Words(
-            "Your payment did not reach us",
-            "PayPal tells of a payment for this order that went to somebody else. We are looking into it.",
-            f"Please do not pay again for now, and write to {settings.shop.email}.",
+            "Your payment didn’t reach us",
+            "PayPal reported a payment for this order that went to a different account. We’re looking into it.",
+            f"Please don’t pay again for now, and contact us at {settings.shop.email}.",
             "bad",
         )
     if unpaid and order.booked:
@@ -62,16 +62,16 @@ def words_for(order: Order) -> Words:
         return _words_for_awaiting(order)
     if order.state == states.CAPTURING:
         return Words(
-            "We are asking PayPal",
-            "PayPal is being asked for your payment. This usually takes a few seconds.",
-            "You need not do anything: this page looks again by itself, and the shop keeps asking even if you leave.",
+            "Confirming your payment",
+            "We’re confirming your payment with PayPal. This usually takes a few seconds.",
+            "You don’t need to do anything. This page refreshes automatically, and we’ll keep checking even if you leave.",
             "wait",
         )
     if order.state == states.PENDING:
         return Words(
-            "Your payment is on its way",
-            "PayPal is holding the payment, as it does with some bank accounts and for checks of its own.",
-            f"We send an e-mail to {email} as soon as it is through. Your things are kept for you.",
+            "Your payment is pending",
+            "PayPal hasn’t released the payment yet. This is normal for some bank accounts and while PayPal runs its own checks.",
+            f"We’ll send an email to {email} as soon as it goes through. Your items are reserved for you.",
             "wait",
         )
     if order.state in (states.PAID, states.SHIPPED):
@@ -92,9 +92,9 @@ def _refunded(order: Order) -> int:
 def _words_for_money_that_goes_back(order: Order) -> Words:
     sold_out = order.closed_because == "sold out"
     return Words(
-        "We could not keep your things" if sold_out else "Your order is not paid",
-        "We received a payment that does not pay this order, and send all of it back by PayPal.",
-        "You can pay the order anew." if order.state == states.AWAITING else None,
+        "Sorry, your items sold out" if sold_out else "Your order isn’t paid",
+        "We received a payment that we can’t accept for this order, so we’re refunding all of it through PayPal.",
+        "You can pay for the order again." if order.state == states.AWAITING else None,
         "bad",
     )
 
@@ -102,65 +102,65 @@ def _words_for_money_that_goes_back(order: Order) -> Words:
 def _words_for_awaiting(order: Order) -> Words:
     if order.last_refusal == "payment refused":
         return Words(
-            "We could not take your payment",
-            "When you last tried, PayPal took no payments for us. You have not been charged, and it is not about your card or account.",
-            f"You can try to pay again now, or later if it still does not work. {_kept(order)}",
+            "We couldn’t take your payment",
+            "PayPal wasn’t accepting payments for our shop when you last tried. You haven’t been charged, and there’s nothing wrong with your card or account.",
+            f"You can try again now, or later if it still doesn’t work. {_kept(order)}",
             "bad",
         )
     if order.last_refusal == "address refused":
         return Words(
-            "PayPal did not accept the delivery address",
-            "You have not been charged. We deliver to the address that you gave us all the same.",
-            "Please pay again: this time PayPal is not asked about the address.",
+            "PayPal didn’t accept the delivery address",
+            "You haven’t been charged. We’ll still deliver to the address you entered.",
+            "Please pay again. This time, we won’t send PayPal the address.",
             "wait",
         )
     if order.last_refusal == "confirm again":
         return Words(
-            "PayPal asks you to confirm once more",
-            "PayPal could not finish the payment without you. Nothing was charged.",
-            f"Please go back to PayPal to confirm it, or choose another way to pay there. {_kept(order)}",
+            "Please confirm your payment once more",
+            "PayPal couldn’t complete the payment without you. You haven’t been charged.",
+            f"Please go back to PayPal to confirm the payment or choose another way to pay. {_kept(order)}",
             "wait",
         )
     if order.declined:
         return Words(
             "PayPal declined this payment",
-            "Nothing was charged. Often another card, or the balance, works.",
+            "You haven’t been charged. Another card or your PayPal balance may work.",
             f"You can try again now. {_kept(order)}",
             "bad",
         )
     if order.paypal_id is None:
         return Words(
-            "Your order is placed, but not paid",
-            "PayPal could not be reached a moment ago. Nothing was charged.",
+            "Your order is placed but not paid yet",
+            "We couldn’t reach PayPal. You haven’t been charged.",
             f"Please try to pay again. {_kept(order)}",
             "wait",
         )
     return Words(
-        "Your order is not paid yet",
-        "Nothing was charged so far.",
-        f"You can pay it now. {_kept(order)}",
+        "Your order isn’t paid yet",
+        "You haven’t been charged.",
+        f"You can pay now. {_kept(order)}",
         "wait",
     )
 
 
 def _kept(order: Order) -> str:
     if order.reserved:
-        return "Its things are kept for you for a few minutes."
-    return "Its things are not kept for you until it is paid; they are yours once the payment arrived."
+        return "Your items are reserved for a few minutes."
+    return "Your items aren’t reserved until you’ve paid."
 
 
 def _words_for_paid(order: Order, email: str) -> Words:
     if order.reversed:
         return Words(
-            "The payment of this order was taken back",
-            f"A bank or PayPal took back {money.spoken(int(order.reversed), order.currency)} that had been paid.",
-            f"If you do not expect that, please write to {settings.shop.email}.",
+            "The payment for this order was reversed",
+            f"Your bank or PayPal took back {money.spoken(int(order.reversed), order.currency)} of the payment.",
+            f"If you didn’t expect this, please contact us at {settings.shop.email}.",
             "bad",
         )
     if _refunded(order) >= order.total:
         return Words(
-            "Your money is on its way back",
-            f"We refunded {money.spoken(_refunded(order), order.currency)} by PayPal.",
+            "Your refund is on its way",
+            f"We refunded {money.spoken(_refunded(order), order.currency)} through PayPal.",
             None,
             "good",
         )
@@ -169,41 +169,35 @@ def _words_for_paid(order: Order, email: str) -> Words:
         headline = "Your parcels are on their way" if several else "Your parcel is on its way"
         return Words(headline, _how_sent(order), None, "good")
     if order.parcels:
-        return Words("A part of your order is on its way", _how_sent(order), "The rest follows.", "good")
+        return Words("Part of your order is on its way", _how_sent(order), "The rest will follow.", "good")
     return Words(
         "Thank you, your order is paid",
-        f"A confirmation goes to {email}.",
-        "We pack it next.",
+        f"We’ll send a confirmation to {email}.",
+        "We’re getting your order ready.",
         "good",
     )
 
 
 def _how_sent(order: Order) -> str:
     if len(order.parcels) > 1:
-        return f"We have sent {len(order.parcels)} parcels."
-    carrier = order.parcel["carrier"] if order.parcel else ""
-    what = "your order" if order.state == states.SHIPPED else "the first parcel"
-    return (
-        f"We have packed {what} and handed it to {carrier}."
-        if carrier
-        else "We have packed and sent your order."
-    )
+        return f"We’ve sent {len(order.parcels)} parcels."
+    return "We’ve sent your order." if order.state == states.SHIPPED else "We’ve sent the first parcel."
 
 
 def _words_for_closed(order: Order) -> Words:
     if order.closed_because == "sold out":
         return Words(
-            "We could not keep your things",
-            "While the order waited for its payment, others bought what was in it. You were not charged for it.",
-            "We are sorry. Please look at your cart for what is still there.",
+            "Sorry, your items sold out",
+            "Other customers bought one or more of your items before your payment was complete. You haven’t been charged.",
+            "Please check your cart for what’s still available.",
             "bad",
         )
     if order.state == states.CANCELLED:
-        return Words("This order was cancelled", "Nothing was charged for it.", None, "bad")
+        return Words("This order was cancelled", "You haven’t been charged.", None, "bad")
     return Words(
-        "This order ended unpaid",
-        "It was not paid in time. Nothing was charged.",
-        "If you still want the things, please order again.",
+        "This order has expired",
+        "It wasn’t paid in time. You haven’t been charged.",
+        "If you still want the items, please order again.",
         "bad",
     )
 

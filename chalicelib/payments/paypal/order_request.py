@@ -28,7 +28,7 @@ def read_pay_with(text: str) -> PayWith:
     try:
         return PayWith(text or PayWith.PAYPAL)
     except ValueError:
-        raise BadInput("We take payments by PayPal or by card. Please use one of the two buttons.") from None
+        raise BadInput("You can pay with PayPal or by card. Please use one of the two buttons.") from None
 
 
 def order_body(

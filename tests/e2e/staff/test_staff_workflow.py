@@ -121,7 +121,7 @@ def test_a_delivery_in_two_parcels_is_corrected_after_shipping(
     shop.functions.drain("order-emails")
     subjects = [mail["Subject"] for mail in letters(aws.endpoint_url) if mail["To"] == TO_CUSTOMER]
     assert subjects[1:] == [
-        f"A parcel of your order {number} is on its way",
+        f"A parcel from your order {number} is on its way",
         f"Your order {number} is on its way",
         f"New tracking number 1Z 22 for your order {number}",
         f"Your order {number}: corrected delivery details",

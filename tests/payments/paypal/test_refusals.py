@@ -23,8 +23,8 @@ from tests.shop import Shop, order_id_of, token_of
 CREATE = issues_of("/v2/checkout/orders")
 CAPTURE = issues_of("/v2/checkout/orders/{id}/capture")
 REFUND = issues_of("/v2/payments/captures/{capture_id}/refund")
-CANNOT = "We could not take your payment"
-NOT_CHARGED = "You have not been charged"
+CANNOT = "We couldn’t take your payment"
+NOT_CHARGED = "You haven’t been charged"
 PARTS = 4  # of a walk, each a test of its own
 STAYS_UNKNOWN = {"ORDER_COMPLETION_IN_PROGRESS", "ORDER_ALREADY_CAPTURED", "INVALID_ACCOUNT_STATUS"}
 NOT_PAID_YET = {"ORDER_NOT_APPROVED", "DUPLICATE_INVOICE_ID", "INVALID_RESOURCE_ID"}
@@ -136,7 +136,7 @@ def test_staff_see_at_once_that_nobody_can_pay_and_no_longer_once_somebody_can(
 
     page = merchant.get("/staff/attention")
     assert "Nobody can pay" in page.text
-    assert "PayPal has refused it 2 times since" in page.text
+    assert "PayPal has refused this twice since" in page.text
     assert issue in page.text
     assert "debug id" in page.text or operation == "token"
     assert page.text.count("What to do:") == 1
@@ -209,7 +209,7 @@ def test_of_two_orders_that_are_refused_at_the_same_moment_one_writes_to_the_mer
     with tampered(interfere):
         shopper, answer = place(shop)
     assert len(entered) == 2
-    assert "We could not take your payment" in shopper.follow(answer).text
+    assert "We couldn’t take your payment" in shopper.follow(answer).text
     assert [order.payment_refused for order in shop.orders()] == ["PAYEE_ACCOUNT_RESTRICTED"] * 2
     assert shop.mails() == ["refused"]
 
@@ -223,8 +223,11 @@ def test_once_paypal_takes_payments_again_the_refused_order_claims_nothing_else_
     shop.paid(MUG=1)
     page = shopper.follow(answer)
     assert "right now" not in page.text
-    assert "When you last tried, PayPal took no payments for us. You have not been charged" in page.text
-    assert "You can try to pay again now" in page.text
+    assert (
+        "PayPal wasn’t accepting payments for our shop when you last tried. You haven’t been charged"
+        in page.text
+    )
+    assert "You can try again now" in page.text
     assert "Pay with PayPal" in page.text
     shop.come_back(shopper, token_of(shopper.post(f"/orders/{order_id_of(answer)}/payment")))
     assert shop.order(order_id_of(answer)).state == states.PAID
@@ -334,7 +337,7 @@ def test_every_issue_of_capturing_is_told_to_whoever_can_act_on_it(shop: Shop, p
         order = shop.order(order.id)
         told = page_for(issue)
         assert told in page.text, (issue, page.text)
-        claimed = told == "We are asking PayPal"
+        claimed = told == "Confirming your payment"
         assert (order.state == states.CAPTURING, bool(order.claim)) == (claimed, claimed), issue
         is_staffs = told == CANNOT or issue == "INVALID_ACCOUNT_STATUS"
         assert [name for _, name, _ in refused_names()] == ([issue] if is_staffs else []), issue
@@ -342,7 +345,7 @@ def test_every_issue_of_capturing_is_told_to_whoever_can_act_on_it(shop: Shop, p
             issue
         )  # they are here, and see it
         if order.state == states.AWAITING and order.declined:
-            assert "not been charged" in page.text or "Nothing was charged" in page.text
+            assert NOT_CHARGED in page.text
         for kind in refusals.Kind:
             refusals.Refusal(kind).delete()
         if (
@@ -363,13 +366,13 @@ def test_every_issue_of_capturing_is_told_to_whoever_can_act_on_it(shop: Shop, p
 def page_for(issue: str) -> str:
     """Return what the page must say, once PayPal has refused to capture for this issue."""
     if issue in STAYS_UNKNOWN:
-        return "We are asking PayPal"
+        return "Confirming your payment"
     if issue in NOT_PAID_YET:
-        return "Your order is not paid yet"
+        return "Your order isn’t paid yet"
     if issue in ADDRESS_ISSUES:
-        return "PayPal did not accept the delivery address"
+        return "PayPal didn’t accept the delivery address"
     if issue == "PAYER_ACTION_REQUIRED":
-        return "PayPal asks you to confirm once more"
+        return "Please confirm your payment once more"
     return "PayPal declined this payment" if issue in OTHER_WAY else CANNOT
 
 
@@ -407,7 +410,7 @@ def test_a_shopper_who_is_away_is_written_to_in_true_words(shop: Shop) -> None:
     (entry,) = [entry for entry in {**order.emails_due, **order.emails_sent} if entry.startswith("failed#")]
     letter = write_letter(order, entry)
     assert letter is not None
-    assert "PayPal takes no payments for us at the moment" in letter.text
+    assert "PayPal isn’t accepting payments for our shop at the moment" in letter.text
     assert "another card" not in letter.text
     with shop.later(minutes=20):
         shop.reconcile()

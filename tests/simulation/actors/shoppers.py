@@ -196,7 +196,7 @@ class Shoppers:
             if answer is None or answer.status != 303:
                 return
             page = yield from self._ask(visitor, "GET", answer.location)
-            if page is None or "We are asking PayPal" not in page.text:
+            if page is None or "Confirming your payment" not in page.text:
                 return
             yield 20.0
 
