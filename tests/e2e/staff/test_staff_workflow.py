@@ -222,8 +222,8 @@ def test_a_refund_in_part_is_the_same_in_ledger_mail_and_attention(
     merchant.open("/staff/attention")
     merchant.link(f"Order {number}").click()
     merchant.reads(f"Order {number}")
-    merchant.field("What came of it").fill("Sent by bank transfer.")
-    merchant.button("Looked at it").click()
+    merchant.field("Resolution").fill("Sent by bank transfer.")
+    merchant.button("Mark as resolved").click()
     merchant.open("/staff/attention")
     expect(merchant.page.get_by_role("heading", name=CALM)).to_be_visible()
 

@@ -59,7 +59,7 @@ def test_a_dispute_is_there_in_words_until_somebody_has_looked_at_it(
     assert f"Order {quiet.order(order_id).number}" in page.text
     assert "What to do: Answer it in PayPal's Resolution Centre" in page.text
     assert CALM not in page.text
-    assert "Looked at it" not in finance.get(PAGE).text
+    assert "Mark as resolved" not in finance.get(PAGE).text
 
     address = f"/staff/orders/{order_id}/issues/0"
     assert finance.post(address, {"back": "attention"}).status == 403
