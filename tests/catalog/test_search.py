@@ -199,7 +199,7 @@ def test_white_space_makes_no_other_page(shopper: Shopper) -> None:
 
 def test_a_new_product_is_found_after_some_seconds(shopper: Shopper, wait: Callable[[float], None]) -> None:
     fill()
-    assert "Nothing" in shopper.get("/search?q=sencha").text
+    assert "No products match" in shopper.get("/search?q=sencha").text
     save_product(product("sencha"))
     wait(10)
     assert "1 product found" in shopper.get("/search?q=sencha").text

@@ -157,7 +157,7 @@ def test_while_the_old_one_is_pending_nothing_else_is_ordered(shop: Shop) -> Non
     shopper.post("/cart/lines", {"sku": "TEA-50", "quantity": "1"})
     answer = shop.place(shopper)
     assert answer.status == 409
-    assert "being checked at PayPal" in answer.text
+    assert "PayPal is still processing the payment for your previous order" in answer.text
     assert [order.state for order in shop.orders()] == ["pending"]
     assert shop.stock("TEA-50") == 10
 
@@ -169,7 +169,7 @@ def test_while_the_old_one_is_being_captured_nothing_else_is_ordered(shop: Shop)
     order.save()
     answer = shop.place(shopper, city="Potsdam")
     assert answer.status == 409
-    assert "being checked at PayPal" in answer.text
+    assert "PayPal is still processing the payment for your previous order" in answer.text
     same = shopper.post("/checkout", FORM)
     assert order_id_of(same) == order.id
     assert shop.order(order.id).state == "capturing"
@@ -286,7 +286,7 @@ def test_paypal_away_leaves_an_order_that_says_so_and_is_found_again(shop: Shop)
     shop.paypal.fault("create", "503", times=None)
     answer = shopper.post("/checkout", FORM)
     order_id = order_id_of(answer)
-    assert "PayPal could not be reached" in shopper.follow(answer).text
+    assert "We couldn’t reach PayPal" in shopper.follow(answer).text
     shop.paypal.clear_faults()
     assert token_of(shopper.post("/checkout", FORM))
     assert [order.id for order in shop.orders()] == [order_id]

@@ -110,7 +110,7 @@ def test_a_price_that_rose_meanwhile_is_shown_before_it_is_paid(visitor: Visitor
     shop.put_on_shelf("mug", "Pebble mug", {"MUG": (2000, None, 100)})
     visitor.places_order()
 
-    visitor.is_told("it is now €24.90")
+    visitor.is_told("The total is now €24.90")
     visitor.button("Accept new total").click()
     visitor.is_at_paypal()
     expect(visitor.button("Pay 24.90 EUR now")).to_be_visible()

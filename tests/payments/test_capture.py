@@ -311,7 +311,7 @@ def test_paypal_away_while_creating_leaves_an_order_that_can_be_paid_later(shop:
     shop.paypal.fault("create", "503", times=None)
     answer = shop.place(shopper)
     page = shopper.follow(answer)
-    assert "PayPal could not be reached" in page.text
+    assert "We couldn’t reach PayPal" in page.text
     shop.paypal.clear_faults()
 
     order_id = order_id_of(answer)

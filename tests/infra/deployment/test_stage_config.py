@@ -58,7 +58,7 @@ def test_a_file_may_name_account_stack_and_machine(tmp_path: Path) -> None:
         ('arch = "riscv"\n' + GOOD, "arch must be arm64 or x86_64."),
         (
             GOOD + 'AlarmEmail = "ann@shop"\n',
-            "AlarmEmail cannot be 'ann@shop'. Please check the e-mail address",
+            "AlarmEmail cannot be 'ann@shop'. Please check the email address",
         ),
         (GOOD + 'AlarmEmail = "ann@shop..example"\n', "AlarmEmail cannot be 'ann@shop..example'."),
         (GOOD + 'AlarmEmail = " "\n', "AlarmEmail cannot be ' '."),
