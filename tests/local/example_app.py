@@ -82,7 +82,8 @@ def make_app(folder: Path) -> Path:
     package = folder / "chalicelib"
     (package / "mail").mkdir(parents=True)
     (folder / "app.py").write_text(APP, "utf-8")
-    (package / "__init__.py").write_text("def tables():\n    return []\n", "utf-8")
+    (package / "__init__.py").touch()
+    (package / "tables.py").write_text("def all_tables():\n    return []\n", "utf-8")
     (package / "config.py").write_text(CONFIG, "utf-8")
     (package / "mail" / "__init__.py").touch()
     (package / "mail" / "addresses.py").write_text(ADDRESSES, "utf-8")
