@@ -266,7 +266,7 @@ def test_a_second_payment_that_went_back_leaves_the_order_paid() -> None:
     mail = letter(order, "refunded")
 
     says(mail, "Your order is still paid, and nothing else changes.")
-    never_says(mail, "full amount", "Refunded")
+    never_says(mail, "full amount", "partial refund")
     says(letter(order, "paid"), "We’re getting your order ready")
 
 

@@ -89,7 +89,7 @@ def test_a_slow_payment_is_pending_then_completed_by_a_notification(shop: Shop) 
     shopper, token = shop.placed(MUG=3)
     shop.paypal.slow(token)
     back = shopper.get(f"/payments/paypal/return?token={token}")
-    assert "on its way" in shopper.follow(back).text
+    assert "Your payment is pending" in shopper.follow(back).text
     (order,) = shop.orders()
     assert order.state == "pending"
     assert shop.ledger() == []
