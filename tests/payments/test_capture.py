@@ -338,7 +338,7 @@ def test_money_that_is_not_ours_in_full_is_booked_refunded_and_raised(
     order = shop.order(order_id)
     assert order.state == "awaiting"
     assert [entry["kind"] for entry in order.issues] == [issue]
-    assert "does not pay this order" in shopper.get(f"/orders/{order_id}").text
+    assert "a payment that we can’t accept for this order" in shopper.get(f"/orders/{order_id}").text
 
     with shop.later(minutes=6):
         shop.reconcile()

@@ -190,7 +190,7 @@ def test_5_a_declined_card_is_not_paid(shop: Shop) -> None:
 def test_5_an_echeck_is_not_paid_until_it_is_through(shop: Shop) -> None:
     bounced, through = [held(shop) for _ in range(2)]
     for order_id in (bounced, through):
-        assert "on its way" in shop.shopper().get(f"/orders/{order_id}").text
+        assert "Your payment is pending" in shop.shopper().get(f"/orders/{order_id}").text
     shop.functions.drain("order-emails")
     assert (shop.ledger(), sales(shop), shop.mails()) == ([], [], ["pending", "pending"])
 
