@@ -180,7 +180,7 @@ def test_a_bug_on_every_page(shop: Shop, ears: Ears) -> None:
     shopper, token, order_id = placed(shop, ears)
     bugs: dict[str, Callable[[], Answer]] = {
         "chalicelib.checkout.place_order.place_order": lambda: shop.place(shopper, **CONFIRMED),
-        "chalicelib.orders.routes.order_view": lambda: shopper.get(f"/orders/{order_id}"),
+        "chalicelib.orders.views.customer_view.order_view": lambda: shopper.get(f"/orders/{order_id}"),
         "chalicelib.payments.start_payment.start_payment": lambda: shopper.post(
             f"/orders/{order_id}/payment"
         ),

@@ -42,7 +42,7 @@ def test_where_nothing_waits_it_says_so_with_joy(quiet: Shop, merchant: Shopper)
     page = merchant.get(PAGE)
 
     assert CALM in page.text
-    assert "calm." in page.body
+    assert "all-clear." in page.body
     assert "well Looking after payments and refunds, last" in page.text
     assert "well Writing the books, last" in page.text
 

@@ -43,7 +43,7 @@ def test_shipping_tells_the_customer_by_mail_and_on_their_page(shop: Shop, merch
     assert LINK in letter.text
     assert f'href="{LINK.replace("&", "&amp;")}"' in letter.html
     own = customer.get(f"/orders/{order_id}")
-    assert "handed it to DHL." in own.text
+    assert "Your parcel is on its way" in own.text
     assert "Carrier DHL Tracking number 0034 0434/1610-94" in own.text
     assert 'href="https://carrier.example/track?id=1&amp;lang=de"' in own.body
 
