@@ -115,7 +115,12 @@ def test_a_shopper_who_never_came_back_is_found_by_the_reconciler(shop: Shop, co
     with shop.later(minutes=10):
         shop.reconcile()
 
-    assert without_calls(counted) == {"OrdersPaid": 1, "ReconcilerFound": 1, "MoneySettled EUR": 2340}
+    assert without_calls(counted) == {
+        "OrdersPaid": 1,
+        "ReconcilerFound": 1,
+        "MoneySettled EUR": 2340,
+        "HeldShare": 1,
+    }
 
 
 def test_an_order_that_nobody_pays_expires(shop: Shop, counted: Counted) -> None:
@@ -125,7 +130,7 @@ def test_an_order_that_nobody_pays_expires(shop: Shop, counted: Counted) -> None
     with shop.later(hours=4):
         shop.reconcile()
 
-    assert without_calls(counted) == {"OrdersExpired": 1}
+    assert without_calls(counted) == {"OrdersExpired": 1, "HeldShare": 1}
 
 
 def test_money_that_pays_no_order_is_unexplained_and_goes_back(shop: Shop, counted: Counted) -> None:
