@@ -219,9 +219,9 @@ def _letters_due(shop: Shop) -> Counter[Owed]:
     due.update(Owed(disputed[capture].number, "issue") for capture in _disputes(shop))
     approved = {made[each["id"]].id for each in shop.paypal.orders() if "payer" in each}
     for order in orders.values():
-        if order.state == "shipped":
-            due[Owed(order.number, "shipped")] += 1
         events = [entry["event"] for entry in order.history]
+        if "shipped" in events:  # also one whose parcel was removed since
+            due[Owed(order.number, "shipped")] += 1
         for kind, event in CORRECTED.items():  # what plays corrects anything always ticks the mail
             due[Owed(order.number, kind)] += events.count(event)
         if order.state == "expired" and order.id in approved:
