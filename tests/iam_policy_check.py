@@ -163,7 +163,7 @@ def watched() -> Iterator[list[str]]:
     post, pay = S3PostPresigner.generate_presigned_post, api_client.Client.send
     submit = ThreadPoolExecutor.submit
     invoke, fire, handle = (
-        event_functions._Queue._invoke,
+        event_functions._Queue._call,
         event_functions.Functions.fire,
         api_gateway.Gateway.handle,
     )
@@ -218,7 +218,7 @@ def watched() -> Iterator[list[str]]:
         mock.patch.object(S3PostPresigner, "generate_presigned_post", signed_form),
         mock.patch.object(ThreadPoolExecutor, "submit", begun),
         mock.patch.object(api_client.Client, "send", paid),
-        mock.patch.object(event_functions._Queue, "_invoke", as_function),
+        mock.patch.object(event_functions._Queue, "_call", as_function),
         mock.patch.object(event_functions.Functions, "fire", as_scheduled),
         mock.patch.object(api_gateway.Gateway, "handle", as_api),
     ):

@@ -152,11 +152,14 @@ class _Queue:
         event = {"Records": [_record(message, self.name) for message in messages]}
         ids = {message["MessageId"] for message in messages}
         try:
-            answer = self._function(event, context(self._function_name))
+            answer = self._call(event)
         except Exception:
             log.exception("%s failed; its messages will come again.", self._function_name)
             return ids
         return failed_ids(answer, ids)
+
+    def _call(self, event: Any) -> Any:
+        return self._function(event, context(self._function_name))
 
     def _delete(self, messages: "Sequence[MessageTypeDef]") -> None:
         if messages:  # what is not deleted comes again, as it does on Lambda
@@ -184,7 +187,7 @@ class _CalledLater(_Queue):
         failed = set()
         for message in messages:
             try:
-                self._function(json.loads(message["Body"]), context(self._function_name))
+                self._call(json.loads(message["Body"]))
             except Exception:
                 log.exception("%s failed; it will be called again.", self._function_name)
                 failed.add(message["MessageId"])
