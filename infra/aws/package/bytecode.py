@@ -46,8 +46,8 @@ def compile_modules(folder: Path) -> None:
         tree = ast.parse(body, name.as_posix())
         bytecode = bytecode_of(source, keeps_source=is_own(name))
         bytecode.parent.mkdir(exist_ok=True)
-        _undocument(tree)
         if not is_own(name):
+            _undocument(tree)
             source.unlink()
         code = compile(tree, name.as_posix(), "exec", dont_inherit=True, optimize=0)
         head = importlib.util.MAGIC_NUMBER + UNCHECKED_HASH + importlib.util.source_hash(body)
