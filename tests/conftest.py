@@ -22,6 +22,7 @@ from tests import browser, iam_policy_check, moto_cloud
 from tests.client import Shopper
 from tests.cloud import Cloud
 from tests.shop import Shop
+from tests.workers import FORKING, ByFile
 
 
 # chalicelib reads the environment once, when it is imported: everything is settled before.
@@ -42,7 +43,6 @@ class Standing:
 _cloud = moto_cloud.MotoCloud() if moto_cloud.CHOSEN else Cloud()
 _scratch = Path(tempfile.mkdtemp(prefix="awning-tests-"))
 atexit.register(shutil.rmtree, _scratch, ignore_errors=True)
-FORKING = {"fault_injection", "simulation"}
 SHOP_PORT = free_port()
 PAYPAL_PORT = free_port()
 for _name in set(os.environ) - set(without_aws_settings(os.environ)):
@@ -74,7 +74,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     A worker grows with the tests it has run, and each fork copies the tables of its memory: some ten thousand times.
     """
-    items.sort(key=lambda item: item.path.parent.name not in FORKING)
+    items.sort(key=lambda item: not item.nodeid.startswith(FORKING))
     if moto_cloud.CHOSEN:
         moto_cloud.leave_out(items)
     if _cloud.tables is None:
@@ -109,8 +109,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give each worker one file at a time, in the order in which they were collected."""
-    from tests.workers import ByFile
-
     config.option.loadscopereorder = False
     return ByFile(config, log)
 
