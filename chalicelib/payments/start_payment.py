@@ -35,9 +35,6 @@ GONE = "Other customers bought one or more of your items before you paid. You ha
 BODIES = 3  # that PayPal is asked with: as it is, without the address, under another invoice number
 
 
-# -- sending the shopper to PayPal ------------------------------------------------------------------------
-
-
 def start_payment(order: Order, pay_with: PayWith = PayWith.PAYPAL, source: str = "") -> str | None:
     """Return the address at PayPal where this order is approved; None where there is nothing to approve any more.
 

@@ -15,9 +15,6 @@ MAX_HEADER_BYTES = 8 * 1024  # of names and values; API Gateway takes 10,240, it
 MAX_JSON_BYTES_PER_CHARACTER = 12
 
 
-# -- answers ----------------------------------------------------------------------------------------------
-
-
 def sent_bytes(body: str) -> int:
     """Return how many bytes a body has inside Lambda's answer, which is JSON: an ü has six there."""
     return len(json.dumps(body))

@@ -15,9 +15,6 @@ CONTENT_TYPES = {
 }
 
 
-# -- addresses --------------------------------------------------------------------------------------------
-
-
 def url(path: str, **query: str | None) -> str:
     """Make an address inside the shop: the path prefix, the path, and the parameters that are not None."""
     parameters = {name: value for name, value in query.items() if value is not None}

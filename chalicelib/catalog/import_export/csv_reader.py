@@ -26,9 +26,6 @@ _SPREADSHEET_ERROR = re.compile(
 )
 
 
-# -- CSV --------------------------------------------------------------------------------------------------
-
-
 class CsvReader:
     """One row a variant; the rows of a product share its slug."""
 

@@ -10,9 +10,6 @@ from chalicelib.catalog.import_export.located_values import Fault, Node, Place, 
 DEEPEST = 20
 
 
-# -- JSON -------------------------------------------------------------------------------------------------
-
-
 class JsonReader:
     """Python's decoder for scalars, and around it a walk that notes places."""
 

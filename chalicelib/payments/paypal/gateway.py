@@ -37,9 +37,6 @@ _EVENT_ID = re.compile(r"[A-Za-z0-9-]{1,60}", re.ASCII)
 _deadline: ContextVar[float | None] = ContextVar("paypal_deadline", default=None)
 
 
-# -- calls ------------------------------------------------------------------------------------------------
-
-
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
     """Give all calls inside a common time; a shopper's request gives 20 s. Inside another, the shorter one counts."""

@@ -22,9 +22,6 @@ _ADDRESS_IN_THE_SHOP = re.compile(
 )  # what an address is written with: no spaces, no backslash
 
 
-# -- logging in and out -----------------------------------------------------------------------------------
-
-
 def ask(request: Request, member: Member | None) -> Response:
     """Ask for e-mail address and password, whoever is not logged in."""
     next_address = query(request, "next") or ""

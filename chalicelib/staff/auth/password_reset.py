@@ -11,8 +11,6 @@ from chalicelib.staff.models import Member
 from chalicelib.web.forms import read_form
 from chalicelib.web.http_request import query, source_of
 
-# -- a forgotten password ---------------------------------------------------------------------------------
-
 
 def ask_whose(request: Request, member: Member | None) -> Response:
     """Ask whose password is forgotten."""

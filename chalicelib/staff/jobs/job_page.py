@@ -18,9 +18,6 @@ FUNCTION_SECONDS = 15 * 60  # the longest that the function may run
 LINK_SECONDS = 5 * 60
 
 
-# -- watching ---------------------------------------------------------------------------------------------
-
-
 def watch(request: Request, member: Member, job_id: str) -> Response:
     """Show how far a member's own job is, and what came of it."""
     job = _own(member, job_id)

@@ -23,9 +23,6 @@ WEEK = 7 * 24 * 60 * 60
 log = logging.getLogger("awning")
 
 
-# -- asking -----------------------------------------------------------------------------------------------
-
-
 def start(
     member: Member,
     kind: str,

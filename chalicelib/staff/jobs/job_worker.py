@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from chalicelib import clock, telemetry
 from chalicelib.database.reads import get
+from chalicelib.staff.jobs.job_progress import LONGEST_PROBLEM, MOST_PROBLEMS, GoesOn, JobFailed, end, finish
+from chalicelib.staff.jobs.job_queue import send
 from chalicelib.staff.lazy import LazyModule
 from chalicelib.staff.models import Job
 
@@ -19,8 +21,6 @@ else:
     image_job = LazyModule("chalicelib.staff.products.image_job")
     import_export_jobs = LazyModule("chalicelib.staff.products.import_export_jobs")
     report_jobs = LazyModule("chalicelib.staff.reports.report_jobs")
-from chalicelib.staff.jobs.job_progress import LONGEST_PROBLEM, MOST_PROBLEMS, GoesOn, JobFailed, end, finish
-from chalicelib.staff.jobs.job_queue import send
 
 HANDLERS: dict[str, Callable[[Job], None]] = {
     "picture": image_job.prepare,
@@ -31,9 +31,6 @@ HANDLERS: dict[str, Callable[[Job], None]] = {
     "catalog-look": import_export_jobs.look,
     "catalog-in": import_export_jobs.load,
 }
-
-
-# -- doing ------------------------------------------------------------------------------------------------
 
 
 def run_staff_job(message: Mapping[str, str]) -> None:
