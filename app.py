@@ -19,7 +19,7 @@ from chalicelib.web.middleware import middleware
 from chalicelib.web.routes import routes as web
 
 app = Chalice(app_name="awning", configure_logs=False)  # Chalice's own handler keeps warnings back
-telemetry.listen()
+telemetry.configure_logging()
 app.register_middleware(telemetry.middleware, "all")
 app.register_middleware(middleware, "http")
 app.register_blueprint(catalog)
@@ -32,7 +32,7 @@ app.register_blueprint(web)
 
 
 # One at a time: each may spend 20 s on PayPal, and a function that times out fails its whole batch.
-@app.on_sqs_message(queue="payment-notifications", batch_size=1)
+@app.on_sqs_message(queue="paypal-webhooks", batch_size=1)
 def settle_notifications(event: SQSEvent) -> dict[str, Any]:
     """Settle what PayPal notified us of."""
     from chalicelib.payments import webhook_events
@@ -52,10 +52,10 @@ def send_order_emails(event: SQSEvent) -> dict[str, Any]:
 # more, then its event rests with the dead letters.
 @app.lambda_function()
 def note_bounces(event: dict[str, Any], context: Any) -> None:
-    """Tell staff of a mail that came back."""
+    """Record SES's reports of bounces and complaints for staff."""
     from chalicelib.mail import bounces
 
-    bounces.note_bounce(event)
+    bounces.record_bounce(event)
 
 
 @app.lambda_function()
@@ -74,7 +74,7 @@ def reconcile_payments(event: CloudWatchEvent) -> None:
     from chalicelib.payments import reconciler
 
     hold_alarm.watch_holds()
-    with scheduled_runs.noted("reconcile_payments"):
+    with scheduled_runs.recorded("reconcile_payments"):
         reconciler.reconcile_payments()
 
 
@@ -87,11 +87,11 @@ def export_books(event: CloudWatchEvent) -> None:
 
     webhook_silence.watch_notifications()
     dead_letters.watch()
-    with scheduled_runs.noted("export_books"):
+    with scheduled_runs.recorded("export_books"):
         try:
             daily_reports.export_closed_days(clock.now())
         finally:
-            daily_totals.fold(clock.now())
+            daily_totals.update_totals(clock.now())
 
 
 if config.settings.function:

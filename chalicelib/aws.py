@@ -22,7 +22,7 @@ ATTEMPTS = {"s3": 3, "sqs": 2, "sesv2": 1, "ssm": 2, "lambda": 2}
 SERVICES = ("dynamodb", *ATTEMPTS)  # whose data is packaged
 CONNECT_SECONDS = 2
 READ_SECONDS = {"s3": 10, "sqs": 4, "sesv2": 10, "ssm": 4, "lambda": 4}  # a customer waits for SQS
-NOT_THERE = {"404", "NoSuchKey", "NotFound"}  # what S3 says of a key that nothing lies under
+NOT_FOUND_CODES = {"404", "NoSuchKey", "NotFound"}  # what S3 says of a key that nothing lies under
 _clients: dict[str, Any] = {}
 _making = threading.Lock()  # boto3's default session is not safe to make clients with from two threads
 
@@ -61,7 +61,7 @@ def _make(service: Literal["s3", "sqs", "sesv2", "ssm", "lambda"]) -> Any:
         if service == "s3"
         else None,  # links signed the old way hold in old regions only
         # Else forms and links are signed for an address that S3 redirects from, which no form survives.
-        s3={"addressing_style": "path" if _elsewhere(service) else "virtual"},
+        s3={"addressing_style": "path" if _has_custom_endpoint(service) else "virtual"},
     )
     made = boto3.client(service, config=config)
     keep_deadline(made, READ_SECONDS[service])
@@ -69,7 +69,7 @@ def _make(service: Literal["s3", "sqs", "sesv2", "ssm", "lambda"]) -> Any:
 
 
 class OutOfTime(BotoCoreError):
-    """Say that a call was not sent: the time of the request is over. botocore does not retry it."""
+    """Raised instead of sending a call when the request's time is over. botocore does not retry it."""
 
     fmt = "No time is left for this call."
 
@@ -95,19 +95,19 @@ def keep_deadline(client: Any, read_seconds: float) -> None:
     client.meta.events.register_first("needs-retry", give_up)
 
 
-def _elsewhere(service: str) -> bool:
+def _has_custom_endpoint(service: str) -> bool:
     # boto's own variables. On one's own machine no name server knows bucket.localhost.
     return bool(os.environ.get("AWS_ENDPOINT_URL") or os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}"))
 
 
-def size_of(bucket: str, key: str) -> int | None:
-    """Tell the bytes of an object in S3; None where there is none."""
+def object_size(bucket: str, key: str) -> int | None:
+    """Return the bytes of an object in S3; None where there is none."""
     from botocore.exceptions import ClientError  # with boto3's weight, as above
 
     try:
         return client("s3").head_object(Bucket=bucket, Key=key)["ContentLength"]
     except ClientError as error:
-        if error.response["Error"]["Code"] in NOT_THERE:
+        if error.response["Error"]["Code"] in NOT_FOUND_CODES:
             return None
         raise
 

@@ -83,7 +83,7 @@ def _visible(text: str) -> str:
 
 
 def _belongs(before: str, character: str, behind: str) -> bool:
-    """Tell whether an invisible character changes how its neighbours are drawn, as Unicode means it to."""
+    """Return whether an invisible character changes how its neighbours are drawn, as Unicode means it to."""
     symbol = unicodedata.category(before)[0] == "S"
     if character in "\u200c\u200d":
         if _is_of(_JOINING, before):  # a ZWJ behind a virama makes a letter of its own, at a word's end, too

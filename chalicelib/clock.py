@@ -4,15 +4,15 @@ from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """Tell the time, in UTC."""
+    """Return the time, in UTC."""
     return datetime.now(UTC)
 
 
 def timestamp() -> int:
-    """Tell the time as whole seconds since 1970, the unit of every due time, lease and expiry."""
+    """Return the time as whole seconds since 1970, the unit of every due time, lease and expiry."""
     return int(now().timestamp())
 
 
-def moment(at: datetime | None = None) -> str:
+def iso_now(at: datetime | None = None) -> str:
     """Write a time, the present one by default, as rows keep it: ISO 8601 in UTC, to the millisecond."""
     return (at or now()).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -27,7 +27,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
 
 class ConfigError(Exception):
-    """Say which setting is missing or wrong."""
+    """Raised where a setting is missing or wrong."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class ShippingZone:
 class Limits:
     """What one session or source address may do: in an hour, and in percent of a SKU's pieces held unpaid."""
 
-    orders_a_session: int
-    orders_an_address: int
-    declined_a_session: int
-    declined_an_address: int
-    held_share_a_session: int
-    held_share_an_address: int
+    orders_per_session: int
+    orders_per_address: int
+    declined_per_session: int
+    declined_per_address: int
+    held_share_per_session: int
+    held_share_per_address: int
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Settings:
 
     @property
     def paypal_is_live(self) -> bool:
-        """Tell PayPal's live API from its sandbox and from the stand-in."""
+        """Return whether PayPal's live API is used, rather than its sandbox or the fake."""
         return self.paypal_api_url in PAYPAL_API_HOSTS
 
     @property
@@ -138,7 +138,7 @@ class Settings:
         return self.public_url is None or self.public_url.startswith("https://")
 
 
-def read_shop(file: Path, currency: str) -> Shop:
+def load_shop(file: Path, currency: str) -> Shop:
     """Read shop.toml; amounts in it are decimal strings in the shop's currency. Raises ConfigError."""
     try:
         text = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -159,8 +159,8 @@ def read_shop(file: Path, currency: str) -> Shop:
             email=text["email"],
             merchant_email=text.get("merchant_email", text["email"]),
             invoice_prefix=text["invoice_prefix"],
-            default_tax_rate=money.parse_rate(text["tax"]["default"]),
-            shipping_tax_rate=money.parse_rate(text["tax"]["shipping"]),
+            default_tax_rate=money.parse_tax_rate(text["tax"]["default"]),
+            shipping_tax_rate=money.parse_tax_rate(text["tax"]["shipping"]),
             zones=zones,
             reservation_seconds=_whole_number(text, "reservation_minutes", least=1) * 60,
             page_seconds=_whole_number(text, "page_seconds", least=0),
@@ -190,7 +190,7 @@ def _carriers(tables: list[Mapping[str, str]]) -> tuple[Carrier, ...]:
 
 def _read_limits(text: Mapping[str, Any]) -> Limits:
     limits = Limits(**{limit.name: _whole_number(text, limit.name, least=1) for limit in fields(Limits)})
-    if max(limits.held_share_a_session, limits.held_share_an_address) > 100:
+    if max(limits.held_share_per_session, limits.held_share_per_address) > 100:
         raise ValueError("held_share_… is a percentage, 100 at most")
     return limits
 
@@ -209,7 +209,7 @@ def _whole_number(text: Mapping[str, Any], name: str, least: int) -> int:
     return value
 
 
-def read(environment: Mapping[str, str], shop_file: Path = SHOP_FILE) -> Settings:
+def load_settings(environment: Mapping[str, str], shop_file: Path = SHOP_FILE) -> Settings:
     """Read the environment into settings. Raises ConfigError with the variable's name."""
 
     def address(name: str, default: str = "") -> str:
@@ -234,7 +234,7 @@ def read(environment: Mapping[str, str], shop_file: Path = SHOP_FILE) -> Setting
         raise ConfigError(f"PROXIES must be how many proxies stand before API Gateway, not {proxies!r}.")
     prefix = environment.get("TABLE_PREFIX", "")
     return Settings(
-        shop=read_shop(shop_file, currency),
+        shop=load_shop(shop_file, currency),
         function=environment.get("AWS_LAMBDA_FUNCTION_NAME", ""),
         table_prefix=prefix,
         function_prefix=environment.get("FUNCTION_PREFIX", ""),
@@ -256,4 +256,4 @@ def read(environment: Mapping[str, str], shop_file: Path = SHOP_FILE) -> Setting
     )
 
 
-settings = read(os.environ)
+settings = load_settings(os.environ)

@@ -10,7 +10,7 @@ from chalicelib.telemetry import Metric
 
 # Queue → what rests there when it has failed so often, and what to do about it, as the staff's page Attention says it.
 QUEUES = {
-    "payment-notifications": (
+    "paypal-webhooks": (
         "Messages from PayPal that could not be worked on",
         "Payments are found without them; money that went back on PayPal's own pages may be missing here. Whoever looks after the shop finds the cause in its log, and sends the messages round again.",
     ),
@@ -18,11 +18,11 @@ QUEUES = {
         "Mails that could not be sent",
         "The shop announces each of them again by itself, at least once a day. Usually SES does not let the shop send: whoever looks after the shop sees why in the log.",
     ),
-    "mail-feedback": (
+    "ses-feedback": (
         "Reports of mails that came back, that could not be worked on",
         "Some customers may not have got their mails. Whoever looks after the shop finds the cause in its log, and sends the reports round again.",
     ),
-    "staff-jobs": (
+    "background-jobs": (
         "Long tasks that broke off: imports, exports, pictures",
         "Ask for them again on their page. If that fails too, whoever looks after the shop finds the cause in its log.",
     ),

@@ -11,17 +11,17 @@ _last_moment: ContextVar[float] = ContextVar("last_moment", default=math.inf)
 
 
 @contextmanager
-def within(seconds: float) -> Iterator[None]:
+def time_budget(seconds: float) -> Iterator[None]:
     """Give all that is tried again inside a common time. Inside another, the shorter one counts."""
-    token = _ends.set(ends(seconds))
+    token = _ends.set(deadline_in(seconds))
     try:
         yield
     finally:
         _ends.reset(token)
 
 
-def ends(seconds: float) -> float:
-    """Tell when so many seconds are over, or earlier the time that `within` gave; as time.monotonic tells it."""
+def deadline_in(seconds: float) -> float:
+    """Return when so many seconds are over, or earlier the time that `within` gave; as time.monotonic tells it."""
     return min(_ends.get(), time.monotonic() + seconds)
 
 
@@ -43,6 +43,6 @@ def remaining() -> float:
     return _last_moment.get() - time.monotonic()
 
 
-def is_late() -> bool:
-    """Tell whether the time that `within` gave is over."""
+def is_expired() -> bool:
+    """Return whether the time that `within` gave is over."""
     return time.monotonic() > _ends.get()

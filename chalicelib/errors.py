@@ -28,7 +28,7 @@ class Forbidden(ShopError):
     title = "Request blocked"
 
 
-class NotAllowed(ShopError):
+class PermissionDenied(ShopError):
     """Somebody is known, but may not do this."""
 
     status = 403
@@ -62,21 +62,21 @@ class OutOfStock(Conflict):
     title = "Not enough in stock"
 
 
-class TooLarge(ShopError):
+class PayloadTooLarge(ShopError):
     """The request's body is larger than any form of ours."""
 
     status = 413
     title = "Too much data"
 
 
-class WrongContentType(ShopError):
+class UnsupportedMediaType(ShopError):
     """The request's body is not a form."""
 
     status = 415
     title = "We couldn’t read that"
 
 
-class TooMany(ShopError):
+class TooManyRequests(ShopError):
     """More came from one visitor or address than anybody means honestly; `retry_after` is in seconds."""
 
     status = 429
@@ -87,7 +87,7 @@ class TooMany(ShopError):
         self.retry_after = retry_after
 
 
-class Busy(ShopError):
+class ServiceUnavailable(ShopError):
     """A neighbour failed or is overloaded; the same request may work in a moment."""
 
     status = 503
@@ -95,7 +95,7 @@ class Busy(ShopError):
     retry_after = 5
 
 
-class SimultaneousChange(Busy):
+class SimultaneousChange(ServiceUnavailable):
     """Several requests of one visitor changed their cart or order at the same moment: no failure of the shop's."""
 
     status = 409

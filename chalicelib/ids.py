@@ -7,7 +7,7 @@ _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 def is_id(text: str) -> bool:
-    """Tell whether a text has the shape of what `new_id` makes: what may be looked up, and nothing else."""
+    """Return whether a text has the shape of what `new_id` makes: what may be looked up, and nothing else."""
     return _ID.fullmatch(text) is not None
 
 
@@ -16,7 +16,7 @@ def new_id() -> str:
     return secrets.token_hex(16)
 
 
-def new_number() -> str:
+def new_order_number() -> str:
     """Make an order's number, such as 48219-30476: digits alone are understood on any telephone, in any language."""
     digits = f"{secrets.randbelow(10**10):010d}"
     return f"{digits[:5]}-{digits[5:]}"

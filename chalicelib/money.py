@@ -16,7 +16,7 @@ PAYPAL_CURRENCIES = frozenset(
     "AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD HUF ILS JPY MXN MYR NOK NZD PHP PLN SEK SGD THB TWD USD".split()  # noqa: SIM905 - else a line each
 )
 SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$", "JPY": "¥"}
-LARGEST = 10**11
+MAX_AMOUNT = 10**11
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,2})?", re.ASCII)
 # What stands between thousands and is never a decimal point.
 _GROUPED = re.compile(r"(?<=[0-9])[ '’](?=[0-9]{3}(?![0-9]))", re.ASCII)
@@ -38,7 +38,7 @@ class Money(NamedTuple):
 
 
 def decimals(currency: str) -> int:
-    """Tell how many decimals PayPal takes for a currency: 2 or 0."""
+    """Return how many decimals PayPal takes for a currency: 2 or 0."""
     return 0 if currency in WITHOUT_DECIMALS else 2
 
 
@@ -52,7 +52,7 @@ def parse(text: str, currency: str) -> int:
     return int(minor)
 
 
-def parse_typed(text: str, currency: str) -> int:
+def parse_user_amount(text: str, currency: str) -> int:
     """Turn an amount as people and spreadsheets write it, "1.299,50 €" too, into minor units.
 
     Raises ValueError with a sentence for them, also for what may be one amount or a thousand times that.
@@ -89,12 +89,12 @@ def _without_sign(text: str, currency: str) -> str:
     return text
 
 
-def decimal_string(amount: int, currency: str) -> str:
+def to_decimal_string(amount: int, currency: str) -> str:
     """Write minor units as PayPal, CSV files and forms want them: "12.90", "-3.00", "1200" for yen."""
     return str(Decimal(amount).scaleb(-decimals(currency)))
 
 
-def spoken(amount: int, currency: str) -> str:
+def format_money(amount: int, currency: str) -> str:
     """Write minor units as customers read them: "€1,299.00"."""
     sign = "−" if amount < 0 else ""
     digits = f"{Decimal(abs(amount)).scaleb(-decimals(currency)):,.{decimals(currency)}f}"
@@ -102,7 +102,7 @@ def spoken(amount: int, currency: str) -> str:
     return f"{sign}{symbol}{digits}" if symbol else f"{sign}{digits} {currency}"
 
 
-def parse_rate(text: str) -> str:
+def parse_tax_rate(text: str) -> str:
     """Check a tax rate in percent, such as "19", "8.1" or "8,1 %", and return its shortest form. Raises ValueError."""
     rate = _RATE.fullmatch(text)
     if not rate:
@@ -111,7 +111,7 @@ def parse_rate(text: str) -> str:
 
 
 def tax_included(gross: int, rate: str) -> int:
-    """Tell the tax inside a gross amount at a rate in percent, rounded half up to the minor unit."""
+    """Return the tax inside a gross amount at a rate in percent, rounded half up to the minor unit."""
     percent = Decimal(rate)
     return int((gross * percent / (100 + percent)).quantize(Decimal(1), ROUND_HALF_UP))
 

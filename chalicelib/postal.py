@@ -98,12 +98,12 @@ class Country:
         """
         if "zip" not in self.data:
             return text
-        typed = text.upper().lstrip("〒 ")
-        bare = re.sub(rf"^(?:{self.code}[-. ]+|[A-Z]{{1,3}}[-. ]*(?=[0-9]))", "", typed)
+        form_data = text.upper().lstrip("〒 ")
+        bare = re.sub(rf"^(?:{self.code}[-. ]+|[A-Z]{{1,3}}[-. ]*(?=[0-9]))", "", form_data)
         # In Latvia, Andorra and a few others every code begins with the same letters, which people leave out.
         begins = {found[0] for each in self.examples if (found := re.match("[A-Z]+-?", each))}
         longer = [start + bare for start in begins] if len(begins) == 1 else []
-        for candidate in (typed, bare, *longer):
+        for candidate in (form_data, bare, *longer):
             for written in (self._spaced(candidate), candidate):
                 if self.is_postal_code(written):
                     return written
@@ -174,7 +174,7 @@ def required_fields(code: str) -> dict[str, str]:
         "city": "Please enter the city.",
         "region": f"Please enter the {_within(country.region_label)}.",
     }
-    return {field: words for field, words in messages.items() if field in country.required}
+    return {field: message for field, message in messages.items() if field in country.required}
 
 
 def find_doubts(values: Mapping[str, str]) -> dict[str, str]:
@@ -194,8 +194,8 @@ def find_doubts(values: Mapping[str, str]) -> dict[str, str]:
     if region and known is None and country.regions and "region" in country.required:
         doubts["region"] = f"“{region}” doesn’t look like {_with_article(country.region_label)} in {name}."
     return {
-        field: f"{words} Please check it. If it’s correct, send the form again."
-        for field, words in doubts.items()
+        field: f"{message} Please check it. If it’s correct, send the form again."
+        for field, message in doubts.items()
     }
 
 

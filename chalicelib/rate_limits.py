@@ -20,25 +20,25 @@ from pynamodb.expressions.update import Action
 
 from chalicelib import clock
 from chalicelib.config import settings
-from chalicelib.database.connection import Table, TableMeta, is_refused, table_name
-from chalicelib.database.reads import read_many
+from chalicelib.database.connection import Table, TableMeta, is_condition_failure, table_name
+from chalicelib.database.reads import batch_get
 from chalicelib.database.transactions import Transaction
-from chalicelib.errors import TooMany
+from chalicelib.errors import TooManyRequests
 
-AN_HOUR = 60 * 60
+HOUR_SECONDS = 60 * 60
 TRIES_PER_PAYMENT = 5  # for each payment that may begin in an hour: PayPal may be away
-MAX_VERIFICATIONS = (
+MAX_VERIFICATIONS_PER_ORDER = (
     30  # an hour and order: PayPal sends a handful, and who knows an order's id could send thousands
 )
-NOBODYS = {"", "127.0.0.1", "::/64"}  # an address that is not known, and one's own machine
+EXEMPT_SOURCES = {"", "127.0.0.1", "::/64"}  # an address that is not known, and one's own machine
 log = logging.getLogger("awning")
 
 
-class Count(Table):
+class RateLimitCounter(Table):
     """What came from one session or address, or about one order, within one hour; its key is a hash."""
 
     class Meta(TableMeta):
-        table_name = table_name("limits")
+        table_name = table_name("rate-limits")
 
     TTL = "expires"
 
@@ -50,13 +50,15 @@ class Count(Table):
     expires = NumberAttribute()
 
 
-def check_order(session: str, address: str) -> None:
-    """Refuse whoever has placed too many orders already, for the cost of one read. Raises TooMany.
+def check_order_rate(session: str, address: str) -> None:
+    """Refuse whoever has placed too many orders already, for the cost of one read. Raises TooManyRequests.
 
     `session` names whose cart it is; `address` is where the request comes from, "" where nobody knows.
     """
     counters = _counters(session, address)
-    rows = read_many({Count: [counter.row.key for counter in counters]}, consistent=False)[Count]
+    rows = batch_get({RateLimitCounter: [counter.row.key for counter in counters]}, consistent=False)[
+        RateLimitCounter
+    ]
     for counter in counters:
         row = rows.get(counter.row.key)
         if row is not None and (row.placed >= counter.most_placed or row.declined >= counter.most_declined):
@@ -70,104 +72,109 @@ def count_order(transaction: Transaction, session: str, address: str) -> None:
 
 
 @contextmanager
-def counted_payment(session: str, address: str) -> Iterator[None]:
-    """Count a payment that is to be begun anew, before anything is done; not, if it then fails. Raises TooMany."""
-    counted: list[Count] = []
+def count_payment(session: str, address: str) -> Iterator[None]:
+    """Count a payment that is to be begun anew, before anything is done; not, if it then fails. Raises TooManyRequests."""
+    counted: list[RateLimitCounter] = []
     try:
         for counter in _counters(session, address):
             counted += _count_try(counter)
         yield
     except Exception:
         for row in counted:
-            _take_back(row)
+            _undo(row)
         raise
 
 
-def _count_try(counter: "_Counter") -> list[Count]:
+def _count_try(counter: "_Counter") -> list[RateLimitCounter]:
     """Count a payment for a session or an address; return the row, if that is known to have taken effect."""
     try:
-        counter.row.update([Count.tried.add(1), *counter.actions()], counter.condition_of_a_try())
+        counter.row.update([RateLimitCounter.tried.add(1), *counter.actions()], counter.condition_of_a_try())
     except UpdateError as error:
-        if is_refused(error):
+        if is_condition_failure(error):
             raise too_many() from error
         log.warning("a payment was not counted", exc_info=True)
         return []
     return [counter.row]
 
 
-def _take_back(row: Count) -> None:
+def _undo(row: RateLimitCounter) -> None:
     try:
-        row.update([Count.placed.add(-1)], Count.placed >= 1)
+        row.update([RateLimitCounter.placed.add(-1)], RateLimitCounter.placed >= 1)
     except PynamoDBException:  # it counts for the rest of the hour: too much, never too little
         log.warning("the count of a payment that could not begin was not taken back", exc_info=True)
 
 
-def count_decline(session: str, address: str) -> None:
+def count_declined_payment(session: str, address: str) -> None:
     """Count a payment that PayPal declined. Never refuses, never raises: the shopper is on the way back."""
-    for who in {session, address} - NOBODYS:
+    for who in {session, address} - EXEMPT_SOURCES:
         row = _row(who)
         try:
-            row.update([Count.declined.add(1), Count.expires.set(row.expires)])
+            row.update([RateLimitCounter.declined.add(1), RateLimitCounter.expires.set(row.expires)])
         except PynamoDBException:
             log.warning("a declined payment was not counted", exc_info=True)
 
 
-def count_verification(order: str) -> None:
-    """Count a notification about an order, before PayPal is asked whether it is its own. Raises TooMany."""
+def check_verification_rate(order: str) -> None:
+    """Count a notification about an order, before PayPal is asked whether it is its own. Raises TooManyRequests."""
     row = _row(f"notifications {order}")
     try:
         row.update(
-            [Count.verified.add(1), Count.expires.set(row.expires)], _fewer(Count.verified, MAX_VERIFICATIONS)
+            [RateLimitCounter.verified.add(1), RateLimitCounter.expires.set(row.expires)],
+            _is_below(RateLimitCounter.verified, MAX_VERIFICATIONS_PER_ORDER),
         )
     except UpdateError as error:
-        if is_refused(error):
-            words = "Too many notifications about one order within an hour."
-            raise TooMany(words, _seconds_left()) from error
+        if is_condition_failure(error):
+            message = "Too many notifications about one order within an hour."
+            raise TooManyRequests(message, _seconds_left()) from error
         log.warning("a notification was not counted", exc_info=True)
 
 
 @dataclass(frozen=True)
 class _Counter:
-    row: Count
+    row: RateLimitCounter
     most_placed: int
     most_declined: int
 
     def actions(self) -> list[Action]:
-        return [Count.placed.add(1), Count.expires.set(self.row.expires)]
+        return [RateLimitCounter.placed.add(1), RateLimitCounter.expires.set(self.row.expires)]
 
     def condition(self) -> Condition:
-        fewer: Condition = _fewer(Count.placed, self.most_placed) & _fewer(Count.declined, self.most_declined)
+        fewer: Condition = _is_below(RateLimitCounter.placed, self.most_placed) & _is_below(
+            RateLimitCounter.declined, self.most_declined
+        )
         return fewer
 
     def condition_of_a_try(self) -> Condition:
-        fewer: Condition = self.condition() & _fewer(Count.tried, self.most_placed * TRIES_PER_PAYMENT)
+        fewer: Condition = self.condition() & _is_below(
+            RateLimitCounter.tried, self.most_placed * TRIES_PER_PAYMENT
+        )
         return fewer
 
 
 def _counters(session: str, address: str) -> list[_Counter]:
     limits = settings.shop.limits
-    counters = [_Counter(_row(session), limits.orders_a_session, limits.declined_a_session)]
-    if address not in NOBODYS:
-        counters.append(_Counter(_row(address), limits.orders_an_address, limits.declined_an_address))
+    counters = [_Counter(_row(session), limits.orders_per_session, limits.declined_per_session)]
+    if address not in EXEMPT_SOURCES:
+        counters.append(_Counter(_row(address), limits.orders_per_address, limits.declined_per_address))
     return counters
 
 
-def _fewer(count: NumberAttribute, most: int) -> Condition:
+def _is_below(count: NumberAttribute, most: int) -> Condition:
     fewer: Condition = count.does_not_exist() | (count < most)
     return fewer
 
 
-def _row(who: str) -> Count:
-    hour = clock.timestamp() // AN_HOUR
+def _row(who: str) -> RateLimitCounter:
+    hour = clock.timestamp() // HOUR_SECONDS
     key = hashlib.sha256(f"{who}\0{hour}".encode()).hexdigest()
-    return Count(key, expires=(hour + 1) * AN_HOUR)
+    return RateLimitCounter(key, expires=(hour + 1) * HOUR_SECONDS)
 
 
-def too_many() -> TooMany:
+def too_many() -> TooManyRequests:
     """Return what tells whoever is beyond a limit to wait until the hour is over."""
     seconds = _seconds_left()
     minutes = -(-seconds // 60)
-    return TooMany(
+    return TooManyRequests(
         "There have been too many orders or payments from your device or network in the past hour. "
         "Nothing was ordered or charged this time, and nothing is lost. "
         f"Please try again in {minutes} minute{'s' if minutes > 1 else ''}, or email us at {settings.shop.email}.",
@@ -176,4 +183,4 @@ def too_many() -> TooMany:
 
 
 def _seconds_left() -> int:
-    return AN_HOUR - clock.timestamp() % AN_HOUR
+    return HOUR_SECONDS - clock.timestamp() % HOUR_SECONDS

@@ -8,7 +8,7 @@ from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttrib
 
 from chalicelib import clock
 from chalicelib.database.connection import Table, TableMeta, table_name
-from chalicelib.database.reads import read_many
+from chalicelib.database.reads import batch_get
 
 log = logging.getLogger("awning")
 
@@ -17,21 +17,21 @@ class Run(Table):
     """The last run of a scheduled function."""
 
     class Meta(TableMeta):
-        table_name = table_name("runs")
+        table_name = table_name("scheduled-runs")
 
     name = UnicodeAttribute(hash_key=True)
-    at = NumberAttribute()  # seconds since 1970
-    well = BooleanAttribute()
-    words = UnicodeAttribute(default="")
+    ran_at = NumberAttribute()  # seconds since 1970
+    succeeded = BooleanAttribute()
+    message = UnicodeAttribute(default="")
 
 
-def note(name: str, words: str = "", *, well: bool = True) -> None:
+def record_run(name: str, message: str = "", *, well: bool = True) -> None:
     """Note that a function has just run, in words for staff."""
-    Run(name, at=clock.timestamp(), well=well, words=words).save()
+    Run(name, ran_at=clock.timestamp(), succeeded=well, message=message).save()
 
 
 @contextmanager
-def noted(name: str) -> Iterator[None]:
+def recorded(name: str) -> Iterator[None]:
     """Note how a run ends, well or not; where that cannot be written, the run counts all the same."""
     well = False
     try:
@@ -39,12 +39,12 @@ def noted(name: str) -> Iterator[None]:
         well = True
     finally:
         try:
-            note(name, well=well)
+            record_run(name, well=well)
         except Exception:
             log.exception("the run of %s could not be noted", name)
 
 
-def last(names: Iterable[str]) -> dict[str, Run]:
+def last_runs(names: Iterable[str]) -> dict[str, Run]:
     """Read the last runs by name; those that never ran are missing."""
-    found: dict[str, Run] = read_many({Run: names}, consistent=False)[Run]
+    found: dict[str, Run] = batch_get({Run: names}, consistent=False)[Run]
     return found

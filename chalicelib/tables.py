@@ -9,14 +9,26 @@ if TYPE_CHECKING:
 def all_tables() -> "list[type[Table]]":
     """List the model of every table, for whoever creates or describes them."""
     from chalicelib.cart.models import Cart
-    from chalicelib.catalog.models import Listing, Product, Stock, Word
-    from chalicelib.ledger.daily_totals import Day
-    from chalicelib.ledger.models import Movement
+    from chalicelib.catalog.models import Listing, Product, SearchEntry, Stock
+    from chalicelib.ledger.daily_totals import PartitionTotals
+    from chalicelib.ledger.models import LedgerEntry
     from chalicelib.orders.models import Order
-    from chalicelib.orders.search.search_index import OrderWord
-    from chalicelib.rate_limits import Count
+    from chalicelib.orders.search.search_index import OrderSearchEntry
+    from chalicelib.rate_limits import RateLimitCounter
     from chalicelib.scheduled_runs import Run
-    from chalicelib.staff.models import AuditEntry, Job, Member, StaffSession
+    from chalicelib.staff.models import AuditEntry, Job, StaffMember, StaffSession
 
-    shop = [Product, Listing, Word, Stock, Cart, Order, OrderWord, Movement, Day, Run, Count]
-    return [*shop, Member, StaffSession, AuditEntry, Job]
+    shop = [
+        Product,
+        Listing,
+        SearchEntry,
+        Stock,
+        Cart,
+        Order,
+        OrderSearchEntry,
+        LedgerEntry,
+        PartitionTotals,
+        Run,
+        RateLimitCounter,
+    ]
+    return [*shop, StaffMember, StaffSession, AuditEntry, Job]

@@ -26,7 +26,7 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import Ama
 from chalicelib.config import settings
 
 NAMESPACE = "Awning"
-NAMELESS = "awning"  # a shop whose tables have no prefix: a dimension may not be empty
+DEFAULT_SHOP_DIMENSION = "awning"  # a shop whose tables have no prefix: a dimension may not be empty
 log = logging.getLogger("awning")
 events_log = logging.getLogger("awning.events")  # what happens as it should
 _ID = re.compile(r"[A-Za-z0-9_.:/{}+$-]{1,120}", re.ASCII)  # nothing that anybody wrote as a sentence
@@ -63,17 +63,17 @@ class Metric(StrEnum):
 
 # An alarm costs ten cents a month, and a metric thirty in each month in which it occurs all day: two alarms watch what
 # needs no threshold of its own, and the line of the log says which it was.
-AT_ONCE = {
+ALERT_IMMEDIATELY = {
     Metric.RECONCILER_UNEXPLAINED,
     Metric.PAYPAL_REFUSALS,
     Metric.NOTIFICATIONS_MISSING,
     Metric.DAYS_WITHOUT_BOOKS,
     Metric.DEAD_LETTERS,
 }
-AGAIN_AND_AGAIN = {Metric.PAYMENT_ERRORS, Metric.TOOK_LONG, Metric.BUSY}
+ALERT_WHEN_REPEATED = {Metric.PAYMENT_ERRORS, Metric.TOOK_LONG, Metric.BUSY}
 # Occur in every idle hour; they are told in the line, and are no metrics.
-IN_THE_LINE = {Metric.COLD_STARTS, Metric.DYNAMODB_CALLS}
-NEARLY_ALL = 0.85  # of the time that a function has
+LOGGED_METRICS = {Metric.COLD_STARTS, Metric.DYNAMODB_CALLS}
+NEAR_TIMEOUT_RATIO = 0.85  # of the time that a function has
 
 
 _ids: ContextVar[Mapping[str, str]] = ContextVar("ids", default=MappingProxyType({}))
@@ -99,7 +99,7 @@ def count_money(amount: int, currency: str) -> None:
 
 
 @contextmanager
-def counted_also(metric: Metric, found_as: Metric) -> Iterator[None]:
+def also_count(metric: Metric, found_as: Metric) -> Iterator[None]:
     """Count as `found_as`, too, whatever is counted as `metric` meanwhile."""
     before = _counted[metric]
     try:
@@ -114,17 +114,17 @@ def counted_also(metric: Metric, found_as: Metric) -> Iterator[None]:
 
 
 @contextmanager
-def about(**ids: str) -> Iterator[None]:
+def log_context(**ids: str) -> Iterator[None]:
     """Put these ids into every line that is logged meanwhile. What does not look like an id is left out."""
     token = _ids.set(_ids.get())
     try:
-        note(**ids)
+        add_log_context(**ids)
         yield
     finally:
         _ids.reset(token)
 
 
-def note(**ids: str) -> None:
+def add_log_context(**ids: str) -> None:
     """Put these ids into every line from here on, until the innermost `about` ends.
 
     An order goes by its number; its own ID and that of PayPal's order open the customer's page.
@@ -137,55 +137,55 @@ def note(**ids: str) -> None:
 
 
 def middleware(event: Any, answer: Callable[[Any], Any]) -> Any:
-    """Tell of one event, a request or a queue's: its ids in each line, its metrics when it has ended."""
-    began, left = time.monotonic(), _left(event)
+    """Put the ids of one event, a request or a queue's, into each log line, and emit its metrics when it has ended."""
+    began, left = time.monotonic(), _milliseconds_left(event)
     names = _names(event)
-    told: dict[str, Any] = dict(names)
+    properties: dict[str, Any] = dict(names)
     _ids.set({})  # nothing of the event before
     try:
-        with about(**names):
+        with log_context(**names):
             answered = answer(event)
         if (status := getattr(answered, "status_code", None)) is not None:
-            told["status"] = status
+            properties["status"] = status
         return answered
     finally:
-        told["milliseconds"] = round((time.monotonic() - began) * 1000)
-        if left and told["milliseconds"] > left * NEARLY_ALL:
+        properties["milliseconds"] = round((time.monotonic() - began) * 1000)
+        if left and properties["milliseconds"] > left * NEAR_TIMEOUT_RATIO:
             count(Metric.TOOK_LONG)
-        flush(told)
+        flush(properties)
 
 
-def flush(told: Mapping[str, Any]) -> None:
-    """Tell what was counted, with what the event was. Never raises: metrics break nothing."""
+def flush(properties: Mapping[str, Any]) -> None:
+    """Emit what was counted, with the properties of the event. Never raises: metrics break nothing."""
     with _counting:
         counted, settled = dict(_counted), dict(_settled)
         _counted.clear()
         _settled.clear()
     if not settings.function:
         return
-    for sort, among in ((Metric.NEEDS_SOMEBODY, AT_ONCE), (Metric.STRUGGLES, AGAIN_AND_AGAIN)):
+    for sort, among in ((Metric.NEEDS_SOMEBODY, ALERT_IMMEDIATELY), (Metric.STRUGGLES, ALERT_WHEN_REPEATED)):
         if number := sum(counted.get(metric, 0) for metric in among):
             counted[sort] = number
     try:
         if counted:
-            _tell(counted, {}, told)
+            _emit(counted, {}, properties)
         for currency, amount in settled.items():
-            _tell({Metric.MONEY_SETTLED: amount}, {"currency": currency}, told)
+            _emit({Metric.MONEY_SETTLED: amount}, {"currency": currency}, properties)
     except Exception:
         log.exception("metrics could not be told")
 
 
-def _tell(counted: Mapping[Metric, int], by: Mapping[str, str], told: Mapping[str, Any]) -> None:
-    shop = settings.table_prefix.rstrip("-") or NAMELESS
-    more: dict[str, Any] = {name: counted[name] for name in IN_THE_LINE if name in counted}
-    more |= told
-    if not counted.keys() - IN_THE_LINE:
+def _emit(counted: Mapping[Metric, int], by: Mapping[str, str], properties: Mapping[str, Any]) -> None:
+    shop = settings.table_prefix.rstrip("-") or DEFAULT_SHOP_DIMENSION
+    more: dict[str, Any] = {name: counted[name] for name in LOGGED_METRICS if name in counted}
+    more |= properties
+    if not counted.keys() - LOGGED_METRICS:
         sys.stdout.write(json.dumps({"shop": shop, **more}) + "\n")
         sys.stdout.flush()
         return
     line = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, default_dimensions={"shop": shop, **by})
     for metric, number in counted.items():
-        if metric not in IN_THE_LINE:
+        if metric not in LOGGED_METRICS:
             line.add_metric(metric, _unit(metric), number)
     for name, value in more.items():
         line.add_metadata(name, value)
@@ -197,8 +197,8 @@ def _unit(metric: Metric) -> MetricUnit:
     return units.get(metric, MetricUnit.Count)
 
 
-def _left(event: Any) -> int:
-    """Tell how many milliseconds a function has for an event."""
+def _milliseconds_left(event: Any) -> int:
+    """Return how many milliseconds a function has for an event."""
     context = getattr(event, "lambda_context", None) or event.context
     ask = getattr(context, "get_remaining_time_in_millis", None)
     return int(ask()) if ask else 0
@@ -224,16 +224,16 @@ def _names(event: Any) -> dict[str, str]:
 # -- logs ---------------------------------------------------------------------------------------------------
 
 
-def listen() -> None:
+def configure_logging() -> None:
     """Let the shop's loggers say what operating relies on: on Lambda as lines of JSON, else as they are."""
     log.setLevel(logging.INFO)
     if settings.function:
-        _speak_json()
+        _log_json()
     else:
         events_log.setLevel(logging.WARNING)  # each order's page tells it, and a demo shop has dozens
 
 
-def _speak_json() -> None:
+def _log_json() -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(formatter())
     handler.addFilter(add_ids)

@@ -30,7 +30,7 @@ def left_out(skipped: Iterable[Any]) -> list[str]:
 
 
 def summary(reasons: list[str]) -> str:
-    """Say how many browser tests were left out, and why."""
+    """Return how many browser tests were left out, and why."""
     number = len(reasons)
     tests = "1 browser test was" if number == 1 else f"{number} browser tests were"
     return f"{tests} left out{f': {reasons[0]}' if reasons else ''}"

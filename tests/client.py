@@ -27,7 +27,7 @@ class Answer:
 
     @property
     def says_try_again(self) -> bool:
-        """Tell whether the same request may work in a moment: the shop failed, or another tab was in the way."""
+        """Return whether the same request may work in a moment: the shop failed, or another tab was in the way."""
         return self.status >= 500 or (self.status == 409 and "retry-after" in self.headers)
 
     @property

@@ -39,7 +39,7 @@ class Cloud(LocalCloud):
         from infra.local.create_resources import make_shop_aws
 
         cache.clear()
-        categories.forget()
+        categories.clear_category_cache()
         if self._is_kept:
             self.resets += 1
             self._ask("PUT")

@@ -15,7 +15,7 @@ import pytest
 from infra.local.api_gateway import Gateway, GatewayServer
 from infra.local.dynamodb_local import DynamoDBLocal
 from infra.local.event_functions import Functions
-from infra.local.fake_paypal import Control, StandIn
+from infra.local.fake_paypal import Control, FakePayPal
 from infra.local.local_cloud import without_aws_settings
 from infra.local.processes import free_port
 from tests import browser, iam_policy_check, moto_cloud
@@ -75,6 +75,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     A worker grows with the tests it has run, and each fork copies the tables of its memory: some ten thousand times.
     """
     items.sort(key=lambda item: not item.nodeid.startswith(FORKING))
+    for item in items:
+        if {"cloud", "standing_shop"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("cloud")
     if moto_cloud.CHOSEN:
         moto_cloud.leave_out(items)
     if _cloud.tables is None:
@@ -91,7 +94,7 @@ def _is_for_the_second_lane(item: pytest.Item) -> bool:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say how often something went wrong, and nothing was lost; and what is spare in the policies."""
+    """Print how many faults were survived, and which lines of the policies nothing used."""
     for function, action, resource in Run.spare:
         terminalreporter.write_line(f"spare in .chalice: {function} never used {action} on {resource}")
     passed = terminalreporter.stats.get("passed", ())
@@ -134,7 +137,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Say in the last line how many browser tests were left out."""
+    """Print in the last line how many browser tests were left out."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter and not hasattr(config, "workeroutput") and not config.option.collectonly:
         reporter.write_line(browser.summary(list(Run.without_browser)))
@@ -203,9 +206,9 @@ def functions(gateway: Gateway) -> Functions:
     return Functions(gateway.app, client("sqs"), prefix=os.environ["TABLE_PREFIX"])
 
 
-def new_standin() -> StandIn:
+def new_standin() -> FakePayPal:
     """Make the PayPal stand-in that the environment names."""
-    return StandIn(
+    return FakePayPal(
         _scratch / "paypal",
         port=PAYPAL_PORT,
         client_id=os.environ["PAYPAL_CLIENT_ID"],
@@ -215,7 +218,7 @@ def new_standin() -> StandIn:
 
 
 @pytest.fixture(scope="session")
-def standin() -> Iterator[StandIn]:
+def standin() -> Iterator[FakePayPal]:
     """Run the PayPal stand-in."""
     with new_standin() as running:
         yield running
@@ -231,7 +234,7 @@ def served(cloud: Cloud) -> Iterator[str]:
 
 
 @pytest.fixture
-def paypal(standin: StandIn) -> Control:
+def paypal(standin: FakePayPal) -> Control:
     """Return what steers PayPal: no orders, no money, no faults; notifications wait until they are delivered."""
     standin.reset()
     return standin.control

@@ -52,7 +52,7 @@ NOT_ASKED_BY_CODE = {
 }
 TAKES_MESSAGES = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 _FINDS_THE_STAGE = re.compile(r"\*|arn:")
-Need = tuple[str, str]  # an action, and the resource as the policies name it: OrdersTable/index/placed
+Need = tuple[str, str]  # an action, and the resource as the policies name it: OrdersTable/index/by-placed
 Line = tuple[str, str, str]  # a function, an action, and the resource as its policy names it, with its stars
 refused: list[str] = []  # what was asked for within `watched()`, and is not allowed
 used: set[Line] = set()  # what was asked for, and is
@@ -85,7 +85,7 @@ class Policies:
             self._allowed[actor] = [(actions, self._functions.get(name, name)) for actions, name in lines]
 
     def refusals(self, actor: str, service: str, operation: str, asked: Mapping[str, Any]) -> Iterator[str]:
-        """Say what of a call a function's policy does not allow."""
+        """Return what of a call a function's policy does not allow."""
         allowed = self._allowed.get(actor)
         if allowed is None:
             return  # a function of a test's own app
@@ -154,7 +154,7 @@ class Policies:
 def watched() -> Iterator[list[str]]:
     """Compare the calls of pages and functions with their policies; yield the list of what AWS would refuse."""
     # Imported here: chalicelib reads the environment once, when it is imported.
-    from chalicelib.aws import NOT_THERE
+    from chalicelib.aws import NOT_FOUND_CODES
     from chalicelib.payments.paypal import api_client
 
     policies = Policies()
@@ -179,7 +179,7 @@ def watched() -> Iterator[list[str]]:
         try:
             return call(client, operation, asked)
         except ClientError as error:
-            if service == "s3" and error.response["Error"]["Code"] in NOT_THERE:
+            if service == "s3" and error.response["Error"]["Code"] in NOT_FOUND_CODES:
                 note("s3", "ListObjectsV2", asked)  # who may not list is told 403 of what is not there
             raise
 

@@ -15,7 +15,7 @@ from tests.shop import Shop
 
 if TYPE_CHECKING:
     from chalicelib.ledger.daily_reports import Export
-    from chalicelib.ledger.models import Movement
+    from chalicelib.ledger.models import LedgerEntry
     from tests.fault_injection.harness import Mail
 
 LIVING = {"awaiting", "capturing", "pending"}
@@ -33,7 +33,7 @@ def pieces(shop: Shop) -> dict[str, int]:
     for order in shop.orders():
         if order.state in SOLD or order.reserved:
             counted.update({line.sku: line.quantity for line in order.lines})
-            counted.subtract(order.pieces_back)
+            counted.subtract(order.restocked_quantities)
     return dict(counted)
 
 
@@ -66,7 +66,7 @@ def check_holds(shop: Shop) -> None:
     counted = {row.sku: int(row.held) for row in Stock.scan(consistent_read=True)}
     assert {sku: many for sku, many in counted.items() if many} == dict(held)
     rows = {
-        row.key: int(row.pieces) for row in Hold.scan(consistent_read=True) if row.key.startswith("hold#")
+        row.key: int(row.quantity) for row in Hold.scan(consistent_read=True) if row.key.startswith("hold#")
     }
     assert {key: many for key, many in rows.items() if many} == dict(by_address)
 
@@ -79,11 +79,11 @@ def check_money(shop: Shop) -> None:
     ours = shop.ledger()
     booked = Counter(_booked(row) for row in ours)
     assert booked == Counter(_moved(shop))
-    paying = Counter(order.capture for order in shop.orders() if order.state in SOLD)
+    paying = Counter(order.capture_id for order in shop.orders() if order.state in SOLD)
     assert set(paying.values()) <= {1}
     for order in shop.orders():
-        sales = [row for row in ours if row.order == order.id and row.kind == "sale"]
-        kept = [row for row in sales if row.paypal_id == order.capture]
+        sales = [row for row in ours if row.order_id == order.id and row.kind == "sale"]
+        kept = [row for row in sales if row.paypal_id == order.capture_id]
         assert len(kept) == (1 if order.state in SOLD else 0), (order.state, order.number)
 
 
@@ -98,9 +98,9 @@ class Moved(NamedTuple):
     currency: str
 
 
-def _booked(row: "Movement") -> Moved:
+def _booked(row: "LedgerEntry") -> Moved:
     amount, fee = (_decimal(int(minor or 0), row.currency) for minor in (row.amount, row.fee))
-    return Moved(row.kind, row.paypal_id, row.order, amount, fee, row.currency)
+    return Moved(row.kind, row.paypal_id, row.order_id, amount, fee, row.currency)
 
 
 def _moved(shop: Shop) -> list[Moved]:
@@ -120,9 +120,9 @@ def _sums(rows: Any) -> dict[tuple[str, str], Decimal]:
 
 
 def _decimal(amount: int, currency: str) -> Decimal:
-    from chalicelib.money import decimal_string
+    from chalicelib.money import to_decimal_string
 
-    return Decimal(decimal_string(amount, currency))
+    return Decimal(to_decimal_string(amount, currency))
 
 
 # -- 3: nothing is forgotten ------------------------------------------------------------------------------
@@ -139,8 +139,8 @@ def check_two_rounds_are_enough(shop: Shop) -> None:
 def check_nothing_is_forgotten(shop: Shop) -> None:
     """What PayPal captured is in the ledger, and has a paid order, or goes back."""
     known = {row.paypal_id for row in shop.ledger()}
-    paid = {order.capture for order in shop.orders() if order.state in SOLD}
-    refunded = {refund["capture"] for order in shop.orders() for refund in order.refunds.values()}
+    paid = {order.capture_id for order in shop.orders() if order.state in SOLD}
+    refunded = {refund["capture_id"] for order in shop.orders() for refund in order.refunds.values()}
     for row in shop.paypal.ledger():
         if row.kind == "sale":
             assert row.capture_id in known, "captured, and not in the ledger"
@@ -162,7 +162,7 @@ LETTERS = {  # subjects of those that somebody must get
 }
 
 
-CORRECTED = {"tracking": "parcel corrected", "address": "address corrected"}
+CORRECTED = {"tracking": "parcel_corrected", "address": "address_corrected"}
 
 
 class Owed(NamedTuple):
@@ -201,13 +201,13 @@ def _letters_taken(mails: Iterable["Mail"]) -> dict[Owed, list[str]]:
 
 
 def _letters_due(shop: Shop) -> Counter[Owed]:
-    """Tell who must be written to, by PayPal's books and how each order ended."""
+    """Return who must be written to, by PayPal's books and how each order ended."""
     orders = {order.id: order for order in shop.orders()}
     made = {each["id"]: orders[each["purchase_units"][0]["custom_id"]] for each in shop.paypal.orders()}
     due: Counter[Owed] = Counter()
     for row in shop.paypal.ledger():
         order = made[row.order_id]
-        pays = order.state in SOLD and order.capture == row.id
+        pays = order.state in SOLD and order.capture_id == row.id
         kinds = {
             "sale": ["paid", "merchant"] if pays else ["issue"],
             "refund": ["refunded"],
@@ -242,9 +242,9 @@ def check_books(shop: Shop) -> None:
     """Write today's provisional books, and check them."""
     from chalicelib import clock
     from chalicelib.ledger import daily_reports
-    from chalicelib.ledger.models import book_day
+    from chalicelib.ledger.models import booking_day
 
-    today = date.fromisoformat(book_day(clock.now()))
+    today = date.fromisoformat(booking_day(clock.now()))
     check_books_of(shop, daily_reports.export_day(today, provisional=True))
 
 

@@ -14,7 +14,7 @@ from infra.local.fake_paypal import Control
 from tests.client import Answer, Shopper
 
 if TYPE_CHECKING:
-    from chalicelib.ledger.models import Movement
+    from chalicelib.ledger.models import LedgerEntry
     from chalicelib.orders.models import Order
 
 CUSTOMER = {
@@ -123,7 +123,7 @@ class Shop:
     def deliver_notifications(self) -> list[dict[str, Any]]:
         """Let PayPal post its pending notifications, then run the function behind the queue."""
         answers = self.paypal.deliver_pending()
-        self.functions.drain("payment-notifications")
+        self.functions.drain("paypal-webhooks")
         return answers
 
     def notify(self, body: str | bytes, headers: dict[str, str]) -> Answer:
@@ -158,11 +158,11 @@ class Shop:
         return int(Stock.get(sku, consistent_read=True).available)
 
     @staticmethod
-    def ledger() -> "list[Movement]":
+    def ledger() -> "list[LedgerEntry]":
         """Read the whole ledger, in order of booking."""
-        from chalicelib.ledger.models import Movement
+        from chalicelib.ledger.models import LedgerEntry
 
-        return sorted(Movement.scan(), key=lambda row: str(row.entry))
+        return sorted(LedgerEntry.scan(), key=lambda row: str(row.entry))
 
     @contextmanager
     def later(self, **span: float) -> Iterator[datetime]:
@@ -190,7 +190,7 @@ class Shop:
 
 
 def at_night() -> bool:
-    """Tell whether a day begins or ends about now."""
+    """Return whether a day begins or ends about now."""
     return (datetime.now(UTC) + timedelta(hours=NIGHT / 2)).hour < NIGHT
 
 

@@ -186,7 +186,7 @@ def test_clients_of_aws_are_made_in_one_place() -> None:
 
 
 def reads_environment(tree: ast.AST) -> bool:
-    """Tell whether a module touches os.environ or os.getenv."""
+    """Return whether a module touches os.environ or os.getenv."""
     return any(
         isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"} for node in ast.walk(tree)
     ) or bool(imported(tree) & {"os.environ", "os.getenv"})

@@ -7,12 +7,12 @@ from pynamodb.attributes import JSONAttribute, MapAttribute, NumberAttribute, Un
 from pynamodb.expressions.operand import Path
 
 from chalicelib import clock
-from chalicelib.catalog.models import MOST_PIECES
+from chalicelib.catalog.models import MAX_QUANTITY_PER_LINE
 from chalicelib.database.connection import Table, TableMeta, table_name
 
-MOST_LINES = 50
+MAX_LINES = 50
 
-__all__ = ["MOST_LINES", "MOST_PIECES", "Cart"]
+__all__ = ["MAX_LINES", "MAX_QUANTITY_PER_LINE", "Cart"]
 
 
 class LinePath(Path):
@@ -31,14 +31,14 @@ class Cart(Table):
     TTL = "expires"
 
     key = UnicodeAttribute(hash_key=True)
-    # {sku: {quantity, price last shown, slug of its product, mark of its last write}}
+    # {sku: {quantity, price last shown, slug of its product, write_id of its last write}}
     lines: MapAttribute[str, Mapping[str, Any]] = MapAttribute()
     data: MapAttribute[str, str] = MapAttribute()  # {name: JSON}
     version = NumberAttribute(default=1)
-    order = UnicodeAttribute(null=True)  # the order placed from this cart
-    digest = UnicodeAttribute(null=True)  # of what was placed: lines, customer, total
-    held: JSONAttribute = JSONAttribute(null=True)  # {sku: pieces} reserved for the placed order
-    held_until = NumberAttribute(default=0)
+    order_id = UnicodeAttribute(null=True)  # the order placed from this cart
+    order_fingerprint = UnicodeAttribute(null=True)  # of what was placed: lines, customer, total
+    reserved: JSONAttribute = JSONAttribute(null=True)  # {sku: pieces} reserved for the placed order
+    reserved_until = NumberAttribute(default=0)
     expires = NumberAttribute()
 
     @classmethod
@@ -46,8 +46,8 @@ class Cart(Table):
         """Return the path of a line, or of something inside it, for an update."""
         return LinePath([cls.lines.attr_name, sku, *inside])
 
-    def pieces_held(self, sku: str) -> int:
+    def reserved_quantity(self, sku: str) -> int:
         """How many pieces of a SKU are reserved for this cart's own order: not for sale, but theirs."""
-        if not self.held or self.held_until <= clock.timestamp():
+        if not self.reserved or self.reserved_until <= clock.timestamp():
             return 0
-        return int(self.held.get(sku, 0))
+        return int(self.reserved.get(sku, 0))

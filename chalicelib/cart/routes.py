@@ -9,8 +9,8 @@ from chalice.app import Request, Response
 
 from chalicelib import money
 from chalicelib.cart import service, sessions
-from chalicelib.cart.sessions import BADGE, Session
-from chalicelib.catalog.models import MOST_PIECES
+from chalicelib.cart.sessions import COUNT_COOKIE, Session
+from chalicelib.catalog.models import MAX_QUANTITY_PER_LINE
 from chalicelib.catalog.offers import find_slug
 from chalicelib.catalog.product_details import product_view
 from chalicelib.catalog.routes import product_values
@@ -18,7 +18,7 @@ from chalicelib.config import settings
 from chalicelib.errors import BadInput, NotFound, OutOfStock, ShopError
 from chalicelib.web import http_request
 from chalicelib.web.forms import Form, read_form
-from chalicelib.web.responses import cookie, page, redirect
+from chalicelib.web.responses import html_response, redirect, set_cookie_header
 from chalicelib.web.router import Routes
 from chalicelib.web.templates import context_processor, render
 from chalicelib.web.urls import url
@@ -27,8 +27,10 @@ routes = Routes(__name__)
 # What API Gateway, CloudFront and browsers leave alone in a path; others travel in the form.
 _PLAIN_SKU = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,6}", re.ASCII)
-SAID = "said"  # what the next cart page says: a cookie of a minute, since the pages keep no other state
-SAYINGS = {
+FLASH_COOKIE = (
+    "said"  # what the next cart page says: a cookie of a minute, since the pages keep no other state
+)
+FLASH_MESSAGES = {
     "added": ("good", "{} was added to your cart."),
     "changed": ("good", "Quantity of {} updated."),
     "removed": ("good", "Removed from your cart."),
@@ -42,7 +44,7 @@ SAYINGS = {
 @context_processor
 def cart_count(request: Request) -> Mapping[str, Any]:
     """Feed the badge, from the visitor's own cookie: no read."""
-    count = http_request.cookies(request).get(BADGE, "")
+    count = http_request.cookies(request).get(COUNT_COOKIE, "")
     return {"cart_count": int(count) if count.isascii() and count.isdigit() and len(count) < 5 else 0}
 
 
@@ -63,7 +65,7 @@ def add(request: Request) -> Response:
         session = service.add_line(sessions.session_id_of(request), sku, quantity)
     except (BadInput, NotFound, OutOfStock) as refusal:
         return _product_page(request, form, refusal)
-    return redirect(url("/cart"), [*session.cookies(), say("added", sku)])
+    return redirect(url("/cart"), [*session.cookies(), flash_cookie("added", sku)])
 
 
 @routes.post("/cart/lines/{sku}")
@@ -76,7 +78,9 @@ def change(request: Request, sku: str) -> Response:
         session = service.set_quantity(sessions.session_id_of(request), sku, quantity)
     except (BadInput, NotFound, OutOfStock) as refusal:
         return _cart_page(request, sessions.load(request), refusal, sku)
-    return redirect(url("/cart"), [*session.cookies(), say("changed" if quantity else "removed", sku)])
+    return redirect(
+        url("/cart"), [*session.cookies(), flash_cookie("changed" if quantity else "removed", sku)]
+    )
 
 
 def _product_page(request: Request, form: Form, refusal: ShopError) -> Response:
@@ -89,8 +93,8 @@ def _product_page(request: Request, form: Form, refusal: ShopError) -> Response:
         raise refusal from None  # there is no product to go back to
     in_cart = session.quantity_of(sku)
     variant = next((variant for variant in product.variants if variant.sku == sku), None)
-    available = variant.available + session.pieces_held(sku) if variant else MOST_PIECES
-    left = min(MOST_PIECES, available) - in_cart
+    available = variant.available + session.reserved_quantity(sku) if variant else MAX_QUANTITY_PER_LINE
+    left = min(MAX_QUANTITY_PER_LINE, available) - in_cart
     values = {
         **product_values(product, variant),
         "problem": refusal.message
@@ -99,17 +103,17 @@ def _product_page(request: Request, form: Form, refusal: ShopError) -> Response:
         "in_cart": in_cart,
         "quantity": max(1, min(int(asked) if _COUNT.fullmatch(asked) else 1, left)),
     }
-    body = render("catalog/product.html", **values, cart_count=session.pieces)
-    return page(body, refusal.status, session.cookies() if session.cart is not None else None)
+    body = render("catalog/product.html", **values, cart_count=session.item_count)
+    return html_response(body, refusal.status, session.cookies() if session.cart is not None else None)
 
 
 def _cart_page(
     request: Request, session: Session, refusal: ShopError | None = None, refused: str = ""
 ) -> Response:
     """Make the cart's page; `refused` is the SKU whose quantity could not be changed, and why."""
-    lines = service.look(session)
-    beside_line = any(line.sku == refused and line.most for line in lines)
-    items_total = sum(line.total for line in lines if line.most)
+    lines = service.get_lines(session)
+    beside_line = any(line.sku == refused and line.max_quantity for line in lines)
+    items_total = sum(line.total for line in lines if line.max_quantity)
     had_cookie = sessions.session_id_of(request) is not None
     body = render(
         "cart/cart.html",
@@ -117,20 +121,20 @@ def _cart_page(
         items_total=items_total,
         shipping_hint=shipping_hint(items_total),
         can_checkout=bool(lines) and all(line.sellable for line in lines),
-        status=_said(request, lines),
+        status=_read_flash(request, lines),
         problem=refusal.message if refusal and not beside_line else None,
         cookie_missing=not had_cookie,
         came_from_shop=_came_from_shop(request),
-        cart_count=session.pieces,
+        cart_count=session.item_count,
     )
     cookies = session.cookies() if session.cart is not None or had_cookie else []
-    if SAID in http_request.cookies(request):
-        cookies.append(cookie(SAID, "", max_age=0))
-    return page(body, refusal.status if refusal else 200, cookies)
+    if FLASH_COOKIE in http_request.cookies(request):
+        cookies.append(set_cookie_header(FLASH_COOKIE, "", max_age=0))
+    return html_response(body, refusal.status if refusal else 200, cookies)
 
 
 def _came_from_shop(request: Request) -> bool:
-    """Tell whether the page before was one from which something is put into a cart, or a cart is ordered.
+    """Return whether the page before was one from which something is put into a cart, or a cart is ordered.
 
     Browsers send that page's address through redirects, too, without a cookie and without a script.
     """
@@ -156,35 +160,35 @@ def _view(line: service.CartLine, refusal: ShopError | None) -> dict[str, Any]:
         "total": line.total,
         "notes": line.notes,
         "sellable": line.sellable,
-        "most": line.most,
+        "max_quantity": line.max_quantity,
         "problem": refusal.message if refusal else "",
-        "typed": line.most if isinstance(refusal, OutOfStock) else line.quantity,
+        "typed": line.max_quantity if isinstance(refusal, OutOfStock) else line.quantity,
     }
 
 
 def shipping_hint(items_total: int) -> str:
-    """Say what shipping costs in the first country, before an address is known."""
+    """Return what shipping costs in the first country, before an address is known."""
     zone = settings.shop.zones[0]
     if zone.free_from is not None and items_total >= zone.free_from:
         return f"Shipping ({zone.name}): free."
-    rate = money.spoken(zone.rate, settings.currency)
+    rate = money.format_money(zone.rate, settings.currency)
     free = (
-        f", free for orders of {money.spoken(zone.free_from, settings.currency)} or more"
+        f", free for orders of {money.format_money(zone.free_from, settings.currency)} or more"
         if zone.free_from is not None
         else ""
     )
     return f"Shipping ({zone.name}): {rate}{free}."
 
 
-def say(what: str, sku: str = "") -> str:
+def flash_cookie(what: str, sku: str = "") -> str:
     """Make the cookie of what the next cart page says: a name of `SAYINGS`, a dot, a SKU."""
-    return cookie(SAID, f"{what}.{quote(sku, safe='')}", max_age=60)
+    return set_cookie_header(FLASH_COOKIE, f"{what}.{quote(sku, safe='')}", max_age=60)
 
 
-def _said(request: Request, lines: list[service.CartLine]) -> dict[str, str] | None:
-    what, _, sku = http_request.cookies(request).get(SAID, "").partition(".")
+def _read_flash(request: Request, lines: list[service.CartLine]) -> dict[str, str] | None:
+    what, _, sku = http_request.cookies(request).get(FLASH_COOKIE, "").partition(".")
     names = {quote(line.sku, safe=""): f"“{line.offer.name}”" for line in lines if line.offer}
-    tone, text = SAYINGS.get(what, ("", ""))
+    tone, text = FLASH_MESSAGES.get(what, ("", ""))
     if not text or ("{}" in text and sku not in names):
         return None
     return {"tone": tone, "text": text.format(names.get(sku))}

@@ -11,17 +11,17 @@ from pynamodb.expressions.update import Action
 
 from chalicelib import deadlines, ids, money
 from chalicelib.cart import sessions
-from chalicelib.cart.models import MOST_LINES, MOST_PIECES, Cart
+from chalicelib.cart.models import MAX_LINES, MAX_QUANTITY_PER_LINE, Cart
 from chalicelib.cart.sessions import Session
 from chalicelib.catalog.models import Stock, is_sku
 from chalicelib.catalog.offers import Offer, read_offers
 from chalicelib.config import settings
 from chalicelib.database.connection import Table
-from chalicelib.database.reads import read_many
+from chalicelib.database.reads import batch_get
 from chalicelib.database.transactions import is_contended
-from chalicelib.errors import BadInput, Busy, NotFound, OutOfStock, SimultaneousChange
+from chalicelib.errors import BadInput, NotFound, OutOfStock, ServiceUnavailable, SimultaneousChange
 
-TRIES = 12
+MAX_ATTEMPTS = 12
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class CartLine:
 
     @property
     def sellable(self) -> bool:
-        """Tell whether the whole line can be bought now."""
+        """Return whether the whole line can be bought now."""
         return self.offer is not None and self.offer.sellable and self.available >= self.quantity
 
     @property
@@ -52,9 +52,9 @@ class CartLine:
         return self.offer.price * self.quantity if self.offer else 0
 
     @property
-    def most(self) -> int:
+    def max_quantity(self) -> int:
         """How many pieces can be had."""
-        return min(MOST_PIECES, self.available) if self.offer else 0
+        return min(MAX_QUANTITY_PER_LINE, self.available) if self.offer else 0
 
 
 def add_line(session_id: str | None, sku: str, quantity: int) -> Session:
@@ -66,13 +66,13 @@ def add_line(session_id: str | None, sku: str, quantity: int) -> Session:
 
     def line_after(lines: dict[str, Any], stock: Stock, held: int) -> dict[str, Any]:
         before = int(lines[sku]["quantity"]) if sku in lines else 0
-        if sku not in lines and len(lines) >= MOST_LINES:
+        if sku not in lines and len(lines) >= MAX_LINES:
             raise BadInput(
-                f"Your cart is full: it can hold {MOST_LINES} different items. Please place two orders instead."
+                f"Your cart is full: it can hold {MAX_LINES} different items. Please place two orders instead."
             )
-        if before + quantity > MOST_PIECES:
+        if before + quantity > MAX_QUANTITY_PER_LINE:
             raise BadInput(
-                f"You can order up to {MOST_PIECES} of each item. Your cart already contains {before}."
+                f"You can order up to {MAX_QUANTITY_PER_LINE} of each item. Your cart already contains {before}."
             )
         _check_stock(int(stock.available) + held, before + quantity, in_cart=before)
         return _line(stock, before + quantity)
@@ -96,7 +96,7 @@ def set_quantity(session_id: str | None, sku: str, quantity: int) -> Session:
     return _change_line(session_id, sku, line_after)
 
 
-def look(session: Session) -> list[CartLine]:
+def get_lines(session: Session) -> list[CartLine]:
     """Read what is in the cart with today's prices and stock, saying what changed since it was last shown."""
     if session.cart is None:
         return []
@@ -104,22 +104,22 @@ def look(session: Session) -> list[CartLine]:
     offers = read_offers({sku: line["slug"] for sku, line in stored.items()})
     cart = session.cart
     lines = [_cart_line(cart, sku, line, offers.get(sku)) for sku, line in sorted(stored.items())]
-    _remember_prices(session.cart, lines)
+    _store_seen_prices(session.cart, lines)
     return lines
 
 
-def hold(key: str, order_id: str, pieces: Mapping[str, int], until: int) -> None:
+def extend_reservation(key: str, order_id: str, quantities: Mapping[str, int], until: int) -> None:
     """Count what the cart's own order reserved anew as the shopper's, till then. A cart with another order is left."""
-    actions: list[Action] = [Cart.held.set(dict(pieces)), Cart.held_until.set(until)]
+    actions: list[Action] = [Cart.reserved.set(dict(quantities)), Cart.reserved_until.set(until)]
     try:
-        Cart(key).update(actions, condition=Cart.order == order_id)
+        Cart(key).update(actions, condition=Cart.order_id == order_id)
     except UpdateError:
         return  # the reservation stands all the same: only the cart's page would say that others have the pieces
 
 
 def _cart_line(cart: Cart, sku: str, line: Mapping[str, Any], offer: Offer | None) -> CartLine:
     quantity, seen = int(line["quantity"]), line.get("price")
-    available = offer.available + cart.pieces_held(sku) if offer else 0
+    available = offer.available + cart.reserved_quantity(sku) if offer else 0
     stock_notes, price_notes = [], []
     if offer is None or not offer.sellable:
         stock_notes.append("This item is no longer available. Please remove it.")
@@ -128,13 +128,13 @@ def _cart_line(cart: Cart, sku: str, line: Mapping[str, Any], offer: Offer | Non
     elif available < quantity:
         stock_notes.append(f"Only {available} left. Please reduce the quantity.")
     if offer is not None and seen is not None and seen != offer.price:
-        old, new = (money.spoken(amount, settings.currency) for amount in (int(seen), offer.price))
+        old, new = (money.format_money(amount, settings.currency) for amount in (int(seen), offer.price))
         price_notes.append(f"The price has changed from {old} to {new} since you last looked.")
     price_seen = None if seen is None else int(seen)
     return CartLine(sku, quantity, offer, price_seen, available, stock_notes, price_notes)
 
 
-def _remember_prices(cart: Cart, lines: list[CartLine]) -> None:
+def _store_seen_prices(cart: Cart, lines: list[CartLine]) -> None:
     changed = [line for line in lines if line.offer is not None and line.price_seen != line.offer.price]
     if not changed:
         return
@@ -153,31 +153,31 @@ def _change_line(
 ) -> Session:
     if not is_sku(sku):
         raise NotFound("We couldn’t find this item.")
-    mark = ids.new_id()
+    write_id = ids.new_id()
     failure: UpdateError | None = None
-    for attempt in range(TRIES):
-        _let_others_finish(attempt, failure)
+    for attempt in range(MAX_ATTEMPTS):
+        _back_off(attempt, failure)
         session, stock = _read(session_id, sku)
         lines = session.cart.lines.as_dict() if session.cart else {}
-        if sku in lines and lines[sku].get("mark") == mark:
+        if sku in lines and lines[sku].get("write_id") == write_id:
             return session  # an earlier try took effect, and only its answer was lost
         if stock is None or stock.slug is None:
             raise NotFound("We couldn’t find this item.")
-        held = session.pieces_held(sku)
-        line = {**line_after(lines, stock, held), "mark": mark}
+        held = session.reserved_quantity(sku)
+        line = {**line_after(lines, stock, held), "write_id": write_id}
         if session.cart is None:
             session.create({sku: line})
             return session
         failure = _write(session.cart, sku, line)
         if failure is None:
             return session
-    raise _given_up(failure)
+    raise _give_up_error(failure)
 
 
 def _remove_line(session_id: str | None, sku: str) -> Session:
     failure: UpdateError | None = None
-    for attempt in range(TRIES):
-        _let_others_finish(attempt, failure)
+    for attempt in range(MAX_ATTEMPTS):
+        _back_off(attempt, failure)
         session, _stock = _read(session_id, None)
         if session.cart is None or sku not in session.cart.lines.as_dict():
             if attempt:
@@ -186,20 +186,20 @@ def _remove_line(session_id: str | None, sku: str) -> Session:
         failure = _write(session.cart, sku, None)
         if failure is None:
             return session
-    raise _given_up(failure)
+    raise _give_up_error(failure)
 
 
-def _let_others_finish(attempt: int, failure: UpdateError | None) -> None:
-    if deadlines.is_late():
-        raise _given_up(failure)
+def _back_off(attempt: int, failure: UpdateError | None) -> None:
+    if deadlines.is_expired():
+        raise _give_up_error(failure)
     if attempt:
         time.sleep(random.uniform(0, 0.01 * min(attempt, 5)))
 
 
-def _given_up(failure: UpdateError | None) -> Busy:
+def _give_up_error(failure: UpdateError | None) -> ServiceUnavailable:
     if failure is not None and is_contended(failure):
         return SimultaneousChange("Your cart was being changed at the same time. Please try again.")
-    return Busy("Your cart could not be changed just now. Please try again.")
+    return ServiceUnavailable("Your cart could not be changed just now. Please try again.")
 
 
 def _read(session_id: str | None, sku: str | None) -> tuple[Session, Stock | None]:
@@ -207,11 +207,11 @@ def _read(session_id: str | None, sku: str | None) -> tuple[Session, Stock | Non
     if sku is not None:
         wanted[Stock] = [sku]
     if session_id is not None:
-        wanted[Cart] = [sessions.key_of(session_id)]
-    found = read_many(wanted) if wanted else {}
+        wanted[Cart] = [sessions.session_key(session_id)]
+    found = batch_get(wanted) if wanted else {}
     cart = next(iter(found.get(Cart, {}).values()), None)
     stock = found.get(Stock, {}).get(sku or "")
-    return Session(session_id, sessions.living(cart)), stock
+    return Session(session_id, sessions.unless_expired(cart)), stock
 
 
 def _write(cart: Cart, sku: str, line: dict[str, Any] | None) -> UpdateError | None:
@@ -233,12 +233,12 @@ def _write(cart: Cart, sku: str, line: dict[str, Any] | None) -> UpdateError | N
 
 
 def _line(stock: Stock, quantity: int) -> dict[str, Any]:
-    return {"quantity": quantity, "price": stock.price_today, "slug": stock.slug}
+    return {"quantity": quantity, "price": stock.current_price, "slug": stock.slug}
 
 
 def _check_quantity(quantity: int, least: int) -> None:
-    if not least <= quantity <= MOST_PIECES:
-        raise BadInput(f"Please choose a quantity between 1 and {MOST_PIECES}.")
+    if not least <= quantity <= MAX_QUANTITY_PER_LINE:
+        raise BadInput(f"Please choose a quantity between 1 and {MAX_QUANTITY_PER_LINE}.")
 
 
 def _check_stock(available: int, quantity: int, in_cart: int) -> None:

@@ -14,20 +14,20 @@ from pynamodb.exceptions import PutError, UpdateError
 
 from chalicelib import clock, ids
 from chalicelib.cart.models import Cart
-from chalicelib.database.connection import is_refused
+from chalicelib.database.connection import is_condition_failure
 from chalicelib.database.reads import get
 from chalicelib.errors import SimultaneousChange
 from chalicelib.web import http_request
-from chalicelib.web.responses import cookie
+from chalicelib.web.responses import set_cookie_header
 
 COOKIE = "session"
-BADGE = "cart_count"
+COUNT_COOKIE = "cart_count"
 LIFETIME = 30 * 24 * 60 * 60
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
-MOST_BYTES_A_VALUE = 4096
+MAX_BYTES_PER_VALUE = 4096
 
 
-def key_of(session_id: str) -> str:
+def session_key(session_id: str) -> str:
     """Turn a cookie's session ID into the key of its row."""
     return hashlib.sha256(session_id.encode()).hexdigest()
 
@@ -43,7 +43,7 @@ class Session:
     @property
     def key(self) -> str:
         """The key of this session's row, whether it exists or not."""
-        return key_of(self._id)
+        return session_key(self._id)
 
     def __getitem__(self, name: str) -> Any:
         """Return what was kept under a name. Raises KeyError."""
@@ -59,7 +59,7 @@ class Session:
             return default
 
     def __contains__(self, name: str) -> bool:
-        """Tell whether something is kept under a name."""
+        """Return whether something is kept under a name."""
         return self.cart is not None and name in self.cart.data.as_dict()
 
     def __setitem__(self, name: str, value: Any) -> None:
@@ -67,8 +67,8 @@ class Session:
         text = json.dumps(value, ensure_ascii=False)
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not a name such as last_search")
-        if len(text.encode()) > MOST_BYTES_A_VALUE:
-            raise ValueError(f"{name} is larger than {MOST_BYTES_A_VALUE} bytes")
+        if len(text.encode()) > MAX_BYTES_PER_VALUE:
+            raise ValueError(f"{name} is larger than {MAX_BYTES_PER_VALUE} bytes")
         if self.cart is None:
             self.create({}, {name: text})
             return
@@ -76,7 +76,7 @@ class Session:
             path: Any = Cart.data[name]
             self.cart.update([path.set(text), Cart.expires.set(new_expiry())], condition=Cart.key.exists())
         except UpdateError as error:
-            if not is_refused(error):
+            if not is_condition_failure(error):
                 raise
             self.create({}, {name: text})  # the row ended in between
 
@@ -88,7 +88,7 @@ class Session:
             path: Any = Cart.data[name]
             self.cart.update([path.remove()], condition=Cart.key.exists())
         except UpdateError as error:
-            if not is_refused(error):
+            if not is_condition_failure(error):
                 raise
             self.cart = None
 
@@ -98,7 +98,7 @@ class Session:
         try:
             cart.save(condition=Cart.key.does_not_exist() | (Cart.expires <= clock.timestamp()))
         except PutError as error:
-            if not is_refused(error):
+            if not is_condition_failure(error):
                 raise
             # Ours after all, where the answer to a first try was lost; else somebody created it just now.
             stored = get(Cart, self.key)
@@ -110,7 +110,7 @@ class Session:
         self.cart = cart
 
     @property
-    def pieces(self) -> int:
+    def item_count(self) -> int:
         """How many pieces are in the cart."""
         if self.cart is None:
             return 0
@@ -121,22 +121,22 @@ class Session:
         line = self.cart.lines.as_dict().get(sku) if self.cart else None
         return int(line["quantity"]) if line else 0
 
-    def pieces_held(self, sku: str) -> int:
+    def reserved_quantity(self, sku: str) -> int:
         """How many pieces of a SKU are reserved for the order that was placed from this cart."""
-        return self.cart.pieces_held(sku) if self.cart else 0
+        return self.cart.reserved_quantity(sku) if self.cart else 0
 
     def cookies(self) -> list[str]:
         """Make the cookies of an answer: the session's, and the count that the badge's script reads."""
         if self.cart is None:
-            return forget_cookies()
+            return expired_cookies()
         return [
-            cookie(COOKIE, self._id, max_age=LIFETIME),
-            cookie(BADGE, str(self.pieces), max_age=LIFETIME, script=True),
+            set_cookie_header(COOKIE, self._id, max_age=LIFETIME),
+            set_cookie_header(COUNT_COOKIE, str(self.item_count), max_age=LIFETIME, script=True),
         ]
 
 
 def new_expiry() -> int:
-    """Tell when a session that is used now ends, in seconds since 1970."""
+    """Return when a session that is used now ends, in seconds since 1970."""
     return clock.timestamp() + LIFETIME
 
 
@@ -146,7 +146,7 @@ def session_id_of(request: Request) -> str | None:
     return value if ids.is_id(value) else None
 
 
-def living(cart: Cart | None) -> Cart | None:
+def unless_expired(cart: Cart | None) -> Cart | None:
     """Treat a row past its expiry as gone: DynamoDB deletes late."""
     return cart if cart is not None and cart.expires > clock.timestamp() else None
 
@@ -156,9 +156,12 @@ def load(request: Request) -> Session:
     session_id = session_id_of(request)
     if session_id is None:
         return Session(None, None)
-    return Session(session_id, living(get(Cart, key_of(session_id))))
+    return Session(session_id, unless_expired(get(Cart, session_key(session_id))))
 
 
-def forget_cookies() -> list[str]:
+def expired_cookies() -> list[str]:
     """Take the cookies back."""
-    return [cookie(COOKIE, "", max_age=0), cookie(BADGE, "", max_age=0, script=True)]
+    return [
+        set_cookie_header(COOKIE, "", max_age=0),
+        set_cookie_header(COUNT_COOKIE, "", max_age=0, script=True),
+    ]

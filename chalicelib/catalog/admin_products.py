@@ -5,22 +5,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.catalog import search
-from chalicelib.catalog.listing_entries import HIDDEN, STAFFS, place_in
+from chalicelib.catalog.listing_entries import ADMIN_PREFIX, HIDDEN, listing_key_for
 from chalicelib.catalog.models import SLUG, Listing, Product, Stock
-from chalicelib.catalog.offers import label_of
-from chalicelib.catalog.product_lists import EVERYTHING, SORTS, read_token, token
+from chalicelib.catalog.offers import variant_label
+from chalicelib.catalog.product_lists import ALL_PRODUCTS, SORTS, decode_cursor, encode_cursor
 from chalicelib.catalog.stock_levels import run_low
-from chalicelib.database.reads import read_many
+from chalicelib.database.reads import batch_get
 from chalicelib.errors import BadInput
 
 PAGE = 25
-MOST_LOOKED = 1000  # rows of a list, where they are filtered here: one Query
-MOST_COUNTED = 500  # SKUs of a list whose pieces are looked up for one page: five batches
-MOST_KNOWN = 300  # where fewer SKUs than this run low, all of them are read: three batches
+MAX_ROWS_READ = 1000  # rows of a list, where they are filtered here: one Query
+MAX_SKUS_COUNTED = 500  # SKUs of a list whose pieces are looked up for one page: five batches
+MAX_SKUS_READ_AT_ONCE = 300  # where fewer SKUs than this run low, all of them are read: three batches
 
 
 @dataclass(frozen=True)
-class Asked:
+class ProductFilter:
     """What staff want to see. `category` is a key; `most_left`: some variant has at most so many pieces."""
 
     words: str = ""
@@ -36,20 +36,20 @@ class Asked:
 
     @property
     def downwards(self) -> bool:
-        """Tell whether the list runs from its last position to its first."""
+        """Return whether the list runs from its last position to its first."""
         return self.sort == "newest"
 
     def is_behind(self, place: str, start: str) -> bool:
-        """Tell whether a place comes after another in this order."""
+        """Return whether a place comes after another in this order."""
         return place < start if self.downwards else place > start
 
     def has(self, product: Product) -> bool:
-        """Tell whether a product is of the category and as visible as asked."""
+        """Return whether a product is of the category and as visible as asked."""
         return self.category in (None, product.category) and self.hidden in (None, product.hidden)
 
 
 @dataclass(frozen=True)
-class Piece:
+class AdminVariant:
     """A variant on the shelf; prices in minor units."""
 
     sku: str
@@ -60,7 +60,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Goods:
+class AdminProduct:
     """A product with its variants, as it is stored now."""
 
     slug: str
@@ -68,19 +68,19 @@ class Goods:
     category: str
     hidden: bool
     picture: str | None
-    pieces: tuple[Piece, ...]
+    pieces: tuple[AdminVariant, ...]
 
     @property
     def least(self) -> int:
-        """Tell how many are left of the variant that runs out first."""
+        """Return how many are left of the variant that runs out first."""
         return min((piece.available for piece in self.pieces), default=0)
 
 
 @dataclass(frozen=True)
-class ShelfPage:
+class ProductPage:
     """A page of products; `next_after` leads on; `note` says what was not looked at."""
 
-    goods: list[Goods]
+    goods: list[AdminProduct]
     next_after: str | None = None
     note: str | None = None
 
@@ -88,84 +88,92 @@ class ShelfPage:
 # -- a page -----------------------------------------------------------------------------------------------
 
 
-def shelf_page(asked: Asked, after: str | None = None) -> ShelfPage:
+def list_products(filters: ProductFilter, after: str | None = None) -> ProductPage:
     """Read a page of products. Raises BadInput for an unknown order, or a token of another list."""
-    if asked.sort not in SORTS:
+    if filters.sort not in SORTS:
         raise BadInput("Products can be sorted by name, price or newest.")
-    start = None if after is None else read_token(after, asked.list_name)
-    if asked.words:
-        products, note = _by_words(asked)
-        return _of_known(asked, products, start, note)
-    if asked.most_left is not None:
-        low, _ = run_low(asked.most_left, MOST_KNOWN)
-        if len(low) <= MOST_KNOWN:
+    start = None if after is None else decode_cursor(after, filters.list_name)
+    if filters.words:
+        products, note = _by_words(filters)
+        return _of_known(filters, products, start, note)
+    if filters.most_left is not None:
+        low, _ = run_low(filters.most_left, MAX_SKUS_READ_AT_ONCE)
+        if len(low) <= MAX_SKUS_READ_AT_ONCE:
             slugs = sorted({str(stock.slug) for stock in low})
-            return _of_known(asked, read_many({Product: slugs})[Product].values(), start, None)
-    return _of_list(asked, start)
+            return _of_known(filters, batch_get({Product: slugs})[Product].values(), start, None)
+    return _of_list(filters, start)
 
 
-def goods_of(slugs: Sequence[str]) -> dict[str, Goods]:
+def get_products(slugs: Sequence[str]) -> dict[str, AdminProduct]:
     """Read products as they are now: slug → goods. Those that are not there are missing."""
-    products = read_many({Product: [slug for slug in slugs if SLUG.fullmatch(slug)]})[Product]
+    products = batch_get({Product: [slug for slug in slugs if SLUG.fullmatch(slug)]})[Product]
     found = {goods.slug: goods for goods in _goods(products.values())}
     return {slug: found[slug] for slug in slugs if slug in found}
 
 
-def _by_words(asked: Asked) -> tuple[list[Product], str | None]:
+def _by_words(filters: ProductFilter) -> tuple[list[Product], str | None]:
     """Find the products with all words, and say in words what was not looked at."""
-    words = list(dict.fromkeys(search.words(asked.words)))
-    refusal = search.refusal_of(words)
+    words = list(dict.fromkeys(search.tokenize(filters.words)))
+    refusal = search.query_error(words)
     if refusal is not None:
         return [], refusal
     products: list[Product] = []
     note = None
-    for hidden in (False, True) if asked.hidden is None else (asked.hidden,):
+    for hidden in (False, True) if filters.hidden is None else (filters.hidden,):
         hits, best = search.find(words, hidden=hidden)
         products += best
-        if hits > search.MOST_CHECKED:
-            note = f"Of {hits:,} products only the best {search.MOST_CHECKED} were looked at; another word helps."
+        if hits > search.MAX_CANDIDATES:
+            note = f"Of {hits:,} products only the best {search.MAX_CANDIDATES} were looked at; another word helps."
     return products, note
 
 
-def _of_known(asked: Asked, products: Iterable[Product], start: str | None, note: str | None) -> ShelfPage:
+def _of_known(
+    filters: ProductFilter, products: Iterable[Product], start: str | None, note: str | None
+) -> ProductPage:
     """Make a page of products that were found some other way than by their list."""
-    fitting = ((place_in(product, asked.sort), product) for product in products if asked.has(product))
-    ranked = sorted(fitting, key=lambda pair: pair[0], reverse=asked.downwards)
-    behind = [(place, product) for place, product in ranked if start is None or asked.is_behind(place, start)]
-    if asked.most_left is None:
+    fitting = (
+        (listing_key_for(product, filters.sort), product) for product in products if filters.has(product)
+    )
+    ranked = sorted(fitting, key=lambda pair: pair[0], reverse=filters.downwards)
+    behind = [
+        (place, product) for place, product in ranked if start is None or filters.is_behind(place, start)
+    ]
+    if filters.most_left is None:
         behind = behind[: PAGE + 1]
     goods = _goods([product for _, product in behind])
-    low = [each for each in goods if asked.most_left is None or each.least <= asked.most_left]
+    low = [each for each in goods if filters.most_left is None or each.least <= filters.most_left]
     shown = low[:PAGE]
     places = {product.slug: place for place, product in behind}
-    beyond = token(asked.list_name, places[shown[-1].slug]) if len(low) > PAGE else None
-    return ShelfPage(shown, beyond, note)
+    beyond = encode_cursor(filters.list_name, places[shown[-1].slug]) if len(low) > PAGE else None
+    return ProductPage(shown, beyond, note)
 
 
-def _of_list(asked: Asked, start: str | None) -> ShelfPage:
+def _of_list(filters: ProductFilter, start: str | None) -> ProductPage:
     """Read on in a list. Where its rows must be filtered here, look at so many of them and say so."""
-    group, filtered = _group(asked)
-    limit = MOST_LOOKED if filtered else PAGE + 1
-    rows = _rows(f"{group}#{asked.sort}", start, limit, asked.downwards)
-    looked = _countable(rows) if asked.most_left is not None else rows
+    group, filtered = _group(filters)
+    limit = MAX_ROWS_READ if filtered else PAGE + 1
+    rows = _rows(f"{group}#{filters.sort}", start, limit, filters.downwards)
+    looked = _countable(rows) if filters.most_left is not None else rows
     ended = len(looked) == len(rows) < limit
-    fitting = _fitting(asked, looked)
+    fitting = _fitting(filters, looked)
     shown = fitting[:PAGE]
     full = len(fitting) > PAGE
     last = shown[-1] if full else None if ended else looked[-1]
     note = None
     if last is not None and not full:
         note = f"{len(looked):,} products were looked at for this page; the next page looks further."
-    goods = list(goods_of([row.slug for row in shown]).values())
-    return ShelfPage(goods, None if last is None else token(asked.list_name, last.position), note)
+    products = list(get_products([row.slug for row in shown]).values())
+    return ProductPage(
+        products, None if last is None else encode_cursor(filters.list_name, last.position), note
+    )
 
 
-def _group(asked: Asked) -> tuple[str, bool]:
+def _group(filters: ProductFilter) -> tuple[str, bool]:
     """Name the list that is nearest to what is asked, and tell whether its rows must be filtered."""
-    if asked.hidden:
-        return HIDDEN, asked.category is not None or asked.most_left is not None
-    shelf = asked.category or EVERYTHING
-    return (STAFFS + shelf if asked.hidden is None else shelf), asked.most_left is not None
+    if filters.hidden:
+        return HIDDEN, filters.category is not None or filters.most_left is not None
+    shelf = filters.category or ALL_PRODUCTS
+    return (ADMIN_PREFIX + shelf if filters.hidden is None else shelf), filters.most_left is not None
 
 
 def _rows(listed: str, start: str | None, limit: int, downwards: bool) -> list[Listing]:
@@ -180,39 +188,39 @@ def _countable(rows: list[Listing]) -> list[Listing]:
     """Keep as many rows as have no more SKUs than are counted for one page."""
     kept = 0
     skus = 0
-    while kept < len(rows) and (skus := skus + len(rows[kept].skus)) <= MOST_COUNTED:
+    while kept < len(rows) and (skus := skus + len(rows[kept].skus)) <= MAX_SKUS_COUNTED:
         kept += 1
     return rows[:kept]
 
 
-def _fitting(asked: Asked, rows: list[Listing]) -> list[Listing]:
+def _fitting(filters: ProductFilter, rows: list[Listing]) -> list[Listing]:
     # The shoppers' lists name no category: they are of one.
-    rows = [row for row in rows if asked.category is None or row.category in (None, asked.category)]
-    if asked.most_left is None:
+    rows = [row for row in rows if filters.category is None or row.category in (None, filters.category)]
+    if filters.most_left is None:
         return rows
-    stocks = read_many({Stock: [sku for row in rows for sku in row.skus]}, consistent=False)[Stock]
-    low = {sku for sku, stock in stocks.items() if stock.available <= asked.most_left}
+    stocks = batch_get({Stock: [sku for row in rows for sku in row.skus]}, consistent=False)[Stock]
+    low = {sku for sku, stock in stocks.items() if stock.available <= filters.most_left}
     return [row for row in rows if low.intersection(row.skus)]
 
 
-def _goods(products: Iterable[Product]) -> list[Goods]:
+def _goods(products: Iterable[Product]) -> list[AdminProduct]:
     products = list(products)
     skus = [variant["sku"] for product in products for variant in product.variants]
-    stocks = read_many({Stock: skus})[Stock]
+    stocks = batch_get({Stock: skus})[Stock]
     return [_good(product, stocks) for product in products]
 
 
-def _good(product: Product, stocks: Mapping[str, Stock]) -> Goods:
+def _good(product: Product, stocks: Mapping[str, Stock]) -> AdminProduct:
     rows = ((variant, stocks.get(variant["sku"])) for variant in product.variants)
     pieces = (_piece(variant, stock) for variant, stock in rows if stock is not None)
     picture = product.pictures[0]["key"] if product.pictures else None
-    return Goods(product.slug, product.name, product.category, product.hidden, picture, tuple(pieces))
+    return AdminProduct(product.slug, product.name, product.category, product.hidden, picture, tuple(pieces))
 
 
-def _piece(variant: Mapping[str, Any], stock: Stock) -> Piece:
-    return Piece(
+def _piece(variant: Mapping[str, Any], stock: Stock) -> AdminVariant:
+    return AdminVariant(
         sku=stock.sku,
-        label=label_of(variant["options"]),
+        label=variant_label(variant["options"]),
         price=int(stock.price or 0),
         sale_price=None if stock.sale_price is None else int(stock.sale_price),
         available=int(stock.available),

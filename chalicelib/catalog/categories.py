@@ -30,8 +30,8 @@ class Category:
         object.__setattr__(self, "key", self.key or self.slug)
 
 
-class Moved(Exception):
-    """Tell a category's address of today to who asks for a former one."""
+class CategoryMoved(Exception):
+    """Raised with a category's current address where a former one was asked for."""
 
     def __init__(self, slug: str) -> None:
         super().__init__(slug)
@@ -41,7 +41,7 @@ class Moved(Exception):
 # -- categories -------------------------------------------------------------------------------------------
 
 
-class _Shelf:
+class _CategoryCache:
     """The categories as last read, and when. Every page names them, so they are not read for every page."""
 
     known: tuple[Category, ...] = ()
@@ -49,13 +49,13 @@ class _Shelf:
     failed_at = 0.0
 
 
-_shelf = _Shelf()
+_shelf = _CategoryCache()
 
 
-def forget() -> None:
+def clear_category_cache() -> None:
     """Forget the categories: whoever changes them wants to see it at once."""
     global _shelf
-    _shelf = _Shelf()
+    _shelf = _CategoryCache()
 
 
 def _is_recent(moment: float) -> bool:
@@ -71,8 +71,8 @@ def in_order(rows: Iterable[CategoryRow]) -> tuple[Category, ...]:
     """Make categories of their rows, the head left out."""
     categories = (row for row in rows if row.position != CategoryRow.HEAD)
     return tuple(
-        Category(row.slug, row.name, row.text or "", row.position, tuple(row.former or ()))
-        for row in sorted(categories, key=lambda row: (row.place, row.position))
+        Category(row.slug, row.name, row.text or "", row.position, tuple(row.previous_slugs or ()))
+        for row in sorted(categories, key=lambda row: (row.sort_order, row.position))
     )
 
 
@@ -111,5 +111,5 @@ def get_category(slug: str) -> Category:
     if category is None:
         raise NotFound("We couldn’t find this category.")
     if category.slug != slug:
-        raise Moved(category.slug)
+        raise CategoryMoved(category.slug)
     return category

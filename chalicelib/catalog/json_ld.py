@@ -63,7 +63,7 @@ def _product(product: ProductView) -> dict[str, Any]:
     described = {
         "@type": "Product",
         "name": product.name,
-        "description": markdown_text.plain(product.text) or product.name,
+        "description": markdown_text.render_text(product.text) or product.name,
         "url": product_address(product.slug),
         "category": product.category_name,
         "image": _images(product),
@@ -123,4 +123,4 @@ def _offer(variant: VariantView, address: str) -> dict[str, Any]:
 
 
 def _decimal(amount: int) -> str:
-    return money.decimal_string(amount, settings.currency)
+    return money.to_decimal_string(amount, settings.currency)

@@ -2,34 +2,34 @@
 
 from chalicelib.catalog import search
 from chalicelib.catalog.models import Listing, Product
-from chalicelib.catalog.product_lists import EVERYTHING, SORTS
+from chalicelib.catalog.product_lists import ALL_PRODUCTS, SORTS
 from chalicelib.database.transactions import Transaction
 
 LETTERS_SORTED = 200  # of a name; a range key has 1,024 bytes
-STAFFS = "@"  # begins staff's groups; no slug has it, so no address of a shopper leads there
+ADMIN_PREFIX = "@"  # begins staff's groups; no slug has it, so no address of a shopper leads there
 HIDDEN = "@@hidden"  # twice: a category may be called “hidden”
 
 
-def places(product: Product, lowest: int) -> list[list[str]]:
+def listing_keys(product: Product, lowest: int) -> list[list[str]]:
     """Name a product's rows in `listings`, [group, position] for each group and order; `lowest`: today's price."""
-    spoken = " ".join(search.words(product.name))[:LETTERS_SORTED]
+    spoken = " ".join(search.tokenize(product.name))[:LETTERS_SORTED]
     values = {"newest": product.added, "price": f"{lowest:012d}", "name": spoken}
     return [
         [f"{group}#{sort}", f"{values[sort]}#{product.slug}"] for group in _groups(product) for sort in SORTS
     ]
 
 
-def place_in(product: Product, sort: str) -> str:
-    """Tell a product's position among everything that staff sees."""
-    return str(dict(product.listed)[f"{STAFFS}{EVERYTHING}#{sort}"])
+def listing_key_for(product: Product, sort: str) -> str:
+    """Return a product's position among everything that staff sees."""
+    return str(dict(product.listing_keys)[f"{ADMIN_PREFIX}{ALL_PRODUCTS}#{sort}"])
 
 
 def _groups(product: Product) -> list[str]:
-    staffs = [STAFFS + EVERYTHING, STAFFS + product.category]
-    return [*staffs, HIDDEN] if product.hidden else [*staffs, EVERYTHING, product.category]
+    staffs = [ADMIN_PREFIX + ALL_PRODUCTS, ADMIN_PREFIX + product.category]
+    return [*staffs, HIDDEN] if product.hidden else [*staffs, ALL_PRODUCTS, product.category]
 
 
-def write_places(transaction: Transaction, product: Product, old: Product | None) -> None:
+def write_listing_entries(transaction: Transaction, product: Product, old: Product | None) -> None:
     """Write a product's rows that are new or different, and take away those that are over."""
     rows = _rows(product)
     old_rows = _rows(old) if old is not None else {}
@@ -51,7 +51,7 @@ def _rows(product: Product) -> dict[tuple[str, str], Listing]:
             picture=picture["key"],
             alt=picture["alt"],
             skus=[variant["sku"] for variant in product.variants],
-            category=product.category if group.startswith(STAFFS) else None,
+            category=product.category if group.startswith(ADMIN_PREFIX) else None,
         )
-        for group, position in product.listed
+        for group, position in product.listing_keys
     }

@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 RULES = ("emphasis", "escape", "heading", "link", "list")
-DEEPEST = 12  # lists within lists; what is deeper is shown as it was typed
+MAX_DEPTH = 12  # lists within lists; what is deeper is shown as it was typed
 # Without one of these a text is paragraphs and nothing else: most are, and need no parser, which takes 25 ms to import.
 _MARKS = re.compile(r"[*_#\[\\]|^ {0,3}([-+]|[0-9]{1,9}[.)])([ \t]|$)", re.M)
 _ADDRESS = re.compile(r"(https?://[^/?#\s]|mailto:[^/\s])", re.I)
 _REL = "noopener nofollow"
 
 
-def html(text: str) -> Markup:
+def render_html(text: str) -> Markup:
     """Render a text; the result holds no markup but ours."""
     if not needs_parser(text):
         return Markup("\n").join(Markup("<p>{}</p>").format(part) for part in paragraphs(text))
     return Markup(_parser().render(text))  # noqa: S704 - the parser escapes all that is not one of its few marks
 
 
-def plain(text: str) -> str:
+def render_text(text: str) -> str:
     """Return a text's words without its marks and addresses, paragraphs and list items on lines of their own."""
     if not needs_parser(text):
         return text
@@ -43,7 +43,7 @@ def plain(text: str) -> str:
 
 
 def needs_parser(text: str) -> bool:
-    """Tell a text with marks from one that is paragraphs and nothing else."""
+    """Return a text with marks from one that is paragraphs and nothing else."""
     return _MARKS.search(text) is not None
 
 
@@ -56,9 +56,9 @@ def _parser() -> "MarkdownIt":
     # Imported here: most products' texts have no marks, and shoppers wait for a cold start.
     from markdown_it import MarkdownIt
 
-    parser = MarkdownIt("zero", {"maxNesting": DEEPEST}).enable(RULES)
+    parser = MarkdownIt("zero", {"maxNesting": MAX_DEPTH}).enable(RULES)
     parser.validateLink = _may_lead  # type: ignore[method-assign]  # its documented way
-    parser.core.ruler.push("ours", _make_ours)
+    parser.core.ruler.push("ours", _postprocess)
     return parser
 
 
@@ -66,7 +66,7 @@ def _may_lead(url: str) -> bool:
     return _ADDRESS.match(url) is not None
 
 
-def _make_ours(state: "StateCore") -> None:
+def _postprocess(state: "StateCore") -> None:
     """Put headings below the page's own, and keep links from telling or vouching."""
     for token in state.tokens:
         if token.type.startswith("heading_"):

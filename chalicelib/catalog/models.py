@@ -14,8 +14,8 @@ from chalicelib.database.connection import Table, TableMeta, table_name
 
 SLUG = re.compile(r"[A-Za-z0-9-]{1,40}", re.ASCII)
 MAX_SKU_LENGTH = 64
-MOST_PIECES = 20  # of one SKU in one cart
-SHELVES = 8  # every sale writes to the index `shelf`; one partition would be a bound for the whole shop
+MAX_QUANTITY_PER_LINE = 20  # of one SKU in one cart
+STOCK_SHARDS = 8  # every sale writes to the index `shelf`; one partition would be a bound for the whole shop
 
 
 def is_sku(text: str) -> bool:
@@ -43,11 +43,11 @@ class Product(Table):
     hidden = BooleanAttribute(default=False)
     pictures: JSONAttribute = JSONAttribute()  # [{"key": object in the media bucket, "alt": text}]
     # Pictures that were sent and are not ready: [{"upload": key, "alt": text, "problem": words or None}]
-    arriving: JSONAttribute = JSONAttribute(default=list)
+    pending_pictures: JSONAttribute = JSONAttribute(default=list)
     variants: JSONAttribute = JSONAttribute()  # [{"sku": "TEA-50", "options": {"Weight": "50 g"}}]
-    listed: JSONAttribute = JSONAttribute()  # [[group, position]]: this product's rows in `listings`
-    words: JSONAttribute = JSONAttribute()  # every word in `search` that leads here
-    forms: JSONAttribute = JSONAttribute(
+    listing_keys: JSONAttribute = JSONAttribute()  # [[group, position]]: this product's rows in `listings`
+    search_terms: JSONAttribute = JSONAttribute()  # every word in `search` that leads here
+    processed_forms: JSONAttribute = JSONAttribute(
         default=list
     )  # staff's last forms and what they changed: form_idempotency.py
     version = NumberAttribute(default=0)
@@ -57,14 +57,14 @@ class Product(Table):
         return next((variant for variant in self.variants if variant["sku"] == sku), None)
 
 
-class ShelfIndex(GlobalSecondaryIndex["Stock"]):
+class StockLevelIndex(GlobalSecondaryIndex["Stock"]):
     """SKUs by how many pieces are left, in eight shards. Sparse: a dropped variant is not in it."""
 
     class Meta:
-        index_name = "shelf"
+        index_name = "by-stock-level"
         projection = IncludeProjection(["slug"])
 
-    shelf = UnicodeAttribute(hash_key=True)
+    stock_shard = UnicodeAttribute(hash_key=True)
     available = NumberAttribute(range_key=True)
 
 
@@ -82,11 +82,11 @@ class Stock(Table):
     )  # None: the variant was dropped, and the SKU is free for another product
     price = NumberAttribute(null=True)  # minor units, tax included
     sale_price = NumberAttribute(null=True)
-    shelf = UnicodeAttribute(null=True)  # the index's shard; None with `slug`
-    by_pieces = ShelfIndex()
+    stock_shard = UnicodeAttribute(null=True)  # the index's shard; None with `slug`
+    by_stock_level = StockLevelIndex()
 
     @property
-    def price_today(self) -> int:
+    def current_price(self) -> int:
         """What one piece costs now, in minor units."""
         return int(self.price if self.sale_price is None else self.sale_price)
 
@@ -107,25 +107,25 @@ class Stock(Table):
         return cls(sku), [cls.held.add(-quantity)], None
 
     @classmethod
-    def give_up(cls, sku: str, quantity: int) -> tuple["Stock", list[Action], None]:
+    def release_hold(cls, sku: str, quantity: int) -> tuple["Stock", list[Action], None]:
         """Return pieces that an unpaid order held, for a transaction."""
         return cls(sku), [cls.available.add(quantity), cls.held.add(-quantity)], None
 
     @classmethod
-    def put_back(cls, sku: str, quantity: int) -> tuple["Stock", list[Action], None]:
+    def release(cls, sku: str, quantity: int) -> tuple["Stock", list[Action], None]:
         """Return pieces to the shelf, for a transaction."""
         return cls(sku), [cls.available.add(quantity)], None
 
     @classmethod
-    def take_in(cls, sku: str, quantity: int, slug: str) -> tuple["Stock", list[Action], Condition]:
+    def restock(cls, sku: str, quantity: int, slug: str) -> tuple["Stock", list[Action], Condition]:
         """Return sold pieces to the shelf; refused where the SKU is another product's by now."""
         ours = cls.slug.does_not_exist() | (cls.slug == slug)
         return cls(sku), [cls.available.add(quantity)], ours
 
 
-def shelf_of(sku: str) -> str:
-    """Tell a SKU's shard of the index `shelf`."""
-    return str(zlib.crc32(sku.encode()) % SHELVES)
+def stock_shard_of(sku: str) -> str:
+    """Return a SKU's shard of the index `shelf`."""
+    return str(zlib.crc32(sku.encode()) % STOCK_SHARDS)
 
 
 class Listing(Table):
@@ -136,7 +136,7 @@ class Listing(Table):
     """
 
     class Meta(TableMeta):
-        table_name = table_name("listings")
+        table_name = table_name("product-listings")
 
     group = UnicodeAttribute(hash_key=True)  # "all#price", "tea#newest", "@all#name", "categories"
     position = UnicodeAttribute(range_key=True)  # sort value # slug
@@ -156,7 +156,7 @@ class CategoryRow(Table):
     """
 
     class Meta(TableMeta):
-        table_name = table_name("listings")
+        table_name = table_name("product-listings")
 
     GROUP = "categories"
     HEAD = "#"  # the head's position, before every key
@@ -166,24 +166,26 @@ class CategoryRow(Table):
     slug = UnicodeAttribute(null=True)
     name = UnicodeAttribute(null=True)
     text = UnicodeAttribute(null=True)
-    former: JSONAttribute = JSONAttribute(null=True)  # slugs that it had before, which lead to it
-    place = NumberAttribute(null=True)  # in the shop's order
-    arrivals = NumberAttribute(null=True)  # products that ever came: it goes only if none comes meanwhile
+    previous_slugs: JSONAttribute = JSONAttribute(null=True)  # slugs that it had before, which lead to it
+    sort_order = NumberAttribute(null=True)  # in the shop's order
+    products_added = NumberAttribute(
+        null=True
+    )  # products that ever came: it goes only if none comes meanwhile
     version = NumberAttribute(null=True)  # the head's
 
     @classmethod
-    def welcome(cls, key: str) -> tuple["CategoryRow", list[Action], Condition]:
+    def count_product_added(cls, key: str) -> tuple["CategoryRow", list[Action], Condition]:
         """Count a product that comes to a category, for a transaction; refused where the category is gone."""
-        return cls(cls.GROUP, key), [cls.arrivals.add(1)], cls.position.exists()
+        return cls(cls.GROUP, key), [cls.products_added.add(1)], cls.position.exists()
 
 
-class Word(Table):
+class SearchEntry(Table):
     """The inverted index: prefix search is a Query. Rows may be stale; hits are checked against the product."""
 
     class Meta(TableMeta):
-        table_name = table_name("search")
+        table_name = table_name("product-search")
 
-    letters = UnicodeAttribute(hash_key=True)  # a word's first two letters, or its only one
+    prefix = UnicodeAttribute(hash_key=True)  # a word's first two letters, or its only one
     entry = UnicodeAttribute(range_key=True)  # word#slug; a hidden product's words begin with @
     slug = UnicodeAttribute()
     in_name = BooleanAttribute(default=False)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from chalicelib.catalog.models import Product, Stock, is_sku
-from chalicelib.database.reads import read_many
+from chalicelib.database.reads import batch_get
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def read_offers(lines: Mapping[str, str]) -> dict[str, Offer]:
 
     What the shop never had is missing; what it no longer sells is there, but not sellable.
     """
-    found = read_many({Stock: lines, Product: lines.values()})
+    found = batch_get({Stock: lines, Product: lines.values()})
     offers = {}
     for sku, slug in lines.items():
         stock, product = found[Stock].get(sku), found[Product].get(slug)
@@ -73,7 +73,7 @@ def _offer(stock: Stock, product: Product) -> Offer:
         sku=stock.sku,
         slug=product.slug,
         name=product.name,
-        label=label_of(options),
+        label=variant_label(options),
         options=options,
         picture_key=picture.key if picture else None,
         alt=picture.alt if picture else "",
@@ -86,19 +86,19 @@ def _offer(stock: Stock, product: Product) -> Offer:
     )
 
 
-def label_of(options: Mapping[str, str]) -> str:
-    """Say which variant it is: "Large, Moss"."""
+def variant_label(options: Mapping[str, str]) -> str:
+    """Return which variant it is: "Large, Moss"."""
     return ", ".join(options.values())
 
 
 def price_of(stocks: Iterable[Stock]) -> Price | None:
-    """Tell the lowest price today among SKUs, and whether others cost more; None where there are none."""
-    priced = sorted((stock for stock in stocks if stock.price is not None), key=lambda s: s.price_today)
+    """Return the lowest price today among SKUs, and whether others cost more; None where there are none."""
+    priced = sorted((stock for stock in stocks if stock.price is not None), key=lambda s: s.current_price)
     if not priced:
         return None
     lowest = priced[0]
     was = None if lowest.sale_price is None else int(lowest.price)
-    return Price(lowest.price_today, was, priced[-1].price_today > lowest.price_today)
+    return Price(lowest.current_price, was, priced[-1].current_price > lowest.current_price)
 
 
 # -- one product ------------------------------------------------------------------------------------------
@@ -106,5 +106,5 @@ def price_of(stocks: Iterable[Stock]) -> Price | None:
 
 def find_slug(sku: str) -> str | None:
     """Find the product that sells a SKU; None where none does."""
-    stock = read_many({Stock: [sku]})[Stock].get(sku) if is_sku(sku) else None
+    stock = batch_get({Stock: [sku]})[Stock].get(sku) if is_sku(sku) else None
     return stock.slug if stock is not None else None

@@ -6,8 +6,8 @@ from typing import Any
 
 from chalicelib.catalog.categories import categories
 from chalicelib.catalog.models import SLUG, Product, Stock
-from chalicelib.catalog.offers import Picture, Price, label_of, price_of
-from chalicelib.database.reads import get, read_many
+from chalicelib.catalog.offers import Picture, Price, price_of, variant_label
+from chalicelib.database.reads import batch_get, get
 from chalicelib.errors import NotFound
 
 FEW = 5  # from here on shoppers are told how many are left
@@ -26,12 +26,12 @@ class VariantView:
 
     @property
     def in_stock(self) -> bool:
-        """Tell whether a piece can be had."""
+        """Return whether a piece can be had."""
         return self.available > 0
 
     @property
     def availability(self) -> str:
-        """Say in words whether it can be had."""
+        """Return in words whether it can be had."""
         if not self.in_stock:
             return "Sold out"
         return f"Only {self.available} left" if self.available <= FEW else "In stock"
@@ -54,7 +54,7 @@ class ProductView:
 
     @property
     def in_stock(self) -> bool:
-        """Tell whether any variant can be had."""
+        """Return whether any variant can be had."""
         return any(variant.in_stock for variant in self.variants)
 
     @property
@@ -69,7 +69,7 @@ def product_view(slug: str) -> ProductView:
     if product is None or product.hidden:
         raise NotFound("We couldn’t find this product. It may no longer be available.")
     skus = [variant["sku"] for variant in product.variants]
-    stocks = read_many({Stock: skus}, consistent=False)[Stock]
+    stocks = batch_get({Stock: skus}, consistent=False)[Stock]
     today = price_of(stocks.values())
     if today is None:
         raise NotFound("This product has no price yet.")
@@ -94,7 +94,7 @@ def _variant(variant: Mapping[str, Any], stock: Stock, several: bool) -> Variant
     today = price_of([stock]) or Price(0, None)
     return VariantView(
         sku=stock.sku,
-        label=label_of(variant["options"]) if several else "",
+        label=variant_label(variant["options"]) if several else "",
         options=variant["options"],
         price=today.price,
         was=today.was,

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from chalicelib.catalog.models import Listing, Stock
 from chalicelib.catalog.offers import price_of
-from chalicelib.database.reads import read_many
+from chalicelib.database.reads import batch_get
 from chalicelib.errors import BadInput
 
 PAGE = 24
 SORTS = ("newest", "price", "name")
-EVERYTHING = "all"
-MOST_BYTES_OF_A_KEY = 1024  # DynamoDB's limit for a range key
+ALL_PRODUCTS = "all"
+MAX_KEY_BYTES = 1024  # DynamoDB's limit for a range key
 
 
 @dataclass(frozen=True)
-class Card:
+class ProductCard:
     """A product as lists show it; prices in minor units."""
 
     slug: str
@@ -31,7 +31,7 @@ class Card:
 
     @property
     def on_sale(self) -> bool:
-        """Tell whether the shown price is a sale's."""
+        """Return whether the shown price is a sale's."""
         return self.was is not None
 
 
@@ -39,7 +39,7 @@ class Card:
 class ListPage:
     """One page of a list; `next_after` leads to the next one, None on the last."""
 
-    products: list[Card]
+    products: list[ProductCard]
     next_after: str | None
 
 
@@ -57,18 +57,18 @@ def list_page(group: str, sort: str, after: str | None) -> ListPage:
     newest_first = sort == "newest"
     beyond = None
     if after is not None:
-        position = read_token(after, listed)
+        position = decode_cursor(after, listed)
         beyond = Listing.position < position if newest_first else Listing.position > position
     rows = list(Listing.query(listed, beyond, limit=PAGE + 1, scan_index_forward=not newest_first))
     shown = rows[:PAGE]
-    next_after = token(listed, shown[-1].position) if len(rows) > PAGE else None
+    next_after = encode_cursor(listed, shown[-1].position) if len(rows) > PAGE else None
     return ListPage(cards(shown), next_after)
 
 
-def cards(rows: Iterable[Listing]) -> list[Card]:
+def cards(rows: Iterable[Listing]) -> list[ProductCard]:
     """Make cards of listing rows, with today's prices and stock."""
     rows = list(rows)
-    stocks = read_many({Stock: [sku for row in rows for sku in row.skus]}, consistent=False)[Stock]
+    stocks = batch_get({Stock: [sku for row in rows for sku in row.skus]}, consistent=False)[Stock]
     found = []
     for row in rows:
         variants = [stocks[sku] for sku in row.skus if sku in stocks]
@@ -78,12 +78,12 @@ def cards(rows: Iterable[Listing]) -> list[Card]:
     return found
 
 
-def make_card(slug: str, name: str, picture: str | None, alt: str, stocks: list[Stock]) -> Card | None:
+def make_card(slug: str, name: str, picture: str | None, alt: str, stocks: list[Stock]) -> ProductCard | None:
     """Make a product's card; None where none of its variants has a price."""
     today = price_of(stocks)
     if today is None:
         return None
-    return Card(
+    return ProductCard(
         slug=slug,
         name=name,
         picture=picture,
@@ -95,12 +95,12 @@ def make_card(slug: str, name: str, picture: str | None, alt: str, stocks: list[
     )
 
 
-def token(listed: str, position: str) -> str:
+def encode_cursor(listed: str, position: str) -> str:
     """Make the token of a list's next page: it says behind which position that begins."""
     return base64.urlsafe_b64encode(f"{listed}\n{position}".encode()).decode().rstrip("=")
 
 
-def read_token(encoded: str, listed: str) -> str:
+def decode_cursor(encoded: str, listed: str) -> str:
     """Read a token's position. Raises BadInput for what is no token of this list."""
     refusal = BadInput("This link is incomplete or out of date. Please start again from the first page.")
     try:
@@ -108,14 +108,14 @@ def read_token(encoded: str, listed: str) -> str:
     except (binascii.Error, ValueError) as error:
         raise refusal from error
     token_of, _, position = text.partition("\n")
-    if token_of != listed or not 0 < len(position.encode()) <= MOST_BYTES_OF_A_KEY:
+    if token_of != listed or not 0 < len(position.encode()) <= MAX_KEY_BYTES:
         raise refusal
     return position
 
 
 def visible_slugs() -> Iterator[str]:
     """Name every product that has a page, by Query, newest first."""
-    for row in Listing.query(f"{EVERYTHING}#newest", scan_index_forward=False):
+    for row in Listing.query(f"{ALL_PRODUCTS}#newest", scan_index_forward=False):
         yield row.slug
 
 
@@ -124,8 +124,8 @@ def list_slugs(after: str | None, size: int) -> tuple[list[str], str | None]:
 
     `after` is such a token; None begins at the first. Raises BadInput for another.
     """
-    listed = f"{EVERYTHING}#newest"
-    beyond = Listing.position < read_token(after, listed) if after is not None else None
+    listed = f"{ALL_PRODUCTS}#newest"
+    beyond = Listing.position < decode_cursor(after, listed) if after is not None else None
     rows = Listing.query(
         listed,
         beyond,
@@ -134,5 +134,5 @@ def list_slugs(after: str | None, size: int) -> tuple[list[str], str | None]:
         attributes_to_get=["slug", "position"],
     )
     found = [(row.slug, row.position) for row in rows]
-    next_after = token(listed, found[size - 1][1]) if len(found) > size else None
+    next_after = encode_cursor(listed, found[size - 1][1]) if len(found) > size else None
     return [slug for slug, _ in found[:size]], next_after

@@ -9,22 +9,22 @@ from urllib.parse import urlencode
 from chalice.app import Request, Response
 
 from chalicelib.catalog import categories, json_ld, markdown_text, product_details, product_lists
-from chalicelib.catalog.models import MOST_PIECES
+from chalicelib.catalog.models import MAX_QUANTITY_PER_LINE
 from chalicelib.catalog.offers import Picture
 from chalicelib.catalog.search import search
 from chalicelib.cleaning import clean_line
 from chalicelib.config import settings
 from chalicelib.web import http_request
-from chalicelib.web.page_cache import moved_page, public_page
+from chalicelib.web.page_cache import permanent_redirect, public_page
 from chalicelib.web.router import Routes
 from chalicelib.web.templates import public_context_processor, render_public
 from chalicelib.web.urls import absolute_url, url
 
 routes = Routes(__name__)
-LONGEST_QUESTION = 200
+MAX_QUERY_LENGTH = 200
 ADDRESSES_PER_SITEMAP = 10_000
-MOST_SITEMAPS = 50
-MOST_PRODUCTS_KNOWN = 10_000
+MAX_SITEMAPS = 50
+MAX_CACHED_PRODUCTS = 10_000
 _skus: dict[str, frozenset[str]] = {}  # of products whose page this process has made
 
 
@@ -49,9 +49,9 @@ def category_page(request: Request, slug: str) -> Response:
     """Show a category; lead from a former address to today's."""
     try:
         return _list(request, f"/categories/{slug}", slug)
-    except categories.Moved as moved:
+    except categories.CategoryMoved as moved:
         known = {name: http_request.query(request, name) for name in ("sort", "after")}
-        return moved_page(url(f"/categories/{moved.slug}", **known))
+        return permanent_redirect(url(f"/categories/{moved.slug}", **known))
 
 
 def _list(request: Request, path: str, slug: str | None) -> Response:
@@ -61,7 +61,7 @@ def _list(request: Request, path: str, slug: str | None) -> Response:
 
     def make() -> str:
         category = categories.get_category(slug) if slug is not None else None
-        page = product_lists.list_page(category.key if category else product_lists.EVERYTHING, sort, after)
+        page = product_lists.list_page(category.key if category else product_lists.ALL_PRODUCTS, sort, after)
         return render_public(
             "catalog/product_list.html",
             category=category,
@@ -94,7 +94,7 @@ def product_page(request: Request, slug: str) -> Response:
 
 def _product_page(slug: str, sku: str | None) -> str:
     product = product_details.product_view(slug)
-    if len(_skus) >= MOST_PRODUCTS_KNOWN:
+    if len(_skus) >= MAX_CACHED_PRODUCTS:
         _skus.clear()
     _skus[slug] = frozenset(variant.sku for variant in product.variants)
     chosen = next((variant for variant in product.variants if variant.sku == sku), None)
@@ -109,10 +109,10 @@ def product_values(
         "product": product,
         "chosen": chosen,
         "selected": product.selected if chosen is None else chosen.sku,
-        "text": markdown_text.html(product.text),
-        "words": markdown_text.plain(product.text),
+        "text": markdown_text.render_html(product.text),
+        "words": markdown_text.render_text(product.text),
         "json_ld": json_ld.documents(product),
-        "most": MOST_PIECES,
+        "most": MAX_QUANTITY_PER_LINE,
         "canonical": json_ld.product_address(product.slug),
         "shared_picture": product.pictures[0] if product.pictures else None,
         "problem": "",
@@ -132,7 +132,7 @@ def search_page(request: Request) -> Response:
             "catalog/search.html",
             q=question,
             products=found.products,
-            more=found.more,
+            more=found.has_more,
             message=found.message,
             canonical=absolute_url("/search") + (f"?{urlencode({'q': question})}" if question else ""),
         )
@@ -145,7 +145,7 @@ def _normalised(question: str) -> str:
     printable = "".join(
         " " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in question
     )
-    return " ".join(clean_line(printable).split())[:LONGEST_QUESTION].strip()
+    return " ".join(clean_line(printable).split())[:MAX_QUERY_LENGTH].strip()
 
 
 @routes.get("/sitemap.xml")
@@ -170,7 +170,7 @@ def sitemap(request: Request) -> Response:
 
 def _parts(next_after: str | None) -> list[str]:
     parts = [""]
-    while next_after is not None and len(parts) < MOST_SITEMAPS:
+    while next_after is not None and len(parts) < MAX_SITEMAPS:
         parts.append(next_after)
         _, next_after = product_lists.list_slugs(next_after, ADDRESSES_PER_SITEMAP)
     return [f"/sitemap.xml?after={part}" for part in parts]
@@ -184,7 +184,7 @@ def _sitemap(root: str, entry: str, paths: list[str]) -> str:
 
 @routes.get("/robots.txt")
 def robots(request: Request) -> Response:
-    """Tell robots what is of no use to them. Under a path prefix they look elsewhere, at the host's root."""
+    """Answer robots.txt. Under a path prefix robots do not find it: they look at the host's root."""
 
     def make() -> str:
         closed = ("/cart", "/checkout", "/orders/", "/payments/", "/search", "/staff/")

@@ -5,45 +5,45 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from chalicelib.catalog.categories import categories
-from chalicelib.catalog.markdown_text import plain
-from chalicelib.catalog.models import Listing, Product, Stock, Word
+from chalicelib.catalog.markdown_text import render_text
+from chalicelib.catalog.models import Listing, Product, SearchEntry, Stock
 from chalicelib.catalog.offers import Picture
-from chalicelib.catalog.product_lists import Card, make_card
-from chalicelib.database.reads import read_many
-from chalicelib.database.transactions import Refused, Transaction
+from chalicelib.catalog.product_lists import ProductCard, make_card
+from chalicelib.database.reads import batch_get
+from chalicelib.database.transactions import ConditionFailed, Transaction
 
-MOST_WORDS = 8
-MOST_LETTERS = 40  # longer words are cut, in the index and in questions alike
-FEWEST_LETTERS = 2
-MOST_SHOWN = 48
-MOST_CATEGORIES = 4  # that one word may mean
-MOST_CHECKED = 100  # one BatchGetItem
-MOST_TOGETHER = 100  # writes that fit into one transaction
+MAX_WORDS = 8
+MAX_WORD_LENGTH = 40  # longer words are cut, in the index and in questions alike
+PREFIX_LENGTH = 2
+MAX_SHOWN = 48
+MAX_CATEGORIES = 4  # that one word may mean
+MAX_CANDIDATES = 100  # one BatchGetItem
+MAX_BATCH_SIZE = 100  # writes that fit into one transaction
 # Begins every word of a hidden product. Questions are letters and digits, so shoppers' never lead to one: not to
 # its rows, nor to a place among the hits that a visible product should have.
 HIDDEN = "@"
 # A prefix that more rows than this begin with tells nothing; the other words decide, and hits are checked anyway.
-MOST_ROWS = 1000
+MAX_ROWS = 1000
 # What NFKD leaves whole, written as people type it who lack the key.
 _PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What a search shows; `message` says in words why nothing was looked up."""
 
-    products: list[Card]
-    more: bool = False
+    products: list[ProductCard]
+    has_more: bool = False
     message: str | None = None
 
 
-def words(text: str) -> Iterator[str]:
+def tokenize(text: str) -> Iterator[str]:
     """Split a text into words without case and accents: letters and digits of every script."""
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(_PLAIN)
     kinds = ((letter, unicodedata.category(letter)[0]) for letter in plain)
     kept = "".join(letter if kind in "LN" else " " for letter, kind in kinds if kind != "M")
     for word in kept.split():
-        yield word[:MOST_LETTERS]
+        yield word[:MAX_WORD_LENGTH]
 
 
 def words_of(product: Product) -> dict[str, bool]:
@@ -51,27 +51,27 @@ def words_of(product: Product) -> dict[str, bool]:
 
     Its category's name is not among them: that may change without the product, so `_listed` asks for it.
     """
-    texts = [plain(product.text)]
+    texts = [render_text(product.text)]
     for variant in product.variants:
         texts += [variant["sku"], *variant["options"], *variant["options"].values()]
-    found = dict.fromkeys(words(" ".join(texts)), False) | dict.fromkeys(words(product.name), True)
-    return {marked(word, product.hidden): in_name for word, in_name in found.items()}
+    found = dict.fromkeys(tokenize(" ".join(texts)), False) | dict.fromkeys(tokenize(product.name), True)
+    return {index_term(word, product.hidden): in_name for word, in_name in found.items()}
 
 
-def marked(word: str, hidden: bool) -> str:
+def index_term(word: str, hidden: bool) -> str:
     """Write a word of the index as a visible or a hidden product has it."""
     return HIDDEN * hidden + word.removeprefix(HIDDEN)
 
 
 def stored_words(product: Product) -> dict[str, bool]:
     """List the words that are in the index for a product as it was read."""
-    in_name = set(words(product.name))
-    return {word: marked(word, hidden=False) in in_name for word in product.words}
+    in_name = set(tokenize(product.name))
+    return {word: index_term(word, hidden=False) in in_name for word in product.search_terms}
 
 
 def add_words(product: Product, new: dict[str, bool], old: dict[str, bool]) -> None:
     """Write what the index lacks, before the product is written."""
-    with Word.batch_write() as batch:
+    with SearchEntry.batch_write() as batch:
         for word, in_name in new.items():
             if old.get(word) != in_name:
                 row = _row(word, product.slug)
@@ -82,55 +82,57 @@ def add_words(product: Product, new: dict[str, bool], old: dict[str, bool]) -> N
 def remove_words(product: Product, gone: Iterable[str]) -> None:
     """Delete words from the index, after the product was written. One that a later change wrote again stays."""
     words_gone = list(gone)
-    for start in range(0, len(words_gone), MOST_TOGETHER):
-        _remove(product, words_gone[start : start + MOST_TOGETHER])
+    for start in range(0, len(words_gone), MAX_BATCH_SIZE):
+        _remove(product, words_gone[start : start + MAX_BATCH_SIZE])
 
 
 def _remove(product: Product, gone: list[str]) -> None:
     transaction = Transaction()
     for word in gone:
-        transaction.delete(word, _row(word, product.slug), Word.version < product.version)
+        transaction.delete(word, _row(word, product.slug), SearchEntry.version < product.version)
     try:
         transaction.commit()
-    except Refused as refusal:  # these are a later change's, or gone already; the others go without them
+    except (
+        ConditionFailed
+    ) as refusal:  # these are a later change's, or gone already; the others go without them
         _remove(product, [word for word in gone if word not in refusal.names])
 
 
-def _row(word: str, slug: str) -> Word:
-    return Word(_letters(word), f"{word}#{slug}", slug=slug)
+def _row(word: str, slug: str) -> SearchEntry:
+    return SearchEntry(_letters(word), f"{word}#{slug}", slug=slug)
 
 
 def _letters(word: str) -> str:
-    return word[: FEWEST_LETTERS + word.startswith(HIDDEN)]
+    return word[: PREFIX_LENGTH + word.startswith(HIDDEN)]
 
 
-def search(question: str) -> Found:
+def search(question: str) -> SearchResult:
     """Find the products that have, for each word of a question, a word that begins with it; best first."""
-    asked = list(dict.fromkeys(words(question)))
+    asked = list(dict.fromkeys(tokenize(question)))
     if not asked:
-        return Found([])
-    message = refusal_of(asked)
+        return SearchResult([])
+    message = query_error(asked)
     if message is not None:
-        return Found([], message=message)
+        return SearchResult([], message=message)
     hits, products = find(asked)
-    shown = _cards(products[:MOST_SHOWN])
-    return Found(shown, more=len(products) > MOST_SHOWN or hits > MOST_CHECKED)
+    shown = _cards(products[:MAX_SHOWN])
+    return SearchResult(shown, has_more=len(products) > MAX_SHOWN or hits > MAX_CANDIDATES)
 
 
-def refusal_of(asked: list[str]) -> str | None:
-    """Say in words why nothing can be looked up."""
-    if len(asked) > MOST_WORDS:
-        return f"Please use at most {MOST_WORDS} words."
-    if all(len(word) < FEWEST_LETTERS for word in asked):
+def query_error(asked: list[str]) -> str | None:
+    """Return in words why nothing can be looked up."""
+    if len(asked) > MAX_WORDS:
+        return f"Please use at most {MAX_WORDS} words."
+    if all(len(word) < PREFIX_LENGTH for word in asked):
         return "Please enter at least two letters of a word."
     return None
 
 
 def find(asked: list[str], *, hidden: bool = False) -> tuple[int, list[Product]]:
     """Find the visible or the hidden products that have all words: how many there may be, and the best hundred."""
-    telling = [marked(word, hidden) for word in asked if len(word) >= FEWEST_LETTERS]
+    telling = [index_term(word, hidden) for word in asked if len(word) >= PREFIX_LENGTH]
     hits = _hits(telling)
-    best = sorted(hits, key=lambda slug: (-hits[slug], slug))[:MOST_CHECKED]
+    best = sorted(hits, key=lambda slug: (-hits[slug], slug))[:MAX_CANDIDATES]
     return len(hits), _checked(best, asked, hidden)
 
 
@@ -139,12 +141,12 @@ def _hits(asked: list[str]) -> dict[str, int]:
     whole: list[dict[str, bool]] = []
     cut: list[dict[str, bool]] = []
     for word in asked:
-        rows = list(Word.query(_letters(word), Word.entry.startswith(word), limit=MOST_ROWS))
+        rows = list(SearchEntry.query(_letters(word), SearchEntry.entry.startswith(word), limit=MAX_ROWS))
         listed, all_listed = _listed(word)
         slugs = dict.fromkeys(listed, False)
         for row in rows:
             slugs[row.slug] = slugs.get(row.slug, False) or row.in_name
-        (whole if len(rows) < MOST_ROWS and all_listed else cut).append(slugs)
+        (whole if len(rows) < MAX_ROWS and all_listed else cut).append(slugs)
     demanded = whole or cut
     common = set.intersection(*(set(slugs) for slugs in demanded))
     return {slug: sum(slugs.get(slug, False) for slugs in (*whole, *cut)) for slug in common}
@@ -155,15 +157,15 @@ def _listed(word: str) -> tuple[list[str], bool]:
     hidden = word.startswith(HIDDEN)
     keys = [key for key, names in _category_words(hidden).items() if _begins(word, names)]
     # Staff's lists, which have hidden products, begin with the sign that hidden products' words begin with.
-    groups = [f"{HIDDEN * hidden}{key}#newest" for key in keys[:MOST_CATEGORIES]]
-    found = [[row.slug for row in Listing.query(group, limit=MOST_ROWS)] for group in groups]
-    complete = len(keys) <= MOST_CATEGORIES and all(len(slugs) < MOST_ROWS for slugs in found)
+    groups = [f"{HIDDEN * hidden}{key}#newest" for key in keys[:MAX_CATEGORIES]]
+    found = [[row.slug for row in Listing.query(group, limit=MAX_ROWS)] for group in groups]
+    complete = len(keys) <= MAX_CATEGORIES and all(len(slugs) < MAX_ROWS for slugs in found)
     return [slug for slugs in found for slug in slugs], complete
 
 
 def _category_words(hidden: bool) -> dict[str, list[str]]:
     """Map each category's key onto the words of its name, as a visible or a hidden product has them."""
-    return {each.key: [marked(word, hidden) for word in words(each.name)] for each in categories()}
+    return {each.key: [index_term(word, hidden) for word in tokenize(each.name)] for each in categories()}
 
 
 def _checked(slugs: list[str], asked: list[str], hidden: bool) -> list[Product]:
@@ -171,15 +173,15 @@ def _checked(slugs: list[str], asked: list[str], hidden: bool) -> list[Product]:
 
     First what has them in its name, then what has them whole, then by name.
     """
-    found = read_many({Product: slugs}, consistent=False)[Product]
+    found = batch_get({Product: slugs}, consistent=False)[Product]
     categories_words = _category_words(hidden)
     kept = []
     for product in found.values():
-        all_words = [*product.words, *categories_words.get(product.category, ())]
-        if product.hidden == hidden and all(_begins(marked(word, hidden), all_words) for word in asked):
-            in_name = list(words(product.name))
+        all_words = [*product.search_terms, *categories_words.get(product.category, ())]
+        if product.hidden == hidden and all(_begins(index_term(word, hidden), all_words) for word in asked):
+            in_name = list(tokenize(product.name))
             named = sum(_begins(word, in_name) for word in asked)
-            whole = sum(marked(word, hidden) in all_words for word in asked)
+            whole = sum(index_term(word, hidden) in all_words for word in asked)
             kept.append(((-named, -whole, " ".join(in_name), product.slug), product))
     return [product for _, product in sorted(kept, key=lambda entry: entry[0])]
 
@@ -188,9 +190,9 @@ def _begins(beginning: str, candidates: list[str]) -> bool:
     return any(word.startswith(beginning) for word in candidates)
 
 
-def _cards(products: list[Product]) -> list[Card]:
+def _cards(products: list[Product]) -> list[ProductCard]:
     skus = [variant["sku"] for product in products for variant in product.variants]
-    stocks = read_many({Stock: skus}, consistent=False)[Stock]
+    stocks = batch_get({Stock: skus}, consistent=False)[Stock]
     found = []
     for product in products:
         variants = [stocks[variant["sku"]] for variant in product.variants if variant["sku"] in stocks]

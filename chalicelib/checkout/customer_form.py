@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chalicelib.cleaning import clean_code
-from chalicelib.mail.addresses import LONGEST_ADDRESS, BadAddress, normalize
+from chalicelib.mail.addresses import MAX_ADDRESS_LENGTH, BadAddress, normalize
 from chalicelib.orders.delivery import delivery_fields
 
-LONGEST = {
-    "name": delivery_fields.LONGEST["name"],
-    "email": LONGEST_ADDRESS,
-    **delivery_fields.LONGEST,
+MAX_LENGTHS = {
+    "name": delivery_fields.MAX_LENGTHS["name"],
+    "email": MAX_ADDRESS_LENGTH,
+    **delivery_fields.MAX_LENGTHS,
 }  # in the form's order
 REQUIRED = {
     "email": "Please enter your email address. We’ll send your confirmation there.",
@@ -33,27 +33,27 @@ class Customer:
     phone: str
 
 
-def read_customer(posted: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+def validate_customer(posted: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """Read the form's fields; return them as they are kept, and a message for each field that is wrong.
 
     What is doubtful is asked about once: the form that comes back carries `confirmed`, and is then let through.
     """
     values = delivery_fields.clean_delivery(posted)
     email, email_error = _read_email(clean_code(posted.get("email", "")))
-    is_confirmed = posted.get("confirmed", "") == delivery_fields.mark_of_doubts(values)
+    is_confirmed = posted.get("confirmed", "") == delivery_fields.fingerprint_of_doubts(values)
     doubts = {} if is_confirmed else delivery_fields.find_doubts(values)
     errors = {**doubts, **delivery_fields.validate_delivery(values), "email": email_error}
-    kept = {field: email if field == "email" else values[field] for field in LONGEST}
-    return kept, {field: message for field in LONGEST if (message := errors.get(field))}
+    kept = {field: email if field == "email" else values[field] for field in MAX_LENGTHS}
+    return kept, {field: message for field in MAX_LENGTHS if (message := errors.get(field))}
 
 
-def _read_email(typed: str) -> tuple[str, str | None]:
+def _read_email(form_data: str) -> tuple[str, str | None]:
     """Return an address as it is kept, and what is wrong with it."""
-    if not typed:
-        return typed, REQUIRED["email"]
-    if (error := delivery_fields.validate_line(typed, LONGEST["email"])) is not None:
-        return typed, error
+    if not form_data:
+        return form_data, REQUIRED["email"]
+    if (error := delivery_fields.validate_line(form_data, MAX_LENGTHS["email"])) is not None:
+        return form_data, error
     try:
-        return normalize(typed), None
+        return normalize(form_data), None
     except BadAddress as refusal:
-        return typed, str(refusal)
+        return form_data, str(refusal)

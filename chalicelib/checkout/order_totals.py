@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from chalicelib import money
 from chalicelib.cart.service import CartLine
 from chalicelib.config import settings
-from chalicelib.orders.base import Line
+from chalicelib.orders.base import OrderLine
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Totals:
         return self.items + self.shipping
 
 
-def totals_of(lines: list[Line], country: str) -> Totals:
+def totals_of(lines: list[OrderLine], country: str) -> Totals:
     """Add up lines and shipping to a country; tax is rounded once a rate."""
     zone = settings.shop.zone_of(country) or settings.shop.zones[0]
     items = sum(line.total for line in lines)
@@ -35,10 +35,10 @@ def totals_of(lines: list[Line], country: str) -> Totals:
     return Totals(items, shipping, zone.name, taxes)
 
 
-def order_lines(cart_lines: list[CartLine]) -> list[Line]:
+def freeze_lines(cart_lines: list[CartLine]) -> list[OrderLine]:
     """Freeze what a cart's lines are now. Lines that are sold no more are left out."""
     return [
-        Line(
+        OrderLine(
             sku=line.sku,
             slug=line.offer.slug,
             name=line.offer.name,

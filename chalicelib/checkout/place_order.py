@@ -8,28 +8,30 @@ from chalicelib import clock, deadlines, money, rate_limits
 from chalicelib.cart import service as cart_service
 from chalicelib.cart.models import Cart
 from chalicelib.cart.service import CartLine
-from chalicelib.cart.sessions import Session, living
+from chalicelib.cart.sessions import Session, unless_expired
 from chalicelib.checkout.customer_form import Customer
-from chalicelib.checkout.order_totals import Totals, order_lines, totals_of
+from chalicelib.checkout.order_totals import Totals, freeze_lines, totals_of
 from chalicelib.config import settings
 from chalicelib.database.reads import get
-from chalicelib.database.transactions import Refused, Transaction, Unknown
-from chalicelib.errors import Busy, Conflict, OutOfStock, ShopError, SimultaneousChange
+from chalicelib.database.transactions import ConditionFailed, OutcomeUnknown, Transaction
+from chalicelib.errors import Conflict, OutOfStock, ServiceUnavailable, ShopError, SimultaneousChange
 from chalicelib.orders import holds, states
-from chalicelib.orders.base import Line
-from chalicelib.orders.events import Known, tell
-from chalicelib.orders.models import Order, Pointer
-from chalicelib.orders.repository import change, new_order
+from chalicelib.orders.base import OrderLine
+from chalicelib.orders.enums import CloseReason
+from chalicelib.orders.events import EmittedSoFar, emit_events
+from chalicelib.orders.models import Order, OrderLookup
+from chalicelib.orders.repository import new_order, update_order
 from chalicelib.orders.search import search_index
+from chalicelib.orders.states import OrderState
 from chalicelib.payments.start_payment import PaymentInProgress
 
-TRIES = 30
+MAX_ATTEMPTS = 30
 PLACING_SECONDS = 12.0  # of the request's time: sending the shopper to PayPal needs some, too
 SENT_AT_ONCE = (
     "Your cart was ordered or changed several times at the same time, perhaps in two tabs. This attempt didn’t place "
     "an order, and nothing is ordered twice. Please wait a few seconds and try again."
 )
-A_TRY_SECONDS = 1.0  # against others who want the same pieces; then look again, for they may be gone
+ATTEMPT_SECONDS = 1.0  # against others who want the same pieces; then look again, for they may be gone
 
 
 class EmptyCart(ShopError):
@@ -51,41 +53,45 @@ def place_order(
     request comes from. The order's pieces are held for it until it is paid, unless that is beyond what one visitor may
     hold; then they are taken when it is paid.
 
-    Raises TooMany, EmptyCart, OutOfStock, TotalChanged, PaymentInProgress; SimultaneousChange where other requests of
+    Raises TooManyRequests, EmptyCart, OutOfStock, TotalChanged, PaymentInProgress; SimultaneousChange where other requests of
     the same visitor keep changing the cart; Busy where others want the same pieces, or the answer of the table was lost.
     Placing again is always safe.
     """
-    rate_limits.check_order(session.key, address)
-    ends = deadlines.ends(PLACING_SECONDS)
+    rate_limits.check_order_rate(session.key, address)
+    ends = deadlines.deadline_in(PLACING_SECONDS)
     holder = holds.holder_of(address)
     is_full = False  # the address holds all that it may
     is_simultaneous = False  # the last try was in the way of another one from this cart
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         if session.cart is None or not session.cart.lines.as_dict():
             raise EmptyCart("There’s nothing in your cart to order.")
-        cart_lines = cart_service.look(session)
-        lines = order_lines(cart_lines)
+        cart_lines = cart_service.get_lines(session)
+        lines = freeze_lines(cart_lines)
         totals = totals_of(lines, customer.country)
-        digest = digest_of(lines, customer, totals.total)
-        before = get(Order, session.cart.order) if session.cart.order else None
-        if before is not None and session.cart.digest == digest and _is_still_it(before, session.cart):
+        digest = order_fingerprint(lines, customer, totals.total)
+        before = get(Order, session.cart.order_id) if session.cart.order_id else None
+        if (
+            before is not None
+            and session.cart.order_fingerprint == digest
+            and _is_same_order(before, session.cart)
+        ):
             if totals.total != shown_total:
-                raise TotalChanged(_why_changed(totals, shown_total))
+                raise TotalChanged(_total_changed_message(totals, shown_total))
             if (
-                before.state == states.AWAITING
+                before.state == OrderState.AWAITING
                 and not before.reserved
-                and (gone := what_is_missing(cart_lines))
+                and (gone := unavailable_message(cart_lines))
             ):
                 raise OutOfStock(gone)
             return before, False
         _refuse_while_paying(before)
-        missing = what_is_missing(cart_lines)
+        missing = unavailable_message(cart_lines)
         if missing:
-            if _has_moved_on(session):
+            if _cart_changed(session):
                 continue  # another tab has just ordered: what is missing may be reserved for this very shopper
             raise OutOfStock(missing)
         if totals.total != shown_total:
-            raise TotalChanged(_why_changed(totals, shown_total))
+            raise TotalChanged(_total_changed_message(totals, shown_total))
         if time.monotonic() > ends:
             break  # after the look: who can be told that it is gone is told so
         order = new_order(
@@ -96,61 +102,63 @@ def place_order(
             cart=session.key,
             cart_version=int(session.cart.version),
         )
-        pieces = {line.sku: line.offer.available + line.offer.held for line in cart_lines if line.offer}
+        quantities = {line.sku: line.offer.available + line.offer.held for line in cart_lines if line.offer}
         transaction = Transaction()
-        most = None if is_full else holds.max_held(lines, pieces)
+        most = None if is_full else holds.max_holds(lines, quantities)
         if most is not None:
             order.hold_stock(transaction, holder, most)
         rate_limits.count_order(transaction, session.key, address)
         try:
-            if before is not None and before.state == states.AWAITING:
-                _refuse_while_paying(_supersede(before))
-            _write(order, session.cart, digest, transaction)
-        except (Refused, Busy) as failure:
+            if before is not None and before.state == OrderState.AWAITING:
+                _refuse_while_paying(_cancel_previous(before))
+            _commit_order(order, session.cart, digest, transaction)
+        except (ConditionFailed, ServiceUnavailable) as failure:
             # The cart changed, a piece went, the number is taken, or too many want the same: look again.
-            refused = failure.names if isinstance(failure, Refused) else set()
+            refused = failure.names if isinstance(failure, ConditionFailed) else set()
             if "cart" not in refused and any(name.startswith("limit#") for name in refused):
                 raise rate_limits.too_many() from failure
             is_full = is_full or any(name.startswith("hold#") for name in refused)
             is_simultaneous = "cart" in refused or isinstance(failure, SimultaneousChange)
-        except Unknown as unknown:
+        except OutcomeUnknown as unknown:
             found = get(Order, order.id)
             if found is None:
-                raise Busy("We didn’t get an answer from our database. Please try again.") from unknown
+                raise ServiceUnavailable(
+                    "We didn’t get an answer from our database. Please try again."
+                ) from unknown
             return found, True
         else:
             return order, True
-        session.cart = living(get(Cart, session.key))
-        if session.cart is not None and session.cart.order == (before.id if before else None):
-            session.cart.held = None  # the order that held them is closed: they are on the shelf, or gone
+        session.cart = unless_expired(get(Cart, session.key))
+        if session.cart is not None and session.cart.order_id == (before.id if before else None):
+            session.cart.reserved = None  # the order that held them is closed: they are on the shelf, or gone
     if is_simultaneous:
         raise SimultaneousChange(SENT_AT_ONCE)
-    raise Busy("The shop is very busy. Your order wasn’t placed; please try again.")
+    raise ServiceUnavailable("The shop is very busy. Your order wasn’t placed; please try again.")
 
 
-def digest_of(lines: list[Line], customer: Customer, total: int) -> str:
+def order_fingerprint(lines: list[OrderLine], customer: Customer, total: int) -> str:
     """Digest what is ordered by whom for how much: the same digest is the same order."""
     content = [[vars(line) | {"options": dict(line.options)} for line in lines], vars(customer), total]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def what_is_missing(cart_lines: list[CartLine]) -> str | None:
-    """Say which lines cannot be had as they are; None where all can."""
-    return " ".join(_what_is_missing(line) for line in cart_lines if not line.sellable) or None
+def unavailable_message(cart_lines: list[CartLine]) -> str | None:
+    """Return which lines cannot be had as they are; None where all can."""
+    return " ".join(_unavailable_message(line) for line in cart_lines if not line.sellable) or None
 
 
-def _has_moved_on(session: Session) -> bool:
+def _cart_changed(session: Session) -> bool:
     """Read the cart again; tell whether it was changed, or ordered from, since it was last read."""
-    known, session.cart = session.cart, living(get(Cart, session.key))
+    known, session.cart = session.cart, unless_expired(get(Cart, session.key))
     if known is None or session.cart is None:
         return known is not session.cart
-    moved_on = (known.version, known.order) != (session.cart.version, session.cart.order)
+    moved_on = (known.version, known.order_id) != (session.cart.version, session.cart.order_id)
     if not moved_on:
         session.cart = known
     return moved_on
 
 
-def _what_is_missing(line: CartLine) -> str:
+def _unavailable_message(line: CartLine) -> str:
     if line.offer is None or not line.offer.sellable:
         return "An item in your cart is no longer available."
     name = f"“{line.offer.name}”" + (f" ({line.offer.label})" if line.offer.label else "")
@@ -159,55 +167,55 @@ def _what_is_missing(line: CartLine) -> str:
     return f"Only {line.available} of {name} left."
 
 
-def _why_changed(totals: Totals, shown: int | None) -> str:
-    amount = money.spoken(totals.total, settings.currency)
+def _total_changed_message(totals: Totals, shown: int | None) -> str:
+    amount = money.format_money(totals.total, settings.currency)
     if shown is not None and shown - totals.items in {0, *(zone.rate for zone in settings.shop.zones)}:
         return f"Including shipping ({totals.shipping_name}), the total is now {amount}. Please check it and confirm."
     return (
-        f"The total is now {amount}, including {money.spoken(totals.shipping, settings.currency)} "
+        f"The total is now {amount}, including {money.format_money(totals.shipping, settings.currency)} "
         f"for shipping ({totals.shipping_name}). Please check it and confirm."
     )
 
 
 def _refuse_while_paying(order: Order | None) -> None:
-    if order is not None and order.state in (states.CAPTURING, states.PENDING):
+    if order is not None and order.state in (OrderState.CAPTURING, OrderState.PENDING):
         raise PaymentInProgress(
             "PayPal is still processing the payment for your previous order. "
             "Please wait until it’s finished before you place another order."
         )
 
 
-def _is_still_it(order: Order, cart: Cart) -> bool:
-    if order.state in (states.PAID, states.SHIPPED):
+def _is_same_order(order: Order, cart: Cart) -> bool:
+    if order.state in (OrderState.PAID, OrderState.SHIPPED):
         # Sent twice; unless the cart was changed since, for then it is the same thing once more.
         return bool(order.cart_version == cart.version)
     return order.state not in states.CLOSED
 
 
-def _supersede(order: Order) -> Order:
+def _cancel_previous(order: Order) -> Order:
     def action(order: Order, transaction: Transaction) -> bool:
-        if order.state != states.AWAITING:
+        if order.state != OrderState.AWAITING:
             return False
-        order.cancel("superseded", transaction)
+        order.cancel(CloseReason.SUPERSEDED, transaction)
         return True
 
-    return change(order.id, action, known=order)
+    return update_order(order.id, action, loaded=order)
 
 
-def _write(order: Order, cart: Cart, digest: str, transaction: Transaction) -> None:
-    order.write(transaction)
-    pointer = Pointer(f"number#{order.number}", order=order.id)
-    transaction.put("number", pointer, Pointer.id.does_not_exist())
-    search_index.add_words(order.customer, order.placed, transaction)
+def _commit_order(order: Order, cart: Cart, digest: str, transaction: Transaction) -> None:
+    order.add_to_transaction(transaction)
+    pointer = OrderLookup(f"number#{order.number}", order_id=order.id)
+    transaction.put("number", pointer, OrderLookup.id.does_not_exist())
+    search_index.add_search_entries(order.customer, order.placed_key, transaction)
     unchanged = (Cart.version == cart.version) & (
-        Cart.order.does_not_exist() if cart.order is None else (Cart.order == cart.order)
+        Cart.order_id.does_not_exist() if cart.order_id is None else (Cart.order_id == cart.order_id)
     )
     marks = [
-        Cart.order.set(order.id),
-        Cart.digest.set(digest),
-        Cart.held.set({line.sku: line.quantity for line in order.lines} if order.held else {}),
-        Cart.held_until.set(order.reserved_until),
+        Cart.order_id.set(order.id),
+        Cart.order_fingerprint.set(digest),
+        Cart.reserved.set({line.sku: line.quantity for line in order.lines} if order.held else {}),
+        Cart.reserved_until.set(order.reserved_until),
     ]
     transaction.update("cart", cart, marks, unchanged & (Cart.expires > clock.timestamp()))
-    transaction.commit(A_TRY_SECONDS)
-    tell(order, Known())
+    transaction.commit(ATTEMPT_SECONDS)
+    emit_events(order, EmittedSoFar())

@@ -11,11 +11,11 @@ from chalicelib.cart import sessions
 from chalicelib.cart.service import CartLine
 from chalicelib.cart.sessions import Session
 from chalicelib.checkout import order_totals, place_order
-from chalicelib.checkout.customer_form import LONGEST, Customer, read_customer
+from chalicelib.checkout.customer_form import MAX_LENGTHS, Customer, validate_customer
 from chalicelib.config import settings
 from chalicelib.database.reads import get
-from chalicelib.errors import BadInput, Busy, OutOfStock, TooMany
-from chalicelib.orders.delivery.delivery_fields import mark_of_doubts
+from chalicelib.errors import BadInput, OutOfStock, ServiceUnavailable, TooManyRequests
+from chalicelib.orders.delivery.delivery_fields import fingerprint_of_doubts
 from chalicelib.orders.models import Order
 from chalicelib.orders.views.customer_view import line_view
 from chalicelib.payments.paypal.errors import PayPalError
@@ -23,7 +23,7 @@ from chalicelib.payments.paypal.order_request import PayWith, read_pay_with
 from chalicelib.payments.start_payment import PaymentInProgress, start_payment, start_payment_again
 from chalicelib.web import http_request
 from chalicelib.web.forms import Form, read_form
-from chalicelib.web.responses import in_a_while, page, redirect
+from chalicelib.web.responses import html_response, redirect, with_retry_after
 from chalicelib.web.router import Routes
 from chalicelib.web.templates import render
 from chalicelib.web.urls import url
@@ -36,14 +36,18 @@ log = logging.getLogger("awning")
 def show(request: Request) -> Response:
     """Show the form, filled in where this cart was ordered before and not paid."""
     session = sessions.load(request)
-    if not session.pieces:
+    if not session.item_count:
         return redirect(url("/cart"))
-    before = get(Order, session.cart.order) if session.cart and session.cart.order else None
-    values = dict.fromkeys(LONGEST, "") | (dict(before.customer) if before else {})
+    before = get(Order, session.cart.order_id) if session.cart and session.cart.order_id else None
+    values = dict.fromkeys(MAX_LENGTHS, "") | (dict(before.customer) if before else {})
     values["country"] = values["country"] or next(iter(settings.shop.countries))
-    lines = cart_service.look(session)
+    lines = cart_service.get_lines(session)
     return _form(
-        session, values, lines, problem=place_order.what_is_missing(lines), notice=_price_notes(lines)
+        session,
+        values,
+        lines,
+        problem=place_order.unavailable_message(lines),
+        notice=_price_change_notices(lines),
     )
 
 
@@ -52,26 +56,28 @@ def place(request: Request) -> Response:
     """Place the order and send the shopper to PayPal."""
     form = read_form(request)
     session = sessions.load(request)
-    if not session.pieces:
+    if not session.item_count:
         return redirect(url("/cart"))
-    values, errors = read_customer(form.values)
+    values, errors = validate_customer(form.values)
     if errors:
         return _form(session, values, errors=errors, status=400)
     try:
         pay_with = read_pay_with(form.text("pay_with"))
-        source = http_request.source_of(request)
+        source = http_request.client_ip(request)
         order, is_new = place_order.place_order(session, Customer(**values), _shown_total(form), source)
         address = _payment_address(order, pay_with, source, is_new=is_new)
     except place_order.TotalChanged as changed:
         return _form(session, values, notice=changed.message, status=changed.status)
     except (OutOfStock, BadInput) as refusal:
         return _form(session, values, problem=refusal.message, status=refusal.status)
-    except TooMany as refusal:
-        return in_a_while(_form(session, values, pause=refusal.message, status=refusal.status), refusal)
-    except Busy as refusal:
-        return in_a_while(_form(session, values, problem=refusal.message, status=refusal.status), refusal)
+    except TooManyRequests as refusal:
+        return with_retry_after(_form(session, values, pause=refusal.message, status=refusal.status), refusal)
+    except ServiceUnavailable as refusal:
+        return with_retry_after(
+            _form(session, values, problem=refusal.message, status=refusal.status), refusal
+        )
     except PaymentInProgress as refusal:
-        waiting = session.cart.order if session.cart else None
+        waiting = session.cart.order_id if session.cart else None
         return _form(session, values, problem=refusal.message, waiting_order=waiting, status=refusal.status)
     return redirect(address or url(f"/orders/{order.id}"))
 
@@ -93,7 +99,7 @@ def _shown_total(form: Form) -> int | None:
         return None  # forged or lost: the form comes back with the right one
 
 
-def _price_notes(lines: list[CartLine]) -> str | None:
+def _price_change_notices(lines: list[CartLine]) -> str | None:
     notes = [f"“{line.offer.name}”: {note}" for line in lines if line.offer for note in line.price_notes]
     return " ".join(notes) or None
 
@@ -110,7 +116,7 @@ def _form(
     pause: str | None = None,
     status: int = 200,
 ) -> Response:
-    lines = order_totals.order_lines(cart_service.look(session) if cart_lines is None else cart_lines)
+    lines = order_totals.freeze_lines(cart_service.get_lines(session) if cart_lines is None else cart_lines)
     totals = order_totals.totals_of(lines, values["country"])
     body = render(
         "checkout/checkout.html",
@@ -122,15 +128,15 @@ def _form(
         pause=pause,
         countries=settings.shop.countries,
         rules=postal.country_of(values["country"]),
-        confirmed=mark_of_doubts(values),
+        confirmed=fingerprint_of_doubts(values),
         lines=[line_view(line) for line in lines],
         totals=_totals_view(totals),
-        total_decimal=money.decimal_string(totals.total, settings.currency),
-        max=LONGEST,
+        total_decimal=money.to_decimal_string(totals.total, settings.currency),
+        max=MAX_LENGTHS,
         kept_minutes=settings.shop.reservation_seconds // 60,
-        cart_count=session.pieces,
+        cart_count=session.item_count,
     )
-    return page(body, status, session.cookies())
+    return html_response(body, status, session.cookies())
 
 
 def _totals_view(totals: order_totals.Totals) -> dict[str, Any]:

@@ -52,24 +52,26 @@ class Table(Model):
     def save(self, condition: Condition | None = None, *, add_version_condition: bool = True) -> Any:
         """Write the whole item; again where a transaction is at work on it."""
         write = super().save
-        return _past_conflicts(lambda: write(condition, add_version_condition=add_version_condition))
+        return _retry_conflicts(lambda: write(condition, add_version_condition=add_version_condition))
 
     def update(
         self, actions: list[Action], condition: Condition | None = None, *, add_version_condition: bool = True
     ) -> Any:
         """Change some attributes; again where a transaction is at work on the item."""
         write = super().update
-        return _past_conflicts(lambda: write(actions, condition, add_version_condition=add_version_condition))
+        return _retry_conflicts(
+            lambda: write(actions, condition, add_version_condition=add_version_condition)
+        )
 
     def delete(self, condition: Condition | None = None, *, add_version_condition: bool = True) -> Any:
         """Delete the item; again where a transaction is at work on it."""
         write = super().delete
-        return _past_conflicts(lambda: write(condition, add_version_condition=add_version_condition))
+        return _retry_conflicts(lambda: write(condition, add_version_condition=add_version_condition))
 
 
-def _past_conflicts(write: Callable[[], _T]) -> _T:
+def _retry_conflicts(write: Callable[[], _T]) -> _T:
     """Write one item, again while DynamoDB refuses it for a transaction: that has surely changed nothing."""
-    deadline = deadlines.ends(PATIENCE_SECONDS)
+    deadline = deadlines.deadline_in(PATIENCE_SECONDS)
     tries = 0
     while True:
         try:
@@ -82,7 +84,7 @@ def _past_conflicts(write: Callable[[], _T]) -> _T:
 
 
 def pause_after(tries: int) -> tuple[float, float]:
-    """Tell the shortest and the longest pause after so many conflicts, in seconds."""
+    """Return the shortest and the longest pause after so many conflicts, in seconds."""
     return 0.005, 0.02 * 2 ** min(tries, 5)
 
 
@@ -91,7 +93,7 @@ def pause(tries: int) -> None:
     time.sleep(random.uniform(*pause_after(tries)))
 
 
-def _parse_plainly(
+def _parse_json_response(
     response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
 ) -> None:
     """Read DynamoDB's JSON as it is: no table holds binary values, which alone would need botocore's slow walk."""
@@ -121,7 +123,7 @@ def connect() -> Connection:
         max_pool_connections=TableMeta.max_pool_connections,
     )
     events = shared.client.meta.events
-    events.register("before-parse.dynamodb", _parse_plainly)
+    events.register("before-parse.dynamodb", _parse_json_response)
     events.register("before-call.dynamodb", _count_call)
     aws.keep_deadline(shared.client, TableMeta.read_timeout_seconds)
     Table._shared = shared
@@ -140,8 +142,8 @@ def hash_key_name(table: type[Table]) -> str:
     return str(table._hash_key_attribute().attr_name)  # type: ignore[no-untyped-call]  # pynamodb leaves it untyped
 
 
-def is_refused(error: PynamoDBException) -> bool:
-    """Tell a condition that did not hold from every other failure of a single write."""
+def is_condition_failure(error: PynamoDBException) -> bool:
+    """Return a condition that did not hold from every other failure of a single write."""
     return error_code(error) == "ConditionalCheckFailedException"
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from chalicelib.database.connection import Table, hash_key_name, shared_connection
-from chalicelib.errors import Busy
+from chalicelib.errors import ServiceUnavailable
 
-MOST_KEYS_A_READ = 100
+MAX_KEYS_PER_BATCH_GET = 100
 _M = TypeVar("_M", bound="Table")
 
 
-def read_many(
+def batch_get(
     wanted: dict[type[Table], Iterable[str]], *, consistent: bool = True
 ) -> dict[type[Table], dict[str, Any]]:
     """Read items of several tables by their keys: one BatchGetItem a hundred keys.
@@ -22,9 +22,9 @@ def read_many(
     found: dict[type[Table], dict[str, Any]] = {table: {} for table in wanted}
     by_name = {table.Meta.table_name: table for table in wanted}
     keys = [(table, key) for table, wanted_keys in wanted.items() for key in dict.fromkeys(wanted_keys)]
-    for start in range(0, len(keys), MOST_KEYS_A_READ):
+    for start in range(0, len(keys), MAX_KEYS_PER_BATCH_GET):
         request: dict[str, Any] = {}
-        for table, key in keys[start : start + MOST_KEYS_A_READ]:
+        for table, key in keys[start : start + MAX_KEYS_PER_BATCH_GET]:
             table._get_connection()
             entry = request.setdefault(table.Meta.table_name, {"Keys": [], "ConsistentRead": consistent})
             entry["Keys"].append({hash_key_name(table): {"S": key}})
@@ -40,7 +40,7 @@ def read_many(
                 break
             time.sleep(random.uniform(0.01, 0.05 * 2**attempt))
         else:
-            raise Busy("The shop is very busy. Please try again in a moment.")
+            raise ServiceUnavailable("The shop is very busy. Please try again in a moment.")
     return found
 
 

@@ -15,16 +15,16 @@ from chalicelib.database.connection import (
     PATIENCE_SECONDS,
     Table,
     error_code,
-    is_refused,
+    is_condition_failure,
     pause,
     shared_connection,
 )
-from chalicelib.errors import Busy, SimultaneousChange
+from chalicelib.errors import ServiceUnavailable, SimultaneousChange
 from chalicelib.telemetry import Metric
 
 CONDITION_FAILED = "ConditionalCheckFailed"
-PASSING_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-PASSING_ERRORS = {
+RETRYABLE_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+RETRYABLE_ERRORS = {
     "TransactionInProgressException",
     "ThrottlingException",
     "ProvisionedThroughputExceededException",
@@ -41,10 +41,10 @@ BUSY = "The shop is very busy. Nothing was changed; please try again."
 # Of a transaction, what one visitor's requests alone contend for: two tabs, a form sent many times.
 ONE_VISITORS = {"cart", "order"}
 SIMULTANEOUS = "This is being changed at the same time, perhaps in another tab. Nothing was changed; please wait a few seconds and try again."
-MOST_TRIES = 100
+MAX_ATTEMPTS = 100
 
 
-class Refused(Exception):
+class ConditionFailed(Exception):
     """Name the items of a transaction whose conditions did not hold; nothing was written."""
 
     def __init__(self, names: set[str]) -> None:
@@ -53,12 +53,12 @@ class Refused(Exception):
         self.names = names
 
 
-class Unknown(Exception):
+class OutcomeUnknown(Exception):
     """Whether a write took effect is not known: read again."""
 
 
 class Transaction:
-    """Collect writes, then commit them together. Each has a name, by which `Refused` tells who refused."""
+    """Collect writes, then commit them together. Each has a name, by which `ConditionFailed` tells who refused."""
 
     def __init__(self) -> None:
         # pynamodb sends checks, deletes, puts, updates; reasons come back in that order.
@@ -87,24 +87,28 @@ class Transaction:
         self._groups[group].append((name, write))
         self._table = table
 
-    def commit(self, patience: float = PATIENCE_SECONDS) -> None:
+    def commit(self, timeout: float = PATIENCE_SECONDS) -> None:
         """Write everything or nothing.
 
         A conflict with another transaction is tried again, with jitter, for so many seconds, or as long as the request
-        has time. Raises `Refused` where a condition did not hold, `Busy` where the table stays contended,
-        `SimultaneousChange` where a cart or an order does, `Unknown` where no answer came, and pynamodb's own error where
+        has time. Raises `ConditionFailed` where a condition did not hold, `Busy` where the table stays contended,
+        `SimultaneousChange` where a cart or an order does, `OutcomeUnknown` where no answer came, and pynamodb's own error where
         DynamoDB will never take it.
         """
         if self._table is None:
             return
         self._table._get_connection()
         token = ids.new_id()
-        deadline = deadlines.ends(patience)
-        for attempt in range(MOST_TRIES):
+        deadline = deadlines.deadline_in(timeout)
+        for attempt in range(MAX_ATTEMPTS):
             try:
                 self._send(token)
             except TransactWriteError as error:
-                if time.monotonic() > deadline or attempt == MOST_TRIES - 1 or not self._is_passing(error):
+                if (
+                    time.monotonic() > deadline
+                    or attempt == MAX_ATTEMPTS - 1
+                    or not self._is_retryable(error)
+                ):
                     raise self._failure(error) from error
                 if error.cancellation_reasons:
                     token = (
@@ -122,21 +126,21 @@ class Transaction:
         transaction._commit()
 
     @staticmethod
-    def _is_passing(error: TransactWriteError) -> bool:
-        """Tell what may be gone at the next try: conflicts and throttling, even beside a condition that failed."""
+    def _is_retryable(error: TransactWriteError) -> bool:
+        """Return what may be gone at the next try: conflicts and throttling, even beside a condition that failed."""
         codes = {reason.code for reason in error.cancellation_reasons if reason is not None}
-        return bool(codes & PASSING_REASONS) or error_code(error) in PASSING_ERRORS
+        return bool(codes & RETRYABLE_REASONS) or error_code(error) in RETRYABLE_ERRORS
 
     def _failure(self, error: TransactWriteError) -> Exception:
         if refused := self._names(error, CONDITION_FAILED):
-            return Refused(refused)
-        if self._is_passing(error) and error.cancellation_reasons:
+            return ConditionFailed(refused)
+        if self._is_retryable(error) and error.cancellation_reasons:
             if self._names(error, "TransactionConflict") & ONE_VISITORS:
                 return SimultaneousChange(SIMULTANEOUS)
             telemetry.count(Metric.BUSY)
-            return Busy(BUSY)
+            return ServiceUnavailable(BUSY)
         code = error_code(error)
-        return error if code in DEFINITE_ERRORS else Unknown(code or type(error.cause).__name__)
+        return error if code in DEFINITE_ERRORS else OutcomeUnknown(code or type(error.cause).__name__)
 
     def _names(self, error: TransactWriteError, code: str) -> set[str]:
         """Name the items that the transaction was cancelled for, for this reason."""
@@ -149,15 +153,15 @@ class Transaction:
 
 
 # Whoever wants to write down, within the same transaction, what changes: what it is about, before, after.
-Witness = Callable[[Transaction, str, Mapping[str, Any], Mapping[str, Any]], None]
+AuditWriter = Callable[[Transaction, str, Mapping[str, Any], Mapping[str, Any]], None]
 
 
-def unseen(
+def no_audit(
     transaction: Transaction, subject: str, before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> None:
     """Witness nothing: what is done by shoppers, files and functions is in the order's own history."""
 
 
 def is_contended(error: PynamoDBException) -> bool:
-    """Tell a single write that somebody else was quicker with from every other failure of it."""
-    return is_refused(error) or error_code(error) == CONFLICT
+    """Return a single write that somebody else was quicker with from every other failure of it."""
+    return is_condition_failure(error) or error_code(error) == CONFLICT

@@ -27,24 +27,24 @@ from typing import Any
 
 from chalicelib import clock, telemetry
 from chalicelib.config import settings
-from chalicelib.database.reads import get, read_many
+from chalicelib.database.reads import batch_get, get
 from chalicelib.ledger import report_files
-from chalicelib.ledger.models import SALE, Movement, Progress, book_day, pages_of
+from chalicelib.ledger.models import SALE, LedgerEntry, TotalsProgress, booking_day, pages_of
 from chalicelib.ledger.report_columns import (
     LEDGER,
     ORDER_LINES,
     ORDERS,
-    Sheet,
+    ReportFormat,
     ledger_row,
     line_rows,
     order_row,
 )
-from chalicelib.ledger.report_files import BooksError, Comparison, File, Upload
+from chalicelib.ledger.report_files import File, ReportError, ReportVerifier, ReportWriter
 from chalicelib.ledger.totals import Totals
 from chalicelib.orders.models import Order
 from chalicelib.telemetry import Metric
 
-__all__ = ["BooksError", "Export", "closes_at", "export_closed_days", "export_day", "first_day"]
+__all__ = ["Export", "ReportError", "closes_at", "export_closed_days", "export_day", "first_day"]
 
 logger = logging.getLogger(__name__)
 SHEETS = (ORDERS, ORDER_LINES, LEDGER)
@@ -54,9 +54,9 @@ ALARM_AFTER = timedelta(hours=3)  # a day without books wakes somebody
 WITHIN = timedelta(hours=2)  # after its close a day has its books: the hourly run, and one more
 LOOK_BACK = timedelta(days=366)  # days that failed are tried again for so long: two pages of S3's listing
 LOOK_FOR_FIRST = timedelta(days=31)  # where there are no books at all: four Queries a day
-ROWS_A_STEP = 100  # one BatchGetItem of orders
+ROWS_PER_BATCH = 100  # one BatchGetItem of orders
 MANIFEST = re.compile(r"/manifest-([0-9]{4}-[0-9]{2}-[0-9]{2})\.json$")
-ROWS_A_PAGE = 1000  # keeps what the four partitions hold in memory small
+ROWS_PER_PAGE = 1000  # keeps what the four partitions hold in memory small
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,15 @@ class Export:
 def export_day(day: date, *, provisional: bool = False) -> Export:
     """Write the books of a day, or compare them where they are written; provisional ones are overwritten.
 
-    Raises BooksError where the day is not closed, or where something differs from what was written before.
+    Raises ReportError where the day is not closed, or where something differs from what was written before.
     """
     if not provisional and clock.now() < closes_at(day):
-        raise BooksError(f"The books of {day} cannot be closed before {closes_at(day):%Y-%m-%d %H:%M} UTC.")
+        raise ReportError(f"The books of {day} cannot be closed before {closes_at(day):%Y-%m-%d %H:%M} UTC.")
     return _export(day, provisional=provisional)
 
 
 def export_closed_days(now: datetime) -> list[Export]:
-    """Write the books of every closed day that has none. Raises BooksError at the end where days failed."""
+    """Write the books of every closed day that has none. Raises ReportError at the end where days failed."""
     exports, failed = [], list[date]()
     for day in days_due(now):
         try:
@@ -92,25 +92,25 @@ def export_closed_days(now: datetime) -> list[Export]:
     if late:
         telemetry.count(Metric.DAYS_WITHOUT_BOOKS, len(late))
     if failed:
-        raise BooksError(f"No books could be written for {', '.join(map(str, failed))}.")
+        raise ReportError(f"No books could be written for {', '.join(map(str, failed))}.")
     return exports
 
 
 def closes_at(day: date) -> datetime:
-    """Tell when a day is closed: an hour after the midnight that ends it, in the shop's time zone."""
+    """Return when a day is closed: an hour after the midnight that ends it, in the shop's time zone."""
     midnight = datetime.combine(day + DAY, time(), settings.timezone)
     # Where clocks go back at midnight it strikes twice: the day goes on until the second.
     return max(midnight.replace(fold=fold).astimezone(UTC) for fold in (0, 1)) + GRACE
 
 
 def should_be_written(day: date, now: datetime) -> bool:
-    """Tell whether a day was closed so long ago that it has its books, unless something is wrong."""
+    """Return whether a day was closed so long ago that it has its books, unless something is wrong."""
     return now >= closes_at(day) + WITHIN
 
 
 def days_due(now: datetime) -> list[date]:
     """List the closed days without books: all since the latest manifest, and those that failed before it."""
-    today = date.fromisoformat(book_day(now))
+    today = date.fromisoformat(booking_day(now))
     done = _days_with_books(today, since=today - LOOK_BACK) or _days_with_books(today)[-1:]
     day = _begin(today, done)
     due = []
@@ -122,23 +122,25 @@ def days_due(now: datetime) -> list[date]:
 
 
 def first_day(now: datetime) -> date:
-    """Tell the day the books begin with: that of the first manifest, else of the first movement, else today."""
+    """Return the day the books begin with: that of the first manifest, else of the first movement, else today."""
     names = (MANIFEST.search(key) for key in report_files.keys_after("books/"))
     written = next((date.fromisoformat(name[1]) for name in names if name), None)
-    today = date.fromisoformat(book_day(now))
+    today = date.fromisoformat(booking_day(now))
     return written or _first_movement(today) or today
 
 
 def key_of(name: str, day: date, *, provisional: bool = False) -> str:
-    """Tell the key of a day's file in the books' bucket."""
+    """Return the key of a day's file in the books' bucket."""
     folder = "books/provisional" if provisional else "books"
     ending = "json" if name == "manifest" else "csv"
     return f"{folder}/{day:%Y/%m/%d}/{name}-{day}.{ending}"
 
 
-def movements_of(day: date) -> Iterator[Movement]:
+def movements_of(day: date) -> Iterator[LedgerEntry]:
     """Read a day's ledger consistently, from all its partitions, in order of time."""
-    pages = (Movement.query(page, consistent_read=True, page_size=ROWS_A_PAGE) for page in pages_of(str(day)))
+    pages = (
+        LedgerEntry.query(page, consistent_read=True, page_size=ROWS_PER_PAGE) for page in pages_of(str(day))
+    )
     return heapq.merge(*pages, key=lambda movement: movement.entry)
 
 
@@ -147,7 +149,7 @@ def _export(day: date, *, provisional: bool) -> Export:
     manifest = None if provisional else _read_manifest(manifest_key)
     totals = Totals()
     with ExitStack() as stack:
-        sinks: dict[str, Upload | Comparison] = {}
+        sinks: dict[str, ReportWriter | ReportVerifier] = {}
         for sheet in SHEETS:
             sink = _sink(sheet, day, provisional=provisional, complete=manifest is not None)
             stack.enter_context(sink)
@@ -159,35 +161,39 @@ def _export(day: date, *, provisional: bool) -> Export:
     return export
 
 
-def _sink(sheet: Sheet, day: date, *, provisional: bool, complete: bool) -> Upload | Comparison:
+def _sink(
+    sheet: ReportFormat, day: date, *, provisional: bool, complete: bool
+) -> ReportWriter | ReportVerifier:
     key = key_of(sheet.name, day, provisional=provisional)
     stored = None if provisional else report_files.open_file(key)
     if stored is not None:
-        return Comparison(key, sheet, stored)
+        return ReportVerifier(key, sheet, stored)
     if complete:
-        raise BooksError(f"{key} is missing, although the day's manifest names it.")
-    return Upload(key, sheet, once=not provisional)
+        raise ReportError(f"{key} is missing, although the day's manifest names it.")
+    return ReportWriter(key, sheet, once=not provisional)
 
 
-def _fill(sinks: dict[str, Upload | Comparison], totals: Totals, movements: Iterable[Movement]) -> None:
+def _fill(
+    sinks: dict[str, ReportWriter | ReportVerifier], totals: Totals, movements: Iterable[LedgerEntry]
+) -> None:
     remaining = iter(movements)
-    while step := list(islice(remaining, ROWS_A_STEP)):
-        for movement in step:
-            totals.add(movement)
+    while step := list(islice(remaining, ROWS_PER_BATCH)):
+        for ledger_entry in step:
+            totals.add(ledger_entry)
         orders = _paid_by(step)
         sinks[ORDERS.name].add(order_row(order) for order in orders)
         sinks[ORDER_LINES.name].add(row for order in orders for row in line_rows(order))
-        sinks[LEDGER.name].add(ledger_row(movement) for movement in step)
+        sinks[LEDGER.name].add(ledger_row(ledger_entry) for ledger_entry in step)
 
 
-def _paid_by(movements: list[Movement]) -> list[Order]:
-    sales = [movement for movement in movements if movement.kind == SALE]
-    found = read_many({Order: [sale.order for sale in sales]})[Order]
-    missing = [sale.order_number for sale in sales if sale.order not in found]
+def _paid_by(movements: list[LedgerEntry]) -> list[Order]:
+    sales = [ledger_entry for ledger_entry in movements if ledger_entry.kind == SALE]
+    found = batch_get({Order: [sale.order_id for sale in sales]})[Order]
+    missing = [sale.order_number for sale in sales if sale.order_id not in found]
     if missing:
-        raise BooksError(f"The ledger names orders that are not there: {', '.join(missing)}.")
-    orders = ((sale, found[sale.order]) for sale in sales)
-    return [order for sale, order in orders if order.paid_at and order.capture == sale.paypal_id]
+        raise ReportError(f"The ledger names orders that are not there: {', '.join(missing)}.")
+    orders = ((sale, found[sale.order_id]) for sale in sales)
+    return [order for sale, order in orders if order.paid_at and order.capture_id == sale.paypal_id]
 
 
 def _read_manifest(key: str) -> bytes | None:
@@ -210,7 +216,9 @@ def _write_manifest(export: Export, before: bytes | None, *, once: bool) -> None
     if before is None:
         report_files.write(export.manifest_key, body, report_files.JSON, once=once)
     elif before != body:
-        raise BooksError(f"{export.manifest_key} differs from the files and from the ledger as they are now.")
+        raise ReportError(
+            f"{export.manifest_key} differs from the files and from the ledger as they are now."
+        )
 
 
 def _time_zone(before: bytes | None) -> str:
@@ -231,8 +239,10 @@ def _begin(today: date, done: list[date]) -> date:
     if not done:
         return _first_movement(today) or today - DAY
     # The very first days may have failed while later ones did not.
-    progress = get(Progress, "progress")
-    return min(done[0], max(date.fromisoformat(progress.first), today - LOOK_BACK)) if progress else done[0]
+    progress = get(TotalsProgress, "progress")
+    return (
+        min(done[0], max(date.fromisoformat(progress.first_day), today - LOOK_BACK)) if progress else done[0]
+    )
 
 
 def _first_movement(today: date) -> date | None:

@@ -22,30 +22,30 @@ from pynamodb.exceptions import PutError
 
 from chalicelib import clock
 from chalicelib.config import settings
-from chalicelib.database.connection import Table, TableMeta, is_refused, table_name
-from chalicelib.database.reads import get, read_many
+from chalicelib.database.connection import Table, TableMeta, is_condition_failure, table_name
+from chalicelib.database.reads import batch_get, get
 from chalicelib.ledger import daily_reports
-from chalicelib.ledger.models import SALE, Movement, Progress, book_day, pages_of
+from chalicelib.ledger.models import SALE, LedgerEntry, TotalsProgress, booking_day, pages_of
 from chalicelib.ledger.totals import Totals, sums_of
 
 SETTLED = timedelta(minutes=5)
-ROWS_A_QUERY = 1000
-QUERIES_A_VIEW = 60  # then a page says what is not counted yet
-WORTH_WRITING = 50  # movements; a view that finds fewer leaves them to the next, or to the hourly run
-QUERIES_A_WRITE = 20
-FOLDING_SECONDS = 300
-SOLD_BYTES = 300_000  # DynamoDB takes rows of 400 kB
+ROWS_PER_QUERY = 1000
+QUERIES_PER_PAGE = 60  # then a page says what is not counted yet
+MIN_ENTRIES_TO_WRITE = 50  # movements; a view that finds fewer leaves them to the next, or to the hourly run
+QUERIES_PER_WRITE = 20
+UPDATE_SECONDS = 300
+MAX_SOLD_BYTES = 300_000  # DynamoDB takes rows of 400 kB
 DAY = timedelta(days=1)
 
 
-class Day(Table):
+class PartitionTotals(Table):
     """The sums of one partition of the ledger, up to `until`."""
 
     class Meta(TableMeta):
-        table_name = table_name("days")
+        table_name = table_name("ledger-totals")
 
     page = UnicodeAttribute(hash_key=True)  # as the ledger's: 2026-11-22#3
-    until = UnicodeAttribute(null=True)  # the last entry that is counted
+    counted_until = UnicodeAttribute(null=True)  # the last entry that is counted
     complete = BooleanAttribute(default=False)
     version = NumberAttribute(default=0)
     # {"14 sale EUR": [count, amount, fee, net, without_fee, orders paid]}: by hour of the shop's day
@@ -60,14 +60,18 @@ class Tally:
     sums: dict[str, list[int]] = field(default_factory=dict)
     sold: dict[str, list[Any]] = field(default_factory=dict)
 
-    def add(self, movement: Movement) -> None:
+    def add(self, ledger_entry: LedgerEntry) -> None:
         """Add a movement."""
-        hour = datetime.fromisoformat(movement.booked_at).astimezone(settings.timezone).hour
+        hour = datetime.fromisoformat(ledger_entry.booked_at).astimezone(settings.timezone).hour
         # What a sale paid for was not kept once: such a sale counts as an order.
-        orders = int(movement.kind == SALE and (movement.sold is None or bool(movement.sold)))
-        self._add_sums(f"{hour:02} {movement.kind} {movement.currency}", [*sums_of(movement), orders])
-        for sku, name, pieces, amount in movement.sold or ():
-            self._add_sold(f"{sku} {movement.currency}", name, pieces, amount)
+        orders = int(
+            ledger_entry.kind == SALE and (ledger_entry.order_lines is None or bool(ledger_entry.order_lines))
+        )
+        self._add_sums(
+            f"{hour:02} {ledger_entry.kind} {ledger_entry.currency}", [*sums_of(ledger_entry), orders]
+        )
+        for sku, name, pieces, amount in ledger_entry.order_lines or ():
+            self._add_sold(f"{sku} {ledger_entry.currency}", name, pieces, amount)
 
     def merge(self, other: "Tally") -> None:
         """Add what was counted elsewhere."""
@@ -94,55 +98,55 @@ class Tally:
             if told == currency and hour in (None, int(at))
         )
 
-    def best(self, most: int) -> list["Sold"]:
+    def best_sellers(self, most: int) -> list["SoldProduct"]:
         """List what was sold most, by pieces; refunds take nothing away."""
         sold = []
         for key, (name, pieces, amount) in self.sold.items():
             sku, _, currency = key.rpartition(" ")
-            sold.append(Sold(sku, currency, name, pieces, amount))
-        return sorted(sold, key=lambda one: (-one.pieces, -one.amount, one.name))[:most]
+            sold.append(SoldProduct(sku, currency, name, pieces, amount))
+        return sorted(sold, key=lambda one: (-one.units, -one.amount, one.name))[:most]
 
-    def pieces_of(self, one: "Sold") -> int:
-        """Tell how many pieces of something were sold."""
+    def units_sold(self, one: "SoldProduct") -> int:
+        """Return how many pieces of something were sold."""
         return int(self.sold.get(f"{one.sku} {one.currency}", ["", 0, 0])[1])
 
     def _add_sums(self, key: str, sums: list[int]) -> None:
         known = self.sums.get(key, [0] * 6)
         self.sums[key] = [one + other for one, other in zip(known, sums, strict=True)]
 
-    def _add_sold(self, key: str, name: str, pieces: int, amount: int) -> None:
+    def _add_sold(self, key: str, name: str, quantity: int, amount: int) -> None:
         _, pieces_before, amount_before = self.sold.get(key, ["", 0, 0])
-        self.sold[key] = [name, pieces_before + pieces, amount_before + amount]
+        self.sold[key] = [name, pieces_before + quantity, amount_before + amount]
 
 
 @dataclass(frozen=True)
-class Sold:
+class SoldProduct:
     """A SKU and what was sold of it."""
 
     sku: str
     currency: str
     name: str
-    pieces: int
+    units: int
     amount: int
 
 
 @dataclass
-class Count:
+class DayTotals:
     """What a day came to. Where it is not `whole`, the rest will be counted when it is asked for again."""
 
     tally: Tally
     whole: bool = True
 
 
-def count(days: Collection[date], now: datetime) -> dict[date, Count]:
-    """Tell what days came to, up to this moment, by a bounded number of calls; the latest are counted first."""
+def count(days: Collection[date], now: datetime) -> dict[date, DayTotals]:
+    """Return what days came to, up to this moment, by a bounded number of calls; the latest are counted first."""
     rows = _rows(page for day in days for page in pages_of(str(day)))
-    queries = QUERIES_A_VIEW
+    queries = QUERIES_PER_PAGE
     counts = {}
     for day in sorted(days, reverse=True):
-        counts[day] = Count(Tally())
+        counts[day] = DayTotals(Tally())
         for page in pages_of(str(day)):
-            reading = _Reading(rows.get(page) or Day(page))
+            reading = _Reading(rows.get(page) or PartitionTotals(page))
             if not reading.row.complete:
                 queries -= reading.read_on(now, queries)
                 if reading.worth_writing:
@@ -152,35 +156,35 @@ def count(days: Collection[date], now: datetime) -> dict[date, Count]:
     return counts
 
 
-def fold(now: datetime) -> None:
+def update_totals(now: datetime) -> None:
     """Count what was booked since the last time: today's, then that of every closed day that is not complete."""
-    deadline = time.monotonic() + FOLDING_SECONDS
-    today = date.fromisoformat(book_day(now))
-    _fold_day(today, now, deadline)
-    known = get(Progress, "progress")
+    deadline = time.monotonic() + UPDATE_SECONDS
+    today = date.fromisoformat(booking_day(now))
+    _update_day(today, now, deadline)
+    known = get(TotalsProgress, "progress")
     first = daily_reports.first_day(now)
     through = first - DAY
-    if known is not None and known.first <= str(first):
-        first, through = date.fromisoformat(known.first), date.fromisoformat(known.through)
-    while through + DAY < today and _fold_day(through + DAY, now, deadline):
+    if known is not None and known.first_day <= str(first):
+        first, through = date.fromisoformat(known.first_day), date.fromisoformat(known.complete_through)
+    while through + DAY < today and _update_day(through + DAY, now, deadline):
         through += DAY
-    Progress(first=str(first), through=str(through)).save()
+    TotalsProgress(first_day=str(first), complete_through=str(through)).save()
 
 
 def first_day(now: datetime) -> date:
-    """Tell the day the books begin with: before it, no money moved."""
-    progress = get(Progress, "progress", consistent=False)
+    """Return the day the books begin with: before it, no money moved."""
+    progress = get(TotalsProgress, "progress", consistent=False)
     if progress is None:  # a shop in its first hour: looking it up takes many calls, so it is kept
         first = daily_reports.first_day(now)
-        progress = Progress(first=str(first), through=str(first - DAY))
+        progress = TotalsProgress(first_day=str(first), complete_through=str(first - DAY))
         progress.save()
-    return date.fromisoformat(progress.first)
+    return date.fromisoformat(progress.first_day)
 
 
 class _Reading:
     """Read a partition on from where its row has come to."""
 
-    def __init__(self, row: Day) -> None:
+    def __init__(self, row: PartitionTotals) -> None:
         self.row = row
         self.ended = bool(row.complete)
         self.found = 0  # movements that the row did not know
@@ -197,20 +201,20 @@ class _Reading:
 
     @property
     def worth_writing(self) -> bool:
-        """Tell whether keeping what was counted saves the next reader more than it costs."""
-        much = self.found >= WORTH_WRITING or bool(self.row.complete) or not self.ended
+        """Return whether keeping what was counted saves the next reader more than it costs."""
+        much = self.found >= MIN_ENTRIES_TO_WRITE or bool(self.row.complete) or not self.ended
         return self.learnt and much
 
     def read_on(self, now: datetime, most: int) -> int:
         """Read until the end, by at most so many queries; return how many it took."""
-        old = clock.moment(now - SETTLED)
-        after = self.row.until
+        old = clock.iso_now(now - SETTLED)
+        after = self.row.counted_until
         for taken in range(1, most + 1):
             movements = list(_movements(self.row.page, after))
-            for movement in movements:
-                self._take(movement, settled=movement.entry < old)
-                after = movement.entry
-            if len(movements) < ROWS_A_QUERY:
+            for ledger_entry in movements:
+                self._take(ledger_entry, settled=ledger_entry.entry < old)
+                after = ledger_entry.entry
+            if len(movements) < ROWS_PER_QUERY:
                 self.ended = True
                 closed = now >= daily_reports.closes_at(date.fromisoformat(self.row.page[:10]))
                 self.row.complete = closed and not self._fresh.sums
@@ -224,31 +228,36 @@ class _Reading:
         self.row.version = read + 1
         self.row.sums, self.row.sold = self._counted.sums, _fitting(self._counted)
         try:
-            self.row.save(condition=Day.version == read if read else Day.page.does_not_exist())
+            self.row.save(
+                condition=PartitionTotals.version == read if read else PartitionTotals.page.does_not_exist()
+            )
         except PutError as error:
-            if not is_refused(error):
+            if not is_condition_failure(error):
                 raise
             return False
         return True
 
-    def _take(self, movement: Movement, *, settled: bool) -> None:
-        (self._counted if settled else self._fresh).add(movement)
+    def _take(self, ledger_entry: LedgerEntry, *, settled: bool) -> None:
+        (self._counted if settled else self._fresh).add(ledger_entry)
         self.found += 1
         if settled:
-            self.row.until, self.learnt = movement.entry, True
+            self.row.counted_until, self.learnt = ledger_entry.entry, True
 
 
-def _fold_day(day: date, now: datetime, deadline: float) -> bool:
+def _update_day(day: date, now: datetime, deadline: float) -> bool:
     """Count a day as far as time allows; tell whether it is complete."""
     rows = _rows(pages_of(str(day)))
-    complete = [_fold_page(rows.get(page) or Day(page), now, deadline) for page in pages_of(str(day))]
+    complete = [
+        _update_partition(rows.get(page) or PartitionTotals(page), now, deadline)
+        for page in pages_of(str(day))
+    ]
     return all(complete)
 
 
-def _fold_page(row: Day, now: datetime, deadline: float) -> bool:
+def _update_partition(row: PartitionTotals, now: datetime, deadline: float) -> bool:
     while not row.complete and time.monotonic() < deadline:
         reading = _Reading(row)
-        reading.read_on(now, QUERIES_A_WRITE)
+        reading.read_on(now, QUERIES_PER_WRITE)
         if not (reading.learnt and reading.write()):
             return False  # nothing to count yet, or somebody else is counting
         if reading.ended:
@@ -256,26 +265,26 @@ def _fold_page(row: Day, now: datetime, deadline: float) -> bool:
     return bool(row.complete)
 
 
-def _rows(pages: Iterable[str]) -> dict[str, Day]:
-    found: dict[str, Day] = read_many({Day: pages}, consistent=False)[Day]
+def _rows(pages: Iterable[str]) -> dict[str, PartitionTotals]:
+    found: dict[str, PartitionTotals] = batch_get({PartitionTotals: pages}, consistent=False)[PartitionTotals]
     return found
 
 
-def _movements(page: str, after: str | None) -> Iterator[Movement]:
+def _movements(page: str, after: str | None) -> Iterator[LedgerEntry]:
     # Consistent: a movement that a replica does not know yet would be passed by for ever.
-    behind = Movement.entry > after if after else None
+    behind = LedgerEntry.entry > after if after else None
     return iter(
-        Movement.query(page, behind, consistent_read=True, limit=ROWS_A_QUERY, page_size=ROWS_A_QUERY)
+        LedgerEntry.query(page, behind, consistent_read=True, limit=ROWS_PER_QUERY, page_size=ROWS_PER_QUERY)
     )
 
 
 def _fitting(tally: Tally) -> dict[str, list[Any]]:
     """Keep what was sold most, where a row cannot hold it all: thousands of different SKUs, in a quarter of a day."""
-    if len(json.dumps(tally.sold)) <= SOLD_BYTES:
+    if len(json.dumps(tally.sold)) <= MAX_SOLD_BYTES:
         return tally.sold
-    kept, room = {}, SOLD_BYTES
-    for one in tally.best(len(tally.sold)):
-        entry = {f"{one.sku} {one.currency}": [one.name, one.pieces, one.amount]}
+    kept, room = {}, MAX_SOLD_BYTES
+    for one in tally.best_sellers(len(tally.sold)):
+        entry = {f"{one.sku} {one.currency}": [one.name, one.units, one.amount]}
         room -= len(json.dumps(entry))
         if room < 0:
             break

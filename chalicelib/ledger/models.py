@@ -13,10 +13,10 @@ from chalicelib.database.connection import Table, TableMeta, table_name
 SHARDS = 4  # a partition takes 1,000 writes a second; a day's sales are spread over these
 SALE, REFUND, REVERSAL = "sale", "refund", "reversal"
 REVERSAL_CANCELLED = "reversal_cancelled"  # what a bank or PayPal had taken came back: a dispute was won
-Sold = tuple[str, str, int, int]  # SKU, name, pieces, what they cost in minor units
+SoldLine = tuple[str, str, int, int]  # SKU, name, pieces, what they cost in minor units
 
 
-class Movement(Table):
+class LedgerEntry(Table):
     """Money that moved at PayPal. Amounts in minor units; refunds and reversals are negative, what came back of these is not."""
 
     class Meta(TableMeta):
@@ -27,43 +27,43 @@ class Movement(Table):
     kind = UnicodeAttribute()
     booked_at = UnicodeAttribute()  # our clock, ISO 8601 in UTC
     paypal_at = UnicodeAttribute()  # PayPal's clock, ISO 8601 in UTC
-    order = UnicodeAttribute()
+    order_id = UnicodeAttribute()
     order_number = UnicodeAttribute()
     amount = NumberAttribute()
     fee = NumberAttribute(null=True)  # PayPal's, where it is told in the shop's currency
     currency = UnicodeAttribute()
     paypal_id = UnicodeAttribute()
     # What the money paid for; empty where it paid no order; none in rows from before this was kept.
-    sold: JSONAttribute = JSONAttribute(null=True)
+    order_lines: JSONAttribute = JSONAttribute(null=True)
 
 
-class Progress(Table):
+class TotalsProgress(Table):
     """How far the ledger is counted: one row in the table of the days' sums."""
 
     class Meta(TableMeta):
-        table_name = table_name("days")
+        table_name = table_name("ledger-totals")
 
     page = UnicodeAttribute(hash_key=True, default="progress")
-    first = UnicodeAttribute()  # the day the books begin with
-    through = UnicodeAttribute()  # this day and all before it are counted for good
+    first_day = UnicodeAttribute()  # the day the books begin with
+    complete_through = UnicodeAttribute()  # this day and all before it are counted for good
 
 
-def book_day(moment: datetime) -> str:
-    """Tell the shop's calendar day of a moment, such as "2026-11-22"."""
+def booking_day(moment: datetime) -> str:
+    """Return the shop's calendar day of a moment, such as "2026-11-22"."""
     return moment.astimezone(settings.timezone).date().isoformat()
 
 
 def page_of(day: str, paypal_id: str) -> str:
-    """Tell the partition of a day that a movement is written to."""
+    """Return the partition of a day that a movement is written to."""
     return f"{day}#{zlib.crc32(paypal_id.encode()) % SHARDS}"
 
 
 def pages_of(day: str) -> list[str]:
-    """Tell all the partitions of a day."""
+    """Return all partitions of a day."""
     return [f"{day}#{shard}" for shard in range(SHARDS)]
 
 
-def movement(
+def new_ledger_entry(
     kind: str,
     *,
     order: str,
@@ -73,22 +73,22 @@ def movement(
     paypal_id: str,
     paypal_at: str,
     fee: int | None,
-    sold: Sequence[Sold] = (),
-) -> Movement:
+    sold: Sequence[SoldLine] = (),
+) -> LedgerEntry:
     """Make the row of a movement that is booked now; `sold` is what a sale paid for."""
     now = clock.now()
-    booked_at = clock.moment(now)
-    return Movement(
-        page_of(book_day(now), paypal_id),
+    booked_at = clock.iso_now(now)
+    return LedgerEntry(
+        page_of(booking_day(now), paypal_id),
         f"{booked_at}#{paypal_id}",
         kind=kind,
         booked_at=booked_at,
         paypal_at=paypal_at,
-        order=order,
+        order_id=order,
         order_number=order_number,
         amount=amount,
         fee=fee,
         currency=currency,
         paypal_id=paypal_id,
-        sold=[list(line) for line in sold],
+        order_lines=[list(line) for line in sold],
     )

@@ -12,16 +12,16 @@ from typing import IO, Any
 from chalicelib import aws
 from chalicelib.config import settings
 from chalicelib.ledger import report_files
-from chalicelib.ledger.daily_reports import MANIFEST, SHEETS, BooksError, key_of
-from chalicelib.ledger.report_columns import Sheet
+from chalicelib.ledger.daily_reports import MANIFEST, SHEETS, ReportError, key_of
+from chalicelib.ledger.report_columns import ReportFormat
 from chalicelib.ledger.totals import Totals
 
-AT_ONCE = 6  # manifests read side by side
+MAX_CONCURRENCY = 6  # manifests read side by side
 LARGE = 1 << 30  # then a file in a ZIP needs the newer format
 
 
 @dataclass(frozen=True)
-class Booked:
+class ClosedDay:
     """A day's final books: the rows of each sheet, its totals, and what is wrong, "" where nothing is."""
 
     day: date
@@ -39,7 +39,7 @@ class Booked:
 class Month:
     """The final books of a month's days, oldest first; `mark` changes with any of its files."""
 
-    days: tuple[Booked, ...]
+    days: tuple[ClosedDay, ...]
     mark: str
 
     @property
@@ -59,28 +59,28 @@ def read_month(month: date) -> Month:
     """Find a month's final books: one listing, then each manifest."""
     keys = dict(_keys_of(month))
     found = sorted((date.fromisoformat(name[1]), key) for key in keys if (name := MANIFEST.search(key)))
-    with ThreadPoolExecutor(AT_ONCE) as readers:
+    with ThreadPoolExecutor(MAX_CONCURRENCY) as readers:
         manifests = list(readers.map(lambda one: _read_manifest(one[1]), found))
     booked = (_booked(day, manifest, keys) for (day, _), manifest in zip(found, manifests, strict=True))
     return Month(tuple(booked), hashlib.sha256(repr(sorted(keys.items())).encode()).hexdigest()[:12])
 
 
 def provisional_since(day: date) -> datetime | None:
-    """Tell when the provisional books of a day were written; None where there are none."""
+    """Return when the provisional books of a day were written; None where there are none."""
     key = key_of("manifest", day, provisional=True)
     answer = aws.client("s3").list_objects_v2(Bucket=settings.books_bucket, Prefix=key)
     return next((item["LastModified"] for item in answer.get("Contents", [])), None)
 
 
-def pack(month: Month, name: str, key: str, tell: Callable[[int], None]) -> None:
+def write_archive(month: Month, name: str, key: str, tell: Callable[[int], None]) -> None:
     """Write a month as one ZIP: each sheet's rows of all days under one header, and the manifests.
 
-    Streams: memory stays flat. `name` is such as 2026-11; `tell` hears how many files were read. Raises BooksError
+    Streams: memory stays flat. `name` is such as 2026-11; `tell` hears how many files were read. Raises ReportError
     where a day's file is not what its manifest vouches for.
     """
     read = 0
     with (
-        report_files.Parts(key, report_files.ZIP, once=False) as parts,
+        report_files.MultipartUpload(key, report_files.ZIP, once=False) as parts,
         zipfile.ZipFile(_stream(parts), "w") as archive,
     ):
         for sheet in SHEETS:
@@ -112,21 +112,21 @@ def _read_manifest(key: str) -> dict[str, Any] | None:
         return None  # the page says so
 
 
-def _booked(day: date, manifest: dict[str, Any] | None, keys: dict[str, str]) -> Booked:
+def _booked(day: date, manifest: dict[str, Any] | None, keys: dict[str, str]) -> ClosedDay:
     if manifest is None:
-        return Booked(day, {}, "The manifest cannot be read.")
-    booked = Booked(day, manifest)
+        return ClosedDay(day, {}, "The manifest cannot be read.")
+    booked = ClosedDay(day, manifest)
     booked.totals.add_json(manifest["totals"])
     missing = [sheet.name for sheet in SHEETS if key_of(sheet.name, day) not in keys]
     if missing:
-        return Booked(day, manifest, f"Missing: {', '.join(missing)}.", booked.totals)
+        return ClosedDay(day, manifest, f"Missing: {', '.join(missing)}.", booked.totals)
     return booked
 
 
 def _content(key: str) -> bytes:
     stored = report_files.open_file(key)
     if stored is None:
-        raise BooksError(f"{key} is missing.")
+        raise ReportError(f"{key} is missing.")
     return stored.read()
 
 
@@ -140,29 +140,29 @@ def _entry(archive: zipfile.ZipFile, month: Month, name: str, sheet: str = "") -
     return archive.open(info, "w", force_zip64=size > LARGE)
 
 
-def _header(sheet: Sheet) -> bytes:
+def _header(sheet: ReportFormat) -> bytes:
     return (report_files.BOM + ",".join(sheet.columns) + "\r\n").encode()
 
 
-def _copy(booked: Booked, sheet: Sheet, target: IO[bytes]) -> None:
+def _copy(booked: ClosedDay, sheet: ReportFormat, target: IO[bytes]) -> None:
     """Copy a day's rows behind those of the day before; the file is checked while it is read."""
     key, header = key_of(sheet.name, booked.day), _header(sheet)
     stored = report_files.open_file(key)
     if stored is None:
-        raise BooksError(f"{key} is missing.")
+        raise ReportError(f"{key} is missing.")
     digest = hashlib.sha256()
     with stored:
         begin = stored.read(len(header))
         digest.update(begin)
         if begin != header:
-            raise BooksError(f"{key} has other columns than expected.")
+            raise ReportError(f"{key} has other columns than expected.")
         for piece in stored.iter_chunks(report_files.CHUNK_BYTES):
             digest.update(piece)
             target.write(piece)
     if digest.hexdigest() != booked.manifest["files"][sheet.name]["sha256"]:
-        raise BooksError(f"{key} is not the file that the day's manifest vouches for.")
+        raise ReportError(f"{key} is not the file that the day's manifest vouches for.")
 
 
-def _stream(parts: report_files.Parts) -> IO[bytes]:
+def _stream(parts: report_files.MultipartUpload) -> IO[bytes]:
     # zipfile writes into anything that has write and flush, and asks for no more where it cannot seek.
     return parts  # type: ignore[return-value]

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chalicelib import money
-from chalicelib.ledger.models import Movement
+from chalicelib.ledger.models import LedgerEntry
 from chalicelib.orders.models import Order
 
 Row = list[str]
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ReportFormat:
     """A CSV file of a day. `erasable` are the columns that may be emptied in an order after its day was closed."""
 
     name: str
@@ -20,7 +20,7 @@ class Sheet:
     erasable: frozenset[str] = frozenset()
 
 
-ORDERS = Sheet(
+ORDERS = ReportFormat(
     "orders",
     (
         "order_number",
@@ -40,7 +40,7 @@ ORDERS = Sheet(
     ),
     erasable=frozenset({"email", "name", "country"}),
 )
-ORDER_LINES = Sheet(
+ORDER_LINES = ReportFormat(
     "order-lines",
     (
         "order_number",
@@ -54,7 +54,7 @@ ORDER_LINES = Sheet(
         "currency",
     ),
 )
-LEDGER = Sheet(
+LEDGER = ReportFormat(
     "ledger",
     (
         "booked_at",
@@ -76,7 +76,7 @@ _BLANKS = r"(?:\"|[^\S\t\r\n])*"
 _FORMULA = re.compile(rf"\A(?=[\t\r\n])|{_CELL}(?={_BLANKS}[=+\-@＝＋－＠﹦﹢﹣﹫])")
 
 
-def text(value: str) -> str:
+def safe_cell(value: str) -> str:
     """Make a cell that spreadsheets show and never run: what starts a formula gets an apostrophe before it."""
     if not value.isascii():
         # Half a surrogate pair is no character: one such name must not keep a day from being closed.
@@ -93,11 +93,11 @@ def order_row(order: Order) -> Row:
         order.id,
         order.placed_at,
         order.paid_at or "",
-        *(text(customer.get(field) or "") for field in ("email", "name", "country")),
+        *(safe_cell(customer.get(field) or "") for field in ("email", "name", "country")),
         currency,
-        *(money.decimal_string(int(amount), currency) for amount in amounts),
-        text(order.paid_by or order.paypal_id or ""),
-        text(order.capture or ""),
+        *(money.to_decimal_string(int(amount), currency) for amount in amounts),
+        safe_cell(order.paid_paypal_order_id or order.paypal_order_id or ""),
+        safe_cell(order.capture_id or ""),
     ]
 
 
@@ -106,28 +106,28 @@ def line_rows(order: Order) -> Iterator[Row]:
     for line in order.lines:
         yield [
             order.number,
-            text(line.sku),
-            text(line.name),
-            text("; ".join(f"{option}: {value}" for option, value in line.options.items())),
+            safe_cell(line.sku),
+            safe_cell(line.name),
+            safe_cell("; ".join(f"{option}: {value}" for option, value in line.options.items())),
             str(line.quantity),
-            money.decimal_string(line.price, order.currency),
-            money.decimal_string(line.total, order.currency),
-            text(line.tax_rate),
+            money.to_decimal_string(line.price, order.currency),
+            money.to_decimal_string(line.total, order.currency),
+            safe_cell(line.tax_rate),
             order.currency,
         ]
 
 
-def ledger_row(movement: Movement) -> Row:
+def ledger_row(ledger_entry: LedgerEntry) -> Row:
     """Make the row of a movement; fee and net are empty where PayPal did not tell its fee in our currency."""
-    amount, fee, currency = int(movement.amount), movement.fee, movement.currency
+    amount, fee, currency = int(ledger_entry.amount), ledger_entry.fee, ledger_entry.currency
     return [
-        movement.booked_at,
-        text(movement.paypal_at),
-        movement.kind,
-        movement.order_number,
-        money.decimal_string(amount, currency),
-        "" if fee is None else money.decimal_string(int(fee), currency),
-        "" if fee is None else money.decimal_string(amount - int(fee), currency),
+        ledger_entry.booked_at,
+        safe_cell(ledger_entry.paypal_at),
+        ledger_entry.kind,
+        ledger_entry.order_number,
+        money.to_decimal_string(amount, currency),
+        "" if fee is None else money.to_decimal_string(int(fee), currency),
+        "" if fee is None else money.to_decimal_string(amount - int(fee), currency),
         currency,
-        text(movement.paypal_id),
+        safe_cell(ledger_entry.paypal_id),
     ]

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import aws
 from chalicelib.config import settings
-from chalicelib.ledger.report_columns import Row, Sheet
+from chalicelib.ledger.report_columns import ReportFormat, Row
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -25,11 +25,11 @@ CSV = "text/csv; charset=utf-8"
 JSON = "application/json"
 ZIP = "application/zip"
 # What S3 says to the second of two writers, and to one whose first answer was lost and who asked again.
-SOMEBODY_WAS_FIRST = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchUpload"}
+ALREADY_EXISTS_CODES = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchUpload"}
 
 
-class BooksError(Exception):
-    """Say why a day's books could not be written, or how they differ from what was written before."""
+class ReportError(Exception):
+    """Raised where a day's books could not be written, or differ from what was written before."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class File:
     sha256: str
 
 
-class Parts:
+class MultipartUpload:
     """Write bytes to S3 in parts; with `once`, never over a file that is there. Nothing is visible before `finish`."""
 
     def __init__(self, key: str, content_type: str, *, once: bool) -> None:
@@ -86,7 +86,7 @@ class Parts:
         """Do nothing: parts are sent when they are large enough. Whoever writes into a file asks for this."""
 
     def finish(self) -> None:
-        """Make the file visible. Raises BooksError where one with other contents is there by now."""
+        """Make the file visible. Raises ReportError where one with other contents is there by now."""
         upload_id = self._upload_id
         if upload_id is None:
             write(self._key, bytes(self._pending), self._content_type, once=self._once)
@@ -131,13 +131,13 @@ class Parts:
         self._upload_id = None
 
 
-class Upload:
+class ReportWriter:
     """Write a sheet to S3; with `once`, never over a file that is there. Nothing is visible before `finish`."""
 
-    def __init__(self, key: str, sheet: Sheet, *, once: bool) -> None:
+    def __init__(self, key: str, sheet: ReportFormat, *, once: bool) -> None:
         self._key = key
         self._rows = 0
-        self._parts = Parts(key, CSV, once=once)
+        self._parts = MultipartUpload(key, CSV, once=once)
         self._text = io.StringIO(newline="")
         self._csv = csv.writer(self._text, lineterminator="\r\n")
         self._text.write(BOM)
@@ -157,7 +157,7 @@ class Upload:
         self._encode()
 
     def finish(self) -> File:
-        """Make the file visible. Raises BooksError where one with other contents is there by now."""
+        """Make the file visible. Raises ReportError where one with other contents is there by now."""
         self._encode()
         self._parts.finish()
         return File(self._key, self._rows, self._parts.size, self._parts.sha256)
@@ -168,10 +168,10 @@ class Upload:
         self._text.truncate()
 
 
-class Comparison:
+class ReportVerifier:
     """Compare a sheet with the file that is there, row by row, while both are read."""
 
-    def __init__(self, key: str, sheet: Sheet, stored: "StreamingBody") -> None:
+    def __init__(self, key: str, sheet: ReportFormat, stored: "StreamingBody") -> None:
         self._key = key
         self._stored = stored
         self._reader = _Digesting(stored)
@@ -190,30 +190,30 @@ class Comparison:
         self._stored.close()
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Compare rows. Raises BooksError at the first that differs in more than what may be erased."""
+        """Compare rows. Raises ReportError at the first that differs in more than what may be erased."""
         for row in rows:
             self._rows += 1
             self._compare(row, f"row {self._rows}")
 
     def finish(self) -> File:
-        """Return the file as it is there. Raises BooksError where it has more rows."""
+        """Return the file as it is there. Raises ReportError where it has more rows."""
         if self._next() is not None:
-            raise BooksError(f"{self._key} has more than the {self._rows} rows that are known now.")
+            raise ReportError(f"{self._key} has more than the {self._rows} rows that are known now.")
         return File(self._key, self._rows, self._reader.size, self._reader.digest.hexdigest())
 
     def _next(self) -> Row | None:
         try:
             return next(self._stored_rows, None)
         except csv.Error as error:
-            raise BooksError(f"{self._key} is no CSV file of ours: {error}.") from error
+            raise ReportError(f"{self._key} is no CSV file of ours: {error}.") from error
 
     def _compare(self, row: Row, where: str) -> None:
         stored = self._next()
         if stored is None or len(stored) != len(row):
-            raise BooksError(f"{self._key} differs from what is known now, from {where} on.")
+            raise ReportError(f"{self._key} differs from what is known now, from {where} on.")
         for index in self._kept:
             if stored[index] != row[index]:
-                raise BooksError(
+                raise ReportError(
                     f"{self._key} differs from what is known now, in {where}: "
                     f"it has {stored[index]!r} where {row[index]!r} is expected."
                 )
@@ -248,7 +248,7 @@ def open_file(key: str) -> "StreamingBody | None":
 
 
 def write(key: str, body: bytes, content_type: str, *, once: bool) -> None:
-    """Write a small file; with `once`, raise BooksError where one with other contents is there."""
+    """Write a small file; with `once`, raise ReportError where one with other contents is there."""
 
     def put(condition: Any) -> None:
         aws.client("s3").put_object(
@@ -275,10 +275,10 @@ def _write(key: str, sha256: str, send: Callable[[Any], None], *, once: bool) ->
     try:
         send({"IfNoneMatch": "*"})
     except ClientError as error:
-        if error.response["Error"]["Code"] not in SOMEBODY_WAS_FIRST:
+        if error.response["Error"]["Code"] not in ALREADY_EXISTS_CODES:
             raise
         if _stored_digest(key) != sha256:
-            raise BooksError(f"{key} was written by somebody else, with other contents.") from error
+            raise ReportError(f"{key} was written by somebody else, with other contents.") from error
 
 
 def _stored_digest(key: str) -> str | None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib import money
-from chalicelib.ledger.models import REFUND, REVERSAL, REVERSAL_CANCELLED, SALE, Movement
+from chalicelib.ledger.models import REFUND, REVERSAL, REVERSAL_CANCELLED, SALE, LedgerEntry
 
 Sums = list[
     int
@@ -14,9 +14,9 @@ Sums = list[
 NOTHING: Sums = [0, 0, 0, 0, 0]
 
 
-def sums_of(movement: Movement) -> Sums:
-    """Tell what one movement adds."""
-    amount, fee = int(movement.amount), movement.fee
+def sums_of(ledger_entry: LedgerEntry) -> Sums:
+    """Return what one movement adds."""
+    amount, fee = int(ledger_entry.amount), ledger_entry.fee
     return [1, amount, 0, 0, 1] if fee is None else [1, amount, int(fee), amount - int(fee), 0]
 
 
@@ -26,9 +26,9 @@ class Totals:
     def __init__(self) -> None:
         self._sums: dict[tuple[str, str], Sums] = {}
 
-    def add(self, movement: Movement) -> None:
+    def add(self, ledger_entry: LedgerEntry) -> None:
         """Add a movement."""
-        self.add_sums(movement.kind, movement.currency, sums_of(movement))
+        self.add_sums(ledger_entry.kind, ledger_entry.currency, sums_of(ledger_entry))
 
     def add_sums(self, kind: str, currency: str, sums: Iterable[int]) -> None:
         """Add what several movements of a kind and currency came to."""
@@ -53,9 +53,9 @@ class Totals:
         for (kind, currency), (count, amount, fee, net, without_fee) in self._sums.items():
             totals.setdefault(kind, {})[currency] = {
                 "count": count,
-                "amount": money.decimal_string(amount, currency),
-                "fee": money.decimal_string(fee, currency),
-                "net": money.decimal_string(net, currency),
+                "amount": money.to_decimal_string(amount, currency),
+                "fee": money.to_decimal_string(fee, currency),
+                "net": money.to_decimal_string(net, currency),
                 "without_fee": without_fee,
             }
         return totals
@@ -65,15 +65,15 @@ class Totals:
         """List the currencies that money moved in."""
         return sorted({currency for _, currency in self._sums})
 
-    def figures(self, currency: str) -> "Figures":
-        """Tell what a shopkeeper asks for, in one currency."""
+    def summary(self, currency: str) -> "Summary":
+        """Return what a shopkeeper asks for, in one currency."""
         sale, refund, taken, returned = (
             self._sums.get((kind, currency), NOTHING) for kind in (SALE, REFUND, REVERSAL, REVERSAL_CANCELLED)
         )
         reversal = [one + other for one, other in zip(taken, returned, strict=True)]
         amounts = [sums[1] for sums in (sale, refund, reversal)]
         fees, known = (sum(sums[index] for sums in (sale, refund, reversal)) for index in (2, 3))
-        return Figures(
+        return Summary(
             currency=currency,
             sales=sale[0],
             movements=sale[0] + refund[0] + reversal[0],
@@ -88,7 +88,7 @@ class Totals:
 
 
 @dataclass(frozen=True)
-class Figures:
+class Summary:
     """Sums in one currency, in minor units; refunds and reversals, less what came back of these, are negative, fees positive.
 
     `net` is what is left: all amounts less the fees that are known. `unknown` is the part of it that moved in the

@@ -7,17 +7,17 @@ from functools import lru_cache
 
 from chalicelib.cleaning import clean_code
 
-LONGEST_NAME = 100
-LONGEST_ADDRESS = 254  # RFC 5321
-LONGEST_LOCAL_PART = 64
+MAX_NAME_LENGTH = 100
+MAX_ADDRESS_LENGTH = 254  # RFC 5321
+MAX_LOCAL_PART_LENGTH = 64
 # Controls, line and paragraph separators, surrogates, and the characters that turn the direction of what follows.
 _NOT_IN_A_LINE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff\s]+"
 )
 CHECK = "Please check the email address. It should look like name@example.com."
 TOO_LONG = (
-    f"This is too long: an email address can have up to {LONGEST_ADDRESS} characters, "
-    f"up to {LONGEST_LOCAL_PART} of them before the “@”."
+    f"This is too long: an email address can have up to {MAX_ADDRESS_LENGTH} characters, "
+    f"up to {MAX_LOCAL_PART_LENGTH} of them before the “@”."
 )
 
 
@@ -26,21 +26,21 @@ class BadAddress(Exception):
 
 
 class Undeliverable(Exception):
-    """Say that a mail can never reach its recipient's address; the address itself is not said."""
+    """Raised where an email can never reach its recipient; the message does not contain the address."""
 
 
-def one_line(text: str) -> str:
+def single_line(text: str) -> str:
     """Make one line of a text: whatever breaks or turns lines becomes a space."""
     return _NOT_IN_A_LINE.sub(" ", text).strip()
 
 
-def with_name(name: str, address: str) -> str:
+def format_address(name: str, address: str) -> str:
     """Write `Name <address>` for a header, in ASCII (RFC 5322, RFC 2047). Raises BadAddress."""
-    name = one_line(name)[:LONGEST_NAME].strip()
+    name = single_line(name)[:MAX_NAME_LENGTH].strip()
     if not name.isascii() or "=?" in name:  # ASCII that looks encoded would be decoded by who reads it
         name = Header(name, "utf-8", maxlinelen=75).encode(linesep="")
-        return f"{name} <{bare(address)}>"
-    return formataddr((name, bare(address)))
+        return f"{name} <{normalize_address(address)}>"
+    return formataddr((name, normalize_address(address)))
 
 
 def normalize(text: str) -> str:
@@ -51,7 +51,7 @@ def normalize(text: str) -> str:
     return _checked(text)[0]
 
 
-def bare(text: str) -> str:
+def normalize_address(text: str) -> str:
     """Return an address as mail servers are told it, with its domain in ASCII. Raises BadAddress."""
     return _checked(text)[1]
 
@@ -59,12 +59,12 @@ def bare(text: str) -> str:
 @lru_cache(maxsize=256)
 def _checked(text: str) -> tuple[str, str]:
     if (
-        len(text) > 4 * LONGEST_ADDRESS
+        len(text) > 4 * MAX_ADDRESS_LENGTH
     ):  # before it is cleaned and encoded, which takes a second for 60 kB of it
         raise BadAddress(TOO_LONG)
     address = clean_code(text)
     local, _, domain = address.rpartition("@")
-    if len(address) > LONGEST_ADDRESS or len(local) > LONGEST_LOCAL_PART:
+    if len(address) > MAX_ADDRESS_LENGTH or len(local) > MAX_LOCAL_PART_LENGTH:
         raise BadAddress(TOO_LONG)
     if not local or not domain:
         raise BadAddress(CHECK)

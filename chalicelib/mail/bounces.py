@@ -15,75 +15,79 @@ from typing import Any
 from chalicelib import telemetry
 from chalicelib.database.transactions import Transaction
 from chalicelib.mail import outbox
-from chalicelib.mail.render import KINDS
+from chalicelib.mail.render import EMAIL_KINDS
+from chalicelib.orders.enums import HistoryEvent, IssueKind
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import change
+from chalicelib.orders.repository import update_order
 from chalicelib.telemetry import Metric
 
-QUEUE = "mail-feedback"
-RETURNED, UNWANTED = "mail returned", "mail unwanted"
+QUEUE = "ses-feedback"
+BOUNCED, COMPLAINED = IssueKind.EMAIL_BOUNCED, IssueKind.EMAIL_COMPLAINT
 NOT_FAILED = ("delayed", "delivered", "relayed", "expanded")  # the other actions of RFC 3464
 log = logging.getLogger("awning")
 _NUMBER = re.compile(r"[0-9]{5}-[0-9]{5}", re.ASCII)
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9@._-]{1,100}", re.ASCII)
 
 
-class Malformed(Exception):
-    """Say that a message is no report of SES's."""
+class InvalidFeedback(Exception):
+    """Raised where a message is not one of SES's reports."""
 
 
 @dataclass(frozen=True)
-class Report:
+class SesFeedback:
     """What SES tells of one mail: what came of it, its kind, and the number of its order, or none."""
 
-    issue: str | None  # None where nobody need look
-    mail: str
-    order: str
-    message: str  # SES's id of the mail
+    issue: IssueKind | None  # None where nobody need look
+    email_kind: str
+    order_number: str
+    ses_message_id: str  # SES's id of the mail
 
 
-def note_bounce(event: Mapping[str, Any]) -> None:
+def record_bounce(event: Mapping[str, Any]) -> None:
     """Raise on its order what SES reports, once. Raises Malformed, and Busy where that cannot be written now."""
-    report = read(event)
-    telemetry.note(ses_message=report.message, order=report.order)
+    report = parse_feedback(event)
+    telemetry.add_log_context(ses_message=report.ses_message_id, order=report.order_number)
     if report.issue is None:
         log.info("a mail is on its way still, or all is well: nothing to do")
         return
-    order_id = Order.find(f"number#{report.order}") if report.order else None
+    order_id = Order.find_by_lookup(f"number#{report.order_number}") if report.order_number else None
     if order_id is None:
         telemetry.count(Metric.MAILS_BOUNCED)
         log.warning("%s, of no order: a letter to staff, or another shop's", report.issue)
         return
-    issue, detail = report.issue, f"{report.mail} {report.message}"
+    issue, detail = report.issue, f"{report.email_kind} {report.ses_message_id}"
 
     def action(order: Order, _: Transaction) -> bool:
         if order.has_issue(issue, detail):
             return False  # SES tells, and Lambda calls, at least once
-        order.note(issue, outbox.entry_of(order, report.message) or f"{report.mail}#")
-        outbox.raise_undelivered(order, issue, report.mail, detail)
+        order.add_event(
+            HistoryEvent(issue), outbox.entry_of(order, report.ses_message_id) or f"{report.email_kind}#"
+        )
+        outbox.open_undelivered_issue(order, issue, report.email_kind, detail)
         return True
 
-    outbox.announce(change(order_id, action))
+    outbox.enqueue(update_order(order_id, action))
 
 
-def read(event: Mapping[str, Any]) -> Report:
+def parse_feedback(event: Mapping[str, Any]) -> SesFeedback:
     """Read SES's report from EventBridge's event. Raises Malformed, which quotes nothing: it names people."""
     try:
         said = event["detail"]
         mail = said["mail"]
         tags = {name: values[0] for name, values in mail.get("tags", {}).items()}
-        report = Report(_issue_of(said), tags.get("mail", ""), tags.get("order", ""), mail["messageId"])
-        well_formed = _MESSAGE_ID.fullmatch(report.message) and (
-            not report.order or (_NUMBER.fullmatch(report.order) and report.mail in KINDS)
+        report = SesFeedback(_issue_of(said), tags.get("mail", ""), tags.get("order", ""), mail["messageId"])
+        well_formed = _MESSAGE_ID.fullmatch(report.ses_message_id) and (
+            not report.order_number
+            or (_NUMBER.fullmatch(report.order_number) and report.email_kind in EMAIL_KINDS)
         )
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise Malformed("not a report of SES's") from None
+        raise InvalidFeedback("not a report of SES's") from None
     if not well_formed:
-        raise Malformed("not a report about a mail of ours")
+        raise InvalidFeedback("not a report about a mail of ours")
     return report
 
 
-def _is_automatic_answer(bounce: Mapping[str, Any]) -> bool:
+def _is_auto_reply(bounce: Mapping[str, Any]) -> bool:
     """Return whether nothing failed: SES calls both that and a mail it gave up on transient and general."""
     return (bounce["bounceType"], bounce.get("bounceSubType")) == ("Transient", "General") and not any(
         _has_failed(recipient) for recipient in bounce.get("bouncedRecipients", ())
@@ -95,10 +99,10 @@ def _has_failed(recipient: Mapping[str, str]) -> bool:
     return action.lower() not in NOT_FAILED if action else status.startswith(("4.", "5."))
 
 
-def _issue_of(said: Mapping[str, Any]) -> str | None:
+def _issue_of(said: Mapping[str, Any]) -> IssueKind | None:
     kind = said["eventType"]
-    if kind == "Reject" or (kind == "Bounce" and not _is_automatic_answer(said["bounce"])):
-        return RETURNED
+    if kind == "Reject" or (kind == "Bounce" and not _is_auto_reply(said["bounce"])):
+        return BOUNCED
     if kind == "Complaint" and said["complaint"].get("complaintFeedbackType") != "not-spam":
-        return UNWANTED
+        return COMPLAINED
     return None

@@ -11,22 +11,21 @@ from chalicelib import clock, ids
 from chalicelib.aws import client, queue_url
 from chalicelib.config import settings
 from chalicelib.database.transactions import Transaction
-from chalicelib.errors import Busy
-from chalicelib.orders.email_kinds import TO_MERCHANT
+from chalicelib.errors import ServiceUnavailable
+from chalicelib.orders.enums import TO_MERCHANT, HistoryEvent, IssueKind
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import change
+from chalicelib.orders.repository import update_order
 
 QUEUE = "order-emails"
-MOST_A_BATCH = 10
+MAX_BATCH_SIZE = 10
 LEASE_SECONDS = 5 * 60  # longer than the sender may run, shorter than its queue hides a message
 PAUSES = (0.2, 1.0, 3.0)  # seconds between attempts to strike out what was sent
-REFUSED = "mail refused"
-STORAGE_FAILURES = (PynamoDBException, Busy)
+STORAGE_FAILURES = (PynamoDBException, ServiceUnavailable)
 log = logging.getLogger("awning")
 
 
-class Leased(Exception):
-    """Say that somebody else is sending this mail now, or was and has not said how it ended."""
+class AlreadyClaimed(Exception):
+    """Raised where another process is sending this email, or was and has not recorded how it ended."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +37,13 @@ class Claim:
     lease: float
 
 
-def announce(order: Order) -> None:
-    """Tell the sender what an order owes, after the commit. Never raises: the reconciler announces again."""
+def enqueue(order: Order) -> None:
+    """Queue what an order owes for the sender, after the commit. Never raises: the reconciler queues it again."""
     now = clock.timestamp()
     due = [entry for entry, lease in order.emails_due.items() if lease < now]
     try:
-        for start in range(0, len(due), MOST_A_BATCH):
-            _announce(order.id, due[start : start + MOST_A_BATCH])
+        for start in range(0, len(due), MAX_BATCH_SIZE):
+            _enqueue(order.id, due[start : start + MAX_BATCH_SIZE])
     except Exception:  # the order is committed: nothing here may turn that into a failure
         log.exception("mail could not be announced; the reconciler will")
 
@@ -60,16 +59,16 @@ def claim(order_id: str, entry: str) -> Claim | None:
         order.emails_due = {**order.emails_due, entry: lease}
         return True
 
-    order = change(order_id, take)
+    order = update_order(order_id, take)
     held = order.emails_due.get(entry)
     if held is None:
         return None
     if held != lease:
-        raise Leased(entry)
+        raise AlreadyClaimed(entry)
     return Claim(order, entry, lease)
 
 
-def give_back(claim: Claim) -> None:
+def release(claim: Claim) -> None:
     """End the lease of a mail that has surely not been sent. Where that fails, it ends by itself."""
 
     def free(order: Order, _: Transaction) -> bool:
@@ -79,19 +78,19 @@ def give_back(claim: Claim) -> None:
         return True
 
     try:
-        change(claim.order.id, free)
+        update_order(claim.order.id, free)
     except STORAGE_FAILURES:
         log.warning("the lease of a mail could not be given back", exc_info=True)
 
 
-def strike_out(claim: Claim, event: str, message: str = "") -> None:
+def mark_sent(claim: Claim, event: HistoryEvent, message: str = "") -> None:
     """Note what became of a mail, so that it is never sent again; insists, since it may have gone out.
 
     `message` is SES's id of it, by which it is known again if it comes back.
     """
     for pause in (*PAUSES, None):
         try:
-            _strike_out(claim, event, message)
+            _mark_sent(claim, event, message)
             return
         except STORAGE_FAILURES:
             if pause is None:
@@ -100,52 +99,52 @@ def strike_out(claim: Claim, event: str, message: str = "") -> None:
             time.sleep(pause)
 
 
-def _strike_out(claim: Claim, event: str, message: str) -> None:
+def _mark_sent(claim: Claim, event: HistoryEvent, message: str) -> None:
     def remove(order: Order, _: Transaction) -> bool:
-        if not _take_out(order, claim.entry):
+        if not _remove_from_outbox(order, claim.entry):
             return False
-        order.note(event, claim.entry, **({"message": message} if message else {}))
+        order.add_event(event, claim.entry, **({"ses_message_id": message} if message else {}))
         return True
 
-    change(claim.order.id, remove)
+    update_order(claim.order.id, remove)
 
 
-def give_up(claim: Claim) -> None:
+def mark_undeliverable(claim: Claim) -> None:
     """Note that a mail can never reach its recipient, and ask staff to look."""
     kind = claim.entry.partition("#")[0]
 
     def remove(order: Order, _: Transaction) -> bool:
-        if not _take_out(order, claim.entry):
+        if not _remove_from_outbox(order, claim.entry):
             return False
-        order.note(REFUSED, claim.entry)
-        raise_undelivered(order, REFUSED, kind, kind)
+        order.add_event(HistoryEvent.EMAIL_REJECTED, claim.entry)
+        open_undelivered_issue(order, IssueKind.EMAIL_REJECTED, kind, kind)
         return True
 
-    announce(change(claim.order.id, remove))
+    enqueue(update_order(claim.order.id, remove))
 
 
-def raise_undelivered(order: Order, issue: str, kind: str, detail: str) -> None:
+def open_undelivered_issue(order: Order, issue: IssueKind, kind: str, detail: str) -> None:
     """Ask staff to look at a mail that nobody got; not by a mail to the merchant where that is what nobody got."""
     if kind in TO_MERCHANT:
-        order.show_issue(issue, detail)
+        order.open_issue_silently(issue, detail)
     else:
-        order.raise_issue(issue, detail)
+        order.open_issue(issue, detail)
 
 
 def entry_of(order: Order, message: str) -> str | None:
     """Find a mail that was sent by SES's id of it."""
-    return next((entry["detail"] for entry in order.history if entry.get("message") == message), None)
+    return next((entry["detail"] for entry in order.history if entry.get("ses_message_id") == message), None)
 
 
-def _take_out(order: Order, entry: str) -> bool:
+def _remove_from_outbox(order: Order, entry: str) -> bool:
     if entry not in order.emails_due:
         return False
     order.emails_due = {other: lease for other, lease in order.emails_due.items() if other != entry}
-    order.emails_sent = {**order.emails_sent, entry: clock.moment()}
+    order.emails_sent = {**order.emails_sent, entry: clock.iso_now()}
     return True
 
 
-def _announce(order_id: str, entries: list[str]) -> None:
+def _enqueue(order_id: str, entries: list[str]) -> None:
     answer = client("sqs").send_message_batch(
         QueueUrl=queue_url(settings.table_prefix + QUEUE),
         Entries=[

@@ -8,7 +8,7 @@ HANGING = 4
 
 
 def width(text: str) -> int:
-    """Tell how many columns a text takes: two for a wide East Asian character, none for a combining one."""
+    """Return how many columns a text takes: two for a wide East Asian character, none for a combining one."""
     return sum(map(_columns, text))
 
 
@@ -17,14 +17,14 @@ def wrap(text: str, indent: str = "") -> str:
     return "\n".join(indent + line for line in _fold(text, COLUMNS - width(indent)))
 
 
-def row(label: str, amount: str) -> str:
+def amount_line(label: str, amount: str) -> str:
     """Set a label to the left and an amount to the right of one line; a long label goes on below, indented."""
     first, *others = list(_fold(label, COLUMNS - width(amount) - 2 - HANGING)) or [""]
     gap = " " * (COLUMNS - width(first) - width(amount))
     return "\n".join([first + gap + amount, *(" " * HANGING + line for line in others)])
 
 
-def rule(character: str) -> str:
+def divider(character: str) -> str:
     """Draw a line across."""
     return character * COLUMNS
 

@@ -10,23 +10,25 @@ from typing import Any
 
 from chalicelib.config import settings
 from chalicelib.mail import plain_text
-from chalicelib.mail.addresses import BadAddress, Undeliverable, one_line, with_name
+from chalicelib.mail.addresses import BadAddress, Undeliverable, format_address, single_line
 from chalicelib.orders import states
-from chalicelib.orders.base import Line
+from chalicelib.orders.base import OrderLine
 from chalicelib.orders.delivery.parcels import parcel_view
-from chalicelib.orders.issues import Told, tell
+from chalicelib.orders.enums import EmailKind, RefundStatus
+from chalicelib.orders.issues import IssueText, describe_issue
 from chalicelib.orders.models import Order
+from chalicelib.orders.states import OrderState
 from chalicelib.postal import address_lines
 from chalicelib.web.templates import environment, paragraphs
 from chalicelib.web.urls import absolute_url
 
 
-class NotYetTrue(Exception):
-    """Say that a mail is due before what it tells has happened."""
+class NotDueYet(Exception):
+    """Raised where an email is due before what it says has happened."""
 
 
 @dataclass(frozen=True)
-class Letter:
+class Email:
     """A mail. Addresses are ready for a header, in ASCII; the subject is one line.
 
     `tags` go with it to SES, and come back with what SES tells of it: `mail`, its kind, and its `order`'s number.
@@ -42,18 +44,20 @@ class Letter:
 
 
 @dataclass(frozen=True)
-class Kind:
+class EmailTemplate:
     """When the words of a kind of mail are true, and what they are set with."""
 
     is_true: Callable[[Order, str], bool]
     button: str
-    passes: bool = False  # what it tells may be over by the time it is sent: then nobody needs it
-    ships: bool = True
+    may_become_obsolete: bool = (
+        False  # what it tells may be over by the time it is sent: then nobody needs it
+    )
+    shows_address: bool = True
     to_merchant: bool = False
 
 
 @dataclass(frozen=True)
-class Refund:
+class RefundView:
     """Money that went back, in minor units. `extra`: of a payment that is not the one for the order."""
 
     amount: int
@@ -62,25 +66,25 @@ class Refund:
     note: str  # staff's own words to the customer, or none
 
 
-def write_letter(order: Order, entry: str) -> Letter | None:
-    """Write the mail of an outbox's entry; None where it is no longer true. Raises NotYetTrue, Undeliverable."""
+def render_email(order: Order, entry: str) -> Email | None:
+    """Write the mail of an outbox's entry; None where it is no longer true. Raises NotDueYet, Undeliverable."""
     name, _, movement = entry.partition("#")
-    kind = KINDS[name]
+    kind = EMAIL_KINDS[name]
     if order.erased_at and not kind.to_merchant:
         return None
     if not kind.is_true(order, movement):
-        if kind.passes:
+        if kind.may_become_obsolete:
             return None
-        raise NotYetTrue(entry)
+        raise NotDueYet(entry)
     values = _values(order, kind, movement)
-    words = environment().get_template(f"mail/bodies/{name}.txt").render(values)
-    subject, headline, *body = [one_line(paragraph) for paragraph in paragraphs(words)]
+    body_text = environment().get_template(f"mail/bodies/{name}.txt").render(values)
+    subject, headline, *body = [single_line(paragraph) for paragraph in paragraphs(body_text)]
     values |= {"subject": subject, "headline": headline, "body": body}
     customer = (order.customer["name"], order.customer["email"])
     shop = (settings.shop.name, settings.shop.email)
     merchant = (settings.shop.name, settings.shop.merchant_email)
-    return Letter(
-        sender=with_name(*shop),
+    return Email(
+        sender=format_address(*shop),
         to=_recipient(*(merchant if kind.to_merchant else customer)),
         reply_to=_reply_to(*(customer if kind.to_merchant else shop)),
         subject=subject,
@@ -92,25 +96,25 @@ def write_letter(order: Order, entry: str) -> Letter | None:
 
 def _recipient(name: str, address: str) -> str:
     try:
-        return with_name(name, address)
+        return format_address(name, address)
     except BadAddress as error:
         raise Undeliverable(str(error)) from None
 
 
-def _values(order: Order, kind: Kind, movement: str) -> dict[str, Any]:
+def _values(order: Order, kind: EmailTemplate, movement: str) -> dict[str, Any]:
     parcels = [parcel_view(parcel) for parcel in order.parcels]
     return {
         "kind": kind,
         "order": order,
         "currency": order.currency,
-        "name": one_line(order.customer["name"]),
-        "email": one_line(order.customer["email"]),
-        "phone": one_line(order.customer.get("phone") or ""),
-        "address": [one_line(line) for line in address_lines(order.customer)],
+        "name": single_line(order.customer["name"]),
+        "email": single_line(order.customer["email"]),
+        "phone": single_line(order.customer.get("phone") or ""),
+        "address": [single_line(line) for line in address_lines(order.customer)],
         "lines": [_line(line, with_sku=kind.to_merchant) for line in order.lines],
         "taxes": [(rate, amount) for rate, amount in order.taxes.items() if amount],
         "refund": _refund(order, movement),
-        "returned": _returned(order, movement),
+        "refunded_total": _refunded_total(order, movement),
         "issue": _issue(order, movement),
         "movement": movement,
         "shop": settings.shop,
@@ -120,18 +124,18 @@ def _values(order: Order, kind: Kind, movement: str) -> dict[str, Any]:
         "order_url": absolute_url(f"/staff/orders/{order.id}" if kind.to_merchant else f"/orders/{order.id}"),
         "shop_url": absolute_url("/"),
         "wrap": plain_text.wrap,
-        "row": plain_text.row,
-        "rule": plain_text.rule,
+        "amount_line": plain_text.amount_line,
+        "divider": plain_text.divider,
     }
 
 
-def _line(line: Line, *, with_sku: bool) -> dict[str, Any]:
+def _line(line: OrderLine, *, with_sku: bool) -> dict[str, Any]:
     label = ", ".join(line.options.values())
     if with_sku:
         label = f"{label} · {line.sku}" if label else line.sku
     return {
-        "name": one_line(line.name),
-        "label": one_line(label),
+        "name": single_line(line.name),
+        "label": single_line(label),
         "quantity": line.quantity,
         "price": line.price,
         "total": line.total,
@@ -140,27 +144,27 @@ def _line(line: Line, *, with_sku: bool) -> dict[str, Any]:
 
 def _reply_to(name: str, address: str) -> str | None:
     try:
-        return with_name(name, address)
+        return format_address(name, address)
     except BadAddress:
         return None  # the merchant reads of the order all the same
 
 
-def _refund(order: Order, paypal_id: str) -> Refund | None:
+def _refund(order: Order, paypal_id: str) -> RefundView | None:
     for key, refund in order.refunds.items():
-        if paypal_id in (key, refund["paypal_id"]) and refund["status"] == "completed":
-            note = one_line(refund.get("note", ""))
-            return Refund(refund["amount"], refund["currency"], _is_extra(order, refund), note)
+        if paypal_id in (key, refund["paypal_refund_id"]) and refund["status"] == RefundStatus.COMPLETED:
+            note = single_line(refund.get("note", ""))
+            return RefundView(refund["amount"], refund["currency"], _is_extra(order, refund), note)
     return None
 
 
-def _returned(order: Order, movement: str) -> int:
+def _refunded_total(order: Order, movement: str) -> int:
     """Add up what went back of the payment: until a refund where the mail is about one, else all."""
     done = {
-        refund["paypal_id"]: refund["amount"]
+        refund["paypal_refund_id"]: refund["amount"]
         for refund in order.refunds.values()
-        if refund["status"] == "completed" and not _is_extra(order, refund)
+        if refund["status"] == RefundStatus.COMPLETED and not _is_extra(order, refund)
     }
-    booked = [one["paypal_id"] for one in order.movements or []]
+    booked = [one["paypal_id"] for one in order.ledger_entries or []]
     if movement in done and movement in booked:
         later = booked[booked.index(movement) + 1 :]
         return sum(amount for paypal_id, amount in done.items() if paypal_id not in later)
@@ -169,60 +173,72 @@ def _returned(order: Order, movement: str) -> int:
 
 def _is_extra(order: Order, refund: Mapping[str, Any]) -> bool:
     # Where PayPal did not say which capture was refunded, it was the one that paid.
-    return bool((refund.get("capture") or order.capture) != order.capture)
+    return bool((refund.get("capture_id") or order.capture_id) != order.capture_id)
 
 
-def _issue(order: Order, movement: str) -> Told | None:
-    """Tell the open issue whose place in the order's list is `movement`."""
+def _issue(order: Order, movement: str) -> IssueText | None:
+    """Return the open issue whose place in the order's list is `movement`."""
     for number, issue in enumerate(order.issues):
-        if str(number) == movement and "done" not in issue:
-            return tell(issue)
+        if str(number) == movement and "resolution" not in issue:
+            return describe_issue(issue)
     return None
 
 
 def _is_paid(order: Order, _: str) -> bool:
-    return order.state in (states.PAID, states.SHIPPED)
+    return order.state in (OrderState.PAID, OrderState.SHIPPED)
 
 
-KINDS = {
-    "paid": Kind(_is_paid, "View your order"),
-    "merchant": Kind(_is_paid, "Open the order", to_merchant=True),
-    "issue": Kind(
+EMAIL_KINDS: Mapping[str, EmailTemplate] = {
+    EmailKind.ORDER_PAID: EmailTemplate(_is_paid, "View your order"),
+    EmailKind.MERCHANT_ORDER_PAID: EmailTemplate(_is_paid, "Open the order", to_merchant=True),
+    EmailKind.MERCHANT_ISSUE: EmailTemplate(
         lambda order, number: _issue(order, number) is not None,
         "Open the order",
-        passes=True,
-        ships=False,
+        may_become_obsolete=True,
+        shows_address=False,
         to_merchant=True,
     ),
-    "refused": Kind(
-        lambda order, _: bool(order.payment_refused),
+    EmailKind.MERCHANT_PAYMENTS_REFUSED: EmailTemplate(
+        lambda order, _: bool(order.payment_refusal),
         "Open the order",
-        passes=True,
-        ships=False,
+        may_become_obsolete=True,
+        shows_address=False,
         to_merchant=True,
     ),
-    "pending": Kind(
-        lambda order, capture: order.state == states.PENDING and order.capture == capture,
+    EmailKind.PAYMENT_PENDING: EmailTemplate(
+        lambda order, capture: order.state == OrderState.PENDING and order.capture_id == capture,
         "View your order",
-        passes=True,
+        may_become_obsolete=True,
     ),
-    "failed": Kind(lambda order, _: order.state == states.AWAITING, "Pay again", passes=True),
-    "expired": Kind(lambda order, _: order.state == states.EXPIRED, "View your order", ships=False),
+    EmailKind.PAYMENT_FAILED: EmailTemplate(
+        lambda order, _: order.state == OrderState.AWAITING, "Pay again", may_become_obsolete=True
+    ),
+    EmailKind.ORDER_EXPIRED: EmailTemplate(
+        lambda order, _: order.state == OrderState.EXPIRED, "View your order", shows_address=False
+    ),
     # What staff say of parcels they may take back before the mail is sent.
-    "shipped": Kind(
+    EmailKind.ORDER_SHIPPED: EmailTemplate(
         lambda order, parcel_id: (
-            order.state == states.SHIPPED and (order.has_parcel(parcel_id) or parcel_id == order.id)
+            order.state == OrderState.SHIPPED and (order.has_parcel(parcel_id) or parcel_id == order.id)
         ),  # an earlier version named the order
         "View your order",
-        passes=True,
+        may_become_obsolete=True,
     ),
-    "parcel": Kind(lambda order, parcel_id: order.has_parcel(parcel_id), "View your order", passes=True),
-    "tracking": Kind(
-        lambda order, movement: order.has_parcel(movement.partition("-")[0]), "View your order", passes=True
+    EmailKind.PARCEL_SHIPPED: EmailTemplate(
+        lambda order, parcel_id: order.has_parcel(parcel_id), "View your order", may_become_obsolete=True
     ),
-    "unsent": Kind(lambda order, _: order.state in (states.PAID, states.SHIPPED), "View your order"),
-    "address": Kind(lambda order, _: order.state in states.ORDERED, "View your order", passes=True),
-    "refunded": Kind(
-        lambda order, paypal_id: _refund(order, paypal_id) is not None, "View your order", ships=False
+    EmailKind.TRACKING_CORRECTED: EmailTemplate(
+        lambda order, movement: order.has_parcel(movement.partition("-")[0]),
+        "View your order",
+        may_become_obsolete=True,
+    ),
+    EmailKind.PARCEL_REMOVED: EmailTemplate(
+        lambda order, _: order.state in (OrderState.PAID, OrderState.SHIPPED), "View your order"
+    ),
+    EmailKind.ADDRESS_CORRECTED: EmailTemplate(
+        lambda order, _: order.state in states.PURCHASED, "View your order", may_become_obsolete=True
+    ),
+    EmailKind.REFUND_COMPLETED: EmailTemplate(
+        lambda order, paypal_id: _refund(order, paypal_id) is not None, "View your order", shows_address=False
     ),
 }

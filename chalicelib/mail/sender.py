@@ -18,7 +18,8 @@ from chalicelib.aws import client
 from chalicelib.config import settings
 from chalicelib.mail import outbox
 from chalicelib.mail.addresses import Undeliverable
-from chalicelib.mail.render import KINDS, Letter, write_letter
+from chalicelib.mail.render import EMAIL_KINDS, Email, render_email
+from chalicelib.orders.enums import HistoryEvent
 from chalicelib.telemetry import Metric
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("awning")
 # What SES says of an address that nobody can be written to at. Its other refusals are about the shop: an identity that
 # is not verified, a quota, an account on hold. Those are tried again, and rest where they raise an alarm.
-ABOUT_THE_MAIL = {"BadRequestException", "MessageRejected", "InvalidParameterValue"}
-ABOUT_THE_ADDRESS = re.compile(
+RECIPIENT_ERROR_CODES = {"BadRequestException", "MessageRejected", "InvalidParameterValue"}
+RECIPIENT_ERROR_MESSAGES = re.compile(
     r"(Address blacklisted|Missing (final|local|domain)|(Local address|Domain|Domain name|User name) (starts|ends|contains|is)"
     r"|Illegal (address|whitespace|character)|Invalid (email address|domain name))",
     re.IGNORECASE,
@@ -37,26 +38,26 @@ NEVER_REACHED_SES = (ConnectTimeoutError, EndpointConnectionError, ParamValidati
 _ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # no "#", which begins the name of another row in the table
 
 
-class Malformed(Exception):
-    """Say that a message of the queue is none of ours."""
+class InvalidMessage(Exception):
+    """Raised where a message in the queue is not one of ours."""
 
 
-class Refused(Exception):
-    """Say that SES has surely not taken a mail; with its code, which names nobody."""
+class SesRejected(Exception):
+    """Raised where SES has definitely not taken an email; with its error code, which names nobody."""
 
 
-class AnswerLost(Exception):
-    """Say that SES may have taken a mail, or not."""
+class SesOutcomeUnknown(Exception):
+    """Raised where SES may or may not have taken an email."""
 
 
 def send_order_emails(records: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, str]]]:
     """Send the mail of every SQS record, each by itself; return Lambda's partial batch response."""
     failures = []
     for record in records:
-        with telemetry.about(message_id=record["messageId"]):
+        with telemetry.log_context(message_id=record["messageId"]):
             try:
                 send_due(*_read(record["body"]))
-            except outbox.Leased:
+            except outbox.AlreadyClaimed:
                 log.info("a mail is being sent by somebody else; its message comes again")
                 failures.append({"itemIdentifier": record["messageId"]})
             except Exception:  # one bad message never holds back the rest
@@ -71,18 +72,18 @@ def send_due(order_id: str, entry: str) -> None:
     if claim is None:
         return
     try:
-        letter = write_letter(claim.order, entry)
-        message = hand_to_ses(letter) if letter is not None else ""
-    except AnswerLost:
+        email = render_email(claim.order, entry)
+        message = send_via_ses(email) if email is not None else ""
+    except SesOutcomeUnknown:
         raise  # the lease stays until it ends, so that each lost answer costs at most one extra mail
     except Undeliverable as error:
         log.warning("a mail can never be delivered, so staff are told: %s", error)
-        outbox.give_up(claim)
+        outbox.mark_undeliverable(claim)
         return
     except Exception:
-        outbox.give_back(claim)
+        outbox.release(claim)
         raise
-    outbox.strike_out(claim, "mail sent" if letter else "mail no longer true", message)
+    outbox.mark_sent(claim, HistoryEvent.EMAIL_SENT if email else HistoryEvent.EMAIL_OBSOLETE, message)
 
 
 def _read(body: str) -> tuple[str, str]:
@@ -92,59 +93,59 @@ def _read(body: str) -> tuple[str, str]:
         kind, _, movement = entry.partition("#")
         well_formed = _ORDER_ID.fullmatch(order_id) and movement
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise Malformed("not a message about a mail") from None
+        raise InvalidMessage("not a message about a mail") from None
     if not well_formed:
-        raise Malformed("not a message about a mail of an order")
-    if kind not in KINDS:
-        raise Malformed("no such kind of mail")
+        raise InvalidMessage("not a message about a mail of an order")
+    if kind not in EMAIL_KINDS:
+        raise InvalidMessage("no such kind of mail")
     return order_id, entry
 
 
-def hand_to_ses(letter: Letter) -> str:
+def send_via_ses(email: Email) -> str:
     """Give SES a letter, once; return SES's id of it.
 
-    Raises Undeliverable where SES refuses the recipient's address, Refused where it surely did not take the letter for
-    another reason, AnswerLost where nobody knows.
+    Raises Undeliverable where SES refuses the recipient's address, SesRejected where it surely did not take the letter for
+    another reason, SesOutcomeUnknown where nobody knows.
     """
-    request = _request(letter)
+    request = _request(email)
     try:
         message_id = client("sesv2").send_email(**request)["MessageId"]
     except NEVER_REACHED_SES as error:
-        raise Refused(type(error).__name__) from None
+        raise SesRejected(type(error).__name__) from None
     except ClientError as error:
         # SES's words may hold the customer's address; its code does not.
         raise _refusal(error)(error.response["Error"]["Code"]) from None
     except Exception as error:  # noqa: BLE001 - whatever it is, such as an answer not of SES's: the mail may have left
-        raise AnswerLost(type(error).__name__) from None
+        raise SesOutcomeUnknown(type(error).__name__) from None
     telemetry.count(Metric.MAILS_SENT)
     return str(message_id)
 
 
-def _request(letter: Letter) -> "SendEmailRequestTypeDef":
+def _request(email: Email) -> "SendEmailRequestTypeDef":
     request: SendEmailRequestTypeDef = {
-        "FromEmailAddress": letter.sender,
-        "Destination": {"ToAddresses": [letter.to]},
-        "ReplyToAddresses": [letter.reply_to] if letter.reply_to else [],
+        "FromEmailAddress": email.sender,
+        "Destination": {"ToAddresses": [email.to]},
+        "ReplyToAddresses": [email.reply_to] if email.reply_to else [],
         "Content": {
             "Simple": {
-                "Subject": {"Data": letter.subject, "Charset": "UTF-8"},
+                "Subject": {"Data": email.subject, "Charset": "UTF-8"},
                 "Body": {
-                    "Text": {"Data": letter.text, "Charset": "UTF-8"},
-                    "Html": {"Data": letter.html, "Charset": "UTF-8"},
+                    "Text": {"Data": email.text, "Charset": "UTF-8"},
+                    "Html": {"Data": email.html, "Charset": "UTF-8"},
                 },
             }
         },
-        "EmailTags": [{"Name": name, "Value": value} for name, value in letter.tags.items()],
+        "EmailTags": [{"Name": name, "Value": value} for name, value in email.tags.items()],
     }
     if settings.mail_configuration_set:
         request["ConfigurationSetName"] = settings.mail_configuration_set
     return request
 
 
-def _refusal(error: ClientError) -> type[Undeliverable | Refused | AnswerLost]:
+def _refusal(error: ClientError) -> type[Undeliverable | SesRejected | SesOutcomeUnknown]:
     code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-    if code in ABOUT_THE_MAIL and ABOUT_THE_ADDRESS.match(message):
+    if code in RECIPIENT_ERROR_CODES and RECIPIENT_ERROR_MESSAGES.match(message):
         return Undeliverable
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     # Without a name of SES's, botocore gives the status as the code: a proxy answered, and SES may have taken the mail.
-    return Refused if 400 <= status < 500 and code != str(status) else AnswerLost
+    return SesRejected if 400 <= status < 500 and code != str(status) else SesOutcomeUnknown

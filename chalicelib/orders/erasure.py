@@ -5,18 +5,18 @@ from datetime import datetime, timedelta
 from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.database.transactions import Transaction
-from chalicelib.orders import states
 from chalicelib.orders.models import Order
+from chalicelib.orders.states import OrderState
 
 
-def why_kept(order: Order) -> str | None:
-    """Say why an order's customer cannot be erased yet; None where they can."""
+def erasure_blocked_reason(order: Order) -> str | None:
+    """Return why an order's customer cannot be erased yet; None where they can."""
     until = datetime.fromisoformat(order.placed_at) + timedelta(days=settings.shop.erase_after_days)
     if clock.now() < until:
         return f"It is kept until {until.astimezone(settings.timezone):%-d %B %Y}."
-    if order.state in (states.AWAITING, states.CAPTURING, states.PENDING):
+    if order.state in (OrderState.AWAITING, OrderState.CAPTURING, OrderState.PENDING):
         return "Its payment is not through yet."
-    if order.state == states.PAID and order.refunded + order.reversed < order.total:
+    if order.state == OrderState.PAID and order.refunded + order.reversed < order.total:
         return "It is paid, and not shipped yet."
     if order.emails_due:
         return "A mail about it is still to be sent."
@@ -27,8 +27,8 @@ def why_kept(order: Order) -> str | None:
     return None
 
 
-def erase(order: Order, by: str, transaction: Transaction) -> None:
+def erase(order: Order, actor: str, transaction: Transaction) -> None:
     """Take the customer out of an order, and the words it is found by out of their table."""
-    words = order.words
-    order.erase(by)
-    order.refile(words, transaction)
+    search_terms = order.search_terms
+    order.erase(actor)
+    order.update_search_terms(search_terms, transaction)

@@ -1,61 +1,80 @@
-"""Tell of an order's change once it is written: a line in the log, and what watchers count."""
+"""Log and count what changed in an order, once it is written."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from chalicelib import telemetry
-from chalicelib.orders.base import OrderRow
-from chalicelib.orders.issues import UNDELIVERED
+from chalicelib.orders.base import OrderBase
+from chalicelib.orders.enums import HistoryEvent, IssueKind
+from chalicelib.orders.issues import EMAIL_ISSUES
 from chalicelib.telemetry import Metric
 
-EVENTS = {
-    "placed": Metric.ORDERS_PLACED,
-    "paid": Metric.ORDERS_PAID,
-    "declined": Metric.PAYMENTS_DECLINED,
-    "expired": Metric.ORDERS_EXPIRED,
+EVENT_METRICS: Mapping[str, Metric] = {
+    HistoryEvent.PLACED: Metric.ORDERS_PLACED,
+    HistoryEvent.PAID: Metric.ORDERS_PAID,
+    HistoryEvent.PAYMENT_DECLINED: Metric.PAYMENTS_DECLINED,
+    HistoryEvent.EXPIRED: Metric.ORDERS_EXPIRED,
 }
-PAYS_NOTHING = "second capture", "captured after closing", "wrong amount", "wrong order", "wrong payee"
-ISSUES = {
-    **dict.fromkeys(PAYS_NOTHING, Metric.RECONCILER_UNEXPLAINED),
-    **dict.fromkeys(UNDELIVERED, Metric.MAILS_BOUNCED),
-    **dict.fromkeys(("refund refused", "return refused", "refund failed"), Metric.PAYPAL_REFUSALS),
+UNMATCHED_PAYMENTS = (
+    IssueKind.DUPLICATE_CAPTURE,
+    IssueKind.CAPTURED_AFTER_CLOSE,
+    IssueKind.AMOUNT_MISMATCH,
+    IssueKind.ORDER_MISMATCH,
+    IssueKind.PAYEE_MISMATCH,
+)
+ISSUE_METRICS: Mapping[str, Metric] = {
+    **dict.fromkeys(UNMATCHED_PAYMENTS, Metric.RECONCILER_UNEXPLAINED),
+    **dict.fromkeys(EMAIL_ISSUES, Metric.MAILS_BOUNCED),
+    **dict.fromkeys(
+        (IssueKind.REFUND_REJECTED, IssueKind.RETURN_REJECTED, IssueKind.REFUND_FAILED),
+        Metric.PAYPAL_REFUSALS,
+    ),
 }
 # Events whose details are words of the shop's own; what others wrote stays out of logs.
-PLAIN = {"issue", "looked at", "expired", "cancelled"}
+LOGGABLE_DETAILS = {
+    HistoryEvent.ISSUE_OPENED,
+    HistoryEvent.ISSUE_RESOLVED,
+    HistoryEvent.EXPIRED,
+    HistoryEvent.CANCELLED,
+}
 
 
-class Known(NamedTuple):
+class EmittedSoFar(NamedTuple):
     """How much of an order was told: events of its history, movements of money."""
 
     events: int = 0
     movements: int = 0
 
 
-def known_of(order: OrderRow) -> Known:
+def emitted_so_far(order: OrderBase) -> EmittedSoFar:
     """Remember, before an order is changed, what need not be told afterwards."""
-    return Known(len(order.history), len(order.movements or []))
+    return EmittedSoFar(len(order.history), len(order.ledger_entries or []))
 
 
-def tell(order: OrderRow, known: Known) -> None:
-    """Tell what is new in an order. Called where its transaction is known to have taken effect, and then only."""
+def emit_events(order: OrderBase, known: EmittedSoFar) -> None:
+    """Log and count what is new in an order. Called only where its transaction is known to have taken effect."""
     news = order.history[known.events :]
     if news:
-        words = ", ".join(_words_of(entry) for entry in news)
-        telemetry.events_log.info("order %s: %s", order.number, words, extra={"order": order.number})
+        message = ", ".join(_log_text(entry) for entry in news)
+        telemetry.events_log.info("order %s: %s", order.number, message, extra={"order": order.number})
     for metric in filter(None, map(_metric_of, news)):
         telemetry.count(metric)
-    for movement in (order.movements or [])[known.movements :]:
+    for movement in (order.ledger_entries or [])[known.movements :]:
         telemetry.count_money(int(movement["amount"]), movement["currency"])
 
 
 def _metric_of(entry: Mapping[str, str]) -> Metric | None:
-    return ISSUES.get(entry["detail"]) if entry["event"] == "issue" else EVENTS.get(entry["event"])
+    return (
+        ISSUE_METRICS.get(entry["detail"])
+        if entry["event"] == HistoryEvent.ISSUE_OPENED
+        else EVENT_METRICS.get(entry["event"])
+    )
 
 
-def _words_of(entry: Mapping[str, str]) -> str:
+def _log_text(entry: Mapping[str, str]) -> str:
     event, detail = entry["event"], entry["detail"]
-    if event.startswith("mail "):
+    if HistoryEvent(event).is_about_email:
         return (
             f"{event} ({detail.partition('#')[0]})"  # after it may stand an id that opens the customer's page
         )
-    return f"{event} ({detail})" if event in PLAIN and detail else event
+    return f"{event} ({detail})" if event in LOGGABLE_DETAILS and detail else event

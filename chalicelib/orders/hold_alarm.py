@@ -8,7 +8,7 @@ from collections import Counter
 
 from chalicelib import telemetry
 from chalicelib.catalog.models import Stock
-from chalicelib.database.reads import read_many
+from chalicelib.database.reads import batch_get
 from chalicelib.orders.holds import held_share
 from chalicelib.orders.search import order_list
 from chalicelib.telemetry import Metric
@@ -25,7 +25,7 @@ def watch_holds() -> None:
             for line in order.lines:
                 held[line.sku] += line.quantity
         skus = [sku for sku, _ in held.most_common(MAX_SKUS)]
-        stocks = read_many({Stock: skus}, consistent=False)[Stock]
+        stocks = batch_get({Stock: skus}, consistent=False)[Stock]
         share = max(map(held_share, stocks.values()), default=0)
         if share:
             telemetry.count(Metric.HELD_SHARE, share)

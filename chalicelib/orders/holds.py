@@ -16,38 +16,38 @@ from chalicelib import clock
 from chalicelib.catalog.models import Stock
 from chalicelib.config import settings
 from chalicelib.database.connection import Table, TableMeta, table_name
-from chalicelib.orders.base import Line
+from chalicelib.orders.base import OrderLine
 
 MAX_LINES_HELD = 40  # a transaction has a hundred items, and each line is two of them
 ROW_SECONDS = 7 * 24 * 60 * 60  # far longer than an order stays unpaid
-MIN_PIECES_WATCHED = 10  # of fewer, one shopper holds a large share
+MIN_UNITS_WATCHED = 10  # of fewer, one shopper holds a large share
 
 
 class Hold(Table):
     """How many pieces of a SKU the unpaid orders of one address hold. No personal data: its key is a hash."""
 
     class Meta(TableMeta):
-        table_name = table_name("limits")
+        table_name = table_name("rate-limits")
 
     key = UnicodeAttribute(hash_key=True)
-    pieces = NumberAttribute(default=0)
+    quantity = NumberAttribute(default=0)
     expires = NumberAttribute()
 
     @classmethod
     def take(cls, holder: str, sku: str, quantity: int, most: int) -> tuple["Hold", list[Action], Condition]:
         """Count pieces, for a transaction; refused where the address would hold more than `most`."""
         item, actions = cls._add(holder, sku, quantity)
-        return item, actions, cls.pieces.does_not_exist() | (cls.pieces <= most - quantity)
+        return item, actions, cls.quantity.does_not_exist() | (cls.quantity <= most - quantity)
 
     @classmethod
-    def give_back(cls, holder: str, sku: str, quantity: int) -> tuple["Hold", list[Action], None]:
+    def release(cls, holder: str, sku: str, quantity: int) -> tuple["Hold", list[Action], None]:
         """Uncount pieces, for a transaction."""
         return *cls._add(holder, sku, -quantity), None
 
     @classmethod
     def _add(cls, holder: str, sku: str, quantity: int) -> tuple["Hold", list[Action]]:
         expires = clock.timestamp() + ROW_SECONDS
-        return cls(f"hold#{holder}#{sku}"), [cls.pieces.add(quantity), cls.expires.set(expires)]
+        return cls(f"hold#{holder}#{sku}"), [cls.quantity.add(quantity), cls.expires.set(expires)]
 
 
 def holder_of(address: str) -> str | None:
@@ -55,7 +55,7 @@ def holder_of(address: str) -> str | None:
     return hashlib.sha256(f"hold\0{address}".encode()).hexdigest() if address else None
 
 
-def max_held(lines: Iterable[Line], pieces: Mapping[str, int]) -> dict[str, int] | None:
+def max_holds(lines: Iterable[OrderLine], quantities: Mapping[str, int]) -> dict[str, int] | None:
     """Return how much of each SKU an address may hold; None where an order of these lines is beyond a bound by itself.
 
     `pieces`: SKU → pieces available and held.
@@ -63,17 +63,17 @@ def max_held(lines: Iterable[Line], pieces: Mapping[str, int]) -> dict[str, int]
     limits = settings.shop.limits
     most = {}
     for line in lines:
-        most[line.sku] = _share(pieces[line.sku], limits.held_share_an_address)
-        if line.quantity > min(most[line.sku], _share(pieces[line.sku], limits.held_share_a_session)):
+        most[line.sku] = _share(quantities[line.sku], limits.held_share_per_address)
+        if line.quantity > min(most[line.sku], _share(quantities[line.sku], limits.held_share_per_session)):
             return None
     return most if len(most) <= MAX_LINES_HELD else None
 
 
 def held_share(stock: Stock) -> int:
     """Return how much of a SKU's unsold pieces unpaid orders hold, in percent; 0 where there are too few to tell."""
-    pieces = int(stock.available + stock.held)
-    return 100 * int(stock.held) // pieces if pieces >= MIN_PIECES_WATCHED else 0
+    quantity = int(stock.available + stock.held)
+    return 100 * int(stock.held) // quantity if quantity >= MIN_UNITS_WATCHED else 0
 
 
-def _share(pieces: int, percent: int) -> int:
-    return max(1, pieces * percent // 100)
+def _share(quantity: int, percent: int) -> int:
+    return max(1, quantity * percent // 100)

@@ -4,89 +4,89 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chalicelib.orders.email_kinds import TO_MERCHANT, mail_name
+from chalicelib.orders.enums import TO_MERCHANT, IssueKind, email_label
 
 
 @dataclass(frozen=True)
-class Told:
+class IssueText:
     """An issue as it is told on pages and in mails; each part is one sentence or a few."""
 
     title: str
-    what: str
-    todo: str
+    description: str
+    action: str
 
 
 SEE_THE_REFUND = (
     "Nothing needs doing but to see that the refund goes through; if PayPal refuses it, you are told."
 )
-ISSUES = {
-    "second capture": Told(
+ISSUE_TEXTS: Mapping[str, IssueText] = {
+    IssueKind.DUPLICATE_CAPTURE: IssueText(
         "This order was paid twice",
         "PayPal took a second payment. The order stays paid by the first; the second goes back by itself.",
         SEE_THE_REFUND,
     ),
-    "captured after closing": Told(
+    IssueKind.CAPTURED_AFTER_CLOSE: IssueText(
         "Paid after the order had ended",
         "PayPal took a payment when the order was closed already. It goes back by itself.",
         f"{SEE_THE_REFUND} If the customer still wants the things, they order again.",
     ),
-    "wrong amount": Told(
+    IssueKind.AMOUNT_MISMATCH: IssueText(
         "Another amount was paid",
         "The payment is not what the order costs, so it does not pay it. It goes back by itself.",
         f"{SEE_THE_REFUND} The customer can pay the order anew.",
     ),
-    "wrong order": Told(
+    IssueKind.ORDER_MISMATCH: IssueText(
         "A payment that names another order",
         "PayPal says that this payment is meant for something else, so it does not pay this order. It goes back by itself.",
         SEE_THE_REFUND,
     ),
-    "wrong payee": Told(
+    IssueKind.PAYEE_MISMATCH: IssueText(
         "Paid to somebody else",
         "PayPal tells of a payment for this order that went to another account than yours. Nothing was booked, and the customer was asked not to pay again.",
         "Look in PayPal whose account it is, and write to the customer. If it is your own second account, the shop must be told its name there.",
     ),
-    "sold out": Told(
+    IssueKind.SOLD_OUT: IssueText(
         "Paid, but sold out",
         "The payment came when others had bought the pieces. The order ended, the money goes back by itself, and the customer was told.",
         SEE_THE_REFUND,
     ),
-    "refund failed": Told(
+    IssueKind.REFUND_FAILED: IssueText(
         "A refund did not go through",
         "PayPal took the refund on, and then could not make it. The customer does not have the money.",
         "Refund anew on the order's page; if it fails again, return the money in another way.",
     ),
-    "refund undone": Told(
+    IssueKind.REFUND_REVERSED: IssueText(
         "A refund that went through is told to have failed",
         "PayPal said that the money went back, so the books say so, and says now that it did not.",
         "Look in PayPal whether the customer has the money. If not, return it in another way, and tell whoever keeps the books.",
     ),
-    "refund refused": Told(
+    IssueKind.REFUND_REJECTED: IssueText(
         "PayPal refused a refund",
         "Nothing went back to the customer.",
         "The order's page says what is left, and lets you refund anew.",
     ),
-    "return refused": Told(
+    IssueKind.RETURN_REJECTED: IssueText(
         "PayPal refused a refund",
         "A payment that does not pay this order could not be given back.",
         "Give it back on PayPal's own pages, or in another way: the order's page names the payment.",
     ),
-    "reversal": Told(
+    IssueKind.REVERSAL: IssueText(
         "A payment was taken back",
         "A bank or PayPal took money back that had been paid for this order.",
         "Do not send what has not left the house. The case, and until when you can answer, is in PayPal's Resolution Centre.",
     ),
-    "reversal cancelled": Told(
+    IssueKind.REVERSAL_CANCELLED: IssueText(
         "Money that was taken came back",
         "A bank or PayPal has returned what it had taken of this payment: the case ended in your favour. It is booked.",
         "Nothing needs doing about the money. If you held the parcel back because of the case, you can send it.",
     ),
-    "dispute": Told(
+    IssueKind.DISPUTE: IssueText(
         "A dispute at PayPal",
         "The customer, or their bank, disputes this payment.",
         "Answer it in PayPal's Resolution Centre before the day that is named there, and do not send what has not left the house.",
     ),
 }
-REFUSALS = {
+REFUND_REJECTIONS = {
     "REFUND_AMOUNT_EXCEEDED": "It is more than is left of the payment, as PayPal counts: perhaps some was refunded on PayPal's own pages.",
     "CAPTURE_FULLY_REFUNDED": "All of the payment was refunded before, perhaps on PayPal's own pages.",
     "REFUND_TIME_LIMIT_EXCEEDED": "The payment is too old: PayPal refunds within 180 days. Return the money in another way.",
@@ -109,30 +109,30 @@ REACH_THEM = "Reach the customer in another way: their telephone number, where t
 OUR_MAILBOX = (
     "Look whether the shop's own mailbox takes mail, or give another one to whoever looks after the shop."
 )
-UNDELIVERED = {
-    "mail refused": Told(
+EMAIL_ISSUES: Mapping[str, IssueText] = {
+    IssueKind.EMAIL_REJECTED: IssueText(
         "A mail could not be sent",
         "The mail “{mail}” was not sent: no mail can go to {whose} address.",
         REACH_THEM,
     ),
-    "mail returned": Told(
+    IssueKind.EMAIL_BOUNCED: IssueText(
         "A mail came back",
         "The mail “{mail}” came back: {whose} mailbox does not exist, or takes no mail from you.",
         REACH_THEM,
     ),
-    "mail unwanted": Told(
+    IssueKind.EMAIL_COMPLAINT: IssueText(
         "A mail was called spam",
         "Whoever reads mail at {whose} address called “{mail}” spam. Other mails may not arrive there any more.",
         "If there is something that the customer must know, reach them in another way.",
     ),
 }
-DISPUTES = {
+OPEN_DISPUTES = {
     "OPEN": "It was opened, and waits for an answer.",
     "WAITING_FOR_SELLER_RESPONSE": "PayPal waits for your answer.",
     "WAITING_FOR_BUYER_RESPONSE": "PayPal waits for the customer's answer.",
     "UNDER_REVIEW": "PayPal is deciding.",
 }
-CLOSED = {
+CLOSED_DISPUTES = {
     "RESOLVED": "It is closed. What was decided is in PayPal's Resolution Centre.",
     "RESOLVED_SELLER_FAVOUR": "It is closed, in your favour.",
     "RESOLVED_BUYER_FAVOUR": "It is closed, in the customer's favour.",
@@ -144,37 +144,39 @@ CLOSED = {
 }
 
 
-def tell(issue: Mapping[str, Any]) -> Told:
-    """Tell an entry of an order's `issues` in words."""
+def describe_issue(issue: Mapping[str, Any]) -> IssueText:
+    """Return an entry of an order's `issues` in words."""
     kind, detail = issue["kind"], issue["detail"]
-    if kind in UNDELIVERED:
-        return _tell_undelivered(UNDELIVERED[kind], detail.partition(" ")[0])
-    told = ISSUES.get(kind) or Told(
+    if kind in EMAIL_ISSUES:
+        return _describe_undelivered(EMAIL_ISSUES[kind], detail.partition(" ")[0])
+    told = ISSUE_TEXTS.get(kind) or IssueText(
         "Something to look at", f"{kind}: {detail}", "Open the order to see what happened."
     )
-    if kind in ("refund refused", "return refused"):
-        return replace(told, what=f"{told.what} {why_refused(detail)}")
-    if kind == "dispute":
-        return _tell_dispute(told, detail)
+    if kind in (IssueKind.REFUND_REJECTED, IssueKind.RETURN_REJECTED):
+        return replace(told, description=f"{told.description} {refund_rejection_text(detail)}")
+    if kind == IssueKind.DISPUTE:
+        return _describe_dispute(told, detail)
     return told
 
 
-def _tell_undelivered(told: Told, mail: str) -> Told:
+def _describe_undelivered(told: IssueText, mail: str) -> IssueText:
     to_merchant = mail in TO_MERCHANT
-    what = told.what.format(mail=mail_name(mail), whose="your own" if to_merchant else "the customer's")
-    return Told(told.title, what, OUR_MAILBOX if to_merchant else told.todo)
+    what = told.description.format(
+        mail=email_label(mail), whose="your own" if to_merchant else "the customer's"
+    )
+    return IssueText(told.title, what, OUR_MAILBOX if to_merchant else told.action)
 
 
-def _tell_dispute(told: Told, detail: str) -> Told:
+def _describe_dispute(told: IssueText, detail: str) -> IssueText:
     number, _, status = detail.partition(" ")
-    is_closed = status in CLOSED
-    said = f"{told.what} It has the number {number}. {CLOSED.get(status) or DISPUTES.get(status, '')}".strip()
-    todo = "Look in PayPal's Resolution Centre how it ended." if is_closed else told.todo
-    return Told("A dispute at PayPal is closed" if is_closed else told.title, said, todo)
+    is_closed = status in CLOSED_DISPUTES
+    said = f"{told.description} It has the number {number}. {CLOSED_DISPUTES.get(status) or OPEN_DISPUTES.get(status, '')}".strip()
+    todo = "Look in PayPal's Resolution Centre how it ended." if is_closed else told.action
+    return IssueText("A dispute at PayPal is closed" if is_closed else told.title, said, todo)
 
 
-def why_refused(issue: str) -> str:
-    """Say why PayPal did not make a refund; `issue` is PayPal's name for it."""
+def refund_rejection_text(issue: str) -> str:
+    """Return why PayPal did not make a refund; `issue` is PayPal's name for it."""
     if not issue:
         return "PayPal did not say why."
-    return REFUSALS.get(issue, f"PayPal's word for it is {issue}.")
+    return REFUND_REJECTIONS.get(issue, f"PayPal's word for it is {issue}.")

@@ -20,43 +20,41 @@ from chalicelib.database.reads import get
 from chalicelib.database.transactions import Transaction
 from chalicelib.errors import NotFound
 from chalicelib.orders import states
-from chalicelib.orders.delivery.fulfillment import Fulfillable
+from chalicelib.orders.delivery.fulfillment import FulfillmentMixin
+from chalicelib.orders.enums import PAYMENT_REJECTIONS, CloseReason, EmailKind, HistoryEvent
 from chalicelib.orders.holds import Hold
-from chalicelib.orders.indexes import AttentionIndex, PlacedIndex, RaisedIndex, StateIndex, shard_of
+from chalicelib.orders.indexes import DueIndex, OpenIssuesIndex, PlacedIndex, StateIndex, shard_of
+from chalicelib.orders.states import OrderState
 from chalicelib.orders.timeouts import (
     CLAIM_SECONDS,
-    EVERY_ROUND,
-    LONGEST_WAIT,
-    MAIL_GRACE,
+    EMAIL_RETRY_DELAY,
+    MAX_CHECK_DELAY,
     MINUTE,
-    PAYPAL_LIFE,
+    NEXT_RUN,
+    PAYPAL_ORDER_LIFETIME,
 )
 
-# How PayPal can refuse a payment, by the event in the history: this way of paying; all payments to this shop; the
-# delivery address; or not quite: it wants the shopper to confirm once more.
-REFUSALS = {"declined", "payment refused", "address refused", "confirm again"}
 
-
-class Pointer(Table):
+class OrderLookup(Table):
     """Another name of an order: `paypal#…`, `capture#…`, `number#…`. In the orders' table: no index lag."""
 
     class Meta(TableMeta):
         table_name = table_name("orders")
 
     id = UnicodeAttribute(hash_key=True)
-    order = UnicodeAttribute()
+    order_id = UnicodeAttribute()
 
 
-class Order(Fulfillable):
+class Order(FulfillmentMixin):
     """The table of orders, and what moves one from state to state."""
 
     class Meta(TableMeta):
         table_name = table_name("orders")
 
-    attention_index = AttentionIndex()
+    due_index = DueIndex()
     placed_index = PlacedIndex()
     state_index = StateIndex()
-    raised_index = RaisedIndex()
+    open_issues_index = OpenIssuesIndex()
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -66,47 +64,49 @@ class Order(Fulfillable):
         order = get(cls, order_id)
         if order is None:
             raise NotFound("We couldn’t find this order. Please check the link in your email.")
-        telemetry.note(order=order.number)
+        telemetry.add_log_context(order=order.number)
         return order
 
     @classmethod
-    def find(cls, pointer: str) -> str | None:
+    def find_by_lookup(cls, pointer: str) -> str | None:
         """Follow a pointer such as `paypal#…` to an order's ID."""
-        row = get(Pointer, pointer)
-        return row.order if row else None
+        row = get(OrderLookup, pointer)
+        return row.order_id if row else None
 
     @property
-    def is_to_be_shipped(self) -> bool:
-        """Tell whether the customer waits for a parcel: not where all of the payment was given back."""
-        return self.state == states.PAID and self.given_back < self.total
+    def awaits_shipping(self) -> bool:
+        """Return whether the customer waits for a parcel: not where all of the payment was given back."""
+        return self.state == OrderState.PAID and self.refunded_or_pending < self.total
 
     @property
-    def listed_as(self) -> str:
-        """Tell under what staff find the order: its state, but what was given back waits for no parcel."""
-        waits = self.state != states.PAID or self.is_to_be_shipped
-        return str(self.state) if waits else states.GIVEN_BACK
+    def list_status(self) -> str:
+        """Return under what staff find the order: its state, but what was given back waits for no parcel."""
+        waits = self.state != OrderState.PAID or self.awaits_shipping
+        return str(self.state) if waits else states.REFUNDED_BEFORE_SHIPPING
 
     @property
     def declined(self) -> bool:
-        """Tell whether PayPal said no, and the shopper has not said yes again since."""
+        """Return whether PayPal said no, and the shopper has not said yes again since."""
         return bool(self.declined_at)
 
     @property
-    def last_refusal(self) -> str:
-        """Return what PayPal's last refusal was, one of REFUSALS; "" where it has refused nothing that still counts."""
-        if self.payment_refused:
-            return "payment refused"
-        refusals = [entry["event"] for entry in self.history if entry["event"] in REFUSALS]
-        return refusals[-1] if self.declined and refusals else ""
+    def last_rejection(self) -> HistoryEvent | None:
+        """Return what PayPal's last refusal was, one of PAYMENT_REJECTIONS; None where it has refused nothing that still counts."""
+        if self.payment_refusal:
+            return HistoryEvent.PAYMENT_REFUSED
+        refusals = [
+            HistoryEvent(entry["event"]) for entry in self.history if entry["event"] in PAYMENT_REJECTIONS
+        ]
+        return refusals[-1] if self.declined and refusals else None
 
     @property
     def address_refused(self) -> bool:
         """Return whether PayPal did not take the delivery address of an earlier attempt."""
-        return any(attempt.get("address refused") for attempt in self.attempts)
+        return any(attempt.get("address_rejected") for attempt in self.payment_attempts)
 
     # -- stock --------------------------------------------------------------------------------------------
 
-    def take_stock(self, transaction: Transaction) -> None:
+    def reserve_stock(self, transaction: Transaction) -> None:
         """Reserve every line for a payment that PayPal is being asked for."""
         for line in self.lines:
             transaction.update(f"stock#{line.sku}", *Stock.reserve(line.sku, line.quantity))
@@ -121,264 +121,272 @@ class Order(Fulfillable):
                 transaction.update(f"hold#{line.sku}", *hold)
         self.reserved = self.held = True
         self.holder = holder
-        self._hold_on()
+        self._renew_hold()
 
-    def return_stock(self, transaction: Transaction) -> None:
+    def release_stock(self, transaction: Transaction) -> None:
         """Put what is reserved back on the shelf; nothing where the reservation fell before."""
         if not self.reserved:
             return
-        give_back = Stock.give_up if self.held else Stock.put_back
+        give_back = Stock.release_hold if self.held else Stock.release
         for line in self.lines:
             transaction.update(f"stock#{line.sku}", *give_back(line.sku, line.quantity))
         self.reserved = False
-        self._uncount(transaction)
+        self._release_holder(transaction)
 
-    def drop_reservation(self, transaction: Transaction) -> None:
+    def expire_reservation(self, transaction: Transaction) -> None:
         """Let others buy what an unpaid order has held for too long."""
-        self.return_stock(transaction)
-        self.note("reservation over")
+        self.release_stock(transaction)
+        self.add_event(HistoryEvent.RESERVATION_EXPIRED)
 
-    def release_hold(self, transaction: Transaction, by: str) -> None:
+    def release_hold(self, transaction: Transaction, actor: str) -> None:
         """Let others buy what an unpaid order holds, as staff decided; it is paid without a hold, if at all."""
-        self.return_stock(transaction)
-        self.note("hold released", by=by)
+        self.release_stock(transaction)
+        self.add_event(HistoryEvent.HOLD_RELEASED, actor=actor)
 
     @property
-    def may_be_held(self) -> bool:
-        """Tell whether paying again may reserve the pieces before they are paid: not once staff released them."""
-        return not any(entry["event"] == "hold released" for entry in self.history)
+    def can_be_held(self) -> bool:
+        """Return whether paying again may reserve the pieces before they are paid: not once staff released them."""
+        return not any(entry["event"] == HistoryEvent.HOLD_RELEASED for entry in self.history)
 
-    def keep_hold(self) -> bool:
+    def extend_hold(self) -> bool:
         """Keep what is held for as long as PayPal may capture it: the shopper said yes. False where that is no news."""
-        until = clock.timestamp() + PAYPAL_LIFE
+        until = clock.timestamp() + PAYPAL_ORDER_LIFETIME
         if not self.held or self.declined or self.reserved_until >= until:
             return False
         self.reserved_until = until
         return True
 
-    def _hold_on(self) -> None:
+    def _renew_hold(self) -> None:
         self.reserved_until = clock.timestamp() + settings.shop.reservation_seconds
-        self.look_within(settings.shop.reservation_seconds)
+        self.check_within(settings.shop.reservation_seconds)
 
     def _end_hold(self, transaction: Transaction) -> None:
         """Keep the pieces, which no longer count as held: they are paid, or PayPal has the money."""
         if self.held:
             for line in self.lines:
                 transaction.update(f"stock#{line.sku}", *Stock.end_hold(line.sku, line.quantity))
-            self._uncount(transaction)
+            self._release_holder(transaction)
 
-    def _uncount(self, transaction: Transaction) -> None:
+    def _release_holder(self, transaction: Transaction) -> None:
         if self.held and self.holder is not None:
             for line in self.lines:
-                transaction.update(f"hold#{line.sku}", *Hold.give_back(self.holder, line.sku, line.quantity))
+                transaction.update(f"hold#{line.sku}", *Hold.release(self.holder, line.sku, line.quantity))
         self.held, self.holder = False, None
 
-    def _after_no(self, transaction: Transaction) -> None:
+    def _after_denial(self, transaction: Transaction) -> None:
         """Keep a hold a while longer for another try; what was only taken for the capture is everybody's again."""
         if self.held:
-            self._hold_on()
+            self._renew_hold()
         else:
-            self.return_stock(transaction)
+            self.release_stock(transaction)
 
     # -- paying -------------------------------------------------------------------------------------------
 
     def start_attempt(self, paypal_id: str, transaction: Transaction, **more: str | None) -> None:
         """Remember PayPal's order before the shopper is sent to it: `payee`, `payee_email`, `link`, `pay_with`."""
-        attempt = {"id": paypal_id, **more, "at": clock.moment(), "ended": False}
-        self.attempts = [*self.attempts, attempt]
-        self.declined_at = self.payment_refused = None
-        self.checks = 0
-        self.wait()
-        pointer = Pointer(f"paypal#{paypal_id}", order=self.id)
-        transaction.put(pointer.id, pointer, Pointer.id.does_not_exist())
+        attempt = {"id": paypal_id, **more, "at": clock.iso_now(), "ended": False}
+        self.payment_attempts = [*self.payment_attempts, attempt]
+        self.declined_at = self.payment_refusal = None
+        self.check_count = 0
+        self.schedule_next_check()
+        pointer = OrderLookup(f"paypal#{paypal_id}", order_id=self.id)
+        transaction.put(pointer.id, pointer, OrderLookup.id.does_not_exist())
 
     def end_attempt(self, paypal_id: str | None = None) -> None:
         """Note that PayPal's order, the last one unless another is named, can never be paid; paying needs another one."""
-        self._mark_attempt(paypal_id or self.paypal_id, "ended")
+        self._flag_attempt(paypal_id or self.paypal_order_id, "ended")
 
-    def turn_to(self, paypal_id: str) -> None:
+    def reactivate_attempt(self, paypal_id: str) -> None:
         """Let an earlier attempt count again, which still lives at PayPal, and which the shopper approved after all."""
-        self.attempts = sorted(self.attempts, key=lambda one: one["id"] == paypal_id and not one["ended"])
+        self.payment_attempts = sorted(
+            self.payment_attempts, key=lambda one: one["id"] == paypal_id and not one["ended"]
+        )
 
-    def _mark_attempt(self, paypal_id: str | None, mark: str) -> None:
-        self.attempts = [{**one, mark: True} if one["id"] == paypal_id else one for one in self.attempts]
+    def _flag_attempt(self, paypal_id: str | None, flag: str) -> None:
+        self.payment_attempts = [
+            {**one, flag: True} if one["id"] == paypal_id else one for one in self.payment_attempts
+        ]
 
-    def take_up(self, claim: str) -> None:
+    def mark_capturing(self, claim: str) -> None:
         """awaiting → capturing: from here on only PayPal's answer moves the order."""
-        self._move(states.CAPTURING)
-        self.claim = claim
+        self._transition(OrderState.CAPTURING)
+        self.capture_claim = claim
         self.approved = True
-        self.check_due = clock.timestamp() + CLAIM_SECONDS
+        self.next_check_at = clock.timestamp() + CLAIM_SECONDS
 
     def claim_for_capture(self, claim: str, transaction: Transaction) -> None:
         """awaiting → capturing. A reservation that fell is taken again, or the transaction is refused."""
-        self.take_up(claim)
+        self.mark_capturing(claim)
         if not self.reserved:
-            self.take_stock(transaction)
+            self.reserve_stock(transaction)
 
-    def release(self, transaction: Transaction, *, refused: bool, approved: bool) -> None:
+    def release_claim(self, transaction: Transaction, *, refused: bool, approved: bool) -> None:
         """capturing → awaiting, after a definite no. PayPal repeats a refusal: its request id is used up."""
-        self._move(states.AWAITING)
-        self.claim = None
+        self._transition(OrderState.AWAITING)
+        self.capture_claim = None
         self.approved = approved
         if refused:
-            self.capture_number += 1
-        self._after_no(transaction)
-        self.wait()
+            self.capture_attempt += 1
+        self._after_denial(transaction)
+        self.schedule_next_check()
 
-    def mark_declined(self, issue: str = "", event: str = "declined") -> None:
-        """Note that PayPal did not take the payment; `event` is one of REFUSALS.
+    def mark_declined(self, issue: str = "", event: HistoryEvent = HistoryEvent.PAYMENT_DECLINED) -> None:
+        """Note that PayPal did not take the payment; `event` is one of PAYMENT_REJECTIONS.
 
         The shopper must say yes again before PayPal is asked again.
         """
-        self.declined_at = clock.moment()
-        self._mark_attempt(self.paypal_id, "declined")
-        self.payment_refused = (issue or "unnamed") if event == "payment refused" else None
-        if event == "address refused":
-            self._mark_attempt(self.paypal_id, event)
+        self.declined_at = clock.iso_now()
+        self._flag_attempt(self.paypal_order_id, "declined")
+        self.payment_refusal = (issue or "unnamed") if event == HistoryEvent.PAYMENT_REFUSED else None
+        if event == HistoryEvent.ADDRESS_REJECTED:
+            self._flag_attempt(self.paypal_order_id, "address_rejected")
             self.end_attempt()
-        self.note(event, issue)
+        self.add_event(event, issue)
 
-    def refuse_payment(self, issue: str) -> None:
+    def mark_payment_refused(self, issue: str) -> None:
         """Note that PayPal lets nobody pay this shop. The next try is made under another request id."""
-        if self.payment_refused != (issue or "unnamed"):
-            self.note("payment refused", issue)
-        self.payment_refused = issue or "unnamed"
-        self.creates_refused += 1
+        if self.payment_refusal != (issue or "unnamed"):
+            self.add_event(HistoryEvent.PAYMENT_REFUSED, issue)
+        self.payment_refusal = issue or "unnamed"
+        self.refused_creations += 1
 
-    def approve_again(self, approved_at: datetime) -> bool:
+    def mark_approved_again(self, approved_at: datetime) -> bool:
         """Note that the shopper said yes at PayPal after a decline; False where that was before it."""
         if not self.declined_at or approved_at <= datetime.fromisoformat(self.declined_at):
             return False
-        self.declined_at = self.payment_refused = None
+        self.declined_at = self.payment_refusal = None
         return True
 
     def mark_pending(self, capture_id: str, transaction: Transaction) -> None:
         """capturing → pending: PayPal holds the money."""
-        self._move(states.PENDING)
+        self._transition(OrderState.PENDING)
         self._end_hold(transaction)
-        self.claim = self.payment_refused = None
-        self.point_at(capture_id, transaction)
-        self.capture = capture_id
-        self.note("pending")
-        self.owe_mail("pending", capture_id)
-        self.check_due = clock.timestamp() + EVERY_ROUND
+        self.capture_claim = self.payment_refusal = None
+        self.add_capture_lookup(capture_id, transaction)
+        self.capture_id = capture_id
+        self.add_event(HistoryEvent.PAYMENT_PENDING)
+        self.queue_email(EmailKind.PAYMENT_PENDING, capture_id)
+        self.next_check_at = clock.timestamp() + NEXT_RUN
 
     def mark_paid(self, capture_id: str, paypal_id: str | None, transaction: Transaction) -> None:
         """capturing or pending → paid: the reserved pieces are sold. `paypal_id` is PayPal's order, where it is told."""
-        self._move(states.PAID)
+        self._transition(OrderState.PAID)
         self._end_hold(transaction)
-        self.claim = self.payment_refused = None
+        self.capture_claim = self.payment_refusal = None
         self.reserved = False
-        self.point_at(capture_id, transaction)
-        self.capture = capture_id
-        self.paid_at = clock.moment()
-        self.paid_by = paypal_id or self.paypal_id
+        self.add_capture_lookup(capture_id, transaction)
+        self.capture_id = capture_id
+        self.paid_at = clock.iso_now()
+        self.paid_paypal_order_id = paypal_id or self.paypal_order_id
         # What paid is used up at PayPal. Another attempt, thought dead when this one was made, may still be paid.
-        self._plan_last_look(when=len(self.attempts) > 1)
-        self.note("paid")
-        self.owe_mail("paid", capture_id)
-        self.owe_mail("merchant", capture_id)
+        self._schedule_final_check(when=len(self.payment_attempts) > 1)
+        self.add_event(HistoryEvent.PAID)
+        self.queue_email(EmailKind.ORDER_PAID, capture_id)
+        self.queue_email(EmailKind.MERCHANT_ORDER_PAID, capture_id)
 
     def mark_unpaid(self, transaction: Transaction) -> None:
         """capturing or pending → awaiting: what PayPal did about the payment does not pay this order."""
-        self._move(states.AWAITING)
-        self.claim = None
-        self.capture = None
-        self.capture_number += 1
-        self._after_no(transaction)
-        self.wait()
+        self._transition(OrderState.AWAITING)
+        self.capture_claim = None
+        self.capture_id = None
+        self.capture_attempt += 1
+        self._after_denial(transaction)
+        self.schedule_next_check()
 
-    def point_at(self, capture_id: str, transaction: Transaction) -> None:
+    def add_capture_lookup(self, capture_id: str, transaction: Transaction) -> None:
         """Let a capture's id lead to this order."""
-        if self.capture == capture_id:
+        if self.capture_id == capture_id:
             return
-        pointer = Pointer(f"capture#{capture_id}", order=self.id)
-        unused = Pointer.id.does_not_exist() | (Pointer.order == self.id)
+        pointer = OrderLookup(f"capture#{capture_id}", order_id=self.id)
+        unused = OrderLookup.id.does_not_exist() | (OrderLookup.order_id == self.id)
         transaction.put(pointer.id, pointer, unused)
 
     # -- ending ------------------------------------------------------------------------------
 
-    def expire(self, because: str, transaction: Transaction) -> None:
+    def expire(self, reason: CloseReason, transaction: Transaction) -> None:
         """awaiting → expired. Only who had approved is told: nobody is mailed for a cart they left."""
-        self._move(states.EXPIRED)
-        self._close(because, transaction)
-        self.note("expired", because)
+        self._transition(OrderState.EXPIRED)
+        self._close(reason, transaction)
+        self.add_event(HistoryEvent.EXPIRED, reason)
         if self.approved:
-            self.owe_mail("expired", self.paypal_id or self.id)
+            self.queue_email(EmailKind.ORDER_EXPIRED, self.paypal_order_id or self.id)
 
-    def cancel(self, because: str, transaction: Transaction, **more: str) -> None:
+    def cancel(self, reason: CloseReason, transaction: Transaction, **more: str) -> None:
         """awaiting → cancelled, stock back."""
-        self._move(states.CANCELLED)
-        self._close(because, transaction)
-        self.note("cancelled", because, **more)
+        self._transition(OrderState.CANCELLED)
+        self._close(reason, transaction)
+        self.add_event(HistoryEvent.CANCELLED, reason, **more)
 
-    def _close(self, because: str, transaction: Transaction) -> None:
-        self.return_stock(transaction)
-        self.closed_because = because
-        self.claim = None
-        self._plan_last_look(when=bool(self.attempts))
+    def _close(self, reason: CloseReason, transaction: Transaction) -> None:
+        self.release_stock(transaction)
+        self.close_reason = reason
+        self.capture_claim = None
+        self._schedule_final_check(when=bool(self.payment_attempts))
 
-    def _plan_last_look(self, *, when: bool) -> None:
+    def _schedule_final_check(self, *, when: bool) -> None:
         """Look once more, when none of PayPal's orders can be captured by anybody any longer."""
-        self.check_due = clock.timestamp() + PAYPAL_LIFE if when else None
-        self.checks = 0
+        self.next_check_at = clock.timestamp() + PAYPAL_ORDER_LIFETIME if when else None
+        self.check_count = 0
 
     # -- when it is looked at again -----------------------------------------------------------------------
 
-    def look_within(self, seconds: int) -> bool:
+    def check_within(self, seconds: int) -> bool:
         """Have the reconciler look soon; False where it does anyway."""
         soon = clock.timestamp() + seconds
-        if self.check_due is not None and self.check_due <= soon:
+        if self.next_check_at is not None and self.next_check_at <= soon:
             return False
-        self.check_due = soon
+        self.next_check_at = soon
         return True
 
-    def push_back(self, now: int) -> set[str]:
+    def defer_due_work(self, now: int) -> set[str]:
         """Move what is due to a later round, before it is worked on, so that a crash cannot hold the rest back.
 
         Returns what was due: check, mail, refund.
         """
-        dues = {"check": self.check_due, "mail": self.mail_due, "refund": self.refund_due}
+        dues = {"check": self.next_check_at, "mail": self.next_email_at, "refund": self.next_refund_at}
         late = {name for name, due in dues.items() if due is not None and due <= now}
-        if "check" in late and self.state == states.AWAITING:
-            self.checks += 1
-            self.wait()
+        if "check" in late and self.state == OrderState.AWAITING:
+            self.check_count += 1
+            self.schedule_next_check()
         elif "check" in late and self.state in states.CLOSED:
-            self.check_due = now + LONGEST_WAIT
+            self.next_check_at = now + MAX_CHECK_DELAY
         elif "check" in late:
-            self.check_due = now + EVERY_ROUND
+            self.next_check_at = now + NEXT_RUN
         if "mail" in late:
-            self.mail_tries += 1
-            self.mail_due = now + min(MAIL_GRACE * 2 ** min(self.mail_tries, 8), 24 * 60 * MINUTE)
+            self.email_attempts += 1
+            self.next_email_at = now + min(
+                EMAIL_RETRY_DELAY * 2 ** min(self.email_attempts, 8), 24 * 60 * MINUTE
+            )
         if "refund" in late:
-            self.refund_due = now + EVERY_ROUND
+            self.next_refund_at = now + NEXT_RUN
         return late
 
-    def rest(self) -> None:
+    def stop_checks(self) -> None:
         """Look no more after the payment: the last look is done."""
-        self.check_due = None
+        self.next_check_at = None
 
-    def wait(self) -> None:
+    def schedule_next_check(self) -> None:
         """Have the reconciler look at what awaits payment; the more often it looked in vain, the later."""
         now = clock.timestamp()
-        self.check_due = now + min(5 * MINUTE * 2 ** min(self.checks, 8), LONGEST_WAIT)
+        self.next_check_at = now + min(5 * MINUTE * 2 ** min(self.check_count, 8), MAX_CHECK_DELAY)
         if self.reserved:
-            self.check_due = min(self.check_due, max(self.reserved_until, now + EVERY_ROUND))
+            self.next_check_at = min(self.next_check_at, max(self.reserved_until, now + NEXT_RUN))
 
     # -- writing ------------------------------------------------------------------------------------------
 
-    def write(self, transaction: Transaction) -> None:
+    def add_to_transaction(self, transaction: Transaction) -> None:
         """Add this order to a transaction, refused if another change came first."""
         read_version = self.version
         self.version += 1
         if not self.emails_due:
-            self.mail_due, self.mail_tries = None, 0
-        dues = [due for due in (self.check_due, self.mail_due, self.refund_due) if due is not None]
-        self.due = min(dues, default=None)
-        self.attention = shard_of(self.id) if dues else None
-        self.shard, self.placed = shard_of(self.id), f"{self.placed_at}#{self.id}"
-        self.state_shard = f"{self.listed_as}#{self.shard}"
-        self.raised = self.shard if self.open_issues or self.mail_is_late else None
+            self.next_email_at, self.email_attempts = None, 0
+        dues = [
+            due for due in (self.next_check_at, self.next_email_at, self.next_refund_at) if due is not None
+        ]
+        self.due_at = min(dues, default=None)
+        self.due_shard = shard_of(self.id) if dues else None
+        self.shard, self.placed_key = shard_of(self.id), f"{self.placed_at}#{self.id}"
+        self.state_shard = f"{self.list_status}#{self.shard}"
+        self.open_issues_shard = self.shard if self.open_issues or self.has_late_email else None
         condition = Order.version == read_version if read_version else Order.id.does_not_exist()
         transaction.put("order", self, condition)

@@ -4,18 +4,19 @@ from collections.abc import Callable, Mapping
 
 from chalicelib import clock, deadlines, ids
 from chalicelib.config import settings
-from chalicelib.database.transactions import SIMULTANEOUS, Refused, Transaction, Unknown
-from chalicelib.errors import Busy, NotFound, SimultaneousChange
-from chalicelib.orders.base import Line
-from chalicelib.orders.events import known_of, tell
+from chalicelib.database.transactions import SIMULTANEOUS, ConditionFailed, OutcomeUnknown, Transaction
+from chalicelib.errors import NotFound, ServiceUnavailable, SimultaneousChange
+from chalicelib.orders.base import OrderLine
+from chalicelib.orders.enums import HistoryEvent
+from chalicelib.orders.events import emit_events, emitted_so_far
 from chalicelib.orders.models import Order
 
-TRIES = 10
+MAX_ATTEMPTS = 10
 
 
 def new_order(
     *,
-    lines: list[Line],
+    lines: list[OrderLine],
     customer: Mapping[str, str],
     shipping: int,
     taxes: Mapping[str, int],
@@ -26,11 +27,11 @@ def new_order(
     items = sum(line.total for line in lines)
     order = Order(
         ids.new_id(),
-        number=ids.new_number(),
-        placed_at=clock.moment(),
+        number=ids.new_order_number(),
+        placed_at=clock.iso_now(),
         currency=settings.currency,
         customer=dict(customer),
-        frozen_lines=[{**vars(line), "options": dict(line.options)} for line in lines],
+        line_snapshot=[{**vars(line), "options": dict(line.options)} for line in lines],
         items=items,
         shipping=shipping,
         taxes=dict(taxes),
@@ -39,19 +40,21 @@ def new_order(
         cart_version=cart_version,
         reserved=False,
         reserved_until=clock.timestamp(),
-        attempts=[],
+        payment_attempts=[],
         refunds={},
         issues=[],
         emails_due={},
         emails_sent={},
         history=[],
     )
-    order.note("placed")
-    order.wait()
+    order.add_event(HistoryEvent.PLACED)
+    order.schedule_next_check()
     return order
 
 
-def change(order_id: str, action: Callable[[Order, Transaction], bool], known: Order | None = None) -> Order:
+def update_order(
+    order_id: str, action: Callable[[Order, Transaction], bool], loaded: Order | None = None
+) -> Order:
     """Read an order, let `action` change it, write it; again from the start where somebody else was quicker.
 
     `action` says whether anything is to be written. It may be called several times, each time with what is stored
@@ -59,31 +62,31 @@ def change(order_id: str, action: Callable[[Order, Transaction], bool], known: O
     Raises NotFound, Refused where another item of the transaction refused, and Busy, which is a SimultaneousChange where
     others keep being quicker.
     """
-    for _ in range(TRIES):
-        order, known = known or Order.fetch(order_id), None
-        transaction, told_before = Transaction(), known_of(order)
+    for _ in range(MAX_ATTEMPTS):
+        order, loaded = loaded or Order.fetch(order_id), None
+        transaction, told_before = Transaction(), emitted_so_far(order)
         if not action(order, transaction):
             return order
-        order.write(transaction)
+        order.add_to_transaction(transaction)
         try:
             transaction.commit()
-        except Refused as refused:
+        except ConditionFailed as refused:
             if "order" not in refused.names:
                 raise  # else somebody was quicker, and what else refused may only follow from that
             last: Exception = refused
-        except Unknown as unknown:
+        except OutcomeUnknown as unknown:
             last = unknown  # read again: if it was written after all, `action` finds it done
         else:
-            tell(order, told_before)
+            emit_events(order, told_before)
             return order
-        if deadlines.is_late():
+        if deadlines.is_expired():
             break
-    if isinstance(last, Refused):
+    if isinstance(last, ConditionFailed):
         raise SimultaneousChange(SIMULTANEOUS) from last
-    raise Busy("The shop is very busy. Please try again in a moment.") from last
+    raise ServiceUnavailable("The shop is very busy. Please try again in a moment.") from last
 
 
-def find_order(order_id: str) -> Order:
+def get_order(order_id: str) -> Order:
     """Read the order of an address. Raises NotFound."""
     if not ids.is_id(order_id):
         raise NotFound("We know no order with this address.")

@@ -5,8 +5,8 @@ from chalice.app import Request, Response
 from chalicelib.cart import sessions
 from chalicelib.cart.sessions import Session
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import find_order
-from chalicelib.orders.views.customer_view import order_page
+from chalicelib.orders.repository import get_order
+from chalicelib.orders.views.customer_view import render_order_page
 from chalicelib.web.router import Routes
 
 routes = Routes(__name__)
@@ -15,13 +15,13 @@ routes = Routes(__name__)
 @routes.get("/orders/{order_id}")
 def show(request: Request, order_id: str) -> Response:
     """Show the customer their order."""
-    order = find_order(order_id)
-    return order_page(order, session=_own_session(request, order))
+    order = get_order(order_id)
+    return render_order_page(order, session=_own_session(request, order))
 
 
 def _own_session(request: Request, order: Order) -> Session | None:
     """Load the visitor's session where it placed this order and the order is paid: its cart was emptied meanwhile."""
     session_id = sessions.session_id_of(request)
-    if order.paid_at is None or session_id is None or sessions.key_of(session_id) != order.cart:
+    if order.paid_at is None or session_id is None or sessions.session_key(session_id) != order.cart:
         return None
     return sessions.load(request)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from chalicelib.database.transactions import Transaction
-from chalicelib.ledger.models import SALE, movement
+from chalicelib.ledger.models import SALE, new_ledger_entry
 from chalicelib.money import Money
-from chalicelib.orders.base import Line
+from chalicelib.orders.base import OrderLine
 from chalicelib.orders.models import Order
 
 
@@ -17,9 +17,9 @@ def add_movement(
     amount: Money,
     fee: int | None,
     paypal_at: str,
-    paid_for: Iterable[Line] = (),
+    paid_for: Iterable[OrderLine] = (),
 ) -> None:
-    row = movement(
+    row = new_ledger_entry(
         kind,
         order=order.id,
         order_number=order.number,
@@ -31,7 +31,7 @@ def add_movement(
         sold=[(line.sku, _full_name(line), line.quantity, line.total) for line in paid_for],
     )
     transaction.put("movement", row, type(row).page.does_not_exist())
-    order.keep_movement(
+    order.copy_ledger_entry(
         at=row.booked_at,
         kind=kind,
         amount=row.amount,
@@ -41,5 +41,5 @@ def add_movement(
     )
 
 
-def _full_name(line: Line) -> str:
+def _full_name(line: OrderLine) -> str:
     return ", ".join((line.name, *line.options.values()))

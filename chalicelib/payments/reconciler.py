@@ -13,22 +13,24 @@ from chalicelib import clock, telemetry
 from chalicelib.database.transactions import Transaction
 from chalicelib.mail import outbox
 from chalicelib.orders import states
+from chalicelib.orders.enums import CloseReason
 from chalicelib.orders.indexes import SHARDS
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import change
+from chalicelib.orders.repository import update_order
+from chalicelib.orders.states import OrderState
 from chalicelib.payments import capture_payment
 from chalicelib.payments.paypal import gateway
-from chalicelib.payments.paypal.errors import PayPalError, PayPalGone, PayPalUnknown
+from chalicelib.payments.paypal.errors import PayPalError, PayPalNotFound, PayPalOutcomeUnknown
 from chalicelib.payments.paypal.values import PayPalOrder
-from chalicelib.payments.refunds import pursue_refunds
+from chalicelib.payments.refunds import submit_pending_refunds
 from chalicelib.payments.settlement import settle_paypal_order
 from chalicelib.telemetry import Metric
 
-ATTEMPT_LIFE = timedelta(hours=3)  # how long PayPal lets a shopper approve an order
-SURE_AFTER = 2  # looks, an hour apart, at what PayPal says it does not know
-MOST_A_ROUND = 500  # a shard
-ROUND_SECONDS = 200  # of the 280 that the function has: one more order may take its time
-SILENT_SECONDS = 60  # in vain, and a round asks PayPal no more, but does what needs no answer
+ATTEMPT_LIFETIME = timedelta(hours=3)  # how long PayPal lets a shopper approve an order
+UNKNOWN_CONFIRMATIONS = 2  # looks, an hour apart, at what PayPal says it does not know
+MAX_ORDERS_PER_RUN = 500  # a shard
+RUN_SECONDS = 200  # of the 280 that the function has: one more order may take its time
+MAX_UNANSWERED_SECONDS = 60  # in vain, and a round asks PayPal no more, but does what needs no answer
 log = logging.getLogger("awning")
 
 
@@ -42,7 +44,7 @@ def reconcile_payments() -> int:
     One failing order never holds back the rest, nor does a PayPal that is silent; what a round has no time for is first in
     the next. Raises ReconcileFailed at the end, so that the alarm sees it.
     """
-    ends = time.monotonic() + ROUND_SECONDS
+    ends = time.monotonic() + RUN_SECONDS
     failed = []
     looked_at, in_vain = 0, 0.0
     for order_id in due_orders():
@@ -51,10 +53,13 @@ def reconcile_payments() -> int:
             telemetry.count(Metric.TOOK_LONG)
             break
         looked_at += 1
-        with telemetry.about(), nullcontext() if in_vain < SILENT_SECONDS else gateway.within(0):
+        with (
+            telemetry.log_context(),
+            nullcontext() if in_vain < MAX_UNANSWERED_SECONDS else gateway.time_budget(0),
+        ):
             try:
-                reconcile(order_id)
-            except PayPalUnknown as error:
+                reconcile_order(order_id)
+            except PayPalOutcomeUnknown as error:
                 in_vain += time.monotonic() - began
                 log.warning("order %s stays due: %s", _number(order_id), error)
             except Exception:
@@ -66,7 +71,7 @@ def reconcile_payments() -> int:
 
 
 def _number(order_id: str) -> str:
-    """Tell which order it is without its ID, which opens the customer's page to whoever reads the log."""
+    """Return which order it is without its ID, which opens the customer's page to whoever reads the log."""
     try:
         return str(Order.fetch(order_id).number)
     except Exception:  # noqa: BLE001 - whatever failed, reading may fail the same way
@@ -78,106 +83,108 @@ def due_orders() -> list[str]:
     now = clock.timestamp()
     rows: list[Order] = []
     for shard in range(SHARDS):
-        rows += Order.attention_index.query(str(shard), Order.due <= now, limit=MOST_A_ROUND)
-    return [row.id for row in sorted(rows, key=lambda row: float(row.due))]
+        rows += Order.due_index.query(str(shard), Order.due_at <= now, limit=MAX_ORDERS_PER_RUN)
+    return [row.id for row in sorted(rows, key=lambda row: float(row.due_at))]
 
 
-def reconcile(order_id: str) -> None:
+def reconcile_order(order_id: str) -> None:
     """Bring one order to the truth. Raises PayPalError where PayPal cannot say it now."""
     looked = clock.timestamp()
     due: set[str] = set()
 
-    def push_back(order: Order, transaction: Transaction) -> bool:
-        late = order.push_back(looked)
+    def defer(order: Order, transaction: Transaction) -> bool:
+        late = order.defer_due_work(looked)
         due.update(late)  # kept over tries: after a lost answer, the next read finds nothing due any more
         return bool(late)
 
-    order = change(order_id, push_back)
+    order = update_order(order_id, defer)
     if "mail" in due:
-        outbox.announce(order)
+        outbox.enqueue(order)
     if "check" in due:
-        with telemetry.counted_also(Metric.ORDERS_PAID, found_as=Metric.RECONCILER_FOUND):
-            _pursue_payment(order)
+        with telemetry.also_count(Metric.ORDERS_PAID, found_as=Metric.RECONCILER_FOUND):
+            _reconcile_payment(order)
     if "refund" in due:
-        pursue_refunds(order)
+        submit_pending_refunds(order)
 
 
 # -- the payment ------------------------------------------------------------------------------------------
 
 
-def _pursue_payment(order: Order) -> None:
-    if order.state == states.AWAITING:
-        _pursue_awaiting(order)
-    elif order.state == states.CAPTURING:
-        _pursue_capturing(order)
-    elif order.state == states.PENDING and order.capture is not None:
-        capture_payment.settle_by_capture(order.capture)
+def _reconcile_payment(order: Order) -> None:
+    if order.state == OrderState.AWAITING:
+        _reconcile_awaiting(order)
+    elif order.state == OrderState.CAPTURING:
+        _reconcile_capturing(order)
+    elif order.state == OrderState.PENDING and order.capture_id is not None:
+        capture_payment.settle_capture_id(order.capture_id)
     elif order.state in states.CLOSED:
-        _look_a_last_time(order)
+        _final_check(order)
 
 
-def _pursue_awaiting(order: Order) -> None:
+def _reconcile_awaiting(order: Order) -> None:
     try:
-        seen = _seen(order)
+        paypal_order = _current_paypal_order(order)
     except PayPalError:
-        _let_reservation_fall(order)  # a claim takes it again, or refuses
+        _expire_reservation(order)  # a claim takes it again, or refuses
         raise
-    if seen is not None and seen.status == "COMPLETED":
-        order = settle_paypal_order(order.id, seen)
-    elif seen is not None and seen.status == "APPROVED" and not order.declined:
+    if paypal_order is not None and paypal_order.status == "COMPLETED":
+        order = settle_paypal_order(order.id, paypal_order)
+    elif paypal_order is not None and paypal_order.status == "APPROVED" and not order.declined:
         # PayPal's order stays APPROVED after a decline: what was declined is not tried again behind the shopper's back.
-        order = capture_payment.capture_payment(order.id, shopper_present=False, paypal_id=seen.id)
-    if order.state != states.AWAITING:
+        order = capture_payment.capture_payment(order.id, shopper_present=False, paypal_id=paypal_order.id)
+    if order.state != OrderState.AWAITING:
         return
-    if _is_over(order, seen):
-        expire(order.id, attempts=len(order.attempts))
+    if _can_no_longer_be_paid(order, paypal_order):
+        expire(order.id, attempts=len(order.payment_attempts))
     else:
-        _let_reservation_fall(order)
+        _expire_reservation(order)
 
 
-def _pursue_capturing(order: Order) -> None:
+def _reconcile_capturing(order: Order) -> None:
     """A claim is stale: whoever made it died or got no answer. The truth decides, else the same request again."""
-    seen = _ask(order.paypal_id)
-    if seen is not None and seen.captures:
-        settle_paypal_order(order.id, seen)
-    elif seen is not None and seen.status == "APPROVED":
+    paypal_order = _find_paypal_order(order.paypal_order_id)
+    if paypal_order is not None and paypal_order.captures:
+        settle_paypal_order(order.id, paypal_order)
+    elif paypal_order is not None and paypal_order.status == "APPROVED":
         capture_payment.capture_claimed(order, shopper_present=False)
     else:
-        capture_payment.release_claim(order, capture_payment.No(approved=seen is None, refused=False))
+        capture_payment.release_claim(
+            order, capture_payment.CaptureDenied(approved=paypal_order is None, request_id_used=False)
+        )
 
 
-def _seen(order: Order) -> PayPalOrder | None:
+def _current_paypal_order(order: Order) -> PayPalOrder | None:
     """Ask PayPal for the last attempt, or an earlier one that was approved or paid instead; None where it knows none."""
-    last = _ask(order.paypal_id)
+    last = _find_paypal_order(order.paypal_order_id)
     if last is not None and last.status in ("APPROVED", "COMPLETED"):
         return last
-    for attempt in order.attempts[-2::-1]:
+    for attempt in order.payment_attempts[-2::-1]:
         if not (attempt["ended"] or attempt.get("declined")):
-            earlier = _ask(attempt["id"])
+            earlier = _find_paypal_order(attempt["id"])
             if earlier is not None and earlier.status in ("APPROVED", "COMPLETED"):
                 return earlier
     return last
 
 
-def _ask(paypal_id: str | None) -> PayPalOrder | None:
+def _find_paypal_order(paypal_id: str | None) -> PayPalOrder | None:
     """Ask PayPal for an attempt; None where there is none, or PayPal no longer knows it."""
     try:
         return None if paypal_id is None else gateway.get_order(paypal_id)
-    except PayPalGone:
+    except PayPalNotFound:
         return None
 
 
-def _is_over(order: Order, seen: PayPalOrder | None) -> bool:
-    """Tell whether nothing can be paid any more."""
-    ended = bool(order.attempts) and order.attempts[-1]["ended"]
-    if seen is not None and not seen.is_dead and not ended:
+def _can_no_longer_be_paid(order: Order, paypal_order: PayPalOrder | None) -> bool:
+    """Return whether nothing can be paid any more."""
+    ended = bool(order.payment_attempts) and order.payment_attempts[-1]["ended"]
+    if paypal_order is not None and not paypal_order.is_dead and not ended:
         return False
-    if not ended and seen is not None and seen.status == "VOIDED":
+    if not ended and paypal_order is not None and paypal_order.status == "VOIDED":
         return True
     # Never sent to PayPal, or declined there: the shopper may still try again for as long as PayPal would wait. And for
     # as long PayPal keeps an order: where it says earlier that it knows none, it is wrong.
-    since = order.attempts[-1]["at"] if order.attempts else order.placed_at
-    return clock.now() - datetime.fromisoformat(since) >= ATTEMPT_LIFE
+    since = order.payment_attempts[-1]["at"] if order.payment_attempts else order.placed_at
+    return clock.now() - datetime.fromisoformat(since) >= ATTEMPT_LIFETIME
 
 
 def expire(order_id: str, attempts: int) -> None:
@@ -187,64 +194,64 @@ def expire(order_id: str, attempts: int) -> None:
     """
 
     def action(order: Order, transaction: Transaction) -> bool:
-        if order.state != states.AWAITING or len(order.attempts) != attempts:
+        if order.state != OrderState.AWAITING or len(order.payment_attempts) != attempts:
             return False
-        order.expire("dead", transaction)
+        order.expire(CloseReason.PAYMENT_EXPIRED, transaction)
         return True
 
-    outbox.announce(change(order_id, action))
+    outbox.enqueue(update_order(order_id, action))
 
 
-def _let_reservation_fall(order: Order) -> None:
+def _expire_reservation(order: Order) -> None:
     """Put the pieces of an unpaid order back where their time is over."""
 
     def is_over(order: Order) -> bool:
         return bool(order.reserved) and order.reserved_until <= clock.timestamp()
 
     def action(order: Order, transaction: Transaction) -> bool:
-        if order.state != states.AWAITING or not is_over(order):
+        if order.state != OrderState.AWAITING or not is_over(order):
             return False
-        order.drop_reservation(transaction)
+        order.expire_reservation(transaction)
         return True
 
     if is_over(order):
-        change(order.id, action)
+        update_order(order.id, action)
 
 
-def _look_a_last_time(order: Order) -> None:
+def _final_check(order: Order) -> None:
     """Ask for every attempt of a closed order whether money was taken after all: then it is booked and given back.
 
     It is looked at again while a payment is pending there, and once where PayPal knows an attempt no more: that may be wrong.
     """
     unknown = pending = False
-    for attempt in order.attempts:
-        seen = _ask(attempt["id"])
-        if seen is None:
+    for attempt in order.payment_attempts:
+        paypal_order = _find_paypal_order(attempt["id"])
+        if paypal_order is None:
             unknown = True
             continue
-        settle_paypal_order(order.id, seen)
-        pending = pending or any(capture.status == "PENDING" for capture in seen.captures)
-    if unknown and order.checks + 1 < SURE_AFTER:
-        _doubt(order.id)
+        settle_paypal_order(order.id, paypal_order)
+        pending = pending or any(capture.status == "PENDING" for capture in paypal_order.captures)
+    if unknown and order.check_count + 1 < UNKNOWN_CONFIRMATIONS:
+        _count_unknown(order.id)
     elif not pending:
-        _rest(order.id)
+        _stop_checks(order.id)
 
 
-def _doubt(order_id: str) -> None:
+def _count_unknown(order_id: str) -> None:
     """Count a look to which PayPal said that it knows an attempt no more. One that it did not answer counts for nothing."""
 
     def action(order: Order, transaction: Transaction) -> bool:
-        order.checks += 1
+        order.check_count += 1
         return True
 
-    change(order_id, action)
+    update_order(order_id, action)
 
 
-def _rest(order_id: str) -> None:
+def _stop_checks(order_id: str) -> None:
     def action(order: Order, transaction: Transaction) -> bool:
-        if not order.check_due:
+        if not order.next_check_at:
             return False
-        order.rest()
+        order.stop_checks()
         return True
 
-    change(order_id, action)
+    update_order(order_id, action)

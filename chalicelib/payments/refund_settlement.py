@@ -5,86 +5,85 @@ from chalicelib.database.transactions import Transaction
 from chalicelib.ledger.models import REFUND, REVERSAL, REVERSAL_CANCELLED
 from chalicelib.mail import outbox
 from chalicelib.money import Money
+from chalicelib.orders.enums import IssueKind, RefundStatus
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import change
+from chalicelib.orders.repository import update_order
 from chalicelib.payments import movements
-from chalicelib.payments.paypal.values import Refund, Reversal, Won
-
-WRONG_PAYEE = "wrong payee"
+from chalicelib.payments.paypal.values import Refund, Reversal, WonDispute
 
 
-def settle_refund(order_id: str, refund: Refund, own_id: str | None = None) -> Order:
-    """Settle a refund, ours (`own_id`) or one made in PayPal's dashboard. Its capture must be the order's."""
+def settle_refund(order_id: str, refund: Refund, refund_id: str | None = None) -> Order:
+    """Settle a refund, ours (`refund_id`) or one made in PayPal's dashboard. Its capture must be the order's."""
 
     def action(order: Order, transaction: Transaction) -> bool:
-        if order.has_issue(WRONG_PAYEE, refund.capture_id or ""):
+        if order.has_issue(IssueKind.PAYEE_MISMATCH, refund.capture_id or ""):
             return False
-        key = own_id or _refund_key(order, refund)
+        key = refund_id or _refund_id_of(order, refund)
         known = order.refunds.get(key)
         if refund.status == "COMPLETED":
-            if order.has_booked(refund.id):
-                return _recognise(order, own_id, refund)
-            order.book(refund.id)
+            if order.has_recorded(refund.id):
+                return _match_refund(order, refund_id, refund)
+            order.record_transaction(refund.id)
             movements.add_movement(
                 transaction, order, REFUND, refund.id, _negative(refund.money), refund.fee, refund.at
             )
-            order.complete_refund(key, refund.id, refund.capture_id or order.capture or "", refund.money)
+            order.complete_refund(key, refund.id, refund.capture_id or order.capture_id or "", refund.money)
             return True
-        status = "pending" if refund.status == "PENDING" else "failed"
-        if known is not None and (known["status"], known["paypal_id"]) == (status, refund.id):
+        status = RefundStatus.PENDING if refund.status == "PENDING" else RefundStatus.FAILED
+        if known is not None and (known["status"], known["paypal_refund_id"]) == (status, refund.id):
             return False
-        if order.has_booked(refund.id):
-            return _look_after_completion(order, own_id, refund)
-        order.keep_refund(key, status, refund.id, refund.capture_id or "", refund.money)
-        if status == "failed" and not order.has_issue("refund failed", refund.id):
-            order.raise_issue("refund failed", refund.id)
+        if order.has_recorded(refund.id):
+            return _settle_completed_refund(order, refund_id, refund)
+        order.update_refund(key, status, refund.id, refund.capture_id or "", refund.money)
+        if status == RefundStatus.FAILED and not order.has_issue(IssueKind.REFUND_FAILED, refund.id):
+            order.open_issue(IssueKind.REFUND_FAILED, refund.id)
         return True
 
-    order = change(order_id, action)
-    outbox.announce(order)
+    order = update_order(order_id, action)
+    outbox.enqueue(order)
     return order
 
 
-def _look_after_completion(order: Order, own_id: str | None, refund: Refund) -> bool:
+def _settle_completed_refund(order: Order, refund_id: str | None, refund: Refund) -> bool:
     """A refund that is in the books stays there: PENDING is an older look, for anything else staff must look."""
-    if refund.status != "PENDING" and not order.has_issue("refund undone", refund.id):
-        order.raise_issue("refund undone", refund.id)
+    if refund.status != "PENDING" and not order.has_issue(IssueKind.REFUND_REVERSED, refund.id):
+        order.open_issue(IssueKind.REFUND_REVERSED, refund.id)
         return True
-    return _recognise(order, own_id, refund)
+    return _match_refund(order, refund_id, refund)
 
 
-def _recognise(order: Order, own_id: str | None, refund: Refund) -> bool:
-    if own_id is None or order.refunds[own_id]["status"] == "completed":
+def _match_refund(order: Order, refund_id: str | None, refund: Refund) -> bool:
+    if refund_id is None or order.refunds[refund_id]["status"] == RefundStatus.COMPLETED:
         return False
-    order.recognise_refund(own_id, refund.id)
+    order.match_refund(refund_id, refund.id)
     return True
 
 
-def refuse_refund(order_id: str, own_id: str, issue: str) -> Order:
+def reject_refund(order_id: str, refund_id: str, issue: str) -> Order:
     """Note that PayPal will not make a refund of ours, and ask staff to look.
 
     Of a payment that goes back by itself a part may have gone before, on PayPal's own pages: then the rest is wanted.
     """
 
     def action(order: Order, transaction: Transaction) -> bool:
-        known = order.refunds[own_id]
-        if known["status"] != "wanted":
+        known = order.refunds[refund_id]
+        if known["status"] != RefundStatus.REQUESTED:
             return False
         amount = Money(known["amount"], known["currency"])
-        order.keep_refund(own_id, "failed", "", known["capture"], amount)
-        order.refunds = {**order.refunds, own_id: {**order.refunds[own_id], "refused": issue}}
-        if "by" in known:
-            order.raise_issue("refund refused", issue)
+        order.update_refund(refund_id, RefundStatus.FAILED, "", known["capture_id"], amount)
+        order.refunds = {**order.refunds, refund_id: {**order.refunds[refund_id], "rejection": issue}}
+        if "actor" in known:
+            order.open_issue(IssueKind.REFUND_REJECTED, issue)
             return True
-        rest = amount.amount - order.gone_back_of(known["capture"])
+        rest = amount.amount - order.refunded_of_capture(known["capture_id"])
         if 0 < rest < amount.amount:
-            order.want_refund(ids.new_id(), known["capture"], rest, amount.currency, known["reason"])
+            order.request_refund(ids.new_id(), known["capture_id"], rest, amount.currency, known["reason"])
         elif rest:
-            order.raise_issue("return refused", issue)
+            order.open_issue(IssueKind.RETURN_REJECTED, issue)
         return True
 
-    order = change(order_id, action)
-    outbox.announce(order)
+    order = update_order(order_id, action)
+    outbox.enqueue(order)
     return order
 
 
@@ -92,53 +91,56 @@ def settle_reversal(order_id: str, reversal: Reversal) -> Order:
     """Book money that a bank or PayPal took back, and ask staff to look."""
 
     def action(order: Order, transaction: Transaction) -> bool:
-        if order.has_booked(reversal.id) or order.has_issue(WRONG_PAYEE, reversal.capture_id):
+        if order.has_recorded(reversal.id) or order.has_issue(IssueKind.PAYEE_MISMATCH, reversal.capture_id):
             return False
-        order.book(reversal.id)
-        order.take_back(reversal.id, reversal.capture_id, reversal.money, reversal.at)
-        order.raise_issue("reversal", reversal.capture_id)
+        order.record_transaction(reversal.id)
+        order.record_reversal(reversal.id, reversal.capture_id, reversal.money, reversal.at)
+        order.open_issue(IssueKind.REVERSAL, reversal.capture_id)
         movements.add_movement(
             transaction, order, REVERSAL, reversal.id, _negative(reversal.money), None, reversal.at
         )
-        for key, known in (order.won or {}).items():  # told before what it ended
+        for key, known in (order.won_disputes or {}).items():  # told before what it ended
             amount = None if known["amount"] is None else Money(known["amount"], known["currency"])
-            _book_return(order, Won(key, known["capture"], known["at"], amount), transaction)
+            _record_return(order, WonDispute(key, known["capture_id"], known["at"], amount), transaction)
         return True
 
-    order = change(order_id, action)
-    outbox.announce(order)
+    order = update_order(order_id, action)
+    outbox.enqueue(order)
     return order
 
 
-def settle_won(order_id: str, won: Won, *, keep: bool = True) -> Order:
+def settle_won_dispute(order_id: str, won: WonDispute, *, keep: bool = True) -> Order:
     """Book what comes back of a reversal, since its dispute was won. `keep`: it may be told before the reversal is."""
 
     def action(order: Order, transaction: Transaction) -> bool:
-        if order.has_booked(won.id) or order.has_issue(WRONG_PAYEE, won.capture_id):
+        if order.has_recorded(won.id) or order.has_issue(IssueKind.PAYEE_MISMATCH, won.capture_id):
             return False
-        if _book_return(order, won, transaction):
+        if _record_return(order, won, transaction):
             return True
-        if not keep or won.id in (order.won or {}):
+        if not keep or won.id in (order.won_disputes or {}):
             return False
         amount = won.money._asdict() if won.money else {"amount": None, "currency": order.currency}
-        order.won = {**(order.won or {}), won.id: {"capture": won.capture_id, "at": won.at, **amount}}
+        order.won_disputes = {
+            **(order.won_disputes or {}),
+            won.id: {"capture_id": won.capture_id, "at": won.at, **amount},
+        }
         return True
 
-    order = change(order_id, action)
-    outbox.announce(order)
+    order = update_order(order_id, action)
+    outbox.enqueue(order)
     return order
 
 
-def _book_return(order: Order, won: Won, transaction: Transaction) -> bool:
+def _record_return(order: Order, won: WonDispute, transaction: Transaction) -> bool:
     """Book at most what was taken of the capture until the dispute was decided, once; False where there is nothing."""
     currency = won.money.currency if won.money else order.currency
-    taken = order.taken_until(won.capture_id, currency, won.at)
+    taken = order.reversed_until(won.capture_id, currency, won.at)
     amount = Money(min(taken, won.money.amount) if won.money else taken, currency)
-    if amount.amount <= 0 or order.has_booked(won.id):
+    if amount.amount <= 0 or order.has_recorded(won.id):
         return False
-    order.book(won.id)
-    order.return_taken(won.capture_id, amount, won.at)
-    order.raise_issue("reversal cancelled", won.capture_id)
+    order.record_transaction(won.id)
+    order.record_reversal_return(won.capture_id, amount, won.at)
+    order.open_issue(IssueKind.REVERSAL_CANCELLED, won.capture_id)
     movements.add_movement(transaction, order, REVERSAL_CANCELLED, won.id, amount, None, won.at)
     return True
 
@@ -147,9 +149,11 @@ def _negative(amount: Money) -> Money:
     return Money(-amount.amount, amount.currency)
 
 
-def _refund_key(order: Order, refund: Refund) -> str:
+def _refund_id_of(order: Order, refund: Refund) -> str:
     """Find our own id of a refund that PayPal tells of; PayPal's id where it is not one of ours."""
-    asked = order.refunds.get(refund.own_id)
-    if asked is not None and asked["paypal_id"] in (None, "", refund.id):
-        return refund.own_id
-    return next((key for key, known in order.refunds.items() if known["paypal_id"] == refund.id), refund.id)
+    asked = order.refunds.get(refund.refund_id)
+    if asked is not None and asked["paypal_refund_id"] in (None, "", refund.id):
+        return refund.refund_id
+    return next(
+        (key for key, known in order.refunds.items() if known["paypal_refund_id"] == refund.id), refund.id
+    )

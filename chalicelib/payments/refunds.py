@@ -11,44 +11,45 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib import money
-from chalicelib.database.transactions import Refused, Transaction, Witness, unseen
-from chalicelib.errors import BadInput, Busy, Conflict
+from chalicelib.database.transactions import AuditWriter, ConditionFailed, Transaction, no_audit
+from chalicelib.errors import BadInput, Conflict, ServiceUnavailable
 from chalicelib.money import Money
-from chalicelib.orders import states
+from chalicelib.orders.enums import HistoryEvent, RefundStatus
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import change
+from chalicelib.orders.repository import update_order
+from chalicelib.orders.states import OrderState
 from chalicelib.payments import capture_payment
 from chalicelib.payments.paypal import gateway
-from chalicelib.payments.paypal.errors import PayPalError, PayPalGone, PayPalRefused
-from chalicelib.payments.refund_settlement import refuse_refund, settle_refund
+from chalicelib.payments.paypal.errors import PayPalError, PayPalNotFound, PayPalRejected
+from chalicelib.payments.refund_settlement import reject_refund, settle_refund
 
 log = logging.getLogger("awning")
 
 
 @dataclass(frozen=True)
-class Wish:
+class RefundRequest:
     """What staff want to give back, in minor units of the order's currency, and why."""
 
     amount: int
-    left: int  # what could still be refunded when they looked
+    shown_refundable: int  # what could still be refunded when they looked
     reason: str  # for the shop's own records
     note: str = ""  # for the customer: in the mail and at PayPal
-    pieces: Mapping[str, int] = field(default_factory=dict)  # SKU → how many go back on the shelf
+    restock: Mapping[str, int] = field(default_factory=dict)  # SKU → how many go back on the shelf
 
 
 class NothingToRefund(Conflict):
     """The order holds no money that could go back."""
 
 
-class LeftChanged(Conflict):
+class RefundableAmountChanged(Conflict):
     """Since staff looked, another refund was decided, or money was taken back."""
 
 
-class FormUsed(Conflict):
+class FormAlreadySubmitted(Conflict):
     """The form made another refund already."""
 
 
-class WrongWish(BadInput):
+class InvalidRefund(BadInput):
     """The refund is not one the order allows. `problems`: field → words; `amount`, or `pieces-` and the SKU."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
@@ -60,158 +61,173 @@ class WrongWish(BadInput):
 
 
 def refund_payment(
-    order_id: str, form: str, wish: Wish, by: str, witness: Witness = unseen
+    order_id: str,
+    form_token: str,
+    refund_request: RefundRequest,
+    actor: str,
+    write_audit: AuditWriter = no_audit,
 ) -> tuple[Order, str]:
     """Refund all or part of what paid an order; return the order as it is then, and the refund's own id.
 
-    `form` is the form's one-time id: sent twice, it is one refund. Raises NotFound, NothingToRefund, LeftChanged,
-    WrongWish and FormUsed; then nothing was decided. No answer of PayPal is no error: the reconciler asks again.
+    `form` is the form's one-time id: sent twice, it is one refund. Raises NotFound, NothingToRefund, RefundableAmountChanged,
+    InvalidRefund and FormAlreadySubmitted; then nothing was decided. No answer of PayPal is no error: the reconciler asks again.
     """
-    own_id = own_id_of(order_id, form)
-    order = _decide(order_id, own_id, wish, by, witness)
-    return ask_now(order, own_id), own_id
+    refund_id = refund_id_for(order_id, form_token)
+    order = _store_refund(order_id, refund_id, refund_request, actor, write_audit)
+    return submit_refund(order, refund_id), refund_id
 
 
-def own_id_of(order_id: str, form: str) -> str:
-    """Tell under which id a form's refund is stored."""
-    return hashlib.sha256(f"{order_id}:{form}".encode()).hexdigest()[:32]
+def refund_id_for(order_id: str, form_token: str) -> str:
+    """Return under which id a form's refund is stored."""
+    return hashlib.sha256(f"{order_id}:{form_token}".encode()).hexdigest()[:32]
 
 
 def can_refund(order: Order) -> bool:
-    """Tell whether some of the payment is left to give back."""
-    return _is_paid(order) and order.left_to_refund > 0
+    """Return whether some of the payment is left to give back."""
+    return _is_paid(order) and order.refundable_amount > 0
 
 
-def ask_now(order: Order, own_id: str) -> Order:
+def submit_refund(order: Order, refund_id: str) -> Order:
     """Ask PayPal for a decided refund, for 20 s at most; return the order as it is then."""
-    refund = order.open_refunds().get(own_id)
+    refund = order.open_refunds().get(refund_id)
     if refund is None:
         return order
     try:
-        with gateway.within(gateway.SECONDS_A_REQUEST):
-            _pursue(order, own_id, refund)
-    except (PayPalError, Busy) as error:
-        log.warning("refund %s of order %s stays due: %s", own_id, order.number, error)
+        with gateway.time_budget(gateway.SECONDS_PER_REQUEST):
+            _submit(order, refund_id, refund)
+    except (PayPalError, ServiceUnavailable) as error:
+        log.warning("refund %s of order %s stays due: %s", refund_id, order.number, error)
     return Order.fetch(order.id)
 
 
-def _decide(order_id: str, own_id: str, wish: Wish, by: str, witness: Witness) -> Order:
+def _store_refund(
+    order_id: str, refund_id: str, refund_request: RefundRequest, actor: str, write_audit: AuditWriter
+) -> Order:
     def action(order: Order, transaction: Transaction) -> bool:
-        if own_id in order.refunds:
-            _check_same(order.refunds[own_id], wish)
+        if refund_id in order.refunds:
+            _check_same(order.refunds[refund_id], refund_request)
             return False
-        _check(order, wish)
-        before = _audited(order)
-        order.want_refund(
-            own_id,
-            str(order.capture),
-            wish.amount,
+        _check(order, refund_request)
+        before = _audit_fields(order)
+        order.request_refund(
+            refund_id,
+            str(order.capture_id),
+            refund_request.amount,
             order.currency,
-            wish.reason,
-            note=wish.note,
-            pieces=dict(wish.pieces),
-            by=by,
+            refund_request.reason,
+            note=refund_request.note,
+            restocked=dict(refund_request.restock),
+            actor=actor,
         )
-        order.put_back(wish.pieces, transaction)
-        order.note("refund decided", money.spoken(wish.amount, order.currency), by=by)
-        witness(transaction, f"order {order.number}", before, _audited(order))
+        order.restock(refund_request.restock, transaction)
+        order.add_event(
+            HistoryEvent.REFUND_REQUESTED,
+            money.format_money(refund_request.amount, order.currency),
+            actor=actor,
+        )
+        write_audit(transaction, f"order {order.number}", before, _audit_fields(order))
         return True
 
     try:
-        return change(order_id, action)
-    except Refused as refused:
-        raise _no_longer_theirs(refused) from refused
+        return update_order(order_id, action)
+    except ConditionFailed as refused:
+        raise _sku_reassigned_error(refused) from refused
 
 
-def _no_longer_theirs(refused: Refused) -> WrongWish:
-    """Say which SKUs were given to other products since the order. Raises what else was refused."""
+def _sku_reassigned_error(refused: ConditionFailed) -> InvalidRefund:
+    """Return which SKUs were given to other products since the order. Raises what else was refused."""
     skus = sorted(name.removeprefix("stock#") for name in refused.names if name.startswith("stock#"))
     if not skus:
         raise refused
-    words = "{} is another product by now, so nothing can go back there. Count these pieces by hand."
-    return WrongWish({f"pieces-{sku}": words.format(sku) for sku in skus})
+    message = "{} is another product by now, so nothing can go back there. Count these pieces by hand."
+    return InvalidRefund({f"pieces-{sku}": message.format(sku) for sku in skus})
 
 
-def _check_same(known: Mapping[str, Any], wish: Wish) -> None:
-    if (known["amount"], known["pieces"]) != (wish.amount, dict(wish.pieces)):
-        raise FormUsed(
+def _check_same(known: Mapping[str, Any], refund_request: RefundRequest) -> None:
+    if (known["amount"], known["restocked"]) != (refund_request.amount, dict(refund_request.restock)):
+        raise FormAlreadySubmitted(
             "This form was sent before, with another refund. Please look at what was decided then."
         )
 
 
-def _check(order: Order, wish: Wish) -> None:
-    left = order.left_to_refund
+def _check(order: Order, refund_request: RefundRequest) -> None:
+    left = order.refundable_amount
     if not _is_paid(order):
         raise NothingToRefund("Nothing was paid for this order that could be refunded.")
     if left == 0:
         raise NothingToRefund("All of the payment went back before, or is on its way back.")
-    if left != wish.left:
-        was, now = money.spoken(wish.left, order.currency), money.spoken(left, order.currency)
-        raise LeftChanged(f"Since you opened this page, what is left to refund went from {was} to {now}.")
-    problems = problems_of(order, wish.amount, wish.pieces)
+    if left != refund_request.shown_refundable:
+        was, now = (
+            money.format_money(refund_request.shown_refundable, order.currency),
+            money.format_money(left, order.currency),
+        )
+        raise RefundableAmountChanged(
+            f"Since you opened this page, what is left to refund went from {was} to {now}."
+        )
+    problems = validate_refund(order, refund_request.amount, refund_request.restock)
     if problems:
-        raise WrongWish(problems)
+        raise InvalidRefund(problems)
 
 
-def problems_of(order: Order, amount: int, pieces: Mapping[str, int]) -> dict[str, str]:
-    """Say by field what an order does not allow; nothing where it does."""
+def validate_refund(order: Order, amount: int, quantities: Mapping[str, int]) -> dict[str, str]:
+    """Return by field what is wrong with a refund of this order; empty where nothing is."""
     problems = {}
     if amount <= 0:
         problems["amount"] = "A refund is more than nothing."
-    if amount > order.left_to_refund:
-        left = money.spoken(order.left_to_refund, order.currency)
+    if amount > order.refundable_amount:
+        left = money.format_money(order.refundable_amount, order.currency)
         problems["amount"] = f"That is more than the {left} that is left."
-    most = most_back(order)
-    for sku, quantity in pieces.items():
+    most = max_restock(order)
+    for sku, quantity in quantities.items():
         if not 0 <= quantity <= most.get(sku, -1):
             problems[f"pieces-{sku}"] = f"At most {most.get(sku, 0)} can go back on the shelf."
     return problems
 
 
-def most_back(order: Order) -> dict[str, int]:
-    """Tell how many sold pieces of each SKU are not back on the shelf."""
-    return order.pieces_kept
+def max_restock(order: Order) -> dict[str, int]:
+    """Return how many sold pieces of each SKU are not back on the shelf."""
+    return order.unreturned_quantities
 
 
 def _is_paid(order: Order) -> bool:
-    return order.state in (states.PAID, states.SHIPPED) and order.capture is not None
+    return order.state in (OrderState.PAID, OrderState.SHIPPED) and order.capture_id is not None
 
 
-def _audited(order: Order) -> dict[str, Any]:
-    """Tell what a refund changes, without a word that somebody typed: it may name the customer."""
+def _audit_fields(order: Order) -> dict[str, Any]:
+    """Return what a refund changes, without a word that somebody typed: it may name the customer."""
     return {
-        "left to refund": f"{money.decimal_string(order.left_to_refund, order.currency)} {order.currency}",
-        "back on the shelf": {sku: count for sku, count in order.pieces_back.items() if count},
+        "left to refund": f"{money.to_decimal_string(order.refundable_amount, order.currency)} {order.currency}",
+        "back on the shelf": {sku: count for sku, count in order.restocked_quantities.items() if count},
     }
 
 
 # -- at PayPal --------------------------------------------------------------------------------------------
 
 
-def pursue_refunds(order: Order) -> None:
+def submit_pending_refunds(order: Order) -> None:
     """Make refunds that were decided, under the id stored with the decision, and look after pending ones."""
     unanswered = None
-    for own_id, refund in order.open_refunds().items():
+    for refund_id, refund in order.open_refunds().items():
         try:
-            _pursue(order, own_id, refund)
+            _submit(order, refund_id, refund)
         except PayPalError as error:
             unanswered = error  # the next refund is tried all the same
     if unanswered is not None:
         raise unanswered
 
 
-def _pursue(order: Order, own_id: str, refund: Mapping[str, Any]) -> None:
-    if refund["status"] == "pending":
-        settle_refund(order.id, gateway.get_refund(refund["paypal_id"]), own_id)
+def _submit(order: Order, refund_id: str, refund: Mapping[str, Any]) -> None:
+    if refund["status"] == RefundStatus.PENDING:
+        settle_refund(order.id, gateway.get_refund(refund["paypal_refund_id"]), refund_id)
         return
     amount = Money(refund["amount"], refund["currency"])
     # Stored with the decision, so that the same request id never comes with other words.
     note = refund.get("note") or f"Refund of order {order.number}"
     try:
-        made = gateway.refund_capture(refund["capture"], amount, own_id, note)
-    except (PayPalRefused, PayPalGone) as error:
+        made = gateway.refund_capture(refund["capture_id"], amount, refund_id, note)
+    except (PayPalRejected, PayPalNotFound) as error:
         # It may have been refunded in PayPal's dashboard meanwhile.
-        capture_payment.settle_by_capture(refund["capture"])
-        refuse_refund(order.id, own_id, error.issue)
+        capture_payment.settle_capture_id(refund["capture_id"])
+        reject_refund(order.id, refund_id, error.issue)
     else:
-        settle_refund(order.id, made, own_id)
+        settle_refund(order.id, made, refund_id)

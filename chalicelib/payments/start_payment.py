@@ -11,131 +11,138 @@ from pynamodb.exceptions import PynamoDBException
 from chalicelib import rate_limits
 from chalicelib.cart import service as carts
 from chalicelib.catalog.models import Stock
-from chalicelib.database.reads import read_many
-from chalicelib.database.transactions import Refused, Transaction
-from chalicelib.errors import Busy, Conflict, OutOfStock
+from chalicelib.database.reads import batch_get
+from chalicelib.database.transactions import ConditionFailed, Transaction
+from chalicelib.errors import Conflict, OutOfStock, ServiceUnavailable
 from chalicelib.mail import outbox
-from chalicelib.orders import holds, states
+from chalicelib.orders import holds
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import change
+from chalicelib.orders.repository import update_order
+from chalicelib.orders.states import OrderState
 from chalicelib.payments.capture_payment import capture_payment, change_refused
 from chalicelib.payments.paypal import gateway, refusals
 from chalicelib.payments.paypal.errors import (
-    AccessRefused,
+    PayPalAccessDenied,
     PayPalError,
-    PayPalGone,
-    PayPalRefused,
+    PayPalNotFound,
+    PayPalRejected,
 )
 from chalicelib.payments.paypal.order_request import PayWith, order_body
 from chalicelib.payments.paypal.values import Payee, PayPalOrder
 from chalicelib.payments.settlement import settle_paypal_order
 
 log = logging.getLogger("awning")
-GONE = "Other customers bought one or more of your items before you paid. You haven’t been charged. Please order again."
-BODIES = 3  # that PayPal is asked with: as it is, without the address, under another invoice number
+SOLD_OUT = "Other customers bought one or more of your items before you paid. You haven’t been charged. Please order again."
+MAX_CREATE_ATTEMPTS = (
+    3  # that PayPal is asked with: as it is, without the address, under another invoice number
+)
 
 
 def start_payment(order: Order, pay_with: PayWith = PayWith.PAYPAL, source: str = "") -> str | None:
     """Return the address at PayPal where this order is approved; None where there is nothing to approve any more.
 
     Goes to the same order at PayPal while that lives and leads to the page that is wanted, else to a new one. Raises
-    OutOfStock where the reservation fell and the pieces are gone; PayPalRefused or AccessRefused where PayPal takes no
+    OutOfStock where the reservation fell and the pieces are gone; PayPalRejected or PayPalAccessDenied where PayPal takes no
     payments for this shop, which staff are told; another PayPalError where it cannot be asked. `source` is the address
     that the request comes from.
     """
-    with gateway.within(gateway.SECONDS_A_REQUEST):
-        if order.state != states.AWAITING:
+    with gateway.time_budget(gateway.SECONDS_PER_REQUEST):
+        if order.state != OrderState.AWAITING:
             return None
-        order = _with_hold(order, source)
+        order = _renew_hold(order, source)
         try:
-            seen = _living_attempt(order, pay_with)
-            return _new_attempt(order, pay_with) if seen is None else _continue(order, seen)
-        except (PayPalRefused, AccessRefused) as refused:
-            _remember(order.id, refused)
+            paypal_order = _active_paypal_order(order, pay_with)
+            return (
+                _start_attempt(order, pay_with)
+                if paypal_order is None
+                else _continue_attempt(order, paypal_order)
+            )
+        except (PayPalRejected, PayPalAccessDenied) as refused:
+            _record_payment_refusal(order.id, refused)
             raise
 
 
 def start_payment_again(order: Order, pay_with: PayWith, source: str) -> str | None:
     """Start a payment of an order that was placed before; counted for its session and address, unless it fails.
 
-    Raises TooMany, and what `start_payment` raises.
+    Raises TooManyRequests, and what `start_payment` raises.
     """
-    if order.state != states.AWAITING:
+    if order.state != OrderState.AWAITING:
         return None
-    with rate_limits.counted_payment(order.cart or order.id, source):
+    with rate_limits.count_payment(order.cart or order.id, source):
         return start_payment(order, pay_with, source)
 
 
-def _remember(order_id: str, refused: PayPalError) -> None:
+def _record_payment_refusal(order_id: str, refused: PayPalError) -> None:
     """Let the order's page say that PayPal takes no payments, and the next try have a request id of its own."""
 
     def action(order: Order, transaction: Transaction) -> bool:
-        if order.state != states.AWAITING:
+        if order.state != OrderState.AWAITING:
             return False
-        order.refuse_payment(refused.issue)
+        order.mark_payment_refused(refused.issue)
         return True
 
     try:
-        outbox.announce(change_refused(order_id, refusals.Kind.PAYMENTS, action))
-    except (Busy, PynamoDBException):
+        outbox.enqueue(change_refused(order_id, refusals.RefusalKind.PAYMENTS, action))
+    except (ServiceUnavailable, PynamoDBException):
         log.warning("a refused payment was not noted on its order", exc_info=True)
 
 
-def check_pieces(order: Order) -> Mapping[str, Stock]:
+def check_stock(order: Order) -> Mapping[str, Stock]:
     """Read the stock of an order that keeps no pieces; nothing is read for one that does. Raises OutOfStock."""
-    if order.reserved or order.state != states.AWAITING:
+    if order.reserved or order.state != OrderState.AWAITING:
         return {}
-    stocks: Mapping[str, Stock] = read_many({Stock: [line.sku for line in order.lines]})[Stock]
+    stocks: Mapping[str, Stock] = batch_get({Stock: [line.sku for line in order.lines]})[Stock]
     if any(line.sku not in stocks or stocks[line.sku].available < line.quantity for line in order.lines):
-        raise OutOfStock(GONE)
+        raise OutOfStock(SOLD_OUT)
     return stocks
 
 
-def _with_hold(order: Order, source: str) -> Order:
+def _renew_hold(order: Order, source: str) -> Order:
     """Reserve the pieces again, as far as one visitor may hold them; else they are taken when the order is paid."""
-    stocks = check_pieces(order)
-    pieces = {sku: int(stock.available + stock.held) for sku, stock in stocks.items()}
-    most = holds.max_held(order.lines, pieces) if stocks and order.may_be_held else None
+    stocks = check_stock(order)
+    quantities = {sku: int(stock.available + stock.held) for sku, stock in stocks.items()}
+    most = holds.max_holds(order.lines, quantities) if stocks and order.can_be_held else None
     if most is None:
         return order
 
     def action(order: Order, transaction: Transaction) -> bool:
-        if order.reserved or order.state != states.AWAITING:
+        if order.reserved or order.state != OrderState.AWAITING:
             return False
         order.hold_stock(transaction, holds.holder_of(source), most)
         return True
 
     try:
-        order = change(order.id, action)
-    except Refused as refused:
+        order = update_order(order.id, action)
+    except ConditionFailed as refused:
         if any(name.startswith("stock#") for name in refused.names):
-            raise OutOfStock(GONE) from refused
+            raise OutOfStock(SOLD_OUT) from refused
         return order
     if order.cart is not None:
         held = {line.sku: line.quantity for line in order.lines}
-        carts.hold(order.cart, order.id, held, int(order.reserved_until))
+        carts.extend_reservation(order.cart, order.id, held, int(order.reserved_until))
     return order
 
 
-def _living_attempt(order: Order, pay_with: PayWith) -> PayPalOrder | None:
+def _active_paypal_order(order: Order, pay_with: PayWith) -> PayPalOrder | None:
     """Ask PayPal for the last attempt, else for the last that leads to the page that is wanted; None for dead ones."""
-    for attempt in _worth_asking(order, pay_with):
+    for attempt in _reusable_attempts(order, pay_with):
         try:
-            seen = gateway.get_order(attempt["id"])
-        except PayPalGone:
+            paypal_order = gateway.get_order(attempt["id"])
+        except PayPalNotFound:
             continue
-        said_yes = seen.status == "COMPLETED" or (
-            seen.status == "APPROVED" and not _is_declined(order, attempt)
+        said_yes = paypal_order.status == "COMPLETED" or (
+            paypal_order.status == "APPROVED" and not _is_declined(order, attempt)
         )
-        if not seen.is_dead and (said_yes or _leads_to(attempt, pay_with)):
-            return seen
+        if not paypal_order.is_dead and (said_yes or _leads_to(attempt, pay_with)):
+            return paypal_order
     return None
 
 
-def _worth_asking(order: Order, pay_with: PayWith) -> list[dict[str, Any]]:
-    if not order.attempts or order.attempts[-1]["ended"]:
+def _reusable_attempts(order: Order, pay_with: PayWith) -> list[dict[str, Any]]:
+    if not order.payment_attempts or order.payment_attempts[-1]["ended"]:
         return []
-    *earlier, last = order.attempts
+    *earlier, last = order.payment_attempts
     if _leads_to(last, pay_with):
         return [last]
     same = [one for one in earlier if _leads_to(one, pay_with) and not (one["ended"] or one.get("declined"))]
@@ -147,26 +154,26 @@ def _leads_to(attempt: Mapping[str, Any], pay_with: PayWith) -> bool:
 
 
 def _is_declined(order: Order, attempt: Mapping[str, Any]) -> bool:
-    return bool(order.declined if attempt["id"] == order.paypal_id else attempt.get("declined"))
+    return bool(order.declined if attempt["id"] == order.paypal_order_id else attempt.get("declined"))
 
 
-def _continue(order: Order, seen: PayPalOrder) -> str | None:
-    if seen.status == "COMPLETED":
-        settle_paypal_order(order.id, seen, shopper_present=True)
+def _continue_attempt(order: Order, paypal_order: PayPalOrder) -> str | None:
+    if paypal_order.status == "COMPLETED":
+        settle_paypal_order(order.id, paypal_order, shopper_present=True)
         return None
-    (attempt,) = (one for one in order.attempts if one["id"] == seen.id)
-    if seen.status == "APPROVED" and not _is_declined(order, attempt):
-        capture_payment(order.id, shopper_present=True, paypal_id=seen.id)
+    (attempt,) = (one for one in order.payment_attempts if one["id"] == paypal_order.id)
+    if paypal_order.status == "APPROVED" and not _is_declined(order, attempt):
+        capture_payment(order.id, shopper_present=True, paypal_id=paypal_order.id)
         return None
-    return gateway.checked_link(seen.link or attempt["link"])
+    return gateway.checked_link(paypal_order.approval_url or attempt["approval_url"])
 
 
-def _new_attempt(order: Order, pay_with: PayWith) -> str | None:
-    number = len(order.attempts) + 1
-    made = _create(order, number, pay_with)
+def _start_attempt(order: Order, pay_with: PayWith) -> str | None:
+    number = len(order.payment_attempts) + 1
+    made = _create_paypal_order(order, number, pay_with)
 
     def action(order: Order, transaction: Transaction) -> bool:
-        if order.state != states.AWAITING or len(order.attempts) >= number:
+        if order.state != OrderState.AWAITING or len(order.payment_attempts) >= number:
             return False
         payee = made.payee or Payee()
         order.start_attempt(
@@ -174,46 +181,49 @@ def _new_attempt(order: Order, pay_with: PayWith) -> str | None:
             transaction,
             payee=payee.merchant_id or payee.email,
             payee_email=payee.email,
-            link=made.link or "",
+            approval_url=made.approval_url or "",
             pay_with=pay_with,
         )
         return True
 
-    was_refused = bool(order.payment_refused)
-    stored = change(order.id, action, known=order)
+    was_refused = bool(order.payment_refusal)
+    stored = update_order(order.id, action, loaded=order)
     if was_refused:
-        refusals.forget_refused_payments()
-    return str(stored.attempts[-1]["link"]) if stored.state == states.AWAITING else None
+        refusals.clear_refused_payments()
+    return str(stored.payment_attempts[-1]["approval_url"]) if stored.state == OrderState.AWAITING else None
 
 
-def _create(order: Order, number: int, pay_with: PayWith) -> PayPalOrder:
+def _create_paypal_order(order: Order, number: int, pay_with: PayWith) -> PayPalOrder:
     with_address, suffix = not order.address_refused, ""
-    for _ in range(BODIES):
+    for _ in range(MAX_CREATE_ATTEMPTS):
         body = order_body(order, number, with_address=with_address, pay_with=pay_with, invoice_suffix=suffix)
-        request_id = _create_id(order, number, body)
+        request_id = _create_request_id(order, number, body)
         try:
             return gateway.create_order(body, request_id)
-        except (PayPalRefused, PayPalGone) as refused:  # of a new order there is nothing that could be gone
-            last = PayPalRefused(refused.issue, refused.debug_id, refused.status, refused.details)
+        except (
+            PayPalRejected,
+            PayPalNotFound,
+        ) as refused:  # of a new order there is nothing that could be gone
+            last = PayPalRejected(refused.issue, refused.debug_id, refused.status, refused.details)
             if with_address and refused.is_about_address:
                 # PayPal knows better than we what an address looks like; it can be paid without telling it one.
                 with_address = False
             elif refused.names("DUPLICATE_INVOICE_ID") and not suffix:
-                suffix = f"-{_short(order.id)}"
+                suffix = f"-{_invoice_suffix(order.id)}"
             else:
                 break
-    refusals.note(refusals.Kind.PAYMENTS, last)
+    refusals.record_refusal(refusals.RefusalKind.PAYMENTS, last)
     raise last
 
 
-def _short(order_id: str) -> str:
+def _invoice_suffix(order_id: str) -> str:
     """Shorten an order's ID to what may be read by anybody: the ID itself opens the customer's page."""
     return hashlib.sha256(order_id.encode()).hexdigest()[:6]
 
 
-def _create_id(order: Order, number: int, body: Mapping[str, Any]) -> str:
+def _create_request_id(order: Order, number: int, body: Mapping[str, Any]) -> str:
     """Name a request so that the same one makes one PayPal order, and another one never meets its answer."""
-    sent = json.dumps([body, int(order.creates_refused)], sort_keys=True)
+    sent = json.dumps([body, int(order.refused_creations)], sort_keys=True)
     return f"create:{order.id}:{number}:{hashlib.sha256(sent.encode()).hexdigest()[:16]}"
 
 

@@ -8,18 +8,24 @@ from typing import Any
 from chalicelib import scheduled_runs, telemetry
 from chalicelib.database.transactions import Transaction
 from chalicelib.mail import outbox
-from chalicelib.orders import states
+from chalicelib.orders.enums import IssueKind
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import change
-from chalicelib.orders.timeouts import EVERY_ROUND
-from chalicelib.payments.capture_payment import settle_by_capture
+from chalicelib.orders.repository import update_order
+from chalicelib.orders.states import OrderState
+from chalicelib.orders.timeouts import NEXT_RUN
+from chalicelib.payments.capture_payment import settle_capture_id
 from chalicelib.payments.paypal import answers, gateway
-from chalicelib.payments.paypal.errors import PayPalError, PayPalGone, PayPalRefused, PayPalUnknown
+from chalicelib.payments.paypal.errors import (
+    PayPalError,
+    PayPalNotFound,
+    PayPalOutcomeUnknown,
+    PayPalRejected,
+)
 from chalicelib.payments.paypal.events import message_of
-from chalicelib.payments.refund_settlement import settle_refund, settle_reversal, settle_won
+from chalicelib.payments.refund_settlement import settle_refund, settle_reversal, settle_won_dispute
 
-CONFIRMED = "notifications"  # the run that is noted when PayPal has told of something of ours
-SECONDS_A_MESSAGE = 45  # at PayPal, of the 60 that the function has
+CONFIRMED_EVENTS = "notifications"  # the run that is noted when PayPal has told of something of ours
+SECONDS_PER_MESSAGE = 45  # at PayPal, of the 60 that the function has
 log = logging.getLogger("awning")
 
 
@@ -30,21 +36,21 @@ def settle_notifications(records: Iterable[Mapping[str, Any]]) -> dict[str, list
     """
     failures = []
     for record in records:
-        with telemetry.about(message_id=record["messageId"]):
+        with telemetry.log_context(message_id=record["messageId"]):
             try:
-                with gateway.within(SECONDS_A_MESSAGE):
+                with gateway.time_budget(SECONDS_PER_MESSAGE):
                     settle_notification(json.loads(record["body"]))
             except Exception:
                 log.exception("a notification could not be settled: message %s", record["messageId"])
                 failures.append({"itemIdentifier": str(record["messageId"])})
-            _note_that_paypal_tells()
+            _record_confirmed_event()
     return {"batchItemFailures": failures}
 
 
-def _note_that_paypal_tells() -> None:
+def _record_confirmed_event() -> None:
     """Note when PayPal last told of something, for who watches its silence: only confirmed messages come here."""
     try:
-        scheduled_runs.note(CONFIRMED)
+        scheduled_runs.record_run(CONFIRMED_EVENTS)
     except Exception:
         log.warning("it was not noted that PayPal tells of payments", exc_info=True)
 
@@ -57,23 +63,23 @@ def settle_notification(message: Mapping[str, str]) -> None:
     """
     kind = message["type"]
     ids = {name: message[name] for name in ("event", "capture", "refund") if name in message}
-    telemetry.note(event_type=kind, **ids)
+    telemetry.add_log_context(event_type=kind, **ids)
     if kind.startswith("CHECKOUT."):
-        _look_soon(_with(message, "order"))
+        _schedule_check(_with_ids(message, "order"))
     elif kind == "PAYMENT.CAPTURE.REVERSED":
         _settle_reversal(message["event"])
     elif kind == "PAYMENT.CAPTURE.REFUNDED" or kind.startswith("PAYMENT.REFUND."):
-        _settle_refund(_with(message, "refund", "capture"))
+        _settle_refund(_with_ids(message, "refund", "capture"))
     elif kind.startswith("PAYMENT.CAPTURE."):
-        capture_id = _with(message, "capture")["capture"]
-        order_id = settle_by_capture(capture_id)
+        capture_id = _with_ids(message, "capture")["capture"]
+        order_id = settle_capture_id(capture_id)
         if kind == "PAYMENT.CAPTURE.COMPLETED" and order_id is not None:
             _settle_return(order_id, capture_id, message["event"])
     elif kind.startswith("CUSTOMER.DISPUTE."):
-        _note_dispute(message["event"])
+        _record_dispute(message["event"])
 
 
-def _with(message: Mapping[str, str], *names: str) -> Mapping[str, str]:
+def _with_ids(message: Mapping[str, str], *names: str) -> Mapping[str, str]:
     """Return the message with one of these ids, from PayPal's own copy of the event where it lacks them all."""
     if any(name in message for name in names):
         return message
@@ -82,13 +88,13 @@ def _with(message: Mapping[str, str], *names: str) -> Mapping[str, str]:
 
 def _settle_refund(message: Mapping[str, str]) -> None:
     if "refund" not in message:  # its resource is the capture, whose order lists what was refunded
-        settle_by_capture(message["capture"])
+        settle_capture_id(message["capture"])
         return
     refund = gateway.get_refund(message["refund"])
     # The sale is booked first: the notification of a refund may overtake the one of its capture.
     if refund.capture_id is None:
-        raise PayPalUnknown("a refund of nothing that is named")
-    order_id = settle_by_capture(refund.capture_id)
+        raise PayPalOutcomeUnknown("a refund of nothing that is named")
+    order_id = settle_capture_id(refund.capture_id)
     if order_id is not None:
         settle_refund(order_id, refund)
 
@@ -98,7 +104,7 @@ def _settle_reversal(event_id: str) -> None:
     if event.get("event_type") != "PAYMENT.CAPTURE.REVERSED":
         return
     reversal = answers.reversal_of(event)
-    order_id = settle_by_capture(reversal.capture_id)
+    order_id = settle_capture_id(reversal.capture_id)
     if order_id is not None:
         settle_reversal(order_id, reversal)
 
@@ -108,61 +114,61 @@ def _settle_return(order_id: str, capture_id: str, event_id: str) -> None:
     if Order.fetch(order_id).reversals:
         won = answers.completed_again(gateway.get_event(event_id), capture_id)
         if won is not None:
-            settle_won(order_id, won, keep=False)
+            settle_won_dispute(order_id, won, keep=False)
 
 
-def _look_soon(message: Mapping[str, str]) -> None:
+def _schedule_check(message: Mapping[str, str]) -> None:
     """Let the reconciler look in its next round: the shopper approved, and may not come back."""
     paypal_id = message["order"]
-    order_id = Order.find(f"paypal#{paypal_id}")
+    order_id = Order.find_by_lookup(f"paypal#{paypal_id}")
     if order_id is None:
         return
     declined = Order.fetch(order_id).declined
     approved_at = answers.approved_at(gateway.get_event(message["event"]), paypal_id) if declined else None
 
     def action(order: Order, transaction: Transaction) -> bool:
-        if order.state != states.AWAITING:
+        if order.state != OrderState.AWAITING:
             return False
-        approved_again = approved_at is not None and order.approve_again(approved_at)
-        is_kept = message["type"] == "CHECKOUT.ORDER.APPROVED" and order.keep_hold()
-        return order.look_within(2 * EVERY_ROUND) or approved_again or is_kept
+        approved_again = approved_at is not None and order.mark_approved_again(approved_at)
+        is_kept = message["type"] == "CHECKOUT.ORDER.APPROVED" and order.extend_hold()
+        return order.check_within(2 * NEXT_RUN) or approved_again or is_kept
 
-    change(order_id, action)
+    update_order(order_id, action)
 
 
-def _note_dispute(event_id: str) -> None:
+def _record_dispute(event_id: str) -> None:
     event = gateway.get_event(event_id)
     resource = event.get("resource") or {}
     dispute = str(resource.get("dispute_id", ""))[:60]
     status = answers.outcome_of(event) or str(resource.get("status", ""))[:40]
     won = {one.capture_id: one for one in answers.won_disputes(event)}
-    known = {one: Order.find(f"capture#{one}") for one in answers.disputed_captures(event)}
+    known = {one: Order.find_by_lookup(f"capture#{one}") for one in answers.disputed_captures(event)}
     found, skipped = False, []
     for capture_id in sorted(known, key=lambda one: known[one] is None):  # what is surely ours first
         try:
             # PayPal is asked of the others: they are another till's, or not settled yet.
-            order_id = known[capture_id] or settle_by_capture(capture_id)
-        except PayPalGone:
+            order_id = known[capture_id] or settle_capture_id(capture_id)
+        except PayPalNotFound:
             continue
         except PayPalError as error:
             skipped.append(error)
             continue
         if order_id is not None:
             found = True
-            _raise_once(order_id, "dispute", f"{dispute} {status}".strip())
+            _open_issue_once(order_id, IssueKind.DISPUTE, f"{dispute} {status}".strip())
             if capture_id in won:
-                settle_won(order_id, won[capture_id])
+                settle_won_dispute(order_id, won[capture_id])
     # A definite no is about a payment of somebody else's, unless nothing else in the case is ours.
     for reason in skipped:
-        if not (found and isinstance(reason, PayPalRefused)):
+        if not (found and isinstance(reason, PayPalRejected)):
             raise reason
 
 
-def _raise_once(order_id: str, kind: str, detail: str) -> None:
+def _open_issue_once(order_id: str, kind: IssueKind, detail: str) -> None:
     def action(order: Order, transaction: Transaction) -> bool:
         if order.has_issue(kind, detail):
             return False
-        order.raise_issue(kind, detail)
+        order.open_issue(kind, detail)
         return True
 
-    outbox.announce(change(order_id, action))
+    outbox.enqueue(update_order(order_id, action))

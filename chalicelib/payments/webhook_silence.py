@@ -8,14 +8,14 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from chalicelib import clock, scheduled_runs, telemetry
-from chalicelib.ledger.models import SALE, Movement, book_day, pages_of
-from chalicelib.payments.webhook_events import CONFIRMED
+from chalicelib.ledger.models import SALE, LedgerEntry, booking_day, pages_of
+from chalicelib.payments.webhook_events import CONFIRMED_EVENTS
 from chalicelib.telemetry import Metric
 
 SILENT_AFTER = timedelta(hours=3)
 LOOK_BACK = timedelta(hours=24)
 # A sale is booked about when PayPal tells of it: one that was booked just after was the one that was told of.
-TOLD_OF = timedelta(minutes=10)
+CONFIRMATION_SLACK = timedelta(minutes=10)
 log = logging.getLogger("awning")
 
 
@@ -23,7 +23,7 @@ def watch_notifications() -> None:
     """Count an hour in which a sale of three hours ago or more is the news that PayPal has not told of. Never raises."""
     try:
         until = clock.now() - SILENT_AFTER
-        since = max(until - LOOK_BACK, _last_told() + TOLD_OF)
+        since = max(until - LOOK_BACK, _last_confirmed() + CONFIRMATION_SLACK)
         if since < until and _was_sold(since, until):
             telemetry.count(Metric.NOTIFICATIONS_MISSING)
             log.warning(
@@ -33,16 +33,17 @@ def watch_notifications() -> None:
         log.exception("it could not be told whether notifications are missing")
 
 
-def _last_told() -> datetime:
-    run = scheduled_runs.last([CONFIRMED]).get(CONFIRMED)
-    return datetime.fromtimestamp(float(run.at) if run else 0, UTC)
+def _last_confirmed() -> datetime:
+    run = scheduled_runs.last_runs([CONFIRMED_EVENTS]).get(CONFIRMED_EVENTS)
+    return datetime.fromtimestamp(float(run.ran_at) if run else 0, UTC)
 
 
 def _was_sold(since: datetime, until: datetime) -> bool:
-    within = Movement.entry.between(clock.moment(since), clock.moment(until))
-    pages = [page for day in sorted({book_day(since), book_day(until)}) for page in pages_of(day)]
+    within = LedgerEntry.entry.between(clock.iso_now(since), clock.iso_now(until))
+    pages = [page for day in sorted({booking_day(since), booking_day(until)}) for page in pages_of(day)]
     # All are asked, though the first may know: which knows is by chance, and the crash tests count calls.
     found = [
-        list(Movement.query(page, within, Movement.kind == SALE, limit=1, page_size=100)) for page in pages
+        list(LedgerEntry.query(page, within, LedgerEntry.kind == SALE, limit=1, page_size=100))
+        for page in pages
     ]
     return any(found)

@@ -11,25 +11,25 @@ from chalicelib.config import settings
 from chalicelib.ledger.report_files import BOM, CSV
 from chalicelib.web.responses import MAX_SENT_BYTES, sent_bytes
 
-MOST_CHARACTERS = 4 * 1024 * 1024  # more never fit
+MAX_CHARACTERS = 4 * 1024 * 1024  # more never fit
 
 
-class TooLarge(errors.TooLarge):
-    """Say that a file does not fit into an answer."""
+class TooLarge(errors.PayloadTooLarge):
+    """Raised where a file does not fit into a response."""
 
     def __init__(self) -> None:
         super().__init__("This file is larger than can be sent at once. Please choose fewer rows.")
 
 
 def csv_answer(what: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Response:
-    """Answer with rows as a file named after what it holds and today. Raises TooLarge."""
+    """Answer with rows as a file named after what it holds and today. Raises PayloadTooLarge."""
     text = io.StringIO(newline="")
     text.write(BOM)
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns)
     for row in rows:
         writer.writerow(row)
-        if text.tell() > MOST_CHARACTERS:
+        if text.tell() > MAX_CHARACTERS:
             raise TooLarge
     whole = text.getvalue()
     if sent_bytes(whole) > MAX_SENT_BYTES:

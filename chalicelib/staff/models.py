@@ -5,7 +5,7 @@ from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 from chalicelib.database.connection import Table, TableMeta, table_name
 
 
-class Member(Table):
+class StaffMember(Table):
     """A staff account."""
 
     class Meta(TableMeta):
@@ -14,14 +14,14 @@ class Member(Table):
     email = UnicodeAttribute(hash_key=True)  # lower case
     role = UnicodeAttribute()  # merchant, finance
     password = UnicodeAttribute(default="")  # argon2's own format; "" where none was ever set
-    epoch = NumberAttribute(default=0)  # sessions of an earlier one are over
-    made_at = UnicodeAttribute()
+    session_version = NumberAttribute(default=0)  # sessions of an earlier one are over
+    created_at = UnicodeAttribute()
 
 
-class Roster(Table):
+class StaffIndex(Table):
     """Who works here, in one row beside the accounts: it lists them, and keeps the last merchant in."""
 
-    class Meta(Member.Meta):
+    class Meta(StaffMember.Meta):
         pass
 
     email = UnicodeAttribute(hash_key=True, default="everybody")  # no address: those have an @
@@ -39,8 +39,8 @@ class StaffSession(Table):
 
     key = UnicodeAttribute(hash_key=True)  # session# and the SHA-256 of the cookie
     email = UnicodeAttribute(null=True)
-    epoch = NumberAttribute(default=0)
-    seen = NumberAttribute(default=0)  # seconds since 1970
+    session_version = NumberAttribute(default=0)
+    last_seen_at = NumberAttribute(default=0)  # seconds since 1970
     expires = NumberAttribute()
 
 
@@ -48,13 +48,13 @@ class AuditEntry(Table):
     """A change by staff. Never updated."""
 
     class Meta(TableMeta):
-        table_name = table_name("audit")
+        table_name = table_name("audit-log")
 
     month = UnicodeAttribute(hash_key=True)  # such as 2026-11, in UTC
     entry = UnicodeAttribute(range_key=True)  # moment # random
     at = UnicodeAttribute()
-    who = UnicodeAttribute()  # an e-mail address
-    what = UnicodeAttribute()  # in words: "shipped an order"
+    actor = UnicodeAttribute()  # an e-mail address
+    action = UnicodeAttribute()  # in words: "shipped an order"
     subject = UnicodeAttribute()  # "order 48219-30476", "product green-tea"
     before: JSONAttribute = JSONAttribute()
     after: JSONAttribute = JSONAttribute()
@@ -64,21 +64,23 @@ class Job(Table):
     """Long work, done by a function behind a queue."""
 
     class Meta(TableMeta):
-        table_name = table_name("jobs")
+        table_name = table_name("background-jobs")
 
     TTL = "expires"
 
     id = UnicodeAttribute(hash_key=True)
     kind = UnicodeAttribute()
-    by = UnicodeAttribute()
-    at = UnicodeAttribute()
+    actor = UnicodeAttribute()
+    created_at = UnicodeAttribute()
     arguments: JSONAttribute = JSONAttribute()
-    private: JSONAttribute = JSONAttribute(null=True)  # what somebody looks for; gone when the work ends
+    private_arguments: JSONAttribute = JSONAttribute(
+        null=True
+    )  # what somebody looks for; gone when the work ends
     state = UnicodeAttribute(default="waiting")  # waiting, running, done, failed
     progress = NumberAttribute(default=0)
     total = NumberAttribute(default=0)
-    words = UnicodeAttribute(default="")
+    message = UnicodeAttribute(default="")
     problems: JSONAttribute = JSONAttribute()
     result_key = UnicodeAttribute(null=True)  # in the books' bucket
-    moved = NumberAttribute(default=0)  # when it was last heard of, in seconds since 1970
+    updated_at = NumberAttribute(default=0)  # when it was last heard of, in seconds since 1970
     expires = NumberAttribute()

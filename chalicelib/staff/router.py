@@ -4,19 +4,19 @@ from collections.abc import Callable
 
 from chalice.app import Request, Response
 
-from chalicelib.errors import NotAllowed, ShopError, TooLarge
+from chalicelib.errors import PayloadTooLarge, PermissionDenied, ShopError
 from chalicelib.staff import layout
 from chalicelib.staff.auth import accounts, session_expired, sessions
-from chalicelib.staff.models import Member
+from chalicelib.staff.models import StaffMember
 from chalicelib.web import http_request, responses, templates, urls
-from chalicelib.web.forms import MOST_BYTES
+from chalicelib.web.forms import MAX_BYTES
 from chalicelib.web.router import Routes
 
 StaffView = Callable[..., Response]
 MERCHANT = frozenset({accounts.MERCHANT})
 STAFF = frozenset({accounts.MERCHANT, accounts.FINANCE})
-LONGEST_NEXT = 1000  # characters; as a parameter each may become five, and headers have their bounds
-OPEN: frozenset[str] = frozenset()  # nobody need be known: the entrance
+MAX_NEXT_LENGTH = 1000  # characters; as a parameter each may become five, and headers have their bounds
+PUBLIC: frozenset[str] = frozenset()  # nobody need be known: the entrance
 
 
 class StaffRoutes:
@@ -46,30 +46,32 @@ class StaffRoutes:
                 if may and member is None:
                     return _to_login(request)
                 if may and member is not None and member.role not in may:
-                    raise NotAllowed("Your account can look at orders and books, but not change anything.")
+                    raise PermissionDenied(
+                        "Your account can look at orders and books, but not change anything."
+                    )
                 return view(request, member, **arguments)
             except ShopError as refusal:
-                return _refused(member, refusal)
+                return _error_page(member, refusal)
 
         answer.__name__ = f"staff_{method}_{path}"
         register(path)(answer)
 
 
-def _refused(member: Member | None, refusal: ShopError) -> Response:
+def _error_page(member: StaffMember | None, refusal: ShopError) -> Response:
     """Show a refusal behind the counter, not in the shop."""
-    answer = layout.show(member, "staff/error.html", refusal.status, refusal=refusal)
-    return responses.in_a_while(answer, refusal)
+    answer = layout.render_page(member, "staff/error.html", refusal.status, refusal=refusal)
+    return responses.with_retry_after(answer, refusal)
 
 
 def _to_login(request: Request) -> Response:
     """Send to the login; where another site led here, ask once more, since the browser kept the cookie back."""
     if request.method not in ("GET", "HEAD"):
-        typed = session_expired.keep_typed(request) if sessions.was_begun(request) else None
-        if typed is None and len(request.raw_body) > MOST_BYTES:
-            raise TooLarge("That is larger than anything we ask of somebody who is not logged in.")
-        return typed or responses.redirect(urls.url("/staff/login"))
-    here = http_request.current_address(request)
+        form_data = session_expired.resubmit_page(request) if sessions.was_begun(request) else None
+        if form_data is None and len(request.raw_body) > MAX_BYTES:
+            raise PayloadTooLarge("That is larger than anything we ask of somebody who is not logged in.")
+        return form_data or responses.redirect(urls.url("/staff/login"))
+    here = http_request.current_url(request)
     from_elsewhere = http_request.header(request, "sec-fetch-site").lower() == "cross-site"
     if from_elsewhere and sessions.COOKIE not in http_request.cookies(request):
-        return responses.page(templates.render_public("staff/auth/reload_same_site.html", here=here))
-    return responses.redirect(urls.url("/staff/login", next=here if len(here) <= LONGEST_NEXT else None))
+        return responses.html_response(templates.render_public("staff/auth/reload_same_site.html", here=here))
+    return responses.redirect(urls.url("/staff/login", next=here if len(here) <= MAX_NEXT_LENGTH else None))

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from chalicelib.staff.lazy import LazyModule
-from chalicelib.staff.router import MERCHANT, OPEN, STAFF, StaffRoutes
+from chalicelib.staff.router import MERCHANT, PUBLIC, STAFF, StaffRoutes
 
 if TYPE_CHECKING:
     from chalicelib.staff.audit import audit_log_page
@@ -53,13 +53,13 @@ routes = staff.blueprint
 
 # -- the entrance, and who may enter ----------------------------------------------------------------------
 
-staff.page("/staff/login", OPEN, login.ask)
-staff.action("/staff/login", OPEN, login.log_in)
+staff.page("/staff/login", PUBLIC, login.login_form)
+staff.action("/staff/login", PUBLIC, login.log_in)
 staff.action("/staff/logout", STAFF, login.log_out)
-staff.page("/staff/forgotten", OPEN, password_reset.ask_whose)
-staff.action("/staff/forgotten", OPEN, password_reset.mail_link)
-staff.page("/staff/reset", OPEN, password_reset.show_reset)
-staff.action("/staff/reset", OPEN, password_reset.reset)
+staff.page("/staff/forgotten", PUBLIC, password_reset.forgot_form)
+staff.action("/staff/forgotten", PUBLIC, password_reset.send_reset_link)
+staff.page("/staff/reset", PUBLIC, password_reset.show_reset)
+staff.action("/staff/reset", PUBLIC, password_reset.reset)
 staff.page("/staff/account", STAFF, profile.show)
 staff.action("/staff/account/password", STAFF, profile.change_password)
 staff.page("/staff/members", MERCHANT, members.show)
@@ -71,9 +71,9 @@ staff.page("/staff/audit", MERCHANT, audit_log_page.show)
 
 # -- long work --------------------------------------------------------------------------------------------
 
-staff.page("/staff/jobs/{job_id}", STAFF, job_page.watch)
-staff.action("/staff/jobs/{job_id}/again", STAFF, job_page.ask_again)
-staff.page("/staff/jobs/{job_id}/result", STAFF, job_page.fetch)
+staff.page("/staff/jobs/{job_id}", STAFF, job_page.show_job)
+staff.action("/staff/jobs/{job_id}/again", STAFF, job_page.retry_job)
+staff.page("/staff/jobs/{job_id}/result", STAFF, job_page.download_result)
 
 # -- the day ----------------------------------------------------------------------------------------------
 
@@ -85,7 +85,7 @@ staff.action("/staff/attention/holds", MERCHANT, held_stock.release)
 
 staff.page("/staff/orders", STAFF, order_list.show)
 staff.page("/staff/orders/csv", STAFF, csv_export.export)
-staff.page("/staff/orders/ship", MERCHANT, shipping.ask)
+staff.page("/staff/orders/ship", MERCHANT, shipping.shipping_form)
 staff.action("/staff/orders/ship", MERCHANT, shipping.ship_several)
 staff.page("/staff/orders/{order_id}/slip", STAFF, packing_slips.show_one)
 staff.page("/staff/slips", STAFF, packing_slips.show_several)
@@ -97,12 +97,12 @@ staff.action("/staff/orders/{order_id}/parcels/{parcel_id}", MERCHANT, correctio
 staff.action("/staff/orders/{order_id}/parcels/{parcel_id}/removal", MERCHANT, corrections.remove_parcel)
 staff.action("/staff/orders/{order_id}/address", MERCHANT, corrections.correct_customer)
 staff.action("/staff/orders/{order_id}/cancel", MERCHANT, order_detail.cancel)
-staff.action("/staff/orders/{order_id}/mails", MERCHANT, order_detail.send_again)
+staff.action("/staff/orders/{order_id}/mails", MERCHANT, order_detail.resend_email)
 staff.action("/staff/orders/{order_id}/notes", MERCHANT, order_detail.add_note)
-staff.action("/staff/orders/{order_id}/issues/{number}", MERCHANT, order_detail.look_at)
+staff.action("/staff/orders/{order_id}/issues/{number}", MERCHANT, order_detail.resolve_issue)
 staff.action("/staff/orders/{order_id}/refunds", MERCHANT, refund_form.refund)
-staff.page("/staff/orders/{order_id}/refunds", MERCHANT, refund_form.lead_back)
-staff.page("/staff/erase", MERCHANT, erasure_page.ask)
+staff.page("/staff/orders/{order_id}/refunds", MERCHANT, refund_form.redirect_to_order)
+staff.page("/staff/erase", MERCHANT, erasure_page.erasure_form)
 staff.action("/staff/erase", MERCHANT, erasure_page.erase)
 
 # -- products ---------------------------------------------------------------------------------------------
@@ -110,13 +110,13 @@ staff.action("/staff/erase", MERCHANT, erasure_page.erase)
 staff.page("/staff/products", MERCHANT, product_list.show)
 staff.action("/staff/products", MERCHANT, product_list.save)
 staff.page("/staff/products/new", MERCHANT, product_detail.show_new)
-staff.action("/staff/products/new", MERCHANT, product_detail.make)
+staff.action("/staff/products/new", MERCHANT, product_detail.create)
 staff.page("/staff/products/{slug}", MERCHANT, product_detail.show)
 staff.action("/staff/products/{slug}", MERCHANT, product_detail.save)
 staff.page("/staff/products/{slug}/pictures", MERCHANT, image_page.show)
 staff.action("/staff/products/{slug}/pictures/add", MERCHANT, image_page.add)
-staff.action("/staff/products/{slug}/pictures/forget", MERCHANT, image_page.forget)
-staff.action("/staff/products/{slug}/pictures", MERCHANT, image_page.arrange)
+staff.action("/staff/products/{slug}/pictures/forget", MERCHANT, image_page.remove_pending)
+staff.action("/staff/products/{slug}/pictures", MERCHANT, image_page.reorder)
 
 # -- categories, and the catalog as a file ----------------------------------------------------------------
 
@@ -127,10 +127,10 @@ staff.page("/staff/categories/{key}", MERCHANT, categories.show)
 staff.action("/staff/categories/{key}", MERCHANT, categories.change)
 staff.action("/staff/categories/{key}/remove", MERCHANT, categories.remove)
 staff.page("/staff/catalog", MERCHANT, import_export.show)
-staff.action("/staff/catalog/out", MERCHANT, import_export.take_out)
-staff.page("/staff/catalog/sent", MERCHANT, import_export.sent)
+staff.action("/staff/catalog/out", MERCHANT, import_export.export)
+staff.page("/staff/catalog/sent", MERCHANT, import_export.confirm_import)
 staff.action("/staff/catalog/look", MERCHANT, import_export.look)
-staff.action("/staff/catalog/in", MERCHANT, import_export.take_in)
+staff.action("/staff/catalog/in", MERCHANT, import_export.start_import)
 
 # -- books ------------------------------------------------------------------------------------------------
 

@@ -7,11 +7,11 @@ from urllib.parse import parse_qsl
 from chalice.app import Request
 
 from chalicelib.cleaning import clean_code, clean_line, clean_lines
-from chalicelib.errors import BadInput, TooLarge, WrongContentType
+from chalicelib.errors import BadInput, PayloadTooLarge, UnsupportedMediaType
 from chalicelib.web import http_request
 
-MOST_BYTES = 64 * 1024
-MOST_FIELDS = 200
+MAX_BYTES = 64 * 1024
+MAX_FIELDS = 200
 _REPLACED = "\ufffd"  # API Gateway puts this where bytes were not UTF-8; browsers send it escaped
 
 
@@ -46,17 +46,19 @@ class Form:
         return self._values
 
 
-def read_form(request: Request, *, most_fields: int = MOST_FIELDS, most_bytes: int = MOST_BYTES) -> Form:
-    """Read the body as a form. Raises WrongContentType, TooLarge, or BadInput for what is not UTF-8."""
+def read_form(request: Request, *, most_fields: int = MAX_FIELDS, most_bytes: int = MAX_BYTES) -> Form:
+    """Read the body as a form. Raises UnsupportedMediaType, PayloadTooLarge, or BadInput for what is not UTF-8."""
     content_type = http_request.header(request, "content-type").split(";")[0].strip().lower()
     if content_type != "application/x-www-form-urlencoded":
-        raise WrongContentType(
+        raise UnsupportedMediaType(
             "This page only accepts the shop’s own forms. Please go back and use the form on the page."
         )
     body = request.raw_body
     raw = body if isinstance(body, bytes) else body.encode()
     if len(raw) > most_bytes:
-        raise TooLarge("This form contains too much data. Please shorten what you entered and try again.")
+        raise PayloadTooLarge(
+            "This form contains too much data. Please shorten what you entered and try again."
+        )
     not_utf8 = BadInput("The form isn’t encoded as UTF-8. Please reload the page and try again.")
     try:
         text = raw.decode("utf-8")

@@ -31,13 +31,13 @@ def header(request: Request, name: str) -> str:
     return str(request.headers.get(name) or "")
 
 
-def is_only_a_look(request: Request) -> bool:
-    """Tell a HEAD, and a browser that fetches what might be clicked next, from somebody who wants the page."""
+def is_prefetch(request: Request) -> bool:
+    """Return a HEAD, and a browser that fetches what might be clicked next, from somebody who wants the page."""
     return request.method == "HEAD" or bool(header(request, "sec-purpose"))
 
 
-def source_of(request: Request) -> str:
-    """Tell where a request comes from, "" where nobody knows; an IPv6 home is its /64 network.
+def client_ip(request: Request) -> str:
+    """Return where a request comes from, "" where nobody knows; an IPv6 home is its /64 network.
 
     It is what API Gateway says and nobody else. Where proxies of ours stand before it (PROXIES), it sees the last of
     them, and each has added whom it saw to X-Forwarded-For; what lies further ahead there, the visitor wrote. Whoever
@@ -85,22 +85,22 @@ def query(request: Request, name: str) -> str | None:
 
 
 def path(request: Request) -> str:
-    """Tell the path that was asked for, without the shop's prefix. Chalice's own has names in place of parameters."""
+    """Return the path that was asked for, without the shop's prefix. Chalice's own has names in place of parameters."""
     filled = str(request.path)
     for name, value in (request.uri_params or {}).items():
         filled = filled.replace(f"{{{name}}}", quote(str(value), safe=""))
     return filled
 
 
-def current_address(request: Request) -> str:
-    """Tell the address that was asked for, inside the shop: prefix, path and parameters."""
+def current_url(request: Request) -> str:
+    """Return the address that was asked for, inside the shop: prefix, path and parameters."""
     parameters = request.query_params
     pairs = [(name, value) for name in parameters for value in parameters.getlist(name)] if parameters else []
     return base_path() + path(request) + ("?" + urlencode(pairs) if pairs else "")
 
 
 def base_url() -> str:
-    """Tell the shop's own address, path prefix included, without a trailing slash.
+    """Return the shop's own address, path prefix included, without a trailing slash.
 
     It is PUBLIC_URL; unset, API Gateway's own address as the request tells it, stage included.
     """
@@ -114,7 +114,7 @@ def base_url() -> str:
 
 
 def base_path() -> str:
-    """Tell the path that every address of the shop begins with: "" or such as "/api"."""
+    """Return the path that every address of the shop begins with: "" or such as "/api"."""
     return urlsplit(base_url()).path
 
 

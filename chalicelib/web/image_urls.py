@@ -22,12 +22,12 @@ def media_url(key: str) -> str:
     return f"{settings.media_url}/{key}"
 
 
-def ready_key(name: str, width: int, height: int) -> str:
+def processed_key(name: str, width: int, height: int) -> str:
     """Name a picture that was made ready; `name` is 16 hex digits of its content's hash."""
     return f"pictures/{name}-{width}x{height}.webp"
 
 
-def smaller_key(key: str, width: int) -> str:
+def resized_key(key: str, width: int) -> str:
     """Name the smaller one of a picture that was made ready."""
     return f"{key.removesuffix('.webp')}-{width}.webp"
 
@@ -38,6 +38,6 @@ def sizes_of(key: str) -> Sizes | None:
     if ready is None:
         return None
     width, height = int(ready[2]), int(ready[3])
-    files = {each: smaller_key(key, each) for each in WIDTHS if each < width} | {width: key}
+    files = {each: resized_key(key, each) for each in WIDTHS if each < width} | {width: key}
     srcset = ", ".join(f"{media_url(file)} {each}w" for each, file in files.items())
     return Sizes(width, height, srcset)

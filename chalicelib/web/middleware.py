@@ -9,7 +9,7 @@ from chalice.app import Request, Response
 
 from chalicelib import deadlines
 from chalicelib.config import settings
-from chalicelib.errors import Busy, ShopError, TooLarge
+from chalicelib.errors import PayloadTooLarge, ServiceUnavailable, ShopError
 from chalicelib.web import csrf, http_request, responses, templates
 
 log = logging.getLogger("awning")
@@ -19,27 +19,27 @@ ANSWER_SECONDS = 26  # of what changes something or asks PayPal, and of staff's 
 PAGE_SECONDS = 10  # of a page that only reads: nobody waits longer for one
 SLOW = ("/staff", "/payments/")
 UNGUARDED = {"/webhooks/paypal"}
-BROKEN = "Something went wrong"
+ERROR_TITLE = "Something went wrong"
 TOO_LARGE = "The response is too large to send. Please go back and try again with less data."
 # What is sent where even the page that says so cannot be made.
-BARE_PAGE = f'<!doctype html><html lang="en"><title>{BROKEN}</title><h1>{BROKEN}</h1><p>We’re sorry. Please try again.'
+BARE_PAGE = f'<!doctype html><html lang="en"><title>{ERROR_TITLE}</title><h1>{ERROR_TITLE}</h1><p>We’re sorry. Please try again.'
 
 
 def middleware(request: Request, get_response: Callable[[Request], Response]) -> Response:
     """Guard changes, turn refusals and bugs into pages, and send every answer out with the headers it needs."""
     http_request.set_current(request)
     try:
-        with deadlines.answering_within(_seconds_of(request)), deadlines.within(REQUEST_SECONDS):
-            response = _answered(request, get_response)
+        with deadlines.answering_within(_seconds_of(request)), deadlines.time_budget(REQUEST_SECONDS):
+            response = _dispatch(request, get_response)
     except Exception:  # a template or a setting is broken; Chalice would answer in JSON, without our headers
         log.exception("no page could be made")
-        response = responses.page(BARE_PAGE, 500)
+        response = responses.html_response(BARE_PAGE, 500)
     finally:
         http_request.set_current(None)
     if request.method == "HEAD":
         response.body = ""
-    if response.status_code == Busy.status:
-        response.headers.setdefault("Retry-After", str(Busy.retry_after))
+    if response.status_code == ServiceUnavailable.status:
+        response.headers.setdefault("Retry-After", str(ServiceUnavailable.retry_after))
     for name, value in security_headers().items():
         response.headers.setdefault(name, value)
     return response
@@ -50,27 +50,29 @@ def _seconds_of(request: Request) -> float:
     return PAGE_SECONDS if only_reads else ANSWER_SECONDS
 
 
-def _answered(request: Request, get_response: Callable[[Request], Response]) -> Response:
+def _dispatch(request: Request, get_response: Callable[[Request], Response]) -> Response:
     try:
         if request.path not in UNGUARDED:
             csrf.refuse_cross_site(request)
         response = get_response(request)
     except ShopError as refusal:
-        response = responses.in_a_while(error_page(refusal.status, refusal.title, refusal.message), refusal)
-    if response.status_code >= 400 and not _is_ours(response):
+        response = responses.with_retry_after(
+            error_page(refusal.status, refusal.title, refusal.message), refusal
+        )
+    if response.status_code >= 400 and not _is_html_from_app(response):
         response = _page_for_chalice(response)
-    if not all(_is_harmless(value) for value in response.headers.values()):
+    if not all(_is_valid_header_value(value) for value in response.headers.values()):
         log.error("a header was not sent: it holds what no header may")
         return _page_for_chalice(Response("", {}, 500))
     if not responses.can_be_sent(response):
         log.warning("an answer was not sent: it is larger than Lambda or API Gateway takes")
-        return error_page(TooLarge.status, TooLarge.title, TOO_LARGE)
+        return error_page(PayloadTooLarge.status, PayloadTooLarge.title, TOO_LARGE)
     return response
 
 
 def error_page(status: int, title: str, message: str) -> Response:
     """Make the page of a refusal or a failure."""
-    return responses.page(
+    return responses.html_response(
         templates.render_public("error.html", status=status, title=title, message=message), status
     )
 
@@ -104,14 +106,14 @@ def _origin(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _is_harmless(value: str | list[str]) -> bool:
+def _is_valid_header_value(value: str | list[str]) -> bool:
     # Chalice lets line breaks through in lists, and carriage returns everywhere.
     return all(
         each.isascii() and each.isprintable() for each in ([value] if isinstance(value, str) else value)
     )
 
 
-def _is_ours(response: Response) -> bool:
+def _is_html_from_app(response: Response) -> bool:
     return "Content-Type" in response.headers
 
 
@@ -122,7 +124,7 @@ def _page_for_chalice(response: Response) -> Response:
         )
     return error_page(
         response.status_code,
-        BROKEN,
+        ERROR_TITLE,
         "We’re sorry. Please try again. If you were paying, check your order page to see whether the payment "
         "went through. If this keeps happening, please contact us.",
     )

@@ -18,20 +18,20 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib import clock, deadlines
 from chalicelib.config import settings
-from chalicelib.errors import Busy, ShopError
+from chalicelib.errors import ServiceUnavailable, ShopError
 from chalicelib.web import http_request
 from chalicelib.web.responses import HTML
 
-MOST_BYTES = 24 * 1024 * 1024
+MAX_BYTES = 24 * 1024 * 1024
 STALE_SECONDS = 24 * 60 * 60  # that an older copy may be sent in place of an error
 RENEW_SECONDS = 3.0  # to make a page of which there is an older copy
 BACK_OFF_SECONDS = 5  # after a failure, in which older copies are sent at once
-FAILURES = (PynamoDBException, ClientError, BotoCoreError, Busy)
+FAILURES = (PynamoDBException, ClientError, BotoCoreError, ServiceUnavailable)
 log = logging.getLogger("awning")
 
 
 @dataclass(frozen=True)
-class Rendered:
+class CachedPage:
     """A page as it is sent."""
 
     body: str
@@ -44,14 +44,14 @@ class Rendered:
 class PageCache:
     """A bounded LRU of rendered pages."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._pages: OrderedDict[tuple[str, ...], Rendered] = OrderedDict()
+    def __init__(self, most_bytes: int = MAX_BYTES) -> None:
+        self._pages: OrderedDict[tuple[str, ...], CachedPage] = OrderedDict()
         self._bytes = 0
         self._most_bytes = most_bytes
         self._lock = threading.Lock()  # the local server answers in threads; Lambda has one
         self._failed_at = 0.0
 
-    def get(self, key: tuple[str, ...], seconds: float) -> Rendered | None:
+    def get(self, key: tuple[str, ...], seconds: float) -> CachedPage | None:
         """Return a page that is younger than so many seconds."""
         with self._lock:
             found = self._pages.get(key)
@@ -62,7 +62,7 @@ class PageCache:
 
     @property
     def is_backing_off(self) -> bool:
-        """Tell whether making a page has just failed."""
+        """Return whether making a page has just failed."""
         return clock.now().timestamp() - self._failed_at < BACK_OFF_SECONDS
 
     def note_failure(self) -> None:
@@ -75,7 +75,7 @@ class PageCache:
             dropped = self._pages.pop(key, None)
             self._bytes -= len(dropped.body) if dropped else 0
 
-    def put(self, key: tuple[str, ...], rendered: Rendered) -> None:
+    def put(self, key: tuple[str, ...], rendered: CachedPage) -> None:
         """Keep a page, and drop the ones longest unused beyond the bound."""
         with self._lock:
             old = self._pages.pop(key, None)
@@ -104,7 +104,7 @@ def public_page(
     `key` names the page: its path and the parameters it knows. Unknown parameters never reach it.
     """
     key = (http_request.base_url(), *key)
-    rendered = cache.get(key, settings.shop.page_seconds) or _made(key, make, content_type)
+    rendered = cache.get(key, settings.shop.page_seconds) or _render(key, make, content_type)
     headers: dict[str, str | list[str]] = {
         "Content-Type": rendered.content_type,
         "Cache-Control": f"public, max-age={settings.shop.page_seconds}, stale-if-error={STALE_SECONDS}",
@@ -116,7 +116,7 @@ def public_page(
     return Response(rendered.body, headers, 200)
 
 
-def _made(key: tuple[str, ...], make: Callable[[], str], content_type: str) -> Rendered:
+def _render(key: tuple[str, ...], make: Callable[[], str], content_type: str) -> CachedPage:
     """Make a page and keep it; where the database fails or is silent, return an older copy if there is one."""
     older = cache.get(key, STALE_SECONDS)
     if older is not None and cache.is_backing_off:
@@ -135,12 +135,12 @@ def _made(key: tuple[str, ...], make: Callable[[], str], content_type: str) -> R
         cache.drop(key)
         raise
     etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:20]}"'
-    rendered = Rendered(body, content_type, etag, clock.now().timestamp(), time.monotonic() - began)
+    rendered = CachedPage(body, content_type, etag, clock.now().timestamp(), time.monotonic() - began)
     cache.put(key, rendered)
     return rendered
 
 
-def moved_page(address: str) -> Response:
+def permanent_redirect(address: str) -> Response:
     """Answer that a page has another address now. Kept no longer than pages are: addresses may come back."""
     headers: dict[str, str | list[str]] = {
         "Location": address,

@@ -20,7 +20,7 @@ def sent_bytes(body: str) -> int:
     return len(json.dumps(body))
 
 
-def page(body: str, status: int = 200, cookies: list[str] | None = None) -> Response:
+def html_response(body: str, status: int = 200, cookies: list[str] | None = None) -> Response:
     """Answer with a page made for one visitor: never kept by anybody."""
     headers: dict[str, Any] = {"Content-Type": HTML, "Cache-Control": "private, no-store"}
     if cookies:
@@ -29,7 +29,7 @@ def page(body: str, status: int = 200, cookies: list[str] | None = None) -> Resp
 
 
 def can_be_sent(answer: Response) -> bool:
-    """Tell whether an answer is small enough for Lambda and API Gateway, which would make a 502 of it."""
+    """Return whether an answer is small enough for Lambda and API Gateway, which would make a 502 of it."""
     listed = ((name, [value] if isinstance(value, str) else value) for name, value in answer.headers.items())
     headers = sum(len(name) + len(value) for name, values in listed for value in values)
     body = str(answer.body or "")
@@ -37,8 +37,8 @@ def can_be_sent(answer: Response) -> bool:
     return headers <= MAX_HEADER_BYTES and (is_short or sent_bytes(body) <= MAX_SENT_BYTES)
 
 
-def in_a_while(answer: Response, refusal: ShopError) -> Response:
-    """Tell programs too when to come again, where a refusal knows it."""
+def with_retry_after(answer: Response, refusal: ShopError) -> Response:
+    """Add Retry-After where the refusal knows when to try again."""
     if refusal.retry_after is not None:
         answer.headers["Retry-After"] = str(refusal.retry_after)
     return answer
@@ -56,7 +56,7 @@ def redirect(address: str, cookies: list[str] | None = None) -> Response:
     return Response("", headers, 303)
 
 
-def cookie(
+def set_cookie_header(
     name: str, value: str, *, max_age: int, script: bool = False, path: str = "", same_site: str = "Lax"
 ) -> str:
     """Make a Set-Cookie value for a path of the shop, Secure where the shop is; `script` may read it or not."""

@@ -7,13 +7,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalice.app import Blueprint, Response
 from pynamodb.exceptions import PynamoDBException
 
-from chalicelib.database.transactions import Refused, Unknown
-from chalicelib.errors import BadInput, Busy
+from chalicelib.database.transactions import ConditionFailed, OutcomeUnknown
+from chalicelib.errors import BadInput, ServiceUnavailable
 from chalicelib.web import http_request
 
 View = Callable[..., Response]
 log = logging.getLogger("awning")
-NEIGHBOUR_ERRORS = (PynamoDBException, ClientError, BotoCoreError, Unknown, Refused)  # each becomes a 503
+NEIGHBOUR_ERRORS = (
+    PynamoDBException,
+    ClientError,
+    BotoCoreError,
+    OutcomeUnknown,
+    ConditionFailed,
+)  # each becomes a 503
 
 
 class Routes(Blueprint):
@@ -40,7 +46,9 @@ class Routes(Blueprint):
                     raise BadInput("This contains characters that can’t be read.") from error
                 except NEIGHBOUR_ERRORS as error:
                     log.exception("a neighbour failed")
-                    raise Busy("We didn’t get an answer from our database. Please try again.") from error
+                    raise ServiceUnavailable(
+                        "We didn’t get an answer from our database. Please try again."
+                    ) from error
 
             answer.__name__ = view.__name__
             self.route(path, methods=methods, content_types=["*/*"])(answer)

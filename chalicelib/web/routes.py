@@ -11,10 +11,10 @@ from chalicelib.web.templates import render_public
 from chalicelib.web.urls import CONTENT_TYPES, STATIC, absolute_url, static_files
 
 routes = Routes(__name__)
-TEXTS = {"imprint": "Imprint", "terms": "Terms", "privacy": "Privacy", "returns": "Returns"}
-MARK = STATIC / "logo.svg"
-A_DAY = 24 * 60 * 60
-A_YEAR = 365 * 24 * 60 * 60
+LEGAL_PAGES = {"imprint": "Imprint", "terms": "Terms", "privacy": "Privacy", "returns": "Returns"}
+LOGO = STATIC / "logo.svg"
+DAY_SECONDS = 24 * 60 * 60
+YEAR_SECONDS = 365 * 24 * 60 * 60
 
 
 @routes.get("/static/{name}")
@@ -25,7 +25,7 @@ def static(request: Request, name: str) -> Response:
         raise NotFound("We couldn’t find this file.")
     headers: dict[str, str | list[str]] = {
         "Content-Type": CONTENT_TYPES[file.suffix],
-        "Cache-Control": f"public, max-age={A_YEAR}, immutable",
+        "Cache-Control": f"public, max-age={YEAR_SECONDS}, immutable",
     }
     return Response(file.read_text(encoding="utf-8"), headers)
 
@@ -35,21 +35,21 @@ def favicon(request: Request) -> Response:
     """Send the shop's mark to whoever looks here instead of into a page's head."""
     headers: dict[str, str | list[str]] = {
         "Content-Type": CONTENT_TYPES[".svg"],
-        "Cache-Control": f"public, max-age={A_DAY}",
+        "Cache-Control": f"public, max-age={DAY_SECONDS}",
     }
-    return Response(MARK.read_text(encoding="utf-8"), headers)
+    return Response(LOGO.read_text(encoding="utf-8"), headers)
 
 
 @routes.get("/pages/{name}")
-def text(request: Request, name: str) -> Response:
+def legal_page(request: Request, name: str) -> Response:
     """Show one of the texts that the merchant fills in, templates/pages/."""
-    title = TEXTS.get(name)
+    title = LEGAL_PAGES.get(name)
     if title is None:
         raise NotFound("We couldn’t find this page.")
-    return public_page(request, ("pages", name), lambda: _text_page(name, title))
+    return public_page(request, ("pages", name), lambda: _render_legal_page(name, title))
 
 
-def _text_page(name: str, title: str) -> str:
+def _render_legal_page(name: str, title: str) -> str:
     try:
         body = render_public(f"pages/{name}.html")
     except TemplateNotFound as error:
@@ -62,12 +62,12 @@ def _text_page(name: str, title: str) -> str:
 
 @routes.get("/health")
 def health(request: Request) -> Response:
-    """Say that the shop answers; asks nobody else."""
+    """Answer that the shop is up; calls nobody else."""
     return Response("ok", {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"})
 
 
 @routes.any("/{proxy+}")
-def nowhere(request: Request) -> Response:
+def not_found(request: Request) -> Response:
     """Answer every other address. Chalice hands {proxy+} to no view."""
     if request.method in ("GET", "HEAD"):
         raise NotFound("This page doesn’t exist or has been removed.")

@@ -48,7 +48,7 @@ def context_processor(
 
 @pass_context
 def _money_filter(context: Context, amount: int, currency: str | None = None) -> str:
-    return money.spoken(amount, currency or context.get("currency") or settings.currency)
+    return money.format_money(amount, currency or context.get("currency") or settings.currency)
 
 
 def _local_moment(iso: str) -> str:
@@ -75,7 +75,7 @@ def environment() -> Environment:
     made.globals.update(media=image_urls.media_url, sizes_of=image_urls.sizes_of)
     made.filters.update(
         money=_money_filter,
-        decimal=lambda amount: money.decimal_string(amount, settings.currency),
+        decimal=lambda amount: money.to_decimal_string(amount, settings.currency),
         moment=_local_moment,
         address_lines=postal.address_lines,
     )

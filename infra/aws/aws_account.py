@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
-from infra.aws.aws_errors import Stop
+from infra.aws.aws_errors import DeployError
 
 # Waiting for AWS costs nothing here: it asks for patience whenever a stack is watched.
 TRIES = 8
@@ -28,18 +28,18 @@ class Account:
 
     @property
     def number(self) -> str:
-        """Tell the account's twelve digits."""
+        """Return the account's twelve digits."""
         return self._asking["Account"]
 
     @property
     def caller(self) -> str:
-        """Tell who is asking."""
+        """Return who is asking."""
         return self._asking["Arn"]
 
     def must_be(self, number: str) -> None:
         """Refuse credentials of another account than the stage's file names. Raises Stop."""
         if number and number != self.number:
-            raise Stop(
+            raise DeployError(
                 f"These credentials belong to the account {self.number}, and the stage's file names {number}."
                 " Choose the other profile with AWS_PROFILE."
             )

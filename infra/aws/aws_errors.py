@@ -20,8 +20,8 @@ _DENIED = re.compile(r"AccessDenied|Unauthorized|Forbidden|NotAuthorized|^403$")
 _PERFORM = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z*]+)(?: on resource:? (\S+))?")
 
 
-class Stop(Exception):
-    """Say why it goes no further, and what to do."""
+class DeployError(Exception):
+    """Raised where a command cannot go on; says what to do."""
 
 
 def at_once(line: str) -> None:
@@ -29,8 +29,8 @@ def at_once(line: str) -> None:
     print(line, flush=True)
 
 
-def in_words(error: Exception) -> str:
-    """Tell what an error of botocore's means, and what to do about it."""
+def explain(error: Exception) -> str:
+    """Return what an error of botocore's means, and what to do about it."""
     match error:
         case exceptions.ClientError():
             return _answer(error)
@@ -48,12 +48,12 @@ def in_words(error: Exception) -> str:
 
 
 def code_of(error: Exception) -> str:
-    """Tell the code of an answer of AWS; nothing of other errors."""
+    """Return the code of an answer of AWS; nothing of other errors."""
     return str(error.response["Error"]["Code"]) if isinstance(error, exceptions.ClientError) else ""
 
 
 def is_denied(error: Exception) -> bool:
-    """Tell whether AWS refused because these credentials may not."""
+    """Return whether AWS refused because these credentials may not."""
     return bool(_DENIED.search(code_of(error)))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.aws.aws_errors import Stop, code_of
+from infra.aws.aws_errors import DeployError, code_of
 
 GONE = {
     "ResourceNotFoundException",
@@ -17,7 +17,7 @@ GONE = {
 }
 DENIED_SECONDS = 60.0  # a bucket's policy may hold for a while after it was deleted
 PAUSE_SECONDS = 2.0
-MOST_AT_ONCE = 1000  # what S3 deletes in one call
+MAX_KEYS_PER_DELETE = 1000  # what S3 deletes in one call
 
 
 def count_rows(dynamodb: Any, table: str) -> int | None:
@@ -45,7 +45,7 @@ def count_files(s3: Any, bucket: str) -> int | None:
 
 
 def count_messages(sqs: Any, queue: str) -> int:
-    """Tell about how many messages wait in a queue, or are worked on."""
+    """Return about how many messages are in a queue, waiting or in flight."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     try:
         there = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
@@ -71,7 +71,7 @@ def delete_bucket(s3: Any, bucket: str) -> None:
     batch: list[dict[str, str]] = []
     for version in _versions(s3, bucket):
         batch.append(version)
-        if len(batch) == MOST_AT_ONCE:
+        if len(batch) == MAX_KEYS_PER_DELETE:
             _delete(s3, bucket, batch, lock)
             batch = []
     _delete(s3, bucket, batch, lock)
@@ -97,7 +97,7 @@ def _delete(s3: Any, bucket: str, batch: list[dict[str, str]], lock: dict[str, b
         last = time.monotonic() + PAUSE_SECONDS > deadline
         if lasting := [one for one in faults if last or one["Code"] != "AccessDenied"]:
             key, code = lasting[0]["Key"], lasting[0]["Code"]
-            raise Stop(f"{key} in {bucket} could not be deleted: {code}. Run the command again.")
+            raise DeployError(f"{key} in {bucket} could not be deleted: {code}. Run the command again.")
         batch = [{name: one[name] for name in ("Key", "VersionId")} for one in faults]
         if batch:
             time.sleep(PAUSE_SECONDS)

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.payments.paypal.events import EVENT_TYPES
 from infra.aws.aws_account import Account
-from infra.aws.aws_errors import Stop, at_once, in_words
+from infra.aws.aws_errors import DeployError, at_once, explain
 from infra.aws.checks import immutable_settings, preflight
 from infra.aws.checks.smoke_test import smoke
 from infra.aws.checks.webhook_check import WEBHOOK_ID, webhook_is_right
@@ -42,7 +42,7 @@ NOTHING_IN_THE_WAY = nullcontext()
 
 
 @dataclass(frozen=True)
-class Wishes:
+class DeployOptions:
     """What the command line asks for beside the stage's file."""
 
     webhook_id: str = ""
@@ -53,7 +53,7 @@ class Wishes:
     new_origin_secret: bool = False  # CloudFront and the functions change to another one
 
 
-def deploy(stage: Stage, wishes: Wishes, tell: Tell) -> bool:
+def deploy(stage: Stage, wishes: DeployOptions, tell: Tell) -> bool:
     """Deploy; return whether the shop answers as it should, and PayPal tells it. Raises Stop, and botocore's errors."""
     account = Account(stage.region)
     preflight.check(account, stage, tell)
@@ -84,7 +84,7 @@ def deploy(stage: Stage, wishes: Wishes, tell: Tell) -> bool:
     if before and change_set and outcome.pages_fail and before.address == address:
         tell("The pages failed, which did not before. What ran before is put back:")
         rollback.go_back(account, stack, before, change_set.adds())
-        raise Stop(_TAKEN_BACK)
+        raise DeployError(_TAKEN_BACK)
     is_told = webhook_is_right(account, stage, stack, tell)
     return bool(outcome) and is_told
 
@@ -100,7 +100,7 @@ def build(arch: str, out: Path) -> None:
     command = [sys.executable, "-m", "infra.aws.package.build"]
     command += ["--stage", CHALICE_STAGE, "--arch", arch, "--out", str(out)]
     if subprocess.run(command, cwd=PROJECT, stdout=subprocess.DEVNULL, check=False).returncode:
-        raise Stop("Nothing was deployed.")
+        raise DeployError("Nothing was deployed.")
 
 
 def choose_parameters(
@@ -139,7 +139,7 @@ def change(
     dangers = change_set.dangers()
     if dangers and not replace:
         stack.drop(change_set.arn)
-        raise Stop(
+        raise DeployError(
             "\n".join(
                 ["This would cost data. Nothing was changed.", *(f"  {one}" for one in dangers), _MEANT]
             )
@@ -155,7 +155,7 @@ _MEANT = "Was a name changed, such as TablePrefix? If it is meant, with everythi
 def tell_address(
     stack: Stack, stage: Stage, parameters: Mapping[str, str], replace: bool, tell: Tell
 ) -> None:
-    """Tell the stack its own address, which is known only once it stands, unless the file names another. Raises Stop."""
+    """Give the stack its own address, known only once it exists, unless the file names another. Raises DeployError."""
     address = stack.outputs()["ShopUrl"].rstrip("/")
     if PUBLIC_URL in stage.parameters or parameters.get(PUBLIC_URL) == address:
         return
@@ -165,7 +165,7 @@ def tell_address(
 
 
 def report(stage: Stage, stack: Stack, webhook_before: str | None, tell: Tell) -> None:
-    """Tell the outputs, and what is still to be done at PayPal."""
+    """Print the outputs, and what is still to be done at PayPal."""
     outputs = stack.outputs()
     for name in sorted(outputs):
         tell(f"{name}: {outputs[name]}")
@@ -193,7 +193,7 @@ def webhook_to_enter(address: str, stage: str) -> list[str]:
     ]
 
 
-def read_arguments(arguments: list[str] | None) -> tuple[str, Wishes]:
+def read_arguments(arguments: list[str] | None) -> tuple[str, DeployOptions]:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m infra.aws.deploy", description=__doc__)
     parser.add_argument("stage", help="names a file in infra/aws/stages")
@@ -212,7 +212,7 @@ def read_arguments(arguments: list[str] | None) -> tuple[str, Wishes]:
         "--new-origin-secret", action="store_true", help="make another secret between CloudFront and the shop"
     )
     options = parser.parse_args(arguments)
-    wishes = Wishes(
+    wishes = DeployOptions(
         options.webhook_id.strip(),
         options.replace,
         options.adopt,
@@ -228,7 +228,7 @@ def main(arguments: list[str] | None = None) -> int:
     name, wishes = read_arguments(arguments)
     try:
         answers = deploy(read_stage(name), wishes, at_once)
-    except Stop as stop:
+    except DeployError as stop:
         print(stop, file=sys.stderr)
         return 1
     except (KeyboardInterrupt, EOFError):
@@ -238,7 +238,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 130
     except (BotoCoreError, ClientError) as error:
-        print(in_words(error), file=sys.stderr)
+        print(explain(error), file=sys.stderr)
         return 1
     if not answers:
         print(_NOT_AS_IT_SHOULD, file=sys.stderr)

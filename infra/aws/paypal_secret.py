@@ -11,21 +11,21 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.aws.aws_account import Account
-from infra.aws.aws_errors import Stop, code_of, in_words
+from infra.aws.aws_errors import DeployError, code_of, explain
 from infra.aws.stage_config import Stage, read_stage
 
 PARAMETER = "PayPalClientSecretParameter"
 DEFAULT = "/awning/paypal-client-secret"
-SHORTEST = 16  # PayPal's have some eighty letters: what is shorter was cut off
+MIN_LENGTH = 16  # PayPal's have some eighty letters: what is shorter was cut off
 
 
 def name_of(stage: Stage) -> str:
-    """Tell the parameter's name in SSM."""
+    """Return the parameter's name in SSM."""
     return stage.parameters.get(PARAMETER, DEFAULT)
 
 
 def kept(ssm: Any, name: str) -> bool:
-    """Tell whether the secret is there, without reading it. Raises Stop where it lies open."""
+    """Return whether the secret is there, without reading it. Raises Stop where it lies open."""
     try:
         there = ssm.get_parameter(Name=name, WithDecryption=False)["Parameter"]
     except ClientError as error:
@@ -33,7 +33,9 @@ def kept(ssm: Any, name: str) -> bool:
             return False
         raise
     if there["Type"] != "SecureString":
-        raise Stop(f"{name} in SSM is a {there['Type']}, open to read. Delete it there, and run make secret.")
+        raise DeployError(
+            f"{name} in SSM is a {there['Type']}, open to read. Delete it there, and run make secret."
+        )
     return True
 
 
@@ -41,8 +43,8 @@ def ask() -> str:
     """Read the secret from who runs this. Raises Stop where it cannot be one."""
     prompt = "PayPal's client secret (it is not shown): "
     text = (getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline()).strip()
-    if len(text) < SHORTEST or not text.isascii() or not text.isprintable() or " " in text:
-        raise Stop("That is no client secret of PayPal's. Nothing was changed.")
+    if len(text) < MIN_LENGTH or not text.isascii() or not text.isprintable() or " " in text:
+        raise DeployError("That is no client secret of PayPal's. Nothing was changed.")
     return text
 
 
@@ -60,14 +62,14 @@ def main(arguments: list[str]) -> int:
         ssm, name = account.client("ssm"), name_of(stage)
         again = kept(ssm, name)
         keep(ssm, name, ask())
-    except Stop as stop:
+    except DeployError as stop:
         print(stop, file=sys.stderr)
         return 1
     except (KeyboardInterrupt, EOFError):
         print("\nNothing was changed.", file=sys.stderr)
         return 130
     except (BotoCoreError, ClientError) as error:
-        print(in_words(error), file=sys.stderr)
+        print(explain(error), file=sys.stderr)
         return 1
     print(f"{name} is {'replaced' if again else 'kept'} in {account.region}, encrypted.")
     if again:

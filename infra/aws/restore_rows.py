@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.aws.aws_account import Account
-from infra.aws.aws_errors import Stop, code_of, in_words
+from infra.aws.aws_errors import DeployError, code_of, explain
 from infra.aws.cloudformation import adopt_resources
 from infra.aws.stage_config import Stage, read_stage
 
@@ -22,11 +22,11 @@ def bring_back(stage: Stage, table: str, restored: str) -> tuple[int, int]:
     account.must_be(stage.account)
     target = adopt_resources.prefix_of(stage) + table
     if target not in adopt_resources.tables_of(stage).values():
-        raise Stop(f"{table} is no table of the shop's. {USAGE}")
+        raise DeployError(f"{table} is no table of the shop's. {USAGE}")
     dynamodb = account.client("dynamodb")
     key = _key(dynamodb, target)
     if restored == target or _key(dynamodb, restored) != key:
-        raise Stop(f"{restored} is not {target} as it was. Nothing was changed.")
+        raise DeployError(f"{restored} is not {target} as it was. Nothing was changed.")
     pages = dynamodb.get_paginator("scan").paginate(TableName=restored, ConsistentRead=True)
     came = [_put(dynamodb, target, key[0]["AttributeName"], row) for page in pages for row in page["Items"]]
     return sum(came), len(came) - sum(came)
@@ -60,11 +60,11 @@ def main(arguments: list[str]) -> int:
     name, table, restored = arguments
     try:
         came, there = bring_back(read_stage(name), table, restored)
-    except Stop as stop:
+    except DeployError as stop:
         print(stop, file=sys.stderr)
         return 1
     except (BotoCoreError, ClientError) as error:
-        print(in_words(error), "What came back stays; run the command again.", file=sys.stderr)
+        print(explain(error), "What came back stays; run the command again.", file=sys.stderr)
         return 1
     print(f"{came} rows came back to {table}; {there} were there and are as they were.")
     return 0

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.aws.aws_account import Account
-from infra.aws.aws_errors import Stop, in_words
+from infra.aws.aws_errors import DeployError, explain
 from infra.aws.cloudformation.stack import Stack
 from infra.aws.stage_config import Stage, read_stage
 
@@ -27,7 +27,7 @@ def environment_of(stage: Stage) -> dict[str, str]:
     account.must_be(stage.account)
     stack = Stack(stage.stack, account.client("cloudformation"), print)
     if not stack.outputs():
-        raise Stop(
+        raise DeployError(
             f"There is no stack {stage.stack} in {stage.region}. Run first: make deploy STAGE={stage.name}"
         )
     function = account.client("lambda").get_function_configuration(FunctionName=stack.physical(FUNCTION))
@@ -51,10 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("there is no command to run")
     try:
         return run(choice.stage, choice.command, os.environ)
-    except (Stop, OSError) as stop:
+    except (DeployError, OSError) as stop:
         print(stop, file=sys.stderr)
     except (BotoCoreError, ClientError) as error:
-        print(in_words(error), file=sys.stderr)
+        print(explain(error), file=sys.stderr)
     return 1
 
 

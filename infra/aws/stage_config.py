@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
 
-from chalicelib.mail.addresses import BadAddress, bare
+from chalicelib.mail.addresses import BadAddress, normalize_address
 from chalicelib.money import PAYPAL_CURRENCIES
-from infra.aws.aws_errors import Stop
+from infra.aws.aws_errors import DeployError
 from infra.aws.package import strip_elf
 from infra.aws.package.build import PROJECT, merged
 
@@ -28,8 +28,8 @@ _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]", re.ASCII)
 _ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
 
 
-class BadStage(Stop):
-    """Say what is wrong with a stage's file."""
+class BadStage(DeployError):
+    """Raised where a stage's file is wrong."""
 
 
 @cache
@@ -62,7 +62,7 @@ def read_stage(name: str, folder: Path = FOLDER, known: Mapping[str, Any] | None
     given = {key: content[key] for key in ("region", "account", "arch") if key in content}
     parameters = {key: str(value) for key, value in content.get("parameters", {}).items()}
     if parameters.get(ALARM_EMAIL):
-        parameters[ALARM_EMAIL] = bare(parameters[ALARM_EMAIL])
+        parameters[ALARM_EMAIL] = normalize_address(parameters[ALARM_EMAIL])
     return Stage(name, stack=content.get("stack", f"awning-{name}"), parameters=parameters, **given)
 
 
@@ -143,7 +143,7 @@ def _fault_of(key: str, value: object, known: Mapping[str, Any]) -> str | None:
 
 def _fault_of_address(key: str, text: str) -> str | None:
     try:
-        bare(text)
+        normalize_address(text)
     except BadAddress as refusal:
         return f"{key} cannot be {text!r}. {refusal}"
     return None

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.aws import data_deletion, paypal_secret
 from infra.aws.aws_account import Account
-from infra.aws.aws_errors import Stop, at_once, in_words
+from infra.aws.aws_errors import DeployError, at_once, explain
 from infra.aws.cloudformation import adopt_resources, artifacts
 from infra.aws.cloudformation.stack import BUCKET, KEEPS_DATA, NOT_YET, QUEUE, TABLE, Stack
 from infra.aws.cloudformation.stack_events import KINDS
@@ -66,7 +66,7 @@ def teardown(stage: Stage, data_too: bool, tell: Tell) -> None:
         stack.delete()
     if data_too:
         delete_data(account, data, tell)
-    for line in farewell(stage, account, data_too):
+    for line in closing_report(stage, account, data_too):
         tell(line)
 
 
@@ -84,7 +84,7 @@ def must_be_attached_to_nobody(account: Account, policies: list[str]) -> None:
             for page in pages
             for one in page[f"Policy{kind}s"]
         ]:
-            raise Stop(
+            raise DeployError(
                 f"{arn} is attached to {', '.join(have)}. Nothing was changed.\n"
                 "Detach it there, and run the command again. A role of Identity Center's is changed in its permission set."
             )
@@ -146,7 +146,7 @@ def _must_type(words: str, question: str) -> None:
     at_once(f"{question}: {words}")
     print("> ", end="", flush=True)
     if sys.stdin.readline().strip() != words:
-        raise Stop("\nThat was not it. Nothing was changed.")
+        raise DeployError("\nThat was not it. Nothing was changed.")
 
 
 # -- deleting -----------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def delete_data(account: Account, data: Data, tell: Tell) -> None:
         tell(f"  removed bucket {name}")
 
 
-def farewell(stage: Stage, account: Account, data_too: bool) -> list[str]:
+def closing_report(stage: Stage, account: Account, data_too: bool) -> list[str]:
     """Make the lines that tell what is still there, and what it costs."""
     rest = [
         f"Still there: the packages in the bucket {artifacts.bucket_of(account)}, PayPal's secret as {paypal_secret.name_of(stage)} in SSM, and"
@@ -197,14 +197,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         teardown(read_stage(options.stage), options.data == "delete", at_once)
-    except Stop as stop:
+    except DeployError as stop:
         print(stop, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nRun the command again to see what is still there.", file=sys.stderr)
         return 130
     except (BotoCoreError, ClientError) as error:
-        print(in_words(error), file=sys.stderr)
+        print(explain(error), file=sys.stderr)
         return 1
     return 0
 

@@ -11,12 +11,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.cleaning import clean_line
-from chalicelib.database.transactions import Unknown
+from chalicelib.database.transactions import OutcomeUnknown
 from chalicelib.errors import ShopError
 from chalicelib.mail.addresses import BadAddress
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.auth import accounts, passwords
-from chalicelib.staff.models import Member
+from chalicelib.staff.models import StaffMember
 
 USAGE = "Name an account, such as EMAIL=name@example.com, and ROLE=merchant (all rights) or ROLE=finance (looks only)."
 UNCHANGED = "Nothing was changed."
@@ -24,7 +24,7 @@ TRIES = 3
 
 
 class Refused(Exception):
-    """Say why nothing was changed."""
+    """Raised where nothing was changed."""
 
 
 def main(arguments: list[str]) -> int:
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     except (KeyboardInterrupt, EOFError):
         print(f"\n{UNCHANGED}", file=sys.stderr)
         return 130
-    except (ShopError, Unknown, BotoCoreError, ClientError, PynamoDBException) as error:
+    except (ShopError, OutcomeUnknown, BotoCoreError, ClientError, PynamoDBException) as error:
         print("The account could not be made:", *str(error).split(), file=sys.stderr)
         return 1
     return 0
@@ -56,7 +56,7 @@ def read_arguments(arguments: list[str]) -> tuple[str, str | None]:
     role = given[1].lower() if len(given) == 2 else None
     if role is not None and role not in accounts.ROLES:
         raise BadAddress(f"{role!r} is no role")
-    return accounts.canonical(given[0]), role
+    return accounts.normalize_email(given[0]), role
 
 
 def make_staff(email: str, role: str | None) -> str:
@@ -65,17 +65,17 @@ def make_staff(email: str, role: str | None) -> str:
     if known is None:
         new_role = role or accounts.MERCHANT
         accounts.make_member(
-            email, new_role, ask_password(email), audit_log.witness_of("make staff", "made an account")
+            email, new_role, ask_password(email), audit_log.writer_as("make staff", "made an account")
         )
         return f"{email} may log in at /staff/ as {new_role}."
     new_role = role or known.role
     agree(known, new_role)
-    change = audit_log.witness_of("make staff", "set password and role")
+    change = audit_log.writer_as("make staff", "set password and role")
     accounts.make_member(email, new_role, ask_password(email), change)
     return f"{email} is {new_role} and has the new password. Every browser was logged out."
 
 
-def agree(known: Member, role: str) -> None:
+def agree(known: StaffMember, role: str) -> None:
     """Ask whether a known account is to be changed; who pipes a password has agreed. Raises Refused."""
     becomes = "" if role == known.role else f", make it {role}"
     question = f"{known.email} has an account already ({known.role}). Set a new password{becomes} and log it out? [y/N] "
@@ -89,7 +89,7 @@ def ask_password(email: str) -> str:
         return _good(sys.stdin.readline().rstrip("\r\n"), email)
     for _ in range(TRIES):
         password = getpass("Password: ")
-        wrong = passwords.what_is_wrong(password, email)
+        wrong = passwords.validate_password(password, email)
         if wrong is None and getpass("The same once more: ") != password:
             wrong = "Those were two different passwords."
         if wrong is None:
@@ -99,7 +99,7 @@ def ask_password(email: str) -> str:
 
 
 def _good(password: str, email: str) -> str:
-    wrong = passwords.what_is_wrong(password, email)
+    wrong = passwords.validate_password(password, email)
     if wrong:
         raise Refused(wrong)
     return password

@@ -14,7 +14,7 @@ from chalicelib import aws, clock
 from chalicelib.config import settings
 from chalicelib.errors import ShopError
 from chalicelib.ledger import daily_reports
-from chalicelib.ledger.models import book_day
+from chalicelib.ledger.models import booking_day
 
 LINK_SECONDS = (
     7 * 24 * 60 * 60
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
         export = daily_reports.export_day(day, provisional=clock.now() < daily_reports.closes_at(day))
         for line in report(export):
             print(line)
-    except (daily_reports.BooksError, ShopError, BotoCoreError, ClientError, PynamoDBException) as error:
+    except (daily_reports.ReportError, ShopError, BotoCoreError, ClientError, PynamoDBException) as error:
         print("The books could not be written:", *str(error).split(), file=sys.stderr)
         return 1
     except BadDay as error:
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
 
 
 class BadDay(Exception):
-    """Say what is wrong with the day that was named."""
+    """Raised where the given day is wrong."""
 
 
 def parse_day(arguments: list[str]) -> date:
@@ -50,7 +50,7 @@ def parse_day(arguments: list[str]) -> date:
         day = None
     if day is None or str(day) != text:  # fromisoformat takes week dates too
         raise BadDay(f"Name a day such as DAY=2026-11-22, not {text!r}.")
-    if text > book_day(clock.now()):
+    if text > booking_day(clock.now()):
         raise BadDay(f"{day} lies in the future: there are no books to write.")
     return day
 

@@ -15,10 +15,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.catalog.editing.product_editing import StockMode
-from chalicelib.catalog.images.validation import NoPicture
-from chalicelib.catalog.import_export.importer import BadCatalog, Progress, check_file, load_checked
+from chalicelib.catalog.images.validation import InvalidImage
+from chalicelib.catalog.import_export.importer import CatalogErrors, Progress, check_file, load_checked
 from chalicelib.catalog.import_export.preview import Preview, preview_of
-from chalicelib.database.transactions import Unknown
+from chalicelib.database.transactions import OutcomeUnknown
 from chalicelib.errors import ShopError
 
 NARROWEST, WIDEST = 10, 50
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     file = Path(name)
     try:
         return _load(file, StockMode(mode), answer)
-    except BadCatalog as error:
+    except CatalogErrors as error:
         print(error, file=sys.stderr)
         count = len(error.faults)
         print(f"{count} fault{'s' if count > 1 else ''} in {file}. Nothing was changed.", file=sys.stderr)
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
     except (KeyboardInterrupt, EOFError):
         print("\nBroken off. Loading the file again goes on from where it was.", file=sys.stderr)
         return 130
-    except (ShopError, NoPicture, Unknown, BotoCoreError, ClientError, PynamoDBException) as error:
+    except (ShopError, InvalidImage, OutcomeUnknown, BotoCoreError, ClientError, PynamoDBException) as error:
         print("The catalog could not be loaded to its end:", *str(error).split(), file=sys.stderr)
         print("Loading it again goes on from there.", file=sys.stderr)
         return 1

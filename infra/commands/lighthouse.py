@@ -43,7 +43,7 @@ RUN_SECONDS = 180
 
 
 class Failed(Exception):
-    """Say in one line what is missing."""
+    """Raised with one line: what is missing."""
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 QUEUES = (webhook.QUEUE, outbox.QUEUE, bounces.QUEUE, job_queue.QUEUE)
 CALLED_LATER = (bounces.QUEUE, job_queue.QUEUE)  # no queue of ours: the function is invoked again
 DEAD = "-dlq"
-MOST_A_PAGE = 10  # what SQS gives and takes at once
-MOST_SHOWN = 50
+MAX_PER_BATCH = 10  # what SQS gives and takes at once
+MAX_SHOWN = 50
 HELD_SECONDS = 60  # how long a page is nobody else's
 WAIT_SECONDS = 1  # else SQS asks a few of its servers only, and may find nothing where something is
 # What names things and never people. Whatever else a message holds, such as the address of a letter, is not shown.
@@ -37,11 +37,11 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.#-]{1,120}", re.ASCII)
 
 
 class UnknownQueue(Exception):
-    """Say which queues there are."""
+    """Raised with the names of the queues there are."""
 
 
 class NotTaken(Exception):
-    """Say that SQS did not take messages, which rest as before."""
+    """Raised where SQS did not take messages; they stay in the dead-letter queue."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ def look(dead: str) -> Resting:
     count, held = _counted(dead)
     messages: list[MessageTypeDef] = []
     try:
-        while len(messages) < MOST_SHOWN:
-            page = _receive(dead, min(MOST_A_PAGE, MOST_SHOWN - len(messages)))
+        while len(messages) < MAX_SHOWN:
+            page = _receive(dead, min(MAX_PER_BATCH, MAX_SHOWN - len(messages)))
             messages += page
             if not page:
                 return Resting(messages, len(messages), held)
@@ -131,7 +131,7 @@ def report(queue: str, resting: Resting) -> list[str]:
 
 
 def describe(message: "MessageTypeDef") -> str:
-    """Tell a message's id, age, how often it was received (by this command, too) and what its body names."""
+    """Return a message's id, age, how often it was received (by this command, too) and what its body names."""
     attributes = message["Attributes"]
     age = _age(clock.timestamp() - int(attributes["SentTimestamp"]) // 1000)
     times = int(attributes["ApproximateReceiveCount"])
@@ -140,7 +140,7 @@ def describe(message: "MessageTypeDef") -> str:
 
 
 def named_in(body: str) -> str:
-    """Tell the ids in a body, and nothing of a person."""
+    """Return the ids in a body, and nothing of a person."""
     try:
         message = json.loads(body)
         values = {name: message[name] for name in SHOWN if name in message}
@@ -171,9 +171,9 @@ def send_again(dead: str, name: str, most: int) -> int:
 
     At most as many as were shown: what fails again meanwhile is not sent round and round. Raises NotTaken.
     """
-    draw = progress_bar(sys.stderr) if most > MOST_A_PAGE else None
+    draw = progress_bar(sys.stderr) if most > MAX_PER_BATCH else None
     sent = 0
-    while sent < most and (page := _receive(dead, min(MOST_A_PAGE, most - sent))):
+    while sent < most and (page := _receive(dead, min(MAX_PER_BATCH, most - sent))):
         sent += _call(dead, name, page) if name in CALLED_LATER else _send(dead, name, page)
         if draw:
             draw(sent, most)
@@ -239,8 +239,8 @@ def _receive(queue: str, most: int) -> "list[MessageTypeDef]":
 
 def _let_go(queue: str, messages: "list[MessageTypeDef]") -> None:
     """Let others have the messages at once; where that is not heard, they have them in a minute."""
-    for start in range(0, len(messages), MOST_A_PAGE):
-        page = messages[start : start + MOST_A_PAGE]
+    for start in range(0, len(messages), MAX_PER_BATCH):
+        page = messages[start : start + MAX_PER_BATCH]
         aws.client("sqs").change_message_visibility_batch(
             QueueUrl=queue,
             Entries=[

@@ -28,9 +28,9 @@ from infra.local.processes import HOST
 
 log = logging.getLogger(__name__)
 
-MOST_REQUEST_BYTES = 10 * 1024 * 1024
-MOST_RESPONSE_BYTES = 6_291_556  # of Lambda's whole answer, which is JSON
-MOST_RESPONSE_HEADER_BYTES = 10_240
+MAX_REQUEST_BYTES = 10 * 1024 * 1024
+MAX_RESPONSE_BYTES = 6_291_556  # of Lambda's whole answer, which is JSON
+MAX_RESPONSE_HEADER_BYTES = 10_240
 TIMEOUT_MS = 29_000
 MEMORY_MB = 1024
 IDLE_SECONDS = 75
@@ -235,7 +235,7 @@ class _Server(ThreadingHTTPServer):
             self._change.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say what broke; a client that has left is nobody's error."""
+        """Log what broke; a client that has left is no error."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -273,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "0")
         if not _LENGTH.fullmatch(length):
             return self._refuse(HTTPStatus.BAD_REQUEST, "Bad Request")
-        if int(length) > MOST_REQUEST_BYTES:
+        if int(length) > MAX_REQUEST_BYTES:
             return self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request Too Long")
         body = self.rfile.read(int(length))
         if len(body) < int(length):
@@ -307,7 +307,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.say(f"{self.command} {path} {answer.status} {milliseconds:.0f} ms")
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
-        """Say nothing: `say` tells of each request once."""
+        """Log nothing: `say` logs each request once."""
 
 
 def _for_threads(app: Chalice) -> Chalice:
@@ -353,13 +353,13 @@ def _answer(response: Mapping[str, Any]) -> Answer:
         raise ValueError("A header of the app's answer holds a line break.")
     body = response["body"] or ""
     size = len(json.dumps(response, default=bytes.hex))
-    if size > MOST_RESPONSE_BYTES:
+    if size > MAX_RESPONSE_BYTES:
         raise ValueError(
-            f"The app's answer has {size} bytes; Lambda takes no more than {MOST_RESPONSE_BYTES}."
+            f"The app's answer has {size} bytes; Lambda takes no more than {MAX_RESPONSE_BYTES}."
         )
     size = sum(len(name) + len(value) for name, value in headers)
-    if size > MOST_RESPONSE_HEADER_BYTES:
-        raise ValueError(f"The headers have {size} bytes; API Gateway takes {MOST_RESPONSE_HEADER_BYTES}.")
+    if size > MAX_RESPONSE_HEADER_BYTES:
+        raise ValueError(f"The headers have {size} bytes; API Gateway takes {MAX_RESPONSE_HEADER_BYTES}.")
     raw = base64.b64decode(body) if response.get("isBase64Encoded") else _bytes(body)
     kept = [(name, value) for name, value in headers if name.lower() not in OWN_HEADERS]
     if not any(name.lower() == "content-type" for name, _ in kept):

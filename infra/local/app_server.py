@@ -21,7 +21,7 @@ from botocore.config import Config
 from infra.local.api_gateway import Gateway, GatewayServer
 from infra.local.create_resources import OldState, keep_settings, make_shop_aws
 from infra.local.event_functions import Functions
-from infra.local.processes import told_to_end
+from infra.local.processes import stop_event
 
 if TYPE_CHECKING:
     from chalice import Chalice
@@ -99,7 +99,7 @@ def main() -> int:
     choice = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("chalicelib").setLevel(logging.INFO)
-    ending = told_to_end()
+    ending = stop_event()
     app = load_app(choice.app)
     try:
         make_shop_aws()

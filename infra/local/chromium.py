@@ -40,7 +40,7 @@ DRIVERS_LIBRARY = "libatomic1"  # what playwright's Node needs and a small Debia
 
 
 class NoBrowser(Exception):
-    """Say in one line that there is no browser, and how to install one."""
+    """Raised with one line: there is no browser, and how to install one."""
 
 
 def find_browser(environment: Mapping[str, str] = os.environ) -> Path:

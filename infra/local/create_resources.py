@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 # Queue → how long a message is hidden: AWS asks for six times the timeout of the function behind it. The last two stand
 # in for Lambda's own queue of asynchronous invocations.
 QUEUES = {
-    "payment-notifications": 6 * 60,
+    "paypal-webhooks": 6 * 60,
     "order-emails": 6 * 60,
-    "mail-feedback": 6 * 60,
-    "staff-jobs": 6 * 15 * 60,
+    "ses-feedback": 6 * 60,
+    "background-jobs": 6 * 15 * 60,
 }
 TRIES = 5
 CALLS = 3  # an invocation and two retries
@@ -41,7 +41,7 @@ CLIENT = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts
 
 
 class OldState(PieceFailed):
-    """Say that what the local cloud holds was written by an older version, or by settings that would misread it."""
+    """Raised where the local cloud's data were written by an older version, or under settings that would misread them."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,12 @@ def make_shop_aws(*, expiring: bool = True) -> None:
     """
     # Imported here: chalicelib reads the environment once, when it is imported.
     from chalicelib.config import settings
-    from chalicelib.mail.addresses import BadAddress, bare
+    from chalicelib.mail.addresses import BadAddress, normalize_address
     from chalicelib.tables import all_tables
 
     for name in ("email", "merchant_email"):
         try:
-            bare(getattr(settings.shop, name))
+            normalize_address(getattr(settings.shop, name))
         except BadAddress as refusal:
             raise PieceFailed(f"chalicelib/shop.toml: {name}: {refusal}") from None
     make_aws(settings, all_tables(), expiring=expiring)

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
 
-from infra.local.processes import HOST, Piece, PieceFailed, answers, free_port
+from infra.local.processes import HOST, ChildProcess, PieceFailed, answers, free_port
 
 ROOT = Path(__file__).parents[2]
 NAME = "DynamoDB Local"
@@ -38,7 +38,7 @@ own business and together with AWS; it lies beside the program as LICENSE.txt. F
 
 
 class Missing(PieceFailed):
-    """Say in one line what the second lane needs, and how to get it."""
+    """Raised with one line: what DynamoDB Local needs, and how to get it."""
 
 
 class DynamoDBLocal:
@@ -48,7 +48,7 @@ class DynamoDBLocal:
         self.port = free_port()
         self._folder = folder
         self._scratch: Path | None = None
-        self._piece: Piece | None = None
+        self._piece: ChildProcess | None = None
         self._client: Any = None
 
     def __enter__(self) -> Self:
@@ -74,7 +74,7 @@ class DynamoDBLocal:
         if not (self._folder / JAR).exists():
             raise Missing(f"{NAME} is not in {self._folder}: make test-dynamodb-local fetches it.")
         log = self._scratch / "dynamodb.log" if self._scratch else None
-        self._piece = Piece(NAME, self._command(), os.environ, log=log)
+        self._piece = ChildProcess(NAME, self._command(), os.environ, log=log)
         self._piece.start()
         address = self.environment["AWS_ENDPOINT_URL_DYNAMODB"]
         self._piece.wait_until(lambda: answers(address), START_SECONDS)

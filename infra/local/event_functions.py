@@ -25,10 +25,10 @@ MEMORY_MB = 1024
 # Short, so that the end need not wait: a poll cut off half-way would hide its messages for minutes.
 POLL_SECONDS = 1
 AFTER_ERROR_SECONDS = 2.0
-MOST_ROUNDS = 1000
+MAX_ROUNDS = 1000
 AGAIN_SECONDS = 60  # after which Lambda calls a function anew that failed
 # Functions that are invoked asynchronously on AWS, and the local cloud's queue that stands in for Lambda's own.
-CALLED_LATER = {"run_staff_jobs": "staff-jobs", "note_bounces": "mail-feedback"}
+CALLED_LATER = {"run_staff_jobs": "background-jobs", "note_bounces": "ses-feedback"}
 
 Event = dict[str, Any]
 
@@ -126,7 +126,7 @@ class _Queue:
 
     def drain(self, *, again: bool) -> int:
         handled = 0
-        for _ in range(MOST_ROUNDS):
+        for _ in range(MAX_ROUNDS):
             messages = self._round(0, again=again)
             if not messages:
                 return handled

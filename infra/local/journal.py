@@ -21,8 +21,8 @@ from infra.local.mailbox.store import MailStore
 
 FAULT_PATH = "/_awning/fault"
 MAILS = "AWNING_MAILS"  # the folder of the mailbox
-LONGEST_JOURNAL = 64 * 1024 * 1024
-LEAST_FREE = 4 * 1024 * 1024
+MAX_JOURNAL_BYTES = 64 * 1024 * 1024
+MIN_FREE_BYTES = 4 * 1024 * 1024
 # Whatever else is asked for, such as a new table, waits for the next change of a row or a message.
 ROWS_AND_MESSAGES = {
     "DynamoDB_20120810": ("Item", "Items", "Query", "Scan"),  # PutItem, TransactWriteItems …
@@ -78,9 +78,9 @@ class Journal:
         self._ministack.save_all = lambda _: self.save()
 
     def is_writable(self) -> bool:
-        """Tell whether a change could be kept; what could not be written before is written first."""
+        """Return whether a change could be kept; what could not be written before is written first."""
         try:
-            if shutil.disk_usage(self._folder).free < LEAST_FREE:
+            if shutil.disk_usage(self._folder).free < MIN_FREE_BYTES:
                 raise OSError(28, os.strerror(28))
             if self.fault:
                 self.save()
@@ -103,7 +103,7 @@ class Journal:
         self._pending.extend(self._changed_messages())
         if not self._pending:
             return
-        if self._is_older or self._file.stat().st_size > LONGEST_JOURNAL:
+        if self._is_older or self._file.stat().st_size > MAX_JOURNAL_BYTES:
             self.save()
             return
         line = self._to_json(self._pending).encode() + b"\n"

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from infra.local.journal import FAULT_PATH, MAILS
-from infra.local.processes import HOST, Piece, PieceFailed, PortInUse, answers, free_port, is_free
+from infra.local.processes import HOST, ChildProcess, PieceFailed, PortInUse, answers, free_port, is_free
 
 __all__ = ["LocalCloud", "PieceFailed", "PortInUse", "without_aws_settings"]
 
@@ -56,7 +56,7 @@ class LocalCloud:
         self._log = log
         self._mails = mails
         self._scratch: Path | None = None
-        self._piece: Piece | None = None
+        self._piece: ChildProcess | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -92,7 +92,7 @@ class LocalCloud:
         }
 
     @property
-    def piece(self) -> Piece:
+    def piece(self) -> ChildProcess:
         """Return the process, once it was started."""
         if self._piece is None:
             raise RuntimeError(f"{NAME} was not started")
@@ -106,7 +106,7 @@ class LocalCloud:
             self._state.mkdir(parents=True, exist_ok=True)
         self._scratch = Path(tempfile.mkdtemp(prefix="awning-cloud-"))
         log = self._log or self._scratch / "cloud.log"
-        self._piece = Piece(NAME, self._command(), self._settings(self._scratch), log=log, folder=ROOT)
+        self._piece = ChildProcess(NAME, self._command(), self._settings(self._scratch), log=log, folder=ROOT)
         self._piece.start()
 
     def wait(self) -> None:

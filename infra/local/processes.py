@@ -20,17 +20,17 @@ _given: set[int] = set()
 
 
 class PieceFailed(Exception):
-    """Say in one line which piece failed, and why."""
+    """Raised with one line: which process failed, and why."""
 
 
 class PortInUse(PieceFailed):
-    """Say in one line which piece wants a port that somebody else listens on."""
+    """Raised with one line: which process wants a port that is taken."""
 
     def __init__(self, piece: str, port: int, remedy: str) -> None:
         super().__init__(f"{piece}: port {port} is in use. {remedy}")
 
 
-def told_to_end() -> threading.Event:
+def stop_event() -> threading.Event:
     """Return what is set at SIGTERM or Ctrl-C. To be called before any thread is started.
 
     A thread waits for the signals: a handler would run inside whatever the main thread is at, such as the event's own
@@ -49,7 +49,7 @@ def told_to_end() -> threading.Event:
 
 
 def is_free(port: int) -> bool:
-    """Tell whether nobody listens on this port of 127.0.0.1."""
+    """Return whether nobody listens on this port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -72,7 +72,7 @@ def free_port() -> int:
 
 
 def answers(url: str) -> bool:
-    """Tell whether a server answers at this URL, whatever its status."""
+    """Return whether a server answers at this URL, whatever its status."""
     try:
         urllib.request.urlopen(url, timeout=2).close()
     except urllib.error.HTTPError:
@@ -82,7 +82,7 @@ def answers(url: str) -> bool:
     return True
 
 
-class Piece:
+class ChildProcess:
     """One child process in a session of its own, so that Ctrl-C reaches it through us alone."""
 
     def __init__(
@@ -136,11 +136,11 @@ class Piece:
 
     @property
     def alive(self) -> bool:
-        """Tell whether the process runs."""
+        """Return whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     def last_words(self) -> str:
-        """Tell in one line how it ended and what it wrote last."""
+        """Return in one line how it ended and what it wrote last."""
         lines = self.log.read_text("utf-8", "replace").split("\n") if self.log and self.log.exists() else []
         spoken = [line.strip() for line in lines if line.strip()][-1:]
         return "; ".join([self._fate(), *spoken])

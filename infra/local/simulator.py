@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 DOMAIN = "simulator.amazonses.com"
-QUEUE = "mail-feedback"  # stands in for EventBridge's asynchronous invocation of the function
+QUEUE = "ses-feedback"  # stands in for EventBridge's asynchronous invocation of the function
 AFTER_SECONDS = 2  # SES answers first, and hears from the mailbox then
 SEND = ("POST", "/v2/email/outbound-emails")
 

@@ -13,7 +13,7 @@ TOLD = ("PUBLIC_URL", "MEDIA_URL", "MEDIA_BUCKET", "BOOKS_BUCKET", "TABLE_PREFIX
 
 
 class StateHeld(PieceFailed):
-    """Say that another process holds the state."""
+    """Raised where another process holds the state."""
 
 
 class State:
@@ -51,7 +51,7 @@ class State:
         return self._password.read_text("ascii")
 
     def publish(self, environment: Mapping[str, str]) -> None:
-        """Tell other processes how to reach the shop's data; secrets of PayPal's are not told."""
+        """Write down how other processes reach the shop's data, without PayPal's secrets."""
         told = {name: value for name, value in environment.items() if name in TOLD or name.startswith("AWS_")}
         self._environment.write_text(json.dumps(told, indent=2), "utf-8")
 

@@ -23,7 +23,7 @@ from watchfiles import watch
 from infra.local.app_server import ROOT, prefix_of
 from infra.local.demo.staff import login_line
 from infra.local.local_cloud import LocalCloud, without_aws_settings
-from infra.local.processes import HOST, Piece, PieceFailed, PortInUse, answers, is_free
+from infra.local.processes import HOST, ChildProcess, PieceFailed, PortInUse, answers, is_free
 from infra.local.state_dir import State
 
 START_SECONDS = 20.0
@@ -96,7 +96,7 @@ def shop_environment(given: Mapping[str, str], ports: Ports, cloud: LocalCloud) 
 
 
 def has_sandbox(given: Mapping[str, str]) -> bool:
-    """Tell whether the environment has credentials of PayPal's own sandbox."""
+    """Return whether the environment has credentials of PayPal's own sandbox."""
     return bool(given.get("PAYPAL_CLIENT_ID") and given.get("PAYPAL_CLIENT_SECRET"))
 
 
@@ -135,7 +135,7 @@ class Shop:
         self._app = app
         self._listener = listener
         self._environment = environment
-        self.piece: Piece | None = None
+        self.piece: ChildProcess | None = None
 
     def start(self) -> None:
         """Start the process and wait until it serves; raise PieceFailed."""
@@ -150,7 +150,9 @@ class Shop:
                 f"--fd={fd}",
                 f"--serving={tell}",
             ]
-            self.piece = Piece("the shop", command, self._environment, folder=ROOT, pass_fds=(fd, tell))
+            self.piece = ChildProcess(
+                "the shop", command, self._environment, folder=ROOT, pass_fds=(fd, tell)
+            )
             self.piece.start()
             self.piece.wait_until(lambda: _spoke(serving), SHOP_START_SECONDS)
         finally:
@@ -170,7 +172,7 @@ class Supervisor:
         self._app = app
         self._state = state
         self._given = given
-        self._pieces: list[Piece] = []
+        self._pieces: list[ChildProcess] = []
         self._ending = threading.Event()
         self._changed = threading.Event()
         self._broken = False
@@ -236,9 +238,11 @@ class Supervisor:
         mailbox.wait_until(lambda: answers(f"http://{HOST}:{ports.mailbox}/api/newest"), START_SECONDS)
         cloud.wait()
 
-    def _module(self, name: str, module: str, environment: Mapping[str, str], *arguments: str) -> Piece:
+    def _module(
+        self, name: str, module: str, environment: Mapping[str, str], *arguments: str
+    ) -> ChildProcess:
         command = [sys.executable, "-m", f"infra.local.{module}", *arguments]
-        return Piece(name, command, environment, log=self._state.logs / f"{module}.log", folder=ROOT)
+        return ChildProcess(name, command, environment, log=self._state.logs / f"{module}.log", folder=ROOT)
 
     def _watch_sources(self, stack: contextlib.ExitStack) -> None:
         stack.callback(self._ending.set)

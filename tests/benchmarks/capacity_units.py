@@ -73,7 +73,7 @@ def _units(blocks: int, asked: dict[str, Any]) -> float:
 
 
 def bytes_of(item: dict[str, Any]) -> int:
-    """Tell an item's size as DynamoDB counts it: names and values; a number takes a byte for two digits."""
+    """Return an item's size as DynamoDB counts it: names and values; a number takes a byte for two digits."""
     return sum(len(name.encode()) + _bytes_of_value(*value.copy().popitem()) for name, value in item.items())
 
 

@@ -11,7 +11,7 @@ from infra.local.app_server import ROOT
 from infra.local.demo.catalog import load_demo_catalog
 from infra.local.fake_paypal import Control
 from infra.local.local_cloud import LocalCloud
-from infra.local.processes import Piece, answers, free_port
+from infra.local.processes import ChildProcess, answers, free_port
 from infra.local.state_dir import TOLD, State
 from infra.local.supervisor import Ports, shop_environment
 
@@ -58,7 +58,9 @@ def _start_standin(stack: ExitStack, ports: Ports, state: State, environment: di
         f"--client-secret={environment['PAYPAL_CLIENT_SECRET']}",
         f"--webhook-id={environment['PAYPAL_WEBHOOK_ID']}",
     ]
-    standin = Piece("the PayPal stand-in", command, environment, log=state.logs / "paypal.log", folder=ROOT)
+    standin = ChildProcess(
+        "the PayPal stand-in", command, environment, log=state.logs / "paypal.log", folder=ROOT
+    )
     stack.callback(standin.stop)
     standin.start()
     standin.wait_until(lambda: answers(environment["PAYPAL_API_URL"]), START_SECONDS)

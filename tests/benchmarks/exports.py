@@ -26,9 +26,9 @@ from infra.local.local_cloud import LocalCloud
 from tests.benchmarks.server import served
 
 SIZES = (10_000, 100_000)  # orders in the state and days that are asked for
-MOST_MEMORY = 1.3  # times, of the larger shop as of the smaller
-MOST_SECONDS = 900  # Lambda ends a function then
-MOST_PAGE_CALLS = 8
+MAX_MEMORY = 1.3  # times, of the larger shop as of the smaller
+MAX_SECONDS = 900  # Lambda ends a function then
+MAX_PAGE_CALLS = 8
 SHOP = {"TABLE_PREFIX": "bench-", "TIMEZONE": "UTC", "PUBLIC_URL": "http://127.0.0.1:8000"}
 BEGINNING = 2 * 24 * 60  # the minute, of one order each, that the asked days begin with
 EVERY = 4  # one minute in four has a paid order
@@ -90,14 +90,14 @@ def _broken(name: str, samples: list[dict[str, Any]]) -> Iterator[str]:
     )
     if not all(sample["right"] for sample in samples):
         yield f"{name}: a file has other orders than were asked for"
-    if times["peak"] > MOST_MEMORY:
-        yield f"{name}: {times['peak']:.2f} times the memory, at most {MOST_MEMORY} is allowed"
-    if large["wall"] > MOST_SECONDS:
-        yield f"{name}: the job took {large['wall']:.0f} s, and has {MOST_SECONDS}"
+    if times["peak"] > MAX_MEMORY:
+        yield f"{name}: {times['peak']:.2f} times the memory, at most {MAX_MEMORY} is allowed"
+    if large["wall"] > MAX_SECONDS:
+        yield f"{name}: the job took {large['wall']:.0f} s, and has {MAX_SECONDS}"
     if calls > SIZES[-1] / SIZES[0]:
         yield f"{name}: calls grow faster than orders"
-    if any(sample["page_calls"] > MOST_PAGE_CALLS for sample in samples):
-        yield f"{name}: the page makes more than {MOST_PAGE_CALLS} calls"
+    if any(sample["page_calls"] > MAX_PAGE_CALLS for sample in samples):
+        yield f"{name}: the page makes more than {MAX_PAGE_CALLS} calls"
     if any("Scan" in sample["calls"] or sample["page_scans"] for sample in samples):
         yield f"{name}: a Scan"
 
@@ -156,7 +156,7 @@ def work(size: int, text: int, job_id: str) -> dict[str, Any]:
     client("s3").meta.events.register("before-call.s3.UploadPart", lambda **_: parts.update(["part"]))
     with counted_calls() as calls:
         start, cpu, wall = _peak_bytes(), time.process_time(), time.perf_counter()
-        functions.drain("staff-jobs")
+        functions.drain("background-jobs")
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         result: dict[str, Any] = {"start": start, "peak": _peak_bytes(), "cpu": cpu, "wall": wall}
     short = {name.removesuffix("Item"): count for name, count in calls.items()}
@@ -178,7 +178,7 @@ def _file_of(job: Any, wanted: Iterable[int]) -> dict[str, Any]:
 
 
 def _paid(first: int, last: int) -> range:
-    """Tell the numbers of the paid orders, from one to another."""
+    """Return the numbers of the paid orders, from one to another."""
     return range(BEGINNING + EVERY * first, BEGINNING + EVERY * last, EVERY)
 
 

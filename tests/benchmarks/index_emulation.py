@@ -1,6 +1,6 @@
 """Stand before the local cloud's DynamoDB, and answer for two indexes over orders in the order of their keys.
 
-Orders that are written by BatchWriteItem are remembered on their way: their keys, as the indexes `placed` and `by_state`
+Orders that are written by BatchWriteItem are remembered on their way: their keys, as the indexes `by-placed` and `by-state`
 project them. Queries of these are answered newest first, in pages of at most a megabyte; all else is passed on. Orders
 that are written in other ways are not seen: this serves a bench, which stocks a shop and then only reads orders.
 """
@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-PARTITIONS = {"placed": "shard", "by_state": "state_shard"}  # index → its partition key
-MOST_KEYS = 8_000  # of some 120 bytes: DynamoDB answers with a megabyte at most
+PARTITIONS = {"by-placed": "shard", "by-state": "state_shard"}  # index → its partition key
+MAX_KEYS = 8_000  # of some 120 bytes: DynamoDB answers with a megabyte at most
 ORDERS = "orders"  # how the table's name ends
 
 
@@ -41,7 +41,7 @@ class Indexes:
                 continue
             for row in (write["PutRequest"]["Item"] for write in writes):
                 for index, partition in PARTITIONS.items():
-                    key = row["placed"]["S"], row["id"]["S"]
+                    key = row["placed_key"]["S"], row["id"]["S"]
                     self._keys[index, row[partition]["S"]].append(key)
         self._sorted = False
 
@@ -53,8 +53,8 @@ class Indexes:
         index, after = request["IndexName"], request.get("ExclusiveStartKey")
         keys = self._keys[index, partition]
         first = bisect_left(keys, (low,))
-        last = bisect_left(keys, (after["placed"]["S"],)) if after else bisect_right(keys, (high, "~"))
-        begin = max(first, last - min(request.get("Limit", MOST_KEYS), MOST_KEYS))
+        last = bisect_left(keys, (after["placed_key"]["S"],)) if after else bisect_right(keys, (high, "~"))
+        begin = max(first, last - min(request.get("Limit", MAX_KEYS), MAX_KEYS))
         rows = [self._projected(index, partition, *key) for key in reversed(keys[begin:last])]
         answer: dict[str, Any] = {"Count": len(rows), "ScannedCount": len(rows)}
         answer |= {} if request.get("Select") == "COUNT" else {"Items": rows}
@@ -67,7 +67,7 @@ class Indexes:
             self._sorted = True
 
     def _projected(self, index: str, partition: str, placed: str, order_id: str) -> dict[str, Any]:
-        return {"id": {"S": order_id}, "placed": {"S": placed}, PARTITIONS[index]: {"S": partition}}
+        return {"id": {"S": order_id}, "placed_key": {"S": placed}, PARTITIONS[index]: {"S": partition}}
 
 
 class Before(BaseHTTPRequestHandler):
@@ -105,7 +105,7 @@ class Before(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name is the base class's
-        """Say nothing."""
+        """Log nothing."""
 
 
 if __name__ == "__main__":

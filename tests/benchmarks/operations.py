@@ -29,7 +29,7 @@ ENOUGH = 1_000_000  # pieces of each, so that no round finds a shelf empty
 
 
 class Wrong(Exception):
-    """Say that a story did not go as it must: its times would mean nothing."""
+    """Raised where a story did not go as it must: its times would mean nothing."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def cold(address: str) -> Callable[[Bench], None]:
 
     def tell(bench: Bench) -> None:
         cache.clear()
-        categories.forget()
+        categories.clear_category_cache()
         _expect(bench.shop.shopper().get(address), 200)
 
     return tell
@@ -203,7 +203,7 @@ def settle_notification(bench: Bench) -> None:
 def send_mail(bench: Bench) -> None:
     """Send the confirmation of a paid order."""
     _, order_id = bench.shop.paid(**CART)
-    (entry,) = [due for due in bench.shop.order(order_id).emails_due if due.startswith("paid#")]
+    (entry,) = [due for due in bench.shop.order(order_id).emails_due if due.startswith("order_paid#")]
     bench.run_function("send_order_emails", message(order=order_id, entry=entry))
     if entry not in bench.shop.order(order_id).emails_sent:
         raise Wrong("the mail was not sent")

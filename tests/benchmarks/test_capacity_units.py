@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.catalog.models import Listing, Product, Stock
-from chalicelib.database.reads import get, read_many
+from chalicelib.database.reads import batch_get, get
 from chalicelib.database.transactions import Transaction
 from chalicelib.staff.orders import order_actions
 from tests.benchmarks.capacity_units import bytes_of, metered
@@ -71,7 +71,7 @@ def test_items_of_a_batch_are_rounded_up_one_by_one() -> None:
         keys = [{"slug": {"S": "tea"}}, {"slug": {"S": "none"}}]
         _call("BatchGetItem", RequestItems={table: {"Keys": keys}})
         assert units.read == (2 + 1) / 2
-        assert read_many({Stock: ["A", "B"]}) == {Stock: {}}
+        assert batch_get({Stock: ["A", "B"]}) == {Stock: {}}
         assert units.read == (2 + 1) / 2 + 2
 
 
@@ -79,7 +79,7 @@ def test_a_transaction_takes_two_units_where_a_write_takes_one() -> None:
     with metered() as units:
         Stock("A", available=1, slug="tea").save()
         assert units.write == 1
-        Stock("A", available=1, slug="tea", shelf="1").save()
+        Stock("A", available=1, slug="tea", stock_shard="1").save()
         assert units.write == 1 + 2  # the row, and its entry in an index
         units.clear()
         transaction = Transaction()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.cart.models import MOST_LINES, MOST_PIECES, Cart
+from chalicelib.cart.models import MAX_LINES, MAX_QUANTITY_PER_LINE, Cart
 from tests.call_counter import counted_calls
 from tests.client import Shopper
 from tests.shop import Shop, token_of
@@ -10,9 +10,9 @@ from tests.shop import Shop, token_of
 
 def quantities(shopper: Shopper) -> dict[str, int]:
     """Read the lines from the table."""
-    from chalicelib.cart.sessions import key_of
+    from chalicelib.cart.sessions import session_key
 
-    cart = Cart.get(key_of(shopper.jar["session"]), consistent_read=True)
+    cart = Cart.get(session_key(shopper.jar["session"]), consistent_read=True)
     return {sku: int(line["quantity"]) for sku, line in cart.lines.as_dict().items()}
 
 
@@ -112,21 +112,21 @@ def test_missing_and_repeated_fields_are_refused(shop: Shop, form: str) -> None:
 
 
 def test_twenty_pieces_of_one_thing_and_no_more(standing_shop: Shop) -> None:
-    shopper = standing_shop.shopper_with(MUG=MOST_PIECES - 1)
+    shopper = standing_shop.shopper_with(MUG=MAX_QUANTITY_PER_LINE - 1)
     assert shopper.post("/cart/lines", {"sku": "MUG", "quantity": "1"}).status == 303
     refused = shopper.post("/cart/lines", {"sku": "MUG", "quantity": "1"})
-    assert (refused.status, quantities(shopper)) == (400, {"MUG": MOST_PIECES})
+    assert (refused.status, quantities(shopper)) == (400, {"MUG": MAX_QUANTITY_PER_LINE})
     assert "You can order up to 20 of each item" in refused.text
 
 
 def test_fifty_lines_and_no_more(shop: Shop) -> None:
-    skus = [f"CUP-{number:02}" for number in range(MOST_LINES + 1)]
+    skus = [f"CUP-{number:02}" for number in range(MAX_LINES + 1)]
     for start in (0, 26):
         shop.put_on_shelf(f"cups-{start}", "Cups", dict.fromkeys(skus[start : start + 26], (100, None, 40)))
     shopper = shop.shopper_with(**{skus[0].replace("-", "_"): 1})
     (cart,) = Cart.scan()
     line = cart.lines.as_dict()[skus[0]]
-    slugs = {sku: "cups-0" if sku in skus[:26] else "cups-26" for sku in skus[:MOST_LINES]}
+    slugs = {sku: "cups-0" if sku in skus[:26] else "cups-26" for sku in skus[:MAX_LINES]}
     cart.update([Cart.lines.set({sku: {**line, "slug": slug} for sku, slug in slugs.items()})])
 
     refused = shopper.post("/cart/lines", {"sku": skus[-1], "quantity": "1"})
@@ -137,7 +137,7 @@ def test_fifty_lines_and_no_more(shop: Shop) -> None:
     with counted_calls() as calls:
         page = shopper.get("/cart")
     assert (page.status, calls.total()) == (200, 2)
-    assert len(quantities(shopper)) == MOST_LINES
+    assert len(quantities(shopper)) == MAX_LINES
     placed = shop.place(shopper)
     assert (placed.status, shop.stock(skus[3])) == (303, 40)  # more than one transaction can hold
     shop.come_back(shopper, token_of(placed))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.cart.models import Cart
-from chalicelib.cart.sessions import key_of
+from chalicelib.cart.sessions import session_key
 from tests.cart.test_cart_lines import quantities
 from tests.client import Answer, Shopper
 from tests.dynamodb_faults import answers_lost, repeated, silence, tampered
@@ -128,7 +128,7 @@ def test_a_row_that_ends_between_reading_and_writing_becomes_a_new_cart(shop: Sh
     def end(operation: str, _: dict[str, Any], ask: Callable[[], Any]) -> Any:
         if operation == "UpdateItem" and next(turns, False):
             with by_the_test():
-                Cart(key_of(old)).delete()
+                Cart(session_key(old)).delete()
         return ask()
 
     with tampered(end):

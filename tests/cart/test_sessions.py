@@ -26,7 +26,7 @@ def session_of(shopper: Shopper) -> Session:
 
 
 def reloaded(session_id: str) -> Session:
-    return Session(session_id, sessions.living(get(Cart, sessions.key_of(session_id))))
+    return Session(session_id, sessions.unless_expired(get(Cart, sessions.session_key(session_id))))
 
 
 def started() -> Session:
@@ -132,7 +132,7 @@ def test_an_id_that_was_planted_is_never_taken_over(shop: Shop) -> None:
     victim.jar["session"] = planted
     victim.post("/cart/lines", {"sku": "MUG", "quantity": "1"})
     assert victim.jar["session"] != planted
-    assert get(Cart, sessions.key_of(planted)) is None
+    assert get(Cart, sessions.session_key(planted)) is None
     assert "Your cart is empty." in shop.shopper().get("/cart", Cookie=f"session={planted}").text
 
 
@@ -264,7 +264,7 @@ def test_deleting_a_key_of_a_row_that_ended_is_done_already(aws: LocalCloud) -> 
 def test_a_first_write_that_is_sent_twice_is_one_row(aws: LocalCloud) -> None:
     with repeated("PutItem"):
         session = started()
-    assert reloaded(session._id).pieces == 1
+    assert reloaded(session._id).item_count == 1
 
 
 def test_a_key_whose_answer_is_lost_is_written(aws: LocalCloud) -> None:
@@ -282,4 +282,4 @@ def test_what_features_keep_outlives_the_payment(shop: Shop) -> None:
     session_of(shopper)["note"] = "hello"
     shop.come_back(shopper, token)
     session = session_of(shopper)
-    assert (session.pieces, session["note"]) == (0, "hello")
+    assert (session.item_count, session["note"]) == (0, "hello")

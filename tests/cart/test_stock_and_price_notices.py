@@ -10,8 +10,8 @@ def reprice(sku: str, price: int) -> None:
     Stock(sku).update([Stock.price.set(price)])
 
 
-def leave(sku: str, pieces: int) -> None:
-    Stock(sku).update([Stock.available.set(pieces)])
+def leave(sku: str, quantity: int) -> None:
+    Stock(sku).update([Stock.available.set(quantity)])
 
 
 def test_a_new_price_is_told_once_and_then_remembered(shop: Shop) -> None:
@@ -104,11 +104,11 @@ def test_a_cart_that_changed_while_a_price_was_told_is_told_again(shop: Shop) ->
     from chalicelib.database.reads import get
 
     shopper = shop.shopper_with(MUG=1)
-    key = sessions.key_of(shopper.jar["session"])
+    key = sessions.session_key(shopper.jar["session"])
     session = sessions.Session(shopper.jar["session"], get(Cart, key))
     reprice("MUG", 2000)
     shopper.post("/cart/lines", {"sku": "TEA-50", "quantity": "1"})
-    (line,) = service.look(session)
+    (line,) = service.get_lines(session)
     assert line.notes
     assert "has changed" in shopper.get("/cart").text
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from chalicelib.catalog import admin_products
-from chalicelib.catalog.admin_products import Asked, goods_of, shelf_page
+from chalicelib.catalog.admin_products import ProductFilter, get_products, list_products
 from chalicelib.catalog.editing.product_editing import save_product
-from chalicelib.catalog.models import Listing, Product, Stock, Word, shelf_of
+from chalicelib.catalog.models import Listing, Product, SearchEntry, Stock, stock_shard_of
 from chalicelib.catalog.stock_levels import low_stock
 from chalicelib.database.connection import shared_connection, table_name
 from chalicelib.errors import BadInput
@@ -18,13 +18,13 @@ from tests.catalog.product_factory import fill, numbered, options, product, sell
 from tests.cloud import Cloud
 
 
-def slugs(asked: Asked | None = None, **changes: Any) -> list[str]:
+def slugs(filters: ProductFilter | None = None, **changes: Any) -> list[str]:
     """Walk through all pages."""
-    asked = replace(asked or Asked(), **changes)
+    filters = replace(filters or ProductFilter(), **changes)
     found: list[str] = []
     after = None
     while True:
-        page = shelf_page(asked, after)
+        page = list_products(filters, after)
         found += [goods.slug for goods in page.goods]
         after = page.next_after
         if after is None:
@@ -70,7 +70,7 @@ FILTERED: list[tuple[dict[str, Any], list[str]]] = [
 def test_filters_and_orders_combine(monkeypatch: pytest.MonkeyPatch) -> None:
     # With 0, as where so much is sold out that it is looked for in the lists instead.
     for most_known in (300, 0):
-        monkeypatch.setattr(admin_products, "MOST_KNOWN", most_known)
+        monkeypatch.setattr(admin_products, "MAX_SKUS_READ_AT_ONCE", most_known)
         for asked, wanted in FILTERED:
             assert slugs(**asked) == wanted, asked
 
@@ -88,10 +88,10 @@ def test_every_product_is_there_once_25_a_page_in_every_order(
     drafts = [replace(draft, hidden=n % 3 == 0) for n, draft in enumerate(numbered(60))]
     fill(*drafts)
     wanted = [draft.slug for draft in drafts]
-    page = shelf_page(Asked())
+    page = list_products(ProductFilter())
     assert (len(page.goods), page.note) == (25, None)
     for most_known in (300, 0):
-        monkeypatch.setattr(admin_products, "MOST_KNOWN", most_known)
+        monkeypatch.setattr(admin_products, "MAX_SKUS_READ_AT_ONCE", most_known)
         assert slugs(sort="name") == wanted
         assert slugs(sort="price") == wanted
         assert slugs(sort="newest") == wanted[::-1]
@@ -103,12 +103,12 @@ def test_every_product_is_there_once_25_a_page_in_every_order(
 def test_what_is_looked_for_in_a_long_list_is_found_and_the_looking_is_said(
     aws: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admin_products, "MOST_LOOKED", 10)
-    monkeypatch.setattr(admin_products, "MOST_KNOWN", 0)
+    monkeypatch.setattr(admin_products, "MAX_ROWS_READ", 10)
+    monkeypatch.setattr(admin_products, "MAX_SKUS_READ_AT_ONCE", 0)
     drafts = numbered(30)
     drafts[17] = replace(drafts[17], variants=[replace(drafts[17].variants[0], stock=0)])
     fill(*drafts)
-    first = shelf_page(Asked(most_left=0))
+    first = list_products(ProductFilter(most_left=0))
     assert (first.goods, first.note) == (
         [],
         "10 products were looked at for this page; the next page looks further.",
@@ -117,19 +117,19 @@ def test_what_is_looked_for_in_a_long_list_is_found_and_the_looking_is_said(
 
 
 def test_more_hits_than_are_looked_at_are_said(aws: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chalicelib.catalog.search.MOST_CHECKED", 5)
+    monkeypatch.setattr("chalicelib.catalog.search.MAX_CANDIDATES", 5)
     fill(*numbered(8))
-    page = shelf_page(Asked(words="tea"))
+    page = list_products(ProductFilter(words="tea"))
     assert len(page.goods) == 5
     assert page.note == "Of 8 products only the best 5 were looked at; another word helps."
-    assert shelf_page(Asked(words="a b c")).note == "Please enter at least two letters of a word."
+    assert list_products(ProductFilter(words="a b c")).note == "Please enter at least two letters of a word."
 
 
 def test_goods_say_what_is_stored_now(aws: object) -> None:
     two = [variant(f"V-{n}", price=500, sale_price=400, options=options(Size=f"{n} g")) for n in (1, 2)]
     fill(product("sencha", *two, hidden=True))
     sell("V-2", 3)
-    goods = goods_of(["sencha", "no-such", "no slug!"])["sencha"]
+    goods = get_products(["sencha", "no-such", "no slug!"])["sencha"]
     assert (goods.name, goods.category, goods.hidden, goods.least) == ("Sencha", "tea", True, 7)
     assert [(each.sku, each.label, each.price, each.sale_price) for each in goods.pieces] == [
         ("V-1", "1 g", 500, 400),
@@ -139,13 +139,18 @@ def test_goods_say_what_is_stored_now(aws: object) -> None:
 
 def test_a_token_of_another_list_and_an_unknown_order_are_refused(aws: object) -> None:
     fill(*numbered(30))
-    token = shelf_page(Asked()).next_after
-    assert shelf_page(Asked(), token).goods
-    for asked in (Asked(hidden=True), Asked(sort="newest"), Asked(words="tea"), Asked(category="tea")):
+    token = list_products(ProductFilter()).next_after
+    assert list_products(ProductFilter(), token).goods
+    for filters in (
+        ProductFilter(hidden=True),
+        ProductFilter(sort="newest"),
+        ProductFilter(words="tea"),
+        ProductFilter(category="tea"),
+    ):
         with pytest.raises(BadInput):
-            shelf_page(asked, token)
+            list_products(filters, token)
     with pytest.raises(BadInput):
-        shelf_page(Asked(sort="colour"))
+        list_products(ProductFilter(sort="colour"))
 
 
 def test_what_runs_low_is_listed_fewest_first_without_hidden_and_dropped_variants(aws: object) -> None:
@@ -198,7 +203,7 @@ ASKED: list[dict[str, Any]] = [
 
 def cost(**asked: Any) -> dict[str, int]:
     with counted_calls() as calls:
-        shelf_page(Asked(**asked))
+        list_products(ProductFilter(**asked))
     return calls
 
 
@@ -207,8 +212,12 @@ def rows_of(slug: str) -> dict[str, list[str]]:
     kept: dict[str, list[Any]] = {
         "products": [row for row in Product.scan() if row.slug == slug],
         "stock": [row for row in Stock.scan() if row.slug == slug],
-        "listings": [row for row in Listing.scan() if row.slug == slug and row.group.endswith("#name")],
-        "search": [row for row in Word.scan() if row.slug == slug and row.entry.strip("@")[:4] == "tea#"],
+        "product-listings": [
+            row for row in Listing.scan() if row.slug == slug and row.group.endswith("#name")
+        ],
+        "product-search": [
+            row for row in SearchEntry.scan() if row.slug == slug and row.entry.strip("@")[:4] == "tea#"
+        ],
     }
     return {table: [json.dumps(row.serialize()) for row in rows] for table, rows in kept.items()}
 
@@ -226,7 +235,7 @@ def shelve(count: int) -> None:
             for text in (hidden if n % 2 else visible)[table]:
                 item = json.loads(text.replace("00000", f"{n:05d}"))
                 if table == "stock":
-                    item["shelf"] = {"S": shelf_of(f"SKU-{n:05d}")}
+                    item["stock_shard"] = {"S": stock_shard_of(f"SKU-{n:05d}")}
                     item["available"] = {"N": "0" if n % 3 == 0 else "5"}
                 requests.append({"PutRequest": {"Item": item}})
         for start in range(0, len(requests), 25):
@@ -241,24 +250,26 @@ def large(cloud: Cloud) -> None:
     shelve(10_000)
 
 
-MOST_CALLS = {"Query": 16, "BatchGetItem": 12}
+MAX_CALLS = {"Query": 16, "BatchGetItem": 12}
 
 
 def test_ten_products_cost_few_calls(aws: object) -> None:
     fill(*numbered(10))
     for asked in ASKED:
         calls = cost(**asked)
-        assert set(calls) <= MOST_CALLS.keys()
+        assert set(calls) <= MAX_CALLS.keys()
         assert sum(calls.values()) <= 13, (asked, calls)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("large")
 @pytest.mark.parametrize("asked", [each for each in ASKED if "sort" not in each])
 def test_ten_thousand_products_cost_few_calls_too(asked: dict[str, Any]) -> None:
     calls = cost(**asked)
-    assert all(calls[kind] <= MOST_CALLS[kind] for kind in calls), calls
+    assert all(calls[kind] <= MAX_CALLS[kind] for kind in calls), calls
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("large")
 def test_what_runs_low_in_a_large_shop_costs_a_query_a_shard_and_a_batch_or_two() -> None:
     with counted_calls() as calls:

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.catalog import markdown_text
-from chalicelib.catalog.editing.product_validation import LONGEST_TEXT
+from chalicelib.catalog.editing.product_validation import MAX_TEXT_LENGTH
 from tests.catalog.product_factory import fill, product, variant
 from tests.catalog.test_product_page import documents
 from tests.client import Shopper
@@ -57,7 +57,7 @@ def folded(rendered: str) -> str:
 
 
 def test_paragraphs_emphasis_lists_headings_and_links_are_shown() -> None:
-    assert str(markdown_text.html(TEXT)) == (
+    assert str(markdown_text.render_html(TEXT)) == (
         "<h2>Bright and grassy</h2>\n"
         "<p>From the <em>first</em> pick, <strong>steamed</strong> at once. "
         'See <a href="https://garden.example/tea?a=1&amp;b=2" rel="noopener nofollow">the garden</a>.</p>\n'
@@ -67,7 +67,7 @@ def test_paragraphs_emphasis_lists_headings_and_links_are_shown() -> None:
 
 
 def test_headings_stay_below_the_pages_own() -> None:
-    assert re.findall(r"<h.>", markdown_text.html("# a\n\n## b\n\n### c\n\n###### d")) == [
+    assert re.findall(r"<h.>", markdown_text.render_html("# a\n\n## b\n\n### c\n\n###### d")) == [
         "<h2>",
         "<h3>",
         "<h3>",
@@ -76,7 +76,7 @@ def test_headings_stay_below_the_pages_own() -> None:
 
 
 def test_plain_words_have_no_marks_and_no_addresses() -> None:
-    assert markdown_text.plain(TEXT) == (
+    assert markdown_text.render_text(TEXT) == (
         "Bright and grassy\nFrom the first pick, steamed at once. See the garden.\n"
         "70 degrees\ntwo minutes\nWarm the pot.\nWait."
     )
@@ -92,18 +92,18 @@ def test_plain_words_have_no_marks_and_no_addresses() -> None:
     ],
 )
 def test_a_text_without_marks_is_shown_as_it_always_was(plain: str) -> None:
-    assert re.findall(r"<p>(.*?)</p>", markdown_text.html(plain), re.S) == [
+    assert re.findall(r"<p>(.*?)</p>", markdown_text.render_html(plain), re.S) == [
         part.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") for part in plain.split("\n\n")
     ]
-    assert markdown_text.plain(plain) == plain
+    assert markdown_text.render_text(plain) == plain
 
 
 @given(st.text(alphabet="ab .,:;!?&<>\"'=()/%-+1\n", max_size=60))
 def test_a_text_without_marks_is_what_the_parser_makes_of_it(written: str) -> None:
     tidy = "\n".join(line.strip() for line in written.strip().split("\n"))
     if not markdown_text.needs_parser(tidy):
-        by_the_parser = markdown_text.html(f"{tidy}\n\n\\*").removesuffix("<p>*</p>\n")
-        assert folded(markdown_text.html(tidy)) == folded(by_the_parser)
+        by_the_parser = markdown_text.render_html(f"{tidy}\n\n\\*").removesuffix("<p>*</p>\n")
+        assert folded(markdown_text.render_html(tidy)) == folded(by_the_parser)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_text_without_marks_is_what_the_parser_makes_of_it(written: str) -> No
     ],
 )
 def test_nothing_but_our_few_marks_becomes_markup(nasty: str) -> None:
-    shown = markdown_text.html(nasty)
+    shown = markdown_text.render_html(nasty)
     assert_harmless(shown)
     assert "<script" not in shown
 
@@ -149,9 +149,9 @@ def test_nothing_but_our_few_marks_becomes_markup(nasty: str) -> None:
 @given(st.text(alphabet="*_[]()<>#\\-+1. \n\t\"'&;:/ahtps!`~|", max_size=200))
 @example("[](")  # a link that leads nowhere
 def test_no_jumble_of_marks_gets_out(jumble: str) -> None:
-    assert_harmless(markdown_text.html(jumble))
-    assert_harmless(markdown_text.html(f"[a](https://x.example/{jumble})"))
-    markdown_text.plain(jumble)
+    assert_harmless(markdown_text.render_html(jumble))
+    assert_harmless(markdown_text.render_html(f"[a](https://x.example/{jumble})"))
+    markdown_text.render_text(jumble)
 
 
 @pytest.mark.parametrize(
@@ -159,16 +159,16 @@ def test_no_jumble_of_marks_gets_out(jumble: str) -> None:
     ["[", "*", "*a ", "**a", "*_", "[a](", "[a](<", "![", "[](", "- ", "> ", "1. ", "# ", "\\", "_a__b"],
 )
 def test_no_text_takes_long(piece: str) -> None:
-    long = (piece * LONGEST_TEXT)[:LONGEST_TEXT]
+    long = (piece * MAX_TEXT_LENGTH)[:MAX_TEXT_LENGTH]
     began = time.process_time()
-    assert_harmless(markdown_text.html(long))
-    markdown_text.plain(long)
+    assert_harmless(markdown_text.render_html(long))
+    markdown_text.render_text(long)
     assert time.process_time() - began < 3
 
 
 def test_lists_within_lists_end_somewhere() -> None:
     deep = "\n".join("  " * depth + "- a" for depth in range(200))
-    assert 3 < markdown_text.html(deep).count("<ul>") <= markdown_text.DEEPEST
+    assert 3 < markdown_text.render_html(deep).count("<ul>") <= markdown_text.MAX_DEPTH
 
 
 def test_a_products_page_shows_it_and_tells_search_engines_the_words(shopper: Shopper) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from chalicelib.catalog import categories, json_ld
 from chalicelib.catalog.editing.product_editing import save_product
-from chalicelib.catalog.editing.product_validation import MOST_VARIANTS
+from chalicelib.catalog.editing.product_validation import MAX_VARIANTS
 from chalicelib.catalog.offers import Picture
 from chalicelib.catalog.product_details import product_view
 from chalicelib.web.page_cache import cache
@@ -210,7 +210,7 @@ def test_line_separators_are_escaped_in_the_data(aws: object) -> None:
 
 
 def test_the_page_stays_small(shopper: Shopper) -> None:
-    many = [variant(f"S-{n}", options=options(Size=f"Number {n}")) for n in range(MOST_VARIANTS)]
+    many = [variant(f"S-{n}", options=options(Size=f"Number {n}")) for n in range(MAX_VARIANTS)]
     fill(product("sencha", *many, text="word " * 1500))
     assert len(shopper.get("/products/sencha").body.encode()) < 100_000
 

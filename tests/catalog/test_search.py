@@ -12,7 +12,7 @@ from chalicelib.catalog.editing.category_editing import save_categories
 from chalicelib.catalog.editing.product_editing import save_product
 from chalicelib.catalog.models import Product
 from chalicelib.catalog.offers import Picture
-from chalicelib.catalog.search import search, words
+from chalicelib.catalog.search import search, tokenize
 from tests.call_counter import counted_calls
 from tests.catalog.product_factory import fill, options, product, sell, variant
 from tests.client import Shopper
@@ -38,13 +38,13 @@ def slugs(question: str) -> list[str]:
     ],
 )
 def test_words_have_no_case_no_accents_and_no_signs(text: str, wanted: list[str]) -> None:
-    assert list(words(text)) == wanted
+    assert list(tokenize(text)) == wanted
 
 
 @given(st.text())
 def test_words_are_the_same_however_often_they_are_taken_apart(text: str) -> None:
-    found = list(words(text))
-    assert list(words(" ".join(found))) == found
+    found = list(tokenize(text))
+    assert list(tokenize(" ".join(found))) == found
     assert all(0 < len(word) <= 40 for word in found)
 
 
@@ -125,11 +125,11 @@ def test_a_hidden_product_is_not_found_even_by_a_stale_row(aws: object) -> None:
 def test_hidden_products_take_no_place_among_a_shoppers_hits(
     aws: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_CHECKED", 3)
+    monkeypatch.setattr(module, "MAX_CANDIDATES", 3)
     fill(*(product(f"a-tea-{n}", hidden=True) for n in range(4)), *(product(f"z-tea-{n}") for n in range(3)))
     found = search("tea")
     assert [card.slug for card in found.products] == ["z-tea-0", "z-tea-1", "z-tea-2"]
-    assert not found.more
+    assert not found.has_more
     assert search("@tea") == found
 
 
@@ -152,14 +152,14 @@ def test_a_renamed_category_is_found_once_its_products_are_saved(aws: object) ->
 def test_at_most_48_are_shown_and_it_is_said(shopper: Shopper) -> None:
     fill(*(product(f"tea-{number}") for number in range(50)))
     found = search("tea")
-    assert (len(found.products), found.more) == (48, True)
+    assert (len(found.products), found.has_more) == (48, True)
     assert "Showing the 48 best matches" in shopper.get("/search?q=tea").text
 
 
 def test_a_beginning_that_too_many_have_leaves_the_choice_to_the_other_words(
     aws: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_ROWS", 3)
+    monkeypatch.setattr(module, "MAX_ROWS", 3)
     fill(*(product(f"tea-{number}") for number in range(6)), product("tea-zebra"))
     assert slugs("tea zebra") == ["tea-zebra"]
     assert len(slugs("tea")) == 3

@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from chalicelib.catalog.editing.product_validation import problems_of_product
+from chalicelib.catalog.editing.product_validation import validate_product
 from chalicelib.catalog.models import is_sku
 from tests.catalog.product_factory import product, variant
 from tests.client import Answer, Shopper
@@ -130,8 +130,8 @@ def test_ids_in_pages_have_no_blanks(shop: Shop) -> None:
 )
 def test_what_nobody_could_read_is_no_sku(sku: str) -> None:
     assert not is_sku(sku)
-    (problem,) = problems_of_product(product("odd", variant(sku)))
-    assert problem.words == "A SKU has 1 to 64 characters that can be seen."
+    (problem,) = validate_product(product("odd", variant(sku)))
+    assert problem.message == "A SKU has 1 to 64 characters that can be seen."
 
 
 def test_large_and_small_letters_are_different_skus(shop: Shop) -> None:

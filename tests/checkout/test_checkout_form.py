@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from chalicelib.checkout.customer_form import LONGEST, REQUIRED, read_customer
+from chalicelib.checkout.customer_form import MAX_LENGTHS, REQUIRED, validate_customer
 from tests.call_counter import counted_calls
 from tests.client import Answer, Shopper
 from tests.dynamodb_faults import silence
@@ -31,7 +31,7 @@ def refused(shop: Shop, **changed: str) -> Answer:
 
 def wrong_in(**changed: str) -> set[str]:
     """Name the fields of a form that are wrong."""
-    return set(read_customer({**CUSTOMER, **changed})[1])
+    return set(validate_customer({**CUSTOMER, **changed})[1])
 
 
 # -- showing it -------------------------------------------------------------------------------------------
@@ -49,7 +49,7 @@ def test_an_empty_cart_has_no_checkout(standing_shop: Shop) -> None:
 
 def test_the_form_asks_for_what_is_needed_and_no_more(standing_shop: Shop) -> None:
     page = standing_shop.shopper_with(MUG=1).get("/checkout")
-    for name, most in LONGEST.items():
+    for name, most in MAX_LENGTHS.items():
         (control,) = re.findall(rf'<(?:input|select)[^>]*\bname="{name}"[^>]*>', page.body)
         assert ("required" in control) == (name in REQUIRED), name
         assert "autocomplete=" in control
@@ -120,15 +120,15 @@ def test_nothing_that_was_typed_is_lost(standing_shop: Shop) -> None:
     assert "<b>" not in answer.body
 
 
-@pytest.mark.parametrize("field", sorted(LONGEST.keys() - {"country"}))
+@pytest.mark.parametrize("field", sorted(MAX_LENGTHS.keys() - {"country"}))
 def test_every_field_has_an_end(field: str) -> None:
-    _, errors = read_customer({**CUSTOMER, field: "1" * (LONGEST[field] + 1)})
-    assert errors == {field: f"Please shorten this to {LONGEST[field]} characters."}
+    _, errors = validate_customer({**CUSTOMER, field: "1" * (MAX_LENGTHS[field] + 1)})
+    assert errors == {field: f"Please shorten this to {MAX_LENGTHS[field]} characters."}
 
 
 def test_as_long_as_may_be_is_taken(shop: Shop) -> None:
-    longest = {name: "x" * most for name, most in LONGEST.items() if name not in ("country", "email")}
-    longest |= {"phone": "1" * 15 + " " * (LONGEST["phone"] - 21) + "ext. 1", "postal_code": "10115"}
+    longest = {name: "x" * most for name, most in MAX_LENGTHS.items() if name not in ("country", "email")}
+    longest |= {"phone": "1" * 15 + " " * (MAX_LENGTHS["phone"] - 21) + "ext. 1", "postal_code": "10115"}
     email = "a" * 64 + "@" + ".".join(["b" * 61] * 3) + ".de"
     answer = shop.place(shop.shopper_with(MUG=1), **longest, email=email)
     assert answer.status == 303
@@ -139,7 +139,7 @@ def test_as_long_as_may_be_is_taken(shop: Shop) -> None:
 @pytest.mark.parametrize("field", ["name", "email", "city", "phone"])
 def test_control_characters_are_refused_by_their_number(field: str, hidden: str) -> None:
     value = CUSTOMER.get(field, "12345")
-    _, errors = read_customer({**CUSTOMER, field: f"{value[:3]}{hidden}{value[3:]}"})
+    _, errors = validate_customer({**CUSTOMER, field: f"{value[:3]}{hidden}{value[3:]}"})
     assert errors.keys() == {field}
     assert f"U+{ord(hidden):04X}" in errors[field]
 
@@ -148,14 +148,14 @@ def test_control_characters_are_refused_by_their_number(field: str, hidden: str)
 @pytest.mark.parametrize("field", ["name", "email", "postal_code", "city", "phone"])
 def test_what_nobody_sees_is_taken_off(field: str, hidden: str) -> None:
     value = CUSTOMER.get(field, "12345")
-    values, errors = read_customer({**CUSTOMER, field: f"{hidden}{value[:3]}{hidden}{value[3:]}{hidden}"})
+    values, errors = validate_customer({**CUSTOMER, field: f"{hidden}{value[:3]}{hidden}{value[3:]}{hidden}"})
     assert (values[field], errors) == (value, {})
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\x85", "\u2028", "\t"])
 def test_a_line_break_becomes_a_space_and_never_a_header(end: str) -> None:
     broken = f"customer@example.com{end}Bcc: all@example.com"
-    values, errors = read_customer({**CUSTOMER, "name": f"Ann{end}Lee", "email": broken})
+    values, errors = validate_customer({**CUSTOMER, "name": f"Ann{end}Lee", "email": broken})
     assert values["name"] == "Ann Lee"
     assert errors.keys() == {"email"}
 
@@ -204,7 +204,7 @@ def test_odd_but_good_email_addresses_are_taken(email: str) -> None:
     "typed", ["Max@MÜLLER.example", "Max@xn--mller-kva.example", " Max@müller.example\u200b"]
 )
 def test_an_address_is_kept_as_it_was_typed_with_its_domain_in_one_spelling(typed: str) -> None:
-    assert read_customer({**CUSTOMER, "email": typed})[0]["email"] == "Max@müller.example"
+    assert validate_customer({**CUSTOMER, "email": typed})[0]["email"] == "Max@müller.example"
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_an_address_is_kept_as_it_was_typed_with_its_domain_in_one_spelling(type
     ],
 )
 def test_what_mail_cannot_reach_is_said_in_words_that_help(email: str, words: str) -> None:
-    assert words in read_customer({**CUSTOMER, "email": email})[1]["email"]
+    assert words in validate_customer({**CUSTOMER, "email": email})[1]["email"]
 
 
 @pytest.mark.parametrize("country", ["US", "de", "DEU", "XX", "<>", "D", "ＤＥ"])
@@ -250,7 +250,7 @@ def test_a_telephone_number_that_cannot_be_dialled_is_refused(phone: str) -> Non
     ],
 )
 def test_a_telephone_number_is_taken_as_people_write_it(phone: str, kept: str) -> None:
-    values, errors = read_customer({**CUSTOMER, "phone": phone})
+    values, errors = validate_customer({**CUSTOMER, "phone": phone})
     assert (values["phone"], errors) == (kept, {})
 
 
@@ -377,7 +377,7 @@ def test_fields_that_the_form_has_not_change_nothing(shop: Shop) -> None:
     shop.place(shopper, state="paid", id="x" * 32, price="1", **{"customer[name]": "x", "order": "y"})
     (order,) = shop.orders()
     assert (order.state, order.total, len(order.id)) == ("awaiting", 2340, 32)
-    assert set(order.customer) == set(LONGEST)
+    assert set(order.customer) == set(MAX_LENGTHS)
 
 
 def test_spaces_around_are_dropped(shop: Shop) -> None:

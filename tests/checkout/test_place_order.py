@@ -11,7 +11,7 @@ import pytest
 from chalicelib import ids
 from chalicelib.cart.models import Cart
 from chalicelib.database import connection
-from chalicelib.orders.models import Order, Pointer
+from chalicelib.orders.models import Order, OrderLookup
 from tests.client import Shopper
 from tests.dynamodb_faults import answers_lost, conflicts, repeated, silence, tampered, watched
 from tests.iam_policy_check import by_the_test
@@ -39,11 +39,19 @@ def test_one_transaction_takes_the_stock_and_writes_order_number_and_cart(shop: 
         next(iter(item.values()))["TableName"].removeprefix("test-") for item in placing["TransactItems"]
     )
     # Two words of the name, and the address: what staff find the order by. The session's count, and a hold a line.
-    assert tables == ["carts", *["limits"] * 3, *["order-words"] * 3, "orders", "orders", "stock", "stock"]
+    assert tables == [
+        "carts",
+        *["order-search"] * 3,
+        "orders",
+        "orders",
+        *["rate-limits"] * 3,
+        "stock",
+        "stock",
+    ]
 
     (order,) = shop.orders()
     assert (order.state, order.reserved) == ("awaiting", True)
-    assert Order.find(f"number#{order.number}") == order.id
+    assert Order.find_by_lookup(f"number#{order.number}") == order.id
     assert (shop.stock("MUG"), shop.stock("TEA-50")) == (98, 9)
     check_stock(shop, before)
 
@@ -128,7 +136,7 @@ def test_a_different_cart_cancels_the_old_order_and_its_stock_returns(shop: Shop
     new = token_of(shop.place(shopper))
 
     assert new != old
-    states = {order.paypal_id: (order.state, order.closed_because) for order in shop.orders()}
+    states = {order.paypal_order_id: (order.state, order.close_reason) for order in shop.orders()}
     assert states == {old: ("cancelled", "superseded"), new: ("awaiting", None)}
     assert (shop.stock("MUG"), shop.stock("BOWL")) == (99, 0)
     check_stock(shop, before)
@@ -165,7 +173,7 @@ def test_while_the_old_one_is_pending_nothing_else_is_ordered(shop: Shop) -> Non
 def test_while_the_old_one_is_being_captured_nothing_else_is_ordered(shop: Shop) -> None:
     shopper, token = shop.placed(MUG=1)
     (order,) = shop.orders()
-    order.take_up("claim")
+    order.mark_capturing("claim")
     order.save()
     answer = shop.place(shopper, city="Potsdam")
     assert answer.status == 409
@@ -196,13 +204,13 @@ def test_an_order_row_that_is_gone_is_no_obstacle(shop: Shop) -> None:
 
 
 def test_a_number_that_is_taken_is_followed_by_another(shop: Shop) -> None:
-    Pointer("number#TAKE-NNNN", order="somebody's").save()
+    OrderLookup("number#TAKE-NNNN", order_id="somebody's").save()
     numbers = iter(["TAKE-NNNN", "TAKE-NNNN", "FREE-NNNN"])
-    with mock.patch.object(ids, "new_number", side_effect=lambda: next(numbers)):
+    with mock.patch.object(ids, "new_order_number", side_effect=lambda: next(numbers)):
         shop.placed(MUG=1)
     (order,) = shop.orders()
     assert (order.number, shop.stock("MUG")) == ("FREE-NNNN", 99)
-    assert Order.find("number#TAKE-NNNN") == "somebody's"
+    assert Order.find_by_lookup("number#TAKE-NNNN") == "somebody's"
 
 
 def test_contention_is_tried_again(shop: Shop) -> None:
@@ -301,7 +309,7 @@ def test_a_process_that_dies_between_placing_and_paypal_leaves_an_order_to_pay(s
     ):
         shopper.post("/checkout", FORM)
     (order,) = shop.orders()
-    assert (order.state, order.paypal_id) == ("awaiting", None)
+    assert (order.state, order.paypal_order_id) == ("awaiting", None)
     token = token_of(shopper.post("/checkout", FORM))
     shop.come_back(shopper, token)
     assert shop.order(order.id).state == "paid"
@@ -345,7 +353,7 @@ def dying_after(calls: int) -> Callable[[str, dict[str, Any], Callable[[], Any]]
 def key_of(shopper: Shopper) -> str:
     from chalicelib.cart import sessions
 
-    return sessions.key_of(shopper.jar["session"])
+    return sessions.session_key(shopper.jar["session"])
 
 
 def test_a_cart_that_ends_before_the_order_is_written_orders_nothing(shop: Shop) -> None:

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from chalicelib import money
 from chalicelib.catalog.models import Stock
 from chalicelib.checkout.order_totals import totals_of
-from chalicelib.config import SHOP_FILE, read_shop, settings
-from chalicelib.orders.base import Line
+from chalicelib.config import SHOP_FILE, load_shop, settings
+from chalicelib.orders.base import OrderLine
 from tests.client import Answer
 from tests.shop import CUSTOMER, Shop, token_of
 
 
-def line(price: int, quantity: int = 1, rate: str = "19") -> Line:
-    return Line("SKU", "slug", "Name", {}, quantity, price, rate)
+def line(price: int, quantity: int = 1, rate: str = "19") -> OrderLine:
+    return OrderLine("SKU", "slug", "Name", {}, quantity, price, rate)
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_decimals_in_a_currency_without_any_are_refused() -> None:
         with pytest.raises(ValueError):
             money.parse(text, "JPY")
     with pytest.raises(Exception, match=r"shop\.toml"):
-        read_shop(SHOP_FILE, "JPY")  # its amounts have cents
+        load_shop(SHOP_FILE, "JPY")  # its amounts have cents
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_what_is_not_an_amount_is_refused(text: str) -> None:
 def test_an_amount_may_be_written_as_people_and_spreadsheets_do(
     typed: str, currency: str, amount: int
 ) -> None:
-    assert money.parse_typed(typed, currency) == amount
+    assert money.parse_user_amount(typed, currency) == amount
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_an_amount_may_be_written_as_people_and_spreadsheets_do(
 )
 def test_a_comma_that_may_mean_thousands_is_never_guessed_at(typed: str, currency: str) -> None:
     with pytest.raises(ValueError, match=re.escape(f"“{typed}”")):
-        money.parse_typed(typed, currency)
+        money.parse_user_amount(typed, currency)
 
 
 # -- shown and paid ---------------------------------------------------------------------------------------

@@ -14,11 +14,11 @@ import pytest
 
 from chalicelib import aws
 from chalicelib.mail import sender
-from chalicelib.mail.render import Letter
+from chalicelib.mail.render import Email
 from chalicelib.payments.paypal import api_client
 
 TOKEN = {"access_token": "token", "expires_in": 30000}
-LETTER = Letter(
+LETTER = Email(
     sender="shop@example.org",
     to="test@example.org",
     reply_to=None,
@@ -68,7 +68,7 @@ def sleeper(answer: dict[str, Any]) -> Iterator[Sleeper]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -87,7 +87,7 @@ def test_a_mail_is_not_lost_with_the_connection_of_the_mail_before(monkeypatch: 
         monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", ses.url)
         monkeypatch.setattr(aws, "_clients", {})
         for _ in range(3):
-            assert sender.hand_to_ses(LETTER) == "1"
+            assert sender.send_via_ses(LETTER) == "1"
         aws.client("sesv2").close()
     assert (len(ses.paths), ses.cuts) == (3, 0)
 
@@ -114,7 +114,7 @@ def test_what_paypal_may_be_asked_a_single_time_has_a_connection_of_its_own() ->
 def test_after_a_pause_paypal_is_asked_by_a_new_connection_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with sleeper(TOKEN) as paypal:
         client = api_client.Client("id", "secret", paypal.url, paypal.url)
-        client._fresh_token(time.monotonic() + 5)
+        client._valid_token(time.monotonic() + 5)
         client._used -= api_client.KEPT_OPEN_SECONDS + 1
         client.send(api_client.OrdersGetRequest("1"), time.monotonic() + 5)
         client._session.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.config import settings
-from infra.local.fake_paypal import Control, StandIn
+from infra.local.fake_paypal import Control, FakePayPal
 from infra.local.processes import free_port
 from tests.client import Answer
 from tests.deployed.http_client import Visitor
@@ -27,10 +27,10 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="package")
-def standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+def standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakePayPal]:
     """Run a stand-in for PayPal of the deployed shop's own."""
     folder = tmp_path_factory.mktemp("paypal")
-    with StandIn(folder, port=free_port(), client_secret=SECRET, webhook_id=WEBHOOK) as running:
+    with FakePayPal(folder, port=free_port(), client_secret=SECRET, webhook_id=WEBHOOK) as running:
         running.control.automatic(False)
         yield running
 
@@ -43,7 +43,7 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
 
 
 @pytest.fixture(scope="package")
-def first_pass(region: Region, standin: StandIn, packaged: Path) -> Stack:
+def first_pass(region: Region, standin: FakePayPal, packaged: Path) -> Stack:
     """Create the stack as an operator does at first: PayPal knows no webhook of it yet."""
     region.client("ssm").put_parameter(Name="/awning/paypal-client-secret", Value=SECRET, Type="SecureString")
     region.client("sesv2").create_email_identity(EmailIdentity=settings.shop.email)
@@ -59,7 +59,7 @@ def unnotified(first_pass: Stack) -> Answer:
 
 
 @pytest.fixture(scope="package")
-def stack(first_pass: Stack, unnotified: Answer, standin: StandIn) -> Stack:
+def stack(first_pass: Stack, unnotified: Answer, standin: FakePayPal) -> Stack:
     """Finish the deployment: the second pass, a few things to buy, somebody behind the counter."""
     stack = first_pass
     known = {"PublicUrl": stack.outputs["ShopUrl"], "PayPalWebhookId": WEBHOOK}
@@ -77,12 +77,12 @@ def visitor(stack: Stack) -> Visitor:
 
 
 @pytest.fixture
-def paypal(standin: StandIn) -> Control:
+def paypal(standin: FakePayPal) -> Control:
     """Return what steers PayPal."""
     return standin.control
 
 
-def _parameters(standin: StandIn) -> dict[str, str]:
+def _parameters(standin: FakePayPal) -> dict[str, str]:
     return {
         "PayPalClientId": standin.client_id,
         "PayPalApiUrl": standin.api_url,

@@ -40,7 +40,7 @@ class Visitor(Shopper):
 
     def row(self, token: str) -> dict[str, Any]:
         """Read the row of the order that one of PayPal's belongs to, in DynamoDB's own form."""
-        return self._order(self._order(f"paypal#{token}")["order"]["S"])
+        return self._order(self._order(f"paypal#{token}")["order_id"]["S"])
 
     def _order(self, key: str) -> dict[str, Any]:
         database = self.stack.region.client("dynamodb")

@@ -25,7 +25,7 @@ origin_of, reached = iam_evaluator.pin_request_origin, cloudfront._origin_connec
 
 
 def named_event(api_id: str, *given: Any, **more: Any) -> dict[str, Any]:
-    """Tell functions API Gateway's own name, which the shop makes its links of."""
+    """Give functions API Gateway's own host name, of which the shop makes its links."""
     event: dict[str, Any] = event_of(api_id, *given, **more)
     event["requestContext"] |= {"domainName": f"{api_id}.{DOMAIN}", "domainPrefix": api_id}
     return event
@@ -74,7 +74,7 @@ def hurried(expression: str) -> float | None:
 
 
 def tell() -> None:
-    """Tell MiniStack all of this."""
+    """Give MiniStack all of this."""
     apigateway_v1._build_lambda_event_v1 = named_event
     iam_actions.extract_iam_action = known_action
     iam_actions._ses_v2_resource_arn = mail_resource

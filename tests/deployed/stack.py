@@ -119,7 +119,7 @@ class Stack:
         return {row["LogicalResourceId"]: row for page in pages for row in page["StackResourceSummaries"]}
 
     def name_of(self, resource: str) -> str:
-        """Tell what a resource of the template is called in the region."""
+        """Return what a resource of the template is called in the region."""
         return str(self.resources[resource]["PhysicalResourceId"])
 
     def function(self, resource: str) -> dict[str, Any]:
@@ -163,7 +163,7 @@ class Stack:
     # -- what happens in it -------------------------------------------------------------------------------
 
     def here(self, address: str) -> str:
-        """Tell where an address of the shop on AWS is answered on this machine."""
+        """Return where an address of the shop on AWS is answered on this machine."""
         inside = address.removeprefix(self.outputs["ShopUrl"].removesuffix("/api"))
         assert inside.startswith("/api/"), address
         return f"{self.region.endpoint_url}/_aws/execute-api/{self.name_of('RestAPI')}{inside}"
@@ -211,7 +211,7 @@ class Stack:
             events.disable_rule(Name=rule)
 
     def rule_of(self, function: str) -> str:
-        """Tell the name of the rule that calls a function."""
+        """Return the name of the rule that calls a function."""
         (rule,) = (name for name in self.schedules if self._targets(name) == [self.name_of(function)])
         return rule
 

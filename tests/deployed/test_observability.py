@@ -69,15 +69,15 @@ def test_mail_that_came_back_is_something_for_staff(visitor: Visitor, stack: Sta
     assert events.test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(report))["Result"]
     # Nobody but AWS may say that something comes from SES, so the rule's last step is done for it.
     stack.region.client("lambda").invoke(
-        FunctionName=f"{NAME}-mail-feedback", InvocationType="Event", Payload=json.dumps(report)
+        FunctionName=f"{NAME}-ses-feedback", InvocationType="Event", Payload=json.dumps(report)
     )
 
-    stack.eventually(lambda: "mail returned" in visitor.row(token)["issues"]["S"])
+    stack.eventually(lambda: "email_bounced" in visitor.row(token)["issues"]["S"])
 
 
 def _report(number: str) -> dict[str, Any]:
     """Make the event with which SES tells that nobody has such a mailbox."""
-    tags = {"ses:configuration-set": [f"{NAME}-mail"], "mail": ["paid"], "order": [number]}
+    tags = {"ses:configuration-set": [f"{NAME}-mail"], "mail": ["order_paid"], "order": [number]}
     mail = {"messageId": "0100-made-for-this-test", "destination": ["gone@example.com"], "tags": tags}
     said = {
         "eventType": "Bounce",

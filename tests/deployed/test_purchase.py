@@ -82,6 +82,6 @@ def _let_five_minutes_pass(visitor: Visitor, token: str) -> None:
     visitor.stack.region.client("dynamodb").update_item(
         TableName=f"{NAME}-orders",
         Key={"id": visitor.row(token)["id"]},
-        UpdateExpression="SET check_due = :now, due = :now",
+        UpdateExpression="SET next_check_at = :now, due_at = :now",
         ExpressionAttributeValues={":now": now},
     )

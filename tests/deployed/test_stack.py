@@ -15,10 +15,10 @@ from tests.deployed.conftest import SECRET
 from tests.deployed.stack import NAME, Stack
 
 BEHIND = {
-    "payment-notifications": ("SettleNotifications", 1),
+    "paypal-webhooks": ("SettleNotifications", 1),
     "order-emails": ("SendOrderEmails", 4),
 }
-CALLED_LATER = {"mail-feedback": "NoteBounces", "staff-jobs": "RunStaffJobs"}
+CALLED_LATER = {"ses-feedback": "NoteBounces", "background-jobs": "RunStaffJobs"}
 SCHEDULES = {"ReconcilePayments": "rate(5 minutes)", "ExportBooks": "rate(1 hour)"}
 
 

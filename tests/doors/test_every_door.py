@@ -17,20 +17,20 @@ import pytest
 
 from chalicelib import money
 from chalicelib.catalog.categories import Category
-from chalicelib.catalog.editing.category_editing import problems_of_category
+from chalicelib.catalog.editing.category_editing import validate_category
 from chalicelib.catalog.images.product_images import problem_of_alt
-from chalicelib.catalog.import_export.importer import BadCatalog, check_csv, load_catalog
+from chalicelib.catalog.import_export.importer import CatalogErrors, check_csv, load_catalog
 from chalicelib.catalog.models import Product
-from chalicelib.checkout.customer_form import read_customer
+from chalicelib.checkout.customer_form import validate_customer
 from chalicelib.config import ShippingZone, settings
-from chalicelib.mail.addresses import BadAddress, bare, normalize
+from chalicelib.mail.addresses import BadAddress, normalize, normalize_address
 from chalicelib.orders.delivery import delivery_fields
 from chalicelib.orders.views import staff_view
 from chalicelib.postal import address_lines
 from chalicelib.staff.auth import accounts
 from chalicelib.staff.orders import order_actions
-from chalicelib.staff.orders.shipping import read_parcel
-from chalicelib.staff.products.product_form import draft_of, read_typed
+from chalicelib.staff.orders.shipping import parse_parcel
+from chalicelib.staff.products.product_form import read_typed, to_draft
 from chalicelib.web.forms import Form
 from infra.commands.create_staff_user import read_arguments
 from tests.client import Shopper
@@ -73,7 +73,7 @@ def checkout(field: str) -> Door:
     """Return the checkout form's door at a field."""
 
     def door(typed: str) -> Verdict:
-        values, errors = read_customer({**CUSTOMER, field: typed})
+        values, errors = validate_customer({**CUSTOMER, field: typed})
         assert errors.keys() <= {field}
         return judged(values[field], errors.get(field))
 
@@ -95,7 +95,7 @@ def product_form(field: str) -> Door:
 
     def door(typed: str) -> Verdict:
         read = read_typed(Form(list({**PRODUCT, "name": "Tea", field: typed}.items())))
-        draft, errors = draft_of(read, [], {})
+        draft, errors = to_draft(read, [], {})
         assert errors.keys() <= {field}
         return judged(getattr(draft, field), errors.get(field))
 
@@ -109,7 +109,7 @@ def category_form(field: str) -> Door:
         form = Form([(field, typed)])
         value = form.lines(field) if field == "text" else form.text(field)
         wanted = Category("x", value if field == "name" else "Tea", value if field == "text" else "")
-        said = [problem.words for problem in problems_of_category(wanted)]
+        said = [problem.message for problem in validate_category(wanted)]
         return judged(getattr(wanted, field), said[0] if said else None)
 
     return door
@@ -123,7 +123,7 @@ def words_of_a_picture(typed: str) -> Verdict:
 
 def carrier(typed: str) -> Verdict:
     """Take a parcel's carrier."""
-    parcel, errors = read_parcel({"carrier": typed})
+    parcel, errors = parse_parcel({"carrier": typed})
     return judged(parcel.carrier, errors.get("carrier"))
 
 
@@ -146,7 +146,7 @@ def csv_file(field: str) -> Door:
         rows.writerow({**row, field: typed})
         try:
             (draft,) = check_csv(text.getvalue().encode()).products
-        except BadCatalog as bad:
+        except CatalogErrors as bad:
             return Verdict(said=str(bad))
         return Verdict(getattr(draft, field))
 
@@ -163,7 +163,7 @@ def json_file(folder: Path, field: str) -> Door:
         file.write_text(json.dumps({"products": [product]}), "utf-8")
         try:
             load_catalog(file)
-        except BadCatalog as bad:
+        except CatalogErrors as bad:
             return Verdict(said=str(bad))
         return Verdict(getattr(Product.get("x", consistent_read=True), field))
 
@@ -177,7 +177,7 @@ def note(merchant: Shopper, shop: Shop) -> Door:
         shop.placed(MUG=1)
         order = next(order for order in shop.orders() if not staff_view.notes_of(order))
         answer = merchant.post(f"/staff/orders/{order.id}/notes", {"form": "a" * 32, "note": typed})
-        kept = [each["words"] for each in staff_view.notes_of(shop.order(order.id))]
+        kept = [each["text"] for each in staff_view.notes_of(shop.order(order.id))]
         return Verdict(kept[0]) if answer.status == 303 else Verdict(said=answer.text)
 
     return door
@@ -255,13 +255,13 @@ def test_an_email_address_is_the_same_for_staff(shop: Shop) -> None:
         asked = merchant.get(f"/staff/erase?{urlencode({'email': typed})}")
         if "refused" in entry:
             assert (invited.status, asked.status) == (422, 400), typed
-            for refuse in (accounts.canonical, bare, lambda text: read_arguments([text])):
+            for refuse in (accounts.normalize_email, normalize_address, lambda text: read_arguments([text])):
                 with pytest.raises(BadAddress):
                     refuse(typed)
         else:
             assert (invited.status, asked.status) == (303, 200), typed
-            assert bare(typed) == entry["sent"]
-            assert accounts.canonical(typed) == read_arguments([typed])[0] == entry["sent"].lower()
+            assert normalize_address(typed) == entry["sent"]
+            assert accounts.normalize_email(typed) == read_arguments([typed])[0] == entry["sent"].lower()
             assert accounts.find(entry["sent"].lower()) is not None
 
 
@@ -289,8 +289,8 @@ def test_an_address_is_the_same_for_customers_and_staff(entry: dict[str, Any]) -
     typed = {**CUSTOMER, "region": "", **entry["typed"]}
     kept = delivery_fields.clean_delivery(typed)
     refused, asked = delivery_fields.validate_delivery(kept), delivery_fields.find_doubts(kept)
-    values, errors = read_customer(typed)
-    confirmed, left = read_customer({**typed, "confirmed": delivery_fields.mark_of_doubts(kept)})
+    values, errors = validate_customer(typed)
+    confirmed, left = validate_customer({**typed, "confirmed": delivery_fields.fingerprint_of_doubts(kept)})
 
     assert {field: values[field] for field in kept} == kept
     assert list(refused) == entry.get("refused", [])
@@ -304,7 +304,7 @@ def test_an_address_is_the_same_for_customers_and_staff(entry: dict[str, Any]) -
 
 def test_staff_ship_with_what_they_pasted(shop: Shop) -> None:
     _, order_id = shop.paid(MUG=1)
-    parcel, errors = read_parcel(
+    parcel, errors = parse_parcel(
         {
             "carrier": "\u200eDHL\u00a0Paket",
             "tracking": "\u202a0034\u00a00434\u202c",
@@ -349,4 +349,4 @@ def test_numbers_are_taken_in_full_width_digits(shop: Shop) -> None:
     "typed", ["12.90", "１２．９０", "\u202a12,90\u00a0€\u202c", "١٢.٩٠", "€\u200912.90"]
 )
 def test_an_amount_is_taken_as_it_is_pasted(typed: str) -> None:
-    assert money.parse_typed(typed, "EUR") == 1290
+    assert money.parse_user_amount(typed, "EUR") == 1290

@@ -9,7 +9,7 @@ from tests.shop import CUSTOMER
 
 PHONE = {"viewport": {"width": 375, "height": 740}, "has_touch": True, "is_mobile": True}
 SECONDS = 20
-MOST_TABS = 60
+MAX_TABS = 60
 THANKS = "Thank you, your order is paid"
 # The label of each field of the checkout form that a customer fills in.
 LABELS = {
@@ -70,13 +70,13 @@ class Visitor:
         """Wait for the page to say something that a screen reader speaks by itself."""
         expect(self.page.get_by_role("status").or_(self.page.get_by_role("alert"))).to_contain_text(words)
 
-    def sees_in_cart(self, pieces: int) -> None:
+    def sees_in_cart(self, quantity: int) -> None:
         """Wait for the badge, and for what it says to those who do not see it."""
-        words = {0: "Cart", 1: "Cart, 1 item"}.get(pieces, f"Cart, {pieces} items")
+        words = {0: "Cart", 1: "Cart, 1 item"}.get(quantity, f"Cart, {quantity} items")
         expect(self.link(words)).to_be_visible()
         badge = self.page.locator("[data-cart-badge]")
-        expect(badge).to_be_visible(visible=bool(pieces))
-        expect(badge).to_have_text(str(pieces or ""))
+        expect(badge).to_be_visible(visible=bool(quantity))
+        expect(badge).to_have_text(str(quantity or ""))
 
     # -- shopping -----------------------------------------------------------------------------------------
 
@@ -115,7 +115,7 @@ class Visitor:
     def presses(self, key: str, on: Locator) -> None:
         """Go on with Tab to an element, and press a key there."""
         expect(on).to_be_visible()
-        for _ in range(MOST_TABS):
+        for _ in range(MAX_TABS):
             self.page.keyboard.press("Tab")
             if on.evaluate("element => element === document.activeElement"):
                 self.page.keyboard.press(key)

@@ -20,7 +20,7 @@ from tests.mail import order_factory
 from tests.shop import Shop, order_id_of, token_of
 
 DESK, SMALL_PHONE = (1280, 900), (320, 640)
-MOST_BYTES = 100 * 1024
+MAX_BYTES = 100 * 1024
 WEIGHT = """() => performance.getEntriesByType("navigation")
     .concat(performance.getEntriesByType("resource").filter((entry) => /\\.(css|js)$/.test(entry.name)))
     .reduce((sum, entry) => sum + entry.decodedBodySize, 0)"""
@@ -44,7 +44,7 @@ def visitor(let_in: LetIn) -> Visitor:
 def check(visitor: Visitor) -> None:
     """Weigh the open page, and look at it by day and by night."""
     weight = visitor.page.evaluate(WEIGHT)
-    assert 1024 < weight < MOST_BYTES, (visitor.page.url, weight)
+    assert 1024 < weight < MAX_BYTES, (visitor.page.url, weight)
     check_by_day_and_night(visitor.page)
 
 
@@ -190,7 +190,7 @@ def test_an_order_whose_payment_is_asked_for(visitor: Visitor, shop: Shop) -> No
 def test_orders_that_are_paid_refunded_or_over(visitor: Visitor, shop: Shop) -> None:
     _, paid = shop.paid()
     look(visitor, f"/orders/{paid}")
-    shop.paypal.refund(shop.order(paid).capture or "", "5.00")
+    shop.paypal.refund(shop.order(paid).capture_id or "", "5.00")
     shop.deliver_notifications()
     assert shop.order(paid).refunded == 500
     look(visitor, f"/orders/{paid}")
@@ -276,7 +276,7 @@ def test_refusals_and_failures(visitor: Visitor, shop: Shop) -> None:
     send_form(visitor, "/cart/lines", enctype="text/plain", sku="MUG")
     visitor.reads("We couldn’t read that")
     check(visitor)
-    with mock.patch("chalicelib.cart.service.look", side_effect=RuntimeError("a bug")):
+    with mock.patch("chalicelib.cart.service.get_lines", side_effect=RuntimeError("a bug")):
         look(visitor, "/cart")
     visitor.reads("Something went wrong")
     visitor.page.goto("data:text/html,<body>another site")
@@ -286,7 +286,7 @@ def test_refusals_and_failures(visitor: Visitor, shop: Shop) -> None:
 
 
 def test_every_letter(visitor: Visitor, shop: Shop) -> None:
-    from chalicelib.mail.render import KINDS, write_letter
+    from chalicelib.mail.render import EMAIL_KINDS, render_email
 
     owing = [
         order_factory.paid(),
@@ -294,13 +294,19 @@ def test_every_letter(visitor: Visitor, shop: Shop) -> None:
         order_factory.failed("FAILED1"),
         order_factory.move(order_factory.placed(), "die"),
         order_factory.move(order_factory.placed(), "refuse"),
-        order_factory.only(order_factory.refunded(order_factory.paid(capture="REFUNDED1"), 500), "refunded"),
-        order_factory.only(order_factory.move(order_factory.paid(capture="SHIPPED1"), "ship"), "shipped"),
-        order_factory.only(order_factory.move(order_factory.paid(capture="RAISED1"), "raise"), "issue"),
+        order_factory.only(
+            order_factory.refunded(order_factory.paid(capture="REFUNDED1"), 500), "refund_completed"
+        ),
+        order_factory.only(
+            order_factory.move(order_factory.paid(capture="SHIPPED1"), "ship"), "order_shipped"
+        ),
+        order_factory.only(
+            order_factory.move(order_factory.paid(capture="RAISED1"), "raise"), "merchant_issue"
+        ),
         order_factory.move(order_factory.paid(capture="CORRECTED1"), "ship", "correct"),
     ]
-    letters = {entry: write_letter(order, entry) for order in owing for entry in order.emails_due}
-    assert {entry.partition("#")[0] for entry in letters} == set(KINDS)
+    letters = {entry: render_email(order, entry) for order in owing for entry in order.emails_due}
+    assert {entry.partition("#")[0] for entry in letters} == set(EMAIL_KINDS)
     for entry, letter in letters.items():
         assert letter is not None
         visitor.page.set_content(letter.html)

@@ -6,8 +6,8 @@ from chalicelib.catalog.editing.category_editing import save_categories
 from chalicelib.catalog.editing.product_editing import save_product
 from chalicelib.catalog.editing.product_validation import ProductDraft, VariantDraft
 from chalicelib.config import settings
-from chalicelib.mail.render import write_letter
-from chalicelib.orders.delivery.delivery_fields import LONGEST
+from chalicelib.mail.render import render_email
+from chalicelib.orders.delivery.delivery_fields import MAX_LENGTHS
 from chalicelib.staff.orders import order_actions
 from chalicelib.staff.routes import staff
 from tests.e2e.conftest import LetIn
@@ -41,7 +41,9 @@ def order_long_words(shop: Shop, **changed: str) -> str:
     """Place and pay an order whose customer has as long a word as may be in every field; return its ID."""
     shopper = shop.shopper()
     shopper.post("/cart/lines", {"sku": SKU, "quantity": "2"})
-    typed = {field: (LONG * 2)[:most] for field, most in LONGEST.items() if field not in ("country", "phone")}
+    typed = {
+        field: (LONG * 2)[:most] for field, most in MAX_LENGTHS.items() if field not in ("country", "phone")
+    }
     email = "x" * 64 + "@" + ".".join(["y" * 60] * 3) + ".de"
     typed |= {"postal_code": "N" * 20, "email": email, "phone": "1" * 15, **changed}
     asked = shop.place(shopper, **typed)
@@ -76,7 +78,7 @@ def test_no_page_of_the_shop_grows_wider_than_a_phone(visitor: Visitor, shop: Sh
     visitor.button("Add to cart").click()
     wide += too_wide(visitor, "/cart", "/checkout")
     for field in ("name", "city", "region", "postal_code"):
-        visitor.page.locator(f"#{field}").fill("W" * LONGEST[field])
+        visitor.page.locator(f"#{field}").fill("W" * MAX_LENGTHS[field])
     visitor.places_order()
     visitor.is_told("Please enter your email address")
     wide += sticks_out(visitor)
@@ -87,12 +89,12 @@ def test_no_page_of_staff_grows_wider_than_a_phone(let_in: LetIn, shop: Shop) ->
     sell_long_words(shop)
     merchant = let_in()
     comes_in(merchant)
-    by = member("merchant").email
-    paid, shipped = order_long_words(shop), order_long_words(shop, address="Q" * LONGEST["address"])
+    actor = member("merchant").email
+    paid, shipped = order_long_words(shop), order_long_words(shop, address="Q" * MAX_LENGTHS["address"])
     order_actions.ship(
-        shipped, order_actions.Parcel("C" * 40, "0" * 60, f"https://carrier.example/{'t' * 400}"), by
+        shipped, order_actions.Parcel("C" * 40, "0" * 60, f"https://carrier.example/{'t' * 400}"), actor
     )
-    order_actions.add_note(paid, LONG * 10, by, "0" * 32)
+    order_actions.add_note(paid, LONG * 10, actor, "0" * 32)
     aws.client("s3").put_object(Bucket=settings.books_bucket, Key=SENT, Body=b"slug\r\n")
     shown = addresses({"paid": paid, "shipped": shipped})
     shown["/staff/products/{slug}"] = ["/staff/products/long"]
@@ -110,7 +112,7 @@ def test_no_page_of_staff_grows_wider_than_a_phone(let_in: LetIn, shop: Shop) ->
 def test_no_mail_grows_wider_than_a_phone(visitor: Visitor, shop: Shop) -> None:
     sell_long_words(shop)
     order = shop.order(order_long_words(shop))
-    letters = [write_letter(order, entry) for entry in (*order.emails_due, *order.emails_sent)]
+    letters = [render_email(order, entry) for entry in (*order.emails_due, *order.emails_sent)]
     assert len(letters) == 2
     for letter in letters:
         assert letter is not None

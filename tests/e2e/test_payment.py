@@ -44,14 +44,14 @@ def test_a_slow_payment_that_a_notification_completes(visitor: Visitor, shop: Sh
     visitor.button("Pay by a slow method").click()
     visitor.reads("Your payment is pending")
     order = shop.order(visitor.order_id)
-    assert (order.state, shop.mails()) == ("pending", ["pending"])
+    assert (order.state, shop.mails()) == ("pending", ["payment_pending"])
 
-    shop.paypal.complete(order.capture or "")
+    shop.paypal.complete(order.capture_id or "")
     shop.deliver_notifications()
     visitor.page.reload()
 
     visitor.reads(THANKS)
-    assert shop.mails() == ["merchant", "paid", "pending"]
+    assert shop.mails() == ["merchant_order_paid", "order_paid", "payment_pending"]
 
 
 def test_a_tab_closed_after_paying(visitor: Visitor, shop: Shop) -> None:
@@ -64,7 +64,7 @@ def test_a_tab_closed_after_paying(visitor: Visitor, shop: Shop) -> None:
         shop.reconcile()
 
     (order,) = shop.orders()
-    assert (order.state, shop.mails()) == ("paid", ["merchant", "paid"])
+    assert (order.state, shop.mails()) == ("paid", ["merchant_order_paid", "order_paid"])
     visitor.page = visitor.context.new_page()
     visitor.open(f"/orders/{order.id}")
     visitor.reads(THANKS)

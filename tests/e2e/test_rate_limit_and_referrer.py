@@ -6,7 +6,7 @@ from typing import Any
 from chalicelib.config import settings
 from tests.e2e.shopper_browser import Visitor
 
-STRICT = replace(settings.shop.limits, orders_a_session=1)
+STRICT = replace(settings.shop.limits, orders_per_session=1)
 
 
 def test_who_orders_too_often_is_told_and_keeps_what_was_typed(visitor: Visitor, setting: Any) -> None:

@@ -8,19 +8,19 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from infra.local.fake_paypal import StandIn
+from infra.local.fake_paypal import FakePayPal
 from tests.fake_paypal.shop import Shop
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakePayPal]:
     """Run a stand-in."""
-    with StandIn(tmp_path_factory.mktemp("paypal")) as paypal:
+    with FakePayPal(tmp_path_factory.mktemp("paypal")) as paypal:
         yield paypal
 
 
 @pytest.fixture
-def paypal(running: StandIn) -> StandIn:
+def paypal(running: FakePayPal) -> FakePayPal:
     """Return a stand-in that knows nothing yet and delivers on demand."""
     running.reset()
     running.control.automatic(False)
@@ -29,7 +29,7 @@ def paypal(running: StandIn) -> StandIn:
 
 
 @pytest.fixture
-def shop(paypal: StandIn) -> Shop:
+def shop(paypal: FakePayPal) -> Shop:
     """Return a client with a token."""
     return Shop(paypal)
 
@@ -59,7 +59,7 @@ def receiver() -> Iterator[Receiver]:
             received.news.set()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
-            """Say nothing."""
+            """Log nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         received.url = f"http://127.0.0.1:{server.server_address[1]}/webhooks/paypal"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from infra.local.fake_paypal import StandIn
+from infra.local.fake_paypal import FakePayPal
 
 Json = dict[str, Any]
 RETURN_URL = "http://127.0.0.1:9/return?shop=1"
@@ -46,7 +46,7 @@ Check = Callable[[str, str, Answer], None]
 class Shop:
     """Calls with a token; every call makes a connection of its own."""
 
-    def __init__(self, paypal: StandIn, check: Check | None = None) -> None:
+    def __init__(self, paypal: FakePayPal, check: Check | None = None) -> None:
         self._paypal = paypal
         self._check = check
         self.token = self.ask_token().body["access_token"]

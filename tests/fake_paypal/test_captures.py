@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from infra.local.fake_paypal import ControlError, StandIn
+from infra.local.fake_paypal import ControlError, FakePayPal
 from tests.fake_paypal.shop import Shop, capture_of
 
 
-def test_an_approved_order_is_captured_and_booked(paypal: StandIn, shop: Shop) -> None:
+def test_an_approved_order_is_captured_and_booked(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     paypal.control.approve(order_id)
     answer = shop.capture(order_id)
@@ -27,7 +27,7 @@ def test_an_approved_order_is_captured_and_booked(paypal: StandIn, shop: Shop) -
     assert paypal.control.totals()["EUR"].net == Decimal("28.46")
 
 
-def test_a_capture_leads_back_to_its_order(paypal: StandIn, shop: Shop) -> None:
+def test_a_capture_leads_back_to_its_order(paypal: FakePayPal, shop: Shop) -> None:
     capture_id = shop.paid()
     capture = shop.call("GET", f"/v2/payments/captures/{capture_id}").body
     order_id = capture["supplementary_data"]["related_ids"]["order_id"]
@@ -36,13 +36,13 @@ def test_a_capture_leads_back_to_its_order(paypal: StandIn, shop: Shop) -> None:
     assert capture["payee"]["merchant_id"] == "STANDN2MRCHNT"
 
 
-def test_nothing_is_captured_without_approval(paypal: StandIn, shop: Shop) -> None:
+def test_nothing_is_captured_without_approval(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     assert shop.capture(order_id).issue == "ORDER_NOT_APPROVED"
     assert paypal.control.ledger() == []
 
 
-def test_an_order_is_captured_once(paypal: StandIn, shop: Shop) -> None:
+def test_an_order_is_captured_once(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     paypal.control.approve(order_id)
     with ThreadPoolExecutor(8) as threads:
@@ -52,7 +52,7 @@ def test_an_order_is_captured_once(paypal: StandIn, shop: Shop) -> None:
     assert len(paypal.control.ledger()) == 1
 
 
-def test_a_declined_card_then_another_pays_the_same_order(paypal: StandIn, shop: Shop) -> None:
+def test_a_declined_card_then_another_pays_the_same_order(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     paypal.control.decline(order_id)
     refused = shop.capture(order_id, "capture-1")
@@ -65,7 +65,7 @@ def test_a_declined_card_then_another_pays_the_same_order(paypal: StandIn, shop:
     assert len(paypal.control.ledger()) == 1
 
 
-def test_the_buyer_may_be_asked_back(paypal: StandIn, shop: Shop) -> None:
+def test_the_buyer_may_be_asked_back(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     paypal.control.approve(order_id)
     paypal.control.next_capture("PAYER_ACTION_REQUIRED")
@@ -76,7 +76,7 @@ def test_the_buyer_may_be_asked_back(paypal: StandIn, shop: Shop) -> None:
     assert capture_of(shop.capture(order_id, "capture-3"))["status"] == "COMPLETED"
 
 
-def test_a_slow_payment_is_pending_until_it_comes(paypal: StandIn, shop: Shop) -> None:
+def test_a_slow_payment_is_pending_until_it_comes(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     paypal.control.slow(order_id)
     capture = capture_of(shop.capture(order_id))
@@ -93,7 +93,7 @@ def test_a_slow_payment_is_pending_until_it_comes(paypal: StandIn, shop: Shop) -
         paypal.control.deny(capture["id"])
 
 
-def test_a_slow_payment_may_be_denied(paypal: StandIn, shop: Shop) -> None:
+def test_a_slow_payment_may_be_denied(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     paypal.control.slow(order_id)
     capture = capture_of(shop.capture(order_id))
@@ -104,7 +104,7 @@ def test_a_slow_payment_may_be_denied(paypal: StandIn, shop: Shop) -> None:
     assert shop.paid()  # the invoice's number is free again
 
 
-def test_an_order_may_complete_with_a_declined_capture(paypal: StandIn, shop: Shop) -> None:
+def test_an_order_may_complete_with_a_declined_capture(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     paypal.control.approve(order_id)
     paypal.control.next_capture("declined")
@@ -114,7 +114,7 @@ def test_an_order_may_complete_with_a_declined_capture(paypal: StandIn, shop: Sh
     assert paypal.control.notifications()[-1].event_type == "PAYMENT.CAPTURE.DECLINED"
 
 
-def test_an_invoice_is_paid_once(paypal: StandIn, shop: Shop) -> None:
+def test_an_invoice_is_paid_once(paypal: FakePayPal, shop: Shop) -> None:
     shop.paid(invoice_id="S-7")
     order_id = shop.create(key="another", invoice_id="S-7")
     paypal.control.approve(order_id)
@@ -122,7 +122,7 @@ def test_an_invoice_is_paid_once(paypal: StandIn, shop: Shop) -> None:
     assert len(paypal.control.ledger()) == 1
 
 
-def test_a_capture_can_be_made_to_differ_from_its_order(paypal: StandIn, shop: Shop) -> None:
+def test_a_capture_can_be_made_to_differ_from_its_order(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     paypal.control.approve(order_id)
     paypal.control.next_capture(value="1.00", currency="USD", custom_id="other", merchant_id="ANTHR2MRCHNT4")
@@ -134,7 +134,7 @@ def test_a_capture_can_be_made_to_differ_from_its_order(paypal: StandIn, shop: S
     assert paypal.control.ledger()[0].currency == "USD"
 
 
-def test_a_script_is_for_its_order_only(paypal: StandIn, shop: Shop) -> None:
+def test_a_script_is_for_its_order_only(paypal: FakePayPal, shop: Shop) -> None:
     first, second = (
         shop.create(key="create-1"),
         shop.create(key="create-2", invoice_id="S-2"),
@@ -145,7 +145,7 @@ def test_a_script_is_for_its_order_only(paypal: StandIn, shop: Shop) -> None:
         assert capture_of(shop.capture(order_id, f"capture-{order_id}"))["status"] == status
 
 
-def test_unknown_outcomes_are_refused(paypal: StandIn) -> None:
+def test_unknown_outcomes_are_refused(paypal: FakePayPal) -> None:
     with pytest.raises(ControlError, match="unknown outcome"):
         paypal.control.next_capture("BAD_LUCK")
     with pytest.raises(ControlError, match="unknown reason"):

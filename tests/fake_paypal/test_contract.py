@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.fake_paypal import StandIn
+from infra.local.fake_paypal import FakePayPal
 from infra.local.fake_paypal.payments.scripted_outcomes import REFUSALS
 from tests.fake_paypal.openapi import Contract, paypal_contract
 from tests.fake_paypal.shop import Answer, Shop, an_order, capture_of, eur
@@ -20,7 +20,7 @@ def contract() -> Contract:
 
 
 @pytest.fixture
-def checked(paypal: StandIn, contract: Contract) -> Shop:
+def checked(paypal: FakePayPal, contract: Contract) -> Shop:
     """Return a client that checks every answer."""
 
     def check(method: str, path: str, answer: Answer) -> None:
@@ -30,7 +30,7 @@ def checked(paypal: StandIn, contract: Contract) -> Shop:
 
 
 def test_a_sale_from_order_to_refund_reads_like_paypal(
-    paypal: StandIn, checked: Shop, contract: Contract
+    paypal: FakePayPal, checked: Shop, contract: Contract
 ) -> None:
     order_id = checked.create()
     checked.call("POST", "/v2/checkout/orders", an_order(invoice_id="S-2"), "create-2", full=True)
@@ -50,7 +50,7 @@ def test_a_sale_from_order_to_refund_reads_like_paypal(
             contract.check_request(received)
 
 
-def test_other_ends_of_a_sale_read_like_paypal(paypal: StandIn, checked: Shop) -> None:
+def test_other_ends_of_a_sale_read_like_paypal(paypal: FakePayPal, checked: Shop) -> None:
     for outcome in ("pending", "declined", "failed"):
         order_id = checked.create(key=f"create-{outcome}", invoice_id=f"S-{outcome}")
         paypal.control.approve(order_id)
@@ -65,7 +65,7 @@ def test_other_ends_of_a_sale_read_like_paypal(paypal: StandIn, checked: Shop) -
 
 
 @pytest.mark.parametrize("issue", REFUSALS["capture"])
-def test_refused_captures_read_like_paypal(paypal: StandIn, checked: Shop, issue: str) -> None:
+def test_refused_captures_read_like_paypal(paypal: FakePayPal, checked: Shop, issue: str) -> None:
     order_id = checked.create()
     assert checked.capture(order_id, "too-early").issue == "ORDER_NOT_APPROVED"
     paypal.control.approve(order_id)
@@ -95,13 +95,13 @@ def test_refused_orders_read_like_paypal(checked: Shop, body: Any, status: int) 
 
 
 @pytest.mark.parametrize("issue", REFUSALS["refund"])
-def test_scripted_refusals_of_refunds_read_like_paypal(paypal: StandIn, checked: Shop, issue: str) -> None:
+def test_scripted_refusals_of_refunds_read_like_paypal(paypal: FakePayPal, checked: Shop, issue: str) -> None:
     capture_id = checked.paid()
     paypal.control.next_refund(issue)
     assert checked.refund(capture_id).issue == issue
 
 
-def test_refused_refunds_read_like_paypal(paypal: StandIn, checked: Shop) -> None:
+def test_refused_refunds_read_like_paypal(paypal: FakePayPal, checked: Shop) -> None:
     capture_id = checked.paid()
     for number, body in enumerate(
         (b"{", {"amount": {}}, {"extra": 1}, {"amount": eur("0.00")}, {"amount": eur("99.00")})
@@ -114,7 +114,7 @@ def test_refused_refunds_read_like_paypal(paypal: StandIn, checked: Shop) -> Non
     assert checked.refund(other, "1.00", "other", invoice_id="R-1").issue == "DUPLICATE_INVOICE_ID"
 
 
-def test_what_is_unknown_or_forbidden_reads_like_paypal(paypal: StandIn, checked: Shop) -> None:
+def test_what_is_unknown_or_forbidden_reads_like_paypal(paypal: FakePayPal, checked: Shop) -> None:
     paths = ("/v2/checkout/orders/NONE", "/v2/payments/captures/NONE", "/v2/payments/refunds/NONE")
     for path in paths:
         assert checked.call("GET", path).status == 404
@@ -123,7 +123,7 @@ def test_what_is_unknown_or_forbidden_reads_like_paypal(paypal: StandIn, checked
         assert checked.call("GET", path).status == 401
 
 
-def test_events_read_like_paypal(paypal: StandIn, checked: Shop) -> None:
+def test_events_read_like_paypal(paypal: FakePayPal, checked: Shop) -> None:
     checked.paid()
     listed = checked.call("GET", "/v1/notifications/webhooks-events?page_size=1")
     assert (listed.status, listed.body["count"]) == (200, 1)
@@ -136,7 +136,7 @@ def test_events_read_like_paypal(paypal: StandIn, checked: Shop) -> None:
 
 
 def test_signatures_and_the_webhook_read_like_paypal(
-    paypal: StandIn, checked: Shop, contract: Contract
+    paypal: FakePayPal, checked: Shop, contract: Contract
 ) -> None:
     paypal.control.set_webhook("https://shop.example/webhooks/paypal")
     assert checked.call("GET", f"/v1/notifications/webhooks/{paypal.webhook_id}").status == 200
@@ -151,7 +151,7 @@ def test_signatures_and_the_webhook_read_like_paypal(
 
 
 @pytest.mark.parametrize("kind", ["400", "401", "403", "404", "409", "415", "422", "500", "503"])
-def test_faults_with_a_status_read_like_paypal(paypal: StandIn, checked: Shop, kind: str) -> None:
+def test_faults_with_a_status_read_like_paypal(paypal: FakePayPal, checked: Shop, kind: str) -> None:
     paypal.control.fault("get", kind)
     assert checked.call("GET", "/v2/checkout/orders/NONE").status == int(kind)
 

@@ -9,14 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from infra.local.fake_paypal import ControlError, StandIn
+from infra.local.fake_paypal import ControlError, FakePayPal
 from tests.fake_paypal.shop import Shop, capture_of
 
 CUT = (ConnectionResetError, http.client.RemoteDisconnected)
 
 
 @pytest.fixture
-def approved(paypal: StandIn, shop: Shop) -> str:
+def approved(paypal: FakePayPal, shop: Shop) -> str:
     """Return an order that can be captured."""
     order_id = shop.create()
     paypal.control.approve(order_id)
@@ -25,7 +25,7 @@ def approved(paypal: StandIn, shop: Shop) -> str:
 
 @pytest.mark.parametrize("kind", ["cut_before", "500", "503", "429", "404"])
 def test_before_its_work_a_fault_leaves_nothing_done(
-    paypal: StandIn, shop: Shop, approved: str, kind: str
+    paypal: FakePayPal, shop: Shop, approved: str, kind: str
 ) -> None:
     paypal.control.fault("capture", kind)
     if kind == "cut_before":
@@ -39,7 +39,7 @@ def test_before_its_work_a_fault_leaves_nothing_done(
 
 @pytest.mark.parametrize("kind", ["cut_after", "cut_body", "bad_body", "html_body", "500_after"])
 def test_after_its_work_a_fault_hides_what_was_done(
-    paypal: StandIn, shop: Shop, approved: str, kind: str
+    paypal: FakePayPal, shop: Shop, approved: str, kind: str
 ) -> None:
     paypal.control.fault("capture", kind)
     with pytest.raises((*CUT, http.client.IncompleteRead, ValueError, KeyError)):
@@ -50,7 +50,7 @@ def test_after_its_work_a_fault_hides_what_was_done(
     assert len(paypal.control.ledger()) == 1
 
 
-def test_a_hang_holds_up_nobody_else(paypal: StandIn, shop: Shop, approved: str) -> None:
+def test_a_hang_holds_up_nobody_else(paypal: FakePayPal, shop: Shop, approved: str) -> None:
     fault = paypal.control.fault("capture", "hang")
     with ThreadPoolExecutor(1) as threads:
         hanging = threads.submit(shop.capture, approved)
@@ -64,14 +64,14 @@ def test_a_hang_holds_up_nobody_else(paypal: StandIn, shop: Shop, approved: str)
     assert paypal.control.requests("capture")[0].status is None
 
 
-def test_a_hang_may_come_after_the_work(paypal: StandIn, shop: Shop, approved: str) -> None:
+def test_a_hang_may_come_after_the_work(paypal: FakePayPal, shop: Shop, approved: str) -> None:
     paypal.control.fault("capture", "hang_after", seconds=0.05)
     with pytest.raises(CUT):
         shop.capture(approved)
     assert len(paypal.control.ledger()) == 1
 
 
-def test_slow_is_late_but_right(paypal: StandIn, shop: Shop) -> None:
+def test_slow_is_late_but_right(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     paypal.control.fault("get", "slow", seconds=0.2)
     started = time.monotonic()
@@ -79,13 +79,13 @@ def test_slow_is_late_but_right(paypal: StandIn, shop: Shop) -> None:
     assert time.monotonic() - started >= 0.2
 
 
-def test_too_many_requests_say_when_to_come_again(paypal: StandIn, shop: Shop) -> None:
+def test_too_many_requests_say_when_to_come_again(paypal: FakePayPal, shop: Shop) -> None:
     paypal.control.fault("get", "429", seconds=7)
     answer = shop.call("GET", "/v2/checkout/orders/NONE")
     assert (answer.status, answer.headers["retry-after"]) == (429, "7")
 
 
-def test_faults_hit_as_often_as_told_and_where_told(paypal: StandIn, shop: Shop) -> None:
+def test_faults_hit_as_often_as_told_and_where_told(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     path = f"/v2/checkout/orders/{order_id}"
     paypal.control.fault("get", "500", times=2, skip=1, match=order_id)
@@ -94,7 +94,7 @@ def test_faults_hit_as_often_as_told_and_where_told(paypal: StandIn, shop: Shop)
     assert paypal.control.faults() == []
 
 
-def test_a_fault_without_end_is_cleared(paypal: StandIn, shop: Shop) -> None:
+def test_a_fault_without_end_is_cleared(paypal: FakePayPal, shop: Shop) -> None:
     paypal.control.fault("any", "503", times=None)
     assert [shop.call("GET", "/v2/checkout/orders/NONE").status for _ in range(3)] == [503] * 3
     assert shop.ask_token().status == 503
@@ -120,7 +120,7 @@ def test_a_fault_without_end_is_cleared(paypal: StandIn, shop: Shop) -> None:
     ],
 )
 def test_every_operation_can_fail(
-    paypal: StandIn, shop: Shop, operation: str, method: str, path: str
+    paypal: FakePayPal, shop: Shop, operation: str, method: str, path: str
 ) -> None:
     paypal.control.fault(operation, "502")
     assert shop.call(method, path, {} if method == "POST" else None).status == 502
@@ -128,7 +128,7 @@ def test_every_operation_can_fail(
     assert paypal.control.requests()[-1].fault == "502"
 
 
-def test_unknown_faults_are_refused(paypal: StandIn) -> None:
+def test_unknown_faults_are_refused(paypal: FakePayPal) -> None:
     with pytest.raises(ControlError, match="unknown operation"):
         paypal.control.fault("charge", "hang")
     with pytest.raises(ControlError, match="unknown kind"):
@@ -137,7 +137,7 @@ def test_unknown_faults_are_refused(paypal: StandIn) -> None:
         paypal.control.fault("notification", "hang")
 
 
-def test_requests_are_written_down(paypal: StandIn, shop: Shop) -> None:
+def test_requests_are_written_down(paypal: FakePayPal, shop: Shop) -> None:
     paypal.control.clear_requests()
     shop.create(key="create-1")
     (received,) = paypal.control.requests()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from infra.local.fake_paypal import StandIn
+from infra.local.fake_paypal import FakePayPal
 from tests.fake_paypal.shop import Shop, an_order
 
 HOUR = 3600
 
 
-def test_an_order_is_created_once(paypal: StandIn, shop: Shop) -> None:
+def test_an_order_is_created_once(paypal: FakePayPal, shop: Shop) -> None:
     first = shop.call("POST", "/v2/checkout/orders", an_order(), "create-1")
     again = shop.call("POST", "/v2/checkout/orders", an_order(), "create-1")
     assert (first.status, again.status) == (201, 200)
@@ -18,7 +18,7 @@ def test_an_order_is_created_once(paypal: StandIn, shop: Shop) -> None:
     assert len(paypal.control.orders()) == 1
 
 
-def test_a_capture_is_repeated_word_for_word(paypal: StandIn, shop: Shop) -> None:
+def test_a_capture_is_repeated_word_for_word(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     paypal.control.approve(order_id)
     with ThreadPoolExecutor(4) as threads:
@@ -28,7 +28,7 @@ def test_a_capture_is_repeated_word_for_word(paypal: StandIn, shop: Shop) -> Non
     assert len(paypal.control.ledger()) == 1
 
 
-def test_a_refusal_is_repeated_too(paypal: StandIn, shop: Shop) -> None:
+def test_a_refusal_is_repeated_too(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     paypal.control.decline(order_id)
     refused = shop.capture(order_id, "capture-1")
@@ -37,7 +37,7 @@ def test_a_refusal_is_repeated_too(paypal: StandIn, shop: Shop) -> None:
     assert shop.capture(order_id, "capture-2").status == 201
 
 
-def test_a_refund_is_made_once(paypal: StandIn, shop: Shop) -> None:
+def test_a_refund_is_made_once(paypal: FakePayPal, shop: Shop) -> None:
     capture_id = shop.paid()
     first = shop.refund(capture_id, "10.00", "refund-1")
     assert shop.refund(capture_id, "10.00", "refund-1").raw == first.raw
@@ -45,7 +45,7 @@ def test_a_refund_is_made_once(paypal: StandIn, shop: Shop) -> None:
     assert [row.kind for row in paypal.control.ledger()] == ["sale", "refund", "refund"]
 
 
-def test_a_request_id_is_not_for_another_body(paypal: StandIn, shop: Shop) -> None:
+def test_a_request_id_is_not_for_another_body(paypal: FakePayPal, shop: Shop) -> None:
     capture_id = shop.paid()
     shop.refund(capture_id, "10.00", "refund-1")
     refused = shop.refund(capture_id, "11.00", "refund-1")
@@ -53,7 +53,7 @@ def test_a_request_id_is_not_for_another_body(paypal: StandIn, shop: Shop) -> No
     assert len(paypal.control.ledger()) == 2
 
 
-def test_keys_of_orders_are_forgotten_after_six_hours(paypal: StandIn, shop: Shop) -> None:
+def test_keys_of_orders_are_forgotten_after_six_hours(paypal: FakePayPal, shop: Shop) -> None:
     first = shop.create()
     paypal.control.advance(6 * HOUR - 60)
     assert shop.call("POST", "/v2/checkout/orders", an_order(), "create-1").body["id"] == first
@@ -61,7 +61,7 @@ def test_keys_of_orders_are_forgotten_after_six_hours(paypal: StandIn, shop: Sho
     assert shop.create() != first
 
 
-def test_keys_of_refunds_are_remembered_for_45_days(paypal: StandIn, shop: Shop) -> None:
+def test_keys_of_refunds_are_remembered_for_45_days(paypal: FakePayPal, shop: Shop) -> None:
     capture_id = shop.paid()
     first = shop.refund(capture_id, "10.00").body["id"]
     for days, same in ((44, True), (2, False)):

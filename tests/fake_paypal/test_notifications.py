@@ -13,21 +13,21 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from infra.local.fake_paypal import Notification, StandIn
+from infra.local.fake_paypal import FakePayPal, Notification
 from tests.fake_paypal.conftest import Receiver
 from tests.fake_paypal.shop import Shop
 
 LEAF_NAME = "messageverificationcerts.sandbox.paypal.com"
 
 
-def leaf_of(paypal: StandIn, headers: dict[str, str]) -> x509.Certificate:
+def leaf_of(paypal: FakePayPal, headers: dict[str, str]) -> x509.Certificate:
     """Fetch the certificate that a notification names: one, as PayPal hands it out, and none above it."""
     path = headers["PAYPAL-CERT-URL"].removeprefix(paypal.api_url)
     (leaf,) = x509.load_pem_x509_certificates(Shop(paypal).send("GET", path).raw)
     return leaf
 
 
-def verify(paypal: StandIn, headers: dict[str, str], body: bytes) -> None:
+def verify(paypal: FakePayPal, headers: dict[str, str], body: bytes) -> None:
     """Verify a signature by hand. Raises cryptography's exceptions."""
     given = {name.upper(): text for name, text in headers.items()}
     assert given["PAYPAL-AUTH-ALGO"] == "SHA256withRSA"
@@ -47,12 +47,12 @@ def verify(paypal: StandIn, headers: dict[str, str], body: bytes) -> None:
     key.verify(signature, text.encode(), padding.PKCS1v15(), hashes.SHA256())
 
 
-def pending(paypal: StandIn) -> list[Notification]:
+def pending(paypal: FakePayPal) -> list[Notification]:
     """List what is yet to be taken."""
     return [row for row in paypal.control.notifications() if row.state == "pending"]
 
 
-def test_a_sale_is_told_and_the_signature_holds(paypal: StandIn, shop: Shop, receiver: Receiver) -> None:
+def test_a_sale_is_told_and_the_signature_holds(paypal: FakePayPal, shop: Shop, receiver: Receiver) -> None:
     paypal.control.set_webhook(receiver.url)
     capture_id = shop.paid()
     assert [answer["status"] for answer in paypal.control.deliver_pending()] == [200, 200]
@@ -69,7 +69,7 @@ def test_a_sale_is_told_and_the_signature_holds(paypal: StandIn, shop: Shop, rec
     assert paypal.control.deliver_pending() == []
 
 
-def test_what_is_listed_is_what_is_on_the_wire(paypal: StandIn, shop: Shop, receiver: Receiver) -> None:
+def test_what_is_listed_is_what_is_on_the_wire(paypal: FakePayPal, shop: Shop, receiver: Receiver) -> None:
     paypal.control.set_webhook(receiver.url)
     shop.paid()
     listed = paypal.control.notifications()
@@ -79,7 +79,7 @@ def test_what_is_listed_is_what_is_on_the_wire(paypal: StandIn, shop: Shop, rece
         assert row.headers["PAYPAL-TRANSMISSION-SIG"] == headers["PAYPAL-TRANSMISSION-SIG"]
 
 
-def test_what_is_refused_comes_again_later(paypal: StandIn, shop: Shop, receiver: Receiver) -> None:
+def test_what_is_refused_comes_again_later(paypal: FakePayPal, shop: Shop, receiver: Receiver) -> None:
     paypal.control.set_webhook(receiver.url)
     paypal.control.approve(shop.create())
     receiver.answers = [503]
@@ -91,7 +91,7 @@ def test_what_is_refused_comes_again_later(paypal: StandIn, shop: Shop, receiver
     assert len(transmissions) == 1
 
 
-def test_paypal_gives_up_after_25_tries(paypal: StandIn, shop: Shop, receiver: Receiver) -> None:
+def test_paypal_gives_up_after_25_tries(paypal: FakePayPal, shop: Shop, receiver: Receiver) -> None:
     paypal.control.set_webhook(receiver.url)
     paypal.control.approve(shop.create())
     receiver.answers = [500] * 30
@@ -101,7 +101,7 @@ def test_paypal_gives_up_after_25_tries(paypal: StandIn, shop: Shop, receiver: R
     assert paypal.control.notifications()[0].state == "given up"
 
 
-def test_automatic_delivery_needs_no_asking(paypal: StandIn, shop: Shop, receiver: Receiver) -> None:
+def test_automatic_delivery_needs_no_asking(paypal: FakePayPal, shop: Shop, receiver: Receiver) -> None:
     paypal.control.set_webhook(receiver.url)
     paypal.control.automatic(True)
     receiver.answers = [500]
@@ -112,7 +112,7 @@ def test_automatic_delivery_needs_no_asking(paypal: StandIn, shop: Shop, receive
     assert receiver.news.wait(5)
 
 
-def test_events_are_listed_and_resent(paypal: StandIn, shop: Shop, receiver: Receiver) -> None:
+def test_events_are_listed_and_resent(paypal: FakePayPal, shop: Shop, receiver: Receiver) -> None:
     paypal.control.set_webhook(receiver.url)
     capture_id = shop.paid()
     paypal.control.deliver_pending()
@@ -134,7 +134,7 @@ def test_events_are_listed_and_resent(paypal: StandIn, shop: Shop, receiver: Rec
     assert len({headers["PAYPAL-TRANSMISSION-ID"] for headers, _ in receiver.got}) == 3
 
 
-def test_without_an_address_notifications_wait(paypal: StandIn, shop: Shop, receiver: Receiver) -> None:
+def test_without_an_address_notifications_wait(paypal: FakePayPal, shop: Shop, receiver: Receiver) -> None:
     paypal.control.approve(shop.create())
     assert paypal.control.deliver_pending() == []
     assert pending(paypal)[0].attempts == []
@@ -142,7 +142,7 @@ def test_without_an_address_notifications_wait(paypal: StandIn, shop: Shop, rece
     assert len(paypal.control.deliver_pending()) == 1
 
 
-def test_a_dropped_notification_is_never_sent(paypal: StandIn, shop: Shop, receiver: Receiver) -> None:
+def test_a_dropped_notification_is_never_sent(paypal: FakePayPal, shop: Shop, receiver: Receiver) -> None:
     paypal.control.set_webhook(receiver.url)
     paypal.control.fault("notification", "drop", match="PAYMENT.CAPTURE.COMPLETED")
     shop.paid()
@@ -152,14 +152,14 @@ def test_a_dropped_notification_is_never_sent(paypal: StandIn, shop: Shop, recei
     assert shop.call("GET", "/v1/notifications/webhooks-events").body["count"] == 2
 
 
-def test_a_notification_may_come_twice(paypal: StandIn, shop: Shop) -> None:
+def test_a_notification_may_come_twice(paypal: FakePayPal, shop: Shop) -> None:
     paypal.control.fault("notification", "duplicate")
     paypal.control.approve(shop.create())
     first, second = pending(paypal)
     assert first.event_id == second.event_id
 
 
-def test_a_notification_may_come_late(paypal: StandIn, shop: Shop, receiver: Receiver) -> None:
+def test_a_notification_may_come_late(paypal: FakePayPal, shop: Shop, receiver: Receiver) -> None:
     paypal.control.set_webhook(receiver.url)
     paypal.control.fault("notification", "delay", seconds=3600)
     paypal.control.approve(shop.create())
@@ -168,7 +168,7 @@ def test_a_notification_may_come_late(paypal: StandIn, shop: Shop, receiver: Rec
     assert len(paypal.control.deliver_pending(due_only=True)) == 1
 
 
-def test_a_notification_may_come_after_the_next(paypal: StandIn, shop: Shop, receiver: Receiver) -> None:
+def test_a_notification_may_come_after_the_next(paypal: FakePayPal, shop: Shop, receiver: Receiver) -> None:
     paypal.control.set_webhook(receiver.url)
     paypal.control.fault("notification", "reorder", match="CHECKOUT.ORDER.APPROVED")
     shop.paid()
@@ -178,7 +178,7 @@ def test_a_notification_may_come_after_the_next(paypal: StandIn, shop: Shop, rec
     ]
 
 
-def test_a_bad_signature_does_not_hold(paypal: StandIn, shop: Shop) -> None:
+def test_a_bad_signature_does_not_hold(paypal: FakePayPal, shop: Shop) -> None:
     paypal.control.fault("notification", "bad_signature")
     paypal.control.approve(shop.create())
     (row,) = pending(paypal)
@@ -186,7 +186,7 @@ def test_a_bad_signature_does_not_hold(paypal: StandIn, shop: Shop) -> None:
         verify(paypal, row.headers, row.body.encode())
 
 
-def test_bodies_of_ones_own_are_signed_rightly_and_wrongly(paypal: StandIn, receiver: Receiver) -> None:
+def test_bodies_of_ones_own_are_signed_rightly_and_wrongly(paypal: FakePayPal, receiver: Receiver) -> None:
     body = '{"id": "WH-FORGED", "name": "Grün"}'.encode()
     verify(paypal, paypal.control.sign(body), body)
     with pytest.raises(InvalidSignature):
@@ -200,7 +200,7 @@ def test_bodies_of_ones_own_are_signed_rightly_and_wrongly(paypal: StandIn, rece
     assert (answer["status"], headers["PAYPAL-AUTH-ALGO"], sent) == (400, "none", body)
 
 
-def test_the_certificate_outlasts_a_clock_that_was_moved(paypal: StandIn) -> None:
+def test_the_certificate_outlasts_a_clock_that_was_moved(paypal: FakePayPal) -> None:
     leaf = leaf_of(paypal, paypal.control.sign(b""))
     assert (leaf.not_valid_after_utc - datetime.now(UTC)).days > 3650
     assert Shop(paypal).send("GET", "/v1/notifications/certs/CERT-OTHER").status == 404
@@ -213,7 +213,7 @@ VERIFY = "/v1/notifications/verify-webhook-signature"
 EVENT = '{"id": "WH-1",  "summary": "Grün \\u00fc 1E2"}\r\n'.encode()
 
 
-def question(paypal: StandIn, headers: dict[str, str], body: bytes, **changed: str) -> bytes:
+def question(paypal: FakePayPal, headers: dict[str, str], body: bytes, **changed: str) -> bytes:
     """Ask whether the stand-in signed a body, which stands in the question as it is."""
     asked = {
         "auth_algo": headers["PAYPAL-AUTH-ALGO"],
@@ -233,7 +233,7 @@ def status_of(shop: Shop, question: bytes) -> str:
     return str(answer.body["verification_status"])
 
 
-def test_the_very_bytes_of_a_notification_are_judged(paypal: StandIn, shop: Shop) -> None:
+def test_the_very_bytes_of_a_notification_are_judged(paypal: FakePayPal, shop: Shop) -> None:
     headers = paypal.control.sign(EVENT)
     assert status_of(shop, question(paypal, headers, EVENT)) == "SUCCESS"
     written_anew = json.dumps(json.loads(EVENT)).encode()
@@ -241,13 +241,13 @@ def test_the_very_bytes_of_a_notification_are_judged(paypal: StandIn, shop: Shop
         assert status_of(shop, question(paypal, headers, other)) == "FAILURE"
 
 
-def test_a_notification_may_stand_anywhere_in_the_question(paypal: StandIn, shop: Shop) -> None:
+def test_a_notification_may_stand_anywhere_in_the_question(paypal: FakePayPal, shop: Shop) -> None:
     asked = question(paypal, paypal.control.sign(EVENT), EVENT)
     begun, _, event = asked[:-1].partition(b', "webhook_event":')
     assert status_of(shop, b'{"webhook_event":' + event + b"," + begun[1:] + b"}") == "SUCCESS"
 
 
-def test_what_was_not_signed_so_fails(paypal: StandIn, shop: Shop) -> None:
+def test_what_was_not_signed_so_fails(paypal: FakePayPal, shop: Shop) -> None:
     for changed in (
         {"webhook_id": "ANOTHER"},
         {"transmission_id": "another"},
@@ -261,7 +261,7 @@ def test_what_was_not_signed_so_fails(paypal: StandIn, shop: Shop) -> None:
         assert status_of(shop, asked) == "FAILURE", changed
 
 
-def test_a_wrong_key_fails_and_a_certificate_that_is_trusted_counts(paypal: StandIn, shop: Shop) -> None:
+def test_a_wrong_key_fails_and_a_certificate_that_is_trusted_counts(paypal: FakePayPal, shop: Shop) -> None:
     wrong = paypal.control.sign(EVENT, key="wrong")
     assert status_of(shop, question(paypal, wrong, EVENT)) == "FAILURE"
     headers = paypal.control.sign(EVENT)
@@ -271,7 +271,7 @@ def test_a_wrong_key_fails_and_a_certificate_that_is_trusted_counts(paypal: Stan
     assert status_of(shop, question(paypal, headers, EVENT, cert_url=elsewhere)) == "SUCCESS"
 
 
-def test_half_a_question_is_refused(paypal: StandIn, shop: Shop) -> None:
+def test_half_a_question_is_refused(paypal: FakePayPal, shop: Shop) -> None:
     answer = shop.call("POST", VERIFY, {"webhook_id": paypal.webhook_id, "webhook_event": []})
     assert answer.status == 400
     assert ("MISSING_REQUIRED_PARAMETER", "/transmission_sig") in answer.issues
@@ -281,7 +281,7 @@ def test_half_a_question_is_refused(paypal: StandIn, shop: Shop) -> None:
 # -- the webhook ------------------------------------------------------------------------------------------
 
 
-def test_the_webhook_is_shown_under_its_id(paypal: StandIn, shop: Shop, receiver: Receiver) -> None:
+def test_the_webhook_is_shown_under_its_id(paypal: FakePayPal, shop: Shop, receiver: Receiver) -> None:
     path = f"/v1/notifications/webhooks/{paypal.webhook_id}"
     assert shop.call("GET", path).status == 404  # it has no address yet
     paypal.control.set_webhook(receiver.url)
@@ -292,7 +292,7 @@ def test_the_webhook_is_shown_under_its_id(paypal: StandIn, shop: Shop, receiver
 
 
 def test_what_the_webhook_is_not_subscribed_to_is_an_event_and_no_notification(
-    paypal: StandIn, shop: Shop, receiver: Receiver
+    paypal: FakePayPal, shop: Shop, receiver: Receiver
 ) -> None:
     paypal.control.set_webhook(receiver.url)
     paypal.control.subscribe("PAYMENT.CAPTURE.COMPLETED")

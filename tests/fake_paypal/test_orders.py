@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.fake_paypal import StandIn
+from infra.local.fake_paypal import FakePayPal
 from tests.fake_paypal.shop import CANCEL_URL, Shop, an_order, capture_of, eur
 
 HOUR = 3600
@@ -18,7 +18,7 @@ def test_a_token_needs_the_right_secret(shop: Shop) -> None:
     assert shop.ask_token(form="grant_type=password").status == 400
 
 
-def test_a_token_ends_when_revoked_and_when_its_life_is_over(paypal: StandIn, shop: Shop) -> None:
+def test_a_token_ends_when_revoked_and_when_its_life_is_over(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     assert shop.call("GET", f"/v2/checkout/orders/{order_id}").status == 200
     paypal.control.revoke_tokens()
@@ -29,7 +29,7 @@ def test_a_token_ends_when_revoked_and_when_its_life_is_over(paypal: StandIn, sh
     assert shop.call("GET", f"/v2/checkout/orders/{order_id}").status == 401
 
 
-def test_a_paid_order_is_forgotten_when_asked_and_its_capture_is_not(paypal: StandIn, shop: Shop) -> None:
+def test_a_paid_order_is_forgotten_when_asked_and_its_capture_is_not(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     paypal.control.approve(order_id)
     capture = capture_of(shop.capture(order_id))
@@ -42,7 +42,7 @@ def test_a_paid_order_is_forgotten_when_asked_and_its_capture_is_not(paypal: Sta
     assert shop.call("GET", f"/v2/payments/captures/{capture['id']}").status == 200
 
 
-def test_an_order_shows_where_the_buyer_goes(paypal: StandIn, shop: Shop) -> None:
+def test_an_order_shows_where_the_buyer_goes(paypal: FakePayPal, shop: Shop) -> None:
     with_wallet = shop.call("POST", "/v2/checkout/orders", an_order(), "create-1").body
     assert with_wallet["status"] == "PAYER_ACTION_REQUIRED"
     links = {link["rel"]: link["href"] for link in with_wallet["links"]}
@@ -153,7 +153,7 @@ def test_every_part_of_the_total_counts(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("currency", ["JPY", "HUF", "TWD"])
-def test_currencies_without_decimals_are_charged_whole(paypal: StandIn, shop: Shop, currency: str) -> None:
+def test_currencies_without_decimals_are_charged_whole(paypal: FakePayPal, shop: Shop, currency: str) -> None:
     order_id = shop.create(amount={"currency_code": currency, "value": "3000"}, items=[])
     paypal.control.approve(order_id)
     capture = capture_of(shop.capture(order_id))
@@ -172,7 +172,7 @@ def test_a_body_must_be_json(shop: Shop) -> None:
     assert shop.send("POST", "/v2/checkout/orders", b"{}", headers).status == 415
 
 
-def test_an_order_nobody_approves_is_gone_after_three_hours(paypal: StandIn, shop: Shop) -> None:
+def test_an_order_nobody_approves_is_gone_after_three_hours(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     paypal.control.advance(3 * HOUR - 60)
     assert shop.call("GET", f"/v2/checkout/orders/{order_id}").status == 200
@@ -183,7 +183,9 @@ def test_an_order_nobody_approves_is_gone_after_three_hours(paypal: StandIn, sho
     assert paypal.control.notifications() == []
 
 
-def test_an_approved_order_is_gone_after_three_more_and_the_shop_is_told(paypal: StandIn, shop: Shop) -> None:
+def test_an_approved_order_is_gone_after_three_more_and_the_shop_is_told(
+    paypal: FakePayPal, shop: Shop
+) -> None:
     order_id = shop.create()
     paypal.control.advance(2 * HOUR)
     paypal.control.approve(order_id)
@@ -196,7 +198,7 @@ def test_an_approved_order_is_gone_after_three_more_and_the_shop_is_told(paypal:
     assert told[0].event["resource"]["purchase_units"][0]["custom_id"] == "order-1"
 
 
-def test_a_captured_order_stays(paypal: StandIn, shop: Shop) -> None:
+def test_a_captured_order_stays(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     paypal.control.approve(order_id)
     shop.capture(order_id)
@@ -206,13 +208,13 @@ def test_a_captured_order_stays(paypal: StandIn, shop: Shop) -> None:
     assert shop.call("GET", f"/v2/checkout/orders/{order_id}").body["status"] == "COMPLETED"
 
 
-def test_cancelling_leaves_the_order_as_it_was(paypal: StandIn, shop: Shop) -> None:
+def test_cancelling_leaves_the_order_as_it_was(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     assert paypal.control.cancel(order_id) == f"{CANCEL_URL}?token={order_id}"
     assert shop.call("GET", f"/v2/checkout/orders/{order_id}").body["status"] == "PAYER_ACTION_REQUIRED"
 
 
-def test_a_provided_address_must_be_there(paypal: StandIn, shop: Shop) -> None:
+def test_a_provided_address_must_be_there(paypal: FakePayPal, shop: Shop) -> None:
     order = an_order()
     order["payment_source"]["paypal"]["experience_context"]["shipping_preference"] = "SET_PROVIDED_ADDRESS"
     assert shop.call("POST", "/v2/checkout/orders", order, "k-1").issue == "SHIPPING_ADDRESS_INVALID"

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from infra.local.fake_paypal import StandIn
+from infra.local.fake_paypal import FakePayPal
 from tests.fake_paypal.shop import CANCEL_URL, RETURN_URL, Answer, Shop, an_order, capture_of
 
 
@@ -57,7 +57,7 @@ def test_buttons_lead_back_to_the_shop(shop: Shop, choice: str, outcome: str) ->
     assert outcome == (captured.issue if captured.status == 422 else capture_of(captured)["status"])
 
 
-def test_cancel_leads_back_unpaid(paypal: StandIn, shop: Shop) -> None:
+def test_cancel_leads_back_unpaid(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     assert choose(shop, order_id, "cancel").headers["location"] == f"{CANCEL_URL}?token={order_id}"
     assert shop.capture(order_id).issue == "ORDER_NOT_APPROVED"
@@ -79,7 +79,7 @@ def test_a_declined_card_may_be_followed_by_another(shop: Shop) -> None:
     assert shop.capture(order_id, "capture-2").status == 201
 
 
-def test_old_links_get_a_friendly_page(paypal: StandIn, shop: Shop) -> None:
+def test_old_links_get_a_friendly_page(paypal: FakePayPal, shop: Shop) -> None:
     unknown = shop.send("GET", "/checkoutnow?token=NONE")
     assert (unknown.status, "Payment not found" in unknown.raw.decode()) == (404, True)
     paid, late = shop.create(key="create-1"), shop.create(key="create-2", invoice_id="S-2")
@@ -107,7 +107,7 @@ def operate(shop: Shop, action: str, id_: str, **more: str) -> Answer:
     return shop.send("POST", "/", urlencode({"action": action, "id": id_, **more}).encode())
 
 
-def test_the_operator_sees_and_moves_the_money(paypal: StandIn, shop: Shop) -> None:
+def test_the_operator_sees_and_moves_the_money(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     paypal.control.slow(order_id)
     capture_id = capture_of(shop.capture(order_id))["id"]
@@ -123,7 +123,7 @@ def test_the_operator_sees_and_moves_the_money(paypal: StandIn, shop: Shop) -> N
     assert operate(shop, "destroy", capture_id).status == 400
 
 
-def test_the_operator_resends(paypal: StandIn, shop: Shop) -> None:
+def test_the_operator_resends(paypal: FakePayPal, shop: Shop) -> None:
     paypal.control.approve(shop.create())
     (row,) = paypal.control.notifications()
     operate(shop, "resend", row.event_id)

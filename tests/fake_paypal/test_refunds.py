@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from infra.local.fake_paypal import ControlError, StandIn
+from infra.local.fake_paypal import ControlError, FakePayPal
 from tests.fake_paypal.shop import Shop, eur
 
 
-def test_refunds_add_up_to_the_capture(paypal: StandIn, shop: Shop) -> None:
+def test_refunds_add_up_to_the_capture(paypal: FakePayPal, shop: Shop) -> None:
     capture_id = shop.paid()
     first = shop.refund(capture_id, "10.00", "refund-1").body
     assert first["seller_payable_breakdown"]["total_refunded_amount"] == eur("10.00")
@@ -25,7 +25,7 @@ def test_refunds_add_up_to_the_capture(paypal: StandIn, shop: Shop) -> None:
     assert paypal.control.totals()["EUR"].amount == 0
 
 
-def test_a_refund_leads_back_to_its_capture(paypal: StandIn, shop: Shop) -> None:
+def test_a_refund_leads_back_to_its_capture(paypal: FakePayPal, shop: Shop) -> None:
     capture_id = shop.paid()
     refund_id = shop.refund(capture_id, "10.00").body["id"]
     refund = shop.call("GET", f"/v2/payments/refunds/{refund_id}").body
@@ -44,7 +44,7 @@ def test_a_refund_leads_back_to_its_capture(paypal: StandIn, shop: Shop) -> None
     ],
 )
 def test_wrong_amounts_are_not_refunded(
-    paypal: StandIn, shop: Shop, amount: dict[str, str], issue: str
+    paypal: FakePayPal, shop: Shop, amount: dict[str, str], issue: str
 ) -> None:
     capture_id = shop.paid()
     answer = shop.call("POST", f"/v2/payments/captures/{capture_id}/refund", {"amount": amount}, "refund-1")
@@ -52,7 +52,7 @@ def test_wrong_amounts_are_not_refunded(
     assert len(paypal.control.ledger()) == 1
 
 
-def test_what_is_pending_or_declined_cannot_be_refunded(paypal: StandIn, shop: Shop) -> None:
+def test_what_is_pending_or_declined_cannot_be_refunded(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     paypal.control.slow(order_id)
     capture_id = shop.capture(order_id).body["purchase_units"][0]["payments"]["captures"][0]["id"]
@@ -61,14 +61,14 @@ def test_what_is_pending_or_declined_cannot_be_refunded(paypal: StandIn, shop: S
     assert shop.refund(capture_id, None, "refund-2").issue == "REFUND_NOT_ALLOWED"
 
 
-def test_refunds_end_after_180_days(paypal: StandIn, shop: Shop) -> None:
+def test_refunds_end_after_180_days(paypal: FakePayPal, shop: Shop) -> None:
     capture_id = shop.paid()
     paypal.control.advance(181 * 86400)
     shop.token = shop.ask_token().body["access_token"]
     assert shop.refund(capture_id).issue == "REFUND_TIME_LIMIT_EXCEEDED"
 
 
-def test_a_pending_refund_holds_its_amount_until_it_ends(paypal: StandIn, shop: Shop) -> None:
+def test_a_pending_refund_holds_its_amount_until_it_ends(paypal: FakePayPal, shop: Shop) -> None:
     capture_id = shop.paid()
     paypal.control.next_refund("pending")
     refund = shop.refund(capture_id, "25.00", "refund-1").body
@@ -91,7 +91,7 @@ def test_a_pending_refund_holds_its_amount_until_it_ends(paypal: StandIn, shop: 
     ]
 
 
-def test_the_merchant_refunds_on_paypals_own_pages(paypal: StandIn, shop: Shop) -> None:
+def test_the_merchant_refunds_on_paypals_own_pages(paypal: FakePayPal, shop: Shop) -> None:
     capture_id = shop.paid()
     part = paypal.control.refund(capture_id, "1.50")
     rest = paypal.control.refund(capture_id)
@@ -102,7 +102,7 @@ def test_the_merchant_refunds_on_paypals_own_pages(paypal: StandIn, shop: Shop) 
         paypal.control.refund(capture_id)
 
 
-def test_a_bank_takes_the_money_back(paypal: StandIn, shop: Shop) -> None:
+def test_a_bank_takes_the_money_back(paypal: FakePayPal, shop: Shop) -> None:
     capture_id = shop.paid()
     reversal = paypal.control.reverse(capture_id)
     (told,) = paypal.control.notifications("PAYMENT.CAPTURE.REVERSED")
@@ -118,7 +118,9 @@ def test_a_bank_takes_the_money_back(paypal: StandIn, shop: Shop) -> None:
     assert (row.kind, row.id, row.amount) == ("reversal", reversal["id"], Decimal("-30.00"))
 
 
-def test_a_dispute_forbids_partial_refunds_and_may_take_the_money_back(paypal: StandIn, shop: Shop) -> None:
+def test_a_dispute_forbids_partial_refunds_and_may_take_the_money_back(
+    paypal: FakePayPal, shop: Shop
+) -> None:
     capture_id = shop.paid()
     dispute = paypal.control.open_dispute(capture_id)
     assert dispute["disputed_transactions"][0]["seller_transaction_id"] == capture_id

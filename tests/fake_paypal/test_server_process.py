@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.fake_paypal import Control, ControlError, StandIn
+from infra.local.fake_paypal import Control, ControlError, FakePayPal
 from tests.fake_paypal.shop import Shop
 
 
 def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
-    with StandIn(tmp_path) as paypal:
+    with FakePayPal(tmp_path) as paypal:
         shop = Shop(paypal)
         capture_id = shop.paid()
         waiting = shop.create(key="waiting", invoice_id="S-2")
@@ -23,7 +23,7 @@ def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
         paypal.control.advance(3600)
         before = paypal.control.ledger(), paypal.control.now()
         token = shop.token
-    with StandIn(tmp_path) as paypal:
+    with FakePayPal(tmp_path) as paypal:
         shop = Shop(paypal)
         shop.token = token
         assert shop.call("GET", f"/v2/payments/captures/{capture_id}").body["status"] == "COMPLETED"
@@ -33,7 +33,7 @@ def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
         assert paypal.control.sign(b"")["PAYPAL-CERT-URL"].endswith(certificate)
 
 
-def test_a_reset_forgets_the_money_but_not_the_certificate(paypal: StandIn) -> None:
+def test_a_reset_forgets_the_money_but_not_the_certificate(paypal: FakePayPal) -> None:
     certificate = paypal.control.sign(b"")["PAYPAL-CERT-URL"]
     shop = Shop(paypal)
     shop.paid()
@@ -72,12 +72,12 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
     ]
 
 
-def test_web_pages_cannot_steer(paypal: StandIn) -> None:
+def test_web_pages_cannot_steer(paypal: FakePayPal) -> None:
     answer = Shop(paypal).send("POST", "/_standin/reset", b"{}", {"Content-Type": "text/plain"})
     assert answer.status == 415
 
 
-def test_what_cannot_be_done_is_said(paypal: StandIn) -> None:
+def test_what_cannot_be_done_is_said(paypal: FakePayPal) -> None:
     for wrong in (
         lambda: paypal.control.approve("NONE"),
         lambda: paypal.control.complete("NONE"),

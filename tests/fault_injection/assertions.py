@@ -32,7 +32,7 @@ def check(scenario: Scenario, cases: Sequence[Case], world: World) -> None:
     check_refunds(orders)
     check_stock(world.shop, {**pieces(world.shop), **{case.sku: case.pieces for case in cases}})
     check_money(world.shop)
-    may_come_again = {order.id: _in_doubt(order, cases) + _count(order, "mail again") for order in orders}
+    may_come_again = {order.id: _in_doubt(order, cases) + _count(order, "email_requeued") for order in orders}
     check_letters(world.shop, world.mails(), may_come_again)
     check_nothing_is_forgotten(world.shop)
     check_books(world.shop)
@@ -45,7 +45,7 @@ def _check(scenario: Scenario, case: Case) -> None:
 
 @contextmanager
 def told_of(words: str) -> Iterator[None]:
-    """Say of which case it is that something does not hold."""
+    """Add to a failure which case it was about."""
     try:
         yield
     except AssertionError as error:
@@ -69,8 +69,8 @@ def _in_doubt(order: "Order", cases: Sequence[Case]) -> int:
 def _check_mails_of(order: "Order", taken: Sequence[Mail], in_doubt: int) -> None:
     assert order.emails_due == {}, order.number
     mine = [mail for mail in taken if order.number in mail.subject + mail.text]
-    owed, again = _count(order, "mail sent"), _count(order, "mail again")
-    assert owed == len(order.emails_sent) - _count(order, "mail no longer true") + again, order.number
+    owed, again = _count(order, "email_sent"), _count(order, "email_requeued")
+    assert owed == len(order.emails_sent) - _count(order, "email_obsolete") + again, order.number
     assert owed <= len(mine) <= owed + in_doubt, (order.number, mine)
     twice = [number for number in Counter(mine).values() if number > 1]
     assert len(twice) <= in_doubt + again, (order.number, mine)

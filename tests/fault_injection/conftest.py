@@ -23,5 +23,5 @@ def world(shop: Shop) -> Iterator[World]:
 
 @pytest.fixture
 def soaking(request: pytest.FixtureRequest) -> bool:
-    """Tell whether everything is to be broken."""
+    """Return whether everything is to be broken."""
     return bool(request.config.getoption("--soak"))

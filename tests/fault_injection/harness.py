@@ -23,7 +23,7 @@ from tests.shop import CUSTOMER, Shop
 
 NO_ANSWER = Answer(502, {}, [], "")
 DOUBLE = "its double"
-MOST_ROUNDS = 40  # until everything must have come to rest
+MAX_ROUNDS = 40  # until everything must have come to rest
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ class World:
             if notification.id not in self.posted and token in notification.body:
                 self.posted.add(notification.id)
                 self._post(notification)
-        self.drain("payment-notifications")
+        self.drain("paypal-webhooks")
 
     def _post(self, notification: Notification) -> None:
         body, headers = notification.body.encode(), notification.headers
@@ -253,8 +253,8 @@ class World:
         """Let time pass until nothing is due any more: no order is stuck, none is looked at for ever."""
         from chalicelib import clock
 
-        for _ in range(MOST_ROUNDS):
-            dues = [order.due for order in self.shop.orders() if order.due is not None]
+        for _ in range(MAX_ROUNDS):
+            dues = [order.due_at for order in self.shop.orders() if order.due_at is not None]
             if not dues:
                 return
             wait = max(0, min(dues) - clock.timestamp()) / 60
@@ -290,7 +290,7 @@ class _Judge:
         self._mail_open = False  # a mail was handed to SES, and not struck out yet
 
     def decide(self, call: Call) -> str:
-        """Tell what becomes of a call."""
+        """Return what becomes of a call."""
         self._world.calls.append(call)
         verdict = self._verdict(call)
         if call.operation == "SendEmail":

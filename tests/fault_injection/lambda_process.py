@@ -190,12 +190,12 @@ def _start_cold(seed: int | None) -> None:
     aws.queue_url.cache_clear()
     gateway._client.cache_clear()
     cache.clear()
-    categories.forget()
+    categories.clear_category_cache()
     chance = random.Random(seed)
     random.seed(seed)  # the forked state is the parent's: all children would wait equally long
     if seed is not None:
         ids.new_id = lambda: f"{chance.getrandbits(128):032x}"
-        ids.new_number = lambda: f"{chance.randrange(10**5):05d}-{chance.randrange(10**5):05d}"
+        ids.new_order_number = lambda: f"{chance.randrange(10**5):05d}-{chance.randrange(10**5):05d}"
 
 
 class Silence(NamedTuple):

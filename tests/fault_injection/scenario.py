@@ -49,7 +49,7 @@ class Case:
 
     @property
     def email(self) -> str:
-        """Tell the shopper's address: no other case has it."""
+        """Return the shopper's address: no other case has it."""
         return f"case-{self.number}@example.com"
 
     def orders(self) -> "list[Order]":
@@ -58,7 +58,7 @@ class Case:
         return sorted(mine, key=lambda order: str(order.placed_at))
 
     def owns(self, order: "Order") -> bool:
-        """Tell whether this shopper placed an order, even if the customer was erased from it since."""
+        """Return whether this shopper placed an order, even if the customer was erased from it since."""
         erased = order.erased_at and order.lines[0].sku == self.sku
         return bool(order.customer["email"] == self.email or erased)
 

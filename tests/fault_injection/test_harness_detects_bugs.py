@@ -17,11 +17,11 @@ from chalicelib.catalog.editing import form_idempotency
 from chalicelib.database.connection import TableMeta
 from chalicelib.database.transactions import Transaction
 from chalicelib.ledger import daily_reports, models
-from chalicelib.ledger.models import REFUND, Movement
-from chalicelib.ledger.report_files import File, Upload
+from chalicelib.ledger.report_files import File, ReportWriter
 from chalicelib.mail import outbox, sender
-from chalicelib.mail.render import write_letter
+from chalicelib.mail.render import render_email
 from chalicelib.orders import repository
+from chalicelib.orders.enums import EmailKind, HistoryEvent
 from chalicelib.orders.models import Order
 from chalicelib.payments import movements
 from chalicelib.payments.paypal import gateway
@@ -53,7 +53,7 @@ SCENARIOS = {
 
 def settling_without_looking() -> AbstractContextManager[Any]:
     """Settle every refund that PayPal tells of, booked before or not."""
-    return mock.patch.object(Order, "has_booked", lambda order, paypal_id: paypal_id == order.capture)
+    return mock.patch.object(Order, "has_recorded", lambda order, paypal_id: paypal_id == order.capture_id)
 
 
 def writing_without_version() -> AbstractContextManager[Any]:
@@ -75,20 +75,18 @@ def booking_beside_the_transaction() -> AbstractContextManager[Any]:
 
 def booking_every_fee_as_a_cent() -> AbstractContextManager[Any]:
     """Book one cent as PayPal's fee, whatever it was."""
-    movement = models.movement
-    return mock.patch.object(movements, "movement", lambda kind, **row: movement(kind, **{**row, "fee": 1}))
+    new = models.new_ledger_entry
+    return mock.patch.object(movements, "new_ledger_entry", lambda kind, **row: new(kind, **row | {"fee": 1}))
 
 
 def booking_refunds_under_another_id() -> AbstractContextManager[Any]:
     """Book a refund under an id that PayPal never gave it."""
-    movement = models.movement
+    new = models.new_ledger_entry
 
-    def misnamed(kind: str, **row: Any) -> Movement:
-        return movement(
-            kind, **{**row, "paypal_id": f"{row['paypal_id']}X" if kind == REFUND else row["paypal_id"]}
-        )
+    def misnamed(kind: str, **row: Any) -> models.LedgerEntry:
+        return new(kind, **row | {"paypal_id": row["paypal_id"] + "X" * (kind == models.REFUND)})
 
-    return mock.patch.object(movements, "movement", misnamed)
+    return mock.patch.object(movements, "new_ledger_entry", misnamed)
 
 
 def striking_out_before_sending() -> AbstractContextManager[Any]:
@@ -97,31 +95,31 @@ def striking_out_before_sending() -> AbstractContextManager[Any]:
     def send_due(order_id: str, entry: str) -> None:
         claim = outbox.claim(order_id, entry)
         if claim is not None:
-            letter = write_letter(claim.order, entry)
+            letter = render_email(claim.order, entry)
             assert letter is not None
-            outbox.strike_out(claim, "mail sent")
-            sender.hand_to_ses(letter)
+            outbox.mark_sent(claim, HistoryEvent.EMAIL_SENT)
+            sender.send_via_ses(letter)
 
     return mock.patch.object(sender, "send_due", send_due)
 
 
 def owing_few_letters() -> AbstractContextManager[Any]:
     """Owe nobody a letter about a payment or a refund."""
-    owe = Order.owe_mail
+    owe = Order.queue_email
 
-    def owe_others(order: Order, kind: str, movement: str) -> None:
-        if kind not in ("paid", "merchant", "refunded"):
+    def owe_others(order: Order, kind: EmailKind, movement: str) -> None:
+        if kind not in ("order_paid", "merchant_order_paid", "refund_completed"):
             owe(order, kind, movement)
 
-    return mock.patch.object(Order, "owe_mail", owe_others)
+    return mock.patch.object(Order, "queue_email", owe_others)
 
 
 @contextmanager
 def giving_up_at_the_first_conflict() -> Iterator[None]:
     """Try no write again, not even that of what became of a mail."""
     with (
-        mock.patch.object(Transaction, "_is_passing", return_value=False),
-        mock.patch.object(repository, "TRIES", 1),
+        mock.patch.object(Transaction, "_is_retryable", return_value=False),
+        mock.patch.object(repository, "MAX_ATTEMPTS", 1),
         mock.patch.object(outbox, "PAUSES", ()),
     ):
         yield
@@ -134,55 +132,55 @@ def leases_that_hold_nobody_off() -> AbstractContextManager[Any]:
 
 def giving_stock_back_twice() -> AbstractContextManager[Any]:
     """Put an order's pieces back on the shelf even where its reservation has fallen before."""
-    give_back = Order.return_stock
+    give_back = Order.release_stock
 
-    def return_stock(order: Order, transaction: Transaction) -> None:
+    def release_stock(order: Order, transaction: Transaction) -> None:
         order.reserved = order.held = True
         give_back(order, transaction)
 
-    return mock.patch.object(Order, "return_stock", return_stock)
+    return mock.patch.object(Order, "release_stock", release_stock)
 
 
 def asking_under_fresh_ids() -> AbstractContextManager[Any]:
     """Ask PayPal for the same thing under another id each time."""
-    ask_once = gateway._ask_once
-    return mock.patch.object(gateway, "_ask_once", lambda request, _: ask_once(request, ids.new_id()))
+    ask_once = gateway._make_idempotent
+    return mock.patch.object(gateway, "_make_idempotent", lambda request, _: ask_once(request, ids.new_id()))
 
 
 def forgetting_claims() -> AbstractContextManager[Any]:
     """Claim a payment, and have nobody look after the claim."""
-    take_up = Order.take_up
+    mark_capturing = Order.mark_capturing
 
     def take_up_only(order: Order, claim: str) -> None:
-        take_up(order, claim)
-        order.check_due = None
+        mark_capturing(order, claim)
+        order.next_check_at = None
 
-    return mock.patch.object(Order, "take_up", take_up_only)
+    return mock.patch.object(Order, "mark_capturing", take_up_only)
 
 
 def forgetting_refunds() -> AbstractContextManager[Any]:
     """Decide a refund, and have nobody look after it."""
-    want_refund = Order.want_refund
+    request_refund = Order.request_refund
 
     def want_only(order: Order, *what: Any, **more: Any) -> None:
-        want_refund(order, *what, **more)
-        order.refund_due = None
+        request_refund(order, *what, **more)
+        order.next_refund_at = None
 
-    return mock.patch.object(Order, "want_refund", want_only)
+    return mock.patch.object(Order, "request_refund", want_only)
 
 
 def forgetting_forms() -> AbstractContextManager[Any]:
     """Take a form that is sent again for a new one."""
-    return mock.patch.object(form_idempotency, "changed_by", return_value={})
+    return mock.patch.object(form_idempotency, "rows_processed_by", return_value={})
 
 
 @contextmanager
 def writing_the_manifest_first() -> Iterator[None]:
     """Vouch for files that are not there yet."""
-    waiting: list[Upload] = []
+    waiting: list[ReportWriter] = []
     write_manifest = daily_reports._write_manifest
 
-    def finish(upload: Upload) -> File:
+    def finish(upload: ReportWriter) -> File:
         upload._encode()
         waiting.append(upload)
         return File(upload._key, upload._rows, upload._parts.size, upload._parts.sha256)
@@ -193,7 +191,7 @@ def writing_the_manifest_first() -> Iterator[None]:
             waiting.pop()._parts.finish()
 
     with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(Upload, "finish", finish))
+        stack.enter_context(mock.patch.object(ReportWriter, "finish", finish))
         stack.enter_context(mock.patch.object(daily_reports, "_write_manifest", manifest_first))
         yield
 
@@ -333,16 +331,16 @@ def test_death_is_real(death: str, tmp_path: Path) -> None:
 def test_what_is_said_to_be_done_is_done_and_nothing_else(verdict_: str, done: bool) -> None:
     from chalicelib import scheduled_runs
 
-    writing = Process(lambda: scheduled_runs.note("reconcile_payments"))
+    writing = Process(lambda: scheduled_runs.record_run("reconcile_payments"))
     writing.run(lambda call: verdict_)
-    assert bool(scheduled_runs.last(["reconcile_payments"])) is done
+    assert bool(scheduled_runs.last_runs(["reconcile_payments"])) is done
     assert (verdict_ in lambda_process.DONE) is done
 
 
 @pytest.mark.usefixtures("paypal")
 @pytest.mark.parametrize(
     ("verdict_", "understood"),
-    [(lambda_process.BROKEN, "PayPalUnknown"), (lambda_process.NOT_FOUND, "PayPalGone")],
+    [(lambda_process.BROKEN, "PayPalOutcomeUnknown"), (lambda_process.NOT_FOUND, "PayPalNotFound")],
 )
 def test_an_error_of_paypals_is_read_as_one(verdict_: str, understood: str) -> None:
     def decide(call: Call) -> str:

@@ -13,15 +13,15 @@ import pytest
 from chalicelib import aws as clients
 from chalicelib import clock
 from chalicelib.config import settings
-from chalicelib.ledger.models import REFUND, REVERSAL, SALE, Movement, Sold, movement
-from chalicelib.orders import states
-from chalicelib.orders.base import Line
+from chalicelib.ledger.models import REFUND, REVERSAL, SALE, LedgerEntry, SoldLine, new_ledger_entry
+from chalicelib.orders.base import OrderLine
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import new_order
+from chalicelib.orders.states import OrderState
 from infra.local.local_cloud import LocalCloud
 
-TEA = Line("TEA-G", "tea", "Green tea", {"Size": "Large", "Colour": "Moss"}, 2, 1290, "7")
-CUP = Line("CUP", "cup", "Cup", {}, 1, 500, "19")
+TEA = OrderLine("TEA-G", "tea", "Green tea", {"Size": "Large", "Colour": "Moss"}, 2, 1290, "7")
+CUP = OrderLine("CUP", "cup", "Cup", {}, 1, 500, "19")
 CUSTOMER = {"name": "Test Customer", "email": "test@example.com", "country": "GB"}
 
 
@@ -31,7 +31,9 @@ class Ledger:
     def __init__(self) -> None:
         self._numbers = count(1)
 
-    def order(self, *lines: Line, customer: dict[str, str] | None = None, currency: str = "EUR") -> Order:
+    def order(
+        self, *lines: OrderLine, customer: dict[str, str] | None = None, currency: str = "EUR"
+    ) -> Order:
         """Place an order."""
         order = new_order(
             lines=list(lines or (TEA, CUP)),
@@ -42,7 +44,9 @@ class Ledger:
             cart_version=1,
         )
         order.currency = currency
-        order.attempts = [{"id": f"PP{next(self._numbers)}", "payee": "M", "link": "https://example.com"}]
+        order.payment_attempts = [
+            {"id": f"PP{next(self._numbers)}", "payee": "M", "link": "https://example.com"}
+        ]
         order.save()
         return order
 
@@ -51,15 +55,15 @@ class Ledger:
         order = order or self.order()
         sold = [(line.sku, line.name, line.quantity, line.total) for line in order.lines]
         row = self.book(SALE, order, int(order.total), fee=fee, sold=sold)
-        order.state, order.paid_at, order.capture = states.PAID, clock.moment(), row.paypal_id
+        order.state, order.paid_at, order.capture_id = OrderState.PAID, clock.iso_now(), row.paypal_id
         order.save()
         return order
 
-    def refund(self, order: Order, amount: int, *, fee: int | None = 0) -> Movement:
+    def refund(self, order: Order, amount: int, *, fee: int | None = 0) -> LedgerEntry:
         """Book money that went back."""
         return self.book(REFUND, order, -amount, fee=fee)
 
-    def reversal(self, order: Order, amount: int) -> Movement:
+    def reversal(self, order: Order, amount: int) -> LedgerEntry:
         """Book money that a bank took back."""
         return self.book(REVERSAL, order, -amount, fee=None)
 
@@ -71,17 +75,17 @@ class Ledger:
         *,
         fee: int | None,
         currency: str | None = None,
-        sold: Sequence[Sold] = (),
-    ) -> Movement:
+        sold: Sequence[SoldLine] = (),
+    ) -> LedgerEntry:
         """Book any movement."""
-        row = movement(
+        row = new_ledger_entry(
             kind,
             order=order.id,
             order_number=order.number,
             amount=amount,
             currency=currency or order.currency,
             paypal_id=f"MOVE{next(self._numbers)}",
-            paypal_at=clock.moment(),
+            paypal_at=clock.iso_now(),
             fee=fee,
             sold=sold,
         )

@@ -10,8 +10,8 @@ from chalicelib import aws as clients
 from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.ledger import daily_reports, report_files
-from chalicelib.ledger.models import SALE, Movement, pages_of
-from chalicelib.orders.base import Line
+from chalicelib.ledger.models import SALE, LedgerEntry, pages_of
+from chalicelib.orders.base import OrderLine
 from tests.ledger.conftest import CUP, TEA, Ledger, download, everything, keys, read_json, rows
 
 DAY = date(2026, 11, 22)
@@ -66,8 +66,8 @@ def test_a_sale_is_in_all_three_sheets(ledger: Ledger, at: At) -> None:
             "shipping": "4.90",
             "tax_included": "3.27",
             "total": "35.70",
-            "paypal_order_id": order.paypal_id,
-            "paypal_capture_id": order.capture,
+            "paypal_order_id": order.paypal_order_id,
+            "paypal_capture_id": order.capture_id,
         }
     ]
     assert rows(LINES)[0] == {
@@ -92,7 +92,7 @@ def test_a_sale_is_in_all_three_sheets(ledger: Ledger, at: At) -> None:
             "fee": "1.25",
             "net": "34.45",
             "currency": "EUR",
-            "paypal_id": order.capture,
+            "paypal_id": order.capture_id,
         }
     ]
 
@@ -100,12 +100,12 @@ def test_a_sale_is_in_all_three_sheets(ledger: Ledger, at: At) -> None:
 def test_the_ledger_is_in_order_of_time_across_all_partitions(
     ledger: Ledger, at: At, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(daily_reports, "ROWS_A_PAGE", 3)  # so that each partition takes several pages
+    monkeypatch.setattr(daily_reports, "ROWS_PER_PAGE", 3)  # so that each partition takes several pages
     booked = []
     for minute in range(40):
         at(f"2026-11-22T12:{minute:02}")
-        booked.append(ledger.sale().capture)
-    assert all(Movement.count(page) > 3 for page in pages_of(str(DAY)))
+        booked.append(ledger.sale().capture_id)
+    assert all(LedgerEntry.count(page) > 3 for page in pages_of(str(DAY)))
     at("2026-11-23T01:00")
     daily_reports.export_day(DAY)
     assert [row["paypal_id"] for row in rows(LEDGER)] == booked
@@ -115,7 +115,7 @@ def test_the_ledger_is_in_order_of_time_across_all_partitions(
 def test_more_orders_than_one_read_takes_are_all_there(
     ledger: Ledger, at: At, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(daily_reports, "ROWS_A_STEP", 4)
+    monkeypatch.setattr(daily_reports, "ROWS_PER_BATCH", 4)
     numbers = [ledger.sale(ledger.order(CUP)).number for _ in range(11)]
     at("2026-11-23T01:00")
     export = daily_reports.export_day(DAY)
@@ -187,7 +187,7 @@ def test_the_manifest_vouches_for_every_byte(ledger: Ledger, at: At) -> None:
 
 
 def test_currencies_without_decimals_have_none(ledger: Ledger, at: At) -> None:
-    ledger.sale(ledger.order(Line("CUP", "cup", "Cup", {}, 2, 1200, "10"), currency="JPY"), fee=86)
+    ledger.sale(ledger.order(OrderLine("CUP", "cup", "Cup", {}, 2, 1200, "10"), currency="JPY"), fee=86)
     at("2026-11-23T01:00")
     daily_reports.export_day(DAY)
     assert rows(ORDERS)[0]["total"] == "2890"
@@ -200,7 +200,7 @@ def test_currencies_without_decimals_have_none(ledger: Ledger, at: At) -> None:
 
 
 def test_texts_that_a_spreadsheet_would_run_are_defused(ledger: Ledger, at: At) -> None:
-    evil = Line("-5", "x", "=1+1", {"Size": "+1"}, 1, 100, "19")
+    evil = OrderLine("-5", "x", "=1+1", {"Size": "+1"}, 1, 100, "19")
     customer = {"name": '=HYPERLINK("https://evil.example"),\r\n-1', "email": "@sum", "country": "DE"}
     order = ledger.sale(ledger.order(evil, customer=customer))
     ledger.refund(order, 100)
@@ -221,7 +221,7 @@ def test_large_sheets_go_up_in_parts_and_are_the_same_file(
     daily_reports.export_day(DAY, provisional=True)
     whole = {key.replace("provisional/", ""): body for key, body in everything().items()}
     monkeypatch.setattr(report_files, "PART_BYTES", 100)
-    monkeypatch.setattr(daily_reports, "ROWS_A_STEP", 2)
+    monkeypatch.setattr(daily_reports, "ROWS_PER_BATCH", 2)
     daily_reports.export_day(DAY)
     s3 = clients.client("s3")
     assert s3.head_object(Bucket=settings.books_bucket, Key=LEDGER)["ETag"].endswith('-6"')
@@ -234,14 +234,14 @@ def test_an_order_that_is_gone_is_an_error_and_leaves_nothing(ledger: Ledger, at
     order = ledger.sale()
     order.delete()
     at("2026-11-23T01:00")
-    with pytest.raises(daily_reports.BooksError, match=order.number):
+    with pytest.raises(daily_reports.ReportError, match=order.number):
         daily_reports.export_day(DAY)
     assert keys() == []
 
 
 def test_a_day_that_is_not_closed_gets_no_final_books(ledger: Ledger, at: At) -> None:
     at("2026-11-23T00:59:59")
-    with pytest.raises(daily_reports.BooksError, match="2026-11-23 01:00 UTC"):
+    with pytest.raises(daily_reports.ReportError, match="2026-11-23 01:00 UTC"):
         daily_reports.export_day(DAY)
     assert keys() == []
 
@@ -277,7 +277,7 @@ def test_each_movement_is_in_exactly_one_days_file(
     assert len(ids) == len(set(ids)) == 15
     assert [export.files["ledger"].rows for export in exports] == [3, 9, 3]
     cents = [export.totals["sale"]["EUR"]["amount"].replace(".", "") for export in exports]
-    assert sum(map(int, cents)) == booked == sum(int(row.amount) for row in Movement.scan())
+    assert sum(map(int, cents)) == booked == sum(int(row.amount) for row in LedgerEntry.scan())
 
 
 def test_erased_customers_leave_empty_cells(ledger: Ledger, at: At) -> None:
@@ -287,4 +287,4 @@ def test_erased_customers_leave_empty_cells(ledger: Ledger, at: At) -> None:
     daily_reports.export_day(DAY, provisional=True)
     row = rows("books/provisional/2026/11/22/orders-2026-11-22.csv")[0]
     assert (row["email"], row["name"], row["country"]) == ("", "", "")
-    assert clock.moment() == row["paid_at"]
+    assert clock.iso_now() == row["paid_at"]

@@ -86,7 +86,7 @@ def test_a_failing_day_holds_no_other_back_and_is_tried_again(
     order = ledger.sale()
     order.delete()
     now = at("2026-11-24T12:00")
-    with pytest.raises(daily_reports.BooksError, match=r"for 2026-11-21\.$"), caplog.at_level(logging.ERROR):
+    with pytest.raises(daily_reports.ReportError, match=r"for 2026-11-21\.$"), caplog.at_level(logging.ERROR):
         daily_reports.export_closed_days(now)
     assert order.number in caplog.text
     assert days_with_books() == ["2026-11-20", "2026-11-22", "2026-11-23"]

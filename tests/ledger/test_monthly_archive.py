@@ -17,7 +17,7 @@ import pytest
 from chalicelib import aws as clients
 from chalicelib.config import settings
 from chalicelib.ledger import daily_reports, monthly_archive, report_files
-from chalicelib.ledger.monthly_archive import pack, read_month
+from chalicelib.ledger.monthly_archive import read_month, write_archive
 from infra.local.local_cloud import LocalCloud
 from tests.ledger.conftest import CUP, Ledger, download, keys, read_json, rows
 
@@ -44,7 +44,7 @@ def written(ledger: Ledger, at: At) -> Ledger:
 
 def packed() -> zipfile.ZipFile:
     """Pack November and open it."""
-    pack(read_month(NOVEMBER), "2026-11", KEY, lambda read: None)
+    write_archive(read_month(NOVEMBER), "2026-11", KEY, lambda read: None)
     return zipfile.ZipFile(io.BytesIO(download(KEY)))
 
 
@@ -58,7 +58,7 @@ def test_a_month_is_the_sum_of_its_manifests(written: Ledger) -> None:
     month = read_month(NOVEMBER)
     assert [str(booked.day) for booked in month.days] == ["2026-11-20", "2026-11-21", "2026-11-22"]
     assert (month.rows("orders"), month.rows("order-lines"), month.rows("ledger")) == (2, 3, 5)
-    euro, yen = month.totals.figures("EUR"), month.totals.figures("JPY")
+    euro, yen = month.totals.summary("EUR"), month.totals.summary("JPY")
     assert (euro.revenue, euro.refunds, euro.reversals, euro.fees) == (4560, -1000, -257, 125)
     assert euro.net == 4560 - 1000 - 257 - 125
     assert (euro.without_fee, euro.unknown) == (3, 990 - 1000 - 257)
@@ -80,7 +80,7 @@ def test_the_packed_sheets_are_the_days_sheets_one_behind_the_other(written: Led
 
 
 def test_the_sums_that_are_told_are_those_in_the_packed_files(written: Ledger) -> None:
-    figures = read_month(NOVEMBER).totals.figures("EUR")
+    figures = read_month(NOVEMBER).totals.summary("EUR")
     ledger = [row for row in sheet(packed(), "ledger") if row["currency"] == "EUR"]
 
     def total(column: str, kind: str | None = None) -> int:
@@ -133,8 +133,8 @@ def test_a_file_that_is_not_the_vouched_one_is_not_packed(
     else:
         old, new = (b"sale", b"gift") if harm == "other bytes" else (b"booked_at", b"booked on")
         s3.put_object(Bucket=settings.books_bucket, Key=key, Body=content.replace(old, new))
-    with pytest.raises(daily_reports.BooksError, match=key):
-        pack(month, "2026-11", KEY, lambda read: None)
+    with pytest.raises(daily_reports.ReportError, match=key):
+        write_archive(month, "2026-11", KEY, lambda read: None)
     assert KEY not in keys()
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=settings.books_bucket)
 
@@ -155,12 +155,13 @@ def peak_of_packing(days: int) -> int:
         )
     month = read_month(date(2026, 10, 1))
     tracemalloc.start()
-    pack(month, "2026-10", KEY, lambda read: None)
+    write_archive(month, "2026-10", KEY, lambda read: None)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return peak
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_however_long_the_month(aws: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report_files, "PART_BYTES", 100_000)
     few, many = peak_of_packing(2), peak_of_packing(7)

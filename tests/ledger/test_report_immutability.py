@@ -10,9 +10,10 @@ from botocore.exceptions import ClientError
 from chalicelib import aws as clients
 from chalicelib.config import settings
 from chalicelib.ledger import daily_reports, report_files
-from chalicelib.ledger.models import Movement, page_of
-from chalicelib.orders import states
+from chalicelib.ledger.models import LedgerEntry, page_of
+from chalicelib.orders.enums import HistoryEvent
 from chalicelib.orders.models import Order
+from chalicelib.orders.states import OrderState
 from tests.ledger.conftest import CUP, Ledger, download, everything, keys
 
 DAY = date(2026, 11, 22)
@@ -60,10 +61,10 @@ def test_the_same_ledger_gives_the_same_bytes(paid: Order, at: At) -> None:
 def test_what_happens_to_an_order_later_does_not_touch_closed_books(paid: Order, ledger: Ledger) -> None:
     first = daily_reports.export_day(DAY)
     ledger.refund(paid, 100)  # booked on a later day
-    paid.state = states.SHIPPED
+    paid.state = OrderState.SHIPPED
     paid.refunded = 400
     paid.customer = {**paid.customer, "name": "", "email": "", "country": ""}
-    paid.note("shipped")
+    paid.add_event(HistoryEvent.SHIPPED)
     paid.save()
     before = everything()
     assert daily_reports.export_day(DAY) == first
@@ -84,10 +85,10 @@ def test_a_later_setting_of_the_time_zone_does_not_touch_closed_books(
 def test_a_changed_amount_in_the_ledger_is_said(paid: Order) -> None:
     daily_reports.export_day(DAY)
     before = everything()
-    row = next(iter(Movement.query(page_of(str(DAY), paid.capture or ""))))
+    row = next(iter(LedgerEntry.query(page_of(str(DAY), paid.capture_id or ""))))
     row.amount += 1
     row.save()
-    with pytest.raises(daily_reports.BooksError, match=r"ledger-2026-11-22\.csv differs .* in row \d"):
+    with pytest.raises(daily_reports.ReportError, match=r"ledger-2026-11-22\.csv differs .* in row \d"):
         daily_reports.export_day(DAY)
     assert everything() == before
 
@@ -97,14 +98,14 @@ def test_a_movement_that_comes_after_the_close_is_said(paid: Order, ledger: Ledg
     at("2026-11-22T23:59")
     ledger.refund(paid, 1)
     at("2026-11-23T01:00")
-    with pytest.raises(daily_reports.BooksError, match="from row 4 on"):
+    with pytest.raises(daily_reports.ReportError, match="from row 4 on"):
         daily_reports.export_day(DAY)
 
 
 def test_a_movement_that_vanished_is_said(paid: Order) -> None:
     daily_reports.export_day(DAY)
-    next(iter(Movement.query(page_of(str(DAY), paid.capture or "")))).delete()
-    with pytest.raises(daily_reports.BooksError, match=r"differs from what is known"):
+    next(iter(LedgerEntry.query(page_of(str(DAY), paid.capture_id or "")))).delete()
+    with pytest.raises(daily_reports.ReportError, match=r"differs from what is known"):
         daily_reports.export_day(DAY)
 
 
@@ -114,15 +115,15 @@ def test_a_last_movement_that_vanished_is_said(paid: Order, ledger: Ledger, at: 
     at("2026-11-23T01:00")
     daily_reports.export_day(DAY)
     last.delete()
-    with pytest.raises(daily_reports.BooksError, match="more than the 3 rows"):
+    with pytest.raises(daily_reports.ReportError, match="more than the 3 rows"):
         daily_reports.export_day(DAY)
 
 
 def test_a_changed_order_line_is_said(paid: Order) -> None:
     daily_reports.export_day(DAY)
-    paid.frozen_lines = [{**paid.frozen_lines[0], "price": 1}, *paid.frozen_lines[1:]]
+    paid.line_snapshot = [{**paid.line_snapshot[0], "price": 1}, *paid.line_snapshot[1:]]
     paid.save()
-    with pytest.raises(daily_reports.BooksError, match="order-lines-2026-11-22"):
+    with pytest.raises(daily_reports.ReportError, match="order-lines-2026-11-22"):
         daily_reports.export_day(DAY)
 
 
@@ -130,7 +131,7 @@ def test_a_changed_order_line_is_said(paid: Order) -> None:
 def test_a_changed_file_is_said(paid: Order, old: bytes) -> None:
     daily_reports.export_day(DAY)
     overwrite(ORDERS, download(ORDERS).replace(old, b"1" * len(old), 1))
-    with pytest.raises(daily_reports.BooksError, match="differs"):
+    with pytest.raises(daily_reports.ReportError, match="differs"):
         daily_reports.export_day(DAY)
 
 
@@ -139,14 +140,14 @@ def test_a_changed_file_is_said(paid: Order, old: bytes) -> None:
 def test_a_file_that_is_not_ours_is_said(paid: Order, key: str, body: bytes) -> None:
     daily_reports.export_day(DAY)
     overwrite(key, body)
-    with pytest.raises(daily_reports.BooksError, match=key):
+    with pytest.raises(daily_reports.ReportError, match=key):
         daily_reports.export_day(DAY)
 
 
 def test_a_missing_file_is_said_and_not_made_again(paid: Order) -> None:
     daily_reports.export_day(DAY)
     clients.client("s3").delete_object(Bucket=settings.books_bucket, Key=LEDGER)
-    with pytest.raises(daily_reports.BooksError, match=r"ledger-2026-11-22\.csv is missing"):
+    with pytest.raises(daily_reports.ReportError, match=r"ledger-2026-11-22\.csv is missing"):
         daily_reports.export_day(DAY)
     assert LEDGER not in keys()
 
@@ -193,8 +194,8 @@ def test_a_crash_at_any_call_is_completed_by_the_next_run(
 def test_a_crash_and_then_a_changed_ledger_is_said(paid: Order) -> None:
     daily_reports.export_day(DAY)
     clients.client("s3").delete_object(Bucket=settings.books_bucket, Key=MANIFEST)
-    next(iter(Movement.query(page_of(str(DAY), paid.capture or "")))).delete()
-    with pytest.raises(daily_reports.BooksError):
+    next(iter(LedgerEntry.query(page_of(str(DAY), paid.capture_id or "")))).delete()
+    with pytest.raises(daily_reports.ReportError):
         daily_reports.export_day(DAY)
     assert MANIFEST not in keys()
 
@@ -228,7 +229,7 @@ def test_the_second_of_two_writers_never_overwrites(
         return found
 
     monkeypatch.setattr(report_files, "open_file", look_then_lose_the_race)
-    with pytest.raises(daily_reports.BooksError, match="written by somebody else"):
+    with pytest.raises(daily_reports.ReportError, match="written by somebody else"):
         daily_reports.export_day(DAY)
     assert download(LEDGER) == b"somebody else's"
     assert MANIFEST not in keys()

@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.load.run import AT_ONCE, HOLD_MS, flash_sale
+from tests.load.run import CONCURRENCY, HOLD_MS, flash_sale
 from tests.load.statistics_report import report
 
 
@@ -14,7 +14,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
     parser.add_argument("--shoppers", type=int, default=300)
     parser.add_argument("--pieces", type=int, default=20)
-    parser.add_argument("--at-once", type=int, default=AT_ONCE, help="how many buy at the same moment")
+    parser.add_argument("--at-once", type=int, default=CONCURRENCY, help="how many buy at the same moment")
     parser.add_argument(
         "--hold-ms", type=float, default=HOLD_MS, help="how long a transaction holds its items"
     )

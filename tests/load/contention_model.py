@@ -8,7 +8,7 @@ import heapq
 import random
 import sys
 
-from chalicelib.checkout.place_order import A_TRY_SECONDS, PLACING_SECONDS
+from chalicelib.checkout.place_order import ATTEMPT_SECONDS, PLACING_SECONDS
 from chalicelib.database.connection import pause_after
 
 CONFLICT_SECONDS = 0.01  # until a refusal is back
@@ -24,7 +24,7 @@ def rush(many: int, hold_seconds: float, seed: int = 1) -> tuple[int, float]:
     waiting: list[Try] = []
     for who in range(many):
         at = chance.random()
-        waiting.append((at, who, 0, at + A_TRY_SECONDS, at + PLACING_SECONDS))
+        waiting.append((at, who, 0, at + ATTEMPT_SECONDS, at + PLACING_SECONDS))
     heapq.heapify(waiting)
     free_at = last = 0.0
     through = 0
@@ -40,7 +40,7 @@ def rush(many: int, hold_seconds: float, seed: int = 1) -> tuple[int, float]:
             heapq.heappush(waiting, (again + waits, who, tries + 1, round_ends, ends))
         elif again + LOOK_SECONDS <= ends:
             again += LOOK_SECONDS
-            heapq.heappush(waiting, (again, who, 0, again + A_TRY_SECONDS, ends))
+            heapq.heappush(waiting, (again, who, 0, again + ATTEMPT_SECONDS, ends))
     return through, last
 
 

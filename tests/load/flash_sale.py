@@ -117,7 +117,7 @@ def settle_down(shop: Shop) -> list[str]:
 
 
 def audit(shop: Shop, before: dict[str, int], buyers: list[Buyer], many: int, mailbox: str) -> list[str]:
-    """Say what is not as it must be, in the tables, at PayPal, in the books and in the mailbox."""
+    """Return what is not as it must be, in the tables, at PayPal, in the books and in the mailbox."""
     checks: list[Callable[[], object]] = [
         lambda: check_sold(shop, buyers, many),
         lambda: check_stock(shop, before),

@@ -14,7 +14,7 @@ from tests.local.example_app import Run
 
 HOLD_MS = 10.0
 # On AWS each request has a processor of its own; here all share one process, and more would only queue in it.
-AT_ONCE = 60
+CONCURRENCY = 60
 # The whole app, with the conflicts around its connection to DynamoDB.
 APP = """
 import importlib.util
@@ -35,8 +35,8 @@ contention.__enter__()
 def flash_sale(
     folder: Path,
     shoppers: int,
-    pieces: int,
-    at_once: int = AT_ONCE,
+    quantity: int,
+    at_once: int = CONCURRENCY,
     hold_ms: float = HOLD_MS,
     most_seconds: float = 150,
 ) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def flash_sale(
             *(sys.executable, "-m", "infra.local.run_on_local", f"--state={folder / 'state'}"),
             *(sys.executable, "-m", "tests.load.flash_sale"),
             *(f"--{name}={run.address(name)}" for name in ("shop", "paypal", "mailbox")),
-            *(f"--shoppers={shoppers}", f"--pieces={pieces}", f"--at-once={at_once}"),
+            *(f"--shoppers={shoppers}", f"--pieces={quantity}", f"--at-once={at_once}"),
             f"--conflicts={conflicts}",
         ]
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}

@@ -27,7 +27,7 @@ PATIENCE_SECONDS = 20
 
 
 class Dishonest(Exception):
-    """Say what a shopper was answered that leaves them without an order and without a reason."""
+    """Raised where an answer leaves a shopper without an order and without a reason."""
 
 
 @dataclass

@@ -24,7 +24,7 @@ def rates(samples: Sequence[Sample]) -> dict[str, Any]:
 
 
 def times(samples: Sequence[Sample]) -> dict[str, dict[str, float]]:
-    """Tell, of each kind of request, how many there were, and the median and 95th percentile in milliseconds."""
+    """Return for each kind of request how many there were, and the median and 95th percentile in milliseconds."""
     found: dict[str, dict[str, float]] = {}
     for what in sorted({sample.what for sample in samples}):
         taken = [sample.seconds * 1000 for sample in samples if sample.what == what]
@@ -33,10 +33,10 @@ def times(samples: Sequence[Sample]) -> dict[str, dict[str, float]]:
     return found
 
 
-def report(figures: Mapping[str, Any], shoppers: int, pieces: int) -> str:
+def report(figures: Mapping[str, Any], shoppers: int, quantity: int) -> str:
     """Write the figures for people."""
     lines = [
-        f"{shoppers} shoppers, {pieces} pieces: "
+        f"{shoppers} shoppers, {quantity} pieces: "
         + ", ".join(f"{many} {ending}" for ending, many in sorted(figures["endings"].items())),
         f"{figures['requests']} requests; the rush took {figures['seconds']:.1f} s, "
         f"{figures['requests_a_second']:.0f} requests and {figures['placed_a_second']:.1f} orders a second",

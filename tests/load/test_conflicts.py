@@ -82,7 +82,7 @@ def test_everything_a_shopper_does_works_beside_many_conflicts(shop: Shop) -> No
         shop.functions.drain("order-emails")
 
     assert sorted(order.state for order in shop.orders()) == ["cancelled", "paid"]
-    assert (shop.order(order_id).emails_due, shop.mails()) == ({}, ["merchant", "paid"])
+    assert (shop.order(order_id).emails_due, shop.mails()) == ({}, ["merchant_order_paid", "order_paid"])
     check_stock(shop, before)
     check_money(shop)
     check_books(shop)
@@ -188,7 +188,7 @@ def test_every_page_says_so_where_reads_are_throttled(shop: Shop) -> None:
     for operations in (READS, *((each,) for each in READS)):
         for visitor, page in visits:
             cache.clear()
-            categories.forget()
+            categories.clear_category_cache()
             with throttled(*operations):
                 answer = visitor.get(page)
             _check_honest(answer, (page, operations), 200, 503)

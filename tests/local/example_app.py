@@ -34,7 +34,7 @@ def home():
 @app.route("/notes", methods=["POST"], content_types=["*/*"])
 def add_note():
     sqs = boto3.client("sqs", config=Config(retries={"total_max_attempts": 1}))
-    queue = sqs.get_queue_url(QueueName="payment-notifications")["QueueUrl"]
+    queue = sqs.get_queue_url(QueueName="paypal-webhooks")["QueueUrl"]
     sqs.send_message(QueueUrl=queue, MessageBody=app.current_request.raw_body.decode())
 
 
@@ -48,7 +48,7 @@ def send_mail():
     )
 
 
-@app.on_sqs_message(queue="payment-notifications")
+@app.on_sqs_message(queue="paypal-webhooks")
 def keep_note(event):
     for record in event:
         boto3.client("s3").put_object(Bucket="awning-media", Key="pictures/note.txt", Body=record.body.encode())
@@ -72,7 +72,7 @@ class BadAddress(Exception):
     pass
 
 
-def bare(address):
+def normalize_address(address):
     return address
 """
 
@@ -194,7 +194,7 @@ def post(url: str, body: str) -> None:
 
 
 def listens(port: int) -> bool:
-    """Tell whether somebody listens on a port of this machine."""
+    """Return whether somebody listens on a port of this machine."""
     return not is_free(port)
 
 

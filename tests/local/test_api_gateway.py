@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from chalice import Chalice, Response
 
-from infra.local.api_gateway import MOST_REQUEST_BYTES, MOST_RESPONSE_BYTES, Gateway, GatewayServer, Routes
+from infra.local.api_gateway import MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, Gateway, GatewayServer, Routes
 
 
 def make_app() -> Chalice:
@@ -76,7 +76,7 @@ def make_app() -> Chalice:
 
     @app.route("/huge")
     def huge() -> Response:
-        return Response("x" * (MOST_RESPONSE_BYTES + 1), headers={"Content-Type": "text/plain"})
+        return Response("x" * (MAX_RESPONSE_BYTES + 1), headers={"Content-Type": "text/plain"})
 
     @app.route("/broken")
     def broken() -> Response:
@@ -271,7 +271,7 @@ def test_an_answer_that_api_gateway_would_not_take_is_a_502(client: Client, path
 def test_a_body_of_unknown_or_too_great_length_is_refused_unread(
     client: Client, headers: str, status: int
 ) -> None:
-    assert MOST_REQUEST_BYTES == 10485760
+    assert MAX_REQUEST_BYTES == 10485760
     with socket.create_connection((client.connection.host, client.connection.port), timeout=10) as raw:
         raw.sendall(f"POST /cart/lines HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n".encode())
         answer = b""

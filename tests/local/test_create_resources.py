@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.cart.models import Cart
 from chalicelib.config import settings
-from chalicelib.orders.models import Order, Pointer
+from chalicelib.orders.models import Order, OrderLookup
 from chalicelib.tables import all_tables
 from infra.local.create_resources import OldState, keep_settings, make_shop_aws
 from infra.local.local_cloud import LocalCloud
@@ -63,7 +63,7 @@ def test_a_table_of_an_older_version_is_told_in_one_line(local_cloud: LocalCloud
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    with pytest.raises(OldState, match=rf"the table {orders} has no index attention.* Delete \.local"):
+    with pytest.raises(OldState, match=rf"the table {orders} has no index by-placed, .*due.* Delete \.local"):
         make_shop_aws()
 
 
@@ -105,7 +105,7 @@ def test_prices_keep_their_currency_before_the_first_order_too(aws: LocalCloud, 
 
 
 def test_orders_of_a_version_that_kept_no_settings_tell_their_currency(aws: LocalCloud, setting: Any) -> None:
-    Pointer("number#48219-30476", order="0" * 32).save()
+    OrderLookup("number#48219-30476", order_id="0" * 32).save()
     put_order("EUR")
 
     setting(currency="USD")

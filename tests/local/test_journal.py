@@ -60,7 +60,7 @@ def make_table(dynamodb: Any) -> None:
         ],
         GlobalSecondaryIndexes=[
             {
-                "IndexName": "by_state",
+                "IndexName": "by-state",
                 "KeySchema": [{"AttributeName": "state", "KeyType": "HASH"}],
                 "Projection": {"ProjectionType": "ALL"},
             }
@@ -104,7 +104,7 @@ def test_every_row_that_was_answered_is_there_after_kill_9(folder: Path) -> None
             assert states(client("dynamodb")) == {"first": "paid", "second": "paid"}
             found = client("dynamodb").query(
                 TableName="orders",
-                IndexName="by_state",
+                IndexName="by-state",
                 KeyConditionExpression="#s = :paid",
                 ExpressionAttributeNames={"#s": "state"},
                 ExpressionAttributeValues={":paid": {"S": "paid"}},

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.local_cloud import LocalCloud, without_aws_settings
-from infra.local.processes import HOST, Piece, PieceFailed, PortInUse
+from infra.local.processes import HOST, ChildProcess, PieceFailed, PortInUse
 
 IGNORES_SIGTERM = """
 import signal, sys, time
@@ -18,8 +18,8 @@ time.sleep(60)
 """
 
 
-def piece(tmp_path: Path, code: str) -> Piece:
-    return Piece("the kettle", [sys.executable, "-c", code], os.environ, log=tmp_path / "kettle.log")
+def piece(tmp_path: Path, code: str) -> ChildProcess:
+    return ChildProcess("the kettle", [sys.executable, "-c", code], os.environ, log=tmp_path / "kettle.log")
 
 
 def test_a_piece_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class PostOffice:
         return f"http://{HOST}:{self._server.server_port}"
 
     def wait_for_the_end(self) -> None:
-        """Say nothing as long as the test runs."""
+        """Answer nothing as long as the test runs."""
         self._ended.wait(30)
 
 
@@ -115,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _error(code: str, words: str) -> bytes:

@@ -5,9 +5,10 @@ from typing import Any
 
 from chalicelib import money
 from chalicelib.database.transactions import Transaction
-from chalicelib.orders.base import Line
+from chalicelib.orders.base import OrderLine
+from chalicelib.orders.enums import CloseReason, EmailKind, IssueKind
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import change, new_order
+from chalicelib.orders.repository import new_order, update_order
 
 BY = "merchant@shop.example"
 CAPTURE = "5AB12345CD678901E"
@@ -22,11 +23,11 @@ CUSTOMER = {
     "country": "DE",
     "phone": "+49 30 1234567",
 }
-TEA = Line("TEA-100", "tea", "Green tea", {"Size": "100 g"}, 2, 990, "7")
-POT = Line("POT-1", "pot", "Teapot", {}, 1, 4500, "19")
+TEA = OrderLine("TEA-100", "tea", "Green tea", {"Size": "100 g"}, 2, 990, "7")
+POT = OrderLine("POT-1", "pot", "Teapot", {}, 1, 4500, "19")
 
 
-def placed(*lines: Line, **customer: str) -> Order:
+def placed(*lines: OrderLine, **customer: str) -> Order:
     """Store an order that awaits payment."""
     lines = lines or (TEA, POT)
     order = new_order(
@@ -39,7 +40,7 @@ def placed(*lines: Line, **customer: str) -> Order:
     )
     order.reserved = False  # nothing here needs stock
     transaction = Transaction()
-    order.write(transaction)
+    order.add_to_transaction(transaction)
     transaction.commit()
     return order
 
@@ -47,7 +48,7 @@ def placed(*lines: Line, **customer: str) -> Order:
 def move(order: Order, *actions: str, capture: str = CAPTURE) -> Order:
     """Let things happen to an order: claim, pend, pay, decline, die, sell out, ship, correct, raise an issue, refuse."""
     for action in actions:
-        order = change(order.id, partial(_do, action=action, capture=capture))
+        order = update_order(order.id, partial(_do, action=action, capture=capture))
     return order
 
 
@@ -64,16 +65,16 @@ def _do(order: Order, transaction: Transaction, action: str, capture: str) -> bo
         case "decline":
             order.mark_unpaid(transaction)
             order.mark_declined()
-            order.owe_mail("failed", capture)
+            order.queue_email(EmailKind.PAYMENT_FAILED, capture)
             order.reserved = False
         case "die":
             order.approved = True
-            order.expire("dead", transaction)
+            order.expire(CloseReason.PAYMENT_EXPIRED, transaction)
         case "sell out":
             order.approved = True
-            order.expire("sold out", transaction)
+            order.expire(CloseReason.SOLD_OUT, transaction)
         case "ship":
-            order.ship({"carrier": "Cargo bike", "tracking": "4711", "link": ""}, by=BY)
+            order.ship({"carrier": "Cargo bike", "tracking": "4711", "link": ""}, actor=BY)
         case "correct":
             parcel = {
                 "carrier": "DHL",
@@ -83,18 +84,20 @@ def _do(order: Order, transaction: Transaction, action: str, capture: str) -> bo
             order.add_parcel(parcel, BY, "1" * 32, mail=True)
             order.correct_parcel(order.parcels[0]["id"], parcel, BY, "2" * 32, mail=True)
             order.correct_customer({"city": "Potsdam"}, BY, "3" * 32, mail=True)
-            order.owe_mail("unsent", "4" * 32)
+            order.queue_email(EmailKind.PARCEL_REMOVED, "4" * 32)
         case "raise":
-            order.raise_issue("dispute", "PP-D-4711 OPEN")
+            order.open_issue(IssueKind.DISPUTE, "PP-D-4711 OPEN")
         case "refuse":
-            order.refuse_payment("PAYEE_ACCOUNT_RESTRICTED")
-            order.owe_mail("refused", "paypal-refuses-payments@2026-11-30T12:00:00+00:00")
+            order.mark_payment_refused("PAYEE_ACCOUNT_RESTRICTED")
+            order.queue_email(
+                EmailKind.MERCHANT_PAYMENTS_REFUSED, "paypal-refuses-payments@2026-11-30T12:00:00+00:00"
+            )
         case _:
             raise LookupError(action)
     return True
 
 
-def paid(*lines: Line, capture: str = CAPTURE, **customer: str) -> Order:
+def paid(*lines: OrderLine, capture: str = CAPTURE, **customer: str) -> Order:
     """Store an order that is paid, and owes its two mails."""
     return move(placed(*lines, **customer), "claim", "pay", capture=capture)
 
@@ -106,7 +109,7 @@ def pending(capture: str = CAPTURE) -> Order:
 
 def failed(capture: str = CAPTURE) -> Order:
     """Store an order whose pending payment PayPal declined; it owes that mail alone."""
-    return only(move(pending(capture), "decline", capture=capture), "failed")
+    return only(move(pending(capture), "decline", capture=capture), "payment_failed")
 
 
 def refunded(order: Order, *amounts: int, **more: Any) -> Order:
@@ -114,12 +117,17 @@ def refunded(order: Order, *amounts: int, **more: Any) -> Order:
 
     def refund(order: Order, _: Transaction) -> bool:
         for number, amount in enumerate(amounts, start=1):
-            known = {"amount": amount, "currency": "EUR", "status": "completed", "paypal_id": f"REF{number}"}
+            known = {
+                "amount": amount,
+                "currency": "EUR",
+                "status": "completed",
+                "paypal_refund_id": f"REF{number}",
+            }
             order.refunds = {**order.refunds, f"ours-{number}": known | more}
-            order.owe_mail("refunded", f"REF{number}")
+            order.queue_email(EmailKind.REFUND_COMPLETED, f"REF{number}")
         return True
 
-    return change(order.id, refund)
+    return update_order(order.id, refund)
 
 
 def only(order: Order, kind: str) -> Order:
@@ -129,4 +137,4 @@ def only(order: Order, kind: str) -> Order:
         order.emails_due = {e: lease for e, lease in order.emails_due.items() if e.startswith(f"{kind}#")}
         return True
 
-    return change(order.id, forget)
+    return update_order(order.id, forget)

@@ -10,8 +10,8 @@ import pytest
 from chalicelib.config import settings
 from chalicelib.database.transactions import Transaction
 from chalicelib.mail import bounces
-from chalicelib.orders.models import Order, Pointer
-from chalicelib.orders.repository import change
+from chalicelib.orders.models import Order, OrderLookup
+from chalicelib.orders.repository import update_order
 from chalicelib.orders.views import staff_view
 from infra.local import simulator
 from infra.local.event_functions import Functions
@@ -31,7 +31,7 @@ GENERAL = {
 MESSAGE = "0102018c5a-9aedb9a0-02f9-4d12-a87d-dd0099a07f8a-000000"
 
 
-def report(order: Order, kind: str = "paid", message: str = MESSAGE, **said: Any) -> str:
+def report(order: Order, kind: str = "order_paid", message: str = MESSAGE, **said: Any) -> str:
     """Write what EventBridge calls the function with for SES; `said` replaces the kind of event and its part."""
     said = said or {"eventType": "Bounce", "bounce": {"bounceType": "Permanent", "bounceSubType": "General"}}
     mail = {
@@ -48,8 +48,8 @@ def deliver_reports(*bodies: str) -> list[str]:
     failed = []
     for number, body in enumerate(bodies):
         try:
-            bounces.note_bounce(json.loads(body))
-        except bounces.Malformed:
+            bounces.record_bounce(json.loads(body))
+        except bounces.InvalidFeedback:
             failed.append(str(number))
     return failed
 
@@ -57,13 +57,13 @@ def deliver_reports(*bodies: str) -> list[str]:
 def paid() -> Order:
     """Store a paid order that its number leads to, as placing does."""
     order = order_factory.paid()
-    Pointer(f"number#{order.number}", order=order.id).save()
+    OrderLookup(f"number#{order.number}", order_id=order.id).save()
     return order
 
 
 def issues(order: Order) -> list[tuple[str, str]]:
     """List what staff are asked to look at: title, and what happened."""
-    return [(issue["title"], issue["what"]) for issue in staff_view.issues_of(Order.fetch(order.id))]
+    return [(issue["title"], issue["description"]) for issue in staff_view.issues_of(Order.fetch(order.id))]
 
 
 # -- refused at once ----------------------------------------------------------------------------------------
@@ -89,11 +89,11 @@ def test_an_address_that_ses_refuses_is_told_to_staff_and_not_tried_again(
 
     assert len(post.asked) == 1
     order = Order.fetch(order.id)
-    assert list(order.emails_due) == ["issue#0"]
-    assert order.raised
+    assert list(order.emails_due) == ["merchant_issue#0"]
+    assert order.open_issues_shard
     assert issues(order)[0][0] == "A mail could not be sent"
     assert "“Confirmation of the payment”" in issues(order)[0][1]
-    assert staff_view.problems_of_mails(order) == {entry: "no such address"}
+    assert staff_view.email_problems(order) == {entry: "no such address"}
     assert "test@" not in caplog.text
 
 
@@ -120,9 +120,9 @@ def test_a_refusal_that_is_about_the_shop_is_tried_again_and_no_customers_fault(
 
 
 def test_an_address_that_nobody_can_have_never_reaches_ses(post: PostOffice) -> None:
-    order = order_factory.only(order_factory.paid(email="test@examp le.org"), "paid")
+    order = order_factory.only(order_factory.paid(email="test@examp le.org"), "order_paid")
 
-    assert deliver(order, f"paid#{order_factory.CAPTURE}")
+    assert deliver(order, f"order_paid#{order_factory.CAPTURE}")
 
     assert post.asked == []
     assert [title for title, _ in issues(order)] == ["A mail could not be sent"]
@@ -138,13 +138,13 @@ def test_a_sender_that_is_wrong_is_not_taken_for_the_customers_fault(post: PostO
 
 
 def test_the_merchants_own_mail_that_is_refused_asks_for_no_other(post: PostOffice) -> None:
-    order = order_factory.only(order_factory.paid(), "merchant")
+    order = order_factory.only(order_factory.paid(), "merchant_order_paid")
     post.trouble.append(NO_MAILBOX)
 
-    assert deliver(order, f"merchant#{order_factory.CAPTURE}")
+    assert deliver(order, f"merchant_order_paid#{order_factory.CAPTURE}")
 
     order = Order.fetch(order.id)
-    assert (order.emails_due, order.raised is not None) == ({}, True)
+    assert (order.emails_due, order.open_issues_shard is not None) == ({}, True)
     ((_, what),) = issues(order)
     assert "your own" in what
 
@@ -202,7 +202,7 @@ def test_a_mail_names_its_kind_and_order_to_ses_and_nothing_else(post: PostOffic
     (asked,) = post.taken
     assert asked["ConfigurationSetName"] == "test-mail"
     assert {tag["Name"]: tag["Value"] for tag in asked["EmailTags"]} == {
-        "mail": "paid",
+        "mail": "order_paid",
         "order": order.number,
     }
 
@@ -218,13 +218,13 @@ def test_a_bounce_is_told_once_however_often_it_is_reported(aws: LocalCloud) -> 
 
     ((title, what),) = issues(order)
     assert (title, "“Confirmation of the payment” came back" in what) == ("A mail came back", True)
-    assert "issue#0" in Order.fetch(order.id).emails_due
+    assert "merchant_issue#0" in Order.fetch(order.id).emails_due
 
 
 def test_a_bounce_that_staff_have_looked_at_does_not_come_again(aws: LocalCloud) -> None:
     order = paid()
     deliver_reports(report(order))
-    change(order.id, _look_at_it)
+    update_order(order.id, _look_at_it)
 
     deliver_reports(report(order))
 
@@ -232,7 +232,7 @@ def test_a_bounce_that_staff_have_looked_at_does_not_come_again(aws: LocalCloud)
 
 
 def _look_at_it(order: Order, _: Transaction) -> bool:
-    order.close_issue(0, "merchant@shop.example", "")
+    order.resolve_issue(0, "merchant@shop.example", "")
     return True
 
 
@@ -310,7 +310,7 @@ def test_what_the_local_mailbox_simulator_says_is_understood_as_what_it_is(
     mail = {
         "FromEmailAddress": "Shop <shop@example.com>",
         "Destination": {"ToAddresses": ["a@example.org", f"{mailbox}@simulator.amazonses.com"]},
-        "EmailTags": [{"Name": "mail", "Value": "paid"}, {"Name": "order", "Value": order.number}],
+        "EmailTags": [{"Name": "mail", "Value": "order_paid"}, {"Name": "order", "Value": order.number}],
     }
 
     events = list(simulator.events_of(mail, MESSAGE))
@@ -332,7 +332,7 @@ def test_the_merchants_own_mail_that_comes_back_asks_for_no_other(aws: LocalClou
     order = paid()
     due = set(order.emails_due)
 
-    for number, kind in enumerate(("merchant", "issue", "issue")):
+    for number, kind in enumerate(("merchant_order_paid", "merchant_issue", "merchant_issue")):
         assert deliver_reports(report(order, kind, f"{MESSAGE}{number}")) == []
 
     assert set(Order.fetch(order.id).emails_due) == due
@@ -377,13 +377,13 @@ def test_a_confirmation_that_comes_back_is_on_the_staffs_pages_and_in_the_mercha
     _, order_id = shop.paid(MUG=1)
     shop.functions.drain("order-emails")
     order = shop.order(order_id)
-    entry = next(entry for entry in order.emails_sent if entry.startswith("paid#"))
-    (message,) = [event["message"] for event in order.history if event["detail"] == entry]
-    url = boto3.client("sqs").get_queue_url(QueueName="test-mail-feedback")["QueueUrl"]
+    entry = next(entry for entry in order.emails_sent if entry.startswith("order_paid#"))
+    (message,) = [event["ses_message_id"] for event in order.history if event["detail"] == entry]
+    url = boto3.client("sqs").get_queue_url(QueueName="test-ses-feedback")["QueueUrl"]
     for _ in range(2):
         boto3.client("sqs").send_message(QueueUrl=url, MessageBody=report(order, message=message))
 
-    assert shop.functions.drain("mail-feedback") == 2
+    assert shop.functions.drain("ses-feedback") == 2
     shop.functions.drain("order-emails")
 
     merchant = logged_in(shop.gateway, "merchant")
@@ -394,7 +394,7 @@ def test_a_confirmation_that_comes_back_is_on_the_staffs_pages_and_in_the_mercha
     last = post.taken[-1]
     assert last["Content"]["Simple"]["Subject"]["Data"] == f"Order {order.number}: A mail came back"
     assert settings.shop.merchant_email in last["Destination"]["ToAddresses"][0]
-    assert waiting(boto3.client("sqs"), "mail-feedback-dlq") == 0
+    assert waiting(boto3.client("sqs"), "ses-feedback-dlq") == 0
 
 
 def test_a_customer_whose_address_is_refused_is_written_about(shop: Shop, post: PostOffice) -> None:

@@ -12,8 +12,8 @@ from axe_playwright_python.sync_playwright import Axe
 from chalicelib import aws as clients
 from chalicelib.config import settings
 from chalicelib.mail import sender
-from chalicelib.mail.render import KINDS, write_letter
-from chalicelib.orders.base import Line
+from chalicelib.mail.render import EMAIL_KINDS, render_email
+from chalicelib.orders.base import OrderLine
 from infra.local.local_cloud import LocalCloud
 from infra.local.mailbox import Mailbox
 from tests.browser import browser_or_skip
@@ -66,9 +66,10 @@ def chromium() -> "Iterator[Browser]":
         yield browser
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_mail_is_readable_on_a_small_phone(aws: object, chromium: "Browser", scheme: Any) -> None:
-    long = Line(
+    long = OrderLine(
         "SKU-1", "slug", "Donaudampfschifffahrtsgesellschaft" * 3, {"Colour": "x" * 80}, 20, 99999, "19"
     )
     bought = order_factory.refunded(
@@ -82,13 +83,13 @@ def test_every_mail_is_readable_on_a_small_phone(aws: object, chromium: "Browser
         order_factory.move(order_factory.paid(capture="CAP4"), "ship", "correct", "raise"),
     ]
     every = [(order, entry) for order in (bought, *others) for entry in order.emails_due]
-    assert {entry.partition("#")[0] for _, entry in every} == KINDS.keys()
+    assert {entry.partition("#")[0] for _, entry in every} == EMAIL_KINDS.keys()
     page = chromium.new_page(viewport={"width": 320, "height": 640}, color_scheme=scheme)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
 
     for order, entry in every:
-        letter = write_letter(order, entry)
+        letter = render_email(order, entry)
         assert letter is not None
         page.set_content(letter.html)
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, entry

@@ -38,7 +38,7 @@ def test_a_mail_that_was_overtaken_is_skipped_quietly(
     order = Order.fetch(order.id)
     assert entry not in order.emails_due
     assert entry in order.emails_sent
-    assert {"mail no longer true": entry}.items() <= {
+    assert {"email_obsolete": entry}.items() <= {
         event["event"]: event["detail"] for event in order.history
     }.items()
 
@@ -46,7 +46,7 @@ def test_a_mail_that_was_overtaken_is_skipped_quietly(
 def test_a_mail_that_is_not_true_yet_stays_due(post: PostOffice) -> None:
     order = order_factory.refunded(order_factory.paid(), 500, status="pending")
 
-    assert not deliver(order, "refunded#REF1")
+    assert not deliver(order, "refund_completed#REF1")
 
     assert post.asked == []
-    assert Order.fetch(order.id).emails_due["refunded#REF1"] == 0
+    assert Order.fetch(order.id).emails_due["refund_completed#REF1"] == 0

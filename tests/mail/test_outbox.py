@@ -10,9 +10,10 @@ from pynamodb.exceptions import PutError
 
 from chalicelib import aws as clients
 from chalicelib.config import settings
-from chalicelib.database.transactions import Transaction, Unknown
-from chalicelib.errors import Busy
+from chalicelib.database.transactions import OutcomeUnknown, Transaction
+from chalicelib.errors import ServiceUnavailable
 from chalicelib.mail import outbox, sender
+from chalicelib.orders.enums import EmailKind, HistoryEvent
 from chalicelib.orders.models import Order
 from infra.local.create_resources import TRIES
 from infra.local.event_functions import Functions
@@ -57,7 +58,7 @@ def deliver(order: Order, entry: str) -> bool:
 
 
 def one_mail() -> tuple[Order, str]:
-    order = order_factory.only(order_factory.paid(), "paid")
+    order = order_factory.only(order_factory.paid(), "order_paid")
     (entry,) = order.emails_due
     return order, entry
 
@@ -68,36 +69,36 @@ def one_mail() -> tuple[Order, str]:
 def test_what_is_due_is_announced_without_anything_personal(sqs: "SQSClient") -> None:
     order = order_factory.paid()
 
-    outbox.announce(order)
+    outbox.enqueue(order)
 
     told = sorted(bodies(sqs), key=lambda body: body["entry"])
     assert told == [
-        {"order": order.id, "entry": f"merchant#{order_factory.CAPTURE}"},
-        {"order": order.id, "entry": f"paid#{order_factory.CAPTURE}"},
+        {"order": order.id, "entry": f"merchant_order_paid#{order_factory.CAPTURE}"},
+        {"order": order.id, "entry": f"order_paid#{order_factory.CAPTURE}"},
     ]
 
 
 def test_what_somebody_is_sending_is_not_announced(sqs: "SQSClient") -> None:
     order = order_factory.paid()
-    claim = outbox.claim(order.id, f"paid#{order_factory.CAPTURE}")
+    claim = outbox.claim(order.id, f"order_paid#{order_factory.CAPTURE}")
     assert claim is not None
 
-    outbox.announce(claim.order)
+    outbox.enqueue(claim.order)
 
-    assert [body["entry"] for body in bodies(sqs)] == [f"merchant#{order_factory.CAPTURE}"]
+    assert [body["entry"] for body in bodies(sqs)] == [f"merchant_order_paid#{order_factory.CAPTURE}"]
 
 
 def test_more_mails_than_a_batch_holds_are_all_announced(sqs: "SQSClient") -> None:
     order = order_factory.paid()
-    order.emails_due = {f"refunded#R{number}": 0 for number in range(23)}
+    order.emails_due = {f"refund_completed#R{number}": 0 for number in range(23)}
 
-    outbox.announce(order)
+    outbox.enqueue(order)
 
     assert waiting(sqs) == 23
 
 
 def test_an_order_that_owes_nothing_announces_nothing(sqs: "SQSClient") -> None:
-    outbox.announce(order_factory.placed())
+    outbox.enqueue(order_factory.placed())
 
     assert waiting(sqs) == 0
 
@@ -109,7 +110,7 @@ def test_a_queue_that_is_away_breaks_nothing(
     monkeypatch.setattr(clients, "ATTEMPTS", {"sqs": 1})
     monkeypatch.delitem(clients._clients, "sqs", raising=False)
 
-    outbox.announce(order_factory.paid())
+    outbox.enqueue(order_factory.paid())
 
     assert "could not be announced" in caplog.text
     monkeypatch.delitem(clients._clients, "sqs")
@@ -120,18 +121,21 @@ def test_a_queue_that_is_away_breaks_nothing(
 
 def test_due_mails_are_sent_and_struck_out(sqs: "SQSClient", sender: Functions, post: PostOffice) -> None:
     order = order_factory.paid()
-    outbox.announce(order)
+    outbox.enqueue(order)
 
     sender.drain(QUEUE)
 
     assert len(post.taken) == 2
     order = Order.fetch(order.id)
     assert order.emails_due == {}
-    assert order.emails_sent.keys() == {f"paid#{order_factory.CAPTURE}", f"merchant#{order_factory.CAPTURE}"}
-    assert [event["detail"] for event in order.history if event["event"] == "mail sent"] == list(
+    assert order.emails_sent.keys() == {
+        f"order_paid#{order_factory.CAPTURE}",
+        f"merchant_order_paid#{order_factory.CAPTURE}",
+    }
+    assert [event["detail"] for event in order.history if event["event"] == "email_sent"] == list(
         order.emails_sent
     )
-    assert not order.mail_due
+    assert not order.next_email_at
     assert waiting(sqs) == 0
 
 
@@ -151,7 +155,7 @@ def test_a_mail_that_was_sent_is_never_owed_again(post: PostOffice) -> None:
     deliver(order, entry)
 
     order = Order.fetch(order.id)
-    order.owe_mail("paid", order_factory.CAPTURE)
+    order.queue_email(EmailKind.ORDER_PAID, order_factory.CAPTURE)
 
     assert order.emails_due == {}
 
@@ -194,7 +198,7 @@ def test_a_claim_whose_answer_was_lost_is_still_ours(
         commit(self)
         if lost:
             lost.pop()
-            raise Unknown("the answer was lost")
+            raise OutcomeUnknown("the answer was lost")
 
     monkeypatch.setattr(Transaction, "commit", losing)
 
@@ -214,7 +218,7 @@ def test_one_bad_message_fails_alone(post: PostOffice) -> None:
             "messageId": "pointer",
             "body": json.dumps({"order": f"capture#{order_factory.CAPTURE}", "entry": entry}),
         },
-        {"messageId": "no movement", "body": json.dumps({"order": order.id, "entry": "paid"})},
+        {"messageId": "no movement", "body": json.dumps({"order": order.id, "entry": "order_paid"})},
         {"messageId": "unknown kind", "body": json.dumps({"order": order.id, "entry": "newsletter#1"})},
         {"messageId": "unknown order", "body": json.dumps({"order": "0" * 32, "entry": entry})},
     ]
@@ -271,7 +275,7 @@ def test_a_mail_that_ses_always_refuses_rests_with_the_dead_letters(
 ) -> None:
     order, entry = one_mail()
     post.trouble.extend(["400 MessageRejected"] * 10)
-    outbox.announce(order)
+    outbox.enqueue(order)
 
     sender.drain(QUEUE, again=True)
 
@@ -342,7 +346,7 @@ def test_a_process_killed_after_ses_took_the_mail_costs_one_extra(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(outbox, "strike_out", die)
+        patch.setattr(outbox, "mark_sent", die)
         with pytest.raises(Killed):
             deliver(order, entry)
     assert not deliver(order, entry)
@@ -358,15 +362,15 @@ def test_striking_out_is_tried_until_it_works_and_the_mail_goes_out_once(
 ) -> None:
     order, entry = one_mail()
     monkeypatch.setattr(outbox, "PAUSES", (0, 0, 0))
-    troubles: list[Exception] = [Busy("contended"), PutError(), Busy("contended")]
-    strike_out = outbox._strike_out
+    troubles: list[Exception] = [ServiceUnavailable("contended"), PutError(), ServiceUnavailable("contended")]
+    mark_sent = outbox._mark_sent
 
-    def failing(claim: outbox.Claim, event: str, message: str) -> None:
+    def failing(claim: outbox.Claim, event: HistoryEvent, message: str) -> None:
         if troubles:
             raise troubles.pop()
-        strike_out(claim, event, message)
+        mark_sent(claim, event, message)
 
-    monkeypatch.setattr(outbox, "_strike_out", failing)
+    monkeypatch.setattr(outbox, "_mark_sent", failing)
 
     assert deliver(order, entry)
 
@@ -381,9 +385,9 @@ def test_a_mail_that_cannot_be_struck_out_is_not_sent_again_while_its_lease_last
     monkeypatch.setattr(outbox, "PAUSES", (0,))
 
     def failing(*_: object) -> None:
-        raise Busy("contended")
+        raise ServiceUnavailable("contended")
 
-    monkeypatch.setattr(outbox, "_strike_out", failing)
+    monkeypatch.setattr(outbox, "_mark_sent", failing)
 
     answer = sender.send_order_emails([record(order, entry, "1"), record(order, entry, "2")])
 
@@ -402,6 +406,6 @@ def test_a_change_of_the_order_while_its_mail_is_sent_is_kept(post: PostOffice) 
     assert deliver(order, entry)
 
     order = Order.fetch(order.id)
-    assert list(order.emails_due) == ["refunded#REF1"]
+    assert list(order.emails_due) == ["refund_completed#REF1"]
     assert list(order.emails_sent) == [entry]
-    assert order.mail_due
+    assert order.next_email_at

@@ -73,7 +73,7 @@ def test_any_call_may_fail(
 ) -> None:
     broken = []
     for number in count():
-        order = order_factory.only(order_factory.paid(capture=f"CAP{number}"), "paid")
+        order = order_factory.only(order_factory.paid(capture=f"CAP{number}"), "order_paid")
         (entry,) = order.emails_due
         post.taken.clear()
         wire.breaks(number, error, after=after)

@@ -6,11 +6,12 @@ from typing import Any
 
 from chalicelib.database.connection import shared_connection
 from chalicelib.database.transactions import Transaction
-from chalicelib.orders.base import Line
+from chalicelib.orders.base import OrderLine
+from chalicelib.orders.enums import IssueKind
 from chalicelib.orders.indexes import shard_of
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import change, new_order
-from chalicelib.orders.search.search_index import OrderWord, words_of
+from chalicelib.orders.repository import new_order, update_order
+from chalicelib.orders.search.search_index import OrderSearchEntry, search_terms_of
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 CUSTOMER = {
@@ -29,26 +30,26 @@ A_BATCH = 25  # BatchWriteItem
 
 
 def placed_moment(number: int) -> datetime:
-    """Tell when the order of a number was placed: one a minute."""
+    """Return when the order of a number was placed: one a minute."""
     return FIRST + timedelta(minutes=number)
 
 
 def order_id(number: int) -> str:
-    """Tell the ID of the order of a number."""
+    """Return the ID of the order of a number."""
     return f"{number * 2654435761 % 2**128:032x}"
 
 
 def stock_orders(numbers: Iterable[int], *, found_every: int = 1, **customer: str) -> None:
     """Write orders, a quarter in each of four states; one of `found_every` with the words it is found by."""
     pattern = _pattern(CUSTOMER | customer)
-    words = words_of(CUSTOMER | customer)
+    words = search_terms_of(CUSTOMER | customer)
     rows: list[tuple[str, dict[str, Any]]] = []
     for number in numbers:
         row = _row(pattern, number)
         rows.append((Order.Meta.table_name, row))
         for word in words if number % found_every == 0 else ():
-            entry = {"letters": {"S": word[:2]}, "entry": {"S": f"{word}#{row['placed']['S']}"}}
-            rows.append((OrderWord.Meta.table_name, entry))
+            entry = {"prefix": {"S": word[:2]}, "entry": {"S": f"{word}#{row['placed_key']['S']}"}}
+            rows.append((OrderSearchEntry.Meta.table_name, entry))
     _write(rows)
 
 
@@ -56,24 +57,24 @@ def raised(order_id: str, kind: str, detail: str) -> Order:
     """Ask staff to look at an order."""
 
     def raise_it(order: Order, _: Transaction) -> bool:
-        order.raise_issue(kind, detail)
+        order.open_issue(IssueKind(kind), detail)
         return True
 
-    return change(order_id, raise_it)
+    return update_order(order_id, raise_it)
 
 
 def _pattern(customer: dict[str, str]) -> dict[str, Any]:
     order = new_order(
-        lines=[Line("MUG", "mug", "Pebble mug", {}, 2, 1850, "19")],
+        lines=[OrderLine("MUG", "mug", "Pebble mug", {}, 2, 1850, "19")],
         customer=customer,
         shipping=490,
         taxes={"19": 669},
         cart="cart",
         cart_version=1,
     )
-    order.paid_at, order.capture, order.reserved = order.placed_at, "CAPTURE", False
-    order.check_due = None
-    order.write(Transaction())
+    order.paid_at, order.capture_id, order.reserved = order.placed_at, "CAPTURE", False
+    order.next_check_at = None
+    order.add_to_transaction(Transaction())
     raw: dict[str, Any] = order.serialize()
     return raw
 
@@ -87,7 +88,7 @@ def _row(pattern: dict[str, Any], number: int) -> dict[str, Any]:
         "number": {"S": f"00000-{number:05d}"},
         "state": {"S": state},
         "placed_at": {"S": at},
-        "placed": {"S": f"{at}#{this}"},
+        "placed_key": {"S": f"{at}#{this}"},
         "shard": {"S": shard_of(this)},
         "state_shard": {"S": f"{state}#{shard_of(this)}"},
     }

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.database.reads import read_many
-from chalicelib.errors import Busy
+from chalicelib.database.reads import batch_get
+from chalicelib.errors import ServiceUnavailable
 from chalicelib.orders.models import Order
-from chalicelib.scheduled_runs import Run, note
+from chalicelib.scheduled_runs import Run, record_run
 from tests.dynamodb_faults import Ask, tampered
 
 NAMES = [f"run-{number}" for number in range(7)]
@@ -18,7 +18,7 @@ NAMES = [f"run-{number}" for number in range(7)]
 @pytest.fixture(autouse=True)
 def rows(aws: object) -> None:
     for name in NAMES:
-        note(name)
+        record_run(name)
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def rows_an_answer(most: int) -> Iterator[list[int]]:
 
 def test_rows_that_are_handed_back_are_asked_for_again_and_no_others() -> None:
     with rows_an_answer(3) as asked:
-        found = read_many({Run: [*NAMES, "run-never"], Order: ["none"]})
+        found = batch_get({Run: [*NAMES, "run-never"], Order: ["none"]})
 
     assert set(found[Run]) == set(NAMES)
     assert found[Order] == {}
@@ -50,7 +50,7 @@ def test_rows_that_are_handed_back_are_asked_for_again_and_no_others() -> None:
 
 
 def test_rows_that_are_never_given_make_a_page_that_asks_for_a_moment() -> None:
-    with rows_an_answer(0) as asked, pytest.raises(Busy):
-        read_many({Run: NAMES})
+    with rows_an_answer(0) as asked, pytest.raises(ServiceUnavailable):
+        batch_get({Run: NAMES})
 
     assert asked == [7] * 6

@@ -87,7 +87,7 @@ def test_a_round_asks_as_often_with_ten_orders_as_with_one(shop: Shop) -> None:
         assert calls == {"Query": 4, "BatchGetItem": 2}
 
 
-@pytest.mark.parametrize("failing", ["held_orders", "read_many"])
+@pytest.mark.parametrize("failing", ["held_orders", "batch_get"])
 def test_what_cannot_be_told_keeps_no_round_from_its_work(shop: Shop, failing: str) -> None:
     _, token = placed_from(shop, ADDRESSES[0], MUG=1)
     shop.paypal.approve(token)

@@ -10,16 +10,16 @@ import pytest
 
 from chalicelib import clock
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import change
+from chalicelib.orders.repository import update_order
 from chalicelib.orders.search import order_list, order_search
-from chalicelib.orders.search.order_list import PAGE, Selection
+from chalicelib.orders.search.order_list import PAGE_SIZE, OrderFilter
 from chalicelib.staff.orders import order_actions
 from tests.call_counter import counted_calls
 from tests.mail import order_factory as made
 from tests.orders.bulk_orders import order_id, raised, stock_orders
 from tests.shop import Shop
 
-ALL = Selection()
+ALL = OrderFilter()
 
 pytestmark = pytest.mark.usefixtures("aws")
 
@@ -29,12 +29,12 @@ def ids(orders: list[Order]) -> list[str]:
     return [order.id for order in orders]
 
 
-def walked(selection: Selection) -> list[str]:
+def walked(selection: OrderFilter) -> list[str]:
     """Walk through all pages; list the IDs in the order they came."""
     seen: list[str] = []
     after: str | None = None
     while True:
-        page = order_list.page_of_orders(selection, after)
+        page = order_list.list_orders(selection, after)
         seen += ids(page.orders)
         after = page.after
         if after is None:
@@ -44,15 +44,15 @@ def walked(selection: Selection) -> list[str]:
 def questions() -> dict[str, Callable[[], Any]]:
     """Name every list that staff can ask for."""
     return {
-        "all": lambda: order_list.page_of_orders(ALL),
-        "by state": lambda: order_list.page_of_orders(Selection("paid")),
-        "of a day": lambda: order_list.page_of_orders(Selection(None, date(2026, 1, 1), date(2026, 1, 1))),
-        "raised": order_list.raised_orders,
+        "all": lambda: order_list.list_orders(ALL),
+        "by state": lambda: order_list.list_orders(OrderFilter("paid")),
+        "of a day": lambda: order_list.list_orders(OrderFilter(None, date(2026, 1, 1), date(2026, 1, 1))),
+        "raised": order_list.orders_with_issues,
         "pending": order_list.pending_orders,
-        "a number": lambda: order_search.find("00000 00007", ALL),
-        "a name": lambda: order_search.find("many orders", ALL),
-        "an address": lambda: order_search.find("many@example.com", Selection("shipped")),
-        "nothing": lambda: order_search.find("nobody", ALL),
+        "a number": lambda: order_search.search_orders("00000 00007", ALL),
+        "a name": lambda: order_search.search_orders("many orders", ALL),
+        "an address": lambda: order_search.search_orders("many@example.com", OrderFilter("shipped")),
+        "nothing": lambda: order_search.search_orders("nobody", ALL),
         "how many": lambda: order_list.count_up_to(ALL, 501),
     }
 
@@ -67,6 +67,7 @@ def costs() -> dict[str, Counter[str]]:
     return counted
 
 
+@pytest.mark.slow
 def test_ten_thousand_orders_cost_as_many_calls_as_ten() -> None:
     stock_orders(range(10))
     few = costs()
@@ -78,9 +79,9 @@ def test_ten_thousand_orders_cost_as_many_calls_as_ten() -> None:
         # What is found by text is read by hundreds, two hundred at most.
         most = few[name] + Counter(BatchGetItem=2 if name in ("a name", "an address") else 0)
         assert calls <= most, (name, calls)
-    assert len(order_list.page_of_orders(ALL).orders) == PAGE
-    found = order_search.find("many orders", ALL)
-    assert found.more
+    assert len(order_list.list_orders(ALL).orders) == PAGE_SIZE
+    found = order_search.search_orders("many orders", ALL)
+    assert found.has_more
     assert found.orders
     assert order_list.count_up_to(ALL, 501) == 501
 
@@ -88,29 +89,29 @@ def test_ten_thousand_orders_cost_as_many_calls_as_ten() -> None:
 @pytest.mark.parametrize("text", ["ab-" * 66, " ".join(["ab.cd.ef.gh.ij.kl.mn.op.qr.st.uv"] * 6)])
 def test_a_question_of_many_parts_costs_few_calls(text: str) -> None:
     with counted_calls() as calls:
-        assert order_search.find(text, ALL).orders == []
-    assert calls["Query"] <= order_search.MOST_ASKED * (order_search.MOST_PARTS + 1)
+        assert order_search.search_orders(text, ALL).orders == []
+    assert calls["Query"] <= order_search.MAX_QUERY_WORDS * (order_search.MAX_WORD_PARTS + 1)
 
 
 def test_a_name_of_more_parts_than_are_looked_up_is_found_and_no_other(shop: Shop) -> None:
     shop.place(shop.shopper_with(MUG=1), name="Ann-Sophie Marie-Luise Lee")
-    assert len(order_search.find("ann-sophie-marie-luise-lee", ALL).orders) == 1
-    assert order_search.find("ann-sophie-marie-luise-lang", ALL).orders == []
+    assert len(order_search.search_orders("ann-sophie-marie-luise-lee", ALL).orders) == 1
+    assert order_search.search_orders("ann-sophie-marie-luise-lang", ALL).orders == []
 
 
 def test_pages_tell_every_order_once_from_the_newest_to_the_oldest() -> None:
-    stock_orders(range(2 * PAGE + 3))
-    assert walked(ALL) == [order_id(number) for number in reversed(range(2 * PAGE + 3))]
-    paid = [order_id(number) for number in reversed(range(0, 2 * PAGE + 3, 4))]
-    assert walked(Selection("paid")) == paid
+    stock_orders(range(2 * PAGE_SIZE + 3))
+    assert walked(ALL) == [order_id(number) for number in reversed(range(2 * PAGE_SIZE + 3))]
+    paid = [order_id(number) for number in reversed(range(0, 2 * PAGE_SIZE + 3, 4))]
+    assert walked(OrderFilter("paid")) == paid
 
 
-@pytest.mark.parametrize("count", [PAGE - 1, PAGE, PAGE + 1])
+@pytest.mark.parametrize("count", [PAGE_SIZE - 1, PAGE_SIZE, PAGE_SIZE + 1])
 def test_a_full_page_does_not_promise_another(count: int) -> None:
     stock_orders(range(count))
-    page = order_list.page_of_orders(ALL)
-    assert len(page.orders) == min(count, PAGE)
-    assert (page.after is not None) == (count > PAGE)
+    page = order_list.list_orders(ALL)
+    assert len(page.orders) == min(count, PAGE_SIZE)
+    assert (page.after is not None) == (count > PAGE_SIZE)
 
 
 def test_every_order_is_read_a_hundred_at_a_time() -> None:
@@ -118,17 +119,17 @@ def test_every_order_is_read_a_hundred_at_a_time() -> None:
     steps = list(order_list.all_orders(ALL))
     assert [len(step) for step in steps] == [100, 100, 50]
     assert [order.id for step in steps for order in step] == [order_id(n) for n in reversed(range(250))]
-    before = order_list.page_of_orders(ALL).after
-    assert sum(map(len, order_list.all_orders(ALL, before))) == 250 - PAGE
+    before = order_list.list_orders(ALL).after
+    assert sum(map(len, order_list.all_orders(ALL, before))) == 250 - PAGE_SIZE
 
 
 def test_all_are_counted_without_being_read() -> None:
     stock_orders(range(250))
     with counted_calls() as calls:
         assert order_list.count_all(ALL, order_list.LAST) == 250
-        assert order_list.count_all(Selection("paid"), order_list.LAST) == len(range(0, 250, 4))
+        assert order_list.count_all(OrderFilter("paid"), order_list.LAST) == len(range(0, 250, 4))
         assert order_list.count_all(ALL, "2026-01-01T01:40:00.000Z") == 100
-        assert order_list.count_all(Selection(None, date(2026, 1, 2)), "2026-01-01") == 0
+        assert order_list.count_all(OrderFilter(None, date(2026, 1, 2)), "2026-01-01") == 0
     assert dict(calls) == {"Query": 12}
 
 
@@ -157,9 +158,9 @@ def test_a_day_is_the_shops_own(
     order = made.placed()
     for shift in (-1, 0, 1):
         that = date.fromordinal(date.fromisoformat(day).toordinal() + shift)
-        shown = ids(order_list.page_of_orders(Selection(None, that, that)).orders)
+        shown = ids(order_list.list_orders(OrderFilter(None, that, that)).orders)
         assert shown == ([order.id] if shift == 0 else [])
-        assert Selection(None, that, that).has(order) == (shift == 0)
+        assert OrderFilter(None, that, that).includes(order) == (shift == 0)
 
 
 def test_an_order_moves_from_list_to_list_with_its_state() -> None:
@@ -172,27 +173,27 @@ def test_an_order_moves_from_list_to_list_with_its_state() -> None:
     ):
         made.move(order, *actions)
         for other in ("awaiting", "capturing", "pending", "paid"):
-            shown = ids(order_list.page_of_orders(Selection(other)).orders)
+            shown = ids(order_list.list_orders(OrderFilter(other)).orders)
             assert shown == ([order.id] if other == state else [])
         assert bool(order_list.pending_orders().orders) == (state == "pending")
 
 
 def test_what_was_raised_is_listed_until_it_was_looked_at() -> None:
     order = made.placed()
-    assert not order_list.raised_orders().orders
+    assert not order_list.orders_with_issues().orders
     raised(order.id, "dispute", "PP-1 OPEN")
-    assert ids(order_list.raised_orders().orders) == [order.id]
-    order_actions.look_at(order.id, 0, "", "merchant@shop.example")
-    assert not order_list.raised_orders().orders
+    assert ids(order_list.orders_with_issues().orders) == [order.id]
+    order_actions.resolve_issue(order.id, 0, "", "merchant@shop.example")
+    assert not order_list.orders_with_issues().orders
 
 
 def test_mail_is_late_once_it_was_announced_again_until_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     order = made.paid()
-    assert not order_list.raised_orders().orders
-    change(order.id, lambda order, _: bool(order.push_back(clock.timestamp() + 3600)))
-    assert ids(order_list.raised_orders().orders) == [order.id]
+    assert not order_list.orders_with_issues().orders
+    update_order(order.id, lambda order, _: bool(order.defer_due_work(clock.timestamp() + 3600)))
+    assert ids(order_list.orders_with_issues().orders) == [order.id]
     made.only(order, "none")
-    assert not order_list.raised_orders().orders
+    assert not order_list.orders_with_issues().orders
 
 
 # -- by text ----------------------------------------------------------------------------------------------
@@ -237,7 +238,9 @@ def test_names_and_addresses_are_found_by_how_they_begin() -> None:
         ("山田 太郎", "taro@shop.example"),
     )
     for text, found in FOUND.items():
-        assert set(ids(order_search.find(text, ALL).orders)) == {placed[name] for name in found}, text
+        assert set(ids(order_search.search_orders(text, ALL).orders)) == {placed[name] for name in found}, (
+            text
+        )
 
 
 def test_a_number_is_found_however_it_is_written(shop: Shop) -> None:
@@ -250,14 +253,16 @@ def test_a_number_is_found_however_it_is_written(shop: Shop) -> None:
         f" {left} {right} ",
         f"#{left}–{right}",
         order.id,
-        order.paypal_id or "",
+        order.paypal_order_id or "",
     ):
-        assert ids(order_search.find(text, ALL).orders) == [order.id], text
-    assert not order_search.find(left, ALL).orders
+        assert ids(order_search.search_orders(text, ALL).orders) == [order.id], text
+    assert not order_search.search_orders(left, ALL).orders
 
 
 def test_a_text_is_looked_for_within_state_and_days() -> None:
     stock_orders(range(8), name="Ann Lee", email="ann@shop.example")
-    paid = order_search.find("ann", Selection("paid")).orders
+    paid = order_search.search_orders("ann", OrderFilter("paid")).orders
     assert ids(paid) == [order_id(4), order_id(0)]
-    assert not order_search.find("ann", Selection("paid", date(2026, 1, 2), date(2026, 1, 2))).orders
+    assert not order_search.search_orders(
+        "ann", OrderFilter("paid", date(2026, 1, 2), date(2026, 1, 2))
+    ).orders

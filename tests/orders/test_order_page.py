@@ -7,8 +7,10 @@ import pytest
 
 from chalicelib.database.transactions import Transaction
 from chalicelib.orders import states
+from chalicelib.orders.enums import CloseReason
 from chalicelib.orders.models import Order
-from chalicelib.orders.views.customer_view import words_for
+from chalicelib.orders.states import OrderState
+from chalicelib.orders.views.customer_view import status_text
 from tests.call_counter import counted_calls
 from tests.shop import CUSTOMER, Shop
 
@@ -17,22 +19,22 @@ def in_state(shop: Shop, state: str) -> Order:
     """Place an order and bring it into a state, as the shop does."""
     shopper, token = shop.placed(MUG=2, TEA_50=1)
     (order,) = shop.orders()
-    if state == states.CAPTURING:
-        order.take_up("claim")
+    if state == OrderState.CAPTURING:
+        order.mark_capturing("claim")
         order.save()
-    elif state == states.PENDING:
+    elif state == OrderState.PENDING:
         shop.paypal.slow(token)
         shopper.get(f"/payments/paypal/return?token={token}")
-    elif state in (states.PAID, states.SHIPPED):
+    elif state in (OrderState.PAID, OrderState.SHIPPED):
         shop.come_back(shopper, token)
-    elif state == states.CANCELLED:
+    elif state == OrderState.CANCELLED:
         shop.place(shopper, city="Potsdam")
-    elif state == states.EXPIRED:
-        order.expire("dead", Transaction())
+    elif state == OrderState.EXPIRED:
+        order.expire(CloseReason.PAYMENT_EXPIRED, Transaction())
         order.save()
-    if state == states.SHIPPED:
+    if state == OrderState.SHIPPED:
         order = shop.order(order.id)
-        order.state = states.SHIPPED
+        order.state = OrderState.SHIPPED
         order.save()
     order = shop.order(order.id)
     assert order.state == state
@@ -42,13 +44,13 @@ def in_state(shop: Shop, state: str) -> Order:
 @pytest.mark.parametrize(
     ("state", "headline", "payable"),
     [
-        (states.AWAITING, "Your order isn’t paid yet", True),
-        (states.CAPTURING, "Confirming your payment", False),
-        (states.PENDING, "Your payment is pending", False),
-        (states.PAID, "Thank you, your order is paid", False),
-        (states.SHIPPED, "Your parcel is on its way", False),
-        (states.CANCELLED, "This order was cancelled", False),
-        (states.EXPIRED, "This order has expired", False),
+        (OrderState.AWAITING, "Your order isn’t paid yet", True),
+        (OrderState.CAPTURING, "Confirming your payment", False),
+        (OrderState.PENDING, "Your payment is pending", False),
+        (OrderState.PAID, "Thank you, your order is paid", False),
+        (OrderState.SHIPPED, "Your parcel is on its way", False),
+        (OrderState.CANCELLED, "This order was cancelled", False),
+        (OrderState.EXPIRED, "This order has expired", False),
     ],
 )
 def test_every_state_has_its_words(shop: Shop, state: str, headline: str, payable: bool) -> None:
@@ -57,8 +59,8 @@ def test_every_state_has_its_words(shop: Shop, state: str, headline: str, payabl
     assert page.status == 200
     assert f"<h1>{headline}</h1>" in page.body
     assert ("Pay with PayPal</button>" in page.body) == payable
-    assert ("Refresh" in page.text) == (state == states.CAPTURING)
-    paid = state in (states.PAID, states.SHIPPED)
+    assert ("Refresh" in page.text) == (state == OrderState.CAPTURING)
+    paid = state in (OrderState.PAID, OrderState.SHIPPED)
     if not paid:
         assert "is paid" not in page.text
     for part in (
@@ -77,21 +79,21 @@ def test_every_state_has_its_words(shop: Shop, state: str, headline: str, payabl
 
 
 def test_there_are_words_for_all_states_there_are() -> None:
-    assert set(states.MOVES) == {
-        states.AWAITING, states.CAPTURING, states.PENDING, states.PAID, states.SHIPPED, states.CANCELLED, states.EXPIRED
+    assert set(states.TRANSITIONS) == {
+        OrderState.AWAITING, OrderState.CAPTURING, OrderState.PENDING, OrderState.PAID, OrderState.SHIPPED, OrderState.CANCELLED, OrderState.EXPIRED
     }  # fmt: skip
-    for state in states.MOVES:
+    for state in states.TRANSITIONS:
         order = Order(
             "0" * 32,
             state=state,
             history=[{"event": "placed"}],
-            attempts=[],
+            payment_attempts=[],
             customer={},
             refunds={},
             issues=[],
             total=1,
         )
-        words = words_for(order)
+        words = status_text(order)
         assert words.headline
         assert words.tone in ("good", "wait", "bad")
 
@@ -112,7 +114,7 @@ def test_what_was_sold_meanwhile_and_what_was_declined_is_said(shop: Shop) -> No
 
 def test_a_refund_is_told(shop: Shop) -> None:
     shopper, order_id = shop.paid(MUG=1)
-    shop.paypal.refund(shop.order(order_id).capture or "", "5.00")
+    shop.paypal.refund(shop.order(order_id).capture_id or "", "5.00")
     shop.deliver_notifications()
     page = shopper.get(f"/orders/{order_id}")
     assert "We refunded €5.00." in page.text
@@ -125,9 +127,9 @@ def test_a_second_payment_that_went_back_does_not_undo_the_first(shop: Shop) -> 
 
     shopper, order_id = shop.paid(MUG=1)
     order = shop.order(order_id)
-    paid = gateway.get_order(order.paypal_id or "").captures[0]
+    paid = gateway.get_order(order.paypal_order_id or "").captures[0]
     second = values.Capture(
-        "SECONDCAPTURE1", "COMPLETED", paid.money, order.id, None, paid.at, order.paypal_id or ""
+        "SECONDCAPTURE1", "COMPLETED", paid.money, order.id, None, paid.at, order.paypal_order_id or ""
     )
     order = settlement.settle_capture(order.id, second, payee=None)
     (refund,) = order.refunds
@@ -154,7 +156,7 @@ def test_the_page_opens_by_its_address_alone_and_by_no_other_name(shop: Shop) ->
     stranger = shop.shopper()
     assert stranger.get(f"/orders/{order_id}").status == 200
     others = [
-        order.number, order.paypal_id, f"paypal%23{order.paypal_id}", f"number%23{order.number}", f"capture%23{order.capture}",
+        order.number, order.paypal_order_id, f"paypal%23{order.paypal_order_id}", f"number%23{order.number}", f"capture%23{order.capture_id}",
         f"number#{order.number}", order_id.upper(), order_id[:-1], order_id + "0", f"{order_id}%00", f"%20{order_id}", f"{order_id}%0a",
         secrets.token_hex(16), "0" * 32, "null", "..", "%2e%2e", "ü", "*", order.cart,
     ]  # fmt: skip
@@ -180,8 +182,8 @@ def test_it_shows_nothing_that_is_not_the_customers_business(shop: Shop) -> None
     body = shopper.get(f"/orders/{order_id}").body
     hidden: list[Any] = [
         order.cart,
-        order.capture,
-        order.paypal_id,
+        order.capture_id,
+        order.paypal_order_id,
         order.payee,
         shopper.jar.get("session"),
         other_id,

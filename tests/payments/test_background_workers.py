@@ -1,7 +1,7 @@
 """What happens where no shopper is looking: functions behind queue and clock do all that a page would."""
 
 from chalicelib.payments.paypal import gateway
-from chalicelib.rate_limits import Count
+from chalicelib.rate_limits import RateLimitCounter
 from tests.shop import Shop
 
 
@@ -12,7 +12,7 @@ def test_a_decline_that_the_reconciler_meets_counts_against_the_session(shop: Sh
         shop.reconcile()
     (order,) = shop.orders()
     assert (order.state, order.declined) == ("awaiting", True)
-    assert [int(row.declined) for row in Count.scan() if row.declined] == [1]
+    assert [int(row.declined) for row in RateLimitCounter.scan() if row.declined] == [1]
 
 
 def test_pieces_that_went_back_are_taken_when_only_paypal_tells_of_the_payment(shop: Shop) -> None:

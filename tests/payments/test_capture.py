@@ -13,7 +13,7 @@ import requests
 from chalicelib import aws
 from chalicelib.payments import capture_payment, settlement
 from chalicelib.payments.paypal import api_client, gateway, values
-from chalicelib.payments.paypal.errors import PayPalRefused, PayPalUnknown
+from chalicelib.payments.paypal.errors import PayPalOutcomeUnknown, PayPalRejected
 from infra.local.fake_paypal.payments.scripted_outcomes import REFUSALS
 from tests.client import Answer, Shopper
 from tests.shop import Shop, order_id_of, token_of
@@ -27,8 +27,13 @@ def test_paying_makes_a_paid_order_a_ledger_row_and_two_mails(shop: Shop) -> Non
 
     assert (order.state, order.total, order.shipping) == ("paid", 4190, 490)
     (sale,) = shop.ledger()
-    assert (sale.kind, sale.amount, sale.order, sale.paypal_id) == ("sale", 4190, order.id, order.capture)
-    assert shop.mails() == ["merchant", "paid"]
+    assert (sale.kind, sale.amount, sale.order_id, sale.paypal_id) == (
+        "sale",
+        4190,
+        order.id,
+        order.capture_id,
+    )
+    assert shop.mails() == ["merchant_order_paid", "order_paid"]
     assert shop.stock("MUG") == 98
     assert "Thank you, your order is paid" in shopper.get(f"/orders/{order.id}").text
     assert "Your cart is empty." in shopper.get("/cart").text
@@ -93,9 +98,9 @@ def test_a_slow_payment_is_pending_then_completed_by_a_notification(shop: Shop) 
     (order,) = shop.orders()
     assert order.state == "pending"
     assert shop.ledger() == []
-    assert shop.mails() == ["pending"]
+    assert shop.mails() == ["payment_pending"]
 
-    shop.paypal.complete(order.capture or "")
+    shop.paypal.complete(order.capture_id or "")
     shop.deliver_notifications()
 
     (order,) = shop.orders()
@@ -109,12 +114,12 @@ def test_a_slow_payment_that_is_denied_leaves_the_order_to_be_paid_again(shop: S
     shopper.get(f"/payments/paypal/return?token={token}")
     (order,) = shop.orders()
 
-    shop.paypal.deny(order.capture or "")
+    shop.paypal.deny(order.capture_id or "")
     shop.deliver_notifications()
 
     (order,) = shop.orders()
     assert order.state == "awaiting"
-    assert "failed" in shop.mails()
+    assert "payment_failed" in shop.mails()
     again = shopper.post(f"/orders/{order.id}/payment")
     assert token_of(again) != token
     shop.come_back(shopper, token_of(again))
@@ -202,7 +207,7 @@ def test_a_duplicate_invoice_number_does_not_block_an_honest_retry(shop: Shop) -
     assert number == f"AWN-{order.number}-2"
     shop.come_back(shopper, again)
     assert shop.order(order_id).state == "paid"
-    assert shop.order(order_id).paid_by == again
+    assert shop.order(order_id).paid_paypal_order_id == again
 
 
 def test_a_duplicate_invoice_number_that_is_our_own_capture_pays_the_order(shop: Shop) -> None:
@@ -212,7 +217,7 @@ def test_a_duplicate_invoice_number_that_is_our_own_capture_pays_the_order(shop:
     gateway.capture_order(token, "an:earlier:one")
     real = gateway.get_order
     looks = iter([replace(real(token), captures=(), status="APPROVED")])
-    duplicate = PayPalRefused("DUPLICATE_INVOICE_ID")
+    duplicate = PayPalRejected("DUPLICATE_INVOICE_ID")
 
     with (
         mock.patch.object(gateway, "capture_order", side_effect=duplicate),
@@ -238,7 +243,7 @@ def test_a_hanging_paypal_is_left_in_time_and_the_page_says_who_is_asked(shop: S
     shop.paypal.approve(token)
     shop.paypal.fault("capture", "hang", times=None)
     began = time.monotonic()
-    with mock.patch.object(gateway, "SECONDS_A_REQUEST", 1.0):
+    with mock.patch.object(gateway, "SECONDS_PER_REQUEST", 1.0):
         back = shopper.get(f"/payments/paypal/return?token={token}")
     assert time.monotonic() - began < 5
     assert "Confirming your payment" in shopper.follow(back).text
@@ -324,9 +329,9 @@ def test_paypal_away_while_creating_leaves_an_order_that_can_be_paid_later(shop:
 @pytest.mark.parametrize(
     ("difference", "issue"),
     [
-        ({"value": "1.00"}, "wrong amount"),
-        ({"currency": "USD"}, "wrong amount"),
-        ({"custom_id": "somebody-else"}, "wrong order"),
+        ({"value": "1.00"}, "amount_mismatch"),
+        ({"currency": "USD"}, "amount_mismatch"),
+        ({"custom_id": "somebody-else"}, "order_mismatch"),
     ],
 )
 def test_money_that_is_not_ours_in_full_is_booked_refunded_and_raised(
@@ -346,7 +351,7 @@ def test_money_that_is_not_ours_in_full_is_booked_refunded_and_raised(
     assert sum(row.amount for row in shop.ledger()) == 0
     assert [row.kind for row in shop.ledger()] == ["sale", "refund"]
     assert sum(row.amount for row in shop.paypal.ledger()) == 0
-    assert "refunded" in shop.mails()
+    assert "refund_completed" in shop.mails()
 
 
 def test_money_paid_to_somebody_else_pays_no_order(shop: Shop) -> None:
@@ -355,12 +360,14 @@ def test_money_paid_to_somebody_else_pays_no_order(shop: Shop) -> None:
     shop.paypal.approve(token)
     with mock.patch.object(capture_payment, "settle_paypal_order"):
         capture_payment.capture_payment(order.id, shopper_present=True)
-    seen = gateway.get_order(token)
+    paypal_order = gateway.get_order(token)
 
-    order = settlement.settle_paypal_order(order.id, replace(seen, payee=values.Payee("somebodyelse")))
+    order = settlement.settle_paypal_order(
+        order.id, replace(paypal_order, payee=values.Payee("somebodyelse"))
+    )
 
     assert order.state == "awaiting"
-    assert [entry["kind"] for entry in order.issues] == ["wrong payee"]
+    assert [entry["kind"] for entry in order.issues] == ["payee_mismatch"]
     assert shop.ledger() == []
     assert order.open_refunds() == {}
     page = shop.shopper().get(f"/orders/{order.id}")
@@ -398,8 +405,8 @@ def test_two_clicks_on_pay_at_once_make_one_paypal_order_and_no_error(shop: Shop
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(click, range(4)))
 
-    assert {token_of(answer) for answer in answers} == {shop.order(order_id).paypal_id}
-    assert len(shop.order(order_id).attempts) == 1
+    assert {token_of(answer) for answer in answers} == {shop.order(order_id).paypal_order_id}
+    assert len(shop.order(order_id).payment_attempts) == 1
 
 
 def test_returns_notifications_and_the_reconciler_at_once_capture_and_book_once(shop: Shop) -> None:
@@ -429,10 +436,10 @@ def test_a_missing_custom_id_or_payee_does_not_send_good_money_back(shop: Shop) 
     shop.paypal.approve(token)
     with mock.patch.object(capture_payment, "settle_paypal_order"):
         capture_payment.capture_payment(order.id, shopper_present=True)
-    seen = gateway.get_order(token)
-    bare = replace(seen.captures[0], custom_id=None, payee=None)
+    paypal_order = gateway.get_order(token)
+    bare = replace(paypal_order.captures[0], custom_id=None, payee=None)
 
-    settled = settlement.settle_paypal_order(order.id, replace(seen, payee=None, captures=(bare,)))
+    settled = settlement.settle_paypal_order(order.id, replace(paypal_order, payee=None, captures=(bare,)))
 
     assert settled.state == "paid"
 
@@ -449,7 +456,7 @@ def test_a_late_decline_of_an_earlier_attempt_does_not_end_the_living_one(shop: 
     shop.paypal.clear_faults()
     assert shop.order(order_id).state == "capturing"
 
-    capture_payment.settle_by_capture(declined["id"])
+    capture_payment.settle_capture_id(declined["id"])
 
     assert shop.order(order_id).state == "capturing"
     with shop.later(minutes=3):
@@ -475,7 +482,7 @@ def test_a_404_that_is_not_paypals_own_is_not_known_rather_than_gone(body: bytes
     answer = requests.Response()
     answer.status_code = 404
     answer._content = body
-    with pytest.raises(PayPalUnknown):
+    with pytest.raises(PayPalOutcomeUnknown):
         api_client._read(answer)
 
 
@@ -487,7 +494,7 @@ def test_a_refusal_of_a_repeated_capture_that_took_the_money_pays_the_order(shop
 
     def take_the_money_and_refuse(paypal_id: str, request_id: str) -> values.PayPalOrder:
         real(paypal_id, request_id)
-        raise PayPalRefused("DUPLICATE_REQUEST_ID")
+        raise PayPalRejected("DUPLICATE_REQUEST_ID")
 
     with mock.patch.object(gateway, "capture_order", take_the_money_and_refuse):
         capture_payment.capture_payment(order.id, shopper_present=True)

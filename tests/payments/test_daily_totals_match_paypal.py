@@ -40,23 +40,23 @@ def test_the_days_books_equal_the_money_at_paypal(shop: Shop) -> None:
     shop.paypal.slow(token)
     slow.get(f"/payments/paypal/return?token={token}")
     (pending,) = [order for order in shop.orders() if order.state == "pending"]
-    shop.paypal.complete(pending.capture or "")
+    shop.paypal.complete(pending.capture_id or "")
     denied, token = shop.placed(MUG=2)
     shop.paypal.slow(token)
     denied.get(f"/payments/paypal/return?token={token}")
     (held,) = [order for order in shop.orders() if order.state == "pending" and order.id != pending.id]
-    shop.paypal.deny(held.capture or "")
+    shop.paypal.deny(held.capture_id or "")
     _, token = shop.placed(TEA_50=1)
     shop.paypal.approve(token)  # closes the tab
     shopper, token = shop.placed(MUG=1)
     shop.paypal.next_capture("completed", value="1.00")
     shop.come_back(shopper, token)  # underpaid: refunded
     _, partly = shop.paid(MUG=4)
-    shop.paypal.refund(shop.order(partly).capture or "", "10.00")
+    shop.paypal.refund(shop.order(partly).capture_id or "", "10.00")
     _, wholly = shop.paid(TEA_50=1)
-    shop.paypal.refund(shop.order(wholly).capture or "")
+    shop.paypal.refund(shop.order(wholly).capture_id or "")
     _, charged_back = shop.paid(MUG=1)
-    shop.paypal.reverse(shop.order(charged_back).capture or "")
+    shop.paypal.reverse(shop.order(charged_back).capture_id or "")
     shopper, token = shop.placed(MUG=1)
     shop.paypal.fault("capture", "cut_after", times=None)
     shop.come_back(shopper, token)

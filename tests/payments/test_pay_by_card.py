@@ -47,7 +47,7 @@ def test_another_way_of_paying_is_refused_in_words(shop: Shop, pay_with: str) ->
 
 def token_and_id(shop: Shop) -> tuple[str, str]:
     _, token = shop.placed()
-    return token, next(order.id for order in shop.orders() if order.paypal_id == token)
+    return token, next(order.id for order in shop.orders() if order.paypal_order_id == token)
 
 
 def test_both_pages_show_both_buttons_in_one_form_without_script(shop: Shop) -> None:
@@ -74,7 +74,7 @@ def test_the_other_button_makes_another_attempt_and_each_leads_back_to_its_own(s
         assert token_of(shopper.post(address, {"pay_with": "card"})) == token_of(by_card)
         assert token_of(shopper.post(address, {"pay_with": "paypal"})) == by_paypal
         assert token_of(shopper.post(address)) == by_paypal
-    assert len(shop.order(order.id).attempts) == 2
+    assert len(shop.order(order.id).payment_attempts) == 2
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -92,7 +92,7 @@ def test_of_two_attempts_that_are_both_approved_one_is_captured(shop: Shop, firs
             shop.reconcile()
 
     order = shop.order(order.id)
-    assert (order.state, order.paid_by, order.issues) == ("paid", tokens[first], [])
+    assert (order.state, order.paid_paypal_order_id, order.issues) == ("paid", tokens[first], [])
     assert [row.kind for row in shop.paypal.ledger()] == [row.kind for row in shop.ledger()] == ["sale"]
 
 
@@ -105,7 +105,7 @@ def test_who_approved_one_and_presses_the_other_button_has_paid(shop: Shop) -> N
     answer = shopper.post(f"/orders/{order.id}/payment", {"pay_with": "card"})
 
     assert order_id_of(answer) == order.id
-    assert (shop.order(order.id).state, shop.order(order.id).paid_by) == ("paid", token)
+    assert (shop.order(order.id).state, shop.order(order.id).paid_paypal_order_id) == ("paid", token)
 
 
 def test_who_was_declined_may_try_a_card_and_is_not_charged_for_the_first(shop: Shop) -> None:
@@ -121,7 +121,7 @@ def test_who_was_declined_may_try_a_card_and_is_not_charged_for_the_first(shop: 
         shop.reconcile()
     assert shop.order(order.id).state == "awaiting"
     shop.come_back(shopper, by_card)
-    assert (shop.order(order.id).state, shop.order(order.id).paid_by) == ("paid", by_card)
+    assert (shop.order(order.id).state, shop.order(order.id).paid_paypal_order_id) == ("paid", by_card)
     assert len(shop.paypal.ledger()) == 1
 
 
@@ -136,4 +136,4 @@ def test_a_lost_answer_to_one_button_is_not_met_by_the_other(shop: Shop) -> None
         bodies.setdefault(one.request_id, set()).add(one.body)
     assert [len(sent) for sent in bodies.values()] == [1, 1], "a request id never comes with another body"
     shop.come_back(shopper, token)
-    assert shop.order(order_id).paid_by == token
+    assert shop.order(order_id).paid_paypal_order_id == token

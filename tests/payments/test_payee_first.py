@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.database.transactions import Transaction
+from chalicelib.orders.enums import CloseReason, IssueKind
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import change
+from chalicelib.orders.repository import update_order
 from chalicelib.payments import capture_payment, settlement
 from chalicelib.payments.paypal import gateway
 from chalicelib.payments.paypal.values import Payee
@@ -43,7 +44,7 @@ def check_only_raised(shop: Shop, order_id: str, *, booked: int = 0) -> None:
         with shop.later(hours=hours):
             shop.reconcile()
     order = shop.order(order_id)
-    assert [issue["kind"] for issue in order.issues] == ["wrong payee"]
+    assert [issue["kind"] for issue in order.issues] == ["payee_mismatch"]
     assert len(shop.ledger()) == booked
     assert order.refunds == {}
     assert shop.paypal.requests("refund") == []
@@ -73,10 +74,10 @@ def test_of_an_order_that_has_ended(shop: Shop, way: Callable[[Shop, Shopper, st
     shop.paypal.approve(token)
 
     def cancel(order: Order, transaction: Transaction) -> bool:
-        order.cancel("by staff", transaction)
+        order.cancel(CloseReason.CANCELLED_BY_STAFF, transaction)
         return True
 
-    change(order.id, cancel)
+    update_order(order.id, cancel)
     shop.paypal.next_capture("completed", merchant_id=FOREIGN)
 
     way(shop, shopper, token)
@@ -124,13 +125,13 @@ def settled_with(shop: Shop, stored: Payee, told: Payee) -> Order:
 
     def store(order: Order, _: Transaction) -> bool:
         payee = {"payee": stored.merchant_id or stored.email, "payee_email": stored.email}
-        order.attempts = [{**order.attempts[0], **payee}]
+        order.payment_attempts = [{**order.payment_attempts[0], **payee}]
         return True
 
-    change(order.id, store)
+    update_order(order.id, store)
     shop.paypal.approve(token)
-    seen = gateway.capture_order(token, "elsewhere")
-    return settlement.settle_paypal_order(order.id, replace(seen, payee=told))
+    paypal_order = gateway.capture_order(token, "elsewhere")
+    return settlement.settle_paypal_order(order.id, replace(paypal_order, payee=told))
 
 
 @pytest.mark.parametrize(
@@ -152,15 +153,15 @@ def test_an_id_decides_and_an_address_where_there_is_none(
     order = settled_with(shop, stored, told)
 
     assert order.state == ("paid" if is_ours else "awaiting")
-    assert order.has_issue("wrong payee") is not is_ours
+    assert order.has_issue(IssueKind.PAYEE_MISMATCH) is not is_ours
 
 
 def test_a_later_look_at_money_that_is_booked_raises_nothing(shop: Shop) -> None:
     _, order_id = shop.paid()
     order = shop.order(order_id)
-    capture = gateway.get_capture(str(order.capture))
+    capture = gateway.get_capture(str(order.capture_id))
 
     settlement.settle_capture(order_id, replace(capture, payee=Payee(None, "new@x.example")), payee=None)
-    capture_payment.settle_by_capture(capture.id)
+    capture_payment.settle_capture_id(capture.id)
 
     assert shop.order(order_id).issues == []

@@ -9,10 +9,10 @@ from unittest import mock
 import pytest
 
 from chalicelib import clock
-from chalicelib.orders.issues import tell
+from chalicelib.orders.issues import describe_issue
 from chalicelib.payments import reconciler, settlement
 from chalicelib.payments.paypal import answers, api_client, gateway
-from chalicelib.payments.paypal.errors import PayPalUnknown
+from chalicelib.payments.paypal.errors import PayPalOutcomeUnknown
 from tests.client import Shopper
 from tests.invariants import check_money
 from tests.payments.test_refunds import refund
@@ -24,9 +24,9 @@ from tests.shop import Shop, order_id_of, token_of
 def test_a_refund_is_booked_though_paypal_has_forgotten_the_order(shop: Shop) -> None:
     _, order_id = shop.paid()
     order = shop.order(order_id)
-    shop.paypal.fault("get", "404", times=None, match=str(order.paypal_id))
+    shop.paypal.fault("get", "404", times=None, match=str(order.paypal_order_id))
 
-    shop.paypal.refund(str(order.capture), "5.00")
+    shop.paypal.refund(str(order.capture_id), "5.00")
     shop.deliver_notifications()
 
     check_money(shop)
@@ -36,10 +36,10 @@ def test_a_refund_is_booked_though_paypal_has_forgotten_the_order(shop: Shop) ->
 def test_a_reversal_is_booked_though_paypal_has_forgotten_the_order(shop: Shop) -> None:
     _, order_id = shop.paid()
     order = shop.order(order_id)
-    shop.paypal.fault("get", "404", times=None, match=str(order.paypal_id))
+    shop.paypal.fault("get", "404", times=None, match=str(order.paypal_order_id))
 
-    shop.paypal.refund(str(order.capture), "5.00")
-    shop.paypal.reverse(str(order.capture), "3.00")
+    shop.paypal.refund(str(order.capture_id), "5.00")
+    shop.paypal.reverse(str(order.capture_id), "3.00")
     shop.deliver_notifications()
 
     check_money(shop)
@@ -61,13 +61,13 @@ def test_money_of_an_order_that_paypal_has_forgotten_pays_it(shop: Shop) -> None
 def test_a_refund_that_paypal_refuses_is_told_though_it_has_forgotten_the_order(shop: Shop) -> None:
     _, order_id = shop.paid()
     order = shop.order(order_id)
-    shop.paypal.refund(str(order.capture), "5.00")  # nobody has told the shop yet
-    shop.paypal.fault("get", "404", times=None, match=str(order.paypal_id))
+    shop.paypal.refund(str(order.capture_id), "5.00")  # nobody has told the shop yet
+    shop.paypal.fault("get", "404", times=None, match=str(order.paypal_order_id))
 
     refund(shop, order_id, int(order.total))
 
     assert shop.order(order_id).open_refunds() == {}
-    assert [issue["kind"] for issue in shop.order(order_id).issues] == ["refund refused"]
+    assert [issue["kind"] for issue in shop.order(order_id).issues] == ["refund_rejected"]
 
 
 def test_paypal_that_forgets_an_order_for_a_moment_ends_none(shop: Shop) -> None:
@@ -151,7 +151,7 @@ def hanging() -> Iterator[list[str]]:
         nonlocal passed
         asked.append(request.path)
         passed += max(0.0, deadline - (tick() + passed))
-        raise PayPalUnknown("ReadTimeout")
+        raise PayPalOutcomeUnknown("ReadTimeout")
 
     with (
         mock.patch.object(api_client.Client, "send", hang),
@@ -168,12 +168,12 @@ def test_what_was_denied_after_a_long_wait_is_looked_at_soon_again(shop: Shop) -
         with shop.later(minutes=5 * (rounds + 1)):
             shop.reconcile()
     (order,) = shop.orders()
-    shop.paypal.deny(str(order.capture))
+    shop.paypal.deny(str(order.capture_id))
     shop.deliver_notifications()
 
     (order,) = shop.orders()
     assert order.state == "awaiting"
-    assert order.check_due - clock.timestamp() <= 300
+    assert order.next_check_at - clock.timestamp() <= 300
 
 
 # -- a first attempt that was thought dead ------------------------------------------------------------------
@@ -201,10 +201,10 @@ def test_a_second_payment_is_found_and_given_back_without_any_webhook(shop: Shop
 
     check_money(shop)
     (order,) = shop.orders()
-    assert [issue["kind"] for issue in order.issues] == ["second capture"]
+    assert [issue["kind"] for issue in order.issues] == ["duplicate_capture"]
     assert [refund["status"] for refund in order.refunds.values()] == ["completed"]
     assert order.state == "paid"
-    assert order.check_due is None, "the last look is done"
+    assert order.next_check_at is None, "the last look is done"
 
 
 def test_who_comes_back_from_the_first_attempt_pays_by_it(shop: Shop) -> None:
@@ -213,7 +213,7 @@ def test_who_comes_back_from_the_first_attempt_pays_by_it(shop: Shop) -> None:
     order_id = order_id_of(shop.come_back(shopper, first))
 
     assert shop.order(order_id).state == "paid"
-    assert shop.order(order_id).paid_by == first
+    assert shop.order(order_id).paid_paypal_order_id == first
     check_money(shop)
 
 
@@ -236,7 +236,7 @@ def test_coming_back_from_an_attempt_that_is_dead_leaves_the_living_one_alone(sh
     shopper.get(f"/payments/paypal/return?token={first}")
     order_id = order_id_of(shop.come_back(shopper, second))
 
-    assert shop.order(order_id).paid_by == second
+    assert shop.order(order_id).paid_paypal_order_id == second
     check_money(shop)
 
 
@@ -268,7 +268,7 @@ def test_each_request_to_capture_has_a_key_of_its_own_when_attempts_take_turns(s
 
     order_id = order_id_of(shop.come_back(shopper, first))
 
-    assert shop.order(order_id).paid_by == first
+    assert shop.order(order_id).paid_paypal_order_id == first
     keys = [request.request_id for request in shop.paypal.requests("capture")]
     assert len(keys) == len(set(keys)) == 3
 
@@ -281,8 +281,8 @@ def test_a_stale_pending_does_not_take_up_what_was_denied_since(shop: Shop) -> N
     shop.paypal.slow(token)
     shopper.get(f"/payments/paypal/return?token={token}")
     (order,) = shop.orders()
-    stale = gateway.get_capture(str(order.capture))  # somebody looked, and is slow to write
-    shop.paypal.deny(str(order.capture))
+    stale = gateway.get_capture(str(order.capture_id))  # somebody looked, and is slow to write
+    shop.paypal.deny(str(order.capture_id))
     shop.deliver_notifications()
     assert shop.order(order.id).state == "awaiting"
 
@@ -326,7 +326,7 @@ def test_of_a_second_payment_the_rest_goes_back_where_a_part_went_before(shop: S
     check_money(shop)
     (order,) = shop.orders()
     assert sum(row.amount for row in shop.ledger()) == order.total
-    assert [issue["kind"] for issue in order.issues] == ["second capture"]
+    assert [issue["kind"] for issue in order.issues] == ["duplicate_capture"]
 
 
 def test_a_refused_refund_of_a_wrong_payment_asks_staff_for_what_they_can_do(shop: Shop) -> None:
@@ -341,7 +341,7 @@ def test_a_refused_refund_of_a_wrong_payment_asks_staff_for_what_they_can_do(sho
         shop.reconcile()
 
     (order,) = shop.orders()
-    told = tell(order.issues[-1])
+    told = describe_issue(order.issues[-1])
     assert told.title == "PayPal refused a refund"
-    assert "PayPal" in told.todo
-    assert "refund anew" not in told.todo, "that would refund the payment that paid"
+    assert "PayPal" in told.action
+    assert "refund anew" not in told.action, "that would refund the payment that paid"

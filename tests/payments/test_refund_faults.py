@@ -71,7 +71,7 @@ def test_any_call_may_fail(shop: Shop, wire: Wire, killed: bool, after: bool) ->
         _, order_id = shop.paid()
         wire.calls, wire.at, wire.killed, wire.after = [], number, killed, after
         with suppress(Killed, ShopError, PynamoDBException):
-            refund(shop, order_id, 1500, left=TOTAL, pieces={"MUG": 1})
+            refund(shop, order_id, 1500, shown_refundable=TOTAL, restock={"MUG": 1})
         wire.at = -1
         if len(wire.calls) <= number:
             break
@@ -83,14 +83,14 @@ def test_any_call_may_fail(shop: Shop, wire: Wire, killed: bool, after: bool) ->
         assert [entry["status"] for entry in decided] in ([], ["completed"]), broken
 
         refund(
-            shop, order_id, 1500, left=TOTAL, pieces={"MUG": 1}
+            shop, order_id, 1500, shown_refundable=TOTAL, restock={"MUG": 1}
         )  # the page came back, or the button is pressed again
         order = shop.order(order_id)
         assert ([entry["status"] for entry in order.refunds.values()], order.refunded) == (
             ["completed"],
             1500,
         ), broken
-        assert len([due for due in (*order.emails_due, *order.emails_sent) if "refunded" in due]) == 1
+        assert len([due for due in (*order.emails_due, *order.emails_sent) if "refund_completed" in due]) == 1
 
     assert broken.count("PayPal") == 1
     assert broken.count("TransactWriteItems") == 2  # the decision, and what PayPal answered

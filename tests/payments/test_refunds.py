@@ -16,15 +16,15 @@ FORM = "f" * 32
 
 
 def refund(
-    shop: Shop, order_id: str, amount: int, *, form: str = FORM, witness: Any = None, **wish: Any
+    shop: Shop, order_id: str, amount: int, *, form: str = FORM, write_audit: Any = None, **wish: Any
 ) -> Any:
     """Refund as the staff's page does, having looked just now."""
-    from chalicelib.database.transactions import unseen
-    from chalicelib.payments.refunds import Wish, refund_payment
+    from chalicelib.database.transactions import no_audit
+    from chalicelib.payments.refunds import RefundRequest, refund_payment
 
-    shown = {"left": shop.order(order_id).left_to_refund, "reason": "A crack in the glaze."}
-    wished = Wish(amount, **{**shown, **wish})
-    order, _ = refund_payment(order_id, form, wished, "merchant@shop.example", witness or unseen)
+    shown = {"shown_refundable": shop.order(order_id).refundable_amount, "reason": "A crack in the glaze."}
+    wished = RefundRequest(amount, **{**shown, **wish})
+    order, _ = refund_payment(order_id, form, wished, "merchant@shop.example", write_audit or no_audit)
     return order
 
 
@@ -50,8 +50,8 @@ def test_a_part_goes_back_at_once_with_its_row_in_the_ledger_and_a_mail(shop: Sh
 
     assert states(shop, order_id) == ["completed"]
     assert kinds(shop) == [("sale", TOTAL), ("refund", -500)]
-    assert (order.refunded, order.left_to_refund, order.state) == (500, TOTAL - 500, "paid")
-    assert shop.mails() == ["merchant", "paid", "refunded"]
+    assert (order.refunded, order.refundable_amount, order.state) == (500, TOTAL - 500, "paid")
+    assert shop.mails() == ["merchant_order_paid", "order_paid", "refund_completed"]
     assert "Sorry for the crack." in shop.paypal.requests("refund")[0].body
     assert "A crack in the glaze." not in shop.paypal.requests("refund")[0].body
     check_money(shop)
@@ -64,7 +64,7 @@ def test_parts_add_up_to_the_whole_and_nothing_more_goes(shop: Shop) -> None:
     refund(shop, order_id, 1000, form="a")
     order = refund(shop, order_id, TOTAL - 1000, form="b")
 
-    assert order.left_to_refund == 0
+    assert order.refundable_amount == 0
     assert not can_refund(order)
     with pytest.raises(NothingToRefund):
         refund(shop, order_id, 1, form="c")
@@ -74,14 +74,14 @@ def test_parts_add_up_to_the_whole_and_nothing_more_goes(shop: Shop) -> None:
 
 def test_a_shipped_order_is_refunded_like_a_paid_one(shop: Shop) -> None:
     from chalicelib.orders.models import Order
-    from chalicelib.orders.repository import change
+    from chalicelib.orders.repository import update_order
 
     def ship(order: Order, _: Transaction) -> bool:
         order.ship({"carrier": "", "tracking": "", "link": ""}, "merchant@shop.example")
         return True
 
     _, order_id = shop.paid()
-    change(order_id, ship)
+    update_order(order_id, ship)
 
     assert refund(shop, order_id, TOTAL).state == "shipped"
     assert states(shop, order_id) == ["completed"]
@@ -89,11 +89,11 @@ def test_a_shipped_order_is_refunded_like_a_paid_one(shop: Shop) -> None:
 
 @pytest.mark.parametrize("amount", [0, -1, TOTAL + 1])
 def test_nothing_below_one_cent_or_above_what_is_left_is_decided(shop: Shop, amount: int) -> None:
-    from chalicelib.payments.refunds import WrongWish
+    from chalicelib.payments.refunds import InvalidRefund
 
     _, order_id = shop.paid()
 
-    with pytest.raises(WrongWish) as wrong:
+    with pytest.raises(InvalidRefund) as wrong:
         refund(shop, order_id, amount)
     assert wrong.value.problems.keys() == {"amount"}
     assert shop.order(order_id).refunds == {}
@@ -111,13 +111,13 @@ def test_an_unpaid_order_has_nothing_to_refund(shop: Shop) -> None:
 
 
 def test_the_same_form_is_one_refund_however_often_it_comes(shop: Shop) -> None:
-    from chalicelib.payments.refunds import FormUsed
+    from chalicelib.payments.refunds import FormAlreadySubmitted
 
     _, order_id = shop.paid()
     for _ in range(2):
-        refund(shop, order_id, 700, left=TOTAL)
-    with pytest.raises(FormUsed):
-        refund(shop, order_id, 800, left=TOTAL)
+        refund(shop, order_id, 700, shown_refundable=TOTAL)
+    with pytest.raises(FormAlreadySubmitted):
+        refund(shop, order_id, 800, shown_refundable=TOTAL)
 
     assert kinds(shop) == [("sale", TOTAL), ("refund", -700)]
     check_money(shop)
@@ -125,7 +125,7 @@ def test_the_same_form_is_one_refund_however_often_it_comes(shop: Shop) -> None:
 
 @pytest.mark.parametrize("forms", [("a", "a"), ("a", "b")], ids=["one form twice", "two members"])
 def test_two_at_once_never_give_back_more_than_there_is(shop: Shop, forms: tuple[str, str]) -> None:
-    from chalicelib.payments.refunds import LeftChanged
+    from chalicelib.payments.refunds import RefundableAmountChanged
 
     _, order_id = shop.paid()
     ready = threading.Barrier(2)
@@ -134,9 +134,9 @@ def test_two_at_once_never_give_back_more_than_there_is(shop: Shop, forms: tuple
     def press(form: str) -> None:
         ready.wait(10)
         try:
-            refund(shop, order_id, 2000, form=form, left=TOTAL)
+            refund(shop, order_id, 2000, form=form, shown_refundable=TOTAL)
             answers.append("refunded")
-        except LeftChanged:
+        except RefundableAmountChanged:
             answers.append("told of the other")
 
     presses = [threading.Thread(target=press, args=(form,)) for form in forms]
@@ -152,33 +152,33 @@ def test_two_at_once_never_give_back_more_than_there_is(shop: Shop, forms: tuple
 
 
 def test_what_changed_since_the_page_was_shown_is_said_before_anything_moves(shop: Shop) -> None:
-    from chalicelib.payments.refunds import LeftChanged
+    from chalicelib.payments.refunds import RefundableAmountChanged
 
     _, order_id = shop.paid()
-    shop.paypal.refund(shop.order(order_id).capture or "", "10.00", "completed")
+    shop.paypal.refund(shop.order(order_id).capture_id or "", "10.00", "completed")
     shop.deliver_notifications()
 
-    with pytest.raises(LeftChanged, match=r"from €23.40 to €13.40"):
-        refund(shop, order_id, 1340, left=TOTAL)
+    with pytest.raises(RefundableAmountChanged, match=r"from €23.40 to €13.40"):
+        refund(shop, order_id, 1340, shown_refundable=TOTAL)
     assert refunds_at_paypal(shop) == 1
 
 
 def test_money_that_a_bank_took_back_is_not_left_to_refund(shop: Shop) -> None:
     _, order_id = shop.paid()
-    shop.paypal.reverse(shop.order(order_id).capture or "", "20.00")
+    shop.paypal.reverse(shop.order(order_id).capture_id or "", "20.00")
     shop.deliver_notifications()
 
-    assert shop.order(order_id).left_to_refund == TOTAL - 2000
+    assert shop.order(order_id).refundable_amount == TOTAL - 2000
 
 
 def test_whoever_witnesses_reads_amounts_and_pieces_but_nothing_of_the_customer(shop: Shop) -> None:
     _, order_id = shop.paid(MUG=2)
     seen: list[tuple[Any, ...]] = []
 
-    def witness(transaction: Transaction, *told: Any) -> None:
+    def write_audit(transaction: Transaction, *told: Any) -> None:
         seen.append(told)
 
-    refund(shop, order_id, 500, pieces={"MUG": 1}, witness=witness, note="Dear Test Customer")
+    refund(shop, order_id, 500, restock={"MUG": 1}, write_audit=write_audit, note="Dear Test Customer")
 
     number = shop.order(order_id).number
     assert seen == [
@@ -199,23 +199,23 @@ def test_stock_comes_back_only_where_it_was_ticked(shop: Shop) -> None:
 
     refund(shop, order_id, 500, form="a")
     assert shop.stock("MUG") == 97
-    refund(shop, order_id, 500, form="b", pieces={"MUG": 2})
+    refund(shop, order_id, 500, form="b", restock={"MUG": 2})
     assert shop.stock("MUG") == 99
-    refund(shop, order_id, 500, form="b", pieces={"MUG": 2}, left=0)
+    refund(shop, order_id, 500, form="b", restock={"MUG": 2}, shown_refundable=0)
     assert shop.stock("MUG") == 99
     check_stock(shop, before)
 
 
 def test_no_more_pieces_come_back_than_were_bought(shop: Shop) -> None:
-    from chalicelib.payments.refunds import WrongWish, most_back
+    from chalicelib.payments.refunds import InvalidRefund, max_restock
 
     _, order_id = shop.paid(MUG=2)
-    refund(shop, order_id, 500, form="a", pieces={"MUG": 1})
-    assert most_back(shop.order(order_id)) == {"MUG": 1}
+    refund(shop, order_id, 500, form="a", restock={"MUG": 1})
+    assert max_restock(shop.order(order_id)) == {"MUG": 1}
 
     for back in ({"MUG": 2}, {"MUG": -1}, {"BOWL": 1}, {"BOWL": 0}):
-        with pytest.raises(WrongWish) as wrong:
-            refund(shop, order_id, 500, form="b", pieces=back)
+        with pytest.raises(InvalidRefund) as wrong:
+            refund(shop, order_id, 500, form="b", restock=back)
         assert wrong.value.problems.keys() == {f"pieces-{sku}" for sku in back}
     assert (shop.stock("MUG"), shop.stock("BOWL")) == (99, 1)
 
@@ -223,16 +223,16 @@ def test_no_more_pieces_come_back_than_were_bought(shop: Shop) -> None:
 def test_pieces_of_a_refund_that_paypal_refused_stay_on_the_shelf_and_are_not_put_there_twice(
     shop: Shop,
 ) -> None:
-    from chalicelib.payments.refunds import most_back
+    from chalicelib.payments.refunds import max_restock
 
     before = pieces(shop)
     _, order_id = shop.paid(MUG=1)
     shop.paypal.next_refund("REFUND_NOT_ALLOWED")
 
-    refund(shop, order_id, 500, pieces={"MUG": 1})
+    refund(shop, order_id, 500, restock={"MUG": 1})
 
     assert states(shop, order_id) == ["failed"]
-    assert (shop.stock("MUG"), most_back(shop.order(order_id))) == (100, {"MUG": 0})
+    assert (shop.stock("MUG"), max_restock(shop.order(order_id))) == (100, {"MUG": 0})
     check_stock(shop, before)
 
 
@@ -245,14 +245,14 @@ def test_a_pending_refund_counts_as_gone_and_is_followed_to_its_end(shop: Shop) 
 
     order = refund(shop, order_id, 2000)
 
-    assert (states(shop, order_id), order.left_to_refund) == (["pending"], TOTAL - 2000)
-    assert "refunded" not in shop.mails()
+    assert (states(shop, order_id), order.refundable_amount) == (["pending"], TOTAL - 2000)
+    assert "refund_completed" not in shop.mails()
     (entry,) = order.refunds.values()
-    shop.paypal.complete_refund(entry["paypal_id"])
+    shop.paypal.complete_refund(entry["paypal_refund_id"])
     with shop.later(minutes=6):
         shop.reconcile()
     assert states(shop, order_id) == ["completed"]
-    assert "refunded" in shop.mails()
+    assert "refund_completed" in shop.mails()
     check_money(shop)
 
 
@@ -261,15 +261,15 @@ def test_a_pending_refund_that_fails_is_raised_and_can_be_made_anew(shop: Shop) 
     shop.paypal.next_refund("pending")
     (entry,) = refund(shop, order_id, TOTAL).refunds.values()
 
-    shop.paypal.fail_refund(entry["paypal_id"])
+    shop.paypal.fail_refund(entry["paypal_refund_id"])
     with shop.later(minutes=6):
         shop.reconcile()
     shop.deliver_notifications()
 
     order = shop.order(order_id)
-    assert (states(shop, order_id), order.left_to_refund) == (["failed"], TOTAL)
-    assert [issue["kind"] for issue in order.open_issues] == ["refund failed"]
-    assert shop.mails() == ["issue", "merchant", "paid"]
+    assert (states(shop, order_id), order.refundable_amount) == (["failed"], TOTAL)
+    assert [issue["kind"] for issue in order.open_issues] == ["refund_failed"]
+    assert shop.mails() == ["merchant_issue", "merchant_order_paid", "order_paid"]
     refund(shop, order_id, TOTAL, form="again")
     assert states(shop, order_id) == ["failed", "completed"]
     check_money(shop)
@@ -281,15 +281,19 @@ def test_a_refund_that_is_in_the_books_stays_there_whatever_paypal_says_later(sh
 
     _, order_id = shop.paid()
     shop.paypal.next_refund("pending")
-    ((own_id, entry),) = refund(shop, order_id, 500).refunds.items()
-    told = gateway.get_refund(entry["paypal_id"])
+    ((refund_id, entry),) = refund(shop, order_id, 500).refunds.items()
+    told = gateway.get_refund(entry["paypal_refund_id"])
     for status in ("COMPLETED", "FAILED", "PENDING", "COMPLETED", "FAILED", "CANCELLED"):
-        settle_refund(order_id, replace(told, status=status), own_id)
+        settle_refund(order_id, replace(told, status=status), refund_id)
 
     order = shop.order(order_id)
-    assert (states(shop, order_id), order.refunded, order.left_to_refund) == (["completed"], 500, TOTAL - 500)
+    assert (states(shop, order_id), order.refunded, order.refundable_amount) == (
+        ["completed"],
+        500,
+        TOTAL - 500,
+    )
     assert kinds(shop) == [("sale", TOTAL), ("refund", -500)]
-    assert [issue["kind"] for issue in order.open_issues] == ["refund undone"]
+    assert [issue["kind"] for issue in order.open_issues] == ["refund_reversed"]
 
 
 def test_a_refund_that_fails_at_once_is_raised_too(shop: Shop) -> None:
@@ -298,8 +302,8 @@ def test_a_refund_that_fails_at_once_is_raised_too(shop: Shop) -> None:
 
     order = refund(shop, order_id, 100)
 
-    assert (states(shop, order_id), order.left_to_refund) == (["failed"], TOTAL)
-    assert [issue["kind"] for issue in order.open_issues] == ["refund failed"]
+    assert (states(shop, order_id), order.refundable_amount) == (["failed"], TOTAL)
+    assert [issue["kind"] for issue in order.open_issues] == ["refund_failed"]
     assert kinds(shop) == [("sale", TOTAL)]
 
 
@@ -310,20 +314,20 @@ def test_a_refund_that_paypal_refuses_is_kept_with_its_reason(shop: Shop) -> Non
     order = refund(shop, order_id, 100)
 
     (entry,) = order.refunds.values()
-    assert (entry["status"], entry["refused"]) == ("failed", "REFUND_FAILED_INSUFFICIENT_FUNDS")
-    assert order.left_to_refund == TOTAL
-    assert [issue["kind"] for issue in order.open_issues] == ["refund refused"]
+    assert (entry["status"], entry["rejection"]) == ("failed", "REFUND_FAILED_INSUFFICIENT_FUNDS")
+    assert order.refundable_amount == TOTAL
+    assert [issue["kind"] for issue in order.open_issues] == ["refund_rejected"]
 
 
 def test_more_than_paypal_has_left_is_refused_and_the_dashboards_refund_is_found(shop: Shop) -> None:
     _, order_id = shop.paid()
-    shop.paypal.refund(shop.order(order_id).capture or "", "20.00", "completed")
+    shop.paypal.refund(shop.order(order_id).capture_id or "", "20.00", "completed")
 
     refund(shop, order_id, TOTAL)  # nobody has told the shop of the other yet
 
     assert sorted(states(shop, order_id)) == ["completed", "failed"]
     assert kinds(shop) == [("sale", TOTAL), ("refund", -2000)]
-    assert shop.order(order_id).left_to_refund == TOTAL - 2000
+    assert shop.order(order_id).refundable_amount == TOTAL - 2000
     check_money(shop)
 
 
@@ -334,7 +338,7 @@ def test_no_answer_leaves_the_refund_decided_and_the_reconciler_makes_it_once(sh
 
     order = refund(shop, order_id, 1500)
 
-    assert (states(shop, order_id), order.left_to_refund) == (["wanted"], TOTAL - 1500)
+    assert (states(shop, order_id), order.refundable_amount) == (["requested"], TOTAL - 1500)
     shop.paypal.clear_faults()
     with shop.later(minutes=6):
         shop.reconcile()
@@ -353,8 +357,8 @@ def test_a_refund_whose_answer_was_lost_is_known_as_ours_by_its_notification(sho
     order = shop.order(order_id)
     (entry,) = order.refunds.values()
     assert (entry["status"], entry["note"]) == ("completed", "With our apologies.")
-    assert order.left_to_refund == TOTAL - 1500
-    assert not order.refund_due
+    assert order.refundable_amount == TOTAL - 1500
+    assert not order.next_refund_at
     check_money(shop)
 
 
@@ -372,7 +376,7 @@ def test_a_pending_answer_that_paypal_repeats_after_the_end_does_not_reopen_the_
         shop.reconcile()
 
     assert states(shop, order_id) == ["completed"]
-    assert not shop.order(order_id).refund_due
+    assert not shop.order(order_id).next_refund_at
     check_money(shop)
 
 
@@ -381,7 +385,7 @@ def test_a_decision_whose_answer_was_lost_is_one_decision(shop: Shop) -> None:
     _, order_id = shop.paid()
 
     with answers_lost("TransactWriteItems"):
-        refund(shop, order_id, 1500, pieces={"MUG": 1})
+        refund(shop, order_id, 1500, restock={"MUG": 1})
 
     assert states(shop, order_id) == ["completed"]
     assert refunds_at_paypal(shop) == 1
@@ -390,7 +394,7 @@ def test_a_decision_whose_answer_was_lost_is_one_decision(shop: Shop) -> None:
 
 def test_an_erased_customer_gets_no_mail_of_a_refund(shop: Shop) -> None:
     from chalicelib.orders.models import Order
-    from chalicelib.orders.repository import change
+    from chalicelib.orders.repository import update_order
 
     def erase(order: Order, _: Transaction) -> bool:
         order.erase("merchant@shop.example")
@@ -399,7 +403,7 @@ def test_an_erased_customer_gets_no_mail_of_a_refund(shop: Shop) -> None:
     _, order_id = shop.paid()
     refund(shop, order_id, 100, form="a", note="Dear Test Customer")
     shop.functions.drain("order-emails")
-    change(order_id, erase)
+    update_order(order_id, erase)
 
     order = refund(shop, order_id, 100, form="b")
 

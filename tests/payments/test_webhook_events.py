@@ -23,33 +23,33 @@ def test_a_genuine_notification_is_taken_and_may_come_twice(shop: Shop) -> None:
     body, headers = a_notification(shop)
     assert shop.notify(body, headers).status == 200
     assert shop.notify(body, headers).status == 200
-    assert shop.functions.drain("payment-notifications") == 2
+    assert shop.functions.drain("paypal-webhooks") == 2
     assert len(shop.ledger()) == 1
 
 
 def test_what_paypal_does_not_know_yet_comes_again(shop: Shop) -> None:
     _, order_id = shop.paid()
-    shop.paypal.refund(shop.order(order_id).capture or "", "5.00")
+    shop.paypal.refund(shop.order(order_id).capture_id or "", "5.00")
     shop.paypal.deliver_pending()
     shop.paypal.fault("refund_get", "404", times=3)
-    shop.functions.drain("payment-notifications", again=True)
+    shop.functions.drain("paypal-webhooks", again=True)
     assert shop.order(order_id).refunded == 500
 
 
 def test_a_refund_in_paypals_dashboard_is_booked_once(shop: Shop) -> None:
     _, order_id = shop.paid()
-    capture = shop.order(order_id).capture or ""
+    capture = shop.order(order_id).capture_id or ""
     shop.paypal.refund(capture, "5.00")
     shop.paypal.refund(capture, "2.50")
     shop.deliver_notifications()
     for sent in shop.paypal.notifications("PAYMENT.CAPTURE.REFUNDED"):
         shop.notify(sent.body, sent.headers)
-    shop.functions.drain("payment-notifications")
+    shop.functions.drain("paypal-webhooks")
 
     order = shop.order(order_id)
     assert (order.state, order.refunded) == ("paid", 750)
     assert [row.amount for row in shop.ledger() if row.kind == "refund"] == [-500, -250]
-    assert shop.mails().count("refunded") == 2
+    assert shop.mails().count("refund_completed") == 2
 
 
 def test_a_refund_that_overtakes_its_sale_books_both(shop: Shop) -> None:
@@ -61,7 +61,7 @@ def test_a_refund_that_overtakes_its_sale_books_both(shop: Shop) -> None:
     shop.paypal.refund(capture["id"])
     for sent in shop.paypal.notifications("PAYMENT.CAPTURE.REFUNDED"):
         shop.notify(sent.body, sent.headers)
-    shop.functions.drain("payment-notifications")
+    shop.functions.drain("paypal-webhooks")
 
     assert [row.kind for row in shop.ledger()] == ["sale", "refund"]
     assert shop.order(order_id).refunded == shop.order(order_id).total
@@ -78,7 +78,7 @@ def test_a_refund_that_overtakes_its_sale_and_names_the_capture_alone_is_found_w
     shop.paypal.refund(capture["id"], "5.00")
     (sent,) = shop.paypal.notifications("PAYMENT.CAPTURE.REFUNDED")
     assert tell(shop, sent.event, without_the_sale) == 200
-    assert shop.functions.drain("payment-notifications") == 0  # nothing told that this is ours
+    assert shop.functions.drain("paypal-webhooks") == 0  # nothing told that this is ours
     with shop.later(minutes=6):
         shop.reconcile()
     assert [row.kind for row in shop.ledger()] == ["sale", "refund"]
@@ -105,14 +105,14 @@ def without_ids(event: dict[str, Any]) -> None:
 
 
 def about_the_capture(event: dict[str, Any]) -> None:
-    """Tell of a refund by the capture, as PayPal once did."""
+    """Notify of a refund by the capture, as PayPal once did."""
     capture = event["resource"]["links"][1]["href"].rpartition("/")[2]
     event.update(resource_type="capture", resource={"id": capture, "status": "PARTIALLY_REFUNDED"})
 
 
 def test_a_refund_is_booked_once_however_its_notification_words_it(shop: Shop) -> None:
     _, order_id = shop.paid()
-    shop.paypal.refund(shop.order(order_id).capture or "", "5.00")
+    shop.paypal.refund(shop.order(order_id).capture_id or "", "5.00")
     (sent,) = shop.paypal.notifications("PAYMENT.CAPTURE.REFUNDED")
     for change in (
         about_the_capture,
@@ -121,7 +121,7 @@ def test_a_refund_is_booked_once_however_its_notification_words_it(shop: Shop) -
         lambda event: event.pop("resource_type"),
     ):
         assert tell(shop, sent.event, change) == 200
-        assert shop.functions.drain("payment-notifications", again=True) == 1
+        assert shop.functions.drain("paypal-webhooks", again=True) == 1
         assert shop.order(order_id).refunded == 500
     assert [row.amount for row in shop.ledger() if row.kind == "refund"] == [-500]
 
@@ -130,21 +130,21 @@ def test_what_names_nothing_is_found_in_paypals_own_copy(shop: Shop) -> None:
     shopper, token = shop.placed()
     shop.paypal.slow(token)
     order_id = order_id_of(shopper.get(f"/payments/paypal/return?token={token}"))
-    shop.paypal.complete(shop.order(order_id).capture or "")
+    shop.paypal.complete(shop.order(order_id).capture_id or "")
     (sent,) = shop.paypal.notifications("PAYMENT.CAPTURE.COMPLETED")
     assert tell(shop, sent.event, without_ids) == 200
-    assert shop.functions.drain("payment-notifications") == 1
+    assert shop.functions.drain("paypal-webhooks") == 1
     assert shop.order(order_id).state == "paid"
 
 
 def test_a_bank_reversal_is_booked_once_and_raised(shop: Shop) -> None:
     _, order_id = shop.paid()
     order = shop.order(order_id)
-    shop.paypal.reverse(order.capture or "")
+    shop.paypal.reverse(order.capture_id or "")
     shop.deliver_notifications()
     for sent in shop.paypal.notifications("PAYMENT.CAPTURE.REVERSED"):
         shop.notify(sent.body, sent.headers)
-    shop.functions.drain("payment-notifications")
+    shop.functions.drain("paypal-webhooks")
 
     order = shop.order(order_id)
     assert (order.state, order.reversed) == ("paid", order.total)
@@ -155,11 +155,11 @@ def test_a_bank_reversal_is_booked_once_and_raised(shop: Shop) -> None:
 
 def test_a_dispute_is_raised_once_a_status(shop: Shop) -> None:
     _, order_id = shop.paid()
-    dispute = shop.paypal.open_dispute(shop.order(order_id).capture or "")
+    dispute = shop.paypal.open_dispute(shop.order(order_id).capture_id or "")
     shop.deliver_notifications()
     for sent in shop.paypal.notifications("CUSTOMER.DISPUTE.CREATED"):
         shop.notify(sent.body, sent.headers)
-    shop.functions.drain("payment-notifications")
+    shop.functions.drain("paypal-webhooks")
     assert [issue["kind"] for issue in shop.order(order_id).issues] == ["dispute"]
     shop.paypal.resolve_dispute(dispute["dispute_id"])
     shop.deliver_notifications()
@@ -178,7 +178,7 @@ def test_a_dispute_about_a_payment_that_is_not_settled_yet_settles_it_and_is_rai
     event = sent.event
     event["resource"]["disputed_transactions"] = [{"seller_transaction_id": "9ZZ"}, disputed]
     assert tell(shop, event) == 200
-    shop.functions.drain("payment-notifications")
+    shop.functions.drain("paypal-webhooks")
     order = shop.order(order_id)
     assert (order.state, [issue["kind"] for issue in order.issues]) == ("paid", ["dispute"])
 
@@ -190,7 +190,7 @@ FOREIGN = {"seller_transaction_id": "9ZZ"}
 def dispute_as(shop: Shop, monkeypatch: pytest.MonkeyPatch, transactions: object, favour: str = "") -> int:
     """Open a case about the newest order; have PayPal's own copies name these transactions; return what failed."""
     (order,) = shop.orders()
-    (capture,) = shop.paypal.captures(str(order.paypal_id))
+    (capture,) = shop.paypal.captures(str(order.paypal_order_id))
     dispute = shop.paypal.open_dispute(capture["id"])
     if favour:
         shop.paypal.resolve_dispute(dispute["dispute_id"], favour)
@@ -282,6 +282,6 @@ def test_a_late_pending_never_downgrades(shop: Shop) -> None:
 
     _, order_id = shop.paid()
     order = shop.order(order_id)
-    late = values.Capture(order.capture or "", "PENDING", Money(2340, "EUR"), order.id, None, "", None)
+    late = values.Capture(order.capture_id or "", "PENDING", Money(2340, "EUR"), order.id, None, "", None)
     settlement.settle_capture(order_id, late, payee=None)
     assert Order.fetch(order_id).state == "paid"

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
-SHORTEST_SECRET = 5
+MIN_SECRET_LENGTH = 5
 
 
 class Ears(logging.Handler):
@@ -26,11 +26,11 @@ class Ears(logging.Handler):
     def keep_secret(self, **secrets: str) -> None:
         """Name what must never be heard."""
         for name, value in secrets.items():
-            assert len(value) >= SHORTEST_SECRET, name
+            assert len(value) >= MIN_SECRET_LENGTH, name
             self._secrets[name] = value
 
     def heard(self, words: str) -> bool:
-        """Tell whether something was said."""
+        """Return whether something was said."""
         return any(words in line for line in self.lines)
 
     def leaks(self, printed: Iterable[str] = ()) -> list[str]:

@@ -101,7 +101,7 @@ class Arena:
         where = dict(answer.headers).get("Location", "")
         if sent.who in STAFF and "/staff/login" in where:
             # It may have sent wrong passwords of its own, to the page that changes it, and would have to wait.
-            login_throttle.forgive(f"{sent.who}@shop.example", HOST)
+            login_throttle.reset_attempts(f"{sent.who}@shop.example", HOST)
             visitor: Shopper = logged_in(self.shop.gateway, sent.who)
             self._jars[sent.who] = dict(visitor.jar)
 
@@ -136,7 +136,7 @@ def _wrong_headers(answer: Answer, named: dict[str, list[str]]) -> list[str]:
 
 
 def is_own(where: str) -> bool:
-    """Tell an address of the shop, or of PayPal's pages, or a file in the shop's own buckets."""
+    """Return an address of the shop, or of PayPal's pages, or a file in the shop's own buckets."""
     import os
 
     if where.startswith("/"):

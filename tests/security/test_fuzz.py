@@ -23,7 +23,7 @@ from tests.security.target_shop import Arena
 from tests.shop import Shop
 
 SAMPLE = 320
-A_TURN, MOST_TURNS = 3, 8  # requests to a route until its view was reached
+A_TURN, MAX_TURNS = 3, 8  # requests to a route until its view was reached
 A_VOLLEY = 500  # requests of one seed: Hypothesis slows down over long ones
 NO_LIMIT = Limits(10**9, 10**9, 10**9, 10**9, 20, 20)
 
@@ -72,6 +72,7 @@ def volley(
     (attack if from_seed is None else seed(from_seed)(attack))()
 
 
+@pytest.mark.slow
 def test_whatever_is_sent_no_answer_breaks_tells_or_misleads(arena: Arena) -> None:
     number = int(os.environ.get("FUZZ_REQUESTS", "0"))
     if not number:
@@ -90,6 +91,7 @@ def test_whatever_is_sent_no_answer_breaks_tells_or_misleads(arena: Arena) -> No
     print(file=sys.__stderr__)
 
 
+@pytest.mark.slow
 def test_every_view_of_the_staff_is_attacked_from_the_merchants_own_browser(arena: Arena) -> None:
     reached: set[object] = set()
 
@@ -100,7 +102,7 @@ def test_every_view_of_the_staff_is_attacked_from_the_merchants_own_browser(aren
     load = LazyFunction.load
     with mock.patch.object(LazyFunction, "load", note):
         for route, view in sorted(staff.views.items()):
-            for turn in range(MOST_TURNS):
+            for turn in range(MAX_TURNS):
                 volley(arena, A_TURN, turn, [route], "merchant")
                 if view in reached:
                     break

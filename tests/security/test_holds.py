@@ -64,9 +64,10 @@ class Bot:
     def _keep(self, answer: Answer) -> None:
         self.answers.append(answer.status)
         if answer.status == 303 and "token=" in answer.location:
-            self.orders.append(Order.find(f"paypal#{token_of(answer)}") or "")
+            self.orders.append(Order.find_by_lookup(f"paypal#{token_of(answer)}") or "")
 
 
+@pytest.mark.slow
 def test_a_bot_that_tries_for_an_hour_never_holds_more_than_a_fifth(shop: Shop) -> None:
     before = pieces(shop)
     bot, grabbed = Bot(shop), 0
@@ -127,6 +128,7 @@ def test_what_is_not_there_is_refused_at_once_without_a_hold_too(shop: Shop) -> 
     assert (refused.status, "Only 2 of “Green tea” (TEA-100) left." in refused.text) == (409, True)
 
 
+@pytest.mark.slow
 def test_thirty_buyers_of_one_address_for_three_pieces_are_three_sales(shop: Shop) -> None:
     shop.put_on_shelf("lamp", "Lamp", {"LAMP": (1000, None, 3)})
     before = pieces(shop)

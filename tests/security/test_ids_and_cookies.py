@@ -135,6 +135,8 @@ def test_an_orders_page_opens_by_nothing_but_its_id(shop: Shop) -> None:
             (404, False),
         ) or guess == f"{order_id}/", guess
     assert (
-        order_id_of(shop.shopper().get(f"/payments/paypal/cancel?token={shop.order(order_id).paypal_id}"))
+        order_id_of(
+            shop.shopper().get(f"/payments/paypal/cancel?token={shop.order(order_id).paypal_order_id}")
+        )
         == order_id
     )

@@ -13,9 +13,9 @@ import requests
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from chalicelib.database.transactions import Refused, Transaction
+from chalicelib.database.transactions import ConditionFailed, Transaction
 from chalicelib.mail import sender
-from chalicelib.orders.delivery.delivery_fields import mark_of_doubts
+from chalicelib.orders.delivery.delivery_fields import fingerprint_of_doubts
 from chalicelib.payments import webhook_events
 from chalicelib.payments.paypal import gateway
 from infra.local.local_cloud import LocalCloud
@@ -39,7 +39,7 @@ MARKED = {
 }
 CONFIRMED = {
     **MARKED,
-    "confirmed": mark_of_doubts({**MARKED, "region": ""}),
+    "confirmed": fingerprint_of_doubts({**MARKED, "region": ""}),
 }  # its postal code is none of Germany
 PASSWORD, NEW_PASSWORD = "correct zebra battery", "wool blanket at dusk"
 QUOTING = f"{MARKED['name']} of {MARKED['address']}, {MARKED['email']}, cannot be served"
@@ -170,10 +170,10 @@ def test_a_database_that_is_silent(shop: Shop, ears: Ears) -> None:
 
 def test_a_database_that_refuses_a_row_by_its_name(shop: Shop, ears: Ears) -> None:
     shopper, token, _ = placed(shop, ears)
-    refused = Refused({f"paypal#{token}", f"capture#{token}"})
+    refused = ConditionFailed({f"paypal#{token}", f"capture#{token}"})
     with mock.patch.object(Transaction, "commit", side_effect=refused):
         assert shop.come_back(shopper, token).status == 503
-    assert ears.heard("Refused: ")
+    assert ears.heard("ConditionFailed: ")
 
 
 def test_a_bug_on_every_page(shop: Shop, ears: Ears) -> None:
@@ -278,10 +278,10 @@ def test_staff_who_mistype_forget_and_search(shop: Shop, ears: Ears, aws: LocalC
         stranger.post("/staff/login", {"email": owner, "password": PASSWORD})
     stranger.post("/staff/forgotten", {"email": owner})
     with aws_refuses("SendEmail", NOT_VERIFIED):
-        shop.functions.drain("staff-jobs")
+        shop.functions.drain("background-jobs")
     assert ears.heard("run_staff_jobs failed")
     stranger.post("/staff/forgotten", {"email": owner})
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     link = re.search(r"token=([0-9a-f]{64})", letters(aws.endpoint_url)[-1]["BodyText"])
     assert link
     ears.keep_secret(link=link[1])

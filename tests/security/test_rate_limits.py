@@ -11,9 +11,9 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from chalicelib import clock
-from chalicelib.cart.sessions import COOKIE, key_of
+from chalicelib.cart.sessions import COOKIE, session_key
 from chalicelib.config import Limits, settings
-from chalicelib.rate_limits import TRIES_PER_PAYMENT, Count
+from chalicelib.rate_limits import TRIES_PER_PAYMENT, RateLimitCounter
 from infra.local import api_gateway
 from tests.call_counter import counted_calls
 from tests.client import Answer, Shopper
@@ -22,12 +22,12 @@ from tests.shop import CUSTOMER, Shop, order_id_of, token_of
 
 ELSEWHERE, BEHIND_NAT = "198.51.100.7", "203.0.113.9"
 STRICT = Limits(
-    orders_a_session=3,
-    orders_an_address=5,
-    declined_a_session=2,
-    declined_an_address=4,
-    held_share_a_session=20,
-    held_share_an_address=20,
+    orders_per_session=3,
+    orders_per_address=5,
+    declined_per_session=2,
+    declined_per_address=4,
+    held_share_per_session=20,
+    held_share_per_address=20,
 )
 
 
@@ -71,13 +71,13 @@ def fail_to_create(shop: Shop, failure: str) -> None:
         shop.paypal.fault("create", failure, times=None)
 
 
-def counts() -> list[Count]:
+def counts() -> list[RateLimitCounter]:
     """List the rows that count; the others of the table say who holds what."""
-    return [row for row in Count.scan() if not row.key.startswith("hold#")]
+    return [row for row in RateLimitCounter.scan() if not row.key.startswith("hold#")]
 
 
 def is_told_to_wait(answer: Answer) -> bool:
-    """Tell the page that asks to wait until the hour is over, which was half past."""
+    """Return the page that asks to wait until the hour is over, which was half past."""
     assert answer.status == 429, answer.text
     assert 0 < int(answer.headers["retry-after"]) <= 1800
     assert "try again in 30 minutes" in answer.text
@@ -87,7 +87,7 @@ def is_told_to_wait(answer: Answer) -> bool:
 
 def test_one_visitor_places_a_few_orders_an_hour_and_then_waits(shop: Shop) -> None:
     shopper = shop.shopper_with(MUG=1)
-    for turn in range(STRICT.orders_a_session):
+    for turn in range(STRICT.orders_per_session):
         assert place(shop, shopper, turn).status == 303
     refused = shopper.post("/checkout", {**CUSTOMER, "address2": "Flat 9", "total": "23.40"})
     assert is_told_to_wait(refused)
@@ -99,7 +99,7 @@ def test_one_visitor_places_a_few_orders_an_hour_and_then_waits(shop: Shop) -> N
 
 def test_the_next_hour_is_a_new_one(shop: Shop) -> None:
     shopper = shop.shopper_with(MUG=1)
-    for turn in range(STRICT.orders_a_session + 1):
+    for turn in range(STRICT.orders_per_session + 1):
         answer = place(shop, shopper, turn)
     assert is_told_to_wait(answer)
     with shop.later(minutes=31):
@@ -109,15 +109,15 @@ def test_the_next_hour_is_a_new_one(shop: Shop) -> None:
 
 def test_others_are_not_kept_waiting(shop: Shop) -> None:
     shopper = shop.shopper_with(MUG=1)
-    for turn in range(STRICT.orders_a_session + 1):
+    for turn in range(STRICT.orders_per_session + 1):
         place(shop, shopper, turn)
     assert place(shop, shop.shopper_with(MUG=1)).status == 303
 
 
 def test_an_address_is_counted_over_all_its_visitors(shop: Shop) -> None:
     with coming_from(ELSEWHERE):
-        answers = [place(shop, shop.shopper_with(MUG=1)) for _ in range(STRICT.orders_an_address + 1)]
-        assert [answer.status for answer in answers] == [303] * STRICT.orders_an_address + [429]
+        answers = [place(shop, shop.shopper_with(MUG=1)) for _ in range(STRICT.orders_per_address + 1)]
+        assert [answer.status for answer in answers] == [303] * STRICT.orders_per_address + [429]
         assert is_told_to_wait(answers[-1])
     with coming_from(BEHIND_NAT):
         assert place(shop, shop.shopper_with(MUG=1)).status == 303
@@ -125,7 +125,7 @@ def test_an_address_is_counted_over_all_its_visitors(shop: Shop) -> None:
 
 @pytest.mark.parametrize("address", ["2001:db8:1:2::%s", "2001:db8:1:2:%s::9"])
 def test_an_ipv6_home_is_one_address(shop: Shop, address: str) -> None:
-    for turn in range(STRICT.orders_an_address + 1):
+    for turn in range(STRICT.orders_per_address + 1):
         with coming_from(address % turn):
             answer = place(shop, shop.shopper_with(MUG=1))
     assert answer.status == 429
@@ -133,7 +133,7 @@ def test_an_ipv6_home_is_one_address(shop: Shop, address: str) -> None:
 
 def test_what_a_visitor_writes_about_their_address_counts_for_nothing(shop: Shop) -> None:
     with coming_from(ELSEWHERE):
-        for turn in range(STRICT.orders_an_address + 1):
+        for turn in range(STRICT.orders_per_address + 1):
             shopper = shop.shopper_with(MUG=1)
             answer = shopper.post(
                 "/checkout", {**CUSTOMER, "total": "23.40"}, X_Forwarded_For=f"192.0.2.{turn}"
@@ -142,7 +142,7 @@ def test_what_a_visitor_writes_about_their_address_counts_for_nothing(shop: Shop
 
 
 def test_a_machine_of_ones_own_is_no_address(shop: Shop) -> None:
-    for _ in range(STRICT.orders_an_address + 2):
+    for _ in range(STRICT.orders_per_address + 2):
         assert place(shop, shop.shopper_with(MUG=1)).status == 303
 
 
@@ -162,7 +162,7 @@ def test_payments_that_paypal_did_not_begin_count_for_nothing(shop: Shop, failur
     shopper = shop.shopper_with(MUG=1)
     fail_to_create(shop, failure)
     with coming_from(ELSEWHERE):
-        for _ in range(STRICT.orders_a_session):
+        for _ in range(STRICT.orders_per_session):
             answer = place(shop, shopper)
             assert answer.status == 303, answer.text
         pay = f"/orders/{order_id_of(answer)}/payment"
@@ -205,7 +205,7 @@ def test_of_two_that_race_for_the_last_payment_of_an_hour_one_is_begun(shop: Sho
     with tampered(interfere):
         assert shopper.post(pay).status == 303
     assert is_told_to_wait(entered[1])
-    assert [int(row.placed) for row in counts()] == [STRICT.orders_a_session]
+    assert [int(row.placed) for row in counts()] == [STRICT.orders_per_session]
 
 
 def test_a_count_that_cannot_be_taken_back_stays_and_breaks_nothing(shop: Shop) -> None:
@@ -215,7 +215,7 @@ def test_a_count_that_cannot_be_taken_back_stays_and_breaks_nothing(shop: Shop) 
     updates: list[str] = []
 
     def away(operation: str, arguments: dict[str, Any], ask: Any) -> Any:
-        if operation == "UpdateItem" and arguments["TableName"].endswith("limits"):
+        if operation == "UpdateItem" and arguments["TableName"].endswith("rate-limits"):
             updates.append(operation)
             if len(updates) > 1:
                 raise ReadTimeoutError(endpoint_url="http://dynamodb")
@@ -230,17 +230,17 @@ def test_a_count_that_cannot_be_taken_back_stays_and_breaks_nothing(shop: Shop) 
 def test_an_address_that_is_beyond_its_limit_uses_up_no_sessions_payments(shop: Shop) -> None:
     with coming_from(ELSEWHERE):
         shopper, _ = shop.placed(MUG=1)
-        for _ in range(STRICT.orders_an_address - 1):
+        for _ in range(STRICT.orders_per_address - 1):
             shop.placed(MUG=1)
-        mine = next(order for order in shop.orders() if order.cart == key_of(shopper.jar[COOKIE]))
+        mine = next(order for order in shop.orders() if order.cart == session_key(shopper.jar[COOKIE]))
         assert is_told_to_wait(shopper.post(f"/orders/{mine.id}/payment"))
-    assert sorted(int(row.placed) for row in counts()) == [1] * 5 + [STRICT.orders_an_address]
+    assert sorted(int(row.placed) for row in counts()) == [1] * 5 + [STRICT.orders_per_address]
 
 
 def test_declined_payments_keep_waiting_sooner(shop: Shop) -> None:
     shopper, token = shop.placed(MUG=1)
     (order,) = shop.orders()
-    for _ in range(STRICT.declined_a_session):
+    for _ in range(STRICT.declined_per_session):
         decline(shop, shopper, token)
     assert is_told_to_wait(shopper.post(f"/orders/{order.id}/payment"))
     assert is_told_to_wait(place(shop, shopper, 1))
@@ -260,7 +260,7 @@ def test_a_decline_behind_the_shoppers_back_counts_for_their_session(shop: Shop)
 
 def test_many_declined_visitors_of_one_address_wait_together(shop: Shop) -> None:
     with coming_from(ELSEWHERE):
-        for _ in range(STRICT.declined_an_address):
+        for _ in range(STRICT.declined_per_address):
             shopper, token = shop.placed(MUG=1)
             decline(shop, shopper, token)
         assert is_told_to_wait(place(shop, shop.shopper_with(MUG=1)))
@@ -269,9 +269,9 @@ def test_many_declined_visitors_of_one_address_wait_together(shop: Shop) -> None
 def test_who_comes_back_from_paypal_is_never_kept_waiting(shop: Shop) -> None:
     with coming_from(ELSEWHERE):
         shopper, token = shop.placed(MUG=1)
-        for _ in range(STRICT.declined_a_session):
+        for _ in range(STRICT.declined_per_session):
             decline(shop, shopper, token)
-        for turn in range(STRICT.orders_an_address):
+        for turn in range(STRICT.orders_per_address):
             place(shop, shopper, turn)
         back = shop.come_back(shopper, token)
     assert "your order is paid" in shopper.follow(back).text
@@ -291,7 +291,7 @@ def test_a_payment_that_two_look_at_is_declined_once(shop: Shop) -> None:
 
 def test_a_count_that_cannot_be_written_keeps_nobody_from_buying(shop: Shop) -> None:
     def away(operation: str, arguments: dict[str, Any], ask: Any) -> Any:
-        if arguments.get("TableName", "").endswith("limits"):
+        if arguments.get("TableName", "").endswith("rate-limits"):
             raise ReadTimeoutError(endpoint_url="http://dynamodb")
         return ask()
 
@@ -328,12 +328,12 @@ def test_what_was_refused_counts_for_nothing(shop: Shop) -> None:
     """A changed total, or a piece that somebody else has just bought, is no order."""
     shop.placed(BOWL=1)
     shopper = shop.shopper_with(MUG=1)
-    for _ in range(STRICT.orders_a_session + 1):
+    for _ in range(STRICT.orders_per_session + 1):
         assert shop.place(shopper, total="1.00").status == 409
     shop.put_on_shelf("one-vase", "Vase", {"VASE": (1000, None, 1)})
     late = shop.shopper_with(VASE=1)
     shop.placed(VASE=1)
-    for _ in range(STRICT.orders_a_session + 1):
+    for _ in range(STRICT.orders_per_session + 1):
         assert place(shop, late).status == 409
     assert place(shop, shopper).status == 303
     assert sorted(int(row.placed) for row in counts()) == [1, 1, 1]
@@ -341,7 +341,7 @@ def test_what_was_refused_counts_for_nothing(shop: Shop) -> None:
 
 def test_an_order_that_is_refused_by_a_limit_leaves_the_one_before_alone(shop: Shop) -> None:
     shopper = shop.shopper_with(MUG=1)
-    for turn in range(STRICT.orders_a_session):
+    for turn in range(STRICT.orders_per_session):
         place(shop, shopper, turn)
     (before,) = [order for order in shop.orders() if order.state == "awaiting"]
     assert is_told_to_wait(place(shop, shopper, 9))
@@ -350,7 +350,7 @@ def test_an_order_that_is_refused_by_a_limit_leaves_the_one_before_alone(shop: S
 
 def test_two_that_race_for_the_last_order_of_an_hour_are_not_both_placed(shop: Shop) -> None:
     """The read before lets both pass; the transaction does not."""
-    shoppers = [shop.shopper_with(MUG=1) for _ in range(STRICT.orders_an_address + 1)]
+    shoppers = [shop.shopper_with(MUG=1) for _ in range(STRICT.orders_per_address + 1)]
     for shopper in shoppers:
         shopper.source = ELSEWHERE
     for shopper in shoppers[:-2]:
@@ -368,12 +368,12 @@ def test_two_that_race_for_the_last_order_of_an_hour_are_not_both_placed(shop: S
         late = shoppers[-1].post("/checkout", {**CUSTOMER, "total": total})
     assert entered[1].status == 303
     assert is_told_to_wait(late)
-    assert len(shop.orders()) == STRICT.orders_an_address
+    assert len(shop.orders()) == STRICT.orders_per_address
 
 
 def test_what_is_not_a_valid_form_is_not_counted(shop: Shop) -> None:
     shopper = shop.shopper_with(MUG=1)
-    for _ in range(STRICT.orders_a_session + 1):
+    for _ in range(STRICT.orders_per_session + 1):
         assert shop.place(shopper, email="nobody").status == 400
     assert place(shop, shopper).status == 303
 
@@ -382,7 +382,7 @@ def test_no_row_names_anybody(shop: Shop) -> None:
     shopper = shop.shopper_with(MUG=1)
     with coming_from(ELSEWHERE):
         place(shop, shopper)
-    rows = [str(row.to_simple_dict()) for row in Count.scan()]
+    rows = [str(row.to_simple_dict()) for row in RateLimitCounter.scan()]
     assert len(rows) == 3  # of the session, of the address, and what the address holds
     (order,) = shop.orders()
     assert not any(what in row for row in rows for what in (ELSEWHERE, str(order.cart), order.id))

@@ -12,14 +12,14 @@ import pytest
 
 from chalicelib.staff.auth.sessions import key_of
 from chalicelib.staff.models import StaffSession
-from infra.local.api_gateway import MOST_RESPONSE_BYTES
+from infra.local.api_gateway import MAX_RESPONSE_BYTES
 from tests.client import Answer, Shopper
 from tests.shop import Shop
 from tests.staff.staff_client import later, logged_in
 from tests.staff.test_invalid_input import QUESTIONS, filled
 
-LARGEST = 1_900_000  # characters of a form; the most that any of the shop's forms reads is 2 MB
-LONGEST_QUESTION = 8_000  # bytes of an address; API Gateway takes little more
+MAX_SIZE = 1_900_000  # characters of a form; the most that any of the shop's forms reads is 2 MB
+MAX_URL_LENGTH = 8_000  # bytes of an address; API Gateway takes little more
 # One byte that becomes five in HTML, and some that become six, or twelve of four, in Lambda's JSON.
 FILLS = ("'", "%22", "%01", "%C3%BC", "%F0%9F%98%80")
 
@@ -41,7 +41,7 @@ def fields_of(path: str) -> tuple[str, ...]:
 
 
 def post(visitor: Shopper, path: str, name: str, fill: str) -> Answer:
-    body = f"{name}=" + fill * (LARGEST // len(fill))
+    body = f"{name}=" + fill * (MAX_SIZE // len(fill))
     return visitor.post(filled(path, {"slug": "mug", "key": "tea", "number": "0"}), body)
 
 
@@ -78,6 +78,7 @@ def test_what_was_typed_before_the_session_ended_comes_back_as_far_as_a_page_hol
     assert post(merchant, "/staff/products", "name", "x").status == 413
 
 
+@pytest.mark.slow
 def test_no_question_breaks_a_page_or_a_header(shop: Shop) -> None:
     merchant, nobody = logged_in(shop.gateway, "merchant"), Shopper(shop.gateway)
     shopper_pages = {"/": ("sort", "after"), "/search": ("q",), "/products/{slug}": ("sku",)}
@@ -87,7 +88,7 @@ def test_no_question_breaks_a_page_or_a_header(shop: Shop) -> None:
         names = {**QUESTIONS, **shopper_pages, **former}.get(path, ("x", "next"))
         for name in names:
             for fill in ("'", "%27", "%F0%9F%98%80"):
-                target = filled(path, {"slug": "mug"}) + f"?{name}=" + fill * (LONGEST_QUESTION // len(fill))
+                target = filled(path, {"slug": "mug"}) + f"?{name}=" + fill * (MAX_URL_LENGTH // len(fill))
                 for visitor in (merchant, nobody):
                     jar = dict(visitor.jar)
                     answer = visitor.get(target)
@@ -110,7 +111,7 @@ def test_a_former_address_leads_on_with_a_question_of_any_length(shop: Shop) -> 
     assert answer.status == 303, answer.text
     short = Shopper(shop.gateway).get("/categories/tea?after=x")
     assert (short.status, is_own(short.location)) == (301, True)
-    assert 400 <= Shopper(shop.gateway).get("/categories/tea?after=" + "'" * LONGEST_QUESTION).status < 500
+    assert 400 <= Shopper(shop.gateway).get("/categories/tea?after=" + "'" * MAX_URL_LENGTH).status < 500
 
 
 def test_the_largest_product_is_a_page(shop: Shop) -> None:
@@ -150,7 +151,7 @@ def test_the_bound_is_of_what_lambda_counts() -> None:
         most = (MAX_SENT_BYTES - 2) // size
         assert can_be_sent(Response(letter * most, {"Content-Type": "text/html"}))
         assert not can_be_sent(Response(letter * (most + 1), {"Content-Type": "text/html"}))
-        assert len(json.dumps({"body": letter * most})) < MOST_RESPONSE_BYTES
+        assert len(json.dumps({"body": letter * most})) < MAX_RESPONSE_BYTES
     many: dict[str, Any] = {"Content-Type": "text/html", "Set-Cookie": ["x" * 4000] * 3}
     assert not can_be_sent(Response("", many))
     assert not can_be_sent(Response("", {"Location": "/" + quote("'") * 3000}))

@@ -18,10 +18,12 @@ from tests.shop import Shop
 OPEN = {"capturing", "pending", "awaiting"}
 
 
-def check(shop: Shop, pieces: Mapping[str, int], in_doubt: Mapping[Mail, int], told_paid: set[str]) -> None:
+def check(
+    shop: Shop, quantities: Mapping[str, int], in_doubt: Mapping[Mail, int], told_paid: set[str]
+) -> None:
     """Check everything. `pieces`: SKU → those that were ever in the shop; `told_paid`: orders whose page said so."""
-    check_stock(shop, dict(pieces))
-    check_nothing_oversold(shop, pieces)
+    check_stock(shop, dict(quantities))
+    check_nothing_oversold(shop, quantities)
     check_money(shop)
     check_nothing_is_forgotten(shop)
     check_nothing_is_stuck(shop)
@@ -31,15 +33,15 @@ def check(shop: Shop, pieces: Mapping[str, int], in_doubt: Mapping[Mail, int], t
     check_all_books(shop)
 
 
-def check_nothing_oversold(shop: Shop, pieces: Mapping[str, int]) -> None:
+def check_nothing_oversold(shop: Shop, quantities: Mapping[str, int]) -> None:
     """No more pieces were sold, less those that came back, than there ever were."""
     sold: Counter[str] = Counter()
     for order in shop.orders():
         if order.state in SOLD:
             sold.update({line.sku: line.quantity for line in order.lines})
-            sold.subtract(order.pieces_back)
+            sold.subtract(order.restocked_quantities)
     for sku, number in sold.items():
-        assert number <= pieces[sku], sku
+        assert number <= quantities[sku], sku
 
 
 def check_nothing_is_stuck(shop: Shop) -> None:
@@ -47,7 +49,7 @@ def check_nothing_is_stuck(shop: Shop) -> None:
     for order in shop.orders():
         assert order.state not in OPEN, (order.number, order.state)
         assert order.emails_due == {}, order.number
-        assert not order.due, order.number
+        assert not order.due_at, order.number
         for refund in order.refunds.values():
             assert refund["status"] in ("completed", "failed", "refused"), (order.number, refund["status"])
 
@@ -58,7 +60,7 @@ def check_mails(shop: Shop, in_doubt: Mapping[Mail, int]) -> None:
     for mail, times in taken.items():
         assert times <= 1 + in_doubt.get(mail, 0), (mail, times)
     for order in shop.orders():
-        untrue = sum(event["event"] == "mail no longer true" for event in order.history)  # struck out unsent
+        untrue = sum(event["event"] == "email_obsolete" for event in order.history)  # struck out unsent
         owed = len(order.emails_sent) - untrue
         mine = {mail: times for mail, times in taken.items() if order.number in mail.subject + mail.text}
         extra = sum(in_doubt.get(mail, 0) for mail in mine)

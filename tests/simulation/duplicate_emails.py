@@ -60,5 +60,5 @@ class Letters:
 
 
 def _may_be_lost(verdicts: Counter[str]) -> bool:
-    """Tell what excuses a mail that was sent and not struck out: an answer that nobody heard, an outage."""
+    """Return what excuses a mail that was sent and not struck out: an answer that nobody heard, an outage."""
     return verdicts[lambda_process.THROTTLED] > 1 or any(verdicts[each] for each in lambda_process.UNHEARD)

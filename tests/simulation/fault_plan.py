@@ -48,7 +48,7 @@ class Fate:
         )
 
     def verdict(self, call: Call, now: float) -> str:
-        """Tell what becomes of a call."""
+        """Return what becomes of a call."""
         if self.calm:
             return lambda_process.GO
         for outage in self.outages:
@@ -61,7 +61,7 @@ class Fate:
         return self._chance.choice(ANYWHERE)
 
     def seconds(self) -> float:
-        """Tell how long a call waits for its turn: mostly little, seldom so long that its process is given up."""
+        """Return how long a call waits for its turn: mostly little, seldom so long that its process is given up."""
         return (
             self._chance.uniform(0.002, 0.08)
             if self._chance.random() < 0.94

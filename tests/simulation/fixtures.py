@@ -27,7 +27,7 @@ def _warm_up(shop: Shop) -> None:
     shop.paid(CUP=1)
     for notification in shop.paypal.notifications():
         shop.notify(notification.body, notification.headers)
-    for queue in ("payment-notifications", "order-emails"):
+    for queue in ("paypal-webhooks", "order-emails"):
         shop.functions.drain(queue)
     merchant = logged_in(shop.gateway, "merchant")
     merchant.get("/staff/products")

@@ -17,7 +17,7 @@ from tests.simulation.scheduler import Day
 from tests.simulation.sim_clock import Moment
 
 SHOPPERS = 16
-LONGEST_SECONDS = 60 * 60 * 60.0
+MAX_SECONDS = 60 * 60 * 60.0
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def live(shop: Shop, seed: str, shoppers: int = SHOPPERS) -> Told:
 
 
 def _live(shop: Shop, seed: str, number: int, day: Day, backstage: Backstage) -> Told:
-    for sku, pieces in PRODUCTS.items():
-        shop.put_on_shelf(sku.lower(), f"A {sku.lower()}", {sku: (1000, None, pieces)})
+    for sku, quantity in PRODUCTS.items():
+        shop.put_on_shelf(sku.lower(), f"A {sku.lower()}", {sku: (1000, None, quantity)})
     shop.functions.fire(
         "export_books"
     )  # yesterday's: a shop's first ever look for its first movement for weeks
@@ -85,18 +85,18 @@ def _come_to_rest(shop: Shop, day: Day, backstage: Backstage) -> None:
     """Let all trouble end, and time pass, until nothing is due any more and the last day's books are closed."""
     day.fate.calm = True
     backstage.replay()
-    day.run(lambda: (day.awake == 0 and backstage.next_due() == math.inf) or day.now > LONGEST_SECONDS)
-    assert day.now <= LONGEST_SECONDS, "the shop does not come to rest"
+    day.run(lambda: (day.awake == 0 and backstage.next_due() == math.inf) or day.now > MAX_SECONDS)
+    assert day.now <= MAX_SECONDS, "the shop does not come to rest"
     closed = _all_closed_at(shop)
     day.run(lambda: day.awake == 0 and day.moment.now() > closed)
     assert not backstage.dead_letters, backstage.dead_letters
 
 
 def _all_closed_at(shop: Shop) -> datetime:
-    """Tell when the export has surely seen the last day on which money moved."""
+    """Return when the export has surely seen the last day on which money moved."""
     from chalicelib import clock
     from chalicelib.ledger.daily_reports import closes_at
-    from chalicelib.ledger.models import book_day
+    from chalicelib.ledger.models import booking_day
 
-    last = max((str(row.page).partition("#")[0] for row in shop.ledger()), default=book_day(clock.now()))
+    last = max((str(row.page).partition("#")[0] for row in shop.ledger()), default=booking_day(clock.now()))
     return closes_at(date.fromisoformat(last)) + timedelta(hours=1, minutes=1)

@@ -69,7 +69,7 @@ class Day:
 
     @property
     def now(self) -> float:
-        """Tell the seconds since the beginning."""
+        """Return the seconds since the beginning."""
         return self.moment.seconds
 
     def begin(self, name: str, agent: Agent, *, endless: bool = False) -> None:
@@ -95,7 +95,7 @@ class Day:
         self._open.clear()
 
     def digest(self) -> str:
-        """Tell one day from another: by who called what when, what became of it, and how each process ended."""
+        """Return a hash of who called what when, what became of it, and how each process ended."""
         return hashlib.sha256("\n".join(self.story).encode()).hexdigest()[:16]
 
     def tail(self) -> str:

@@ -27,7 +27,7 @@ class Moment:
 
     @property
     def seconds(self) -> float:
-        """Tell the seconds since the beginning."""
+        """Return the seconds since the beginning."""
         return float(_DOUBLE.unpack_from(self._memory)[0])
 
     @seconds.setter
@@ -35,7 +35,7 @@ class Moment:
         _DOUBLE.pack_into(self._memory, 0, seconds)
 
     def now(self) -> datetime:
-        """Tell the time."""
+        """Return the time."""
         return BEGINS + timedelta(seconds=self.seconds)
 
     @contextmanager

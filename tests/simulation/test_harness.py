@@ -26,10 +26,10 @@ def test_orders_written_over_each_other_are_noticed(open_shop: Callable[[], Shop
 
 
 def test_pieces_given_back_twice_are_noticed(open_shop: Callable[[], Shop]) -> None:
-    give_up = Stock.give_up
+    give_up = Stock.release_hold
 
     with (
-        mock.patch.object(Stock, "give_up", side_effect=lambda sku, pieces: give_up(sku, 2 * pieces)),
+        mock.patch.object(Stock, "release_hold", side_effect=lambda sku, pieces: give_up(sku, 2 * pieces)),
         pytest.raises(Failed, match=f"seed {SEED}"),
     ):
         live(open_shop(), SEED, shoppers=8)

@@ -9,19 +9,19 @@ from unittest import mock
 from tests.client import Gateway, Shopper
 
 if TYPE_CHECKING:
-    from chalicelib.staff.models import AuditEntry, Member
+    from chalicelib.staff.models import AuditEntry, StaffMember
 
 PASSWORD = "linen awning at noon"
 
 
-def member(role: str, email: str | None = None) -> "Member":
+def member(role: str, email: str | None = None) -> "StaffMember":
     """Read the member of a role; their account is made where it is missing."""
     from chalicelib.database.reads import get
     from chalicelib.staff.auth.accounts import make_member
-    from chalicelib.staff.models import Member
+    from chalicelib.staff.models import StaffMember
 
     address = email or f"{role}@shop.example"
-    return get(Member, address) or make_member(address, role, PASSWORD)
+    return get(StaffMember, address) or make_member(address, role, PASSWORD)
 
 
 def logged_in(gateway: Gateway, role: str, email: str | None = None) -> Shopper:

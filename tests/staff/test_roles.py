@@ -11,7 +11,7 @@ import pytest
 from chalice import Chalice
 
 from chalicelib.staff.lazy import LazyFunction
-from chalicelib.staff.router import OPEN
+from chalicelib.staff.router import PUBLIC
 from chalicelib.staff.routes import staff
 from infra.local.api_gateway import Gateway
 from tests.client import Answer, Shopper
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 OWN_OF_FINANCE = {"/staff/logout", "/staff/account/password", "/staff/jobs/{job_id}/again"}
 ENTRANCE = {"/staff/login", "/staff/forgotten", "/staff/reset"}
 # Changes nothing: it hands a request on, and the letter's link tells when it is used.
-UNWRITTEN = {"mail_link"}
+UNWRITTEN = {"send_reset_link"}
 REFUSAL = "Your account can look at orders and books, but not change anything."
 
 Route = tuple[str, str]
@@ -40,7 +40,7 @@ def staff_routes(chalice: Chalice) -> set[Route]:
 
 
 def role_of(method: str, path: str) -> frozenset[str] | None:
-    """Tell who may use a route as it was declared; a HEAD is a GET."""
+    """Return who may use a route as it was declared; a HEAD is a GET."""
     return staff.declared.get(("GET" if method == "HEAD" else method, path))
 
 
@@ -76,7 +76,7 @@ def test_every_route_leads_to_a_view_that_takes_its_parameters() -> None:
 
 def test_nobody_but_the_merchant_may_change_anything() -> None:
     posts = {path: may for (method, path), may in staff.declared.items() if method == "POST"}
-    assert {path for path, may in posts.items() if may == OPEN} == ENTRANCE
+    assert {path for path, may in posts.items() if may == PUBLIC} == ENTRANCE
     assert {path for path, may in posts.items() if "finance" in may} == OWN_OF_FINANCE
     assert all(may <= {"merchant", "finance"} for may in staff.declared.values())
 
@@ -108,7 +108,7 @@ def asked(gateway: Gateway, jar: dict[str, str], method: str, address: str) -> A
 
 
 def is_private(answer: Answer) -> bool:
-    """Tell whether no browser or cache keeps an answer, and no page frames it."""
+    """Return whether no browser or cache keeps an answer, and no page frames it."""
     policy = answer.headers["content-security-policy"].split("; ")
     return answer.headers["cache-control"] == "private, no-store" and "frame-ancestors 'none'" in policy
 
@@ -129,7 +129,7 @@ def test_every_route_lets_in_whom_it_declares_and_nobody_else(shop: Shop, filled
             assert is_private(answer), told
             assert answer.status < 500, told
             to_login = answer.status == 303 and "/staff/login" in answer.location
-            if may == OPEN or role in may:
+            if may == PUBLIC or role in may:
                 assert REFUSAL not in answer.text, told
                 assert not to_login or path == "/staff/logout", told
             elif role == "nobody":
@@ -172,7 +172,7 @@ def _shop_rows() -> dict[str, list[str]]:
     """Read every row of the shop's own tables, and of the accounts."""
     from chalicelib.tables import all_tables
 
-    loose = ("staff-sessions", "audit", "runs")  # logging in and guessing are written there
+    loose = ("staff-sessions", "audit-log", "scheduled-runs")  # logging in and guessing are written there
     tables = [table for table in all_tables() if not table.Meta.table_name.endswith(loose)]
     return {table.__name__: sorted(_told(row) for row in table.scan()) for table in tables}
 
@@ -199,7 +199,7 @@ def actions() -> Iterator[tuple[str, str, ast.Module]]:
 
 
 def reached(tree: ast.Module, name: str) -> set[str]:
-    """List what a function calls, itself and through the functions of its own module: `audit_log.witness`."""
+    """List what a function calls, itself and through the functions of its own module: `audit_log.writer_for`."""
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     seen: set[str] = set()
     ahead = [name]
@@ -222,6 +222,6 @@ def test_every_action_writes_into_the_trail() -> None:
         f"{module}.{name}"
         for module, name, tree in found
         if name not in UNWRITTEN
-        and not reached(tree, name) & {"audit_log.witness", "audit_log.record", "job_queue.start"}
+        and not reached(tree, name) & {"audit_log.writer_for", "audit_log.record", "job_queue.start"}
     ]
     assert silent == []

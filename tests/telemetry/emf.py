@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # c
 
 IN_THE_LINE = ("ColdStarts", "DynamoDBCalls")
 UNITS = {"Count", "Percent", "None"}  # of CloudWatch's units, those that the shop has
-MOST_DIMENSIONS, MOST_VALUES = 30, 100
+MAX_DIMENSIONS, MAX_VALUES = 30, 100
 TWO_HOURS = 2 * 60 * 60 * 1000
 SCHEMA = {
     "type": "object",
@@ -36,7 +36,7 @@ SCHEMA = {
                                 "minItems": 1,
                                 "items": {
                                     "type": "array",
-                                    "maxItems": MOST_DIMENSIONS,
+                                    "maxItems": MAX_DIMENSIONS,
                                     "items": {"type": "string", "minLength": 1, "maxLength": 250},
                                 },
                             },
@@ -92,6 +92,6 @@ def _metrics(line: dict[str, Any]) -> Iterator[tuple[str, dict[str, str], list[f
             for metric in directive["Metrics"]:
                 values = line[metric["Name"]]
                 values = values if isinstance(values, list) else [values]
-                assert 0 < len(values) <= MOST_VALUES
+                assert 0 < len(values) <= MAX_VALUES
                 assert all(isinstance(value, int | float) for value in values)
                 yield metric["Name"], dict(dimensions), values

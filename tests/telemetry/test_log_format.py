@@ -55,7 +55,7 @@ def test_everything_that_happened_to_an_order_is_found_by_its_number(shop: Shop,
     number = shop.order(order_id).number
     told = [line["message"] for line in lines() if line.get("order") == number]
     assert told[:2] == [f"order {number}: placed", f"order {number}: paid"]
-    assert f"order {number}: mail sent (paid)" in told
+    assert f"order {number}: email_sent (order_paid)" in told
     for line in lines():
         assert {"timestamp", "level", "message", "location", "function", "request_id"} <= line.keys()
     text = json.dumps(lines())
@@ -94,7 +94,7 @@ def test_a_failure_names_its_message_and_nothing_of_the_one_before(shop: Shop, l
     shop.functions.drain("order-emails")
 
     (failed,) = [line for line in lines() if line["level"] == "ERROR"]
-    assert (failed["message_id"], failed["exception_name"]) == (sent["MessageId"], "Malformed")
+    assert (failed["message_id"], failed["exception_name"]) == (sent["MessageId"], "InvalidMessage")
     assert failed["function"] == "send_order_emails"
     assert "order" not in failed
 
@@ -106,8 +106,8 @@ def test_what_does_not_look_like_an_id_is_left_out(lines: Lines) -> None:
         "capture": "erika@example.org",
         "refund": "1AB",
     }
-    with telemetry.about(request_id="R-1"):
-        telemetry.note(**names)
+    with telemetry.log_context(request_id="R-1"):
+        telemetry.add_log_context(**names)
         logging.getLogger("awning").warning("a line")
     logging.getLogger("awning").warning("another")
 
@@ -137,4 +137,4 @@ def test_a_function_writes_nothing_but_lines_of_json(aws: LocalCloud) -> None:
     ]  # the others count, as metrics or for queries alone
     assert failure["level"] == "ERROR"
     assert (failure["function"], failure["message_id"]) == ("send_order_emails", "M-1")
-    assert "Malformed" in failure["exception"]
+    assert "InvalidMessage" in failure["exception"]

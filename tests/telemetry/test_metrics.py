@@ -8,10 +8,10 @@ import boto3
 import pytest
 
 from chalicelib import clock, telemetry
-from chalicelib.database.transactions import Refused, Transaction, Unknown
+from chalicelib.database.transactions import ConditionFailed, OutcomeUnknown, Transaction
 from chalicelib.ledger import daily_reports
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import change
+from chalicelib.orders.repository import update_order
 from chalicelib.telemetry import Metric
 from tests.client import Shopper
 from tests.mail.test_bounces import report
@@ -60,7 +60,7 @@ def test_a_change_that_somebody_else_was_quicker_with_is_counted_once(shop: Shop
     shopper, token = shop.placed(MUG=1)
     counted()
     commit = Transaction.commit
-    answers = [Refused({"order"}), Refused({"order"})]
+    answers = [ConditionFailed({"order"}), ConditionFailed({"order"})]
 
     def refused_twice(transaction: Transaction, *given: float) -> None:
         if answers:
@@ -81,10 +81,10 @@ def test_a_change_whose_answer_was_lost_is_counted_once_at_most(shop: Shop, coun
 
     def silent(transaction: Transaction, *given: float) -> None:
         commit(transaction, *given)
-        raise Unknown
+        raise OutcomeUnknown
 
     with mock.patch.object(Transaction, "commit", silent):
-        change(order.id, _decline_once)
+        update_order(order.id, _decline_once)
 
     assert shop.order(order.id).declined
     assert without_calls(counted) == {}, "one too few rather than one too many"
@@ -166,12 +166,12 @@ def test_paypal_that_does_not_answer(shop: Shop, counted: Counted) -> None:
 
 def test_a_mail_that_comes_back_is_counted_once(shop: Shop, counted: Counted) -> None:
     _, order_id = shop.paid(MUG=1)
-    url = boto3.client("sqs").get_queue_url(QueueName="test-mail-feedback")["QueueUrl"]
+    url = boto3.client("sqs").get_queue_url(QueueName="test-ses-feedback")["QueueUrl"]
     counted()
     for _ in range(3):
         boto3.client("sqs").send_message(QueueUrl=url, MessageBody=report(shop.order(order_id)))
 
-    shop.functions.drain("mail-feedback")
+    shop.functions.drain("ses-feedback")
 
     assert without_calls(counted) == {"MailsBounced": 1}
 
@@ -191,7 +191,7 @@ def test_each_hour_tells_how_many_days_have_no_books(shop: Shop, counted: Counte
             midnight = moment.replace(hour=0, minute=0)
             for hours, days in ((1.5, 1), (4.5, 2)):
                 now = mock.patch.object(clock, "now", return_value=midnight + timedelta(hours=hours))
-                with now, pytest.raises(daily_reports.BooksError):
+                with now, pytest.raises(daily_reports.ReportError):
                     shop.functions.fire("export_books")
                 assert counted()["DaysWithoutBooks"] == days
 
@@ -210,7 +210,7 @@ def test_messages_that_rest_are_counted_each_hour(shop: Shop, counted: Counted) 
     with shop.far_from_midnight():
         shop.functions.fire("export_books")
         assert "DeadLetters" not in counted()
-        for name in ("test-order-emails-dlq", "test-staff-jobs-dlq"):
+        for name in ("test-order-emails-dlq", "test-background-jobs-dlq"):
             url = boto3.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
             boto3.client("sqs").send_message(QueueUrl=url, MessageBody="{}")
         shop.functions.fire("export_books")
@@ -219,7 +219,7 @@ def test_messages_that_rest_are_counted_each_hour(shop: Shop, counted: Counted) 
 
 
 def test_an_event_that_uses_up_its_time_is_told(gateway: Any, counted: Counted) -> None:
-    with mock.patch.object(telemetry, "_left", return_value=0.001):
+    with mock.patch.object(telemetry, "_milliseconds_left", return_value=0.001):
         Shopper(gateway).get("/cart")
     told = counted()
     assert (told["TookLong"], told["Struggles"]) == (1, 1)

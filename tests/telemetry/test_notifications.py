@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 from unittest import mock
 
-from chalicelib.ledger.models import Movement
+from chalicelib.ledger.models import LedgerEntry
 from chalicelib.payments import webhook_silence
 from tests.shop import Shop
 from tests.telemetry.conftest import Counted
@@ -32,7 +32,7 @@ def test_a_database_or_a_queue_that_is_away_and_a_shop_without_a_webhook_put_off
 
     shop.paid()
     (sent,) = shop.paypal.notifications("PAYMENT.CAPTURE.COMPLETED")
-    for neighbour in ("read_many", "queue_url"):
+    for neighbour in ("batch_get", "queue_url"):
         away = EndpointConnectionError(endpoint_url="https://aws.example")
         with mock.patch(f"chalicelib.payments.paypal.webhook.{neighbour}", side_effect=away):
             assert shop.notify(sent.body, sent.headers).status == 503
@@ -55,7 +55,7 @@ def test_a_page_that_breaks_is_no_notification_put_off(shop: Shop, counted: Coun
 
 
 def missing(shop: Shop, counted: Counted, **later: float) -> bool:
-    """Tell whether the hourly run counts notifications as missing, so much later."""
+    """Return whether the hourly run counts notifications as missing, so much later."""
     counted()
     with shop.later(**later):
         shop.functions.fire("export_books")
@@ -91,7 +91,7 @@ def test_notifications_of_others_money_end_no_silence(shop: Shop, counted: Count
     body = '{"id": "WH-1", "event_type": "PAYMENT.CAPTURE.COMPLETED", "resource": {"id": "9ZZ"}}'
     with shop.later(hours=2):
         assert shop.notify(body, shop.paypal.sign(body.encode())).status == 200
-        shop.functions.drain("payment-notifications")
+        shop.functions.drain("paypal-webhooks")
     assert missing(shop, counted, hours=4)
 
 
@@ -99,10 +99,10 @@ def test_what_was_refunded_is_no_sale(shop: Shop, counted: Counted) -> None:
     _, order_id = shop.paid()
     shop.deliver_notifications()
     with shop.later(hours=2):
-        shop.paypal.refund(shop.order(order_id).capture or "")
-        refund = shop.paypal.order(shop.order(order_id).paypal_id or "")["purchase_units"][0]["payments"][
-            "refunds"
-        ]
+        shop.paypal.refund(shop.order(order_id).capture_id or "")
+        refund = shop.paypal.order(shop.order(order_id).paypal_order_id or "")["purchase_units"][0][
+            "payments"
+        ]["refunds"]
         from chalicelib.payments.paypal import gateway
         from chalicelib.payments.refund_settlement import settle_refund
 
@@ -113,9 +113,12 @@ def test_what_was_refunded_is_no_sale(shop: Shop, counted: Counted) -> None:
 
 def test_watching_breaks_no_books(shop: Shop, counted: Counted) -> None:
     shop.paid()
-    with mock.patch.object(Movement, "query", side_effect=RuntimeError("away")):
+    with mock.patch.object(LedgerEntry, "query", side_effect=RuntimeError("away")):
         webhook_silence.watch_notifications()
     assert timedelta(hours=3) == webhook_silence.SILENT_AFTER
-    with shop.later(hours=4), mock.patch("chalicelib.scheduled_runs.last", side_effect=RuntimeError("away")):
+    with (
+        shop.later(hours=4),
+        mock.patch("chalicelib.scheduled_runs.last_runs", side_effect=RuntimeError("away")),
+    ):
         shop.functions.fire("export_books")
     assert counted()["NotificationsMissing"] == 0

@@ -16,7 +16,7 @@ class Raw:
 
     @property
     def is_page(self) -> bool:
-        """Tell a page of the shop from anything else."""
+        """Return a page of the shop from anything else."""
         return self.headers["content-type"] == "text/html; charset=utf-8" and self.body.startswith(
             "<!doctype html>"
         )

@@ -7,7 +7,7 @@ import pytest
 from chalice.app import Request
 
 from chalicelib.config import settings
-from chalicelib.web.http_request import source_of
+from chalicelib.web.http_request import client_ip
 
 SECRET = "Zm9yLWNsb3VkZnJvbnQtYWxvbmUtMzItYnl0ZXM"
 VIEWER, EDGE = "198.51.100.7", "203.0.113.80"
@@ -32,7 +32,7 @@ def from_address(source_ip: str, **headers: str) -> Request:
 )
 def test_the_source_is_what_api_gateway_says_alone(source_ip: str, counted_as: str) -> None:
     forged = {"x_forwarded_for": "203.0.113.1", "forwarded": "for=203.0.113.2"}
-    assert source_of(from_address(source_ip, **forged)) == counted_as
+    assert client_ip(from_address(source_ip, **forged)) == counted_as
 
 
 @pytest.mark.parametrize(
@@ -51,21 +51,21 @@ def test_behind_cloudfront_it_is_whom_cloudfront_saw(
 ) -> None:
     setting(proxies=1, origin_secret=SECRET)
     request = from_address(EDGE, x_forwarded_for=forwarded_for, x_origin_secret=SECRET)
-    assert source_of(request) == counted_as
+    assert client_ip(request) == counted_as
 
 
 @pytest.mark.parametrize("sent", [None, "", "wrong", SECRET[:-1], f"{SECRET} ", SECRET.upper(), "§\udcff"])
 def test_who_comes_around_cloudfront_is_who_api_gateway_sees(setting: Any, sent: str | None) -> None:
     setting(proxies=1, origin_secret=SECRET)
     headers = {"x_forwarded_for": f"{VIEWER}, {EDGE}"} | ({} if sent is None else {"x_origin_secret": sent})
-    assert source_of(from_address("192.0.2.66", **headers)) == "192.0.2.66"
+    assert client_ip(from_address("192.0.2.66", **headers)) == "192.0.2.66"
 
 
 @pytest.mark.parametrize("sent", [None, "", "anything"])
 def test_without_a_secret_no_proxy_is_believed(setting: Any, sent: str | None) -> None:
     setting(proxies=1, origin_secret="")
     headers = {"x_forwarded_for": f"{VIEWER}, {EDGE}"} | ({} if sent is None else {"x_origin_secret": sent})
-    assert source_of(from_address("192.0.2.66", **headers)) == "192.0.2.66"
+    assert client_ip(from_address("192.0.2.66", **headers)) == "192.0.2.66"
 
 
 def test_the_secret_is_in_no_words_about_the_settings(setting: Any) -> None:

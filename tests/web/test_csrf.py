@@ -23,7 +23,7 @@ CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 
 def expected(site: str | None, origin: str | None) -> bool:
-    """Say whether a change goes through: Sec-Fetch-Site decides, else Origin, else nobody's browser sent it."""
+    """Return whether a change goes through: Sec-Fetch-Site decides, else Origin, else nobody's browser sent it."""
     if site is not None:
         return site.lower() in ("same-origin", "none")
     return origin is None or origin.lower() == OWN

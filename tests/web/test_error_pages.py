@@ -18,7 +18,7 @@ SECRET = "s3cret-detail"
 
 def test_a_bug_is_a_page_without_details(gateway: Gateway) -> None:
     for error in (RuntimeError(SECRET), KeyError(SECRET), AssertionError(SECRET), RecursionError(SECRET)):
-        with mock.patch("chalicelib.cart.service.look", side_effect=error):
+        with mock.patch("chalicelib.cart.service.get_lines", side_effect=error):
             answer = send(gateway, "GET", "/cart")
         assert answer.status == 500
         assert answer.is_page
@@ -28,7 +28,7 @@ def test_a_bug_is_a_page_without_details(gateway: Gateway) -> None:
 
 
 def test_a_refusal_shows_its_words_and_no_markup(gateway: Gateway) -> None:
-    with mock.patch("chalicelib.cart.service.look", side_effect=BadInput("Not <b>that</b> & this.")):
+    with mock.patch("chalicelib.cart.service.get_lines", side_effect=BadInput("Not <b>that</b> & this.")):
         answer = send(gateway, "GET", "/cart")
     assert answer.status == 400
     assert "Not &lt;b&gt;that&lt;/b&gt; &amp; this." in answer.body
@@ -41,7 +41,7 @@ def test_a_database_that_is_silent_is_a_503_that_says_when_to_come_back(shop: Sh
     from chalicelib.web.page_cache import cache
 
     cache.clear()
-    categories.forget()
+    categories.clear_category_cache()
     with silence():
         for page in (
             "/",

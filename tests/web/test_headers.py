@@ -37,7 +37,7 @@ def answers(gateway: Gateway) -> dict[str, Raw]:
         "413": send(gateway, "POST", "/cart/lines", FORM, b"x" * 70_000),
         "415": send(gateway, "POST", "/cart/lines", {"Content-Type": "application/json"}, b"{}"),
     }
-    with mock.patch("chalicelib.cart.service.look", side_effect=RuntimeError):
+    with mock.patch("chalicelib.cart.service.get_lines", side_effect=RuntimeError):
         found["500"] = send(gateway, "GET", "/cart")
     return found
 
@@ -99,7 +99,7 @@ def test_no_page_has_scripts_or_styles_inside(shop: Shop) -> None:
 @pytest.mark.parametrize("end", ["\r\nSet-Cookie: a=b", "\nX: y", "\r", "\x00", "é", "\u2028"])
 def test_a_header_that_holds_what_none_may_is_never_sent(shop: Shop, end: str) -> None:
     shopper = shop.shopper()
-    for place in ("chalicelib.cart.routes.url", "chalicelib.cart.routes.say"):
+    for place in ("chalicelib.cart.routes.url", "chalicelib.cart.routes.flash_cookie"):
         with mock.patch(place, return_value="/cart" + end):
             answer = shopper.post("/cart/lines", {"sku": "MUG", "quantity": "1"})
         assert (answer.status, answer.set_cookies) == (500, [])

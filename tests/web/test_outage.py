@@ -85,7 +85,7 @@ def failing(status: int, error: str) -> Iterator[int]:
 
 def forget() -> None:
     cache.clear()
-    categories.forget()
+    categories.clear_category_cache()
 
 
 @pytest.mark.usefixtures("hurried")

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.config import SHOP_FILE, ConfigError, read
+from chalicelib.config import SHOP_FILE, ConfigError, load_settings
 
 
 def test_addresses_carry_no_trailing_slash() -> None:
-    settings = read({"PUBLIC_URL": "https://shop.example/api/", "MEDIA_URL": "https://media.example/"})
+    settings = load_settings(
+        {"PUBLIC_URL": "https://shop.example/api/", "MEDIA_URL": "https://media.example/"}
+    )
     assert (settings.public_url, settings.media_url) == ("https://shop.example/api", "https://media.example")
-    assert read({}).public_url is None
+    assert load_settings({}).public_url is None
 
 
 @pytest.mark.parametrize(
@@ -25,17 +27,17 @@ def test_addresses_carry_no_trailing_slash() -> None:
 )  # fmt: skip
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
-        read({name: value})
+        load_settings({name: value})
 
 
 def test_paypals_pages_follow_its_api() -> None:
-    assert read({}).paypal_web_url == "https://www.sandbox.paypal.com"
-    live = read({"PAYPAL_API_URL": "https://api-m.paypal.com"})
+    assert load_settings({}).paypal_web_url == "https://www.sandbox.paypal.com"
+    live = load_settings({"PAYPAL_API_URL": "https://api-m.paypal.com"})
     assert (live.paypal_web_url, live.paypal_is_live) == ("https://www.paypal.com", True)
 
 
 def test_secrets_are_not_shown() -> None:
-    assert "hush" not in repr(read({"PAYPAL_CLIENT_SECRET": "hush"}))
+    assert "hush" not in repr(load_settings({"PAYPAL_CLIENT_SECRET": "hush"}))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,7 @@ def test_secrets_are_not_shown() -> None:
         ("https://gls-group.com/track/{number}", "https://gls-group.com/{number} x"),
         ('"10115 Berlin", ', "10115, "), ('address = ["12 Example Street", "10115 Berlin", "Germany"]', 'address = "12 Example Street"'),
         ('name = "GLS"', 'name = " "'), ('name = "GLS"', 'name = "dhl"'),
-        ("held_share_a_session = 20", "held_share_a_session = 0"), ("held_share_an_address = 20", "held_share_an_address = 101"),
+        ("held_share_per_session = 20", "held_share_per_session = 0"), ("held_share_per_address = 20", "held_share_per_address = 101"),
     ],
 )  # fmt: skip
 def test_a_wrong_line_in_the_shops_file_is_told(tmp_path: Path, old: str, new: str) -> None:
@@ -63,7 +65,7 @@ def test_a_wrong_line_in_the_shops_file_is_told(tmp_path: Path, old: str, new: s
     file = tmp_path / "shop.toml"
     file.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(ConfigError, match=r"shop\.toml"):
-        read({}, file)
+        load_settings({}, file)
 
 
 def test_a_shop_that_ships_nowhere_is_no_shop(tmp_path: Path) -> None:
@@ -71,4 +73,4 @@ def test_a_shop_that_ships_nowhere_is_no_shop(tmp_path: Path) -> None:
     text = SHOP_FILE.read_text(encoding="utf-8")
     file.write_text("shipping = []\n" + text.partition("[[shipping]]")[0], encoding="utf-8")
     with pytest.raises(ConfigError, match="ships to"):
-        read({}, file)
+        load_settings({}, file)

@@ -10,7 +10,7 @@ from chalicelib.config import settings
 Prices = Mapping[str, tuple[float | None, float | None]]  # SKU → price and sale price in minor units
 
 
-def told(product: Product | None, prices: Prices) -> dict[str, Any]:
+def product_fields(product: Product | None, prices: Prices) -> dict[str, Any]:
     """List what a product is; nothing of one that is not there."""
     if product is None:
         return {}
@@ -32,7 +32,9 @@ def told(product: Product | None, prices: Prices) -> dict[str, Any]:
     return fields
 
 
-def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def changed_fields(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Keep what differs, of both sides."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return (
@@ -43,7 +45,7 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dic
 
 def amount(minor: float | None) -> str:
     """Write a price; "" where there is none."""
-    return "" if minor is None else money.decimal_string(int(minor), settings.currency)
+    return "" if minor is None else money.to_decimal_string(int(minor), settings.currency)
 
 
 def yes_no(flag: object) -> str:

@@ -11,23 +11,29 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.catalog import categories
 from chalicelib.catalog.categories import CATEGORIES, Category
-from chalicelib.catalog.editing.product_editing import Stale
+from chalicelib.catalog.editing.product_editing import VersionConflict
 from chalicelib.catalog.editing.product_validation import (
-    LONGEST_NAME,
+    MAX_NAME_LENGTH,
     SLUG_RULE,
-    Problem,
+    ValidationError,
     long_text_problems,
     text_problems,
 )
-from chalicelib.catalog.listing_entries import STAFFS
+from chalicelib.catalog.listing_entries import ADMIN_PREFIX
 from chalicelib.catalog.models import SLUG, CategoryRow, Listing
-from chalicelib.catalog.product_lists import EVERYTHING
-from chalicelib.database.transactions import Refused, Transaction, Unknown, Witness, unseen
-from chalicelib.errors import BadInput, Busy, Conflict, NotFound
+from chalicelib.catalog.product_lists import ALL_PRODUCTS
+from chalicelib.database.transactions import (
+    AuditWriter,
+    ConditionFailed,
+    OutcomeUnknown,
+    Transaction,
+    no_audit,
+)
+from chalicelib.errors import BadInput, Conflict, NotFound, ServiceUnavailable
 from chalicelib.web.page_cache import cache
 
-MOST_CATEGORIES = 50  # with the head and the audit trail's row all of them fit into one transaction
-LONGEST_SLUG = 40
+MAX_CATEGORIES = 50  # with the head and the audit trail's row all of them fit into one transaction
+MAX_SLUG_LENGTH = 40
 Categories = tuple[Category, ...]
 Edit = Callable[[Categories], Categories]
 
@@ -44,97 +50,99 @@ class _Stored:
 # -- checking ---------------------------------------------------------------------------------------------
 
 
-def problems_of_category(draft: Category) -> Iterator[Problem]:
+def validate_category(draft: Category) -> Iterator[ValidationError]:
     """List what is wrong with a category, apart from what only the others tell."""
-    if not SLUG.fullmatch(draft.slug) or draft.slug == EVERYTHING:
-        yield Problem(("slug",), f"A category's address, its slug, {SLUG_RULE}; “{EVERYTHING}” is taken.")
-    yield from text_problems(("name",), draft.name, LONGEST_NAME)
+    if not SLUG.fullmatch(draft.slug) or draft.slug == ALL_PRODUCTS:
+        yield ValidationError(
+            ("slug",), f"A category's address, its slug, {SLUG_RULE}; “{ALL_PRODUCTS}” is taken."
+        )
+    yield from text_problems(("name",), draft.name, MAX_NAME_LENGTH)
     yield from long_text_problems(("text",), draft.text)
 
 
-def problems_among(draft: Category, others: Sequence[Category]) -> Iterator[Problem]:
-    """List what is wrong with a category in the shop of today: all of `problems_of_category`, and taken addresses."""
-    yield from problems_of_category(draft)
+def problems_among(draft: Category, others: Sequence[Category]) -> Iterator[ValidationError]:
+    """List what is wrong with a category in the shop of today: all of `validate_category`, and taken addresses."""
+    yield from validate_category(draft)
     taken = next((other for other in others if other.slug == draft.slug and other.key != draft.key), None)
     if taken is not None:
-        yield Problem(("slug",), f"The category “{taken.name}” has this address.")
+        yield ValidationError(("slug",), f"The category “{taken.name}” has this address.")
 
 
 def slug_of(name: str) -> str:
     """Propose an address for a name: its letters without accents, and its digits; "" where it has none."""
     plain = unicodedata.normalize("NFKD", name.replace("ß", "ss")).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].rstrip("-")
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG_LENGTH].rstrip("-")
 
 
 # -- changing ---------------------------------------------------------------------------------------------
 
 
-def create_category(slug: str, name: str, text: str, witness: Witness = unseen) -> Category:
+def create_category(slug: str, name: str, text: str, write_audit: AuditWriter = no_audit) -> Category:
     """Add a category behind the others; one that is the same already is left. Raises BadInput, Conflict."""
 
     def edit(known: Categories) -> Categories:
         if any((each.slug, each.name, each.text) == (slug, name, text) for each in known):
             return known
         made = Category(slug, name, text, _free_key(slug, known))
-        _refuse(problems_among(made, known))
-        return (*_leave(slug, known), made)
+        _raise_first(problems_among(made, known))
+        return (*_release_old_slug(slug, known), made)
 
-    made = categories.find_category(slug, _change(edit, witness))
+    made = categories.find_category(slug, _change(edit, write_audit))
     if made is None:
-        raise Busy("The category was removed by somebody else meanwhile.")
+        raise ServiceUnavailable("The category was removed by somebody else meanwhile.")
     return made
 
 
-def change_category(wanted: Category, mark: str, witness: Witness = unseen) -> None:
+def change_category(wanted: Category, mark: str, write_audit: AuditWriter = no_audit) -> None:
     """Give the category of a key another name, text or address; its address until now leads to it from then on.
 
-    `mark` is `mark_of` what the member saw. Raises NotFound where the category is gone, Stale where somebody else
+    `mark` is `fingerprint_of` what the member saw. Raises NotFound where the category is gone, Stale where somebody else
     has changed it meanwhile, BadInput for what is wrong.
     """
 
     def edit(known: Categories) -> Categories:
-        now = by_key(wanted.key, known)
-        if _said(now) == _said(wanted):
+        now = get_by_key(wanted.key, known)
+        if _comparable_fields(now) == _comparable_fields(wanted):
             return known
-        if mark_of(now) != mark:
-            raise Stale("Somebody else has changed this category meanwhile.")
-        _refuse(problems_among(wanted, known))
+        if fingerprint_of(now) != mark:
+            raise VersionConflict("Somebody else has changed this category meanwhile.")
+        _raise_first(problems_among(wanted, known))
         former = (*now.former, now.slug) if wanted.slug != now.slug else now.former
         renamed = replace(wanted, key=now.key, former=tuple(slug for slug in former if slug != wanted.slug))
-        left = _leave(wanted.slug, known)
+        left = _release_old_slug(wanted.slug, known)
         return tuple(renamed if each.key == now.key else each for each in left)
 
-    _change(edit, witness)
+    _change(edit, write_audit)
 
 
-def move_category(key: str, before: str | None, witness: Witness = unseen) -> None:
+def move_category(key: str, before: str | None, write_audit: AuditWriter = no_audit) -> None:
     """Put a category before another one, or behind all. Raises NotFound where either is gone."""
 
     def edit(known: Categories) -> Categories:
-        moved = by_key(key, known)
+        moved = get_by_key(key, known)
         others = [each for each in known if each.key != key]
-        place = others.index(by_key(before, others)) if before is not None else len(others)
+        place = others.index(get_by_key(before, others)) if before is not None else len(others)
         return (*others[:place], moved, *others[place:])
 
     if key != before:
-        _change(edit, witness)
+        _change(edit, write_audit)
 
 
-def remove_category(key: str, witness: Witness = unseen) -> None:
+def remove_category(key: str, write_audit: AuditWriter = no_audit) -> None:
     """Take away a category that no product is in, hidden ones counted. Raises Conflict; one that is gone is fine."""
 
     def edit(known: Categories) -> Categories:
         # Read after the category's row: a product that comes from now on changes the row, which refuses the removal.
-        products = Listing.query(f"{STAFFS}{key}#newest", limit=1, consistent_read=True)
+        products = Listing.query(f"{ADMIN_PREFIX}{key}#newest", limit=1, consistent_read=True)
         name = next((each.name for each in known if each.key == key), "")
         if name and next(iter(products), None) is not None:
             raise Conflict(f"The category “{name}” still has products. Move them to another one first.")
         return tuple(each for each in known if each.key != key)
 
-    _change(edit, witness)
+    _change(edit, write_audit)
 
 
-def save_categories(drafts: Sequence[Category], witness: Witness = unseen) -> Categories:
+def save_categories(drafts: Sequence[Category], write_audit: AuditWriter = no_audit) -> Categories:
     """Write these categories first, in their order; the shop's others follow. Raises BadInput for bad drafts."""
     _check_all(drafts)
 
@@ -142,10 +150,10 @@ def save_categories(drafts: Sequence[Category], witness: Witness = unseen) -> Ca
         named = _named([(draft.slug, draft.name, draft.text) for draft in drafts], known)
         return (*named.values(), *(each for each in known if each.key not in named))
 
-    return _change(edit, witness)
+    return _change(edit, write_audit)
 
 
-def name_categories(names: Mapping[str, str], witness: Witness = unseen) -> Categories:
+def name_categories(names: Mapping[str, str], write_audit: AuditWriter = no_audit) -> Categories:
     """Give categories, by slug, these names; they keep text and place, and those that the shop lacks come last."""
     _check_all([Category(slug, name, "") for slug, name in names.items()])
 
@@ -153,10 +161,10 @@ def name_categories(names: Mapping[str, str], witness: Witness = unseen) -> Cate
         named = _named([(slug, name, None) for slug, name in names.items()], known)
         return tuple(({each.key: each for each in known} | named).values())
 
-    return _change(edit, witness)
+    return _change(edit, write_audit)
 
 
-def by_key(key: str, among: Sequence[Category]) -> Category:
+def get_by_key(key: str, among: Sequence[Category]) -> Category:
     """Find a category by its key. Raises NotFound."""
     found = next((category for category in among if category.key == key), None)
     if found is None:
@@ -179,59 +187,62 @@ def _named(drafts: Sequence[tuple[str, str, str | None]], known: Categories) -> 
 
 def _check_all(drafts: Sequence[Category]) -> None:
     for draft in drafts:
-        _refuse(problems_of_category(draft))
+        _raise_first(validate_category(draft))
     if len({draft.slug for draft in drafts}) < len(drafts):
         raise BadInput("Two categories have the same slug.")
 
 
-def _refuse(problems: Iterator[Problem]) -> None:
+def _raise_first(problems: Iterator[ValidationError]) -> None:
     for problem in problems:
-        raise BadInput(problem.words)
+        raise BadInput(problem.message)
 
 
 def _free_key(slug: str, known: Sequence[Category]) -> str:
     """Make a key of a slug. Another category may have been born under this address, and moved on."""
     keys = {category.key for category in known}
-    candidates = [slug, *(f"{slug[: LONGEST_SLUG - 3]}-{number}" for number in range(2, MOST_CATEGORIES + 2))]
+    candidates = [
+        slug,
+        *(f"{slug[: MAX_SLUG_LENGTH - 3]}-{number}" for number in range(2, MAX_CATEGORIES + 2)),
+    ]
     return next(key for key in candidates if key not in keys)
 
 
-def _leave(slug: str, known: Categories) -> Categories:
+def _release_old_slug(slug: str, known: Categories) -> Categories:
     """Let a former address go from whoever had it: it belongs to somebody else now."""
     return tuple(
         replace(category, former=tuple(old for old in category.former if old != slug)) for category in known
     )
 
 
-def mark_of(category: Category) -> str:
+def fingerprint_of(category: Category) -> str:
     """Make a mark by which another name, address or text is noticed."""
-    return hashlib.sha256("\n".join(_said(category)).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(_comparable_fields(category)).encode()).hexdigest()[:16]
 
 
-def _said(category: Category) -> tuple[str, str, str]:
+def _comparable_fields(category: Category) -> tuple[str, str, str]:
     return category.slug, category.name, category.text
 
 
 # -- writing ----------------------------------------------------------------------------------------------
 
 
-def _change(edit: Edit, witness: Witness) -> Categories:
+def _change(edit: Edit, write_audit: AuditWriter) -> Categories:
     """Read the categories, edit them, and write what differs, unless somebody else was quicker: then read again."""
     for _ in range(5):
         stored = _read()
         wanted = edit(stored.categories)
         if wanted == stored.categories:
             return wanted
-        if len(wanted) > max(MOST_CATEGORIES, len(stored.categories)):
-            raise BadInput(f"The shop has room for {MOST_CATEGORIES} categories.")
+        if len(wanted) > max(MAX_CATEGORIES, len(stored.categories)):
+            raise BadInput(f"The shop has room for {MAX_CATEGORIES} categories.")
         try:
-            _write(stored, wanted, witness)
-        except (Refused, Unknown):
+            _write(stored, wanted, write_audit)
+        except (ConditionFailed, OutcomeUnknown):
             continue  # somebody else was quicker, or no answer came
-        categories.forget()
+        categories.clear_category_cache()
         cache.clear()
         return wanted
-    raise Busy("The categories are being changed by somebody else. Please try again.")
+    raise ServiceUnavailable("The categories are being changed by somebody else. Please try again.")
 
 
 def _read() -> _Stored:
@@ -240,7 +251,7 @@ def _read() -> _Stored:
     return _Stored(categories.in_order(rows.values()), rows, int(head.version) if head is not None else None)
 
 
-def _write(stored: _Stored, wanted: Categories, witness: Witness) -> None:
+def _write(stored: _Stored, wanted: Categories, write_audit: AuditWriter) -> None:
     transaction = Transaction()
     for place, category in enumerate(wanted, 1):
         row = CategoryRow(CATEGORIES, category.key)
@@ -248,13 +259,15 @@ def _write(stored: _Stored, wanted: Categories, witness: Witness) -> None:
         if actions:
             transaction.update(category.key, row, actions)
     for key in stored.rows.keys() - {category.key for category in wanted}:
-        arrivals = stored.rows[key].arrivals
+        arrivals = stored.rows[key].products_added
         nobody_came = (
-            CategoryRow.arrivals.does_not_exist() if arrivals is None else CategoryRow.arrivals == arrivals
+            CategoryRow.products_added.does_not_exist()
+            if arrivals is None
+            else CategoryRow.products_added == arrivals
         )
         transaction.delete(key, CategoryRow(CATEGORIES, key), nobody_came)
     _write_head(transaction, stored.version)
-    witness(transaction, *_told(stored.categories, wanted))
+    write_audit(transaction, *_audit_fields(stored.categories, wanted))
     transaction.commit()
 
 
@@ -264,8 +277,8 @@ def _differences(row: CategoryRow | None, category: Category, place: int) -> lis
         (CategoryRow.slug, category.slug),
         (CategoryRow.name, category.name),
         (CategoryRow.text, category.text),
-        (CategoryRow.former, list(category.former)),
-        (CategoryRow.place, place),
+        (CategoryRow.previous_slugs, list(category.former)),
+        (CategoryRow.sort_order, place),
     ]
     return [
         attribute.set(value)
@@ -280,8 +293,8 @@ def _write_head(transaction: Transaction, version: int | None) -> None:
     transaction.update("head", head, [CategoryRow.version.set((version or 0) + 1)], unchanged)
 
 
-def _told(before: Categories, after: Categories) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """Tell the audit trail what differs: of one category its fields, of several each by its key."""
+def _audit_fields(before: Categories, after: Categories) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Return the audit trail what differs: of one category its fields, of several each by its key."""
     old, new = ({each.key: _fields(each) for each in categories} for categories in (before, after))
     changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     orders = [[each.slug for each in categories] for categories in (before, after)]

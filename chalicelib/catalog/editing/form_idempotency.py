@@ -15,24 +15,24 @@ _LETTERS = 4  # 24 bits; rows are told apart within one form, and what was asked
 Marks = Mapping[str, str]  # a row's mark → the mark of what was asked of it
 
 
-def mark(*parts: object) -> str:
-    """Tell a row, or what was asked of it, in four letters."""
+def short_hash(*parts: object) -> str:
+    """Return a row, or what was asked of it, in four letters."""
     return urlsafe_b64encode(sha256(repr(parts).encode()).digest()[:3]).decode()
 
 
-def changed_by(form: str, entries: Iterable[str]) -> Marks:
+def rows_processed_by(form_token: str, entries: Iterable[str]) -> Marks:
     """Read which rows of a product a form has changed; none where the product does not know it."""
     for entry in entries:
         known, _, marks = entry.partition(" ")
-        if known == form[:FORM_LETTERS]:
+        if known == form_token[:FORM_LETTERS]:
             pairs = (marks[at : at + 2 * _LETTERS] for at in range(0, len(marks), 2 * _LETTERS))
             return {pair[:_LETTERS]: pair[_LETTERS:] for pair in pairs}
     return {}
 
 
-def remember(form: str, changed: Marks, entries: Sequence[str]) -> list[str]:
+def record_form(form_token: str, changed: Marks, entries: Sequence[str]) -> list[str]:
     """Add the rows that a form changes to what is known of it, as the product's latest entry."""
-    marks = {**changed_by(form, entries), **changed}
-    name = form[:FORM_LETTERS]
+    marks = {**rows_processed_by(form_token, entries), **changed}
+    name = form_token[:FORM_LETTERS]
     others = [entry for entry in entries if entry.partition(" ")[0] != name]
     return [*others, f"{name} {''.join(row + asked for row, asked in marks.items())}"][-FORMS_KEPT:]

@@ -23,24 +23,30 @@ from chalicelib.catalog.editing.inline_edit_rules import (
     Changes,
     Problems,
     Row,
-    judge,
+    evaluate_row,
     rows_of,
 )
 from chalicelib.catalog.editing.product_editing import write_product
-from chalicelib.catalog.listing_entries import places
+from chalicelib.catalog.listing_entries import listing_keys
 from chalicelib.catalog.models import Product, Stock
-from chalicelib.database.reads import get, read_many
-from chalicelib.database.transactions import Refused, Transaction, Unknown, Witness, unseen
-from chalicelib.errors import Busy
+from chalicelib.database.reads import batch_get, get
+from chalicelib.database.transactions import (
+    AuditWriter,
+    ConditionFailed,
+    OutcomeUnknown,
+    Transaction,
+    no_audit,
+)
+from chalicelib.errors import ServiceUnavailable
 
 PATIENCE_SECONDS = 18.0  # API Gateway gives up after 29; what is not saved by then is said
 BUSY = "This product is being changed by somebody else. This was not saved; please save again."
-LATE = "There was no time left to save this. Please save again."
+TIMED_OUT = "There was no time left to save this. Please save again."
 GONE = "This product is no longer there."
 
 
 @dataclass(frozen=True)
-class NotSaved:
+class UnsavedRows:
     """Which rows of a product were not written, and why: `now` has, for each cell in conflict, what is stored.
 
     `words` speak for the rows `waiting`, with which nothing is wrong by themselves.
@@ -57,14 +63,14 @@ class NotSaved:
         return self.waiting.union(cell.sku for cell in (*self.now, *self.problems))
 
 
-class _Plan(NamedTuple):
+class _SavePlan(NamedTuple):
     """What a form does to a product as it is now: which cells move, which rows are made so, which are not."""
 
     product: Product
     now: Cells
     moved: Cells
     made: form_idempotency.Marks
-    unsaved: NotSaved
+    unsaved: UnsavedRows
 
 
 # -- saving -----------------------------------------------------------------------------------------------
@@ -72,10 +78,10 @@ class _Plan(NamedTuple):
 
 def save_all(
     changes: Mapping[str, Changes],
-    form: str,
-    witness: Witness = unseen,
+    form_token: str,
+    write_audit: AuditWriter = no_audit,
     problems: Mapping[str, Problems] | None = None,
-) -> dict[str, NotSaved | None]:
+) -> dict[str, UnsavedRows | None]:
     """Save products, slug → changes, each in a transaction of its own; tell for each what is not saved, if anything.
 
     `form` is the form's one-time id: a row that it has changed is not changed again. `problems` are those of cells
@@ -83,78 +89,82 @@ def save_all(
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
     wrong = problems or {}
-    outcomes: dict[str, NotSaved | None] = {}
+    outcomes: dict[str, UnsavedRows | None] = {}
     for slug in {**changes, **wrong}:
         wanted, unread = changes.get(slug, {}), wrong.get(slug, NO_PROBLEMS)
         if time.monotonic() > deadline:
-            outcomes[slug] = _unsaved(slug, rows_of(wanted, unread), form, LATE)
+            outcomes[slug] = _unsaved(slug, rows_of(wanted, unread), form_token, TIMED_OUT)
         else:
-            outcomes[slug] = save(slug, wanted, form, witness, unread)
+            outcomes[slug] = save(slug, wanted, form_token, write_audit, unread)
     return outcomes
 
 
 def save(
-    slug: str, changes: Changes, form: str, witness: Witness = unseen, problems: Problems = NO_PROBLEMS
-) -> NotSaved | None:
+    slug: str,
+    changes: Changes,
+    form_token: str,
+    write_audit: AuditWriter = no_audit,
+    problems: Problems = NO_PROBLEMS,
+) -> UnsavedRows | None:
     """Save the rows of one product with which nothing is wrong. Returns what is not saved, None where all is."""
     rows = rows_of(changes, problems)
     for _ in range(5):
         try:
-            return _save(slug, rows, form, witness)
-        except (Refused, Unknown):
+            return _save(slug, rows, form_token, write_audit)
+        except (ConditionFailed, OutcomeUnknown):
             continue  # somebody else was quicker, or no answer came: read again
-        except Busy:
+        except ServiceUnavailable:
             break
-    return _unsaved(slug, rows, form, BUSY)
+    return _unsaved(slug, rows, form_token, BUSY)
 
 
-def _save(slug: str, rows: Sequence[Row], form: str, witness: Witness) -> NotSaved | None:
-    plan = _plan(slug, rows, form)
-    if isinstance(plan, NotSaved):
+def _save(slug: str, rows: Sequence[Row], form_token: str, write_audit: AuditWriter) -> UnsavedRows | None:
+    plan = _plan(slug, rows, form_token)
+    if isinstance(plan, UnsavedRows):
         return plan
     if plan.moved:
-        _write(plan, form, witness)
+        _write(plan, form_token, write_audit)
     return plan.unsaved if plan.unsaved.rows else None
 
 
-def _unsaved(slug: str, rows: Sequence[Row], form: str, words: str) -> NotSaved | None:
-    """Tell what is not saved, without writing.
+def _unsaved(slug: str, rows: Sequence[Row], form_token: str, message: str) -> UnsavedRows | None:
+    """Return what is not saved, without writing.
 
     The form may have written rows all the same: its answer was lost, or its button pressed twice. On the page that
     comes back, which is another form, they would be changed once more.
     """
-    plan = _plan(slug, rows, form)
-    if isinstance(plan, NotSaved):
+    plan = _plan(slug, rows, form_token)
+    if isinstance(plan, UnsavedRows):
         return plan
     if plan.moved:
-        return replace(plan.unsaved, words=words, waiting=frozenset(cell.sku for cell in plan.moved))
+        return replace(plan.unsaved, words=message, waiting=frozenset(cell.sku for cell in plan.moved))
     return plan.unsaved if plan.unsaved.rows else None
 
 
 # -- judging ----------------------------------------------------------------------------------------------
 
 
-def _plan(slug: str, rows: Sequence[Row], form: str) -> _Plan | NotSaved:
+def _plan(slug: str, rows: Sequence[Row], form_token: str) -> _SavePlan | UnsavedRows:
     """Judge each row by itself, apart from those that the form has changed just so before."""
     product = get(Product, slug)
     if product is None:
-        return NotSaved(words=GONE, waiting=frozenset(row.sku for row in rows))
-    now = _cells(product, read_many({Stock: [variant["sku"] for variant in product.variants]})[Stock])
-    before = form_idempotency.changed_by(form, product.forms)
+        return UnsavedRows(words=GONE, waiting=frozenset(row.sku for row in rows))
+    now = _cells(product, batch_get({Stock: [variant["sku"] for variant in product.variants]})[Stock])
+    before = form_idempotency.rows_processed_by(form_token, product.processed_forms)
     judged = [
-        judge(row, now, again=row.mark in before)
+        evaluate_row(row, now, again=row.mark in before)
         for row in rows
-        if row.problems or before.get(row.mark) != row.asked
+        if row.problems or before.get(row.mark) != row.request_hash
     ]
     sound = [each for each in judged if not each.waits]
-    return _Plan(
+    return _SavePlan(
         product,
         now,
         {cell: value for each in sound for cell, value in each.after.items() if value != now[cell]},
-        {each.row.mark: each.row.asked for each in sound},
-        NotSaved(
+        {each.row.mark: each.row.request_hash for each in sound},
+        UnsavedRows(
             {cell: value for each in judged for cell, value in each.conflicts.items()},
-            {cell: words for each in judged for cell, words in each.problems.items()},
+            {cell: message for each in judged for cell, message in each.problems.items()},
         ),
     )
 
@@ -177,29 +187,34 @@ def _whole(number: float | None) -> int | None:
 # -- writing ----------------------------------------------------------------------------------------------
 
 
-def _write(plan: _Plan, form: str, witness: Witness) -> None:
-    old, product = plan.product, _changed(plan, form)
+def _write(plan: _SavePlan, form_token: str, write_audit: AuditWriter) -> None:
+    old, product = plan.product, _changed(plan, form_token)
     transaction = Transaction()
     write_product(transaction, product, old)
     for sku in sorted({cell.sku for cell in plan.moved if cell.sku}):
         actions, condition = _stock_write(old.slug, sku, plan.now, plan.moved)
         transaction.update(f"stock#{sku}", Stock(sku), actions, condition)
-    witness(transaction, f"product {old.slug}", _told(plan.moved, plan.now), _told(plan.moved, plan.moved))
+    write_audit(
+        transaction,
+        f"product {old.slug}",
+        _audit_fields(plan.moved, plan.now),
+        _audit_fields(plan.moved, plan.moved),
+    )
     old_words, words = search.stored_words(old), search.stored_words(product)
     search.add_words(product, words, old_words)
     transaction.commit()
     search.remove_words(product, [word for word in old_words if word not in words])
 
 
-def _changed(plan: _Plan, form: str) -> Product:
+def _changed(plan: _SavePlan, form_token: str) -> Product:
     """Make the product's new row: visible or not, its places at today's lowest price, and what the form has changed."""
     old, cells = plan.product, {**plan.now, **plan.moved}
     product = deepcopy(old)
     product.hidden = not cells[Cell("visible")]
-    product.words = [search.marked(word, product.hidden) for word in old.words]
-    product.forms = form_idempotency.remember(form, plan.made, old.forms)
+    product.search_terms = [search.index_term(word, product.hidden) for word in old.search_terms]
+    product.processed_forms = form_idempotency.record_form(form_token, plan.made, old.processed_forms)
     product.version = old.version + 1
-    product.listed = places(product, min(_prices_today(cells)))
+    product.listing_keys = listing_keys(product, min(_prices_today(cells)))
     return product
 
 
@@ -221,14 +236,14 @@ def _stock_write(slug: str, sku: str, now: Cells, moved: Cells) -> tuple[list[Ac
         actions.append(Stock.sale_price.remove() if reduced is None else Stock.sale_price.set(reduced))
         was = now[sale]
         condition &= Stock.sale_price.does_not_exist() if was is None else Stock.sale_price == was
-    if (pieces := moved.get(Cell("stock", sku))) is not None:
-        difference = pieces - (now[Cell("stock", sku)] or 0)
+    if (quantity := moved.get(Cell("stock", sku))) is not None:
+        difference = quantity - (now[Cell("stock", sku)] or 0)
         actions.append(Stock.available.add(difference))
         condition &= Stock.available >= -difference
     return actions, condition
 
 
-def _told(moved: Cells, values: Cells) -> dict[str, Any]:
+def _audit_fields(moved: Cells, values: Cells) -> dict[str, Any]:
     """Write cells as the audit trail shows them."""
     told: dict[str, Any] = {}
     for cell in moved:

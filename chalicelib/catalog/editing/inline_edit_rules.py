@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from chalicelib import money
 from chalicelib.catalog.editing import form_idempotency
-from chalicelib.catalog.editing.product_validation import MOST_IN_STOCK
+from chalicelib.catalog.editing.product_validation import MAX_STOCK
 
 NO_VARIANT = "This variant is no longer sold here."
 
@@ -22,14 +22,14 @@ class Cell(NamedTuple):
     sku: str = ""
 
 
-class Change(NamedTuple):
+class CellChange(NamedTuple):
     """What a cell showed, and what it should be; prices in minor units, stock in pieces, visible 1 or 0."""
 
-    shown: int | None
-    wanted: int | None
+    displayed: int | None
+    requested: int | None
 
 
-Changes = Mapping[Cell, Change]
+Changes = Mapping[Cell, CellChange]
 Cells = Mapping[Cell, int | None]  # what they hold
 Problems = Mapping[Cell, str]  # what is wrong with them, in words
 NO_PROBLEMS: Problems = {}
@@ -45,16 +45,16 @@ class Row:
 
     @property
     def mark(self) -> str:
-        """Tell the row in a few letters."""
-        return form_idempotency.mark(self.sku)
+        """Return the row in a few letters."""
+        return form_idempotency.short_hash(self.sku)
 
     @property
-    def asked(self) -> str:
-        """Tell what is asked of the row, so that it is known when it is asked again."""
-        return form_idempotency.mark(sorted(self.changes.items()))
+    def request_hash(self) -> str:
+        """Return what is asked of the row, so that it is known when it is asked again."""
+        return form_idempotency.short_hash(sorted(self.changes.items()))
 
 
-class Judged(NamedTuple):
+class RowResult(NamedTuple):
     """What a row's cells will hold, or why the row waits."""
 
     row: Row
@@ -64,7 +64,7 @@ class Judged(NamedTuple):
 
     @property
     def waits(self) -> bool:
-        """Tell whether anything is wrong with the row."""
+        """Return whether anything is wrong with the row."""
         return bool(self.conflicts or self.problems)
 
 
@@ -74,13 +74,13 @@ def rows_of(changes: Changes, problems: Problems) -> list[Row]:
         Row(
             sku,
             {cell: change for cell, change in changes.items() if cell.sku == sku},
-            {cell: words for cell, words in problems.items() if cell.sku == sku},
+            {cell: message for cell, message in problems.items() if cell.sku == sku},
         )
         for sku in sorted({cell.sku for cell in (*changes, *problems)})
     ]
 
 
-def judge(row: Row, now: Cells, *, again: bool) -> Judged:
+def evaluate_row(row: Row, now: Cells, *, again: bool) -> RowResult:
     """Judge a row; `again`: the form has changed it before, when something else was asked."""
     after = {cell: _after(cell, change, now.get(cell), again) for cell, change in row.changes.items()}
     conflicts = {
@@ -93,20 +93,20 @@ def judge(row: Row, now: Cells, *, again: bool) -> Judged:
     stock = Cell("stock", row.sku)
     if again and (conflicts or problems) and stock in now and stock in {**row.changes, **row.problems}:
         conflicts[stock] = now[stock]  # its difference was made: what comes next is asked on top of that
-    return Judged(row, after, conflicts, problems)
+    return RowResult(row, after, conflicts, problems)
 
 
-def _after(cell: Cell, change: Change, now: int | None, again: bool) -> int | None:
-    """Tell what a cell will hold: pieces are moved by the difference, once; everything else is as wanted."""
+def _after(cell: Cell, change: CellChange, now: int | None, again: bool) -> int | None:
+    """Return what a cell will hold: pieces are moved by the difference, once; everything else is as wanted."""
     if cell.what != "stock" or again:
-        return change.wanted
-    moved = (now or 0) + (change.wanted or 0) - (change.shown or 0)
+        return change.requested
+    moved = (now or 0) + (change.requested or 0) - (change.displayed or 0)
     # Whoever takes away the last piece, which was just sold, has what they want.
-    return now if moved < 0 and change.wanted == now else moved
+    return now if moved < 0 and change.requested == now else moved
 
 
-def _in_conflict(cell: Cell, change: Change, after: int | None, now: int | None, again: bool) -> bool:
-    """Tell whether somebody else's value would be lost, more pieces taken away than there are, or moved twice."""
+def _in_conflict(cell: Cell, change: CellChange, after: int | None, now: int | None, again: bool) -> bool:
+    """Return whether somebody else's value would be lost, more pieces taken away than there are, or moved twice."""
     if cell.what == "stock":
         return after != now if again else (after or 0) < 0
     return now not in change
@@ -114,9 +114,9 @@ def _in_conflict(cell: Cell, change: Change, after: int | None, now: int | None,
 
 def _problems(now: Cells, after: Cells) -> Iterator[tuple[Cell, str]]:
     for cell, value in after.items():
-        words = NO_VARIANT if cell not in now else _problem(cell, value)
-        if words is not None:
-            yield cell, words
+        message = NO_VARIANT if cell not in now else _problem(cell, value)
+        if message is not None:
+            yield cell, message
     for sku in {cell.sku for cell in after if cell.sku}:
         price, sale_price = Cell("price", sku), Cell("sale price", sku)
         full, reduced = ({**now, **after}.get(cell) for cell in (price, sale_price))
@@ -126,11 +126,11 @@ def _problems(now: Cells, after: Cells) -> Iterator[tuple[Cell, str]]:
 
 
 def _problem(cell: Cell, value: int | None) -> str | None:
-    """Say what is wrong with a value by itself."""
-    if cell.what == "price" and not 0 < (value or 0) <= money.LARGEST:
+    """Return what is wrong with a value by itself."""
+    if cell.what == "price" and not 0 < (value or 0) <= money.MAX_AMOUNT:
         return "The price must be more than nothing."
-    if cell.what == "sale price" and value is not None and not 0 < value <= money.LARGEST:
+    if cell.what == "sale price" and value is not None and not 0 < value <= money.MAX_AMOUNT:
         return "The sale price must be more than nothing; empty means no sale."
-    if cell.what == "stock" and not 0 <= (value or 0) <= MOST_IN_STOCK:
-        return f"The stock must be a number from 0 to {MOST_IN_STOCK:,}."
+    if cell.what == "stock" and not 0 <= (value or 0) <= MAX_STOCK:
+        return f"The stock must be a number from 0 to {MAX_STOCK:,}."
     return None

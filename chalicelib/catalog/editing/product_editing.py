@@ -10,16 +10,22 @@ from pynamodb.expressions.update import Action
 from chalicelib import clock, money
 from chalicelib.catalog import categories, search
 from chalicelib.catalog.editing import audit_fields, form_idempotency
-from chalicelib.catalog.editing.product_validation import ProductDraft, VariantDraft, problems_of_product
-from chalicelib.catalog.listing_entries import places, write_places
-from chalicelib.catalog.models import CategoryRow, Product, Stock, shelf_of
+from chalicelib.catalog.editing.product_validation import ProductDraft, VariantDraft, validate_product
+from chalicelib.catalog.listing_entries import listing_keys, write_listing_entries
+from chalicelib.catalog.models import CategoryRow, Product, Stock, stock_shard_of
 from chalicelib.config import settings
-from chalicelib.database.reads import get, read_many
-from chalicelib.database.transactions import Refused, Transaction, Unknown, Witness, unseen
-from chalicelib.errors import BadInput, Busy, Conflict
+from chalicelib.database.reads import batch_get, get
+from chalicelib.database.transactions import (
+    AuditWriter,
+    ConditionFailed,
+    OutcomeUnknown,
+    Transaction,
+    no_audit,
+)
+from chalicelib.errors import BadInput, Conflict, ServiceUnavailable
 
 
-class Stale(Conflict):
+class VersionConflict(Conflict):
     """The product is no longer the version that was to be changed."""
 
 
@@ -57,7 +63,7 @@ class StockUpdate:
             self.repeated += differing
 
 
-class Saved(Enum):
+class SaveResult(Enum):
     """What saving did."""
 
     ADDED = "added"
@@ -70,49 +76,49 @@ class Saved(Enum):
 
 def save_product(
     draft: ProductDraft,
-    witness: Witness = unseen,
+    write_audit: AuditWriter = no_audit,
     *,
     over: int | None = None,
     stock: StockUpdate | None = None,
-) -> Saved:
+) -> SaveResult:
     """Write a product in one transaction with its places in lists and its stock rows.
 
     Known SKUs keep their pieces, unless `stock` says otherwise. What is already so is not written. The witness is told what differs. `over` is the
     version that is to be changed, 0 for a new product; None: whatever is there. Raises BadInput for a bad draft,
     Conflict where a SKU is another product's, Stale, and Busy where others keep changing the same product.
     """
-    for problem in problems_of_product(draft):
-        raise BadInput(problem.words)
+    for problem in validate_product(draft):
+        raise BadInput(problem.message)
     stock = stock or StockUpdate(StockMode.IGNORE, "")
     stock.unanswered = 0
     for _ in range(5):
         if draft.category not in {category.key for category in categories.read_categories()}:
             raise BadInput(f"There is no category “{draft.category}”.")
         try:
-            return _save(draft, witness, over, stock)
-        except Refused:
+            return _save(draft, write_audit, over, stock)
+        except ConditionFailed:
             stock.unanswered = 0
             continue  # somebody else was quicker: read again
-        except Unknown:
+        except OutcomeUnknown:
             continue  # no answer came: read again
-    raise Busy("This product is being changed by somebody else. Please try again.")
+    raise ServiceUnavailable("This product is being changed by somebody else. Please try again.")
 
 
-def owners(skus: Sequence[str]) -> dict[str, str]:
-    """Tell whose variants SKUs are: SKU → slug. Free and unknown ones are missing."""
-    stocks = read_many({Stock: skus})[Stock]
+def products_by_sku(skus: Sequence[str]) -> dict[str, str]:
+    """Return whose variants SKUs are: SKU → slug. Free and unknown ones are missing."""
+    stocks = batch_get({Stock: skus})[Stock]
     return {sku: stock.slug for sku, stock in stocks.items() if stock.slug is not None}
 
 
-def _save(draft: ProductDraft, witness: Witness, over: int | None, stock: StockUpdate) -> Saved:
+def _save(draft: ProductDraft, write_audit: AuditWriter, over: int | None, stock: StockUpdate) -> SaveResult:
     old = get(Product, draft.slug)
     if over is not None and over != (old.version if old is not None else 0):
-        raise Stale("Somebody else has changed this product meanwhile.")
+        raise VersionConflict("Somebody else has changed this product meanwhile.")
     dropped = _dropped(draft, old)
     skus = [*(variant.sku for variant in draft.variants), *dropped]
-    stocks = read_many({Stock: skus})[Stock]
+    stocks = batch_get({Stock: skus})[Stock]
     transaction = Transaction()
-    is_repeated = old is not None and bool(form_idempotency.changed_by(stock.run, old.forms))
+    is_repeated = old is not None and bool(form_idempotency.rows_processed_by(stock.run, old.processed_forms))
     wanted = _stock_moves(draft, stocks, stock.mode)
     moves = {} if is_repeated or stock.mode is StockMode.IGNORE else wanted
     sells_anew = _write_stock(transaction, draft, stocks, moves)
@@ -121,25 +127,25 @@ def _save(draft: ProductDraft, witness: Witness, over: int | None, stock: StockU
     if stock.mode is not StockMode.IGNORE and (
         moves or any(each.sku not in stocks for each in draft.variants)
     ):
-        product.forms = form_idempotency.remember(
+        product.processed_forms = form_idempotency.record_form(
             stock.run,
-            {form_idempotency.mark("stock"): form_idempotency.mark(stock.mode.value)},
-            product.forms,
+            {form_idempotency.short_hash("stock"): form_idempotency.short_hash(stock.mode.value)},
+            product.processed_forms,
         )
     if old is not None and not sells_anew and _content(old) == _content(product):
         stock.count(0, len(wanted), is_repeated=is_repeated)
-        return Saved.SAME
+        return SaveResult.SAME
     write_product(transaction, product, old)
     if old is None or old.category != product.category:
-        transaction.update("category", *CategoryRow.welcome(product.category))
-    witness(transaction, f"product {draft.slug}", *_difference(product, old, draft, stocks, moves))
+        transaction.update("category", *CategoryRow.count_product_added(product.category))
+    write_audit(transaction, f"product {draft.slug}", *_difference(product, old, draft, stocks, moves))
     old_words = search.stored_words(old) if old is not None else {}
     search.add_words(product, words, old_words)
     stock.unanswered = len(moves)
     transaction.commit()
     stock.count(len(moves), len(wanted), is_repeated=is_repeated)
     search.remove_words(product, [word for word in old_words if word not in words])
-    return Saved.ADDED if old is None else Saved.CHANGED
+    return SaveResult.ADDED if old is None else SaveResult.CHANGED
 
 
 def _dropped(draft: ProductDraft, old: Product | None) -> list[str]:
@@ -155,18 +161,18 @@ def _product(draft: ProductDraft, old: Product | None) -> tuple[Product, dict[st
         name=draft.name,
         text=draft.text.strip(),
         category=draft.category,
-        tax_rate=money.parse_rate(draft.tax_rate),
+        tax_rate=money.parse_tax_rate(draft.tax_rate),
         added=draft.added or (old.added if old is not None else today),
         hidden=draft.hidden,
         pictures=[{"key": picture.key, "alt": picture.alt} for picture in draft.pictures],
         variants=[{"sku": variant.sku, "options": dict(variant.options)} for variant in draft.variants],
-        forms=old.forms if old is not None else [],
-        arriving=old.arriving if old is not None else [],
+        processed_forms=old.processed_forms if old is not None else [],
+        pending_pictures=old.pending_pictures if old is not None else [],
         version=(old.version if old is not None else 0) + 1,
     )
     words = search.words_of(product)
-    product.words = sorted(words)
-    product.listed = places(product, min(variant.price_today for variant in draft.variants))
+    product.search_terms = sorted(words)
+    product.listing_keys = listing_keys(product, min(variant.price_today for variant in draft.variants))
     return product, words
 
 
@@ -182,13 +188,16 @@ def _difference(
     new_pieces = {
         f"{variant.sku} pieces": variant.stock for variant in draft.variants if variant.sku not in stocks
     }
-    pieces = {sku: int(stocks[sku].available) for sku in moves}
-    return audit_fields.difference(
-        {**audit_fields.told(old, before), **{f"{sku} pieces": count for sku, count in pieces.items()}},
+    quantities = {sku: int(stocks[sku].available) for sku in moves}
+    return audit_fields.changed_fields(
         {
-            **audit_fields.told(product, after),
+            **audit_fields.product_fields(old, before),
+            **{f"{sku} pieces": count for sku, count in quantities.items()},
+        },
+        {
+            **audit_fields.product_fields(product, after),
             **new_pieces,
-            **{f"{sku} pieces": count + moves[sku] for sku, count in pieces.items()},
+            **{f"{sku} pieces": count + moves[sku] for sku, count in quantities.items()},
         },
     )
 
@@ -201,11 +210,11 @@ def write_product(transaction: Transaction, product: Product, old: Product | Non
     """Write a product and its places over the version that was read."""
     unchanged = Product.slug.does_not_exist() if old is None else Product.version == old.version
     transaction.put("product", product, unchanged)
-    write_places(transaction, product, old)
+    write_listing_entries(transaction, product, old)
 
 
 def _stock_moves(draft: ProductDraft, stocks: Mapping[str, Stock], mode: StockMode) -> dict[str, int]:
-    """Tell by how many pieces each known SKU is to change, or would have to, to be what the draft says."""
+    """Return by how many units each known SKU is to change, or would have to, to be what the draft says."""
     moves = {
         variant.sku: variant.stock - (0 if mode is StockMode.ADD else int(stocks[variant.sku].available))
         for variant in draft.variants
@@ -234,7 +243,7 @@ def _write_stock(
                 price=variant.price,
                 sale_price=variant.sale_price,
                 available=variant.stock,
-                shelf=shelf_of(variant.sku),
+                stock_shard=stock_shard_of(variant.sku),
             )
             transaction.put(f"stock#{variant.sku}", row, Stock.sku.does_not_exist())
         elif known.slug not in (None, draft.slug):
@@ -255,7 +264,7 @@ def _write_known(transaction: Transaction, slug: str, variant: VariantDraft, mov
     sale = (
         Stock.sale_price.remove() if variant.sale_price is None else Stock.sale_price.set(variant.sale_price)
     )
-    shelf = Stock.shelf.set(shelf_of(variant.sku))
+    shelf = Stock.stock_shard.set(stock_shard_of(variant.sku))
     actions: list[Action] = [Stock.slug.set(slug), shelf, Stock.price.set(variant.price), sale]
     condition = Stock.slug.does_not_exist() | (Stock.slug == slug)
     if move:  # never a number over `available`: what is sold in this moment stays sold
@@ -268,5 +277,5 @@ def _write_known(transaction: Transaction, slug: str, variant: VariantDraft, mov
 def _free_skus(transaction: Transaction, slug: str, skus: Sequence[str]) -> None:
     """Leave dropped variants' pieces where orders may put more back, but let nobody buy them."""
     for sku in skus:
-        gone = [Stock.slug.remove(), Stock.shelf.remove()]
+        gone = [Stock.slug.remove(), Stock.stock_shard.remove()]
         transaction.update(f"stock#{sku}", Stock(sku), gone, Stock.slug == slug)

@@ -13,14 +13,14 @@ from chalicelib.cleaning import find_control_character
 
 # Where all of a product changes, 36 SKUs come, 36 go, and it moves from twelve places in lists to twelve others:
 # with its own row, its category's and the audit trail's that is 99 of the 100 writes that fit into one transaction.
-MOST_VARIANTS = 36
-MOST_OPTIONS = 4
-MOST_PICTURES = 12
-MOST_IN_STOCK = 1_000_000
-LONGEST_NAME = 120
-LONGEST_OPTION = 60
-LONGEST_ALT = 300
-LONGEST_TEXT = 10_000
+MAX_VARIANTS = 36
+MAX_OPTIONS = 4
+MAX_PICTURES = 12
+MAX_STOCK = 1_000_000
+MAX_NAME_LENGTH = 120
+MAX_OPTION_LENGTH = 60
+MAX_ALT_LENGTH = 300
+MAX_TEXT_LENGTH = 10_000
 PICTURE_KEY = re.compile(r"pictures/[0-9a-f]{16}(-[0-9]{1,4}x[0-9]{1,4})?\.[a-z]{3,4}", re.ASCII)
 NEW = "new"  # where staff make a product
 SLUG_RULE = "may have 1 to 40 letters (A to Z), digits and hyphens, nothing else"
@@ -57,110 +57,112 @@ class ProductDraft:
     variants: Sequence[VariantDraft]
 
 
-class Problem(NamedTuple):
+class ValidationError(NamedTuple):
     """What is wrong with a draft, and where: ("variants", 2, "sale_price")."""
 
     path: tuple[str | int, ...]
-    words: str
+    message: str
 
 
 # -- checking ---------------------------------------------------------------------------------------------
 
 
-def problems_of_product(draft: ProductDraft) -> Iterator[Problem]:
+def validate_product(draft: ProductDraft) -> Iterator[ValidationError]:
     """List what is wrong with a product, apart from what only the tables know."""
     if not SLUG.fullmatch(draft.slug) or draft.slug == NEW:
-        yield Problem(("slug",), f"The slug {SLUG_RULE}; “{NEW}” is taken.")
-    yield from text_problems(("name",), draft.name, LONGEST_NAME)
+        yield ValidationError(("slug",), f"The slug {SLUG_RULE}; “{NEW}” is taken.")
+    yield from text_problems(("name",), draft.name, MAX_NAME_LENGTH)
     yield from long_text_problems(("text",), draft.text)
     if not SLUG.fullmatch(draft.category):
-        yield Problem(("category",), f"A category's slug {SLUG_RULE}.")
+        yield ValidationError(("category",), f"A category's slug {SLUG_RULE}.")
     try:
-        money.parse_rate(draft.tax_rate)
+        money.parse_tax_rate(draft.tax_rate)
     except ValueError as error:
-        yield Problem(("tax_rate",), f"{error}.")
+        yield ValidationError(("tax_rate",), f"{error}.")
     if draft.added is not None and not _is_date(draft.added):
-        yield Problem(("added",), f"{draft.added!r} is not a date such as 2026-11-22.")
+        yield ValidationError(("added",), f"{draft.added!r} is not a date such as 2026-11-22.")
     yield from _picture_problems(draft.pictures)
-    if not 1 <= len(draft.variants) <= MOST_VARIANTS:
-        yield Problem(
-            ("variants",), f"A product has 1 to {MOST_VARIANTS} variants, not {len(draft.variants)}."
+    if not 1 <= len(draft.variants) <= MAX_VARIANTS:
+        yield ValidationError(
+            ("variants",), f"A product has 1 to {MAX_VARIANTS} variants, not {len(draft.variants)}."
         )
     for number, variant in enumerate(draft.variants):
-        for path, words in _variant_problems(variant):
-            yield Problem(("variants", number, *path), words)
+        for path, message in _variant_problems(variant):
+            yield ValidationError(("variants", number, *path), message)
     yield from _differences(draft.variants)
 
 
-def _picture_problems(pictures: Sequence[Picture]) -> Iterator[Problem]:
-    if len(pictures) > MOST_PICTURES:
-        yield Problem(("pictures",), f"A product has at most {MOST_PICTURES} pictures.")
+def _picture_problems(pictures: Sequence[Picture]) -> Iterator[ValidationError]:
+    if len(pictures) > MAX_PICTURES:
+        yield ValidationError(("pictures",), f"A product has at most {MAX_PICTURES} pictures.")
     for number, picture in enumerate(pictures):
         if not PICTURE_KEY.fullmatch(picture.key):
-            yield Problem(
+            yield ValidationError(
                 ("pictures", number, "key"), "This is not the key of a picture in the media bucket."
             )
-        yield from text_problems(("pictures", number, "alt"), picture.alt, LONGEST_ALT)
+        yield from text_problems(("pictures", number, "alt"), picture.alt, MAX_ALT_LENGTH)
 
 
-def _variant_problems(variant: VariantDraft) -> Iterator[Problem]:
+def _variant_problems(variant: VariantDraft) -> Iterator[ValidationError]:
     if not is_sku(variant.sku):
-        yield Problem(("sku",), f"A SKU has 1 to {MAX_SKU_LENGTH} characters that can be seen.")
-    if len(variant.options) > MOST_OPTIONS:
-        yield Problem(("options",), f"A variant has at most {MOST_OPTIONS} options.")
+        yield ValidationError(("sku",), f"A SKU has 1 to {MAX_SKU_LENGTH} characters that can be seen.")
+    if len(variant.options) > MAX_OPTIONS:
+        yield ValidationError(("options",), f"A variant has at most {MAX_OPTIONS} options.")
     for name, value in variant.options.items():
-        yield from text_problems(("options", name), name, LONGEST_OPTION)
-        yield from text_problems(("options", name), value, LONGEST_OPTION)
-    if not 0 < variant.price <= money.LARGEST:
-        yield Problem(("price",), "The price must be more than nothing.")
+        yield from text_problems(("options", name), name, MAX_OPTION_LENGTH)
+        yield from text_problems(("options", name), value, MAX_OPTION_LENGTH)
+    if not 0 < variant.price <= money.MAX_AMOUNT:
+        yield ValidationError(("price",), "The price must be more than nothing.")
     if variant.sale_price is not None and not 0 < variant.sale_price < variant.price:
-        yield Problem(("sale_price",), "The sale price must be more than nothing and below the price.")
-    if not 0 <= variant.stock <= MOST_IN_STOCK:
-        yield Problem(("stock",), f"The stock must be a number from 0 to {MOST_IN_STOCK:,}.")
+        yield ValidationError(
+            ("sale_price",), "The sale price must be more than nothing and below the price."
+        )
+    if not 0 <= variant.stock <= MAX_STOCK:
+        yield ValidationError(("stock",), f"The stock must be a number from 0 to {MAX_STOCK:,}.")
 
 
-def _differences(variants: Sequence[VariantDraft]) -> Iterator[Problem]:
+def _differences(variants: Sequence[VariantDraft]) -> Iterator[ValidationError]:
     """Find variants that cannot be told apart, or that differ in the names of their options."""
     skus: set[str] = set()
     choices: set[tuple[str, ...]] = set()
     for number, variant in enumerate(variants):
         choice = tuple(variant.options.values())
         if variant.sku in skus:
-            yield Problem(("variants", number, "sku"), f"The SKU {variant.sku} is there twice.")
+            yield ValidationError(("variants", number, "sku"), f"The SKU {variant.sku} is there twice.")
         if list(variant.options) != list(variants[0].options):
             wanted = ", ".join(variants[0].options) or "none"
-            yield Problem(
+            yield ValidationError(
                 ("variants", number, "options"),
                 f"All variants of a product have the same options in the same order, here: {wanted}.",
             )
         elif choice in choices:
-            yield Problem(
+            yield ValidationError(
                 ("variants", number, "options"), "Another variant of this product has the same options."
             )
         skus.add(variant.sku)
         choices.add(choice)
 
 
-def text_problems(path: tuple[str | int, ...], text: str, longest: int) -> Iterator[Problem]:
+def text_problems(path: tuple[str | int, ...], text: str, longest: int) -> Iterator[ValidationError]:
     """List what is wrong with a line of text."""
     if not text.strip():
-        yield Problem(path, "This must not be empty.")
+        yield ValidationError(path, "This must not be empty.")
     elif text != text.strip():
-        yield Problem(path, "This must not begin or end with white space.")
+        yield ValidationError(path, "This must not begin or end with white space.")
     elif len(text) > longest:
-        yield Problem(path, f"This has {len(text)} characters; at most {longest} fit.")
+        yield ValidationError(path, f"This has {len(text)} characters; at most {longest} fit.")
     elif (control := find_control_character(text)) is not None:
-        yield Problem(path, f"This must be one line without control characters such as {control}.")
+        yield ValidationError(path, f"This must be one line without control characters such as {control}.")
     elif text.splitlines() != [text]:
-        yield Problem(path, "This must be one line without control characters.")
+        yield ValidationError(path, "This must be one line without control characters.")
 
 
-def long_text_problems(path: tuple[str | int, ...], text: str) -> Iterator[Problem]:
+def long_text_problems(path: tuple[str | int, ...], text: str) -> Iterator[ValidationError]:
     """List what is wrong with a text of several lines."""
-    if len(text) > LONGEST_TEXT:
-        yield Problem(path, f"This has {len(text):,} characters; at most {LONGEST_TEXT:,} fit.")
+    if len(text) > MAX_TEXT_LENGTH:
+        yield ValidationError(path, f"This has {len(text):,} characters; at most {MAX_TEXT_LENGTH:,} fit.")
     elif (control := find_control_character(text)) is not None:
-        yield Problem(path, f"This must not have control characters such as {control}.")
+        yield ValidationError(path, f"This must not have control characters such as {control}.")
 
 
 def _is_date(text: str) -> bool:

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chalicelib.web.image_urls import WIDTHS, ready_key, smaller_key
+from chalicelib.web.image_urls import WIDTHS, processed_key, resized_key
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
-MOST_PIXELS = 50_000_000
+MAX_PIXELS = 50_000_000
 # A line of one pixel takes eight bytes more in each copy, so that a thin picture is larger than its pixels tell.
-LONGEST_SIDE = 32_768
-LARGEST_SIDE = 1600  # pixels; nothing is made larger than it came
+MAX_SOURCE_SIDE = 32_768
+MAX_SIDE = 1600  # pixels; nothing is made larger than it came
 QUALITY = 82
 NOT_A_PICTURE = (
     "This file is no picture that the shop can show. Please send a JPEG, PNG, WebP, AVIF or SVG file."
@@ -27,46 +27,46 @@ HEIC = (
 )
 CUT_OFF = "This picture is damaged or was cut off on its way. Please send it again."
 TOO_MANY_PIXELS = (
-    f"This picture has more than {MOST_PIXELS // 1_000_000} million pixels. Please make it smaller."
+    f"This picture has more than {MAX_PIXELS // 1_000_000} million pixels. Please make it smaller."
 )
-TOO_LONG = f"This picture is longer than {LONGEST_SIDE:,} pixels. Please cut it or make it smaller."
+TOO_LONG = f"This picture is longer than {MAX_SOURCE_SIDE:,} pixels. Please cut it or make it smaller."
 _HEIC = re.compile(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)", re.S)
 # What Pillow finds of cameras, programs and people in a file. A colour profile is none of it.
 _METADATA = {"exif", "xmp", "XML:com.adobe.xmp", "comment", "photoshop", "mp"}
 
 
-class NoPicture(Exception):
+class InvalidImage(Exception):
     """Raised with a message for staff why a file is not taken as a picture."""
 
 
 @dataclass(frozen=True)
-class Photo:
+class ProcessedImage:
     """A picture that is ready: the key of its largest size, and every size's file by its key."""
 
     key: str
     files: Mapping[str, bytes]
 
 
-def make_ready(body: bytes) -> Photo:
-    """Make a picture of a file's bytes; the same bytes make the same picture. Raises NoPicture, in words for staff."""
-    largest = _fitted(_in_srgb(_opened(body)), LARGEST_SIDE, LARGEST_SIDE)
-    smaller = {
-        width: _webp(_fitted(largest, width, LARGEST_SIDE)) for width in WIDTHS if width < largest.width
-    }
+def process_image(body: bytes) -> ProcessedImage:
+    """Make a picture of a file's bytes; the same bytes make the same picture. Raises InvalidImage, in words for staff."""
+    largest = _resize(_to_srgb(_open(body)), MAX_SIDE, MAX_SIDE)
+    smaller = {width: _webp(_resize(largest, width, MAX_SIDE)) for width in WIDTHS if width < largest.width}
     whole = _webp(largest)
     name = hashlib.sha256(b"".join([whole, *smaller.values()])).hexdigest()[:16]
-    key = ready_key(name, largest.width, largest.height)
-    return Photo(key, {key: whole} | {smaller_key(key, width): file for width, file in smaller.items()})
+    key = processed_key(name, largest.width, largest.height)
+    return ProcessedImage(
+        key, {key: whole} | {resized_key(key, width): file for width, file in smaller.items()}
+    )
 
 
 def has_metadata(body: bytes) -> bool:
-    """Return whether a picture's file says anything of camera, place or people. Raises NoPicture."""
-    image = _opened(body)
+    """Return whether a picture's file says anything of camera, place or people. Raises InvalidImage."""
+    image = _open(body)
     texts = set(getattr(image, "text", {})) - {"Software"}
     return bool(_METADATA & set(image.info) or texts or dict(image.getexif()))
 
 
-def _opened(body: bytes) -> "Image":
+def _open(body: bytes) -> "Image":
     """Decode a file, whatever its name said; of a moving picture the first frame. Turn it as it was held."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -75,25 +75,25 @@ def _opened(body: bytes) -> "Image":
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image: Image.Image = Image.open(io.BytesIO(body), formats=FORMATS)
         # The header alone is read so far: nothing was unpacked yet.
-        if image.width * image.height > MOST_PIXELS:
-            raise NoPicture(TOO_MANY_PIXELS)
-        if max(image.size) > LONGEST_SIDE:
-            raise NoPicture(TOO_LONG)
-        image.draft(image.mode, (LARGEST_SIDE, LARGEST_SIDE))  # a JPEG need not be unpacked in full
+        if image.width * image.height > MAX_PIXELS:
+            raise InvalidImage(TOO_MANY_PIXELS)
+        if max(image.size) > MAX_SOURCE_SIDE:
+            raise InvalidImage(TOO_LONG)
+        image.draft(image.mode, (MAX_SIDE, MAX_SIDE))  # a JPEG need not be unpacked in full
         return ImageOps.exif_transpose(image)
-    except NoPicture:
+    except InvalidImage:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise NoPicture(TOO_MANY_PIXELS) from error
+        raise InvalidImage(TOO_MANY_PIXELS) from error
     except UnidentifiedImageError as error:
-        raise NoPicture(HEIC if _HEIC.match(body) else NOT_A_PICTURE) from error
+        raise InvalidImage(HEIC if _HEIC.match(body) else NOT_A_PICTURE) from error
     except (
         Exception
     ) as error:  # decoders raise whatever they stumble over: OSError, SyntaxError, struct.error …
-        raise NoPicture(CUT_OFF) from error
+        raise InvalidImage(CUT_OFF) from error
 
 
-def _in_srgb(image: "Image") -> "Image":
+def _to_srgb(image: "Image") -> "Image":
     """Bring colours to what every screen understands; without a profile they are taken for that."""
     from PIL import ImageCms
 
@@ -115,7 +115,7 @@ def _in_srgb(image: "Image") -> "Image":
     return image.convert(mode)
 
 
-def _fitted(image: "Image", width: int, height: int) -> "Image":
+def _resize(image: "Image", width: int, height: int) -> "Image":
     from PIL import Image
 
     scale = min(width / image.width, height / image.height, 1)

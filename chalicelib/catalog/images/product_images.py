@@ -3,13 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from chalicelib.catalog.editing.audit_fields import difference
+from chalicelib.catalog.editing.audit_fields import changed_fields
 from chalicelib.catalog.editing.product_editing import write_product
-from chalicelib.catalog.editing.product_validation import LONGEST_ALT, MOST_PICTURES, text_problems
+from chalicelib.catalog.editing.product_validation import MAX_ALT_LENGTH, MAX_PICTURES, text_problems
 from chalicelib.catalog.models import SLUG, Product
 from chalicelib.database.reads import get
-from chalicelib.database.transactions import Refused, Transaction, Unknown, Witness, unseen
-from chalicelib.errors import BadInput, Busy, NotFound
+from chalicelib.database.transactions import (
+    AuditWriter,
+    ConditionFailed,
+    OutcomeUnknown,
+    Transaction,
+    no_audit,
+)
+from chalicelib.errors import BadInput, NotFound, ServiceUnavailable
 
 Change = Callable[[Product], None]
 
@@ -23,66 +29,72 @@ def get_product(slug: str) -> Product:
 
 
 def problem_of_alt(alt: str) -> str | None:
-    """Say what is wrong with a picture's words; None where nothing is."""
-    return next((problem.words for problem in text_problems(("alt",), alt, LONGEST_ALT)), None)
+    """Return what is wrong with a picture's words; None where nothing is."""
+    return next((problem.message for problem in text_problems(("alt",), alt, MAX_ALT_LENGTH)), None)
 
 
-def expect(slug: str, upload: str, alt: str, witness: Witness = unseen) -> None:
+def add_pending_image(slug: str, upload: str, alt: str, write_audit: AuditWriter = no_audit) -> None:
     """Note a picture that was sent; to note it twice changes nothing. Raises BadInput for too many or bad words."""
     problem = problem_of_alt(alt)
     if problem:
         raise BadInput(problem)
 
     def note(product: Product) -> None:
-        if any(each["upload"] == upload for each in product.arriving):
+        if any(each["upload"] == upload for each in product.pending_pictures):
             return
-        if len(product.pictures) + len(product.arriving) >= MOST_PICTURES:
-            raise BadInput(f"A product has at most {MOST_PICTURES} pictures. Please remove one first.")
-        product.arriving = [*product.arriving, {"upload": upload, "alt": alt, "problem": None}]
+        if len(product.pictures) + len(product.pending_pictures) >= MAX_PICTURES:
+            raise BadInput(f"A product has at most {MAX_PICTURES} pictures. Please remove one first.")
+        product.pending_pictures = [
+            *product.pending_pictures,
+            {"upload": upload, "alt": alt, "problem": None},
+        ]
 
-    change_pictures(slug, note, witness)
-
-
-def is_expected(slug: str, upload: str) -> bool:
-    """Tell whether a picture was sent and is neither ready nor refused."""
-    return any(each["upload"] == upload and each["problem"] is None for each in get_product(slug).arriving)
+    update_images(slug, note, write_audit)
 
 
-def attach(slug: str, upload: str, key: str, witness: Witness = unseen) -> None:
+def is_pending(slug: str, upload: str) -> bool:
+    """Return whether a picture was sent and is neither ready nor refused."""
+    return any(
+        each["upload"] == upload and each["problem"] is None for each in get_product(slug).pending_pictures
+    )
+
+
+def attach_image(slug: str, upload: str, key: str, write_audit: AuditWriter = no_audit) -> None:
     """Put a picture that is ready behind the others; nothing where it is no longer expected."""
 
     def put(product: Product) -> None:
-        alt = next((each["alt"] for each in product.arriving if each["upload"] == upload), None)
+        alt = next((each["alt"] for each in product.pending_pictures if each["upload"] == upload), None)
         if alt is None:
             return
-        product.arriving = _without(product.arriving, upload)
+        product.pending_pictures = _without(product.pending_pictures, upload)
         others = [each for each in product.pictures if each["key"] != key]
         product.pictures = [*others, {"key": key, "alt": alt}]
 
-    change_pictures(slug, put, witness)
+    update_images(slug, put, write_audit)
 
 
-def refuse(slug: str, upload: str, words: str) -> None:
-    """Say of a picture that was sent why it is not taken."""
+def reject_image(slug: str, upload: str, message: str) -> None:
+    """Record why an uploaded picture is not taken."""
 
     def say(product: Product) -> None:
-        product.arriving = [
-            {**each, "problem": words} if each["upload"] == upload else each for each in product.arriving
+        product.pending_pictures = [
+            {**each, "problem": message} if each["upload"] == upload else each
+            for each in product.pending_pictures
         ]
 
-    change_pictures(slug, say)
+    update_images(slug, say)
 
 
-def forget_upload(slug: str, upload: str, witness: Witness = unseen) -> None:
+def remove_pending_image(slug: str, upload: str, write_audit: AuditWriter = no_audit) -> None:
     """Expect a picture no longer."""
 
     def forget(product: Product) -> None:
-        product.arriving = _without(product.arriving, upload)
+        product.pending_pictures = _without(product.pending_pictures, upload)
 
-    change_pictures(slug, forget, witness)
+    update_images(slug, forget, write_audit)
 
 
-def change_pictures(slug: str, change: Change, witness: Witness = unseen) -> None:
+def update_images(slug: str, change: Change, write_audit: AuditWriter = no_audit) -> None:
     """Change a product's pictures under its version; `change` may be called again, on the product as it then is.
 
     Raises what `change` raises, NotFound, and Busy where others keep changing the same product.
@@ -91,27 +103,27 @@ def change_pictures(slug: str, change: Change, witness: Witness = unseen) -> Non
         old = get_product(slug)
         product = Product.from_raw_data(old.serialize())
         change(product)
-        before, after = difference(_told(old), _told(product))
+        before, after = changed_fields(_audit_fields(old), _audit_fields(product))
         if not before and not after:
             return
         product.version = old.version + 1
         transaction = Transaction()
         write_product(transaction, product, old)
-        witness(transaction, f"product {slug}", before, after)
+        write_audit(transaction, f"product {slug}", before, after)
         try:
             transaction.commit()
-        except (Refused, Unknown):
+        except (ConditionFailed, OutcomeUnknown):
             continue  # somebody else was quicker, or no answer came: read again
         return
-    raise Busy("This product is being changed by somebody else. Please try again.")
+    raise ServiceUnavailable("This product is being changed by somebody else. Please try again.")
 
 
-def _told(product: Product) -> Mapping[str, Any]:
+def _audit_fields(product: Product) -> Mapping[str, Any]:
     return {
         "pictures": [f"{each['key']}: {each['alt']}" for each in product.pictures],
         "pictures on their way": [
             f"{each['upload']}: {each['alt']}" + (f" ({each['problem']})" if each["problem"] else "")
-            for each in product.arriving
+            for each in product.pending_pictures
         ],
     }
 

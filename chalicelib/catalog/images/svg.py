@@ -6,7 +6,7 @@ import re
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
-from chalicelib.catalog.images.processing import NoPicture, has_metadata
+from chalicelib.catalog.images.processing import InvalidImage, has_metadata
 
 MAX_BYTES = 500 * 1024
 SVG = "http://www.w3.org/2000/svg"
@@ -14,7 +14,7 @@ XHTML = "http://www.w3.org/1999/xhtml"
 XLINK = "http://www.w3.org/1999/xlink"
 _BEGINNING = re.compile(rb"(\xef\xbb\xbf)?\s*<|\xff\xfe<\x00|\xfe\xff\x00<")
 # What runs, embeds or changes addresses. In an <img> none of it works; opened at its own address it would.
-_ACTIVE = {"script", "foreignobject", "iframe", "handler", "listener", "set", "embed", "object"}
+_UNSAFE_ELEMENTS = {"script", "foreignobject", "iframe", "handler", "listener", "set", "embed", "object"}
 _EMBEDDED = re.compile(r"\s*data:image/(?:png|jpeg|webp);base64,(.*)", re.I | re.S)
 _OUTSIDE = re.compile(r"@import|url\(\s*(?!['\"]?\s*#)|\\", re.I)  # a backslash would hide either in a style
 
@@ -24,14 +24,14 @@ def is_markup(body: bytes) -> bool:
     return _BEGINNING.match(body) is not None
 
 
-def make_ready(body: bytes) -> bytes:
+def process_svg(body: bytes) -> bytes:
     """Return an SVG without metadata, comments, and other vocabularies' elements and attributes.
 
     These tell of people, places and an editor's files, and draw nothing. A file without any is returned as it is.
-    Raises NoPicture for one that could run scripts, needs other files, or blows up when it is read.
+    Raises InvalidImage for one that could run scripts, needs other files, or blows up when it is read.
     """
     if len(body) > MAX_BYTES:
-        raise NoPicture(f"This SVG is larger than {MAX_BYTES // 1024} KB.")
+        raise InvalidImage(f"This SVG is larger than {MAX_BYTES // 1024} KB.")
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
     parser.namespace_prefixes = True
@@ -43,7 +43,7 @@ def make_ready(body: bytes) -> bytes:
     dropping = 0  # how many elements deep
 
     def refuse(what: str) -> None:
-        raise NoPicture(f"This SVG has {what}. Please save it as a plain SVG.")
+        raise InvalidImage(f"This SVG has {what}. Please save it as a plain SVG.")
 
     def declare(prefix: str | None, namespace: str | None) -> None:
         nonlocal dropped
@@ -56,8 +56,8 @@ def make_ready(body: bytes) -> bytes:
         nonlocal dropped, dropping
         namespace, local, name = _parts(element)
         if not inside and (namespace, local) != (SVG, "svg"):
-            raise NoPicture("This is no SVG.")
-        if namespace == XHTML or local.lower() in _ACTIVE or local.lower().startswith("animate"):
+            raise InvalidImage("This is no SVG.")
+        if namespace == XHTML or local.lower() in _UNSAFE_ELEMENTS or local.lower().startswith("animate"):
             refuse(f"<{local}>")
         if "style" in inside:
             refuse(f"<{local}> in a style")
@@ -124,7 +124,7 @@ def make_ready(body: bytes) -> bytes:
     try:
         parser.Parse(body, True)
     except expat.ExpatError as error:
-        raise NoPicture(f"This is no SVG: {error}.") from error
+        raise InvalidImage(f"This is no SVG: {error}.") from error
     return "".join(kept).encode() if dropped else body
 
 
@@ -137,11 +137,11 @@ def _parts(name: str) -> tuple[str, str, str]:
 def _check_embedded(text: str) -> None:
     try:
         has_more = has_metadata(base64.b64decode(re.sub(r"\s", "", text), validate=True))
-    except (binascii.Error, NoPicture) as error:
-        raise NoPicture(
+    except (binascii.Error, InvalidImage) as error:
+        raise InvalidImage(
             "This SVG has a picture inside that is damaged. Please save it as a plain SVG."
         ) from error
     if has_more:
-        raise NoPicture(
+        raise InvalidImage(
             "This SVG has a photograph inside that tells of its camera, place or people. Please send the photograph itself."
         )

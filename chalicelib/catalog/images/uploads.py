@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 
 from chalicelib import ids
 from chalicelib.aws import client
-from chalicelib.catalog.images.validation import LARGEST as LARGEST
-from chalicelib.catalog.images.validation import NoPicture, make_ready, put
+from chalicelib.catalog.images.validation import MAX_SIZE as MAX_SIZE
+from chalicelib.catalog.images.validation import InvalidImage, process_file, put
 from chalicelib.config import settings
 
 SECONDS = 60 * 60  # that a form to send a picture with may lie open
@@ -36,7 +36,7 @@ def new_upload() -> str:
 def sign_upload(key: str, come_back: str | None = None) -> Upload:
     """Sign a form that S3 takes a picture by: this key, this type, these sizes.
 
-    S3 sends the browser to `come_back`, an absolute address, with the key in it; without one it answers 201.
+    S3 sends the browser to `paypal_return`, an absolute address, with the key in it; without one it answers 201.
     """
     then = {"success_action_redirect": come_back} if come_back else {"success_action_status": "201"}
     fields = {"Content-Type": UPLOAD_TYPE, **then}
@@ -45,20 +45,20 @@ def sign_upload(key: str, come_back: str | None = None) -> Upload:
         Bucket=settings.media_bucket,
         Key=key,
         Fields=dict(fields),
-        Conditions=[*conditions, ["content-length-range", 1, LARGEST]],
+        Conditions=[*conditions, ["content-length-range", 1, MAX_SIZE]],
         ExpiresIn=SECONDS,
     )
     return Upload(key, signed["url"], signed["fields"])
 
 
 def take_in(key: str) -> str:
-    """Make an upload ready and put it where shoppers see it; return the picture's key. Raises NoPicture."""
-    picture = make_ready(_read(key))
+    """Make an upload ready and put it where shoppers see it; return the picture's key. Raises InvalidImage."""
+    picture = process_file(_read(key))
     put(picture)
     return picture.key
 
 
-def throw_away(key: str) -> None:
+def delete_upload(key: str) -> None:
     """Delete an upload; one that is gone is fine."""
     client("s3").delete_object(Bucket=settings.media_bucket, Key=key)
 
@@ -68,12 +68,12 @@ def _read(key: str) -> bytes:
         answer = client("s3").get_object(Bucket=settings.media_bucket, Key=key)
     except ClientError as error:
         if error.response["Error"]["Code"] == "NoSuchKey":
-            raise NoPicture(
+            raise InvalidImage(
                 "This picture did not arrive, or was sent too long ago. Please send it again."
             ) from error
         raise
     # Closing, since the body's own `with` hands out the raw stream, which tells nobody that it was cut off.
     with closing(answer["Body"]) as stream:
-        if answer["ContentLength"] > LARGEST:
-            raise NoPicture(f"This picture is larger than {LARGEST // 1024 // 1024} MB.")
+        if answer["ContentLength"] > MAX_SIZE:
+            raise InvalidImage(f"This picture is larger than {MAX_SIZE // 1024 // 1024} MB.")
         return stream.read()

@@ -8,27 +8,27 @@ from pathlib import Path
 
 from chalicelib import aws
 from chalicelib.catalog.images import processing, svg
-from chalicelib.catalog.images.processing import NoPicture as NoPicture
-from chalicelib.catalog.images.processing import Photo
+from chalicelib.catalog.images.processing import InvalidImage as InvalidImage
+from chalicelib.catalog.images.processing import ProcessedImage
 from chalicelib.config import settings
 
-LARGEST = 8 * 1024 * 1024
+MAX_SIZE = 8 * 1024 * 1024
 CONTENT_TYPES = {".svg": "image/svg+xml", ".webp": "image/webp"}
 FOREVER = "public, max-age=31536000, immutable"
 
 
-def make_ready(body: bytes) -> Photo:
-    """Make a picture of a file's bytes, whatever the file's name says. Raises NoPicture, in words for staff."""
-    if len(body) > LARGEST:
-        raise NoPicture(f"This picture is larger than {LARGEST // 1024 // 1024} MB.")
+def process_file(body: bytes) -> ProcessedImage:
+    """Make a picture of a file's bytes, whatever the file's name says. Raises InvalidImage, in words for staff."""
+    if len(body) > MAX_SIZE:
+        raise InvalidImage(f"This picture is larger than {MAX_SIZE // 1024 // 1024} MB.")
     if not svg.is_markup(body):
-        return processing.make_ready(body)
-    body = svg.make_ready(body)
+        return processing.process_image(body)
+    body = svg.process_svg(body)
     key = f"pictures/{hashlib.sha256(body).hexdigest()[:16]}.svg"
-    return Photo(key, {key: body})
+    return ProcessedImage(key, {key: body})
 
 
-def put(picture: Photo) -> None:
+def put(picture: ProcessedImage) -> None:
     """Put a picture where shoppers see it; its own key comes last, so that where that is, all sizes are."""
     for key in sorted(picture.files, key=lambda each: each == picture.key):
         aws.client("s3").put_object(
@@ -41,7 +41,7 @@ def put(picture: Photo) -> None:
 
 
 def check_picture(file: Path) -> str:
-    """Check that a file is a picture, and return the key that it gets in the media bucket. Raises NoPicture."""
+    """Check that a file is a picture, and return the key that it gets in the media bucket. Raises InvalidImage."""
     return _ready(file).key
 
 
@@ -51,24 +51,24 @@ def upload_picture(file: Path, key: str) -> bool:
         return False
     picture = _ready(file)
     if picture.key != key:
-        raise NoPicture(f"{file.name} was changed while the catalog was loaded.")
+        raise InvalidImage(f"{file.name} was changed while the catalog was loaded.")
     put(picture)
     return True
 
 
 def is_stored(key: str) -> bool:
-    """Tell whether a picture is in the media bucket."""
-    return aws.size_of(settings.media_bucket, key) is not None
+    """Return whether a picture is in the media bucket."""
+    return aws.object_size(settings.media_bucket, key) is not None
 
 
-def _ready(file: Path) -> Photo:
+def _ready(file: Path) -> ProcessedImage:
     try:
-        if file.stat().st_size > LARGEST:
-            raise NoPicture(f"This picture is larger than {LARGEST // 1024 // 1024} MB.")
-        return make_ready(file.read_bytes())
-    except NoPicture as error:
-        raise NoPicture(f"{file.name}: {error}") from error
+        if file.stat().st_size > MAX_SIZE:
+            raise InvalidImage(f"This picture is larger than {MAX_SIZE // 1024 // 1024} MB.")
+        return process_file(file.read_bytes())
+    except InvalidImage as error:
+        raise InvalidImage(f"{file.name}: {error}") from error
     except FileNotFoundError as error:
-        raise NoPicture(f"There is no file {file.name}.") from error
+        raise InvalidImage(f"There is no file {file.name}.") from error
     except OSError as error:
-        raise NoPicture(f"{file.name} cannot be read: {error.strerror}.") from error
+        raise InvalidImage(f"{file.name} cannot be read: {error.strerror}.") from error

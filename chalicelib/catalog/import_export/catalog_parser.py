@@ -10,18 +10,23 @@ from chalicelib.catalog import categories as shop_categories
 from chalicelib.catalog.categories import Category
 from chalicelib.catalog.editing import category_editing, product_editing, product_validation
 from chalicelib.catalog.editing.product_editing import StockMode, StockUpdate
-from chalicelib.catalog.editing.product_validation import PICTURE_KEY, Problem, ProductDraft, VariantDraft
-from chalicelib.catalog.images.validation import NoPicture, check_picture, is_stored
+from chalicelib.catalog.editing.product_validation import (
+    PICTURE_KEY,
+    ProductDraft,
+    ValidationError,
+    VariantDraft,
+)
+from chalicelib.catalog.images.validation import InvalidImage, check_picture, is_stored
 from chalicelib.catalog.import_export import cell_values
 from chalicelib.catalog.import_export.csv_reader import CATEGORY_NAMES
-from chalicelib.catalog.import_export.located_values import Document, Fault, Node
+from chalicelib.catalog.import_export.located_values import Document, FileProblem, LocatedValue
 from chalicelib.catalog.models import SLUG, Product
 from chalicelib.catalog.offers import Picture
 from chalicelib.cleaning import clean_line, clean_lines
 from chalicelib.config import settings
-from chalicelib.database.reads import read_many
+from chalicelib.database.reads import batch_get
 
-MOST_TOGETHER = 100
+MAX_BATCH_SIZE = 100
 FILE_FIELDS = {"categories", "products"}
 CATEGORY_FIELDS = {"slug", "name", "text"}
 PRODUCT_FIELDS = {
@@ -32,7 +37,7 @@ PICTURE_FIELDS = {"file", "alt"}
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedCatalog:
     """A file's content, all of it right; its products name categories by slugs, of today or former ones."""
 
     categories: list[Category]
@@ -58,16 +63,16 @@ class Checked:
 class CatalogParser:
     """Turns a file's tree into drafts, and collects what is wrong with it. Without a folder it has no pictures' files."""
 
-    def __init__(self, folder: Path | None, faults: list[Fault]) -> None:
+    def __init__(self, folder: Path | None, faults: list[FileProblem]) -> None:
         self._folder = folder.resolve() if folder is not None else None
         self._faults = faults
         self._unread = {fault.place for fault in faults}
         self._pictures: dict[str, Path] = {}
-        self._keys: dict[Path, str | NoPicture] = {}
+        self._keys: dict[Path, str | InvalidImage] = {}
         self._known = shop_categories.read_categories()
         self._day_first: bool | None = None
 
-    def read(self, document: Document) -> Checked:
+    def read(self, document: Document) -> CheckedCatalog:
         """Read everything."""
         tree = document.tree
         names_alone = isinstance(tree.value, dict) and CATEGORY_NAMES in tree.value
@@ -80,11 +85,11 @@ class CatalogParser:
         self._check_slugs(products, drafts, named)
         self._check_skus(products, drafts)
         self._check_keys(products, drafts)
-        return Checked(named, names_alone, drafts, self._pictures, document.source, document.digest)
+        return CheckedCatalog(named, names_alone, drafts, self._pictures, document.source, document.digest)
 
     # -- categories
 
-    def _categories(self, nodes: list[Node]) -> list[Category]:
+    def _categories(self, nodes: list[LocatedValue]) -> list[Category]:
         named: dict[str, Category] = {}
         for node in nodes:
             fields = self._fields(node, CATEGORY_FIELDS, {"slug", "name"})
@@ -94,18 +99,18 @@ class CatalogParser:
             category = Category(
                 slug, self._text(fields, "name"), text, known.key if known is not None else ""
             )
-            self._add_problems(node, category_editing.problems_of_category(category))
+            self._add_problems(node, category_editing.validate_category(category))
             if category.key in (each.key for each in named.values()):
                 self._fault(node.find("slug"), f"The category “{slug}” is there twice.")
             named[slug] = category
         all_keys = {category.key for category in (*named.values(), *self._known)}
-        if nodes and len(all_keys) > category_editing.MOST_CATEGORIES:
-            self._fault(nodes[0], f"The shop has room for {category_editing.MOST_CATEGORIES} categories.")
+        if nodes and len(all_keys) > category_editing.MAX_CATEGORIES:
+            self._fault(nodes[0], f"The shop has room for {category_editing.MAX_CATEGORIES} categories.")
         return list(named.values())
 
     # -- products
 
-    def _product(self, node: Node) -> ProductDraft:
+    def _product(self, node: LocatedValue) -> ProductDraft:
         fields = self._fields(node, PRODUCT_FIELDS, {"slug", "name", "category", "variants"})
         draft = ProductDraft(
             slug=self._text(fields, "slug"),
@@ -118,23 +123,23 @@ class CatalogParser:
             pictures=self._product_pictures(self._list(fields.get("pictures"))),
             variants=[self._variant(each) for each in self._list(fields.get("variants"))],
         )
-        self._add_problems(node, product_validation.problems_of_product(draft))
+        self._add_problems(node, product_validation.validate_product(draft))
         return draft
 
-    def _variant(self, node: Node) -> VariantDraft:
+    def _variant(self, node: LocatedValue) -> VariantDraft:
         fields = self._fields(node, VARIANT_FIELDS, {"sku", "price", "stock"})
-        options = self._fields(fields["options"], None, set()) if _given(fields.get("options")) else {}
+        options = self._fields(fields["options"], None, set()) if _is_present(fields.get("options")) else {}
         price = self._amount(fields.get("price"))
         return VariantDraft(
             sku=self._text(fields, "sku"),
             options={clean_line(name): self._text(options, name) for name in options},
             # What cannot be read is a fault already; the rest of the variant is checked as if it were harmless.
-            price=money.LARGEST if price is None else price,
-            sale_price=self._amount(fields["sale_price"]) if _given(fields.get("sale_price")) else None,
+            price=money.MAX_AMOUNT if price is None else price,
+            sale_price=self._amount(fields["sale_price"]) if _is_present(fields.get("sale_price")) else None,
             stock=self._pieces(fields.get("stock")),
         )
 
-    def _product_pictures(self, nodes: list[Node]) -> list[Picture]:
+    def _product_pictures(self, nodes: list[LocatedValue]) -> list[Picture]:
         found = []
         for node in nodes:
             fields = self._fields(node, PICTURE_FIELDS, PICTURE_FIELDS)
@@ -144,7 +149,7 @@ class CatalogParser:
                 found.append(Picture(key, self._text(fields, "alt")))
         return found
 
-    def _picture_key(self, node: Node, name: str) -> str | None:
+    def _picture_key(self, node: LocatedValue, name: str) -> str | None:
         """Name a picture's key: that of a file in the folder, or one that stands in the catalog file itself."""
         file = (self._folder / name).resolve() if self._folder is not None else None
         if PICTURE_KEY.fullmatch(name) and not (file is not None and file.exists()):
@@ -157,12 +162,12 @@ class CatalogParser:
         if file not in self._keys:
             try:
                 if not file.is_relative_to(self._folder):
-                    raise NoPicture(f"{name} is outside the catalog file's folder.")
+                    raise InvalidImage(f"{name} is outside the catalog file's folder.")
                 self._keys[file] = check_picture(file)
-            except NoPicture as error:
+            except InvalidImage as error:
                 self._keys[file] = error
         key = self._keys[file]
-        if isinstance(key, NoPicture):
+        if isinstance(key, InvalidImage):
             self._fault(node, str(key))
             return None
         self._pictures[key] = file
@@ -170,7 +175,9 @@ class CatalogParser:
 
     # -- across products
 
-    def _check_slugs(self, nodes: list[Node], drafts: list[ProductDraft], named: list[Category]) -> None:
+    def _check_slugs(
+        self, nodes: list[LocatedValue], drafts: list[ProductDraft], named: list[Category]
+    ) -> None:
         seen: set[str] = set()
         categories = (*named, *self._known)
         for node, draft in zip(nodes, drafts, strict=True):
@@ -180,30 +187,32 @@ class CatalogParser:
             if draft.category and shop_categories.find_category(draft.category, categories) is None:
                 self._fault(node.find("category"), f"There is no category “{draft.category}”.")
 
-    def _check_skus(self, nodes: list[Node], drafts: list[ProductDraft]) -> None:
+    def _check_skus(self, nodes: list[LocatedValue], drafts: list[ProductDraft]) -> None:
         seen: dict[str, str] = {}
-        owners = product_editing.owners(
+        owners = product_editing.products_by_sku(
             [variant.sku for draft in drafts for variant in draft.variants if variant.sku]
         )
         for node, draft in zip(nodes, drafts, strict=True):
             for number, variant in enumerate(draft.variants):
                 if cell_values.is_scientific(variant.sku) and variant.sku not in owners:
                     place = node.find("variants", number, "sku")
-                    words = f"A spreadsheet has made {variant.sku} of a long number. Please make the column text, and write the number anew."
-                    self._fault(place, words)
+                    message = f"A spreadsheet has made {variant.sku} of a long number. Please make the column text, and write the number anew."
+                    self._fault(place, message)
                 owner = seen.setdefault(variant.sku, owners.get(variant.sku, draft.slug))
                 if owner != draft.slug and variant.sku:
                     place = node.find("variants", number, "sku")
                     self._fault(place, f"The SKU {variant.sku} belongs to the product “{owner}”.")
 
-    def _check_keys(self, nodes: list[Node], drafts: list[ProductDraft]) -> None:
+    def _check_keys(self, nodes: list[LocatedValue], drafts: list[ProductDraft]) -> None:
         """Look for pictures that are named by their keys: with the product as it is, else in the media bucket."""
         there = set(self._pictures)
-        for start in range(0, len(drafts), MOST_TOGETHER):
+        for start in range(0, len(drafts), MAX_BATCH_SIZE):
             slugs = [
-                draft.slug for draft in drafts[start : start + MOST_TOGETHER] if draft.pictures and draft.slug
+                draft.slug
+                for draft in drafts[start : start + MAX_BATCH_SIZE]
+                if draft.pictures and draft.slug
             ]
-            for product in read_many({Product: slugs})[Product].values():
+            for product in batch_get({Product: slugs})[Product].values():
                 there |= {picture["key"] for picture in product.pictures}
         for node, draft in zip(nodes, drafts, strict=True):
             for picture in draft.pictures:
@@ -213,7 +222,9 @@ class CatalogParser:
 
     # -- values
 
-    def _fields(self, node: Node, known: set[str] | None, required: set[str]) -> dict[str, Node]:
+    def _fields(
+        self, node: LocatedValue, known: set[str] | None, required: set[str]
+    ) -> dict[str, LocatedValue]:
         """Return the fields of an object; faults for what is no object, for unknown and for missing fields."""
         if not isinstance(node.value, dict):
             self._fault(node, "An object with fields is expected here.")
@@ -227,15 +238,15 @@ class CatalogParser:
             self._fault(node, f"The field “{name}” is missing.")
         return node.value
 
-    def _list(self, node: Node | None) -> list[Node]:
-        if not _given(node):
+    def _list(self, node: LocatedValue | None) -> list[LocatedValue]:
+        if not _is_present(node):
             return []
         if not isinstance(node.value, list):
             self._fault(node, "A list is expected here.")
             return []
         return node.value
 
-    def _text(self, fields: dict[str, Node], name: str) -> str:
+    def _text(self, fields: dict[str, LocatedValue], name: str) -> str:
         node = fields.get(name)
         if node is None or node.value is None:
             return ""
@@ -245,30 +256,30 @@ class CatalogParser:
         # What nobody sees, and white space of odd kinds, comes with texts from elsewhere and makes no fault.
         return clean_lines(node.value) if name == "text" else clean_line(node.value)
 
-    def _amount(self, node: Node | None) -> int | None:
+    def _amount(self, node: LocatedValue | None) -> int | None:
         if node is None:
             return None
         if not isinstance(node.value, str):
             self._fault(node, 'An amount is written in quotes, such as "12.90".')
             return None
         try:
-            return money.parse_typed(clean_line(node.value), settings.currency)
+            return money.parse_user_amount(clean_line(node.value), settings.currency)
         except ValueError as error:
             self._fault(node, str(error))
             return None
 
-    def _pieces(self, node: Node | None) -> int:
+    def _pieces(self, node: LocatedValue | None) -> int:
         if node is None:
             return 0
         if isinstance(node.value, int) and not isinstance(node.value, bool):
             return node.value
         try:
-            return cell_values.read_pieces(clean_line(node.value) if isinstance(node.value, str) else "")
+            return cell_values.read_quantity(clean_line(node.value) if isinstance(node.value, str) else "")
         except ValueError as error:
             self._fault(node, str(error))
             return 0
 
-    def _date(self, fields: dict[str, Node]) -> str | None:
+    def _date(self, fields: dict[str, LocatedValue]) -> str | None:
         text = self._text(fields, "added")
         try:
             return cell_values.read_date(text, self._day_first) if text else None
@@ -276,8 +287,8 @@ class CatalogParser:
             self._fault(fields["added"], str(error))
             return None
 
-    def _flag(self, node: Node | None) -> bool:
-        if not _given(node):
+    def _flag(self, node: LocatedValue | None) -> bool:
+        if not _is_present(node):
             return False
         if isinstance(node.value, bool):
             return node.value
@@ -287,18 +298,18 @@ class CatalogParser:
             self._fault(node, str(error))
             return False
 
-    def _fault(self, node: Node, words: str) -> None:
-        self._faults.append(Fault(node.place, words))
+    def _fault(self, node: LocatedValue, message: str) -> None:
+        self._faults.append(FileProblem(node.place, message))
         self._unread.add(node.place)
 
-    def _add_problems(self, node: Node, problems: Iterator[Problem]) -> None:
+    def _add_problems(self, node: LocatedValue, problems: Iterator[ValidationError]) -> None:
         """Add what is wrong with a draft, except where the value itself could not even be read."""
-        faults = [Fault(node.find(*problem.path).place, problem.words) for problem in problems]
+        faults = [FileProblem(node.find(*problem.path).place, problem.message) for problem in problems]
         self._faults += [fault for fault in faults if fault.place not in self._unread]
 
 
-def _day_comes_first(products: list[Node]) -> bool | None:
-    """Tell what 1/2/2026 means in a file: other dates of it tell, or those of its products that are in the shop."""
+def _day_comes_first(products: list[LocatedValue]) -> bool | None:
+    """Return what 1/2/2026 means in a file: other dates of it tell, or those of its products that are in the shop."""
     added: dict[str, str] = {}
     for node in products:
         slug, text = node.find("slug").value, node.find("added").value
@@ -308,10 +319,10 @@ def _day_comes_first(products: list[Node]) -> bool | None:
         "/" in text or "-" in text for text in added.values()
     ):
         return cell_values.day_comes_first(added.values(), ())
-    stored: dict[str, Product] = read_many({Product: list(added)[:MOST_TOGETHER]})[Product]
+    stored: dict[str, Product] = batch_get({Product: list(added)[:MAX_BATCH_SIZE]})[Product]
     return cell_values.day_comes_first((), [(added[slug], product.added) for slug, product in stored.items()])
 
 
-def _given(node: Node | None) -> TypeGuard[Node]:
-    """Tell a field that says something from one that is missing or empty."""
+def _is_present(node: LocatedValue | None) -> TypeGuard[LocatedValue]:
+    """Return a field that says something from one that is missing or empty."""
     return node is not None and node.value not in (None, "")

@@ -51,7 +51,7 @@ def read_flag(text: str) -> bool:
     return word in _YES
 
 
-def read_pieces(text: str) -> int:
+def read_quantity(text: str) -> int:
     """Read a number of pieces: "12", "1 200" and "12,0"."""
     plain = money.plain_number(text)
     if not _WHOLE.fullmatch(plain):
@@ -78,7 +78,7 @@ def read_date(text: str, day_first: bool | None) -> str:
 
 
 def day_comes_first(texts: Iterable[str], known: Iterable[tuple[str, str]]) -> bool | None:
-    """Tell from a column of dates whether its 1/2/2026 are in February; None where nothing tells.
+    """Return from a column of dates whether its 1/2/2026 are in February; None where nothing tells.
 
     `known` are dates of the column beside what the shop has: a file that was written here tells by those that are the same.
     """

@@ -13,17 +13,17 @@ _GUARDED = re.compile(rf"{_CELL}'(?='*{_FORMULA})")
 _SIGNS = re.compile(r"\\[\\|=]|.", re.DOTALL)
 
 
-def guarded(text: str) -> str:
+def escape_formula(text: str) -> str:
     """Put an apostrophe before whatever a spreadsheet would run as a formula."""
     return _TO_GUARD.sub("'", text)
 
 
-def unguarded(cell: str) -> str:
+def unescape_formula(cell: str) -> str:
     """Take away the apostrophes that `guarded` puts."""
     return _GUARDED.sub("", cell)
 
 
-def written_pairs(pairs: Mapping[str, str] | list[tuple[str, str]]) -> str:
+def format_options(pairs: Mapping[str, str] | list[tuple[str, str]]) -> str:
     r"""Write names and values into one cell: `Size = Large | Colour = Moss`; a backslash keeps signs apart from text."""
     entries = pairs.items() if isinstance(pairs, Mapping) else pairs
     return " | ".join(f"{_escaped(name, '|=')} = {_escaped(value, '|')}" for name, value in entries)
@@ -33,7 +33,7 @@ def _escaped(text: str, signs: str) -> str:
     return "".join(f"\\{letter}" if letter in f"\\{signs}" else letter for letter in text)
 
 
-def read_pairs(cell: str) -> Iterator[tuple[str, str, str]]:
+def parse_options(cell: str) -> Iterator[tuple[str, str, str]]:
     """Read a cell of pairs: name, value, and the part as it stands there. Where a part is no pair, one is empty."""
     for part in _split(cell, "|") if cell else []:
         name, *values = _split(part, "=")

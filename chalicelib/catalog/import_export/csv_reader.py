@@ -7,7 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chalicelib.catalog.import_export import csv_cells
-from chalicelib.catalog.import_export.located_values import Fault, Node, Place, Unreadable
+from chalicelib.catalog.import_export.located_values import (
+    FileProblem,
+    LocatedValue,
+    SourceLocation,
+    UnreadableFile,
+)
 from chalicelib.cleaning import clean_line
 
 PRODUCT_COLUMNS = ("name", "text", "category", "tax_rate", "added", "hidden", "pictures")
@@ -29,7 +34,7 @@ _SPREADSHEET_ERROR = re.compile(
 class CsvReader:
     """One row a variant; the rows of a product share its slug."""
 
-    def __init__(self, text: str, faults: list[Fault]) -> None:
+    def __init__(self, text: str, faults: list[FileProblem]) -> None:
         self._faults = faults
         text = text.removeprefix("\ufeff")
         separator = _SEPARATOR_LINE.match(text)
@@ -39,40 +44,42 @@ class CsvReader:
         self.delimiter = given if given in DELIMITERS else max(DELIMITERS, key=lambda each: _fit(text, each))
         self._rows = _rows(text, self.delimiter)
 
-    def document(self) -> Node:
+    def document(self) -> LocatedValue:
         """Read every row into the tree of the JSON form."""
         header = self._header()
-        products: dict[str, Node] = {}
-        categories: dict[str, Node] = {}
+        products: dict[str, LocatedValue] = {}
+        categories: dict[str, LocatedValue] = {}
         for nodes in self._rows:
             row = self._named(header, nodes)
             self._add(row, products)
             _add_category(row, categories)
         tree = {
-            CATEGORY_NAMES: Node(Place(1, 1), list(categories.values())),
-            "products": Node(Place(1, 1), list(products.values())),
+            CATEGORY_NAMES: LocatedValue(SourceLocation(1, 1), list(categories.values())),
+            "products": LocatedValue(SourceLocation(1, 1), list(products.values())),
         }
-        return Node(Place(1, 1), tree)
+        return LocatedValue(SourceLocation(1, 1), tree)
 
     def _header(self) -> list[str]:
         """Read the columns' names; "" where spreadsheets have left an empty column behind."""
         first = next(self._rows, None)
         if first is None:
-            raise Unreadable(Fault(Place(1, 1), "The file is empty."))
+            raise UnreadableFile(FileProblem(SourceLocation(1, 1), "The file is empty."))
         names = [re.sub(r"[\s_-]+", "_", clean_line(cell.value).lower()) for cell in first]
         for cell, name in zip(first, names, strict=True):
             if name and name not in COLUMNS:
-                raise Unreadable(
-                    Fault(cell.place, f"“{cell.value}” is no column. The columns are: {', '.join(COLUMNS)}.")
+                raise UnreadableFile(
+                    FileProblem(
+                        cell.place, f"“{cell.value}” is no column. The columns are: {', '.join(COLUMNS)}."
+                    )
                 )
             if name and names.count(name) > 1:
-                raise Unreadable(Fault(cell.place, f"The column “{name}” is there twice."))
+                raise UnreadableFile(FileProblem(cell.place, f"The column “{name}” is there twice."))
         missing = [name for name in REQUIRED_COLUMNS if name not in names]
         if missing:
-            raise Unreadable(Fault(first[0].place, f"Columns are missing: {', '.join(missing)}."))
+            raise UnreadableFile(FileProblem(first[0].place, f"Columns are missing: {', '.join(missing)}."))
         return names
 
-    def _named(self, header: list[str], nodes: list[Node]) -> dict[str, Node]:
+    def _named(self, header: list[str], nodes: list[LocatedValue]) -> dict[str, LocatedValue]:
         """Give a row's cells their columns. Spreadsheets leave out empty ones at a row's end, or add some."""
         line = nodes[0].place.line
         values = [node.value for node in nodes] + [""] * (len(header) - len(nodes))
@@ -80,68 +87,68 @@ class CsvReader:
         row = {}
         for column, value in enumerate(values, 1):
             name = header[column - 1] if column <= len(header) else ""
-            place = Place(line, column, name, sku, in_table=True)
+            place = SourceLocation(line, column, name, sku, in_table=True)
             if name:
-                row[name] = Node(place, value)
+                row[name] = LocatedValue(place, value)
             elif value:
-                self._faults.append(Fault(place, f"“{value[:60]}” is in a column without a name."))
+                self._faults.append(FileProblem(place, f"“{value[:60]}” is in a column without a name."))
             if _SPREADSHEET_ERROR.fullmatch(value):
-                words = f"{value} is an error of the spreadsheet's. Please write what should be here."
-                self._faults.append(Fault(place, words))
+                message = f"{value} is an error of the spreadsheet's. Please write what should be here."
+                self._faults.append(FileProblem(place, message))
         return row
 
-    def _add(self, row: Mapping[str, Node], products: dict[str, Node]) -> None:
+    def _add(self, row: Mapping[str, LocatedValue], products: dict[str, LocatedValue]) -> None:
         slug = row["slug"]
         product = products.get(slug.value)
         if product is None or not slug.value:
             fields = {name: row[name] for name in ("slug", *PRODUCT_COLUMNS) if name in row}
             if "pictures" in fields:
                 fields["pictures"] = self._pictures(fields["pictures"])
-            fields["variants"] = Node(slug.place, [])
+            fields["variants"] = LocatedValue(slug.place, [])
             # Rows without a slug are a fault each; they are kept apart so that their other cells are read too.
-            product = products[slug.value or str(slug.place)] = Node(slug.place, fields)
+            product = products[slug.value or str(slug.place)] = LocatedValue(slug.place, fields)
         else:
             self._compare(row, product)
         variant = {name: row[name] for name in VARIANT_COLUMNS if name in row}
         if "options" in variant:
             variant["options"] = self._options(variant["options"])
-        product.value["variants"].value.append(Node(row["sku"].place, variant))
+        product.value["variants"].value.append(LocatedValue(row["sku"].place, variant))
 
-    def _compare(self, row: Mapping[str, Node], product: Node) -> None:
+    def _compare(self, row: Mapping[str, LocatedValue], product: LocatedValue) -> None:
         for name in PRODUCT_COLUMNS:
             if name not in row or not row[name].value:
                 continue
             first = product.value[name]
             again = self._pictures(row[name]) if name == "pictures" else row[name]
             if _plain(again) != _plain(first):
-                words = f"This differs from row {first.place.line}, the product's first. Leave it empty, or the same."
-                self._faults.append(Fault(row[name].place, words))
+                message = f"This differs from row {first.place.line}, the product's first. Leave it empty, or the same."
+                self._faults.append(FileProblem(row[name].place, message))
 
-    def _options(self, cell: Node) -> Node:
-        options: dict[str, Node] = {}
-        for name, value, part in csv_cells.read_pairs(cell.value):
+    def _options(self, cell: LocatedValue) -> LocatedValue:
+        options: dict[str, LocatedValue] = {}
+        for name, value, part in csv_cells.parse_options(cell.value):
             if name in options or not (name and value):
                 self._no_pair(cell, part, "Size = Large | Colour = Moss")
             else:
-                options[name] = Node(cell.place, value)
-        return Node(cell.place, options)
+                options[name] = LocatedValue(cell.place, value)
+        return LocatedValue(cell.place, options)
 
-    def _pictures(self, cell: Node) -> Node:
+    def _pictures(self, cell: LocatedValue) -> LocatedValue:
         pictures = []
-        for file, alt, part in csv_cells.read_pairs(cell.value):
+        for file, alt, part in csv_cells.parse_options(cell.value):
             if not (file and alt):
                 self._no_pair(cell, part, "pictures/tea.svg = A tin of tea | pictures/cup.svg = A cup")
             else:
-                fields = {"file": Node(cell.place, file), "alt": Node(cell.place, alt)}
-                pictures.append(Node(cell.place, fields))
-        return Node(cell.place, pictures)
+                fields = {"file": LocatedValue(cell.place, file), "alt": LocatedValue(cell.place, alt)}
+                pictures.append(LocatedValue(cell.place, fields))
+        return LocatedValue(cell.place, pictures)
 
-    def _no_pair(self, cell: Node, part: str, example: str) -> None:
-        self._faults.append(Fault(cell.place, f"“{part}” should look like: {example}."))
+    def _no_pair(self, cell: LocatedValue, part: str, example: str) -> None:
+        self._faults.append(FileProblem(cell.place, f"“{part}” should look like: {example}."))
 
 
 def _fit(text: str, delimiter: str) -> tuple[int, int]:
-    """Tell how many columns the first row that is not empty has if cells are separated so: known ones, and any."""
+    """Return how many columns the first row that is not empty has if cells are separated so: known ones, and any."""
     try:
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         names = next((row for row in rows if any(cell.strip() for cell in row)), [])
@@ -150,7 +157,7 @@ def _fit(text: str, delimiter: str) -> tuple[int, int]:
     return sum(re.sub(r"[\s_-]+", "_", name.strip().lower()) in COLUMNS for name in names), len(names)
 
 
-def _rows(text: str, delimiter: str) -> Iterator[list[Node]]:
+def _rows(text: str, delimiter: str) -> Iterator[list[LocatedValue]]:
     """Read rows that are not empty; they are counted as a spreadsheet does, with the empty ones."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     number = 0
@@ -160,30 +167,30 @@ def _rows(text: str, delimiter: str) -> Iterator[list[Node]]:
         try:
             row = next(reader, None)
         except csv.Error as error:
-            place = Place(number, 1, in_table=True)
-            words = f"From here on, line {line} of the file, this is not CSV: {error}."
-            raise Unreadable(Fault(place, words)) from error
+            place = SourceLocation(number, 1, in_table=True)
+            message = f"From here on, line {line} of the file, this is not CSV: {error}."
+            raise UnreadableFile(FileProblem(place, message)) from error
         if row is None:
             return
         if any(cell.strip() for cell in row):
             yield [
-                Node(Place(number, column, in_table=True), _content(cell))
+                LocatedValue(SourceLocation(number, column, in_table=True), _content(cell))
                 for column, cell in enumerate(row, 1)
             ]
 
 
 def _content(cell: str) -> str:
-    return csv_cells.unguarded(cell.replace("\r\n", "\n").replace("\r", "\n").strip())
+    return csv_cells.unescape_formula(cell.replace("\r\n", "\n").replace("\r", "\n").strip())
 
 
-def _add_category(row: Mapping[str, Node], categories: dict[str, Node]) -> None:
+def _add_category(row: Mapping[str, LocatedValue], categories: dict[str, LocatedValue]) -> None:
     name = row.get(CATEGORY_NAME)
     if name is not None and name.value and row["category"].value not in categories:
         fields = {"slug": row["category"], "name": name}
-        categories[row["category"].value] = Node(row["category"].place, fields)
+        categories[row["category"].value] = LocatedValue(row["category"].place, fields)
 
 
-def _plain(node: Node) -> Any:
+def _plain(node: LocatedValue) -> Any:
     if isinstance(node.value, list):
         return [_plain(item) for item in node.value]
     if isinstance(node.value, dict):

@@ -11,9 +11,14 @@ from pathlib import Path
 
 from chalicelib.catalog.import_export.csv_reader import DELIMITERS, CsvReader
 from chalicelib.catalog.import_export.json_reader import JsonReader
-from chalicelib.catalog.import_export.located_values import Document, Fault, Place, Unreadable
+from chalicelib.catalog.import_export.located_values import (
+    Document,
+    FileProblem,
+    SourceLocation,
+    UnreadableFile,
+)
 
-LARGEST_FILE = 50 * 1024 * 1024
+MAX_FILE_SIZE = 50 * 1024 * 1024
 CSV_SUFFIXES = (".csv", ".txt", ".tsv")
 _QUOTED = re.compile(rb'"[^"]*"')
 _WORKBOOK = (
@@ -27,7 +32,7 @@ SAVE_AS_CSV = (
 )
 
 
-def read_file(file: Path, faults: list[Fault]) -> Document:
+def read_file(file: Path, faults: list[FileProblem]) -> Document:
     """Read a .json or .csv file into one tree; what is wrong with single cells goes to `faults`.
 
     The tree is that of the JSON form: {"categories": […], "products": [{…, "variants": […]}]}; a CSV file has
@@ -41,11 +46,11 @@ def read_file(file: Path, faults: list[Fault]) -> Document:
         )
     if suffix in CSV_SUFFIXES:
         return read_csv(data, faults)
-    words = SAVE_AS_CSV if suffix in _WORKBOOK_SUFFIXES else "The file's name must end in .json or .csv."
-    raise Unreadable(Fault(Place(1, 1), words))
+    message = SAVE_AS_CSV if suffix in _WORKBOOK_SUFFIXES else "The file's name must end in .json or .csv."
+    raise UnreadableFile(FileProblem(SourceLocation(1, 1), message))
 
 
-def read_csv(data: bytes, faults: list[Fault]) -> Document:
+def read_csv(data: bytes, faults: list[FileProblem]) -> Document:
     """Read a CSV file's bytes as `read_file` does. Raises Unreadable."""
     text, encoding = _decoded(data)
     table = CsvReader(text, faults)
@@ -56,7 +61,7 @@ def read_csv(data: bytes, faults: list[Fault]) -> Document:
 def _decoded(data: bytes) -> tuple[str, str]:
     """Decode a CSV file, and tell its encoding: what it says itself, else UTF-8, else that of old Macs or Western Windows."""
     if data.startswith(_WORKBOOK):
-        raise Unreadable(Fault(Place(1, 1), SAVE_AS_CSV))
+        raise UnreadableFile(FileProblem(SourceLocation(1, 1), SAVE_AS_CSV))
     zeros = [data[start:200:2].count(0) for start in (0, 1)]
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding, name = "utf-16", "UTF-16"
@@ -77,18 +82,20 @@ def _decoded(data: bytes) -> tuple[str, str]:
         except UnicodeDecodeError as error:
             wrong = error
     row = wrong.object[: wrong.start].replace(b"\r\n", b"\n").count(b"\n") + 1
-    words = "This is neither UTF-8 nor Windows-1252. Please save the file as “CSV UTF-8”."
-    raise Unreadable(Fault(Place(row, 1), words)) from wrong
+    message = "This is neither UTF-8 nor Windows-1252. Please save the file as “CSV UTF-8”."
+    raise UnreadableFile(FileProblem(SourceLocation(row, 1), message)) from wrong
 
 
 def _bytes_of(file: Path) -> bytes:
-    start = Place(1, 1)
+    start = SourceLocation(1, 1)
     try:
-        if file.stat().st_size > LARGEST_FILE:
-            raise Unreadable(Fault(start, f"The file is larger than {LARGEST_FILE // 1024 // 1024} MB."))
+        if file.stat().st_size > MAX_FILE_SIZE:
+            raise UnreadableFile(
+                FileProblem(start, f"The file is larger than {MAX_FILE_SIZE // 1024 // 1024} MB.")
+            )
         return file.read_bytes()
     except OSError as error:
-        raise Unreadable(Fault(start, f"The file cannot be read: {error.strerror}.")) from error
+        raise UnreadableFile(FileProblem(start, f"The file cannot be read: {error.strerror}.")) from error
 
 
 def _text_of(data: bytes) -> str:
@@ -96,5 +103,7 @@ def _text_of(data: bytes) -> str:
         return data.removeprefix(b"\xef\xbb\xbf").decode()
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode()
-        place = Place(before.count("\n") + 1, len(before) - before.rfind("\n"))
-        raise Unreadable(Fault(place, "This is not UTF-8. Please save the file in that encoding.")) from error
+        place = SourceLocation(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise UnreadableFile(
+            FileProblem(place, "This is not UTF-8. Please save the file in that encoding.")
+        ) from error

@@ -12,34 +12,34 @@ from chalicelib import ids
 from chalicelib.catalog import categories
 from chalicelib.catalog.categories import Category
 from chalicelib.catalog.editing import category_editing, product_editing
-from chalicelib.catalog.editing.product_editing import Saved, StockMode, StockUpdate
+from chalicelib.catalog.editing.product_editing import SaveResult, StockMode, StockUpdate
 from chalicelib.catalog.images.validation import upload_picture
-from chalicelib.catalog.import_export.catalog_parser import CatalogParser, Checked
+from chalicelib.catalog.import_export.catalog_parser import CatalogParser, CheckedCatalog
 from chalicelib.catalog.import_export.file_reader import read_csv, read_file
-from chalicelib.catalog.import_export.located_values import Document, Fault, Unreadable
-from chalicelib.database.transactions import Witness, unseen
+from chalicelib.catalog.import_export.located_values import Document, FileProblem, UnreadableFile
+from chalicelib.database.transactions import AuditWriter, no_audit
 
-MOST_TOLD = 100
+MAX_PROBLEMS = 100
 
 Progress = Callable[[int, int], None]
 
 
-class BadCatalog(Exception):
+class CatalogErrors(Exception):
     """Everything that is wrong with a file, in the file's order; nothing was written."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
+    def __init__(self, faults: Sequence[FileProblem]) -> None:
         super().__init__(f"{len(faults)} faults")
         self.faults = sorted(faults, key=lambda fault: fault.place[:2])
 
     def __str__(self) -> str:
         """List the faults, a line each, the first hundred."""
-        lines = [str(fault) for fault in self.faults[:MOST_TOLD]]
+        lines = [str(fault) for fault in self.faults[:MAX_PROBLEMS]]
         more = len(self.faults) - len(lines)
         return "\n".join([*lines, f"… and {more} more"] if more else lines)
 
 
 @dataclass(frozen=True)
-class Report:
+class ImportReport:
     """What loading a file did."""
 
     added: int
@@ -50,7 +50,7 @@ class Report:
     stock_repeated: int = 0  # SKUs whose pieces this same file has added before
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Return it in one line."""
         told = [
             f"{self.added} added, {self.changed} changed, {self.same} as they were",
             self.stock_changed and f"the stock of {variants(self.stock_changed)} changed",
@@ -61,9 +61,9 @@ class Report:
         return "; ".join(each for each in told if each)
 
     @classmethod
-    def of(cls, outcomes: Sequence[Saved | None], stock: StockUpdate) -> "Report":
+    def of(cls, outcomes: Sequence[SaveResult | None], stock: StockUpdate) -> "ImportReport":
         """Count outcomes."""
-        counts = {kind.name.lower(): outcomes.count(kind) for kind in Saved}
+        counts = {kind.name.lower(): outcomes.count(kind) for kind in SaveResult}
         return cls(
             **counts,
             stock_changed=stock.changed,
@@ -73,23 +73,25 @@ class Report:
 
 
 def variants(count: int) -> str:
-    """Say how many variants."""
+    """Return how many variants."""
     return f"{count:,} variant{'' if count == 1 else 's'}"
 
 
-def load_catalog(file: Path, progress: Progress | None = None, mode: StockMode = StockMode.IGNORE) -> Report:
-    """Check a .json or .csv file and load it into the shop. Raises BadCatalog."""
+def load_catalog(
+    file: Path, progress: Progress | None = None, mode: StockMode = StockMode.IGNORE
+) -> ImportReport:
+    """Check a .json or .csv file and load it into the shop. Raises CatalogErrors."""
     return load_checked(check_file(file), progress, mode)
 
 
-def check_file(file: Path) -> Checked:
-    """Check a .json or .csv file; the pictures that it names lie beside it. Raises BadCatalog."""
+def check_file(file: Path) -> CheckedCatalog:
+    """Check a .json or .csv file; the pictures that it names lie beside it. Raises CatalogErrors."""
     return _check(lambda faults: read_file(file, faults), file.parent)
 
 
 def load_checked(
-    checked: Checked, progress: Progress | None = None, mode: StockMode = StockMode.IGNORE
-) -> Report:
+    checked: CheckedCatalog, progress: Progress | None = None, mode: StockMode = StockMode.IGNORE
+) -> ImportReport:
     """Load a file that was checked; `progress` is told the steps done and their number."""
     tell = progress or (lambda _done, _all: None)
     tell(0, checked.steps)
@@ -98,42 +100,45 @@ def load_checked(
     for done, outcome in enumerate(load(checked, stock=stock), 1):
         outcomes.append(outcome)
         tell(done, checked.steps)
-    return Report.of(outcomes, stock)
+    return ImportReport.of(outcomes, stock)
 
 
-def check_csv(data: bytes) -> Checked:
-    """Check a CSV file's bytes; the pictures that it names are in the media bucket already. Raises BadCatalog."""
+def check_csv(data: bytes) -> CheckedCatalog:
+    """Check a CSV file's bytes; the pictures that it names are in the media bucket already. Raises CatalogErrors."""
     return _check(lambda faults: read_csv(data, faults), None)
 
 
 def load(
-    checked: Checked, witness: Witness = unseen, start: int = 0, stock: StockUpdate | None = None
-) -> Iterator[Saved | None]:
+    checked: CheckedCatalog,
+    write_audit: AuditWriter = no_audit,
+    start: int = 0,
+    stock: StockUpdate | None = None,
+) -> Iterator[SaveResult | None]:
     """Load a file step by step, from the step that a run before came to; tell what each did to a product."""
     for key, picture in islice(checked.pictures.items(), start, None):
         upload_picture(picture, key)
         yield None
-    known = _save_categories(checked, witness)
+    known = _save_categories(checked, write_audit)
     for draft in checked.products[max(0, start - len(checked.pictures)) :]:
         category = categories.find_category(draft.category, known)
         keyed = replace(draft, category=category.key) if category is not None else draft
-        yield product_editing.save_product(keyed, witness, stock=stock)
+        yield product_editing.save_product(keyed, write_audit, stock=stock)
 
 
-def _save_categories(checked: Checked, witness: Witness) -> tuple[Category, ...]:
+def _save_categories(checked: CheckedCatalog, write_audit: AuditWriter) -> tuple[Category, ...]:
     if checked.names_alone:
         names = {category.slug: category.name for category in checked.categories}
-        return category_editing.name_categories(names, witness)
-    return category_editing.save_categories(checked.categories, witness)
+        return category_editing.name_categories(names, write_audit)
+    return category_editing.save_categories(checked.categories, write_audit)
 
 
-def _check(read: Callable[[list[Fault]], Document], folder: Path | None) -> Checked:
-    faults: list[Fault] = []
+def _check(read: Callable[[list[FileProblem]], Document], folder: Path | None) -> CheckedCatalog:
+    faults: list[FileProblem] = []
     try:
         document = read(faults)
-    except Unreadable as error:
-        raise BadCatalog([*faults, error.fault]) from error
+    except UnreadableFile as error:
+        raise CatalogErrors([*faults, error.fault]) from error
     checked = CatalogParser(folder, faults).read(document)
     if faults:
-        raise BadCatalog(faults)
+        raise CatalogErrors(faults)
     return checked

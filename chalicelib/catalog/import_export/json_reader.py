@@ -5,9 +5,14 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any
 
-from chalicelib.catalog.import_export.located_values import Fault, Node, Place, Unreadable
+from chalicelib.catalog.import_export.located_values import (
+    FileProblem,
+    LocatedValue,
+    SourceLocation,
+    UnreadableFile,
+)
 
-DEEPEST = 20
+MAX_DEPTH = 20
 
 
 class JsonReader:
@@ -19,29 +24,29 @@ class JsonReader:
         self._starts = [0, *(index + 1 for index, letter in enumerate(text) if letter == "\n")]
         self._decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 
-    def document(self) -> Node:
+    def document(self) -> LocatedValue:
         """Read the one value of the file."""
-        node = self._value(DEEPEST)
+        node = self._value(MAX_DEPTH)
         if self._peek():
             raise self._unreadable("There is something after the end.")
         return node
 
-    def _value(self, depth: int) -> Node:
+    def _value(self, depth: int) -> LocatedValue:
         letter = self._peek()
         place = self._place(self._at)
         if letter in ("{", "[") and depth == 0:
             raise self._unreadable("This is nested too deeply.")
         if letter == "{":
-            return Node(place, dict(self._members(depth)))
+            return LocatedValue(place, dict(self._members(depth)))
         if letter == "[":
-            return Node(place, list(self._items("]", depth)))
-        return Node(place, self._scalar())
+            return LocatedValue(place, list(self._items("]", depth)))
+        return LocatedValue(place, self._scalar())
 
-    def _items(self, end: str, depth: int) -> Iterator[Node]:
+    def _items(self, end: str, depth: int) -> Iterator[LocatedValue]:
         for _ in self._separated(end):
             yield self._value(depth - 1)
 
-    def _members(self, depth: int) -> Iterator[tuple[str, Node]]:
+    def _members(self, depth: int) -> Iterator[tuple[str, LocatedValue]]:
         seen: set[str] = set()
         for _ in self._separated("}"):
             if self._peek() != '"':
@@ -49,7 +54,7 @@ class JsonReader:
             start = self._at
             name = str(self._scalar())
             if name in seen:
-                raise Unreadable(Fault(self._place(start), f"The field “{name}” is there twice."))
+                raise UnreadableFile(FileProblem(self._place(start), f"The field “{name}” is there twice."))
             seen.add(name)
             if self._peek() != ":":
                 raise self._unreadable("A colon is expected here.")
@@ -75,7 +80,9 @@ class JsonReader:
         try:
             value, self._at = self._decoder.raw_decode(self._text, self._at)
         except json.JSONDecodeError as error:
-            raise Unreadable(Fault(self._place(error.pos), f"This is not JSON: {error.msg}.")) from error
+            raise UnreadableFile(
+                FileProblem(self._place(error.pos), f"This is not JSON: {error.msg}.")
+            ) from error
         except ValueError as error:  # NaN, or a number of thousands of digits
             raise self._unreadable("This number cannot be read.") from error
         return value
@@ -85,12 +92,12 @@ class JsonReader:
             self._at += 1
         return self._text[self._at : self._at + 1]
 
-    def _place(self, position: int) -> Place:
+    def _place(self, position: int) -> SourceLocation:
         line = bisect_right(self._starts, position)
-        return Place(line, position - self._starts[line - 1] + 1)
+        return SourceLocation(line, position - self._starts[line - 1] + 1)
 
-    def _unreadable(self, words: str) -> Unreadable:
-        return Unreadable(Fault(self._place(self._at), words))
+    def _unreadable(self, message: str) -> UnreadableFile:
+        return UnreadableFile(FileProblem(self._place(self._at), message))
 
 
 def _refuse_constant(name: str) -> None:

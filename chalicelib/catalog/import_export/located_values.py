@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 
-class Place(NamedTuple):
+class SourceLocation(NamedTuple):
     """Where a value stands, from 1: line and column of a text; in a table a cell's row and column, its name and SKU."""
 
     line: int
@@ -14,7 +14,7 @@ class Place(NamedTuple):
     in_table: bool = False
 
     def __str__(self) -> str:
-        """Say it as an editor or a spreadsheet counts."""
+        """Return it as an editor or a spreadsheet counts."""
         if not self.in_table:
             return f"line {self.line}, column {self.column}"
         name = f" ({self.name})" if self.name else ""
@@ -22,33 +22,33 @@ class Place(NamedTuple):
         return f"row {self.line}, column {column_letters(self.column)}{name}{sku}"
 
 
-class Fault(NamedTuple):
+class FileProblem(NamedTuple):
     """What is wrong, and where."""
 
-    place: Place
+    place: SourceLocation
     words: str
 
     def __str__(self) -> str:
-        """Say where, then what."""
+        """Return where, then what."""
         return f"{self.place}: {self.words}"
 
 
-class Unreadable(Exception):
+class UnreadableFile(Exception):
     """The file cannot be read to its end."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: FileProblem) -> None:
         super().__init__(str(fault))
         self.fault = fault
 
 
 @dataclass(frozen=True)
-class Node:
+class LocatedValue:
     """A value with its place: text, number, bool, None, a list of nodes, or a dict of them."""
 
-    place: Place
+    place: SourceLocation
     value: Any
 
-    def find(self, *path: str | int) -> "Node":
+    def find(self, *path: str | int) -> "LocatedValue":
         """Go down a path as far as it leads."""
         node = self
         for step in path:
@@ -66,7 +66,7 @@ class Node:
 class Document:
     """A file that was read: its tree, how its bytes were understood, and their hash."""
 
-    tree: Node
+    tree: LocatedValue
     source: str
     digest: str
 

@@ -11,14 +11,14 @@ from chalicelib.catalog import categories
 from chalicelib.catalog.categories import Category
 from chalicelib.catalog.editing import audit_fields
 from chalicelib.catalog.editing.product_validation import ProductDraft
-from chalicelib.catalog.import_export.catalog_parser import Checked
+from chalicelib.catalog.import_export.catalog_parser import CheckedCatalog
 from chalicelib.catalog.import_export.importer import variants
 from chalicelib.catalog.models import Product, Stock
-from chalicelib.database.reads import read_many
+from chalicelib.database.reads import batch_get
 
-MOST_SHOWN = 100  # changes, numbers of pieces and warnings
-MOST_TOGETHER = 100
-LONGEST_VALUE = 60
+MAX_SHOWN = 100  # changes, numbers of pieces and warnings
+MAX_BATCH_SIZE = 100
+MAX_VALUE_LENGTH = 60
 BEFORE_THE_DIFFERENCE = 20  # characters of a long value, so that its reader knows where they are
 SIMILAR = 0.8  # of difflib's ratio: “Mug” and “Mugs” are, “Green tea” and “Red tea” are not
 _KINDS = {
@@ -55,7 +55,7 @@ class Preview:
 
     @property
     def summary(self) -> str:
-        """Say in a sentence what changes."""
+        """Return in a sentence what changes."""
         parts = [
             f"{self.counts[kind]:,} {words[self.counts[kind] != 1]}"
             for kind, words in _KINDS.items()
@@ -68,23 +68,23 @@ class Preview:
 
     @property
     def stock(self) -> str:
-        """Say in a sentence what the file's stock is beside the shop's; "" where it is the same."""
+        """Return in a sentence what the file's stock is beside the shop's; "" where it is the same."""
         if not self.differing:
             return ""
         has = "has" if self.differing == 1 else "have"
         return f"{variants(self.differing).capitalize()} {has} another stock in the file than in the shop."
 
-    def change(self, kind: str, words: str) -> None:
+    def change(self, kind: str, message: str) -> None:
         """Note a change."""
         self.counts[kind] += 1
         self.changed += 1
-        if len(self.changes) < MOST_SHOWN:
-            self.changes.append(words)
+        if len(self.changes) < MAX_SHOWN:
+            self.changes.append(message)
 
-    def warn(self, words: str) -> None:
+    def warn(self, message: str) -> None:
         """Add what is probably a mistake."""
-        if len(self.warnings) < MOST_SHOWN:
-            self.warnings.append(words)
+        if len(self.warnings) < MAX_SHOWN:
+            self.warnings.append(message)
 
     def lines(self) -> Iterator[str]:
         """Write the changes, and how many more there are."""
@@ -99,17 +99,17 @@ class Preview:
             yield f"… and {self.differing - len(self.pieces):,} more"
 
 
-def preview_of(checked: Checked) -> Preview:
+def preview_of(checked: CheckedCatalog) -> Preview:
     """Compare a checked file with the catalog, by batches of its products."""
     preview = Preview(checked.source)
     known = categories.read_categories()
     _compare_categories(preview, checked, known)
-    for start in range(0, len(checked.products), MOST_TOGETHER):
-        drafts = checked.products[start : start + MOST_TOGETHER]
-        products = read_many({Product: [draft.slug for draft in drafts]})[Product]
+    for start in range(0, len(checked.products), MAX_BATCH_SIZE):
+        drafts = checked.products[start : start + MAX_BATCH_SIZE]
+        products = batch_get({Product: [draft.slug for draft in drafts]})[Product]
         skus = {variant.sku for draft in drafts for variant in draft.variants}
         skus |= {variant["sku"] for product in products.values() for variant in product.variants}
-        stocks = read_many({Stock: sorted(skus)})[Stock]
+        stocks = batch_get({Stock: sorted(skus)})[Stock]
         for draft in drafts:
             category = categories.find_category(draft.category, known)
             key = category.key if category is not None else draft.category
@@ -117,7 +117,7 @@ def preview_of(checked: Checked) -> Preview:
     return preview
 
 
-def _compare_categories(preview: Preview, checked: Checked, known: Sequence[Category]) -> None:
+def _compare_categories(preview: Preview, checked: CheckedCatalog, known: Sequence[Category]) -> None:
     named = []
     for category in checked.categories:
         old = categories.find_category(category.slug, known)
@@ -157,8 +157,8 @@ def _compare(
     preview: Preview, draft: ProductDraft, key: str, old: Product | None, stocks: Mapping[str, Stock]
 ) -> None:
     if old is None:
-        words = f"{draft.slug} is new: {_short(draft.name)}, {variants(len(draft.variants))}"
-        preview.change("new products", words)
+        message = f"{draft.slug} is new: {_short(draft.name)}, {variants(len(draft.variants))}"
+        preview.change("new products", message)
         return
     before = preview.changed
     for kind, was, now in _fields(draft, key, old):
@@ -173,7 +173,7 @@ def _fields(draft: ProductDraft, key: str, old: Product) -> Iterator[tuple[str, 
     yield "name", old.name, draft.name
     yield "text", old.text, draft.text.strip()
     yield "category", old.category, key
-    yield "tax rate", old.tax_rate, money.parse_rate(draft.tax_rate)
+    yield "tax rate", old.tax_rate, money.parse_tax_rate(draft.tax_rate)
     yield "added", old.added, draft.added or old.added
     yield "visible", audit_fields.yes_no(not old.hidden), audit_fields.yes_no(not draft.hidden)
 
@@ -224,7 +224,7 @@ def _compare_variants(
                 )
         if stock is not None and int(stock.available) != variant.stock:
             preview.differing += 1
-            if len(preview.pieces) < MOST_SHOWN:
+            if len(preview.pieces) < MAX_SHOWN:
                 preview.pieces.append(
                     f"{variant.sku}: {int(stock.available):,} in the shop, {variant.stock:,} in the file"
                 )
@@ -246,7 +246,7 @@ def _from_to(was: Any, now: Any) -> str:
         min(len(before), len(after)),
     )
     start = 0
-    if max(len(before), len(after)) > LONGEST_VALUE and differs > LONGEST_VALUE - BEFORE_THE_DIFFERENCE:
+    if max(len(before), len(after)) > MAX_VALUE_LENGTH and differs > MAX_VALUE_LENGTH - BEFORE_THE_DIFFERENCE:
         start = differs - BEFORE_THE_DIFFERENCE
         start = before.find(" ", start, start + BEFORE_THE_DIFFERENCE // 2) + 1 or start  # a word's begin
     return f"{_short(before, start)} → {_short(after, start)}"
@@ -254,7 +254,7 @@ def _from_to(was: Any, now: Any) -> str:
 
 def _short(value: Any, start: int = 0) -> str:
     line = _line(value)
-    end = start + LONGEST_VALUE
+    end = start + MAX_VALUE_LENGTH
     return f"“{'…' if start else ''}{line[start:end]}{'…' if len(line) > end else ''}”"
 
 

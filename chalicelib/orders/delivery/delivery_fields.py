@@ -8,7 +8,7 @@ from chalicelib import postal
 from chalicelib.cleaning import clean_code, clean_line, find_control_character
 from chalicelib.config import settings
 
-LONGEST = {
+MAX_LENGTHS = {
     "name": 100,
     "address": 150,
     "address2": 150,
@@ -35,7 +35,7 @@ _EXTENSION = re.compile(
 
 def clean_delivery(posted: Mapping[str, str]) -> dict[str, str]:
     """Return the fields of a delivery as they are kept; those that are missing are empty."""
-    values = {field: clean_line(posted.get(field, "")) for field in LONGEST}
+    values = {field: clean_line(posted.get(field, "")) for field in MAX_LENGTHS}
     values["postal_code"] = clean_code(values["postal_code"])
     values["phone"] = _TEL.sub("", clean_code(values["phone"]), count=1).strip()
     return postal.normalize_address(values)
@@ -47,7 +47,7 @@ def validate_delivery(values: Mapping[str, str]) -> dict[str, str]:
     if values["country"] in settings.shop.countries:
         required = {"name": REQUIRED["name"], **postal.required_fields(values["country"])}
     errors = {}
-    for field in LONGEST:
+    for field in MAX_LENGTHS:
         error = _error_in(field, values[field]) if values[field] else required.get(field)
         if error:
             errors[field] = error
@@ -59,7 +59,7 @@ def find_doubts(values: Mapping[str, str]) -> dict[str, str]:
     return postal.find_doubts(values) if values["country"] in settings.shop.countries else {}
 
 
-def mark_of_doubts(values: Mapping[str, str]) -> str:
+def fingerprint_of_doubts(values: Mapping[str, str]) -> str:
     """Return a mark of what is doubtful, which a form carries once it was asked about; empty where nothing is."""
     doubts = find_doubts(values)
     if not doubts:
@@ -78,7 +78,7 @@ def validate_line(value: str, longest: int) -> str | None:
 
 
 def _error_in(field: str, value: str) -> str | None:
-    if (error := validate_line(value, LONGEST[field])) is not None:
+    if (error := validate_line(value, MAX_LENGTHS[field])) is not None:
         return error
     if field == "country" and value not in settings.shop.countries:
         return "We don’t ship to this country. Please choose one from the list."

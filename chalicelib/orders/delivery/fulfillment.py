@@ -5,29 +5,30 @@ from collections.abc import Mapping
 from chalicelib import clock, ids
 from chalicelib.database.transactions import Transaction
 from chalicelib.errors import Conflict
-from chalicelib.orders import states
 from chalicelib.orders.delivery.parcels import parcel_of
-from chalicelib.orders.refunds import Refundable
-from chalicelib.orders.search.search_index import change_words, words_of
+from chalicelib.orders.enums import EmailKind, HistoryEvent
+from chalicelib.orders.refunds import RefundsMixin
+from chalicelib.orders.search.search_index import search_terms_of, update_search_entries
+from chalicelib.orders.states import OrderState
 
 MAX_PARCELS = 30
 
 
-class Fulfillable(Refundable):
+class FulfillmentMixin(RefundsMixin):
     """An order's parcels and its customer. A parcel is given as carrier, tracking and link; the last two may be empty.
 
     Who changes them reads `words` before and calls `refile` after: staff find an order by its parcels and customer.
     """
 
     @property
-    def words(self) -> list[str]:
+    def search_terms(self) -> list[str]:
         """List the words that staff find the order by."""
-        return words_of(self.customer, self.parcels)
+        return search_terms_of(self.customer, self.parcels)
 
-    def refile(self, before: list[str], transaction: Transaction) -> None:
+    def update_search_terms(self, before: list[str], transaction: Transaction) -> None:
         """Let the order be found by the words it has now instead of those before."""
-        if self.placed:
-            change_words(before, self.words, self.placed, transaction)
+        if self.placed_key:
+            update_search_entries(before, self.search_terms, self.placed_key, transaction)
 
     def get_parcel(self, parcel_id: str) -> dict[str, str]:
         """Return a parcel as it is kept. Raises Conflict where it was removed."""
@@ -37,62 +38,76 @@ class Fulfillable(Refundable):
         return found
 
     def has_parcel(self, parcel_id: str) -> bool:
-        """Tell whether a parcel is with the order."""
+        """Return whether a parcel is with the order."""
         return any(parcel["id"] == parcel_id for parcel in self.parcels)
 
-    def ship(self, parcel: Mapping[str, str], by: str) -> None:
+    def ship(self, parcel: Mapping[str, str], actor: str) -> None:
         """paid → shipped with the last parcel, or the only one; owe the customer a mail."""
-        self._move(states.SHIPPED)
+        self._transition(OrderState.SHIPPED)
         parcel_id = self._append(parcel)
-        self.note("shipped", parcel["carrier"], by=by)
-        self.owe_mail("shipped", parcel_id)
+        self.add_event(HistoryEvent.SHIPPED, parcel["carrier"], actor=actor)
+        self.queue_email(EmailKind.ORDER_SHIPPED, parcel_id)
 
-    def complete_shipping(self, by: str) -> None:
+    def complete_shipping(self, actor: str) -> None:
         """paid → shipped: all parcels were added before, and the customer knows of each."""
-        self._move(states.SHIPPED)
-        self.note("shipped", by=by)
+        self._transition(OrderState.SHIPPED)
+        self.add_event(HistoryEvent.SHIPPED, actor=actor)
 
-    def add_parcel(self, parcel: Mapping[str, str], by: str, form: str, *, mail: bool) -> None:
+    def add_parcel(self, parcel: Mapping[str, str], actor: str, form_token: str, *, mail: bool) -> None:
         """Add a parcel and leave the state: more of them follow, or this one was left out."""
         parcel_id = self._append(parcel)
-        self.note("parcel added", str(parcel_of(parcel)), by=by, form=form)
+        self.add_event(HistoryEvent.PARCEL_ADDED, str(parcel_of(parcel)), actor=actor, form_token=form_token)
         if mail:
-            self.owe_mail("parcel", parcel_id)
+            self.queue_email(EmailKind.PARCEL_SHIPPED, parcel_id)
 
     def correct_parcel(
-        self, parcel_id: str, parcel: Mapping[str, str], by: str, form: str, *, mail: bool
+        self, parcel_id: str, parcel: Mapping[str, str], actor: str, form_token: str, *, mail: bool
     ) -> None:
         """Correct carrier, tracking number and link of a parcel; each correction owes a mail of its own."""
         before = self.get_parcel(parcel_id)
         self.stored_parcels = [
             {**known, **parcel} if known["id"] == parcel_id else known for known in self.parcels
         ]
-        self.note("parcel corrected", f"{parcel_of(before)} → {parcel_of(parcel)}", by=by, form=form)
+        self.add_event(
+            HistoryEvent.PARCEL_CORRECTED,
+            f"{parcel_of(before)} → {parcel_of(parcel)}",
+            actor=actor,
+            form_token=form_token,
+        )
         if mail:
-            self.owe_mail("tracking", f"{parcel_id}-{form}")
+            self.queue_email(EmailKind.TRACKING_CORRECTED, f"{parcel_id}-{form_token}")
 
-    def remove_parcel(self, parcel_id: str, by: str, form: str, *, mail: bool) -> None:
+    def remove_parcel(self, parcel_id: str, actor: str, form_token: str, *, mail: bool) -> None:
         """Remove a parcel that was never sent; without any, what was shipped is to be shipped again: → paid."""
         removed = self.get_parcel(parcel_id)
         self.stored_parcels = [parcel for parcel in self.parcels if parcel["id"] != parcel_id]
-        if self.state == states.SHIPPED and not self.stored_parcels:
-            self._move(states.PAID)
-        self.note("parcel removed", str(parcel_of(removed)), by=by, form=form)
+        if self.state == OrderState.SHIPPED and not self.stored_parcels:
+            self._transition(OrderState.PAID)
+        self.add_event(
+            HistoryEvent.PARCEL_REMOVED, str(parcel_of(removed)), actor=actor, form_token=form_token
+        )
         if mail:
-            self.owe_mail("unsent", form)
+            self.queue_email(EmailKind.PARCEL_REMOVED, form_token)
 
-    def correct_customer(self, customer: Mapping[str, str], by: str, form: str, *, mail: bool) -> list[str]:
+    def correct_customer(
+        self, customer: Mapping[str, str], actor: str, form_token: str, *, mail: bool
+    ) -> list[str]:
         """Correct who the order goes to and where; return the names of the fields that changed."""
         changed = [name for name, value in customer.items() if (self.customer.get(name) or "") != value]
         self.customer = {**self.customer, **customer}
-        self.note("address corrected", ", ".join(changed).replace("_", " "), by=by, form=form)
+        self.add_event(
+            HistoryEvent.ADDRESS_CORRECTED,
+            ", ".join(changed).replace("_", " "),
+            actor=actor,
+            form_token=form_token,
+        )
         if mail:
-            self.owe_mail("address", form)
+            self.queue_email(EmailKind.ADDRESS_CORRECTED, form_token)
         return changed
 
     def _append(self, parcel: Mapping[str, str]) -> str:
         if len(self.parcels) >= MAX_PARCELS:
             raise Conflict(f"An order has {MAX_PARCELS} parcels at most.")
         parcel_id = ids.new_id()[:12]
-        self.stored_parcels = [*self.parcels, {"id": parcel_id, **parcel, "at": clock.moment()}]
+        self.stored_parcels = [*self.parcels, {"id": parcel_id, **parcel, "at": clock.iso_now()}]
         return parcel_id

@@ -68,11 +68,11 @@ def clean_tracking_number(text: str) -> str:
     return clean_code(code.translate(_BRACKETS).strip(_AROUND_A_NUMBER)) or code
 
 
-def folded_number(tracking: str) -> str:
+def normalize_tracking_number(tracking: str) -> str:
     """Write a tracking number as it is kept and asked for: letters and digits alone."""
     return _NOT_IN_A_NUMBER.sub("", tracking).lower()
 
 
-def asked_number(text: str) -> str:
+def parse_tracking_number(text: str) -> str:
     """Read a question as a tracking number; empty where it cannot be one."""
-    return folded_number(text) if _LIKE_A_NUMBER.fullmatch(clean_tracking_number(text)) else ""
+    return normalize_tracking_number(text) if _LIKE_A_NUMBER.fullmatch(clean_tracking_number(text)) else ""

@@ -8,147 +8,151 @@ from itertools import islice
 
 from chalicelib import clock
 from chalicelib.config import settings
-from chalicelib.database.reads import read_many
-from chalicelib.orders import states
+from chalicelib.database.reads import batch_get
 from chalicelib.orders.indexes import SHARDS, PlacedIndex, StateIndex
 from chalicelib.orders.models import Order
 from chalicelib.orders.search import search_index
-from chalicelib.orders.timeouts import LONGEST_WAIT
+from chalicelib.orders.states import OrderState
+from chalicelib.orders.timeouts import MAX_CHECK_DELAY
 
-PAGE = 40
-MOST_RAISED = 100  # one BatchGetItem
-MOST_HELD = 400  # four BatchGetItems
-KEYS_A_STEP = 500  # of one shard's Query, where a list is read to its end
-ORDERS_A_STEP = 100  # one BatchGetItem
+PAGE_SIZE = 40
+MAX_ORDERS_WITH_ISSUES = 100  # one BatchGetItem
+MAX_HELD_ORDERS = 400  # four BatchGetItems
+KEYS_PER_QUERY = 500  # of one shard's Query, where a list is read to its end
+ORDERS_PER_BATCH = 100  # one BatchGetItem
 FIRST, LAST = "0", "~"  # before and behind every moment
 
 
 @dataclass(frozen=True)
-class Selection:
+class OrderFilter:
     """Which orders: listed as a state or all, placed on the shop's days from `first` to `last` or at any time."""
 
     state: str | None = None
     first: date | None = None
     last: date | None = None
 
-    def has(self, order: Order) -> bool:
-        """Tell whether an order is among them, as it is now."""
+    def includes(self, order: Order) -> bool:
+        """Return whether an order is among them, as it is now."""
         low, high = self.bounds
-        return self.state in (None, order.listed_as) and low <= order.placed_at < high
+        return self.state in (None, order.list_status) and low <= order.placed_at < high
 
     @property
     def bounds(self) -> tuple[str, str]:
-        """Tell from which moment they were placed, and before which."""
-        low = _beginning(self.first) if self.first else FIRST
-        return low, _beginning(self.last + timedelta(days=1)) if self.last else LAST
+        """Return from which moment they were placed, and before which."""
+        low = _start_of_day(self.first) if self.first else FIRST
+        return low, _start_of_day(self.last + timedelta(days=1)) if self.last else LAST
 
 
 @dataclass(frozen=True)
-class Page:
+class OrderPage:
     """Some orders, and what to ask for those after them: None where there are no more."""
 
     orders: list[Order]
     after: str | None
 
 
-def page_of_orders(selection: Selection, after: str | None = None) -> Page:
+def list_orders(selection: OrderFilter, after: str | None = None) -> OrderPage:
     """Read a page: one Query a shard, one BatchGetItem."""
-    rows = list(islice(merged(selection, after, limit=PAGE + 1), PAGE + 1))
-    orders = read_in_order(rows[:PAGE])
-    shown = [order for order in orders if selection.state in (None, order.listed_as)]
-    return Page(shown, rows[PAGE - 1] if len(rows) > PAGE else None)
+    rows = list(islice(merged(selection, after, limit=PAGE_SIZE + 1), PAGE_SIZE + 1))
+    orders = read_in_order(rows[:PAGE_SIZE])
+    shown = [order for order in orders if selection.state in (None, order.list_status)]
+    return OrderPage(shown, rows[PAGE_SIZE - 1] if len(rows) > PAGE_SIZE else None)
 
 
-def count_up_to(selection: Selection, most: int) -> int:
+def count_up_to(selection: OrderFilter, most: int) -> int:
     """Count the selected orders, no further than `most`: one Query a shard."""
     return sum(1 for _ in islice(merged(selection, None, limit=most), most))
 
 
-def count_all(selection: Selection, before: str) -> int:
+def count_all(selection: OrderFilter, before: str) -> int:
     """Count the selected orders placed until a moment: DynamoDB counts, a megabyte of keys a Query."""
-    index, partitions, low, high = _walk(selection, before)
+    index, partitions, low, high = _index_range(selection, before)
     if high <= low:
         return 0
-    return sum(index.count(partition, Order.placed.between(low, high)) for partition in partitions)
+    return sum(index.count(partition, Order.placed_key.between(low, high)) for partition in partitions)
 
 
-def all_orders(selection: Selection, before: str | None = None) -> Iterator[list[Order]]:
+def all_orders(selection: OrderFilter, before: str | None = None) -> Iterator[list[Order]]:
     """Read every selected order, a hundred at a time; memory stays flat. `before` as `Page.after`."""
     rows = merged(selection, before)
-    while step := list(islice(rows, ORDERS_A_STEP)):
+    while step := list(islice(rows, ORDERS_PER_BATCH)):
         orders = read_in_order(step)
-        yield [order for order in orders if selection.state in (None, order.listed_as)]
+        yield [order for order in orders if selection.state in (None, order.list_status)]
 
 
-def raised_orders() -> Page:
+def orders_with_issues() -> OrderPage:
     """Read the newest orders that staff must look at: an open issue, or mail that is late."""
     rows = _newest(
-        Order.raised_index.query(str(shard), scan_index_forward=False, limit=MOST_RAISED + 1)
+        Order.open_issues_index.query(str(shard), scan_index_forward=False, limit=MAX_ORDERS_WITH_ISSUES + 1)
         for shard in range(SHARDS)
     )
-    wanted = list(islice(rows, MOST_RAISED + 1))
-    orders = read_in_order(wanted[:MOST_RAISED])
-    still = [order for order in orders if order.open_issues or order.mail_is_late]
-    return Page(still, wanted[MOST_RAISED - 1] if len(wanted) > MOST_RAISED else None)
+    wanted = list(islice(rows, MAX_ORDERS_WITH_ISSUES + 1))
+    orders = read_in_order(wanted[:MAX_ORDERS_WITH_ISSUES])
+    still = [order for order in orders if order.open_issues or order.has_late_email]
+    return OrderPage(
+        still, wanted[MAX_ORDERS_WITH_ISSUES - 1] if len(wanted) > MAX_ORDERS_WITH_ISSUES else None
+    )
 
 
-def held_orders() -> Page:
+def held_orders() -> OrderPage:
     """Read the unpaid orders that keep pieces from others; of very many those that are looked at first.
 
     Most are due for the reconciler by the end of their hold; one that PayPal has approved and does not answer for keeps its
     pieces longer, and is due within the longest wait.
     """
-    ends = clock.timestamp() + LONGEST_WAIT
+    ends = clock.timestamp() + MAX_CHECK_DELAY
     rows = list(
         heapq.merge(
             *(
-                Order.attention_index.query(str(shard), Order.due <= ends, limit=MOST_HELD // SHARDS + 1)
+                Order.due_index.query(str(shard), Order.due_at <= ends, limit=MAX_HELD_ORDERS // SHARDS + 1)
                 for shard in range(SHARDS)
             ),
-            key=lambda row: float(row.due),
+            key=lambda row: float(row.due_at),
         )
     )
-    wanted = [row.id for row in rows[:MOST_HELD]]
-    found = read_many({Order: wanted})[Order]
+    wanted = [row.id for row in rows[:MAX_HELD_ORDERS]]
+    found = batch_get({Order: wanted})[Order]
     orders = [found[order_id] for order_id in wanted if order_id in found and found[order_id].held]
-    return Page(orders, rows[MOST_HELD].id if len(rows) > MOST_HELD else None)
+    return OrderPage(orders, rows[MAX_HELD_ORDERS].id if len(rows) > MAX_HELD_ORDERS else None)
 
 
-def pending_orders() -> Page:
+def pending_orders() -> OrderPage:
     """Read the newest orders whose payment PayPal holds."""
-    return page_of_orders(Selection(states.PENDING))
+    return list_orders(OrderFilter(OrderState.PENDING))
 
 
 def read_in_order(placed: Iterable[str]) -> list[Order]:
     """Read orders by `moment placed # id`, the newest first; a hundred in one BatchGetItem."""
     wanted = search_index.ids(placed)
-    found = read_many({Order: wanted})[Order]
+    found = batch_get({Order: wanted})[Order]
     return [found[order_id] for order_id in wanted if order_id in found]
 
 
 # -- reading the indexes ----------------------------------------------------------------------------------
 
 
-def merged(selection: Selection, before: str | None, limit: int | None = None) -> Iterator[str]:
+def merged(selection: OrderFilter, before: str | None, limit: int | None = None) -> Iterator[str]:
     """Walk the selected orders of all shards as `moment placed # id`, newest first, those behind `before`."""
-    index, partitions, low, high = _walk(selection, before)
+    index, partitions, low, high = _index_range(selection, before)
     if high <= low:  # DynamoDB refuses a range that ends before it begins
         return iter(())
     shards = (
         index.query(
             partition,
-            Order.placed.between(low, high),
+            Order.placed_key.between(low, high),
             scan_index_forward=False,
             limit=limit and limit + 1,  # `before` itself is read again
-            page_size=None if limit else KEYS_A_STEP,
+            page_size=None if limit else KEYS_PER_QUERY,
         )
         for partition in partitions
     )
     return (placed for placed in _newest(shards) if placed < high)
 
 
-def _walk(selection: Selection, before: str | None) -> tuple[PlacedIndex | StateIndex, list[str], str, str]:
-    """Tell in which index the selected orders are, in which of its partitions, from where to where."""
+def _index_range(
+    selection: OrderFilter, before: str | None
+) -> tuple[PlacedIndex | StateIndex, list[str], str, str]:
+    """Return in which index the selected orders are, in which of its partitions, from where to where."""
     low, high = selection.bounds
     span = low, min(high, before or LAST)
     if selection.state is None:
@@ -162,9 +166,9 @@ def _newest(shards: Iterable[Iterable[Order]]) -> Iterator[str]:
 
 def _placed(rows: Iterable[Order]) -> Iterator[str]:
     for row in rows:
-        yield str(row.placed)
+        yield str(row.placed_key)
 
 
-def _beginning(day: date) -> str:
+def _start_of_day(day: date) -> str:
     # Where clocks go back and midnight strikes twice, the day begins at the first; where it is skipped, right then.
-    return clock.moment(datetime.combine(day, time(), settings.timezone))
+    return clock.iso_now(datetime.combine(day, time(), settings.timezone))

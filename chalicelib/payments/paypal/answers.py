@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from chalicelib import money, telemetry
 from chalicelib.money import Money
 from chalicelib.payments.paypal.errors import (
-    PayPalUnknown,
+    PayPalOutcomeUnknown,
 )
-from chalicelib.payments.paypal.values import Capture, Payee, PayPalOrder, Refund, Reversal, Won
+from chalicelib.payments.paypal.values import Capture, Payee, PayPalOrder, Refund, Reversal, WonDispute
 from chalicelib.telemetry import Metric
 
 CAPTURE_STATES = {"COMPLETED", "PENDING", "DECLINED", "FAILED", "PARTIALLY_REFUNDED", "REFUNDED"}
@@ -20,7 +20,7 @@ _ID = re.compile(r"[A-Z0-9]{1,36}", re.ASCII)
 
 
 def is_id(text: str) -> bool:
-    """Tell what can be an id of PayPal's; anything else would be a path."""
+    """Return what can be an id of PayPal's; anything else would be a path."""
     return bool(_ID.fullmatch(text))
 
 
@@ -34,7 +34,7 @@ def understanding(what: str) -> Iterator[None]:
         yield
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         telemetry.count(Metric.PAYMENT_ERRORS)
-        raise PayPalUnknown(f"{what} that cannot be understood: {type(error).__name__}") from None
+        raise PayPalOutcomeUnknown(f"{what} that cannot be understood: {type(error).__name__}") from None
 
 
 def read_order(answer: Mapping[str, Any]) -> PayPalOrder:
@@ -49,7 +49,7 @@ def read_order(answer: Mapping[str, Any]) -> PayPalOrder:
             id=_known_id(answer["id"]),
             status=str(answer["status"]),
             payee=_payee(unit.get("payee", {})),
-            link=_approval_link(answer.get("links", [])),
+            approval_url=_approval_link(answer.get("links", [])),
             captures=tuple(read_capture({"custom_id": custom_id, **c}, str(answer["id"])) for c in captures),
             refunds=tuple(read_refund(r, None) for r in payments.get("refunds", [])),
         )
@@ -82,12 +82,12 @@ def read_refund(answer: Mapping[str, Any], capture_id: str | None) -> Refund:
             fee=_fee(fee, amount.currency),
             at=_utc(answer.get("update_time") or answer.get("create_time")),
             capture_id=_linked(answer, "captures") or capture_id,
-            own_id=str(answer.get("custom_id") or ""),
+            refund_id=str(answer.get("custom_id") or ""),
         )
 
 
 def approved_at(event: Mapping[str, Any], paypal_id: str) -> datetime | None:
-    """Tell when a shopper approved, from PayPal's own event; None for one of another kind, or of another order."""
+    """Return when a shopper approved, from PayPal's own event; None for one of another kind, or of another order."""
     if event.get("event_type") != "CHECKOUT.ORDER.APPROVED":
         return None
     with understanding("an event"):
@@ -97,18 +97,18 @@ def approved_at(event: Mapping[str, Any], paypal_id: str) -> datetime | None:
 
 
 def reversal_of(event: Mapping[str, Any]) -> Reversal:
-    """Read a PAYMENT.CAPTURE.REVERSED event as PayPal itself tells it. Raises PayPalUnknown."""
+    """Read a PAYMENT.CAPTURE.REVERSED event as PayPal itself tells it. Raises PayPalOutcomeUnknown."""
     with understanding("a reversal"):
         resource = event["resource"]
         capture_id = _linked(resource, "captures")
         amount = _money(resource["amount"])
         # Its resource is a refund-like record that links up to the capture, or the capture itself.
-        own_id = _known_id(resource["id"])
+        refund_id = _known_id(resource["id"])
         return Reversal(
-            id=own_id if capture_id and capture_id != own_id else f"{own_id}-REVERSED",
+            id=refund_id if capture_id and capture_id != refund_id else f"{refund_id}-REVERSED",
             money=Money(abs(amount.amount), amount.currency),
             at=_utc(resource.get("create_time") or event.get("create_time")),
-            capture_id=capture_id or own_id,
+            capture_id=capture_id or refund_id,
         )
 
 
@@ -131,8 +131,8 @@ def disputed_captures(event: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(one for one in named if is_id(one)))
 
 
-def won_disputes(event: Mapping[str, Any]) -> list[Won]:
-    """Read a CUSTOMER.DISPUTE event that was decided for the seller, one a capture; none for another. Raises PayPalUnknown."""
+def won_disputes(event: Mapping[str, Any]) -> list[WonDispute]:
+    """Read a CUSTOMER.DISPUTE event that was decided for the seller, one a capture; none for another. Raises PayPalOutcomeUnknown."""
     if outcome_of(event) not in OUTCOMES_FOR_THE_SELLER:
         return []
     with understanding("a dispute"):
@@ -141,17 +141,17 @@ def won_disputes(event: Mapping[str, Any]) -> list[Won]:
         amount = resource.get("dispute_amount")
         at = _utc(resource.get("update_time") or event.get("create_time"))
         told = _money(amount) if amount and len(captures) == 1 else None
-        return [Won(f"{str(resource['dispute_id'])[:60]}-{one}", one, at, told) for one in captures]
+        return [WonDispute(f"{str(resource['dispute_id'])[:60]}-{one}", one, at, told) for one in captures]
 
 
-def completed_again(event: Mapping[str, Any], capture_id: str) -> Won | None:
-    """Read a PAYMENT.CAPTURE.COMPLETED event as the end of a reversal, for one that was before it. Raises PayPalUnknown."""
+def completed_again(event: Mapping[str, Any], capture_id: str) -> WonDispute | None:
+    """Read a PAYMENT.CAPTURE.COMPLETED event as the end of a reversal, for one that was before it. Raises PayPalOutcomeUnknown."""
     with understanding("an event"):
         if (event["event_type"], event["resource"]["id"]) != ("PAYMENT.CAPTURE.COMPLETED", capture_id):
             return None
         # PayPal tells moments of reversals to the second: what is not surely before the event is not ended by it.
         before = _moment(event["create_time"]).replace(microsecond=0) - timedelta(seconds=1)
-        return Won(str(event["id"])[:60], capture_id, _utc(before.isoformat()), None)
+        return WonDispute(str(event["id"])[:60], capture_id, _utc(before.isoformat()), None)
 
 
 def _payee(answer: Mapping[str, Any]) -> Payee | None:

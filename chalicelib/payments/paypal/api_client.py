@@ -15,12 +15,12 @@ from paypalcheckoutsdk.orders import OrdersCaptureRequest, OrdersCreateRequest, 
 from paypalcheckoutsdk.payments import CapturesGetRequest, CapturesRefundRequest, RefundsGetRequest
 
 from chalicelib.payments.paypal.errors import (
-    AccessRefused,
     Detail,
-    PayPalGone,
-    PayPalRefused,
-    PayPalUnknown,
-    SecretRefused,
+    PayPalAccessDenied,
+    PayPalAuthError,
+    PayPalNotFound,
+    PayPalOutcomeUnknown,
+    PayPalRejected,
 )
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
@@ -28,13 +28,13 @@ CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
 KEPT_OPEN_SECONDS = 10.0
 TOKEN_MARGIN_SECONDS = 60
 TRIES = 3
-LONGEST_ANSWER = 1024 * 1024
-NO_ANSWER = (401, 408, 429)  # these may come from a proxy, or say: later
+MAX_RESPONSE_BYTES = 1024 * 1024
+RETRYABLE_STATUSES = (401, 408, 429)  # these may come from a proxy, or say: later
 UNLESS_NAMED = (404, 409)  # and so may these, unless PayPal names its reason in them
 NOT_THERE = ("RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID")
 # PayPal is still working on it, whatever the status: PREVIOUS_REQUEST_IN_PROGRESS, ORDER_COMPLETION_IN_PROGRESS.
 IN_PROGRESS = "_IN_PROGRESS"
-MOST_DETAILS = 20
+MAX_DETAILS = 20
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 # A JSON pointer such as /purchase_units/@reference_id=='default'/shipping/address/postal_code, or a JSON path such as
 # $.purchase_units[0].shipping.address.postal_code.
@@ -94,11 +94,11 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
     def send(self, request: Any, deadline: float) -> dict[str, Any]:
         """Send a request until `deadline` (time.monotonic), and again where that is safe; return the answer's JSON.
 
-        Raises PayPalGone, PayPalRefused, or PayPalUnknown where it is not known what PayPal did; AccessRefused
+        Raises PayPalNotFound, PayPalRejected, or PayPalOutcomeUnknown where it is not known what PayPal did; PayPalAccessDenied
         where nothing was done.
         """
         tries = TRIES if _is_repeatable(request) else 1
-        failure = PayPalUnknown("no time left to ask")
+        failure = PayPalOutcomeUnknown("no time left to ask")
         for attempt in range(tries):
             if attempt:
                 pause = random.uniform(0.1, 0.3) * 2**attempt
@@ -107,25 +107,25 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
                 time.sleep(pause)
             try:
                 return self._send_once(request, deadline)
-            except AccessRefused:
+            except PayPalAccessDenied:
                 raise
-            except PayPalUnknown as unknown:
+            except PayPalOutcomeUnknown as unknown:
                 failure = unknown
         raise failure
 
     def _send_once(self, request: Any, deadline: float) -> dict[str, Any]:
-        token = self._fresh_token(deadline)
+        token = self._valid_token(deadline)
         answer = self._exchange(request, f"Bearer {token}", deadline)
         if answer.status_code == 401:
-            self._forget(token)
-            answer = self._exchange(request, f"Bearer {self._fresh_token(deadline)}", deadline)
+            self._invalidate_token(token)
+            answer = self._exchange(request, f"Bearer {self._valid_token(deadline)}", deadline)
             _check_access(answer)
         return _read(answer)
 
     def _exchange(self, request: Any, authorization: str, deadline: float) -> requests.Response:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
-            raise PayPalUnknown("no time left to ask")
+            raise PayPalOutcomeUnknown("no time left to ask")
         headers = {**request.headers, "Authorization": authorization, "User-Agent": self.get_user_agent()}
         data = request.body
         if data is not None and not isinstance(data, bytes):
@@ -143,45 +143,45 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise PayPalUnknown(type(error).__name__) from None  # its text may quote what was sent
+            raise PayPalOutcomeUnknown(type(error).__name__) from None  # its text may quote what was sent
         finally:
             self._used = time.monotonic()
 
-    def _fresh_token(self, deadline: float) -> str:
+    def _valid_token(self, deadline: float) -> str:
         with self._token_lock:
             if time.monotonic() < self._token_ends:
                 return self._token
             request = AccessTokenRequest(self.environment)
             told = self._exchange(request, self.environment.authorization_string(), deadline)
             if told.status_code == 401:
-                raise SecretRefused(*_named(told, "invalid_client"))
+                raise PayPalAuthError(*_named(told, "invalid_client"))
             if told.status_code in (400, 403) and (_json(told) or {}).get("error"):
-                raise AccessRefused(*_named(told, "unauthorized_client"))
+                raise PayPalAccessDenied(*_named(told, "unauthorized_client"))
             try:
                 answer = _read(told)
                 self._token = str(answer["access_token"])
                 self._token_ends = time.monotonic() + int(answer["expires_in"]) - TOKEN_MARGIN_SECONDS
-            except (PayPalGone, PayPalRefused, KeyError, TypeError, ValueError) as error:
+            except (PayPalNotFound, PayPalRejected, KeyError, TypeError, ValueError) as error:
                 # No token says nothing about the order or capture that it was wanted for.
-                raise PayPalUnknown(f"no token: {error}") from None
+                raise PayPalOutcomeUnknown(f"no token: {error}") from None
             return self._token
 
-    def _forget(self, token: str) -> None:
+    def _invalidate_token(self, token: str) -> None:
         with self._token_lock:
             if self._token == token:
                 self._token_ends = 0.0
 
 
 def _is_repeatable(request: Any) -> bool:
-    """Tell whether PayPal does a request once, however often it arrives."""
+    """Return whether PayPal does a request once, however often it arrives."""
     return bool(request.verb == "GET" or "PayPal-Request-Id" in request.headers)
 
 
 def _check_access(answer: requests.Response) -> None:
-    """Raise AccessRefused where PayPal itself refuses a token that it has just given."""
+    """Raise PayPalAccessDenied where PayPal itself refuses a token that it has just given."""
     body = _json(answer)
     if answer.status_code == 401 and body is not None and (body.get("name") or body.get("error")):
-        raise AccessRefused(*_named(answer, "AUTHENTICATION_FAILURE"))
+        raise PayPalAccessDenied(*_named(answer, "AUTHENTICATION_FAILURE"))
 
 
 def _named(answer: requests.Response, otherwise: str) -> tuple[str, str]:
@@ -197,22 +197,22 @@ def _read(answer: requests.Response) -> dict[str, Any]:
         return body
     debug_id, issue, details = _debug_id(answer, body), _issue(body), _details(body)
     if status == 404 and issue in NOT_THERE:
-        raise PayPalGone(issue, debug_id)
+        raise PayPalNotFound(issue, debug_id)
     if body is not None and 400 <= status < 500 and _is_definite(status, _name(body.get("name")), details):
-        raise PayPalRefused(issue, debug_id, status, details)
-    raise PayPalUnknown(f"status {status} {issue}".strip(), debug_id)
+        raise PayPalRejected(issue, debug_id, status, details)
+    raise PayPalOutcomeUnknown(f"status {status} {issue}".strip(), debug_id)
 
 
 def _is_definite(status: int, name: str, details: list[Detail]) -> bool:
-    """Tell a no that stays one from what may be a proxy's, or is still going on."""
+    """Return a no that stays one from what may be a proxy's, or is still going on."""
     issues = {detail.issue for detail in details}
-    if status in NO_ANSWER or any(one.endswith(IN_PROGRESS) for one in (name, *issues)):
+    if status in RETRYABLE_STATUSES or any(one.endswith(IN_PROGRESS) for one in (name, *issues)):
         return False
     return status not in UNLESS_NAMED or bool(name and issues and issues.isdisjoint(NOT_THERE))
 
 
 def _json(answer: requests.Response) -> dict[str, Any] | None:
-    if len(answer.content) > LONGEST_ANSWER:
+    if len(answer.content) > MAX_RESPONSE_BYTES:
         return None
     try:
         body = answer.json()
@@ -236,7 +236,7 @@ def _details(body: dict[str, Any] | None) -> list[Detail]:
     listed = (body or {}).get("details")
     named = [
         Detail(_name(one.get("issue")), _field(one.get("field")))
-        for one in (listed[:MOST_DETAILS] if isinstance(listed, list) else [])
+        for one in (listed[:MAX_DETAILS] if isinstance(listed, list) else [])
         if isinstance(one, dict)
     ]
     return [detail for detail in named if detail.issue]

@@ -59,21 +59,21 @@ class PayPalError(Exception):
         return any(detail.is_about_address for detail in self.details)
 
 
-class PayPalRefused(PayPalError):
+class PayPalRejected(PayPalError):
     """A definite no; `issue` is PayPal's name for it, such as INSTRUMENT_DECLINED."""
 
 
-class PayPalGone(PayPalError):
+class PayPalNotFound(PayPalError):
     """PayPal knows nothing under this id, or no more."""
 
 
-class PayPalUnknown(PayPalError):
+class PayPalOutcomeUnknown(PayPalError):
     """No answer, or none that can be understood: it may have happened. Ask for the truth."""
 
 
-class AccessRefused(PayPalUnknown):
+class PayPalAccessDenied(PayPalOutcomeUnknown):
     """PayPal does not let this shop in at all: nothing was done, and what was asked about is as it was."""
 
 
-class SecretRefused(AccessRefused):
+class PayPalAuthError(PayPalAccessDenied):
     """PayPal does not take our client secret."""

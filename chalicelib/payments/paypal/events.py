@@ -40,7 +40,7 @@ _NAME = re.compile(
 Json = Mapping[str, Any]
 
 
-class Forged(BadInput):
+class InvalidSignature(BadInput):
     """Not signed by PayPal for this shop."""
 
     title = "Not a notification for this shop"
@@ -60,12 +60,12 @@ def read_event(body: bytes) -> dict[str, Any]:
             object_pairs_hook=_without_repetitions,
         )
     except (ValueError, RecursionError) as error:
-        raise Forged("This is no event of PayPal's.") from error
+        raise InvalidSignature("This is no event of PayPal's.") from error
     if not isinstance(event, dict) or _is_deeper_than(event, MAX_DEPTH):
-        raise Forged("This is no event of PayPal's.")
+        raise InvalidSignature("This is no event of PayPal's.")
     for name, pattern in (("id", _EVENT_ID), ("event_type", _EVENT_TYPE)):
         if not pattern.fullmatch(_text(event.get(name))):
-            raise Forged("This is no event of PayPal's.")
+            raise InvalidSignature("This is no event of PayPal's.")
     return event
 
 
@@ -74,7 +74,7 @@ def message_of(event: Json) -> dict[str, str]:
     resource = _object(event.get("resource"))
     related = _object(_object(resource.get("supplementary_data")).get("related_ids"))
     own = {_kind(event): _text(resource.get("id"))}
-    above = dict(_ups(resource))
+    above = dict(_up_links(resource))
     ids = {
         "order": own.get("checkout-order")
         or resource.get("order_id")
@@ -89,7 +89,7 @@ def message_of(event: Json) -> dict[str, str]:
 
 
 def _kind(event: Json) -> str:
-    """Tell what an event's resource is. Not every event says so; then its type does."""
+    """Return what an event's resource is. Not every event says so; then its type does."""
     kind = _text(event.get("resource_type")).casefold()
     if kind:
         return kind
@@ -109,7 +109,7 @@ def paypal_ids(event: Json) -> list[str]:
         resource.get("id"),
         resource.get("order_id"),
         *related.values(),
-        *(id_ for _, id_ in _ups(resource)),
+        *(id_ for _, id_ in _up_links(resource)),
     ]
     named += [transaction.get("seller_transaction_id") for transaction in disputed]
     return _distinct(_text(value) for value in named if _NAME.fullmatch(_text(value)))
@@ -124,7 +124,7 @@ def order_ids(event: Json) -> list[str]:
     return _distinct(_text(value) for value in named if ids.is_id(_text(value)))
 
 
-def _ups(resource: Json) -> Iterator[tuple[str, str]]:
+def _up_links(resource: Json) -> Iterator[tuple[str, str]]:
     """Follow the links `up`: to captures from refunds, to orders from captures; tell what each leads to, and its id."""
     for link in _objects(resource.get("links")):
         try:

@@ -17,11 +17,11 @@ from chalicelib.config import settings
 from chalicelib.money import Money
 from chalicelib.payments.paypal import refusals
 from chalicelib.payments.paypal.errors import (
-    AccessRefused,
-    PayPalGone,
-    PayPalRefused,
-    PayPalUnknown,
-    SecretRefused,
+    PayPalAccessDenied,
+    PayPalAuthError,
+    PayPalNotFound,
+    PayPalOutcomeUnknown,
+    PayPalRejected,
 )
 from chalicelib.telemetry import Metric
 
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 from chalicelib.payments.paypal.answers import is_id, read_capture, read_order, read_refund, understanding
 from chalicelib.payments.paypal.values import Capture, PayPalOrder, Refund
 
-SECONDS_A_REQUEST = 20.0
+SECONDS_PER_REQUEST = 20.0
 NOT_WELL_FORMED = (400, 422)  # what PayPal answers to a notification that it cannot have sent
-LONGEST_NOTE = 255  # to the payer of a refund
+MAX_NOTE_LENGTH = 255  # to the payer of a refund
 _EVENT_ID = re.compile(r"[A-Za-z0-9-]{1,60}", re.ASCII)
 _deadline: ContextVar[float | None] = ContextVar("paypal_deadline", default=None)
 
 
 @contextmanager
-def within(seconds: float) -> Iterator[None]:
+def time_budget(seconds: float) -> Iterator[None]:
     """Give all calls inside a common time; a shopper's request gives 20 s. Inside another, the shorter one counts."""
     around = _deadline.get()
-    own = deadlines.ends(seconds)
+    own = deadlines.deadline_in(seconds)
     token = _deadline.set(own if around is None else min(own, around))
     try:
         yield
@@ -54,15 +54,15 @@ def create_order(body: Mapping[str, Any], request_id: str) -> PayPalOrder:
     from chalicelib.payments.paypal import api_client
 
     request = api_client.OrdersCreateRequest()
-    _ask_once(request, request_id)
+    _make_idempotent(request, request_id)
     request.request_body(dict(body))
     order = read_order(_send(request))
-    checked_link(order.link)
+    checked_link(order.approval_url)
     return order
 
 
 def get_order(paypal_id: str) -> PayPalOrder:
-    """Ask for the truth about an order. Raises PayPalGone where its life is over."""
+    """Ask for the truth about an order. Raises PayPalNotFound where its life is over."""
     from chalicelib.payments.paypal import api_client
 
     return read_order(_send(api_client.OrdersGetRequest(_checked(paypal_id))))
@@ -73,7 +73,7 @@ def capture_order(paypal_id: str, request_id: str) -> PayPalOrder:
     from chalicelib.payments.paypal import api_client
 
     request = api_client.OrdersCaptureRequest(_checked(paypal_id))
-    _ask_once(request, request_id)
+    _make_idempotent(request, request_id)
     request.request_body({})
     return read_order(_send(request))
 
@@ -85,18 +85,18 @@ def get_capture(capture_id: str) -> Capture:
     return read_capture(_send(api_client.CapturesGetRequest(_checked(capture_id))))
 
 
-def refund_capture(capture_id: str, amount: Money, own_id: str, note: str) -> Refund:
+def refund_capture(capture_id: str, amount: Money, refund_id: str, note: str) -> Refund:
     """Give money back. The same id of ours gives it once, and PayPal repeats it wherever it tells of the refund."""
     from chalicelib.payments.paypal import api_client
 
     request = api_client.CapturesRefundRequest(_checked(capture_id))
-    _ask_once(request, f"refund:{own_id}")
-    value = money.decimal_string(amount.amount, amount.currency)
+    _make_idempotent(request, f"refund:{refund_id}")
+    value = money.to_decimal_string(amount.amount, amount.currency)
     request.request_body(
         {
             "amount": {"currency_code": amount.currency, "value": value},
-            "custom_id": own_id,
-            "note_to_payer": note[:LONGEST_NOTE],
+            "custom_id": refund_id,
+            "note_to_payer": note[:MAX_NOTE_LENGTH],
         }
     )
     return read_refund(_send(request), capture_id)
@@ -114,12 +114,12 @@ def get_event(event_id: str) -> Mapping[str, Any]:
     from chalicelib.payments.paypal import api_client
 
     if not _EVENT_ID.fullmatch(event_id):
-        raise PayPalRefused("not an event's id")
+        raise PayPalRejected("not an event's id")
     return _send(api_client.EventGetRequest(event_id))
 
 
 def is_genuine(notification: bytes, headers: Mapping[str, str]) -> bool:
-    """Ask whether PayPal signed a notification for our webhook. Raises PayPalUnknown where it does not say.
+    """Ask whether PayPal signed a notification for our webhook. Raises PayPalOutcomeUnknown where it does not say.
 
     `notification` is the body as it came, one JSON object: PayPal judges these very bytes, so they are not read and
     written anew, but stand in the question unchanged. `headers` has lower-case names.
@@ -138,21 +138,21 @@ def is_genuine(notification: bytes, headers: Mapping[str, str]) -> bool:
     body = begun.encode() + b',"webhook_event":' + notification + b"}"
     try:
         answer = _send(api_client.VerifySignatureRequest(body))
-    except PayPalRefused as refused:
+    except PayPalRejected as refused:
         if refused.status in NOT_WELL_FORMED:
             return False
-        refusals.note(refusals.Kind.QUESTIONS, refused)
-        raise PayPalUnknown(f"status {refused.status} {refused.issue}", refused.debug_id) from None
-    except PayPalGone as gone:
-        raise PayPalUnknown(f"nobody there to verify: {gone.issue}", gone.debug_id) from None
+        refusals.record_refusal(refusals.RefusalKind.QUESTIONS, refused)
+        raise PayPalOutcomeUnknown(f"status {refused.status} {refused.issue}", refused.debug_id) from None
+    except PayPalNotFound as gone:
+        raise PayPalOutcomeUnknown(f"nobody there to verify: {gone.issue}", gone.debug_id) from None
     with understanding("a verification"):
         return {"SUCCESS": True, "FAILURE": False}[answer["verification_status"]]
 
 
 def checked_link(link: str | None) -> str:
-    """Return an approval link that leads to PayPal. Raises PayPalUnknown: nobody is sent anywhere else."""
+    """Return an approval link that leads to PayPal. Raises PayPalOutcomeUnknown: nobody is sent anywhere else."""
     if link is None or not link.startswith(settings.paypal_web_url + "/"):
-        raise PayPalUnknown("no link to approve an order at PayPal")
+        raise PayPalOutcomeUnknown("no link to approve an order at PayPal")
     return link
 
 
@@ -172,33 +172,33 @@ def _secret() -> str:
 
 
 def _send(request: Any) -> dict[str, Any]:
-    deadline = _deadline.get() or time.monotonic() + SECONDS_A_REQUEST
+    deadline = _deadline.get() or time.monotonic() + SECONDS_PER_REQUEST
     if time.monotonic() >= deadline:
-        raise PayPalUnknown("no time left to ask")
+        raise PayPalOutcomeUnknown("no time left to ask")
     try:
         try:
             return _client().send(request, deadline)
-        except SecretRefused:  # it may have been replaced since this process read it
+        except PayPalAuthError:  # it may have been replaced since this process read it
             _client.cache_clear()
             return _client().send(request, deadline)
-    except AccessRefused as error:
-        refusals.note(refusals.Kind.PAYMENTS, error)
+    except PayPalAccessDenied as error:
+        refusals.record_refusal(refusals.RefusalKind.PAYMENTS, error)
         raise
-    except PayPalRefused as error:
+    except PayPalRejected as error:
         if request.verb == "GET":  # whoever makes another call knows what each refusal of it means
-            refusals.note(refusals.Kind.QUESTIONS, error)
+            refusals.record_refusal(refusals.RefusalKind.QUESTIONS, error)
         raise
-    except PayPalUnknown:
+    except PayPalOutcomeUnknown:
         telemetry.count(Metric.PAYMENT_ERRORS)
         raise
 
 
-def _ask_once(request: Any, request_id: str) -> None:
+def _make_idempotent(request: Any, request_id: str) -> None:
     """Make a request that PayPal does once, however often it arrives, and answers with everything it knows."""
     request.headers.update({"PayPal-Request-Id": request_id, "Prefer": "return=representation"})
 
 
 def _checked(paypal_id: str) -> str:
     if not is_id(paypal_id):
-        raise PayPalRefused("not an id")
+        raise PayPalRejected("not an id")
     return paypal_id

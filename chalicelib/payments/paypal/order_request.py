@@ -39,10 +39,10 @@ def order_body(
     pay_with: PayWith = PayWith.PAYPAL,
     invoice_suffix: str = "",
 ) -> dict[str, Any]:
-    """Say an order in PayPal's words: https://developer.paypal.com/docs/api/orders/v2/#orders_create."""
+    """Return an order in PayPal's words: https://developer.paypal.com/docs/api/orders/v2/#orders_create."""
 
     def amount(minor: float) -> dict[str, str]:
-        return {"currency_code": order.currency, "value": money.decimal_string(int(minor), order.currency)}
+        return {"currency_code": order.currency, "value": money.to_decimal_string(int(minor), order.currency)}
 
     attempt = f"-{number}" if number > 1 else ""
     unit: dict[str, Any] = {

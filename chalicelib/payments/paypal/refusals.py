@@ -14,22 +14,23 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from chalicelib import clock, telemetry
-from chalicelib.database.connection import Table, TableMeta, is_refused, table_name
-from chalicelib.database.reads import get, read_many
+from chalicelib.database.connection import Table, TableMeta, is_condition_failure, table_name
+from chalicelib.database.reads import batch_get, get
 from chalicelib.database.transactions import Transaction
+from chalicelib.orders.enums import EmailKind
 from chalicelib.orders.models import Order
-from chalicelib.orders.search.order_list import Selection, page_of_orders
+from chalicelib.orders.search.order_list import OrderFilter, list_orders
 from chalicelib.payments.paypal.errors import PayPalError
 from chalicelib.telemetry import Metric
 
-FORGOTTEN_AFTER = timedelta(days=1)  # another refusal after so long is a new story
-QUESTIONS_GO_ON = timedelta(
+FORGET_AFTER = timedelta(days=1)  # another refusal after so long is a new story
+QUERY_QUIET_PERIOD = timedelta(
     hours=2
 )  # an order that waits is asked about every hour: silence means that it works
 log = logging.getLogger("awning")
 
 
-class Actor(StrEnum):
+class Responsible(StrEnum):
     """Who can do something about a refused capture."""
 
     SHOPPER = "shopper"  # another card, account or way of paying may work
@@ -38,7 +39,12 @@ class Actor(StrEnum):
     NOBODY = "nobody"  # the shop goes on by itself, once it has looked at PayPal's order
 
 
-GO_ON = {"DUPLICATE_INVOICE_ID", "DUPLICATE_REQUEST_ID", "ORDER_ALREADY_CAPTURED", "ORDER_NOT_APPROVED"}
+HANDLED_AUTOMATICALLY = {
+    "DUPLICATE_INVOICE_ID",
+    "DUPLICATE_REQUEST_ID",
+    "ORDER_ALREADY_CAPTURED",
+    "ORDER_NOT_APPROVED",
+}
 OTHER_WAY_OF_PAYING = {
     "AGREEMENT_ALREADY_CANCELLED",
     "ALIAS_DECLINED_BY_PROCESSOR",
@@ -75,20 +81,20 @@ OTHER_WAY_OF_PAYING = {
 }
 
 
-def actor_for(error: PayPalError) -> Actor:
+def responsible_for(error: PayPalError) -> Responsible:
     """Return who can act on a refused capture. What the shop has no name for, the merchant must look at."""
     named = {detail.issue for detail in error.details}
-    if named & GO_ON:
-        return Actor.NOBODY
+    if named & HANDLED_AUTOMATICALLY:
+        return Responsible.NOBODY
     if error.is_about_address:
-        return Actor.ADDRESS
-    return Actor.SHOPPER if named & OTHER_WAY_OF_PAYING else Actor.SHOP
+        return Responsible.ADDRESS
+    return Responsible.SHOPPER if named & OTHER_WAY_OF_PAYING else Responsible.SHOP
 
 
 # -- what concerns all payments ---------------------------------------------------------------------------
 
 
-class Kind(StrEnum):
+class RefusalKind(StrEnum):
     """What PayPal refuses; the key of its row."""
 
     PAYMENTS = "paypal-refuses-payments"  # to begin them, or to let the shop in at all
@@ -100,27 +106,27 @@ class Refusal(Table):
     """What PayPal refuses for good, whoever shops: one row a kind, beside the runs of scheduled functions."""
 
     class Meta(TableMeta):
-        table_name = table_name("runs")
+        table_name = table_name("scheduled-runs")
 
     name = UnicodeAttribute(hash_key=True)
-    since = UnicodeAttribute()
-    last = UnicodeAttribute()
-    times = NumberAttribute()
+    first_at = UnicodeAttribute()
+    last_at = UnicodeAttribute()
+    occurrences = NumberAttribute()
     issue = UnicodeAttribute()
     debug_id = UnicodeAttribute()  # by which PayPal's support finds the call
-    mailed = UnicodeAttribute(null=True)  # the `since` that the merchant was written to about
+    mailed_for = UnicodeAttribute(null=True)  # the `since` that the merchant was written to about
 
 
-def note(kind: Kind, error: PayPalError) -> None:
+def record_refusal(kind: RefusalKind, error: PayPalError) -> None:
     """Remember that PayPal refused, for the page Attention and the alarm. Never raises."""
     telemetry.count(Metric.PAYPAL_REFUSALS)
     log.error("PayPal refuses: %s: %s", kind, error)
-    now = clock.moment()
-    said = [Refusal.last.set(now), Refusal.issue.set(error.issue), Refusal.debug_id.set(error.debug_id)]
-    again = [Refusal.times.add(1), *said], Refusal.last > _ago(FORGOTTEN_AFTER)
+    now = clock.iso_now()
+    said = [Refusal.last_at.set(now), Refusal.issue.set(error.issue), Refusal.debug_id.set(error.debug_id)]
+    again = [Refusal.occurrences.add(1), *said], Refusal.last_at > _ago(FORGET_AFTER)
     first = (
-        [Refusal.times.set(1), Refusal.since.set(now), *said],
-        Refusal.last.does_not_exist() | (Refusal.last <= _ago(FORGOTTEN_AFTER)),
+        [Refusal.occurrences.set(1), Refusal.first_at.set(now), *said],
+        Refusal.last_at.does_not_exist() | (Refusal.last_at <= _ago(FORGET_AFTER)),
     )
     try:
         if not (_update(kind, *again) or _update(kind, *first)):
@@ -129,67 +135,70 @@ def note(kind: Kind, error: PayPalError) -> None:
         log.warning("a refusal of PayPal's could not be written down", exc_info=True)
 
 
-def _update(kind: Kind, actions: Sequence[Action], condition: Condition) -> bool:
+def _update(kind: RefusalKind, actions: Sequence[Action], condition: Condition) -> bool:
     """Change a kind's row; False where the condition does not hold."""
     try:
         Refusal(kind).update(list(actions), condition)
     except UpdateError as error:
-        if not is_refused(error):
+        if not is_condition_failure(error):
             raise
         return False
     return True
 
 
-def owe_mail(kind: Kind, order: Order, transaction: Transaction) -> None:
+def queue_merchant_email(kind: RefusalKind, order: Order, transaction: Transaction) -> None:
     """Have an order that was refused write to the merchant, once since PayPal refuses; refused where another one does."""
     row = get(Refusal, kind)
-    if row is None or row.mailed == row.since:
+    if row is None or row.mailed_for == row.first_at:
         return
-    not_yet = Refusal.mailed.does_not_exist() | (Refusal.mailed != row.since)
+    not_yet = Refusal.mailed_for.does_not_exist() | (Refusal.mailed_for != row.first_at)
     transaction.update(
-        "refusal", Refusal(kind), [Refusal.mailed.set(row.since)], (Refusal.since == row.since) & not_yet
+        "refusal",
+        Refusal(kind),
+        [Refusal.mailed_for.set(row.first_at)],
+        (Refusal.first_at == row.first_at) & not_yet,
     )
-    order.owe_mail("refused", f"{kind}@{row.since}")
+    order.queue_email(EmailKind.MERCHANT_PAYMENTS_REFUSED, f"{kind}@{row.first_at}")
 
 
-def forget_refused_payments() -> None:
+def clear_refused_payments() -> None:
     """Forget that payments were refused: one has just begun. Never raises."""
     try:
-        Refusal(Kind.PAYMENTS).delete()
+        Refusal(RefusalKind.PAYMENTS).delete()
     except PynamoDBException:
         log.warning("a refusal of PayPal's could not be forgotten", exc_info=True)
 
 
-def in_force() -> list[Refusal]:
+def current_refusals() -> list[Refusal]:
     """List what PayPal refuses now; what has worked since is left out."""
-    found = read_many({Refusal: list(Kind)})[Refusal]
-    return [found[kind] for kind in Kind if kind in found and _lasts(kind, found[kind].last)]
+    found = batch_get({Refusal: list(RefusalKind)})[Refusal]
+    return [found[kind] for kind in RefusalKind if kind in found and _is_current(kind, found[kind].last_at)]
 
 
-def _lasts(kind: Kind, last: str) -> bool:
-    if kind is Kind.QUESTIONS:
-        return last > _ago(QUESTIONS_GO_ON)
+def _is_current(kind: RefusalKind, last: str) -> bool:
+    if kind is RefusalKind.QUESTIONS:
+        return last > _ago(QUERY_QUIET_PERIOD)
     # Nothing is written where a payment begins or is taken: who looks finds that one was since.
-    newest = page_of_orders(Selection()).orders
-    if kind is Kind.CAPTURES:
+    newest = list_orders(OrderFilter()).orders
+    if kind is RefusalKind.CAPTURES:
         return not any((order.paid_at or "") > last for order in newest)
-    return not any(attempt["at"] > last for order in newest for attempt in order.attempts)
+    return not any(attempt["at"] > last for order in newest for attempt in order.payment_attempts)
 
 
 def _ago(span: timedelta) -> str:
-    return clock.moment(clock.now() - span)
+    return clock.iso_now(clock.now() - span)
 
 
 # -- in words -----------------------------------------------------------------------------------------------
 
-WHAT = {
-    Kind.PAYMENTS: "Nobody can pay",
-    Kind.CAPTURES: "PayPal does not take payments that customers approved",
-    Kind.QUESTIONS: "PayPal does not tell the shop about its payments",
+KIND_LABELS = {
+    RefusalKind.PAYMENTS: "Nobody can pay",
+    RefusalKind.CAPTURES: "PayPal does not take payments that customers approved",
+    RefusalKind.QUESTIONS: "PayPal does not tell the shop about its payments",
 }
 LOG_IN = "Log in at PayPal: the start page, the e-mails from PayPal or its Resolution Centre say what it wants from you."
 RIGHTS = "Whoever looks after the shop sees in PayPal's developer pages whether the app may still do this for your account."
-TODO = {
+ACTIONS = {
     "PAYEE_ACCOUNT_RESTRICTED": f"PayPal has restricted your account. {LOG_IN}",
     "PAYEE_ACCOUNT_LOCKED_OR_CLOSED": f"PayPal has locked or closed your account. {LOG_IN}",
     "PAYEE_ACCOUNT_NOT_VERIFIED": f"Your account at PayPal is not verified. {LOG_IN}",
@@ -204,9 +213,9 @@ TODO = {
     "invalid_client": "PayPal does not accept the shop's client id and secret: perhaps the secret was changed. Whoever looks after the shop stores the new one.",
     "AUTHENTICATION_FAILURE": "PayPal does not accept the shop's client id and secret: perhaps the secret was changed. Whoever looks after the shop stores the new one.",
 }
-OTHERWISE = "Log in at PayPal and look for a message. Whoever looks after the shop finds the name in PayPal's documentation, and PayPal's support finds the call by its debug id."
+DEFAULT_ACTION = "Log in at PayPal and look for a message. Whoever looks after the shop finds the name in PayPal's documentation, and PayPal's support finds the call by its debug id."
 
 
-def todo_for(issue: str) -> str:
+def action_for(issue: str) -> str:
     """Return what the merchant can do about an issue."""
-    return TODO.get(issue, OTHERWISE)
+    return ACTIONS.get(issue, DEFAULT_ACTION)

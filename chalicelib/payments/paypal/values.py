@@ -37,7 +37,7 @@ class Refund:
     fee: int | None  # what PayPal gives back of its own
     at: str
     capture_id: str | None
-    own_id: str = ""  # under which we asked for it; of the dashboard's refunds, whatever PayPal puts there
+    refund_id: str = ""  # under which we asked for it; of the dashboard's refunds, whatever PayPal puts there
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ class PayPalOrder:
     id: str
     status: str  # CREATED, PAYER_ACTION_REQUIRED, APPROVED, COMPLETED, VOIDED, SAVED
     payee: Payee | None
-    link: str | None
+    approval_url: str | None
     captures: tuple[Capture, ...]
     refunds: tuple[Refund, ...]
 
     @property
     def is_dead(self) -> bool:
-        """Tell an order that can never be paid: voided, or completed with nothing but declined captures."""
+        """Return an order that can never be paid: voided, or completed with nothing but declined captures."""
         if self.status == "VOIDED":
             return True
         return bool(self.captures) and all(c.status in ("DECLINED", "FAILED") for c in self.captures)
@@ -70,7 +70,7 @@ class Reversal:
 
 
 @dataclass(frozen=True)
-class Won:
+class WonDispute:
     """A dispute that PayPal decided for the shop: what it or a bank had taken of a capture comes back."""
 
     id: str

@@ -20,14 +20,14 @@ from chalice.app import Request
 from chalicelib import rate_limits, telemetry
 from chalicelib.aws import client, queue_url
 from chalicelib.config import settings
-from chalicelib.database.reads import MOST_KEYS_A_READ, read_many
-from chalicelib.errors import Busy, TooLarge, TooMany
-from chalicelib.orders.models import Pointer
+from chalicelib.database.reads import MAX_KEYS_PER_BATCH_GET, batch_get
+from chalicelib.errors import PayloadTooLarge, ServiceUnavailable, TooManyRequests
+from chalicelib.orders.models import OrderLookup
 from chalicelib.payments.paypal import gateway
 from chalicelib.payments.paypal.errors import PayPalError
 from chalicelib.payments.paypal.events import (
     EVENT_TYPES,
-    Forged,
+    InvalidSignature,
     message_of,
     order_ids,
     paypal_ids,
@@ -35,7 +35,7 @@ from chalicelib.payments.paypal.events import (
 )
 from chalicelib.web import http_request
 
-QUEUE = "payment-notifications"
+QUEUE = "paypal-webhooks"
 ALGORITHM = "SHA256withRSA"
 SIMULATOR = "WEBHOOK_ID"  # what PayPal's webhook simulator signs for; anybody can make it sign
 HEADERS = (
@@ -49,7 +49,7 @@ MAX_BYTES = 256 * 1024
 VERIFY_SECONDS = 5.0
 MAX_CONCURRENCY = 2  # of a process: a flood must not take all of its threads
 RETRY_SECONDS = 5
-NO_ORDER = "no order"  # what is counted for an event of a kind that we want and that names nothing
+UNKNOWN_ORDER = "no order"  # what is counted for an event of a kind that we want and that names nothing
 _TRANSMISSION_ID = re.compile(r"[A-Za-z0-9_-]{1,50}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)", re.ASCII)
 _CERTIFICATE = re.compile(r"https://([a-z0-9-]{1,63}\.){1,5}paypal\.com/[A-Za-z0-9._~/-]{1,200}", re.ASCII)
@@ -62,24 +62,24 @@ _verifying = threading.BoundedSemaphore(MAX_CONCURRENCY)
 def receive(request: Request) -> None:
     """Enqueue a notification that PayPal confirms, or leave it alone where it is about nothing of this shop.
 
-    Raises Forged for what PayPal did not send, TooMany for a flood, and Busy where it cannot be told: then it is sent
+    Raises Forged for what PayPal did not send, TooManyRequests for a flood, and Busy where it cannot be told: then it is sent
     again, for three days.
     """
     body = request.raw_body
     try:
         raw = body if isinstance(body, bytes) else body.encode()
     except UnicodeError as error:
-        raise Forged("This is no event of PayPal's.") from error
+        raise InvalidSignature("This is no event of PayPal's.") from error
     if len(raw) > MAX_BYTES:
-        raise TooLarge("That is larger than any notification.")
+        raise PayloadTooLarge("That is larger than any notification.")
     if not settings.paypal_webhook_id:
-        raise Busy("This shop does not take notifications yet.")
+        raise ServiceUnavailable("This shop does not take notifications yet.")
     headers = {name: http_request.header(request, name) for name in HEADERS}
     check_headers(headers)
     event = read_event(raw)
     message = message_of(event)
-    telemetry.note(event=message["event"], event_type=message["type"])
-    about = what_it_is_about(event)
+    telemetry.add_log_context(event=message["event"], event_type=message["type"])
+    about = find_subject(event)
     if about is None:
         telemetry.events_log.info("a notification was about nothing of this shop")
         return
@@ -92,15 +92,15 @@ def receive(request: Request) -> None:
 def check_headers(headers: Mapping[str, str]) -> None:
     """Refuse headers that PayPal does not send. `headers` has lower-case names. Raises Forged."""
     if settings.paypal_is_live and settings.paypal_webhook_id == SIMULATOR:
-        raise Forged("This shop does not take what PayPal's simulator signs.")
+        raise InvalidSignature("This shop does not take what PayPal's simulator signs.")
     if headers["paypal-auth-algo"] != ALGORITHM:
-        raise Forged("The signature's algorithm is not the one that PayPal uses.")
+        raise InvalidSignature("The signature's algorithm is not the one that PayPal uses.")
     if not _TRANSMISSION_ID.fullmatch(headers["paypal-transmission-id"]):
-        raise Forged("The transmission's ID is not one.")
+        raise InvalidSignature("The transmission's ID is not one.")
     if not _TIME.fullmatch(headers["paypal-transmission-time"]):
-        raise Forged("The transmission's time is not one.")
+        raise InvalidSignature("The transmission's time is not one.")
     if not _is_at_paypal(headers["paypal-cert-url"]):
-        raise Forged("The certificate is not PayPal's.")
+        raise InvalidSignature("The certificate is not PayPal's.")
     signature = headers["paypal-transmission-sig"]
     try:
         is_signature = (
@@ -109,7 +109,7 @@ def check_headers(headers: Mapping[str, str]) -> None:
     except (binascii.Error, ValueError):
         is_signature = False
     if not is_signature:
-        raise Forged("The signature is not one.")
+        raise InvalidSignature("The signature is not one.")
 
 
 def _is_at_paypal(url: str) -> bool:
@@ -118,32 +118,32 @@ def _is_at_paypal(url: str) -> bool:
     return bool(_CERTIFICATE.fullmatch(url) or (rest != url and _PATH.fullmatch(rest)))
 
 
-def what_it_is_about(event: Mapping[str, Any]) -> str | None:
-    """Tell which order of ours an event names: its ID. None where it names none, NO_ORDER where it may be about any.
+def find_subject(event: Mapping[str, Any]) -> str | None:
+    """Return which order of ours an event names: its ID. None where it names none, UNKNOWN_ORDER where it may be about any.
 
     That is an event of a kind that we want, and names nothing, or more than can be looked up in one read.
     """
     orders = order_ids(event)
     pointers = [f"{kind}#{id_}" for id_ in paypal_ids(event) for kind in ("paypal", "capture")]
     named = [*orders, *pointers]
-    if 0 < len(named) <= MOST_KEYS_A_READ:
-        found: dict[str, Pointer] = read_many({Pointer: named})[Pointer]
-        return min((key if key in orders else row.order for key, row in found.items()), default=None)
-    return NO_ORDER if event["event_type"] in EVENT_TYPES else None
+    if 0 < len(named) <= MAX_KEYS_PER_BATCH_GET:
+        found: dict[str, OrderLookup] = batch_get({OrderLookup: named})[OrderLookup]
+        return min((key if key in orders else row.order_id for key, row in found.items()), default=None)
+    return UNKNOWN_ORDER if event["event_type"] in EVENT_TYPES else None
 
 
 def verify(body: bytes, headers: Mapping[str, str], about: str) -> None:
-    """Ask PayPal whether it signed this body for our webhook. Raises Forged, TooMany, or Busy."""
+    """Ask PayPal whether it signed this body for our webhook. Raises Forged, TooManyRequests, or Busy."""
     if not _verifying.acquire(blocking=False):
-        raise TooMany("Many notifications came at once. Please send this one again.", RETRY_SECONDS)
+        raise TooManyRequests("Many notifications came at once. Please send this one again.", RETRY_SECONDS)
     try:
-        rate_limits.count_verification(about)
-        with gateway.within(VERIFY_SECONDS):
+        rate_limits.check_verification_rate(about)
+        with gateway.time_budget(VERIFY_SECONDS):
             is_genuine = gateway.is_genuine(body, headers)
     except PayPalError as error:
         log.warning("a notification could not be verified: %s", error)
-        raise Busy("PayPal does not say now whether it sent this.") from error
+        raise ServiceUnavailable("PayPal does not say now whether it sent this.") from error
     finally:
         _verifying.release()
     if not is_genuine:
-        raise Forged("PayPal did not sign this for this shop.")
+        raise InvalidSignature("PayPal did not sign this for this shop.")

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib import clock, ids
-from chalicelib.database.transactions import Transaction, Witness
-from chalicelib.staff.models import AuditEntry, Member
+from chalicelib.database.transactions import AuditWriter, Transaction
+from chalicelib.staff.models import AuditEntry, StaffMember
 
 
-def witness(member: Member, what: str) -> Witness:
+def writer_for(member: StaffMember, what: str) -> AuditWriter:
     """Return who writes down, in a change's own transaction, that a member made it."""
-    return witness_of(member.email, what)
+    return writer_as(member.email, what)
 
 
-def witness_of(who: str, what: str) -> Witness:
+def writer_as(who: str, what: str) -> AuditWriter:
     """Return who writes down a change of which no logged-in member is known: a command's, or a job's."""
 
     def write(
@@ -39,13 +39,13 @@ def record(
 def _entry(
     who: str, what: str, subject: str, before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> AuditEntry:
-    at = clock.moment()
+    at = clock.iso_now()
     return AuditEntry(
         at[:7],
         f"{at}#{ids.new_id()[:8]}",
         at=at,
-        who=who,
-        what=what,
+        actor=who,
+        action=what,
         subject=subject,
         before=dict(before),
         after=dict(after),

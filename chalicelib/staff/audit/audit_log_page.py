@@ -10,16 +10,16 @@ from chalice.app import Request, Response
 from chalicelib import clock
 from chalicelib.errors import BadInput
 from chalicelib.staff import layout
-from chalicelib.staff.models import AuditEntry, Member
+from chalicelib.staff.models import AuditEntry, StaffMember
 from chalicelib.web.http_request import query
 
 A_PAGE = 50
-EARLIEST = "2026-01"
+MIN_MONTH = "2026-01"
 _MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])", re.ASCII)
 _ENTRY = re.compile(r"[0-9TZ:.-]{10,40}#[0-9a-f]{8}", re.ASCII)
 
 
-def show(request: Request, member: Member) -> Response:
+def show(request: Request, member: StaffMember) -> Response:
     """Show a page of a month's entries: one Query, however many there are."""
     now = clock.now().strftime("%Y-%m")
     month = query(request, "month") or now
@@ -33,7 +33,7 @@ def show(request: Request, member: Member) -> Response:
         )
     )
     entries = found[:A_PAGE]
-    return layout.show(
+    return layout.render_page(
         member,
         "staff/audit/audit_log.html",
         month=month,
@@ -41,7 +41,7 @@ def show(request: Request, member: Member) -> Response:
         entries=[(entry, changes(entry.before, entry.after)) for entry in entries],
         further=entries[-1].entry if len(found) > A_PAGE else None,
         is_first_page=before is None,
-        months=[(each, name_of(each)) for each in _beside(month) if EARLIEST <= each <= now],
+        months=[(each, name_of(each)) for each in _beside(month) if MIN_MONTH <= each <= now],
     )
 
 
@@ -49,27 +49,27 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[s
     """List what differs, in words: name, before, after; "" where there was or is nothing."""
     names = [*before, *(name for name in after if name not in before)]
     return [
-        (words(name), spoken(before.get(name)), spoken(after.get(name)))
+        (words(name), format_value(before.get(name)), format_value(after.get(name)))
         for name in names
         if before.get(name) != after.get(name)
     ]
 
 
-def spoken(value: Any) -> str:
-    """Say a value that was kept as JSON in words."""
+def format_value(value: Any) -> str:
+    """Return a value that was kept as JSON in words."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {spoken(each)}" for name, each in value.items())
+        return ", ".join(f"{name}: {format_value(each)}" for name, each in value.items())
     if isinstance(value, list):
-        return ", ".join(spoken(each) for each in value)
+        return ", ".join(format_value(each) for each in value)
     return str(value)
 
 
 def words(name: str) -> str:
-    """Say the name of a thing as words."""
+    """Return the name of a thing as words."""
     return name.replace("_", " ")
 
 

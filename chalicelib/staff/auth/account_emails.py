@@ -8,11 +8,11 @@ from typing import Any
 from chalicelib import telemetry
 from chalicelib.config import settings
 from chalicelib.mail import plain_text
-from chalicelib.mail.addresses import Undeliverable, one_line, with_name
-from chalicelib.mail.render import Letter
-from chalicelib.mail.sender import hand_to_ses
+from chalicelib.mail.addresses import Undeliverable, format_address, single_line
+from chalicelib.mail.render import Email
+from chalicelib.mail.sender import send_via_ses
 from chalicelib.staff.auth import accounts, login_throttle, reset_tokens
-from chalicelib.staff.models import Member
+from chalicelib.staff.models import StaffMember
 from chalicelib.telemetry import Metric
 from chalicelib.web.templates import environment, paragraphs
 from chalicelib.web.urls import absolute_url
@@ -43,22 +43,22 @@ def send(message: Mapping[str, str]) -> None:
     member = accounts.find(email)
     if member is None:
         return
-    if kind == reset_tokens.FORGOTTEN and not login_throttle.may_be_mailed(email):
+    if kind == reset_tokens.FORGOTTEN and not login_throttle.reset_email_allowed(email):
         log.info("a link was not mailed: enough were, this hour")
         return
     try:
-        hand_to_ses(write(member, kind))
+        send_via_ses(write(member, kind))
     except Undeliverable:  # nobody gets it, however often it is tried
         telemetry.count(Metric.MAILS_BOUNCED)
         log.warning("a letter to a member of staff cannot be delivered")
 
 
-def write(member: Member, kind: str) -> Letter:
+def write(member: StaffMember, kind: str) -> Email:
     """Write a letter, with a new link where the kind has one."""
     address = (
         "/staff/account"
         if kind == reset_tokens.CHANGED
-        else f"/staff/reset?token={reset_tokens.make(member, kind)}"
+        else f"/staff/reset?token={reset_tokens.create_token(member, kind)}"
     )
     values: dict[str, Any] = {
         "kind": Kind(BUTTONS[kind]),
@@ -68,13 +68,13 @@ def write(member: Member, kind: str) -> Letter:
         "forgotten_url": absolute_url("/staff/forgotten"),
         "role": accounts.ROLES[member.role].lower(),
         "wrap": plain_text.wrap,
-        "rule": plain_text.rule,
+        "divider": plain_text.divider,
     }
-    words = environment().get_template(f"staff/auth/emails/{TEMPLATES[kind]}.txt").render(values)
-    subject, headline, *body = [one_line(paragraph) for paragraph in paragraphs(words)]
+    message = environment().get_template(f"staff/auth/emails/{TEMPLATES[kind]}.txt").render(values)
+    subject, headline, *body = [single_line(paragraph) for paragraph in paragraphs(message)]
     values |= {"subject": subject, "headline": headline, "body": body}
-    shop = with_name(settings.shop.name, settings.shop.email)
-    return Letter(
+    shop = format_address(settings.shop.name, settings.shop.email)
+    return Email(
         sender=shop,
         to=member.email,
         reply_to=shop,

@@ -6,18 +6,18 @@ from typing import Any
 from pynamodb.exceptions import UpdateError
 
 from chalicelib import clock
-from chalicelib.database.connection import is_refused
-from chalicelib.database.reads import get, read_many
-from chalicelib.database.transactions import Refused, Transaction, Witness, unseen
+from chalicelib.database.connection import is_condition_failure
+from chalicelib.database.reads import batch_get, get
+from chalicelib.database.transactions import AuditWriter, ConditionFailed, Transaction, no_audit
 from chalicelib.errors import Conflict, NotFound
 from chalicelib.mail import addresses
 from chalicelib.staff.auth import passwords
-from chalicelib.staff.models import Member, Roster
+from chalicelib.staff.models import StaffIndex, StaffMember
 
 MERCHANT = "merchant"
 FINANCE = "finance"
 ROLES = {MERCHANT: "Merchant", FINANCE: "Finance"}
-MOST_MEMBERS = 100
+MAX_MEMBERS = 100
 ROUNDS = 5
 MOVED_ON = "Somebody changed the staff accounts at the same moment. Please look again."
 log = logging.getLogger("awning")
@@ -27,32 +27,32 @@ class LastMerchant(Conflict):
     """Nobody would be left who may change anything."""
 
 
-def canonical(text: str) -> str:
+def normalize_email(text: str) -> str:
     """Write an e-mail address the one way that accounts are kept under. Raises BadAddress."""
-    return addresses.bare(text).lower()
+    return addresses.normalize_address(text).lower()
 
 
-def find(email: str) -> Member | None:
+def find(email: str) -> StaffMember | None:
     """Read an account; what cannot be an address, such as the key of the list of all, finds none."""
-    return get(Member, email) if "@" in email and len(email) <= addresses.LONGEST_ADDRESS else None
+    return get(StaffMember, email) if "@" in email and len(email) <= addresses.MAX_ADDRESS_LENGTH else None
 
 
-def check_password(email: str, password: str) -> Member | None:
+def check_password(email: str, password: str) -> StaffMember | None:
     """Find the account that an address and a password open; None where they do not, after the same work."""
     member = find(email)
-    if not passwords.is_right(password, member.password if member else ""):
+    if not passwords.verify(password, member.password if member else ""):
         return None
     if member is not None and passwords.is_outdated(member.password):
         _hash_anew(member, password)
     return member
 
 
-def _hash_anew(member: Member, password: str) -> None:
-    kept = Member.password == member.password
+def _hash_anew(member: StaffMember, password: str) -> None:
+    kept = StaffMember.password == member.password
     try:
-        member.update([Member.password.set(passwords.hashed(password))], condition=kept)
+        member.update([StaffMember.password.set(passwords.hash_password(password))], condition=kept)
     except UpdateError as error:
-        if not is_refused(error):
+        if not is_condition_failure(error):
             raise
         log.info("a password was changed while it was hashed anew")
 
@@ -60,87 +60,96 @@ def _hash_anew(member: Member, password: str) -> None:
 # -- making and changing ----------------------------------------------------------------------------------
 
 
-def make_member(email: str, role: str, password: str | None, witness: Witness = unseen) -> Member:
+def make_member(
+    email: str, role: str, password: str | None, write_audit: AuditWriter = no_audit
+) -> StaffMember:
     """Make an account, or give a known one a new role and password, which ends its sessions.
 
     Without a password the account is new, and nobody gets in before one is set by a mailed link. Raises Conflict.
     """
-    hashed = passwords.hashed(password) if password is not None else None
+    hashed = passwords.hash_password(password) if password is not None else None
     for _ in range(ROUNDS):
         known = find(email)
         if known and hashed is None:
             raise Conflict("This address has an account already.")
-        made = Member(
+        made = StaffMember(
             email,
             role=role,
             password=hashed or "",
-            epoch=_next_epoch(known),
-            made_at=known.made_at if known else clock.now().isoformat(timespec="seconds"),
+            session_version=_next_session_version(known),
+            created_at=known.created_at if known else clock.now().isoformat(timespec="seconds"),
         )
         transaction = Transaction()
         _change_roster(transaction, {email: role})
         transaction.put("member", made, _as_read(known))
-        witness(transaction, _subject(made), _told(known), _told(made))
+        write_audit(transaction, _subject(made), _audit_fields(known), _audit_fields(made))
         if _committed(transaction):
             return made
     raise Conflict(MOVED_ON)
 
 
-def change_role(email: str, role: str, witness: Witness) -> None:
+def change_role(email: str, role: str, write_audit: AuditWriter) -> None:
     """Give an account another role, at once. Raises NotFound, LastMerchant, Conflict."""
     for _ in range(ROUNDS):
-        member = existing(email)
+        member = get_account(email)
         if member.role == role:
             return
         transaction = Transaction()
         _change_roster(transaction, {email: role})
-        transaction.update("member", member, [Member.role.set(role)], _as_read(member))
-        witness(transaction, _subject(member), {"role": member.role}, {"role": role})
+        transaction.update("member", member, [StaffMember.role.set(role)], _as_read(member))
+        write_audit(transaction, _subject(member), {"role": member.role}, {"role": role})
         if _committed(transaction):
             return
     raise Conflict(MOVED_ON)
 
 
-def remove(email: str, witness: Witness) -> None:
+def remove(email: str, write_audit: AuditWriter) -> None:
     """Remove an account, which ends its sessions. Raises NotFound, LastMerchant, Conflict."""
     for _ in range(ROUNDS):
-        member = existing(email)
+        member = get_account(email)
         transaction = Transaction()
         _change_roster(transaction, {email: None})
         transaction.delete("member", member, _as_read(member))
-        witness(transaction, _subject(member), _told(member), {})
+        write_audit(transaction, _subject(member), _audit_fields(member), {})
         if _committed(transaction):
             return
     raise Conflict(MOVED_ON)
 
 
-def set_password(transaction: Transaction, member: Member, password: str, witness: Witness) -> int:
+def set_password(
+    transaction: Transaction, member: StaffMember, password: str, write_audit: AuditWriter
+) -> int:
     """Add a new password to a transaction, on condition that nothing ended the sessions meanwhile; they end now.
 
     Returns the account's new epoch, for a session that goes on.
     """
-    epoch = _next_epoch(member)
-    actions = [Member.password.set(passwords.hashed(password)), Member.epoch.set(epoch)]
+    epoch = _next_session_version(member)
+    actions = [
+        StaffMember.password.set(passwords.hash_password(password)),
+        StaffMember.session_version.set(epoch),
+    ]
     transaction.update("member", member, actions, _as_read(member))
-    witness(transaction, _subject(member), {}, {"password": "a new one"})
+    write_audit(transaction, _subject(member), {}, {"password": "a new one"})
     return epoch
 
 
-def end_sessions(member: Member, witness: Witness) -> None:
+def end_sessions(member: StaffMember, write_audit: AuditWriter) -> None:
     """End every session of an account, in all browsers, and every link that was mailed. Raises Conflict."""
     transaction = Transaction()
-    transaction.update("member", member, [Member.epoch.set(_next_epoch(member))], _as_read(member))
-    witness(transaction, _subject(member), {}, {"sessions": "ended everywhere"})
+    transaction.update(
+        "member", member, [StaffMember.session_version.set(_next_session_version(member))], _as_read(member)
+    )
+    write_audit(transaction, _subject(member), {}, {"sessions": "ended everywhere"})
     try:
         transaction.commit()
-    except Refused as refusal:
+    except ConditionFailed as refusal:
         raise Conflict(MOVED_ON) from refusal
 
 
 # -- looking ----------------------------------------------------------------------------------------------
 
 
-def existing(email: str) -> Member:
+def get_account(email: str) -> StaffMember:
     """Read an account that must exist. Raises NotFound."""
     member = find(email)
     if member is None:
@@ -148,11 +157,11 @@ def existing(email: str) -> Member:
     return member
 
 
-def everybody() -> list[Member]:
+def list_accounts() -> list[StaffMember]:
     """Read all accounts, by their address: two reads, however many there are."""
-    roster = get(Roster, "everybody")
+    roster = get(StaffIndex, "everybody")
     emails = sorted(roster.roles) if roster else []
-    found: dict[str, Member] = read_many({Member: emails})[Member] if emails else {}
+    found: dict[str, StaffMember] = batch_get({StaffMember: emails})[StaffMember] if emails else {}
     return [found[email] for email in emails if email in found]
 
 
@@ -161,15 +170,15 @@ def everybody() -> list[Member]:
 
 def _change_roster(transaction: Transaction, changes: dict[str, str | None]) -> None:
     """Add the changed list of all to a transaction. Raises LastMerchant, Conflict."""
-    before = get(Roster, "everybody")
+    before = get(StaffIndex, "everybody")
     known: dict[str, str] = dict(before.roles) if before else {}
     roles = {email: role for email, role in {**known, **changes}.items() if role is not None}
     if any(known.get(email) == MERCHANT and roles.get(email) != MERCHANT for email in changes):
         _require_a_merchant(roles)
-    if len(roles) > MOST_MEMBERS:
-        raise Conflict(f"There are {MOST_MEMBERS} accounts already. Please remove one first.")
-    unchanged: Any = Roster.version == before.version if before else Roster.email.does_not_exist()
-    after = Roster("everybody", roles=roles, version=(before.version if before else 0) + 1)
+    if len(roles) > MAX_MEMBERS:
+        raise Conflict(f"There are {MAX_MEMBERS} accounts already. Please remove one first.")
+    unchanged: Any = StaffIndex.version == before.version if before else StaffIndex.email.does_not_exist()
+    after = StaffIndex("everybody", roles=roles, version=(before.version if before else 0) + 1)
     transaction.put("roster", after, unchanged)
 
 
@@ -179,7 +188,7 @@ def _require_a_merchant(roles: dict[str, str]) -> None:
     It holds until the list of all is written: roles change only with its version, and no password is ever taken away.
     """
     merchants = [email for email, role in roles.items() if role == MERCHANT]
-    found = read_many({Member: merchants})[Member] if merchants else {}
+    found = batch_get({StaffMember: merchants})[StaffMember] if merchants else {}
     if not any(member.password for member in found.values()):
         raise LastMerchant(
             "This is the last account that may change anything. Make another merchant first, and have them choose a password."
@@ -189,26 +198,26 @@ def _require_a_merchant(roles: dict[str, str]) -> None:
 def _committed(transaction: Transaction) -> bool:
     try:
         transaction.commit()
-    except Refused:
+    except ConditionFailed:
         return False
     return True
 
 
-def _as_read(member: Member | None) -> Any:
+def _as_read(member: StaffMember | None) -> Any:
     if member is None:
-        return Member.email.does_not_exist()
-    return (Member.epoch == member.epoch) & (Member.role == member.role)
+        return StaffMember.email.does_not_exist()
+    return (StaffMember.session_version == member.session_version) & (StaffMember.role == member.role)
 
 
-def _next_epoch(member: Member | None) -> int:
+def _next_session_version(member: StaffMember | None) -> int:
     # By the clock, so that an account made anew never takes over the sessions of one that was removed.
     now = int(clock.now().timestamp() * 1000)
-    return max(now, int(member.epoch) + 1) if member else now
+    return max(now, int(member.session_version) + 1) if member else now
 
 
-def _subject(member: Member) -> str:
+def _subject(member: StaffMember) -> str:
     return f"account {member.email}"
 
 
-def _told(member: Member | None) -> dict[str, str]:
+def _audit_fields(member: StaffMember | None) -> dict[str, str]:
     return {"role": member.role} if member else {}

@@ -6,14 +6,14 @@ from urllib.parse import urlsplit
 from chalice.app import Request, Response
 
 from chalicelib import clock
-from chalicelib.mail.addresses import CHECK, LONGEST_ADDRESS, BadAddress
+from chalicelib.mail.addresses import CHECK, MAX_ADDRESS_LENGTH, BadAddress
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.auth import accounts, login_throttle, sessions
-from chalicelib.staff.models import Member
+from chalicelib.staff.models import StaffMember
 from chalicelib.web import responses
 from chalicelib.web.forms import Form, read_form
-from chalicelib.web.http_request import base_path, query, source_of
+from chalicelib.web.http_request import base_path, client_ip, query
 
 WRONG = "This e-mail address and password do not belong together."
 ENTRANCE = {"login", "logout", "forgotten", "reset"}
@@ -22,18 +22,18 @@ _ADDRESS_IN_THE_SHOP = re.compile(
 )  # what an address is written with: no spaces, no backslash
 
 
-def ask(request: Request, member: Member | None) -> Response:
+def login_form(request: Request, member: StaffMember | None) -> Response:
     """Ask for e-mail address and password, whoever is not logged in."""
     next_address = query(request, "next") or ""
-    return responses.redirect(inside(next_address)) if member else _login_page(next_address, "")
+    return responses.redirect(safe_next_url(next_address)) if member else _login_page(next_address, "")
 
 
-def log_in(request: Request, member: Member | None) -> Response:
+def log_in(request: Request, member: StaffMember | None) -> Response:
     """Begin a session under a new ID. Every wrong answer is the same, whether there is such an account or not."""
     form = read_form(request)
-    email, source = _typed_email(form), source_of(request)
+    email, source = _typed_email(form), client_ip(request)
     try:
-        is_last = login_throttle.take_a_try(email, source)
+        is_last = login_throttle.register_attempt(email, source)
     except login_throttle.Locked as locked:
         return locked_answer(
             _login_page(form.text("next"), form.text("email"), wait_words(locked), 429), locked
@@ -43,22 +43,22 @@ def log_in(request: Request, member: Member | None) -> Response:
         if is_last:
             _record_guessing(email, source)
         return _login_page(form.text("next"), form.text("email"), WRONG, 403)
-    login_throttle.forgive(email, source)
+    login_throttle.reset_attempts(email, source)
     sessions.end(request)
     audit_log.record(known.email, "logged in", "the staff pages")
-    return responses.redirect(inside(form.text("next")), [sessions.start(known)])
+    return responses.redirect(safe_next_url(form.text("next")), [sessions.start(known)])
 
 
-def log_out(request: Request, member: Member) -> Response:
+def log_out(request: Request, member: StaffMember) -> Response:
     """End this session, or every session of the member."""
     if read_form(request).text("everywhere"):
-        accounts.end_sessions(member, audit_log.witness(member, "logged out everywhere"))
+        accounts.end_sessions(member, audit_log.writer_for(member, "logged out everywhere"))
     else:
         audit_log.record(member.email, "logged out", "the staff pages")
-    return layout.go("/staff/login", "You are logged out.", [sessions.end(request)])
+    return layout.redirect_with_notice("/staff/login", "You are logged out.", [sessions.end(request)])
 
 
-def inside(address: str) -> str:
+def safe_next_url(address: str) -> str:
     """Allow addresses of staff pages alone; anything else leads to the first of them."""
     own = base_path() + "/staff/"
     if not address.startswith(own) or not _ADDRESS_IN_THE_SHOP.fullmatch(address):
@@ -69,14 +69,14 @@ def inside(address: str) -> str:
 
 
 def _login_page(next_address: str, email: str, problem: str = "", status: int = 200) -> Response:
-    values = {"next": next_address, "email": email[:LONGEST_ADDRESS], "problem": problem}
-    return layout.show(None, "staff/auth/login.html", status, **values)
+    values = {"next": next_address, "email": email[:MAX_ADDRESS_LENGTH], "problem": problem}
+    return layout.render_page(None, "staff/auth/login.html", status, **values)
 
 
 def _typed_email(form: Form) -> str:
     """Read the address that was typed; what is none finds no account, after the same work."""
     try:
-        return accounts.canonical(form.text("email"))
+        return accounts.normalize_email(form.text("email"))
     except BadAddress:
         return form.text("email").lower().replace("@", " ")
 
@@ -87,13 +87,13 @@ def bad_address_message(refusal: BadAddress) -> str:
 
 
 def wait_words(locked: login_throttle.Locked) -> str:
-    """Say how long one has to wait."""
+    """Return how long one has to wait."""
     minutes = max(1, -(-(locked.until - clock.timestamp()) // 60))
     return f"That was wrong too often. Please wait {minutes} minute{'s' if minutes > 1 else ''} before the next try."
 
 
 def locked_answer(answer: Response, locked: login_throttle.Locked) -> Response:
-    """Tell programs too when to come again."""
+    """Return the page for a locked account, with Retry-After."""
     answer.headers["Retry-After"] = str(max(1, locked.until - clock.timestamp()))
     return answer
 

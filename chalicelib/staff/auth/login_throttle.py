@@ -14,30 +14,30 @@ from pynamodb.expressions.condition import Condition
 
 from chalicelib import clock
 from chalicelib.database.connection import Table
-from chalicelib.database.reads import read_many
-from chalicelib.database.transactions import Refused, Transaction
-from chalicelib.errors import Busy
+from chalicelib.database.reads import batch_get
+from chalicelib.database.transactions import ConditionFailed, Transaction
+from chalicelib.errors import ServiceUnavailable
 from chalicelib.staff.models import StaffSession
 
 FREE_TRIES = {"pair": 5, "account": 50, "address": 20, "links": 10}
 FIRST_WAIT = 60
-LONGEST_WAIT = 15 * 60
+MAX_WAIT = 15 * 60
 FORGOTTEN_AFTER = 24 * 60 * 60
 AN_HOUR = 60 * 60
-MOST_LINKS_AN_HOUR = 3
+MAX_LINKS_PER_HOUR = 3
 KNOWN_FOR = 30 * 24 * 60 * 60
 ROUNDS = 40  # against tries at the same moment; each round lets one of them through
 
 
 class Locked(Exception):
-    """Say that no password is looked at now. `until`: seconds since 1970."""
+    """Raised while no password is checked. `until`: seconds since 1970."""
 
     def __init__(self, until: int) -> None:
         super().__init__()
         self.until = until
 
 
-class Tries(Table):
+class AttemptCounter(Table):
     """What one counter knows; no personal data, its key is a hash."""
 
     class Meta(StaffSession.Meta):
@@ -45,9 +45,9 @@ class Tries(Table):
 
     key = UnicodeAttribute(hash_key=True)
     failures = NumberAttribute(default=0)
-    last = NumberAttribute(default=0)  # when the last was; seconds since 1970, as all times here
-    until = NumberAttribute(default=0)  # no try before
-    known_until = NumberAttribute(default=0)  # the account has logged in from this address
+    last_attempt_at = NumberAttribute(default=0)  # when the last was; seconds since 1970, as all times here
+    blocked_until = NumberAttribute(default=0)  # no try before
+    trusted_until = NumberAttribute(default=0)  # the account has logged in from this address
     expires = NumberAttribute()
 
 
@@ -57,83 +57,87 @@ class Counter:
 
     kind: str
     key: str
-    row: Tries | None
+    row: AttemptCounter | None
 
     @property
     def is_known(self) -> bool:
-        """Tell whether the account has logged in from this address lately."""
-        return self.row is not None and self.row.known_until > clock.timestamp()
+        """Return whether the account has logged in from this address lately."""
+        return self.row is not None and self.row.trusted_until > clock.timestamp()
 
     @property
     def until(self) -> int:
-        """Tell before when no try is allowed."""
-        return int(self.row.until) if self.row is not None else 0
+        """Return before when no attempt is allowed."""
+        return int(self.row.blocked_until) if self.row is not None else 0
 
     @property
     def failures(self) -> int:
         """Count what is not forgotten."""
-        if self.row is None or clock.timestamp() - self.row.last >= FORGOTTEN_AFTER:
+        if self.row is None or clock.timestamp() - self.row.last_attempt_at >= FORGOTTEN_AFTER:
             return 0
         return int(self.row.failures)
 
-    def counted(self) -> Tries:
+    def counted(self) -> AttemptCounter:
         """Make the row with one more try, and the wait after it."""
         now = clock.timestamp()
         failures = self.failures + 1
-        known = int(self.row.known_until) if self.row is not None else 0
-        return Tries(
+        known = int(self.row.trusted_until) if self.row is not None else 0
+        return AttemptCounter(
             self.key,
             failures=failures,
-            last=now,
-            until=now + wait_after(failures, FREE_TRIES[self.kind]),
-            known_until=known,
+            last_attempt_at=now,
+            blocked_until=now + wait_after(failures, FREE_TRIES[self.kind]),
+            trusted_until=known,
             expires=max(now + FORGOTTEN_AFTER, known),
         )
 
     def as_read(self) -> Condition:
         """Make the condition that nobody has counted meanwhile."""
         if self.row is None:
-            return Tries.key.does_not_exist()
-        unchanged: Condition = (Tries.failures == self.row.failures) & (Tries.last == self.row.last)
+            return AttemptCounter.key.does_not_exist()
+        unchanged: Condition = (AttemptCounter.failures == self.row.failures) & (
+            AttemptCounter.last_attempt_at == self.row.last_attempt_at
+        )
         return unchanged
 
 
 def wait_after(failures: int, free: int) -> int:
-    """Tell how many seconds must pass after so many failures."""
+    """Return how many seconds must pass after so many failures."""
     if failures < free:
         return 0
-    return int(min(FIRST_WAIT * 2 ** min(failures - free, 10), LONGEST_WAIT))
+    return int(min(FIRST_WAIT * 2 ** min(failures - free, 10), MAX_WAIT))
 
 
-def take_a_try(email: str, source: str) -> bool:
+def register_attempt(email: str, source: str) -> bool:
     """Count a try, before its password is looked at; tell whether it is the last before a wait.
 
     Raises Locked, or Busy where too many come at the same moment.
     """
-    return _count(lambda: _that_count(email, source))
+    return _count(lambda: _keys_that_apply(email, source))
 
 
-def ask_for_a_link(source: str) -> None:
+def register_reset_request(source: str) -> None:
     """Count a wish for a mailed link. Raises Locked, or Busy."""
     _count(lambda: _read({"links": _key("links", source)}))
 
 
-def may_be_mailed(email: str) -> bool:
+def reset_email_allowed(email: str) -> bool:
     """Count a link that is to be mailed to an account; tell whether this hour's were not used up yet."""
     key = _key("mails", email)
     for _ in range(ROUNDS):
         (counter,) = _read({"mails": key})
         now = clock.timestamp()
-        recent = counter.row if counter.row is not None and now - counter.row.last < AN_HOUR else None
+        recent = (
+            counter.row if counter.row is not None and now - counter.row.last_attempt_at < AN_HOUR else None
+        )
         mailed = recent.failures if recent is not None else 0
-        if mailed >= MOST_LINKS_AN_HOUR:
+        if mailed >= MAX_LINKS_PER_HOUR:
             return False
         transaction = Transaction()
-        one_more = Tries(key, failures=mailed + 1, last=now, expires=now + AN_HOUR)
+        one_more = AttemptCounter(key, failures=mailed + 1, last_attempt_at=now, expires=now + AN_HOUR)
         transaction.put("mails", one_more, counter.as_read())
         try:
             transaction.commit()
-        except Refused:
+        except ConditionFailed:
             continue
         return True
     return False
@@ -150,45 +154,45 @@ def _count(read: Callable[[], list[Counter]]) -> bool:
             transaction.put(counter.kind, counter.counted(), counter.as_read())
         try:
             transaction.commit()
-        except Refused:
+        except ConditionFailed:
             continue  # somebody tried at the same moment: count again
         return any(counter.failures + 1 == FREE_TRIES[counter.kind] for counter in counters)
-    raise Busy("Too many people are logging in at once. Please try again in a moment.")
+    raise ServiceUnavailable("Too many people are logging in at once. Please try again in a moment.")
 
 
-def forgive(email: str, source: str) -> None:
+def reset_attempts(email: str, source: str) -> None:
     """Forget the failures of who turned out to be the owner, and know the address from now on."""
     now = clock.timestamp()
     keys = _keys(email, source)
     transaction = Transaction()
-    known = Tries(keys["pair"], known_until=now + KNOWN_FOR, expires=now + KNOWN_FOR)
+    known = AttemptCounter(keys["pair"], trusted_until=now + KNOWN_FOR, expires=now + KNOWN_FOR)
     transaction.put("pair", known)
-    transaction.delete("address", Tries(keys["address"]))
+    transaction.delete("address", AttemptCounter(keys["address"]))
     transaction.commit()
     _take_back(keys["account"])
 
 
 def _take_back(key: str) -> None:
     """Uncount one try of an account, so that logging in from many places never adds up to a wait."""
-    row = read_many({Tries: [key]})[Tries].get(key)
+    row = batch_get({AttemptCounter: [key]})[AttemptCounter].get(key)
     if row is None or row.failures < 1:
         return
     transaction = Transaction()
-    changed = [Tries.failures.set(row.failures - 1), Tries.until.set(0)]
-    transaction.update("account", row, changed, Tries.failures == row.failures)
+    changed = [AttemptCounter.failures.set(row.failures - 1), AttemptCounter.blocked_until.set(0)]
+    transaction.update("account", row, changed, AttemptCounter.failures == row.failures)
     try:
         transaction.commit()
-    except Refused:
+    except ConditionFailed:
         return  # others try at the same moment; one try counts for nothing beside them
 
 
-def _that_count(email: str, source: str) -> list[Counter]:
+def _keys_that_apply(email: str, source: str) -> list[Counter]:
     counters = _read(_keys(email, source))
     return counters[:1] if counters[0].is_known else counters
 
 
 def _read(keys: Mapping[str, str]) -> list[Counter]:
-    rows = read_many({Tries: keys.values()})[Tries]
+    rows = batch_get({AttemptCounter: keys.values()})[AttemptCounter]
     return [Counter(kind, key, rows.get(key)) for kind, key in keys.items()]
 
 

@@ -11,54 +11,54 @@ from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.auth import accounts, reset_tokens
 from chalicelib.staff.auth.login import bad_address_message
-from chalicelib.staff.models import Member
+from chalicelib.staff.models import StaffMember
 from chalicelib.web.forms import Form, read_form
 
 HERE = "/staff/members"
 log = logging.getLogger("awning")
 
 
-def show(request: Request, member: Member) -> Response:
+def show(request: Request, member: StaffMember) -> Response:
     """List all accounts."""
     return _page(member)
 
 
-def invite(request: Request, member: Member) -> Response:
+def invite(request: Request, member: StaffMember) -> Response:
     """Make an account whose owner chooses the password, by a mailed link."""
     form = read_form(request)
-    typed, role = form.text("email"), _role(form)
+    form_data, role = form.text("email"), _role(form)
     try:
-        email = accounts.canonical(typed)
-        accounts.make_member(email, role, None, audit_log.witness(member, "invited somebody"))
+        email = accounts.normalize_email(form_data)
+        accounts.make_member(email, role, None, audit_log.writer_for(member, "invited somebody"))
     except BadAddress as refusal:
-        return _page(member, typed, role, bad_address_message(refusal), 422)
+        return _page(member, form_data, role, bad_address_message(refusal), 422)
     except Conflict as conflict:
-        return _page(member, typed, role, conflict.message, conflict.status)
+        return _page(member, form_data, role, conflict.message, conflict.status)
     return _mail_invitation(email)
 
 
-def invite_again(request: Request, member: Member) -> Response:
+def invite_again(request: Request, member: StaffMember) -> Response:
     """Mail a new link to who has not chosen a password yet."""
-    invited = accounts.existing(read_form(request).text("email"))
+    invited = accounts.get_account(read_form(request).text("email"))
     if invited.password:
         raise Conflict("This account has a password already. Its owner can have a link mailed at the login.")
     audit_log.record(member.email, "invited somebody again", f"account {invited.email}")
     return _mail_invitation(invited.email)
 
 
-def change_role(request: Request, member: Member) -> Response:
+def change_role(request: Request, member: StaffMember) -> Response:
     """Give an account another role, at once."""
     form = read_form(request)
     email, role = form.text("email"), _role(form)
-    accounts.change_role(email, role, audit_log.witness(member, "changed a role"))
-    return layout.go(HERE, f"{email} is {accounts.ROLES[role].lower()} now.")
+    accounts.change_role(email, role, audit_log.writer_for(member, "changed a role"))
+    return layout.redirect_with_notice(HERE, f"{email} is {accounts.ROLES[role].lower()} now.")
 
 
-def remove(request: Request, member: Member) -> Response:
+def remove(request: Request, member: StaffMember) -> Response:
     """Remove an account; whoever used it is out at once."""
     email = read_form(request).text("email")
-    accounts.remove(email, audit_log.witness(member, "removed an account"))
-    return layout.go(HERE, f"{email} is removed, and logged out everywhere.")
+    accounts.remove(email, audit_log.writer_for(member, "removed an account"))
+    return layout.redirect_with_notice(HERE, f"{email} is removed, and logged out everywhere.")
 
 
 def _role(form: Form) -> str:
@@ -70,21 +70,23 @@ def _role(form: Form) -> str:
 
 def _mail_invitation(email: str) -> Response:
     try:
-        reset_tokens.ask_for_letter(reset_tokens.INVITED, email)
+        reset_tokens.enqueue_account_email(reset_tokens.INVITED, email)
     except (ClientError, BotoCoreError):
         log.exception("an invitation was not mailed")
-        return layout.go(HERE, f"{email} has an account, but the link was not mailed. Please mail it again.")
-    return layout.go(HERE, f"A link to choose a password is on its way to {email}.")
+        return layout.redirect_with_notice(
+            HERE, f"{email} has an account, but the link was not mailed. Please mail it again."
+        )
+    return layout.redirect_with_notice(HERE, f"A link to choose a password is on its way to {email}.")
 
 
 def _page(
-    member: Member, email: str = "", role: str = accounts.FINANCE, problem: str = "", status: int = 200
+    member: StaffMember, email: str = "", role: str = accounts.FINANCE, problem: str = "", status: int = 200
 ) -> Response:
-    return layout.show(
+    return layout.render_page(
         member,
         "staff/auth/members.html",
         status,
-        members=accounts.everybody(),
+        members=accounts.list_accounts(),
         roles=accounts.ROLES,
         email=email,
         role=role,

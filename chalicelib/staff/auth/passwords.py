@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
-FEWEST, MOST = 12, 200
-FEWEST_KINDS = 5  # different characters
+MIN_LENGTH, MAX_LENGTH = 12, 200
+MIN_DISTINCT_CHARACTERS = 5  # different characters
 # argon2id over 46 MiB, twice, by one thread: 100 ms of a core. OWASP's least is once over as much.
 MEMORY_KIB, PASSES, THREADS = 47104, 2, 1
 # Of a password that was thrown away: looked at where there is no account, so that no answer comes sooner.
@@ -31,47 +31,47 @@ COMMONEST = frozenset(
 )
 
 
-def normal(password: str) -> str:
+def normalize(password: str) -> str:
     """Write a password the one way, however the keyboard composed its letters."""
     return unicodedata.normalize("NFKC", password)
 
 
-def what_is_wrong(password: str, email: str) -> str | None:
-    """Say in words why a password is not good enough; None for one that is."""
-    password = normal(password)
+def validate_password(password: str, email: str) -> str | None:
+    """Return in words why a password is not good enough; None for one that is."""
+    password = normalize(password)
     plain = password.casefold()
-    if len(password) < FEWEST:
-        return f"Please take at least {FEWEST} characters. A few words in a row are easy to keep in mind."
-    if len(password) > MOST:
-        return f"Please take no more than {MOST} characters."
+    if len(password) < MIN_LENGTH:
+        return f"Please take at least {MIN_LENGTH} characters. A few words in a row are easy to keep in mind."
+    if len(password) > MAX_LENGTH:
+        return f"Please take no more than {MAX_LENGTH} characters."
     if not password.isprintable():
         return "Please use letters, digits, signs and spaces alone."
     if plain in (email, email.partition("@")[0], email[::-1]):
         return "Your e-mail address is no secret. Please take something else."
-    if plain.replace(" ", "") in COMMONEST or len(set(plain)) < FEWEST_KINDS:
+    if plain.replace(" ", "") in COMMONEST or len(set(plain)) < MIN_DISTINCT_CHARACTERS:
         return "Many people use that one, so it is guessed first. Please take something else."
     return None
 
 
-def hashed(password: str) -> str:
+def hash_password(password: str) -> str:
     """Make what is kept of a password."""
-    return _hasher().hash(normal(password))
+    return _hasher().hash(normalize(password))
 
 
-def is_right(password: str, kept: str) -> bool:
+def verify(password: str, kept: str) -> bool:
     """Compare a password with what is kept; "" is kept where none was ever set. As slow for every answer."""
     from argon2.exceptions import VerifyMismatchError
 
-    password = normal(password)
+    password = normalize(password)
     try:
-        matches = _hasher().verify(kept or NOBODYS, password[:MOST])
+        matches = _hasher().verify(kept or NOBODYS, password[:MAX_LENGTH])
     except VerifyMismatchError:
         return False
-    return matches and bool(kept) and len(password) <= MOST
+    return matches and bool(kept) and len(password) <= MAX_LENGTH
 
 
 def is_outdated(kept: str) -> bool:
-    """Tell what was hashed with other parameters than today's."""
+    """Return what was hashed with other parameters than today's."""
     return _hasher().check_needs_rehash(kept)
 
 

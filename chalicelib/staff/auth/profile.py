@@ -3,65 +3,67 @@
 from chalice.app import Request, Response
 
 from chalicelib import clock
-from chalicelib.database.transactions import Refused, Transaction
+from chalicelib.database.transactions import ConditionFailed, Transaction
 from chalicelib.errors import Conflict
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.auth import accounts, login_throttle, passwords, reset_tokens, sessions
 from chalicelib.staff.auth.login import locked_answer, wait_words
-from chalicelib.staff.models import Member
+from chalicelib.staff.models import StaffMember
 from chalicelib.web import http_request
 from chalicelib.web.forms import read_form
 
 
-def show(request: Request, member: Member) -> Response:
+def show(request: Request, member: StaffMember) -> Response:
     """Show a member's own account."""
     return _page(request, member, {})
 
 
-def change_password(request: Request, member: Member) -> Response:
+def change_password(request: Request, member: StaffMember) -> Response:
     """Change a member's own password: every other browser is logged out, this one goes on under a new session."""
     form = read_form(request)
     current, new = form.values.get("current", ""), form.values.get("password", "")
-    source = http_request.source_of(request)
+    source = http_request.client_ip(request)
     try:
-        login_throttle.take_a_try(member.email, source)
+        login_throttle.register_attempt(member.email, source)
     except login_throttle.Locked as locked:
         return locked_answer(_page(request, member, {"current": wait_words(locked)}, 429), locked)
-    if not passwords.is_right(current, member.password):
+    if not passwords.verify(current, member.password):
         return _page(request, member, {"current": "This is not your password."}, 422)
-    login_throttle.forgive(member.email, source)
-    wrong = passwords.what_is_wrong(new, member.email)
-    if wrong is None and passwords.is_right(new, member.password):
+    login_throttle.reset_attempts(member.email, source)
+    wrong = passwords.validate_password(new, member.email)
+    if wrong is None and passwords.verify(new, member.password):
         wrong = "This is the password you have. Please take another."
     if wrong:
         return _page(request, member, {"password": wrong}, 422)
-    member.epoch = _set(member, new)
+    member.session_version = _set(member, new)
     reset_tokens.tell_of_change(member)
     sessions.end(request)
-    return layout.go("/staff/account", "Your new password is set.", [sessions.start(member)])
+    return layout.redirect_with_notice(
+        "/staff/account", "Your new password is set.", [sessions.start(member)]
+    )
 
 
-def _set(member: Member, password: str) -> int:
+def _set(member: StaffMember, password: str) -> int:
     transaction = Transaction()
-    witness = audit_log.witness(member, "changed their password")
-    epoch = accounts.set_password(transaction, member, password, witness)
+    write_audit = audit_log.writer_for(member, "changed their password")
+    epoch = accounts.set_password(transaction, member, password, write_audit)
     try:
         transaction.commit()
-    except Refused as refusal:
+    except ConditionFailed as refusal:
         raise Conflict("Your account was changed at the same moment. Please look again.") from refusal
     return epoch
 
 
-def _page(request: Request, member: Member, errors: dict[str, str], status: int = 200) -> Response:
+def _page(request: Request, member: StaffMember, errors: dict[str, str], status: int = 200) -> Response:
     session = sessions.current(request)
-    return layout.show(
+    return layout.render_page(
         member,
         "staff/auth/profile.html",
         status,
         errors=errors,
         role=accounts.ROLES[member.role],
-        fewest=passwords.FEWEST,
+        fewest=passwords.MIN_LENGTH,
         ends_at=sessions.ends_at(session) if session else clock.now().isoformat(),
         idle_hours=sessions.IDLE_SECONDS // 3600,
     )

@@ -5,23 +5,23 @@ from chalice.app import Request, Response
 from chalicelib.errors import ShopError
 from chalicelib.staff import layout
 from chalicelib.web.forms import read_form
-from chalicelib.web.http_request import current_address
+from chalicelib.web.http_request import current_url
 from chalicelib.web.responses import can_be_sent
 
-MOST_FIELDS = 10_000
-MOST_BYTES = 2 * 1024 * 1024
+MAX_FIELDS = 10_000
+MAX_BYTES = 2 * 1024 * 1024
 SECRETS = {"password", "current"}
 
 
-def keep_typed(request: Request) -> Response | None:
+def resubmit_page(request: Request) -> Response | None:
     """Show what was posted as a form that can be sent again; None where there is nothing worth it. Changes nothing."""
     try:
-        typed = read_form(request, most_fields=MOST_FIELDS, most_bytes=MOST_BYTES).values
+        form_data = read_form(request, most_fields=MAX_FIELDS, most_bytes=MAX_BYTES).values
     except ShopError:
         return None
-    if not typed or SECRETS & set(typed):
+    if not form_data or SECRETS & set(form_data):
         return None
-    answer = layout.show(
-        None, "staff/auth/session_expired.html", 403, here_again=current_address(request), typed=typed
+    answer = layout.render_page(
+        None, "staff/auth/session_expired.html", 403, here_again=current_url(request), typed=form_data
     )
     return answer if can_be_sent(answer) else None

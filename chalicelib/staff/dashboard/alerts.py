@@ -14,7 +14,7 @@ from chalice.app import Request, Response
 from chalicelib import clock, dead_letters, scheduled_runs
 from chalicelib.aws import messages_in
 from chalicelib.config import settings
-from chalicelib.orders.email_kinds import mail_name
+from chalicelib.orders.enums import email_label
 from chalicelib.orders.models import Order
 from chalicelib.orders.search import order_list
 from chalicelib.orders.views import staff_view
@@ -22,10 +22,10 @@ from chalicelib.payments.paypal import refusals
 from chalicelib.staff import layout
 from chalicelib.staff.auth import accounts
 from chalicelib.staff.dashboard import held_stock
-from chalicelib.staff.models import Member
+from chalicelib.staff.models import StaffMember
 
 PATIENCE_SECONDS = 8.0  # of the 29 that API Gateway waits
-MOST_LOW = 50
+MAX_LOW_STOCK = 50
 # Function → its name in words, and how old its last run may be.
 RUNS = {
     "reconcile_payments": ("Looking after payments and refunds", timedelta(minutes=15)),
@@ -34,21 +34,21 @@ RUNS = {
 log = logging.getLogger("awning")
 
 
-def show(request: Request, member: Member) -> Response:
+def show(request: Request, member: StaffMember) -> Response:
     """Show what waits for a person."""
-    blocks = gather(
+    blocks = load_blocks(
         {
-            "refused": _refused,
-            "raised": _raised,
+            "refused": _payment_refusals,
+            "raised": _order_issues,
             "pending": _pending,
-            "low": _low,
+            "low": _low_stock,
             "letters": _dead_letters,
             "days": _days_without_books,
             "held": held_stock.find_held,
-            "runs": _runs,
+            "runs": _scheduled_jobs,
         }
     )
-    return layout.show(
+    return layout.render_page(
         member,
         "staff/dashboard/alerts.html",
         **blocks,
@@ -58,7 +58,7 @@ def show(request: Request, member: Member) -> Response:
     )
 
 
-def gather(readers: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+def load_blocks(readers: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
     """Read all blocks at once; None stands for one that failed, or did not answer in time."""
     from concurrent.futures import ThreadPoolExecutor, wait  # a shopper's first page does without
 
@@ -95,29 +95,29 @@ def _is_well(blocks: Mapping[str, Any]) -> bool:
 # -- PayPal -----------------------------------------------------------------------------------------------
 
 
-def _refused() -> list[dict[str, Any]]:
+def _payment_refusals() -> list[dict[str, Any]]:
     return [
         {
-            "title": refusals.WHAT[refusals.Kind(refusal.name)],
-            "times": int(refusal.times),
-            "since": refusal.since,
-            "last": refusal.last,
+            "title": refusals.KIND_LABELS[refusals.RefusalKind(refusal.name)],
+            "times": int(refusal.occurrences),
+            "since": refusal.first_at,
+            "last": refusal.last_at,
             "issue": refusal.issue,
             "debug_id": refusal.debug_id,
-            "todo": refusals.todo_for(refusal.issue),
+            "todo": refusals.action_for(refusal.issue),
         }
-        for refusal in refusals.in_force()
+        for refusal in refusals.current_refusals()
     ]
 
 
 # -- orders -----------------------------------------------------------------------------------------------
 
 
-def _raised() -> dict[str, Any]:
-    page = order_list.raised_orders()
+def _order_issues() -> dict[str, Any]:
+    page = order_list.orders_with_issues()
     return {
         "issues": [issue for order in page.orders for issue in _issues(order)],
-        "late": [_late(order) for order in page.orders if order.mail_is_late],
+        "late": [_late(order) for order in page.orders if order.has_late_email],
         "more": page.after is not None,
     }
 
@@ -126,7 +126,7 @@ def _issues(order: Order) -> list[dict[str, Any]]:
     return [
         {**issue, "order": order.id, "order_number": order.number}
         for issue in staff_view.issues_of(order)
-        if issue["done"] is None
+        if issue["resolution"] is None
     ]
 
 
@@ -134,8 +134,8 @@ def _late(order: Order) -> dict[str, Any]:
     return {
         "order": order.id,
         "number": order.number,
-        "mails": [mail_name(entry) for entry in order.emails_due],
-        "tries": int(order.mail_tries),
+        "mails": [email_label(entry) for entry in order.emails_due],
+        "tries": int(order.email_attempts),
     }
 
 
@@ -152,7 +152,7 @@ def _pending() -> dict[str, Any]:
             }
             for order in page.orders
         ],
-        "things": held_stock.pieces_of(page.orders),
+        "things": held_stock.units_of_orders(page.orders),
         "more": page.after is not None,
     }
 
@@ -160,10 +160,10 @@ def _pending() -> dict[str, Any]:
 # -- things, messages, days, runs -------------------------------------------------------------------------
 
 
-def _low() -> dict[str, Any]:
+def _low_stock() -> dict[str, Any]:
     from chalicelib.catalog import stock_levels
 
-    pieces, more = stock_levels.low_stock(settings.shop.low_stock, MOST_LOW)
+    pieces, more = stock_levels.low_stock(settings.shop.low_stock, MAX_LOW_STOCK)
     return {"pieces": pieces, "more": more}
 
 
@@ -183,15 +183,15 @@ def _days_without_books() -> list[date]:
     return [day for day in daily_reports.days_due(now) if daily_reports.should_be_written(day, now)]
 
 
-def _runs() -> list[dict[str, Any]]:
-    last = scheduled_runs.last(RUNS)
-    return [_run(words, longest, last.get(name)) for name, (words, longest) in RUNS.items()]
+def _scheduled_jobs() -> list[dict[str, Any]]:
+    last = scheduled_runs.last_runs(RUNS)
+    return [_run(message, longest, last.get(name)) for name, (message, longest) in RUNS.items()]
 
 
-def _run(words: str, longest: timedelta, run: scheduled_runs.Run | None) -> dict[str, Any]:
+def _run(message: str, longest: timedelta, run: scheduled_runs.Run | None) -> dict[str, Any]:
     if run is None:
-        return {"words": words, "at": None, "well": False, "problem": "It has not run yet."}
-    at = datetime.fromtimestamp(float(run.at), tz=clock.now().tzinfo)
+        return {"words": message, "at": None, "well": False, "problem": "It has not run yet."}
+    at = datetime.fromtimestamp(float(run.ran_at), tz=clock.now().tzinfo)
     late = clock.now() - at > longest
-    problem = "It has not run since." if late else "" if run.well else "It ended with a failure."
-    return {"words": words, "at": at.isoformat(), "well": not problem, "problem": problem}
+    problem = "It has not run since." if late else "" if run.succeeded else "It ended with a failure."
+    return {"words": message, "at": at.isoformat(), "well": not problem, "problem": problem}

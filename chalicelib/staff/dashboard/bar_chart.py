@@ -8,11 +8,11 @@ from chalicelib import money
 TOP, BOTTOM = 9.0, 88.0  # percent of the picture's height: above stands a label, below the ticks
 LEFT = 7.0  # percent of its width: the amounts of the levels
 WIDE, SLIM = 0.74, 0.42  # of a slot's width: the time before stands behind, this time in front
-MOST_LINES = 4
+MAX_LINES = 4
 
 
 @dataclass(frozen=True)
-class Slot:
+class DataPoint:
     """An hour or a day: its tick (or ""), its words, and its amounts in minor units, this time and before."""
 
     tick: str
@@ -32,7 +32,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Place:
+class BarGroup:
     """Where a slot's bars stand, and what is said of them. `bar` and `before` are None where there is nothing."""
 
     middle: str
@@ -43,7 +43,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Line:
+class GridLine:
     """A level, in percent from above, and the amount that it stands for."""
 
     y: str
@@ -51,21 +51,21 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class Chart:
     """What a template draws."""
 
-    places: tuple[Place, ...]
-    lines: tuple[Line, ...]
+    places: tuple[BarGroup, ...]
+    lines: tuple[GridLine, ...]
     bottom: str = f"{BOTTOM}%"
 
 
-def draw(slots: Sequence[Slot], currency: str) -> Drawing:
+def draw(slots: Sequence[DataPoint], currency: str) -> Chart:
     """Draw two amounts a slot."""
     step = _step(max((max(slot.amount, slot.before) for slot in slots), default=0))
     highest = max(-(-max(slot.amount, slot.before) // step) for slot in slots) * step or step
     share = (100 - LEFT) / len(slots)
     places = tuple(
-        Place(
+        BarGroup(
             _percent(LEFT + (index + 0.5) * share),
             slot.tick,
             slot.words,
@@ -75,7 +75,9 @@ def draw(slots: Sequence[Slot], currency: str) -> Drawing:
         for index, slot in enumerate(slots)
     )
     levels = range(step, highest + 1, step)
-    return Drawing(places, tuple(Line(_height(level / highest), _short(level, currency)) for level in levels))
+    return Chart(
+        places, tuple(GridLine(_height(level / highest), _short(level, currency)) for level in levels)
+    )
 
 
 def _bar(left: float, share: float, width: float, part: float) -> Bar | None:
@@ -99,14 +101,14 @@ def _percent(value: float) -> str:
 
 
 def _step(most: int) -> int:
-    """Tell the round amount, 1, 2 or 5 and zeros, of which at most four reach the largest bar."""
+    """Return the round amount, 1, 2 or 5 and zeros, of which at most four reach the largest bar."""
     size = 1
     while True:
         for factor in (1, 2, 5):
-            if factor * size * MOST_LINES >= most:
+            if factor * size * MAX_LINES >= most:
                 return factor * size
         size *= 10
 
 
 def _short(amount: int, currency: str) -> str:
-    return money.spoken(amount, currency).replace(".00", "")
+    return money.format_money(amount, currency).replace(".00", "")

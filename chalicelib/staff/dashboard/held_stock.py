@@ -8,17 +8,17 @@ from chalice.app import Request, Response
 
 from chalicelib import deadlines
 from chalicelib.catalog.models import Stock
-from chalicelib.database.reads import read_many
+from chalicelib.database.reads import batch_get
 from chalicelib.database.transactions import Transaction
 from chalicelib.errors import BadInput
-from chalicelib.orders import states
 from chalicelib.orders.holds import held_share
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import change
+from chalicelib.orders.repository import update_order
 from chalicelib.orders.search import order_list
+from chalicelib.orders.states import OrderState
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
-from chalicelib.staff.models import Member
+from chalicelib.staff.models import StaffMember
 from chalicelib.staff.orders import order_actions
 from chalicelib.web.forms import read_form
 
@@ -32,7 +32,7 @@ def find_held() -> dict[str, Any]:
     by_visitor: dict[str, list[Order]] = defaultdict(list)
     for order in page.orders:
         by_visitor[visitor_of(order)].append(order)
-    stocks = read_many({Stock: sorted({line.sku for order in page.orders for line in order.lines})})[Stock]
+    stocks = batch_get({Stock: sorted({line.sku for order in page.orders for line in order.lines})})[Stock]
     visitors = [_visitor(visitor, orders, stocks) for visitor, orders in by_visitor.items()]
     visitors.sort(key=lambda each: -each["pieces"])
     return {
@@ -47,7 +47,7 @@ def visitor_of(order: Order) -> str:
     return str(order.holder or order.cart or order.id)
 
 
-def release(request: Request, member: Member) -> Response:
+def release(request: Request, member: StaffMember) -> Response:
     """Make everything that a visitor holds unpaid available to others; their orders can still be paid."""
     visitor = read_form(request).text("visitor")
     if not visitor:
@@ -55,36 +55,36 @@ def release(request: Request, member: Member) -> Response:
     theirs = [order for order in order_list.held_orders().orders if visitor_of(order) == visitor]
     released = 0
     for order in theirs:
-        if deadlines.is_late():
+        if deadlines.is_expired():
             break
         released += _release(order, visitor, member)
-    if released < len(theirs) and deadlines.is_late():
+    if released < len(theirs) and deadlines.is_expired():
         notice = f"Released the pieces of {released} orders. There are more: please press again."
     elif not released:
         notice = "There was nothing left to release: the orders are paid, being paid, or their time was over."
     else:
         notice = f"Released the pieces of {released} unpaid order{'s' if released > 1 else ''}."
-    return layout.go("/staff/attention", notice)
+    return layout.redirect_with_notice("/staff/attention", notice)
 
 
-def _release(order: Order, visitor: str, member: Member) -> bool:
+def _release(order: Order, visitor: str, member: StaffMember) -> bool:
     released = False
-    witness = audit_log.witness(member, "released held pieces")
+    write_audit = audit_log.writer_for(member, "released held pieces")
 
     def action(order: Order, transaction: Transaction) -> bool:
         nonlocal released
-        released = order.state == states.AWAITING and bool(order.held) and visitor_of(order) == visitor
+        released = order.state == OrderState.AWAITING and bool(order.held) and visitor_of(order) == visitor
         if released:
             order.release_hold(transaction, member.email)
             held = {line.sku: line.quantity for line in order.lines}
-            witness(transaction, order_actions.subject_of(order), {"held": held}, {"held": {}})
+            write_audit(transaction, order_actions.subject_of(order), {"held": held}, {"held": {}})
         return released
 
-    change(order.id, action)
+    update_order(order.id, action)
     return released
 
 
-def pieces_of(orders: Iterable[Order]) -> list[dict[str, Any]]:
+def units_of_orders(orders: Iterable[Order]) -> list[dict[str, Any]]:
     """Add up the pieces that orders keep, by SKU, the most first."""
     kept: Counter[str] = Counter()
     names = {}
@@ -96,7 +96,7 @@ def pieces_of(orders: Iterable[Order]) -> list[dict[str, Any]]:
 
 
 def _visitor(visitor: str, orders: list[Order], stocks: dict[str, Stock]) -> dict[str, Any]:
-    things = pieces_of(orders)
+    things = units_of_orders(orders)
     return {
         "visitor": visitor,
         "orders": [{"id": order.id, "number": order.number} for order in orders],
@@ -109,5 +109,5 @@ def _visitor(visitor: str, orders: list[Order], stocks: dict[str, Stock]) -> dic
     }
 
 
-def _share(pieces: int, stock: Stock) -> int:
-    return 100 * pieces // max(int(stock.available + stock.held), 1)
+def _share(quantity: int, stock: Stock) -> int:
+    return 100 * quantity // max(int(stock.available + stock.held), 1)

@@ -7,13 +7,13 @@ from chalicelib.errors import BadInput
 
 DAY, WEEK, MONTH = "day", "week", "month"
 KINDS = (DAY, WEEK, MONTH)
-EARLIEST = date(2000, 1, 1)
+MIN_DATE = date(2000, 1, 1)
 ONE = timedelta(days=1)
 SEVEN = timedelta(days=7)
 
 
 @dataclass(frozen=True)
-class Span:
+class DateRange:
     """Days in a row."""
 
     first: date
@@ -34,8 +34,8 @@ class Period:
     """
 
     kind: str
-    span: Span
-    before: Span
+    span: DateRange
+    before: DateRange
     title: str
     against: str  # behind “compared with”
 
@@ -45,12 +45,12 @@ class Period:
         return self.span.last
 
     def earlier(self) -> date | None:
-        """Tell the day that the period before is chosen by."""
+        """Return the day that the period before is chosen by."""
         day = self.last - {DAY: ONE, WEEK: SEVEN}.get(self.kind, ONE * self.last.day)
-        return day if day >= EARLIEST else None
+        return day if day >= MIN_DATE else None
 
     def later(self, today: date) -> date | None:
-        """Tell the day that the next period is chosen by; None where it has not begun."""
+        """Return the day that the next period is chosen by; None where it has not begun."""
         if self.last >= today:
             return None
         step = {DAY: self.last + ONE, WEEK: self.last + SEVEN}
@@ -83,12 +83,12 @@ def parse_day(text: str, today: date) -> date:
         raise BadInput(f"“{text[:20]}” is no day. Please write year, month and day, such as 2026-11-22.")
     if day > today:
         raise BadInput("That day has not begun yet.")
-    if day < EARLIEST:
-        raise BadInput(f"Please choose a day after {EARLIEST.year}.")
+    if day < MIN_DATE:
+        raise BadInput(f"Please choose a day after {MIN_DATE.year}.")
     return day
 
 
-def parse_month(text: str, today: date) -> Span:
+def parse_month(text: str, today: date) -> DateRange:
     """Read a month that has begun, such as 2026-11, as its days until today. Raises BadInput."""
     try:
         first = date.fromisoformat(f"{text}-01")
@@ -98,49 +98,53 @@ def parse_month(text: str, today: date) -> Span:
         raise BadInput(f"“{text[:20]}” is no month. Please write year and month, such as 2026-11.")
     if first > today:
         raise BadInput("That month has not begun yet.")
-    if first < EARLIEST:
-        raise BadInput(f"Please choose a month after {EARLIEST.year}.")
-    return Span(first, min(end_of_month(first), today))
+    if first < MIN_DATE:
+        raise BadInput(f"Please choose a month after {MIN_DATE.year}.")
+    return DateRange(first, min(end_of_month(first), today))
 
 
 def end_of_month(day: date) -> date:
-    """Tell the last day of a day's month."""
+    """Return the last day of a day's month."""
     return (day.replace(day=28) + ONE * 4).replace(day=1) - ONE
 
 
-def spoken(day: date, *, year: bool = False) -> str:
-    """Say a day: Sunday, 22 November."""
+def format_date(day: date, *, year: bool = False) -> str:
+    """Return a day: Sunday, 22 November."""
     return f"{day:%A}, {day.day} {day:%B}" + (f" {day.year}" if year else "")
 
 
 def short(day: date) -> str:
-    """Say a day in a table: Sun 22 Nov."""
+    """Return a day in a table: Sun 22 Nov."""
     return f"{day:%a} {day.day} {day:%b}"
 
 
 def _day(day: date) -> Period:
     before = day - SEVEN
     return Period(
-        DAY, Span(day, day), Span(before, before), spoken(day, year=True), f"{spoken(before)}, a week before"
+        DAY,
+        DateRange(day, day),
+        DateRange(before, before),
+        format_date(day, year=True),
+        f"{format_date(before)}, a week before",
     )
 
 
 def _week(day: date) -> Period:
-    span, before = Span(day - ONE * 6, day), Span(day - ONE * 13, day - SEVEN)
+    span, before = DateRange(day - ONE * 6, day), DateRange(day - ONE * 13, day - SEVEN)
     return Period(WEEK, span, before, _from_to(span), f"the 7 days before, {_from_to(before)}")
 
 
 def _month(day: date) -> Period:
-    span = Span(day.replace(day=1), day)
+    span = DateRange(day.replace(day=1), day)
     end = span.first - ONE
     if day == end_of_month(day):
-        before = Span(end.replace(day=1), end)
+        before = DateRange(end.replace(day=1), end)
         return Period(MONTH, span, before, f"{day:%B} {day.year}", f"{end:%B}")
-    before = Span(end.replace(day=1), end.replace(day=min(day.day, end.day)))
+    before = DateRange(end.replace(day=1), end.replace(day=min(day.day, end.day)))
     return Period(MONTH, span, before, _from_to(span), _from_to(before))
 
 
-def _from_to(span: Span) -> str:
+def _from_to(span: DateRange) -> str:
     first, last = span.first, span.last
     if first == last:
         return f"{last.day} {last:%B} {last.year}"

@@ -19,31 +19,31 @@ from chalicelib.staff.dashboard.periods import (
     ONE,
     WEEK,
     Period,
+    format_date,
     parse_day,
     parse_kind,
     period_of,
     short,
-    spoken,
 )
-from chalicelib.staff.models import Member
+from chalicelib.staff.models import StaffMember
 from chalicelib.web.http_request import query
 
 if TYPE_CHECKING:
-    from chalicelib.ledger.daily_totals import Count, Tally
-    from chalicelib.ledger.totals import Figures
-    from chalicelib.staff.dashboard.bar_chart import Slot
+    from chalicelib.ledger.daily_totals import DayTotals, Tally
+    from chalicelib.ledger.totals import Summary
+    from chalicelib.staff.dashboard.bar_chart import DataPoint
 
 BEST = 10
 HOURS = range(24)
 
 
 @dataclass(frozen=True)
-class Row:
+class PeriodRow:
     """One time in one currency: its name, the orders paid in it, and its money."""
 
     name: str
     orders: int
-    figures: "Figures"
+    figures: "Summary"
 
 
 @dataclass(frozen=True)
@@ -51,20 +51,20 @@ class Part:
     """An hour or a day, and its like of the time before; one of them is None where a month is longer than the other."""
 
     tick: str  # below the drawing, "" where there is no room
-    this: Row | None
-    before: Row | None
+    this: PeriodRow | None
+    before: PeriodRow | None
 
     @property
     def moved(self) -> bool:
-        """Tell whether any money moved in it."""
+        """Return whether any money moved in it."""
         return any(row is not None and row.figures.movements for row in (self.this, self.before))
 
     @property
     def words(self) -> str:
-        """Say its revenue."""
+        """Return its revenue."""
         rows = [row for row in (self.this, self.before) if row is not None]
         return ", ".join(
-            f"{row.name}: {money.spoken(row.figures.revenue, row.figures.currency)}" for row in rows
+            f"{row.name}: {money.format_money(row.figures.revenue, row.figures.currency)}" for row in rows
         )
 
 
@@ -79,25 +79,30 @@ class Tile:
 
     @property
     def change(self) -> int | None:
-        """Tell how much more or less it is than before, in percent of it."""
+        """Return how much more or less it is than before, in percent of it."""
         return round((self.value - self.before) * 100 / abs(self.before)) if self.before else None
 
 
-def show(request: Request, member: Member) -> Response:
+def show(request: Request, member: StaffMember) -> Response:
     """Show a day, the week or the month that ends with it."""
-    from chalicelib.ledger.models import book_day
+    from chalicelib.ledger.models import booking_day
 
     now = clock.now()
-    today = date.fromisoformat(book_day(now))
+    today = date.fromisoformat(booking_day(now))
     asked = query(request, "period") or DAY, query(request, "day") or str(today)
     try:
         period, problem = period_of(parse_kind(asked[0]), parse_day(asked[1], today)), None
     except BadInput as refusal:
         period, problem = period_of(DAY, today), refusal.message
     values = _values(period, today, now)
-    typed = asked[1] if problem else str(period.last)
-    return layout.show(
-        member, "staff/dashboard/sales.html", 400 if problem else 200, problem=problem, typed=typed, **values
+    form_data = asked[1] if problem else str(period.last)
+    return layout.render_page(
+        member,
+        "staff/dashboard/sales.html",
+        400 if problem else 200,
+        problem=problem,
+        typed=form_data,
+        **values,
     )
 
 
@@ -125,13 +130,13 @@ def _values(period: Period, today: date, now: datetime) -> dict[str, Any]:
         "sums": sums,
         "drawing": draw([_slot(part) for part in parts], shop),
         "parts": [part for part in parts if part.moved or period.kind != DAY],
-        "best": [(one, before.pieces_of(one)) for one in this.best(BEST)],
+        "best": [(one, before.units_sold(one)) for one in this.best_sellers(BEST)],
         "others": [(_row("", this, currency), _row("", before, currency)) for currency in others],
-        "spoken": spoken,
+        "spoken": format_date,
     }
 
 
-def _tiles(this: Row, before: Row) -> list[Tile]:
+def _tiles(this: PeriodRow, before: PeriodRow) -> list[Tile]:
     tiles = [Tile("Orders", this.orders, before.orders, is_money=False)]
     for name, field in (("Revenue", "revenue"), ("Refunds", "refunds"), ("Fees", "fees"), ("Net", "net")):
         tiles.append(Tile(name, getattr(this.figures, field), getattr(before.figures, field)))
@@ -153,7 +158,7 @@ def _hours(period: Period, this: "Tally", before: "Tally") -> list[Part]:
     ]
 
 
-def _days(period: Period, counts: "dict[date, Count]") -> list[Part]:
+def _days(period: Period, counts: "dict[date, DayTotals]") -> list[Part]:
     pairs = list(zip_longest(period.span.days, period.before.days))
     return [
         Part(_tick(index, this or before, len(pairs)), _day_row(this, counts), _day_row(before, counts))
@@ -167,22 +172,22 @@ def _tick(index: int, day: date, many: int) -> str:
     return str(day.day) if index % 7 == 0 else ""
 
 
-def _day_row(day: date | None, counts: "dict[date, Count]") -> Row | None:
+def _day_row(day: date | None, counts: "dict[date, DayTotals]") -> PeriodRow | None:
     return _row(short(day), _of(counts, day), settings.currency) if day else None
 
 
-def _row(name: str, tally: "Tally", currency: str, hour: int | None = None) -> Row:
-    return Row(name, tally.orders(currency, hour), tally.totals(hour).figures(currency))
+def _row(name: str, tally: "Tally", currency: str, hour: int | None = None) -> PeriodRow:
+    return PeriodRow(name, tally.orders(currency, hour), tally.totals(hour).summary(currency))
 
 
-def _slot(part: Part) -> "Slot":
-    from chalicelib.staff.dashboard.bar_chart import Slot
+def _slot(part: Part) -> "DataPoint":
+    from chalicelib.staff.dashboard.bar_chart import DataPoint
 
     this, before = (row.figures.revenue if row else 0 for row in (part.this, part.before))
-    return Slot(part.tick, part.words, this, before)
+    return DataPoint(part.tick, part.words, this, before)
 
 
-def _together(counts: "dict[date, Count]", days: Iterable[date]) -> "Tally":
+def _together(counts: "dict[date, DayTotals]", days: Iterable[date]) -> "Tally":
     from chalicelib.ledger.daily_totals import Tally
 
     tally = Tally()
@@ -191,7 +196,7 @@ def _together(counts: "dict[date, Count]", days: Iterable[date]) -> "Tally":
     return tally
 
 
-def _of(counts: "dict[date, Count]", day: date) -> "Tally":
+def _of(counts: "dict[date, DayTotals]", day: date) -> "Tally":
     from chalicelib.ledger.daily_totals import Tally
 
     return counts[day].tally if day in counts else Tally()

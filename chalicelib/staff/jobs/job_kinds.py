@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Work(NamedTuple):
+class JobKind(NamedTuple):
     """A kind of long work: what staff ask for, in words; on which page, and its name."""
 
     wish: str
@@ -12,21 +12,21 @@ class Work(NamedTuple):
 
 
 KINDS = {
-    "picture": Work("a picture to be made ready", "/staff/products", "Products"),
-    "orders-csv": Work("a file of orders", "/staff/orders", "Orders"),
-    "books": Work("a day's books", "/staff/books", "Books"),
-    "month": Work("a month's books as one file", "/staff/books", "Books"),
-    "catalog-csv": Work(
+    "picture": JobKind("a picture to be made ready", "/staff/products", "Products"),
+    "orders-csv": JobKind("a file of orders", "/staff/orders", "Orders"),
+    "books": JobKind("a day's books", "/staff/books", "Books"),
+    "month": JobKind("a month's books as one file", "/staff/books", "Books"),
+    "catalog-csv": JobKind(
         "the catalog as a file",
         "/staff/catalog",
         "The catalog as a file",
     ),
-    "catalog-look": Work(
+    "catalog-look": JobKind(
         "a catalog file to be compared",
         "/staff/catalog",
         "The catalog as a file",
     ),
-    "catalog-in": Work(
+    "catalog-in": JobKind(
         "a catalog file to be loaded",
         "/staff/catalog",
         "The catalog as a file",

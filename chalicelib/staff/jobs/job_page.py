@@ -11,46 +11,46 @@ from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.jobs.job_kinds import KINDS
 from chalicelib.staff.jobs.job_queue import enqueue
-from chalicelib.staff.models import Job, Member
+from chalicelib.staff.models import Job, StaffMember
 from chalicelib.web import responses
 
 FUNCTION_SECONDS = 15 * 60  # the longest that the function may run
 LINK_SECONDS = 5 * 60
 
 
-def watch(request: Request, member: Member, job_id: str) -> Response:
+def show_job(request: Request, member: StaffMember, job_id: str) -> Response:
     """Show how far a member's own job is, and what came of it."""
     job = _own(member, job_id)
     under_way = job.state in ("waiting", "running")
-    return layout.show(
+    return layout.render_page(
         member,
         "staff/jobs/job.html",
         job=job,
         under_way=under_way,
-        stopped=has_stopped(job),
+        stopped=is_stalled(job),
         back=KINDS[job.kind],
-        form=layout.form_id(),
+        form=layout.new_form_token(),
     )
 
 
-def ask_again(request: Request, member: Member, job_id: str) -> Response:
+def retry_job(request: Request, member: StaffMember, job_id: str) -> Response:
     """Ask once more for a job that does not move: its message, or the function that ran it, may have been lost."""
     job = _own(member, job_id)
-    if has_stopped(job):
+    if is_stalled(job):
         audit_log.record(member.email, f"asked again for {KINDS[job.kind].wish}", f"job {job.id}")
         enqueue(job)
-    return layout.go(f"/staff/jobs/{job.id}")
+    return layout.redirect_with_notice(f"/staff/jobs/{job.id}")
 
 
-def fetch(request: Request, member: Member, job_id: str) -> Response:
+def download_result(request: Request, member: StaffMember, job_id: str) -> Response:
     """Lead to the file that a job made, by a link that holds for some minutes."""
     job = _own(member, job_id)
     if job.result_key is None:
         raise NotFound("This work has made no file.")
-    return responses.redirect(link_to(job.result_key, job.result_key.rsplit("/", 1)[-1]))
+    return responses.redirect(presigned_url(job.result_key, job.result_key.rsplit("/", 1)[-1]))
 
 
-def link_to(key: str, name: str) -> str:
+def presigned_url(key: str, name: str) -> str:
     """Make a link that holds for some minutes to a file in the books' bucket, to be saved under a name."""
     return client("s3").generate_presigned_url(
         "get_object",
@@ -63,14 +63,14 @@ def link_to(key: str, name: str) -> str:
     )
 
 
-def has_stopped(job: Job) -> bool:
-    """Tell whether asking again may help: no message has come, or the function that ran it is surely gone."""
-    silent = clock.timestamp() - job.moved
+def is_stalled(job: Job) -> bool:
+    """Return whether asking again may help: no message has come, or the function that ran it is surely gone."""
+    silent = clock.timestamp() - job.updated_at
     return job.state == "waiting" or (job.state == "running" and silent > FUNCTION_SECONDS)
 
 
-def _own(member: Member, job_id: str) -> Job:
+def _own(member: StaffMember, job_id: str) -> Job:
     job = get(Job, job_id) if ids.is_id(job_id) else None
-    if job is None or job.by != member.email:
+    if job is None or job.actor != member.email:
         raise NotFound("There is no such work of yours; what was made is kept for a week.")
     return job

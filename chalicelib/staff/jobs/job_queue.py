@@ -13,18 +13,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib import clock, ids
 from chalicelib.aws import call_later
 from chalicelib.database.reads import get
-from chalicelib.database.transactions import Refused, Transaction
+from chalicelib.database.transactions import ConditionFailed, Transaction
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.jobs.job_kinds import KINDS
-from chalicelib.staff.models import Job, Member
+from chalicelib.staff.models import Job, StaffMember
 
-QUEUE = "staff-jobs"
+QUEUE = "background-jobs"
 WEEK = 7 * 24 * 60 * 60
 log = logging.getLogger("awning")
 
 
 def start(
-    member: Member,
+    member: StaffMember,
     kind: str,
     arguments: Mapping[str, Any],
     job_id: str | None = None,
@@ -39,20 +39,20 @@ def start(
     job = Job(
         job_id or ids.new_id(),
         kind=kind,
-        by=member.email,
-        at=clock.now().isoformat(timespec="seconds"),
+        actor=member.email,
+        created_at=clock.now().isoformat(timespec="seconds"),
         arguments=dict(arguments),
-        private=dict(private) if private else None,
+        private_arguments=dict(private) if private else None,
         problems=[],
-        moved=clock.timestamp(),
+        updated_at=clock.timestamp(),
         expires=clock.timestamp() + WEEK,
     )
     transaction = Transaction()
     transaction.put("job", job, Job.id.does_not_exist())
-    audit_log.witness(member, f"asked for {KINDS[kind].wish}")(transaction, f"job {job.id}", {}, arguments)
+    audit_log.writer_for(member, f"asked for {KINDS[kind].wish}")(transaction, f"job {job.id}", {}, arguments)
     try:
         transaction.commit()
-    except Refused:
+    except ConditionFailed:
         return get(Job, job.id) or job  # pressed twice
     enqueue(job)
     return job

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING
 
 from chalicelib import clock, telemetry
 from chalicelib.database.reads import get
-from chalicelib.staff.jobs.job_progress import LONGEST_PROBLEM, MOST_PROBLEMS, GoesOn, JobFailed, end, finish
+from chalicelib.staff.jobs.job_progress import (
+    MAX_PROBLEM_LENGTH,
+    MAX_PROBLEMS,
+    JobContinues,
+    JobFailed,
+    end,
+    finish,
+)
 from chalicelib.staff.jobs.job_queue import send
 from chalicelib.staff.lazy import LazyModule
 from chalicelib.staff.models import Job
@@ -23,7 +30,7 @@ else:
     report_jobs = LazyModule("chalicelib.staff.reports.report_jobs")
 
 HANDLERS: dict[str, Callable[[Job], None]] = {
-    "picture": image_job.prepare,
+    "picture": image_job.process_image_job,
     "orders-csv": csv_export.run,
     "books": report_jobs.write_day,
     "month": report_jobs.pack_month,
@@ -38,18 +45,18 @@ def run_staff_job(message: Mapping[str, str]) -> None:
     if "letter" in message:
         account_emails.send(message)
         return
-    telemetry.note(job=message["job"])
+    telemetry.add_log_context(job=message["job"])
     job = get(Job, message["job"])
     if job is None or job.state in ("done", "failed"):
         return
-    job.state, job.moved = "running", clock.timestamp()
+    job.state, job.updated_at = "running", clock.timestamp()
     job.save()
     try:
         HANDLERS[job.kind](job)
     except JobFailed as failure:
-        job.problems = [problem[:LONGEST_PROBLEM] for problem in failure.problems[:MOST_PROBLEMS]]
+        job.problems = [problem[:MAX_PROBLEM_LENGTH] for problem in failure.problems[:MAX_PROBLEMS]]
         end(job, "failed", failure.words)
-    except GoesOn:
+    except JobContinues:
         send({"job": job.id})
     else:
         if job.state != "done":

@@ -9,15 +9,15 @@ from functools import partial
 
 from chalice.app import Request, Response
 
-from chalicelib.checkout.customer_form import read_customer
+from chalicelib.checkout.customer_form import validate_customer
 from chalicelib.errors import Conflict
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import find_order
+from chalicelib.orders.repository import get_order
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
-from chalicelib.staff.models import Member
+from chalicelib.staff.models import StaffMember
 from chalicelib.staff.orders import order_actions, shipping
-from chalicelib.staff.orders.order_detail import page_of
+from chalicelib.staff.orders.order_detail import render_order
 from chalicelib.web.forms import Form, read_form
 
 NEW = "new"  # the form of a parcel that is not there yet
@@ -25,35 +25,35 @@ ADDRESS = "address"
 UNCHANGED = "Nothing was different, so nothing was changed and no e-mail is sent."
 
 
-def add_parcel(request: Request, member: Member, order_id: str) -> Response:
+def add_parcel(request: Request, member: StaffMember, order_id: str) -> Response:
     """Add a parcel: more are to follow, or one was left out."""
-    order, form = find_order(order_id), read_form(request)
-    parcel, errors = shipping.read_parcel(form.values)
+    order, form = get_order(order_id), read_form(request)
+    parcel, errors = shipping.parse_parcel(form.values)
     do = partial(order_actions.add_parcel, order.id, parcel)
     return _correct(member, order, form, NEW, errors, do, "added a parcel", "The parcel is added.")
 
 
-def correct_parcel(request: Request, member: Member, order_id: str, parcel_id: str) -> Response:
+def correct_parcel(request: Request, member: StaffMember, order_id: str, parcel_id: str) -> Response:
     """Correct a parcel's carrier, tracking number and link."""
-    order, form = find_order(order_id), read_form(request)
-    parcel, errors = shipping.read_parcel(form.values)
+    order, form = get_order(order_id), read_form(request)
+    parcel, errors = shipping.parse_parcel(form.values)
     do = partial(order_actions.correct_parcel, order.id, parcel_id, form.text("shown"), parcel)
     return _correct(
         member, order, form, parcel_id, errors, do, "corrected a parcel", "The parcel is corrected."
     )
 
 
-def remove_parcel(request: Request, member: Member, order_id: str, parcel_id: str) -> Response:
+def remove_parcel(request: Request, member: StaffMember, order_id: str, parcel_id: str) -> Response:
     """Remove a parcel that was not sent."""
-    order, form = find_order(order_id), read_form(request)
+    order, form = get_order(order_id), read_form(request)
     do = partial(order_actions.remove_parcel, order.id, parcel_id, form.text("shown"))
     return _correct(member, order, form, "", {}, do, "removed a parcel", "The parcel is removed.")
 
 
-def correct_customer(request: Request, member: Member, order_id: str) -> Response:
+def correct_customer(request: Request, member: StaffMember, order_id: str) -> Response:
     """Correct the address, and how the customer is reached. The country stays: shipping and taxes depend on it."""
-    order, form = find_order(order_id), read_form(request)
-    customer, errors = read_customer({**form.values, "country": order.customer["country"]})
+    order, form = get_order(order_id), read_form(request)
+    customer, errors = validate_customer({**form.values, "country": order.customer["country"]})
     errors.pop("country", None)  # it may be shipped to no more
     do = partial(order_actions.correct_customer, order.id, form.text("shown"), customer)
     what, notice = "corrected the delivery details", "The delivery details are corrected."
@@ -61,7 +61,7 @@ def correct_customer(request: Request, member: Member, order_id: str) -> Respons
 
 
 def _correct(
-    member: Member,
+    member: StaffMember,
     order: Order,
     form: Form,
     opened: str,
@@ -76,17 +76,22 @@ def _correct(
     page as it is now. `what` is for the audit trail.
     """
     if errors:
-        return page_of(member, order, 400, typed=form.values, errors=errors, opened=opened)
+        return render_order(member, order, 400, form_data=form.values, errors=errors, opened=opened)
     mail = bool(form.text("mail"))
     try:
         changed = do(
-            member.email, layout.read_form_id(form), mail=mail, witness=audit_log.witness(member, what)
+            member.email,
+            layout.read_form_token(form),
+            mail=mail,
+            write_audit=audit_log.writer_for(member, what),
         )
     except Conflict as refusal:
         now = Order.fetch(order.id)
-        return page_of(member, now, refusal.status, typed=form.values, problem=refusal.message, opened=opened)
-    if not changed.has_heard(form.text("form")):
+        return render_order(
+            member, now, refusal.status, form_data=form.values, problem=refusal.message, opened=opened
+        )
+    if not changed.has_processed_form(form.text("form")):
         notice = UNCHANGED
     elif mail:
         notice += " The customer gets an e-mail."
-    return layout.go(f"/staff/orders/{order.id}", notice)
+    return layout.redirect_with_notice(f"/staff/orders/{order.id}", notice)

@@ -7,135 +7,138 @@ from typing import Any
 from chalice.app import Request, Response
 
 from chalicelib import money, postal
-from chalicelib.checkout.customer_form import LONGEST
+from chalicelib.checkout.customer_form import MAX_LENGTHS
 from chalicelib.cleaning import find_control_character
 from chalicelib.errors import BadInput, Conflict
 from chalicelib.ledger.models import REFUND, REVERSAL, REVERSAL_CANCELLED, SALE
 from chalicelib.orders import states
-from chalicelib.orders.delivery.delivery_fields import clean_delivery, mark_of_doubts
+from chalicelib.orders.delivery.delivery_fields import clean_delivery, fingerprint_of_doubts
 from chalicelib.orders.delivery.parcels import fingerprint
-from chalicelib.orders.email_kinds import mail_name
+from chalicelib.orders.enums import email_label
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import find_order
+from chalicelib.orders.repository import get_order
+from chalicelib.orders.states import OrderState
 from chalicelib.orders.views import staff_view
 from chalicelib.orders.views.customer_view import order_view
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.auth import accounts
-from chalicelib.staff.models import Member
+from chalicelib.staff.models import StaffMember
 from chalicelib.staff.orders import order_actions, refund_view, shipping
-from chalicelib.staff.orders.order_list import marks_of
+from chalicelib.staff.orders.order_list import badges
 from chalicelib.web.forms import read_form
 
-LONGEST_NOTE = 1000
-KINDS = {SALE: "Payment", REFUND: "Refund", REVERSAL: "Taken back", REVERSAL_CANCELLED: "Came back"}
+MAX_NOTE_LENGTH = 1000
+MOVEMENT_LABELS = {SALE: "Payment", REFUND: "Refund", REVERSAL: "Taken back", REVERSAL_CANCELLED: "Came back"}
 
 
-def show(request: Request, member: Member, order_id: str) -> Response:
+def show(request: Request, member: StaffMember, order_id: str) -> Response:
     """Show an order."""
-    return page_of(member, find_order(order_id))
+    return render_order(member, get_order(order_id))
 
 
 # -- what staff do ----------------------------------------------------------------------------------------
 
 
-def ship(request: Request, member: Member, order_id: str) -> Response:
+def ship(request: Request, member: StaffMember, order_id: str) -> Response:
     """Mark an order as shipped."""
-    order = find_order(order_id)
+    order = get_order(order_id)
     posted = read_form(request).values
-    parcel, errors = shipping.read_parcel(posted)
+    parcel, errors = shipping.parse_parcel(posted)
     if errors:
-        return page_of(member, order, 400, typed=posted, errors=errors)
-    witness = audit_log.witness(member, "marked as shipped")
+        return render_order(member, order, 400, form_data=posted, errors=errors)
+    write_audit = audit_log.writer_for(member, "marked as shipped")
     notice = "Marked as shipped. The customer gets an e-mail."
-    return _done(
-        member, order, lambda: order_actions.ship(order.id, parcel, member.email, witness), notice, posted
+    return _apply_and_redirect(
+        member, order, lambda: order_actions.ship(order.id, parcel, member.email, write_audit), notice, posted
     )
 
 
-def complete_shipping(request: Request, member: Member, order_id: str) -> Response:
+def complete_shipping(request: Request, member: StaffMember, order_id: str) -> Response:
     """Mark an order as shipped whose parcels were all added before."""
-    order, witness = find_order(order_id), audit_log.witness(member, "marked as shipped")
+    order, write_audit = get_order(order_id), audit_log.writer_for(member, "marked as shipped")
     notice = "Marked as shipped."
-    return _done(
-        member, order, lambda: order_actions.complete_shipping(order.id, member.email, witness), notice
+    return _apply_and_redirect(
+        member, order, lambda: order_actions.complete_shipping(order.id, member.email, write_audit), notice
     )
 
 
-def cancel(request: Request, member: Member, order_id: str) -> Response:
+def cancel(request: Request, member: StaffMember, order_id: str) -> Response:
     """Cancel an order that is not paid."""
-    order, witness = find_order(order_id), audit_log.witness(member, "cancelled")
+    order, write_audit = get_order(order_id), audit_log.writer_for(member, "cancelled")
     notice = "Cancelled. Its items are available again."
-    return _done(member, order, lambda: order_actions.cancel(order.id, member.email, witness), notice)
+    return _apply_and_redirect(
+        member, order, lambda: order_actions.cancel(order.id, member.email, write_audit), notice
+    )
 
 
-def send_again(request: Request, member: Member, order_id: str) -> Response:
+def resend_email(request: Request, member: StaffMember, order_id: str) -> Response:
     """Send a mail once more."""
-    order, form = find_order(order_id), read_form(request)
-    witness = audit_log.witness(member, "sent a mail again")
-    entry, form_id = form.text("entry"), layout.read_form_id(form)
+    order, form = get_order(order_id), read_form(request)
+    write_audit = audit_log.writer_for(member, "sent a mail again")
+    entry, form_token = form.text("entry"), layout.read_form_token(form)
     notice = "The mail is being sent again."
-    return _done(
+    return _apply_and_redirect(
         member,
         order,
-        lambda: order_actions.send_again(order.id, entry, member.email, form_id, witness),
+        lambda: order_actions.resend_email(order.id, entry, member.email, form_token, write_audit),
         notice,
     )
 
 
-def add_note(request: Request, member: Member, order_id: str) -> Response:
+def add_note(request: Request, member: StaffMember, order_id: str) -> Response:
     """Leave a note that only staff read."""
-    order, form = find_order(order_id), read_form(request)
+    order, form = get_order(order_id), read_form(request)
     text = form.lines("note")
-    wrong = _what_is_wrong_with_note(text)
+    wrong = _validate_note(text)
     if wrong:
-        return page_of(member, order, 400, typed=form.values, errors={"note": wrong})
-    form_id, witness = layout.read_form_id(form), audit_log.witness(member, "left a note")
-    return _done(
+        return render_order(member, order, 400, form_data=form.values, errors={"note": wrong})
+    form_token, write_audit = layout.read_form_token(form), audit_log.writer_for(member, "left a note")
+    return _apply_and_redirect(
         member,
         order,
-        lambda: order_actions.add_note(order.id, text, member.email, form_id, witness),
+        lambda: order_actions.add_note(order.id, text, member.email, form_token, write_audit),
         "The note is saved.",
         form.values,
     )
 
 
-def look_at(request: Request, member: Member, order_id: str, number: str) -> Response:
+def resolve_issue(request: Request, member: StaffMember, order_id: str, number: str) -> Response:
     """Note that what was raised has been looked at; leads back to where the button was."""
-    order, form = find_order(order_id), read_form(request)
-    words = form.text("words")
+    order, form = get_order(order_id), read_form(request)
+    message = form.text("words")
     if not re.fullmatch(r"[0-9]{1,4}", number, re.ASCII):
         raise BadInput("There is no such thing to look at.")
-    if len(words) > LONGEST_NOTE or find_control_character(words):
-        raise BadInput(f"Please say it in at most {LONGEST_NOTE} letters, without line breaks.")
-    order_actions.look_at(
-        order.id, int(number), words, member.email, audit_log.witness(member, "looked at an issue")
+    if len(message) > MAX_NOTE_LENGTH or find_control_character(message):
+        raise BadInput(f"Please say it in at most {MAX_NOTE_LENGTH} letters, without line breaks.")
+    order_actions.resolve_issue(
+        order.id, int(number), message, member.email, audit_log.writer_for(member, "looked at an issue")
     )
     back = "/staff/attention" if form.text("back") == "attention" else _path(order)
-    return layout.go(back, f"Looked at: order {order.number}.")
+    return layout.redirect_with_notice(back, f"Looked at: order {order.number}.")
 
 
-def _done(
-    member: Member,
+def _apply_and_redirect(
+    member: StaffMember,
     order: Order,
     do: Callable[[], object],
     notice: str,
-    typed: Mapping[str, str] | None = None,
+    form_data: Mapping[str, str] | None = None,
 ) -> Response:
     """Do it and go back to the order; where its page was stale, show how it stands now, with what was typed."""
     try:
         do()
     except Conflict as refusal:
         now = Order.fetch(order.id)
-        return page_of(member, now, refusal.status, typed=typed, problem=refusal.message)
-    return layout.go(_path(order), notice)
+        return render_order(member, now, refusal.status, form_data=form_data, problem=refusal.message)
+    return layout.redirect_with_notice(_path(order), notice)
 
 
-def _what_is_wrong_with_note(text: str) -> str | None:
+def _validate_note(text: str) -> str | None:
     if not text:
         return "Please write something."
-    if len(text) > LONGEST_NOTE:
-        return f"Please shorten this to {LONGEST_NOTE} letters."
+    if len(text) > MAX_NOTE_LENGTH:
+        return f"Please shorten this to {MAX_NOTE_LENGTH} letters."
     if (control := find_control_character(text)) is not None:
         return f"Please remove the control character {control}."
     return None
@@ -148,12 +151,12 @@ def _path(order: Order) -> str:
 # -- the page ---------------------------------------------------------------------------------------------
 
 
-def page_of(
-    member: Member,
+def render_order(
+    member: StaffMember,
     order: Order,
     status: int = 200,
     *,
-    typed: Mapping[str, str] | None = None,
+    form_data: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
     problem: str = "",
     refund: Mapping[str, Any] | None = None,
@@ -163,41 +166,41 @@ def page_of(
 
     `opened` is which of the forms that correct the delivery comes back: a parcel's id, "new" or "address".
     """
-    words, tone = staff_view.STATES[order.listed_as]
+    message, tone = staff_view.STATE_LABELS[order.list_status]
     may = member.role == accounts.MERCHANT
     country = order.customer["country"]
-    return layout.show(
+    return layout.render_page(
         member,
         "staff/orders/detail.html",
         status,
         order=_order_view(order),
-        state=words,
+        state=message,
         tone=tone,
-        marks=marks_of(order),
+        marks=badges(order),
         issues=staff_view.issues_of(order),
-        movements=[_movement_view(row) for row in order.movements or []],
+        movements=[_movement_view(row) for row in order.ledger_entries or []],
         sums=_sums(order),
         history=staff_view.history_of(order),
         notes=staff_view.notes_of(order),
         mails=_mails(order),
         may=may,
-        can_ship=may and order.is_to_be_shipped,
-        can_cancel=may and order.state == states.AWAITING,
-        can_correct=may and not order.erased_at and order.state in states.ORDERED,
-        can_add_parcel=may and not order.erased_at and order.state == states.SHIPPED,
+        can_ship=may and order.awaits_shipping,
+        can_cancel=may and order.state == OrderState.AWAITING,
+        can_correct=may and not order.erased_at and order.state in states.PURCHASED,
+        can_add_parcel=may and not order.erased_at and order.state == OrderState.SHIPPED,
         carriers=shipping.carrier_names(),
-        longest={**LONGEST, **shipping.LONGEST, "note": LONGEST_NOTE},
+        longest={**MAX_LENGTHS, **shipping.MAX_LENGTHS, "note": MAX_NOTE_LENGTH},
         opened=opened,
         rules=postal.country_of(country),
-        confirmed=mark_of_doubts(clean_delivery({**typed, "country": country}))
-        if typed and opened == "address"
+        confirmed=fingerprint_of_doubts(clean_delivery({**form_data, "country": country}))
+        if form_data and opened == "address"
         else "",
         shown=fingerprint(order.customer),
-        typed=typed or {},
+        typed=form_data or {},
         errors=errors or {},
         problem=problem,
-        form=layout.form_id(),
-        new_form=layout.form_id,
+        form=layout.new_form_token(),
+        new_form=layout.new_form_token,
         refund=refund or refund_view.view(order, member),
     )
 
@@ -206,37 +209,37 @@ def _order_view(order: Order) -> dict[str, Any]:
     return {
         **order_view(order),
         "erased_at": order.erased_at,
-        "gone_back": order.gone_back,
+        "refunded_or_reversed": order.refunded_or_reversed,
         "reserved": order.reserved,
-        "booked": bool(order.booked),
-        "paypal_order": order.paid_by or order.paypal_id,
+        "has_ledger_entries": bool(order.recorded_transactions),
+        "paypal_order": order.paid_paypal_order_id or order.paypal_order_id,
     }
 
 
 def _movement_view(row: Mapping[str, Any]) -> dict[str, Any]:
     fee = row["fee"]
-    return {**row, "words": KINDS[row["kind"]], "net": None if fee is None else row["amount"] - fee}
+    return {**row, "words": MOVEMENT_LABELS[row["kind"]], "net": None if fee is None else row["amount"] - fee}
 
 
 def _sums(order: Order) -> list[tuple[str, str]]:
     """Add up what is kept, by currency: of a payment in another one nothing is left but what the ledger says."""
     sums: dict[str, int] = {}
-    for row in order.movements or []:
+    for row in order.ledger_entries or []:
         sums[row["currency"]] = sums.get(row["currency"], 0) + row["amount"]
-    return [(currency, money.spoken(amount, currency)) for currency, amount in sums.items()]
+    return [(currency, money.format_money(amount, currency)) for currency, amount in sums.items()]
 
 
 def _mails(order: Order) -> list[dict[str, Any]]:
-    problems = staff_view.problems_of_mails(order)
+    problems = staff_view.email_problems(order)
     entries = [*order.emails_sent, *(entry for entry in order.emails_due if entry not in order.emails_sent)]
     return [
         {
             "entry": entry,
-            "name": mail_name(entry),
+            "name": email_label(entry),
             "problem": problems.get(entry),
             "sent_at": order.emails_sent.get(entry),
             "due": entry in order.emails_due,
-            "late": entry in order.emails_due and order.mail_is_late,
+            "late": entry in order.emails_due and order.has_late_email,
             "can": entry not in order.emails_due and order_actions.can_be_sent(order, entry),
         }
         for entry in entries

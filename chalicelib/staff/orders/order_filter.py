@@ -10,62 +10,62 @@ from chalicelib import ids
 from chalicelib.cleaning import clean_line
 from chalicelib.errors import BadInput
 from chalicelib.mail.addresses import BadAddress, normalize
-from chalicelib.orders.search.order_list import Selection
-from chalicelib.orders.views.staff_view import STATES
+from chalicelib.orders.search.order_list import OrderFilter
+from chalicelib.orders.views.staff_view import STATE_LABELS
 from chalicelib.web.http_request import query
 
-MOST_LETTERS = 200
-MOST_PICKED = 100
+MAX_QUERY_LENGTH = 200
+MAX_SELECTED = 100
 PICK = "pick-"
 _AFTER = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z#[0-9a-f]{32}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Question:
+class OrderListQuery:
     """A filter as it was typed, what it means, and what is wrong with it, by field."""
 
     typed: dict[str, str]
     errors: dict[str, str]
-    selection: Selection
+    selection: OrderFilter
     after: str | None
 
     @property
     def text(self) -> str:
-        """Tell what is searched for; empty for a plain list."""
+        """Return what is searched for; empty for a plain list."""
         return " ".join(_normalized(word) if "@" in word else word for word in self.typed["q"].split())
 
     @property
     def address(self) -> dict[str, str | None]:
-        """Tell the parameters that ask the same again, from the beginning."""
+        """Return the parameters that ask the same again, from the beginning."""
         return {name: value or None for name, value in self.typed.items()}
 
 
-def read_question(request: Request) -> Question:
+def read_question(request: Request) -> OrderListQuery:
     """Read the filter of an address. Raises BadInput for what no form of ours sends."""
-    typed = {name: clean_line(query(request, name) or "") for name in ("q", "state", "day", "until")}
+    form_data = {name: clean_line(query(request, name) or "") for name in ("q", "state", "day", "until")}
     after = query(request, "after")
-    if typed["state"] and typed["state"] not in STATES:
+    if form_data["state"] and form_data["state"] not in STATE_LABELS:
         raise BadInput("There is no such state of an order.")
     if after is not None and not _AFTER.fullmatch(after):
         raise BadInput("This next page does not exist. Please begin with the first.")
     errors: dict[str, str] = {}
-    first, last = (_day(typed[name], name, errors) for name in ("day", "until"))
+    first, last = (_day(form_data[name], name, errors) for name in ("day", "until"))
     if first and last and last < first:
         errors["until"] = "This is before the first day."
     if last and not first and "day" not in errors:
         errors["day"] = "Please say from which day."
-    if len(typed["q"]) > MOST_LETTERS:
-        errors["q"] = f"Please search for at most {MOST_LETTERS} letters."
-    selection = Selection(typed["state"] or None, first, last or first)
-    return Question(typed, errors, selection, after)
+    if len(form_data["q"]) > MAX_QUERY_LENGTH:
+        errors["q"] = f"Please search for at most {MAX_QUERY_LENGTH} letters."
+    selection = OrderFilter(form_data["state"] or None, first, last or first)
+    return OrderListQuery(form_data, errors, selection, after)
 
 
-def picked(request: Request) -> list[str]:
+def selected_order_ids(request: Request) -> list[str]:
     """List the IDs of the orders that were ticked. Raises BadInput for too many."""
     names = [str(name) for name in request.query_params or {}]
     found = [name.removeprefix(PICK) for name in names if name.startswith(PICK)]
-    if len(found) > MOST_PICKED:
-        raise BadInput(f"Please tick at most {MOST_PICKED} orders at a time.")
+    if len(found) > MAX_SELECTED:
+        raise BadInput(f"Please tick at most {MAX_SELECTED} orders at a time.")
     return [order_id for order_id in found if ids.is_id(order_id)]
 
 
@@ -77,13 +77,13 @@ def _normalized(word: str) -> str:
         return word
 
 
-def _day(typed: str, name: str, errors: dict[str, str]) -> date | None:
-    if not typed:
+def _day(form_data: str, name: str, errors: dict[str, str]) -> date | None:
+    if not form_data:
         return None
     try:
-        if not re.fullmatch(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", typed, re.ASCII):
-            raise ValueError(typed)
-        return date.fromisoformat(typed)
+        if not re.fullmatch(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", form_data, re.ASCII):
+            raise ValueError(form_data)
+        return date.fromisoformat(form_data)
     except ValueError:
         errors[name] = "Please give a day such as 2026-11-22."
         return None

@@ -6,40 +6,40 @@ from chalice.app import Request, Response
 
 from chalicelib.orders.models import Order
 from chalicelib.orders.search import order_list, order_search
-from chalicelib.orders.states import PAID
-from chalicelib.orders.views.staff_view import STATES
+from chalicelib.orders.states import OrderState
+from chalicelib.orders.views.staff_view import STATE_LABELS
 from chalicelib.staff import layout
 from chalicelib.staff.auth import accounts
-from chalicelib.staff.models import Member
-from chalicelib.staff.orders.order_filter import PICK, Question, read_question
+from chalicelib.staff.models import StaffMember
+from chalicelib.staff.orders.order_filter import PICK, OrderListQuery, read_question
 from chalicelib.web.urls import url
 
-MEANINGS = {state: words for state, (words, _) in STATES.items()}
+MEANINGS = {state: message for state, (message, _) in STATE_LABELS.items()}
 
 
-def show(request: Request, member: Member) -> Response:
+def show(request: Request, member: StaffMember) -> Response:
     """Show a page of orders."""
     question = read_question(request)
     if question.errors:
         return _page(member, question, [], 400)
     if question.text:
-        found = order_search.find(question.text, question.selection)
-        return _page(member, question, found.orders, more=found.more)
-    page = order_list.page_of_orders(question.selection, question.after)
+        found = order_search.search_orders(question.text, question.selection)
+        return _page(member, question, found.orders, more=found.has_more)
+    page = order_list.list_orders(question.selection, question.after)
     following = url("/staff/orders", **question.address, after=page.after) if page.after else None
     return _page(member, question, page.orders, following=following)
 
 
 def _page(
-    member: Member,
-    question: Question,
+    member: StaffMember,
+    question: OrderListQuery,
     orders: list[Order],
     status: int = 200,
     *,
     following: str | None = None,
     more: bool = False,
 ) -> Response:
-    return layout.show(
+    return layout.render_page(
         member,
         "staff/orders/list.html",
         status,
@@ -52,14 +52,14 @@ def _page(
         following=following,
         more=more,
         pick=PICK,
-        can_ship=member.role == accounts.MERCHANT and question.typed["state"] in ("", PAID),
+        can_ship=member.role == accounts.MERCHANT and question.typed["state"] in ("", OrderState.PAID),
         export=url("/staff/orders/csv", **question.address),
     )
 
 
 def row_of(order: Order) -> dict[str, Any]:
     """Show an order as a row of the list."""
-    words, tone = STATES[order.listed_as]
+    message, tone = STATE_LABELS[order.list_status]
     return {
         "id": order.id,
         "number": order.number,
@@ -69,20 +69,20 @@ def row_of(order: Order) -> dict[str, Any]:
         "pieces": sum(line.quantity for line in order.lines),
         "total": order.total,
         "currency": order.currency,
-        "state": words,
+        "state": message,
         "tone": tone,
-        "marks": marks_of(order),
+        "marks": badges(order),
     }
 
 
-def marks_of(order: Order) -> list[tuple[str, str]]:
+def badges(order: Order) -> list[tuple[str, str]]:
     """List what else is to be seen at a glance, each with its tone."""
     marks = []
-    if order.parcels and order.is_to_be_shipped:
+    if order.parcels and order.awaits_shipping:
         marks.append(("Partly shipped", "wait"))
     if order.open_issues:
         marks.append(("Look at it", "bad"))
-    if order.mail_is_late:
+    if order.has_late_email:
         marks.append(("Mail is late", "wait"))
     if order.reversed:
         marks.append(("Taken back", "bad"))

@@ -5,21 +5,30 @@ from typing import Any
 
 from chalicelib import money
 from chalicelib.orders import issues
-from chalicelib.orders.base import Line
+from chalicelib.orders.base import OrderLine
+from chalicelib.orders.enums import RefundStatus
 from chalicelib.orders.models import Order
-from chalicelib.payments.refunds import can_refund, most_back
+from chalicelib.payments.refunds import can_refund, max_restock
 from chalicelib.staff import layout
 from chalicelib.staff.auth import accounts
-from chalicelib.staff.models import Member
+from chalicelib.staff.models import StaffMember
 
-LONGEST_REASON = 200
-LONGEST_NOTE = 200  # PayPal takes 255 bytes, more or less
+MAX_REASON_LENGTH = 200
+MAX_NOTE_LENGTH = 200  # PayPal takes 255 bytes, more or less
 # State → a word, how it looks, and what it means.
-STATES = {
-    "wanted": ("Asked for", "wait", "PayPal has not answered yet. The shop asks again by itself."),
-    "pending": ("Under way", "wait", "PayPal is working on it. The shop looks after it by itself."),
-    "completed": ("Sent back", "good", ""),
-    "failed": (
+STATUS_LABELS: Mapping[str, tuple[str, str, str]] = {
+    RefundStatus.REQUESTED: (
+        "Asked for",
+        "wait",
+        "PayPal has not answered yet. The shop asks again by itself.",
+    ),
+    RefundStatus.PENDING: (
+        "Under way",
+        "wait",
+        "PayPal is working on it. The shop looks after it by itself.",
+    ),
+    RefundStatus.COMPLETED: ("Sent back", "good", ""),
+    RefundStatus.FAILED: (
         "Did not go through",
         "bad",
         "PayPal could not make it: the customer does not have the money.",
@@ -29,14 +38,14 @@ STATES = {
 
 def view(
     order: Order,
-    member: Member,
+    member: StaffMember,
     *,
-    typed: Mapping[str, str] | None = None,
+    form_data: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
     problem: str = "",
-    form: str = "",
+    form_token: str = "",
 ) -> dict[str, Any] | None:
-    """Tell an order's refunds and offer one; None where there is neither.
+    """Return an order's refunds and offer one; None where there is neither.
 
     `typed` and `errors` by field, where a form comes back; `problem` is what is wrong with all of it.
     """
@@ -48,69 +57,71 @@ def view(
         "currency": order.currency,
         "list": [_refund_view(order, refund) for refund in order.refunds.values()],
         "may": may,
-        "left": order.left_to_refund,
-        "left_decimal": money.decimal_string(order.left_to_refund, order.currency),
+        "left": order.refundable_amount,
+        "left_decimal": money.to_decimal_string(order.refundable_amount, order.currency),
         "lines": _lines(order),
-        "typed": typed or {},
+        "typed": form_data or {},
         "errors": errors or {},
         "problem": problem,
-        "is_back": bool(typed or errors or problem),
-        "form": form or layout.form_id(),
-        "longest": {"reason": LONGEST_REASON, "note": LONGEST_NOTE},
+        "is_back": bool(form_data or errors or problem),
+        "form": form_token or layout.new_form_token(),
+        "longest": {"reason": MAX_REASON_LENGTH, "note": MAX_NOTE_LENGTH},
     }
 
 
-def words_of(order: Order, refund: Mapping[str, Any]) -> str:
-    """Say what became of a refund that staff have just asked for."""
-    amount = money.spoken(refund["amount"], refund["currency"])
-    if refund["status"] == "completed":
+def refund_notice(order: Order, refund: Mapping[str, Any]) -> str:
+    """Return what became of a refund that staff have just asked for."""
+    amount = money.format_money(refund["amount"], refund["currency"])
+    if refund["status"] == RefundStatus.COMPLETED:
         return f"{amount} is on its way back to the customer" + (
             "." if order.erased_at else ", who gets a mail."
         )
-    if refund["status"] == "pending":
+    if refund["status"] == RefundStatus.PENDING:
         return f"PayPal is working on the refund of {amount}. The customer gets a mail when it is through."
-    if refund["status"] == "wanted":
+    if refund["status"] == RefundStatus.REQUESTED:
         return f"The refund of {amount} is written down, but PayPal has not answered yet. The shop asks again by itself: please do not refund it twice."
     return f"The refund of {amount} did not go through. {_why(refund)}"
 
 
 def _refund_view(order: Order, refund: Mapping[str, Any]) -> dict[str, Any]:
-    word, tone, meaning = STATES[refund["status"]]
+    word, tone, meaning = STATUS_LABELS[refund["status"]]
     return {
         "amount": refund["amount"],
         "currency": refund["currency"],
         "at": refund.get("at"),
         "word": word,
         "tone": tone,
-        "meaning": _why(refund) if refund["status"] == "failed" else meaning,
+        "meaning": _why(refund) if refund["status"] == RefundStatus.FAILED else meaning,
         "reason": _reason(refund),
         "note": refund.get("note", ""),
-        "by": refund.get("by", ""),
-        "pieces": [(_spoken(line), refund.get("pieces", {}).get(line.sku, 0)) for line in order.lines],
-        "paypal_id": refund["paypal_id"],
+        "actor": refund.get("actor", ""),
+        "restocked": [
+            (_line_label(line), refund.get("restocked", {}).get(line.sku, 0)) for line in order.lines
+        ],
+        "paypal_id": refund["paypal_refund_id"],
     }
 
 
-def _spoken(line: Line) -> str:
+def _line_label(line: OrderLine) -> str:
     return ", ".join([line.name, *line.options.values()])
 
 
 def _why(refund: Mapping[str, Any]) -> str:
-    if "refused" in refund:
-        return f"PayPal refused it. {issues.why_refused(refund['refused'])}"
-    return STATES["failed"][2]
+    if "rejection" in refund:
+        return f"PayPal refused it. {issues.refund_rejection_text(refund['rejection'])}"
+    return STATUS_LABELS[RefundStatus.FAILED][2]
 
 
 def _reason(refund: Mapping[str, Any]) -> str:
-    if "by" in refund:
+    if "actor" in refund:
         return str(refund["reason"])
-    if refund["reason"] in issues.ISSUES:
-        return f"By the shop itself: {issues.ISSUES[refund['reason']].title}"
+    if refund["reason"] in issues.ISSUE_TEXTS:
+        return f"By the shop itself: {issues.ISSUE_TEXTS[refund['reason']].title}"
     return "On PayPal's own pages"
 
 
 def _lines(order: Order) -> list[dict[str, Any]]:
-    most = most_back(order)
+    most = max_restock(order)
     return [
         {
             "sku": line.sku,

@@ -9,41 +9,43 @@ from chalice.app import Request, Response
 
 from chalicelib.cleaning import clean_line, find_control_character
 from chalicelib.config import settings
-from chalicelib.database.reads import read_many
+from chalicelib.database.reads import batch_get
 from chalicelib.errors import ShopError
 from chalicelib.orders.delivery.parcels import clean_tracking_number
 from chalicelib.orders.models import Order
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
-from chalicelib.staff.models import Member
+from chalicelib.staff.models import StaffMember
 from chalicelib.staff.orders import order_actions
 from chalicelib.staff.orders.order_actions import Parcel
-from chalicelib.staff.orders.order_filter import MOST_PICKED, picked
+from chalicelib.staff.orders.order_filter import MAX_SELECTED, selected_order_ids
 from chalicelib.web.forms import read_form
 
-LONGEST = {"carrier": 40, "tracking": 60, "link": 500}
+MAX_LENGTHS = {"carrier": 40, "tracking": 60, "link": 500}
 _TRACKING = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./_-]*", re.ASCII)
 _LINK = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]+)?([/?#][A-Za-z0-9._~:/?#\[\]@!$&()*+,;=%-]*)?", re.ASCII)
 _SCHEME = re.compile("^https:", re.IGNORECASE)
 _ROW = re.compile(r"(carrier|tracking|link)-([0-9a-f]{32})", re.ASCII)
 
 
-def ask(request: Request, member: Member) -> Response:
+def shipping_form(request: Request, member: StaffMember) -> Response:
     """Ask for carrier and number of every ticked order."""
-    order_ids = picked(request)
+    order_ids = selected_order_ids(request)
     if not order_ids:
-        return layout.go("/staff/orders", "Please tick the orders that you want to ship.")
+        return layout.redirect_with_notice("/staff/orders", "Please tick the orders that you want to ship.")
     return _page(member, _read(order_ids), {}, {})
 
 
-def ship_several(request: Request, member: Member) -> Response:
+def ship_several(request: Request, member: StaffMember) -> Response:
     """Mark orders as shipped, each by itself; show those again that could not be."""
-    posted = read_form(request, most_fields=len(LONGEST) * (MOST_PICKED + 1), most_bytes=256 * 1024).values
+    posted = read_form(
+        request, most_fields=len(MAX_LENGTHS) * (MAX_SELECTED + 1), most_bytes=256 * 1024
+    ).values
     order_ids = list(dict.fromkeys(match[2] for name in posted if (match := _ROW.fullmatch(name))))
     shipped, errors = [], {}
-    orders = _read(order_ids[:MOST_PICKED])
+    orders = _read(order_ids[:MAX_SELECTED])
     for order in orders:
-        parcel, wrong = read_parcel(posted, f"-{order.id}", posted.get("carrier", ""))
+        parcel, wrong = parse_parcel(posted, f"-{order.id}", posted.get("carrier", ""))
         if not wrong:
             wrong = _ship(order, parcel, member)
         if wrong:
@@ -51,25 +53,25 @@ def ship_several(request: Request, member: Member) -> Response:
         else:
             shipped.append(order)
     if not errors:
-        return layout.go("/staff/orders", _told(shipped))
+        return layout.redirect_with_notice("/staff/orders", _format_shipped(shipped))
     return _page(member, [order for order in orders if order.id in errors], dict(posted), errors, shipped)
 
 
-def read_parcel(
+def parse_parcel(
     posted: Mapping[str, str], ending: str = "", carrier: str = ""
 ) -> tuple[Parcel, dict[str, str]]:
     """Read a parcel's fields, whose names end so; `carrier` is taken where the parcel has none of its own."""
-    values = {name: clean_line(posted.get(name + ending, "")) for name in LONGEST}
+    values = {name: clean_line(posted.get(name + ending, "")) for name in MAX_LENGTHS}
     values["tracking"] = clean_tracking_number(values["tracking"])
     values["link"] = _SCHEME.sub("https:", values["link"])
     values["carrier"] = values["carrier"] or clean_line(carrier)
-    errors = {name: words for name in LONGEST if (words := _what_is_wrong(name, values[name]))}
+    errors = {name: message for name in MAX_LENGTHS if (message := _validate_field(name, values[name]))}
     return Parcel(**values), errors
 
 
-def _what_is_wrong(name: str, value: str) -> str | None:
-    if len(value) > LONGEST[name]:
-        return f"Please shorten this to {LONGEST[name]} characters."
+def _validate_field(name: str, value: str) -> str | None:
+    if len(value) > MAX_LENGTHS[name]:
+        return f"Please shorten this to {MAX_LENGTHS[name]} characters."
     if name == "carrier":
         if not value:
             return "Please enter a carrier."
@@ -83,7 +85,7 @@ def _what_is_wrong(name: str, value: str) -> str | None:
 
 
 def is_link(value: str) -> bool:
-    """Tell an https address that may stand on a page and in a mail."""
+    """Return an https address that may stand on a page and in a mail."""
     try:
         host = urlsplit(value).hostname or ""
     except ValueError:
@@ -96,21 +98,21 @@ def carrier_names() -> list[str]:
     return [carrier.name for carrier in settings.shop.carriers]
 
 
-def _ship(order: Order, parcel: Parcel, member: Member) -> dict[str, str]:
+def _ship(order: Order, parcel: Parcel, member: StaffMember) -> dict[str, str]:
     """Ship one; what goes wrong is told beside its carrier, and never keeps the others from being shipped."""
     try:
-        order_actions.ship(order.id, parcel, member.email, audit_log.witness(member, "marked as shipped"))
+        order_actions.ship(order.id, parcel, member.email, audit_log.writer_for(member, "marked as shipped"))
     except ShopError as refusal:
         return {"carrier": refusal.message}
     return {}
 
 
 def _read(order_ids: list[str]) -> list[Order]:
-    found = read_many({Order: order_ids})[Order]
+    found = batch_get({Order: order_ids})[Order]
     return [found[order_id] for order_id in order_ids if order_id in found]
 
 
-def _told(shipped: list[Order]) -> str:
+def _format_shipped(shipped: list[Order]) -> str:
     if not shipped:
         return "There was nothing to ship."
     numbers = ", ".join(order.number for order in shipped)
@@ -118,38 +120,38 @@ def _told(shipped: list[Order]) -> str:
 
 
 def _page(
-    member: Member,
+    member: StaffMember,
     orders: list[Order],
-    typed: dict[str, str],
+    form_data: dict[str, str],
     errors: dict[str, dict[str, str]],
     shipped: list[Order] | None = None,
 ) -> Response:
-    rows = [_row(order, typed, errors.get(order.id, {})) for order in orders]
-    return layout.show(
+    rows = [_row(order, form_data, errors.get(order.id, {})) for order in orders]
+    return layout.render_page(
         member,
         "staff/orders/ship.html",
         400 if errors else 200,
         rows=[row for row in rows if row["can"]],
         others=[row for row in rows if not row["can"]],
-        carrier=typed.get("carrier", ""),
+        carrier=form_data.get("carrier", ""),
         carriers=carrier_names(),
-        longest=LONGEST,
-        told=_told(shipped) if shipped else "",
+        longest=MAX_LENGTHS,
+        told=_format_shipped(shipped) if shipped else "",
         wrong=bool(errors),
     )
 
 
-def _row(order: Order, typed: Mapping[str, str], errors: Mapping[str, str]) -> dict[str, Any]:
+def _row(order: Order, form_data: Mapping[str, str], errors: Mapping[str, str]) -> dict[str, Any]:
     return {
         "id": order.id,
         "number": order.number,
         "name": order.customer.get("name", ""),
         "town": order.customer.get("city", ""),
-        "pieces": sum(order.pieces_kept.values()),
-        "can": order.is_to_be_shipped,
+        "pieces": sum(order.unreturned_quantities.values()),
+        "can": order.awaits_shipping,
         "why_not": order_actions.why_unshippable(order),
-        "gone_back": order.gone_back,
+        "gone_back": order.refunded_or_reversed,
         "currency": order.currency,
-        "typed": {name: typed.get(f"{name}-{order.id}", "") for name in LONGEST},
+        "typed": {name: form_data.get(f"{name}-{order.id}", "") for name in MAX_LENGTHS},
         "errors": errors,
     }

@@ -8,19 +8,19 @@ from chalice.app import Request, Response
 from chalicelib.catalog import categories
 from chalicelib.catalog.categories import Category
 from chalicelib.catalog.editing import category_editing
-from chalicelib.catalog.editing.category_editing import by_key, mark_of, problems_among, slug_of
-from chalicelib.catalog.editing.product_editing import Stale
-from chalicelib.catalog.editing.product_validation import LONGEST_NAME, LONGEST_TEXT, Problem
+from chalicelib.catalog.editing.category_editing import fingerprint_of, get_by_key, problems_among, slug_of
+from chalicelib.catalog.editing.product_editing import VersionConflict
+from chalicelib.catalog.editing.product_validation import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, ValidationError
 from chalicelib.errors import BadInput, Conflict, NotFound
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
-from chalicelib.staff.models import Member
+from chalicelib.staff.models import StaffMember
 from chalicelib.web.forms import Form, read_form
 
 PATH = "/staff/categories"
-MOST = {"name": LONGEST_NAME, "slug": category_editing.LONGEST_SLUG, "text": LONGEST_TEXT}
+MAX_LENGTHS = {"name": MAX_NAME_LENGTH, "slug": category_editing.MAX_SLUG_LENGTH, "text": MAX_TEXT_LENGTH}
 # A category's own text may fill 40 kB, three times that where every letter is escaped.
-MOST_BYTES = 160 * 1024
+MAX_BYTES = 160 * 1024
 
 
 NEW = "@new"  # the key of a category that is not there yet; no other has this sign
@@ -44,104 +44,113 @@ NOTHING = Typed("", "", "")
 # -- all of them ------------------------------------------------------------------------------------------
 
 
-def list_categories(request: Request, member: Member) -> Response:
+def list_categories(request: Request, member: StaffMember) -> Response:
     """Show the categories in the shop's order, and a form for a new one."""
     return _list(member)
 
 
-def create(request: Request, member: Member) -> Response:
+def create(request: Request, member: StaffMember) -> Response:
     """Add a category behind the others."""
-    typed = _read(request)
-    wanted = typed.as_category()
+    form_data = _read(request)
+    wanted = form_data.as_category()
     known = categories.read_categories()
     if any((each.slug, each.name, each.text) == (wanted.slug, wanted.name, wanted.text) for each in known):
-        return layout.go(PATH, f"“{wanted.name}” is in the shop.")  # pressed twice
+        return layout.redirect_with_notice(PATH, f"“{wanted.name}” is in the shop.")  # pressed twice
     errors = _errors(problems_among(wanted, known))
-    if not typed.slug and "slug" in errors:
+    if not form_data.slug and "slug" in errors:
         errors["slug"] = "Please choose an address: none can be made of this name, or it is taken."
     if errors:
-        return _list(member, typed, errors, 400)
+        return _list(member, form_data, errors, 400)
     try:
         category_editing.create_category(
-            wanted.slug, wanted.name, wanted.text, audit_log.witness(member, "made a category")
+            wanted.slug, wanted.name, wanted.text, audit_log.writer_for(member, "made a category")
         )
     except BadInput as refusal:  # the shop is full, or somebody was quicker
-        return _list(member, typed, {"name": refusal.message}, 409)
-    return layout.go(PATH, f"“{wanted.name}” is in the shop. Products come to it on their own pages.")
+        return _list(member, form_data, {"name": refusal.message}, 409)
+    return layout.redirect_with_notice(
+        PATH, f"“{wanted.name}” is in the shop. Products come to it on their own pages."
+    )
 
 
-def move(request: Request, member: Member, key: str) -> Response:
+def move(request: Request, member: StaffMember, key: str) -> Response:
     """Put a category before another one, or behind all."""
     before = read_form(request).text("before") or None
     try:
-        category_editing.move_category(key, before, audit_log.witness(member, "put the categories in order"))
+        category_editing.move_category(
+            key, before, audit_log.writer_for(member, "put the categories in order")
+        )
     except NotFound:
-        return layout.go(PATH, "The categories have changed meanwhile. Please look at their order again.")
-    return layout.go(PATH)
+        return layout.redirect_with_notice(
+            PATH, "The categories have changed meanwhile. Please look at their order again."
+        )
+    return layout.redirect_with_notice(PATH)
 
 
 def _list(
-    member: Member, typed: Typed = NOTHING, errors: Mapping[str, str] | None = None, status: int = 200
+    member: StaffMember,
+    form_data: Typed = NOTHING,
+    errors: Mapping[str, str] | None = None,
+    status: int = 200,
 ) -> Response:
     known = categories.read_categories()
     # Where the buttons lead: before the one above, and before the one after the next.
     keys = [category.key for category in known]
     rows = [(category, keys[max(0, place - 1)], [*keys, ""][min(place + 2, len(keys))])
               for place, category in enumerate(known)]  # fmt: skip
-    return layout.show(
+    return layout.render_page(
         member,
         "staff/products/categories.html",
         status,
         rows=rows,
-        typed=typed,
+        typed=form_data,
         errors=errors or {},
-        most=MOST,
-        full=len(known) >= category_editing.MOST_CATEGORIES,
+        most=MAX_LENGTHS,
+        full=len(known) >= category_editing.MAX_CATEGORIES,
     )
 
 
 # -- one --------------------------------------------------------------------------------------------------
 
 
-def show(request: Request, member: Member, key: str) -> Response:
+def show(request: Request, member: StaffMember, key: str) -> Response:
     """Show one category to change it."""
-    now = by_key(key, categories.read_categories())
+    now = get_by_key(key, categories.read_categories())
     return _show(member, now, Typed(now.name, now.slug, now.text), {})
 
 
-def change(request: Request, member: Member, key: str) -> Response:
+def change(request: Request, member: StaffMember, key: str) -> Response:
     """Give a category another name, text or address."""
-    form = read_form(request, most_bytes=MOST_BYTES)
-    typed = _typed(form)
+    form = read_form(request, most_bytes=MAX_BYTES)
+    form_data = _typed(form)
     known = categories.read_categories()
-    now = by_key(key, known)
-    wanted = typed.as_category(key)
+    now = get_by_key(key, known)
+    wanted = form_data.as_category(key)
     errors = _errors(problems_among(wanted, known))
     if errors:
-        return _show(member, now, typed, errors, 400, mark=form.text("mark"))
+        return _show(member, now, form_data, errors, 400, mark=form.text("mark"))
     try:
         category_editing.change_category(
-            wanted, form.text("mark"), audit_log.witness(member, "changed a category")
+            wanted, form.text("mark"), audit_log.writer_for(member, "changed a category")
         )
-    except Stale:
-        return _show(member, by_key(key, categories.read_categories()), typed, {}, 409, stale=True)
-    return layout.go(PATH, f"“{wanted.name}” is saved.{_leads_on(now, wanted)}")
+    except VersionConflict:
+        return _show(member, get_by_key(key, categories.read_categories()), form_data, {}, 409, stale=True)
+    return layout.redirect_with_notice(PATH, f"“{wanted.name}” is saved.{_leads_on(now, wanted)}")
 
 
-def remove(request: Request, member: Member, key: str) -> Response:
+def remove(request: Request, member: StaffMember, key: str) -> Response:
     """Take away a category that no product is in."""
     try:
-        category_editing.remove_category(key, audit_log.witness(member, "removed a category"))
+        category_editing.remove_category(key, audit_log.writer_for(member, "removed a category"))
     except Conflict as refusal:
-        now = by_key(key, categories.read_categories())
+        now = get_by_key(key, categories.read_categories())
         return _show(member, now, Typed(now.name, now.slug, now.text), {}, 409, refusal=refusal.message)
-    return layout.go(PATH, "The category is gone.")
+    return layout.redirect_with_notice(PATH, "The category is gone.")
 
 
 def _show(
-    member: Member,
+    member: StaffMember,
     now: Category,
-    typed: Typed,
+    form_data: Typed,
     errors: Mapping[str, str],
     status: int = 200,
     *,
@@ -150,17 +159,17 @@ def _show(
     refusal: str | None = None,
 ) -> Response:
     """Show the form with what was typed. Its mark is that of what the member has seen: of now, unless told."""
-    return layout.show(
+    return layout.render_page(
         member,
         "staff/products/category.html",
         status,
         now=now,
-        typed=typed,
+        typed=form_data,
         errors=errors,
-        mark=mark or mark_of(now),
+        mark=mark or fingerprint_of(now),
         stale=stale,
         refusal=refusal,
-        most=MOST,
+        most=MAX_LENGTHS,
     )
 
 
@@ -172,12 +181,12 @@ def _leads_on(before: Category, after: Category) -> str:
 
 
 def _read(request: Request) -> Typed:
-    return _typed(read_form(request, most_bytes=MOST_BYTES))
+    return _typed(read_form(request, most_bytes=MAX_BYTES))
 
 
 def _typed(form: Form) -> Typed:
     return Typed(form.text("name"), form.text("slug"), form.lines("text"))
 
 
-def _errors(problems: Iterable[Problem]) -> dict[str, str]:
-    return {str(problem.path[0]): problem.words for problem in problems}
+def _errors(problems: Iterable[ValidationError]) -> dict[str, str]:
+    return {str(problem.path[0]): problem.message for problem in problems}

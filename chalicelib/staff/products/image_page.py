@@ -7,8 +7,8 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib.catalog.editing.product_editing import Stale
-from chalicelib.catalog.editing.product_validation import LONGEST_ALT, MOST_PICTURES
+from chalicelib.catalog.editing.product_editing import VersionConflict
+from chalicelib.catalog.editing.product_validation import MAX_ALT_LENGTH, MAX_PICTURES
 from chalicelib.catalog.images import product_images, uploads
 from chalicelib.catalog.models import Product
 from chalicelib.config import settings
@@ -16,7 +16,7 @@ from chalicelib.errors import BadInput
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.jobs import job_queue
-from chalicelib.staff.models import Member
+from chalicelib.staff.models import StaffMember
 from chalicelib.web import http_request
 from chalicelib.web.forms import Form, read_form
 from chalicelib.web.page_cache import cache
@@ -31,7 +31,7 @@ MOVES = {"earlier": -1, "later": 1}
 Picture = dict[str, str]
 
 
-def show(request: Request, member: Member, slug: str) -> Response:
+def show(request: Request, member: StaffMember, slug: str) -> Response:
     """Show a product's pictures; `key` is what S3 says of one that was just sent."""
     key = http_request.query(request, "key") or ""
     return _page(
@@ -42,7 +42,7 @@ def show(request: Request, member: Member, slug: str) -> Response:
 # -- sending ----------------------------------------------------------------------------------------------
 
 
-def add(request: Request, member: Member, slug: str) -> Response:
+def add(request: Request, member: StaffMember, slug: str) -> Response:
     """Have a picture that was sent made ready; pressing twice adds it once."""
     form = read_form(request)
     key, alt = form.text("key"), form.text("alt")
@@ -51,28 +51,28 @@ def add(request: Request, member: Member, slug: str) -> Response:
     problem = product_images.problem_of_alt(alt)
     if problem is None:
         try:
-            product_images.expect(slug, key, alt, audit_log.witness(member, "sent a picture"))
+            product_images.add_pending_image(slug, key, alt, audit_log.writer_for(member, "sent a picture"))
         except BadInput as refusal:
             problem = refusal.message
     if problem is not None:
         product = product_images.get_product(slug)
-        return _page(member, product, status=400, sent=key, errors={"alt": problem}, typed={"alt": alt})
+        return _page(member, product, status=400, sent=key, errors={"alt": problem}, form_data={"alt": alt})
     job_queue.start(member, "picture", {"slug": slug, "upload": key}, job_id=key.removeprefix("uploads/"))
-    return layout.go(f"/staff/products/{slug}/pictures")
+    return layout.redirect_with_notice(f"/staff/products/{slug}/pictures")
 
 
-def forget(request: Request, member: Member, slug: str) -> Response:
+def remove_pending(request: Request, member: StaffMember, slug: str) -> Response:
     """Forget a picture that was sent and is not ready."""
-    product_images.forget_upload(
-        slug, read_form(request).text("key"), audit_log.witness(member, "forgot a picture")
+    product_images.remove_pending_image(
+        slug, read_form(request).text("key"), audit_log.writer_for(member, "forgot a picture")
     )
-    return layout.go(f"/staff/products/{slug}/pictures")
+    return layout.redirect_with_notice(f"/staff/products/{slug}/pictures")
 
 
 # -- arranging --------------------------------------------------------------------------------------------
 
 
-def arrange(request: Request, member: Member, slug: str) -> Response:
+def reorder(request: Request, member: StaffMember, slug: str) -> Response:
     """Save order and words of the pictures as they were shown; ask before one goes."""
     form = read_form(request)
     shown = _posted(form)
@@ -81,38 +81,38 @@ def arrange(request: Request, member: Member, slug: str) -> Response:
     words = {picture["key"]: picture["alt"] for picture in shown}
     errors = _wrong([each for number, each in enumerate(shown) if (what, number) != ("removed", at)])
     if errors:
-        return _page(member, product_images.get_product(slug), status=400, errors=errors, typed=words)
+        return _page(member, product_images.get_product(slug), status=400, errors=errors, form_data=words)
     if what == "remove" and at is not None:
-        return _page(member, product_images.get_product(slug), typed=words, removing=shown[at]["key"])
+        return _page(member, product_images.get_product(slug), form_data=words, removing=shown[at]["key"])
     try:
         _arrange(member, slug, form.text("seen"), shown, _moved(shown, what, at))
-    except Stale as refusal:
+    except VersionConflict as refusal:
         product = product_images.get_product(slug)
-        return _page(member, product, status=refusal.status, typed=words, problem=refusal.message)
+        return _page(member, product, status=refusal.status, form_data=words, problem=refusal.message)
     cache.clear()
-    return layout.go(
+    return layout.redirect_with_notice(
         f"/staff/products/{slug}/pictures",
         f"Saved. The shop shows it within {settings.shop.page_seconds} seconds.",
     )
 
 
 def _arrange(
-    member: Member, slug: str, seen: str, shown: Sequence[Picture], wanted: Sequence[Picture]
+    member: StaffMember, slug: str, seen: str, shown: Sequence[Picture], wanted: Sequence[Picture]
 ) -> None:
     def change(product: Product) -> None:
         if product.pictures == wanted:
             return  # pressed twice, or the answer to the write was lost
         keys = [picture["key"] for picture in product.pictures]
         if _mark(product) != seen or keys != [picture["key"] for picture in shown]:
-            raise Stale(CHANGED_MEANWHILE)
+            raise VersionConflict(CHANGED_MEANWHILE)
         product.pictures = list(wanted)
 
-    product_images.change_pictures(slug, change, audit_log.witness(member, "changed a product's pictures"))
+    product_images.update_images(slug, change, audit_log.writer_for(member, "changed a product's pictures"))
 
 
 def _posted(form: Form) -> list[Picture]:
     """Read the pictures as the page showed them, with the words as they are typed now."""
-    numbers = (number for number in range(MOST_PICTURES) if f"key.{number}" in form.values)
+    numbers = (number for number in range(MAX_PICTURES) if f"key.{number}" in form.values)
     return [{"key": form.text(f"key.{number}"), "alt": form.text(f"alt.{number}")} for number in numbers]
 
 
@@ -144,13 +144,13 @@ def _mark(product: Product) -> str:
 
 
 def _page(
-    member: Member,
+    member: StaffMember,
     product: Product,
     *,
     status: int = 200,
     sent: str | None = None,
     errors: Mapping[str, str] | None = None,
-    typed: Mapping[str, str] | None = None,
+    form_data: Mapping[str, str] | None = None,
     removing: str | None = None,
     problem: str | None = None,
 ) -> Response:
@@ -160,14 +160,14 @@ def _page(
         "product": product,
         "sent": sent,
         "errors": errors or {},
-        "typed": typed or {},
+        "typed": form_data or {},
         "removing": removing,
         "problem": problem,
         "seen": _mark(product),
         "upload": by_form,
         "by_script": json.dumps(dict(uploads.sign_upload(key).fields)),
-        "full": len(product.pictures) + len(product.arriving) >= MOST_PICTURES,
-        "under_way": any(each["problem"] is None for each in product.arriving),
-        "most": {"pictures": MOST_PICTURES, "alt": LONGEST_ALT, "bytes": uploads.LARGEST},
+        "full": len(product.pictures) + len(product.pending_pictures) >= MAX_PICTURES,
+        "under_way": any(each["problem"] is None for each in product.pending_pictures),
+        "most": {"pictures": MAX_PICTURES, "alt": MAX_ALT_LENGTH, "bytes": uploads.MAX_SIZE},
     }
-    return layout.show(member, TEMPLATE, status, uploads_to=by_form.address, **values)
+    return layout.render_page(member, TEMPLATE, status, uploads_to=by_form.address, **values)

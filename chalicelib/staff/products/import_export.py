@@ -14,7 +14,7 @@ from chalicelib.errors import BadInput
 from chalicelib.staff import layout
 from chalicelib.staff.csv_response import TooLarge, csv_answer
 from chalicelib.staff.jobs import job_queue
-from chalicelib.staff.models import Member
+from chalicelib.staff.models import StaffMember
 from chalicelib.web import http_request, urls
 from chalicelib.web.forms import read_form
 
@@ -22,30 +22,32 @@ if TYPE_CHECKING:
     from chalicelib.catalog.import_export.preview import Preview
 
 PATH = "/staff/catalog"
-MOST_AT_ONCE = 200  # products that are answered directly; more are written by a job
-LARGEST_FILE = 10 * 1024 * 1024
-LARGEST_LOOK = 512 * 1024  # bytes of a file that is compared at once; a larger one is looked through by a job
+MAX_DIRECT = 200  # products that are answered directly; more are written by a job
+MAX_FILE_SIZE = 10 * 1024 * 1024
+MAX_PREVIEW_BYTES = (
+    512 * 1024
+)  # bytes of a file that is compared at once; a larger one is looked through by a job
 FORM_SECONDS = 60 * 60  # that the form to send a file with may lie open
 KEY = re.compile(r"imports/[0-9a-f]{32}", re.ASCII)
 
 
-def show(request: Request, member: Member) -> Response:
+def show(request: Request, member: StaffMember) -> Response:
     """Offer the catalog as a file, and a form that sends one straight to S3."""
     return _show(member)
 
 
-def _show(member: Member, status: int = 200, problem: str | None = None) -> Response:
+def _show(member: StaffMember, status: int = 200, problem: str | None = None) -> Response:
     form = _form_to_s3()
-    return layout.show(
+    return layout.render_page(
         member,
         "staff/products/import_export.html",
         status,
         uploads_to=form["url"],
         upload=form,
-        form=layout.form_id(),
+        form=layout.new_form_token(),
         problem=problem,
         columns=COLUMNS,
-        largest=LARGEST_FILE,
+        largest=MAX_FILE_SIZE,
     )
 
 
@@ -55,7 +57,7 @@ def _form_to_s3() -> Any:
         Bucket=settings.books_bucket,
         Key=f"imports/{ids.new_id()}",
         Fields={"success_action_redirect": back},
-        Conditions=[{"success_action_redirect": back}, ["content-length-range", 1, LARGEST_FILE]],
+        Conditions=[{"success_action_redirect": back}, ["content-length-range", 1, MAX_FILE_SIZE]],
         ExpiresIn=FORM_SECONDS,
     )
 
@@ -63,23 +65,23 @@ def _form_to_s3() -> Any:
 # -- out --------------------------------------------------------------------------------------------------
 
 
-def take_out(request: Request, member: Member) -> Response:
+def export(request: Request, member: StaffMember) -> Response:
     """Answer with the file; for a large shop, lead to the job that writes it."""
-    form = layout.read_form_id(read_form(request))
-    if not exporter.has_more_than(MOST_AT_ONCE):
+    form_token = layout.read_form_token(read_form(request))
+    if not exporter.has_more_than(MAX_DIRECT):
         rows = (row for _, step in exporter.catalog_rows() for row in step)
         try:
             return csv_answer("catalog", COLUMNS, rows)
         except TooLarge:
             pass
-    job = job_queue.start(member, "catalog-csv", {}, form)
-    return layout.go(f"/staff/jobs/{job.id}")
+    job = job_queue.start(member, "catalog-csv", {}, form_token)
+    return layout.redirect_with_notice(f"/staff/jobs/{job.id}")
 
 
 # -- in ---------------------------------------------------------------------------------------------------
 
 
-def sent(request: Request, member: Member) -> Response:
+def confirm_import(request: Request, member: StaffMember) -> Response:
     """Show what a file that S3 has taken would change, and a button to load it; of a large one, a button to look."""
     from chalicelib.catalog.import_export import importer, preview  # no other page needs them
 
@@ -87,16 +89,16 @@ def sent(request: Request, member: Member) -> Response:
     size = size_of(key)
     if size is None:
         return _show(member, 404, "The file is not here, or was sent too long ago. Please send it again.")
-    if size > LARGEST_LOOK:
+    if size > MAX_PREVIEW_BYTES:
         return _looked(member, key, size)
     try:
         return _looked(member, key, size, preview.preview_of(importer.check_csv(read_sent(key))))
-    except importer.BadCatalog as error:
+    except importer.CatalogErrors as error:
         return _looked(member, key, size, faults=str(error).split("\n"), count=len(error.faults))
 
 
 def _looked(
-    member: Member,
+    member: StaffMember,
     key: str,
     size: int,
     preview: "Preview | None" = None,
@@ -104,7 +106,7 @@ def _looked(
     faults: list[str] | None = None,
     count: int = 0,
 ) -> Response:
-    return layout.show(
+    return layout.render_page(
         member,
         "staff/products/confirm_import.html",
         key=key,
@@ -112,27 +114,27 @@ def _looked(
         preview=preview,
         faults=faults or [],
         count=count,
-        form=layout.form_id(),
+        form=layout.new_form_token(),
     )
 
 
-def look(request: Request, member: Member) -> Response:
+def look(request: Request, member: StaffMember) -> Response:
     """Have a large file compared with the catalog by a job, whose page offers to load it."""
-    typed = read_form(request)
-    key, form = _key(typed.text("key")), layout.read_form_id(typed)
-    job = job_queue.start(member, "catalog-look", {"key": key}, form)
-    return layout.go(f"/staff/jobs/{job.id}")
+    form_data = read_form(request)
+    key, form_token = _key(form_data.text("key")), layout.read_form_token(form_data)
+    job = job_queue.start(member, "catalog-look", {"key": key}, form_token)
+    return layout.redirect_with_notice(f"/staff/jobs/{job.id}")
 
 
-def take_in(request: Request, member: Member) -> Response:
+def start_import(request: Request, member: StaffMember) -> Response:
     """Have a file checked once more and loaded; pressed twice, it is loaded once."""
-    typed = read_form(request)
-    key, form = _key(typed.text("key")), layout.read_form_id(typed)
-    stock = typed.text("stock") or StockMode.IGNORE.value
+    form_data = read_form(request)
+    key, form_token = _key(form_data.text("key")), layout.read_form_token(form_data)
+    stock = form_data.text("stock") or StockMode.IGNORE.value
     if stock not in [mode.value for mode in StockMode]:
         raise BadInput("Please choose what happens to the stock.")
-    job = job_queue.start(member, "catalog-in", {"key": key, "stock": stock}, form)
-    return layout.go(f"/staff/jobs/{job.id}")
+    job = job_queue.start(member, "catalog-in", {"key": key, "stock": stock}, form_token)
+    return layout.redirect_with_notice(f"/staff/jobs/{job.id}")
 
 
 def read_sent(key: str) -> bytes:
@@ -147,5 +149,5 @@ def _key(key: str) -> str:
 
 
 def size_of(key: str) -> int | None:
-    """Tell the bytes of a file that was sent; None where there is none."""
-    return aws.size_of(settings.books_bucket, key)
+    """Return the bytes of a file that was sent; None where there is none."""
+    return aws.object_size(settings.books_bucket, key)

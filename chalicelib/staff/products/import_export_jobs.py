@@ -5,24 +5,24 @@ import time
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
-from chalicelib.catalog.editing.product_editing import Saved, StockMode, StockUpdate
+from chalicelib.catalog.editing.product_editing import SaveResult, StockMode, StockUpdate
 from chalicelib.catalog.import_export import exporter, importer
-from chalicelib.catalog.import_export.catalog_parser import Checked
+from chalicelib.catalog.import_export.catalog_parser import CheckedCatalog
 from chalicelib.catalog.import_export.csv_reader import COLUMNS
-from chalicelib.catalog.import_export.importer import BadCatalog, Report
+from chalicelib.catalog.import_export.importer import CatalogErrors, ImportReport
 from chalicelib.catalog.import_export.preview import preview_of
 from chalicelib.database.reads import get
-from chalicelib.database.transactions import Refused, Unknown
+from chalicelib.database.transactions import ConditionFailed, OutcomeUnknown
 from chalicelib.errors import ShopError
-from chalicelib.ledger.report_columns import Sheet
-from chalicelib.ledger.report_files import Upload
+from chalicelib.ledger.report_columns import ReportFormat
+from chalicelib.ledger.report_files import ReportWriter
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.auth import accounts
 from chalicelib.staff.csv_response import file_name
 from chalicelib.staff.jobs import job_progress
-from chalicelib.staff.jobs.job_progress import GoesOn, JobFailed
-from chalicelib.staff.models import Job, Member
-from chalicelib.staff.products.import_export import LARGEST_FILE, read_sent, size_of
+from chalicelib.staff.jobs.job_progress import JobContinues, JobFailed
+from chalicelib.staff.models import Job, StaffMember
+from chalicelib.staff.products.import_export import MAX_FILE_SIZE, read_sent, size_of
 
 TURN_SECONDS = 10 * 60  # of the function's 15 minutes: the next turn goes on from there
 TELL_EVERY = 25  # products
@@ -32,37 +32,46 @@ def write(job: Job) -> None:
     """Write the catalog to S3, a hundred products at a time; run again, it writes the file anew."""
     total, done = exporter.count_products(), 0
     key = f"exports/{job.id}/{file_name('catalog')}"
-    with Upload(key, Sheet("catalog", COLUMNS), once=False) as upload:
+    with ReportWriter(key, ReportFormat("catalog", COLUMNS), once=False) as upload:
         for count, rows in exporter.catalog_rows():
             upload.add(rows)
             done += count
-            job_progress.tell(job, progress=done, total=max(total, done), words="Writing the products.")
+            job_progress.report_progress(
+                job, progress=done, total=max(total, done), message="Writing the products."
+            )
         upload.finish()
     job_progress.finish(job, f"The catalog is written: {done:,} products.", key)
 
 
 def load(job: Job) -> None:
     """Check a whole file, then load it. Run again, it goes on behind the product that was told last."""
-    member = get(Member, job.by)
+    member = get(StaffMember, job.actor)
     if member is None or member.role != accounts.MERCHANT:
         raise JobFailed("Your account may not change the catalog any more. Nothing was changed.")
     try:
         checked = importer.check_csv(_file(str(job.arguments["key"])))
         report = _load(job, member, checked)
-    except BadCatalog as error:
+    except CatalogErrors as error:
         count = len(error.faults)
         so_far = (
             f"{int(job.progress):,} products were loaded before" if job.progress else "Nothing was changed"
         )
-        words = f"{count} fault{'s' if count > 1 else ''} in the file. {so_far}."
-        raise JobFailed(words, str(error).split("\n")) from error
-    except (ShopError, Refused, Unknown, PynamoDBException, ClientError, BotoCoreError) as error:
+        message = f"{count} fault{'s' if count > 1 else ''} in the file. {so_far}."
+        raise JobFailed(message, str(error).split("\n")) from error
+    except (
+        ShopError,
+        ConditionFailed,
+        OutcomeUnknown,
+        PynamoDBException,
+        ClientError,
+        BotoCoreError,
+    ) as error:
         said = error.message if isinstance(error, ShopError) else "The shop's database did not answer."
         raise JobFailed(
             f"{said} {int(job.progress):,} products were loaded. Send the file again: it goes on from there."
         ) from error
     told = {name: count for name, count in vars(report).items() if count or not name.startswith("stock")}
-    audit_log.record(job.by, "loaded a catalog file", f"job {job.id}", {}, told)
+    audit_log.record(job.actor, "loaded a catalog file", f"job {job.id}", {}, told)
     job_progress.finish(job, f"{report}.")
 
 
@@ -70,31 +79,31 @@ def _file(key: str) -> bytes:
     size = size_of(key)
     if size is None:
         raise JobFailed("The file is not here any more. Please send it again.")
-    if size > LARGEST_FILE:
-        raise JobFailed(f"The file is larger than {LARGEST_FILE // 1024 // 1024} MB. Nothing was changed.")
+    if size > MAX_FILE_SIZE:
+        raise JobFailed(f"The file is larger than {MAX_FILE_SIZE // 1024 // 1024} MB. Nothing was changed.")
     return read_sent(key)
 
 
-def _load(job: Job, member: Member, checked: Checked) -> Report:
-    """Load the products behind those that are done, and count them with those. Raises GoesOn when its time is up."""
+def _load(job: Job, member: StaffMember, checked: CheckedCatalog) -> ImportReport:
+    """Load the products behind those that are done, and count them with those. Raises JobContinues when its time is up."""
     stock = checked.stock_update(StockMode(job.arguments.get("stock", "ignore")), job.id)
     before = {"added": 0, "changed": 0, "same": 0, **job.arguments.get("outcomes", {})}
     outcomes: dict[str, int] = dict(before)
     began, done = time.monotonic(), int(job.progress)
     total = len(checked.products)
-    job_progress.tell(job, total=total, words="The file is right. Loading the products.")
-    for outcome in importer.load(checked, audit_log.witness(member, "loaded a catalog file"), done, stock):
+    job_progress.report_progress(job, total=total, message="The file is right. Loading the products.")
+    for outcome in importer.load(checked, audit_log.writer_for(member, "loaded a catalog file"), done, stock):
         done += 1
-        if isinstance(outcome, Saved):
+        if isinstance(outcome, SaveResult):
             outcomes[outcome.name.lower()] += 1
             outcomes |= _counted(stock, before)
         time_is_up = time.monotonic() - began > TURN_SECONDS
         if done % TELL_EVERY == 0 or time_is_up or done == total:
             job.arguments = {**job.arguments, "outcomes": outcomes}
-            job_progress.tell(job, progress=done)
+            job_progress.report_progress(job, progress=done)
         if time_is_up and done < total:
-            raise GoesOn
-    return Report(**outcomes)
+            raise JobContinues
+    return ImportReport(**outcomes)
 
 
 def _counted(stock: StockUpdate, before: dict[str, int]) -> dict[str, int]:
@@ -111,12 +120,12 @@ def look(job: Job) -> None:
     """Check a whole file and compare it with the catalog; the job's page shows what it would change."""
     try:
         preview = preview_of(importer.check_csv(_file(str(job.arguments["key"]))))
-    except BadCatalog as error:
+    except CatalogErrors as error:
         count = len(error.faults)
-        words = f"{count} fault{'s' if count > 1 else ''} in the file. Nothing was changed."
-        raise JobFailed(words, str(error).split("\n")) from error
+        message = f"{count} fault{'s' if count > 1 else ''} in the file. Nothing was changed."
+        raise JobFailed(message, str(error).split("\n")) from error
     lines = [*preview.warnings, *preview.lines(), *preview.stock_lines()]
-    job.problems = [line[: job_progress.LONGEST_PROBLEM] for line in lines]
+    job.problems = [line[: job_progress.MAX_PROBLEM_LENGTH] for line in lines]
     job_progress.finish(
         job, " ".join(part for part in (preview.source, preview.summary, preview.stock) if part)
     )

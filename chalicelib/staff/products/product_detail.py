@@ -8,32 +8,32 @@ from chalice.app import Request, Response
 
 from chalicelib import clock
 from chalicelib.catalog import categories, markdown_text, offers
-from chalicelib.catalog.editing.product_editing import Saved, Stale, save_product
+from chalicelib.catalog.editing.product_editing import SaveResult, VersionConflict, save_product
 from chalicelib.catalog.editing.product_validation import (
-    LONGEST_NAME,
-    LONGEST_OPTION,
-    LONGEST_TEXT,
-    MOST_OPTIONS,
-    MOST_VARIANTS,
+    MAX_NAME_LENGTH,
+    MAX_OPTION_LENGTH,
+    MAX_OPTIONS,
+    MAX_TEXT_LENGTH,
+    MAX_VARIANTS,
     ProductDraft,
 )
 from chalicelib.catalog.images.product_images import get_product
 from chalicelib.catalog.models import Product, Stock, is_sku
 from chalicelib.config import settings
-from chalicelib.database.reads import read_many
-from chalicelib.errors import BadInput, Busy, Conflict
+from chalicelib.database.reads import batch_get
+from chalicelib.errors import BadInput, Conflict, ServiceUnavailable
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
-from chalicelib.staff.models import Member
+from chalicelib.staff.models import StaffMember
 from chalicelib.staff.products.product_form import (
-    MOST_BYTES,
-    MOST_FIELDS,
-    Typed,
-    draft_of,
+    MAX_BYTES,
+    MAX_FIELDS,
+    ProductForm,
+    from_draft,
     propose_slug,
     read_typed,
     stored_draft,
-    typed_of,
+    to_draft,
 )
 from chalicelib.staff.products.product_merge import (
     PARTS,
@@ -48,18 +48,18 @@ from chalicelib.web.page_cache import cache
 
 TEMPLATE = "staff/products/detail.html"
 SAVING = ("save", "mine", "theirs", "drop")
-MOST = {
-    "name": LONGEST_NAME,
-    "option": LONGEST_OPTION,
-    "text": LONGEST_TEXT,
-    "options": MOST_OPTIONS,
-    "variants": MOST_VARIANTS,
+MAX_LENGTHS = {
+    "name": MAX_NAME_LENGTH,
+    "option": MAX_OPTION_LENGTH,
+    "text": MAX_TEXT_LENGTH,
+    "options": MAX_OPTIONS,
+    "variants": MAX_VARIANTS,
 }
 ALREADY_THERE = "There is a product with this address already. Please choose another one."
 
 
 @dataclass
-class _Shown:
+class _FormState:
     """What the page says beside the form."""
 
     status: int = 200
@@ -74,35 +74,35 @@ class _Shown:
 # -- a new one --------------------------------------------------------------------------------------------
 
 
-def show_new(request: Request, member: Member) -> Response:
+def show_new(request: Request, member: StaffMember) -> Response:
     """Show an empty form."""
     today = clock.now().astimezone(settings.timezone).date().isoformat()
-    typed = Typed(tax_rate=settings.shop.default_tax_rate, added=today)
-    return _page(member, typed, None, _Shown())
+    form_data = ProductForm(tax_rate=settings.shop.default_tax_rate, added=today)
+    return _page(member, form_data, None, _FormState())
 
 
-def make(request: Request, member: Member) -> Response:
+def create(request: Request, member: StaffMember) -> Response:
     """Make a product; pressing twice makes one."""
     form = _read(request)
-    typed = read_typed(form)
-    typed.slug = typed.slug or propose_slug(typed.name)
+    form_data = read_typed(form)
+    form_data.slug = form_data.slug or propose_slug(form_data.name)
     if form.text("do") not in SAVING:
-        return _once_more(member, typed, None, form)
-    draft, errors = _draft(typed, [], _stocks(typed))
-    if not (typed.slug or typed.name):
+        return _preview(member, form_data, None, form)
+    draft, errors = _draft(form_data, [], _stocks(form_data))
+    if not (form_data.slug or form_data.name):
         errors.pop("slug", None)  # it is made of the name, which is missing: one fault, not two
     if errors:
-        return _page(member, typed, None, _Shown(400, errors))
+        return _page(member, form_data, None, _FormState(400, errors))
     try:
-        save_product(draft, audit_log.witness(member, "made a product"), over=0)
-    except Stale:
+        save_product(draft, audit_log.writer_for(member, "made a product"), over=0)
+    except VersionConflict:
         there = get_product(draft.slug)
-        if marks_of(stored_draft(there, _stocks(typed, there))) != marks_of(draft):
-            return _page(member, typed, None, _Shown(409, {"slug": ALREADY_THERE}))
+        if marks_of(stored_draft(there, _stocks(form_data, there))) != marks_of(draft):
+            return _page(member, form_data, None, _FormState(409, {"slug": ALREADY_THERE}))
     except (BadInput, Conflict) as refusal:
-        return _page(member, typed, None, _Shown(refusal.status, problem=refusal.message))
+        return _page(member, form_data, None, _FormState(refusal.status, problem=refusal.message))
     cache.clear()
-    return layout.go(
+    return layout.redirect_with_notice(
         f"/staff/products/{draft.slug}/pictures",
         f"“{draft.name}” is made. Now its pictures, if you have some.",
     )
@@ -111,69 +111,71 @@ def make(request: Request, member: Member) -> Response:
 # -- one that is there ------------------------------------------------------------------------------------
 
 
-def show(request: Request, member: Member, slug: str) -> Response:
+def show(request: Request, member: StaffMember, slug: str) -> Response:
     """Show a product's form."""
     product = get_product(slug)
-    stored = stored_draft(product, _stocks(Typed(), product))
-    return _page(member, typed_of(stored), product, _Shown(seen=marks_of(stored)))
+    stored = stored_draft(product, _stocks(ProductForm(), product))
+    return _page(member, from_draft(stored), product, _FormState(seen=marks_of(stored)))
 
 
-def save(request: Request, member: Member, slug: str) -> Response:
+def save(request: Request, member: StaffMember, slug: str) -> Response:
     """Save a product's form over the version that is there, or show what stands against it."""
     form = _read(request)
-    typed = read_typed(form)
-    typed.slug = slug
+    form_data = read_typed(form)
+    form_data.slug = slug
     if form.text("do") not in SAVING:
-        return _once_more(member, typed, get_product(slug), form)
+        return _preview(member, form_data, get_product(slug), form)
     for _ in range(5):
         try:
-            return _save(member, form, typed)
-        except Stale:
+            return _save(member, form, form_data)
+        except VersionConflict:
             continue  # somebody saved between our reading and our writing: put it together anew
-    raise Busy("This product is being changed by somebody else. Please try again.")
+    raise ServiceUnavailable("This product is being changed by somebody else. Please try again.")
 
 
-def _save(member: Member, form: Form, typed: Typed) -> Response:
-    product = get_product(typed.slug)
-    stocks = _stocks(typed, product)
+def _save(member: StaffMember, form: Form, form_data: ProductForm) -> Response:
+    product = get_product(form_data.slug)
+    stocks = _stocks(form_data, product)
     stored = stored_draft(product, stocks)
     if form.text("do") == "theirs":
-        _take(typed, form.text("disputed").split(","), stored)
-    mine, errors = _draft(typed, stored.pictures, stocks)
+        _take(form_data, form.text("disputed").split(","), stored)
+    mine, errors = _draft(form_data, stored.pictures, stocks)
     seen = read_marks(form.text("seen"))
     if errors:
-        return _page(member, typed, product, _Shown(400, errors, seen=seen))
+        return _page(member, form_data, product, _FormState(400, errors, seen=seen))
     merged = merge(mine, stored, seen)
     dropped = _dropped(merged.draft, stored)
     if merged.conflicts or (dropped and form.text("dropped").split() != dropped):
-        _take(typed, merged.theirs, stored)
+        _take(form_data, merged.theirs, stored)
         said = differences(mine, stored, merged.conflicts)
-        shown = _Shown(409, seen=marks_of(stored), disputed=merged.conflicts, differences=said)
+        shown = _FormState(409, seen=marks_of(stored), disputed=merged.conflicts, differences=said)
         shown.dropped = [] if merged.conflicts else dropped
-        return _page(member, typed, product, shown)
+        return _page(member, form_data, product, shown)
     try:
-        witness = audit_log.witness(member, "changed a product")
-        saved = save_product(merged.draft, witness, over=int(product.version))
-    except Stale:
+        write_audit = audit_log.writer_for(member, "changed a product")
+        saved = save_product(merged.draft, write_audit, over=int(product.version))
+    except VersionConflict:
         raise
     except (BadInput, Conflict) as refusal:
-        return _page(member, typed, product, _Shown(refusal.status, problem=refusal.message, seen=seen))
+        return _page(
+            member, form_data, product, _FormState(refusal.status, problem=refusal.message, seen=seen)
+        )
     cache.clear()
-    return layout.go(f"/staff/products/{typed.slug}", _notice(saved, merged.theirs))
+    return layout.redirect_with_notice(f"/staff/products/{form_data.slug}", _notice(saved, merged.theirs))
 
 
-def _notice(saved: Saved, theirs: Sequence[str]) -> str:
-    if saved is Saved.SAME:
+def _notice(saved: SaveResult, theirs: Sequence[str]) -> str:
+    if saved is SaveResult.SAME:
         return "Everything was so already."
-    words = f"Saved. The shop shows it within {settings.shop.page_seconds} seconds."
+    message = f"Saved. The shop shows it within {settings.shop.page_seconds} seconds."
     kept = ", ".join(PARTS[part] for part in theirs)
-    return f"{words} What somebody else changed meanwhile is kept: {kept}." if kept else words
+    return f"{message} What somebody else changed meanwhile is kept: {kept}." if kept else message
 
 
-def _take(typed: Typed, parts: Sequence[str], stored: ProductDraft) -> None:
+def _take(form_data: ProductForm, parts: Sequence[str], stored: ProductDraft) -> None:
     for part in parts:
         if part in PARTS:
-            typed.take(part, typed_of(stored))
+            form_data.take(part, from_draft(stored))
 
 
 def _dropped(draft: ProductDraft, stored: ProductDraft) -> list[str]:
@@ -185,46 +187,48 @@ def _dropped(draft: ProductDraft, stored: ProductDraft) -> list[str]:
 
 
 def _read(request: Request) -> Form:
-    return read_form(request, most_fields=MOST_FIELDS, most_bytes=MOST_BYTES)
+    return read_form(request, most_fields=MAX_FIELDS, most_bytes=MAX_BYTES)
 
 
 def _draft(
-    typed: Typed, pictures: Sequence[offers.Picture], stocks: Mapping[str, Stock]
+    form_data: ProductForm, pictures: Sequence[offers.Picture], stocks: Mapping[str, Stock]
 ) -> tuple[ProductDraft, dict[str, str]]:
-    draft, errors = draft_of(typed, pictures, stocks)
-    if typed.category not in {category.key for category in categories.read_categories()}:
+    draft, errors = to_draft(form_data, pictures, stocks)
+    if form_data.category not in {category.key for category in categories.read_categories()}:
         errors["category"] = "Please choose a category."
     return draft, errors
 
 
-def _stocks(typed: Typed, product: Product | None = None) -> dict[str, Stock]:
+def _stocks(form_data: ProductForm, product: Product | None = None) -> dict[str, Stock]:
     skus = [variant["sku"] for variant in product.variants] if product is not None else []
-    skus += [row.sku for row in typed.rows if is_sku(row.sku)]
-    return read_many({Stock: skus})[Stock]
+    skus += [row.sku for row in form_data.rows if is_sku(row.sku)]
+    return batch_get({Stock: skus})[Stock]
 
 
-def _once_more(member: Member, typed: Typed, product: Product | None, form: Form) -> Response:
+def _preview(member: StaffMember, form_data: ProductForm, product: Product | None, form: Form) -> Response:
     """Show the form with a row more or less, or its text as shoppers will see it; nothing is saved."""
     what, _, number = form.text("do").partition(":")
     if what == "row":
-        typed.lengthen()
+        form_data.add_variant()
     elif what == "option":
-        typed.widen()
+        form_data.add_option()
     elif what == "remove":
-        typed.rows = [row for at, row in enumerate(typed.rows) if str(at) != number or row.known]
-    return _page(member, typed, product, _Shown(seen=read_marks(form.text("seen"))))
+        form_data.rows = [row for at, row in enumerate(form_data.rows) if str(at) != number or row.known]
+    return _page(member, form_data, product, _FormState(seen=read_marks(form.text("seen"))))
 
 
-def _page(member: Member, typed: Typed, product: Product | None, shown: _Shown) -> Response:
-    stocks = _stocks(typed, product)
+def _page(
+    member: StaffMember, form_data: ProductForm, product: Product | None, shown: _FormState
+) -> Response:
+    stocks = _stocks(form_data, product)
     values: dict[str, Any] = {
-        "typed": typed,
+        "typed": form_data,
         "product": product,
         "shown": shown,
         "seen": write_marks(shown.seen),
         "pieces": {sku: int(stock.available) for sku, stock in stocks.items()},
         "shelves": categories.read_categories(),
-        "preview": markdown_text.html(typed.text),
-        "most": MOST,
+        "preview": markdown_text.render_html(form_data.text),
+        "most": MAX_LENGTHS,
     }
-    return layout.show(member, TEMPLATE, shown.status, **values)
+    return layout.render_page(member, TEMPLATE, shown.status, **values)

@@ -7,24 +7,24 @@ from dataclasses import dataclass, field
 
 from chalicelib import money
 from chalicelib.catalog.editing.product_validation import (
-    MOST_OPTIONS,
-    MOST_VARIANTS,
+    MAX_OPTIONS,
+    MAX_VARIANTS,
     ProductDraft,
     VariantDraft,
-    problems_of_product,
+    validate_product,
 )
 from chalicelib.catalog.models import Product, Stock
 from chalicelib.catalog.offers import Picture
 from chalicelib.config import settings
 from chalicelib.web.forms import Form
 
-MOST_FIELDS = 30 + (MOST_VARIANTS + 4) * (7 + MOST_OPTIONS)
-MOST_BYTES = 256 * 1024
+MAX_FIELDS = 30 + (MAX_VARIANTS + 4) * (7 + MAX_OPTIONS)
+MAX_BYTES = 256 * 1024
 _WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 @dataclass
-class Row:
+class VariantFormRow:
     """A variant as it was typed. A known one is in the shop already: its SKU and its pieces are not typed here."""
 
     sku: str = ""
@@ -37,14 +37,14 @@ class Row:
 
     @property
     def is_empty(self) -> bool:
-        """Tell a row that nobody has written anything into."""
+        """Return a row that nobody has written anything into."""
         return not (
             self.known or self.sku or self.price or self.sale_price or self.stock or any(self.options)
         )
 
 
 @dataclass
-class Typed:
+class ProductForm:
     """A whole form as it was typed."""
 
     slug: str = ""
@@ -55,9 +55,9 @@ class Typed:
     visible: bool = False
     text: str = ""
     options: list[str] = field(default_factory=lambda: [""])  # their names
-    rows: list[Row] = field(default_factory=lambda: [Row(options=[""])])
+    rows: list[VariantFormRow] = field(default_factory=lambda: [VariantFormRow(options=[""])])
 
-    def take(self, part: str, other: "Typed") -> None:
+    def take(self, part: str, other: "ProductForm") -> None:
         """Take a part of the form from another one."""
         setattr(
             self,
@@ -67,27 +67,27 @@ class Typed:
         if part == "variants":
             self.options = other.options
 
-    def widen(self) -> None:
+    def add_option(self) -> None:
         """Make room for one more option in every row."""
-        if len(self.options) < MOST_OPTIONS:
+        if len(self.options) < MAX_OPTIONS:
             self.options.append("")
             for row in self.rows:
                 row.options.append("")
 
-    def lengthen(self) -> None:
+    def add_variant(self) -> None:
         """Make room for one more variant."""
-        if len(self.rows) < MOST_VARIANTS:
-            self.rows.append(Row(options=[""] * len(self.options)))
+        if len(self.rows) < MAX_VARIANTS:
+            self.rows.append(VariantFormRow(options=[""] * len(self.options)))
 
 
 # -- typed ------------------------------------------------------------------------------------------------
 
 
-def read_typed(form: Form) -> Typed:
+def read_typed(form: Form) -> ProductForm:
     """Read what was posted; nothing is judged yet."""
     count = sum(1 for name in form.values if re.fullmatch(r"option\.[0-3]", name, re.ASCII)) or 1
-    numbers = (number for number in range(MOST_VARIANTS + 4) if f"v.{number}.sku" in form.values)
-    return Typed(
+    numbers = (number for number in range(MAX_VARIANTS + 4) if f"v.{number}.sku" in form.values)
+    return ProductForm(
         slug=form.text("slug"),
         name=form.text("name"),
         category=form.text("category"),
@@ -100,8 +100,8 @@ def read_typed(form: Form) -> Typed:
     )
 
 
-def _row(form: Form, name: str, count: int) -> Row:
-    return Row(
+def _row(form: Form, name: str, count: int) -> VariantFormRow:
+    return VariantFormRow(
         sku=form.text(f"{name}.sku"),
         options=[form.text(f"{name}.option.{number}") for number in range(count)],
         price=form.text(f"{name}.price"),
@@ -121,43 +121,43 @@ def propose_slug(name: str) -> str:
 # -- meant ------------------------------------------------------------------------------------------------
 
 
-def draft_of(
-    typed: Typed, pictures: Sequence[Picture], stocks: Mapping[str, Stock]
+def to_draft(
+    form_data: ProductForm, pictures: Sequence[Picture], stocks: Mapping[str, Stock]
 ) -> tuple[ProductDraft, dict[str, str]]:
     """Make a draft of what was typed, and list what is wrong with it: name of the field → words.
 
     `stocks` has the SKUs' rows; a known variant keeps its pieces.
     """
-    reader = _Reader(typed, stocks)
+    reader = _FormReader(form_data, stocks)
     draft = ProductDraft(
-        slug=typed.slug,
-        name=typed.name,
-        text=typed.text,
-        category=typed.category,
+        slug=form_data.slug,
+        name=form_data.name,
+        text=form_data.text,
+        category=form_data.category,
         tax_rate=reader.rate(),
-        added=typed.added or None,
-        hidden=not typed.visible,
+        added=form_data.added or None,
+        hidden=not form_data.visible,
         pictures=pictures,
         variants=reader.variants(),
     )
-    for problem in problems_of_product(draft):
-        reader.wrong(reader.name_of(problem.path), problem.words)
+    for problem in validate_product(draft):
+        reader.wrong(reader.name_of(problem.path), problem.message)
     return draft, reader.errors
 
 
-class _Reader:
+class _FormReader:
     """Reads amounts, options and pieces, and collects what is wrong by the names of the fields."""
 
-    def __init__(self, typed: Typed, stocks: Mapping[str, Stock]) -> None:
+    def __init__(self, form_data: ProductForm, stocks: Mapping[str, Stock]) -> None:
         self.errors: dict[str, str] = {}
-        self._typed = typed
+        self._typed = form_data
         self._stocks = stocks
-        self._numbers = [n for n, row in enumerate(typed.rows) if not row.gone and not row.is_empty]
+        self._numbers = [n for n, row in enumerate(form_data.rows) if not row.gone and not row.is_empty]
         self._options = self._option_names()
 
-    def wrong(self, name: str, words: str) -> None:
+    def wrong(self, name: str, message: str) -> None:
         """Note what is wrong with a field; the first words stay."""
-        self.errors.setdefault(name, words)
+        self.errors.setdefault(name, message)
 
     def name_of(self, path: tuple[str | int, ...]) -> str:
         """Name the field that a problem's path leads to."""
@@ -172,7 +172,7 @@ class _Reader:
     def rate(self) -> str:
         """Read the tax rate; what cannot be read stays, and is a problem of the draft."""
         try:
-            return money.parse_rate(self._typed.tax_rate)
+            return money.parse_tax_rate(self._typed.tax_rate)
         except ValueError:
             return self._typed.tax_rate
 
@@ -180,13 +180,13 @@ class _Reader:
         """Read the rows that stay."""
         return [self._variant(number, self._typed.rows[number]) for number in self._numbers]
 
-    def _variant(self, number: int, row: Row) -> VariantDraft:
+    def _variant(self, number: int, row: VariantFormRow) -> VariantDraft:
         price = self._amount(f"v.{number}.price", row.price)
         return VariantDraft(
             sku=row.sku,
             options={name: row.options[place] for place, name in self._options.items()},
             # What cannot be read is said already; the rest is looked at as if it were harmless.
-            price=money.LARGEST if price is None else price,
+            price=money.MAX_AMOUNT if price is None else price,
             sale_price=self._amount(f"v.{number}.sale_price", row.sale_price) if row.sale_price else None,
             stock=self._pieces(number, row),
         )
@@ -206,12 +206,12 @@ class _Reader:
 
     def _amount(self, name: str, text: str) -> int | None:
         try:
-            return money.parse_typed(text, settings.currency)
+            return money.parse_user_amount(text, settings.currency)
         except ValueError as error:
             self.wrong(name, str(error) if text else "Please give a price.")
             return None
 
-    def _pieces(self, number: int, row: Row) -> int:
+    def _pieces(self, number: int, row: VariantFormRow) -> int:
         stock = self._stocks.get(row.sku)
         name = f"v.{number}.stock"
         if stock is not None and stock.slug not in (None, self._typed.slug):
@@ -222,8 +222,8 @@ class _Reader:
             self.wrong(name, "Please give the pieces as a whole number, 0 or more.")
             return 0
         if stock is not None and int(row.stock) != stock.available:
-            words = f"This SKU was sold before, and {stock.available:.0f} of it are left. Please give that number."
-            self.wrong(name, words)
+            message = f"This SKU was sold before, and {stock.available:.0f} of it are left. Please give that number."
+            self.wrong(name, message)
         return int(row.stock)
 
 
@@ -252,10 +252,10 @@ def stored_draft(product: Product, stocks: Mapping[str, Stock]) -> ProductDraft:
     )
 
 
-def typed_of(draft: ProductDraft) -> Typed:
+def from_draft(draft: ProductDraft) -> ProductForm:
     """Fill the form in with what is stored."""
     names = list(draft.variants[0].options) if draft.variants else []
-    return Typed(
+    return ProductForm(
         slug=draft.slug,
         name=draft.name,
         category=draft.category,
@@ -265,7 +265,7 @@ def typed_of(draft: ProductDraft) -> Typed:
         text=draft.text,
         options=names or [""],
         rows=[
-            Row(
+            VariantFormRow(
                 sku=variant.sku,
                 options=[variant.options.get(name, "") for name in names] or [""],
                 price=_decimal(variant.price),
@@ -279,4 +279,4 @@ def typed_of(draft: ProductDraft) -> Typed:
 
 
 def _decimal(amount: int) -> str:
-    return money.decimal_string(amount, settings.currency)
+    return money.to_decimal_string(amount, settings.currency)

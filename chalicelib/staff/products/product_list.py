@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 from chalice.app import Request, Response
 
 from chalicelib.catalog import categories
-from chalicelib.catalog.admin_products import Asked, goods_of, shelf_page
+from chalicelib.catalog.admin_products import ProductFilter, get_products, list_products
 from chalicelib.catalog.editing import inline_edit
 from chalicelib.catalog.models import SLUG
 from chalicelib.cleaning import clean_line
@@ -15,75 +15,82 @@ from chalicelib.config import settings
 from chalicelib.errors import BadInput
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
-from chalicelib.staff.models import Member
+from chalicelib.staff.models import StaffMember
 from chalicelib.staff.products import product_list_form
 from chalicelib.web.forms import read_form
 from chalicelib.web.http_request import query
 from chalicelib.web.page_cache import cache
 
 PATH = "/staff/products"
-LONGEST_QUESTION = 200
+MAX_QUERY_LENGTH = 200
 SORTS = {"": "Name", "newest": "Newest", "price": "Price"}
 SHOWN = {"": "All", "visible": "Visible", "hidden": "Hidden"}
 STOCKS = {"": "All", "low": "Running low", "out": "Sold out"}
 FILTERS = ("q", "category", "show", "stock", "sort")
 # A page full of products with the most variants each; API Gateway takes 10 MB.
-MOST_FIELDS = 25 * 36 * 8
-MOST_BYTES = 1024 * 1024
+MAX_FIELDS = 25 * 36 * 8
+MAX_BYTES = 1024 * 1024
 
 
-def show(request: Request, member: Member) -> Response:
+def show(request: Request, member: StaffMember) -> Response:
     """Show a page of products."""
-    typed = {name: clean_line(query(request, name) or "") for name in FILTERS}
+    form_data = {name: clean_line(query(request, name) or "") for name in FILTERS}
     after = query(request, "after")
-    page = shelf_page(_asked(typed), after)
+    page = list_products(_parse_filter(form_data), after)
     return _page(
         member,
-        typed,
-        rows=[product_list_form.row_of(goods) for goods in page.goods],
+        form_data,
+        rows=[product_list_form.row_of(products) for products in page.goods],
         note=page.note,
         first=after is None,
         next_after=page.next_after,
-        back=_address(typed, after),
+        back=_address(form_data, after),
     )
 
 
-def save(request: Request, member: Member) -> Response:
+def save(request: Request, member: StaffMember) -> Response:
     """Save what was changed in the list; rows that cannot be saved come back, the others do not wait for them."""
-    form = read_form(request, most_fields=MOST_FIELDS, most_bytes=MOST_BYTES)
-    sheet = product_list_form.read_sheet(form.values)
+    form = read_form(request, most_fields=MAX_FIELDS, most_bytes=MAX_BYTES)
+    sheet = product_list_form.parse_list(form.values)
     back = _back(form.text("back"))
-    witness = audit_log.witness(member, "edited the list of products")
-    outcomes = inline_edit.save_all(sheet.changes, layout.read_form_id(form), witness, sheet.bad)
+    write_audit = audit_log.writer_for(member, "edited the list of products")
+    outcomes = inline_edit.save_all(sheet.changes, layout.read_form_token(form), write_audit, sheet.bad)
     cache.clear()
     unsaved = {slug: outcome for slug, outcome in outcomes.items() if outcome is not None}
     saved = sheet.saved_lines(unsaved)
     if not unsaved:
-        return layout.go(f"{PATH}?{urlencode(back)}" if back else PATH, _told(saved))
-    goods = goods_of([slug for slug in sheet.slugs if slug in unsaved])
-    shown = (product_list_form.waiting_row_of(each, sheet, unsaved[slug]) for slug, each in goods.items())
+        return layout.redirect_with_notice(
+            f"{PATH}?{urlencode(back)}" if back else PATH, _format_saved(saved)
+        )
+    products = get_products([slug for slug in sheet.slugs if slug in unsaved])
+    shown = (product_list_form.unsaved_row(each, sheet, unsaved[slug]) for slug, each in products.items())
     return _page(
         member,
         {name: dict(back).get(name, "") for name in FILTERS},
         409 if any(outcome.now or outcome.words for outcome in unsaved.values()) else 400,
         rows=[row for row in shown if row is not None],
-        saved=_told(saved) if saved else None,
-        losses=product_list_form.losses(goods, unsaved),
+        saved=_format_saved(saved) if saved else None,
+        losses=product_list_form.unsaved_messages(products, unsaved),
         back=back,
     )
 
 
 def _page(
-    member: Member, typed: Mapping[str, str], status: int = 200, *, back: list[tuple[str, str]], **values: Any
+    member: StaffMember,
+    form_data: Mapping[str, str],
+    status: int = 200,
+    *,
+    back: list[tuple[str, str]],
+    **values: Any,
 ) -> Response:
     names = {category.key: category.name for category in categories.read_categories()}
     given: dict[str, Any] = {"note": None, "first": True, "next_after": None, "saved": None, "losses": []}
-    return layout.show(
+    return layout.render_page(
         member,
         "staff/products/list.html",
         status,
-        typed=typed,
-        filtered=any(typed[name] for name in ("q", "category", "show", "stock")),
+        typed=form_data,
+        filtered=any(form_data[name] for name in ("q", "category", "show", "stock")),
         filters=[
             ("category", "Category", {"": "All", **names}),
             ("show", "In the shop", SHOWN),
@@ -91,31 +98,31 @@ def _page(
             ("sort", "Sort by", SORTS),
         ],
         names=names,
-        form=layout.form_id(),
+        form=layout.new_form_token(),
         back=urlencode(back),
         unsaved=status != 200,
         **{**given, **values},
     )
 
 
-def _asked(typed: Mapping[str, str]) -> Asked:
+def _parse_filter(form_data: Mapping[str, str]) -> ProductFilter:
     """Understand the filter. Raises BadInput for what no form of ours sends."""
-    is_category = not typed["category"] or SLUG.fullmatch(typed["category"])
-    known = typed["sort"] in SORTS and typed["show"] in SHOWN and typed["stock"] in STOCKS
+    is_category = not form_data["category"] or SLUG.fullmatch(form_data["category"])
+    known = form_data["sort"] in SORTS and form_data["show"] in SHOWN and form_data["stock"] in STOCKS
     if not is_category or not known:
         raise BadInput("There is no such list of products. Please begin with the first page.")
-    return Asked(
-        words=" ".join(typed["q"].split())[:LONGEST_QUESTION],
-        category=typed["category"] or None,
-        hidden=None if not typed["show"] else typed["show"] == "hidden",
-        most_left={"low": settings.shop.low_stock, "out": 0}.get(typed["stock"]),
-        sort=typed["sort"] or "name",
+    return ProductFilter(
+        words=" ".join(form_data["q"].split())[:MAX_QUERY_LENGTH],
+        category=form_data["category"] or None,
+        hidden=None if not form_data["show"] else form_data["show"] == "hidden",
+        most_left={"low": settings.shop.low_stock, "out": 0}.get(form_data["stock"]),
+        sort=form_data["sort"] or "name",
     )
 
 
-def _address(typed: Mapping[str, str], after: str | None) -> list[tuple[str, str]]:
+def _address(form_data: Mapping[str, str], after: str | None) -> list[tuple[str, str]]:
     """List the parameters that ask for a page again."""
-    given = [*typed.items(), ("after", after or "")]
+    given = [*form_data.items(), ("after", after or "")]
     return [(name, value) for name, value in given if value]
 
 
@@ -124,7 +131,7 @@ def _back(text: str) -> list[tuple[str, str]]:
     return [(name, value) for name, value in parse_qsl(text) if name in (*FILTERS, "after")]
 
 
-def _told(saved: int) -> str:
+def _format_saved(saved: int) -> str:
     if not saved:
         return "Nothing was different, so nothing was saved."
     return "1 row is saved." if saved == 1 else f"{saved} rows are saved."

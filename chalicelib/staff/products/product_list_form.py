@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib import money
-from chalicelib.catalog.admin_products import Goods, Piece
-from chalicelib.catalog.editing.inline_edit import NotSaved
-from chalicelib.catalog.editing.inline_edit_rules import Cell, Change
+from chalicelib.catalog.admin_products import AdminProduct, AdminVariant
+from chalicelib.catalog.editing.inline_edit import UnsavedRows
+from chalicelib.catalog.editing.inline_edit_rules import Cell, CellChange
 from chalicelib.catalog.models import SLUG, is_sku
 from chalicelib.cleaning import clean_line
 from chalicelib.config import settings
@@ -30,17 +30,17 @@ _DAMAGED = "This form is damaged. Please open the list again."
 
 
 @dataclass
-class Sheet:
+class PostedList:
     """What a posted list says, by product: changes that can be read, and what is wrong with the others."""
 
     slugs: list[str] = field(default_factory=list)  # in the order of the page
     first: dict[str, str] = field(default_factory=dict)  # slug → SKU of its first line, where its tick stands
-    changes: dict[str, dict[Cell, Change]] = field(default_factory=dict)
+    changes: dict[str, dict[Cell, CellChange]] = field(default_factory=dict)
     bad: dict[str, dict[Cell, str]] = field(default_factory=dict)
     typed: dict[Place, str] = field(default_factory=dict)  # what was typed into changed cells
     shown: dict[Place, str] = field(default_factory=dict)  # what they had shown
 
-    def saved_lines(self, unsaved: Mapping[str, NotSaved]) -> int:
+    def saved_lines(self, unsaved: Mapping[str, UnsavedRows]) -> int:
         """Count the page's lines that were changed and are saved whole."""
         changed = {self._line(slug, cell.sku) for slug, cells in self.changes.items() for cell in cells}
         waiting = {self._line(slug, sku) for slug, outcome in unsaved.items() for sku in outcome.rows}
@@ -53,9 +53,9 @@ class Sheet:
 # -- reading ----------------------------------------------------------------------------------------------
 
 
-def read_sheet(values: Mapping[str, str]) -> Sheet:
+def parse_list(values: Mapping[str, str]) -> PostedList:
     """Read a posted list. Raises BadInput where what it showed cannot be read."""
-    sheet = Sheet()
+    sheet = PostedList()
     for name, value in values.items():
         what, _, key = name.partition(".")
         if what == "was":
@@ -65,35 +65,35 @@ def read_sheet(values: Mapping[str, str]) -> Sheet:
             sheet.first.setdefault(slug, key)
             for column, before in zip(CELLS, shown, strict=True):
                 cell, posted = Cell(CELLS[column], key), f"{column}.{key}"
-                typed = clean_line(values.get(posted, before))
-                _read_cell(sheet, (slug, cell), before, typed, _choice(values, posted))
+                form_data = clean_line(values.get(posted, before))
+                _read_cell(sheet, (slug, cell), before, form_data, _choice(values, posted))
         elif what == "shown":
             if not SLUG.fullmatch(key) or value not in ("yes", "no"):
                 raise BadInput(_DAMAGED)
             sheet.slugs.append(key)
-            typed = "yes" if f"visible.{key}" in values else "no"
-            _read_cell(sheet, (key, VISIBLE), value, typed, MINE)
+            form_data = "yes" if f"visible.{key}" in values else "no"
+            _read_cell(sheet, (key, VISIBLE), value, form_data, MINE)
     return sheet
 
 
 def _choice(values: Mapping[str, str], name: str) -> str | None:
-    """Tell whose value of a cell in conflict was chosen; MINE where no choice was asked for, None for no answer."""
+    """Return whose value of a cell in conflict was chosen; MINE where no choice was asked for, None for no answer."""
     return values.get(f"choose.{name}") if f"ask.{name}" in values else MINE
 
 
-def _read_cell(sheet: Sheet, place: Place, before: str, typed: str, choice: str | None) -> None:
-    if typed == before or choice == THEIRS:
+def _read_cell(sheet: PostedList, place: Place, before: str, form_data: str, choice: str | None) -> None:
+    if form_data == before or choice == THEIRS:
         return
     slug, cell = place
-    sheet.typed[place], sheet.shown[place] = typed, before
+    sheet.typed[place], sheet.shown[place] = form_data, before
     try:
-        change = Change(_value(cell, before), _value(cell, typed))
+        change = CellChange(_value(cell, before), _value(cell, form_data))
     except ValueError as error:
         sheet.bad.setdefault(slug, {})[cell] = str(error)
         return
     if choice != MINE:
         sheet.bad.setdefault(slug, {})[cell] = UNCHOSEN
-    elif change.shown != change.wanted:
+    elif change.displayed != change.requested:
         sheet.changes.setdefault(slug, {})[cell] = change
 
 
@@ -109,7 +109,7 @@ def _value(cell: Cell, text: str) -> int | None:
         return None
     if not text:
         raise ValueError("Please give a price, such as 12.90.")
-    return money.parse_typed(text, settings.currency)
+    return money.parse_user_amount(text, settings.currency)
 
 
 # -- showing ----------------------------------------------------------------------------------------------
@@ -127,52 +127,54 @@ class CellView:
     now: str | None = None
 
 
-def row_of(goods: Goods) -> dict[str, Any]:
+def row_of(products: AdminProduct) -> dict[str, Any]:
     """Show a product as it is stored."""
-    return _shown(goods, goods.pieces, _Typed(goods.slug, Sheet(), NotSaved()))
+    return _shown(products, products.pieces, _Typed(products.slug, PostedList(), UnsavedRows()))
 
 
-def waiting_row_of(goods: Goods, sheet: Sheet, outcome: NotSaved) -> dict[str, Any] | None:
+def unsaved_row(products: AdminProduct, sheet: PostedList, outcome: UnsavedRows) -> dict[str, Any] | None:
     """Show the lines of a product that are not saved, as they were typed; None where none of them is left."""
-    pieces = [piece for piece in goods.pieces if piece.sku in outcome.rows]
+    pieces = [piece for piece in products.pieces if piece.sku in outcome.rows]
     if not pieces and "" not in outcome.rows:
         return None
     # Where the tick alone waits, it needs the product's lines to stand beside.
-    return _shown(goods, pieces or goods.pieces, _Typed(goods.slug, sheet, outcome))
+    return _shown(products, pieces or products.pieces, _Typed(products.slug, sheet, outcome))
 
 
-def losses(goods: Mapping[str, Goods], unsaved: Mapping[str, NotSaved]) -> list[str]:
-    """Tell in words what was changed here and is no longer in the shop."""
+def unsaved_messages(products: Mapping[str, AdminProduct], unsaved: Mapping[str, UnsavedRows]) -> list[str]:
+    """Return in words what was changed here and is no longer in the shop."""
     told = []
     for slug, outcome in unsaved.items():
-        if slug not in goods:
+        if slug not in products:
             told.append(f"The product “{slug}” is no longer there.")
             continue
-        left = {"", *(piece.sku for piece in goods[slug].pieces)}
+        left = {"", *(piece.sku for piece in products[slug].pieces)}
         told += [f"The variant “{sku}” is no longer sold." for sku in sorted(outcome.rows - left)]
     return told
 
 
-def _shown(goods: Goods, pieces: Sequence[Piece], typed: "_Typed") -> dict[str, Any]:
-    visible, shown = typed.cell(VISIBLE, f"visible.{goods.slug}", "yes" if not goods.hidden else "no", "")
+def _shown(products: AdminProduct, pieces: Sequence[AdminVariant], form_data: "_Typed") -> dict[str, Any]:
+    visible, shown = form_data.cell(
+        VISIBLE, f"visible.{products.slug}", "yes" if not products.hidden else "no", ""
+    )
     return {
-        "goods": goods,
+        "goods": products,
         "visible": visible,
         "shown": shown,
-        "variants": [typed.variant(goods, piece) for piece in pieces],
-        "words": typed.outcome.words,
+        "variants": [form_data.variant(products, piece) for piece in pieces],
+        "words": form_data.outcome.words,
     }
 
 
 @dataclass(frozen=True)
 class _Typed:
     slug: str
-    sheet: Sheet
-    outcome: NotSaved
+    sheet: PostedList
+    outcome: UnsavedRows
 
-    def variant(self, goods: Goods, piece: Piece) -> dict[str, Any]:
+    def variant(self, products: AdminProduct, piece: AdminVariant) -> dict[str, Any]:
         """Show a variant's three cells, and what they showed for the next round."""
-        title = f"{goods.name}, {piece.label}" if piece.label else goods.name
+        title = f"{products.name}, {piece.label}" if piece.label else products.name
         stored = {
             "price": _decimal(piece.price),
             "sale": _decimal(piece.sale_price),
@@ -194,14 +196,14 @@ class _Typed:
         One that was not touched, or is saved, shows what is stored. One in conflict is asked about on top of what is stored now;
         any other keeps what it had shown, so that the same change is made when it is saved again.
         """
-        typed = self.sheet.typed.get((self.slug, cell))
-        if typed is None or cell.sku not in self.outcome.rows:
+        form_data = self.sheet.typed.get((self.slug, cell))
+        if form_data is None or cell.sku not in self.outcome.rows:
             return CellView(name, stored, label), stored
         error = self.outcome.problems.get(cell)
         if cell in self.outcome.now or error == UNCHOSEN:
-            return CellView(name, typed, label, changed=True, error=error, now=stored), stored
-        return CellView(name, typed, label, changed=True, error=error), self.sheet.shown[self.slug, cell]
+            return CellView(name, form_data, label, changed=True, error=error, now=stored), stored
+        return CellView(name, form_data, label, changed=True, error=error), self.sheet.shown[self.slug, cell]
 
 
 def _decimal(amount: int | None) -> str:
-    return "" if amount is None else money.decimal_string(amount, settings.currency)
+    return "" if amount is None else money.to_decimal_string(amount, settings.currency)

@@ -57,27 +57,27 @@ def merge(mine: ProductDraft, stored: ProductDraft, shown: Mapping[str, str]) ->
 
 
 def differences(mine: ProductDraft, stored: ProductDraft, parts: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Say what differs in these parts: its name, what is stored, what was typed."""
+    """Return what differs in these parts: its name, what is stored, what was typed."""
     return [
-        (label, now, typed)
+        (label, now, form_data)
         for part in parts
-        for label, now, typed in _compared(part, _parts(stored)[part], _parts(mine)[part])
-        if now != typed
+        for label, now, form_data in _compared(part, _parts(stored)[part], _parts(mine)[part])
+        if now != form_data
     ]
 
 
-def _compared(part: str, now: Any, typed: Any) -> Iterator[tuple[str, str, str]]:
+def _compared(part: str, now: Any, form_data: Any) -> Iterator[tuple[str, str, str]]:
     if part != "variants":
-        yield PARTS[part], _said(now), _said(typed)
+        yield PARTS[part], _format_value(now), _format_value(form_data)
         return
-    before, after = ({sku: rest for sku, *rest in variants} for variants in (now, typed))
+    before, after = ({sku: rest for sku, *rest in variants} for variants in (now, form_data))
     for sku in dict.fromkeys([*before, *after]):
         yield sku, _variant_said(before.get(sku)), _variant_said(after.get(sku))
     if [*before] != [*after] and set(before) == set(after):
         yield "Order of the variants", ", ".join(before), ", ".join(after)
 
 
-def _said(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value) or "nothing"
 
 
@@ -85,8 +85,10 @@ def _variant_said(rest: Sequence[Any] | None) -> str:
     if rest is None:
         return "not sold"
     options, price, sale_price = rest
-    said = [f"{name} {value}" for name, value in options] + [money.spoken(price, settings.currency)]
-    return ", ".join([*said, f"sale {money.spoken(sale_price, settings.currency)}"] if sale_price else said)
+    said = [f"{name} {value}" for name, value in options] + [money.format_money(price, settings.currency)]
+    return ", ".join(
+        [*said, f"sale {money.format_money(sale_price, settings.currency)}"] if sale_price else said
+    )
 
 
 def _parts(draft: ProductDraft) -> dict[str, Any]:

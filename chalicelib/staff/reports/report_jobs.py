@@ -4,7 +4,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from chalicelib import clock
-from chalicelib.staff.dashboard.periods import Span, parse_month, spoken
+from chalicelib.staff.dashboard.periods import DateRange, format_date, parse_month
 from chalicelib.staff.jobs import job_progress
 
 if TYPE_CHECKING:
@@ -21,20 +21,20 @@ def write_day(job: "Job") -> None:
     provisional = clock.now() < daily_reports.closes_at(day)
     try:
         export = daily_reports.export_day(day, provisional=provisional)
-    except daily_reports.BooksError as error:
+    except daily_reports.ReportError as error:
         raise job_progress.JobFailed(
-            f"The books of {spoken(day)} could not be written.", [str(error)]
+            f"The books of {format_date(day)} could not be written.", [str(error)]
         ) from error
     orders, movements = (export.files[name].rows for name in ("orders", "ledger"))
     what = "Provisional books" if provisional else "The books"
     counted = f"{_count(orders, 'order')}, {_count(movements, 'movement')}"
-    job_progress.finish(job, f"{what} of {spoken(day)} are written: {counted}.")
+    job_progress.finish(job, f"{what} of {format_date(day)} are written: {counted}.")
 
 
 def pack_month(job: "Job") -> None:
     """Do a job: make a month's books one file."""
     from chalicelib.ledger import daily_reports
-    from chalicelib.ledger.monthly_archive import pack, read_month
+    from chalicelib.ledger.monthly_archive import read_month, write_archive
 
     name = job.arguments["month"]
     span = parse_month(name, book_date(clock.now()))
@@ -44,24 +44,26 @@ def pack_month(job: "Job") -> None:
 
     def tell(read: int) -> None:
         if read % 3 == 0:
-            job_progress.tell(job, progress=read, total=total, words="Putting the days together …")
+            job_progress.report_progress(
+                job, progress=read, total=total, message="Putting the days together …"
+            )
 
     try:
-        pack(month, name, key, tell)
-    except (daily_reports.BooksError, IndexError) as error:
+        write_archive(month, name, key, tell)
+    except (daily_reports.ReportError, IndexError) as error:
         raise job_progress.JobFailed(
             f"The books of {span.first:%B %Y} could not be put together.", [str(error)]
         ) from error
     job_progress.finish(job, _what_is_in(month, span), key)
 
 
-def _what_is_in(month: "Month", span: Span) -> str:
+def _what_is_in(month: "Month", span: DateRange) -> str:
     there = {booked.day for booked in month.days}
     missing = [day for day in span.days if month.days[0].day < day < month.days[-1].day and day not in there]
-    words = f"The books of {_count(len(there), 'day')}, {spoken(month.days[0].day)} to {spoken(month.days[-1].day)}."
+    message = f"The books of {_count(len(there), 'day')}, {format_date(month.days[0].day)} to {format_date(month.days[-1].day)}."
     if missing:
-        words += f" Not in it, since they have no books: {', '.join(map(spoken, missing))}."
-    return words
+        message += f" Not in it, since they have no books: {', '.join(map(format_date, missing))}."
+    return message
 
 
 def _count(number: int, what: str) -> str:

@@ -11,15 +11,22 @@ from chalicelib import aws, clock
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, Conflict, NotFound
 from chalicelib.staff import layout
-from chalicelib.staff.dashboard.periods import ONE, Span, end_of_month, parse_day, parse_month, spoken
+from chalicelib.staff.dashboard.periods import (
+    ONE,
+    DateRange,
+    end_of_month,
+    format_date,
+    parse_day,
+    parse_month,
+)
 from chalicelib.staff.jobs import job_page, job_queue
-from chalicelib.staff.models import Member
+from chalicelib.staff.models import StaffMember
 from chalicelib.web import responses
-from chalicelib.web.http_request import is_only_a_look, query
+from chalicelib.web.http_request import is_prefetch, query
 
 if TYPE_CHECKING:
-    from chalicelib.ledger.monthly_archive import Booked, Month
-    from chalicelib.ledger.totals import Figures, Totals
+    from chalicelib.ledger.monthly_archive import ClosedDay, Month
+    from chalicelib.ledger.totals import Summary, Totals
 
 
 FILES = {"orders": "Orders", "order-lines": "Lines", "ledger": "Ledger", "manifest": "Manifest"}
@@ -32,13 +39,13 @@ class Entry:
 
     day: date
     state: str
-    figures: "list[Figures]"
+    figures: "list[Summary]"
     rows: dict[str, int]
     problem: str = ""
     provisional: str = ""  # when the files of a day that goes on were written
 
 
-def show(request: Request, member: Member) -> Response:
+def show(request: Request, member: StaffMember) -> Response:
     """Show a month's days and what their manifests vouch for."""
     from chalicelib.ledger.monthly_archive import read_month
 
@@ -51,7 +58,7 @@ def show(request: Request, member: Member) -> Response:
         span, problem = parse_month(f"{today:%Y-%m}", today), refusal.message
     month, begins = read_month(span.first), _first_day(now)
     entries = _entries(span, month, begins, now)
-    return layout.show(
+    return layout.render_page(
         member,
         "staff/reports/reports.html",
         400 if problem else 200,
@@ -68,11 +75,11 @@ def show(request: Request, member: Member) -> Response:
         sums=_figures(month.totals),
         rows={name: month.rows(name) for name in FILES if name != "manifest"},
         files=FILES,
-        spoken=spoken,
+        spoken=format_date,
     )
 
 
-def fetch_month(request: Request, member: Member, when: str) -> Response:
+def fetch_month(request: Request, member: StaffMember, when: str) -> Response:
     """Make a month's books one file; where it is made or in the making, lead there."""
     from chalicelib.ledger.monthly_archive import read_month
 
@@ -80,15 +87,17 @@ def fetch_month(request: Request, member: Member, when: str) -> Response:
     month = read_month(span.first)
     if not month.days:
         raise NotFound(f"No day of {span.first:%B %Y} has books yet.")
-    if is_only_a_look(request):
-        return layout.go(f"/staff/books?month={when}")
+    if is_prefetch(request):
+        return layout.redirect_with_notice(f"/staff/books?month={when}")
     # One job a member, a state of the books and an hour, however often the link is followed.
     asked = f"{member.email} {when} {month.mark} {clock.timestamp() // 3600}"
     job_id = hashlib.sha256(asked.encode()).hexdigest()[:32]
-    return layout.go(f"/staff/jobs/{job_queue.start(member, 'month', {'month': when}, job_id).id}")
+    return layout.redirect_with_notice(
+        f"/staff/jobs/{job_queue.start(member, 'month', {'month': when}, job_id).id}"
+    )
 
 
-def fetch_file(request: Request, member: Member, when: str, name: str) -> Response:
+def fetch_file(request: Request, member: StaffMember, when: str, name: str) -> Response:
     """Lead to a day's file by a link that holds for some minutes: the final one, or that of a day that goes on."""
     from chalicelib.ledger.daily_reports import closes_at, key_of
 
@@ -97,21 +106,25 @@ def fetch_file(request: Request, member: Member, when: str, name: str) -> Respon
     if name not in FILES:
         raise NotFound("The books have no such file.")
     key = key_of(name, day, provisional=now < closes_at(day))
-    if aws.size_of(settings.books_bucket, key) is None:
-        raise NotFound(f"This file of {spoken(day)} has not been written.")
+    if aws.object_size(settings.books_bucket, key) is None:
+        raise NotFound(f"This file of {format_date(day)} has not been written.")
     name = key.rsplit("/", 1)[-1]
-    return responses.redirect(job_page.link_to(key, f"provisional-{name}" if now < closes_at(day) else name))
+    return responses.redirect(
+        job_page.presigned_url(key, f"provisional-{name}" if now < closes_at(day) else name)
+    )
 
 
-def write_now(request: Request, member: Member, when: str) -> Response:
+def write_now(request: Request, member: StaffMember, when: str) -> Response:
     """Have a day's books written now: the final ones of a closed day, else provisional ones."""
     day = parse_day(when, book_date(clock.now()))
     if day < _first_day(clock.now()):
         raise Conflict("The books begin later: before that day, no money moved.")
-    return layout.go(f"/staff/jobs/{job_queue.start(member, 'books', {'day': str(day)}).id}")
+    return layout.redirect_with_notice(
+        f"/staff/jobs/{job_queue.start(member, 'books', {'day': str(day)}).id}"
+    )
 
 
-def _entries(span: Span, month: "Month", begins: date, now: datetime) -> list[Entry]:
+def _entries(span: DateRange, month: "Month", begins: date, now: datetime) -> list[Entry]:
     """List the month's days since the books began, the latest first."""
     from chalicelib.ledger import daily_reports, daily_totals
 
@@ -130,7 +143,7 @@ def _entries(span: Span, month: "Month", begins: date, now: datetime) -> list[En
     return entries
 
 
-def _written(booked: "Booked") -> Entry:
+def _written(booked: "ClosedDay") -> Entry:
     state = BROKEN if booked.problem else WRITTEN
     return Entry(booked.day, state, _figures(booked.totals), booked.rows, booked.problem)
 
@@ -142,15 +155,15 @@ def _going_on(day: date, totals: "Totals") -> Entry:
     return Entry(day, OPEN_DAY, _figures(totals), {}, provisional=since.isoformat() if since else "")
 
 
-def _figures(totals: "Totals") -> "list[Figures]":
+def _figures(totals: "Totals") -> "list[Summary]":
     others = [currency for currency in totals.currencies if currency != settings.currency]
-    return [totals.figures(currency) for currency in (settings.currency, *others)]
+    return [totals.summary(currency) for currency in (settings.currency, *others)]
 
 
 def book_date(now: datetime) -> date:
-    from chalicelib.ledger.models import book_day
+    from chalicelib.ledger.models import booking_day
 
-    return date.fromisoformat(book_day(now))
+    return date.fromisoformat(booking_day(now))
 
 
 def _first_day(now: datetime) -> date:

@@ -6,7 +6,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.aws.aws_account import Account
-from infra.aws.aws_errors import Stop, code_of
+from infra.aws.aws_errors import DeployError, code_of
 from infra.aws.checks.preflight import paypals_world
 from infra.aws.cloudformation import adopt_resources
 from infra.aws.stage_config import Stage
@@ -34,7 +34,7 @@ def must_stay(
     refused = [line for name, line in _changes(account, stage, present, after) if name not in agreed]
     if refused:
         names = " ".join(name for name, _ in _changes(account, stage, present, after))
-        raise Stop(
+        raise DeployError(
             "\n".join(
                 [
                     "The shop has orders or products by other settings. Nothing was changed.",
@@ -75,7 +75,7 @@ def _has_rows(dynamodb: Any, table: str) -> bool:
 
 
 def _currency(dynamodb: Any, tables: Mapping[str, str]) -> str:
-    """Tell the currency of an order; "" where there is none."""
+    """Return the currency of an order; "" where there is none."""
     if not _has_rows(dynamodb, tables.get(ORDERS, "")):
         return ""
     rows = dynamodb.scan(

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.mail.addresses import BadAddress, bare
+from chalicelib.mail.addresses import BadAddress, normalize_address
 from infra.aws import paypal_secret
 from infra.aws.aws_account import Account
-from infra.aws.aws_errors import Stop, code_of, in_words
+from infra.aws.aws_errors import DeployError, code_of, explain
 from infra.aws.package.build import PROJECT
 from infra.aws.stage_config import ALARM_EMAIL, Stage
 
@@ -27,12 +27,12 @@ def check(account: Account, stage: Stage, tell: Callable[[str], None]) -> None:
     account.must_be(stage.account)
     live = paypals_world(stage.parameters.get("PayPalApiUrl", "")) == LIVE
     if live and not stage.parameters.get(ALARM_EMAIL):
-        raise Stop(
+        raise DeployError(
             "This shop takes real money, and nobody would be told when something goes wrong with it.\n"
             f'Name somebody in the stage\'s file: {ALARM_EMAIL} = "…"'
         )
     if live and _is_nobodys(stage.parameters[ALARM_EMAIL]):
-        raise Stop(
+        raise DeployError(
             f"This shop takes real money, and {stage.parameters[ALARM_EMAIL]} is an example, where nobody reads.\n"
             f'Name somebody in the stage\'s file: {ALARM_EMAIL} = "…"'
         )
@@ -55,7 +55,7 @@ def _is_nobodys(address: str) -> bool:
 
 
 def paypals_world(address: str) -> str:
-    """Tell which of PayPal's worlds an address of its API leads to: live, sandbox, or what stands in for it."""
+    """Return which of PayPal's worlds an address of its API leads to: live, sandbox, or what stands in for it."""
     host = urlsplit(address.lower()).hostname or ""
     if host != "paypal.com" and not host.endswith(".paypal.com"):
         return address
@@ -67,7 +67,9 @@ def _secret(account: Account, stage: Stage, tell: Callable[[str], None]) -> None
     if paypal_secret.kept(ssm, name):
         return
     if not sys.stdin.isatty():
-        raise Stop(f"PayPal's secret is not kept in SSM as {name} yet. Run: make secret STAGE={stage.name}")
+        raise DeployError(
+            f"PayPal's secret is not kept in SSM as {name} yet. Run: make secret STAGE={stage.name}"
+        )
     tell(f"PayPal's secret is not kept in SSM as {name} yet. It is asked for once:")
     paypal_secret.keep(ssm, name, paypal_secret.ask())
 
@@ -77,21 +79,21 @@ def sender() -> str:
     shop = tomllib.loads(SHOP_FILE.read_text(encoding="utf-8"))
     for name in ("email", "merchant_email"):
         try:
-            bare(str(shop.get(name, shop["email"])))
+            normalize_address(str(shop.get(name, shop["email"])))
         except BadAddress as refusal:
-            raise Stop(f"chalicelib/shop.toml: {name}: {refusal}") from None
+            raise DeployError(f"chalicelib/shop.toml: {name}: {refusal}") from None
     return str(shop["email"])
 
 
 def doubts_of_functions(account: Account, stage: Stage) -> list[str]:
-    """Tell whether the account may run few functions at once, as new ones may. Raises Stop where that is too few."""
+    """Return whether the account may run few functions at once, as new ones may. Raises Stop where that is too few."""
     try:
         limits = account.client("lambda").get_account_settings()["AccountLimit"]
     except (BotoCoreError, ClientError) as error:
-        return [f"it could not be told how many may run at once. {in_words(error)}"]
+        return [f"it could not be told how many may run at once. {explain(error)}"]
     most = int(limits["ConcurrentExecutions"])
     if most < KEPT_FREE + RESERVED and stage.parameters.get("ReserveConcurrency") == "yes":
-        raise Stop(
+        raise DeployError(
             f"This account may run {most} functions at once in {account.region}, and AWS keeps {KEPT_FREE} for those"
             f" that reserve none. Ask for more (below), or leave ReserveConcurrency out of the stage's file.\n{_MORE}"
         )
@@ -107,7 +109,7 @@ _MORE = "Ask AWS for 1,000, which costs nothing: Service Quotas, AWS Lambda, Con
 
 
 def doubts_of_alarms(account: Account, stage: Stage, outputs: Mapping[str, str]) -> list[str]:
-    """Tell why nobody may hear of an alarm; what cannot be told holds nothing up."""
+    """Return why nobody may hear of an alarm; what cannot be told holds nothing up."""
     address, topic = stage.parameters.get(ALARM_EMAIL, ""), outputs.get("AlarmTopicArn")
     if not topic:
         return []
@@ -119,7 +121,7 @@ def doubts_of_alarms(account: Account, stage: Stage, outputs: Mapping[str, str])
         pages = account.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
         there = [one for page in pages for one in page["Subscriptions"]]
     except (BotoCoreError, ClientError) as error:
-        return [f"it could not be told whether {address} wants them. {in_words(error)}"]
+        return [f"it could not be told whether {address} wants them. {explain(error)}"]
     states = {one["SubscriptionArn"] for one in there if one["Endpoint"].lower() == address.lower()}
     if any(state.startswith("arn:") for state in states):
         return []
@@ -136,13 +138,13 @@ def doubts_of_alarms(account: Account, stage: Stage, outputs: Mapping[str, str])
 
 
 def doubts_of_pictures(account: Account) -> list[str]:
-    """Tell why nobody may see pictures; what cannot be told holds nothing up."""
+    """Return why nobody may see pictures; what cannot be told holds nothing up."""
     try:
         blocked = account.client("s3control").get_public_access_block(AccountId=account.number)
     except (BotoCoreError, ClientError) as error:
         if code_of(error) == "NoSuchPublicAccessBlockConfiguration":
             return []
-        return [f"it could not be told whether this account lets anybody see them. {in_words(error)}"]
+        return [f"it could not be told whether this account lets anybody see them. {explain(error)}"]
     found = blocked["PublicAccessBlockConfiguration"]
     if not (found.get("BlockPublicPolicy") or found.get("RestrictPublicBuckets")):
         return []
@@ -153,14 +155,14 @@ def doubts_of_pictures(account: Account) -> list[str]:
 
 
 def doubts_of_mail(account: Account, address: str) -> list[str]:
-    """Tell why mails may not arrive; what cannot be told holds nothing up."""
+    """Return why mails may not arrive; what cannot be told holds nothing up."""
     if _is_nobodys(address):
         return [f"{address} in chalicelib/shop.toml is the demo's. No mail will leave until it is yours."]
     ses = account.client("sesv2")
     try:
         return [*_of_identity(ses, address, account.region), *_of_account(ses, account.region)]
     except (BotoCoreError, ClientError) as error:
-        return [f"it could not be told whether SES will send. {in_words(error)}"]
+        return [f"it could not be told whether SES will send. {explain(error)}"]
 
 
 def _of_identity(ses: Any, address: str, region: str) -> list[str]:

@@ -26,11 +26,11 @@ Finding = tuple[str, str]  # a check of Checkov's, and the resource's name in th
 
 
 class NoChecker(Exception):
-    """Say that Checkov could not be installed, or could not read the template."""
+    """Raised where Checkov could not be installed, or could not read the template."""
 
 
 def is_prepared() -> bool:
-    """Tell whether Checkov is there."""
+    """Return whether Checkov is there."""
     return STAMP.exists()
 
 

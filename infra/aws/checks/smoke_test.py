@@ -28,7 +28,7 @@ _STATIC = re.compile(r'(?:href|src)="([^"]*/static/[^"]+\.(?:css|js))"')
 
 
 class Wrong(Exception):
-    """Say what was wrong with an answer."""
+    """Raised where an answer was wrong."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Outcome:
 
     @property
     def pages_fail(self) -> bool:
-        """Tell whether shoppers are shown no pages, or wrong ones."""
+        """Return whether shoppers are shown no pages, or wrong ones."""
         return bool(self.failed) and not self.nameless
 
 
@@ -174,7 +174,7 @@ def smoke(address: str, tell: Callable[[str], None], seconds: float = DEADLINE_S
 
 
 def answers(address: str) -> bool:
-    """Tell whether a shop's pages are as they should be at this moment."""
+    """Return whether a shop's pages are as they should be at this moment."""
     return not smoke(address, lambda _: None, seconds=0).pages_fail
 
 

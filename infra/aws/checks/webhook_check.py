@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from chalicelib.payments.paypal.api_client import Client
-from chalicelib.payments.paypal.errors import PayPalError, PayPalGone, SecretRefused
+from chalicelib.payments.paypal.errors import PayPalAuthError, PayPalError, PayPalNotFound
 from chalicelib.payments.paypal.events import EVENT_TYPES
 from infra.aws import paypal_secret
 from infra.aws.aws_account import Account
@@ -30,7 +30,7 @@ class _WebhookGetRequest:
 
 
 def webhook_is_right(account: Account, stage: Stage, stack: Stack, tell: Callable[[str], None]) -> bool:
-    """Tell whether PayPal's webhook is as the shop needs it, and what is wrong; a shop without one has been told so."""
+    """Return whether PayPal's webhook is as the shop needs it, and what is wrong; a shop without one has been told so."""
     told = stack.parameters()
     if not told.get(WEBHOOK_ID):
         return True
@@ -52,9 +52,9 @@ def faults(client: Client, webhook_id: str, address: str) -> list[str]:
         return [f"{webhook_id!r} is no ID of a webhook."]
     try:
         webhook = client.send(_WebhookGetRequest(webhook_id), time.monotonic() + ASK_SECONDS)
-    except PayPalGone:
+    except PayPalNotFound:
         return [f"this app has none with the ID {webhook_id}. Look it up there: make deploy … WEBHOOK_ID=…"]
-    except SecretRefused:
+    except PayPalAuthError:
         return ["PayPal does not take the app's secret. Keep the right one: make secret, and deploy again."]
     except PayPalError as error:
         return [f"PayPal did not show it ({error}). Deploy again to ask again."]

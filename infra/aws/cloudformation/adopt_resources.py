@@ -7,23 +7,23 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.aws.aws_account import Account
-from infra.aws.aws_errors import Stop, code_of
+from infra.aws.aws_errors import DeployError, code_of
 from infra.aws.cloudformation.artifacts import policy_of
 from infra.aws.cloudformation.stack import BUCKET, LET_GO, TABLE
 from infra.aws.stage_config import Stage, declared
 
 PREFIX = "TablePrefix"
 # The reconciler writes there within minutes, also where the creation fails then.
-WRITTEN_AT_ONCE = ("RunsTable",)
+WRITTEN_AT_ONCE = ("ScheduledRunsTable",)
 
 
 def prefix_of(stage: Stage) -> str:
-    """Tell what the names of a stage's tables and queues begin with."""
+    """Return what the names of a stage's tables and queues begin with."""
     return stage.parameters.get(PREFIX, str(declared()["Parameters"][PREFIX]["Default"]))
 
 
 def name_of(resource: Mapping[str, Any], prefix: str) -> str:
-    """Tell the name of a table, a queue or a function that is called by its name."""
+    """Return the name of a table, a queue or a function that is called by its name."""
     named: dict[str, Any] = resource["Properties"]
     name = named.get("TableName") or named.get("QueueName") or named["FunctionName"]
     return str(name["Fn::Sub"]).replace(f"${{{PREFIX}}}", prefix)
@@ -48,7 +48,7 @@ def must_be_nobodys(account: Account, names: Iterable[str]) -> None:
     """Raise Stop where one of these tables and buckets belongs to a stack, which two stages with one prefix come to."""
     for name in names:
         if owner := _owner(account, name):
-            raise Stop(
+            raise DeployError(
                 f"{name} belongs to the stack {owner}. Nothing was changed.\n"
                 "Have two stages the same TablePrefix? Then what it begins is that stack's, not this stage's."
             )
@@ -86,7 +86,7 @@ def to_adopt(
             )
         return there
     if not agreed:
-        raise Stop(
+        raise DeployError(
             f"There are tables with data already: {', '.join(full)}.\nIf they are this shop's, from a stack that was"
             " deleted or a version that ran before, the stack can take them over:\n"
             f"  make deploy STAGE={stage.name} ADOPT=1\n"
@@ -113,7 +113,7 @@ def _buckets_to_adopt(account: Account, stage: Stage, has: Collection[str]) -> d
         if key in has or stage.parameters.get(kept(key), name) != name or not has_files(s3, name):
             continue
         if key in found:
-            raise Stop(
+            raise DeployError(
                 f"Several buckets may be this shop's: {found[key]}, {name}.\nName the one to go on with in the stage's"
                 f' file: {kept(key)} = "…"'
             )
@@ -134,7 +134,7 @@ def made_way(account: Account, adopted: Mapping[str, str]) -> Iterator[None]:
         s3.delete_bucket_policy(Bucket=name)
     try:
         yield
-    except Stop:
+    except DeployError:
         for name, policy in policies.items():
             if not policy_of(s3, name):
                 s3.put_bucket_policy(Bucket=name, Policy=policy)
@@ -142,12 +142,12 @@ def made_way(account: Account, adopted: Mapping[str, str]) -> Iterator[None]:
 
 
 def has_files(s3: Any, bucket: str) -> bool:
-    """Tell whether a bucket holds anything."""
+    """Return whether a bucket holds anything."""
     return bool(s3.list_objects_v2(Bucket=bucket, MaxKeys=1).get("KeyCount"))
 
 
 def is_empty(dynamodb: Any, table: str) -> bool:
-    """Tell whether a table has no row; its own count may be six hours old."""
+    """Return whether a table has no row; its own count may be six hours old."""
     return not dynamodb.scan(TableName=table, Limit=1, Select="COUNT")["Count"]
 
 

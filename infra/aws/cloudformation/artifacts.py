@@ -11,7 +11,7 @@ import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are
 from botocore.exceptions import ClientError
 
 from infra.aws.aws_account import Account
-from infra.aws.aws_errors import Stop, code_of
+from infra.aws.aws_errors import DeployError, code_of
 from infra.aws.cloudformation.stack import BUCKET, TABLE
 from infra.aws.package.build import PlainDumper, read_template, zips
 
@@ -86,7 +86,7 @@ def _is_there(s3: Any, account: Account, bucket: str) -> bool:
     except s3.exceptions.ClientError as error:
         if code_of(error) in ("404", "NoSuchBucket"):
             return False
-        raise Stop(
+        raise DeployError(
             f"The bucket {bucket} is there and is not this account's, or may not be looked at."
         ) from error
     return True

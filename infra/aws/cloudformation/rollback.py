@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from infra.aws.aws_account import Account
-from infra.aws.aws_errors import Stop
+from infra.aws.aws_errors import DeployError
 from infra.aws.checks.smoke_test import answers
 from infra.aws.cloudformation import artifacts
 from infra.aws.cloudformation.stack import WATCHED_MINUTES, Stack
@@ -50,11 +50,15 @@ def alarms(account: Account, stack: Stack, has: Collection[str], tell: Callable[
 def go_back(account: Account, stack: Stack, before: Release, new: Collection[str]) -> None:
     """Put back what ran before; `new` names what the bad release made. Raises Stop, where it stays, too."""
     if missing := artifacts.missing_zips(account, before.template):
-        raise Stop(f"What ran before cannot be put back: {', '.join(missing)} is not in the bucket any more.")
+        raise DeployError(
+            f"What ran before cannot be put back: {', '.join(missing)} is not in the bucket any more."
+        )
     change_set = stack.prepare(before.parameters, artifacts.store_template(account, before.template))
     if change_set is None:
-        raise Stop("What ran before is what runs now.")
+        raise DeployError("What ran before is what runs now.")
     if dangers := change_set.dangers(new):
         stack.drop(change_set.arn)
-        raise Stop("\n".join(["What ran before was not put back, since that would cost data:", *dangers]))
+        raise DeployError(
+            "\n".join(["What ran before was not put back, since that would cost data:", *dangers])
+        )
     stack.execute(change_set)

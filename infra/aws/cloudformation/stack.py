@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.aws.aws_errors import Stop, code_of, in_words
+from infra.aws.aws_errors import DeployError, code_of, explain
 from infra.aws.cloudformation.stack_events import KINDS, Event, Progress, name_of, remedies, why
 
 POLL_SECONDS = 3.0
@@ -56,7 +56,7 @@ class ChangeSet:
         return {change["LogicalResourceId"] for change in self.changes if change["Action"] == "Import"}
 
     def summary(self) -> str:
-        """Tell in one line how many resources are made, changed and removed."""
+        """Return in one line how many resources are made, changed and removed."""
         words = {"Add": "to make", "Modify": "to change", "Remove": "to remove", "Import": "to take over"}
         counts = {action: sum(change["Action"] == action for change in self.changes) for action in words}
         return ", ".join(f"{count} {words[action]}" for action, count in counts.items() if count)
@@ -75,7 +75,7 @@ def _fate(change: Mapping[str, Any]) -> str:
 
 
 def parameter(key: str, value: str) -> dict[str, Any]:
-    """Say a parameter as CloudFormation takes it."""
+    """Return a parameter as CloudFormation takes it."""
     kept = value == MASK  # a secret that CloudFormation knows and does not show
     return {"ParameterKey": key, **({"UsePreviousValue": True} if kept else {"ParameterValue": value})}
 
@@ -106,16 +106,16 @@ class Stack:
         return stacks[0]
 
     def status(self) -> str:
-        """Tell its status, in CloudFormation's words; empty where there is none."""
+        """Return its status, in CloudFormation's words; empty where there is none."""
         return str(self.described().get("StackStatus", ""))
 
     def parameters(self) -> dict[str, str]:
-        """Tell the parameters it has now."""
+        """Return the parameters it has now."""
         there = self.described().get("Parameters", [])
         return {one["ParameterKey"]: one.get("ParameterValue", "") for one in there}
 
     def outputs(self) -> dict[str, str]:
-        """Tell its outputs."""
+        """Return its outputs."""
         return {one["OutputKey"]: one["OutputValue"] for one in self.described().get("Outputs", [])}
 
     def template(self) -> str:
@@ -134,7 +134,7 @@ class Stack:
         return {one["LogicalResourceId"] for one in self.resources()}
 
     def physical(self, logical: str) -> str:
-        """Tell the real name of a resource."""
+        """Return the real name of a resource."""
         answer = self._client.describe_stack_resource(StackName=self.name, LogicalResourceId=logical)
         return str(answer["StackResourceDetail"]["PhysicalResourceId"])
 
@@ -159,7 +159,7 @@ class Stack:
             )
             self.delete()
         elif status in ("UPDATE_ROLLBACK_FAILED", "DELETE_FAILED"):
-            raise Stop(_stuck(self.name, status))
+            raise DeployError(_stuck(self.name, status))
         return self.status() not in NOT_YET
 
     def prepare(
@@ -196,7 +196,7 @@ class Stack:
         change_set = self._made(arn)
         if change_set and (missed := set(adopted) - change_set.imports()):
             self.drop(arn)
-            raise Stop(
+            raise DeployError(
                 f"CloudFormation would not take over {', '.join(sorted(missed))}. Nothing was changed."
             )
         return change_set
@@ -214,11 +214,13 @@ class Stack:
             if status == "FAILED":
                 faults = self._faults(reason, ChangeSetName=arn)
                 self.drop(arn)
-                raise Stop(
+                raise DeployError(
                     "\n".join([f"CloudFormation cannot do this: {reason}", *faults, *remedies(reason)])
                 )
             if time.monotonic() > deadline:
-                raise Stop(f"CloudFormation did not say what it would do: {status}. Run the command again.")
+                raise DeployError(
+                    f"CloudFormation did not say what it would do: {status}. Run the command again."
+                )
             time.sleep(POLL_SECONDS)
 
     def drop(self, arn: str) -> None:
@@ -237,7 +239,7 @@ class Stack:
         if status not in WELL:
             faults = self._faults(str(progress.failures), StackName=self.name)
             failures = why(progress.failures or progress.taken_back)
-            raise Stop(_what_failed(self.name, status, [*failures, *faults]))
+            raise DeployError(_what_failed(self.name, status, [*failures, *faults]))
 
     def _begin(self, change_set: ChangeSet, **how: Any) -> str:
         token = new_token()
@@ -245,8 +247,10 @@ class Stack:
             self._client.execute_change_set(ChangeSetName=change_set.arn, ClientRequestToken=token, **how)
         except ClientError as error:
             if code_of(error) in ("InvalidChangeSetStatus", "ChangeSetNotFound"):
-                raise Stop(f"Somebody else changed {self.name} meanwhile. Run the command again.") from error
-            raise Stop(in_words(error)) from error
+                raise DeployError(
+                    f"Somebody else changed {self.name} meanwhile. Run the command again."
+                ) from error
+            raise DeployError(explain(error)) from error
         return token
 
     def protect(self, on: bool) -> None:
@@ -266,7 +270,9 @@ class Stack:
         self._client.delete_stack(StackName=there["StackId"], ClientRequestToken=token)
         progress = Progress(self._tell)
         if by_id._follow(progress, seen, token) != "DELETE_COMPLETE":
-            raise Stop("\n".join([f"{self.name} could not be deleted:", *why(progress.failures), _AGAIN]))
+            raise DeployError(
+                "\n".join([f"{self.name} could not be deleted:", *why(progress.failures), _AGAIN])
+            )
 
     def _faults(self, reason: str, **where: str) -> list[str]:
         """Name what CloudFormation found wrong before it began, where its reason only says to ask that."""
@@ -276,7 +282,7 @@ class Stack:
             pages = self._client.get_paginator("describe_events").paginate(**where)
             events = [event for page in pages for event in page["OperationEvents"]]
         except ClientError as error:  # the reason alone must do
-            return [f"  ({in_words(error)})"]
+            return [f"  ({explain(error)})"]
         latest = [event for event in events if event["OperationId"] == events[0]["OperationId"]]
         faults = [event for event in latest if event.get("ValidationStatus") == "FAILED"]
         reasons = {f"  {name_of(event)}: {event.get('ValidationStatusReason', '')}": None for event in faults}
@@ -300,7 +306,9 @@ class Stack:
             if ended:
                 return status
             if time.monotonic() > deadline:
-                raise Stop(f"{self.name} is {status} for an hour. Run the command again to go on watching.")
+                raise DeployError(
+                    f"{self.name} is {status} for an hour. Run the command again to go on watching."
+                )
             time.sleep(POLL_SECONDS)
 
     def _news(self, seen: set[str]) -> list[Event]:

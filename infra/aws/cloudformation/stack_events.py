@@ -23,7 +23,7 @@ KINDS = {
 VERBS = {"CREATE": "made", "UPDATE": "changed", "DELETE": "removed", "IMPORT": "took over"}
 DONE = re.compile(r"(CREATE|UPDATE|DELETE|IMPORT)_(COMPLETE|SKIPPED)")
 CANCELLED = re.compile(r"cancell?ed", re.IGNORECASE)  # because of another's failure, which is the one to tell
-MOST_FAILURES = 5
+MAX_FAILURES = 5
 # What CloudFormation says → what to do about it.
 REMEDIES = (
     (
@@ -81,7 +81,7 @@ class Progress:
         self._since = time.monotonic()
 
     def see(self, event: Event) -> None:
-        """Tell of one event, if it is news."""
+        """Print one event, if it is new."""
         status, reason = event["ResourceStatus"], event.get("ResourceStatusReason") or ""
         if status.endswith("_FAILED"):
             self._fail(event, reason)
@@ -125,15 +125,15 @@ def _plain(kind: str) -> str:
 
 
 def why(failures: list[Event]) -> list[str]:
-    """Tell what failed first and what to do, a line each."""
+    """Return what failed first and what to do, a line each."""
     first = [event for event in failures if event["ResourceType"] != STACK] or failures
     lines = [
         f"  {name_of(event)}: {event.get('ResourceStatusReason', '')}".rstrip(": ")
-        for event in first[:MOST_FAILURES]
+        for event in first[:MAX_FAILURES]
     ]
     return lines + remedies(" ".join(lines))
 
 
 def remedies(reason: str) -> list[str]:
-    """Tell what to do about what CloudFormation said."""
+    """Return what to do about what CloudFormation said."""
     return [f"  → {remedy}" for pattern, remedy in REMEDIES if re.search(pattern, reason)]

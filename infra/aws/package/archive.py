@@ -16,15 +16,15 @@ from jinja2 import ModuleLoader
 
 from infra.aws.package import strip_elf
 from infra.aws.package.bytecode import COMPILED, UNCHECKED_HASH, bytecode_of, compile_package, is_own
-from infra.aws.package.errors import PackageFailed
+from infra.aws.package.errors import PackageError
 from infra.aws.package.trim import files_in, trim
 
-MOST_BYTES = 5_000_000  # of the code; Lambda fetches and unpacks it before a cold start begins
-MOST_PICTURE_BYTES = 9_000_000  # of the layer, which one function alone has
+MAX_BYTES = 5_000_000  # of the code; Lambda fetches and unpacks it before a cold start begins
+MAX_PICTURE_BYTES = 9_000_000  # of the layer, which one function alone has
 CODE, PICTURES = "deployment.zip", "pictures.zip"
 # A layer of the one function that makes photographs ready: none of the others ever pays for Pillow.
 PICTURE_PARTS = ("PIL", "pillow.libs", "pillow-*.dist-info")
-OF_A_PYTHON = re.compile(r"\.cpython-\w+-")  # the end of a library's name that one Python alone looks for
+PYTHON_SUFFIX = re.compile(r"\.cpython-\w+-")  # the end of a library's name that one Python alone looks for
 ENTRY_BYTES = 76  # of a zip's two headers an entry, beside its name twice
 EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip's first moment
 
@@ -39,7 +39,7 @@ class Packed:
 
 
 def finish(made: Path, project: Path, services: Collection[str], arch: str, out: Path) -> list[Packed]:
-    """Finish what Chalice made of a project; write the zips into `out`. Raises PackageFailed."""
+    """Finish what Chalice made of a project; write the zips into `out`. Raises PackageError."""
     with tempfile.TemporaryDirectory(prefix="awning-zip-") as scratch:
         folder = Path(scratch)
         with zipfile.ZipFile(made) as archive:
@@ -48,13 +48,13 @@ def finish(made: Path, project: Path, services: Collection[str], arch: str, out:
         try:
             compile_package(folder, project / "templates")
         except subprocess.CalledProcessError as error:
-            raise PackageFailed(f"The code could not be compiled.\n{error.stderr}") from error
+            raise PackageError(f"The code could not be compiled.\n{error.stderr}") from error
         check(folder, project, arch)
         return _packed(folder, out)
 
 
 def check(folder: Path, project: Path, arch: str) -> None:
-    """Hold an unpacked package against what Lambda needs of it. Raises PackageFailed with every name."""
+    """Hold an unpacked package against what Lambda needs of it. Raises PackageError with every name."""
     wrong = [
         *missing_sources(folder, project),
         *missing_bytecode(folder),
@@ -62,7 +62,7 @@ def check(folder: Path, project: Path, arch: str) -> None:
         *foreign_libraries(folder, arch),
     ]
     if wrong:
-        raise PackageFailed("\n".join(wrong))
+        raise PackageError("\n".join(wrong))
 
 
 def missing_sources(folder: Path, project: Path) -> list[str]:
@@ -113,15 +113,13 @@ def foreign_libraries(folder: Path, arch: str) -> list[str]:
         *(
             f"{file.relative_to(folder)} is not for this Python."
             for file in libraries
-            if (tag := OF_A_PYTHON.search(file.name)) and tag[0] != f".{sys.implementation.cache_tag}-"
+            if (tag := PYTHON_SUFFIX.search(file.name)) and tag[0] != f".{sys.implementation.cache_tag}-"
         ),
     ]
 
 
-def pack(
-    files: Iterable[Path], folder: Path, target: Path, below: str = "", most: int = MOST_BYTES
-) -> Packed:
-    """Write a zip that depends on names and contents alone. Raises PackageFailed: too large for a cold start."""
+def pack(files: Iterable[Path], folder: Path, target: Path, below: str = "", most: int = MAX_BYTES) -> Packed:
+    """Write a zip that depends on names and contents alone. Raises PackageError: too large for a cold start."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
@@ -135,7 +133,7 @@ def pack(
             parts[name] += entry.compress_size + ENTRY_BYTES + 2 * len(entry.filename)
     packed = Packed(target, target.stat().st_size, parts)
     if packed.size > most:
-        raise PackageFailed(
+        raise PackageError(
             f"{target.name} has {packed.size:,} bytes; at most {most:,} are allowed."
             f" Most of it:\n{largest(packed)}"
         )
@@ -154,7 +152,7 @@ def _packed(folder: Path, out: Path) -> list[Packed]:
         (pictures if _is_of_pictures(file.relative_to(folder)) else code).append(file)
     packed = [pack(code, folder, out / CODE)]
     if pictures:
-        packed.append(pack(pictures, folder, out / PICTURES, "python/", MOST_PICTURE_BYTES))
+        packed.append(pack(pictures, folder, out / PICTURES, "python/", MAX_PICTURE_BYTES))
     return packed
 
 

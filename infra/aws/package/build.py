@@ -20,7 +20,7 @@ import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are
 from chalicelib.aws import SERVICES
 from infra.aws.package import lambda_python, strip_elf
 from infra.aws.package.archive import CODE, Packed, finish, largest
-from infra.aws.package.errors import PackageFailed as PackageFailed  # whoever packages looks for it here
+from infra.aws.package.errors import PackageError as PackageError  # whoever packages looks for it here
 
 PROJECT = Path(__file__).parents[3]
 PARTS = Path("infra/aws/template")
@@ -50,9 +50,9 @@ def package(
     arch: str = "arm64",
     tell: Callable[[str], object] = lambda _: None,
 ) -> list[Packed]:
-    """Package a project's stage for a machine into `out`: sam.yaml, and the zips it names. Raises PackageFailed."""
+    """Package a project's stage for a machine into `out`: sam.yaml, and the zips it names. Raises PackageError."""
     if stage not in stages(project):
-        raise PackageFailed(f"There is no stage {stage!r} in .chalice/config.json.")
+        raise PackageError(f"There is no stage {stage!r} in .chalice/config.json.")
     arch = named(arch)
     with tempfile.TemporaryDirectory(prefix="awning-package-") as scratch:
         clean, made, done = (Path(scratch, name) for name in ("project", "made", "done"))
@@ -71,11 +71,11 @@ def package(
 
 
 def named(arch: str) -> str:
-    """Name an architecture as Lambda does; `host` is this machine's. Raises PackageFailed: not one of Lambda's."""
+    """Name an architecture as Lambda does; `host` is this machine's. Raises PackageError: not one of Lambda's."""
     if arch == HOST:
         arch = MACHINES.get(platform.machine(), platform.machine())
     if arch not in strip_elf.MACHINES:
-        raise PackageFailed(f"Lambda runs {' and '.join(strip_elf.MACHINES)}, not {arch}.")
+        raise PackageError(f"Lambda runs {' and '.join(strip_elf.MACHINES)}, not {arch}.")
     return arch
 
 
@@ -101,7 +101,7 @@ def copy_project(project: Path, copy: Path, arch: str) -> None:
 
 
 def merged(project: Path) -> dict[str, dict[str, Any]]:
-    """Read what a project adds to Chalice's template, from all of its parts. Raises PackageFailed: a name twice."""
+    """Read what a project adds to Chalice's template, from all of its parts. Raises PackageError: a name twice."""
     from chalice.package import YAMLTemplateSerializer  # knows CloudFormation's short forms
 
     whole: dict[str, dict[str, Any]] = {}
@@ -109,13 +109,13 @@ def merged(project: Path) -> dict[str, dict[str, Any]]:
         content = YAMLTemplateSerializer().load_template(part.read_text(encoding="utf-8"), part.name)
         for section, named in content.items():
             if twice := whole.setdefault(section, {}).keys() & named.keys():
-                raise PackageFailed(f"{part.name}: {', '.join(sorted(twice))} stands in another part, too.")
+                raise PackageError(f"{part.name}: {', '.join(sorted(twice))} stands in another part, too.")
             whole[section] |= named
     return whole
 
 
 def run_chalice(project: Path, stage: str, out: Path) -> None:
-    """Run `chalice package`. Raises PackageFailed, also where Chalice would go on without a dependency."""
+    """Run `chalice package`. Raises PackageError, also where Chalice would go on without a dependency."""
     command = [sys.executable, "-c", "from chalice.cli import main; raise SystemExit(main())"]
     command += ["package", "--stage", stage, "--merge-template", MERGED, str(out)]
     # Chalice asks for a region, and writes none into the template. Hashes decide the order in which it writes sets.
@@ -123,7 +123,7 @@ def run_chalice(project: Path, stage: str, out: Path) -> None:
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     said = f"{done.stdout}\n{done.stderr}".strip()
     if done.returncode or COULD_NOT_INSTALL in said:
-        raise PackageFailed(said)
+        raise PackageError(said)
 
 
 def read_template(file: Path) -> dict[str, Any]:
@@ -142,20 +142,20 @@ def zips(template: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
 
 
 def check_zips(folder: Path) -> None:
-    """Hold a packaged template against the zips beside it. Raises PackageFailed: it names one that is not there."""
+    """Hold a packaged template against the zips beside it. Raises PackageError: it names one that is not there."""
     for properties, name in zips(read_template(folder / TEMPLATE)):
         if not (folder / properties[name]).is_file():
-            raise PackageFailed(f"{TEMPLATE} names {properties[name]}, which was not made.")
+            raise PackageError(f"{TEMPLATE} names {properties[name]}, which was not made.")
 
 
 def write_template(made: Path, target: Path) -> None:
-    """Write a template again, each alias replaced by what it stands for. Raises PackageFailed: another Python."""
+    """Write a template again, each alias replaced by what it stands for. Raises PackageError: another Python."""
     content = read_template(made)
     # The bytecode is of the Python that runs here, and no other can read it.
     runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for name, resource in content["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function" and resource["Properties"]["Runtime"] != runtime:
-            raise PackageFailed(f"{name} runs on {resource['Properties']['Runtime']}; this is {runtime}.")
+            raise PackageError(f"{name} runs on {resource['Properties']['Runtime']}; this is {runtime}.")
     text = yaml.dump(content, Dumper=PlainDumper, allow_unicode=True, width=110)
     target.write_text(text, encoding="utf-8")
 
@@ -173,7 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not (options.here or lambda_python.is_here()):
             return _run_pinned(["--stage", options.stage, "--arch", options.arch, "--out", str(out)])
         packed = package(PROJECT, options.stage, out, options.arch, tell=_tell)
-    except PackageFailed as failed:
+    except PackageError as failed:
         print(f"The package could not be built.\n{failed}", file=sys.stderr)
         return 1
     for made in packed:
@@ -183,7 +183,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run_pinned(arguments: list[str]) -> int:
-    """Run this in the environment that packages. Raises PackageFailed: there is none, and none can be made."""
+    """Run this in the environment that packages. Raises PackageError: there is none, and none can be made."""
     python = lambda_python.prepare(_tell)
     return subprocess.run(
         [python, "-m", "infra.aws.package.build", *arguments], cwd=PROJECT, check=False

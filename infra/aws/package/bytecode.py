@@ -55,7 +55,7 @@ def compile_modules(folder: Path) -> None:
 
 
 def is_own(name: Path) -> bool:
-    """Tell the shop's own modules, whose lines a traceback should show."""
+    """Return the shop's own modules, whose lines a traceback should show."""
     return name.parts[0] in OWN
 
 

@@ -1,5 +1,5 @@
 """Why there is no package."""
 
 
-class PackageFailed(Exception):
-    """Say why there is no package."""
+class PackageError(Exception):
+    """Raised where no package can be made."""

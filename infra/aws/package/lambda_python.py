@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from infra.aws.package.errors import PackageFailed
+from infra.aws.package.errors import PackageError
 
 VERSION = (3, 13)
 RUNTIME = "python3.13"
@@ -39,10 +39,10 @@ def find() -> str | None:
 
 
 def prepare(tell: Callable[[str], object]) -> Path:
-    """Make the environment that packages, unless it is there; return its Python. Raises PackageFailed."""
+    """Make the environment that packages, unless it is there; return its Python. Raises PackageError."""
     python = find()
     if python is None:
-        raise PackageFailed(MISSING)
+        raise PackageError(MISSING)
     folder = CACHE / f"package-{_fingerprint(python)}"
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "package.lock").open("w") as lock:
@@ -54,7 +54,7 @@ def prepare(tell: Callable[[str], object]) -> Path:
 
 
 def is_here() -> bool:
-    """Tell whether this process runs in such an environment."""
+    """Return whether this process runs in such an environment."""
     return Path(sys.prefix).parent == CACHE
 
 
@@ -89,7 +89,7 @@ def _fingerprint(python: str) -> str:
 
 def _make(python: str, folder: Path) -> None:
     if not _succeeds([python, "-I", "-c", "import ensurepip, venv"]):
-        raise PackageFailed(BARE.format(python))
+        raise PackageError(BARE.format(python))
     tools = (PROJECT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
     chalice = next(line for line in tools if line.startswith("chalice=="))
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -99,7 +99,7 @@ def _make(python: str, folder: Path) -> None:
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise PackageFailed(f"{done.stdout}{done.stderr}".strip())
+            raise PackageError(f"{done.stdout}{done.stderr}".strip())
     (folder / ".installed").touch()
 
 

@@ -8,7 +8,7 @@ _HEADER = 64
 
 
 def machine(body: bytes) -> int:
-    """Tell which machine a library is for, as ELF numbers them."""
+    """Return which machine a library is for, as ELF numbers them."""
     return int.from_bytes(body[18:20], "little")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.aws.package import strip_elf
-from infra.aws.package.errors import PackageFailed
+from infra.aws.package.errors import PackageError
 
 LEFT_OUT = (  # names from the package's root; * goes across folders
     # Read by people and their tools: types, tests, C.
@@ -84,7 +84,7 @@ FIRST_LINES = ("Metadata-Version", "Name", "Version", "License", "License-Expres
 
 
 def trim(folder: Path, services: Collection[str]) -> None:
-    """Trim an unpacked package to what runs, and botocore's data to these services. Raises PackageFailed."""
+    """Trim an unpacked package to what runs, and botocore's data to these services. Raises PackageError."""
     for file in list(files_in(folder)):
         if is_left_out(file.relative_to(folder)):
             file.unlink()
@@ -104,7 +104,7 @@ def files_in(folder: Path) -> Iterator[Path]:
 
 
 def is_left_out(name: Path) -> bool:
-    """Tell whether Lambda can do without a file, by its name from the package's root."""
+    """Return whether Lambda can do without a file, by its name from the package's root."""
     if name.parts[0] == "PIL":
         return name.name.partition(".")[0] not in PILLOW or name.suffix == ".pyi"
     return any(fnmatchcase(name.as_posix(), rule) for rule in LEFT_OUT)
@@ -114,7 +114,7 @@ def _strip(library: Path) -> None:
     try:
         library.write_bytes(strip_elf.stripped(library.read_bytes()))
     except ValueError as error:
-        raise PackageFailed(f"{library.name}: {error}") from error
+        raise PackageError(f"{library.name}: {error}") from error
 
 
 def _shorten_metadata(file: Path) -> None:

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.aws import paypal_secret
 from infra.aws.aws_account import Account
-from infra.aws.aws_errors import Stop, in_words
+from infra.aws.aws_errors import DeployError, explain
 from infra.aws.cloudformation import adopt_resources
 from infra.aws.stage_config import Stage, read_stage
 
@@ -42,11 +42,11 @@ def print_for(arguments: list[str], text: Callable[[Stage, str], str]) -> int:
     try:
         stage = read_stage(" ".join(arguments))
         print(text(stage, stage.account or Account(stage.region).number), end="")
-    except Stop as stop:
+    except DeployError as stop:
         print(stop, file=sys.stderr)
         return 1
     except (BotoCoreError, ClientError) as error:
-        print(in_words(error), file=sys.stderr)
+        print(explain(error), file=sys.stderr)
         return 1
     return 0
 

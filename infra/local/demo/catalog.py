@@ -23,7 +23,7 @@ def load_demo_catalog() -> None:
 
 
 def has_demo_catalog() -> bool:
-    """Tell whether the shop has the demo's categories, no others, and all of its products."""
+    """Return whether the shop has the demo's categories, no others, and all of its products."""
     return _has_demo_categories() and not _misses_products()
 
 
@@ -34,12 +34,12 @@ def _has_demo_categories() -> bool:
 
 
 def _misses_products() -> bool:
-    """Tell whether loading was cut off: categories are written first."""
+    """Return whether loading was cut off: categories are written first."""
     from chalicelib.catalog.models import Product
-    from chalicelib.database.reads import read_many
+    from chalicelib.database.reads import batch_get
 
     slugs = _slugs("products")
-    return len(read_many({Product: slugs})[Product]) < len(slugs)
+    return len(batch_get({Product: slugs})[Product]) < len(slugs)
 
 
 def _slugs(name: str) -> set[str]:

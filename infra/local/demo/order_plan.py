@@ -50,7 +50,7 @@ PLACES = (
     ("NL", "3511", "Utrecht"),
     ("CH", "3011", "Bern"),
 )
-ORDERS_A_DAY = (3, 5, 5, 4, 6, 5, 4, 4)  # the first was eight days ago, the last yesterday
+ORDERS_PER_DAY = (3, 5, 5, 4, 6, 5, 4, 4)  # the first was eight days ago, the last yesterday
 OPENS, CLOSES = time(8), time(21, 30)
 RECENTLY = {
     430: "paid",
@@ -100,7 +100,7 @@ def plan_orders(now: datetime) -> list[Planned]:
 
 
 def _days() -> list[tuple[int, int]]:
-    return [(len(ORDERS_A_DAY) - place, orders) for place, orders in enumerate(ORDERS_A_DAY)]
+    return [(len(ORDERS_PER_DAY) - place, orders) for place, orders in enumerate(ORDERS_PER_DAY)]
 
 
 def _moments(now: datetime, days_ago: int, orders: int, chance: random.Random) -> list[datetime]:

@@ -16,9 +16,9 @@ from infra.local.demo.catalog import has_demo_catalog
 from infra.local.demo.order_plan import Planned, plan_orders
 
 if TYPE_CHECKING:
-    from chalicelib.database.transactions import Witness
+    from chalicelib.database.transactions import AuditWriter
     from chalicelib.orders.models import Order
-    from chalicelib.staff.models import Member
+    from chalicelib.staff.models import StaffMember
     from infra.local.fake_paypal import Control
 
 MARK = "demo orders"
@@ -34,7 +34,7 @@ def make_demo_orders(drain_mail: Callable[[], object], is_ending: Callable[[], b
     """
     from chalicelib import scheduled_runs
     from chalicelib.config import settings
-    from chalicelib.payments.webhook_events import CONFIRMED
+    from chalicelib.payments.webhook_events import CONFIRMED_EVENTS
     from infra.commands.import_catalog import progress_bar
 
     made, merchant = _made_so_far(), _merchant()
@@ -49,33 +49,35 @@ def make_demo_orders(drain_mail: Callable[[], object], is_ending: Callable[[], b
             for number in range(made, len(planned)):
                 if is_ending():
                     return
-                scheduled_runs.note(MARK, str(number + 1))  # first: what broke once would break again
+                scheduled_runs.record_run(MARK, str(number + 1))  # first: what broke once would break again
                 teller.tell(planned[number])
                 draw(number + 1, len(planned))
     finally:
-        scheduled_runs.note(CONFIRMED)  # of these sales no notification is to come, so none is missing
+        scheduled_runs.record_run(
+            CONFIRMED_EVENTS
+        )  # of these sales no notification is to come, so none is missing
     print(f"demo orders: {len(planned)}", file=sys.stderr, flush=True)
 
 
 def _made_so_far() -> int | None:
-    """Tell how many demo orders are made; None where this shop gets none."""
+    """Return how many demo orders are made; None where this shop gets none."""
     from chalicelib import scheduled_runs
     from chalicelib.config import settings
     from chalicelib.orders.models import Order
     from infra.local.fake_paypal.settings import CLIENT_ID
 
-    known = scheduled_runs.last([MARK])
+    known = scheduled_runs.last_runs([MARK])
     if known:
-        return int(known[MARK].words)
+        return int(known[MARK].message)
     if settings.paypal_client_id != CLIENT_ID or not has_demo_catalog():
         return None
     return None if any(True for _ in Order.scan(limit=1)) else 0
 
 
-def _merchant() -> "Member | None":
+def _merchant() -> "StaffMember | None":
     from chalicelib.staff.auth import accounts
 
-    return next((member for member in accounts.everybody() if member.role == accounts.MERCHANT), None)
+    return next((member for member in accounts.list_accounts() if member.role == accounts.MERCHANT), None)
 
 
 Go = Callable[[datetime], bool]
@@ -113,10 +115,10 @@ def _moved_clocks() -> "Iterator[tuple[Control, Go]]":
 
 
 class Teller:
-    """Tells the stories of orders: each step at its time, through the services that the pages use."""
+    """Plays the stories of orders: each step at its time, through the services that the pages use."""
 
     def __init__(
-        self, control: "Control", go: Go, merchant: "Member", drain_mail: Callable[[], object]
+        self, control: "Control", go: Go, merchant: "StaffMember", drain_mail: Callable[[], object]
     ) -> None:
         self._control = control
         self._go = go
@@ -218,7 +220,7 @@ class Teller:
         from chalicelib.payments import reconciler
 
         if self._go(at + timedelta(hours=3, minutes=10)):
-            reconciler.reconcile(order.id)
+            reconciler.reconcile_order(order.id)
 
     def _refund_a_part(self, order: "Order", at: datetime) -> None:
         self._ship(order, at)
@@ -226,43 +228,49 @@ class Teller:
 
     def _send_back(self, order: "Order", at: datetime) -> None:
         self._ship(order, at)
-        pieces = {line.sku: line.quantity for line in order.lines}
-        self._refund(order, at + timedelta(days=4), int(order.total), pieces, SENT_BACK)
+        quantities = {line.sku: line.quantity for line in order.lines}
+        self._refund(order, at + timedelta(days=4), int(order.total), quantities, SENT_BACK)
 
-    def _refund(self, order: "Order", at: datetime, amount: int, pieces: dict[str, int], reason: str) -> None:
+    def _refund(
+        self, order: "Order", at: datetime, amount: int, quantities: dict[str, int], reason: str
+    ) -> None:
         from chalicelib import ids
-        from chalicelib.payments.refunds import Wish, refund_payment
+        from chalicelib.payments.refunds import RefundRequest, refund_payment
 
         if self._go(at):
-            wish = Wish(amount, left=int(order.total), reason=reason, pieces=pieces)
-            refund_payment(order.id, ids.new_id(), wish, self._merchant.email, self._witness("refunded"))
+            refund_request = RefundRequest(
+                amount, shown_refundable=int(order.total), reason=reason, restock=quantities
+            )
+            refund_payment(
+                order.id, ids.new_id(), refund_request, self._merchant.email, self._witness("refunded")
+            )
 
-    def _witness(self, what: str) -> "Witness":
+    def _witness(self, what: str) -> "AuditWriter":
         from chalicelib.staff.audit import audit_log
 
-        return audit_log.witness(self._merchant, what)
+        return audit_log.writer_for(self._merchant, what)
 
 
 def _place(planned: Planned) -> "Order":
     """Fill a cart, order what is in it, and begin the payment."""
     from chalicelib.cart import service as carts
-    from chalicelib.checkout.order_totals import order_lines, totals_of
+    from chalicelib.checkout.order_totals import freeze_lines, totals_of
     from chalicelib.checkout.place_order import place_order
     from chalicelib.payments.start_payment import start_payment
 
     session_id = None
-    for sku, pieces in planned.goods.items():
-        session = carts.add_line(session_id, sku, pieces)
+    for sku, quantity in planned.goods.items():
+        session = carts.add_line(session_id, sku, quantity)
         session_id = session.cookies()[0].partition(";")[0].partition("=")[2]  # as the browser keeps it
-    totals = totals_of(order_lines(carts.look(session)), planned.customer.country)
+    totals = totals_of(freeze_lines(carts.get_lines(session)), planned.customer.country)
     order, _ = place_order(session, planned.customer, totals.total)
     start_payment(order)
     return order
 
 
 def _paypal_id(order: "Order") -> str:
-    return str(type(order).fetch(order.id).paypal_id)
+    return str(type(order).fetch(order.id).paypal_order_id)
 
 
 def _capture(order: "Order") -> str:
-    return str(type(order).fetch(order.id).capture)
+    return str(type(order).fetch(order.id).capture_id)

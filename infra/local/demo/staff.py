@@ -6,14 +6,14 @@ MEMBERS = {"merchant": "merchant@example.com", "finance": "finance@example.com"}
 def make_demo_staff(password: str) -> None:
     """Make an account of each role where the shop has no account at all."""
     # Imported here: chalicelib reads the environment once, when it is imported.
-    from chalicelib.staff.auth.accounts import everybody, make_member
+    from chalicelib.staff.auth.accounts import list_accounts, make_member
 
-    if everybody():
+    if list_accounts():
         return
     for role, email in MEMBERS.items():
         make_member(email, role, password)
 
 
 def login_line(password: str) -> str:
-    """Tell how to log in, as the accounts were made."""
+    """Return how to log in, as the accounts were made."""
     return f"staff login: {' or '.join(MEMBERS.values())}, password {password} (unless you changed it)"

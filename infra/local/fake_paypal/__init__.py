@@ -8,6 +8,6 @@ from infra.local.fake_paypal.control.control_client import (
     Received,
     Totals,
 )
-from infra.local.fake_paypal.server_app import StandIn
+from infra.local.fake_paypal.server_app import FakePayPal
 
-__all__ = ["Control", "ControlError", "LedgerRow", "Notification", "Received", "StandIn", "Totals"]
+__all__ = ["Control", "ControlError", "FakePayPal", "LedgerRow", "Notification", "Received", "Totals"]

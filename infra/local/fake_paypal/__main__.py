@@ -10,7 +10,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from infra.local.fake_paypal.server_app import StandIn
+from infra.local.fake_paypal.server_app import FakePayPal
 
 ENDING = {signal.SIGTERM, signal.SIGINT}
 
@@ -21,7 +21,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     # Waited for, not handled: a handler may run where the main thread holds a lock that it needs.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    standin = StandIn(
+    standin = FakePayPal(
         options.state,
         options.webhook_url,
         options.port,

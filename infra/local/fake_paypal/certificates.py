@@ -66,7 +66,7 @@ class Certificate:
 
 
 def holds(pem: bytes, text: bytes, signature: str) -> bool:
-    """Tell whether a signature of this text was made with the key of this certificate, however old that is."""
+    """Return whether a signature of this text was made with the key of this certificate, however old that is."""
     key = x509.load_pem_x509_certificate(pem).public_key()
     try:
         if isinstance(key, rsa.RSAPublicKey):

@@ -46,7 +46,7 @@ class Fault:
 
     @property
     def works_first(self) -> bool:
-        """Tell whether the call's work is done, and only its answer goes wrong."""
+        """Return whether the call's work is done, and only its answer goes wrong."""
         always = {"bad_body", "html_body", "cut_body", "slow", "refuse"}
         return self.kind in always or self.kind.endswith("_after")
 

@@ -212,7 +212,7 @@ class Pages:
 
 
 def _from_here(request: Request) -> bool:
-    """Tell whether a post comes from a page of ours, or from no browser."""
+    """Return whether a post comes from a page of ours, or from no browser."""
     return request.headers.get("sec-fetch-site", "none") in {"same-origin", "none"}
 
 

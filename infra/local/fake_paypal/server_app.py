@@ -24,7 +24,7 @@ from infra.local.fake_paypal.webhooks import Webhooks
 _IDLE = 30.0
 
 
-class StandIn:
+class FakePayPal:
     """A stand-in for PayPal's sandbox at http://localhost:PORT; use it as a context manager.
 
     `state_dir` keeps its certificates, orders and money; `port` 0 takes a free one. OSError if the port is in use.

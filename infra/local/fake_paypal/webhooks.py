@@ -159,7 +159,7 @@ class Webhooks:
         self._store.put("certificate", certificate_url, {"pem": pem})
 
     def is_genuine(self, asked: Document, body: bytes) -> bool:
-        """Tell whether `body` was signed for the webhook that is named, with the certificate that is named."""
+        """Return whether `body` was signed for the webhook that is named, with the certificate that is named."""
         if asked["cert_url"] == self.certificate_url:
             pem = self._certificate.pem
         else:

@@ -24,7 +24,7 @@ from infra.local.processes import HOST, free_port
 HERE = Path(__file__).parent
 VIEWS = ("html", "text", "headers", "raw")
 END_POLL_SECONDS = 0.05
-MOST_BYTES = 10 * 1024 * 1024
+MAX_BYTES = 10 * 1024 * 1024
 PAGE_POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'"
 # A mail is a stranger's page: no script, no forms; its links open in a new tab.
 MAIL_POLICY = (
@@ -42,7 +42,7 @@ class Mailbox:
         self.store = MailStore(folder or Path(self._scratch.name if self._scratch else ""))
         self._web = _WebServer((HOST, web_port), self.store)
         self._smtp = Controller(
-            _Catcher(self.store), hostname=HOST, port=smtp_port or free_port(), data_size_limit=MOST_BYTES
+            _Catcher(self.store), hostname=HOST, port=smtp_port or free_port(), data_size_limit=MAX_BYTES
         )
 
     def __enter__(self) -> Self:
@@ -164,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(_not_found())
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
-        """Say nothing: whoever looks for mails asks every second."""
+        """Log nothing: whoever looks for emails asks every second."""
 
     def _page(self, mail: Mail | None, view: str) -> _Answer:
         mails = self.server.store.mails()

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from infra.local.mailbox import Mailbox
-from infra.local.processes import told_to_end
+from infra.local.processes import stop_event
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
         "--state", type=Path, help="a folder that keeps the mails (default: they are forgotten)"
     )
     choice = parser.parse_args()
-    ending = told_to_end()
+    ending = stop_event()
     try:
         with Mailbox(choice.state, choice.smtp_port, choice.web_port) as mailbox:
             print(f"mailbox: {mailbox.url} (SMTP {mailbox.smtp})", flush=True)

@@ -18,15 +18,15 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from infra.aws.package.archive import CODE, MOST_BYTES
+from infra.aws.package.archive import CODE, MAX_BYTES
 from infra.aws.package.build import PROJECT, package
 from infra.local.local_cloud import LocalCloud
 from tests.benchmarks.cold_start.lambda_runtime import ColdStart, cold_start, install_client
 
 ROUNDS = 15
-MOST_TIMES = 1.5  # of botocore alone
+MAX_RATIO = 1.5  # of botocore alone
 CLEARLY = 1.1  # of the wall alone, which has the machine's other work in it: that is not a slow shop
-MOST_MEMORY = 80_000_000
+MAX_MEMORY = 80_000_000
 SHOP = {"TABLE_PREFIX": "bench-", "PUBLIC_URL": "https://shop.example", "TIMEZONE": "UTC"}
 BARE = """
 def handler(event, context):
@@ -162,7 +162,7 @@ def compared(taken: Sequence[float], floor: Sequence[float]) -> Compared:
 
 
 def _least(taken: Sequence[float]) -> float:
-    """Tell the lower quartile: what it takes where the machine has little else to do."""
+    """Return the lower quartile: what it takes where the machine has little else to do."""
     return quantiles(taken, method="inclusive")[0]
 
 
@@ -172,15 +172,15 @@ def report(samples: Mapping[Start, Sequence[ColdStart]], size: int) -> int:
     _print_comparison(samples)
     wall, cpu = (compared(*pair).of_rounds for pair in _pairs(samples, WHOLE).values())
     peak = max(one.peak for one in samples[WHOLE])
-    print(f"\n{CODE}: {size:,} bytes, at most {MOST_BYTES:,} are allowed")
+    print(f"\n{CODE}: {size:,} bytes, at most {MAX_BYTES:,} are allowed")
     print(
         f"whole cold start: {cpu:.2f} times botocore's CPU and {wall:.2f} times its wall within a round,"
-        f" at most {MOST_TIMES} is the goal"
+        f" at most {MAX_RATIO} is the goal"
     )
     print(
-        f"peak memory after the first page: {peak / 1e6:.1f} MB, at most {MOST_MEMORY / 1e6:.0f} is the goal"
+        f"peak memory after the first page: {peak / 1e6:.1f} MB, at most {MAX_MEMORY / 1e6:.0f} is the goal"
     )
-    return int(cpu > MOST_TIMES or wall > MOST_TIMES * CLEARLY or peak > MOST_MEMORY)
+    return int(cpu > MAX_RATIO or wall > MAX_RATIO * CLEARLY or peak > MAX_MEMORY)
 
 
 def _print_starts(samples: Mapping[Start, Sequence[ColdStart]]) -> None:

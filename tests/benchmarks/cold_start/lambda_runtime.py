@@ -16,7 +16,7 @@ from typing import Any
 
 HOST = "127.0.0.1"
 SECONDS = 60.0
-MOST_MS = 29_000
+MAX_MS = 29_000
 CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
 # As Lambda begins, but from an empty Python: without the virtual environment nothing comes to the package's help.
 BEGIN = "import sys; sys.path[:0] = sys.argv[2:]; from awslambdaric.__main__ import main; main(sys.argv[:2])"
@@ -69,7 +69,7 @@ class _Asked(BaseHTTPRequestHandler):
             self.server.is_over.set()
             self.server.is_closed.wait(SECONDS)  # as long as a function waits that nobody needs
             return
-        deadline = int(time.time() * 1000) + MOST_MS
+        deadline = int(time.time() * 1000) + MAX_MS
         self._send(
             200, event, {"Lambda-Runtime-Aws-Request-Id": "1", "Lambda-Runtime-Deadline-Ms": str(deadline)}
         )
@@ -95,7 +95,7 @@ class _Asked(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name is the base class's
-        """Say nothing."""
+        """Log nothing."""
 
 
 def install_client(folder: Path) -> None:
@@ -139,7 +139,7 @@ def cold_start(
 
 
 def _used(process: int) -> tuple[float, int]:
-    """Tell a process's CPU in milliseconds and its peak of memory: a child's rusage would begin with its parent's."""
+    """Return a process's CPU in milliseconds and its peak of memory: a child's rusage would begin with its parent's."""
     folder = Path("/proc", str(process))
     threads = [int(file.read_text().split()[0]) for file in folder.glob("task/*/schedstat")]
     status = (folder / "status").read_text(encoding="utf-8")

@@ -13,14 +13,14 @@ from chalicelib.catalog.categories import Category
 from chalicelib.catalog.editing.category_editing import (
     change_category,
     create_category,
-    mark_of,
+    fingerprint_of,
     move_category,
     name_categories,
     remove_category,
     save_categories,
     slug_of,
 )
-from chalicelib.catalog.editing.product_editing import Stale, save_product
+from chalicelib.catalog.editing.product_editing import VersionConflict, save_product
 from chalicelib.catalog.models import CategoryRow, Listing
 from chalicelib.catalog.search import search
 from chalicelib.database.transactions import Transaction
@@ -131,14 +131,14 @@ def test_as_many_categories_as_fit_are_all_changed_at_once() -> None:
 def rename(key: str, slug: str, name: str | None = None) -> None:
     """Give a category another address, and perhaps another name."""
     now = next(each for each in categories.read_categories() if each.key == key)
-    change_category(replace(now, slug=slug, name=name or now.name), mark_of(now))
+    change_category(replace(now, slug=slug, name=name or now.name), fingerprint_of(now))
 
 
 def test_renaming_is_one_write_however_many_products_there_are(shopper: Shopper) -> None:
     fill(*numbered(3))
     shown = categories.read_categories()[0]
     with counted_calls() as calls:
-        change_category(replace(shown, slug="leaves", name="Leaves"), mark_of(shown))
+        change_category(replace(shown, slug="leaves", name="Leaves"), fingerprint_of(shown))
     assert calls == {"Query": 1, "TransactWriteItems": 1}
     cache.clear()
     listed = shopper.get("/categories/leaves")
@@ -212,10 +212,10 @@ def test_an_address_that_is_taken_is_refused() -> None:
 
 def test_two_who_change_a_category_do_not_overwrite_each_other() -> None:
     fill()
-    change_category(replace(TEA, name="Leaves"), mark_of(TEA))
-    with pytest.raises(Stale, match="Somebody else has changed"):
-        change_category(replace(TEA, text="Other words."), mark_of(TEA))
-    change_category(replace(TEA, name="Leaves"), mark_of(TEA))  # pressed twice: it is so already
+    change_category(replace(TEA, name="Leaves"), fingerprint_of(TEA))
+    with pytest.raises(VersionConflict, match="Somebody else has changed"):
+        change_category(replace(TEA, text="Other words."), fingerprint_of(TEA))
+    change_category(replace(TEA, name="Leaves"), fingerprint_of(TEA))  # pressed twice: it is so already
     assert categories.read_categories()[0].name == "Leaves"
 
 
@@ -227,7 +227,7 @@ def test_a_change_of_another_category_at_the_same_moment_is_kept(monkeypatch: py
     def overtaken(transaction: Transaction) -> None:
         if others:
             other = others.pop()
-            change_category(replace(other, name="Jars"), mark_of(other))
+            change_category(replace(other, name="Jars"), fingerprint_of(other))
         commit(transaction)
 
     monkeypatch.setattr(Transaction, "commit", overtaken)
@@ -260,16 +260,16 @@ def test_categories_move_before_each_other() -> None:
 def test_each_change_is_witnessed_with_what_differs() -> None:
     seen: list[Any] = []
 
-    def witness(_: Transaction, subject: str, before: Any, after: Any) -> None:
+    def write_audit(_: Transaction, subject: str, before: Any, after: Any) -> None:
         seen.append((subject, before, after))
 
-    create_category("tea", "Tea", "", witness)
+    create_category("tea", "Tea", "", write_audit)
     tea = categories.read_categories()[0]
-    change_category(replace(tea, slug="leaves"), mark_of(tea), witness)
-    create_category("pots", "Pots", "", witness)
-    move_category("pots", "tea", witness)
-    remove_category("pots", witness)
-    remove_category("pots", witness)
+    change_category(replace(tea, slug="leaves"), fingerprint_of(tea), write_audit)
+    create_category("pots", "Pots", "", write_audit)
+    move_category("pots", "tea", write_audit)
+    remove_category("pots", write_audit)
+    remove_category("pots", write_audit)
     assert [subject for subject, _, _ in seen] == [
         "category tea",
         "category tea",
@@ -321,7 +321,7 @@ def test_a_silent_table_leaves_the_last_known_ones(
     wait(11)
     monkeypatch.setattr(CategoryRow, "query", silence)
     assert categories.categories_if_possible() == (TEA,)
-    categories.forget()
+    categories.clear_category_cache()
     assert categories.categories_if_possible() == ()
 
 

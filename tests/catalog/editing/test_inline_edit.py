@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from chalicelib.catalog.editing import inline_edit
-from chalicelib.catalog.editing.inline_edit import BUSY, LATE, NotSaved, save, save_all
-from chalicelib.catalog.editing.inline_edit_rules import Cell, Change
+from chalicelib.catalog.editing.inline_edit import BUSY, TIMED_OUT, UnsavedRows, save, save_all
+from chalicelib.catalog.editing.inline_edit_rules import Cell, CellChange
 from chalicelib.catalog.editing.product_editing import save_product
 from chalicelib.catalog.models import Product, Stock
 from chalicelib.catalog.offers import read_offers
 from chalicelib.catalog.product_lists import list_page
 from chalicelib.catalog.search import search
 from chalicelib.database.reads import get
-from chalicelib.database.transactions import Transaction, Unknown
-from chalicelib.errors import Busy
+from chalicelib.database.transactions import OutcomeUnknown, Transaction
+from chalicelib.errors import ServiceUnavailable
 from tests.call_counter import counted_calls
 from tests.catalog.product_factory import fill, options, pieces, product, sell, variant
 from tests.dynamodb_faults import answers_lost, repeated
@@ -44,105 +44,110 @@ def listed(sort: str = "price") -> list[str]:
 
 def test_only_what_was_changed_is_written() -> None:
     assert (
-        save("sencha", {PRICE: Change(500, 600), SALE: Change(None, 450), STOCK: Change(10, 13)}, "f") is None
+        save(
+            "sencha",
+            {PRICE: CellChange(500, 600), SALE: CellChange(None, 450), STOCK: CellChange(10, 13)},
+            "f",
+        )
+        is None
     )
     assert stored() == (600, 450, 13)
-    assert save("sencha", {SALE: Change(450, None)}, "g") is None
+    assert save("sencha", {SALE: CellChange(450, None)}, "g") is None
     assert stored() == (600, None, 13)
 
 
 def test_a_new_price_moves_the_product_in_the_lists_by_price() -> None:
     save_product(product("bancha", variant("B", price=550)))
     assert listed() == ["sencha", "bancha"]
-    save("sencha", {PRICE: Change(500, 600)}, "f")
+    save("sencha", {PRICE: CellChange(500, 600)}, "f")
     assert listed() == ["bancha", "sencha"]
 
 
 def test_the_lowest_price_of_all_variants_is_the_lists_price() -> None:
     two = [variant(f"V-{n}", price=price, options=options(Size=str(n))) for n, price in ((1, 300), (2, 900))]
     save_product(product("bancha", *two))
-    save("bancha", {Cell("price", "V-2"): Change(900, 100)}, "f")
+    save("bancha", {Cell("price", "V-2"): CellChange(900, 100)}, "f")
     assert listed() == ["bancha", "sencha"]
-    assert "000000000100#bancha" in dict(Product.get("bancha").listed).values()
+    assert "000000000100#bancha" in dict(Product.get("bancha").listing_keys).values()
 
 
 def test_hiding_and_showing_goes_for_lists_search_and_offers() -> None:
-    save("sencha", {VISIBLE: Change(1, 0)}, "f")
+    save("sencha", {VISIBLE: CellChange(1, 0)}, "f")
     assert (listed("name"), search("sencha").products) == ([], [])
     assert not read_offers({"S": "sencha"})["S"].sellable
-    save("sencha", {VISIBLE: Change(0, 1)}, "g")
+    save("sencha", {VISIBLE: CellChange(0, 1)}, "g")
     assert (listed("name"), [card.slug for card in search("sencha").products]) == (["sencha"], ["sencha"])
     assert read_offers({"S": "sencha"})["S"].sellable
 
 
 def test_what_was_sold_meanwhile_stays_sold() -> None:
     sell("S", 4)
-    assert save("sencha", {STOCK: Change(10, 12)}, "f") is None
+    assert save("sencha", {STOCK: CellChange(10, 12)}, "f") is None
     assert pieces("S") == 8
 
 
 def test_two_counts_of_stock_are_both_applied() -> None:
-    save("sencha", {STOCK: Change(10, 15)}, "f")
-    save("sencha", {STOCK: Change(10, 7)}, "g")
+    save("sencha", {STOCK: CellChange(10, 15)}, "f")
+    save("sencha", {STOCK: CellChange(10, 7)}, "g")
     assert pieces("S") == 12
 
 
 def test_more_pieces_than_there_are_are_not_taken_away() -> None:
     sell("S", 7)
-    outcome = save("sencha", {STOCK: Change(10, 5), PRICE: Change(500, 600)}, "f")
-    assert outcome == NotSaved(now={STOCK: 3})
+    outcome = save("sencha", {STOCK: CellChange(10, 5), PRICE: CellChange(500, 600)}, "f")
+    assert outcome == UnsavedRows(now={STOCK: 3})
     assert stored() == (500, None, 3)
 
 
 def test_taking_away_the_last_pieces_that_were_just_sold_is_no_conflict() -> None:
     sell("S", 10)
-    assert save("sencha", {STOCK: Change(10, 0), PRICE: Change(500, 600)}, "f") is None
+    assert save("sencha", {STOCK: CellChange(10, 0), PRICE: CellChange(500, 600)}, "f") is None
     assert stored() == (600, None, 0)
 
 
 @pytest.mark.parametrize(
     ("before", "mine"),
     [
-        ({PRICE: Change(500, 600)}, {PRICE: Change(500, 700)}),
-        ({SALE: Change(None, 400)}, {SALE: Change(None, 300)}),
-        ({SALE: Change(None, 400)}, {SALE: Change(None, 300), STOCK: Change(10, 20)}),
+        ({PRICE: CellChange(500, 600)}, {PRICE: CellChange(500, 700)}),
+        ({SALE: CellChange(None, 400)}, {SALE: CellChange(None, 300)}),
+        ({SALE: CellChange(None, 400)}, {SALE: CellChange(None, 300), STOCK: CellChange(10, 20)}),
     ],
 )
 def test_nobody_overwrites_what_somebody_else_saved(
-    before: dict[Cell, Change], mine: dict[Cell, Change]
+    before: dict[Cell, CellChange], mine: dict[Cell, CellChange]
 ) -> None:
     save("sencha", before, "theirs")
     kept = stored()
     ((cell, change),) = before.items()
-    assert save("sencha", mine, "mine") == NotSaved(now={cell: change.wanted})
+    assert save("sencha", mine, "mine") == UnsavedRows(now={cell: change.requested})
     assert stored() == kept
     assert listed() == ["sencha"]
 
 
 def test_who_wants_what_is_there_already_is_no_conflict() -> None:
-    save("sencha", {PRICE: Change(500, 600)}, "theirs")
+    save("sencha", {PRICE: CellChange(500, 600)}, "theirs")
     with counted_calls() as calls:
-        assert save("sencha", {PRICE: Change(500, 600)}, "mine") is None
+        assert save("sencha", {PRICE: CellChange(500, 600)}, "mine") is None
     assert "TransactWriteItems" not in calls
 
 
 def test_a_change_elsewhere_in_the_product_is_no_conflict() -> None:
     save_product(product("sencha", variant("S", price=500), text="New words.", name="Sencha extra"))
-    assert save("sencha", {PRICE: Change(500, 600)}, "f") is None
+    assert save("sencha", {PRICE: CellChange(500, 600)}, "f") is None
     assert (stored()[0], Product.get("sencha").name) == (600, "Sencha extra")
 
 
 def test_one_form_is_one_change_however_often_and_how_late_it_is_sent() -> None:
     for _ in range(3):
-        assert save("sencha", {STOCK: Change(10, 12)}, "once") is None
+        assert save("sencha", {STOCK: CellChange(10, 12)}, "once") is None
     save_product(product("sencha", variant("S", price=500), text="New words."))
-    assert save("sencha", {STOCK: Change(10, 12)}, "once") is None
+    assert save("sencha", {STOCK: CellChange(10, 12)}, "once") is None
     assert pieces("S") == 12
 
 
 def test_one_form_sent_twice_at_once_is_one_change() -> None:
     threads = [
-        threading.Thread(target=save, args=("sencha", {STOCK: Change(10, 12)}, "once")) for _ in range(4)
+        threading.Thread(target=save, args=("sencha", {STOCK: CellChange(10, 12)}, "once")) for _ in range(4)
     ]
     for thread in threads:
         thread.start()
@@ -157,10 +162,10 @@ def test_an_answer_that_is_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPat
     def commit_and_lose_the_answer(transaction: Transaction) -> None:
         commit(transaction)
         monkeypatch.setattr(Transaction, "commit", commit)
-        raise Unknown("timeout")
+        raise OutcomeUnknown("timeout")
 
     monkeypatch.setattr(Transaction, "commit", commit_and_lose_the_answer)
-    assert save("sencha", {STOCK: Change(10, 12)}, "f") is None
+    assert save("sencha", {STOCK: CellChange(10, 12)}, "f") is None
     assert pieces("S") == 12
 
 
@@ -173,24 +178,26 @@ def test_a_sale_in_the_last_instant_is_seen_by_the_write(monkeypatch: pytest.Mon
         commit(transaction)
 
     monkeypatch.setattr(Transaction, "commit", sell_first)
-    assert save("sencha", {STOCK: Change(10, 5)}, "f") == NotSaved(now={STOCK: 1})
+    assert save("sencha", {STOCK: CellChange(10, 5)}, "f") == UnsavedRows(now={STOCK: 1})
     assert pieces("S") == 1
 
 
 @pytest.mark.parametrize(
     ("changes", "cell", "words"),
     [
-        ({PRICE: Change(500, 0)}, PRICE, "more than nothing"),
-        ({PRICE: Change(500, None)}, PRICE, "more than nothing"),
-        ({PRICE: Change(500, 10**11 + 1)}, PRICE, "more than nothing"),
-        ({SALE: Change(None, 0)}, SALE, "more than nothing"),
-        ({SALE: Change(None, 500)}, SALE, "below the price"),
-        ({PRICE: Change(500, 400), SALE: Change(None, 450)}, SALE, "below the price"),
-        ({STOCK: Change(10, 1_000_001)}, STOCK, "from 0 to 1,000,000"),
-        ({Cell("price", "NO-SUCH"): Change(500, 600)}, Cell("price", "NO-SUCH"), "no longer sold"),
+        ({PRICE: CellChange(500, 0)}, PRICE, "more than nothing"),
+        ({PRICE: CellChange(500, None)}, PRICE, "more than nothing"),
+        ({PRICE: CellChange(500, 10**11 + 1)}, PRICE, "more than nothing"),
+        ({SALE: CellChange(None, 0)}, SALE, "more than nothing"),
+        ({SALE: CellChange(None, 500)}, SALE, "below the price"),
+        ({PRICE: CellChange(500, 400), SALE: CellChange(None, 450)}, SALE, "below the price"),
+        ({STOCK: CellChange(10, 1_000_001)}, STOCK, "from 0 to 1,000,000"),
+        ({Cell("price", "NO-SUCH"): CellChange(500, 600)}, Cell("price", "NO-SUCH"), "no longer sold"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_words(changes: dict[Cell, Change], cell: Cell, words: str) -> None:
+def test_what_makes_no_sense_is_refused_in_words(
+    changes: dict[Cell, CellChange], cell: Cell, words: str
+) -> None:
     outcome = save("sencha", changes, "f")
     assert outcome is not None
     assert words in outcome.problems[cell]
@@ -198,15 +205,15 @@ def test_what_makes_no_sense_is_refused_in_words(changes: dict[Cell, Change], ce
 
 
 def test_a_price_at_or_below_the_sale_price_is_refused_where_it_was_typed() -> None:
-    save("sencha", {SALE: Change(None, 400)}, "f")
-    outcome = save("sencha", {PRICE: Change(500, 400)}, "g")
+    save("sencha", {SALE: CellChange(None, 400)}, "f")
+    outcome = save("sencha", {PRICE: CellChange(500, 400)}, "g")
     assert outcome is not None
     assert set(outcome.problems) == {PRICE}
 
 
 def test_another_products_sku_is_not_changed_through_this_one() -> None:
     save_product(product("bancha", variant("B", price=900)))
-    outcome = save("sencha", {Cell("price", "B"): Change(900, 100)}, "f")
+    outcome = save("sencha", {Cell("price", "B"): CellChange(900, 100)}, "f")
     assert outcome is not None
     assert stored("B")[0] == 900
 
@@ -222,11 +229,11 @@ PRICE_A, STOCK_A, PRICE_B, SALE_B, STOCK_B = (
 )  # fmt: skip
 # Of what is asked, the row B will wait; A and the product's own row need not.
 ASKED = {
-    STOCK_A: Change(10, 13),
-    PRICE_A: Change(500, 450),
-    PRICE_B: Change(900, 100),
-    STOCK_B: Change(10, 20),
-    VISIBLE: Change(1, 0),
+    STOCK_A: CellChange(10, 13),
+    PRICE_A: CellChange(500, 450),
+    PRICE_B: CellChange(900, 100),
+    STOCK_B: CellChange(10, 20),
+    VISIBLE: CellChange(1, 0),
 }
 
 
@@ -239,7 +246,7 @@ def two_variants() -> None:
 @pytest.fixture
 def contested(two_variants: None) -> None:
     """Let somebody else change the price of B."""
-    assert save("bancha", {PRICE_B: Change(900, 800)}, "theirs") is None
+    assert save("bancha", {PRICE_B: CellChange(900, 800)}, "theirs") is None
 
 
 def told() -> tuple[list[Any], Any]:
@@ -248,18 +255,18 @@ def told() -> tuple[list[Any], Any]:
 
 
 def test_a_conflict_holds_back_its_own_row_alone(contested: None) -> None:
-    seen, witness = told()
-    assert save("bancha", ASKED, "f", witness) == NotSaved(now={PRICE_B: 800})
+    seen, write_audit = told()
+    assert save("bancha", ASKED, "f", write_audit) == UnsavedRows(now={PRICE_B: 800})
     assert (stored("A"), stored("B")) == ((450, None, 13), (800, None, 10))
     row = Product.get("bancha")
     assert (row.hidden, row.version) == (True, 3)
-    assert dict(row.listed)["@all#price"] == "000000000450#bancha"
+    assert dict(row.listing_keys)["@all#price"] == "000000000450#bancha"
     before = {"A price": "5.00", "A stock": 10, "visible": "yes"}
     assert seen == [("product bancha", before, {"A price": "4.50", "A stock": 13, "visible": "no"})]
 
 
 def test_a_problem_holds_back_its_own_row_alone(two_variants: None) -> None:
-    outcome = save("bancha", ASKED | {SALE_B: Change(None, 100)}, "f")
+    outcome = save("bancha", ASKED | {SALE_B: CellChange(None, 100)}, "f")
     assert outcome is not None
     assert set(outcome.problems) == {SALE_B}
     assert outcome.rows == {"B"}
@@ -270,13 +277,13 @@ def test_a_problem_holds_back_its_own_row_alone(two_variants: None) -> None:
 
 def test_a_cell_that_cannot_be_read_holds_back_its_own_row_alone(two_variants: None) -> None:
     unreadable = {SALE_B: "“cheap” is not an amount."}
-    assert save("bancha", ASKED, "f", problems=unreadable) == NotSaved(problems=unreadable)
+    assert save("bancha", ASKED, "f", problems=unreadable) == UnsavedRows(problems=unreadable)
     assert (stored("A"), stored("B")) == ((450, None, 13), (900, None, 10))
 
 
 def test_a_product_of_which_no_row_can_be_saved_is_not_written(contested: None) -> None:
     with counted_calls() as calls:
-        save("bancha", {PRICE_B: Change(900, 100), STOCK_B: Change(10, 20)}, "f")
+        save("bancha", {PRICE_B: CellChange(900, 100), STOCK_B: CellChange(10, 20)}, "f")
     assert "TransactWriteItems" not in calls
 
 
@@ -284,22 +291,22 @@ def test_a_product_of_which_no_row_can_be_saved_is_not_written(contested: None) 
 
 
 def test_a_form_sent_again_changes_no_row_twice_and_still_tells_what_waits(contested: None) -> None:
-    seen, witness = told()
+    seen, write_audit = told()
     for _ in range(3):
-        assert save("bancha", ASKED, "f", witness) == NotSaved(now={PRICE_B: 800})
+        assert save("bancha", ASKED, "f", write_audit) == UnsavedRows(now={PRICE_B: 800})
     assert (stored("A"), stored("B"), len(seen)) == ((450, None, 13), (800, None, 10), 1)
 
 
 def test_what_is_saved_stays_saved_for_its_form_whatever_comes_later(contested: None) -> None:
     save("bancha", ASKED, "f")
-    save("bancha", {PRICE_A: Change(450, 490), STOCK_A: Change(13, 1)}, "theirs-too")
-    assert save("bancha", ASKED, "f") == NotSaved(now={PRICE_B: 800})
+    save("bancha", {PRICE_A: CellChange(450, 490), STOCK_A: CellChange(13, 1)}, "theirs-too")
+    assert save("bancha", ASKED, "f") == UnsavedRows(now={PRICE_B: 800})
     assert stored("A") == (490, None, 1)
 
 
 def test_a_row_whose_conflict_is_gone_is_saved_once_by_the_form_sent_again(contested: None) -> None:
     save("bancha", ASKED, "f")
-    save("bancha", {PRICE_B: Change(800, 900)}, "theirs-again")
+    save("bancha", {PRICE_B: CellChange(800, 900)}, "theirs-again")
     for _ in range(2):
         assert save("bancha", ASKED, "f") is None
     assert (stored("A"), stored("B")) == ((450, None, 13), (100, None, 20))
@@ -310,7 +317,7 @@ def test_an_answer_that_is_lost_neither_saves_twice_nor_hides_what_waits(
     contested: None, trouble: Callable[[str], AbstractContextManager[None]]
 ) -> None:
     with trouble("TransactWriteItems"):
-        assert save("bancha", ASKED, "f") == NotSaved(now={PRICE_B: 800})
+        assert save("bancha", ASKED, "f") == UnsavedRows(now={PRICE_B: 800})
     assert (stored("A"), stored("B")) == ((450, None, 13), (800, None, 10))
 
 
@@ -324,22 +331,22 @@ def test_the_last_try_is_looked_at_row_by_row(
         tries.append(1)
         if written and len(tries) == 5:
             write(*arguments)
-        raise Unknown("no answer")
+        raise OutcomeUnknown("no answer")
 
     monkeypatch.setattr(inline_edit, "_write", lost)
-    waiting = NotSaved({PRICE_B: 800}, words=BUSY, waiting=frozenset({"A", ""}))
-    assert save("bancha", ASKED, "f") == (NotSaved({PRICE_B: 800}) if written else waiting)
+    waiting = UnsavedRows({PRICE_B: 800}, words=BUSY, waiting=frozenset({"A", ""}))
+    assert save("bancha", ASKED, "f") == (UnsavedRows({PRICE_B: 800}) if written else waiting)
     assert stored("A") == ((450, None, 13) if written else (500, None, 10))
 
 
 def test_two_presses_at_once_save_once_and_both_tell_what_waits(contested: None) -> None:
-    outcomes: list[NotSaved | None] = []
+    outcomes: list[UnsavedRows | None] = []
     threads = [threading.Thread(target=lambda: outcomes.append(save("bancha", ASKED, "f"))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert outcomes == [NotSaved(now={PRICE_B: 800})] * 4
+    assert outcomes == [UnsavedRows(now={PRICE_B: 800})] * 4
     assert (stored("A"), stored("B")) == ((450, None, 13), (800, None, 10))
 
 
@@ -347,28 +354,30 @@ def test_a_second_press_that_comes_too_late_gives_back_only_what_waits(
     contested: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save("bancha", ASKED, "f")
-    save("bancha", {PRICE_B: Change(800, 900)}, "theirs-again")
+    save("bancha", {PRICE_B: CellChange(800, 900)}, "theirs-again")
     monkeypatch.setattr("chalicelib.catalog.editing.inline_edit.PATIENCE_SECONDS", -1.0)
-    assert save_all({"bancha": ASKED}, "f") == {"bancha": NotSaved(words=LATE, waiting=frozenset({"B"}))}
-    save("bancha", {PRICE_B: Change(900, 800)}, "theirs-once-more")
-    assert save_all({"bancha": ASKED}, "f") == {"bancha": NotSaved(now={PRICE_B: 800})}
+    assert save_all({"bancha": ASKED}, "f") == {
+        "bancha": UnsavedRows(words=TIMED_OUT, waiting=frozenset({"B"}))
+    }
+    save("bancha", {PRICE_B: CellChange(900, 800)}, "theirs-once-more")
+    assert save_all({"bancha": ASKED}, "f") == {"bancha": UnsavedRows(now={PRICE_B: 800})}
 
 
 def test_a_row_corrected_in_a_form_that_was_sent_is_saved_and_its_sibling_not_again(
     two_variants: None,
 ) -> None:
-    save("bancha", {STOCK_A: Change(10, 13), STOCK_B: Change(10, 2_000_000)}, "f")
-    assert save("bancha", {STOCK_A: Change(10, 13), STOCK_B: Change(10, 20)}, "f") is None
+    save("bancha", {STOCK_A: CellChange(10, 13), STOCK_B: CellChange(10, 2_000_000)}, "f")
+    assert save("bancha", {STOCK_A: CellChange(10, 13), STOCK_B: CellChange(10, 20)}, "f") is None
     assert (pieces("A"), pieces("B")) == (13, 20)
 
 
 def test_a_form_that_asks_something_else_of_a_row_it_has_changed_is_asked_back(two_variants: None) -> None:
     """Whoever goes back to the page after saving, and types on, does not have the difference made twice."""
-    save("bancha", {STOCK_A: Change(10, 13)}, "f")
+    save("bancha", {STOCK_A: CellChange(10, 13)}, "f")
     sell("A", 1)
     for _ in range(2):
-        assert save("bancha", {STOCK_A: Change(10, 15)}, "f") == NotSaved(now={STOCK_A: 12})
-    assert save("bancha", {STOCK_A: Change(10, 12), PRICE_A: Change(500, 450)}, "f") is None
+        assert save("bancha", {STOCK_A: CellChange(10, 15)}, "f") == UnsavedRows(now={STOCK_A: 12})
+    assert save("bancha", {STOCK_A: CellChange(10, 12), PRICE_A: CellChange(500, 450)}, "f") is None
     assert stored("A") == (450, None, 12)
 
 
@@ -376,10 +385,10 @@ def test_a_form_that_asks_something_else_of_a_row_it_has_changed_is_asked_back(t
 def test_what_cannot_be_read_in_a_row_that_was_changed_has_its_pieces_asked_about(
     two_variants: None, place: Cell
 ) -> None:
-    save("bancha", {STOCK_A: Change(10, 13)}, "f")
-    changes = {} if place == STOCK_A else {STOCK_A: Change(10, 13)}
+    save("bancha", {STOCK_A: CellChange(10, 13)}, "f")
+    changes = {} if place == STOCK_A else {STOCK_A: CellChange(10, 13)}
     outcome = save("bancha", changes, "f", problems={place: "What is this?"})
-    assert outcome == NotSaved(now={STOCK_A: 13}, problems={place: "What is this?"})
+    assert outcome == UnsavedRows(now={STOCK_A: 13}, problems={place: "What is this?"})
     assert pieces("A") == 13
 
 
@@ -388,28 +397,28 @@ def test_the_memory_of_forms_stays_small(two_variants: None) -> None:
         shown = pieces("A")
         save(
             "bancha",
-            {STOCK_A: Change(shown, shown + 1), STOCK_B: Change(shown, shown + 1)},
+            {STOCK_A: CellChange(shown, shown + 1), STOCK_B: CellChange(shown, shown + 1)},
             f"{number:032}"[::-1],
         )
-    assert len(json.dumps(Product.get("bancha").forms)) < 2000
+    assert len(json.dumps(Product.get("bancha").processed_forms)) < 2000
 
 
 # -- the whole list ---------------------------------------------------------------------------------------
 
 
 def test_a_product_that_is_gone_is_said() -> None:
-    outcome = save("no-such", {PRICE: Change(500, 600)}, "f")
+    outcome = save("no-such", {PRICE: CellChange(500, 600)}, "f")
     assert outcome is not None
     assert outcome.words == "This product is no longer there."
 
 
 def test_some_are_saved_where_others_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     save_product(product("bancha", variant("B", price=900)))
-    save("sencha", {PRICE: Change(500, 510)}, "theirs")
+    save("sencha", {PRICE: CellChange(500, 510)}, "theirs")
     outcomes = save_all(
-        {"sencha": {PRICE: Change(500, 600)}, "bancha": {Cell("price", "B"): Change(900, 800)}}, "f"
+        {"sencha": {PRICE: CellChange(500, 600)}, "bancha": {Cell("price", "B"): CellChange(900, 800)}}, "f"
     )
-    assert outcomes == {"sencha": NotSaved(now={PRICE: 510}), "bancha": None}
+    assert outcomes == {"sencha": UnsavedRows(now={PRICE: 510}), "bancha": None}
     assert stored("B")[0] == 800
 
 
@@ -421,19 +430,19 @@ def test_a_product_that_stays_contended_does_not_hold_back_the_others(
 
     def busy_once(_: Transaction) -> None:
         monkeypatch.setattr(Transaction, "commit", commit)
-        raise Busy("no")
+        raise ServiceUnavailable("no")
 
     monkeypatch.setattr(Transaction, "commit", busy_once)
     outcomes = save_all(
-        {"sencha": {PRICE: Change(500, 600)}, "bancha": {Cell("price", "B"): Change(900, 800)}}, "f"
+        {"sencha": {PRICE: CellChange(500, 600)}, "bancha": {Cell("price", "B"): CellChange(900, 800)}}, "f"
     )
-    assert outcomes == {"sencha": NotSaved(words=BUSY, waiting=frozenset({"S"})), "bancha": None}
+    assert outcomes == {"sencha": UnsavedRows(words=BUSY, waiting=frozenset({"S"})), "bancha": None}
     assert stored()[0] == 500
 
 
 def test_what_there_is_no_time_for_is_said_and_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chalicelib.catalog.editing.inline_edit.PATIENCE_SECONDS", -1.0)
-    outcomes = save_all({"sencha": {PRICE: Change(500, 600)}}, "f")
+    outcomes = save_all({"sencha": {PRICE: CellChange(500, 600)}}, "f")
     assert outcomes["sencha"] is not None
     assert "no time left" in str(outcomes["sencha"].words)
     assert stored()[0] == 500
@@ -442,12 +451,17 @@ def test_what_there_is_no_time_for_is_said_and_not_written(monkeypatch: pytest.M
 def test_the_witness_is_told_of_each_cell_before_and_after() -> None:
     seen: list[Any] = []
 
-    def witness(_: Transaction, subject: str, before: Any, after: Any) -> None:
+    def write_audit(_: Transaction, subject: str, before: Any, after: Any) -> None:
         seen.append((subject, before, after))
 
-    changes = {PRICE: Change(500, 600), SALE: Change(None, 450), STOCK: Change(10, 13), VISIBLE: Change(1, 0)}
-    save("sencha", changes, "f", witness)
-    save("sencha", changes, "f", witness)
+    changes = {
+        PRICE: CellChange(500, 600),
+        SALE: CellChange(None, 450),
+        STOCK: CellChange(10, 13),
+        VISIBLE: CellChange(1, 0),
+    }
+    save("sencha", changes, "f", write_audit)
+    save("sencha", changes, "f", write_audit)
     assert seen == [
         (
             "product sencha",
@@ -460,7 +474,7 @@ def test_the_witness_is_told_of_each_cell_before_and_after() -> None:
 def test_saving_costs_two_reads_and_one_transaction_a_product() -> None:
     fill(*(product(f"tea-{n}", variant(f"T-{n}", price=900)) for n in range(5)))
     with counted_calls() as calls:
-        save_all({f"tea-{n}": {Cell("price", f"T-{n}"): Change(900, 800)} for n in range(5)}, "f")
+        save_all({f"tea-{n}": {Cell("price", f"T-{n}"): CellChange(900, 800)} for n in range(5)}, "f")
     assert calls == {"GetItem": 5, "BatchGetItem": 5, "TransactWriteItems": 5}
 
 
@@ -468,21 +482,21 @@ def test_hiding_moves_all_of_a_long_texts_words_in_few_calls() -> None:
     text = " ".join(f"word{n}" for n in range(240))
     save_product(product("sencha", variant("S", price=500), text=text))
     with counted_calls() as calls:
-        save("sencha", {VISIBLE: Change(1, 0)}, "f")
+        save("sencha", {VISIBLE: CellChange(1, 0)}, "f")
     assert calls == {"GetItem": 1, "BatchGetItem": 1, "BatchWriteItem": 10, "TransactWriteItems": 4}
     stored_product = get(Product, "sencha")
     assert stored_product is not None
-    assert all(word.startswith("@") for word in stored_product.words)
+    assert all(word.startswith("@") for word in stored_product.search_terms)
 
 
 def test_many_who_save_at_once_all_end_whole() -> None:
     """Prices of four people, each on what the one before saw: one wins, stock of all is counted."""
-    outcomes: list[NotSaved | None] = []
+    outcomes: list[UnsavedRows | None] = []
 
     def change(number: int) -> None:
-        cells = {PRICE: Change(500, 600 + number)}
+        cells = {PRICE: CellChange(500, 600 + number)}
         outcomes.append(save("sencha", cells, f"price-{number}"))
-        save("sencha", {STOCK: Change(10, 11)}, f"stock-{number}")
+        save("sencha", {STOCK: CellChange(10, 11)}, f"stock-{number}")
 
     threads = [threading.Thread(target=change, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -492,6 +506,6 @@ def test_many_who_save_at_once_all_end_whole() -> None:
     assert sum(outcome is None for outcome in outcomes) == 1
     assert pieces("S") == 14
     row = Product.get("sencha")
-    assert [place for place in row.listed if place[0] == "all#price"] == [
+    assert [place for place in row.listing_keys if place[0] == "all#price"] == [
         ["all#price", f"{stored()[0]:012d}#sencha"]
     ]

@@ -10,14 +10,14 @@ from unittest import mock
 import pytest
 
 from chalicelib.catalog import search
-from chalicelib.catalog.editing.product_editing import Saved, save_product
-from chalicelib.catalog.editing.product_validation import MOST_VARIANTS
-from chalicelib.catalog.models import Listing, Product, Word
+from chalicelib.catalog.editing.product_editing import SaveResult, save_product
+from chalicelib.catalog.editing.product_validation import MAX_VARIANTS
+from chalicelib.catalog.models import Listing, Product, SearchEntry
 from chalicelib.catalog.offers import Picture, read_offers
 from chalicelib.database.connection import shared_connection
 from chalicelib.database.reads import get
-from chalicelib.database.transactions import Transaction, Unknown
-from chalicelib.errors import BadInput, Busy, Conflict
+from chalicelib.database.transactions import OutcomeUnknown, Transaction
+from chalicelib.errors import BadInput, Conflict, ServiceUnavailable
 from tests.call_counter import counted_calls
 from tests.catalog.import_export.catalog_files import everything
 from tests.catalog.product_factory import fill, options, pieces, product, sell, variant
@@ -41,7 +41,7 @@ def staffs_groups(slug: str) -> set[str]:
 
 
 def indexed(slug: str) -> set[str]:
-    return {row.entry.partition("#")[0] for row in Word.scan() if row.slug == slug}
+    return {row.entry.partition("#")[0] for row in SearchEntry.scan() if row.slug == slug}
 
 
 def test_a_new_product_is_in_the_lists_of_everything_and_of_its_category() -> None:
@@ -58,9 +58,9 @@ def test_a_new_product_is_in_the_lists_of_everything_and_of_its_category() -> No
 
 def test_saving_says_what_it_did() -> None:
     fill()
-    assert save_product(product("sencha")) is Saved.ADDED
-    assert save_product(product("sencha", name="Sencha extra")) is Saved.CHANGED
-    assert save_product(product("sencha", name="Sencha extra")) is Saved.SAME
+    assert save_product(product("sencha")) is SaveResult.ADDED
+    assert save_product(product("sencha", name="Sencha extra")) is SaveResult.CHANGED
+    assert save_product(product("sencha", name="Sencha extra")) is SaveResult.SAME
 
 
 def test_writing_what_is_there_already_writes_nothing() -> None:
@@ -124,12 +124,12 @@ def test_the_witness_is_told_what_differs_and_nothing_else() -> None:
     fill(product("sencha", variant("S", price=500, stock=7)))
     seen: list[Any] = []
 
-    def witness(_: Transaction, subject: str, before: Any, after: Any) -> None:
+    def write_audit(_: Transaction, subject: str, before: Any, after: Any) -> None:
         seen.append((subject, before, after))
 
-    save_product(product("sencha", variant("S", price=450), name="Sencha extra"), witness)
-    save_product(product("sencha", variant("S", price=450), name="Sencha extra"), witness)
-    save_product(product("bancha", variant("B", price=300, stock=7), text=""), witness)
+    save_product(product("sencha", variant("S", price=450), name="Sencha extra"), write_audit)
+    save_product(product("sencha", variant("S", price=450), name="Sencha extra"), write_audit)
+    save_product(product("bancha", variant("B", price=300, stock=7), text=""), write_audit)
     assert seen[0] == (
         "product sencha",
         {"name": "Sencha", "S price": "5.00"},
@@ -194,17 +194,17 @@ def written() -> Iterator[list[int]]:
 
 
 def test_the_most_variants_fit_into_one_transaction_even_when_all_change() -> None:
-    def witness(transaction: Transaction, subject: str, _: Any, after: Any) -> None:
-        transaction.put("audit", Word("audit", subject, slug="x"))
+    def write_audit(transaction: Transaction, subject: str, _: Any, after: Any) -> None:
+        transaction.put("audit", SearchEntry("audit", subject, slug="x"))
 
     def many(letter: str) -> list[Any]:
-        return [variant(f"{letter}-{n}", options=options(Size=f"{letter}{n}")) for n in range(MOST_VARIANTS)]
+        return [variant(f"{letter}-{n}", options=options(Size=f"{letter}{n}")) for n in range(MAX_VARIANTS)]
 
     fill(product("sencha", *many("A")))
     dearer = [replace(each, price=600) for each in many("B")]
     draft = product("sencha", *dearer, category="pots", added="2026-10-02", name="Anew")
     with written() as sizes:
-        save_product(draft, witness)
+        save_product(draft, write_audit)
     assert sizes[0] == 99  # the rest is the index of words, in transactions of its own
     assert read_offers({"B-35": "sencha"})["B-35"].sellable
     with pytest.raises(BadInput, match="1 to 36 variants, not 37"):
@@ -213,7 +213,7 @@ def test_the_most_variants_fit_into_one_transaction_even_when_all_change() -> No
 
 def test_the_date_added_is_kept_where_none_is_given() -> None:
     fill(product("sencha", added="2024-02-29"))
-    assert save_product(product("sencha", added=None)) is Saved.SAME
+    assert save_product(product("sencha", added=None)) is SaveResult.SAME
     save_product(product("bancha", added=None))
     assert ("all#newest", "2024-02-29#sencha") in places("sencha")
     assert len(places("bancha")) == 6
@@ -247,8 +247,8 @@ def test_two_who_save_at_once_both_end_whole() -> None:
     stored = get(Product, "sencha")
     assert stored is not None
     assert stored.version == 5
-    assert everywhere("sencha") == {(group, position) for group, position in stored.listed}
-    assert set(stored.words) <= indexed("sencha")
+    assert everywhere("sencha") == {(group, position) for group, position in stored.listing_keys}
+    assert set(stored.search_terms) <= indexed("sencha")
 
 
 def test_a_word_that_a_later_change_wrote_again_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,10 +272,10 @@ def test_a_write_that_fails_leaves_the_product_as_it_was_and_findable(
     fill(product("sencha", text="grassy"))
 
     def fail(_: Transaction) -> None:
-        raise Busy("no")
+        raise ServiceUnavailable("no")
 
     monkeypatch.setattr(Transaction, "commit", fail)
-    with pytest.raises(Busy):
+    with pytest.raises(ServiceUnavailable):
         save_product(product("sencha", text="sweet"))
     assert [card.slug for card in search.search("grassy").products] == ["sencha"]
     assert search.search("sweet").products == []
@@ -288,10 +288,10 @@ def test_an_answer_that_is_lost_is_read_again(monkeypatch: pytest.MonkeyPatch) -
     def commit_and_lose_the_answer(transaction: Transaction) -> None:
         commit(transaction)
         monkeypatch.setattr(Transaction, "commit", commit)
-        raise Unknown("timeout")
+        raise OutcomeUnknown("timeout")
 
     monkeypatch.setattr(Transaction, "commit", commit_and_lose_the_answer)
-    assert save_product(product("sencha", name="Changed")) is Saved.SAME
+    assert save_product(product("sencha", name="Changed")) is SaveResult.SAME
     stored = get(Product, "sencha")
     assert stored is not None
     assert (stored.name, stored.version) == ("Changed", 2)

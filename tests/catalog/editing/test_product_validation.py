@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from chalicelib.catalog.categories import Category
-from chalicelib.catalog.editing.category_editing import problems_of_category
-from chalicelib.catalog.editing.product_validation import problems_of_product
+from chalicelib.catalog.editing.category_editing import validate_category
+from chalicelib.catalog.editing.product_validation import validate_product
 from chalicelib.catalog.offers import Picture
 from tests.catalog.product_factory import options, product, variant
 
@@ -45,7 +45,7 @@ from tests.catalog.product_factory import options, product, variant
     ],
 )
 def test_what_is_wrong_with_a_product_is_said_in_words(changes: dict[str, Any], words: str) -> None:
-    said = [problem.words for problem in problems_of_product(product("sencha", **changes))]
+    said = [problem.message for problem in validate_product(product("sencha", **changes))]
     assert len(said) == 1
     assert words in said[0]
 
@@ -53,12 +53,12 @@ def test_what_is_wrong_with_a_product_is_said_in_words(changes: dict[str, Any], 
 def test_a_good_product_has_no_problem() -> None:
     two = [variant("S", options=options(Size="S")), variant("M", options=options(Size="M"), sale_price=1)]
     picture = Picture("pictures/0123456789abcdef.svg", "A tin")
-    assert list(problems_of_product(product("sencha", *two, pictures=[picture], text="One.\n\nTwo."))) == []
+    assert list(validate_product(product("sencha", *two, pictures=[picture], text="One.\n\nTwo."))) == []
 
 
 def test_everything_that_is_wrong_is_told_at_once_with_its_place() -> None:
     draft = product("sencha", variant("S", price=0, stock=-1), name="")
-    assert [problem.path for problem in problems_of_product(draft)] == [
+    assert [problem.path for problem in validate_product(draft)] == [
         ("name",),
         ("variants", 0, "price"),
         ("variants", 0, "stock"),
@@ -75,4 +75,4 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_place() -> None:
     ],
 )
 def test_a_bad_category_is_told(category: Category) -> None:
-    assert len(list(problems_of_category(category))) == 1
+    assert len(list(validate_category(category))) == 1

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from chalicelib.aws import client
-from chalicelib.catalog.images.processing import NoPicture
-from chalicelib.catalog.images.validation import LARGEST, check_picture, make_ready, upload_picture
+from chalicelib.catalog.images.processing import InvalidImage
+from chalicelib.catalog.images.validation import MAX_SIZE, check_picture, process_file, upload_picture
 from chalicelib.catalog.import_export.importer import load_catalog
 from chalicelib.catalog.models import Product
 from chalicelib.config import settings
@@ -88,14 +88,14 @@ def test_a_plain_svg_is_taken(tmp_path: Path, inside: str) -> None:
 def test_an_svg_that_does_more_than_show_is_refused(tmp_path: Path, inside: str) -> None:
     file = tmp_path / "cup.svg"
     file.write_text(SVG.format(inside))
-    with pytest.raises(NoPicture, match="plain SVG"):
+    with pytest.raises(InvalidImage, match="plain SVG"):
         check_picture(file)
 
 
 def test_an_svg_in_another_encoding_is_looked_through_too(tmp_path: Path) -> None:
     file = tmp_path / "cup.svg"
     file.write_text(SVG.format("<script>alert(1)</script>"), encoding="utf-16")
-    with pytest.raises(NoPicture, match="plain SVG"):
+    with pytest.raises(InvalidImage, match="plain SVG"):
         check_picture(file)
 
 
@@ -117,10 +117,10 @@ EDITED = """<?xml version="1.0" encoding="{}" standalone="no"?>
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1"])
 def test_what_an_svg_tells_of_people_places_and_files_is_left_out(encoding: str) -> None:
-    picture = make_ready(EDITED.format(encoding).encode(encoding))
+    picture = process_file(EDITED.format(encoding).encode(encoding))
 
     (body,) = picture.files.values()
-    assert make_ready(body) == picture
+    assert process_file(body) == picture
     text = body.decode()
     for told in ("rika", "52.5", "editor.example", "rdf", "xml:base", "<!--"):
         assert told not in text
@@ -142,7 +142,7 @@ def test_the_demos_drawings_lose_their_comments_alone() -> None:
     drawings = sorted(Path("infra/local/demo/pictures").glob("*.svg"))
     assert drawings
     for drawing in drawings:
-        (body,) = make_ready(drawing.read_bytes()).files.values()
+        (body,) = process_file(drawing.read_bytes()).files.values()
         canonical = ElementTree.canonicalize(drawing.read_text("utf-8"), with_comments=False)
         assert ElementTree.canonicalize(body.decode(), with_comments=True) == canonical, drawing.name
 
@@ -163,7 +163,7 @@ def test_the_demos_drawings_lose_their_comments_alone() -> None:
 def test_what_is_no_svg_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "cup.svg"
     file.write_text(text)
-    with pytest.raises(NoPicture, match=r"cup\.svg"):
+    with pytest.raises(InvalidImage, match=r"cup\.svg"):
         check_picture(file)
 
 
@@ -173,7 +173,7 @@ def test_what_is_no_svg_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_photograph_inside_an_svg_tells_of_nobody(tmp_path: Path, inside: str) -> None:
     file = tmp_path / "cup.svg"
     file.write_text(SVG.format(inside))
-    with pytest.raises(NoPicture, match="camera, place or people"):
+    with pytest.raises(InvalidImage, match="camera, place or people"):
         check_picture(file)
 
 
@@ -200,7 +200,7 @@ def test_a_photograph_beside_a_catalog_file_gets_what_staffs_upload_gets(
     key = check_picture(file)
     assert upload_picture(file, key)
 
-    assert key == make_ready(file.read_bytes()).key
+    assert key == process_file(file.read_bytes()).key
     stored = client("s3").list_objects_v2(Bucket=settings.media_bucket)["Contents"]
     for each in stored:
         answer = client("s3").get_object(Bucket=settings.media_bucket, Key=each["Key"])
@@ -252,7 +252,7 @@ def catalog(picture: str) -> dict[str, object]:
         ("cup.heic", b"\0\0\0\x18ftypheic" + b"\0" * 30, "HEIC"),
         ("cup.jpg", from_a_phone()[:-900], "cut off"),
         ("cup.png", png_that_claims(60_000, 60_000), "million pixels"),
-        ("cup.png", encoded(photo(8, 8), "PNG") + b"\x00" * LARGEST, "larger than 8 MB"),
+        ("cup.png", encoded(photo(8, 8), "PNG") + b"\x00" * MAX_SIZE, "larger than 8 MB"),
         ("cup.svg", (SVG.format(" " * 500 * 1024)).encode(), "larger than 500 KB"),
         ("cup.svgz", gzip.compress(SVG.format("").encode(), mtime=0), "no picture"),
     ],
@@ -260,14 +260,14 @@ def catalog(picture: str) -> dict[str, object]:
 def test_other_files_are_refused(tmp_path: Path, name: str, data: bytes, words: str) -> None:
     file = tmp_path / name
     file.write_bytes(data)
-    with pytest.raises(NoPicture, match=f"{name}.*{words}"):
+    with pytest.raises(InvalidImage, match=f"{name}.*{words}"):
         check_picture(file)
 
 
 def test_a_folder_or_nothing_is_no_picture(tmp_path: Path) -> None:
     (tmp_path / "cup.svg").mkdir()
     for name in ("cup.svg", "none.svg"):
-        with pytest.raises(NoPicture):
+        with pytest.raises(InvalidImage):
             check_picture(tmp_path / name)
 
 
@@ -278,5 +278,5 @@ def test_a_picture_that_changes_meanwhile_is_not_stored_under_the_old_name(
     file.write_text(SVG.format(""))
     key = check_picture(file)
     file.write_text(SVG.format("<g/>"))
-    with pytest.raises(NoPicture, match="was changed"):
+    with pytest.raises(InvalidImage, match="was changed"):
         upload_picture(file, key)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from chalicelib.aws import client
-from chalicelib.catalog.import_export.importer import BadCatalog, load_catalog
-from chalicelib.catalog.models import Listing, Product, Stock, Word
+from chalicelib.catalog.import_export.importer import CatalogErrors, load_catalog
+from chalicelib.catalog.models import Listing, Product, SearchEntry, Stock
 from chalicelib.config import settings
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><path d="M0 0h8v8z"/></svg>'
@@ -56,14 +56,14 @@ sencha,,,,,,,,,S-99,Weight = 99 g,9.90,8.90,4
 
 def everything() -> list[Any]:
     """Read every row of the catalog's tables."""
-    scans = [table._get_connection().scan() for table in (Product, Stock, Listing, Word)]
+    scans = [table._get_connection().scan() for table in (Product, Stock, Listing, SearchEntry)]
     return [sorted(str(sorted(row.items())) for row in scan["Items"]) for scan in scans]
 
 
 def faults(file: Path) -> list[str]:
     """Load a bad file, and make sure that nothing was written."""
     before = everything()
-    with pytest.raises(BadCatalog) as caught:
+    with pytest.raises(CatalogErrors) as caught:
         load_catalog(file)
     assert everything() == before
     assert "Contents" not in client("s3").list_objects_v2(Bucket=settings.media_bucket)

@@ -11,11 +11,17 @@ import pytest
 from chalicelib.aws import client
 from chalicelib.catalog import categories
 from chalicelib.catalog.categories import Category
-from chalicelib.catalog.editing.category_editing import change_category, create_category, mark_of
-from chalicelib.catalog.editing.product_editing import Saved, save_product
+from chalicelib.catalog.editing.category_editing import change_category, create_category, fingerprint_of
+from chalicelib.catalog.editing.product_editing import SaveResult, save_product
 from chalicelib.catalog.import_export.csv_reader import COLUMNS
 from chalicelib.catalog.import_export.exporter import catalog_rows, count_products, has_more_than
-from chalicelib.catalog.import_export.importer import BadCatalog, Report, check_csv, load, load_catalog
+from chalicelib.catalog.import_export.importer import (
+    CatalogErrors,
+    ImportReport,
+    check_csv,
+    load,
+    load_catalog,
+)
 from chalicelib.catalog.models import Listing, Product, Stock
 from chalicelib.catalog.offers import Picture
 from chalicelib.config import settings
@@ -38,7 +44,7 @@ def written() -> bytes:
     return ("\ufeff" + text.getvalue()).encode()
 
 
-def loaded(data: bytes) -> list[Saved | None]:
+def loaded(data: bytes) -> list[SaveResult | None]:
     return list(load(check_csv(data)))
 
 
@@ -65,20 +71,20 @@ def awkward() -> None:
     )
     create_category("empty", "- Empty", "Nobody is here.")
     tea = categories.read_categories()[0]
-    change_category(replace(tea, slug="leaves", name="+ Leaves"), mark_of(tea))
+    change_category(replace(tea, slug="leaves", name="+ Leaves"), fingerprint_of(tea))
 
 
 def test_what_was_written_changes_nothing_when_it_is_read() -> None:
     awkward()
     before = everything()
-    assert loaded(written()) == [Saved.SAME] * 3
+    assert loaded(written()) == [SaveResult.SAME] * 3
     assert everything() == before
 
 
 def test_the_demo_catalog_comes_back_as_it_was() -> None:
     load_catalog(DEMO)
     before = everything()
-    assert set(loaded(written())) == {Saved.SAME}
+    assert set(loaded(written())) == {SaveResult.SAME}
     assert everything() == before
 
 
@@ -86,7 +92,7 @@ def test_the_operator_loads_what_was_written_on_the_web(tmp_path: Path) -> None:
     awkward()
     file = tmp_path / "catalog.csv"
     file.write_bytes(written())
-    assert load_catalog(file) == Report(added=0, changed=0, same=3)
+    assert load_catalog(file) == ImportReport(added=0, changed=0, same=3)
 
 
 def test_an_empty_shop_becomes_the_same_but_for_its_categories_texts() -> None:
@@ -96,8 +102,8 @@ def test_an_empty_shop_becomes_the_same_but_for_its_categories_texts() -> None:
         with table.batch_write() as batch:
             for row in table.scan():
                 batch.delete(row)
-    categories.forget()
-    assert loaded(data) == [Saved.ADDED] * 2
+    categories.clear_category_cache()
+    assert loaded(data) == [SaveResult.ADDED] * 2
     assert categories.read_categories() == (replace(TEA, text=""), POTS)
     assert written() == data
 
@@ -106,7 +112,7 @@ def test_pieces_sold_meanwhile_stay_sold() -> None:
     fill(product("sencha"))
     data = written()
     sell("SENCHA", 4)
-    assert loaded(data) == [Saved.SAME]
+    assert loaded(data) == [SaveResult.SAME]
     assert pieces("SENCHA") == 6
 
 
@@ -114,10 +120,10 @@ def test_a_category_is_understood_by_its_former_address() -> None:
     fill(product("sencha"))
     data = written().replace(b"Tea & herbs", b"")
     tea = categories.read_categories()[0]
-    change_category(replace(tea, slug="leaves", name="Leaves"), mark_of(tea))
-    assert loaded(data) == [Saved.SAME]
+    change_category(replace(tea, slug="leaves", name="Leaves"), fingerprint_of(tea))
+    assert loaded(data) == [SaveResult.SAME]
     new = create_category("tea", "Cups", "")
-    assert loaded(data) == [Saved.CHANGED]
+    assert loaded(data) == [SaveResult.CHANGED]
     assert Product.get("sencha").category == new.key
 
 
@@ -146,7 +152,7 @@ def test_a_picture_that_the_shop_does_not_have_is_told_with_its_place(picture: s
     fill()
     head = "slug,name,category,pictures,sku,price,stock\n"
     before = everything()
-    with pytest.raises(BadCatalog) as caught:
+    with pytest.raises(CatalogErrors) as caught:
         check_csv(f"{head}mug,Mug,tea,{picture} = A mug,MUG,5,1\n".encode())
     assert str(caught.value).startswith("row 2, column D (pictures), SKU MUG: ")
     assert words in str(caught.value)
@@ -158,11 +164,11 @@ def test_loading_goes_on_where_it_was_cut_off() -> None:
     data = written()
     for each in numbered(4):
         save_product(replace(each, name="Other"))
-    assert list(islice(load(check_csv(data)), 2)) == [Saved.CHANGED] * 2
+    assert list(islice(load(check_csv(data)), 2)) == [SaveResult.CHANGED] * 2
     with counted_calls() as calls:
-        assert list(load(check_csv(data), start=2)) == [Saved.CHANGED] * 2
+        assert list(load(check_csv(data), start=2)) == [SaveResult.CHANGED] * 2
     assert calls["TransactWriteItems"] <= 4
-    assert loaded(data) == [Saved.SAME] * 4
+    assert loaded(data) == [SaveResult.SAME] * 4
 
 
 def test_writing_asks_for_a_hundred_products_at_a_time() -> None:

@@ -10,7 +10,7 @@ import pytest
 from chalicelib.aws import client
 from chalicelib.catalog import categories
 from chalicelib.catalog.categories import Category
-from chalicelib.catalog.import_export.importer import BadCatalog, Report, load_catalog
+from chalicelib.catalog.import_export.importer import CatalogErrors, ImportReport, load_catalog
 from chalicelib.catalog.models import Product
 from chalicelib.catalog.offers import read_offers
 from chalicelib.catalog.product_details import product_view
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("aws")
 
 
 def test_a_json_file_fills_the_shop(write: Write) -> None:
-    assert load_catalog(write("shop.json", json.dumps(CATALOG))) == Report(added=2, changed=0, same=0)
+    assert load_catalog(write("shop.json", json.dumps(CATALOG))) == ImportReport(added=2, changed=0, same=0)
     assert categories.categories() == (Category("tea", "Tea", "Leaves."), Category("pots", "Pots", ""))
     view = product_view("sencha")
     assert (view.name, view.text, view.price, view.pictures[0].alt) == (
@@ -40,7 +40,7 @@ def test_a_json_file_fills_the_shop(write: Write) -> None:
 
 def test_a_csv_file_says_the_same_as_a_json_file(write: Write) -> None:
     load_catalog(write("shop.json", json.dumps(CATALOG)))
-    assert load_catalog(write("shop.csv", CSV)) == Report(added=0, changed=0, same=2)
+    assert load_catalog(write("shop.csv", CSV)) == ImportReport(added=0, changed=0, same=2)
 
 
 def test_a_csv_file_fills_the_shop(write: Write) -> None:
@@ -82,7 +82,7 @@ def test_what_a_file_does_not_name_stays(write: Write) -> None:
 def test_the_files_categories_come_first_in_its_order(write: Write) -> None:
     fill()
     text = json.dumps({"categories": [{"slug": "new", "name": "New"}, {"slug": "pots", "name": "Jars"}]})
-    assert load_catalog(write("shop.json", text)) == Report(0, 0, 0)
+    assert load_catalog(write("shop.json", text)) == ImportReport(0, 0, 0)
     assert categories.categories() == (Category("new", "New", ""), Category("pots", "Jars", ""), TEA)
 
 
@@ -135,7 +135,7 @@ def test_progress_is_told_to_the_end(write: Write) -> None:
 def test_the_demo_catalog_loads_twice() -> None:
     first = load_catalog(DEMO)
     assert first.added >= 24
-    assert load_catalog(DEMO) == Report(added=0, changed=0, same=first.added)
+    assert load_catalog(DEMO) == ImportReport(added=0, changed=0, same=first.added)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -152,5 +152,5 @@ def test_no_damaged_file_is_anything_but_refused_or_loaded(write: Write, seed: i
     file = write(name, "".join(letters))
     try:
         load_catalog(file)
-    except BadCatalog:
+    except CatalogErrors:
         assert faults(file)[0].startswith(("line ", "row "))

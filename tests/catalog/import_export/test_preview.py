@@ -4,7 +4,7 @@ import pytest
 
 from chalicelib.aws import client
 from chalicelib.catalog.import_export.importer import check_csv
-from chalicelib.catalog.import_export.preview import MOST_SHOWN, Preview, preview_of
+from chalicelib.catalog.import_export.preview import MAX_SHOWN, Preview, preview_of
 from chalicelib.catalog.offers import Picture
 from chalicelib.config import settings
 from tests.catalog.product_factory import fill, options, product, variant
@@ -149,7 +149,7 @@ def test_categories_that_swap_names_or_keep_similar_ones_are_not_warned_of() -> 
 def test_warnings_are_no_more_than_a_page_and_a_jobs_row_hold() -> None:
     preview = Preview("Read as UTF-8.")
 
-    for number in range(2 * MOST_SHOWN):
+    for number in range(2 * MAX_SHOWN):
         preview.warn(f"{number} is new where 0{number} goes")
 
-    assert len(preview.warnings) == MOST_SHOWN
+    assert len(preview.warnings) == MAX_SHOWN

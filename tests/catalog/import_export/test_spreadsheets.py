@@ -8,11 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.catalog.editing.product_editing import Saved
+from chalicelib.catalog.editing.product_editing import SaveResult
 from chalicelib.catalog.import_export import cell_values, exporter
 from chalicelib.catalog.import_export.csv_reader import COLUMNS
 from chalicelib.catalog.import_export.file_reader import read_csv
-from chalicelib.catalog.import_export.importer import BadCatalog, Report, check_csv, load, load_catalog
+from chalicelib.catalog.import_export.importer import (
+    CatalogErrors,
+    ImportReport,
+    check_csv,
+    load,
+    load_catalog,
+)
 from chalicelib.catalog.import_export.preview import preview_of
 from chalicelib.catalog.models import Product
 from chalicelib.catalog.product_details import product_view
@@ -119,7 +125,7 @@ def test_what_libreoffice_has_saved_is_what_was_written(name: str, said: str) ->
 
     assert checked.source.startswith(said)
     assert preview_of(checked).summary == "3 products stay as they are."
-    assert (written.added, list(load(checked))) == (3, [Saved.SAME] * 3)
+    assert (written.added, list(load(checked))) == (3, [SaveResult.SAME] * 3)
 
 
 @pytest.mark.parametrize("date", ["{1}/{2}/{0}", "{2}/{1}/{0}", "{2}-{1}-{0}", "{2}.{1}.26", "{0}/{1}/{2}"])
@@ -139,7 +145,7 @@ def test_dates_that_may_be_two_are_known_by_what_the_shop_has(own_export: list[l
 
 def test_a_date_that_may_be_two_is_asked_about() -> None:
     fill()
-    with pytest.raises(BadCatalog) as caught:
+    with pytest.raises(CatalogErrors) as caught:
         check_csv(b"slug,name,category,sku,price,stock,added\ncup,Cup,tea,CUP,5,1,2/10/2026\n")
     assert "“2/10/2026” may be 2026-02-10 or 2026-10-02" in str(caught.value)
     with pytest.raises(ValueError, match="not a date"):
@@ -189,7 +195,7 @@ def test_the_first_row_that_is_not_empty_names_the_columns(empty: str) -> None:
     checked = check_csv(text.encode())
 
     assert checked.source == "Read as UTF-8, with semicolons between the cells."
-    assert list(map(str, load(checked))) == ["Saved.ADDED"]
+    assert list(map(str, load(checked))) == ["SaveResult.ADDED"]
 
 
 @pytest.mark.parametrize("first", ["sep=;\r\n", '"sep=;"\r\n', "sep=;\n", "SEP=;\r"])
@@ -200,7 +206,7 @@ def test_excels_line_that_names_the_separator_is_no_row(first: str) -> None:
         + "slug;name, long;category".replace(", long", "")
         + ";sku;price;stock\r\ncup;Cup;tea;CUP;x;1\r\n"
     )
-    with pytest.raises(BadCatalog) as caught:
+    with pytest.raises(CatalogErrors) as caught:
         check_csv(text.encode("utf-8-sig"))
     assert str(caught.value).startswith("row 2, column E (price), SKU CUP: “x” is not an amount")
 
@@ -215,7 +221,7 @@ def test_what_spreadsheets_leave_around_a_table_is_no_part_of_it() -> None:
         + ";;;;;;;;;;\r\n;;\r\n"
     )
 
-    assert list(map(str, load(check_csv(text.encode())))) == ["Saved.ADDED"] * 2
+    assert list(map(str, load(check_csv(text.encode())))) == ["SaveResult.ADDED"] * 2
 
     cup, jar = product_view("cup"), product_view("jar")
     assert (cup.price, cup.variants[0].sku, Product.get("cup").tax_rate) == (129950, "CUP", "19")
@@ -224,7 +230,7 @@ def test_what_spreadsheets_leave_around_a_table_is_no_part_of_it() -> None:
 
 def test_rows_are_counted_as_a_spreadsheet_does(write: Callable[[str, str], Path]) -> None:
     text = f'{HEAD}\n\ncup,"Cup\nand\nsaucer",tea,Tea,CUP,5,1\n\njar,Jar,tea,,JAR,x,1\n'
-    with pytest.raises(BadCatalog) as caught:
+    with pytest.raises(CatalogErrors) as caught:
         load_catalog(write("shop.csv", text))
     assert [str(fault).partition(":")[0] for fault in caught.value.faults] == [
         "row 5, column F (price), SKU JAR"
@@ -244,7 +250,7 @@ def test_a_sku_that_the_shop_knows_is_never_taken_for_a_long_number() -> None:
     text = "slug,name,category,sku,price,stock\n{},Tea,tea,{},5,10\n"
 
     assert check_csv(text.format("tea", "1E+5").encode()).products
-    with pytest.raises(BadCatalog) as caught:
+    with pytest.raises(CatalogErrors) as caught:
         check_csv(text.format("cup", "4,01E+12").replace("4,01E+12", '"4,01E+12"').encode())
     assert "A spreadsheet has made 4,01E+12 of a long number" in str(caught.value)
 
@@ -266,7 +272,7 @@ def test_a_file_of_another_shop_is_refused_in_words(sample: str) -> None:
         "shopify": "Handle,Title,Body (HTML),Vendor,Variant SKU,Variant Price",
         "spree": "slug,sku,name,price,compare_at_price,currency,status",
     }
-    with pytest.raises(BadCatalog) as caught:
+    with pytest.raises(CatalogErrors) as caught:
         check_csv(f"{heads[sample]}\n1,2,3,4,5,6,7\n".encode())
     assert re.match(
         r"row 1, column [A-E]: “.*” is no column\. The columns are: slug, name", str(caught.value)
@@ -275,7 +281,7 @@ def test_a_file_of_another_shop_is_refused_in_words(sample: str) -> None:
 
 def test_columns_are_named_as_spreadsheets_name_them() -> None:
     wide = ",".join([HEAD, *[""] * 25])
-    with pytest.raises(BadCatalog) as caught:
+    with pytest.raises(CatalogErrors) as caught:
         check_csv(f"{wide}\n{',' * 30}x\n".encode())
     assert "row 2, column AE: “x” is in a column without a name." in str(caught.value)
 
@@ -283,6 +289,6 @@ def test_columns_are_named_as_spreadsheets_name_them() -> None:
 def test_a_file_loaded_twice_says_the_same(write: Callable[[str, str], Path]) -> None:
     file = write("shop.tsv", HEAD.replace(",", "\t") + "\ncup\tCup\ttea\tTea\tCUP\t5,90\t1\n")
 
-    assert load_catalog(file) == Report(1, 0, 0)
-    assert load_catalog(file) == Report(0, 0, 1)
+    assert load_catalog(file) == ImportReport(1, 0, 0)
+    assert load_catalog(file) == ImportReport(0, 0, 1)
     assert read_csv(file.read_bytes(), []).source == "Read as UTF-8, with tabs between the cells."

@@ -35,7 +35,7 @@ def test_finance_is_offered_what_it_may_see_and_no_button_that_changes_anything(
 ) -> None:
     _, paid = shop.paid()
     _, disputed = shop.paid()
-    shop.paypal.open_dispute(shop.order(disputed).capture or "")
+    shop.paypal.open_dispute(shop.order(disputed).capture_id or "")
     shop.deliver_notifications()
     finance.open("/staff/")
     places = finance.page.get_by_role("navigation", name="Staff pages").get_by_role("link")

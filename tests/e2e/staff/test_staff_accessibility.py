@@ -11,7 +11,7 @@ from chalicelib.staff.auth.reset_tokens import FORGOTTEN
 from chalicelib.staff.jobs import job_progress, job_queue
 from chalicelib.staff.models import Job
 from chalicelib.staff.orders import order_actions
-from chalicelib.staff.router import OPEN
+from chalicelib.staff.router import PUBLIC
 from chalicelib.staff.routes import staff
 from tests.e2e.conftest import LetIn
 from tests.e2e.shopper_browser import Visitor
@@ -50,11 +50,11 @@ def orders(shop: Shop) -> dict[str, str]:
         found["shipped"],
         order_actions.Parcel("DHL", "0034", "https://carrier.example/0034"),
         merchant.email,
-        audit_log.witness(merchant, "marked as shipped"),
+        audit_log.writer_for(merchant, "marked as shipped"),
     )
     order_actions.add_note(found["paid"], "Wrap it as a present.", merchant.email, "0" * 32)
-    shop.paypal.refund(shop.order(found["shipped"]).capture or "", "5.00")
-    shop.paypal.open_dispute(shop.order(found["disputed"]).capture or "")
+    shop.paypal.refund(shop.order(found["shipped"]).capture_id or "", "5.00")
+    shop.paypal.open_dispute(shop.order(found["disputed"]).capture_id or "")
     shop.deliver_notifications()
     shop.functions.drain("order-emails")
     shopper, token = shop.placed(TEA_50=1)
@@ -91,7 +91,7 @@ def addresses(orders: dict[str, str]) -> dict[str, list[str]]:
         "/staff/products/new": ["/staff/products/new"],
         "/staff/products/{slug}": ["/staff/products/pot"],
         "/staff/products/{slug}/pictures": ["/staff/products/green-tea/pictures"],
-        "/staff/reset": [f"/staff/reset?token={reset_tokens.make(member('finance'), FORGOTTEN)}"],
+        "/staff/reset": [f"/staff/reset?token={reset_tokens.create_token(member('finance'), FORGOTTEN)}"],
         "/staff/slips": ["/staff/slips" + ticked],
     }
 
@@ -100,7 +100,7 @@ def ended_jobs() -> list[str]:
     """Let work end in both ways; return the jobs."""
     done, failed = (job_queue.start(member("merchant"), "catalog-csv", {}) for _ in range(2))
     job_progress.finish(done, "The file has 4 products.", "exports/catalog.csv")
-    failed.state, failed.words = "failed", "2 faults in the file. Nothing was changed."
+    failed.state, failed.message = "failed", "2 faults in the file. Nothing was changed."
     failed.problems = [
         "line 3, column 5 (price): “x” is not an amount such as 12.90." * 2,
         "line 4: too short",
@@ -117,8 +117,8 @@ def test_no_page_has_barriers_or_does_not_fit_a_phone(
     assert shown.keys() | NO_PAGES == {path for method, path in staff.declared if method == "GET"}
     wrong = []
     # The entrance last, as nobody: it leads on who is logged in.
-    for route, paths in sorted(shown.items(), key=lambda page: staff.declared["GET", page[0]] == OPEN):
-        if staff.declared["GET", route] == OPEN:
+    for route, paths in sorted(shown.items(), key=lambda page: staff.declared["GET", page[0]] == PUBLIC):
+        if staff.declared["GET", route] == PUBLIC:
             merchant.context.clear_cookies()
         wrong += [f"{path}: {problem}" for path in paths for problem in looked_at(merchant, path)]
     assert wrong == []
@@ -178,6 +178,6 @@ def test_work_that_goes_on_is_shown_until_it_is_done(merchant: Visitor, shop: Sh
     merchant.open(f"/staff/jobs/{job.id}")
     merchant.reads("Working on it")
     assert barriers(merchant.page) == []
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     merchant.reads("Done")  # the page looks again by itself
     expect(merchant.link(f"Download {str(Job.get(job.id).result_key).rpartition('/')[2]}")).to_be_visible()

@@ -56,7 +56,7 @@ def test_a_photo_is_sent_described_and_in_the_shop(visitor: Visitor, shop: Shop,
     visitor.field("What it shows").fill("A mug by a window")
     visitor.button("Send it").click()
     expect(visitor.page.get_by_role("heading", name="On their way")).to_be_visible()
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     # The page looks again by itself, as nobody is typing.
     expect(visitor.page.get_by_role("img", name="A mug by a window")).to_be_visible()
     expect(visitor.page.get_by_role("heading", name="On their way")).to_be_hidden()
@@ -73,7 +73,7 @@ def test_a_photo_is_sent_without_script_from_a_telephone(let_in: LetIn, shop: Sh
     visitor.field("What it shows").fill("A mug by a window")
     visitor.button("Add this picture").click()
     expect(visitor.page.get_by_role("heading", name="On their way")).to_be_visible()
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     visitor.link("Look again").click()
     expect(visitor.page.get_by_role("img", name="A mug by a window")).to_be_visible()
     assert get_product("mug").pictures[0]["key"].endswith("-1200x1600.webp")

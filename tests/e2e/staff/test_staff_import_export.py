@@ -43,7 +43,7 @@ def test_the_catalog_is_taken_out_changed_and_loaded(visitor: Visitor, shop: Sho
     file.write_bytes(file.read_bytes().replace(b"18.50", b"19.50"))
     loads(visitor, file)
     visitor.reads("Working on it")
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     visitor.reads("Done")  # the page looks again by itself
     expect(visitor.page.get_by_text("0 added, 1 changed, 2 as they were")).to_be_visible()
     cache.clear()

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from chalicelib.database.transactions import unseen
+from chalicelib.database.transactions import no_audit
 from chalicelib.staff.auth import accounts, reset_tokens
 from chalicelib.staff.auth.reset_tokens import FORGOTTEN
 from tests.conftest import PAYPAL_PORT
@@ -43,7 +43,7 @@ def asked_for(page: Page, path: str) -> list[Request]:
 
 
 def from_where(requests: list[Request]) -> list[str | None]:
-    """Tell what the browser said of where each request comes from."""
+    """Return what the browser said of where each request comes from."""
     return [request.all_headers().get("sec-fetch-site") for request in requests]
 
 
@@ -98,7 +98,7 @@ def test_by_keyboard_and_with_a_look_at_what_was_typed(visitor: Visitor) -> None
 def test_without_script_the_way_back_in_works(let_in: LetIn) -> None:
     visitor = let_in(java_script_enabled=False)
     visitor.expects(422, 409)
-    link = f"/staff/reset?token={reset_tokens.make(accounts.existing(EMAIL), FORGOTTEN)}"
+    link = f"/staff/reset?token={reset_tokens.create_token(accounts.get_account(EMAIL), FORGOTTEN)}"
     visitor.open(link)
     visitor.field("New password").fill("short")
     visitor.button("Set this password").click()
@@ -129,7 +129,7 @@ def test_no_barriers_by_day_and_night(let_in: LetIn) -> None:
     visitor.button("Mail me a link").click()
     visitor.reads("Look into your mail")
     check_by_day_and_night(page)
-    visitor.open(f"/staff/reset?token={reset_tokens.make(accounts.existing(EMAIL), FORGOTTEN)}")
+    visitor.open(f"/staff/reset?token={reset_tokens.create_token(accounts.get_account(EMAIL), FORGOTTEN)}")
     visitor.button("Set this password").click()
     check_by_day_and_night(page, "a poor password")
     visitor.open("/staff/reset?token=x")
@@ -152,7 +152,7 @@ def test_who_was_away_for_long_logs_in_and_sends_it_again(let_in: LetIn) -> None
     visitor.open("/staff/members")
     log_in(visitor)
     visitor.field("E-mail address").fill("newcomer@shop.example")
-    accounts.end_sessions(accounts.existing(EMAIL), unseen)
+    accounts.end_sessions(accounts.get_account(EMAIL), no_audit)
     visitor.button("Invite").click()
     visitor.reads("You were logged out")
     check_by_day_and_night(visitor.page)

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from chalicelib.catalog.editing.inline_edit import save
-from chalicelib.catalog.editing.inline_edit_rules import Cell, Change
+from chalicelib.catalog.editing.inline_edit_rules import Cell, CellChange
 from chalicelib.config import settings
 from tests.e2e.conftest import LetIn
 from tests.e2e.shopper_browser import PHONE, Visitor
@@ -61,7 +61,7 @@ def test_five_rows_one_conflict_by_keyboard_from_list_to_save(
     keyboard.type("41.00")
     merchant.types("19.00", "Price of Pebble mug")
     expect(counted).to_have_text("5 rows are not saved yet.")
-    assert save("herb-1", {Cell("price", "HERB-1"): Change(400, 390)}, "somebody-else") is None
+    assert save("herb-1", {Cell("price", "HERB-1"): CellChange(400, 390)}, "somebody-else") is None
     keyboard.press("Enter")
 
     merchant.reads("Not saved yet")
@@ -92,7 +92,7 @@ def test_one_variant_in_conflict_comes_back_alone_and_its_siblings_are_saved(
     cell(merchant, "stock.ASSAM-250").fill("12")
     cell(merchant, "visible.assam").uncheck()
     expect(merchant.page.locator("[data-count]")).to_have_text("3 rows are not saved yet.")
-    assert save("assam", {Cell("price", "ASSAM-100"): Change(600, 650)}, "somebody-else") is None
+    assert save("assam", {Cell("price", "ASSAM-100"): CellChange(600, 650)}, "somebody-else") is None
     merchant.button("Save changes").click()
 
     merchant.reads("Not saved yet")

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from chalicelib import ids
 from chalicelib.config import settings
-from chalicelib.payments.refunds import Wish, refund_payment
+from chalicelib.payments.refunds import RefundRequest, refund_payment
 from infra.local.local_cloud import LocalCloud
 from tests.e2e.conftest import LetIn
 from tests.e2e.shopper_browser import PHONE, Visitor
@@ -155,8 +155,10 @@ def test_a_printed_slip_has_the_senders_address_and_no_word_of_a_refund(visitor:
     comes_in(visitor)
     _, order_id = shop.paid(MUG=3, TEA_50=1)
     total = int(shop.order(order_id).total)
-    wish = Wish(3000, total, "The customer changed their mind.", pieces={"MUG": 1, "TEA-50": 1})
-    refund_payment(order_id, ids.new_id(), wish, "merchant@shop.example")
+    refund_request = RefundRequest(
+        3000, total, "The customer changed their mind.", restock={"MUG": 1, "TEA-50": 1}
+    )
+    refund_payment(order_id, ids.new_id(), refund_request, "merchant@shop.example")
     visitor.open(f"/staff/orders/{order_id}/slip")
     slip = visitor.page.get_by_role("article")
     for_staff = ("went back", "1 of 3 put back on the shelf")

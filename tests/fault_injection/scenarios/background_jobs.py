@@ -51,8 +51,8 @@ def announce_again_and_send(case: Case) -> None:
 def each_mail_once(case: Case) -> None:
     """The order remembers both mails, each as sent once."""
     (order,) = case.orders()
-    sent = [entry["detail"].partition("#")[0] for entry in order.history if entry["event"] == "mail sent"]
-    assert sorted(sent) == ["merchant", "paid"]
+    sent = [entry["detail"].partition("#")[0] for entry in order.history if entry["event"] == "email_sent"]
+    assert sorted(sent) == ["merchant_order_paid", "order_paid"]
     assert len(order.emails_sent) == 2
 
 
@@ -89,7 +89,7 @@ def an_hour_later(case: Case) -> None:
 
 def books_are_closed(case: Case) -> None:
     """The day's files are whole, what was written first has stayed, and the day is counted once."""
-    from chalicelib.database.reads import read_many
+    from chalicelib.database.reads import batch_get
     from chalicelib.ledger import daily_reports, daily_totals
     from chalicelib.ledger.models import pages_of
 
@@ -97,11 +97,13 @@ def books_are_closed(case: Case) -> None:
     for name, body in case.things["written"].items():
         assert _read(name, day) == body, name
     check_books_of(case.world.shop, daily_reports.export_day(day))
-    rows = read_many({daily_totals.Day: pages_of(str(day))})[daily_totals.Day].values()
+    rows = batch_get({daily_totals.PartitionTotals: pages_of(str(day))})[
+        daily_totals.PartitionTotals
+    ].values()
     assert [bool(row.complete) for row in rows] == [True] * 4
     counted = daily_totals.count([day], _now())[day].tally
     booked = [row for row in case.world.shop.ledger() if row.page.startswith(f"{day}#")]
-    assert [sold.pieces for sold in counted.best(9)] == [IN_THE_CART]
+    assert [sold.units for sold in counted.best_sellers(9)] == [IN_THE_CART]
     assert sum(sums[1] for sums in counted.sums.values()) == sum(int(row.amount) for row in booked)
 
 
@@ -112,9 +114,9 @@ def _now() -> datetime:
 
 
 def _today() -> date:
-    from chalicelib.ledger.models import book_day
+    from chalicelib.ledger.models import booking_day
 
-    return date.fromisoformat(book_day(_now()))
+    return date.fromisoformat(booking_day(_now()))
 
 
 def _files(day: date) -> dict[str, bytes]:
@@ -153,7 +155,7 @@ def have_a_refund_held(case: Case) -> None:
     _refund(case, lambda_process.GO)
     (refund,) = case.orders()[0].refunds.values()
     assert refund["status"] == "pending"
-    case.world.shop.paypal.complete_refund(refund["paypal_id"])
+    case.world.shop.paypal.complete_refund(refund["paypal_refund_id"])
 
 
 def be_refunded_at_paypal(case: Case) -> None:
@@ -171,11 +173,11 @@ def be_told_of_the_capture(case: Case) -> None:
 
 
 def _refund(case: Case, verdict: str) -> None:
-    from chalicelib.payments.refunds import Wish, refund_payment
+    from chalicelib.payments.refunds import RefundRequest, refund_payment
 
     (order,) = case.orders()
-    wish = Wish(BACK, int(order.total), "A crack.", pieces={case.sku: 1})
-    act = Process(lambda: refund_payment(order.id, FORM, wish, "merchant@shop.example"))
+    refund_request = RefundRequest(BACK, int(order.total), "A crack.", restock={case.sku: 1})
+    act = Process(lambda: refund_payment(order.id, FORM, refund_request, "merchant@shop.example"))
     act.run(lambda call: verdict if call.operation.endswith("/refund") else lambda_process.GO)
 
 
@@ -191,9 +193,9 @@ def told_once(case: Case) -> None:
     assert (int(order.refunded), order.open_refunds(), order.issues) == (BACK, {}, [])
     theirs = [row for row in case.world.shop.paypal.ledger() if row.order_id == case.token]
     assert [row.kind for row in theirs] == ["sale", "refund"]
-    ours = [int(row.amount) for row in case.world.shop.ledger() if row.order == order.id]
+    ours = [int(row.amount) for row in case.world.shop.ledger() if row.order_id == order.id]
     assert ours == [int(order.total), -BACK]
-    assert [name.partition("#")[0] for name in order.emails_sent].count("refunded") == 1
+    assert [name.partition("#")[0] for name in order.emails_sent].count("refund_completed") == 1
 
 
 SCENARIOS = [

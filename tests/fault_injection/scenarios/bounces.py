@@ -11,23 +11,27 @@ def have_a_mail_returned(case: Case) -> None:
     """Pay; the confirmation goes out, and SES reports that it came back."""
     case.pay()
     (order,) = case.orders()
-    (message,) = [entry["message"] for entry in order.history if entry["detail"].startswith("paid#")]
+    (message,) = [
+        entry["ses_message_id"] for entry in order.history if entry["detail"].startswith("order_paid#")
+    ]
     sqs = boto3.client("sqs")
-    url = sqs.get_queue_url(QueueName="test-mail-feedback")["QueueUrl"]
+    url = sqs.get_queue_url(QueueName="test-ses-feedback")["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody=report(order, message=message))
 
 
 def tell_staff(case: Case) -> None:
     """Let the function behind the queue do its work."""
-    case.world.drain("mail-feedback")
+    case.world.drain("ses-feedback")
 
 
 def told_once_of_the_mail(case: Case) -> None:
     """Staff are asked to look once, and the merchant is written to once."""
     (order,) = case.orders()
-    assert [issue["kind"] for issue in order.issues] == ["mail returned"]
+    assert [issue["kind"] for issue in order.issues] == ["email_bounced"]
     events = [(entry["event"], entry["detail"].partition("#")[0]) for entry in order.history]
-    assert events.count(("mail returned", "paid")) == events.count(("mail sent", "issue")) == 1
+    assert (
+        events.count(("email_bounced", "order_paid")) == events.count(("email_sent", "merchant_issue")) == 1
+    )
 
 
 SCENARIOS = [

@@ -131,12 +131,12 @@ def have_it_completed(case: Case) -> None:
 def be_restricted(case: Case) -> None:
     """Fill the cart of a shop whose account PayPal has restricted, as it has told others before."""
     from chalicelib.payments.paypal import refusals
-    from chalicelib.payments.paypal.errors import PayPalRefused
+    from chalicelib.payments.paypal.errors import PayPalRejected
 
     case.fill_cart()
     case.world.shop.paypal.refuse("create", RESTRICTED, match=case.sku)
-    refusals.forget_refused_payments()  # so each case is the first that owes the merchant a mail about it
-    refusals.note(refusals.Kind.PAYMENTS, PayPalRefused(RESTRICTED))
+    refusals.clear_refused_payments()  # so each case is the first that owes the merchant a mail about it
+    refusals.record_refusal(refusals.RefusalKind.PAYMENTS, PayPalRejected(RESTRICTED))
 
 
 def choose_a_bad_card(case: Case) -> None:
@@ -169,14 +169,14 @@ def placed_once(case: Case) -> None:
     """One order at PayPal was made for it."""
     (order,) = case.orders()
     units = [each["purchase_units"][0] for each in case.world.shop.paypal.orders()]
-    assert [unit.get("custom_id") for unit in units].count(order.id) == len(order.attempts) == 1
+    assert [unit.get("custom_id") for unit in units].count(order.id) == len(order.payment_attempts) == 1
 
 
 def pay_once_it_works(case: Case) -> None:
     """PayPal takes payments again, and the shopper pays the order that was kept for them."""
     from chalicelib.payments.paypal import refusals
 
-    assert [refusal.issue for refusal in refusals.in_force()] in ([RESTRICTED], [])
+    assert [refusal.issue for refusal in refusals.current_refusals()] in ([RESTRICTED], [])
     case.world.shop.paypal.clear_faults()
     case.pay_up()
 
@@ -194,11 +194,11 @@ def sold(case: Case) -> None:
 def be_reconciled(case: Case) -> None:
     """Let the reconciler look at the case's orders that something is due for."""
     from chalicelib import clock
-    from chalicelib.payments.reconciler import reconcile
+    from chalicelib.payments.reconciler import reconcile_order
 
     for order in case.orders():
-        if order.due is not None and order.due <= clock.timestamp():
-            reconcile(order.id)
+        if order.due_at is not None and order.due_at <= clock.timestamp():
+            reconcile_order(order.id)
 
 
 def hear_of_the_capture(case: Case) -> None:

@@ -66,7 +66,7 @@ def all_is_back(case: Case) -> None:
 def told_and_not_charged(case: Case) -> None:
     """Who had approved is told that nothing was charged, and nothing was."""
     (order,) = case.orders()
-    assert [entry.partition("#")[0] for entry in order.emails_sent] == ["expired"]
+    assert [entry.partition("#")[0] for entry in order.emails_sent] == ["order_expired"]
     assert case.world.shop.paypal.captures(case.token) == []
 
 
@@ -119,7 +119,7 @@ def _capture_behind_our_back(case: Case) -> None:
 
 
 def gone_back(issue: str) -> Callable[[Case], None]:
-    """Say that money which pays no order was booked, refunded in full, once, and raised to staff."""
+    """Check that money which pays no order was booked, refunded in full, once, and raised as an issue."""
 
     def check(case: Case) -> None:
         first = case.orders()[0]
@@ -177,7 +177,7 @@ SCENARIOS = [
         approve_what_will_be_too_little,
         come_back,
         ("expired",),
-        check=gone_back("wrong amount"),
+        check=gone_back("amount_mismatch"),
         rivals=(NOTIFICATION, RECONCILER),
     ),
     Scenario(
@@ -185,7 +185,7 @@ SCENARIOS = [
         pay_twice,
         be_notified,
         ("paid",),
-        check=gone_back("second capture"),
+        check=gone_back("duplicate_capture"),
         rivals=(OTHER_TAB,),
     ),
     Scenario(
@@ -193,7 +193,7 @@ SCENARIOS = [
         pay_after_closing,
         a_round,
         ("cancelled", "paid"),
-        check=gone_back("captured after closing"),
+        check=gone_back("captured_after_close"),
         rivals=(NOTIFICATION,),
         alone=True,
         late=True,
@@ -203,7 +203,7 @@ SCENARIOS = [
         pay_too_little,
         a_round,
         ("expired",),
-        check=gone_back("wrong amount"),
+        check=gone_back("amount_mismatch"),
         rivals=(NEWS_OF_THE_CAPTURE,),
         alone=True,
     ),

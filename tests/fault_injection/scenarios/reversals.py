@@ -72,7 +72,7 @@ def taken_back_once(case: Case) -> None:
     """The ledger says once that the money is gone; the order stays paid, and staff are asked to look once."""
     (order,) = case.orders()
     assert int(order.reversed) == int(order.total)
-    assert [entry["event"] for entry in order.history].count("reversed") == 1
+    assert [entry["event"] for entry in order.history].count("payment_reversed") == 1
     assert case.world.shop.stock(case.sku) == ON_THE_SHELF - IN_THE_CART
     _each_told_once(case, "reversal", "dispute" if "dispute" in case.things else None)
 
@@ -93,10 +93,10 @@ def _each_told_once(case: Case, *kinds: str | None) -> None:
 def come_back_once(case: Case) -> None:
     """What was taken is booked once, what came back is booked once, and staff were told of each once."""
     (order,) = case.orders()
-    kinds = [row.kind for row in case.world.shop.ledger() if row.order == order.id]
+    kinds = [row.kind for row in case.world.shop.ledger() if row.order_id == order.id]
     assert sorted(kinds) == ["reversal", "reversal_cancelled", "sale"]
     assert int(order.reversed) == 0
-    _each_told_once(case, "reversal", "dispute", "reversal cancelled")
+    _each_told_once(case, "reversal", "dispute", "reversal_cancelled")
 
 
 SCENARIOS = [

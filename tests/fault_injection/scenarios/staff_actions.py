@@ -61,7 +61,7 @@ def once(case: Case, what: str) -> None:
     """The audit trail tells of it once for each order."""
     for order in case.orders():
         told = [entry for entry in trail() if entry.subject == f"order {order.number}"]
-        assert [entry.what for entry in told].count(what) == 1
+        assert [entry.action for entry in told].count(what) == 1
 
 
 # -- orders -------------------------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ def shipped_once(case: Case) -> None:
     """Each was shipped once, and the customer told once."""
     for order in case.orders():
         assert [entry["event"] for entry in order.history].count("shipped") == 1
-        assert [name.partition("#")[0] for name in order.emails_sent].count("shipped") == 1
+        assert [name.partition("#")[0] for name in order.emails_sent].count("order_shipped") == 1
     once(case, "marked as shipped")
 
 
@@ -149,9 +149,10 @@ def parcel_corrected_once(case: Case) -> None:
 
     (order,) = case.orders()
     assert [parcel["tracking"] for parcel in order.parcels] == [f"TRACK-{case.number}"]
-    assert [name.partition("#")[0] for name in order.emails_sent].count("tracking") == 1
+    assert [name.partition("#")[0] for name in order.emails_sent].count("tracking_corrected") == 1
     assert [
-        found.id for found in order_search.find(f"TRACK-{case.number}", order_list.Selection()).orders
+        found.id
+        for found in order_search.search_orders(f"TRACK-{case.number}", order_list.OrderFilter()).orders
     ] == [order.id]
     once(case, "corrected a parcel")
 
@@ -170,9 +171,9 @@ def parcel_removed_once(case: Case) -> None:
 
     (order,) = case.orders()
     assert order.parcels == []
-    assert [entry["event"] for entry in order.history].count("parcel removed") == 1
-    assert [name.partition("#")[0] for name in order.emails_sent].count("unsent") == 1
-    assert order.placed not in search_index.with_tracking_number("0034").placed
+    assert [entry["event"] for entry in order.history].count("parcel_removed") == 1
+    assert [name.partition("#")[0] for name in order.emails_sent].count("parcel_removed") == 1
+    assert order.placed_key not in search_index.find_by_tracking_number("0034").placed_keys
     once(case, "removed a parcel")
 
 
@@ -188,7 +189,7 @@ def parcel_added_once(case: Case) -> None:
     """One parcel is on its way, the customer was told once, and the rest is still to be shipped."""
     (order,) = case.orders()
     assert len(order.parcels) == 1
-    assert [name.partition("#")[0] for name in order.emails_sent].count("parcel") == 1
+    assert [name.partition("#")[0] for name in order.emails_sent].count("parcel_shipped") == 1
     once(case, "added a parcel")
 
 
@@ -205,9 +206,9 @@ def address_corrected_once(case: Case) -> None:
 
     (order,) = case.orders()
     assert (order.customer["name"], order.customer["city"]) == ("Ada Quince", "Potsdam")
-    assert [name.partition("#")[0] for name in order.emails_sent].count("address") == 1
-    assert order.placed in search_index.beginning_with("quince").placed
-    assert order.placed not in search_index.beginning_with("customer").placed
+    assert [name.partition("#")[0] for name in order.emails_sent].count("address_corrected") == 1
+    assert order.placed_key in search_index.find_by_prefix("quince").placed_keys
+    assert order.placed_key not in search_index.find_by_prefix("customer").placed_keys
     once(case, "corrected the delivery details")
 
 
@@ -249,13 +250,15 @@ def about_to_mail_again(case: Case) -> None:
     case.pay()
     (order,) = case.orders()
     stand_at(case)
-    lay_out(case, f"/staff/orders/{order.id}/mails", entry=f"paid#{order.capture}", form=ids.new_id())
+    lay_out(
+        case, f"/staff/orders/{order.id}/mails", entry=f"order_paid#{order.capture_id}", form=ids.new_id()
+    )
 
 
 def mailed_again_once(case: Case) -> None:
     """One mail was sent a second time."""
     (order,) = case.orders()
-    assert [entry["event"] for entry in order.history].count("mail again") == 1
+    assert [entry["event"] for entry in order.history].count("email_requeued") == 1
     once(case, "sent a mail again")
 
 
@@ -278,8 +281,8 @@ def erased_once(case: Case) -> None:
 
     (order,) = case.orders()
     assert {name for name, value in order.customer.items() if value} == {"country"}
-    assert list(search_index.of_address(case.email, 10).placed) == []
-    assert [entry["event"] for entry in order.history].count("erased") == 1
+    assert list(search_index.find_by_email(case.email, 10).placed_keys) == []
+    assert [entry["event"] for entry in order.history].count("customer_erased") == 1
     once(case, "erased a customer")
 
 
@@ -309,7 +312,7 @@ def added_once(case: Case) -> None:
     elsewhere = case.things.get("sold at the other till", 0)
     assert case.world.shop.stock(case.sku) == ON_THE_SHELF + MORE - IN_THE_CART - elsewhere
     told = [entry for entry in trail() if case.slug in entry.subject.split()]
-    assert [entry.what for entry in told] == ["edited the list of products"]
+    assert [entry.action for entry in told] == ["edited the list of products"]
 
 
 # -- long work ----------------------------------------------------------------------------------------------
@@ -336,7 +339,7 @@ def send_a_picture(case: Case) -> None:
     upload = f"uploads/{ids.new_id()}"
     body = encoded(photo(500, 300))
     aws.client("s3").put_object(Bucket=settings.media_bucket, Key=upload, Body=body)
-    product_images.expect(case.slug, upload, "A thing")
+    product_images.add_pending_image(case.slug, upload, "A thing")
     stand_at(case)
     arguments = {"slug": case.slug, "upload": upload}
     case.things["job"] = job_queue.start(member("merchant"), "picture", arguments).id
@@ -378,7 +381,7 @@ def load_file(case: Case) -> None:
 
 def work(case: Case) -> None:
     """Let the function behind the queue do its work."""
-    case.world.drain("staff-jobs")
+    case.world.drain("background-jobs")
 
 
 def ask_again(case: Case) -> None:
@@ -388,7 +391,7 @@ def ask_again(case: Case) -> None:
         case.world.pass_time(minutes=16)
         merchant = stand_at(case)
         assert merchant.post(f"{page}/again").status == 303
-        case.world.shop.functions.drain("staff-jobs")
+        case.world.shop.functions.drain("background-jobs")
 
 
 def load_again(case: Case) -> None:
@@ -396,7 +399,7 @@ def load_again(case: Case) -> None:
     ask_again(case)
     if _job(case).state == "failed":
         load_file(case)
-        case.world.shop.functions.drain("staff-jobs")
+        case.world.shop.functions.drain("background-jobs")
 
 
 def file_is_loaded(case: Case) -> None:
@@ -404,7 +407,7 @@ def file_is_loaded(case: Case) -> None:
     from chalicelib.catalog.models import Product, Stock
 
     number = case.number
-    assert _job(case).state == "done", _job(case).words
+    assert _job(case).state == "done", _job(case).message
     skus = [f"NEW-{number}", case.sku, f"OLD-{number}", f"GONE-{number}"]
     stocks = [Stock.get(sku, consistent_read=True) for sku in skus]
     added = ON_THE_SHELF + MORE
@@ -416,7 +419,7 @@ def file_is_loaded(case: Case) -> None:
         (500, ON_THE_SHELF, None),
     ]
     assert [len(Product.get(slug, consistent_read=True).variants) for slug in slugs] == [1, 1, 1]
-    told = [entry for entry in trail() if entry.what == "loaded a catalog file"]
+    told = [entry for entry in trail() if entry.action == "loaded a catalog file"]
     for slug in slugs:
         assert [entry.subject for entry in told].count(f"product {slug}") == 1, slug
     renamed = [entry for entry in told if f"Tea no. {number}" in (entry.after or {}).values()]
@@ -444,8 +447,8 @@ def picture_is_there(case: Case) -> None:
 
     product = get_product(case.slug)
     assert _job(case).state == "done"
-    assert (len(product.pictures), product.arriving) == (1, [])
-    assert aws.size_of(settings.media_bucket, product.pictures[0]["key"])
+    assert (len(product.pictures), product.pending_pictures) == (1, [])
+    assert aws.object_size(settings.media_bucket, product.pictures[0]["key"])
 
 
 def _job(case: Case) -> "Job":

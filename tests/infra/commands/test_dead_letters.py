@@ -52,7 +52,7 @@ def run(job: Job) -> None:
 def errand() -> Iterator[None]:
     """Let there be a kind of work called errand."""
     Errand.done, Errand.breaks_off = [], False
-    kind = job_kinds.Work("an errand", "/staff/books", "Books")
+    kind = job_kinds.JobKind("an errand", "/staff/books", "Books")
     with (
         mock.patch.dict(job_kinds.KINDS, {"errand": kind}),
         mock.patch.dict(job_worker.HANDLERS, {"errand": run}),
@@ -74,8 +74,8 @@ def good_work(shop: Shop, queue: str) -> Any:
         return lambda: len(shop.order(order_id).emails_sent) == 2
     if queue == FEEDBACK:
         send(queue, report(shop.order(order_id)))
-        return lambda: [issue["kind"] for issue in shop.order(order_id).issues] == [bounces.RETURNED]
-    shop.paypal.refund(shop.order(order_id).capture or "", "5.00")
+        return lambda: [issue["kind"] for issue in shop.order(order_id).issues] == [bounces.BOUNCED]
+    shop.paypal.refund(shop.order(order_id).capture_id or "", "5.00")
     shop.paypal.deliver_pending()
     return lambda: shop.order(order_id).refunded == 500
 
@@ -103,7 +103,7 @@ def test_poison_rests_after_its_last_try_and_holds_nobody_back(shop: Shop, queue
 
 def test_a_refund_that_paypal_did_not_know_is_booked_by_a_replay(shop: Shop) -> None:
     _, order_id = shop.paid()
-    shop.paypal.refund(shop.order(order_id).capture or "", "5.00")
+    shop.paypal.refund(shop.order(order_id).capture_id or "", "5.00")
     shop.paypal.deliver_pending()
     shop.paypal.fault("refund_get", "404", times=None)
     shop.functions.drain(NOTIFICATIONS, again=True)
@@ -133,7 +133,7 @@ def test_mails_that_ses_refused_go_out_by_a_replay(shop: Shop) -> None:
 
 
 def sent_mails(shop: Shop, order_id: str) -> int:
-    return sum(event["event"] == "mail sent" for event in shop.order(order_id).history)
+    return sum(event["event"] == "email_sent" for event in shop.order(order_id).history)
 
 
 @pytest.mark.usefixtures("errand")
@@ -154,8 +154,8 @@ def test_work_that_broke_off_is_done_by_a_replay(shop: Shop) -> None:
 
 def test_a_notification_that_was_settled_changes_nothing_when_it_is_replayed(shop: Shop) -> None:
     _, order_id = shop.paid()
-    shop.paypal.refund(shop.order(order_id).capture or "", "5.00")
-    shop.paypal.reverse(shop.order(order_id).capture or "", "1.00")
+    shop.paypal.refund(shop.order(order_id).capture_id or "", "5.00")
+    shop.paypal.reverse(shop.order(order_id).capture_id or "", "1.00")
     shop.paypal.deliver_pending()
     told = lying_in(f"test-{NOTIFICATIONS}")
     shop.functions.drain(NOTIFICATIONS)

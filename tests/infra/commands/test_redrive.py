@@ -46,7 +46,7 @@ def rest(bodies: Iterable[str], queue: str = MAILS) -> None:
 
 
 def mail(number: int = 1) -> str:
-    return json.dumps({"order": ORDER, "entry": f"paid#{CAPTURE[:-1]}{number}"})
+    return json.dumps({"order": ORDER, "entry": f"order_paid#{CAPTURE[:-1]}{number}"})
 
 
 def lying_in(queue: str) -> list[str]:
@@ -79,7 +79,7 @@ def test_it_shows_what_rests_and_sends_it_after_a_yes(
     title, line, end = capsys.readouterr().out.splitlines()
     assert title == f"1 message rests in {MAILS}-dlq:"
     assert "sent less than a minute ago, received once: " in line
-    assert line.endswith(f"order {ORDER[:8]}…, entry paid#{CAPTURE[:-1]}1")
+    assert line.endswith(f"order {ORDER[:8]}…, entry order_paid#{CAPTURE[:-1]}1")
     assert ORDER not in line  # it would open the customer's page
     assert end == f"Send all 1 again? [y/N] 1 of 1 sent to {MAILS} again."
     assert (lying_in(MAILS), lying_in(f"{MAILS}-dlq")) == ([mail()], [])
@@ -222,7 +222,7 @@ def test_many_are_sent_in_pages_with_a_bar_and_the_first_are_shown(
 ) -> None:
     bodies = [mail(number) for number in range(36)]
     rest(bodies)
-    monkeypatch.setattr(redrive_dlq, "MOST_SHOWN", 13)
+    monkeypatch.setattr(redrive_dlq, "MAX_SHOWN", 13)
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     sqs = client("sqs")

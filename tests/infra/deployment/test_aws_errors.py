@@ -4,7 +4,7 @@ import pytest
 from botocore import exceptions
 from botocore.exceptions import ClientError
 
-from infra.aws.aws_errors import in_words, is_denied
+from infra.aws.aws_errors import explain, is_denied
 
 
 def refused(code: str, message: str = "No.") -> ClientError:
@@ -37,7 +37,7 @@ def refused(code: str, message: str = "No.") -> ClientError:
     ],
 )
 def test_an_error_is_told_in_words(error: Exception, words: str) -> None:
-    said = in_words(error)
+    said = explain(error)
     assert words in said
     assert "\n" not in said
 

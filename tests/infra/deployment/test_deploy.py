@@ -15,12 +15,12 @@ from botocore.stub import ANY, Stubber
 
 from infra.aws import aws_account, deploy, paypal_secret
 from infra.aws.aws_account import Account
-from infra.aws.aws_errors import Stop
+from infra.aws.aws_errors import DeployError
 from infra.aws.checks import preflight, smoke_test
 from infra.aws.checks.smoke_test import Outcome
 from infra.aws.cloudformation import adopt_resources, artifacts, rollback, stack, stack_events
 from infra.aws.cloudformation.stack import MASK, Stack, parameter
-from infra.aws.deploy import Wishes
+from infra.aws.deploy import DeployOptions
 from infra.aws.package.build import PROJECT
 from infra.aws.stage_config import Stage
 from tests.infra.package import minimal_package
@@ -50,7 +50,7 @@ class Operator:
     def deploys(self, stage: Stage = STAGE, **wishes: Any) -> bool:
         """Run a deployment; what it says is in `said`."""
         self.said = []
-        return deploy.deploy(stage, Wishes(**wishes), self.said.append)
+        return deploy.deploy(stage, DeployOptions(**wishes), self.said.append)
 
     def breaks(self) -> None:
         """Add what cannot be made: a policy that belongs to nobody."""
@@ -92,7 +92,7 @@ class Operator:
         }
 
     def code_runs(self) -> str:
-        """Tell under which key the code lies that the function runs."""
+        """Return under which key the code lies that the function runs."""
         template = json.loads(json.dumps(yaml.safe_load(self.stack.template())))
         return str(template["Resources"]["ExportBooks"]["Properties"]["CodeUri"]["Key"])
 
@@ -220,7 +220,7 @@ def test_what_keeps_data_is_not_replaced_or_removed_unasked(operator: Operator) 
         if "BooksBucket" in fate:
             del operator.template["Resources"]["ExportBooks"]["Properties"]["Environment"]
         harm(operator.template["Resources"])
-        with pytest.raises(Stop, match=fate):
+        with pytest.raises(DeployError, match=fate):
             operator.deploys()
 
     assert operator.stack.status() == "UPDATE_COMPLETE"
@@ -238,7 +238,7 @@ def test_only_a_yes_lets_data_be_lost(said: str) -> None:
 
 def test_another_prefix_by_mistake_is_refused(operator: Operator) -> None:
     operator.deploys()
-    with pytest.raises(Stop, match="table OrdersTable would be replaced"):
+    with pytest.raises(DeployError, match="table OrdersTable would be replaced"):
         operator.deploys(minimal_package.of_prefix("trail-"))
 
 
@@ -269,7 +269,7 @@ def test_data_that_an_earlier_stack_left_is_taken_over_only_when_told(operator: 
     dynamodb.put_item(TableName="trial-orders", Item={"id": {"S": "1"}})
     operator.stack.delete()
 
-    with pytest.raises(Stop, match=r"There are tables with data already: trial-orders[\s\S]*ADOPT=1"):
+    with pytest.raises(DeployError, match=r"There are tables with data already: trial-orders[\s\S]*ADOPT=1"):
         operator.deploys()
     assert operator.deploys(adopt=True)
     assert operator.deploys(**WEBHOOK)  # which names the bucket no more
@@ -293,7 +293,7 @@ def test_a_bucket_that_was_not_taken_over_keeps_its_policy(
     s3.put_bucket_policy(Bucket=bucket, Policy=minimal_package.deny_deleting(bucket))
 
     operator.breaks()
-    with pytest.raises(Stop, match="could not be deployed"):
+    with pytest.raises(DeployError, match="could not be deployed"):
         operator.deploys(adopt=True)
 
     assert s3.get_bucket_policy(Bucket=bucket)["Policy"] == minimal_package.deny_deleting(bucket)
@@ -314,7 +314,9 @@ def test_of_several_buckets_the_one_to_go_on_with_must_be_named(operator: Operat
     dynamodb.create_table(**{**properties, "TableName": "trial-orders"})
     dynamodb.put_item(TableName="trial-orders", Item={"id": {"S": "1"}})
 
-    with pytest.raises(Stop, match=r'booksbucket-1, awning-trial-booksbucket-2[\s\S]*KeptBooksBucket = "…"'):
+    with pytest.raises(
+        DeployError, match=r'booksbucket-1, awning-trial-booksbucket-2[\s\S]*KeptBooksBucket = "…"'
+    ):
         operator.deploys(adopt=True)
 
     named = {**STAGE.parameters, "KeptBooksBucket": "awning-trial-booksbucket-2"}
@@ -328,7 +330,7 @@ def test_of_several_buckets_the_one_to_go_on_with_must_be_named(operator: Operat
 def test_a_creation_that_fails_says_why_and_the_next_try_goes_on(operator: Operator) -> None:
     whole = copy.deepcopy(operator.template)
     operator.breaks()
-    with pytest.raises(Stop) as stopped:
+    with pytest.raises(DeployError) as stopped:
         operator.deploys()
 
     assert "policy Broken: " in str(stopped.value)
@@ -347,7 +349,7 @@ def test_what_cloudformation_sees_before_it_begins_is_named(operator: Operator) 
         "Properties": {"BucketName": "taken-already"},
     }
     with pytest.raises(
-        Stop, match=r"bucket Broken: [\s\S]*already exists[\s\S]*Is TablePrefix another shop's"
+        DeployError, match=r"bucket Broken: [\s\S]*already exists[\s\S]*Is TablePrefix another shop's"
     ):
         operator.deploys()
 
@@ -355,7 +357,7 @@ def test_what_cloudformation_sees_before_it_begins_is_named(operator: Operator) 
 def test_a_change_that_fails_leaves_the_shop_as_it_was(operator: Operator) -> None:
     operator.deploys(**WEBHOOK)
     operator.breaks()
-    with pytest.raises(Stop, match="put everything back: the shop runs as before"):
+    with pytest.raises(DeployError, match="put everything back: the shop runs as before"):
         operator.deploys()
     assert operator.stack.status() == "UPDATE_ROLLBACK_COMPLETE"
     del operator.template["Resources"]["Broken"]
@@ -369,7 +371,7 @@ def test_an_upgrade_that_added_a_table_and_failed_can_be_run_again(
     operator.adds_a_table(monkeypatch)
     operator.breaks()
     operator.template["Resources"]["Broken"]["DependsOn"] = "ProductsTable"
-    with pytest.raises(Stop, match="put everything back"):
+    with pytest.raises(DeployError, match="put everything back"):
         operator.deploys()
     assert is_kept(operator.account, "trial-products")
 
@@ -391,11 +393,11 @@ def test_after_going_back_over_a_new_table_an_upgrade_takes_it_over_again_when_t
     dynamodb.put_item(TableName="trial-products", Item={"id": {"S": "tea"}})
 
     operator.template = older
-    with pytest.raises(Stop, match="table ProductsTable would be removed from the stack"):
+    with pytest.raises(DeployError, match="table ProductsTable would be removed from the stack"):
         operator.deploys()
     assert operator.deploys(replace=True)
     operator.template = newer
-    with pytest.raises(Stop, match=r"tables with data already: trial-products\.[\s\S]*ADOPT=1"):
+    with pytest.raises(DeployError, match=r"tables with data already: trial-products\.[\s\S]*ADOPT=1"):
         operator.deploys()
     assert operator.deploys(adopt=True)
 
@@ -407,7 +409,7 @@ def test_after_going_back_over_a_new_table_an_upgrade_takes_it_over_again_when_t
 def test_what_the_reconciler_wrote_before_a_first_deployment_failed_is_no_data(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adopt_resources, "tables_of", lambda stage: {"RunsTable": "trial-runs"})
+    monkeypatch.setattr(adopt_resources, "tables_of", lambda stage: {"ScheduledRunsTable": "trial-runs"})
     dynamodb = operator.account.client("dynamodb")
     properties = minimal_package.TEMPLATE["Resources"]["OrdersTable"]["Properties"]
     dynamodb.create_table(**{**properties, "TableName": "trial-runs"})
@@ -415,7 +417,7 @@ def test_what_the_reconciler_wrote_before_a_first_deployment_failed_is_no_data(
 
     found = adopt_resources.to_adopt(operator.account, STAGE, False, operator.said.append)
 
-    assert found == {"RunsTable": "trial-runs"}
+    assert found == {"ScheduledRunsTable": "trial-runs"}
 
 
 def began(token: str) -> dict[str, Any]:
@@ -449,7 +451,7 @@ def test_how_it_stood_before_is_not_taken_for_the_end(monkeypatch: pytest.Monkey
             stub, "UPDATE_COMPLETE", began("ours"), began("before")
         )  # it began after it was asked how it stands
         stands(stub, "UPDATE_ROLLBACK_COMPLETE", began("ours"))
-        with pytest.raises(Stop, match="put everything back"):
+        with pytest.raises(DeployError, match="put everything back"):
             Stack("s", client, print).execute(stack.ChangeSet("arn", []))
         stub.assert_no_pending_responses()
 
@@ -506,7 +508,7 @@ def test_a_stack_that_is_stuck_is_not_touched(status: str) -> None:
         for _ in range(2):
             there = {"StackName": "s", "CreationTime": 0, "StackStatus": status}
             stub.add_response("describe_stacks", {"Stacks": [there]}, {"StackName": "s"})
-        with pytest.raises(Stop, match=r"continue-update-rollback|make teardown"):
+        with pytest.raises(DeployError, match=r"continue-update-rollback|make teardown"):
             Stack("s", client, print).ready()
 
 
@@ -518,7 +520,7 @@ def test_two_who_deploy_at_once_are_told_apart() -> None:
         stub.add_response("describe_stacks", {"Stacks": [there]})
         stub.add_response("describe_stack_events", {"StackEvents": []})
         stub.add_client_error("execute_change_set", "InvalidChangeSetStatus", said)
-        with pytest.raises(Stop, match=r"Somebody else changed s meanwhile\. Run the command again."):
+        with pytest.raises(DeployError, match=r"Somebody else changed s meanwhile\. Run the command again."):
             Stack("s", client, print).execute(stack.ChangeSet("arn", []))
 
 
@@ -618,7 +620,7 @@ def test_a_release_whose_pages_fail_is_taken_back_with_its_settings(
     operator.template["Parameters"]["Proxies"] = {"Type": "String", "Default": "0"}
     monkeypatch.setattr(deploy, "smoke", lambda address, tell: BROKEN)
 
-    with pytest.raises(Stop, match="The release was taken back, since its pages failed"):
+    with pytest.raises(DeployError, match="The release was taken back, since its pages failed"):
         operator.deploys(webhook_id="WH-2")
 
     assert operator.code_runs() == ran
@@ -635,7 +637,7 @@ def test_a_release_that_added_a_table_is_taken_back_and_the_next_takes_the_table
     operator.adds_a_table(monkeypatch)
     with monkeypatch.context() as broken:
         broken.setattr(deploy, "smoke", lambda address, tell: BROKEN)
-        with pytest.raises(Stop, match="taken back"):
+        with pytest.raises(DeployError, match="taken back"):
             operator.deploys()
     assert operator.code_runs() == ran
     assert is_kept(operator.account, "trial-products")
@@ -685,7 +687,7 @@ def test_what_is_no_longer_in_the_bucket_cannot_be_put_back(
     operator.account.client("s3").delete_object(Bucket=artifacts.bucket_of(operator.account), Key=ran)
     operator.code = "broken"
     monkeypatch.setattr(deploy, "smoke", lambda address, tell: BROKEN)
-    with pytest.raises(Stop, match=f"cannot be put back: {ran} is not in the bucket"):
+    with pytest.raises(DeployError, match=f"cannot be put back: {ran} is not in the bucket"):
         operator.deploys()
 
 
@@ -741,7 +743,9 @@ def test_a_change_that_an_alarm_took_back_says_so(monkeypatch: pytest.MonkeyPatc
             ended = {**there, "StackStatus": "UPDATE_ROLLBACK_COMPLETE"}
             stub.add_response("describe_stacks", {"Stacks": [ended]})
             stub.add_response("describe_stack_events", {"StackEvents": [event]})
-        with pytest.raises(Stop, match=r"ALARM state[\s\S]*the API's log says why[\s\S]*put everything back"):
+        with pytest.raises(
+            DeployError, match=r"ALARM state[\s\S]*the API's log says why[\s\S]*put everything back"
+        ):
             Stack("s", client, print).execute(stack.ChangeSet("arn", []))
 
 
@@ -766,7 +770,7 @@ def test_what_orders_were_written_by_stays_unless_it_is_named(settled: Operator,
     changed = of_parameters(**{name: OTHERS[name]})
     settled.account.client("dynamodb").put_item(TableName="trial-orders", Item={"id": {"S": "1"}})
 
-    with pytest.raises(Stop, match=rf'{name} is [\s\S]*Nothing was changed|CHANGE="{name}"'):
+    with pytest.raises(DeployError, match=rf'{name} is [\s\S]*Nothing was changed|CHANGE="{name}"'):
         settled.deploys(changed)
     assert settled.stack.parameters()[name] != OTHERS[name]
 
@@ -791,7 +795,7 @@ def test_prices_alone_keep_the_currency(settled: Operator, monkeypatch: pytest.M
     settled.adds_a_table(monkeypatch)
     settled.deploys(**WEBHOOK)
     settled.account.client("dynamodb").put_item(TableName="trial-products", Item={"id": {"S": "tea"}})
-    with pytest.raises(Stop, match="Currency is EUR and would be JPY"):
+    with pytest.raises(DeployError, match="Currency is EUR and would be JPY"):
         settled.deploys(of_parameters(Currency="JPY"))
     assert settled.deploys(of_parameters(Timezone="Asia/Tokyo"))
 
@@ -801,7 +805,7 @@ def test_orders_that_an_earlier_stack_left_keep_their_currency(settled: Operator
     row = {"id": {"S": "1"}, "currency": {"S": "EUR"}}
     settled.account.client("dynamodb").put_item(TableName="trial-orders", Item=row)
     settled.stack.delete()
-    with pytest.raises(Stop, match="Currency is EUR and would be JPY"):
+    with pytest.raises(DeployError, match="Currency is EUR and would be JPY"):
         settled.deploys(of_parameters(Currency="JPY"), adopt=True)
     assert settled.deploys(adopt=True)
 
@@ -817,14 +821,14 @@ def of_parameters(**given: str) -> Stage:
 
 @pytest.mark.parametrize("address", [LIVE, "https://api.paypal.com", "https://API-M.PayPal.com:443"])
 def test_a_shop_that_takes_real_money_needs_somebody_who_is_told(operator: Operator, address: str) -> None:
-    with pytest.raises(Stop, match=r'nobody would be told[\s\S]*AlarmEmail = "…"'):
+    with pytest.raises(DeployError, match=r'nobody would be told[\s\S]*AlarmEmail = "…"'):
         operator.deploys(minimal_package.of_parameter("PayPalApiUrl", address))
     assert operator.stack.status() == ""
 
 
 @pytest.mark.parametrize("alarmed", ["you@example.com", "ann@Mail.Example.org"])
 def test_nobody_is_told_of_alarms_at_an_example(operator: Operator, alarmed: str) -> None:
-    with pytest.raises(Stop, match=rf'{alarmed} is an example[\s\S]*AlarmEmail = "…"'):
+    with pytest.raises(DeployError, match=rf'{alarmed} is an example[\s\S]*AlarmEmail = "…"'):
         operator.deploys(of_parameters(AlarmEmail=alarmed, PayPalApiUrl=LIVE))
     assert operator.stack.status() == ""
 
@@ -875,7 +879,7 @@ def test_it_says_how_few_functions_a_new_account_may_run_at_once(
 
 
 def test_it_does_not_begin_to_reserve_what_the_account_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Stop, match=r"may run 103 functions at once[\s\S]*Service Quotas"):
+    with pytest.raises(DeployError, match=r"may run 103 functions at once[\s\S]*Service Quotas"):
         functions_of_an_account(monkeypatch, 103, "yes")
     assert functions_of_an_account(monkeypatch, 104, "yes") == []
 
@@ -892,7 +896,7 @@ def functions_of_an_account(monkeypatch: pytest.MonkeyPatch, most: int, reserve:
 
 
 def test_credentials_of_another_account_are_refused(operator: Operator) -> None:
-    with pytest.raises(Stop, match="the stage's file names 123456789012"):
+    with pytest.raises(DeployError, match="the stage's file names 123456789012"):
         operator.deploys(minimal_package.of_account("123456789012"))
     assert operator.stack.status() == ""
 
@@ -901,7 +905,7 @@ def test_without_paypals_secret_nothing_is_deployed(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator.account.client("ssm").delete_parameter(Name=paypal_secret.DEFAULT)
-    with pytest.raises(Stop, match="make secret STAGE=trial"):
+    with pytest.raises(DeployError, match="make secret STAGE=trial"):
         operator.deploys()
     assert operator.stack.status() == ""
 
@@ -910,7 +914,7 @@ def test_a_secret_that_lies_open_is_refused(operator: Operator) -> None:
     ssm = operator.account.client("ssm")
     ssm.delete_parameter(Name=paypal_secret.DEFAULT)
     ssm.put_parameter(Name=paypal_secret.DEFAULT, Value="open", Type="String")
-    with pytest.raises(Stop, match="is a String, open to read"):
+    with pytest.raises(DeployError, match="is a String, open to read"):
         operator.deploys()
 
 

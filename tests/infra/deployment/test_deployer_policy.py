@@ -15,7 +15,7 @@ from infra.aws import deploy, paypal_secret, run_on_stage, stage_config, teardow
 from infra.aws.aws_account import Account
 from infra.aws.checks.smoke_test import Outcome
 from infra.aws.cloudformation import adopt_resources, stack
-from infra.aws.deploy import Wishes
+from infra.aws.deploy import DeployOptions
 from infra.aws.policies import deployer_policy, operator_policy
 from tests.infra.package import minimal_package
 from tests.infra.package.minimal_package import STAGE
@@ -142,7 +142,7 @@ def statements() -> list[Statement]:
 
 
 def allows(action: str) -> bool:
-    """Tell whether an action is allowed on all of the stage's own that AWS asks about, or on * where it knows none."""
+    """Return whether an action is allowed on all of the stage's own that AWS asks about, or on * where it knows none."""
     given = [
         resource
         for statement in statements()
@@ -190,7 +190,7 @@ def test_the_tools_ask_for_nothing_that_the_policy_does_not_allow(
     account = Account(STAGE.region)
     paypal_secret.keep(account.client("ssm"), paypal_secret.DEFAULT, "s" * 80)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
-    deploy.deploy(STAGE, Wishes(), lambda _: None)
+    deploy.deploy(STAGE, DeployOptions(), lambda _: None)
     asked_before = asked.copy()
     asked.clear()
     run_on_stage.environment_of(minimal_package.of_account(account.number))
@@ -199,7 +199,7 @@ def test_the_tools_ask_for_nothing_that_the_policy_does_not_allow(
     asked |= asked_before
     monkeypatch.setattr(sys, "stdin", io.StringIO("awning-trial\n"))
     teardown.teardown(STAGE, False, lambda _: None)
-    deploy.deploy(STAGE, Wishes(), lambda _: None)  # takes over the empty table
+    deploy.deploy(STAGE, DeployOptions(), lambda _: None)  # takes over the empty table
     adopt_resources.must_be_nobodys(account, ["trial-orders"])
     lose = "lose 0 rows in 1 tables and 0 files in 1 buckets"
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"awning-trial\n{lose}\n"))

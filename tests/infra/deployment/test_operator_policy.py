@@ -55,7 +55,7 @@ def writes_books(shop: Shop) -> None:
     for hours in (0, 0, 30, 30):
         with shop.later(hours=hours):
             assert export_books.main([today]) == 0
-    with report_files.Parts("books/provisional/cut-off.csv", report_files.CSV, once=False) as parts:
+    with report_files.MultipartUpload("books/provisional/cut-off.csv", report_files.CSV, once=False) as parts:
         parts.write(b"more than one part holds" * 9)
 
 

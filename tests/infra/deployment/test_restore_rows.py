@@ -16,7 +16,7 @@ def dynamodb(aws: object, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a client, in a cloud with a table as it was an hour ago."""
     monkeypatch.setattr(restore_rows, "read_stage", lambda name: TEST)
     client = Account(TEST.region).client("dynamodb")
-    there = client.describe_table(TableName="test-search")["Table"]
+    there = client.describe_table(TableName="test-product-search")["Table"]
     client.create_table(
         TableName="then",
         KeySchema=there["KeySchema"],
@@ -27,7 +27,7 @@ def dynamodb(aws: object, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def row(entry: str, slug: str) -> dict[str, dict[str, str]]:
-    return {"letters": {"S": "te"}, "entry": {"S": entry}, "slug": {"S": slug}}
+    return {"prefix": {"S": "te"}, "entry": {"S": entry}, "slug": {"S": slug}}
 
 
 def test_what_was_deleted_comes_back_and_what_is_there_stays(
@@ -35,18 +35,20 @@ def test_what_was_deleted_comes_back_and_what_is_there_stays(
 ) -> None:
     for entry in ("tea#a", "tea#b", "tea#c"):
         dynamodb.put_item(TableName="then", Item=row(entry, "old"))
-    dynamodb.put_item(TableName="test-search", Item=row("tea#b", "new"))
+    dynamodb.put_item(TableName="test-product-search", Item=row("tea#b", "new"))
 
-    assert restore_rows.main(["test", "search", "then"]) == 0
+    assert restore_rows.main(["test", "product-search", "then"]) == 0
 
-    assert capsys.readouterr().out == "2 rows came back to search; 1 were there and are as they were.\n"
-    rows = dynamodb.scan(TableName="test-search")["Items"]
+    assert (
+        capsys.readouterr().out == "2 rows came back to product-search; 1 were there and are as they were.\n"
+    )
+    rows = dynamodb.scan(TableName="test-product-search")["Items"]
     assert {one["entry"]["S"]: one["slug"]["S"] for one in rows} == {
         "tea#a": "old",
         "tea#b": "new",
         "tea#c": "old",
     }
-    assert restore_rows.main(["test", "search", "then"]) == 0
+    assert restore_rows.main(["test", "product-search", "then"]) == 0
     assert capsys.readouterr().out.startswith("0 rows came back")
 
 
@@ -55,8 +57,8 @@ def test_what_was_deleted_comes_back_and_what_is_there_stays(
     [
         ("nothing", "then", "nothing is no table of the shop's"),
         ("products", "then", "then is not test-products as it was"),
-        ("search", "test-search", "test-search is not test-search as it was"),
-        ("search", "nowhere", "AWS refused DescribeTable"),
+        ("product-search", "test-product-search", "test-product-search is not test-product-search as it was"),
+        ("product-search", "nowhere", "AWS refused DescribeTable"),
     ],
 )
 def test_another_table_is_refused(

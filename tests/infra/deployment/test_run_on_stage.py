@@ -8,11 +8,11 @@ import pytest
 
 from infra.aws import aws_account, deploy, paypal_secret, run_on_stage
 from infra.aws.aws_account import Account
-from infra.aws.aws_errors import Stop
+from infra.aws.aws_errors import DeployError
 from infra.aws.checks.smoke_test import Outcome
 from infra.aws.cloudformation import adopt_resources, stack
 from infra.aws.cloudformation.stack import Stack
-from infra.aws.deploy import Wishes
+from infra.aws.deploy import DeployOptions
 from tests.infra.package import minimal_package
 from tests.infra.package.minimal_package import STAGE
 
@@ -39,7 +39,7 @@ def _standing(aws: object, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_standing")
 def test_a_command_is_told_what_the_stages_functions_are_told(capfd: pytest.CaptureFixture[str]) -> None:
-    deploy.deploy(ADDRESSED, Wishes(), lambda _: None)
+    deploy.deploy(ADDRESSED, DeployOptions(), lambda _: None)
 
     assert run_on_stage.main(["trial", sys.executable, "-c", SHOWS]) == 0
 
@@ -50,10 +50,10 @@ def test_a_command_is_told_what_the_stages_functions_are_told(capfd: pytest.Capt
 
 @pytest.mark.usefixtures("_standing")
 def test_messages_of_a_stage_are_sent_round_again(capfd: pytest.CaptureFixture[str]) -> None:
-    deploy.deploy(ADDRESSED, Wishes(), lambda _: None)
+    deploy.deploy(ADDRESSED, DeployOptions(), lambda _: None)
     sqs = Account(STAGE.region).client("sqs")
     dead = sqs.create_queue(QueueName="trial-order-emails-dlq")["QueueUrl"]
-    sqs.send_message(QueueUrl=dead, MessageBody='{"order": "1", "entry": "paid#1"}')
+    sqs.send_message(QueueUrl=dead, MessageBody='{"order": "1", "entry": "order_paid#1"}')
 
     assert (
         run_on_stage.main(["trial", sys.executable, "-m", "infra.commands.redrive_dlq", "order-emails", "1"])
@@ -65,7 +65,7 @@ def test_messages_of_a_stage_are_sent_round_again(capfd: pytest.CaptureFixture[s
 
 @pytest.mark.usefixtures("_standing")
 def test_a_commands_exit_status_is_passed_on() -> None:
-    deploy.deploy(ADDRESSED, Wishes(), lambda _: None)
+    deploy.deploy(ADDRESSED, DeployOptions(), lambda _: None)
     assert run_on_stage.main(["trial", sys.executable, "-c", "raise SystemExit(7)"]) == 7
 
 
@@ -93,5 +93,5 @@ def test_without_credentials_it_says_how_to_log_in(
 
 
 def test_a_stage_of_another_account_is_not_touched(aws: object) -> None:
-    with pytest.raises(Stop, match="the stage's file names 123456789012"):
+    with pytest.raises(DeployError, match="the stage's file names 123456789012"):
         run_on_stage.environment_of(minimal_package.of_account("123456789012"))

@@ -10,11 +10,11 @@ import pytest
 
 from infra.aws import data_deletion, deploy, paypal_secret, teardown
 from infra.aws.aws_account import Account
-from infra.aws.aws_errors import Stop
+from infra.aws.aws_errors import DeployError
 from infra.aws.checks.smoke_test import Outcome
 from infra.aws.cloudformation import adopt_resources, stack
 from infra.aws.cloudformation.stack import Stack
-from infra.aws.deploy import Wishes
+from infra.aws.deploy import DeployOptions
 from tests.infra.package import minimal_package
 from tests.infra.package.minimal_package import STAGE
 
@@ -31,7 +31,7 @@ class Standing:
         self.dynamodb, self.s3 = self.account.client("dynamodb"), self.account.client("s3")
         paypal_secret.keep(self.account.client("ssm"), paypal_secret.DEFAULT, "s" * 80)
         deploy.deploy(
-            minimal_package.of_address(address), Wishes(), lambda _: None
+            minimal_package.of_address(address), DeployOptions(), lambda _: None
         )  # named, it needs no second pass
         self.stack = Stack(STAGE.stack, self.account.client("cloudformation"), lambda _: None)
         self.bucket = self.stack.physical("BooksBucket")
@@ -89,7 +89,7 @@ def test_once_told_the_shop_goes_and_its_data_stay(
 def test_without_its_name_nothing_happens(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
     for typed in ([], ["yes"], ["awning-prod"]):
         typing(monkeypatch, *typed)
-        with pytest.raises(Stop, match="Nothing was changed"):
+        with pytest.raises(DeployError, match="Nothing was changed"):
             standing.taken_down()
     assert standing.stack.status() == "CREATE_COMPLETE"
     assert standing.stack.described()["EnableTerminationProtection"]
@@ -107,7 +107,7 @@ def test_finances_policy_must_be_detached_before(standing: Standing, monkeypatch
     monkeypatch.setattr(Stack, "resources", lambda self: there)
     typing(monkeypatch, "awning-trial")
 
-    with pytest.raises(Stop, match=rf"{arn} is attached to group accounting\. Nothing was changed"):
+    with pytest.raises(DeployError, match=rf"{arn} is attached to group accounting\. Nothing was changed"):
         standing.taken_down()
 
     assert sys.stdin.readline() == "awning-trial\n"  # nobody was asked
@@ -117,7 +117,7 @@ def test_finances_policy_must_be_detached_before(standing: Standing, monkeypatch
 def test_told_once_it_does_not_delete_data(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
     for second in ("", "yes", "awning-trial", LOSE.replace("2 rows", "1 rows")):
         typing(monkeypatch, "awning-trial", second)
-        with pytest.raises(Stop, match="Nothing was changed"):
+        with pytest.raises(DeployError, match="Nothing was changed"):
             standing.taken_down(data_too=True)
     assert standing.stack.status() == "CREATE_COMPLETE"
     assert (standing.table_is_there, standing.bucket_is_there) == (True, True)
@@ -159,7 +159,9 @@ def test_of_two_stages_with_one_prefix_none_deletes_the_others_data(
     minimal_package.knows_owners(monkeypatch)
     typing(monkeypatch, "awning-other", LOSE)
 
-    with pytest.raises(Stop, match=r"trial-orders belongs to the stack awning-trial\. Nothing was changed"):
+    with pytest.raises(
+        DeployError, match=r"trial-orders belongs to the stack awning-trial\. Nothing was changed"
+    ):
         teardown.teardown(replace(STAGE, name="other", stack="awning-other"), True, standing.said.append)
 
     assert standing.said == []
@@ -184,7 +186,7 @@ def test_what_could_not_be_made_has_no_name() -> None:
 def test_more_files_than_one_call_deletes_are_deleted_in_several(
     aws: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data_deletion, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(data_deletion, "MAX_KEYS_PER_DELETE", 2)
     s3: Any = Account("us-east-1").client("s3")
     s3.create_bucket(Bucket="full")
     for number in range(5):
@@ -220,7 +222,7 @@ def test_what_the_old_policy_still_forbids_is_deleted_a_moment_later(monkeypatch
 @pytest.mark.parametrize(("code", "seconds"), [("InternalError", 60), ("AccessDenied", 0)])
 def test_what_cannot_be_deleted_is_named(monkeypatch: pytest.MonkeyPatch, code: str, seconds: float) -> None:
     monkeypatch.setattr(data_deletion, "DENIED_SECONDS", seconds)
-    with pytest.raises(Stop, match=f"books/a in books could not be deleted: {code}"):
+    with pytest.raises(DeployError, match=f"books/a in books could not be deleted: {code}"):
         data_deletion._delete(Refusing(code, times=2), "books", BATCH, {})
 
 

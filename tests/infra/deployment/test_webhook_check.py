@@ -9,45 +9,45 @@ from chalicelib.payments.paypal.events import EVENT_TYPES
 from infra.aws import paypal_secret
 from infra.aws.checks.webhook_check import WEBHOOK_ID, faults, webhook_is_right
 from infra.aws.stage_config import Stage
-from infra.local.fake_paypal import Control, StandIn
+from infra.local.fake_paypal import Control, FakePayPal
 from tests.infra.package.minimal_package import STAGE
 
 ADDRESS = "https://shop.example/webhooks/paypal"
 
 
 @pytest.fixture
-def webhook(standin: StandIn, paypal: Control) -> Control:
+def webhook(standin: FakePayPal, paypal: Control) -> Control:
     """Return what steers PayPal, where the webhook is as it should be."""
     paypal.set_webhook(ADDRESS)
     paypal.subscribe(*EVENT_TYPES)
     return paypal
 
 
-def found(standin: StandIn, webhook_id: str | None = None, secret_: str | None = None) -> list[str]:
+def found(standin: FakePayPal, webhook_id: str | None = None, secret_: str | None = None) -> list[str]:
     client = Client(standin.client_id, secret_ or standin.client_secret, standin.api_url, standin.web_url)
     return faults(client, webhook_id or standin.webhook_id, ADDRESS)
 
 
-def test_a_webhook_with_our_address_and_all_events_is_right(standin: StandIn, webhook: Control) -> None:
+def test_a_webhook_with_our_address_and_all_events_is_right(standin: FakePayPal, webhook: Control) -> None:
     assert found(standin) == []
     webhook.subscribe("*")
     assert found(standin) == []
 
 
-def test_events_that_are_missing_are_named(standin: StandIn, webhook: Control) -> None:
+def test_events_that_are_missing_are_named(standin: FakePayPal, webhook: Control) -> None:
     webhook.subscribe(
         *(name for name in EVENT_TYPES if name != "PAYMENT.CAPTURE.DECLINED"), "BILLING.PLAN.CREATED"
     )
     assert found(standin) == ["add the events PAYMENT.CAPTURE.DECLINED."]
 
 
-def test_another_address_is_named(standin: StandIn, webhook: Control) -> None:
+def test_another_address_is_named(standin: FakePayPal, webhook: Control) -> None:
     for other in ("https://old.example/webhooks/paypal", f"{ADDRESS}/", ADDRESS.upper()):
         webhook.set_webhook(other)
         assert found(standin) == [f"it leads to {other}. Change it there to {ADDRESS}."]
 
 
-def test_what_paypal_does_not_show_is_said(standin: StandIn, webhook: Control) -> None:
+def test_what_paypal_does_not_show_is_said(standin: FakePayPal, webhook: Control) -> None:
     assert "none with the ID ANOTHER" in found(standin, "ANOTHER")[0]
     assert "no ID" in found(standin, "../webhooks-events")[0]
     assert "does not take the app's secret" in found(standin, secret_="wrong")[0]
@@ -58,7 +58,7 @@ def test_what_paypal_does_not_show_is_said(standin: StandIn, webhook: Control) -
 class Standing:
     """A stack that stands."""
 
-    def __init__(self, standin: StandIn, webhook_id: str) -> None:
+    def __init__(self, standin: FakePayPal, webhook_id: str) -> None:
         self._told = {
             "PayPalClientId": standin.client_id,
             "PayPalApiUrl": standin.api_url,
@@ -73,7 +73,7 @@ class Standing:
 
 
 def test_a_deployed_shop_asks_with_the_secret_that_it_keeps(
-    aws: object, standin: StandIn, webhook: Control
+    aws: object, standin: FakePayPal, webhook: Control
 ) -> None:
     from infra.aws.aws_account import Account
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.aws.package import build, lambda_python
-from infra.aws.package.errors import PackageFailed
+from infra.aws.package.errors import PackageError
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_what_debian_keeps_apart_is_named(
     python.write_text('#!/bin/sh\ncase "$3$4" in *ensurepip*) exit 1;; esac\n', encoding="utf-8")
     python.chmod(0o755)
     monkeypatch.setattr(lambda_python, "CACHE", tmp_path / "cache")
-    with pytest.raises(PackageFailed, match=r"apt-get install python3\.13-venv"):
+    with pytest.raises(PackageError, match=r"apt-get install python3\.13-venv"):
         lambda_python.prepare(lambda _: None)
 
 

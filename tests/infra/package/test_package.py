@@ -172,7 +172,7 @@ def test_the_same_sources_make_the_same_bytes(tmp_path: Path, monkeypatch: pytes
 def test_a_template_that_cannot_be_compiled_is_named(tmp_path: Path) -> None:
     project = write_small_project(tmp_path / "project")
     (project / "templates" / "broken.html").write_text("{% if %}")
-    with pytest.raises(build.PackageFailed, match=r"broken\.html"):
+    with pytest.raises(build.PackageError, match=r"broken\.html"):
         build.package(project, "prod", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -200,7 +200,7 @@ def test_what_lambda_would_miss_is_named(tmp_path: Path) -> None:
     library = (folder / "here.so").read_bytes().replace(b"\xf3\0", b"\xb7\0")
     for python in ("cpython-310", sys.implementation.cache_tag):
         (folder / f"other.{python}-aarch64-linux-gnu.so").write_bytes(library)
-    with pytest.raises(build.PackageFailed) as failed:
+    with pytest.raises(build.PackageError) as failed:
         archive.check(folder, project, "arm64")
     assert str(failed.value).splitlines() == [
         "chalicelib/lost.py is not in the zip.",
@@ -215,8 +215,8 @@ def test_what_lambda_would_miss_is_named(tmp_path: Path) -> None:
 
 def test_a_zip_that_is_too_large_is_refused(tmp_path: Path) -> None:
     project = write_small_project(tmp_path / "project")
-    (project / "chalicelib" / "heavy.bin").write_bytes(random.Random(1).randbytes(archive.MOST_BYTES))
-    with pytest.raises(build.PackageFailed, match=r"deployment\.zip has 5,0.*at most 5,000,000"):
+    (project / "chalicelib" / "heavy.bin").write_bytes(random.Random(1).randbytes(archive.MAX_BYTES))
+    with pytest.raises(build.PackageError, match=r"deployment\.zip has 5,0.*at most 5,000,000"):
         build.package(project, "prod", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -226,7 +226,7 @@ def test_functions_run_on_the_python_that_compiled_them(tmp_path: Path) -> None:
     part = project / build.PARTS / "functions.yaml"
     part.parent.mkdir(parents=True)
     part.write_text("Resources: {Work: {Properties: {Runtime: python3.10}}}")
-    with pytest.raises(build.PackageFailed, match=r"Work runs on python3\.10; this is"):
+    with pytest.raises(build.PackageError, match=r"Work runs on python3\.10; this is"):
         build.package(project, "prod", tmp_path / "out")
 
 
@@ -236,13 +236,13 @@ def test_every_zip_that_the_template_names_is_there(tmp_path: Path) -> None:
     part.parent.mkdir(parents=True)
     layer = {"Type": "AWS::Serverless::LayerVersion", "Properties": {"ContentUri": "./pictures.zip"}}
     part.write_text(json.dumps({"Resources": {"Layer": layer}}))
-    with pytest.raises(build.PackageFailed, match=r"names \./pictures\.zip"):
+    with pytest.raises(build.PackageError, match=r"names \./pictures\.zip"):
         build.package(project, "prod", tmp_path / "out")
 
 
 def test_only_machines_that_lambda_has_are_packaged_for() -> None:
     assert build.named("host") in strip_elf.MACHINES
-    with pytest.raises(build.PackageFailed, match="riscv64"):
+    with pytest.raises(build.PackageError, match="riscv64"):
         build.named("riscv64")
 
 
@@ -258,7 +258,7 @@ def test_there_is_no_package_without_a_dependency(
         monkeypatch.setenv(f"PIP_{name}", value)
     project = write_small_project(tmp_path / "project", requirement=lost)
     another = "x86_64" if build.named("host") == "arm64" else "arm64"
-    with pytest.raises(build.PackageFailed, match=lost.partition("==")[0]):
+    with pytest.raises(build.PackageError, match=lost.partition("==")[0]):
         build.package(project, "prod", tmp_path / "out", another)
     assert not (tmp_path / "out").exists()
 
@@ -272,12 +272,12 @@ def test_a_name_stands_in_one_part_of_the_template_only(tmp_path: Path) -> None:
     (parts / "two.yaml").write_text("Resources: {Door: !Ref Open}\n")
     assert build.merged(tmp_path)["Resources"]["Door"] == {"Ref": "Open"}
     (parts / "two.yaml").write_text("Resources: {Till: {Type: C}}\n")
-    with pytest.raises(build.PackageFailed, match=r"two\.yaml: Till"):
+    with pytest.raises(build.PackageError, match=r"two\.yaml: Till"):
         build.merged(tmp_path)
 
 
 def test_a_stage_without_settings_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(build.PackageFailed, match="prdo"):
+    with pytest.raises(build.PackageError, match="prdo"):
         build.package(build.PROJECT, "prdo", tmp_path / "out")
 
 

@@ -86,13 +86,15 @@ def test_messages_that_rest_wake_somebody_whatever_their_queue(template: Templat
         if queue["QueueName"]["Fn::Sub"].endswith("-dlq")
     }
     assert resting == set(QUEUES) == set(dead_letters.QUEUES)
-    assert Metric.DEAD_LETTERS in telemetry.AT_ONCE
+    assert Metric.DEAD_LETTERS in telemetry.ALERT_IMMEDIATELY
 
 
 def test_what_is_told_as_one_metric_is_watched(alarms: dict[str, Any]) -> None:
     names = {one["MetricName"] for alarm in alarms.values() for one in watched(alarm)}
     assert {Metric.NEEDS_SOMEBODY, Metric.STRUGGLES} <= names
-    assert not names & (telemetry.AT_ONCE | telemetry.AGAIN_AND_AGAIN | telemetry.IN_THE_LINE)
+    assert not names & (
+        telemetry.ALERT_IMMEDIATELY | telemetry.ALERT_WHEN_REPEATED | telemetry.LOGGED_METRICS
+    )
     assert alarms["NeedsSomebody"]["Threshold"] == 1
 
 

@@ -51,7 +51,7 @@ def test_the_shop_knows_its_address(
     everywhere = told(template, template["Globals"]["Function"], known)
     assert everywhere.get("PUBLIC_URL") == api
     assert everywhere["MEDIA_URL"].removeprefix("https://") == pictures.removeprefix("https://")
-    assert config.read(everywhere).proxies == ("Cdn" in given)
+    assert config.load_settings(everywhere).proxies == ("Cdn" in given)
     for name, function in functions(template).items():
         own = told(template, function, known)
         assert own.get("PUBLIC_URL", api) == (api if name in LINKLESS else workers), name
@@ -159,7 +159,7 @@ def test_functions_know_the_secret_by_which_proxies_are_believed(
 ) -> None:
     assert template["Parameters"]["OriginSecret"]["NoEcho"] is True
     known = values(template, {**given, "OriginSecret": "s" * 32})
-    settings = config.read(told(template, template["Globals"]["Function"], known))
+    settings = config.load_settings(told(template, template["Globals"]["Function"], known))
     assert (settings.proxies, settings.origin_secret) == (1, "s" * 32)
 
 

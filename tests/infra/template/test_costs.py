@@ -8,7 +8,7 @@ from infra.aws.package.build import PROJECT
 from tests.infra.template.template_reader import Template, functions, of_type, resolved, values
 from tests.infra.template.test_alarms import watched
 
-MOST = 2.00  # dollars
+MAX_DOLLARS = 2.00  # dollars
 HOURS = 720
 # Of us-east-1, in November 2026.
 A_CALL, A_GB_SECOND = (
@@ -20,7 +20,7 @@ AN_ALARMS_METRIC, A_DASHBOARD = 0.10, 3.00
 A_TRACE = 5.00e-6
 READ, WRITTEN, A_KMS_REQUEST = 0.125e-6, 0.625e-6, 3.00e-6
 A_GB_OF_LOGS = 0.50
-POLLS_A_MINUTE = 15  # five pollers of Lambda's, each of which waits twenty seconds
+POLLS_PER_MINUTE = 15  # five pollers of Lambda's, each of which waits twenty seconds
 # function: runs an hour, seconds of one, seconds of a cold start, and how many begin so
 BY_THE_CLOCK = {"ReconcilePayments": (12, 0.3, 1.0, 1.0), "ExportBooks": (1, 1.0, 1.0, 1.0)}
 
@@ -50,7 +50,7 @@ def idle_month(template: Template, **given: str) -> dict[str, float]:
     return {
         "Lambda": sum(runs.values()) * A_CALL
         + sum(seconds[name] * made[name]["MemorySize"] / 1024 for name in runs) * A_GB_SECOND,
-        "SQS": len(polled) * POLLS_A_MINUTE * 60 * HOURS * AN_SQS_REQUEST + 4 * HOURS * AN_SQS_REQUEST,
+        "SQS": len(polled) * POLLS_PER_MINUTE * 60 * HOURS * AN_SQS_REQUEST + 4 * HOURS * AN_SQS_REQUEST,
         "alarms": AN_ALARMS_METRIC * sum(len(list(watched(alarm))) for alarm in alarms),
         "dashboards": A_DASHBOARD * len(boards),
         "X-Ray": A_TRACE * sum(runs[name] for name in traced),
@@ -62,7 +62,7 @@ def idle_month(template: Template, **given: str) -> dict[str, float]:
 
 def test_an_idle_shop_costs_at_most_two_dollars_a_month(template: Template) -> None:
     bill = idle_month(template)
-    assert sum(bill.values()) <= MOST, bill
+    assert sum(bill.values()) <= MAX_DOLLARS, bill
 
 
 def test_what_costs_more_is_asked_for(template: Template) -> None:
@@ -76,7 +76,7 @@ def test_what_costs_more_is_asked_for(template: Template) -> None:
 
 def test_what_occurs_in_each_idle_hour_is_no_metric() -> None:
     """A metric costs thirty cents where it is told in each hour of a month."""
-    assert {"ColdStarts", "DynamoDBCalls"} <= telemetry.IN_THE_LINE
+    assert {"ColdStarts", "DynamoDBCalls"} <= telemetry.LOGGED_METRICS
 
 
 def test_the_page_about_costs_says_the_same(template: Template) -> None:

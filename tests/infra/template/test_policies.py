@@ -39,8 +39,8 @@ def used(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> set
             "run_staff_jobs",
             "dynamodb",
             "Query",
-            {"TableName": "test-orders", "IndexName": "attention"},
-            "dynamodb:Query on OrdersTable/index/attention",
+            {"TableName": "test-orders", "IndexName": "due"},
+            "dynamodb:Query on OrdersTable/index/due",
         ),
         (
             "send_order_emails",
@@ -65,8 +65,8 @@ def used(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> set
             "reconcile_payments",
             "sqs",
             "GetQueueUrl",
-            {"QueueName": "test-staff-jobs"},
-            "lambda:InvokeFunction on function/staff-jobs",
+            {"QueueName": "test-background-jobs"},
+            "lambda:InvokeFunction on function/background-jobs",
         ),
         ("reconcile_payments", "ssm", "PutParameter", {}, "ssm:PutParameter on PayPalClientSecretParameter"),
     ],
@@ -79,7 +79,7 @@ def test_what_a_policy_does_not_name_is_refused(
 
 def test_what_a_policy_names_is_allowed() -> None:
     assert _refusals_of_a_book(Policies()) == []
-    orders = {"TableName": f"{settings.table_prefix}orders", "IndexName": "attention"}
+    orders = {"TableName": f"{settings.table_prefix}orders", "IndexName": "due"}
     assert list(Policies().refusals("reconcile_payments", "dynamodb", "Query", orders)) == []
 
 

@@ -25,10 +25,10 @@ FUNCTIONS = {
     "ExportBooks": "app.export_books",
 }
 BEHIND = {
-    "payment-notifications": "SettleNotifications",
+    "paypal-webhooks": "SettleNotifications",
     "order-emails": "SendOrderEmails",
 }
-CALLED_LATER = {"mail-feedback": "NoteBounces", "staff-jobs": "RunStaffJobs"}
+CALLED_LATER = {"ses-feedback": "NoteBounces", "background-jobs": "RunStaffJobs"}
 # On AWS the secret comes from SSM, by name, the roots are the system's, and Lambda itself tells a function its name.
 NOT_ON_AWS = {"PAYPAL_CLIENT_SECRET", "AWS_LAMBDA_FUNCTION_NAME"}
 
@@ -79,11 +79,11 @@ def test_these_indexes_and_these_expiries_are_special(template: Template) -> Non
         if "GlobalSecondaryIndexes" in table
     }
     assert indexes == {
-        "OrdersTable": {"attention", "placed", "by_state", "raised"},
-        "StockTable": {"shelf"},
+        "OrdersTable": {"due", "by-placed", "by-state", "open-issues"},
+        "StockTable": {"by-stock-level"},
     }
     expiring = {name for name, table in tables.items() if "TimeToLiveSpecification" in table}
-    assert expiring == {"CartsTable", "LimitsTable", "StaffSessionsTable", "JobsTable"}
+    assert expiring == {"CartsTable", "RateLimitsTable", "StaffSessionsTable", "BackgroundJobsTable"}
     for name in expiring:
         assert tables[name]["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}, name
 
@@ -231,12 +231,12 @@ def test_a_request_ends_before_api_gateway_gives_up(template: Template) -> None:
 
 
 def test_every_setting_reaches_the_functions(template: Template) -> None:
-    asked = Asked()
-    config.read(asked)
+    filters = Asked()
+    config.load_settings(filters)
     for name, function in functions(template).items():
         own = function.get("Environment", {}).get("Variables", {})
         assert {**template["Globals"]["Function"]["Environment"]["Variables"], **own}.keys() == (
-            asked.names - NOT_ON_AWS
+            filters.names - NOT_ON_AWS
         ), name
 
 
@@ -253,7 +253,7 @@ def test_no_resource_waits_for_itself(template: Template) -> None:
 
 
 def test_settings_left_out_get_the_defaults_of_the_code(template: Template) -> None:
-    defaults = config.read({})
+    defaults = config.load_settings({})
     parameters = {name: facts.get("Default") for name, facts in template["Parameters"].items()}
     assert parameters["Currency"] == defaults.currency
     assert parameters["Timezone"] == defaults.timezone.key

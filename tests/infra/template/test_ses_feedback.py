@@ -42,7 +42,7 @@ COMPLAINT = {"complainedRecipients": [{"emailAddress": ADDRESS}], "userAgent": "
 def queue(aws: object) -> str:
     """Put the template's rules before the queue, with the prefix of the tests; return the queue's address."""
     events, sqs = boto3.client("events"), boto3.client("sqs")
-    url = sqs.get_queue_url(QueueName="test-mail-feedback")["QueueUrl"]
+    url = sqs.get_queue_url(QueueName="test-ses-feedback")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     template = build.merged(build.PROJECT)["Resources"]
     for name in RULES:
@@ -68,7 +68,7 @@ def told(url: str, number: str, shop: str = "test-mail", **said: Any) -> list[st
         "destination": [ADDRESS],
         "headers": [{"name": "To", "value": f"Erika <{ADDRESS}>"}],
         "commonHeaders": {"to": [ADDRESS], "subject": "Your order"},
-        "tags": {"ses:configuration-set": [shop], "mail": ["paid"], "order": [number]},
+        "tags": {"ses:configuration-set": [shop], "mail": ["order_paid"], "order": [number]},
     }
     kinds = {"Bounce": "Email Bounced", "Complaint": "Email Complaint Received", "Reject": "Email Rejected"}
     kind = kinds[said["eventType"]]
@@ -133,7 +133,7 @@ def test_a_report_reaches_staff_and_names_nobody_on_its_way(
     (body,) = told(queue, order.number, **said)
 
     assert ADDRESS not in body
-    bounces.note_bounce(json.loads(body))
+    bounces.record_bounce(json.loads(body))
     assert [told for told, _ in issues(order)] == [title]
 
 
@@ -166,5 +166,5 @@ def test_a_mail_that_ses_did_not_send_to_somebody_who_complained_before_is_known
     bodies = told(queue, order.number, eventType="Complaint", complaint=suppressed)
 
     for body in bodies:
-        bounces.note_bounce(json.loads(body))
+        bounces.record_bounce(json.loads(body))
     assert "A mail came back" in [title for title, _ in issues(order)]

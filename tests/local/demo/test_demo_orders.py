@@ -42,7 +42,7 @@ def demo(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
         monkeypatch.setattr(module, "DEMO_CATALOG", file)
     shop.put_on_shelf("cup", "Cup", {"CUP-RED": (900, None, 40), "CUP-BLUE": (900, None, 40)})
     monkeypatch.setattr("infra.local.fake_paypal.settings.CLIENT_ID", "test-client")
-    monkeypatch.setattr(order_plan, "ORDERS_A_DAY", (2, 1))
+    monkeypatch.setattr(order_plan, "ORDERS_PER_DAY", (2, 1))
     monkeypatch.setattr(order_plan, "SPECIAL", {})
     monkeypatch.setattr(order_plan, "RECENTLY", {5: "paid"})
     monkeypatch.setattr(order_plan, "UNPACKED", 1)
@@ -58,7 +58,7 @@ def fill(shop: Shop, until: int = 1000) -> None:
 def test_orders_of_the_last_days_tell_every_story_and_all_adds_up(
     demo: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(order_plan, "ORDERS_A_DAY", (2, 2, 2, 1, 1, 1))
+    monkeypatch.setattr(order_plan, "ORDERS_PER_DAY", (2, 2, 2, 1, 1, 1))
     monkeypatch.setattr(order_plan, "SPECIAL", TALES)
     monkeypatch.setattr(order_plan, "RECENTLY", RECENTLY)
     before = pieces(demo)
@@ -78,7 +78,7 @@ def test_orders_of_the_last_days_tell_every_story_and_all_adds_up(
     check_money(demo)
     check_stock(demo, before)
     check_times(demo, made)
-    did = Counter(entry.what for entry in AuditEntry.scan() if entry.subject.startswith("order "))
+    did = Counter(entry.action for entry in AuditEntry.scan() if entry.subject.startswith("order "))
     assert did == {"marked as shipped": 5, "refunded": 2, "cancelled": 1, "left a note": 1}
 
 
@@ -161,7 +161,7 @@ def test_the_whole_plan_sells_only_what_there_is_plenty_of() -> None:
     for one in planned:
         sold.update(one.goods)
     assert len(planned) == 42
-    assert all(pieces <= shelf[sku] // 2 for sku, pieces in sold.items())
+    assert all(quantity <= shelf[sku] // 2 for sku, quantity in sold.items())
     assert set(order_plan.SPECIAL.values()) | set(order_plan.RECENTLY.values()) == {
         *("sent back", "broken", "left", "disputed", "reversed", "cancelled", "noted"),
         *("paid", "pending", "declined", "unpaid"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.staff.auth.accounts import check_password, everybody, make_member
+from chalicelib.staff.auth.accounts import check_password, list_accounts, make_member
 from infra.local.demo.staff import MEMBERS, login_line, make_demo_staff
 
 pytestmark = pytest.mark.usefixtures("aws")
@@ -23,4 +23,4 @@ def test_an_account_of_each_role_opens_with_the_password_that_is_told() -> None:
 def test_a_shop_with_an_account_gets_none() -> None:
     make_member("own@shop.example", "merchant", "linen awning at noon")
     make_demo_staff(PASSWORD)
-    assert [member.email for member in everybody()] == ["own@shop.example"]
+    assert [member.email for member in list_accounts()] == ["own@shop.example"]

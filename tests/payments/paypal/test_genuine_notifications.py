@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib.orders.models import Pointer
+from chalicelib.orders.models import OrderLookup
 from tests.payments.paypal.vectors import Vector, vectors
 from tests.shop import Shop
 
-QUEUE = "payment-notifications"
+QUEUE = "paypal-webhooks"
 ORDER = "0123456789abcdef0123456789abcdef"
 Told = Callable[[Vector], Shop]
 
@@ -57,7 +57,7 @@ def test_about_an_order_of_ours_they_go_the_whole_way(genuine: list[Vector], tol
     for vector in genuine:
         shop = told(vector)
         for name in names(vector):
-            pointer = Pointer(name, order=ORDER)
+            pointer = OrderLookup(name, order_id=ORDER)
             pointer.save()
             assert shop.notify(vector.body, vector.headers).status == 200, (vector.name, name)
             pointer.delete()
@@ -69,7 +69,7 @@ def test_about_an_order_of_ours_they_go_the_whole_way(genuine: list[Vector], tol
 def test_with_one_byte_changed_they_are_refused(genuine: list[Vector], told: Told) -> None:
     for vector in genuine:
         shop = told(vector)
-        Pointer(next(names(vector)), order=ORDER).save()
+        OrderLookup(next(names(vector)), order_id=ORDER).save()
         at = vector.body.index('"summary":"') + len('"summary":"')
         changed = f"{vector.body[:at]}_{vector.body[at + 1 :]}"
         for body in (changed, vector.body.replace(":", ": ", 1), vector.body + " "):
@@ -83,7 +83,7 @@ def test_for_another_webhook_or_at_another_time_they_are_refused(
 ) -> None:
     for vector in genuine:
         shop = told(vector)
-        Pointer(next(names(vector)), order=ORDER).save()
+        OrderLookup(next(names(vector)), order_id=ORDER).save()
         later = {"PAYPAL-TRANSMISSION-TIME": "2026-11-22T12:00:00Z"}
         assert shop.notify(vector.body, vector.headers | later).status == 400, vector.name
         setting(paypal_webhook_id="7E5TWEBH00K000001")

@@ -32,7 +32,7 @@ def in_california() -> Iterator[None]:
 def test_every_movement_is_booked_with_paypals_moment_in_utc(shop: Shop) -> None:
     before = datetime.now(UTC) - timedelta(seconds=2)
     _, order_id = shop.paid(MUG=2)
-    capture = shop.order(order_id).capture or ""
+    capture = shop.order(order_id).capture_id or ""
     shop.paypal.refund(capture, "5.00")
     shop.paypal.reverse(capture, "3.00")
     shop.deliver_notifications()

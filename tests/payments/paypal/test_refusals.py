@@ -11,9 +11,9 @@ import pytest
 import requests
 
 from chalicelib import telemetry
-from chalicelib.orders import states
+from chalicelib.orders.states import OrderState
 from chalicelib.payments.paypal import api_client, gateway, refusals
-from chalicelib.payments.paypal.errors import ADDRESS_ISSUES, PayPalUnknown
+from chalicelib.payments.paypal.errors import ADDRESS_ISSUES, PayPalOutcomeUnknown
 from tests.client import Answer, Shopper
 from tests.dynamodb_faults import tampered
 from tests.fake_paypal.openapi import issues_of
@@ -75,7 +75,9 @@ def part_of(walk: list[tuple[int, str]], part: int, parts: int = PARTS) -> list[
 
 
 def refused_names() -> list[tuple[str, str, int]]:
-    return [(refusal.name, refusal.issue, int(refusal.times)) for refusal in refusals.in_force()]
+    return [
+        (refusal.name, refusal.issue, int(refusal.occurrences)) for refusal in refusals.current_refusals()
+    ]
 
 
 def place(shop: Shop) -> tuple[Shopper, Answer]:
@@ -102,11 +104,15 @@ def test_every_issue_of_creating_is_told_to_the_shopper_and_to_staff(shop: Shop,
         assert (CANNOT in page.text, NOT_CHARGED in page.text) == (True, True), issue
         assert "could not be reached" not in page.text, issue
         order = shop.order(order_id)
-        assert (order.state, order.attempts, order.payment_refused) == (states.AWAITING, [], issue)
+        assert (order.state, order.payment_attempts, order.payment_refusal) == (
+            OrderState.AWAITING,
+            [],
+            issue,
+        )
         assert [name for _, name, _ in refused_names()] == [issue]
 
     shop.come_back(shopper, token_of(shopper.post(f"/orders/{order_id}/payment")))
-    assert shop.order(order_id).state == states.PAID
+    assert shop.order(order_id).state == OrderState.PAID
     assert refused_names() == []
 
 
@@ -177,23 +183,23 @@ def test_the_merchant_is_written_to_once_for_as_long_as_payments_are_refused(sho
         place(shop)
     shopper.post(f"/orders/{order_id_of(answer)}/payment")
     shop.functions.drain("order-emails")
-    assert shop.mails() == ["refused"]
+    assert shop.mails() == ["merchant_payments_refused"]
     assert [order.emails_due for order in shop.orders()] == [{}] * 3
 
     shop.paypal.clear_faults()
     shop.come_back(shopper, token_of(shopper.post(f"/orders/{order_id_of(answer)}/payment")))
     shop.paypal.refuse("create", "PAYEE_ACCOUNT_RESTRICTED")
     place(shop)
-    assert shop.mails().count("refused") == 2, "it was over, and began anew"
+    assert shop.mails().count("merchant_payments_refused") == 2, "it was over, and began anew"
 
 
 def test_the_merchant_is_written_to_about_refused_captures_too(shop: Shop) -> None:
     shop.paypal.refuse("capture", "PAYEE_ACCOUNT_RESTRICTED")
     for _ in range(2):
         shop.come_back(*shop.placed())
-    assert shop.mails() == ["refused"]
+    assert shop.mails() == ["merchant_payments_refused"]
     (entry,) = [entry for order in shop.orders() for entry in (*order.emails_due, *order.emails_sent)]
-    assert entry.startswith(f"refused#{refusals.Kind.CAPTURES}@")
+    assert entry.startswith(f"merchant_payments_refused#{refusals.RefusalKind.CAPTURES}@")
 
 
 def test_of_two_orders_that_are_refused_at_the_same_moment_one_writes_to_the_merchant(shop: Shop) -> None:
@@ -210,8 +216,8 @@ def test_of_two_orders_that_are_refused_at_the_same_moment_one_writes_to_the_mer
         shopper, answer = place(shop)
     assert len(entered) == 2
     assert "We couldn’t take your payment" in shopper.follow(answer).text
-    assert [order.payment_refused for order in shop.orders()] == ["PAYEE_ACCOUNT_RESTRICTED"] * 2
-    assert shop.mails() == ["refused"]
+    assert [order.payment_refusal for order in shop.orders()] == ["PAYEE_ACCOUNT_RESTRICTED"] * 2
+    assert shop.mails() == ["merchant_payments_refused"]
 
 
 def test_once_paypal_takes_payments_again_the_refused_order_claims_nothing_else_and_can_be_paid(
@@ -230,7 +236,7 @@ def test_once_paypal_takes_payments_again_the_refused_order_claims_nothing_else_
     assert "You can try again now" in page.text
     assert "Pay with PayPal" in page.text
     shop.come_back(shopper, token_of(shopper.post(f"/orders/{order_id_of(answer)}/payment")))
-    assert shop.order(order_id_of(answer)).state == states.PAID
+    assert shop.order(order_id_of(answer)).state == OrderState.PAID
 
 
 def test_an_answer_that_paypal_keeps_for_a_refused_creation_is_not_met_again(shop: Shop) -> None:
@@ -324,11 +330,11 @@ def test_what_delivery_costs_is_not_the_address(shop: Shop, field: str) -> None:
 def test_every_issue_of_capturing_is_told_to_whoever_can_act_on_it(shop: Shop, part: int) -> None:
     order, shopper, walk = None, shop.shopper(), part_of(CAPTURE, part)
     for status, issue in walk:
-        used_up = order is None or order.state != states.AWAITING or order.attempts[-1]["ended"]
+        used_up = order is None or order.state != OrderState.AWAITING or order.payment_attempts[-1]["ended"]
         if order is None or used_up or issue in NOT_PAID_YET:
             shopper, answer = place(shop)
-            order = next(one for one in shop.orders() if one.paypal_id == token_of(answer))
-        token = str(order.paypal_id)
+            order = next(one for one in shop.orders() if one.paypal_order_id == token_of(answer))
+        token = str(order.paypal_order_id)
         shop.paypal.approve(token)
         fault = shop.paypal.refuse("capture", issue, status)
         page = shopper.follow(shopper.get(f"/payments/paypal/return?token={token}"))
@@ -338,15 +344,15 @@ def test_every_issue_of_capturing_is_told_to_whoever_can_act_on_it(shop: Shop, p
         told = page_for(issue)
         assert told in page.text, (issue, page.text)
         claimed = told == "Confirming your payment"
-        assert (order.state == states.CAPTURING, bool(order.claim)) == (claimed, claimed), issue
+        assert (order.state == OrderState.CAPTURING, bool(order.capture_claim)) == (claimed, claimed), issue
         is_staffs = told == CANNOT or issue == "INVALID_ACCOUNT_STATUS"
         assert [name for _, name, _ in refused_names()] == ([issue] if is_staffs else []), issue
-        assert all(entry.startswith("refused#") for entry in order.emails_due), (
+        assert all(entry.startswith("merchant_payments_refused#") for entry in order.emails_due), (
             issue
         )  # they are here, and see it
-        if order.state == states.AWAITING and order.declined:
+        if order.state == OrderState.AWAITING and order.declined:
             assert NOT_CHARGED in page.text
-        for kind in refusals.Kind:
+        for kind in refusals.RefusalKind:
             refusals.Refusal(kind).delete()
         if (
             issue == "ORDER_ALREADY_CAPTURED"
@@ -356,10 +362,10 @@ def test_every_issue_of_capturing_is_told_to_whoever_can_act_on_it(shop: Shop, p
     with shop.later(minutes=6):
         shop.reconcile()
     for one in shop.orders():
-        if one.state == states.AWAITING:
+        if one.state == OrderState.AWAITING:
             shop.come_back(shopper, token_of(shopper.post(f"/orders/{one.id}/payment")))
-    left = [one for one in shop.orders() if one.state != states.PAID]
-    assert [one.state for one in left] == [states.CAPTURING] * ((422, "ORDER_ALREADY_CAPTURED") in walk)
+    left = [one for one in shop.orders() if one.state != OrderState.PAID]
+    assert [one.state for one in left] == [OrderState.CAPTURING] * ((422, "ORDER_ALREADY_CAPTURED") in walk)
     assert len(shop.ledger()) == len(shop.paypal.ledger()) == len(shop.orders()) - len(left)
 
 
@@ -399,7 +405,7 @@ def test_a_payment_in_progress_stays_unknown_wherever_it_is_named(shop: Shop, at
 
 
 def test_a_shopper_who_is_away_is_written_to_in_true_words(shop: Shop) -> None:
-    from chalicelib.mail.render import write_letter
+    from chalicelib.mail.render import render_email
 
     _, token = shop.placed()
     shop.paypal.approve(token)
@@ -407,8 +413,10 @@ def test_a_shopper_who_is_away_is_written_to_in_true_words(shop: Shop) -> None:
     with shop.later(minutes=6):
         shop.reconcile()
     (order,) = shop.orders()
-    (entry,) = [entry for entry in {**order.emails_due, **order.emails_sent} if entry.startswith("failed#")]
-    letter = write_letter(order, entry)
+    (entry,) = [
+        entry for entry in {**order.emails_due, **order.emails_sent} if entry.startswith("payment_failed#")
+    ]
+    letter = render_email(order, entry)
     assert letter is not None
     assert "PayPal isn’t accepting payments for our shop at the moment" in letter.text
     assert "another card" not in letter.text
@@ -418,13 +426,13 @@ def test_a_shopper_who_is_away_is_written_to_in_true_words(shop: Shop) -> None:
 
 
 def test_a_merchants_trouble_counts_for_no_shoppers_limit(shop: Shop, counted: Any) -> None:
-    from chalicelib.rate_limits import Count
+    from chalicelib.rate_limits import RateLimitCounter
 
     shopper, token = shop.placed()
     shop.paypal.refuse("capture", "PAYEE_ACCOUNT_RESTRICTED")
     counted()
     shop.come_back(shopper, token)
-    assert [row.declined for row in Count.scan() if row.declined] == []
+    assert [row.declined for row in RateLimitCounter.scan() if row.declined] == []
     metrics = counted()
     assert (metrics["PayPalRefusals"], metrics["PaymentsDeclined"]) == (1, 0)
 
@@ -464,10 +472,10 @@ def test_every_issue_of_refunding_is_told_to_staff(shop: Shop, merchant: Shopper
         order = shop.order(order_id)
         (made,) = (one for one in order.refunds.values() if one["amount"] == 100 + number)
         if issue == "PREVIOUS_REQUEST_IN_PROGRESS" or status == 401:
-            assert made["status"] == "wanted", issue
+            assert made["status"] == "requested", issue
         else:
             assert made["status"] == "failed", issue
-            assert (order.issues[-1]["kind"], order.issues[-1]["detail"]) == ("refund refused", issue)
+            assert (order.issues[-1]["kind"], order.issues[-1]["detail"]) == ("refund_rejected", issue)
         assert order.refunded == 0
         telemetry.flush({})
         assert counted()["PayPalRefusals"] == (issue != "PREVIOUS_REQUEST_IN_PROGRESS"), issue
@@ -505,17 +513,17 @@ def test_a_404_or_409_in_which_paypal_names_its_reason_is_as_definite_as_a_422(
     fault = shop.paypal.refuse("capture", issue, status)
     shop.come_back(shopper, token)
     order = shop.order(order_id)
-    assert (order.state, order.last_refusal) == (states.AWAITING, "payment refused")
-    assert not order.claim
-    assert [(kind, name) for kind, name, _ in refused_names()] == [(refusals.Kind.CAPTURES, issue)]
+    assert (order.state, order.last_rejection) == (OrderState.AWAITING, "payment_refused")
+    assert not order.capture_claim
+    assert [(kind, name) for kind, name, _ in refused_names()] == [(refusals.RefusalKind.CAPTURES, issue)]
     shop.paypal.clear_faults(fault)
 
     shop.come_back(shopper, token_of(shopper.post(f"/orders/{order_id}/payment")))
-    assert shop.order(order_id).state == states.PAID
+    assert shop.order(order_id).state == OrderState.PAID
     shop.paypal.refuse("refund", issue, status)
     refund(shop, order_id, 100)
     order = shop.order(order_id)
-    assert [(one["status"], one["refused"]) for one in order.refunds.values()] == [("failed", issue)]
+    assert [(one["status"], one["rejection"]) for one in order.refunds.values()] == [("failed", issue)]
 
 
 @pytest.mark.parametrize("status", [404, 409])
@@ -526,7 +534,7 @@ def test_a_capture_that_took_the_money_is_settled_whatever_its_repetition_is_ref
     shop.paypal.fault("capture", "cut_after", 1)
     shop.paypal.refuse("capture", "SOMETHING_NEW", status)
     shop.come_back(shopper, token)
-    assert shop.orders()[0].state == states.PAID
+    assert shop.orders()[0].state == OrderState.PAID
     assert len(shop.ledger()) == len(shop.paypal.ledger()) == 1
 
 
@@ -548,7 +556,7 @@ def test_what_names_no_reason_or_goes_on_stays_unknown(status: int, body: dict[s
     answer = requests.Response()
     answer.status_code = status
     answer._content = json.dumps(body).encode()
-    with pytest.raises(PayPalUnknown):
+    with pytest.raises(PayPalOutcomeUnknown):
         api_client._read(answer)
 
 
@@ -573,9 +581,9 @@ def test_a_notification_that_may_not_be_asked_about_is_told(shop: Shop) -> None:
     shop.paid()
     shop.paypal.deliver_pending()
     shop.paypal.refuse("capture_get", "PERMISSION_DENIED", 403)
-    shop.functions.drain("payment-notifications", again=True)
+    shop.functions.drain("paypal-webhooks", again=True)
     assert [(name, issue) for name, issue, _ in refused_names()] == [
-        (refusals.Kind.QUESTIONS, "PERMISSION_DENIED")
+        (refusals.RefusalKind.QUESTIONS, "PERMISSION_DENIED")
     ]
 
 

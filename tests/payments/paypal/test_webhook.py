@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from chalicelib import rate_limits
-from chalicelib.database.reads import MOST_KEYS_A_READ
-from chalicelib.orders.models import Pointer
+from chalicelib.database.reads import MAX_KEYS_PER_BATCH_GET
+from chalicelib.orders.models import OrderLookup
 from chalicelib.payments.paypal import events, webhook
 from tests.call_counter import counted_calls
 from tests.client import Answer
 from tests.shop import Shop
 
-QUEUE = "payment-notifications"
+QUEUE = "paypal-webhooks"
 CERTS = "/v1/notifications/certs/"
 TOKEN, CAPTURE, ORDER = "8XX12345CD678901A", "2YY12345CD678901B", "0123456789abcdef0123456789abcdef"
 Json = dict[str, Any]
@@ -24,8 +24,8 @@ Json = dict[str, Any]
 @pytest.fixture
 def door(shop: Shop) -> Shop:
     """Return a shop with one order at PayPal, of which nothing is known but its ids."""
-    Pointer(f"paypal#{TOKEN}", order=ORDER).save()
-    Pointer(f"capture#{CAPTURE}", order=ORDER).save()
+    OrderLookup(f"paypal#{TOKEN}", order_id=ORDER).save()
+    OrderLookup(f"capture#{CAPTURE}", order_id=ORDER).save()
     return shop
 
 
@@ -183,7 +183,7 @@ def test_what_is_not_one_event_is_refused_without_asking(door: Shop) -> None:
     ],
 )
 def test_what_is_not_utf_8_is_no_event(body: bytes) -> None:
-    with pytest.raises(events.Forged):
+    with pytest.raises(events.InvalidSignature):
         events.read_event(body)
 
 
@@ -286,7 +286,7 @@ ABOUT_ANYBODY = [
     {"id": "WH-1", "event_type": "CUSTOMER.DISPUTE.CREATED", "resource": []},
     an_event(
         "CUSTOMER.DISPUTE.CREATED",
-        disputed_transactions=[{"seller_transaction_id": f"9{n}"} for n in range(MOST_KEYS_A_READ)],
+        disputed_transactions=[{"seller_transaction_id": f"9{n}"} for n in range(MAX_KEYS_PER_BATCH_GET)],
     ),
 ]
 
@@ -319,7 +319,7 @@ def test_what_paypal_did_not_sign_is_refused(door: Shop) -> None:
 
 
 def test_what_paypal_does_not_judge_is_sent_again(door: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limits, "MAX_VERIFICATIONS", 100)
+    monkeypatch.setattr(rate_limits, "MAX_VERIFICATIONS_PER_ORDER", 100)
     troubles = ["401", "403", "404", "408", "409", "413", "415", "429", "500", "502", "503"]
     for trouble in (*troubles, "cut_before", "cut_after", "cut_body", "bad_body", "html_body"):
         door.paypal.clear_requests()
@@ -373,9 +373,9 @@ def test_a_notification_that_cannot_be_queued_is_sent_again(
 def test_a_flood_about_one_order_is_told_to_wait_and_holds_up_no_other(
     door: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert rate_limits.MAX_VERIFICATIONS == 30
-    monkeypatch.setattr(rate_limits, "MAX_VERIFICATIONS", 2)
-    Pointer("capture#3XX", order="1" * 32).save()
+    assert rate_limits.MAX_VERIFICATIONS_PER_ORDER == 30
+    monkeypatch.setattr(rate_limits, "MAX_VERIFICATIONS_PER_ORDER", 2)
+    OrderLookup("capture#3XX", order_id="1" * 32).save()
     for _ in range(2):
         assert post(door, an_event(id=CAPTURE), PAYPAL_TRANSMISSION_ID="another").status == 400
     for event in (an_event(id=CAPTURE), an_event("CHECKOUT.ORDER.APPROVED", id=TOKEN)):
@@ -421,7 +421,7 @@ def test_a_notification_that_cannot_be_counted_is_taken_all_the_same(
     def away(*_: object, **__: object) -> None:
         raise UpdateError("no answer")
 
-    monkeypatch.setattr(rate_limits.Count, "update", away)
+    monkeypatch.setattr(rate_limits.RateLimitCounter, "update", away)
     assert post(door, an_event(id=CAPTURE)).status == 200
 
 

@@ -14,7 +14,7 @@ from infra.local.fake_paypal.control.control_client import Notification
 from tests.invariants import check_money, check_stock, pieces
 from tests.shop import Shop, order_id_of
 
-QUEUE = "payment-notifications"
+QUEUE = "paypal-webhooks"
 CERTS = "/v1/notifications/certs/"
 BODY = json.dumps({"id": "WH-1", "event_type": "PAYMENT.CAPTURE.COMPLETED", "resource": {}}).encode()
 Json = dict[str, Any]
@@ -29,7 +29,14 @@ def delivered(shop: Shop, event_type: str = "PAYMENT.CAPTURE.COMPLETED") -> Noti
 def known(shop: Shop) -> object:
     """List all that a notification could change: orders, money, mails, stock; not when the shop looks again."""
     orders = {
-        order.id: (order.state, order.capture, order.refunded, order.reversed, order.declined, order.issues)
+        order.id: (
+            order.state,
+            order.capture_id,
+            order.refunded,
+            order.reversed,
+            order.declined,
+            order.issues,
+        )
         for order in shop.orders()
     }
     return orders, [row.paypal_id for row in shop.ledger()], shop.mails(), pieces(shop)
@@ -237,7 +244,7 @@ def test_a_genuine_signature_on_invented_money_pays_nothing(shop: Shop) -> None:
         "status": "COMPLETED",
         "custom_id": order.id,
         "amount": {"currency_code": "EUR", "value": "23.40"},
-        "supplementary_data": {"related_ids": {"order_id": order.paypal_id}},
+        "supplementary_data": {"related_ids": {"order_id": order.paypal_order_id}},
     }
     body = json.dumps(json.loads(BODY) | {"resource_type": "capture", "resource": resource})
     assert shop.notify(body, shop.paypal.sign(body.encode())).status == 200
@@ -272,9 +279,9 @@ def test_money_of_another_till_on_the_same_account_is_left_alone(shop: Shop) -> 
 
 def test_a_replayed_notification_changes_nothing_however_old_it_is(shop: Shop) -> None:
     _, order_id = shop.paid(MUG=2)
-    shop.paypal.refund(shop.order(order_id).capture or "", "5.00")
-    shop.paypal.reverse(shop.order(order_id).capture or "", "1.00")
-    shop.paypal.open_dispute(shop.order(order_id).capture or "")
+    shop.paypal.refund(shop.order(order_id).capture_id or "", "5.00")
+    shop.paypal.reverse(shop.order(order_id).capture_id or "", "1.00")
+    shop.paypal.open_dispute(shop.order(order_id).capture_id or "")
     shop.deliver_notifications()
     before = known(shop)
     told = shop.paypal.notifications()
@@ -295,7 +302,7 @@ def test_in_whatever_order_notifications_come_they_tell_the_same(shop: Shop, see
     shopper, token = shop.placed(MUG=2)
     shop.paypal.slow(token)
     order_id = order_id_of(shopper.get(f"/payments/paypal/return?token={token}"))
-    capture = shop.order(order_id).capture or ""
+    capture = shop.order(order_id).capture_id or ""
     shop.paypal.complete(capture)
     shop.paypal.refund(capture, "5.00")
     shop.paypal.refund(capture, "2.50")
@@ -312,6 +319,13 @@ def test_in_whatever_order_notifications_come_they_tell_the_same(shop: Shop, see
     order = shop.order(order_id)
     assert (order.state, order.refunded, order.reversed) == ("paid", 750, 100)
     assert sorted(row.kind for row in shop.ledger()) == ["refund", "refund", "reversal", "sale"]
-    assert shop.mails() == ["issue", "merchant", "paid", "pending", "refunded", "refunded"]
+    assert shop.mails() == [
+        "merchant_issue",
+        "merchant_order_paid",
+        "order_paid",
+        "payment_pending",
+        "refund_completed",
+        "refund_completed",
+    ]
     check_money(shop)
     check_stock(shop, counted)

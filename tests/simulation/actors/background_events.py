@@ -15,7 +15,7 @@ from tests.fault_injection.lambda_process import Answered, Call
 from tests.shop import Shop
 from tests.simulation.scheduler import Act, Agent, Day, Turn
 
-QUEUES = {"payment-notifications": "settle_notifications", "order-emails": "send_order_emails"}
+QUEUES = {"paypal-webhooks": "settle_notifications", "order-emails": "send_order_emails"}
 HIDDEN_SECONDS = 360.0
 TRIES = 5
 FUNCTION_SECONDS = 60.0
@@ -169,11 +169,11 @@ class Backstage:
                 yield self._fire("reconcile_payments", 280.0)
 
     def next_due(self) -> float:
-        """Tell when the reconciler has something to do, in seconds since 1970; infinity: never again."""
+        """Return when the reconciler has something to do, in seconds since 1970; infinity: never again."""
         from chalicelib.orders.models import Order
 
         if self._due[0] != self._day.calls:  # else nothing has changed
-            dues = [float(row.due) for row in Order.attention_index.scan()]
+            dues = [float(row.due_at) for row in Order.due_index.scan()]
             self._due = self._day.calls, min(dues, default=math.inf)
         return self._due[1]
 

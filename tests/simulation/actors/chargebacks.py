@@ -52,7 +52,7 @@ class Bank:
             return None
         order = self._chance.choice(sorted(paid, key=lambda order: str(order.number)))
         self._known.add(order.id)
-        return order.capture
+        return order.capture_id
 
     def _at_paypal(self, what: str, *about: str) -> dict[str, Any] | None:
         try:

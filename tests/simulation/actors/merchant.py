@@ -102,7 +102,7 @@ class Merchant:
         order_id = self._paid("paid", "shipped")
         if order_id is not None:
             try:
-                self._shop.paypal.refund(self._shop.order(order_id).capture or "", self._part())
+                self._shop.paypal.refund(self._shop.order(order_id).capture_id or "", self._part())
             except ControlError:
                 self._day.note("PayPal refuses: refund")
             self._backstage.listen()

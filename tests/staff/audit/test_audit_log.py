@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 
 from chalicelib import clock
-from chalicelib.database.transactions import Refused, Transaction
+from chalicelib.database.transactions import ConditionFailed, Transaction
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.audit.audit_log_page import changes
 from chalicelib.staff.models import StaffSession
@@ -35,9 +35,9 @@ def at(moment: str) -> Any:
 
 def test_who_when_what_before_and_after_in_words(merchant: Shopper) -> None:
     transaction = Transaction()
-    witness = audit_log.witness(member("merchant"), "shipped an order")
+    write_audit = audit_log.writer_for(member("merchant"), "shipped an order")
     with at("2026-11-22T12:01:00"):
-        witness(
+        write_audit(
             transaction, "order 48219-30476", {"state": "paid"}, {"state": "shipped", "carrier": "DHL <b>"}
         )
         transaction.commit()
@@ -51,10 +51,10 @@ def test_who_when_what_before_and_after_in_words(merchant: Shopper) -> None:
 def test_a_change_that_is_refused_leaves_no_entry(merchant: Shopper) -> None:
     transaction = Transaction()
     transaction.check("nothing", StaffSession, "x", StaffSession.key.exists())
-    audit_log.witness(member("merchant"), "did it")(transaction, "a thing", {}, {"done": True})
-    with pytest.raises(Refused):
+    audit_log.writer_for(member("merchant"), "did it")(transaction, "a thing", {}, {"done": True})
+    with pytest.raises(ConditionFailed):
         transaction.commit()
-    assert [entry.what for entry in trail()] == ["logged in"]
+    assert [entry.action for entry in trail()] == ["logged in"]
 
 
 def test_a_month_is_read_in_pages_by_one_query_each(merchant: Shopper) -> None:

@@ -7,8 +7,8 @@ from unittest import mock
 import pytest
 
 from chalicelib.staff.auth import accounts, passwords
-from chalicelib.staff.auth.login import inside
-from chalicelib.staff.models import Member
+from chalicelib.staff.auth.login import safe_next_url
+from chalicelib.staff.models import StaffMember
 from infra.local.api_gateway import Gateway
 from tests.client import Answer, Shopper
 from tests.staff.staff_client import PASSWORD, later, logged_in, member, trail
@@ -46,7 +46,7 @@ def test_who_is_logged_in_already_is_led_on(gateway: Gateway) -> None:
 def test_a_change_without_a_session_is_sent_to_the_login_and_nowhere_further(visitor: Shopper) -> None:
     answer = visitor.post("/staff/members", {"email": "new@shop.example", "role": "merchant"})
     assert (answer.status, answer.location) == (303, "/staff/login")
-    assert [each.email for each in accounts.everybody()] == [EMAIL]
+    assert [each.email for each in accounts.list_accounts()] == [EMAIL]
 
 
 def test_the_address_may_be_typed_in_any_case(visitor: Shopper) -> None:
@@ -102,8 +102,8 @@ def test_after_five_wrong_passwords_even_the_right_one_must_wait(gateway: Gatewa
 
 def test_guesses_at_the_same_moment_are_looked_at_five_times(gateway: Gateway) -> None:
     member("merchant")
-    real = passwords.is_right
-    with mock.patch.object(passwords, "is_right", side_effect=real) as looks, ThreadPoolExecutor(8) as crowd:
+    real = passwords.verify
+    with mock.patch.object(passwords, "verify", side_effect=real) as looks, ThreadPoolExecutor(8) as crowd:
         statuses = list(crowd.map(lambda _: log_in(Shopper(gateway), "a wrong password").status, range(16)))
     assert looks.call_count == 5
     assert sorted(statuses) == [403] * 5 + [429] * 11
@@ -113,9 +113,9 @@ def test_a_password_that_was_hashed_for_less_is_hashed_anew(visitor: Shopper) ->
     from argon2 import PasswordHasher
 
     weaker = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
-    accounts.existing(EMAIL).update([Member.password.set(weaker)])
+    accounts.get_account(EMAIL).update([StaffMember.password.set(weaker)])
     assert log_in(visitor).status == 303
-    kept = accounts.existing(EMAIL).password
+    kept = accounts.get_account(EMAIL).password
     assert kept != weaker
     assert not passwords.is_outdated(kept)
     assert log_in(visitor).status == 303
@@ -129,7 +129,7 @@ def test_the_trail_tells_who_came_who_went_and_who_guessed(visitor: Shopper) -> 
     with later(minutes=2):
         log_in(visitor)
         visitor.post("/staff/logout", {})
-    told = [(entry.who, entry.what, entry.subject) for entry in trail()]
+    told = [(entry.actor, entry.action, entry.subject) for entry in trail()]
     guessing = "gave wrong passwords until they had to wait"
     assert told == [
         ("somebody at 127.0.0.1", guessing, "an account that does not exist"),
@@ -169,11 +169,11 @@ FOREIGN = [
 def test_logging_in_leads_to_staff_pages_alone(prefix: str, setting: Any) -> None:
     setting(public_url=f"https://shop.example{prefix}")
     for address in OWN:
-        assert inside(prefix + address) == prefix + address
+        assert safe_next_url(prefix + address) == prefix + address
     for address in FOREIGN:
-        assert inside(address) == f"{prefix}/staff/", address
+        assert safe_next_url(address) == f"{prefix}/staff/", address
     if prefix:
-        assert inside("/staff/orders") == "/api/staff/"
+        assert safe_next_url("/staff/orders") == "/api/staff/"
 
 
 def test_a_forged_way_on_leads_to_the_first_page(visitor: Shopper) -> None:

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError
 
 from chalicelib import aws as clients
-from chalicelib.database.transactions import unseen
+from chalicelib.database.transactions import no_audit
 from chalicelib.staff.auth import accounts
 from chalicelib.staff.auth.accounts import LastMerchant
 from infra.local.api_gateway import Gateway
@@ -29,8 +29,8 @@ def merchant(gateway: Gateway) -> Shopper:
 
 
 def roles() -> dict[str, str]:
-    """Tell who may enter as what."""
-    return {each.email: each.role for each in accounts.everybody()}
+    """Return who may enter as what."""
+    return {each.email: each.role for each in accounts.list_accounts()}
 
 
 def test_an_invitation_is_mailed_and_its_link_lasts_three_days(
@@ -40,7 +40,7 @@ def test_an_invitation_is_mailed_and_its_link_lasts_three_days(
     page = merchant.follow(answer)
     assert f"is on its way to {NEW}" in page.text
     assert "no password yet" in page.text
-    functions.drain("staff-jobs")
+    functions.drain("background-jobs")
     (letter,) = letters(aws.endpoint_url)
     assert (letter["To"], letter["Subject"]) == ([NEW], "Your account for Slow Saturday")
     found = re.search(r"token=([0-9a-f]{64})", letter["BodyText"])
@@ -50,7 +50,7 @@ def test_an_invitation_is_mailed_and_its_link_lasts_three_days(
     assert newcomer.post("/staff/login", {"email": NEW, "password": PASSWORD}).status == 303
     assert newcomer.get("/staff/members").status == 403
     entry = trail()[1]
-    assert (entry.who, entry.what, entry.subject) == (
+    assert (entry.actor, entry.action, entry.subject) == (
         "merchant@shop.example",
         "invited somebody",
         f"account {NEW}",
@@ -104,7 +104,7 @@ def test_who_is_removed_is_out(merchant: Shopper) -> None:
     assert merchant.post("/staff/members/removal", form).status == 404
     assert merchant.post("/staff/members/role", {**form, "role": "merchant"}).status == 404
     entry = trail()[-1]
-    assert (entry.what, entry.before, entry.after) == ("removed an account", {"role": "finance"}, {})
+    assert (entry.action, entry.before, entry.after) == ("removed an account", {"role": "finance"}, {})
 
 
 def test_the_last_merchant_can_neither_go_nor_step_down(merchant: Shopper) -> None:
@@ -146,7 +146,7 @@ def test_two_merchants_who_remove_each_other_at_once_leave_one(merchant: Shopper
 
     def remove(email: str) -> bool:
         try:
-            accounts.remove(email, unseen)
+            accounts.remove(email, no_audit)
         except LastMerchant:
             return False
         return True
@@ -163,7 +163,7 @@ def test_two_merchants_who_demote_each_other_at_once_leave_one(merchant: Shopper
 
     def demote(email: str) -> bool:
         try:
-            accounts.change_role(email, "finance", unseen)
+            accounts.change_role(email, "finance", no_audit)
         except LastMerchant:
             return False
         return True
@@ -183,5 +183,5 @@ def test_the_list_is_two_reads_however_many_there_are(merchant: Shopper) -> None
     for each in range(12):
         accounts.make_member(f"m{each}@shop.example", "finance", None)
     with counted_calls() as calls:
-        assert len(accounts.everybody()) == 13
+        assert len(accounts.list_accounts()) == 13
     assert dict(calls) == {"GetItem": 1, "BatchGetItem": 1}

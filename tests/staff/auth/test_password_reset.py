@@ -10,7 +10,7 @@ from botocore.exceptions import ConnectTimeoutError
 
 from chalicelib import aws as clients
 from chalicelib.staff.auth import accounts, reset_tokens
-from chalicelib.staff.auth.reset_tokens import LinkOver
+from chalicelib.staff.auth.reset_tokens import TokenExpired
 from chalicelib.staff.jobs import job_queue
 from chalicelib.staff.models import StaffSession
 from infra.local.api_gateway import Gateway
@@ -32,9 +32,9 @@ def visitor(gateway: Gateway) -> Shopper:
 
 
 def ask(visitor: Shopper, functions: Functions, email: str = EMAIL) -> Answer:
-    """Say that a password is forgotten, and let the function behind the queue work."""
+    """Ask for a password reset, and let the function behind the queue work."""
     answer = visitor.post("/staff/forgotten", {"email": email})
-    functions.drain("staff-jobs")
+    functions.drain("background-jobs")
     return answer
 
 
@@ -67,12 +67,12 @@ def test_the_whole_way_back_in(visitor: Shopper, functions: Functions, aws: Loca
     assert thief.get("/staff/account").status == 303
     assert log_in(visitor, PASSWORD) == 403
     assert log_in(visitor, NEW) == 303
-    functions.drain("staff-jobs")
+    functions.drain("background-jobs")
     told = letters(aws.endpoint_url)[1]
     assert (told["To"], told["Subject"]) == ([EMAIL], "Your password for Slow Saturday was changed")
     assert "It was not you?" in told["BodyText"]
     entry = trail()[1]
-    assert (entry.who, entry.what) == (EMAIL, "set a password by a mailed link")
+    assert (entry.actor, entry.action) == (EMAIL, "set a password by a mailed link")
     assert NEW not in str(entry.to_simple_dict())
 
 
@@ -107,19 +107,19 @@ def test_a_link_works_once(visitor: Shopper, functions: Functions, aws: LocalClo
 
 
 def test_two_who_use_one_link_at_once_set_one_password(visitor: Shopper) -> None:
-    token = reset_tokens.make(member("merchant"), reset_tokens.FORGOTTEN)
+    token = reset_tokens.create_token(member("merchant"), reset_tokens.FORGOTTEN)
     owner = reset_tokens.member_of(token)
     with mock.patch.object(
         reset_tokens, "member_of", return_value=owner
     ):  # both have looked before either has written
-        reset_tokens.use(token, NEW, lambda *_: None)
-        with pytest.raises(LinkOver):
-            reset_tokens.use(token, "another good password", lambda *_: None)
+        reset_tokens.redeem_token(token, NEW, lambda *_: None)
+        with pytest.raises(TokenExpired):
+            reset_tokens.redeem_token(token, "another good password", lambda *_: None)
     assert log_in(visitor, NEW) == 303
 
 
 def test_a_link_ends_after_half_an_hour(visitor: Shopper) -> None:
-    link = f"/staff/reset?token={reset_tokens.make(member('merchant'), reset_tokens.FORGOTTEN)}"
+    link = f"/staff/reset?token={reset_tokens.create_token(member('merchant'), reset_tokens.FORGOTTEN)}"
     with later(minutes=29):
         assert visitor.get(link).status == 200
     with later(minutes=30, seconds=1):
@@ -127,10 +127,10 @@ def test_a_link_ends_after_half_an_hour(visitor: Shopper) -> None:
 
 
 def test_other_links_die_with_the_password_and_with_the_account(visitor: Shopper) -> None:
-    first, second = (reset_tokens.make(member("merchant"), reset_tokens.FORGOTTEN) for _ in range(2))
+    first, second = (reset_tokens.create_token(member("merchant"), reset_tokens.FORGOTTEN) for _ in range(2))
     set_password(visitor, f"/staff/reset?token={first}")
     assert visitor.get(f"/staff/reset?token={second}").status == 409
-    third = reset_tokens.make(member("finance"), reset_tokens.FORGOTTEN)
+    third = reset_tokens.create_token(member("finance"), reset_tokens.FORGOTTEN)
     accounts.remove("finance@shop.example", lambda *_: None)
     member("finance")
     assert visitor.get(f"/staff/reset?token={third}").status == 409
@@ -145,7 +145,7 @@ def test_a_forged_link_is_none(visitor: Shopper) -> None:
 
 
 def test_a_poor_password_is_refused_beside_its_field_and_the_link_still_works(visitor: Shopper) -> None:
-    token = reset_tokens.make(member("merchant"), reset_tokens.FORGOTTEN)
+    token = reset_tokens.create_token(member("merchant"), reset_tokens.FORGOTTEN)
     answer = visitor.post("/staff/reset", {"token": token, "password": "short"})
     assert answer.status == 422
     assert 'aria-invalid="true" aria-describedby="password-error password-hint"' in answer.body
@@ -182,7 +182,7 @@ def test_whom_guessers_have_locked_out_gets_in_by_the_link(visitor: Shopper) -> 
         log_in(visitor, "a wrong password")
     assert log_in(visitor, PASSWORD) == 429
     set_password(
-        visitor, f"/staff/reset?token={reset_tokens.make(member('merchant'), reset_tokens.FORGOTTEN)}"
+        visitor, f"/staff/reset?token={reset_tokens.create_token(member('merchant'), reset_tokens.FORGOTTEN)}"
     )
     assert log_in(visitor, NEW) == 303
 
@@ -199,7 +199,7 @@ def test_the_letter_says_what_it_must_and_holds_nothing_else(
 
 
 def test_the_table_opens_nothing(visitor: Shopper) -> None:
-    token = reset_tokens.make(member("merchant"), reset_tokens.FORGOTTEN)
+    token = reset_tokens.create_token(member("merchant"), reset_tokens.FORGOTTEN)
     rows = [row for row in StaffSession.scan() if row.key.startswith("link#")]
     assert len(rows) == 1
     assert token not in str(rows[0].to_simple_dict())
@@ -214,7 +214,7 @@ def test_where_the_queue_does_not_answer_everybody_hears_the_same(visitor: Shopp
             visitor.post("/staff/forgotten", {"email": each}) for each in (EMAIL, "nobody@shop.example")
         ]
         assert [answer.status for answer in answers] == [503, 503]
-        token = reset_tokens.make(member("merchant"), reset_tokens.FORGOTTEN)
+        token = reset_tokens.create_token(member("merchant"), reset_tokens.FORGOTTEN)
         assert (
             set_password(visitor, f"/staff/reset?token={token}").status == 303
         )  # the change stands all the same

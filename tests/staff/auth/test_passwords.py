@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.staff.auth import passwords
-from chalicelib.staff.auth.passwords import hashed, is_outdated, is_right, what_is_wrong
+from chalicelib.staff.auth.passwords import hash_password, is_outdated, validate_password, verify
 
 EMAIL = "owner@shop.example"
 GOOD = "linen awning at noon"
@@ -36,7 +36,7 @@ def quick_hashes() -> None:
     ],
 )
 def test_a_poor_password_is_refused_in_words(password: str, because: str) -> None:
-    assert because in (what_is_wrong(password, EMAIL) or "")
+    assert because in (validate_password(password, EMAIL) or "")
 
 
 @pytest.mark.parametrize(
@@ -50,32 +50,32 @@ def test_a_poor_password_is_refused_in_words(password: str, because: str) -> Non
     ],
 )
 def test_long_enough_is_good_enough(password: str) -> None:
-    assert what_is_wrong(password, EMAIL) is None
+    assert validate_password(password, EMAIL) is None
 
 
 def test_only_the_whole_password_opens() -> None:
-    kept = hashed(GOOD)
-    assert is_right(GOOD, kept)
+    kept = hash_password(GOOD)
+    assert verify(GOOD, kept)
     for wrong in ("", GOOD[:-1], GOOD + " ", GOOD.upper()):
-        assert not is_right(wrong, kept)
+        assert not verify(wrong, kept)
     longest = "abcdefghij" * 20
-    assert is_right(longest, hashed(longest))
-    assert not is_right(longest + "k", hashed(longest))
+    assert verify(longest, hash_password(longest))
+    assert not verify(longest + "k", hash_password(longest))
 
 
 def test_a_password_is_the_same_from_every_keyboard() -> None:
-    assert is_right("cafe\u0301 at the corner", hashed("caf\u00e9 at the corner"))
+    assert verify("cafe\u0301 at the corner", hash_password("caf\u00e9 at the corner"))
 
 
 def test_where_none_was_set_none_opens() -> None:
-    assert not is_right("", "")
-    assert not is_right(GOOD, "")
+    assert not verify("", "")
+    assert not verify(GOOD, "")
 
 
 def test_what_is_kept_has_todays_parameters_and_never_repeats() -> None:
-    kept = hashed(GOOD)
+    kept = hash_password(GOOD)
     assert kept.startswith("$argon2id$v=19$m=47104,t=2,p=1$")
-    assert kept != hashed(GOOD)
+    assert kept != hash_password(GOOD)
     assert not is_outdated(kept)
     assert not is_outdated(passwords.NOBODYS)  # else an unknown account would answer sooner
     assert is_outdated(
@@ -84,13 +84,13 @@ def test_what_is_kept_has_todays_parameters_and_never_repeats() -> None:
 
 
 def test_an_account_that_does_not_exist_takes_the_same_work() -> None:
-    kept = hashed(GOOD)
+    kept = hash_password(GOOD)
 
     def cpu_of(stored: str) -> float:
         times = []
         for _ in range(3):
             started = time.thread_time()
-            is_right("a wrong password", stored)
+            verify("a wrong password", stored)
             times.append(time.thread_time() - started)
         return min(times)
 

@@ -27,7 +27,7 @@ def test_a_new_password_logs_every_other_browser_out(gateway: Gateway) -> None:
     send.assert_called_once_with({"letter": "changed", "email": "finance@shop.example"})
     form = {"email": "finance@shop.example", "password": NEW}
     assert Shopper(gateway).post("/staff/login", form).status == 303
-    entry = next(entry for entry in trail() if entry.what == "changed their password")
+    entry = next(entry for entry in trail() if entry.action == "changed their password")
     assert entry.subject == "account finance@shop.example"
     assert not any(secret in str(entry.to_simple_dict()) for secret in (PASSWORD, NEW, "argon2"))
 
@@ -46,12 +46,12 @@ def test_what_is_wrong_is_said_beside_its_field_and_changes_nothing(gateway: Gat
         assert f'id="{field}-error"' in answer.body
         assert words in answer.text
     assert finance.get("/staff/account").status == 200
-    assert [entry.what for entry in trail()] == ["logged in"]
+    assert [entry.action for entry in trail()] == ["logged in"]
 
 
 def test_who_found_an_open_browser_cannot_guess_the_password(gateway: Gateway) -> None:
     finance = logged_in(gateway, "finance")
-    with mock.patch.object(passwords, "is_right", side_effect=passwords.is_right) as looks:
+    with mock.patch.object(passwords, "verify", side_effect=passwords.verify) as looks:
         statuses = [change(finance, f"a wrong password {each}").status for each in range(7)]
     assert statuses == [422] * 5 + [429] * 2
     assert looks.call_count == 5

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chalicelib.database.transactions import unseen
+from chalicelib.database.transactions import no_audit
 from chalicelib.staff.auth import accounts
 from chalicelib.staff.models import StaffSession
 from infra.local.api_gateway import Gateway
@@ -13,7 +13,7 @@ PAGE = "/staff/account"
 
 
 def is_in(visitor: Shopper) -> bool:
-    """Tell whether somebody is logged in."""
+    """Return whether somebody is logged in."""
     return visitor.get(PAGE).status == 200
 
 
@@ -107,7 +107,7 @@ def test_a_removed_account_is_out_at_once_and_a_new_one_of_its_name_takes_nothin
     gateway: Gateway,
 ) -> None:
     finance = logged_in(gateway, "finance")
-    accounts.remove("finance@shop.example", unseen)
+    accounts.remove("finance@shop.example", no_audit)
     assert not is_in(finance)
     member("finance")
     assert not is_in(finance)
@@ -117,7 +117,7 @@ def test_another_role_holds_at_once(gateway: Gateway) -> None:
     logged_in(gateway, "merchant")
     colleague = logged_in(gateway, "merchant", "colleague@shop.example")
     assert colleague.get("/staff/members").status == 200
-    accounts.change_role("colleague@shop.example", "finance", unseen)
+    accounts.change_role("colleague@shop.example", "finance", no_audit)
     assert colleague.get("/staff/members").status == 403
     assert is_in(colleague)
 

@@ -92,7 +92,7 @@ def test_a_known_account_is_changed_after_a_yes_alone() -> None:
     assert status == 1
     assert f"{EMAIL} has an account already (finance)" in shown
     assert "Nothing was changed." in shown
-    assert accounts.existing(EMAIL).password == before.password
+    assert accounts.get_account(EMAIL).password == before.password
     status, shown = on_a_terminal(
         ("make it merchant and log it out? [y/N] ", "y"),
         ("Password: ", BETTER),
@@ -100,9 +100,9 @@ def test_a_known_account_is_changed_after_a_yes_alone() -> None:
         arguments=(EMAIL, "merchant"),
     )
     assert status == 0, shown
-    after = accounts.existing(EMAIL)
+    after = accounts.get_account(EMAIL)
     assert after.role == "merchant"
-    assert after.epoch > before.epoch  # its sessions are over
+    assert after.session_version > before.session_version  # its sessions are over
     assert accounts.check_password(EMAIL, BETTER)
     assert not accounts.check_password(EMAIL, GOOD)
 
@@ -122,7 +122,7 @@ def test_through_a_pipe_the_first_line_is_the_password() -> None:
     assert done.stdout == f"{EMAIL} may log in at /staff/ as finance.\n"
     assert accounts.check_password(EMAIL, GOOD)
     (entry,) = trail()
-    assert (entry.who, entry.what, entry.subject) == ("make staff", "made an account", f"account {EMAIL}")
+    assert (entry.actor, entry.action, entry.subject) == ("make staff", "made an account", f"account {EMAIL}")
     assert (entry.before, entry.after) == ({}, {"role": "finance"})
 
 
@@ -135,7 +135,7 @@ def test_a_poor_password_is_refused_and_makes_no_account(
         assert said.out == ""
         assert said.err.startswith(("Please take", "Many people use", "Your e-mail address"))
         assert said.err.endswith("Nothing was changed.\n")
-    assert accounts.everybody() == []
+    assert accounts.list_accounts() == []
 
 
 def test_it_says_what_it_needs(capsys: pytest.CaptureFixture[str]) -> None:

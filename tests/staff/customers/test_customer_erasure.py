@@ -11,14 +11,15 @@ from urllib.parse import quote
 from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.ledger import daily_reports
-from chalicelib.ledger.models import book_day
+from chalicelib.ledger.models import booking_day
 from chalicelib.mail import outbox
-from chalicelib.mail.render import write_letter
+from chalicelib.mail.render import render_email
 from chalicelib.orders import erasure
+from chalicelib.orders.enums import EmailKind, IssueKind
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import change
+from chalicelib.orders.repository import update_order
 from chalicelib.orders.search import order_list, order_search
-from chalicelib.orders.search.search_index import OrderWord
+from chalicelib.orders.search.search_index import OrderSearchEntry
 from chalicelib.staff.orders import order_actions
 from tests.client import Answer, Shopper
 from tests.ledger.conftest import everything
@@ -47,8 +48,8 @@ def shipped(shop: Shop) -> str:
     _, order_id = shop.paid(MUG=1)
     order_actions.ship(order_id, order_actions.Parcel("DHL", "00340434", LINK), BY)
     order_actions.add_note(order_id, "A present for Mrs Customer", BY, "a" * 32)
-    outbox.announce(raised(order_id, "dispute", "PP-1 OPEN"))
-    order_actions.look_at(order_id, 0, "Mug was too big for Test Customer", BY)
+    outbox.enqueue(raised(order_id, "dispute", "PP-1 OPEN"))
+    order_actions.resolve_issue(order_id, 0, "Mug was too big for Test Customer", BY)
     shop.functions.drain("order-emails")
     return order_id
 
@@ -67,7 +68,7 @@ def erase(merchant: Shopper, email: str = EMAIL, sure: str = "yes") -> Answer:
 
 def stored(order_id: str) -> str:
     """Read all that the orders' table and its words hold."""
-    words = [row.entry for row in OrderWord.scan()]
+    words = [row.entry for row in OrderSearchEntry.scan()]
     return json.dumps([Order.fetch(order_id).serialize(), words], default=str, ensure_ascii=False)
 
 
@@ -82,12 +83,12 @@ def test_nothing_of_the_customer_is_left_but_the_country(shop: Shop) -> None:
         assert [each for each in PERSONAL if each in stored(order_id)] == []
         order = shop.order(order_id)
         assert (order.customer["country"], order.total, order.state) == ("DE", 2340, "shipped")
-        assert not order_search.find(EMAIL, order_list.Selection()).orders
-        assert not order_search.find("Customer", order_list.Selection()).orders
-        assert [found.id for found in order_search.find(order.number, order_list.Selection()).orders] == [
-            order_id
-        ]
-        entries = [entry for entry in trail() if entry.what == "erased a customer"]
+        assert not order_search.search_orders(EMAIL, order_list.OrderFilter()).orders
+        assert not order_search.search_orders("Customer", order_list.OrderFilter()).orders
+        assert [
+            found.id for found in order_search.search_orders(order.number, order_list.OrderFilter()).orders
+        ] == [order_id]
+        entries = [entry for entry in trail() if entry.action == "erased a customer"]
         assert [entry.subject for entry in entries] == [f"order {order.number}"]
         assert EMAIL not in str([(entry.before, entry.after) for entry in entries])
         erase(merchant)
@@ -109,7 +110,7 @@ def test_every_page_of_an_erased_order_still_shows(shop: Shop) -> None:
 
 def test_the_books_stay_as_they_were_written(shop: Shop) -> None:
     order_id = shipped(shop)
-    day = date.fromisoformat(book_day(clock.now()))
+    day = date.fromisoformat(booking_day(clock.now()))
     with months_later(shop) as merchant:
         daily_reports.export_day(day)
         before = everything()
@@ -125,7 +126,7 @@ def test_no_mail_goes_to_somebody_who_was_erased(shop: Shop) -> None:
     with months_later(shop) as merchant:
         erase(merchant)
         sent = list(shop.order(order_id).emails_sent)
-        capture = shop.order(order_id).capture
+        capture = shop.order(order_id).capture_id
         shop.paypal.refund(capture, "1.00")
         shop.paypal.reverse(capture)
         shop.deliver_notifications()
@@ -133,9 +134,9 @@ def test_no_mail_goes_to_somebody_who_was_erased(shop: Shop) -> None:
         order = shop.order(order_id)
         assert (order.refunded, order.emails_due) == (100, {})
         # The merchant is told all the same.
-        assert {entry.partition("#")[0] for entry in set(order.emails_sent) - set(sent)} == {"issue"}
+        assert {entry.partition("#")[0] for entry in set(order.emails_sent) - set(sent)} == {"merchant_issue"}
         for entry in order.emails_sent:
-            letter = write_letter(order, entry)
+            letter = render_email(order, entry)
             assert letter is None or "orders@example.com" in letter.to
         page = merchant.get(f"/staff/orders/{order_id}")
         assert "Send again" not in page.text
@@ -156,7 +157,7 @@ def test_what_is_still_needed_stays(shop: Shop) -> None:
         page = merchant.get(f"/staff/erase?email={EMAIL}")
         assert f"Stays for now: {len(NEEDED)} orders" in page.text
         for what, why in NEEDED.items():
-            assert erasure.why_kept(shop.order(orders[what])) == why
+            assert erasure.erasure_blocked_reason(shop.order(orders[what])) == why
             assert why in page.text
         erase(merchant)
         for order_id in orders.values():
@@ -178,7 +179,7 @@ def test_an_order_is_kept_for_as_long_as_the_setting_says(shop: Shop, setting: A
 
 def _in_need(shop: Shop, what: str) -> str:
     order_id = _unshipped(shop, what) if what in ("unpaid", "unshipped") else shipped(shop)
-    change(order_id, lambda order, _: _meanwhile(order, what))
+    update_order(order_id, lambda order, _: _meanwhile(order, what))
     return order_id
 
 
@@ -193,18 +194,18 @@ def _unshipped(shop: Shop, what: str) -> str:
 
 def _meanwhile(order: Order, what: str) -> bool:
     if what == "unmailed":
-        order.owe_mail("refunded", "R")
+        order.queue_email(EmailKind.REFUND_COMPLETED, "R")
     elif what == "refunding":
-        order.want_refund("r1", order.capture, 100, "EUR", "late")
+        order.request_refund("r1", order.capture_id, 100, "EUR", "late")
     elif what == "disputed":
-        order.raise_issue("dispute", "PP-2 OPEN")
+        order.open_issue(IssueKind.DISPUTE, "PP-2 OPEN")
         order.emails_due = {}
     return True
 
 
 def test_a_paid_order_whose_money_all_went_back_can_be_erased(shop: Shop) -> None:
     _, order_id = shop.paid(MUG=1)
-    shop.paypal.refund(shop.order(order_id).capture)
+    shop.paypal.refund(shop.order(order_id).capture_id)
     shop.deliver_notifications()
     shop.functions.drain("order-emails")
     with months_later(shop) as merchant:

@@ -8,8 +8,9 @@ import pytest
 from chalicelib.aws import queue_url
 from chalicelib.catalog.models import Stock
 from chalicelib.database.transactions import Transaction
+from chalicelib.orders.enums import IssueKind
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import change
+from chalicelib.orders.repository import update_order
 from tests.call_counter import counted_calls
 from tests.client import Shopper
 from tests.shop import Shop
@@ -29,13 +30,13 @@ def quiet(shop: Shop) -> Shop:
     return shop
 
 
-def raise_issue(shop: Shop, kind: str, detail: str) -> str:
+def open_issue(shop: Shop, kind: str, detail: str) -> str:
     def act(order: Order, _: Transaction) -> bool:
-        order.raise_issue(kind, detail)
+        order.open_issue(IssueKind(kind), detail)
         return True
 
     _, order_id = shop.paid()
-    return change(order_id, act).id
+    return update_order(order_id, act).id
 
 
 def test_where_nothing_waits_it_says_so_with_joy(quiet: Shop, merchant: Shopper) -> None:
@@ -51,7 +52,7 @@ def test_a_dispute_is_there_in_words_until_somebody_has_looked_at_it(
     quiet: Shop, merchant: Shopper, finance: Shopper
 ) -> None:
     _, order_id = quiet.paid()
-    quiet.paypal.open_dispute(quiet.order(order_id).capture or "")
+    quiet.paypal.open_dispute(quiet.order(order_id).capture_id or "")
     quiet.deliver_notifications()
 
     page = merchant.get(PAGE)
@@ -68,23 +69,23 @@ def test_a_dispute_is_there_in_words_until_somebody_has_looked_at_it(
     page = merchant.follow(answer)
     assert "A dispute at PayPal" not in page.text
     assert CALM in page.text
-    assert [entry.what for entry in trail()][-1] == "looked at an issue"
+    assert [entry.action for entry in trail()][-1] == "looked at an issue"
 
 
 RAISED = {
     "reversal": "A payment was taken back",
-    "second capture": "This order was paid twice",
-    "wrong payee": "Paid to somebody else",
-    "wrong amount": "Another amount was paid",
-    "refund failed": "A refund did not go through",
-    "refund refused": "PayPal refused a refund",
-    "return refused": "PayPal refused a refund",
+    "duplicate_capture": "This order was paid twice",
+    "payee_mismatch": "Paid to somebody else",
+    "amount_mismatch": "Another amount was paid",
+    "refund_failed": "A refund did not go through",
+    "refund_rejected": "PayPal refused a refund",
+    "return_rejected": "PayPal refused a refund",
 }
 
 
 def test_everything_raised_has_words(quiet: Shop, merchant: Shopper) -> None:
     for kind in RAISED:
-        raise_issue(quiet, kind, "DETAIL")
+        open_issue(quiet, kind, "DETAIL")
     page = merchant.get(PAGE)
     assert [title for title in RAISED.values() if title not in page.text] == []
 
@@ -123,7 +124,7 @@ def test_what_runs_low_is_told_with_its_number(quiet: Shop, merchant: Shopper, f
 def test_where_hidden_products_hide_what_runs_low_it_is_said(
     quiet: Shop, merchant: Shopper, finance: Shopper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chalicelib.staff.dashboard.alerts.MOST_LOW", 1)  # as with fifty times as many
+    monkeypatch.setattr("chalicelib.staff.dashboard.alerts.MAX_LOW_STOCK", 1)  # as with fifty times as many
     skus: dict[str, tuple[int, int | None, int]] = {f"GONE-{number}": (100, None, 0) for number in range(36)}
     quiet.put_on_shelf("gone", "Sold out for good", skus, hidden=True)
 
@@ -140,9 +141,7 @@ def test_dead_letters_are_counted_a_queue_with_what_to_do(quiet: Shop, merchant:
     from chalicelib.aws import client
     from chalicelib.config import settings
 
-    queue = client("sqs").get_queue_url(QueueName=f"{settings.table_prefix}payment-notifications-dlq")[
-        "QueueUrl"
-    ]
+    queue = client("sqs").get_queue_url(QueueName=f"{settings.table_prefix}paypal-webhooks-dlq")["QueueUrl"]
     for _ in range(2):
         client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps({"type": "X"}))
 
@@ -184,19 +183,19 @@ def test_a_new_shop_says_what_has_not_run_yet(shop: Shop, merchant: Shopper) -> 
 
 
 BLOCKS = {
-    "_raised": "What was raised about orders could not be read",
+    "_order_issues": "What was raised about orders could not be read",
     "_pending": "Pending payments could not be read",
-    "_low": "What runs low could not be read",
+    "_low_stock": "What runs low could not be read",
     "_dead_letters": "The queues of failed messages could not be read",
     "_days_without_books": "The days without books could not be read",
-    "_runs": "When it last ran could not be read",
+    "_scheduled_jobs": "When it last ran could not be read",
 }
 
 
 def test_a_block_that_fails_says_so_and_the_rest_is_shown(quiet: Shop, merchant: Shopper) -> None:
     from chalicelib.staff.dashboard import alerts
 
-    raise_issue(quiet, "dispute", "PP-D-1 OPEN")
+    open_issue(quiet, "dispute", "PP-D-1 OPEN")
     for reader, words in BLOCKS.items():
         with mock.patch.object(alerts, reader, side_effect=ConnectionError("no answer")):
             page = merchant.get(PAGE)
@@ -204,7 +203,7 @@ def test_a_block_that_fails_says_so_and_the_rest_is_shown(quiet: Shop, merchant:
         assert page.status == 200
         assert words in page.text
         assert page.text.count("could not be read") == 1
-        assert ("A dispute at PayPal" in page.text) is (reader != "_raised")
+        assert ("A dispute at PayPal" in page.text) is (reader != "_order_issues")
 
 
 def test_a_block_that_never_answers_does_not_hold_up_the_page(quiet: Shop, merchant: Shopper) -> None:
@@ -231,10 +230,10 @@ def test_the_page_asks_the_same_number_of_questions_however_much_waits(
             assert merchant.get(PAGE).status == 200
         return dict(counted)
 
-    raise_issue(quiet, "dispute", "PP-D-1 OPEN")
+    open_issue(quiet, "dispute", "PP-D-1 OPEN")
     one = calls()
     for number in range(5):
-        raise_issue(quiet, "dispute", f"PP-D-{number} OPEN")
+        open_issue(quiet, "dispute", f"PP-D-{number} OPEN")
         quiet.put_on_shelf(f"bell-{number}", "Bell", {f"BELL-{number}": (100, None, 1)})
     many = calls()
 

@@ -62,11 +62,11 @@ def test_one_button_releases_all_that_a_visitor_holds_and_nobody_elses(shop: Sho
     assert "Visitor 2" not in shown.text
     assert shop.stock("MUG") == 98
     check_stock(shop, before)
-    entries = [entry for entry in trail() if entry.what == "released held pieces"]
+    entries = [entry for entry in trail() if entry.action == "released held pieces"]
     assert sorted(entry.before["held"]["MUG"] for entry in entries) == [3, 12]
 
     # The orders stand, are paid as long as there is something, and hold nothing before.
-    (order,) = [order for order in shop.orders() if order.paypal_id == token]
+    (order,) = [order for order in shop.orders() if order.paypal_order_id == token]
     assert shopper.post(f"/orders/{order.id}/payment").status == 303
     assert shop.stock("MUG") == 98
     assert "your order is paid" in shopper.follow(shop.come_back(shopper, token)).text

@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 
 from chalicelib.errors import BadInput
-from chalicelib.staff.dashboard.bar_chart import Slot, draw
-from chalicelib.staff.dashboard.periods import EARLIEST, ONE, parse_day, parse_kind, parse_month, period_of
+from chalicelib.staff.dashboard.bar_chart import DataPoint, draw
+from chalicelib.staff.dashboard.periods import MIN_DATE, ONE, parse_day, parse_kind, parse_month, period_of
 
 TODAY = date(2026, 11, 22)  # a Sunday
 
@@ -64,8 +64,8 @@ def test_one_can_walk_back_and_forth_without_leaving_a_day_out(kind: str) -> Non
 
 @pytest.mark.parametrize("kind", ["day", "week", "month"])
 def test_the_earliest_day_has_a_time_before(kind: str) -> None:
-    assert period_of(kind, EARLIEST).before.days
-    assert period_of(kind, EARLIEST).earlier() is None
+    assert period_of(kind, MIN_DATE).before.days
+    assert period_of(kind, MIN_DATE).earlier() is None
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_period_that_is_none_is_refused() -> None:
 
 @pytest.mark.parametrize("most", [0, 1, 99, 100, 3570, 123_456_789])
 def test_every_bar_has_its_share_of_the_highest_level(most: int) -> None:
-    drawing = draw([Slot("a", "A", most, 0), Slot("", "B", 0, most // 2)], "EUR")
+    drawing = draw([DataPoint("a", "A", most, 0), DataPoint("", "B", 0, most // 2)], "EUR")
     assert 1 <= len(drawing.lines) <= 4
     levels = [float(line.y.rstrip("%")) for line in drawing.lines]
     assert levels == sorted(levels, reverse=True)
@@ -108,6 +108,6 @@ def test_every_bar_has_its_share_of_the_highest_level(most: int) -> None:
 
 
 def test_levels_are_round_amounts() -> None:
-    lines = draw([Slot("", "", 3570, 0)], "EUR").lines
+    lines = draw([DataPoint("", "", 3570, 0)], "EUR").lines
     assert [line.label for line in lines] == ["€10", "€20", "€30", "€40"]
-    assert [line.label for line in draw([Slot("", "", 3, 0)], "JPY").lines] == ["¥1", "¥2", "¥3"]
+    assert [line.label for line in draw([DataPoint("", "", 3, 0)], "JPY").lines] == ["¥1", "¥2", "¥3"]

@@ -52,9 +52,9 @@ def spoken(amount: str) -> str:
 def test_the_numbers_of_a_real_day_are_those_of_its_books(shop: Shop, merchant: Shopper) -> None:
     shop.paid(MUG=2)
     _, partly = shop.paid(TEA_50=1)
-    shop.paypal.refund(shop.order(partly).capture or "", "3.00")
+    shop.paypal.refund(shop.order(partly).capture_id or "", "3.00")
     _, charged_back = shop.paid(MUG=1)
-    shop.paypal.reverse(shop.order(charged_back).capture or "")
+    shop.paypal.reverse(shop.order(charged_back).capture_id or "")
     shopper, token = shop.placed(MUG=1)
     shop.paypal.next_capture("completed", value="1.00")
     shop.come_back(shopper, token)  # underpaid: money, but no order
@@ -162,9 +162,9 @@ def test_what_is_not_counted_yet_is_said(
     for _ in range(12):
         ledger.sale(ledger.order(CUP))
     at("2026-11-22T13:00")
-    monkeypatch.setattr(daily_totals, "ROWS_A_QUERY", 1)
-    monkeypatch.setattr(daily_totals, "WORTH_WRITING", 1)
-    monkeypatch.setattr(daily_totals, "QUERIES_A_VIEW", 8)
+    monkeypatch.setattr(daily_totals, "ROWS_PER_QUERY", 1)
+    monkeypatch.setattr(daily_totals, "MIN_ENTRIES_TO_WRITE", 1)
+    monkeypatch.setattr(daily_totals, "QUERIES_PER_PAGE", 8)
     member = logged_in(gateway, "merchant")
     page = member.get("/staff/")
     assert "Not everything is counted yet: Sunday, 22 November" in page.text
@@ -191,7 +191,7 @@ def test_the_page_makes_a_bounded_number_of_calls(ledger: Ledger, at: At, gatewa
         at(f"2026-11-{number}T09:30")
         ledger.sale()
     daily_reports.export_closed_days(at("2026-11-22T02:00"))
-    daily_totals.fold(at("2026-11-22T02:00"))
+    daily_totals.update_totals(at("2026-11-22T02:00"))
     member = logged_in(gateway, "merchant")
     for period, most in (("day", 9), ("week", 9), ("month", 11)):
         with counted_calls() as calls:

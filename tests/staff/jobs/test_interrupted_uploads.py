@@ -8,8 +8,8 @@ from chalicelib import clock
 from chalicelib.aws import client
 from chalicelib.config import settings
 from chalicelib.ledger import report_files
-from chalicelib.ledger.daily_reports import BooksError
-from chalicelib.ledger.models import book_day
+from chalicelib.ledger.daily_reports import ReportError
+from chalicelib.ledger.models import booking_day
 from chalicelib.staff.products import import_export
 from tests.client import Shopper
 from tests.shop import Shop
@@ -20,12 +20,12 @@ def cut_off(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Send parts early, and let S3 be gone when a file is to be made of them; list the files."""
     broken: list[str] = []
 
-    def gone(parts: report_files.Parts, *_: object) -> None:
+    def gone(parts: report_files.MultipartUpload, *_: object) -> None:
         broken.append(parts._key)
         raise ConnectionError("S3 is gone")
 
     monkeypatch.setattr(report_files, "PART_BYTES", 20)
-    monkeypatch.setattr(report_files.Parts, "_complete", gone)
+    monkeypatch.setattr(report_files.MultipartUpload, "_complete", gone)
     return broken
 
 
@@ -36,12 +36,12 @@ def nothing_is_left() -> bool:
 
 
 def today() -> date:
-    return date.fromisoformat(book_day(clock.now()))
+    return date.fromisoformat(booking_day(clock.now()))
 
 
 def test_the_hourly_run(shop: Shop, cut_off: list[str]) -> None:
     shop.paid()
-    with shop.later(days=2), pytest.raises(BooksError, match="No books could be written"):
+    with shop.later(days=2), pytest.raises(ReportError, match="No books could be written"):
         shop.functions.fire("export_books")
     assert cut_off
     assert nothing_is_left()
@@ -50,7 +50,7 @@ def test_the_hourly_run(shop: Shop, cut_off: list[str]) -> None:
 def test_books_that_the_merchant_asks_for(shop: Shop, merchant: Shopper, cut_off: list[str]) -> None:
     shop.paid()
     merchant.post(f"/staff/books/{today()}")
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     assert cut_off
     assert nothing_is_left()
 
@@ -58,9 +58,9 @@ def test_books_that_the_merchant_asks_for(shop: Shop, merchant: Shopper, cut_off
 def test_a_large_catalog_for_staff(
     shop: Shop, merchant: Shopper, cut_off: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_export, "MOST_AT_ONCE", 0)  # more is written by a job
+    monkeypatch.setattr(import_export, "MAX_DIRECT", 0)  # more is written by a job
     merchant.post("/staff/catalog/out", {"form": merchant.get("/staff/catalog").field("form")})
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     assert cut_off
     assert cut_off[0].startswith("exports/")
     assert nothing_is_left()

@@ -27,7 +27,7 @@ def work() -> Iterator[Callable[[Work], None]]:
     patches = []
 
     def becomes(function: Work) -> None:
-        kind = job_kinds.Work("an errand", "/staff/books", "Books")
+        kind = job_kinds.JobKind("an errand", "/staff/books", "Books")
         kinds: Any = mock.patch.dict(job_kinds.KINDS, {"errand": kind})
         handlers: Any = mock.patch.dict(job_worker.HANDLERS, {"errand": run})
         for patch in (kinds, handlers):
@@ -67,14 +67,14 @@ def test_a_job_is_watched_until_it_is_done_and_then_shows_what_it_did(
     seen = []
 
     def half_way(job: Job) -> None:
-        job_progress.tell(job, progress=3, total=6, words="Half of it.")
+        job_progress.report_progress(job, progress=3, total=6, message="Half of it.")
         seen.append(finance.get(f"/staff/jobs/{job.id}"))
         job_progress.finish(job, "All of it.")
 
     work(half_way)
     job = job_queue.start(member("finance"), "errand", {})
     assert "Waiting for a free hand" in finance.get(f"/staff/jobs/{job.id}").text
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     assert "Half of it. 3 of 6" in seen[0].text
     answer = finance.get(f"/staff/jobs/{job.id}")
     assert "All of it." in answer.text
@@ -84,7 +84,7 @@ def test_a_job_is_watched_until_it_is_done_and_then_shows_what_it_did(
 def test_a_job_is_nobody_elses(shop: Shop, merchant: Shopper, work: Callable[[Work], None]) -> None:
     work(lambda job: None)
     job = job_queue.start(member("finance"), "errand", {})
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     for address in (f"/staff/jobs/{job.id}", f"/staff/jobs/{job.id}/result"):
         assert merchant.get(address).status == 404
     assert merchant.post(f"/staff/jobs/{job.id}/again").status == 404
@@ -101,7 +101,7 @@ def test_what_cannot_be_done_says_why_and_is_not_tried_again(
 
     work(refuse)
     job = job_queue.start(member("finance"), "errand", {})
-    shop.functions.drain("staff-jobs", again=True)
+    shop.functions.drain("background-jobs", again=True)
     assert len(tries) == 1
     assert "The file is no good. Line 3: <b>no</b> price." in finance.get(f"/staff/jobs/{job.id}").text
 
@@ -120,7 +120,7 @@ def test_a_job_that_breaks_off_comes_again_within_a_minute(shop: Shop, work: Cal
     work(break_off)
     job = job_queue.start(member("finance"), "errand", {})
     with mock.patch.object(client("sqs"), "change_message_visibility", heard):
-        assert shop.functions.drain("staff-jobs") == 3  # then it rests among the dead letters
+        assert shop.functions.drain("background-jobs") == 3  # then it rests among the dead letters
     assert asked == [60] * 3
     assert read(job).state == "running"
 
@@ -132,8 +132,8 @@ def test_what_is_private_is_not_told_to_the_trail_and_forgotten_as_the_job_ends(
     seen = []
 
     def break_off_then_end(job: Job) -> None:
-        job_progress.tell(job, words="Looking.")
-        seen.append(read(job).private)
+        job_progress.report_progress(job, message="Looking.")
+        seen.append(read(job).private_arguments)
         if len(seen) == 1:
             raise RuntimeError("a neighbour was silent")
         if ending:
@@ -141,9 +141,9 @@ def test_what_is_private_is_not_told_to_the_trail_and_forgotten_as_the_job_ends(
 
     work(break_off_then_end)
     job = job_queue.start(member("finance"), "errand", {"day": "2026-11-22"}, private={"text": "Ann Lee"})
-    shop.functions.drain("staff-jobs", again=True)
+    shop.functions.drain("background-jobs", again=True)
     assert seen == [{"text": "Ann Lee"}] * 2, "who comes again knows it still"
-    assert (read(job).state, read(job).private) == ("failed" if ending else "done", None)
+    assert (read(job).state, read(job).private_arguments) == ("failed" if ending else "done", None)
     assert "Ann" not in json.dumps(read(job).serialize())
     asked = trail()[-1]
     assert (asked.subject, asked.before, asked.after) == (f"job {job.id}", {}, {"day": "2026-11-22"})
@@ -154,7 +154,7 @@ def test_a_message_that_comes_twice_does_no_work_twice(shop: Shop, work: Callabl
     work(lambda job: tries.append(job.id))
     job = job_queue.start(member("finance"), "errand", {})
     job_queue.send({"job": job.id})
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     assert tries == [job.id]
 
 
@@ -163,7 +163,7 @@ def test_the_same_form_asks_for_one_job(shop: Shop, work: Callable[[Work], None]
     work(lambda job: tries.append(job.id))
     for _ in range(2):
         job_queue.start(member("finance"), "errand", {}, job_id="0123456789abcdef0123456789abcdef")
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     assert len(tries) == 1
 
 
@@ -183,9 +183,9 @@ def test_the_same_form_sent_twice_at_once_asks_for_one_job(shop: Shop, work: Cal
     with tampered(somebody_is_quicker):
         job_queue.start(finance, **asked)
     # One message: else two functions would do it side by side.
-    assert shop.functions.drain("staff-jobs") == 1
+    assert shop.functions.drain("background-jobs") == 1
     assert tries == [asked["job_id"]]
-    assert [entry.what for entry in trail()].count("asked for an errand") == 1
+    assert [entry.action for entry in trail()].count("asked for an errand") == 1
 
 
 def test_whatever_a_file_holds_its_faults_have_room(
@@ -196,7 +196,7 @@ def test_whatever_a_file_holds_its_faults_have_room(
 
     work(refuse)
     job = job_queue.start(member("finance"), "errand", {})
-    assert shop.functions.drain("staff-jobs") == 1
+    assert shop.functions.drain("background-jobs") == 1
     assert read(job).state == "failed"
     assert len(json.dumps(read(job).problems)) < 400 * 1024
 
@@ -207,10 +207,10 @@ def test_a_lost_message_can_be_asked_for_again(
     work(lambda job: None)
     with mock.patch.object(job_queue, "send", side_effect=BotoCoreError()):
         job = job_queue.start(member("finance"), "errand", {})
-    assert shop.functions.drain("staff-jobs") == 0
+    assert shop.functions.drain("background-jobs") == 0
     assert "Ask again" in finance.get(f"/staff/jobs/{job.id}").text
     finance.post(f"/staff/jobs/{job.id}/again")
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     assert read(job).state == "done"
 
 
@@ -226,19 +226,19 @@ def test_a_job_whose_function_died_can_be_asked_for_again(
     with later(minutes=16):
         assert "Ask again" in finance.get(address).text
         finance.post(f"{address}/again")
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     assert read(job).state == "done"
 
 
 def test_a_job_that_goes_on_is_run_in_turns(shop: Shop, work: Callable[[Work], None]) -> None:
     def a_part(job: Job) -> None:
-        job_progress.tell(job, progress=int(job.progress) + 1, total=3)
+        job_progress.report_progress(job, progress=int(job.progress) + 1, total=3)
         if job.progress < 3:
-            raise job_progress.GoesOn
+            raise job_progress.JobContinues
 
     work(a_part)
     job = job_queue.start(member("finance"), "errand", {})
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     assert (read(job).state, read(job).progress) == ("done", 3)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.database.transactions import Witness
+from chalicelib.database.transactions import AuditWriter
 from chalicelib.errors import Conflict
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import change
+from chalicelib.orders.repository import update_order
 from chalicelib.orders.views import staff_view
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.orders import order_actions
@@ -26,7 +26,7 @@ BY = "merchant@shop.example"
 
 
 def path(order_id: str) -> str:
-    """Tell the address of an order's page."""
+    """Return the address of an order's page."""
     return f"/staff/orders/{order_id}"
 
 
@@ -65,12 +65,12 @@ def test_the_page_tells_customer_lines_money_and_mails(shop: Shop, finance: Shop
 
 def test_the_money_on_the_page_is_the_ledgers(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid(MUG=2)
-    capture = shop.order(order_id).capture
+    capture = shop.order(order_id).capture_id
     shop.paypal.refund(capture, "10.00")
     shop.deliver_notifications()
     shop.paypal.reverse(capture)
     shop.deliver_notifications()
-    kept = shop.order(order_id).movements
+    kept = shop.order(order_id).ledger_entries
     for row, shown in zip(shop.ledger(), kept, strict=True):
         for name, value in shown.items():
             stored = getattr(row, "booked_at" if name == "at" else name)
@@ -81,15 +81,15 @@ def test_the_money_on_the_page_is_the_ledgers(shop: Shop, merchant: Shopper) -> 
 
 
 def test_everything_that_happens_is_told_in_words(shop: Shop, merchant: Shopper) -> None:
-    for state, tell in staff_view.STATES.items():
+    for state, tell in staff_view.STATE_LABELS.items():
         assert tell[0] != state
     order = made.placed()
     made.move(order, "claim", "pend", "decline")
     made.move(order, "claim", "pay", capture="ANOTHER")
     raised(order.id, "reversal", "ANOTHER")
-    order_actions.look_at(order.id, 0, "It was a mistake", BY)
+    order_actions.resolve_issue(order.id, 0, "It was a mistake", BY)
     order_actions.ship(order.id, order_actions.Parcel("DHL"), BY)
-    words = [entry["words"] for entry in staff_view.history_of(Order.fetch(order.id))]
+    words = [entry["text"] for entry in staff_view.history_of(Order.fetch(order.id))]
     assert words == [
         "The order was placed.",
         "PayPal is holding the payment.",
@@ -129,7 +129,7 @@ def test_cancelling_puts_the_pieces_back_and_takes_no_money(shop: Shop, merchant
     assert "Cancelled by staff." in page.text
     assert "Cancelled. Its items are available again." in page.text
     assert press_again(merchant, order.id).status == 303
-    (entry,) = [entry for entry in trail() if entry.what == "cancelled"]
+    (entry,) = [entry for entry in trail() if entry.action == "cancelled"]
     assert (entry.before, entry.after) == ({"state": "awaiting"}, {"state": "cancelled"})
 
     # The customer was at PayPal all the while, and says yes there.
@@ -181,7 +181,7 @@ def test_an_order_that_is_paid_meanwhile_is_not_cancelled(shop: Shop, merchant: 
 def test_a_mail_is_sent_again_once_a_press(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid(MUG=1)
     shop.functions.drain("order-emails")
-    entry = next(entry for entry in shop.order(order_id).emails_sent if entry.startswith("paid#"))
+    entry = next(entry for entry in shop.order(order_id).emails_sent if entry.startswith("order_paid#"))
     form = merchant.get(path(order_id)).field("form")
     for _ in range(2):
         assert merchant.post(f"{path(order_id)}/mails", {"form": form, "entry": entry}).status == 303
@@ -189,7 +189,7 @@ def test_a_mail_is_sent_again_once_a_press(shop: Shop, merchant: Shopper) -> Non
     assert merchant.post(f"{path(order_id)}/mails", {"form": form, "entry": entry}).status == 303
     assert not shop.order(order_id).emails_due, "the form was used before"
     events = [entry["event"] for entry in shop.order(order_id).history]
-    assert (events.count("mail again"), events.count("mail sent")) == (1, 3)
+    assert (events.count("email_requeued"), events.count("email_sent")) == (1, 3)
     assert press(merchant, order_id, "mails", entry=entry).status == 303
     assert list(shop.order(order_id).emails_due) == [entry]
 
@@ -197,11 +197,11 @@ def test_a_mail_is_sent_again_once_a_press(shop: Shop, merchant: Shopper) -> Non
 @pytest.mark.usefixtures("aws")
 def test_a_mail_whose_words_are_no_longer_true_is_not_sent_again() -> None:
     order = made.failed()
-    change(order.id, _send_all)
+    update_order(order.id, _send_all)
     made.move(order, "claim", "pay", capture="ANOTHER")
     entry = next(iter(Order.fetch(order.id).emails_sent))
     with pytest.raises(Conflict, match="no longer true"):
-        order_actions.send_again(order.id, entry, BY, "f" * 32)
+        order_actions.resend_email(order.id, entry, BY, "f" * 32)
 
 
 def _send_all(order: Order, _: Any) -> bool:
@@ -211,9 +211,9 @@ def _send_all(order: Order, _: Any) -> bool:
 
 def test_what_was_never_sent_is_not_sent_again(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid(MUG=1)
-    for entry in ("refunded#X", "nonsense", "", "shipped#1"):
+    for entry in ("refund_completed#X", "nonsense", "", "order_shipped#1"):
         assert press(merchant, order_id, "mails", entry=entry).status == 404
-    assert merchant.post(f"{path(order_id)}/mails", {"entry": "paid#x", "form": "1"}).status == 400
+    assert merchant.post(f"{path(order_id)}/mails", {"entry": "order_paid#x", "form": "1"}).status == 400
 
 
 # -- notes and issues -------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ def test_a_note_is_for_staff_alone_and_kept_once(shop: Shop, merchant: Shopper) 
     page = merchant.get(path(order_id))
     assert page.body.count("Wants &lt;b&gt;blue&lt;/b&gt; paper.") == 1
     assert "blue" not in customer.get(f"/orders/{order_id}").text
-    (entry,) = [entry for entry in trail() if entry.what == "left a note"]
+    (entry,) = [entry for entry in trail() if entry.action == "left a note"]
     assert "blue" not in str(entry.after)
 
 
@@ -260,7 +260,7 @@ def test_an_issue_is_open_until_somebody_looked_at_it(
     shop: Shop, merchant: Shopper, finance: Shopper
 ) -> None:
     _, order_id = shop.paid(MUG=1)
-    capture = shop.order(order_id).capture
+    capture = shop.order(order_id).capture_id
     shop.paypal.reverse(capture)
     shop.deliver_notifications()
     page = merchant.get(path(order_id))
@@ -274,7 +274,7 @@ def test_an_issue_is_open_until_somebody_looked_at_it(
     assert "What to do:" not in page.text
     assert "“Answered in the Resolution Centre”" in page.text
     assert not shop.order(order_id).open_issues
-    assert len([entry for entry in trail() if entry.what == "looked at an issue"]) == 1
+    assert len([entry for entry in trail() if entry.action == "looked at an issue"]) == 1
     assert press(merchant, order_id, "issues/1").status == 400
     assert press(merchant, order_id, "issues/-1").status == 400
     back = press(merchant, order_id, "issues/0", back="attention")
@@ -289,24 +289,24 @@ def test_an_issue_is_open_until_somebody_looked_at_it(
 def test_a_change_whose_answer_was_lost_is_made_once_and_written_into_the_trail_once() -> None:
     merchant = member("merchant")
     paid = made.paid()
-    change(paid.id, _send_all)
+    update_order(paid.id, _send_all)
     raised(paid.id, "dispute", "PP-1 OPEN")
     unpaid = made.placed()
-    mail = f"paid#{made.CAPTURE}"
-    deeds: list[tuple[str, Callable[[Witness], object]]] = [
-        (paid.id, lambda seen: order_actions.send_again(paid.id, mail, BY, "1" * 32, seen)),
+    mail = f"order_paid#{made.CAPTURE}"
+    deeds: list[tuple[str, Callable[[AuditWriter], object]]] = [
+        (paid.id, lambda seen: order_actions.resend_email(paid.id, mail, BY, "1" * 32, seen)),
         (paid.id, lambda seen: order_actions.add_note(paid.id, "Blue paper", BY, "2" * 32, seen)),
-        (paid.id, lambda seen: order_actions.look_at(paid.id, 0, "", BY, seen)),
+        (paid.id, lambda seen: order_actions.resolve_issue(paid.id, 0, "", BY, seen)),
         (paid.id, lambda seen: order_actions.ship(paid.id, order_actions.Parcel("DHL"), BY, seen)),
         (unpaid.id, lambda seen: order_actions.cancel(unpaid.id, BY, seen)),
     ]
     for number, (order_id, do) in enumerate(deeds):
         before = Order.fetch(order_id).version
         with answers_lost("TransactWriteItems"):
-            do(audit_log.witness(merchant, f"deed {number}"))
-        do(audit_log.witness(merchant, "again"))
+            do(audit_log.writer_for(merchant, f"deed {number}"))
+        do(audit_log.writer_for(merchant, "again"))
         assert Order.fetch(order_id).version == before + 1, number
-    assert [entry.what for entry in trail()] == [f"deed {number}" for number in range(len(deeds))]
+    assert [entry.action for entry in trail()] == [f"deed {number}" for number in range(len(deeds))]
 
 
 @pytest.mark.usefixtures("aws")
@@ -317,5 +317,5 @@ def test_two_who_change_an_order_at_once_lose_nothing_of_each_other() -> None:
         list(hands.map(lambda note: order_actions.add_note(order.id, note, BY, note), notes))
         order_actions.ship(order.id, order_actions.Parcel("DHL"), BY)
     now = Order.fetch(order.id)
-    assert sorted(note["words"] for note in staff_view.notes_of(now)) == notes
+    assert sorted(note["text"] for note in staff_view.notes_of(now)) == notes
     assert now.state == "shipped"

@@ -40,8 +40,8 @@ def test_the_merchant_refunds_a_part_and_the_page_says_so(shop: Shop, merchant: 
     assert "(€17.90 is left)" in page.text
     assert form_of(page)["amount"] == "17.90"
     assert [int(row.amount) for row in shop.ledger()] == [2340, -550]
-    (entry,) = [entry for entry in trail() if entry.what == "refunded"]
-    assert (entry.who, entry.subject) == ("merchant@shop.example", f"order {shop.order(order_id).number}")
+    (entry,) = [entry for entry in trail() if entry.action == "refunded"]
+    assert (entry.actor, entry.subject) == ("merchant@shop.example", f"order {shop.order(order_id).number}")
     assert entry.after["left to refund"] == "17.90 EUR"
 
 
@@ -110,7 +110,7 @@ def test_what_is_wrong_is_said_beside_its_field_and_nothing_typed_is_lost(
     assert answer.body.count('class="field-error"') == 3
     assert shop.order(order_id).refunds == {}
     assert shop.paypal.requests("refund") == []
-    assert [entry for entry in trail() if entry.what == "refunded"] == []
+    assert [entry for entry in trail() if entry.action == "refunded"] == []
 
 
 def test_pressed_twice_is_one_refund_and_both_are_told_the_same(shop: Shop, merchant: Shopper) -> None:

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 import pytest
 
 from chalicelib.errors import Conflict
-from chalicelib.mail.render import write_letter
-from chalicelib.orders import states
+from chalicelib.mail.render import render_email
+from chalicelib.orders.states import OrderState
 from chalicelib.staff.orders import order_actions, shipping
 from chalicelib.staff.orders.order_actions import Parcel
 from tests.client import Shopper
@@ -32,12 +32,12 @@ def test_shipping_tells_the_customer_by_mail_and_on_their_page(shop: Shop, merch
     assert "Marked as shipped" in page.text
     assert "0034 0434/1610-94" in page.text
     order = shop.order(order_id)
-    assert order.state == states.SHIPPED
-    assert order.history[-1]["by"] == "merchant@shop.example"
-    assert shop.mails().count("shipped") == 1
+    assert order.state == OrderState.SHIPPED
+    assert order.history[-1]["actor"] == "merchant@shop.example"
+    assert shop.mails().count("order_shipped") == 1
 
     shop.functions.drain("order-emails")
-    letter = write_letter(shop.order(order_id), f"shipped#{order.parcels[0]['id']}")
+    letter = render_email(shop.order(order_id), f"order_shipped#{order.parcels[0]['id']}")
     assert letter is not None
     assert letter.to.endswith("<customer@example.com>")
     assert LINK in letter.text
@@ -56,9 +56,9 @@ def test_pressing_twice_ships_once(shop: Shop, merchant: Shopper) -> None:
     assert [answer.status for answer in answers] == [303] * 4
     order = shop.order(order_id)
     assert [entry["event"] for entry in order.history].count("shipped") == 1
-    assert shop.mails().count("shipped") == 1
+    assert shop.mails().count("order_shipped") == 1
     (entry,) = trail()[before:]
-    assert (entry.what, entry.subject) == ("marked as shipped", f"order {order.number}")
+    assert (entry.action, entry.subject) == ("marked as shipped", f"order {order.number}")
     assert (entry.before, entry.after) == ({"state": "paid"}, {"state": "shipped", "carrier": "DHL"})
 
 
@@ -107,7 +107,7 @@ def test_what_is_not_paid_is_not_shipped() -> None:
     ],
 )
 def test_a_wrong_field_is_told_beside_it_and_nothing_typed_is_lost(field: str, typed: str) -> None:
-    _, errors = shipping.read_parcel({**FORM, field: typed})
+    _, errors = shipping.parse_parcel({**FORM, field: typed})
     assert list(errors) == [field]
 
 
@@ -133,7 +133,7 @@ def test_a_wrong_field_is_told_beside_it_and_nothing_typed_is_lost(field: str, t
     ],
 )
 def test_a_tracking_number_is_kept_without_what_surrounds_it(pasted: str, kept: str) -> None:
-    parcel, errors = shipping.read_parcel({**FORM, "tracking": pasted})
+    parcel, errors = shipping.parse_parcel({**FORM, "tracking": pasted})
     assert parcel.tracking == kept
     assert list(errors) == (["tracking"] if kept == "#" else [])
 
@@ -146,7 +146,7 @@ def test_a_tracking_number_is_kept_without_what_surrounds_it(pasted: str, kept: 
     ],
 )
 def test_a_link_may_begin_in_capitals(pasted: str, kept: str) -> None:
-    parcel, errors = shipping.read_parcel({**FORM, "link": pasted})
+    parcel, errors = shipping.parse_parcel({**FORM, "link": pasted})
     assert (parcel.link, errors) == (kept, {})
 
 
@@ -168,7 +168,7 @@ def test_the_form_comes_back_as_it_was_typed(shop: Shop, merchant: Shopper) -> N
     assert page.field("carrier") == '"><b>'
     assert "<b>" not in page.body
     assert 'aria-describedby="link-error"' in page.body
-    assert shop.order(order_id).state == states.PAID
+    assert shop.order(order_id).state == OrderState.PAID
 
 
 # -- several ----------------------------------------------------------------------------------------------
@@ -197,10 +197,10 @@ def test_two_orders_are_shipped_in_one_go(shop: Shop, merchant: Shopper) -> None
         "111",
     )
     assert shop.order(second).parcels[-1]["carrier"] == "UPS"
-    assert shop.mails().count("shipped") == 2
+    assert shop.mails().count("order_shipped") == 2
     # Sent again, it changes nothing and says so.
     assert merchant.post("/staff/orders/ship", form).status == 303
-    assert shop.mails().count("shipped") == 2
+    assert shop.mails().count("order_shipped") == 2
 
 
 def test_one_that_cannot_be_shipped_keeps_no_other_from_it(shop: Shop, merchant: Shopper) -> None:
@@ -240,4 +240,4 @@ def test_finance_ships_nothing(shop: Shop, finance: Shopper) -> None:
     assert ship(finance, order_id).status == 403
     assert finance.get(picks(order_id)).status == 403
     assert finance.post("/staff/orders/ship", {f"carrier-{order_id}": "DHL"}).status == 403
-    assert shop.order(order_id).state == states.PAID
+    assert shop.order(order_id).state == OrderState.PAID

@@ -7,13 +7,13 @@ from urllib.parse import urlencode
 import pytest
 
 from chalicelib.catalog.editing import inline_edit
-from chalicelib.catalog.editing.inline_edit_rules import Cell, Change
+from chalicelib.catalog.editing.inline_edit_rules import Cell, CellChange
 from chalicelib.catalog.editing.product_editing import save_product
-from chalicelib.database.transactions import Unknown
+from chalicelib.database.transactions import OutcomeUnknown
 from chalicelib.errors import Conflict
-from chalicelib.orders import states
 from chalicelib.orders.search import order_list, order_search
-from chalicelib.payments.refunds import WrongWish
+from chalicelib.orders.states import OrderState
+from chalicelib.payments.refunds import InvalidRefund
 from chalicelib.staff.orders import order_actions
 from chalicelib.staff.orders.order_actions import Parcel
 from tests.call_counter import counted_calls
@@ -49,8 +49,8 @@ def test_pieces_never_land_on_the_shelf_of_another_product(shop: Shop, merchant:
     assert answer.status == 400
     assert "MUG is another product by now" in answer.text
     assert shop.stock("MUG") == 98
-    with pytest.raises(WrongWish):
-        refund(shop, order_id, 500, pieces={"MUG": 1})
+    with pytest.raises(InvalidRefund):
+        refund(shop, order_id, 500, restock={"MUG": 1})
     assert shop.order(order_id).refunds == {}
     assert press(merchant, order_id, amount="5").status == 303
 
@@ -59,7 +59,7 @@ def test_pieces_of_a_variant_that_is_no_longer_sold_are_kept_for_when_it_is(shop
     _, order_id = shop.paid(MUG=2)
     save_product(product("mug", variant("MUG-2"), category="tea"))
 
-    refund(shop, order_id, 500, pieces={"MUG": 1})
+    refund(shop, order_id, 500, restock={"MUG": 1})
 
     assert shop.stock("MUG") == 99
 
@@ -78,8 +78,8 @@ def test_what_was_refunded_in_full_meanwhile_is_not_shipped_by_an_old_page(
 
     assert answer.status == 409
     assert "All of the payment went back" in answer.text
-    assert shop.order(order_id).state == states.PAID
-    assert "shipped" not in shop.mails()
+    assert shop.order(order_id).state == OrderState.PAID
+    assert "order_shipped" not in shop.mails()
     with pytest.raises(Conflict):
         order_actions.ship(order_id, Parcel("DHL"), "merchant@shop.example")
     several = merchant.get(f"/staff/orders/ship?pick-{order_id}=1")
@@ -88,13 +88,13 @@ def test_what_was_refunded_in_full_meanwhile_is_not_shipped_by_an_old_page(
     assert f"/staff/orders/{order_id}/ship" not in page.body
     assert "Nothing to ship" in page.body
     assert shop.order(order_id).number not in merchant.get("/staff/orders?state=paid").body
-    assert shop.order(order_id).number in merchant.get("/staff/orders?state=given+back").body
+    assert shop.order(order_id).number in merchant.get("/staff/orders?state=refunded_before_shipping").body
 
 
 def test_what_was_refunded_in_part_is_shipped(shop: Shop) -> None:
     _, order_id = shop.paid()
     refund(shop, order_id, TOTAL - 1)
-    assert order_actions.ship(order_id, Parcel("DHL"), "merchant@shop.example").state == states.SHIPPED
+    assert order_actions.ship(order_id, Parcel("DHL"), "merchant@shop.example").state == OrderState.SHIPPED
 
 
 def test_what_went_back_on_the_shelf_is_not_packed_and_money_on_its_way_back_is_said(
@@ -102,7 +102,7 @@ def test_what_went_back_on_the_shelf_is_not_packed_and_money_on_its_way_back_is_
 ) -> None:
     _, order_id = shop.paid(MUG=3, BOWL=1)
     shop.paypal.next_refund("pending")
-    refund(shop, order_id, 1850, pieces={"MUG": 1, "BOWL": 1})
+    refund(shop, order_id, 1850, restock={"MUG": 1, "BOWL": 1})
 
     slip = merchant.get(f"/staff/orders/{order_id}/slip")
 
@@ -126,7 +126,7 @@ def test_a_next_page_that_lies_before_the_first_day_is_empty_and_asks_for_nothin
 ) -> None:
     after = "2020-01-01T10:00:00.000Z#" + "0" * 32
     with counted_calls() as calls:
-        assert order_list.page_of_orders(order_list.Selection(None, date(2026, 1, 1)), after).orders == []
+        assert order_list.list_orders(order_list.OrderFilter(None, date(2026, 1, 1)), after).orders == []
     assert calls["Query"] == 0  # DynamoDB refuses a range that ends before it begins
     assert merchant.get("/staff/orders?" + urlencode({"day": "2026-01-01", "after": after})).status == 200
 
@@ -137,7 +137,7 @@ def test_a_file_of_what_was_found_has_all_of_it_or_a_job_makes_it(shop: Shop, me
     assert len(answer.body.splitlines()) == 151
     stock_orders(range(150, 260), name="Ann Lee", email="ann@shop.example")
     stock_orders([260], name="Ann Zeppelin", email="ann@shop.example")
-    assert order_search.find("lee", order_list.Selection()).more
+    assert order_search.search_orders("lee", order_list.OrderFilter()).has_more
     # Of a word that so many share not all are read; beside a rarer one that is no loss.
     assert len(merchant.get("/staff/orders/csv?q=ann+zeppelin").body.splitlines()) == 2
     assert merchant.get("/staff/orders/csv?q=lee").location.startswith("/staff/jobs/")
@@ -147,11 +147,11 @@ def test_a_file_of_what_was_found_has_all_of_it_or_a_job_makes_it(shop: Shop, me
 
 
 def test_a_form_is_known_after_many_others(shop: Shop) -> None:
-    assert inline_edit.save("mug", {STOCK: Change(100, 105)}, "0123456789abcdef" * 2) is None
+    assert inline_edit.save("mug", {STOCK: CellChange(100, 105)}, "0123456789abcdef" * 2) is None
     for number in range(40):
         shown = shop.stock("MUG")
-        assert inline_edit.save("mug", {STOCK: Change(shown, shown + 1)}, f"{number:032x}"[::-1]) is None
-    assert inline_edit.save("mug", {STOCK: Change(100, 105)}, "0123456789abcdef" * 2) is None
+        assert inline_edit.save("mug", {STOCK: CellChange(shown, shown + 1)}, f"{number:032x}"[::-1]) is None
+    assert inline_edit.save("mug", {STOCK: CellChange(100, 105)}, "0123456789abcdef" * 2) is None
     assert shop.stock("MUG") == 145
 
 
@@ -163,8 +163,8 @@ def test_the_last_try_whose_answer_was_lost_is_looked_at(shop: Shop, monkeypatch
         tries.append(1)
         if len(tries) == 5:
             write(*arguments)  # type: ignore[arg-type]
-        raise Unknown("no answer")
+        raise OutcomeUnknown("no answer")
 
     monkeypatch.setattr(inline_edit, "_write", lost)
-    assert inline_edit.save("mug", {STOCK: Change(100, 105)}, "f" * 32) is None
+    assert inline_edit.save("mug", {STOCK: CellChange(100, 105)}, "f" * 32) is None
     assert shop.stock("MUG") == 105

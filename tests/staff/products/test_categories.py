@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from chalicelib.catalog import categories
 from chalicelib.catalog.categories import Category
-from chalicelib.catalog.editing.category_editing import change_category, mark_of, save_categories
+from chalicelib.catalog.editing.category_editing import change_category, fingerprint_of, save_categories
 from tests.call_counter import counted_calls
 from tests.client import Shopper
 from tests.shop import Shop
@@ -30,7 +30,7 @@ def test_a_category_is_made_and_is_in_the_shop_at_once(merchant: Shopper) -> Non
     assert categories.read_categories()[-1] == Category("pots-pans", "Pots & pans", "Round.\nWarm.")
     assert "Pots & pans" in merchant.get("/").text
     entry = trail()[-1]
-    assert (entry.who, entry.what, entry.subject) == (
+    assert (entry.actor, entry.action, entry.subject) == (
         "merchant@shop.example",
         "made a category",
         "category pots-pans",
@@ -42,11 +42,11 @@ def test_pressing_twice_makes_one_category(merchant: Shopper) -> None:
     for _ in range(2):
         assert merchant.post(PATH, {"name": "Pots", "slug": "pots", "text": ""}).status == 303
     assert slugs() == ["tea", "pots"]
-    assert [entry.what for entry in trail()].count("made a category") == 1
+    assert [entry.action for entry in trail()].count("made a category") == 1
 
 
 def test_what_is_wrong_is_said_beside_its_field_and_nothing_typed_is_lost(merchant: Shopper) -> None:
-    new, own = (PATH, ""), (f"{PATH}/tea", mark_of(tea()))
+    new, own = (PATH, ""), (f"{PATH}/tea", fingerprint_of(tea()))
     for typed, field, words, forms in (
         ({"name": "", "slug": "pots"}, "name", "must not be empty", [new, own]),
         ({"name": "Pots", "slug": "po ts"}, "slug", "1 to 40 letters", [new, own]),
@@ -78,14 +78,14 @@ def test_a_category_is_renamed_and_its_old_address_leads_on(merchant: Shopper) -
     assert "/categories/leaves" in merchant.get("/products/mug").body
     assert "/categories/tea" in merchant.get(f"{PATH}/tea").text
     assert merchant.post(f"{PATH}/tea", typed).status == 303  # pressed twice
-    assert [entry.what for entry in trail()].count("changed a category") == 1
+    assert [entry.action for entry in trail()].count("changed a category") == 1
     assert trail()[-1].before == {"name": "Tea", "address": "tea", "text": "For slow mornings."}
 
 
 def test_two_members_at_once_see_both_and_lose_nothing(merchant: Shopper) -> None:
     mark = merchant.get(f"{PATH}/tea").field("mark")
     shown = tea()
-    change_category(replace(shown, name="Theirs"), mark_of(shown))
+    change_category(replace(shown, name="Theirs"), fingerprint_of(shown))
     answer = merchant.post(f"{PATH}/tea", {"name": "Mine", "slug": "tea", "text": "My text", "mark": mark})
     assert answer.status == 409
     assert "Somebody else has changed this meanwhile" in answer.text
@@ -124,7 +124,7 @@ def test_only_an_empty_category_goes(merchant: Shopper, shop: Shop) -> None:
         answer = merchant.post(f"{PATH}/pots/remove")
         assert "The category is gone" in merchant.follow(answer).text
     assert slugs() == ["tea"]
-    assert [entry.what for entry in trail()].count("removed a category") == 1
+    assert [entry.action for entry in trail()].count("removed a category") == 1
 
 
 def test_a_category_that_is_gone_is_a_404(merchant: Shopper) -> None:

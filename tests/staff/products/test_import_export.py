@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from chalicelib.aws import client
-from chalicelib.catalog.editing.product_editing import Saved, StockMode
+from chalicelib.catalog.editing.product_editing import SaveResult, StockMode
 from chalicelib.catalog.import_export import importer
 from chalicelib.catalog.models import Product
 from chalicelib.config import settings
-from chalicelib.database.transactions import Unknown
+from chalicelib.database.transactions import OutcomeUnknown
 from chalicelib.staff import csv_response
 from chalicelib.staff.models import Job
 from chalicelib.staff.products import import_export, import_export_jobs
@@ -75,7 +75,7 @@ def load(merchant: Shopper, shop: Shop, data: bytes, **typed: str) -> Answer:
     """Send a file, press the button, let the function run, and look at the job's page."""
     page = sent_page(merchant, data)
     answer = merchant.post(f"{PATH}/in", {"key": page.field("key"), "form": page.field("form"), **typed})
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     return merchant.follow(answer)
 
 
@@ -106,7 +106,7 @@ def test_what_is_taken_out_changes_nothing_when_it_is_loaded(merchant: Shopper, 
     page = load(merchant, shop, data)
     assert "0 added, 0 changed, 4 as they were" in page.text
     assert everything() == before
-    assert [entry.what for entry in trail()[entries:]] == [
+    assert [entry.action for entry in trail()[entries:]] == [
         "asked for a catalog file to be loaded",
         "loaded a catalog file",
     ]
@@ -128,7 +128,7 @@ def test_a_changed_file_changes_what_it_says_and_each_change_is_in_the_trail(
         {"MUG price": "18.50"},
         {"MUG price": "19.50"},
     )
-    assert changes["product mug"].who == "merchant@shop.example"
+    assert changes["product mug"].actor == "merchant@shop.example"
 
 
 def test_what_would_change_is_shown_before_the_yes(merchant: Shopper, shop: Shop) -> None:
@@ -176,20 +176,20 @@ def test_a_file_saved_by_a_european_spreadsheet_is_shown_as_what_it_is(merchant:
 def test_a_large_file_is_compared_by_a_job_whose_page_loads_it(
     merchant: Shopper, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_export, "LARGEST_LOOK", 10)
+    monkeypatch.setattr(import_export, "MAX_PREVIEW_BYTES", 10)
     data = taken_out(merchant).replace(b"18.50", b"19.50").replace(b",100\r\n", b",7\r\n")
     page = sent_page(merchant, data)
     assert "1 KB arrived" in page.text
 
     compared = merchant.post(f"{PATH}/look", {"key": page.field("key"), "form": page.field("form")})
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     page = merchant.follow(compared)
     assert "1 price changes, 2 products stay as they are." in page.text
     assert "MUG: price 18.50 → 19.50" in page.text
     loaded = merchant.post(
         f"{PATH}/in", {"key": page.field("key"), "form": page.field("form"), "stock": "set"}
     )
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
 
     assert (
         "0 added, 1 changed, 2 as they were; the stock of 1 variant changed." in merchant.follow(loaded).text
@@ -200,10 +200,10 @@ def test_a_large_file_is_compared_by_a_job_whose_page_loads_it(
 def test_a_large_file_with_faults_is_told_by_its_job(
     merchant: Shopper, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_export, "LARGEST_LOOK", 10)
+    monkeypatch.setattr(import_export, "MAX_PREVIEW_BYTES", 10)
     page = sent_page(merchant, taken_out(merchant).replace(b"18.50", b"much"))
     answer = merchant.post(f"{PATH}/look", {"key": page.field("key"), "form": page.field("form")})
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
 
     assert "1 fault in the file. Nothing was changed." in merchant.follow(answer).text
     assert "SKU MUG: “much” is not an amount" in merchant.follow(answer).text
@@ -217,7 +217,7 @@ def test_what_changed_meanwhile_is_in_the_result_and_not_the_look(merchant: Shop
     assert merchant.post("/staff/products", cells).status == 303
 
     answer = merchant.post(f"{PATH}/in", {"key": page.field("key"), "form": page.field("form")})
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
 
     assert (
         "0 added, 1 changed, 2 as they were" in merchant.follow(answer).text
@@ -244,16 +244,16 @@ def test_stock_that_is_not_used_is_told(merchant: Shopper, shop: Shop) -> None:
     assert shop.stock("MUG") == 100
 
 
-@pytest.mark.parametrize(("mode", "pieces"), [("set", 7), ("add", 107)])
+@pytest.mark.parametrize(("mode", "quantity"), [("set", 7), ("add", 107)])
 def test_stock_is_set_or_added_and_in_the_trail(
-    merchant: Shopper, shop: Shop, mode: str, pieces: int
+    merchant: Shopper, shop: Shop, mode: str, quantity: int
 ) -> None:
     page = load(merchant, shop, counted(merchant, b"7"), stock=mode)
 
     assert "the stock of " in page.text
-    assert shop.stock("MUG") == pieces
+    assert shop.stock("MUG") == quantity
     (entry,) = [entry for entry in trail() if entry.subject == "product mug"]
-    assert (entry.before, entry.after) == ({"MUG pieces": 100}, {"MUG pieces": pieces})
+    assert (entry.before, entry.after) == ({"MUG pieces": 100}, {"MUG pieces": quantity})
 
 
 def test_a_delivery_is_added_once_however_often_its_file_is_sent(merchant: Shopper, shop: Shop) -> None:
@@ -286,9 +286,9 @@ def test_a_load_that_breaks_off_and_goes_on_moves_pieces_once_and_keeps_what_is_
     assert (after, shop.stock("MUG")) == ((7, 5) if mode == "set" else (107, 105))
 
 
-@pytest.mark.parametrize(("mode", "pieces"), [("set", 5), ("add", 105)])
+@pytest.mark.parametrize(("mode", "quantity"), [("set", 5), ("add", 105)])
 def test_what_is_sold_in_the_moment_of_the_write_stays_sold(
-    merchant: Shopper, shop: Shop, mode: str, pieces: int
+    merchant: Shopper, shop: Shop, mode: str, quantity: int
 ) -> None:
     data = counted(merchant, b"7")
     sold: list[int] = []
@@ -305,13 +305,13 @@ def test_what_is_sold_in_the_moment_of_the_write_stays_sold(
         list(importer.load(checked, stock=stock))
 
     assert sold
-    assert shop.stock("MUG") == pieces
+    assert shop.stock("MUG") == quantity
     assert stock.changed >= 1
 
 
-@pytest.mark.parametrize(("mode", "pieces"), [("set", 7), ("add", 107)])
+@pytest.mark.parametrize(("mode", "quantity"), [("set", 7), ("add", 107)])
 def test_a_lost_answer_moves_pieces_once_and_counts_them(
-    merchant: Shopper, shop: Shop, mode: str, pieces: int
+    merchant: Shopper, shop: Shop, mode: str, quantity: int
 ) -> None:
     checked = importer.check_csv(
         b"slug,name,category,sku,price,stock,text,added\nmug,Pebble mug,tea,MUG,18.50,7,Good,2026-11-01\n"
@@ -321,7 +321,7 @@ def test_a_lost_answer_moves_pieces_once_and_counts_them(
     with answers_lost("TransactWriteItems"):
         list(importer.load(checked, stock=stock))
 
-    assert shop.stock("MUG") == pieces
+    assert shop.stock("MUG") == quantity
     assert (stock.changed, stock.repeated) == (1, 0)
 
 
@@ -364,7 +364,7 @@ def test_what_is_no_csv_file_is_refused_in_words(
     assert "save it as CSV" in sent_page(merchant, b"PK\x03\x04\xff\xfe").text
     assert "is no column" in sent_page(merchant, b'{"products": []}').text
     data = taken_out(merchant)
-    monkeypatch.setattr(import_export_jobs, "LARGEST_FILE", 10)
+    monkeypatch.setattr(import_export_jobs, "MAX_FILE_SIZE", 10)
     assert "larger than 0 MB. Nothing was changed." in load(merchant, shop, data).text
 
 
@@ -373,10 +373,10 @@ def test_pressing_twice_loads_once(merchant: Shopper, shop: Shop) -> None:
     form = {"key": page.field("key"), "form": page.field("form")}
     first, second = (merchant.post(f"{PATH}/in", form) for _ in range(2))
     assert first.location == second.location
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     merchant.post(f"{PATH}/in", form)
-    shop.functions.drain("staff-jobs")
-    assert [entry.what for entry in trail()].count("loaded a catalog file") == 2  # a product, and the file
+    shop.functions.drain("background-jobs")
+    assert [entry.action for entry in trail()].count("loaded a catalog file") == 2  # a product, and the file
     assert "0 added, 1 changed, 2 as they were" in merchant.follow(first).text
 
 
@@ -388,7 +388,7 @@ def test_a_message_that_comes_again_goes_on_and_counts_all(
     monkeypatch.setattr(import_export_jobs, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
     monkeypatch.setattr(import_export_jobs, "TURN_SECONDS", 150)
     answer = merchant.post(f"{PATH}/in", {"key": page.field("key"), "form": page.field("form")})
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     assert "0 added, 3 changed, 0 as they were" in merchant.follow(answer).text
     assert next(seconds) >= 500  # it took two turns
 
@@ -398,9 +398,9 @@ def test_what_breaks_off_is_told_and_loading_again_finishes_it(
 ) -> None:
     data = taken_out(merchant).replace(b"Good", b"Better")
 
-    def breaks_off(*arguments: Any) -> Iterator[Saved | None]:
+    def breaks_off(*arguments: Any) -> Iterator[SaveResult | None]:
         yield next(whole(*arguments))
-        raise Unknown("no answer")
+        raise OutcomeUnknown("no answer")
 
     whole = importer.load
     with monkeypatch.context() as broken:
@@ -414,7 +414,7 @@ def test_what_breaks_off_is_told_and_loading_again_finishes_it(
 def test_s3_takes_no_file_that_is_too_large_and_no_other_key(
     merchant: Shopper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_export, "LARGEST_FILE", 100)
+    monkeypatch.setattr(import_export, "MAX_FILE_SIZE", 100)
     page = merchant.get(PATH)
     policy = search(r'name="policy" value="([^"]+)"', page.body)
     assert policy
@@ -438,21 +438,21 @@ def test_a_large_shop_is_written_by_a_job_and_linked(
     merchant: Shopper, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     direct = taken_out(merchant)
-    monkeypatch.setattr(import_export, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(import_export, "MAX_DIRECT", 2)
     form = merchant.get(PATH).field("form")
     with counted_calls() as calls:
         answers = [merchant.post(f"{PATH}/out", {"form": form}) for _ in range(2)]
     assert calls["Scan"] == 0
     assert answers[0].location == answers[1].location
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     page = merchant.follow(answers[0])
     assert "The catalog is written: 3 products." in page.text
     link = merchant.get(f"{answers[0].location}/result")
     with urllib.request.urlopen(link.location, timeout=10) as file:
         assert file.read() == direct
     assert job_of(answers[0]).result_key.startswith(f"exports/{job_of(answers[0]).id}/catalog-")
-    monkeypatch.setattr(import_export, "MOST_AT_ONCE", 3)
-    monkeypatch.setattr(csv_response, "MOST_CHARACTERS", 300)  # few products, with long texts
+    monkeypatch.setattr(import_export, "MAX_DIRECT", 3)
+    monkeypatch.setattr(csv_response, "MAX_CHARACTERS", 300)  # few products, with long texts
     assert merchant.post(f"{PATH}/out", {"form": merchant.get(PATH).field("form")}).status == 303
 
 
@@ -465,13 +465,13 @@ def test_finance_may_neither_take_out_nor_load(finance: Shopper) -> None:
 
 
 def test_who_is_no_merchant_any_more_changes_nothing(merchant: Shopper, shop: Shop) -> None:
-    from chalicelib.staff.models import Member
+    from chalicelib.staff.models import StaffMember
 
     page = sent_page(merchant, taken_out(merchant).replace(b"18.50", b"19.50"))
     answer = merchant.post(f"{PATH}/in", {"key": page.field("key"), "form": page.field("form")})
-    account = Member.get("merchant@shop.example")
+    account = StaffMember.get("merchant@shop.example")
     account.role = "finance"
     account.save()
-    shop.functions.drain("staff-jobs")
-    assert "may not change the catalog" in job_of(answer).words
+    shop.functions.drain("background-jobs")
+    assert "may not change the catalog" in job_of(answer).message
     assert Product.get("mug").version == 1

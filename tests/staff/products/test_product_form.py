@@ -3,8 +3,8 @@
 import re
 from html import unescape
 
-from chalicelib.catalog.editing.product_editing import owners
-from chalicelib.catalog.editing.product_validation import MOST_VARIANTS
+from chalicelib.catalog.editing.product_editing import products_by_sku
+from chalicelib.catalog.editing.product_validation import MAX_VARIANTS
 from chalicelib.catalog.images.product_images import get_product
 from chalicelib.catalog.models import Product, Stock
 from chalicelib.database.reads import get
@@ -72,7 +72,7 @@ def test_a_product_is_made_at_an_address_made_of_its_name(merchant: Shopper) -> 
     assert "€12.90" in page.text
     assert prices("CUP-1") == (1290, None, 7)
     entry = trail()[-1]
-    assert (entry.who, entry.what, entry.subject) == (
+    assert (entry.actor, entry.action, entry.subject) == (
         "merchant@shop.example",
         "made a product",
         "product gruner-becher",
@@ -226,7 +226,7 @@ def test_stopping_to_sell_a_variant_is_asked_about(merchant: Shopper) -> None:
     answer = save(merchant, GREEN, form_of(answer), "drop")
     assert answer.status == 303
     assert [variant["sku"] for variant in get_product("green-tea").variants] == ["TEA-100"]
-    assert owners(["TEA-50"]) == {}  # nobody's, but not forgotten
+    assert products_by_sku(["TEA-50"]) == {}  # nobody's, but not forgotten
     assert prices("TEA-50")[2] == 10
 
 
@@ -359,7 +359,7 @@ def test_a_product_needs_a_variant(merchant: Shopper) -> None:
 def test_the_largest_product_fits_into_its_form(merchant: Shopper) -> None:
     form = new_form(merchant, text="漢" * 10_000)
     form |= {f"option.{option}": f"Option {option}" for option in range(4)}
-    for number in range(MOST_VARIANTS):
+    for number in range(MAX_VARIANTS):
         row = {"sku": f"CUP-{number}", "price": "1", "sale_price": "", "stock": "1"}
         form |= {f"v.{number}.{name}": value for name, value in row.items()}
         form |= {f"v.{number}.option.{option}": f"{number} {'x' * 50}" for option in range(4)}

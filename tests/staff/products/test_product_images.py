@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 
 from chalicelib.aws import client
-from chalicelib.catalog.editing.product_validation import MOST_PICTURES
+from chalicelib.catalog.editing.product_validation import MAX_PICTURES
 from chalicelib.catalog.images import product_images, uploads
 from chalicelib.catalog.images.processing import CUT_OFF, HEIC, NOT_A_PICTURE, TOO_MANY_PIXELS
 from chalicelib.catalog.images.product_images import get_product
@@ -73,8 +73,8 @@ def add_ready(count: int) -> list[str]:
     keys = [f"pictures/{number:016x}-600x400.webp" for number in range(count)]
     for number, key in enumerate(keys):
         upload = f"uploads/{number:032x}"
-        product_images.expect("mug", upload, f"Picture {number}")
-        product_images.attach("mug", upload, key)
+        product_images.add_pending_image("mug", upload, f"Picture {number}")
+        product_images.attach_image("mug", upload, key)
     return keys
 
 
@@ -93,11 +93,11 @@ def test_a_picture_goes_to_s3_is_made_ready_and_is_in_the_shop(merchant: Shopper
     assert "being made ready" in merchant.get(PAGE).text
     assert get_product("mug").pictures == []
     assert '<img class="picture"' not in merchant.get("/products/mug").body
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
 
     (picture,) = get_product("mug").pictures
     assert picture["alt"] == "A mug by a window"
-    assert get_product("mug").arriving == []
+    assert get_product("mug").pending_pictures == []
     assert objects("uploads/") == []
     sizes = sizes_of(picture["key"])
     assert sizes is not None
@@ -111,14 +111,14 @@ def test_a_picture_goes_to_s3_is_made_ready_and_is_in_the_shop(merchant: Shopper
         assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/webp")
         assert "immutable" in answer.headers["Cache-Control"]
     assert f'srcset="{shown[2]}"' in merchant.get("/").body
-    whats = [entry.what for entry in trail()]
+    whats = [entry.action for entry in trail()]
     assert whats[-3:] == [
         "sent a picture",
         "asked for a picture to be made ready",
         "put a picture into the shop",
     ]
     assert key in str(trail()[-3].after)
-    assert trail()[-1].who == "merchant@shop.example"
+    assert trail()[-1].actor == "merchant@shop.example"
     assert trail()[-1].after["pictures"] == [f"{picture['key']}: A mug by a window"]
 
 
@@ -127,45 +127,45 @@ def test_adding_twice_and_running_twice_is_one_picture(merchant: Shopper, shop: 
     assert merchant.post(f"{PAGE}/add", {"key": key, "alt": "A mug by a window"}).status == 303
     for _ in range(2):
         job_queue.send({"job": key.removeprefix("uploads/")})
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     assert len(get_product("mug").pictures) == 1
     assert merchant.post(f"{PAGE}/add", {"key": key, "alt": "Again"}).status == 303
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     assert len(get_product("mug").pictures) == 1
 
 
 def test_a_function_that_breaks_off_is_right_when_it_runs_again(merchant: Shopper, shop: Shop) -> None:
     key = sent(merchant, encoded(photo()))
     for broken in (
-        "chalicelib.catalog.images.product_images.attach",
-        "chalicelib.catalog.images.uploads.throw_away",
+        "chalicelib.catalog.images.product_images.attach_image",
+        "chalicelib.catalog.images.uploads.delete_upload",
     ):
         with mock.patch(broken, side_effect=RuntimeError("the process died")):
-            shop.functions.drain("staff-jobs")
+            shop.functions.drain("background-jobs")
         job_queue.send({"job": key.removeprefix("uploads/")})  # as the queue does, long after
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     assert [picture["alt"] for picture in get_product("mug").pictures] == ["A mug by a window"]
-    assert get_product("mug").arriving == []
+    assert get_product("mug").pending_pictures == []
 
 
 def test_a_lost_answer_neither_loses_nor_doubles_a_picture(merchant: Shopper, shop: Shop) -> None:
     with answers_lost("TransactWriteItems"):
         sent(merchant, encoded(photo()))
     with answers_lost("TransactWriteItems"):
-        shop.functions.drain("staff-jobs")
+        shop.functions.drain("background-jobs")
     assert len(get_product("mug").pictures) == 1
-    assert get_product("mug").arriving == []
+    assert get_product("mug").pending_pictures == []
     assert objects("uploads/") == []
 
 
 def test_the_form_takes_one_key_one_type_and_some_megabytes(merchant: Shopper) -> None:
     _, fields = upload_form(merchant.get(PAGE))
     policy = json.loads(base64.b64decode(fields["policy"]))["conditions"]
-    assert ["content-length-range", 1, uploads.LARGEST] in policy
+    assert ["content-length-range", 1, uploads.MAX_SIZE] in policy
     assert {"key": fields["key"]} in policy
     assert {"Content-Type": uploads.UPLOAD_TYPE} in policy
     assert uploads.UPLOAD.fullmatch(fields["key"])
-    assert send(merchant, b"x" * (uploads.LARGEST + 1)).status_code == 400
+    assert send(merchant, b"x" * (uploads.MAX_SIZE + 1)).status_code == 400
     assert send(merchant, b"").status_code == 400
     assert send(merchant, b"x", key="pictures/0000000000000000.svg").status_code == 403
     assert send(merchant, b"x", **{"Content-Type": "text/html"}).status_code == 403
@@ -202,12 +202,13 @@ def test_what_is_no_good_picture_is_refused_in_words(merchant: Shopper, shop: Sh
         png_that_claims(60_000, 60_000): TOO_MANY_PIXELS,
     }.items():
         sent(merchant, body, "Nothing good")
-        shop.functions.drain("staff-jobs")
+        shop.functions.drain("background-jobs")
         page = merchant.get(PAGE)
         assert words in page.text
         assert "Nothing good" in page.text
         assert (
-            merchant.post(f"{PAGE}/forget", {"key": get_product("mug").arriving[0]["upload"]}).status == 303
+            merchant.post(f"{PAGE}/forget", {"key": get_product("mug").pending_pictures[0]["upload"]}).status
+            == 303
         )
         assert words not in merchant.get(PAGE).text
     assert get_product("mug").pictures == []
@@ -217,7 +218,7 @@ def test_what_is_no_good_picture_is_refused_in_words(merchant: Shopper, shop: Sh
 def test_a_plain_drawing_is_taken_as_it_is(merchant: Shopper, shop: Shop) -> None:
     svg = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><path d="M0 0h8v8z"/></svg>'
     sent(merchant, svg, "A square")
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
 
     (picture,) = get_product("mug").pictures
     answer = requests.get(f"{settings.media_url}/{picture['key']}", timeout=10)
@@ -233,13 +234,13 @@ def test_a_picture_without_words_is_asked_about_and_not_lost(merchant: Shopper, 
         assert 'id="alt-error"' in page.body
         assert page.field("key") == key
     assert merchant.post(f"{PAGE}/add", {"key": key, "alt": "A mug"}).status == 303
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     assert len(get_product("mug").pictures) == 1
 
 
 def test_a_picture_that_never_arrived_is_said(merchant: Shopper, shop: Shop) -> None:
     merchant.post(f"{PAGE}/add", {"key": uploads.new_upload(), "alt": "A mug"})
-    shop.functions.drain("staff-jobs")
+    shop.functions.drain("background-jobs")
     assert "did not arrive" in merchant.get(PAGE).text
 
 
@@ -247,11 +248,11 @@ def test_a_key_that_is_no_uploads_is_refused(merchant: Shopper) -> None:
     for key in ("", "pictures/0123456789abcdef.webp", "uploads/../books", "uploads/" + "0" * 33, "exports/x"):
         assert merchant.post(f"{PAGE}/add", {"key": key, "alt": "A mug"}).status == 400
         assert "What does it show?" not in merchant.get(f"{PAGE}?key={key}").text
-    assert get_product("mug").arriving == []
+    assert get_product("mug").pending_pictures == []
 
 
 def test_there_is_room_for_so_many(merchant: Shopper) -> None:
-    add_ready(MOST_PICTURES)
+    add_ready(MAX_PICTURES)
     assert "To add another, take one out first." in merchant.get(PAGE).text
     answer = merchant.post(f"{PAGE}/add", {"key": uploads.new_upload(), "alt": "One more"})
     assert (answer.status, "Please remove one first." in answer.text) == (400, True)
@@ -275,7 +276,7 @@ def test_pictures_are_moved_described_and_taken_out(merchant: Shopper) -> None:
     assert get_product("mug").pictures[0]["alt"] == "Words that were typed before the button"
     arrange(merchant, "first:1")
     assert f"{b}" in merchant.get("/").body
-    assert trail()[-1].what == "changed a product's pictures"
+    assert trail()[-1].action == "changed a product's pictures"
 
     asked = arrange(merchant, "remove:0")
     assert "Really take this picture out of the shop?" in asked.text
@@ -320,7 +321,7 @@ def test_forged_forms_put_no_foreign_picture_into_the_shop(merchant: Shopper) ->
 
 def test_saving_the_product_keeps_its_pictures(merchant: Shopper, shop: Shop) -> None:
     keys = add_ready(2)
-    product_images.expect("mug", "uploads/" + "a" * 32, "On its way")
+    product_images.add_pending_image("mug", "uploads/" + "a" * 32, "On its way")
     page = merchant.get("/staff/products/mug")
     form = {"seen": page.field("seen"), "name": "Mug", "category": "tea", "tax_rate": "19", "text": "Plain."}
     row = {"v.0.sku": "MUG", "v.0.known": "yes", "v.0.price": "18.50", "option.0": "", "do": "save"}
@@ -328,7 +329,7 @@ def test_saving_the_product_keeps_its_pictures(merchant: Shopper, shop: Shop) ->
     product = get_product("mug")
     assert product.name == "Mug"
     assert [picture["key"] for picture in product.pictures] == keys
-    assert product.arriving[0]["alt"] == "On its way"
+    assert product.pending_pictures[0]["alt"] == "On its way"
 
 
 def test_finance_can_change_nothing(finance: Shopper) -> None:

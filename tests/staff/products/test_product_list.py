@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.catalog.editing.inline_edit import save
-from chalicelib.catalog.editing.inline_edit_rules import Cell, Change
+from chalicelib.catalog.editing.inline_edit_rules import Cell, CellChange
 from tests.call_counter import counted_calls
 from tests.catalog.product_factory import numbered, sell
 from tests.client import Answer, Shopper
@@ -74,7 +74,7 @@ def wrong(answer: Answer, name: str) -> str:
 
 def theirs(slug: str, cell: Cell, before: int | None, after: int | None) -> None:
     """Let somebody else save a cell meanwhile."""
-    assert save(slug, {cell: Change(before, after)}, f"theirs{after}") is None
+    assert save(slug, {cell: CellChange(before, after)}, f"theirs{after}") is None
 
 
 # -- looking ----------------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def test_many_rows_are_one_save_and_each_is_in_the_audit_trail(shop: Shop, merch
     told = {
         entry.subject: (entry.before, entry.after)
         for entry in trail()
-        if entry.what == "edited the list of products"
+        if entry.action == "edited the list of products"
     }
     assert told == {
         "product mug": (
@@ -294,7 +294,7 @@ def test_a_variant_in_conflict_holds_back_neither_its_siblings_nor_the_product(m
     ((_, before, after),) = [
         (each.subject, each.before, each.after)
         for each in trail()
-        if each.what == "edited the list of products"
+        if each.action == "edited the list of products"
     ]
     assert (before, after) == (
         {"TEA-100 stock": 5, "visible": "yes"}, {"TEA-100 stock": 8, "visible": "no"},

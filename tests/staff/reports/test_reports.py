@@ -39,7 +39,7 @@ def month(ledger: Ledger, at: At, monkeypatch: pytest.MonkeyPatch) -> Ledger:
         if number == 20:
             ledger.refund(order, 500, fee=None)
     daily_reports.export_closed_days(at("2026-11-22T09:00"))
-    daily_totals.fold(at("2026-11-22T09:00"))
+    daily_totals.update_totals(at("2026-11-22T09:00"))
     at("2026-11-22T12:00")
     ledger.sale(ledger.order(CUP), fee=40)
     return ledger
@@ -152,7 +152,7 @@ def test_a_day_without_books_is_said_and_written_by_the_merchant_alone(
     assert finance.post("/staff/books/2026-11-20").status == 403
     assert "Write them now" in row(merchant.get("/staff/books"), "Friday, 20 November")
     answers = [merchant.post("/staff/books/2026-11-20") for _ in range(2)]
-    functions.drain("staff-jobs")
+    functions.drain("background-jobs")
     for answer in answers:  # the second compared what the first wrote
         assert (
             "The books of Friday, 20 November are written: 1 order, 2 movements."
@@ -160,7 +160,7 @@ def test_a_day_without_books_is_said_and_written_by_the_merchant_alone(
         )
     assert download("books/2026/11/20/orders-2026-11-20.csv") == before
     assert "Orders 1" in row(finance.get("/staff/books"), "Friday, 20 November")
-    asked = [entry for entry in trail() if entry.what == "asked for a day's books"]
+    asked = [entry for entry in trail() if entry.action == "asked for a day's books"]
     assert [entry.after for entry in asked] == [{"day": "2026-11-20"}] * 2
 
 
@@ -168,7 +168,7 @@ def test_a_day_that_goes_on_has_provisional_files_when_they_are_asked_for(
     merchant: Shopper, finance: Shopper, functions: Any
 ) -> None:
     answer = merchant.post("/staff/books/2026-11-22")
-    functions.drain("staff-jobs")
+    functions.drain("background-jobs")
     assert "Provisional books of Sunday, 22 November are written" in merchant.follow(answer).text
     assert "The files are as of" in row(finance.get("/staff/books"), "Sunday, 22 November")
     content, headers = fetch(finance.get("/staff/books/2026-11-22/orders").location)
@@ -188,7 +188,7 @@ def test_a_difference_is_told_in_the_jobs_words(
     month.sale()
     at("2026-11-22T12:00")
     answer = merchant.post("/staff/books/2026-11-20")
-    functions.drain("staff-jobs")
+    functions.drain("background-jobs")
     page = merchant.follow(answer)
     assert "The books of Friday, 20 November could not be written." in page.text
     assert "orders-2026-11-20.csv differs from what is known now" in page.text
@@ -197,7 +197,7 @@ def test_a_difference_is_told_in_the_jobs_words(
 def test_a_month_is_one_file_whose_sums_are_the_pages(finance: Shopper, functions: Any) -> None:
     first, second = (finance.get("/staff/books/2026-11") for _ in range(2))
     assert first.location == second.location  # followed twice, made once
-    assert functions.drain("staff-jobs") == 1
+    assert functions.drain("background-jobs") == 1
     page = finance.follow(first)
     assert "The books of 3 days, Thursday, 19 November to Saturday, 21 November." in page.text
     result = finance.get(urlsplit(first.location).path + "/result")
@@ -224,7 +224,7 @@ def test_a_damaged_month_is_not_handed_out(finance: Shopper, functions: Any) -> 
     key = "books/2026/11/20/ledger-2026-11-20.csv"
     clients.client("s3").put_object(Bucket=settings.books_bucket, Key=key, Body=download(key) + b"x")
     answer = finance.get("/staff/books/2026-11")
-    functions.drain("staff-jobs")
+    functions.drain("background-jobs")
     page = finance.follow(answer)
     assert "The books of November 2026 could not be put together." in page.text
     assert key in page.text

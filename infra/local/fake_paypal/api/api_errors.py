@@ -122,7 +122,7 @@ def unprocessable(issue: str, field: str | None = None, value: object = None) ->
 
 
 def not_found() -> Problem:
-    """Say that there is no such resource (404)."""
+    """Return the answer for a resource that does not exist (404)."""
     return Problem(404, [detail("INVALID_RESOURCE_ID")])
 
 

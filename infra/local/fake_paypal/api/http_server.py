@@ -22,7 +22,7 @@ from infra.local.fake_paypal.store import Clock, Document, Store
 _LOG = logging.getLogger(__name__)
 _HANG = 60.0
 _SLOW = 2.0
-_LONGEST_BODY = 1 << 20
+_MAX_BODY_BYTES = 1 << 20
 # They keep a refusal for the next call with the same request id, or word it in another way.
 _REFUSES_ITSELF = {"create", "capture", "refund", "token"}
 
@@ -193,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             Wire(self).send(_problem_answer(Problem(400)))
             return
-        if int(length) > _LONGEST_BODY:
+        if int(length) > _MAX_BODY_BYTES:
             self.close_connection = True
             Wire(self).send(json_answer(413, {"name": "REQUEST_TOO_LARGE"}))
             return

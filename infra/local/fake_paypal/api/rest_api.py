@@ -176,7 +176,7 @@ class Api:
         return Answer(200, self._certificate.pem, "application/x-pem-file")
 
     def verify(self, request: Request) -> Answer:
-        """Tell whether a notification is genuine: its body is judged as it came, not as it reads."""
+        """Return whether a notification is genuine: its body is judged as it came, not as it reads."""
         asked = _json(request)
         request_schemas.require(request_schemas.VERIFY, asked)
         body = raw_value(request.body.decode(), "webhook_event").encode()

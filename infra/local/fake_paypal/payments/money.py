@@ -66,7 +66,7 @@ def worth(minor: int, currency: str) -> str:
 
 
 def precise(value: str, currency: str) -> bool:
-    """Tell whether the string has no more decimals than PayPal takes in this currency."""
+    """Return whether the string has no more decimals than PayPal takes in this currency."""
     written = len(value.partition(".")[2])
     return written <= decimals(currency)
 

@@ -71,7 +71,7 @@ class Orders:
         return self._desk.store.get("order", order_id)
 
     def dead(self, order: Document) -> bool:
-        """Tell whether the order's time is over: 3 h to approve, 3 h to capture, then as long as paid ones are kept."""
+        """Return whether the order's time is over: 3 h to approve, 3 h to capture, then as long as paid ones are kept."""
         if order["status"] == "COMPLETED":
             kept = self._desk.settings.paid_orders_kept
             return kept is not None and self._desk.clock.stamp() >= (order.get("completed") or 0.0) + kept
@@ -124,7 +124,7 @@ class Orders:
         self._save(order)
 
     def sweep(self) -> None:
-        """Tell the shop of approvals that went unused for too long."""
+        """Notify the shop of approvals that went unused for too long."""
         for order in self._desk.store.tagged("order", "APPROVED"):
             if self.dead(order):
                 order["status"] = "VOIDED"

@@ -1,0 +1,145 @@
+"""The fixed words that are stored with an order: what happened, what staff must look at, how refunds stand, and the like.
+
+Stored values never change: what is written once is read for years. A new member is free.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class HistoryEvent(StrEnum):
+    """What happened to an order: `event` of an entry of its history."""
+
+    PLACED = "placed"
+    PAYMENT_DECLINED = "payment_declined"  # this way of paying; another may work
+    PAYER_ACTION_REQUIRED = "payer_action_required"  # PayPal wants the customer to confirm once more
+    ADDRESS_REJECTED = "address_rejected"  # PayPal does not take the delivery address
+    PAYMENT_REFUSED = "payment_refused"  # PayPal takes no payments for this shop
+    PAYMENT_PENDING = "payment_pending"  # PayPal holds the money
+    PAID = "paid"
+    PAYMENT_REVERSED = "payment_reversed"  # a bank or PayPal took money back
+    REVERSAL_CANCELLED = "reversal_cancelled"  # and returned it
+    REFUND_REQUESTED = "refund_requested"  # by staff
+    REFUNDED = "refunded"
+    SHIPPED = "shipped"
+    PARCEL_ADDED = "parcel_added"
+    PARCEL_CORRECTED = "parcel_corrected"
+    PARCEL_REMOVED = "parcel_removed"
+    ADDRESS_CORRECTED = "address_corrected"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    RESERVATION_EXPIRED = "reservation_expired"  # nobody paid in time, so others can buy its units
+    HOLD_RELEASED = "hold_released"  # the same, by staff
+    NOTE_ADDED = "note_added"  # a note that only staff read
+    ISSUE_OPENED = "issue_opened"
+    ISSUE_RESOLVED = "issue_resolved"
+    EMAIL_SENT = "email_sent"
+    EMAIL_REQUEUED = "email_requeued"  # staff send it once more
+    EMAIL_OBSOLETE = "email_obsolete"  # what it says was no longer true, so it was not sent
+    EMAIL_REJECTED = "email_rejected"  # no mail can go to this address
+    EMAIL_BOUNCED = "email_bounced"
+    EMAIL_COMPLAINT = "email_complaint"  # the recipient called it spam
+    CUSTOMER_ERASED = "customer_erased"
+
+    @property
+    def is_about_email(self) -> bool:
+        """Return whether it says what became of an e-mail; its detail is then an entry of the outbox."""
+        return self.startswith("email_")
+
+
+PAYMENT_REJECTIONS = frozenset(
+    {
+        HistoryEvent.PAYMENT_DECLINED,
+        HistoryEvent.PAYER_ACTION_REQUIRED,
+        HistoryEvent.ADDRESS_REJECTED,
+        HistoryEvent.PAYMENT_REFUSED,
+    }
+)  # the ways in which PayPal does not take a payment
+
+
+class IssueKind(StrEnum):
+    """What staff must look at: `kind` of one of an order's issues."""
+
+    DUPLICATE_CAPTURE = "duplicate_capture"  # paid twice; the second payment goes back
+    CAPTURED_AFTER_CLOSE = "captured_after_close"  # paid when it had ended; goes back
+    AMOUNT_MISMATCH = "amount_mismatch"  # another amount than the order's; goes back
+    ORDER_MISMATCH = "order_mismatch"  # PayPal names another order; goes back
+    PAYEE_MISMATCH = "payee_mismatch"  # went to another account; is not ours to give back
+    SOLD_OUT = "sold_out"  # paid when others had bought its units; goes back
+    REFUND_FAILED = "refund_failed"  # PayPal took it on and could not make it
+    REFUND_REVERSED = "refund_reversed"  # PayPal reported it completed, and later that it failed
+    REFUND_REJECTED = "refund_rejected"  # PayPal does not make a refund of staff's
+    RETURN_REJECTED = "return_rejected"  # PayPal does not return a payment that pays no order
+    REVERSAL = "reversal"  # a bank or PayPal took money back
+    REVERSAL_CANCELLED = "reversal_cancelled"  # and returned it
+    DISPUTE = "dispute"
+    EMAIL_REJECTED = "email_rejected"
+    EMAIL_BOUNCED = "email_bounced"
+    EMAIL_COMPLAINT = "email_complaint"
+
+
+class RefundStatus(StrEnum):
+    """How a refund stands."""
+
+    REQUESTED = "requested"  # stored; PayPal is being asked, or will be
+    PENDING = "pending"  # PayPal is working on it
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+OPEN_REFUNDS = frozenset({RefundStatus.REQUESTED, RefundStatus.PENDING})
+
+
+class CloseReason(StrEnum):
+    """Why an order ended unpaid."""
+
+    PAYMENT_EXPIRED = "payment_expired"  # its payment at PayPal was never completed
+    SOLD_OUT = "sold_out"  # others bought its units first
+    SUPERSEDED = "superseded"  # the customer placed another order instead
+    CANCELLED_BY_STAFF = "cancelled_by_staff"
+
+
+class EmailKind(StrEnum):
+    """What an e-mail about an order says: the first part of an outbox entry, and the name of its template."""
+
+    ORDER_PAID = "order_paid"
+    MERCHANT_ORDER_PAID = "merchant_order_paid"
+    PAYMENT_PENDING = "payment_pending"
+    PAYMENT_FAILED = "payment_failed"
+    ORDER_EXPIRED = "order_expired"
+    ORDER_SHIPPED = "order_shipped"
+    PARCEL_SHIPPED = "parcel_shipped"  # one of several, or one that was left out
+    TRACKING_CORRECTED = "tracking_corrected"
+    PARCEL_REMOVED = "parcel_removed"
+    ADDRESS_CORRECTED = "address_corrected"
+    REFUND_COMPLETED = "refund_completed"
+    MERCHANT_ISSUE = "merchant_issue"
+    MERCHANT_PAYMENTS_REFUSED = "merchant_payments_refused"
+
+
+EMAIL_LABELS: Mapping[str, str] = {
+    EmailKind.ORDER_PAID: "Confirmation of the payment",
+    EmailKind.MERCHANT_ORDER_PAID: "Your own notice of a paid order",
+    EmailKind.PAYMENT_PENDING: "PayPal is holding the payment",
+    EmailKind.PAYMENT_FAILED: "The payment failed",
+    EmailKind.ORDER_EXPIRED: "The order has ended",
+    EmailKind.ORDER_SHIPPED: "The parcel is on its way",
+    EmailKind.PARCEL_SHIPPED: "A parcel is on its way",
+    EmailKind.TRACKING_CORRECTED: "A parcel's details were corrected",
+    EmailKind.PARCEL_REMOVED: "A parcel was not sent after all",
+    EmailKind.ADDRESS_CORRECTED: "The delivery details were corrected",
+    EmailKind.REFUND_COMPLETED: "Money went back",
+    EmailKind.MERCHANT_ISSUE: "Your own notice of something to look at",
+    EmailKind.MERCHANT_PAYMENTS_REFUSED: "Your own notice that PayPal refuses payments",
+}
+TO_MERCHANT = {
+    EmailKind.MERCHANT_ORDER_PAID,
+    EmailKind.MERCHANT_ISSUE,
+    EmailKind.MERCHANT_PAYMENTS_REFUSED,
+}  # kinds that the customer never gets
+
+
+def email_label(entry: str) -> str:
+    """Name a mail of the outbox by its entry, or by its kind alone."""
+    kind = entry.partition("#")[0]
+    return EMAIL_LABELS.get(kind, kind)
