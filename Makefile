@@ -2,13 +2,16 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test soak test-dynamodb-local test-moto check check-code check-template format package deploy teardown secret export catalog replay staff bench load lighthouse screenshots clean
+.PHONY: help run test test-unit test-all soak test-dynamodb-local test-moto check check-code check-template format package deploy teardown secret export catalog replay staff bench load lighthouse screenshots clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
 # Where a target touches a shop, which one; `local` is the one of `make run`, others have a file in infra/aws/stages.
 STAGE ?= local
 ON_STAGE := $(if $(filter local,$(STAGE)),$(PY) -m infra.local.run_on_local,$(PY) -m infra.aws.run_on_stage "$(STAGE)")
+# What `make test` runs: all but what is marked slow, and one way through a real browser.
+FEATURES := $(addprefix tests/,cart catalog checkout common doors ledger mail orders payments security staff telemetry web test_architecture.py)
+PURCHASE := tests/e2e/test_purchase.py
 # What says yes, so that REPLACE=0 or REPLACE=no does not.
 yes = $(filter 1 y yes,$(1))
 
@@ -21,8 +24,15 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt infra/local/venv.sh
 run: $(VENV)/.installed ## run the shop and all it needs on this machine; PORT= (default 8000)
 	@exec $(PY) -m infra.local.supervisor
 
-test: $(VENV)/.installed ## run all tests, the browser's too; ARGS= goes to pytest
+test: $(VENV)/.installed ## run before each commit: the features' tests and a purchase in a browser, or ARGS=
 	@$(PY) -m infra.local.chromium --install >/dev/null || true  # pytest's last line says what is left out without it
+	@exec $(PY) -m pytest -n 4 $(or $(ARGS),-m "not slow" $(FEATURES) $(PURCHASE))
+
+test-unit: $(VENV)/.installed ## run those of the features' tests that need no local cloud, in seconds; ARGS=
+	@exec $(PY) -m pytest -q -m "not cloud and not slow" $(or $(ARGS),$(FEATURES))
+
+test-all: $(VENV)/.installed ## run all tests, as CI does; ARGS=
+	@$(PY) -m infra.local.chromium --install >/dev/null || true
 	@$(PY) -m infra.aws.checks.security_scan
 	@exec $(PY) -m pytest -n 4 $(ARGS)
 
