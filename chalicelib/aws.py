@@ -112,6 +112,14 @@ def object_size(bucket: str, key: str) -> int | None:
         raise
 
 
+def download_link(bucket: str, key: str, seconds: int, *, save_as: str = "") -> str:
+    """Make a link to an object that anybody who has it can use for so many seconds, to be saved under a name."""
+    disposition = {"ResponseContentDisposition": f'attachment; filename="{save_as}"'} if save_as else {}
+    return client("s3").generate_presigned_url(
+        "get_object", Params={"Bucket": bucket, "Key": key, **disposition}, ExpiresIn=seconds
+    )
+
+
 @cache
 def queue_url(name: str) -> str:
     """Find a queue's address by its whole name, once a process."""

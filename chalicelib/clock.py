@@ -1,11 +1,18 @@
 """The one seam for time: tests replace these functions."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+
+from chalicelib.config import settings
 
 
 def now() -> datetime:
     """Return the time, in UTC."""
     return datetime.now(UTC)
+
+
+def today() -> date:
+    """Return the day in the shop's time zone."""
+    return now().astimezone(settings.timezone).date()
 
 
 def timestamp() -> int:

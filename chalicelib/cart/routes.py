@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from chalice.app import Request, Response
 
@@ -17,8 +17,9 @@ from chalicelib.catalog.routes import product_values
 from chalicelib.config import settings
 from chalicelib.errors import BadInput, NotFound, OutOfStock, ShopError
 from chalicelib.web import http_request
+from chalicelib.web.flash import Flash
 from chalicelib.web.forms import Form, read_form
-from chalicelib.web.responses import html_response, redirect, set_cookie_header
+from chalicelib.web.responses import html_response, redirect
 from chalicelib.web.router import Routes
 from chalicelib.web.templates import context_processor, render
 from chalicelib.web.urls import url
@@ -27,9 +28,7 @@ routes = Routes(__name__)
 # What API Gateway, CloudFront and browsers leave alone in a path; others travel in the form.
 _PLAIN_SKU = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,6}", re.ASCII)
-FLASH_COOKIE = (
-    "said"  # what the next cart page says: a cookie of a minute, since the pages keep no other state
-)
+FLASH = Flash("said")
 FLASH_MESSAGES = {
     "added": ("good", "{} was added to your cart."),
     "changed": ("good", "Quantity of {} updated."),
@@ -128,8 +127,8 @@ def _cart_page(
         cart_count=session.item_count,
     )
     cookies = session.cookies() if session.cart is not None or had_cookie else []
-    if FLASH_COOKIE in http_request.cookies(request):
-        cookies.append(set_cookie_header(FLASH_COOKIE, "", max_age=0))
+    if FLASH.name in http_request.cookies(request):
+        cookies.append(FLASH.expired())
     return html_response(body, refusal.status if refusal else 200, cookies)
 
 
@@ -181,13 +180,13 @@ def shipping_hint(items_total: int) -> str:
 
 
 def flash_cookie(what: str, sku: str = "") -> str:
-    """Make the cookie of what the next cart page says: a name of `SAYINGS`, a dot, a SKU."""
-    return set_cookie_header(FLASH_COOKIE, f"{what}.{quote(sku, safe='')}", max_age=60)
+    """Make the cookie of what the next cart page says: a name of `FLASH_MESSAGES`, a dot, a SKU."""
+    return FLASH.cookie(f"{what}.{sku}")
 
 
 def _read_flash(request: Request, lines: list[service.CartLine]) -> dict[str, str] | None:
-    what, _, sku = http_request.cookies(request).get(FLASH_COOKIE, "").partition(".")
-    names = {quote(line.sku, safe=""): f"“{line.offer.name}”" for line in lines if line.offer}
+    what, _, sku = FLASH.read(request).partition(".")
+    names = {line.sku: f"“{line.offer.name}”" for line in lines if line.offer}
     tone, text = FLASH_MESSAGES.get(what, ("", ""))
     if not text or ("{}" in text and sku not in names):
         return None

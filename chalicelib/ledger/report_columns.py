@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chalicelib import money
+from chalicelib.catalog.import_export.csv_cells import CELL_START, FORMULA_START
 from chalicelib.ledger.models import LedgerEntry
 from chalicelib.orders.models import Order
 
@@ -69,11 +70,7 @@ LEDGER = ReportFormat(
     ),
 )
 
-# A spreadsheet set to semicolons splits our rows at those, whatever is quoted: a formula is looked for behind them
-# too, and behind a line's end. Blanks and quotes before it may be dropped.
-_CELL = r"(?:\A|(?<=[;\t\r\n]))"
-_BLANKS = r"(?:\"|[^\S\t\r\n])*"
-_FORMULA = re.compile(rf"\A(?=[\t\r\n])|{_CELL}(?={_BLANKS}[=+\-@＝＋－＠﹦﹢﹣﹫])")
+_FORMULA = re.compile(rf"\A(?=[\t\r\n])|{CELL_START}(?={FORMULA_START})")
 
 
 def safe_cell(value: str) -> str:

@@ -1,11 +1,10 @@
 """The guard: changes are refused when another site's page sent them."""
 
-from urllib.parse import urlsplit
-
 from chalice.app import Request
 
 from chalicelib.errors import Forbidden
 from chalicelib.web import http_request
+from chalicelib.web.urls import origin as origin_of
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
 FROM_ELSEWHERE = "This request came from another site, so we blocked it. Please use the shop’s own pages."
@@ -21,10 +20,5 @@ def refuse_cross_site(request: Request) -> None:
             raise Forbidden(FROM_ELSEWHERE)
         return
     origin = http_request.header(request, "origin").lower()
-    if origin and origin != _origin(http_request.base_url()):
+    if origin and origin != origin_of(http_request.base_url()):
         raise Forbidden(FROM_ELSEWHERE)
-
-
-def _origin(address: str) -> str:
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}".lower()

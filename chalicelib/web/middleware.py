@@ -2,15 +2,13 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any
-from urllib.parse import urlsplit
 
 from chalice.app import Request, Response
 
 from chalicelib import deadlines
-from chalicelib.config import settings
 from chalicelib.errors import PayloadTooLarge, ServiceUnavailable, ShopError
 from chalicelib.web import csrf, http_request, responses, templates
+from chalicelib.web.security_headers import security_headers
 
 log = logging.getLogger("awning")
 REQUEST_SECONDS = 22  # for all that is tried again
@@ -75,35 +73,6 @@ def error_page(status: int, title: str, message: str) -> Response:
     return responses.html_response(
         templates.render_public("error.html", status=status, title=title, message=message), status
     )
-
-
-def security_headers() -> dict[str, Any]:
-    """List what protects every page. `form-action` names PayPal, since a post is redirected there."""
-    media = settings.media_url
-    policy = [
-        "default-src 'none'",
-        "style-src 'self'",
-        "script-src 'self'",
-        f"img-src 'self' {_origin(media) if media else ''}".rstrip(),
-        "connect-src 'self'",  # robots.txt and pages, for the tools of browsers and for prefetching
-        f"form-action 'self' {_origin(settings.paypal_web_url)}",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ]
-    headers = {
-        "Content-Security-Policy": "; ".join(policy),
-        "Referrer-Policy": "same-origin",
-        "X-Content-Type-Options": "nosniff",
-        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    }
-    if settings.secure_cookies:
-        headers["Strict-Transport-Security"] = "max-age=31536000"
-    return headers
-
-
-def _origin(address: str) -> str:
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _is_valid_header_value(value: str | list[str]) -> bool:

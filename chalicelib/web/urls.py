@@ -3,7 +3,7 @@
 import hashlib
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from chalicelib.web import http_request
 
@@ -19,6 +19,12 @@ def url(path: str, **query: str | None) -> str:
     """Make an address inside the shop: the path prefix, the path, and the parameters that are not None."""
     parameters = {name: value for name, value in query.items() if value is not None}
     return http_request.base_path() + path + ("?" + urlencode(parameters) if parameters else "")
+
+
+def origin(address: str) -> str:
+    """Return scheme and host of an address, in lower case, as Origin headers and content policies name them."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}".lower()
 
 
 def absolute_url(path: str) -> str:

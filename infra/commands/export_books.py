@@ -59,14 +59,10 @@ def report(export: daily_reports.Export) -> list[str]:
     """Make the lines that are printed: key, rows, link; the manifest stands for all rows of the ledger."""
     rows = {file.key: file.rows for file in export.files.values()}
     rows[export.manifest_key] = export.files["ledger"].rows
-    return [f"{key}  {count} rows  {link_to(key)}" for key, count in rows.items()]
-
-
-def link_to(key: str) -> str:
-    """Make an address from which anybody who has it can download a file, for a week."""
-    return aws.client("s3").generate_presigned_url(
-        "get_object", Params={"Bucket": settings.books_bucket, "Key": key}, ExpiresIn=LINK_SECONDS
-    )
+    return [
+        f"{key}  {count} rows  {aws.download_link(settings.books_bucket, key, LINK_SECONDS)}"
+        for key, count in rows.items()
+    ]
 
 
 if __name__ == "__main__":

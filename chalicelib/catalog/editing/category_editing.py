@@ -22,10 +22,9 @@ from chalicelib.catalog.editing.product_validation import (
 from chalicelib.catalog.listing_entries import ADMIN_PREFIX
 from chalicelib.catalog.models import SLUG, CategoryRow, Listing
 from chalicelib.catalog.product_lists import ALL_PRODUCTS
+from chalicelib.database.retry import retry_contended
 from chalicelib.database.transactions import (
     AuditWriter,
-    ConditionFailed,
-    OutcomeUnknown,
     Transaction,
     no_audit,
 )
@@ -228,21 +227,22 @@ def _comparable_fields(category: Category) -> tuple[str, str, str]:
 
 def _change(edit: Edit, write_audit: AuditWriter) -> Categories:
     """Read the categories, edit them, and write what differs, unless somebody else was quicker: then read again."""
-    for _ in range(5):
+
+    def read_and_write() -> Categories:
         stored = _read()
         wanted = edit(stored.categories)
         if wanted == stored.categories:
             return wanted
         if len(wanted) > max(MAX_CATEGORIES, len(stored.categories)):
             raise BadInput(f"The shop has room for {MAX_CATEGORIES} categories.")
-        try:
-            _write(stored, wanted, write_audit)
-        except (ConditionFailed, OutcomeUnknown):
-            continue  # somebody else was quicker, or no answer came
+        _write(stored, wanted, write_audit)
         categories.clear_category_cache()
         cache.clear()
         return wanted
-    raise ServiceUnavailable("The categories are being changed by somebody else. Please try again.")
+
+    return retry_contended(
+        read_and_write, "The categories are being changed by somebody else. Please try again."
+    )
 
 
 def _read() -> _Stored:

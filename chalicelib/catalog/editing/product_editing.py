@@ -13,16 +13,15 @@ from chalicelib.catalog.editing import audit_fields, form_idempotency
 from chalicelib.catalog.editing.product_validation import ProductDraft, VariantDraft, validate_product
 from chalicelib.catalog.listing_entries import listing_keys, write_listing_entries
 from chalicelib.catalog.models import CategoryRow, Product, Stock, stock_shard_of
-from chalicelib.config import settings
 from chalicelib.database.reads import batch_get, get
+from chalicelib.database.retry import retry_contended
 from chalicelib.database.transactions import (
     AuditWriter,
     ConditionFailed,
-    OutcomeUnknown,
     Transaction,
     no_audit,
 )
-from chalicelib.errors import BadInput, Conflict, ServiceUnavailable
+from chalicelib.errors import BadInput, Conflict
 
 
 class VersionConflict(Conflict):
@@ -91,17 +90,19 @@ def save_product(
         raise BadInput(problem.message)
     stock = stock or StockUpdate(StockMode.IGNORE, "")
     stock.unanswered = 0
-    for _ in range(5):
+
+    def read_and_write() -> SaveResult:
         if draft.category not in {category.key for category in categories.read_categories()}:
             raise BadInput(f"There is no category “{draft.category}”.")
         try:
             return _save(draft, write_audit, over, stock)
         except ConditionFailed:
             stock.unanswered = 0
-            continue  # somebody else was quicker: read again
-        except OutcomeUnknown:
-            continue  # no answer came: read again
-    raise ServiceUnavailable("This product is being changed by somebody else. Please try again.")
+            raise
+
+    return retry_contended(
+        read_and_write, "This product is being changed by somebody else. Please try again."
+    )
 
 
 def products_by_sku(skus: Sequence[str]) -> dict[str, str]:
@@ -155,7 +156,7 @@ def _dropped(draft: ProductDraft, old: Product | None) -> list[str]:
 
 def _product(draft: ProductDraft, old: Product | None) -> tuple[Product, dict[str, bool]]:
     """Make the product's new row, and its words: word → whether it is in the name."""
-    today = clock.now().astimezone(settings.timezone).date().isoformat()
+    today = clock.today().isoformat()
     product = Product(
         draft.slug,
         name=draft.name,

@@ -8,14 +8,13 @@ from chalicelib.catalog.editing.product_editing import write_product
 from chalicelib.catalog.editing.product_validation import MAX_ALT_LENGTH, MAX_PICTURES, text_problems
 from chalicelib.catalog.models import SLUG, Product
 from chalicelib.database.reads import get
+from chalicelib.database.retry import retry_contended
 from chalicelib.database.transactions import (
     AuditWriter,
-    ConditionFailed,
-    OutcomeUnknown,
     Transaction,
     no_audit,
 )
-from chalicelib.errors import BadInput, NotFound, ServiceUnavailable
+from chalicelib.errors import BadInput, NotFound
 
 Change = Callable[[Product], None]
 
@@ -99,7 +98,8 @@ def update_images(slug: str, change: Change, write_audit: AuditWriter = no_audit
 
     Raises what `change` raises, NotFound, and Busy where others keep changing the same product.
     """
-    for _ in range(5):
+
+    def read_and_write() -> None:
         old = get_product(slug)
         product = Product.from_raw_data(old.serialize())
         change(product)
@@ -110,12 +110,9 @@ def update_images(slug: str, change: Change, write_audit: AuditWriter = no_audit
         transaction = Transaction()
         write_product(transaction, product, old)
         write_audit(transaction, f"product {slug}", before, after)
-        try:
-            transaction.commit()
-        except (ConditionFailed, OutcomeUnknown):
-            continue  # somebody else was quicker, or no answer came: read again
-        return
-    raise ServiceUnavailable("This product is being changed by somebody else. Please try again.")
+        transaction.commit()
+
+    retry_contended(read_and_write, "This product is being changed by somebody else. Please try again.")
 
 
 def _audit_fields(product: Product) -> Mapping[str, Any]:

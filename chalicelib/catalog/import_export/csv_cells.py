@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 
 # A spreadsheet set to semicolons splits our rows at those, whatever is quoted: a formula is looked for behind them
 # too, and behind a line's end. Blanks and quotes before it may be dropped.
-_CELL = r"(?:\A|(?<=[;\t\r\n]))"
-_FORMULA = r"(?:\"|[^\S\t\r\n])*[=+\-@＝＋－＠﹦﹢﹣﹫]"
+CELL_START = r"(?:\A|(?<=[;\t\r\n]))"
+FORMULA_START = r"(?:\"|[^\S\t\r\n])*[=+\-@＝＋－＠﹦﹢﹣﹫]"
 # Apostrophes that were there before a formula are counted with it: one more is written, one is taken away.
-_TO_GUARD = re.compile(rf"{_CELL}(?='*{_FORMULA})")
-_GUARDED = re.compile(rf"{_CELL}'(?='*{_FORMULA})")
+_TO_GUARD = re.compile(rf"{CELL_START}(?='*{FORMULA_START})")
+_GUARDED = re.compile(rf"{CELL_START}'(?='*{FORMULA_START})")
 _SIGNS = re.compile(r"\\[\\|=]|.", re.DOTALL)
 
 

@@ -2,8 +2,7 @@
 
 from chalice.app import Request, Response
 
-from chalicelib import clock, ids
-from chalicelib.aws import client
+from chalicelib import aws, clock, ids
 from chalicelib.config import settings
 from chalicelib.database.reads import get
 from chalicelib.errors import NotFound
@@ -47,20 +46,13 @@ def download_result(request: Request, member: StaffMember, job_id: str) -> Respo
     job = _own(member, job_id)
     if job.result_key is None:
         raise NotFound("This work has made no file.")
-    return responses.redirect(presigned_url(job.result_key, job.result_key.rsplit("/", 1)[-1]))
+    return responses.redirect(download_link(job.result_key))
 
 
-def presigned_url(key: str, name: str) -> str:
-    """Make a link that holds for some minutes to a file in the books' bucket, to be saved under a name."""
-    return client("s3").generate_presigned_url(
-        "get_object",
-        Params={
-            "Bucket": settings.books_bucket,
-            "Key": key,
-            "ResponseContentDisposition": f'attachment; filename="{name}"',
-        },
-        ExpiresIn=LINK_SECONDS,
-    )
+def download_link(key: str, save_as: str = "") -> str:
+    """Make a link that holds for some minutes to a file in the books' bucket."""
+    name = save_as or key.rsplit("/", 1)[-1]
+    return aws.download_link(settings.books_bucket, key, LINK_SECONDS, save_as=name)
 
 
 def is_stalled(job: Job) -> bool:

@@ -76,7 +76,7 @@ class _FormState:
 
 def show_new(request: Request, member: StaffMember) -> Response:
     """Show an empty form."""
-    today = clock.now().astimezone(settings.timezone).date().isoformat()
+    today = clock.today().isoformat()
     form_data = ProductForm(tax_rate=settings.shop.default_tax_rate, added=today)
     return _page(member, form_data, None, _FormState())
 

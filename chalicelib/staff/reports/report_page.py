@@ -110,7 +110,7 @@ def fetch_file(request: Request, member: StaffMember, when: str, name: str) -> R
         raise NotFound(f"This file of {format_date(day)} has not been written.")
     name = key.rsplit("/", 1)[-1]
     return responses.redirect(
-        job_page.presigned_url(key, f"provisional-{name}" if now < closes_at(day) else name)
+        job_page.download_link(key, f"provisional-{name}" if now < closes_at(day) else name)
     )
 
 
