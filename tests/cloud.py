@@ -2,7 +2,10 @@
 
 import os
 import sys
-import urllib.request
+from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 from infra.local.dynamodb_local import DynamoDBLocal
 from infra.local.local_cloud import LocalCloud
@@ -15,12 +18,15 @@ class Cloud(LocalCloud):
     keeps_tables = True
     resets = 0
     tables = DynamoDBLocal() if os.environ.get("DYNAMODB") == "local" else None
-    _is_kept = False
 
     @property
     def environment(self) -> dict[str, str]:
         """Return what leads here, and to DynamoDB Local for tables."""
         return super().environment | (self.tables.environment if self.tables else {})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: set[str] = set()
 
     def reset(self) -> None:
         """Empty it."""
@@ -40,19 +46,31 @@ class Cloud(LocalCloud):
 
         cache.clear()
         categories.clear_category_cache()
-        if self._is_kept:
+        if "empty" in self._kept:
             self.resets += 1
-            self._ask("PUT")
+            self._ask("PUT", "empty")
             return
         self.reset()
         make_shop_aws(expiring=False)
-        if self.keeps_tables and not self.tables:
-            self._ask("POST")
-            self._is_kept = True
+        self.keep("empty")
 
-    def _ask(self, method: str) -> None:
-        request = urllib.request.Request(f"{self.endpoint_url}{ministack_snapshot.PATH}", method=method)
-        urllib.request.urlopen(request, timeout=10).close()
+    def keep(self, name: str) -> None:
+        """Keep how it is, where it can."""
+        if self.keeps_tables and not self.tables:
+            self._ask("POST", name)
+            self._kept.add(name)
+
+    def is_again(self, name: str) -> bool:
+        """Bring it to how it was kept, unless it has been used since it was renewed; return whether it is so now."""
+        return name in self._kept and self._ask("PUT", f"{name}?unused") != HTTPStatus.CONFLICT
+
+    def _ask(self, method: str, what: str) -> int:
+        address = urlsplit(self.endpoint_url)
+        connection = HTTPConnection(address.hostname or "", address.port, timeout=10)
+        connection.request(method, f"{ministack_snapshot.PATH}{what}")
+        with closing(connection), connection.getresponse() as answer:
+            assert answer.status in (HTTPStatus.NO_CONTENT, HTTPStatus.CONFLICT), answer.read()
+            return answer.status
 
     def _command(self) -> list[str]:
         return [sys.executable, "-P", ministack_snapshot.__file__]

@@ -241,11 +241,15 @@ def paypal(standin: FakePayPal) -> Control:
 
 
 @pytest.fixture
-def shop(gateway: Gateway, functions: Functions, paypal: Control, served: str) -> Shop:
+def shop(aws: Cloud, gateway: Gateway, functions: Functions, paypal: Control, served: str) -> Shop:
     """Return the whole shop with a few things to buy, and PayPal beside it."""
     paypal.set_webhook(f"{served}/webhooks/paypal")
     paypal.automatic(False)
-    return Shop.stocked(gateway, functions, paypal)
+    shop = Shop(gateway, functions, paypal)
+    if not aws.is_again("stocked"):
+        shop.fill_shelves()
+        aws.keep("stocked")
+    return shop
 
 
 @pytest.fixture

@@ -38,20 +38,17 @@ class Shop:
     functions: Functions
     paypal: Control
 
-    @classmethod
-    def stocked(cls, gateway: Gateway, functions: Functions, paypal: Control) -> "Shop":
+    def fill_shelves(self) -> None:
         """Put a few things on the shelves."""
         from chalicelib.catalog.categories import Category
         from chalicelib.catalog.editing.category_editing import save_categories
 
         save_categories([Category("tea", "Tea", "For slow mornings.")])
-        shop = cls(gateway, functions, paypal)
-        shop.put_on_shelf(
+        self.put_on_shelf(
             "green-tea", "Green tea", {"TEA-50": (690, None, 10), "TEA-100": (1290, 990, 5)}, tax="7"
         )
-        shop.put_on_shelf("mug", "Pebble mug", {"MUG": (1850, None, 100)})
-        shop.put_on_shelf("last-bowl", "Last bowl", {"BOWL": (3990, None, 1)})
-        return shop
+        self.put_on_shelf("mug", "Pebble mug", {"MUG": (1850, None, 100)})
+        self.put_on_shelf("last-bowl", "Last bowl", {"BOWL": (3990, None, 1)})
 
     @staticmethod
     def put_on_shelf(
