@@ -1,6 +1,6 @@
 """moto in MiniStack's place: the third lane, a second opinion on all four services by other authors.
 
-What moto cannot do is left out by name, with the reason: docs/decisions/2026-11-30-a-third-lane.md.
+What moto cannot do is left out by name, with the reason: docs/adr/0005-local-environment.md.
 """
 
 import os
