@@ -183,7 +183,7 @@ def closing_report(stage: Stage, account: Account, data_too: bool) -> list[str]:
         f"{stage.stack} is gone. Its tables and buckets stay, at some 0.45 USD a month for a GB in tables with its"
         " backups, and 0.023 USD for one in buckets (list prices of us-east-1).",
         f"To open again with the same data: make deploy STAGE={stage.name} ADOPT=1. PayPal's webhook, AlarmEmail and finance's"
-        " policy are then new: docs/deploy.md, “Undo it”.",
+        " policy are then new: docs/deploy.md, “Tear down”.",
         f"To delete them, too: make teardown STAGE={stage.name} DATA=delete",
         *rest,
     ]
