@@ -45,7 +45,7 @@ def test_every_alarm_says_what_to_do_in_a_few_plain_sentences(alarms: dict[str, 
 
 def test_every_alarm_is_explained_to_operators_under_its_name(alarms: dict[str, Any]) -> None:
     text = (PROJECT / "docs" / "operating.md").read_text(encoding="utf-8")
-    section = text.partition("## What each alarm means")[2].partition("\n## ")[0]
+    section = text.partition("## Alarms")[2].partition("\n## ")[0]
     first = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
     explained = {name for cell in first for name in re.findall(r"`([a-z-]+)`", cell)}
     assert explained == {plain_name(alarm) for alarm in alarms.values()}
