@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from chalicelib.catalog.import_export.csv_reader import DELIMITERS, CsvReader
+from chalicelib.catalog.import_export.encodings import MAC_ROMAN, WINDOWS, find_encoding
 from chalicelib.catalog.import_export.json_reader import JsonReader
 from chalicelib.catalog.import_export.located_values import (
     Document,
@@ -59,7 +60,7 @@ def read_csv(data: bytes, faults: list[FileProblem]) -> Document:
 
 
 def _decoded(data: bytes) -> tuple[str, str]:
-    """Decode a CSV file, and tell its encoding: what it says itself, else UTF-8, else that of old Macs or Western Windows."""
+    """Decode a CSV file, and tell its encoding: what it says itself, else UTF-8, else what its words are in."""
     if data.startswith(_WORKBOOK):
         raise UnreadableFile(FileProblem(SourceLocation(1, 1), SAVE_AS_CSV))
     zeros = [data[start:200:2].count(0) for start in (0, 1)]
@@ -75,14 +76,14 @@ def _decoded(data: bytes) -> tuple[str, str]:
         wrong = error
     if name == "UTF-8":
         ends = _QUOTED.sub(b"", data)  # what is in a cell may break its lines otherwise
-        if b"\r" in ends and b"\n" not in ends:
-            return data.decode("mac_roman"), "Mac OS Roman (Western European)"
-        try:
-            return data.decode("cp1252"), "Windows-1252 (Western European)"
-        except UnicodeDecodeError as error:
-            wrong = error
+        likely = MAC_ROMAN if b"\r" in ends and b"\n" not in ends else WINDOWS
+        found = find_encoding(data, likely)
+        if found is not None:
+            return data.decode(found.codec), found.name
     row = wrong.object[: wrong.start].replace(b"\r\n", b"\n").count(b"\n") + 1
-    message = "This is neither UTF-8 nor Windows-1252. Please save the file as “CSV UTF-8”."
+    message = (
+        f"This is not {name}, and no other encoding makes words of it. Please save the file as “CSV UTF-8”."
+    )
     raise UnreadableFile(FileProblem(SourceLocation(row, 1), message)) from wrong
 
 

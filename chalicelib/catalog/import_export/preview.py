@@ -1,6 +1,7 @@
 """What loading a checked catalog file would change, of the catalog as it is now: shown before the yes."""
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ MAX_SHOWN = 100  # changes, numbers of pieces and warnings
 MAX_BATCH_SIZE = 100
 MAX_VALUE_LENGTH = 60
 BEFORE_THE_DIFFERENCE = 20  # characters of a long value, so that its reader knows where they are
+_SPECIAL = re.compile(r"(?:[^\x00-\x7f]|\?)+")  # a spreadsheet writes ? for what its encoding lacks
 SIMILAR = 0.8  # of difflib's ratio: “Mug” and “Mugs” are, “Green tea” and “Red tea” are not
 _KINDS = {
     "new products": ("product is new", "products are new"),
@@ -164,6 +166,11 @@ def _compare(
     for kind, was, now in _fields(draft, key, old):
         if was != now:
             preview.change(kind, f"{draft.slug}: {kind} {_from_to(was, now)}")
+    if _is_misread(old.name, draft.name) or _is_misread(old.text, draft.text):
+        preview.warn(
+            f"{draft.slug} differs from the shop in special letters alone. Is the file in another encoding?"
+            " Save it as “CSV UTF-8”, and try again."
+        )
     _compare_pictures(preview, draft, old)
     _compare_variants(preview, draft, old, stocks)
     preview.same += preview.changed == before
@@ -234,6 +241,20 @@ def _compare_variants(
             for each in new:
                 if each == sku.lstrip("0") or each.lstrip("0") == sku:
                     preview.warn(f"{each} is new where {sku} goes: has a spreadsheet dropped the zeros?")
+
+
+def _is_misread(was: str, now: str) -> bool:
+    """Tell whether a text became another in letters beyond ASCII alone, as one does that is read in the wrong encoding."""
+    was, now = _line(was), _line(now)
+    if was == now or was.isascii() or _SPECIAL.sub("?", was) != _SPECIAL.sub("?", now):
+        return False
+    if any(each.isascii() and each.isalpha() for each in was):
+        return True
+    pairs = {(a, b) for a, b in zip(was, now, strict=False) if not a.isascii()}
+    is_one_to_one = len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+    is_lost = {b for _, b in pairs} == {"?"}
+    # Of a text in another script, each letter became one other.
+    return len(was) == len(now) and all(a != b for a, b in pairs) and (is_one_to_one or is_lost)
 
 
 def _from_to(was: Any, now: Any) -> str:
