@@ -28,9 +28,9 @@ REQUIRED = {  # where no country says otherwise
 MIN_PHONE_DIGITS = 4
 MAX_PHONE_DIGITS = 15  # ITU-T E.164
 _TEL = re.compile(r"tel:(//)?", re.IGNORECASE)
-_EXTENSION = re.compile(
-    r"(?:ext|extension|x|#|;|,|dw|durchwahl|poste|int)[.:=\s]*[0-9]{1,7}\D*$", re.IGNORECASE
-)
+# A word or sign of any language behind the number, and up to seven digits at the end: ext. 12, доб. 12, 分機 12, #12.
+_EXTENSION = re.compile(r"(?<=[0-9)])[^0-9]*(?:[^\W\d_]|[#;,~])[^0-9]*[0-9]{1,7}[^0-9]*$")
+_TRUNK = re.compile(r"(?<=[0-9) ])\(0\)")  # as in +44 (0)20, where it is not dialled
 
 
 def clean_delivery(posted: Mapping[str, str]) -> dict[str, str]:
@@ -88,9 +88,11 @@ def _error_in(field: str, value: str) -> str | None:
 
 
 def _error_in_phone(value: str) -> str | None:
-    """Check the digits alone: there is no one way to write a number. Those of an extension are not counted."""
+    """Check the digits alone: there is no one way to write a number. Those of an extension and a trunk “(0)” are not counted."""
     number = _EXTENSION.sub("", value)
-    digits = sum(map(str.isdigit, number)) or sum(map(str.isdigit, value))
+    if value.startswith(("+", "(+", "00")):
+        number = _TRUNK.sub("", number)
+    digits = sum(map(str.isdigit, number))
     if MIN_PHONE_DIGITS <= digits <= MAX_PHONE_DIGITS:
         return None
     return (
