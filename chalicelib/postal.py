@@ -5,10 +5,12 @@ good, and not perfect: what they do not know is asked about, never refused.
 """
 
 import re
+import tomllib
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 from chalicelib.cleaning import clean_line
@@ -21,13 +23,20 @@ _POSTCODES = {"AU", "GB", "GG", "IM", "JE", "NZ"}  # where people say so
 _REGIONS = {"do_si": "province", "oblast": "region"}
 # Where every code lies in one province, nobody has to name it: it is known by the code.
 _REGION_BY_CODE = {"ES", "IT"}
+_FRENCH = {"FR", "MC"}
 _WRITTEN_OUT = {"ES"}  # regions that have codes, which are not written on parcels
 _TAKES_THE = re.compile(
     r"^(?:United|Isle of|(?:Bahamas|Comoros|Gambia|Maldives|Netherlands|Philippines)$)"
     r"|(?:Islands|Republic|Territories|Territory)$"
 )
+_AROUND_A_CODE = re.compile(
+    r"^(?:C\.? ?P\.?|CEP|CAP|PLZ|PIN(?: CODE)?|ZIP(?: CODE)?|POST(?:AL )?CODE|C[ÓO]DIGO POSTAL|CODE POSTAL|EIRCODE)[ .:-]*"
+    r"|\s*\bCEDEX(?: [0-9]{1,2})?$"
+)
+_CEDEX = re.compile(r"\bCEDEX(?: [0-9]{1,2})?$", re.IGNORECASE)  # goes behind the city
 _AROUND_A_REGION = re.compile(
-    r"^(?:county|co\.?|state of|province of|provincia d[ei]|estado de|province d[e'])\s+"
+    r"^(?:(?:county|co\.?|state of|province of|provincia d[ei]|estado de|province d[e']|principado de|citt[àa] metropolitana d[ei]"
+    r"|regi[óo]n de|comunidad(?: aut[óo]noma| foral)? de(?: la)?|provincia aut[oó]noma d[ei])\s+|departamento (?:de|del) )"
     r"|(?:\s+(?:province|prefecture|state|county|sheng|shi)|-(?:ken|fu|to)|(?<=..)[省市县縣県府都])$",
     re.IGNORECASE,
 )
@@ -40,6 +49,7 @@ class Region:
     code: str
     spellings: tuple[str, ...]  # the code first
     postal_codes: str  # a pattern of how its codes begin; empty where that is not known
+    aliases: tuple[str, ...] = ()  # what it is also called, and never written
 
     def has(self, postal_code: str) -> bool:
         """Return whether a postal code may be in this region."""
@@ -98,12 +108,15 @@ class Country:
         """
         if "zip" not in self.data:
             return text
-        form_data = text.upper().lstrip("〒 ")
+        form_data = _AROUND_A_CODE.sub("", text.upper().lstrip("〒 "))
         bare = re.sub(rf"^(?:{self.code}[-. ]+|[A-Z]{{1,3}}[-. ]*(?=[0-9]))", "", form_data)
         # In Latvia, Andorra and a few others every code begins with the same letters, which people leave out.
         begins = {found[0] for each in self.examples if (found := re.match("[A-Z]+-?", each))}
         longer = [start + bare for start in begins] if len(begins) == 1 else []
-        for candidate in (form_data, bare, *longer):
+        candidates = (form_data, bare, *longer)
+        joined = [_alphanumeric(each) for each in candidates]
+        plain_first = self.code in _FRENCH  # in the data, 75 001 is a code, too
+        for candidate in (*joined, *candidates) if plain_first else (*candidates, *joined):
             for written in (self._spaced(candidate), candidate):
                 if self.is_postal_code(written):
                     return written
@@ -123,11 +136,24 @@ class Country:
     def find_region(self, text: str) -> Region | None:
         """Return the region that a code or a name in any usual spelling means."""
         text = re.sub(f"^{self.code}-", "", text, flags=re.IGNORECASE)
-        for fold in (_folded, lambda name: _folded(_AROUND_A_REGION.sub("", name))):
+        if (whole := self._find_spelling(text)) is not None:
+            return whole
+        parts = {self._find_spelling(part) for part in re.split("[/()]", text) if part.strip()} - {None}
+        return parts.pop() if len(parts) == 1 else None
+
+    def _find_spelling(self, text: str) -> Region | None:
+        for fold in (_folded, lambda name: _folded(_AROUND_A_REGION.sub("", name.strip()))):
             for known in self.regions:
-                if fold(text) in map(fold, known.spellings):
+                if fold(text) in map(fold, (*known.spellings, *known.aliases)):
                     return known
         return None
+
+    def find_region_of_code(self, postal_code: str) -> Region | None:
+        """Return the one region that a complete postal code can be in; None where there are several, or none is known."""
+        if not (postal_code and "zip" in self.data and self.is_postal_code(postal_code)):
+            return None
+        inside = [each for each in self.regions if each.has(postal_code)]
+        return inside[0] if len(inside) == 1 else None
 
     def written_region(self, region: Region, text: str) -> str:
         """Return how a region is written on a parcel, in the script of the text that named it."""
@@ -155,14 +181,28 @@ def normalize_address(values: Mapping[str, str]) -> dict[str, str]:
     if not values["country"]:
         return dict(values)
     country = country_of(values["country"])
-    code, region = country.normal_postal_code(values["postal_code"]), values["region"]
-    if not region and country.code in _REGION_BY_CODE:
-        inside = [each for each in country.regions if each.has(code)] if code else []
-        known, named = (inside[0], inside[0].code) if len(inside) == 1 else (None, "")
-    else:
-        known, named = (country.find_region(region), region) if region else (None, "")
+    code, region, city = (values[field] for field in ("postal_code", "region", "city"))
+    if country.code in _FRENCH and (cedex := _CEDEX.search(code)) and not _CEDEX.search(city):
+        city = f"{city} {cedex[0]}".strip()
+    code = country.normal_postal_code(code)
+    known = country.find_region(region) if region else None
+    named = region
+    if known is None and (region or country.code in _REGION_BY_CODE):
+        known = country.find_region_of_code(code)  # a spelling that nobody knows is not asked about then
+        named = region or (known.code if known is not None else "")
     written = country.written_region(known, named) if known is not None else region
-    return {**values, "postal_code": code, "region": written}
+    return {**values, "postal_code": code, "region": written, "city": city}
+
+
+def without_guess(values: Mapping[str, str], typed: str = "") -> dict[str, str]:
+    """Return an address for a form: where the postal code alone told its region, as it was typed, so that it can change."""
+    country = country_of(values["country"])
+    region = values["region"]
+    known = country.find_region(region) if region else None
+    is_guess = known is not None and known is country.find_region_of_code(values["postal_code"])
+    if is_guess and country.find_region(typed) is None and (typed or country.code in _REGION_BY_CODE):
+        region = typed
+    return {**values, "region": region}
 
 
 def required_fields(code: str) -> dict[str, str]:
@@ -257,9 +297,16 @@ def _regions(code: str, known: Mapping[str, Mapping[str, str]]) -> Iterator[Regi
                     key = columns["sub_keys"][columns["sub_isoids"].index(row["sub_isoids"])]
                 found = [row[column] for column in ("sub_lnames", "sub_names", "sub_lfnames", "sub_isoids")]
                 names.setdefault(key, []).extend(found)
+    aliases = _aliases().get(code, {})
     for row in _rows(main):
-        spellings = dict.fromkeys([row["sub_keys"], *filter(None, names[row["sub_keys"]])])
-        yield Region(row["sub_keys"], tuple(spellings), row["sub_zips"])
+        key = row["sub_keys"]
+        spellings = dict.fromkeys([key, *filter(None, names[key])])
+        yield Region(key, tuple(spellings), row["sub_zips"], tuple(aliases.get(key, ())))
+
+
+@cache
+def _aliases() -> dict[str, dict[str, list[str]]]:
+    return tomllib.loads(Path(__file__).with_name("region_aliases.toml").read_text("utf-8"))
 
 
 _COLUMNS = ("sub_keys", "sub_names", "sub_lnames", "sub_lfnames", "sub_isoids", "sub_zips")

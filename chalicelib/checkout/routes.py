@@ -12,6 +12,7 @@ from chalicelib.cart.service import CartLine
 from chalicelib.cart.sessions import Session
 from chalicelib.checkout import order_totals, place_order
 from chalicelib.checkout.customer_form import MAX_LENGTHS, Customer, validate_customer
+from chalicelib.cleaning import clean_line
 from chalicelib.config import settings
 from chalicelib.database.reads import get
 from chalicelib.errors import BadInput, OutOfStock, ServiceUnavailable, TooManyRequests
@@ -44,7 +45,7 @@ def show(request: Request) -> Response:
     lines = cart_service.get_lines(session)
     return _form(
         session,
-        values,
+        postal.without_guess(values),
         lines,
         problem=place_order.unavailable_message(lines),
         notice=_price_change_notices(lines),
@@ -59,26 +60,27 @@ def place(request: Request) -> Response:
     if not session.item_count:
         return redirect(url("/cart"))
     values, errors = validate_customer(form.values)
+    shown = postal.without_guess(values, clean_line(form.values.get("region", "")))
     if errors:
-        return _form(session, values, errors=errors, status=400)
+        return _form(session, shown, errors=errors, status=400)
     try:
         pay_with = read_pay_with(form.text("pay_with"))
         source = http_request.client_ip(request)
         order, is_new = place_order.place_order(session, Customer(**values), _shown_total(form), source)
         address = _payment_address(order, pay_with, source, is_new=is_new)
     except place_order.TotalChanged as changed:
-        return _form(session, values, notice=changed.message, status=changed.status)
+        return _form(session, shown, notice=changed.message, status=changed.status)
     except (OutOfStock, BadInput) as refusal:
-        return _form(session, values, problem=refusal.message, status=refusal.status)
+        return _form(session, shown, problem=refusal.message, status=refusal.status)
     except TooManyRequests as refusal:
-        return with_retry_after(_form(session, values, pause=refusal.message, status=refusal.status), refusal)
+        return with_retry_after(_form(session, shown, pause=refusal.message, status=refusal.status), refusal)
     except ServiceUnavailable as refusal:
         return with_retry_after(
-            _form(session, values, problem=refusal.message, status=refusal.status), refusal
+            _form(session, shown, problem=refusal.message, status=refusal.status), refusal
         )
     except PaymentInProgress as refusal:
         waiting = session.cart.order_id if session.cart else None
-        return _form(session, values, problem=refusal.message, waiting_order=waiting, status=refusal.status)
+        return _form(session, shown, problem=refusal.message, waiting_order=waiting, status=refusal.status)
     return redirect(address or url(f"/orders/{order.id}"))
 
 

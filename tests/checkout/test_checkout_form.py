@@ -297,13 +297,28 @@ def test_a_doubt_and_a_missing_field_are_said_at_once(standing_shop: Shop) -> No
 
 
 def test_an_unknown_province_is_asked_about_and_the_known_ones_are_offered(standing_shop: Shop) -> None:
-    spanish = {"country": "ES", "postal_code": "28013", "city": "Getafe", "region": "Narnia"}
+    spanish = {"country": "ES", "postal_code": "2801", "city": "Getafe", "region": "Narnia"}
     asked = refused(standing_shop, **spanish)
-    assert wrong_fields(asked) == {"region"}
+    assert wrong_fields(asked) == {"postal_code", "region"}
     assert "“Narnia” doesn’t look like a province in Spain." in asked.text
     assert 'list="region-choices"' in asked.body
     assert '<option value="Cádiz">Cádiz</option>' in asked.body
     assert '<label for="region">Province' in asked.body
+
+
+@pytest.mark.parametrize("region", ["", "Castilla"])
+def test_a_province_that_the_code_told_is_not_held_against_the_shopper(shop: Shop, region: str) -> None:
+    shopper = shop.shopper_with(MUG=1)
+    typed = {**CUSTOMER, "country": "ES", "postal_code": "28013", "city": "", "region": region}
+    refused_once = shop.place(shopper, **typed)
+    assert wrong_fields(refused_once) == {"city"}
+    assert refused_once.field("region") == region
+    right = {**typed, "postal_code": "08001", "city": "Barcelona", "region": refused_once.field("region")}
+    total = shop.place(shopper, **right).field("total")  # shipping to Spain costs more
+    assert shopper.post("/checkout", {**right, "total": total}).status == 303
+    (order,) = shop.orders()
+    assert order.customer["region"] == "Barcelona"
+    assert shopper.get("/checkout").field("region") == ""
 
 
 def test_a_country_without_postal_codes_for_all_asks_for_none(standing_shop: Shop) -> None:

@@ -62,6 +62,22 @@ def test_what_a_country_demands(country: str, required: set[str]) -> None:
         ("IE", "ie-d02x285", "D02 X285"),
         ("FR", "97110", "97110"),
         ("AE", "PO Box 12", "PO Box 12"),
+        ("IN", "560 001", "560001"),
+        ("IN", "PIN code: 560001", "560001"),
+        ("PL", "00 950", "00-950"),
+        ("PT", "1000 001", "1000-001"),
+        ("NL", "1012-AB", "1012 AB"),
+        ("CA", "K1A-0B1", "K1A 0B1"),
+        ("GB", "EC1Y-8SY", "EC1Y 8SY"),
+        ("GB", "bfpo 1234", "BFPO 1234"),
+        ("IE", "A65-F4E2", "A65 F4E2"),
+        ("BR", "01310 100", "01310-100"),
+        ("BR", "01.310-100", "01310-100"),
+        ("BR", "CEP 01310-100", "01310-100"),
+        ("CL", "832 0000", "8320000"),
+        ("MX", "C.P. 06000", "06000"),
+        ("FR", "75 001", "75001"),
+        ("US", "94105 - 1234", "94105-1234"),
     ],
 )
 def test_a_postal_code_is_written_as_its_country_does(country: str, typed: str, written: str) -> None:
@@ -97,6 +113,77 @@ def test_a_region_is_known_by_its_code_and_its_names(country: str, typed: str, w
     assert find_doubts(address) == {}
 
 
+@pytest.mark.parametrize(
+    ("city", "written"), [("Paris", "Paris CEDEX 01"), ("Paris Cedex 01", "Paris Cedex 01"), ("", "CEDEX 01")]
+)
+def test_cedex_stands_behind_the_city(city: str, written: str) -> None:
+    typed = {"postal_code": "75001 CEDEX 01", "city": city, "region": "", "country": "FR"}
+    assert normalize_address(typed) == {**typed, "postal_code": "75001", "city": written}
+
+
+@pytest.mark.parametrize(
+    ("country", "typed", "written"),
+    [
+        ("ES", "Gerona", "Girona"),
+        ("ES", "Orense", "Ourense"),
+        ("ES", "Baleares", "Islas Baleares"),
+        ("ES", "Alicante/Alacant", "Alicante"),
+        ("ES", "Araba/Álava", "Álava"),
+        ("ES", "Principado de Asturias", "Asturias"),
+        ("ES", "Comunidad Foral de Navarra", "Navarra"),
+        ("IT", "Bozen", "BZ"),
+        ("IT", "Südtirol", "BZ"),
+        ("IT", "Valle d’Aosta", "AO"),
+        ("IT", "Monza e della Brianza", "MB"),
+        ("IT", "Milano (MI)", "MI"),
+        ("IT", "(MI)", "MI"),
+        ("IT", "Città Metropolitana di Torino", "TO"),
+        ("KR", "강원특별자치도", "강원도"),
+        ("KR", "Jeju", "Jeju-do"),
+        ("CN", "Guangxi", "Guangxi Zhuangzuzizhiqu"),
+        ("CN", "Tibet", "Xizang Zizhiqu"),
+        ("TW", "Taipei", "Taipei City"),
+        ("CA", "PEI", "PE"),
+        ("CA", "P.E.I.", "PE"),
+        ("CO", "Bogotá D.C.", "Bogotá"),
+    ],
+)
+def test_a_region_is_known_by_what_else_it_is_called(country: str, typed: str, written: str) -> None:
+    address = normal(country, "", typed)
+    assert address["region"] == written
+    assert find_doubts(address) == {}
+
+
+def test_every_alias_is_of_one_region_alone() -> None:
+    for country in map(country_of, ("ES", "IT", "KR", "CN", "TW", "CA", "CO")):
+        assert any(region.aliases for region in country.regions)
+        for region in country.regions:
+            for alias in region.aliases:
+                assert country.find_region(alias) is region, (country.code, alias)
+
+
+@pytest.mark.parametrize(
+    ("country", "code", "typed", "written"),
+    [
+        ("ES", "08001", "Cataluña", "Barcelona"),
+        ("IT", "20121", "Lombardia", "MI"),
+        ("US", "94105", "Calif.", "CA"),
+        ("US", "94105", "Narnia", "CA"),
+    ],
+)
+def test_a_region_that_nobody_knows_is_the_one_of_the_postal_code(
+    country: str, code: str, typed: str, written: str
+) -> None:
+    address = normal(country, code, typed)
+    assert address["region"] == written
+    assert find_doubts(address) == {}
+
+
+@pytest.mark.parametrize(("country", "code"), [("IT", "0184"), ("IT", "18"), ("ES", "0800"), ("ES", "2801A")])
+def test_a_province_is_not_guessed_from_a_part_of_a_postal_code(country: str, code: str) -> None:
+    assert normal(country, code)["region"] == ""
+
+
 @pytest.mark.parametrize(("country", "code", "region"), [("ES", "28013", "Madrid"), ("IT", "00144", "RM")])
 def test_a_province_that_the_postal_code_tells_is_not_asked_for(country: str, code: str, region: str) -> None:
     assert normal(country, code)["region"] == region
@@ -110,7 +197,8 @@ def test_a_province_that_the_postal_code_tells_is_not_asked_for(country: str, co
         ("PT", "1000", "", "postal_code"),
         ("US", "10001", "California", "postal_code"),
         ("CA", "H3Z 2Y7", "Ontario", "postal_code"),
-        ("US", "94105", "Narnia", "region"),
+        ("AE", "", "Narnia", "region"),
+        ("CN", "100009", "Narnia", "region"),
     ],
 )
 def test_what_looks_wrong_is_asked_about(country: str, code: str, region: str, doubtful: str) -> None:
