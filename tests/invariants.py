@@ -61,8 +61,8 @@ def check_holds(shop: Shop) -> None:
         assert not order.held or order.state in {"awaiting", "capturing"}, (order.state, order.number)
         if order.held:
             held.update({line.sku: line.quantity for line in order.lines})
-        if order.holder is not None:
-            by_address.update({f"hold#{order.holder}#{line.sku}": line.quantity for line in order.lines})
+        for holder in order.holder.split("+") if order.holder else ():
+            by_address.update({f"hold#{holder}#{line.sku}": line.quantity for line in order.lines})
     counted = {row.sku: int(row.held) for row in Stock.scan(consistent_read=True)}
     assert {sku: many for sku, many in counted.items() if many} == dict(held)
     rows = {

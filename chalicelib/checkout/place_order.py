@@ -104,7 +104,7 @@ def place_order(
         )
         quantities = {line.sku: line.offer.available + line.offer.held for line in cart_lines if line.offer}
         transaction = Transaction()
-        most = None if is_full else holds.max_holds(lines, quantities)
+        most = None if is_full else holds.max_holds(lines, quantities, holder)
         if most is not None:
             order.hold_stock(transaction, holder, most)
         rate_limits.count_order(transaction, session.key, address)

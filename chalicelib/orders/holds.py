@@ -1,12 +1,14 @@
 """Holds: how many pieces the unpaid orders of one session or address may keep from others, and how many they do.
 
 A session has one unpaid order at most, so its bound is a bound on that order. An address is counted in a row for each
-SKU, which changes in the transaction that takes or returns the pieces. What is beyond the bound is not refused: such an
+SKU, which changes in the transaction that takes or returns the pieces. One of IPv6, where a visitor may have thousands, is
+counted in a second row, too: that of the /48 around it, which may hold more. What is beyond the bound is not refused: such an
 order is placed without a hold, and its pieces are taken when it is paid.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
@@ -16,15 +18,22 @@ from chalicelib import clock
 from chalicelib.catalog.models import Stock
 from chalicelib.config import settings
 from chalicelib.database.connection import Table, TableMeta, table_name
+from chalicelib.database.transactions import Transaction
 from chalicelib.orders.base import OrderLine
 
-MAX_LINES_HELD = 40  # a transaction has a hundred items, and each line is two of them
+MAX_LINES_HELD = (
+    40  # a transaction has a hundred items, and each line is two of them; with a network's row, three
+)
+MAX_LINES_HELD_IN_NETWORK = 26
+NETWORK_PREFIX = 48  # what providers give to one site at most (RFC 6177); sellers of servers, to one machine
+NETWORK_FACTOR = 2  # a network may hold as much as so many addresses
+_BETWEEN = "+"  # of an address's hash and its network's
 ROW_SECONDS = 7 * 24 * 60 * 60  # far longer than an order stays unpaid
 MIN_UNITS_WATCHED = 10  # of fewer, one shopper holds a large share
 
 
 class Hold(Table):
-    """How many pieces of a SKU the unpaid orders of one address hold. No personal data: its key is a hash."""
+    """How many pieces of a SKU the unpaid orders of one address, or network, hold. No personal data: its key is a hash."""
 
     class Meta(TableMeta):
         table_name = table_name("rate-limits")
@@ -51,14 +60,39 @@ class Hold(Table):
 
 
 def holder_of(address: str) -> str | None:
-    """Return what an address is counted under; None where it is not known."""
-    return hashlib.sha256(f"hold\0{address}".encode()).hexdigest() if address else None
+    """Return what an address is counted under, one of IPv6 with its network; None where it is not known."""
+    if not address:
+        return None
+    counted = [address]
+    if ":" in address and "/" in address:
+        counted.append(str(ip_network(address).supernet(new_prefix=NETWORK_PREFIX)))
+    return _BETWEEN.join(hashlib.sha256(f"hold\0{each}".encode()).hexdigest() for each in counted)
 
 
-def max_holds(lines: Iterable[OrderLine], quantities: Mapping[str, int]) -> dict[str, int] | None:
+def take(transaction: Transaction, holder: str | None, line: OrderLine, most: int) -> None:
+    """Count a line's pieces; refused as `hold#…` where its address would hold more than `most`, or its network too many."""
+    for place, each in enumerate(_counted(holder)):
+        bound = most * NETWORK_FACTOR if place else most
+        transaction.update(f"hold#{line.sku}#{place}", *Hold.take(each, line.sku, line.quantity, bound))
+
+
+def release(transaction: Transaction, holder: str | None, line: OrderLine) -> None:
+    """Uncount a line's pieces."""
+    for place, each in enumerate(_counted(holder)):
+        transaction.update(f"hold#{line.sku}#{place}", *Hold.release(each, line.sku, line.quantity))
+
+
+def _counted(holder: str | None) -> list[str]:
+    """Return the hash of an address, and of its network where it has one that is counted."""
+    return holder.split(_BETWEEN) if holder else []
+
+
+def max_holds(
+    lines: Iterable[OrderLine], quantities: Mapping[str, int], holder: str | None
+) -> dict[str, int] | None:
     """Return how much of each SKU an address may hold; None where an order of these lines is beyond a bound by itself.
 
-    `pieces`: SKU → pieces available and held.
+    `quantities`: SKU → pieces available and held.
     """
     limits = settings.shop.limits
     most = {}
@@ -66,7 +100,8 @@ def max_holds(lines: Iterable[OrderLine], quantities: Mapping[str, int]) -> dict
         most[line.sku] = _share(quantities[line.sku], limits.held_share_per_address)
         if line.quantity > min(most[line.sku], _share(quantities[line.sku], limits.held_share_per_session)):
             return None
-    return most if len(most) <= MAX_LINES_HELD else None
+    most_lines = MAX_LINES_HELD if len(_counted(holder)) < 2 else MAX_LINES_HELD_IN_NETWORK
+    return most if len(most) <= most_lines else None
 
 
 def held_share(stock: Stock) -> int:

@@ -19,10 +19,9 @@ from chalicelib.database.connection import Table, TableMeta, table_name
 from chalicelib.database.reads import get
 from chalicelib.database.transactions import Transaction
 from chalicelib.errors import NotFound
-from chalicelib.orders import states
+from chalicelib.orders import holds, states
 from chalicelib.orders.delivery.fulfillment import FulfillmentMixin
 from chalicelib.orders.enums import PAYMENT_REJECTIONS, CloseReason, EmailKind, HistoryEvent
-from chalicelib.orders.holds import Hold
 from chalicelib.orders.indexes import DueIndex, OpenIssuesIndex, PlacedIndex, StateIndex, shard_of
 from chalicelib.orders.states import OrderState
 from chalicelib.orders.timeouts import (
@@ -116,9 +115,7 @@ class Order(FulfillmentMixin):
         """Reserve every line until it is paid; refused where `holder` would then hold more than `most` of a SKU."""
         for line in self.lines:
             transaction.update(f"stock#{line.sku}", *Stock.hold(line.sku, line.quantity))
-            if holder is not None:
-                hold = Hold.take(holder, line.sku, line.quantity, most[line.sku])
-                transaction.update(f"hold#{line.sku}", *hold)
+            holds.take(transaction, holder, line, most[line.sku])
         self.reserved = self.held = True
         self.holder = holder
         self._renew_hold()
@@ -168,9 +165,9 @@ class Order(FulfillmentMixin):
             self._release_holder(transaction)
 
     def _release_holder(self, transaction: Transaction) -> None:
-        if self.held and self.holder is not None:
+        if self.held:
             for line in self.lines:
-                transaction.update(f"hold#{line.sku}", *Hold.release(self.holder, line.sku, line.quantity))
+                holds.release(transaction, self.holder, line)
         self.held, self.holder = False, None
 
     def _after_denial(self, transaction: Transaction) -> None:

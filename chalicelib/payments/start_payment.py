@@ -102,14 +102,15 @@ def _renew_hold(order: Order, source: str) -> Order:
     """Reserve the pieces again, as far as one visitor may hold them; else they are taken when the order is paid."""
     stocks = check_stock(order)
     quantities = {sku: int(stock.available + stock.held) for sku, stock in stocks.items()}
-    most = holds.max_holds(order.lines, quantities) if stocks and order.can_be_held else None
+    holder = holds.holder_of(source)
+    most = holds.max_holds(order.lines, quantities, holder) if stocks and order.can_be_held else None
     if most is None:
         return order
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.reserved or order.state != OrderState.AWAITING:
             return False
-        order.hold_stock(transaction, holds.holder_of(source), most)
+        order.hold_stock(transaction, holder, most)
         return True
 
     try:

@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.catalog.models import Stock
 from chalicelib.orders.models import Order
+from tests.call_counter import counted_calls
 from tests.client import Answer, Shopper
 from tests.dynamodb_faults import tampered
 from tests.invariants import check_holds, check_money, check_stock, pieces
@@ -167,6 +168,31 @@ def test_another_address_holds_its_own_fifth(shop: Shop) -> None:
     shop.place(coming_from("2001:db8:1:2::2", shop.shopper_with(MUG=15)))  # the same home
     assert held_by_orders()["MUG"] == 45
     check_holds(shop)
+
+
+def test_many_homes_of_one_network_hold_two_fifths(shop: Shop) -> None:
+    """A /48 is what one customer of a provider may have: 65,536 homes."""
+    for home in range(5):
+        shop.place(coming_from(f"2001:db8:7:{home:x}::1", shop.shopper_with(MUG=20)))
+    assert held_by_orders()["MUG"] == 40
+    check_holds(shop)
+    shop.place(coming_from("2001:db8:8::1", shop.shopper_with(MUG=20)))  # the network beside it
+    assert held_by_orders()["MUG"] == 60
+    with shop.later(minutes=20):
+        shop.reconcile()
+        assert held_by_orders()["MUG"] == 0
+        check_holds(shop)
+
+
+def test_a_network_costs_one_row_more_for_each_line_and_no_call(shop: Shop) -> None:
+    written = {}
+    for address in (ELSEWHERE, "2001:db8:9::1"):
+        shopper = coming_from(address, shop.shopper_with(MUG=1, TEA_100=1))
+        form = {**CUSTOMER, "total": shopper.get("/checkout").field("total")}
+        with counted_calls() as calls:
+            assert shopper.post("/checkout", form).status == 303
+        written[address] = calls
+    assert written[ELSEWHERE] == written["2001:db8:9::1"]
 
 
 def test_an_address_that_is_not_known_is_bounded_by_the_session(shop: Shop) -> None:
