@@ -10,6 +10,7 @@ from pynamodb.expressions.update import Action
 from chalicelib import clock, money
 from chalicelib.catalog import categories, search
 from chalicelib.catalog.editing import audit_fields, form_idempotency
+from chalicelib.catalog.editing.absent_fields import keep_absent_fields
 from chalicelib.catalog.editing.product_validation import ProductDraft, VariantDraft, validate_product
 from chalicelib.catalog.listing_entries import listing_keys, write_listing_entries
 from chalicelib.catalog.models import CategoryRow, Product, Stock, stock_shard_of
@@ -86,8 +87,6 @@ def save_product(
     version that is to be changed, 0 for a new product; None: whatever is there. Raises BadInput for a bad draft,
     Conflict where a SKU is another product's, Stale, and Busy where others keep changing the same product.
     """
-    for problem in validate_product(draft):
-        raise BadInput(problem.message)
     stock = stock or StockUpdate(StockMode.IGNORE, "")
     stock.unanswered = 0
 
@@ -118,6 +117,9 @@ def _save(draft: ProductDraft, write_audit: AuditWriter, over: int | None, stock
     dropped = _dropped(draft, old)
     skus = [*(variant.sku for variant in draft.variants), *dropped]
     stocks = batch_get({Stock: skus})[Stock]
+    draft = keep_absent_fields(draft, old, stocks)
+    for problem in validate_product(draft):
+        raise BadInput(problem.message)
     transaction = Transaction()
     is_repeated = old is not None and bool(form_idempotency.rows_processed_by(stock.run, old.processed_forms))
     wanted = _stock_moves(draft, stocks, stock.mode)

@@ -28,13 +28,17 @@ SLUG_RULE = "may have 1 to 40 letters (A to Z), digits and hyphens, nothing else
 
 @dataclass(frozen=True)
 class VariantDraft:
-    """What a variant should be; prices in minor units. `stock` counts only for a SKU that is new."""
+    """What a variant should be; prices in minor units. `stock` counts only for a SKU that is new.
+
+    `absent_fields`: what a file does not say, and a known variant keeps.
+    """
 
     sku: str
     options: Mapping[str, str]
     price: int
     sale_price: int | None
     stock: int
+    absent_fields: frozenset[str] = frozenset()
 
     @property
     def price_today(self) -> int:
@@ -44,7 +48,7 @@ class VariantDraft:
 
 @dataclass(frozen=True)
 class ProductDraft:
-    """What a product should be, all of it. `added` None: as it was, or today."""
+    """What a product should be, all of it. `added` None: as it was, or today; `absent_fields` as in a variant."""
 
     slug: str
     name: str
@@ -55,6 +59,7 @@ class ProductDraft:
     hidden: bool
     pictures: Sequence[Picture]
     variants: Sequence[VariantDraft]
+    absent_fields: frozenset[str] = frozenset()
 
 
 class ValidationError(NamedTuple):

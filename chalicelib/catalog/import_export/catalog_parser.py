@@ -8,7 +8,7 @@ from typing import TypeGuard
 from chalicelib import money
 from chalicelib.catalog import categories as shop_categories
 from chalicelib.catalog.categories import Category
-from chalicelib.catalog.editing import category_editing, product_editing, product_validation
+from chalicelib.catalog.editing import absent_fields, category_editing, product_editing, product_validation
 from chalicelib.catalog.editing.product_editing import StockMode, StockUpdate
 from chalicelib.catalog.editing.product_validation import (
     PICTURE_KEY,
@@ -20,7 +20,7 @@ from chalicelib.catalog.images.validation import InvalidImage, check_picture, is
 from chalicelib.catalog.import_export import cell_values
 from chalicelib.catalog.import_export.csv_reader import CATEGORY_NAMES
 from chalicelib.catalog.import_export.located_values import Document, FileProblem, LocatedValue
-from chalicelib.catalog.models import SLUG, Product
+from chalicelib.catalog.models import SLUG, Product, Stock, is_sku
 from chalicelib.catalog.offers import Picture
 from chalicelib.cleaning import clean_line, clean_lines
 from chalicelib.config import settings
@@ -81,7 +81,9 @@ class CatalogParser:
         products = self._list(fields.get("products"))
         named = self._categories(given)
         self._day_first = _day_comes_first(products)
-        drafts = [self._product(node) for node in products]
+        drafts = _keep_absent_fields([self._product(node) for node in products])
+        for node, draft in zip(products, drafts, strict=True):
+            self._add_problems(node, product_validation.validate_product(draft))
         self._check_slugs(products, drafts, named)
         self._check_skus(products, drafts)
         self._check_keys(products, drafts)
@@ -112,7 +114,7 @@ class CatalogParser:
 
     def _product(self, node: LocatedValue) -> ProductDraft:
         fields = self._fields(node, PRODUCT_FIELDS, {"slug", "name", "category", "variants"})
-        draft = ProductDraft(
+        return ProductDraft(
             slug=self._text(fields, "slug"),
             name=self._text(fields, "name"),
             text=self._text(fields, "text"),
@@ -122,9 +124,8 @@ class CatalogParser:
             hidden=self._flag(fields.get("hidden")),
             pictures=self._product_pictures(self._list(fields.get("pictures"))),
             variants=[self._variant(each) for each in self._list(fields.get("variants"))],
+            absent_fields=absent_fields.OF_PRODUCTS - fields.keys(),
         )
-        self._add_problems(node, product_validation.validate_product(draft))
-        return draft
 
     def _variant(self, node: LocatedValue) -> VariantDraft:
         fields = self._fields(node, VARIANT_FIELDS, {"sku", "price", "stock"})
@@ -137,6 +138,7 @@ class CatalogParser:
             price=money.MAX_AMOUNT if price is None else price,
             sale_price=self._amount(fields["sale_price"]) if _is_present(fields.get("sale_price")) else None,
             stock=self._pieces(fields.get("stock")),
+            absent_fields=absent_fields.OF_VARIANTS - fields.keys(),
         )
 
     def _product_pictures(self, nodes: list[LocatedValue]) -> list[Picture]:
@@ -321,6 +323,19 @@ def _day_comes_first(products: list[LocatedValue]) -> bool | None:
         return cell_values.day_comes_first(added.values(), ())
     stored: dict[str, Product] = batch_get({Product: list(added)[:MAX_BATCH_SIZE]})[Product]
     return cell_values.day_comes_first((), [(added[slug], product.added) for slug, product in stored.items()])
+
+
+def _keep_absent_fields(drafts: list[ProductDraft]) -> list[ProductDraft]:
+    """Fill in what the file does not say of products that are in the shop, so that all of them can be checked."""
+    kept = []
+    for start in range(0, len(drafts), MAX_BATCH_SIZE):
+        some = drafts[start : start + MAX_BATCH_SIZE]
+        asked = [each for each in some if absent_fields.has_absent_fields(each)]
+        products = batch_get({Product: [each.slug for each in asked if SLUG.fullmatch(each.slug)]})[Product]
+        skus = {variant.sku for each in asked if each.slug in products for variant in each.variants}
+        stocks = batch_get({Stock: sorted(filter(is_sku, skus))})[Stock]
+        kept += [absent_fields.keep_absent_fields(each, products.get(each.slug), stocks) for each in some]
+    return kept
 
 
 def _is_present(node: LocatedValue | None) -> TypeGuard[LocatedValue]:

@@ -1,0 +1,46 @@
+"""What a catalog file does not mention, in columns or fields that it lacks: a known product keeps it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from chalicelib.catalog.editing.product_validation import ProductDraft, VariantDraft
+from chalicelib.catalog.models import Product, Stock
+from chalicelib.catalog.offers import Picture
+
+OF_PRODUCTS = frozenset({"text", "tax_rate", "hidden", "pictures"})
+OF_VARIANTS = frozenset({"options", "sale_price"})
+
+
+def has_absent_fields(draft: ProductDraft) -> bool:
+    """Return whether there is something that a draft does not say."""
+    return bool(draft.absent_fields) or any(variant.absent_fields for variant in draft.variants)
+
+
+def keep_absent_fields(draft: ProductDraft, old: Product | None, stocks: Mapping[str, Stock]) -> ProductDraft:
+    """Return a draft with what it does not say as the product has it; a new product has the defaults."""
+    if old is None or not has_absent_fields(draft):
+        return draft
+    known: dict[str, Any] = {
+        "text": old.text,
+        "tax_rate": old.tax_rate,
+        "hidden": bool(old.hidden),
+        "pictures": [Picture(picture["key"], picture["alt"]) for picture in old.pictures],
+    }
+    options = {variant["sku"]: dict(variant["options"]) for variant in old.variants}
+    variants = [_keep_in_variant(variant, options, stocks) for variant in draft.variants]
+    return replace(draft, **{name: known[name] for name in draft.absent_fields}, variants=variants)
+
+
+def _keep_in_variant(
+    variant: VariantDraft, options: Mapping[str, Mapping[str, str]], stocks: Mapping[str, Stock]
+) -> VariantDraft:
+    stock = stocks.get(variant.sku)
+    if variant.sku not in options or stock is None:
+        return variant
+    sale_price = None if stock.sale_price is None else int(stock.sale_price)
+    return replace(
+        variant,
+        options=options[variant.sku] if "options" in variant.absent_fields else variant.options,
+        sale_price=sale_price if "sale_price" in variant.absent_fields else variant.sale_price,
+    )
