@@ -74,5 +74,6 @@ def normalize_tracking_number(tracking: str) -> str:
 
 
 def parse_tracking_number(text: str) -> str:
-    """Read a question as a tracking number; empty where it cannot be one."""
-    return normalize_tracking_number(text) if _LIKE_A_NUMBER.fullmatch(clean_tracking_number(text)) else ""
+    """Read a question as a tracking number, cleaned as one that is stored; empty where it cannot be one."""
+    cleaned = clean_tracking_number(text)
+    return normalize_tracking_number(cleaned) if _LIKE_A_NUMBER.fullmatch(cleaned) else ""

@@ -154,7 +154,13 @@ def test_an_order_is_found_by_a_tracking_number_as_it_is_printed(shop: Shop, mer
     _, order_id = shop.paid(MUG=1)
     ship(merchant, order_id, tracking="(00) 3 4043 4161 1234 5678 9")
     number = shop.order(order_id).number
-    for typed in ("(00) 3 4043 4161 1234 5678 9", "#00340434161123456 789", "0034043416112345678 9"):
+    for typed in (
+        "(00) 3 4043 4161 1234 5678 9",
+        "#00340434161123456 789",
+        "0034043416112345678 9",
+        "００３４０４３４１６１１２３４５６７８９",
+        "٠٠٣٤٠٤٣٤١٦١١٢٣٤٥٦٧٨٩",
+    ):
         page = merchant.get("/staff/orders?" + urlencode({"q": typed}))
         assert number in page.text, typed
 
