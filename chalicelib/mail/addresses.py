@@ -14,6 +14,8 @@ MAX_LOCAL_PART_LENGTH = 64
 _NOT_IN_A_LINE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff\s]+"
 )
+# RFC 2606 and RFC 6761: nobody can have these.
+_RESERVED_DOMAINS = (".test", ".example", ".invalid", ".localhost", ".localdomain")
 CHECK = "Please check the email address. It should look like name@example.com."
 TOO_LONG = (
     f"This is too long: an email address can have up to {MAX_ADDRESS_LENGTH} characters, "
@@ -54,6 +56,11 @@ def normalize(text: str) -> str:
 def normalize_address(text: str) -> str:
     """Return an address as mail servers are told it, with its domain in ASCII. Raises BadAddress."""
     return _checked(text)[1]
+
+
+def is_reserved(address: str) -> bool:
+    """Return whether an address is in a domain that nobody can have, such as .test and .example, which development uses."""
+    return f".{address.casefold().rpartition('@')[2]}".endswith(_RESERVED_DOMAINS)
 
 
 @lru_cache(maxsize=256)

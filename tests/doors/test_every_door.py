@@ -265,6 +265,16 @@ def test_an_email_address_is_the_same_for_staff(shop: Shop) -> None:
             assert accounts.find(entry["sent"].lower()) is not None
 
 
+@pytest.mark.parametrize(
+    "address", ["ann@tea.test", "ann@shop.example", "ann@a.localdomain", "ann@müller.example"]
+)
+def test_where_money_is_real_an_address_that_nobody_can_have_is_refused(setting: Any, address: str) -> None:
+    assert checkout("email")(address) == Verdict(address)
+    setting(paypal_api_url="https://api-m.paypal.com")
+    assert "It should look like name@example.com" in checkout("email")(address).said
+    assert checkout("email")("ann@awning.de") == Verdict("ann@awning.de")
+
+
 # -- postal addresses -------------------------------------------------------------------------------------
 
 

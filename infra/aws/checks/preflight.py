@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.mail.addresses import BadAddress, normalize_address
+from chalicelib.mail.addresses import BadAddress, is_reserved, normalize_address
 from infra.aws import paypal_secret
 from infra.aws.aws_account import Account
 from infra.aws.aws_errors import DeployError, code_of, explain
@@ -40,7 +40,7 @@ def check(account: Account, stage: Stage, tell: Callable[[str], None]) -> None:
     _secret(account, stage, tell)
     for doubt in doubts_of_functions(account, stage):
         tell(f"Functions: {doubt}")
-    for doubt in doubts_of_mail(account, sender()):
+    for doubt in doubts_of_mail(account, sender(live=live)):
         tell(f"Mail: {doubt}")
     for doubt in doubts_of_pictures(account):
         tell(f"Pictures: {doubt}")
@@ -51,7 +51,10 @@ def check(account: Account, stage: Stage, tell: Callable[[str], None]) -> None:
 
 
 def _is_nobodys(address: str) -> bool:
-    return f".{address.lower().rpartition('@')[2]}".endswith(tuple(f".{name}" for name in NOBODY))
+    """Tell an example's address, and one in a domain that nobody can have."""
+    return is_reserved(address) or f".{address.lower().rpartition('@')[2]}".endswith(
+        tuple(f".{name}" for name in NOBODY)
+    )
 
 
 def paypals_world(address: str) -> str:
@@ -74,14 +77,19 @@ def _secret(account: Account, stage: Stage, tell: Callable[[str], None]) -> None
     paypal_secret.keep(ssm, name, paypal_secret.ask())
 
 
-def sender() -> str:
-    """Read the address that the shop writes from. Raises Stop where it, or the merchant's, is none."""
+def sender(*, live: bool) -> str:
+    """Read the address that the shop writes from. Raises Stop where it, or the merchant's, is none, or nobody's in live."""
     shop = tomllib.loads(SHOP_FILE.read_text(encoding="utf-8"))
     for name in ("email", "merchant_email"):
+        address = str(shop.get(name, shop["email"]))
         try:
-            normalize_address(str(shop.get(name, shop["email"])))
+            normalize_address(address)
         except BadAddress as refusal:
             raise DeployError(f"chalicelib/shop.toml: {name}: {refusal}") from None
+        if live and is_reserved(address):
+            raise DeployError(
+                f"chalicelib/shop.toml: {name}: This shop takes real money, and no mail can arrive at {address}."
+            )
     return str(shop["email"])
 
 

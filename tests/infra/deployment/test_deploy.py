@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -812,7 +813,7 @@ def test_orders_that_an_earlier_stack_left_keep_their_currency(settled: Operator
 
 def of_parameters(**given: str) -> Stage:
     """Return the stage with other parameters, and somebody who is told of alarms."""
-    own = {**STAGE.parameters, "AlarmEmail": "ann@shop.example", **given}
+    own = {**STAGE.parameters, "AlarmEmail": "ann@awning.de", **given}
     return dataclasses.replace(STAGE, parameters=own)
 
 
@@ -826,11 +827,29 @@ def test_a_shop_that_takes_real_money_needs_somebody_who_is_told(operator: Opera
     assert operator.stack.status() == ""
 
 
-@pytest.mark.parametrize("alarmed", ["you@example.com", "ann@Mail.Example.org"])
+@pytest.mark.parametrize("alarmed", ["you@example.com", "ann@Mail.Example.org", "ann@tea.test"])
 def test_nobody_is_told_of_alarms_at_an_example(operator: Operator, alarmed: str) -> None:
     with pytest.raises(DeployError, match=rf'{alarmed} is an example[\s\S]*AlarmEmail = "…"'):
         operator.deploys(of_parameters(AlarmEmail=alarmed, PayPalApiUrl=LIVE))
     assert operator.stack.status() == ""
+
+
+@pytest.mark.parametrize("name", ["email", "merchant_email"])
+def test_a_shop_that_takes_real_money_writes_to_no_reserved_domain(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "shop.toml"
+    file.write_text(
+        "".join(
+            f'{key} = "{value}"\n' for key, value in {"email": "ann@awning.de", name: "ann@tea.test"}.items()
+        )
+    )
+    monkeypatch.setattr(preflight, "SHOP_FILE", file)
+    assert preflight.sender(live=False)
+    with pytest.raises(
+        DeployError, match=f"{name}: This shop takes real money, and no mail can arrive at ann@tea.test"
+    ):
+        preflight.sender(live=True)
 
 
 def test_it_says_each_time_that_nobody_is_told_of_alarms(settled: Operator) -> None:
@@ -840,9 +859,9 @@ def test_it_says_each_time_that_nobody_is_told_of_alarms(settled: Operator) -> N
     assert settled.says("Alarms: nobody is written to")
     for _ in range(2):
         settled.deploys(of_parameters())
-        assert settled.says("Alarms: ann@shop.example has unsubscribed")
+        assert settled.says("Alarms: ann@awning.de has unsubscribed")
     settled.account.client("sns").subscribe(
-        TopicArn=settled.stack.outputs()["AlarmTopicArn"], Protocol="email", Endpoint="Ann@shop.example"
+        TopicArn=settled.stack.outputs()["AlarmTopicArn"], Protocol="email", Endpoint="Ann@awning.de"
     )
     settled.deploys(of_parameters())
     assert not settled.says("Alarms: ")
@@ -862,7 +881,7 @@ def test_who_is_told_of_alarms_wants_to_be(
     topic = "arn:aws:sns:us-east-1:123456789012:alarms"
     client = aws_account._client.__wrapped__("us-east-1", "sns")
     monkeypatch.setattr(Account, "client", lambda self, service: client)
-    there = [{"SubscriptionArn": state, "Protocol": "email", "Endpoint": "ann@shop.example"}] if state else []
+    there = [{"SubscriptionArn": state, "Protocol": "email", "Endpoint": "ann@awning.de"}] if state else []
     with Stubber(client) as stub:
         stub.add_response("list_subscriptions_by_topic", {"Subscriptions": there}, {"TopicArn": topic})
         doubts = preflight.doubts_of_alarms(Account("us-east-1"), of_parameters(), {"AlarmTopicArn": topic})
