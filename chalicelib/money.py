@@ -16,6 +16,33 @@ PAYPAL_CURRENCIES = frozenset(
     "AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD HUF ILS JPY MXN MYR NOK NZD PHP PLN SEK SGD THB TWD USD".split()  # noqa: SIM905 - else a line each
 )
 SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$", "JPY": "¥"}
+# How people write the currencies beside their codes, another currency's sign is no part of an amount.
+SIGNS = {
+    "AUD": ("AU$", "A$", "$"),
+    "BRL": ("R$",),
+    "CAD": ("CA$", "C$", "$"),
+    "CHF": ("SFr.", "SFr", "Fr.", "Fr"),
+    "CNY": ("CN¥", "RMB", "¥", "元"),
+    "CZK": ("Kč", "Kc"),
+    "DKK": ("kr.", "kr"),
+    "EUR": ("€", "Euro"),
+    "GBP": ("£",),
+    "HKD": ("HK$", "$"),
+    "HUF": ("Ft.", "Ft"),
+    "ILS": ("₪", "NIS"),
+    "JPY": ("JP¥", "¥", "円"),
+    "MXN": ("Mex$", "MX$", "$"),
+    "MYR": ("RM",),
+    "NOK": ("kr.", "kr"),
+    "NZD": ("NZ$", "$"),
+    "PHP": ("₱",),
+    "PLN": ("zł.", "zł", "zl"),
+    "SEK": ("kr.", "kr"),
+    "SGD": ("S$", "$"),
+    "THB": ("฿", "บาท"),
+    "TWD": ("NT$", "$", "元"),
+    "USD": ("US$", "$"),
+}
 MAX_AMOUNT = 10**11
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,2})?", re.ASCII)
 # What stands between thousands and is never a decimal point.
@@ -27,6 +54,9 @@ _THOUSANDS = re.compile(
     r"[0-9]{1,3}(?:([.,])[0-9]{3}(?:\1[0-9]{3})*(?!\1)[.,][0-9]{1,2}|([.,])[0-9]{3}(?:\2[0-9]{3})+)", re.ASCII
 )
 _ONE_SIGN = re.compile(r"[0-9]{1,3}[.,][0-9]{3}", re.ASCII)
+# No cents, as in 12,- and 12.–; and a spreadsheet's four decimals, which are no thousands.
+_WITHOUT_CENTS = re.compile(r"(?<=[0-9])[.,]-{1,2}\Z", re.ASCII)
+_FOUR_DECIMALS = re.compile(r"([0-9]+[.,][0-9]{2})00", re.ASCII)
 _RATE = re.compile(r"([0-9]{1,2})(?:[.,]([0-9]{1,3}))?\s*%?", re.ASCII)
 
 
@@ -58,7 +88,8 @@ def parse_user_amount(text: str, currency: str) -> int:
     Raises ValueError with a sentence for them, also for what may be one amount or a thousand times that.
     """
     text = clean_code(text)
-    plain = _without_sign(text, currency)
+    plain = _WITHOUT_CENTS.sub("", _without_sign(text, currency))
+    plain = _FOUR_DECIMALS.sub(r"\1", plain) if _FOUR_DECIMALS.fullmatch(plain) else plain
     point = plain_number(plain)
     if _ONE_SIGN.fullmatch(point):
         if decimals(currency):
@@ -83,10 +114,11 @@ def plain_number(text: str) -> str:
 
 
 def _without_sign(text: str, currency: str) -> str:
-    for sign in (currency, SYMBOLS.get(currency, currency)):
-        if text.startswith(sign) or text.endswith(sign):
-            return text.removeprefix(sign).removesuffix(sign).strip()
-    return text
+    signs = sorted((currency, *SIGNS.get(currency, ())), key=len, reverse=True)
+    before = next((sign for sign in signs if text.casefold().startswith(sign.casefold())), "")
+    text = text[len(before) :].strip()
+    behind = next((sign for sign in signs if text.casefold().endswith(sign.casefold())), "")
+    return text.removesuffix(text[len(text) - len(behind) :]).strip()
 
 
 def to_decimal_string(amount: int, currency: str) -> str:

@@ -142,6 +142,25 @@ def test_what_is_not_an_amount_is_refused(text: str) -> None:
         ("€12.90", "EUR", 1290),
         ("12.90 EUR", "EUR", 1290),
         ("¥1,299", "JPY", 1299),
+        ("12,90 zł", "PLN", 1290),
+        ("1 299,00 kr", "SEK", 129900),
+        ("kr. 12,90", "DKK", 1290),
+        ("12,90 KR", "NOK", 1290),
+        ("Fr. 12.90", "CHF", 1290),
+        ("SFr. 1'299.–", "CHF", 129900),
+        ("US$12.90", "USD", 1290),
+        ("A$ 12.90", "AUD", 1290),
+        ("R$ 1.299,90", "BRL", 129990),
+        ("1.299 Ft", "HUF", 1299),
+        ("NT$1,299", "TWD", 1299),
+        ("1299円", "JPY", 1299),
+        ("12,90 Kč", "CZK", 1290),
+        ("฿12.90", "THB", 1290),
+        ("12,-", "EUR", 1200),
+        ("12.--", "EUR", 1200),
+        ("12,— €", "EUR", 1200),
+        ("19.9900", "EUR", 1999),
+        ("1299,5000", "EUR", 129950),
     ],
 )
 def test_an_amount_may_be_written_as_people_and_spreadsheets_do(
@@ -150,9 +169,28 @@ def test_an_amount_may_be_written_as_people_and_spreadsheets_do(
     assert money.parse_user_amount(typed, currency) == amount
 
 
+def test_every_currency_of_paypals_is_written_with_its_sign() -> None:
+    for currency in money.PAYPAL_CURRENCIES:
+        for sign in money.SIGNS[currency]:
+            for typed in (f"{sign}12", f"12 {sign}"):
+                assert money.parse_user_amount(typed, currency) == money.parse("12", currency), typed
+
+
 @pytest.mark.parametrize(
     ("typed", "currency"),
-    [("1,299", "EUR"), ("1.299", "EUR"), ("12,90", "JPY"), (",90", "EUR"), ("1,29,9", "EUR"), ("$5", "EUR")],
+    [
+        ("1,299", "EUR"),
+        ("1.299", "EUR"),
+        ("12,90", "JPY"),
+        (",90", "EUR"),
+        ("1,29,9", "EUR"),
+        ("$5", "EUR"),
+        ("US$5", "CAD"),
+        ("kr 5", "EUR"),
+        ("19.9901", "EUR"),
+        ("19.990", "EUR"),
+        ("zł", "PLN"),
+    ],
 )
 def test_a_comma_that_may_mean_thousands_is_never_guessed_at(typed: str, currency: str) -> None:
     with pytest.raises(ValueError, match=re.escape(f"“{typed}”")):
