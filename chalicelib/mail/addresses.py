@@ -14,6 +14,10 @@ MAX_LOCAL_PART_LENGTH = 64
 _NOT_IN_A_LINE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff\s]+"
 )
+# What is copied along with an address: a link's scheme and query, angle brackets, and the signs that end a sentence or a list.
+_AROUND_AN_ADDRESS = re.compile(
+    r"^<?(?:mailto:)?<?|(?<=.)(?:\?(?:subject|body|cc|bcc)=[^@]*|[>.,; ]+)$", re.IGNORECASE
+)
 # RFC 2606 and RFC 6761: nobody can have these.
 _RESERVED_DOMAINS = (".test", ".example", ".invalid", ".localhost", ".localdomain")
 CHECK = "Please check the email address. It should look like name@example.com."
@@ -69,7 +73,7 @@ def _checked(text: str) -> tuple[str, str]:
         len(text) > 4 * MAX_ADDRESS_LENGTH
     ):  # before it is cleaned and encoded, which takes a second for 60 kB of it
         raise BadAddress(TOO_LONG)
-    address = clean_code(text)
+    address = _AROUND_AN_ADDRESS.sub("", clean_code(text)).strip()
     local, _, domain = address.rpartition("@")
     if len(address) > MAX_ADDRESS_LENGTH or len(local) > MAX_LOCAL_PART_LENGTH:
         raise BadAddress(TOO_LONG)

@@ -265,6 +265,14 @@ def test_an_email_address_is_the_same_for_staff(shop: Shop) -> None:
             assert accounts.find(entry["sent"].lower()) is not None
 
 
+@pytest.mark.parametrize("typed", ["<ann@example.com>", "mailto:ann@example.com", "Ann@example.com;"])
+def test_a_staff_search_finds_an_email_address_as_it_is_pasted(shop: Shop, typed: str) -> None:
+    _, order_id = shop.paid(MUG=1)
+    typed = typed.replace("ann@example.com", CUSTOMER["email"]).replace("Ann@example.com", CUSTOMER["email"])
+    found = logged_in(shop.gateway, "merchant").get(f"/staff/orders?{urlencode({'q': typed})}")
+    assert f"/staff/orders/{order_id}" in found.body
+
+
 @pytest.mark.parametrize(
     "address", ["ann@tea.test", "ann@shop.example", "ann@a.localdomain", "ann@müller.example"]
 )

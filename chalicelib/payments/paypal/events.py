@@ -80,7 +80,10 @@ def message_of(event: Json) -> dict[str, str]:
         or resource.get("order_id")
         or related.get("order_id")
         or above.get("orders"),
-        "capture": own.get("capture") or related.get("capture_id") or above.get("captures"),
+        "capture": own.get("capture")
+        or resource.get("capture_id")
+        or related.get("capture_id")
+        or above.get("captures"),
         "refund": own.get("refund"),
     }
     known = {name: _text(value) for name, value in ids.items()}
@@ -108,6 +111,7 @@ def paypal_ids(event: Json) -> list[str]:
     named = [
         resource.get("id"),
         resource.get("order_id"),
+        resource.get("capture_id"),
         *related.values(),
         *(id_ for _, id_ in _up_links(resource)),
     ]
@@ -125,13 +129,16 @@ def order_ids(event: Json) -> list[str]:
 
 
 def _up_links(resource: Json) -> Iterator[tuple[str, str]]:
-    """Follow the links `up`: to captures from refunds, to orders from captures; tell what each leads to, and its id."""
+    """Follow the links `up` and `capture`: to captures from refunds, to orders from captures; tell what each leads to, and its id."""
     for link in _objects(resource.get("links")):
         try:
             parts = urlsplit(_text(link.get("href"))).path.split("/")
         except ValueError:  # no address
             continue
-        if link.get("rel") == "up" and len(parts) > 1:
+        # An order has a link `capture`, too: to what captures it.
+        if len(parts) > 1 and (
+            link.get("rel") == "up" or (link.get("rel"), parts[-2]) == ("capture", "captures")
+        ):
             yield parts[-2], parts[-1]
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from chalice.app import Request, Response
 
@@ -24,6 +24,8 @@ from chalicelib.web.forms import read_form
 MAX_LENGTHS = {"carrier": 40, "tracking": 60, "link": 500}
 _TRACKING = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./_-]*", re.ASCII)
 _LINK = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]+)?([/?#][A-Za-z0-9._~:/?#\[\]@!$&()*+,;=%-]*)?", re.ASCII)
+_HOST = re.compile(r"(https://)([^/?#:@\s]+)")
+_NOT_IN_A_LINK = re.compile(r"[|{}'^`]|[^\x00-\xa0]")
 _SCHEME = re.compile("^https:", re.IGNORECASE)
 _ROW = re.compile(r"(carrier|tracking|link)-([0-9a-f]{32})", re.ASCII)
 
@@ -63,7 +65,7 @@ def parse_parcel(
     """Read a parcel's fields, whose names end so; `carrier` is taken where the parcel has none of its own."""
     values = {name: clean_line(posted.get(name + ending, "")) for name in MAX_LENGTHS}
     values["tracking"] = clean_tracking_number(values["tracking"])
-    values["link"] = _SCHEME.sub("https:", values["link"])
+    values["link"] = encode_link(_SCHEME.sub("https:", values["link"]))
     values["carrier"] = values["carrier"] or clean_line(carrier)
     errors = {name: message for name in MAX_LENGTHS if (message := _validate_field(name, values[name]))}
     return Parcel(**values), errors
@@ -82,6 +84,22 @@ def _validate_field(name: str, value: str) -> str | None:
     if name == "link" and value and not is_link(value):
         return "Please enter the whole link, beginning with https://, or leave it out."
     return None
+
+
+def encode_link(link: str) -> str:
+    """Return a link in ASCII, as a browser sends it: its host in IDNA, other letters and `|{}'` percent-encoded."""
+    found = _HOST.match(link)
+    if found is None:
+        return link
+    host = found[2]
+    if not host.isascii():
+        import idna  # here: it has large tables, which pages without a form do not wait for
+
+        try:
+            host = idna.encode(host, uts46=True).decode()
+        except (idna.IDNAError, UnicodeError):
+            return link
+    return found[1] + host + _NOT_IN_A_LINK.sub(lambda each: quote(each[0]), link[found.end() :])
 
 
 def is_link(value: str) -> bool:

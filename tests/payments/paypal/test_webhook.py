@@ -466,6 +466,36 @@ def test_a_notification_that_cannot_be_counted_is_taken_all_the_same(
         ),
         (
             {
+                "id": "WH-1",
+                "event_type": "PAYMENT.REFUND.FAILED",
+                "resource": {"id": "1Y", "capture_id": CAPTURE},
+            },
+            {"refund": "1Y", "capture": CAPTURE},
+        ),
+        (
+            {
+                "id": "WH-1",
+                "event_type": "PAYMENT.REFUND.FAILED",
+                "resource": {
+                    "id": "1Y",
+                    "links": [{"rel": "capture", "href": f"https://x/v2/payments/captures/{CAPTURE}"}],
+                },
+            },
+            {"refund": "1Y", "capture": CAPTURE},
+        ),
+        (
+            {
+                "id": "WH-1",
+                "event_type": "CHECKOUT.ORDER.APPROVED",
+                "resource": {
+                    "id": TOKEN,
+                    "links": [{"rel": "capture", "href": f"https://x/v2/checkout/orders/{TOKEN}/capture"}],
+                },
+            },
+            {"order": TOKEN},
+        ),
+        (
+            {
                 **an_event("CUSTOMER.DISPUTE.CREATED", dispute_id="PP-000-042-663-135"),
                 "resource_type": "dispute",
             },

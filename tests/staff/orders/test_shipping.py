@@ -143,9 +143,16 @@ def test_a_tracking_number_is_kept_without_what_surrounds_it(pasted: str, kept: 
     [
         ("HTTPS://Carrier.Example/Track?Id=1", "https://Carrier.Example/Track?Id=1"),
         ("Https://carrier.example", "https://carrier.example"),
+        (
+            "https://päckchen.example/verfolgen/ä?id=ü#ö",
+            "https://xn--pckchen-5wa.example/verfolgen/%C3%A4?id=%C3%BC#%C3%B6",
+        ),
+        ("https://例え.example/追跡/1", "https://xn--r8jz45g.example/%E8%BF%BD%E8%B7%A1/1"),
+        ("https://carrier.example/{1}|'2'", "https://carrier.example/%7B1%7D%7C%272%27"),
+        ("https://carrier.example/a%20b?q=[1]", "https://carrier.example/a%20b?q=[1]"),
     ],
 )
-def test_a_link_may_begin_in_capitals(pasted: str, kept: str) -> None:
+def test_a_link_is_kept_as_a_browser_sends_it(pasted: str, kept: str) -> None:
     parcel, errors = shipping.parse_parcel({**FORM, "link": pasted})
     assert (parcel.link, errors) == (kept, {})
 
