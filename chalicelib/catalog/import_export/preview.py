@@ -244,7 +244,7 @@ def _compare_variants(
 
 
 def _is_misread(was: str, now: str) -> bool:
-    """Tell whether a text became another in letters beyond ASCII alone, as one does that is read in the wrong encoding."""
+    """Return whether a text became another in letters beyond ASCII alone, as one does that is read in the wrong encoding."""
     was, now = _line(was), _line(now)
     if was == now or was.isascii() or _SPECIAL.sub("?", was) != _SPECIAL.sub("?", now):
         return False

@@ -51,7 +51,7 @@ def check(account: Account, stage: Stage, tell: Callable[[str], None]) -> None:
 
 
 def _is_nobodys(address: str) -> bool:
-    """Tell an example's address, and one in a domain that nobody can have."""
+    """Return whether an address is an example, or in a domain that nobody can have."""
     return is_reserved(address) or f".{address.lower().rpartition('@')[2]}".endswith(
         tuple(f".{name}" for name in NOBODY)
     )
