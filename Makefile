@@ -21,7 +21,7 @@ help:
 $(VENV)/.installed: requirements.txt requirements-dev.txt infra/local/venv.sh
 	@infra/local/venv.sh
 
-run: $(VENV)/.installed ## run the shop and all it needs on this machine; PORT= (default 8000)
+run: $(VENV)/.installed ## run the shop and everything it needs on this machine; PORT= (default 8000)
 	@exec $(PY) -m infra.local.supervisor
 
 test: $(VENV)/.installed ## run before each commit: the features' tests and a purchase in a browser, or ARGS=
@@ -44,12 +44,12 @@ test-moto: $(VENV)/.installed ## run the tests of cart, checkout, orders, paymen
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-moto.txt
 	@exec env CLOUD=moto $(PY) -m pytest -n 4 $(or $(ARGS),$(addprefix tests/,cart checkout orders payments ledger mail))
 
-soak: $(VENV)/.installed ## break everything, at length: SEEDS= days of trouble (default 20), all faults, the big fuzz; SEED= one day again
+soak: $(VENV)/.installed ## run the long fault tests: SEEDS= simulated days (default 20), all faults, the big fuzz; SEED= repeats one day
 	@SEEDS="$(SEEDS)" SEED="$(SEED)" SHOPPERS="$(SHOPPERS)" $(PY) -m tests.simulation
 	@test -n "$(SEED)" || $(PY) -m pytest -q -n 2 --soak tests/fault_injection
 	@test -n "$(SEED)" || $(PY) -m tests.security
 
-check: $(VENV)/.installed ## check format, lint, types and what CloudFormation would be given
+check: $(VENV)/.installed ## check formatting, lint, types and the CloudFormation template
 	@exec $(MAKE) --no-print-directory -j 2 check-code check-template
 
 check-code: $(VENV)/.installed
@@ -61,46 +61,46 @@ check-template: $(VENV)/.installed
 	@$(PY) -m infra.aws.package.build --here >/dev/null
 	@exec $(VENV)/bin/cfn-lint build/aws/sam.yaml
 
-format: $(VENV)/.installed ## format the code and mend what the linter can
+format: $(VENV)/.installed ## format the code and apply the linter's fixes
 	@$(PY) -m ruff check --quiet --fix .
 	@exec $(PY) -m ruff format --quiet .
 
-package: $(VENV)/.installed ## build what CloudFormation deploys into build/aws; STAGE= (default prod) ARCH= (default arm64)
+package: $(VENV)/.installed ## build the package that CloudFormation deploys, in build/aws; STAGE= (default prod) ARCH= (default arm64)
 	@exec $(PY) -m infra.aws.package.build --stage "$(if $(filter local,$(STAGE)),prod,$(STAGE))" --arch "$(or $(ARCH),arm64)"
 
-deploy: $(VENV)/.installed ## deploy to AWS: STAGE=prod; WEBHOOK_ID= as PayPal gave it, ADOPT=1 REPLACE=1 CHANGE= KEEP=1 as it asks, NEW_ORIGIN_SECRET=1
+deploy: $(VENV)/.installed ## deploy to AWS: STAGE=prod; WEBHOOK_ID= from PayPal; ADOPT=1 REPLACE=1 CHANGE= KEEP=1 when asked to; NEW_ORIGIN_SECRET=1
 	@exec $(PY) -m infra.aws.deploy "$(STAGE)" --webhook-id "$$WEBHOOK_ID" --change "$$CHANGE" $(if $(call yes,$(ADOPT)),--adopt) $(if $(call yes,$(REPLACE)),--replace) $(if $(call yes,$(KEEP)),--keep) $(if $(call yes,$(NEW_ORIGIN_SECRET)),--new-origin-secret)
 
-teardown: $(VENV)/.installed ## take a stage off AWS, asks; its data stay: STAGE= DATA=delete
+teardown: $(VENV)/.installed ## delete a stage from AWS after confirmation, keeping its data: STAGE= DATA=delete
 	@exec $(PY) -m infra.aws.teardown "$(STAGE)" --data "$$DATA"
 
-secret: $(VENV)/.installed ## keep PayPal's secret for a stage in SSM, asks for it: STAGE=
+secret: $(VENV)/.installed ## store PayPal's secret for a stage in SSM; asks for it: STAGE=
 	@exec $(PY) -m infra.aws.paypal_secret "$(STAGE)"
 
-export: $(VENV)/.installed ## write one day's books now: DAY=2026-11-22 STAGE=
+export: $(VENV)/.installed ## create one day's books now: DAY=2026-11-22 STAGE=
 	@exec $(ON_STAGE) $(PY) -m infra.commands.export_books "$$DAY"
 
-catalog: $(VENV)/.installed ## show what a CSV or JSON file of products changes, and load it: FILE= STOCK=ignore|set|add YES=1|no STAGE=
+catalog: $(VENV)/.installed ## preview the changes of a CSV or JSON product file, and import it: FILE= STOCK=ignore|set|add YES=1|no STAGE=
 	@exec $(ON_STAGE) $(PY) -m infra.commands.import_catalog "$$FILE" "$$STOCK" "$$YES"
 
-replay: $(VENV)/.installed ## send dead letters round again, after a yes: QUEUE=order-emails YES=1 STAGE=
+replay: $(VENV)/.installed ## redrive the messages of a dead-letter queue, after confirmation: QUEUE=order-emails YES=1 STAGE=
 	@exec $(ON_STAGE) $(PY) -m infra.commands.redrive_dlq "$$QUEUE" "$$YES"
 
-staff: $(VENV)/.installed ## make a staff account, asks for its password: EMAIL= ROLE=merchant|finance STAGE=
+staff: $(VENV)/.installed ## create a staff account; asks for its password: EMAIL= ROLE=merchant|finance STAGE=
 	@exec $(ON_STAGE) $(PY) -m infra.commands.create_staff_user "$$EMAIL" "$$ROLE"
 
 bench: $(VENV)/.installed ## measure the speed of every page; ARGS=
 	@exec $(PY) -m tests.benchmarks $(ARGS)
 
-load: $(VENV)/.installed ## hold a flash sale over HTTP in a shop of its own; ARGS="--shoppers 300 --pieces 20"
+load: $(VENV)/.installed ## simulate a flash sale over HTTP in a separate shop; ARGS="--shoppers 300 --pieces 20"
 	@exec $(PY) -m tests.load $(ARGS)
 
-lighthouse: $(VENV)/.installed ## let Lighthouse judge shop, category, product, cart and checkout; needs Node; RUNS= (default 5)
+lighthouse: $(VENV)/.installed ## run Lighthouse on shop, category, product, cart and checkout; needs Node; RUNS= (default 5)
 	@exec $(PY) -m infra.commands.lighthouse
 
-screenshots: $(VENV)/.installed ## take the pictures in docs/screenshots from a fresh demo shop
+screenshots: $(VENV)/.installed ## take the screenshots in docs/screenshots from a fresh demo shop
 	@exec $(PY) -m infra.screenshots
 
-clean: ## delete the virtual environment, caches and builds; .local, the local shop's data, stays
+clean: ## delete the virtual environment, caches and builds; keeps .local, the local shop's data
 	@rm -rf $(VENV) build .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .chalice/deployments
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -152,7 +152,7 @@ def load_shop(file: Path, currency: str) -> Shop:
             for zone in text["shipping"]
         )
         if not zones:
-            raise ConfigError(f"{file.name}: no [[shipping]] says where the shop ships to.")
+            raise ConfigError(f"{file.name}: there is no [[shipping]] entry saying where the shop ships to.")
         return Shop(
             name=text["name"],
             slogan=text["slogan"],
@@ -178,10 +178,10 @@ def _carriers(tables: list[Mapping[str, str]]) -> tuple[Carrier, ...]:
     carriers = tuple(Carrier(table["name"].strip(), table.get("link")) for table in tables)
     for carrier in carriers:
         if not carrier.name:
-            raise ValueError("a carrier has no name")
+            raise ValueError("every carrier needs a name")
         if carrier.link is not None and not _TRACKING_LINK.fullmatch(carrier.link):
             raise ValueError(
-                f"the link of the carrier {carrier.name} must be an https address with {{number}} in it once"
+                f"the link of the carrier {carrier.name} must be an https URL that contains {{number}} exactly once"
             )
     if len({carrier.name.casefold() for carrier in carriers}) < len(carriers):
         raise ValueError("two carriers have the same name")
@@ -191,14 +191,14 @@ def _carriers(tables: list[Mapping[str, str]]) -> tuple[Carrier, ...]:
 def _read_limits(text: Mapping[str, Any]) -> Limits:
     limits = Limits(**{limit.name: _whole_number(text, limit.name, least=1) for limit in fields(Limits)})
     if max(limits.held_share_per_session, limits.held_share_per_address) > 100:
-        raise ValueError("held_share_… is a percentage, 100 at most")
+        raise ValueError("held_share_… must be a percentage, at most 100")
     return limits
 
 
 def _lines(text: Mapping[str, Any], name: str) -> tuple[str, ...]:
     lines = text.get(name, [])
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
-        raise ValueError(f"{name} must be a list of lines, each in quotes")
+        raise ValueError(f"{name} must be a list of quoted lines")
     return tuple(lines)
 
 
@@ -215,7 +215,7 @@ def load_settings(environment: Mapping[str, str], shop_file: Path = SHOP_FILE) -
     def address(name: str, default: str = "") -> str:
         value = environment.get(name, default).rstrip("/")
         if value and not _ADDRESS.fullmatch(value):
-            raise ConfigError(f"{name} must be an http(s) address without parameters, not {value!r}.")
+            raise ConfigError(f"{name} must be an http(s) URL without a query string, not {value!r}.")
         return value
 
     currency = environment.get("CURRENCY", "EUR")
@@ -228,10 +228,12 @@ def load_settings(environment: Mapping[str, str], shop_file: Path = SHOP_FILE) -
     try:
         timezone = ZoneInfo(environment.get("TIMEZONE", "UTC"))
     except (KeyError, ValueError) as error:
-        raise ConfigError(f"TIMEZONE is not a time zone's name: {environment['TIMEZONE']!r}.") from error
+        raise ConfigError(
+            f"TIMEZONE must be the name of a time zone, not {environment['TIMEZONE']!r}."
+        ) from error
     proxies = environment.get("PROXIES", "0")
     if not _PROXIES.fullmatch(proxies):
-        raise ConfigError(f"PROXIES must be how many proxies stand before API Gateway, not {proxies!r}.")
+        raise ConfigError(f"PROXIES must be the number of proxies in front of API Gateway, not {proxies!r}.")
     prefix = environment.get("TABLE_PREFIX", "")
     return Settings(
         shop=load_shop(shop_file, currency),

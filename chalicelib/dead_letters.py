@@ -11,20 +11,20 @@ from chalicelib.telemetry import Metric
 # Queue → what rests there when it has failed so often, and what to do about it, as the staff's page Attention says it.
 QUEUES = {
     "paypal-webhooks": (
-        "Messages from PayPal that could not be worked on",
-        "Payments are found without them; money that went back on PayPal's own pages may be missing here. Whoever looks after the shop finds the cause in its log, and sends the messages round again.",
+        "PayPal notifications that couldn’t be processed",
+        "Payments are found without them, but refunds made on PayPal’s website may be missing here. Your developer can find the cause in the log and retry the messages.",
     ),
     "order-emails": (
-        "Mails that could not be sent",
-        "The shop announces each of them again by itself, at least once a day. Usually SES does not let the shop send: whoever looks after the shop sees why in the log.",
+        "Emails that couldn’t be sent",
+        "Each of them is queued again automatically, at least once a day. Usually SES isn’t letting the shop send: your developer can find the reason in the log.",
     ),
     "ses-feedback": (
-        "Reports of mails that came back, that could not be worked on",
-        "Some customers may not have got their mails. Whoever looks after the shop finds the cause in its log, and sends the reports round again.",
+        "Email bounce reports that couldn’t be processed",
+        "Some customers may not have received their emails. Your developer can find the cause in the log and retry the reports.",
     ),
     "background-jobs": (
-        "Long tasks that broke off: imports, exports, pictures",
-        "Ask for them again on their page. If that fails too, whoever looks after the shop finds the cause in its log.",
+        "Failed background jobs: imports, exports, images",
+        "Start them again on their page. If that fails too, your developer can find the cause in the log.",
     ),
 }
 log = logging.getLogger("awning")
@@ -35,7 +35,9 @@ def watch() -> None:
     try:
         for name in QUEUES:
             if resting := aws.messages_in(f"{settings.table_prefix}{name}-dlq"):
-                log.warning("%d messages of %s rest: make replay QUEUE=%s", resting, name, name)
+                log.warning(
+                    "%d messages in the dead-letter queue of %s: make replay QUEUE=%s", resting, name, name
+                )
                 telemetry.count(Metric.DEAD_LETTERS, resting)
     except (BotoCoreError, ClientError):
-        log.warning("dead letters could not be counted", exc_info=True)
+        log.warning("failed messages could not be counted", exc_info=True)

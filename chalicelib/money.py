@@ -95,7 +95,7 @@ def parse_user_amount(text: str, currency: str) -> int:
         if decimals(currency):
             whole = point.replace(".", "").replace(",", "")
             raise ValueError(
-                f"“{text}” may be {whole} or {point.replace(',', '.')}. Please write it such as {whole}.00."
+                f"“{text}” could be {whole} or {point.replace(',', '.')}. Please enter it in the format {whole}.00."
             )
         point = point.replace(".", "").replace(",", "")
     try:

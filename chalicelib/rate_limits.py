@@ -92,7 +92,7 @@ def _count_try(counter: "_Counter") -> list[RateLimitCounter]:
     except UpdateError as error:
         if is_condition_failure(error):
             raise too_many() from error
-        log.warning("a payment was not counted", exc_info=True)
+        log.warning("payment not counted", exc_info=True)
         return []
     return [counter.row]
 
@@ -101,7 +101,7 @@ def _undo(row: RateLimitCounter) -> None:
     try:
         row.update([RateLimitCounter.placed.add(-1)], RateLimitCounter.placed >= 1)
     except PynamoDBException:  # it counts for the rest of the hour: too much, never too little
-        log.warning("the count of a payment that could not begin was not taken back", exc_info=True)
+        log.warning("count of a payment that did not start could not be reverted", exc_info=True)
 
 
 def count_declined_payment(session: str, address: str) -> None:
@@ -111,7 +111,7 @@ def count_declined_payment(session: str, address: str) -> None:
         try:
             row.update([RateLimitCounter.declined.add(1), RateLimitCounter.expires.set(row.expires)])
         except PynamoDBException:
-            log.warning("a declined payment was not counted", exc_info=True)
+            log.warning("declined payment not counted", exc_info=True)
 
 
 def check_verification_rate(order: str) -> None:
@@ -126,7 +126,7 @@ def check_verification_rate(order: str) -> None:
         if is_condition_failure(error):
             message = "Too many notifications about one order within an hour."
             raise TooManyRequests(message, _seconds_left()) from error
-        log.warning("a notification was not counted", exc_info=True)
+        log.warning("notification not counted", exc_info=True)
 
 
 @dataclass(frozen=True)

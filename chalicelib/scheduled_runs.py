@@ -41,7 +41,7 @@ def recorded(name: str) -> Iterator[None]:
         try:
             record_run(name, well=well)
         except Exception:
-            log.exception("the run of %s could not be noted", name)
+            log.exception("run of %s could not be recorded", name)
 
 
 def last_runs(names: Iterable[str]) -> dict[str, Run]:

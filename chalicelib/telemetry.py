@@ -172,7 +172,7 @@ def flush(properties: Mapping[str, Any]) -> None:
         for currency, amount in settled.items():
             _emit({Metric.MONEY_SETTLED: amount}, {"currency": currency}, properties)
     except Exception:
-        log.exception("metrics could not be told")
+        log.exception("metrics could not be emitted")
 
 
 def _emit(counted: Mapping[Metric, int], by: Mapping[str, str], properties: Mapping[str, Any]) -> None:

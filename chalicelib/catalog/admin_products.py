@@ -123,7 +123,7 @@ def _by_words(filters: ProductFilter) -> tuple[list[Product], str | None]:
         hits, best = search.find(words, hidden=hidden)
         products += best
         if hits > search.MAX_CANDIDATES:
-            note = f"Of {hits:,} products only the best {search.MAX_CANDIDATES} were looked at; another word helps."
+            note = f"{hits:,} products match; only the best {search.MAX_CANDIDATES} were searched. Add another word to narrow the search."
     return products, note
 
 
@@ -161,7 +161,7 @@ def _of_list(filters: ProductFilter, start: str | None) -> ProductPage:
     last = shown[-1] if full else None if ended else looked[-1]
     note = None
     if last is not None and not full:
-        note = f"{len(looked):,} products were looked at for this page; the next page looks further."
+        note = f"{len(looked):,} products were searched for this page. The next page continues the search."
     products = list(get_products([row.slug for row in shown]).values())
     return ProductPage(
         products, None if last is None else encode_cursor(filters.list_name, last.position), note

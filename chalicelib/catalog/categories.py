@@ -100,7 +100,7 @@ def categories_if_possible() -> tuple[Category, ...]:
     try:
         return categories()
     except (PynamoDBException, ClientError, BotoCoreError):
-        log.exception("the categories could not be read")
+        log.exception("categories could not be loaded")
         _shelf.failed_at = clock.now().timestamp()
         return _shelf.known
 

@@ -90,7 +90,7 @@ def _payment_address(order: Order, pay_with: PayWith, source: str, *, is_new: bo
         return start(order, pay_with, source)
     except PayPalError as error:
         # The order stands; its page says so and offers to try again.
-        log.warning("no payment could be started for order %s: %s", order.number, error)
+        log.warning("payment not started for order %s: %s", order.number, error)
         return None
 
 

@@ -75,7 +75,7 @@ def export_day(day: date, *, provisional: bool = False) -> Export:
     Raises ReportError where the day is not closed, or where something differs from what was written before.
     """
     if not provisional and clock.now() < closes_at(day):
-        raise ReportError(f"The books of {day} cannot be closed before {closes_at(day):%Y-%m-%d %H:%M} UTC.")
+        raise ReportError(f"The books for {day} can’t be closed before {closes_at(day):%Y-%m-%d %H:%M} UTC.")
     return _export(day, provisional=provisional)
 
 
@@ -86,13 +86,13 @@ def export_closed_days(now: datetime) -> list[Export]:
         try:
             exports.append(_export(day, provisional=False))
         except Exception:  # whatever keeps one day from being closed must not keep the others
-            logger.exception("The books of %s could not be written.", day)
+            logger.exception("The books for %s could not be created.", day)
             failed.append(day)
     late = [day for day in failed if now >= closes_at(day) + ALARM_AFTER]
     if late:
         telemetry.count(Metric.DAYS_WITHOUT_BOOKS, len(late))
     if failed:
-        raise ReportError(f"No books could be written for {', '.join(map(str, failed))}.")
+        raise ReportError(f"The books could not be created for {', '.join(map(str, failed))}.")
     return exports
 
 
@@ -169,7 +169,7 @@ def _sink(
     if stored is not None:
         return ReportVerifier(key, sheet, stored)
     if complete:
-        raise ReportError(f"{key} is missing, although the day's manifest names it.")
+        raise ReportError(f"{key} is missing, although the day’s manifest lists it.")
     return ReportWriter(key, sheet, once=not provisional)
 
 
@@ -191,7 +191,7 @@ def _paid_by(movements: list[LedgerEntry]) -> list[Order]:
     found = batch_get({Order: [sale.order_id for sale in sales]})[Order]
     missing = [sale.order_number for sale in sales if sale.order_id not in found]
     if missing:
-        raise ReportError(f"The ledger names orders that are not there: {', '.join(missing)}.")
+        raise ReportError(f"The ledger refers to orders that don’t exist: {', '.join(missing)}.")
     orders = ((sale, found[sale.order_id]) for sale in sales)
     return [order for sale, order in orders if order.paid_at and order.capture_id == sale.paypal_id]
 
@@ -216,9 +216,7 @@ def _write_manifest(export: Export, before: bytes | None, *, once: bool) -> None
     if before is None:
         report_files.write(export.manifest_key, body, report_files.JSON, once=once)
     elif before != body:
-        raise ReportError(
-            f"{export.manifest_key} differs from the files and from the ledger as they are now."
-        )
+        raise ReportError(f"{export.manifest_key} differs from the current files and ledger.")
 
 
 def _time_zone(before: bytes | None) -> str:

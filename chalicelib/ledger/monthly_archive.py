@@ -114,7 +114,7 @@ def _read_manifest(key: str) -> dict[str, Any] | None:
 
 def _booked(day: date, manifest: dict[str, Any] | None, keys: dict[str, str]) -> ClosedDay:
     if manifest is None:
-        return ClosedDay(day, {}, "The manifest cannot be read.")
+        return ClosedDay(day, {}, "The manifest can’t be read.")
     booked = ClosedDay(day, manifest)
     booked.totals.add_json(manifest["totals"])
     missing = [sheet.name for sheet in SHEETS if key_of(sheet.name, day) not in keys]
@@ -155,12 +155,12 @@ def _copy(booked: ClosedDay, sheet: ReportFormat, target: IO[bytes]) -> None:
         begin = stored.read(len(header))
         digest.update(begin)
         if begin != header:
-            raise ReportError(f"{key} has other columns than expected.")
+            raise ReportError(f"{key} has unexpected columns.")
         for piece in stored.iter_chunks(report_files.CHUNK_BYTES):
             digest.update(piece)
             target.write(piece)
     if digest.hexdigest() != booked.manifest["files"][sheet.name]["sha256"]:
-        raise ReportError(f"{key} is not the file that the day's manifest vouches for.")
+        raise ReportError(f"{key} doesn’t match the checksum in the day’s manifest.")
 
 
 def _stream(parts: report_files.MultipartUpload) -> IO[bytes]:

@@ -198,24 +198,24 @@ class ReportVerifier:
     def finish(self) -> File:
         """Return the file as it is there. Raises ReportError where it has more rows."""
         if self._next() is not None:
-            raise ReportError(f"{self._key} has more than the {self._rows} rows that are known now.")
+            raise ReportError(f"{self._key} has more than the {self._rows} rows currently expected.")
         return File(self._key, self._rows, self._reader.size, self._reader.digest.hexdigest())
 
     def _next(self) -> Row | None:
         try:
             return next(self._stored_rows, None)
         except csv.Error as error:
-            raise ReportError(f"{self._key} is no CSV file of ours: {error}.") from error
+            raise ReportError(f"{self._key} isn’t a valid CSV file of the shop: {error}.") from error
 
     def _compare(self, row: Row, where: str) -> None:
         stored = self._next()
         if stored is None or len(stored) != len(row):
-            raise ReportError(f"{self._key} differs from what is known now, from {where} on.")
+            raise ReportError(f"{self._key} differs from the current data, from {where} on.")
         for index in self._kept:
             if stored[index] != row[index]:
                 raise ReportError(
-                    f"{self._key} differs from what is known now, in {where}: "
-                    f"it has {stored[index]!r} where {row[index]!r} is expected."
+                    f"{self._key} differs from the current data in {where}: "
+                    f"it has {stored[index]!r} instead of {row[index]!r}."
                 )
 
 
@@ -278,7 +278,7 @@ def _write(key: str, sha256: str, send: Callable[[Any], None], *, once: bool) ->
         if error.response["Error"]["Code"] not in ALREADY_EXISTS_CODES:
             raise
         if _stored_digest(key) != sha256:
-            raise ReportError(f"{key} was written by somebody else, with other contents.") from error
+            raise ReportError(f"{key} already exists with different contents.") from error
 
 
 def _stored_digest(key: str) -> str | None:

@@ -48,12 +48,12 @@ def record_bounce(event: Mapping[str, Any]) -> None:
     report = parse_feedback(event)
     telemetry.add_log_context(ses_message=report.ses_message_id, order=report.order_number)
     if report.issue is None:
-        log.info("a mail is on its way still, or all is well: nothing to do")
+        log.info("SES report of no consequence ignored")
         return
     order_id = Order.find_by_lookup(f"number#{report.order_number}") if report.order_number else None
     if order_id is None:
         telemetry.count(Metric.MAILS_BOUNCED)
-        log.warning("%s, of no order: a letter to staff, or another shop's", report.issue)
+        log.warning("%s without an order: an email to staff, or from another shop", report.issue)
         return
     issue, detail = report.issue, f"{report.email_kind} {report.ses_message_id}"
 
@@ -81,9 +81,9 @@ def parse_feedback(event: Mapping[str, Any]) -> SesFeedback:
             or (_NUMBER.fullmatch(report.order_number) and report.email_kind in EMAIL_KINDS)
         )
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise InvalidFeedback("not a report of SES's") from None
+        raise InvalidFeedback("not a report from SES") from None
     if not well_formed:
-        raise InvalidFeedback("not a report about a mail of ours")
+        raise InvalidFeedback("not a report about an email of the shop")
     return report
 
 

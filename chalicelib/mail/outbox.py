@@ -45,7 +45,7 @@ def enqueue(order: Order) -> None:
         for start in range(0, len(due), MAX_BATCH_SIZE):
             _enqueue(order.id, due[start : start + MAX_BATCH_SIZE])
     except Exception:  # the order is committed: nothing here may turn that into a failure
-        log.exception("mail could not be announced; the reconciler will")
+        log.exception("email not queued; the reconciler will retry")
 
 
 def claim(order_id: str, entry: str) -> Claim | None:
@@ -80,7 +80,7 @@ def release(claim: Claim) -> None:
     try:
         update_order(claim.order.id, free)
     except STORAGE_FAILURES:
-        log.warning("the lease of a mail could not be given back", exc_info=True)
+        log.warning("claim on an email could not be released", exc_info=True)
 
 
 def mark_sent(claim: Claim, event: HistoryEvent, message: str = "") -> None:
@@ -95,7 +95,7 @@ def mark_sent(claim: Claim, event: HistoryEvent, message: str = "") -> None:
         except STORAGE_FAILURES:
             if pause is None:
                 raise
-            log.warning("a mail could not be struck out of the outbox yet", exc_info=True)
+            log.warning("email could not be removed from the outbox yet", exc_info=True)
             time.sleep(pause)
 
 
@@ -153,7 +153,7 @@ def _enqueue(order_id: str, entries: list[str]) -> None:
         ],
     )
     for failure in answer.get("Failed", []):
-        log.error("a mail could not be announced (%s); the reconciler will", failure["Code"])
+        log.error("email not queued (%s); the reconciler will retry", failure["Code"])
 
 
 def _new_lease() -> float:

@@ -58,10 +58,12 @@ def send_order_emails(records: Iterable[Mapping[str, Any]]) -> dict[str, list[di
             try:
                 send_due(*_read(record["body"]))
             except outbox.AlreadyClaimed:
-                log.info("a mail is being sent by somebody else; its message comes again")
+                log.info("email is already being sent; its message will be redelivered")
                 failures.append({"itemIdentifier": record["messageId"]})
             except Exception:  # one bad message never holds back the rest
-                log.exception("a mail was not sent; its message comes again, or rests with the dead letters")
+                log.exception(
+                    "email not sent; its message will be redelivered or moved to the dead-letter queue"
+                )
                 failures.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failures}
 
@@ -77,7 +79,7 @@ def send_due(order_id: str, entry: str) -> None:
     except SesOutcomeUnknown:
         raise  # the lease stays until it ends, so that each lost answer costs at most one extra mail
     except Undeliverable as error:
-        log.warning("a mail can never be delivered, so staff are told: %s", error)
+        log.warning("email is undeliverable, issue opened: %s", error)
         outbox.mark_undeliverable(claim)
         return
     except Exception:
@@ -93,11 +95,11 @@ def _read(body: str) -> tuple[str, str]:
         kind, _, movement = entry.partition("#")
         well_formed = _ORDER_ID.fullmatch(order_id) and movement
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise InvalidMessage("not a message about a mail") from None
+        raise InvalidMessage("not a message about an email") from None
     if not well_formed:
-        raise InvalidMessage("not a message about a mail of an order")
+        raise InvalidMessage("not a message about an order email")
     if kind not in EMAIL_KINDS:
-        raise InvalidMessage("no such kind of mail")
+        raise InvalidMessage("unknown kind of email")
     return order_id, entry
 
 

@@ -118,19 +118,19 @@ class EmailKind(StrEnum):
 
 
 EMAIL_LABELS: Mapping[str, str] = {
-    EmailKind.ORDER_PAID: "Confirmation of the payment",
-    EmailKind.MERCHANT_ORDER_PAID: "Your own notice of a paid order",
-    EmailKind.PAYMENT_PENDING: "PayPal is holding the payment",
-    EmailKind.PAYMENT_FAILED: "The payment failed",
-    EmailKind.ORDER_EXPIRED: "The order has ended",
-    EmailKind.ORDER_SHIPPED: "The parcel is on its way",
-    EmailKind.PARCEL_SHIPPED: "A parcel is on its way",
-    EmailKind.TRACKING_CORRECTED: "A parcel's details were corrected",
-    EmailKind.PARCEL_REMOVED: "A parcel was not sent after all",
-    EmailKind.ADDRESS_CORRECTED: "The delivery details were corrected",
-    EmailKind.REFUND_COMPLETED: "Money went back",
-    EmailKind.MERCHANT_ISSUE: "Your own notice of something to look at",
-    EmailKind.MERCHANT_PAYMENTS_REFUSED: "Your own notice that PayPal refuses payments",
+    EmailKind.ORDER_PAID: "Payment confirmation",
+    EmailKind.MERCHANT_ORDER_PAID: "Your notification of a paid order",
+    EmailKind.PAYMENT_PENDING: "Payment pending",
+    EmailKind.PAYMENT_FAILED: "Payment failed",
+    EmailKind.ORDER_EXPIRED: "Order closed",
+    EmailKind.ORDER_SHIPPED: "Order shipped",
+    EmailKind.PARCEL_SHIPPED: "Parcel shipped",
+    EmailKind.TRACKING_CORRECTED: "Parcel details corrected",
+    EmailKind.PARCEL_REMOVED: "Parcel not sent after all",
+    EmailKind.ADDRESS_CORRECTED: "Delivery details corrected",
+    EmailKind.REFUND_COMPLETED: "Refund confirmation",
+    EmailKind.MERCHANT_ISSUE: "Your notification of an issue",
+    EmailKind.MERCHANT_PAYMENTS_REFUSED: "Your notification that PayPal is rejecting payments",
 }
 TO_MERCHANT = {
     EmailKind.MERCHANT_ORDER_PAID,

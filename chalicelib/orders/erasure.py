@@ -13,17 +13,17 @@ def erasure_blocked_reason(order: Order) -> str | None:
     """Return why an order's customer cannot be erased yet; None where they can."""
     until = datetime.fromisoformat(order.placed_at) + timedelta(days=settings.shop.erase_after_days)
     if clock.now() < until:
-        return f"It is kept until {until.astimezone(settings.timezone):%-d %B %Y}."
+        return f"Kept until {until.astimezone(settings.timezone):%-d %B %Y}."
     if order.state in (OrderState.AWAITING, OrderState.CAPTURING, OrderState.PENDING):
-        return "Its payment is not through yet."
+        return "The payment isn’t complete yet."
     if order.state == OrderState.PAID and order.refunded + order.reversed < order.total:
-        return "It is paid, and not shipped yet."
+        return "Paid, but not shipped yet."
     if order.emails_due:
-        return "A mail about it is still to be sent."
+        return "An email about it hasn’t been sent yet."
     if order.open_refunds():
-        return "A refund of it is under way."
+        return "A refund is in progress."
     if order.open_issues:
-        return "Something about it is still to be looked at."
+        return "It has an unresolved issue."
     return None
 
 

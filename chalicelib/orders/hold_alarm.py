@@ -30,4 +30,4 @@ def watch_holds() -> None:
         if share:
             telemetry.count(Metric.HELD_SHARE, share)
     except Exception:
-        log.exception("it could not be told how much unpaid orders hold")
+        log.exception("stock reserved by unpaid orders could not be measured")

@@ -16,131 +16,129 @@ class IssueText:
     action: str
 
 
-SEE_THE_REFUND = (
-    "Nothing needs doing but to see that the refund goes through; if PayPal refuses it, you are told."
-)
+SEE_THE_REFUND = "You only need to check that the refund completes. If PayPal rejects it, we’ll let you know."
 ISSUE_TEXTS: Mapping[str, IssueText] = {
     IssueKind.DUPLICATE_CAPTURE: IssueText(
         "This order was paid twice",
-        "PayPal took a second payment. The order stays paid by the first; the second goes back by itself.",
+        "PayPal took a second payment. The order stays paid by the first; the second is being refunded automatically.",
         SEE_THE_REFUND,
     ),
     IssueKind.CAPTURED_AFTER_CLOSE: IssueText(
-        "Paid after the order had ended",
-        "PayPal took a payment when the order was closed already. It goes back by itself.",
-        f"{SEE_THE_REFUND} If the customer still wants the things, they order again.",
+        "Paid after the order was closed",
+        "PayPal took a payment for an order that was already closed. It is being refunded automatically.",
+        f"{SEE_THE_REFUND} If the customer still wants the items, they need to order again.",
     ),
     IssueKind.AMOUNT_MISMATCH: IssueText(
-        "Another amount was paid",
-        "The payment is not what the order costs, so it does not pay it. It goes back by itself.",
-        f"{SEE_THE_REFUND} The customer can pay the order anew.",
+        "Wrong amount paid",
+        "The payment doesn’t match the order total, so the order isn’t paid. It is being refunded automatically.",
+        f"{SEE_THE_REFUND} The customer can pay for the order again.",
     ),
     IssueKind.ORDER_MISMATCH: IssueText(
-        "A payment that names another order",
-        "PayPal says that this payment is meant for something else, so it does not pay this order. It goes back by itself.",
+        "Payment for a different order",
+        "PayPal says this payment is for something else, so the order isn’t paid. It is being refunded automatically.",
         SEE_THE_REFUND,
     ),
     IssueKind.PAYEE_MISMATCH: IssueText(
-        "Paid to somebody else",
-        "PayPal tells of a payment for this order that went to another account than yours. Nothing was booked, and the customer was asked not to pay again.",
-        "Look in PayPal whose account it is, and write to the customer. If it is your own second account, the shop must be told its name there.",
+        "Paid to another PayPal account",
+        "PayPal reported a payment for this order that went to a different account from yours. It hasn’t been recorded in the books, and we’ve asked the customer not to pay again.",
+        "Check in PayPal whose account it is, and write to the customer. If it’s your own second account, your developer needs to add it to the shop’s settings.",
     ),
     IssueKind.SOLD_OUT: IssueText(
         "Paid, but sold out",
-        "The payment came when others had bought the pieces. The order ended, the money goes back by itself, and the customer was told.",
+        "The payment arrived after the items had sold out. The order was closed, the payment is being refunded automatically, and the customer has been informed.",
         SEE_THE_REFUND,
     ),
     IssueKind.REFUND_FAILED: IssueText(
-        "A refund did not go through",
-        "PayPal took the refund on, and then could not make it. The customer does not have the money.",
-        "Refund anew on the order's page; if it fails again, return the money in another way.",
+        "Refund failed",
+        "PayPal accepted the refund but couldn’t complete it. The customer hasn’t received the money.",
+        "Refund the order again on its page. If that fails too, return the money another way.",
     ),
     IssueKind.REFUND_REVERSED: IssueText(
-        "A refund that went through is told to have failed",
-        "PayPal said that the money went back, so the books say so, and says now that it did not.",
-        "Look in PayPal whether the customer has the money. If not, return it in another way, and tell whoever keeps the books.",
+        "Completed refund reported as failed",
+        "PayPal first reported this refund as completed, so it’s in the books. Now PayPal reports that it failed.",
+        "Check in PayPal whether the customer has received the money. If not, return it another way, and tell your bookkeeper.",
     ),
     IssueKind.REFUND_REJECTED: IssueText(
-        "PayPal refused a refund",
-        "Nothing went back to the customer.",
-        "The order's page says what is left, and lets you refund anew.",
+        "PayPal rejected a refund",
+        "Nothing was refunded to the customer.",
+        "You can see on the order’s page what’s left to refund, and try again there.",
     ),
     IssueKind.RETURN_REJECTED: IssueText(
-        "PayPal refused a refund",
-        "A payment that does not pay this order could not be given back.",
-        "Give it back on PayPal's own pages, or in another way: the order's page names the payment.",
+        "PayPal rejected a refund",
+        "A payment that doesn’t belong to this order couldn’t be refunded.",
+        "Refund it on PayPal’s website, or another way. You’ll find the payment on the order’s page.",
     ),
     IssueKind.REVERSAL: IssueText(
-        "A payment was taken back",
-        "A bank or PayPal took money back that had been paid for this order.",
-        "Do not send what has not left the house. The case, and until when you can answer, is in PayPal's Resolution Centre.",
+        "Chargeback",
+        "A bank or PayPal took back a payment for this order.",
+        "Don’t ship anything that hasn’t been shipped yet. You’ll find the case, and the deadline for your answer, in PayPal’s Resolution Centre.",
     ),
     IssueKind.REVERSAL_CANCELLED: IssueText(
-        "Money that was taken came back",
-        "A bank or PayPal has returned what it had taken of this payment: the case ended in your favour. It is booked.",
-        "Nothing needs doing about the money. If you held the parcel back because of the case, you can send it.",
+        "Chargeback reversed",
+        "A bank or PayPal returned the money taken for a chargeback: the case was decided in your favour. The money has been recorded in the books.",
+        "You don’t need to do anything about the money. If you held the parcel back because of the case, you can ship it now.",
     ),
     IssueKind.DISPUTE: IssueText(
-        "A dispute at PayPal",
-        "The customer, or their bank, disputes this payment.",
-        "Answer it in PayPal's Resolution Centre before the day that is named there, and do not send what has not left the house.",
+        "PayPal dispute",
+        "The customer, or their bank, has disputed this payment.",
+        "Answer it in PayPal’s Resolution Centre before the deadline shown there, and don’t ship anything that hasn’t been shipped yet.",
     ),
 }
 REFUND_REJECTIONS = {
-    "REFUND_AMOUNT_EXCEEDED": "It is more than is left of the payment, as PayPal counts: perhaps some was refunded on PayPal's own pages.",
-    "CAPTURE_FULLY_REFUNDED": "All of the payment was refunded before, perhaps on PayPal's own pages.",
-    "REFUND_TIME_LIMIT_EXCEEDED": "The payment is too old: PayPal refunds within 180 days. Return the money in another way.",
-    "REFUND_NOT_PERMITTED_DUE_TO_CHARGEBACK": "A bank has taken the payment back: see PayPal's Resolution Centre.",
-    "TRANSACTION_DISPUTED": "The payment is disputed: PayPal refunds all of it, or what is agreed in its Resolution Centre.",
-    "REFUND_FAILED_INSUFFICIENT_FUNDS": "Your PayPal account does not hold enough. Put money in, then refund anew.",
-    "INSUFFICIENT_FUNDS": "Your PayPal account does not hold enough. Put money in, then refund anew.",
-    "PARTIAL_REFUND_NOT_ALLOWED": "PayPal refunds all of this payment or nothing.",
-    "MAX_NUMBER_OF_REFUNDS_EXCEEDED": "PayPal makes no more refunds of this payment. Return the rest in another way.",
-    "REFUND_AMOUNT_TOO_LOW": "It is too little to be worth anything in the currency of your PayPal account.",
-    "PENDING_CAPTURE": "PayPal is still holding the payment. Refund it once it has arrived.",
-    "PAYEE_ACCOUNT_RESTRICTED": "PayPal has restricted your account: log in there, it says what it wants from you.",
-    "PAYEE_ACCOUNT_LOCKED_OR_CLOSED": "PayPal has locked or closed your account: log in there, it says why.",
-    "PAYER_ACCOUNT_LOCKED_OR_CLOSED": "The customer's PayPal account is locked or closed. Return the money in another way.",
-    "PERMISSION_DENIED": "The shop's app at PayPal may not refund. Refund on PayPal's own pages; whoever looks after the shop sees to the app.",
-    "REFUND_IS_RESTRICTED": "Only the app that took the payment may refund it. Refund on PayPal's own pages.",
-    "REFUND_NOT_ALLOWED": "PayPal allows no refund of this payment. Its own pages may say why.",
+    "REFUND_AMOUNT_EXCEEDED": "PayPal says the amount is more than what’s left of the payment. Perhaps part of it was already refunded on PayPal’s website.",
+    "CAPTURE_FULLY_REFUNDED": "The payment has already been refunded in full, perhaps on PayPal’s website.",
+    "REFUND_TIME_LIMIT_EXCEEDED": "The payment is too old: PayPal only refunds within 180 days. Return the money another way.",
+    "REFUND_NOT_PERMITTED_DUE_TO_CHARGEBACK": "There is a chargeback for this payment: see PayPal’s Resolution Centre.",
+    "TRANSACTION_DISPUTED": "The payment is disputed: PayPal only refunds it in full, or as agreed in its Resolution Centre.",
+    "REFUND_FAILED_INSUFFICIENT_FUNDS": "Your PayPal balance is too low. Add money to it, then refund again.",
+    "INSUFFICIENT_FUNDS": "Your PayPal balance is too low. Add money to it, then refund again.",
+    "PARTIAL_REFUND_NOT_ALLOWED": "PayPal only refunds this payment in full.",
+    "MAX_NUMBER_OF_REFUNDS_EXCEEDED": "PayPal doesn’t allow any more refunds of this payment. Return the rest another way.",
+    "REFUND_AMOUNT_TOO_LOW": "The amount is too small to convert into the currency of your PayPal account.",
+    "PENDING_CAPTURE": "PayPal is still holding the payment. Refund it once it’s complete.",
+    "PAYEE_ACCOUNT_RESTRICTED": "PayPal has restricted your account. Log in to PayPal to see what it needs from you.",
+    "PAYEE_ACCOUNT_LOCKED_OR_CLOSED": "PayPal has locked or closed your account. Log in to PayPal to see why.",
+    "PAYER_ACCOUNT_LOCKED_OR_CLOSED": "The customer’s PayPal account is locked or closed. Return the money another way.",
+    "PERMISSION_DENIED": "The shop’s PayPal app isn’t allowed to make refunds. Refund on PayPal’s website, and ask your developer to check the app.",
+    "REFUND_IS_RESTRICTED": "Only the app that took the payment can refund it. Refund on PayPal’s website.",
+    "REFUND_NOT_ALLOWED": "PayPal doesn’t allow a refund of this payment. You may find the reason on PayPal’s website.",
 }
-REACH_THEM = "Reach the customer in another way: their telephone number, where they gave one, is on the order's page. Perhaps the address is only mistyped: correct it there, and send the mail again. All that mails tell is also on the customer's own page."
+REACH_THEM = "Contact the customer another way: if they gave a phone number, it’s on the order’s page. If the address is only mistyped, correct it there and send the email again. The customer’s own order page shows everything that our emails say."
 OUR_MAILBOX = (
-    "Look whether the shop's own mailbox takes mail, or give another one to whoever looks after the shop."
+    "Check that the shop’s own mailbox accepts email, or ask your developer to set a different address."
 )
 EMAIL_ISSUES: Mapping[str, IssueText] = {
     IssueKind.EMAIL_REJECTED: IssueText(
-        "A mail could not be sent",
-        "The mail “{mail}” was not sent: no mail can go to {whose} address.",
+        "Email could not be sent",
+        "The email “{mail}” wasn’t sent, because no email can be delivered to {whose} address.",
         REACH_THEM,
     ),
     IssueKind.EMAIL_BOUNCED: IssueText(
-        "A mail came back",
-        "The mail “{mail}” came back: {whose} mailbox does not exist, or takes no mail from you.",
+        "Email bounced",
+        "The email “{mail}” bounced: {whose} mailbox doesn’t exist, or doesn’t accept your email.",
         REACH_THEM,
     ),
     IssueKind.EMAIL_COMPLAINT: IssueText(
-        "A mail was called spam",
-        "Whoever reads mail at {whose} address called “{mail}” spam. Other mails may not arrive there any more.",
-        "If there is something that the customer must know, reach them in another way.",
+        "Email marked as spam",
+        "The recipient at {whose} address marked the email “{mail}” as spam. Further emails may not arrive there.",
+        "If there’s something the customer needs to know, contact them another way.",
     ),
 }
 OPEN_DISPUTES = {
-    "OPEN": "It was opened, and waits for an answer.",
-    "WAITING_FOR_SELLER_RESPONSE": "PayPal waits for your answer.",
-    "WAITING_FOR_BUYER_RESPONSE": "PayPal waits for the customer's answer.",
-    "UNDER_REVIEW": "PayPal is deciding.",
+    "OPEN": "It’s open and waiting for an answer.",
+    "WAITING_FOR_SELLER_RESPONSE": "PayPal is waiting for your answer.",
+    "WAITING_FOR_BUYER_RESPONSE": "PayPal is waiting for the customer’s answer.",
+    "UNDER_REVIEW": "PayPal is reviewing it.",
 }
 CLOSED_DISPUTES = {
-    "RESOLVED": "It is closed. What was decided is in PayPal's Resolution Centre.",
-    "RESOLVED_SELLER_FAVOUR": "It is closed, in your favour.",
-    "RESOLVED_BUYER_FAVOUR": "It is closed, in the customer's favour.",
-    "RESOLVED_WITH_PAYOUT": "It is closed, and PayPal has paid somebody out of its own pocket: its Resolution Centre says whom.",
-    "CANCELED_BY_BUYER": "It is closed: the customer took it back.",
-    "ACCEPTED": "It is closed, in the customer's favour.",
-    "DENIED": "It is closed, in your favour: PayPal denied it.",
-    "NONE": "It is closed without a decision, since another case is about the same payment.",
+    "RESOLVED": "It’s closed. You’ll find the decision in PayPal’s Resolution Centre.",
+    "RESOLVED_SELLER_FAVOUR": "It was decided in your favour.",
+    "RESOLVED_BUYER_FAVOUR": "It was decided in the customer’s favour.",
+    "RESOLVED_WITH_PAYOUT": "It’s closed, and PayPal covered the payment itself. See its Resolution Centre for who was paid.",
+    "CANCELED_BY_BUYER": "It’s closed: the customer withdrew it.",
+    "ACCEPTED": "It was decided in the customer’s favour.",
+    "DENIED": "PayPal denied it: it was decided in your favour.",
+    "NONE": "It’s closed without a decision, because there is another case about the same payment.",
 }
 
 
@@ -150,7 +148,7 @@ def describe_issue(issue: Mapping[str, Any]) -> IssueText:
     if kind in EMAIL_ISSUES:
         return _describe_undelivered(EMAIL_ISSUES[kind], detail.partition(" ")[0])
     told = ISSUE_TEXTS.get(kind) or IssueText(
-        "Something to look at", f"{kind}: {detail}", "Open the order to see what happened."
+        "Needs attention", f"{kind}: {detail}", "Open the order to see what happened."
     )
     if kind in (IssueKind.REFUND_REJECTED, IssueKind.RETURN_REJECTED):
         return replace(told, description=f"{told.description} {refund_rejection_text(detail)}")
@@ -162,7 +160,7 @@ def describe_issue(issue: Mapping[str, Any]) -> IssueText:
 def _describe_undelivered(told: IssueText, mail: str) -> IssueText:
     to_merchant = mail in TO_MERCHANT
     what = told.description.format(
-        mail=email_label(mail), whose="your own" if to_merchant else "the customer's"
+        mail=email_label(mail), whose="your own" if to_merchant else "the customer’s"
     )
     return IssueText(told.title, what, OUR_MAILBOX if to_merchant else told.action)
 
@@ -170,13 +168,13 @@ def _describe_undelivered(told: IssueText, mail: str) -> IssueText:
 def _describe_dispute(told: IssueText, detail: str) -> IssueText:
     number, _, status = detail.partition(" ")
     is_closed = status in CLOSED_DISPUTES
-    said = f"{told.description} It has the number {number}. {CLOSED_DISPUTES.get(status) or OPEN_DISPUTES.get(status, '')}".strip()
-    todo = "Look in PayPal's Resolution Centre how it ended." if is_closed else told.action
-    return IssueText("A dispute at PayPal is closed" if is_closed else told.title, said, todo)
+    said = f"{told.description} Its case number is {number}. {CLOSED_DISPUTES.get(status) or OPEN_DISPUTES.get(status, '')}".strip()
+    todo = "You’ll find the outcome in PayPal’s Resolution Centre." if is_closed else told.action
+    return IssueText("PayPal dispute closed" if is_closed else told.title, said, todo)
 
 
 def refund_rejection_text(issue: str) -> str:
     """Return why PayPal did not make a refund; `issue` is PayPal's name for it."""
     if not issue:
-        return "PayPal did not say why."
-    return REFUND_REJECTIONS.get(issue, f"PayPal's word for it is {issue}.")
+        return "PayPal didn’t give a reason."
+    return REFUND_REJECTIONS.get(issue, f"PayPal’s error code is {issue}.")

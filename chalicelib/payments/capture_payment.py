@@ -240,7 +240,7 @@ def settle_capture_id(capture_id: str) -> str | None:
         Order.find_by_lookup(f"paypal#{capture.order_id}") if capture.order_id else None
     )
     if order_id is None:
-        log.info("capture %s belongs to no order of this shop", capture_id)
+        log.info("capture %s doesn't belong to an order of this shop", capture_id)
         return None
     if pointed_at:
         settle_capture(order_id, capture, payee=None)

@@ -61,7 +61,7 @@ def reconcile_payments() -> int:
                 reconcile_order(order_id)
             except PayPalOutcomeUnknown as error:
                 in_vain += time.monotonic() - began
-                log.warning("order %s stays due: %s", _number(order_id), error)
+                log.warning("order %s will be retried: %s", _number(order_id), error)
             except Exception:
                 log.exception("order %s could not be reconciled", _number(order_id))
                 failed.append(order_id)

@@ -96,7 +96,7 @@ def submit_refund(order: Order, refund_id: str) -> Order:
         with gateway.time_budget(gateway.SECONDS_PER_REQUEST):
             _submit(order, refund_id, refund)
     except (PayPalError, ServiceUnavailable) as error:
-        log.warning("refund %s of order %s stays due: %s", refund_id, order.number, error)
+        log.warning("refund %s of order %s will be retried: %s", refund_id, order.number, error)
     return Order.fetch(order.id)
 
 
@@ -139,30 +139,30 @@ def _sku_reassigned_error(refused: ConditionFailed) -> InvalidRefund:
     skus = sorted(name.removeprefix("stock#") for name in refused.names if name.startswith("stock#"))
     if not skus:
         raise refused
-    message = "{} is another product by now, so nothing can go back there. Count these pieces by hand."
+    message = "{} is now a different product, so these items can’t be restocked here. Please adjust the stock by hand."
     return InvalidRefund({f"pieces-{sku}": message.format(sku) for sku in skus})
 
 
 def _check_same(known: Mapping[str, Any], refund_request: RefundRequest) -> None:
     if (known["amount"], known["restocked"]) != (refund_request.amount, dict(refund_request.restock)):
         raise FormAlreadySubmitted(
-            "This form was sent before, with another refund. Please look at what was decided then."
+            "This form has already been submitted with a different refund. Please check the refunds above."
         )
 
 
 def _check(order: Order, refund_request: RefundRequest) -> None:
     left = order.refundable_amount
     if not _is_paid(order):
-        raise NothingToRefund("Nothing was paid for this order that could be refunded.")
+        raise NothingToRefund("There is no payment for this order to refund.")
     if left == 0:
-        raise NothingToRefund("All of the payment went back before, or is on its way back.")
+        raise NothingToRefund("The whole payment has already been or is being returned.")
     if left != refund_request.shown_refundable:
         was, now = (
             money.format_money(refund_request.shown_refundable, order.currency),
             money.format_money(left, order.currency),
         )
         raise RefundableAmountChanged(
-            f"Since you opened this page, what is left to refund went from {was} to {now}."
+            f"Since you opened this page, the amount left to refund has changed from {was} to {now}."
         )
     problems = validate_refund(order, refund_request.amount, refund_request.restock)
     if problems:
@@ -173,14 +173,14 @@ def validate_refund(order: Order, amount: int, quantities: Mapping[str, int]) ->
     """Return by field what is wrong with a refund of this order; empty where nothing is."""
     problems = {}
     if amount <= 0:
-        problems["amount"] = "A refund is more than nothing."
+        problems["amount"] = "The refund must be above zero."
     if amount > order.refundable_amount:
         left = money.format_money(order.refundable_amount, order.currency)
-        problems["amount"] = f"That is more than the {left} that is left."
+        problems["amount"] = f"That’s more than the {left} left to refund."
     most = max_restock(order)
     for sku, quantity in quantities.items():
         if not 0 <= quantity <= most.get(sku, -1):
-            problems[f"pieces-{sku}"] = f"At most {most.get(sku, 0)} can go back on the shelf."
+            problems[f"pieces-{sku}"] = f"At most {most.get(sku, 0)} can be restocked."
     return problems
 
 
@@ -197,7 +197,7 @@ def _audit_fields(order: Order) -> dict[str, Any]:
     """Return what a refund changes, without a word that somebody typed: it may name the customer."""
     return {
         "left to refund": f"{money.to_decimal_string(order.refundable_amount, order.currency)} {order.currency}",
-        "back on the shelf": {sku: count for sku, count in order.restocked_quantities.items() if count},
+        "restocked": {sku: count for sku, count in order.restocked_quantities.items() if count},
     }
 
 

@@ -38,7 +38,7 @@ def paypal_return(request: Request) -> Response:
     try:
         capture_payment.capture_after_return(order_id, token)
     except ServiceUnavailable as busy:
-        log.warning("a payment could not be written yet: %s", busy)
+        log.warning("payment could not be recorded yet: %s", busy)
         order = Order.fetch(order_id)
         if order.state == OrderState.AWAITING:
             # PayPal was not asked. After a decline, only coming here again tells of the new yes.
@@ -74,10 +74,10 @@ def pay(request: Request, order_id: str) -> Response:
     except (OutOfStock, BadInput) as refusal:
         return render_order_page(Order.fetch(order_id), message=refusal.message, status=refusal.status)
     except (PayPalRejected, PayPalAccessDenied) as error:
-        log.warning("no payment could be started for order %s: %s", order.number, error)
+        log.warning("payment not started for order %s: %s", order.number, error)
         return render_order_page(Order.fetch(order_id), message=CANNOT_TAKE_PAYMENTS, status=503)
     except PayPalError as error:
-        log.warning("no payment could be started for order %s: %s", order.number, error)
+        log.warning("payment not started for order %s: %s", order.number, error)
         return render_order_page(
             Order.fetch(order_id),
             message="We couldn’t reach PayPal. You haven’t been charged; please try again in a moment.",

@@ -85,7 +85,7 @@ def _record_payment_refusal(order_id: str, refused: PayPalError) -> None:
     try:
         outbox.enqueue(change_refused(order_id, refusals.RefusalKind.PAYMENTS, action))
     except (ServiceUnavailable, PynamoDBException):
-        log.warning("a refused payment was not noted on its order", exc_info=True)
+        log.warning("rejected payment could not be recorded on its order", exc_info=True)
 
 
 def check_stock(order: Order) -> Mapping[str, Stock]:

@@ -41,7 +41,7 @@ def settle_notifications(records: Iterable[Mapping[str, Any]]) -> dict[str, list
                 with gateway.time_budget(SECONDS_PER_MESSAGE):
                     settle_notification(json.loads(record["body"]))
             except Exception:
-                log.exception("a notification could not be settled: message %s", record["messageId"])
+                log.exception("notification could not be processed: message %s", record["messageId"])
                 failures.append({"itemIdentifier": str(record["messageId"])})
             _record_confirmed_event()
     return {"batchItemFailures": failures}
@@ -52,7 +52,7 @@ def _record_confirmed_event() -> None:
     try:
         scheduled_runs.record_run(CONFIRMED_EVENTS)
     except Exception:
-        log.warning("it was not noted that PayPal tells of payments", exc_info=True)
+        log.warning("receipt of a notification could not be recorded", exc_info=True)
 
 
 def settle_notification(message: Mapping[str, str]) -> None:

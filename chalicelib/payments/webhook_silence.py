@@ -27,10 +27,11 @@ def watch_notifications() -> None:
         if since < until and _was_sold(since, until):
             telemetry.count(Metric.NOTIFICATIONS_MISSING)
             log.warning(
-                "orders were paid, and PayPal has told of none since %s", since.isoformat(timespec="minutes")
+                "orders were paid, but there have been no PayPal notifications since %s",
+                since.isoformat(timespec="minutes"),
             )
     except Exception:
-        log.exception("it could not be told whether notifications are missing")
+        log.exception("missing notifications could not be checked")
 
 
 def _last_confirmed() -> datetime:

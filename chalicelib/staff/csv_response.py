@@ -18,7 +18,7 @@ class TooLarge(errors.PayloadTooLarge):
     """Raised where a file does not fit into a response."""
 
     def __init__(self) -> None:
-        super().__init__("This file is larger than can be sent at once. Please choose fewer rows.")
+        super().__init__("This file is too large to download at once. Please choose fewer rows.")
 
 
 def csv_answer(what: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Response:

@@ -14,8 +14,8 @@ from chalicelib.web.security_headers import content_policy
 
 NOTICE = Flash("staff-notice", path="/staff", same_site="Strict")
 NAVIGATION = (
-    ("/staff/", "Today", "any"),
-    ("/staff/attention", "Attention", "any"),
+    ("/staff/", "Sales", "any"),
+    ("/staff/attention", "Alerts", "any"),
     ("/staff/orders", "Orders", "any"),
     ("/staff/products", "Products", "merchant"),
     ("/staff/books", "Books", "any"),
@@ -62,7 +62,7 @@ def read_form_token(form: Form) -> str:
     """Read the one-time id of a form. Raises BadInput for one that is not ours."""
     text = form.text("form")
     if not ids.is_id(text):
-        raise BadInput("This page is not as we made it. Please load it again.")
+        raise BadInput("This form is out of date. Please reload the page.")
     return text
 
 

@@ -47,7 +47,7 @@ class StaffRoutes:
                     return _to_login(request)
                 if may and member is not None and member.role not in may:
                     raise PermissionDenied(
-                        "Your account can look at orders and books, but not change anything."
+                        "Your account can view orders and books, but can’t change anything."
                     )
                 return view(request, member, **arguments)
             except ShopError as refusal:
@@ -68,7 +68,7 @@ def _to_login(request: Request) -> Response:
     if request.method not in ("GET", "HEAD"):
         form_data = session_expired.resubmit_page(request) if sessions.was_begun(request) else None
         if form_data is None and len(request.raw_body) > MAX_BYTES:
-            raise PayloadTooLarge("That is larger than anything we ask of somebody who is not logged in.")
+            raise PayloadTooLarge("This is too much data to send without being logged in.")
         return form_data or responses.redirect(urls.url("/staff/login"))
     here = http_request.current_url(request)
     from_elsewhere = http_request.header(request, "sec-fetch-site").lower() == "cross-site"

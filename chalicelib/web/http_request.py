@@ -108,7 +108,7 @@ def base_url() -> str:
         return settings.public_url
     request = current()
     if request is None:
-        raise RuntimeError("PUBLIC_URL is not set, and there is no request to tell the shop's address")
+        raise RuntimeError("PUBLIC_URL is not set, and there is no request to derive the shop's URL from")
     context = request.context
     return f"https://{context['domainName']}{_stage_prefix(context)}"
 

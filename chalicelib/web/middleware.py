@@ -30,7 +30,7 @@ def middleware(request: Request, get_response: Callable[[Request], Response]) ->
         with deadlines.answering_within(_seconds_of(request)), deadlines.time_budget(REQUEST_SECONDS):
             response = _dispatch(request, get_response)
     except Exception:  # a template or a setting is broken; Chalice would answer in JSON, without our headers
-        log.exception("no page could be made")
+        log.exception("page could not be rendered")
         response = responses.html_response(BARE_PAGE, 500)
     finally:
         http_request.set_current(None)
@@ -60,10 +60,10 @@ def _dispatch(request: Request, get_response: Callable[[Request], Response]) -> 
     if response.status_code >= 400 and not _is_html_from_app(response):
         response = _page_for_chalice(response)
     if not all(_is_valid_header_value(value) for value in response.headers.values()):
-        log.error("a header was not sent: it holds what no header may")
+        log.error("response not sent: invalid characters in a header")
         return _page_for_chalice(Response("", {}, 500))
     if not responses.can_be_sent(response):
-        log.warning("an answer was not sent: it is larger than Lambda or API Gateway takes")
+        log.warning("response not sent: larger than Lambda or API Gateway allows")
         return error_page(PayloadTooLarge.status, PayloadTooLarge.title, TOO_LARGE)
     return response
 

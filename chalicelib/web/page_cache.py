@@ -129,7 +129,7 @@ def _render(key: tuple[str, ...], make: Callable[[], str], content_type: str) ->
         cache.note_failure()
         if older is None:
             raise
-        log.warning("an older copy of a page was sent: %s", type(error).__name__)
+        log.warning("stale page served from cache: %s", type(error).__name__)
         return older
     except ShopError:
         cache.drop(key)

@@ -45,7 +45,7 @@ class Routes(Blueprint):
                 except UnicodeError as error:  # half a character, which no text of ours has
                     raise BadInput("This contains characters that can’t be read.") from error
                 except NEIGHBOUR_ERRORS as error:
-                    log.exception("a neighbour failed")
+                    log.exception("AWS call failed")
                     raise ServiceUnavailable(
                         "We didn’t get an answer from our database. Please try again."
                     ) from error

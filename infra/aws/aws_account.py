@@ -40,8 +40,8 @@ class Account:
         """Refuse credentials of another account than the stage's file names. Raises Stop."""
         if number and number != self.number:
             raise DeployError(
-                f"These credentials belong to the account {self.number}, and the stage's file names {number}."
-                " Choose the other profile with AWS_PROFILE."
+                f"These credentials belong to the account {self.number}, but the stage file names {number}."
+                " Choose the right profile with AWS_PROFILE."
             )
 
 

@@ -13,7 +13,7 @@ UNKNOWN_TO_AWS = {
 ENDED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 BUSY = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
 LOG_IN = (
-    "Log in first, with `aws sso login` or `aws configure`, and name the profile in AWS_PROFILE;"
+    "Log in first, with `aws sso login` or `aws configure`, and set AWS_PROFILE to the profile;"
     " or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
 )
 _DENIED = re.compile(r"AccessDenied|Unauthorized|Forbidden|NotAuthorized|^403$")
@@ -35,15 +35,15 @@ def explain(error: Exception) -> str:
         case exceptions.ClientError():
             return _answer(error)
         case exceptions.NoCredentialsError() | exceptions.PartialCredentialsError():
-            return f"No credentials of an AWS account were found. {LOG_IN}"
+            return f"No AWS credentials were found. {LOG_IN}"
         case exceptions.SSOError() | exceptions.TokenRetrievalError() | exceptions.CredentialRetrievalError():
-            return f"The credentials could not be had: {_line(error)} {LOG_IN}"
+            return f"The credentials could not be loaded: {_line(error)} {LOG_IN}"
         case exceptions.ProfileNotFound():
-            return f"{_line(error)}. AWS_PROFILE names one that `aws configure list-profiles` does not."
-        case exceptions.ConnectionError() | exceptions.HTTPClientError():
             return (
-                f"AWS cannot be reached: {_line(error)} Is there a network, and is the region's name right?"
+                f"{_line(error)}. AWS_PROFILE must be one of those listed by `aws configure list-profiles`."
             )
+        case exceptions.ConnectionError() | exceptions.HTTPClientError():
+            return f"AWS cannot be reached: {_line(error)} Check the network connection and the name of the region."
     return f"AWS: {_line(error)}"
 
 
@@ -60,23 +60,21 @@ def is_denied(error: Exception) -> bool:
 def _answer(error: exceptions.ClientError) -> str:
     code = code_of(error)
     if code in ENDED:
-        return "The credentials have expired. Log in again, such as with `aws sso login`, and run the command again."
+        return "The credentials have expired. Log in again, for example with `aws sso login`, and run the command again."
     if code in UNKNOWN_TO_AWS:
-        return f"AWS does not know these credentials ({code}). {LOG_IN}"
+        return f"AWS does not recognise these credentials ({code}). {LOG_IN}"
     if code in BUSY:
-        return (
-            f"AWS asks for patience ({code}). Run the command again in a minute; it goes on where it stopped."
-        )
+        return f"AWS is throttling requests ({code}). Run the command again in a minute; it continues where it stopped."
     if is_denied(error):
         return _denied(error)
-    return f"AWS refused {error.operation_name}: {_line(error)}"
+    return f"AWS rejected {error.operation_name}: {_line(error)}"
 
 
 def _denied(error: exceptions.ClientError) -> str:
     found = _PERFORM.search(str(error))
     action = found[1] if found else error.operation_name
     where = f" on {found[2]}" if found and found[2] else ""
-    return f"These credentials may not do {action}{where}. docs/deploy.md lists what who deploys needs."
+    return f"These credentials lack the permission {action}{where}. docs/deploy.md lists the permissions needed to deploy."
 
 
 def _line(error: Exception) -> str:

@@ -82,7 +82,7 @@ def deploy(stage: Stage, wishes: DeployOptions, tell: Tell) -> bool:
     address = stack.outputs()["ShopUrl"].rstrip("/")
     outcome = smoke(stage.parameters.get(PUBLIC_URL) or address, tell)
     if before and change_set and outcome.pages_fail and before.address == address:
-        tell("The pages failed, which did not before. What ran before is put back:")
+        tell("The pages fail, which they didn't before. Restoring the previous version:")
         rollback.go_back(account, stack, before, change_set.adds())
         raise DeployError(_TAKEN_BACK)
     is_told = webhook_is_right(account, stage, stack, tell)
@@ -90,8 +90,8 @@ def deploy(stage: Stage, wishes: DeployOptions, tell: Tell) -> bool:
 
 
 _TAKEN_BACK = (
-    "The release was taken back, since its pages failed: what ran before runs again. Look into the API's log"
-    " (docs/operating.md), mend it, and deploy again. To leave it there and look at it: make deploy … KEEP=1"
+    "The release was rolled back because its pages failed; the previous version is running again. Read the API function's log"
+    " (docs/operating.md), fix it, and deploy again. To keep it deployed for debugging: make deploy … KEEP=1"
 )
 
 
@@ -141,7 +141,7 @@ def change(
         stack.drop(change_set.arn)
         raise DeployError(
             "\n".join(
-                ["This would cost data. Nothing was changed.", *(f"  {one}" for one in dangers), _MEANT]
+                ["This would delete data. Nothing was changed.", *(f"  {one}" for one in dangers), _MEANT]
             )
         )
     tell(f"{stack.name}: {change_set.summary()}.")
@@ -149,7 +149,7 @@ def change(
         stack.execute(change_set)
 
 
-_MEANT = "Was a name changed, such as TablePrefix? If it is meant, with everything copied before: make deploy … REPLACE=1"
+_MEANT = "Has a name changed, such as TablePrefix? If that is intended and all data has been copied: make deploy … REPLACE=1"
 
 
 def tell_address(
@@ -159,7 +159,7 @@ def tell_address(
     address = stack.outputs()["ShopUrl"].rstrip("/")
     if PUBLIC_URL in stage.parameters or parameters.get(PUBLIC_URL) == address:
         return
-    tell(f"The shop is told its own address, {address}:")
+    tell(f"Setting the shop's own URL, {address}:")
     present = stack.parameters()
     change(stack, stack.prepare(present | {PUBLIC_URL: address}), replace, tell)
 
@@ -174,20 +174,20 @@ def report(stage: Stage, stack: Stack, webhook_before: str | None, tell: Tell) -
         for line in webhook_to_enter(webhook, stage.name):
             tell(line)
     elif webhook_before not in (None, webhook):
-        tell(f"The webhook's address was {webhook_before}: change it at PayPal to the new one.")
+        tell(f"The webhook's URL was {webhook_before}: change it to the new one at PayPal.")
 
 
 def webhook_to_enter(address: str, stage: str) -> list[str]:
     """Make the lines that tell how PayPal is to notify the shop."""
     return [
         "",
-        "PayPal does not notify this shop yet. Until it does, notifications are answered with 503, and payments are",
-        "found within minutes without them; refunds made at PayPal, reversals and disputes are not.",
-        "At developer.paypal.com, in the app's page below Webhooks, add",
+        "PayPal doesn't notify this shop yet. Until it does, notifications are answered with 503, and payments are",
+        "found within minutes without them; refunds made at PayPal, chargebacks and disputes are not.",
+        "At developer.paypal.com, on the app's page under Webhooks, add",
         f"  {address}",
         "with the events",
         *(f"  {event}" for event in EVENT_TYPES),
-        "and tell the shop the webhook's ID:",
+        "and give the shop the webhook's ID:",
         f"  make deploy STAGE={stage} WEBHOOK_ID=…",
         "",
     ]
@@ -233,7 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except (KeyboardInterrupt, EOFError):
         print(
-            "\nCloudFormation goes on with what it began. Run the command again to go on watching.",
+            "\nCloudFormation continues in the background. Run the command again to keep watching.",
             file=sys.stderr,
         )
         return 130
@@ -243,14 +243,14 @@ def main(arguments: list[str] | None = None) -> int:
     if not answers:
         print(_NOT_AS_IT_SHOULD, file=sys.stderr)
         return 1
-    print(f"{name} is deployed, and answers as it should.")
+    print(f"{name} is deployed and passes all checks.")
     return 0
 
 
 _NOT_AS_IT_SHOULD = (
-    "It is deployed, and not all is as it should be. Set right at PayPal what is wrong with the webhook there. Where pages\n"
-    "fail, look into the API's log (docs/operating.md), or go back:\n"
-    "check out the commit that ran before, and run the same command. To try again: .venv/bin/python -m infra.aws.checks.smoke_test ADDRESS"
+    "Deployed, but some checks failed. If the webhook is wrong, correct it at PayPal. If pages\n"
+    "fail, read the API function's log (docs/operating.md), or go back:\n"
+    "check out the previous commit and run the same command. To check again: .venv/bin/python -m infra.aws.checks.smoke_test ADDRESS"
 )
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def kept(ssm: Any, name: str) -> bool:
         raise
     if there["Type"] != "SecureString":
         raise DeployError(
-            f"{name} in SSM is a {there['Type']}, open to read. Delete it there, and run make secret."
+            f"{name} in SSM is a {there['Type']}, which is not encrypted. Delete it there and run make secret."
         )
     return True
 
@@ -44,7 +44,7 @@ def ask() -> str:
     prompt = "PayPal's client secret (it is not shown): "
     text = (getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline()).strip()
     if len(text) < MIN_LENGTH or not text.isascii() or not text.isprintable() or " " in text:
-        raise DeployError("That is no client secret of PayPal's. Nothing was changed.")
+        raise DeployError("That isn't a PayPal client secret. Nothing was changed.")
     return text
 
 
@@ -71,11 +71,9 @@ def main(arguments: list[str]) -> int:
     except (BotoCoreError, ClientError) as error:
         print(explain(error), file=sys.stderr)
         return 1
-    print(f"{name} is {'replaced' if again else 'kept'} in {account.region}, encrypted.")
+    print(f"{name} has been {'replaced' if again else 'stored'} in {account.region}, encrypted.")
     if again:
-        print(
-            "Functions that run go on with the old secret until PayPal refuses it, and then read the new one."
-        )
+        print("Running functions use the old secret until PayPal rejects it, and then read the new one.")
     return 0
 
 

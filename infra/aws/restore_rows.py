@@ -22,11 +22,11 @@ def bring_back(stage: Stage, table: str, restored: str) -> tuple[int, int]:
     account.must_be(stage.account)
     target = adopt_resources.prefix_of(stage) + table
     if target not in adopt_resources.tables_of(stage).values():
-        raise DeployError(f"{table} is no table of the shop's. {USAGE}")
+        raise DeployError(f"{table} is not a table of the shop. {USAGE}")
     dynamodb = account.client("dynamodb")
     key = _key(dynamodb, target)
     if restored == target or _key(dynamodb, restored) != key:
-        raise DeployError(f"{restored} is not {target} as it was. Nothing was changed.")
+        raise DeployError(f"{restored} is not a restored copy of {target}. Nothing was changed.")
     pages = dynamodb.get_paginator("scan").paginate(TableName=restored, ConsistentRead=True)
     came = [_put(dynamodb, target, key[0]["AttributeName"], row) for page in pages for row in page["Items"]]
     return sum(came), len(came) - sum(came)
@@ -64,9 +64,9 @@ def main(arguments: list[str]) -> int:
         print(stop, file=sys.stderr)
         return 1
     except (BotoCoreError, ClientError) as error:
-        print(explain(error), "What came back stays; run the command again.", file=sys.stderr)
+        print(explain(error), "Rows restored so far are kept; run the command again.", file=sys.stderr)
         return 1
-    print(f"{came} rows came back to {table}; {there} were there and are as they were.")
+    print(f"{came} rows restored to {table}; {there} existed and were left unchanged.")
     return 0
 
 

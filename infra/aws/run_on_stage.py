@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("command", nargs=argparse.REMAINDER)
     choice = parser.parse_args(arguments)
     if not choice.command:
-        parser.error("there is no command to run")
+        parser.error("no command to run")
     try:
         return run(choice.stage, choice.command, os.environ)
     except (DeployError, OSError) as stop:

@@ -73,7 +73,7 @@ def _content(file: Path, folder: Path) -> dict[str, Any]:
         named = sorted(there.stem for there in folder.glob("*.toml") if there.stem != EXAMPLE)
         others = f" Stages with a file: {', '.join(named)}." if named else ""
         raise BadStage(
-            f"There is no {_near(file)}.{others}\nCopy {_near(folder)}/{EXAMPLE}.toml there, and fill it in."
+            f"There is no {_near(file)}.{others}\nCopy {_near(folder)}/{EXAMPLE}.toml to it and fill it in."
         ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadStage(f"{file} cannot be read: {error}") from error
@@ -82,7 +82,7 @@ def _content(file: Path, folder: Path) -> dict[str, Any]:
 def _faults(content: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[str]:
     for key in content.keys() - set(SETTINGS):
         belongs = f" It belongs below [parameters]: {key} = …" if key in known else _meant(key, SETTINGS)
-        yield f"{key} is no setting.{belongs}"
+        yield f"{key} is not a setting.{belongs}"
     yield from _own_faults(content)
     parameters = content.get("parameters", {})
     if not isinstance(parameters, dict):
@@ -95,40 +95,38 @@ def _faults(content: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[st
     for key in sorted(
         name for name, facts in known.items() if "Default" not in facts and name not in parameters
     ):
-        yield f"{key} is missing below [parameters]: {known[key].get('Description', 'the template needs it')}"
+        yield f"{key} is missing from [parameters]: {known[key].get('Description', 'the template needs it')}"
 
 
 def _own_faults(content: Mapping[str, Any]) -> Iterator[str]:
     if not _REGION.fullmatch(str(content.get("region", ""))):
-        yield 'region must name one of AWS, such as region = "eu-central-1".'
+        yield 'region must be an AWS region, such as region = "eu-central-1".'
     elif content["region"].startswith(ELSEWHERE):
-        yield "region is one of those that AWS keeps apart, where names begin otherwise: the shop's policies do not fit there."
+        yield "region is in a separate AWS partition (such as China or GovCloud), which is not supported."
     if "account" in content and not _matches(_ACCOUNT, content["account"]):
-        yield 'account must be its twelve digits in quotes, such as account = "123456789012".'
+        yield 'account must be twelve digits in quotes, such as account = "123456789012".'
     if "stack" in content and not _matches(_STACK, content["stack"]):
-        yield "stack must be at most 30 small letters, digits and hyphens, beginning with a letter."
+        yield "stack must have at most 30 lowercase letters, digits and hyphens, and begin with a letter."
     if "arch" in content and content["arch"] not in strip_elf.MACHINES:
         yield f"arch must be {' or '.join(strip_elf.MACHINES)}."
 
 
 def _fault_of(key: str, value: object, known: Mapping[str, Any]) -> str | None:
     if key not in known and "secret" in key.lower():
-        return f"{key} does not belong into a file. Keep the secret in SSM: make secret STAGE=…"
+        return f"{key} must not be in a file. Store the secret in SSM: make secret STAGE=…"
     if key not in known:
-        return f"{key} is no parameter of the template.{_meant(key, known)}"
+        return f"{key} is not a parameter of the template.{_meant(key, known)}"
     if isinstance(value, bool) or not isinstance(value, str | int):
-        return f'{key} must be a text in quotes, such as {key} = "…".'
+        return f'{key} must be text in quotes, such as {key} = "…".'
     facts, text = known[key], str(value)
     if key == ALARM_EMAIL and text:
         return _fault_of_address(key, text)
     if key == "Timezone" and text not in available_timezones():
-        return (
-            f"{key} cannot be {text!r}. Name one such as Europe/Berlin.{_meant(text, available_timezones())}"
-        )
+        return f"{key} cannot be {text!r}. Use a time zone such as Europe/Berlin.{_meant(text, available_timezones())}"
     if key == "Currency" and text not in PAYPAL_CURRENCIES:
-        return f"{key} cannot be {text!r}. PayPal takes {', '.join(sorted(PAYPAL_CURRENCIES))}."
+        return f"{key} cannot be {text!r}. PayPal supports {', '.join(sorted(PAYPAL_CURRENCIES))}."
     if facts.get("NoEcho"):
-        return f"{key} does not belong into a file. `make deploy` makes it, and CloudFormation keeps it."
+        return f"{key} must not be in a file. `make deploy` creates it, and CloudFormation keeps it."
     allowed = [str(one) for one in facts.get("AllowedValues", [])]
     if allowed and text not in allowed:
         return f"{key} must be one of {', '.join(map(repr, allowed))}, not {text!r}."
@@ -163,4 +161,4 @@ def _matches(pattern: re.Pattern[str], value: object) -> bool:
 
 def _meant(key: str, names: Iterable[str]) -> str:
     near = difflib.get_close_matches(key, list(names), n=1)
-    return f" Was {near[0]} meant?" if near else ""
+    return f" Did you mean {near[0]}?" if near else ""

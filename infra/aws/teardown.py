@@ -59,9 +59,9 @@ def teardown(stage: Stage, data_too: bool, tell: Tell) -> None:
         return
     for line in plan(stage, resources, data, data_too):
         tell(line)
-    _must_type(stage.stack, "To take it down, type the stack's name")
+    _must_type(stage.stack, "To delete it, type the stack's name")
     if data_too:
-        _must_type(data.sentence(), "There is no way back. To delete the data, too, type")
+        _must_type(data.sentence(), "This cannot be undone. To delete the data, too, type")
     if resources:
         stack.delete()
     if data_too:
@@ -86,7 +86,7 @@ def must_be_attached_to_nobody(account: Account, policies: list[str]) -> None:
         ]:
             raise DeployError(
                 f"{arn} is attached to {', '.join(have)}. Nothing was changed.\n"
-                "Detach it there, and run the command again. A role of Identity Center's is changed in its permission set."
+                "Detach it there and run the command again. For a role of Identity Center, change its permission set."
             )
 
 
@@ -125,13 +125,11 @@ def plan(stage: Stage, resources: list[dict[str, Any]], data: Data, data_too: bo
     """Make the lines that tell what goes and what stays."""
     kinds = {one["ResourceType"] for one in resources} - {TABLE, BUCKET}
     goes = sorted({KINDS[kind] for kind in kinds if kind in KINDS})
-    lines = [
-        f"{stage.stack} in {stage.region}: {len(resources)} resources. The shop will be gone from the web."
-    ]
-    lines += [f"Goes: {', '.join(goes)}."] if goes else []
+    lines = [f"{stage.stack} in {stage.region}: {len(resources)} resources. The shop will go offline."]
+    lines += [f"To be deleted: {', '.join(goes)}."] if goes else []
     if data.waiting:
         lines.append(
-            f"About {data.waiting} messages wait in queues and go with them: mails that are due stay due in the"
+            f"About {data.waiting} messages are waiting in queues and will be deleted: unsent emails remain due in the"
             " orders; PayPal can send its notifications again."
         )
     fate = "WILL BE DELETED" if data_too else "stays"
@@ -146,7 +144,7 @@ def _must_type(words: str, question: str) -> None:
     at_once(f"{question}: {words}")
     print("> ", end="", flush=True)
     if sys.stdin.readline().strip() != words:
-        raise DeployError("\nThat was not it. Nothing was changed.")
+        raise DeployError("\nThat did not match. Nothing was changed.")
 
 
 # -- deleting -----------------------------------------------------------------------------------------
@@ -166,23 +164,23 @@ def delete_data(account: Account, data: Data, tell: Tell) -> None:
 def closing_report(stage: Stage, account: Account, data_too: bool) -> list[str]:
     """Make the lines that tell what is still there, and what it costs."""
     rest = [
-        f"Still there: the packages in the bucket {artifacts.bucket_of(account)}, PayPal's secret as {paypal_secret.name_of(stage)} in SSM, and"
+        f"Not deleted: the packages in the bucket {artifacts.bucket_of(account)}, PayPal's secret as {paypal_secret.name_of(stage)} in SSM, and"
         " the sender at SES. They cost cents a month.",
-        "At PayPal, delete the webhook: its address answers no more.",
+        "Delete the webhook at PayPal: its URL no longer answers.",
     ]
     if stage.parameters.get("AccessLog", WITH_ROLE) == WITH_ROLE:
         rest.append(
-            f"The role {stage.stack}-ApiGatewayLogRole-… stays, too: other APIs of the account may write their logs by it."
+            f"The role {stage.stack}-ApiGatewayLogRole-… is kept, too: other APIs of the account may use it to write their logs."
         )
     if data_too:
         return [
-            f"{stage.stack} and its data are gone. AWS keeps a last backup of each table for 35 days.",
+            f"{stage.stack} and its data have been deleted. AWS keeps a final backup of each table for 35 days.",
             *rest,
         ]
     return [
-        f"{stage.stack} is gone. Its tables and buckets stay, at some 0.45 USD a month for a GB in tables with its"
-        " backups, and 0.023 USD for one in buckets (list prices of us-east-1).",
-        f"To open again with the same data: make deploy STAGE={stage.name} ADOPT=1. PayPal's webhook, AlarmEmail and finance's"
+        f"{stage.stack} has been deleted. Its tables and buckets are kept, at about 0.45 USD per GB and month in tables, including"
+        " backups, and 0.023 USD in buckets (list prices of us-east-1).",
+        f"To reopen with the same data: make deploy STAGE={stage.name} ADOPT=1. PayPal's webhook, AlarmEmail and finance's"
         " policy are then new: docs/deploy.md, “Tear down”.",
         f"To delete them, too: make teardown STAGE={stage.name} DATA=delete",
         *rest,

@@ -18,7 +18,7 @@ from chalicelib.staff.audit import audit_log
 from chalicelib.staff.auth import accounts, passwords
 from chalicelib.staff.models import StaffMember
 
-USAGE = "Name an account, such as EMAIL=name@example.com, and ROLE=merchant (all rights) or ROLE=finance (looks only)."
+USAGE = "Name an account, such as EMAIL=name@example.com, and ROLE=merchant (full access) or ROLE=finance (view only)."
 UNCHANGED = "Nothing was changed."
 TRIES = 3
 
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
         print(f"\n{UNCHANGED}", file=sys.stderr)
         return 130
     except (ShopError, OutcomeUnknown, BotoCoreError, ClientError, PynamoDBException) as error:
-        print("The account could not be made:", *str(error).split(), file=sys.stderr)
+        print("The account could not be created:", *str(error).split(), file=sys.stderr)
         return 1
     return 0
 
@@ -52,10 +52,12 @@ def read_arguments(arguments: list[str]) -> tuple[str, str | None]:
     """Read address and role; None where no role is named. Raises BadAddress for anything else."""
     given = [cleaned for argument in arguments if (cleaned := clean_line(argument))]
     if len(given) not in (1, 2):
-        raise BadAddress("an address is missing" if not given else "that is more than an address and a role")
+        raise BadAddress(
+            "the email address is missing" if not given else "expected only an email address and a role"
+        )
     role = given[1].lower() if len(given) == 2 else None
     if role is not None and role not in accounts.ROLES:
-        raise BadAddress(f"{role!r} is no role")
+        raise BadAddress(f"{role!r} is not a role")
     return accounts.normalize_email(given[0]), role
 
 
@@ -65,22 +67,22 @@ def make_staff(email: str, role: str | None) -> str:
     if known is None:
         new_role = role or accounts.MERCHANT
         accounts.make_member(
-            email, new_role, ask_password(email), audit_log.writer_as("make staff", "made an account")
+            email, new_role, ask_password(email), audit_log.writer_as("make staff", "created an account")
         )
-        return f"{email} may log in at /staff/ as {new_role}."
+        return f"{email} can now log in at /staff/ as {new_role}."
     new_role = role or known.role
     agree(known, new_role)
     change = audit_log.writer_as("make staff", "set password and role")
     accounts.make_member(email, new_role, ask_password(email), change)
-    return f"{email} is {new_role} and has the new password. Every browser was logged out."
+    return f"{email} is now {new_role}, has the new password, and has been logged out of all browsers."
 
 
 def agree(known: StaffMember, role: str) -> None:
     """Ask whether a known account is to be changed; who pipes a password has agreed. Raises Refused."""
-    becomes = "" if role == known.role else f", make it {role}"
-    question = f"{known.email} has an account already ({known.role}). Set a new password{becomes} and log it out? [y/N] "
+    becomes = "" if role == known.role else f", change the role to {role}"
+    question = f"{known.email} already has an account ({known.role}). Set a new password{becomes} and log it out everywhere? [y/N] "
     if sys.stdin.isatty() and input(question).strip().lower() not in ("y", "yes"):
-        raise Refused("As you like.")
+        raise Refused("Cancelled.")
 
 
 def ask_password(email: str) -> str:
@@ -90,12 +92,12 @@ def ask_password(email: str) -> str:
     for _ in range(TRIES):
         password = getpass("Password: ")
         wrong = passwords.validate_password(password, email)
-        if wrong is None and getpass("The same once more: ") != password:
-            wrong = "Those were two different passwords."
+        if wrong is None and getpass("Repeat the password: ") != password:
+            wrong = "The passwords don’t match."
         if wrong is None:
             return password
         print(wrong, file=sys.stderr)
-    raise Refused("There was no password.")
+    raise Refused("No password was entered.")
 
 
 def _good(password: str, email: str) -> str:

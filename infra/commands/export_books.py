@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
         for line in report(export):
             print(line)
     except (daily_reports.ReportError, ShopError, BotoCoreError, ClientError, PynamoDBException) as error:
-        print("The books could not be written:", *str(error).split(), file=sys.stderr)
+        print("The books could not be created:", *str(error).split(), file=sys.stderr)
         return 1
     except BadDay as error:
         print(error, file=sys.stderr)
@@ -51,7 +51,7 @@ def parse_day(arguments: list[str]) -> date:
     if day is None or str(day) != text:  # fromisoformat takes week dates too
         raise BadDay(f"Name a day such as DAY=2026-11-22, not {text!r}.")
     if text > booking_day(clock.now()):
-        raise BadDay(f"{day} lies in the future: there are no books to write.")
+        raise BadDay(f"{day} is in the future: there are no books to create.")
     return day
 
 

@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     mode, answer = stock.strip().lower() or StockMode.IGNORE.value, yes.strip().lower()
     if not name or len(arguments) > 3 or mode not in MODES or answer not in ("", *YES, *NO):
         print(
-            f"Name one file, such as FILE=catalog.csv, and if you like STOCK={'|'.join(MODES)} and YES=1 or YES=no.",
+            f"Name one file, such as FILE=catalog.csv, and optionally STOCK={'|'.join(MODES)} and YES=1 or YES=no.",
             file=sys.stderr,
         )
         return 2
@@ -42,14 +42,14 @@ def main(arguments: list[str]) -> int:
     except CatalogErrors as error:
         print(error, file=sys.stderr)
         count = len(error.faults)
-        print(f"{count} fault{'s' if count > 1 else ''} in {file}. Nothing was changed.", file=sys.stderr)
+        print(f"{count} error{'s' if count > 1 else ''} in {file}. Nothing was changed.", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, EOFError):
-        print("\nBroken off. Loading the file again goes on from where it was.", file=sys.stderr)
+        print("\nInterrupted. Import the file again to continue from there.", file=sys.stderr)
         return 130
     except (ShopError, InvalidImage, OutcomeUnknown, BotoCoreError, ClientError, PynamoDBException) as error:
-        print("The catalog could not be loaded to its end:", *str(error).split(), file=sys.stderr)
-        print("Loading it again goes on from there.", file=sys.stderr)
+        print("The import failed:", *str(error).split(), file=sys.stderr)
+        print("Import the file again to continue from there.", file=sys.stderr)
         return 1
 
 
@@ -57,7 +57,7 @@ def _load(file: Path, mode: StockMode, answer: str) -> int:
     checked = check_file(file)
     print(*_lines(preview_of(checked), mode), sep="\n")
     if not answer and sys.stdin.isatty():
-        answer = input("Load it? [y/N] ").strip().lower() or "no"
+        answer = input("Import it? [y/N] ").strip().lower() or "no"
     if answer and answer not in YES:
         print("Nothing was changed.")
         return 0
@@ -76,9 +76,9 @@ def _lines(preview: Preview, mode: StockMode) -> Iterator[str]:
         yield (
             preview.stock
             + {
-                StockMode.IGNORE: " The column “stock” is ignored for them; STOCK=set or STOCK=add uses it.",
-                StockMode.SET: " It is set to the file's.",
-                StockMode.ADD: " The file's is added to the shop's.",
+                StockMode.IGNORE: " The “stock” column is ignored for them; use it with STOCK=set or STOCK=add.",
+                StockMode.SET: " It is set to the file’s stock.",
+                StockMode.ADD: " The file’s stock is added to it.",
             }[mode]
         )
 

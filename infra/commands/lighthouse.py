@@ -132,7 +132,7 @@ def filled_cart(shop: str) -> str:
     with opener.open(shop + PRODUCT, timeout=30) as answer:
         sku = re.search(r'name="sku" value="([^"]+)"', answer.read().decode())
     if sku is None:
-        raise Failed(f"{PRODUCT} of the demo has no single variant any more.")
+        raise Failed(f"{PRODUCT} of the demo no longer has exactly one variant.")
     form = urlencode({"sku": sku[1], "quantity": "1"}).encode()
     opener.open(f"{shop}/cart/lines", form, timeout=30).close()
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
@@ -159,7 +159,7 @@ def look(address: str, options: Sequence[str], cookie: str, chrome: Path) -> dic
             command, env=environment, capture_output=True, text=True, timeout=RUN_SECONDS, check=False
         )
         if done.returncode != 0 or not file.exists():
-            raise Failed(f"Lighthouse could not look at {address}: {done.stderr.strip()[-300:]}")
+            raise Failed(f"Lighthouse could not check {address}: {done.stderr.strip()[-300:]}")
         report: dict[str, Any] = json.loads(file.read_text("utf-8"))
         return report
 

@@ -63,11 +63,11 @@ def main(arguments: list[str]) -> int:
     try:
         return replay(name, agreed)
     except (KeyboardInterrupt, EOFError):
-        print("\nWhat was not sent yet rests as before.", file=sys.stderr)
+        print("\nInterrupted. The remaining messages are still in the dead-letter queue.", file=sys.stderr)
         return 130
     except (NotTaken, BotoCoreError, ClientError) as error:
-        print("The messages could not be sent again to the end:", *str(error).split(), file=sys.stderr)
-        print("What was not sent yet rests as before.", file=sys.stderr)
+        print("Not all messages could be redriven:", *str(error).split(), file=sys.stderr)
+        print("The remaining messages are still in the dead-letter queue.", file=sys.stderr)
         return 1
 
 
@@ -86,17 +86,23 @@ def replay(name: str, agreed: bool) -> int:
     queue = settings.table_prefix + name
     resting = look(aws.queue_url(queue + DEAD))
     if not resting.count and resting.held:
-        print(f"Somebody else is looking at {queue}{DEAD}. Try again in a minute.", file=sys.stderr)
+        print(
+            f"The messages in {queue}{DEAD} are in use by somebody else. Try again in a minute.",
+            file=sys.stderr,
+        )
         return 1
     if not resting.count:
-        print(f"Nothing rests in {queue}{DEAD}.")
+        print(f"There are no messages in {queue}{DEAD}.")
         return 0
     print(*report(queue, resting), sep="\n")
     if not agreed and not sys.stdin.isatty():
-        print("Nobody is there to be asked: nothing was sent. YES=1 sends without asking.", file=sys.stderr)
+        print(
+            "There is no terminal to ask on: nothing was sent. Use YES=1 to send without asking.",
+            file=sys.stderr,
+        )
         return 2
     if not agreed and input(f"Send all {resting.count} again? [y/N] ").strip().lower() not in ("y", "yes"):
-        print("As you like: nothing was sent.", file=sys.stderr)
+        print("Cancelled: nothing was sent.", file=sys.stderr)
         return 1
     sent = send_again(aws.queue_url(queue + DEAD), name, resting.count)
     print(f"{sent} of {resting.count} sent to {queue} again.")
@@ -124,7 +130,7 @@ def look(dead: str) -> Resting:
 def report(queue: str, resting: Resting) -> list[str]:
     """Make the lines that are printed: what rests where, each message, and how many more."""
     more = resting.count - len(resting.messages)
-    rest = "message rests" if resting.count == 1 else "messages rest"
+    rest = "message" if resting.count == 1 else "messages"
     lines = [f"{'About ' if more else ''}{resting.count} {rest} in {queue}{DEAD}:"]
     lines += [describe(message) for message in resting.messages]
     return [*lines, f"  and about {more} more"] if more else lines
@@ -151,7 +157,7 @@ def named_in(body: str) -> str:
         plain["order"] = f"{plain['order'][:8]}…"  # the whole of it opens the customer's page
     return (
         ", ".join(f"{name} {text}" for name, text in plain.items())
-        or f"names nothing that can be shown ({len(body)} characters)"
+        or f"has no ids that can be shown ({len(body)} characters)"
     )
 
 
@@ -197,7 +203,7 @@ def _send(dead: str, name: str, page: "list[MessageTypeDef]") -> int:
     _take_away(dead, taken)
     if refused:
         _let_go(dead, [page[number] for number in sorted(refused)])
-        raise NotTaken(f"SQS did not take {len(refused)} of {len(page)}.")
+        raise NotTaken(f"SQS rejected {len(refused)} of {len(page)} messages.")
     return len(taken)
 
 
@@ -211,7 +217,9 @@ def _take_away(dead: str, messages: "list[MessageTypeDef]") -> None:
         ],
     )
     if answer.get("Failed"):
-        raise NotTaken(f"{len(answer['Failed'])} were sent, and are still resting: they will come twice.")
+        raise NotTaken(
+            f"{len(answer['Failed'])} were sent but could not be deleted from the dead-letter queue: they may be processed twice."
+        )
 
 
 # -- the queue --------------------------------------------------------------------------------------------

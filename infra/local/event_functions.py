@@ -69,12 +69,12 @@ class Functions:
         for candidate in self._queues:
             if queue in (candidate.name, candidate.name.removeprefix(candidate.prefix)):
                 return candidate.drain(again=again)
-        raise LookupError(f"No function of the app is behind a queue {queue!r}.")
+        raise LookupError(f"The app has no function for the queue {queue!r}.")
 
     def fire(self, name: str) -> Any:
         """Run one scheduled function now; return what it returns, let its exception through."""
         if name not in [schedule.name for schedule in self._schedules]:
-            raise LookupError(f"No scheduled function of the app is called {name!r}.")
+            raise LookupError(f"The app has no scheduled function called {name!r}.")
         return self._app.handler_map[name](scheduled_event(name), context(name))
 
     def start(self) -> None:
@@ -131,7 +131,7 @@ class _Queue:
             if not messages:
                 return handled
             handled += messages
-        raise RuntimeError(f"The queue {self.name} does not become empty.")
+        raise RuntimeError(f"The queue {self.name} did not become empty.")
 
     def _round(self, wait_seconds: int, *, again: bool) -> int:
         messages = self._sqs.receive_message(
@@ -154,7 +154,7 @@ class _Queue:
         try:
             answer = self._call(event)
         except Exception:
-            log.exception("%s failed; its messages will come again.", self._function_name)
+            log.exception("%s failed; its messages will be redelivered.", self._function_name)
             return ids
         return failed_ids(answer, ids)
 
@@ -189,7 +189,7 @@ class _CalledLater(_Queue):
             try:
                 self._call(json.loads(message["Body"]))
             except Exception:
-                log.exception("%s failed; it will be called again.", self._function_name)
+                log.exception("%s failed; it will be retried.", self._function_name)
                 failed.add(message["MessageId"])
                 self._offer_again([message], AGAIN_SECONDS)
         return failed

@@ -101,7 +101,11 @@ class LocalCloud:
     def start(self) -> None:
         """Start it without waiting; raise PortInUse."""
         if not is_free(self.port):
-            raise PortInUse(NAME, self.port, "End what listens there, or choose another with AWS_PORT=….")
+            raise PortInUse(
+                NAME,
+                self.port,
+                "Stop the process that listens there, or choose another port with AWS_PORT=….",
+            )
         if self._state:
             self._state.mkdir(parents=True, exist_ok=True)
         self._scratch = Path(tempfile.mkdtemp(prefix="awning-cloud-"))

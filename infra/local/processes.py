@@ -68,7 +68,7 @@ def free_port() -> int:
         if port not in _given and is_free(port):
             _given.add(port)
             return port
-    raise PieceFailed("no port of this machine is free")
+    raise PieceFailed("no free port on this machine")
 
 
 def answers(url: str) -> bool:
@@ -148,9 +148,9 @@ class ChildProcess:
     def _fate(self) -> str:
         status = self._process.poll() if self._process else None
         if status is None:
-            return "it runs but does not answer"
+            return "it is running but does not answer"
         if status < 0:
-            return f"it was ended by {signal.Signals(-status).name}"
+            return f"it was stopped by {signal.Signals(-status).name}"
         return f"it ended with status {status}"
 
     def ask_to_end(self) -> None:

@@ -47,13 +47,11 @@ def run(command: Sequence[str], state: State, given: Mapping[str, str]) -> int:
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.run_on_local", description=__doc__)
-    parser.add_argument(
-        "--state", type=Path, default=ROOT / ".local", help="the folder that keeps everything"
-    )
+    parser.add_argument("--state", type=Path, default=ROOT / ".local", help="the folder for all data")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     choice = parser.parse_args()
     if not choice.command:
-        parser.error("there is no command to run")
+        parser.error("no command to run")
     try:
         return run(choice.command, State(choice.state), os.environ)
     except (PieceFailed, OSError) as failure:

@@ -36,7 +36,9 @@ class State:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise StateHeld(f"Another shop already runs from {self.folder}. End it first.") from error
+                raise StateHeld(
+                    f"Another shop is already running from {self.folder}. Stop it first."
+                ) from error
             self._environment.unlink(missing_ok=True)
             try:
                 yield
@@ -60,5 +62,5 @@ class State:
         try:
             told: dict[str, str] = json.loads(self._environment.read_text("utf-8"))
         except (OSError, ValueError) as error:
-            raise PieceFailed("The local shop is just starting or ending. Try again in a moment.") from error
+            raise PieceFailed("The local shop is starting or stopping. Try again in a moment.") from error
         return told

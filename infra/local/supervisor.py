@@ -65,7 +65,9 @@ class Ports:
         port = int(text)
         if must_be_free and (port in self._taken or not is_free(port)):
             raise PortInUse(
-                piece, port, f"End what listens there, or choose another: {variable}={port + 1000} make run"
+                piece,
+                port,
+                f"Stop the process that listens there, or choose another port: {variable}={port + 1000} make run",
             )
         self._taken.add(port)
         return port
@@ -112,7 +114,7 @@ def check_paypal(given: Mapping[str, str]) -> None:
     address = given.get("PAYPAL_API_URL")
     if not missing and address and address.rstrip("/") not in SANDBOX_HOSTS:
         raise PieceFailed(
-            f"PayPal: make run takes payments in the sandbox or the stand-in alone, not at {address}."
+            f"PayPal: make run only takes payments in the sandbox or the stand-in, not at {address}."
             " Unset PAYPAL_API_URL."
         )
 
@@ -275,10 +277,10 @@ class Supervisor:
             return
         if fault:
             _progress(
-                f"THE SHOP TAKES NO ORDERS: the local cloud cannot write. {fault}. Nothing is lost; make room."
+                f"THE SHOP TAKES NO ORDERS: the local cloud cannot write. {fault}. Nothing is lost; free some disk space."
             )
         else:
-            _progress("the local cloud writes again: the shop takes orders")
+            _progress("the local cloud can write again: the shop takes orders")
         self._fault = fault
 
     def _reload(self, shop: Shop) -> None:
@@ -299,9 +301,7 @@ def main() -> int:
     """Run until Ctrl-C, SIGTERM or the loss of a piece; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.supervisor", description=__doc__)
     parser.add_argument("--app", type=Path, default=ROOT, help="the folder of app.py")
-    parser.add_argument(
-        "--state", type=Path, default=ROOT / ".local", help="the folder that keeps everything"
-    )
+    parser.add_argument("--state", type=Path, default=ROOT / ".local", help="the folder for all data")
     choice = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _interrupt)

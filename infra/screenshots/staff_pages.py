@@ -37,7 +37,7 @@ class Merchant:
 
     def _log_in(self) -> None:
         self._open("login")
-        self._page.get_by_label("E-mail address").fill("merchant@example.com")
+        self._page.get_by_label("Email address").fill("merchant@example.com")
         self._page.get_by_label("Password", exact=True).fill(self._password)
         photograph(self._page, "staff-login")
         self._page.get_by_role("button", name="Log in").click()
@@ -50,16 +50,16 @@ class Merchant:
         self._page.wait_for_url("**/staff/orders/*")
 
     def _take_an_order(self) -> None:
-        self._open_order("Refunded in part")
+        self._open_order("Partly refunded")
         photograph(self._page, "staff-order")
 
     def _take_a_refund(self) -> None:
-        self._open_order("To be shipped")
+        self._open_order("Ready to ship")
         refunds = self._page.locator(".refunds")
         refunds.locator("summary").click()
         refunds.get_by_label("Amount in").fill("5.00")
-        refunds.get_by_label("Why").fill("One arrived with a crack in it")
-        refunds.get_by_label("A line to the customer").fill("We are sorry for the crack.")
+        refunds.get_by_label("Reason").fill("One arrived with a crack in it")
+        refunds.get_by_label("Note to the customer").fill("We are sorry for the crack.")
         photograph(self._page, "staff-refund", top=".refunds")
 
     def _take_a_product(self) -> None:
@@ -78,7 +78,7 @@ class Merchant:
         self._save(other)
         other.close()
         self._save(self._page)
-        self._page.get_by_text("Changed meanwhile").first.wait_for()
+        self._page.get_by_text("Changed by someone else").first.wait_for()
         photograph(self._page, "staff-conflict")
         self._open("products")
         for row, price in enumerate(("27.50", "48.00")):

@@ -111,7 +111,7 @@ def test_what_is_looked_for_in_a_long_list_is_found_and_the_looking_is_said(
     first = list_products(ProductFilter(most_left=0))
     assert (first.goods, first.note) == (
         [],
-        "10 products were looked at for this page; the next page looks further.",
+        "10 products were searched for this page. The next page continues the search.",
     )
     assert slugs(most_left=0) == ["tea-017"]
 
@@ -121,7 +121,9 @@ def test_more_hits_than_are_looked_at_are_said(aws: object, monkeypatch: pytest.
     fill(*numbered(8))
     page = list_products(ProductFilter(words="tea"))
     assert len(page.goods) == 5
-    assert page.note == "Of 8 products only the best 5 were looked at; another word helps."
+    assert (
+        page.note == "8 products match; only the best 5 were searched. Add another word to narrow the search."
+    )
     assert list_products(ProductFilter(words="a b c")).note == "Please enter at least two letters of a word."
 
 

@@ -131,7 +131,7 @@ def test_ids_in_pages_have_no_blanks(shop: Shop) -> None:
 def test_what_nobody_could_read_is_no_sku(sku: str) -> None:
     assert not is_sku(sku)
     (problem,) = validate_product(product("odd", variant(sku)))
-    assert problem.message == "A SKU has 1 to 64 characters that can be seen."
+    assert problem.message == "A SKU must have 1 to 64 visible characters."
 
 
 def test_large_and_small_letters_are_different_skus(shop: Shop) -> None:

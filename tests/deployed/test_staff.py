@@ -48,7 +48,7 @@ def test_a_picture_is_made_ready_by_the_package(merchant: Visitor, stack: Stack)
     answer = merchant.post(f"{PICTURES}/add", {"key": key, "alt": "Tea in a cup"})
     assert answer.status == 303, answer.text
 
-    stack.eventually(lambda: "being made ready" not in merchant.get(PICTURES).text)
+    stack.eventually(lambda: "being processed" not in merchant.get(PICTURES).text)
 
     def shown() -> list[str]:
         page = merchant.get("/api/products/green-tea").body

@@ -58,7 +58,7 @@ def logs_in_as_told(visitor: Visitor, run: Run) -> None:
     (line,) = [line for line in run.errors if line.startswith("staff login: ")]
     email, password = re.findall(r"merchant@\S+|(?<=password )\S+", line)
     visitor.page.goto(run.address("staff") + "/orders")
-    visitor.page.get_by_label("E-mail address").fill(email)
+    visitor.page.get_by_label("Email address").fill(email)
     visitor.page.get_by_label("Password", exact=True).fill(password)
     visitor.button("Log in").click()
     visitor.reads("Orders")

@@ -68,7 +68,7 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
         ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == [
-        f"The PayPal stand-in did not start: port {port} is in use; end what uses it, or choose another with --port."
+        f"The PayPal stand-in did not start: port {port} is in use; stop the process that uses it, or choose another with --port."
     ]
 
 

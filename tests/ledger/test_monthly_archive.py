@@ -120,7 +120,7 @@ def test_a_large_month_goes_up_in_parts(written: Ledger, monkeypatch: pytest.Mon
     assert "Uploads" not in clients.client("s3").list_multipart_uploads(Bucket=settings.books_bucket)
 
 
-@pytest.mark.parametrize("harm", ["other bytes", "other columns", "gone"])
+@pytest.mark.parametrize("harm", ["other bytes", "unexpected columns", "gone"])
 def test_a_file_that_is_not_the_vouched_one_is_not_packed(
     written: Ledger, harm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,7 +176,7 @@ def test_what_is_wrong_with_a_day_is_said(written: Ledger) -> None:
     for junk in (b"", b"[]", b'{"files": {}}', b"\xff"):
         s3.put_object(Bucket=settings.books_bucket, Key=manifest, Body=junk)
         problems = [booked.problem for booked in read_month(NOVEMBER).days]
-        assert problems == ["Missing: orders.", "The manifest cannot be read.", ""]
+        assert problems == ["Missing: orders.", "The manifest can’t be read.", ""]
 
 
 def test_a_month_is_read_by_one_listing_and_one_read_a_day(

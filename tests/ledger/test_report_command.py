@@ -56,7 +56,7 @@ def test_a_day_that_is_none_is_refused(day: str, at: At, capsys: pytest.CaptureF
 
 def test_a_day_to_come_is_refused(at: At, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["2026-11-23"]) == 2
-    assert capsys.readouterr().err == "2026-11-23 lies in the future: there are no books to write.\n"
+    assert capsys.readouterr().err == "2026-11-23 is in the future: there are no books to create.\n"
 
 
 def test_a_difference_is_one_clear_line(ledger: Ledger, at: At, capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,7 +68,7 @@ def test_a_difference_is_one_clear_line(ledger: Ledger, at: At, capsys: pytest.C
     assert main(["2026-11-22"]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "books/2026/11/22/orders-2026-11-22.csv differs from what is known now" in error
+    assert "books/2026/11/22/orders-2026-11-22.csv differs from the current data" in error
 
 
 def test_a_missing_bucket_is_one_clear_line(

@@ -105,7 +105,7 @@ def test_a_movement_that_comes_after_the_close_is_said(paid: Order, ledger: Ledg
 def test_a_movement_that_vanished_is_said(paid: Order) -> None:
     daily_reports.export_day(DAY)
     next(iter(LedgerEntry.query(page_of(str(DAY), paid.capture_id or "")))).delete()
-    with pytest.raises(daily_reports.ReportError, match=r"differs from what is known"):
+    with pytest.raises(daily_reports.ReportError, match=r"differs from the current data"):
         daily_reports.export_day(DAY)
 
 
@@ -229,7 +229,7 @@ def test_the_second_of_two_writers_never_overwrites(
         return found
 
     monkeypatch.setattr(report_files, "open_file", look_then_lose_the_race)
-    with pytest.raises(daily_reports.ReportError, match="written by somebody else"):
+    with pytest.raises(daily_reports.ReportError, match="already exists with different contents"):
         daily_reports.export_day(DAY)
     assert download(LEDGER) == b"somebody else's"
     assert MANIFEST not in keys()

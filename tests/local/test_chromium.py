@@ -24,7 +24,7 @@ def test_the_chosen_browser_comes_first(tmp_path: Path) -> None:
     program(tmp_path, "chromium")
 
     assert find_browser({"CHROME_PATH": str(chosen), "PATH": str(tmp_path)}) == chosen
-    with pytest.raises(NoBrowser, match="CHROME_PATH names no program"):
+    with pytest.raises(NoBrowser, match="CHROME_PATH is not a program"):
         find_browser({"CHROME_PATH": str(tmp_path / "none"), "PATH": str(tmp_path)})
 
 
@@ -60,7 +60,7 @@ def test_a_program_that_does_not_start_is_no_browser(tmp_path: Path, monkeypatch
         find_browser({"PATH": str(tmp_path)})
     for content in (stub.read_text("utf-8"), "#!/no/such/shell\n"):
         stub.write_text(content, "utf-8")
-        with pytest.raises(NoBrowser, match=f"CHROME_PATH names a program that does not start: {stub}"):
+        with pytest.raises(NoBrowser, match=f"CHROME_PATH is a program that does not start: {stub}"):
             find_browser({"CHROME_PATH": str(stub), "PATH": str(tmp_path)})
 
     chrome = program(tmp_path, "google-chrome")
@@ -117,7 +117,7 @@ def test_a_run_without_a_browser_says_in_its_last_line_what_was_left_out(
 
     assert run.returncode == 0, run.stdout
     *_, last = run.stdout.strip().splitlines()
-    assert "browser tests were left out: CHROME_PATH names no program" in last
+    assert "browser tests were left out: CHROME_PATH is not a program" in last
 
 
 def test_the_last_line_counts() -> None:

@@ -85,11 +85,11 @@ def test_amounts_and_days_are_not_read_by_other_settings_than_they_were_written_
     keep_settings()
     setting(currency="EUR")
     with pytest.raises(
-        OldState, match=r"^The local shop has CURRENCY=USD, and would have CURRENCY=EUR: .*\.$"
+        OldState, match=r"^The local shop was created with CURRENCY=USD, not CURRENCY=EUR: .*\.$"
     ):
         keep_settings()
     setting(currency="USD", timezone=ZoneInfo("UTC"))
-    with pytest.raises(OldState, match=r"TIMEZONE=Europe/Berlin, and would have TIMEZONE=UTC: .*\.$"):
+    with pytest.raises(OldState, match=r"TIMEZONE=Europe/Berlin, not TIMEZONE=UTC: .*\.$"):
         keep_settings()
 
 

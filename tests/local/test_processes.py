@@ -42,7 +42,7 @@ def test_a_piece_that_takes_too_long_is_told(tmp_path: Path) -> None:
         kettle.stop()
 
     assert str(failure.value) == (
-        "the kettle did not start within 0.1 s: it runs but does not answer; heating"
+        "the kettle did not start within 0.1 s: it is running but does not answer; heating"
     )
     assert not kettle.alive
 
@@ -54,7 +54,7 @@ def test_a_piece_that_will_not_end_is_killed(tmp_path: Path) -> None:
     kettle.stop(0.1)
 
     assert not kettle.alive
-    assert kettle.last_words() == "it was ended by SIGKILL; deaf"
+    assert kettle.last_words() == "it was stopped by SIGKILL; deaf"
 
 
 def test_a_cloud_does_not_start_on_a_port_in_use() -> None:

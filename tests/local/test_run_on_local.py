@@ -44,7 +44,7 @@ def test_while_the_shop_runs_its_own_data_are_reached(tmp_path: Path, given: dic
     }
     shop = State(tmp_path)
     with shop.held():
-        with pytest.raises(PieceFailed, match="just starting"), local_shop(State(tmp_path), given):
+        with pytest.raises(PieceFailed, match="is starting"), local_shop(State(tmp_path), given):
             pass
         shop.publish(told)
         with local_shop(State(tmp_path), given | {"CURRENCY": "USD"}) as environment:
@@ -56,7 +56,7 @@ def test_while_the_shop_runs_its_own_data_are_reached(tmp_path: Path, given: dic
 
 
 def test_a_state_has_one_holder(tmp_path: Path) -> None:
-    with State(tmp_path).held(), pytest.raises(StateHeld, match="already runs"), State(tmp_path).held():
+    with State(tmp_path).held(), pytest.raises(StateHeld, match="is already running"), State(tmp_path).held():
         pass
     with State(tmp_path).held():
         pass

@@ -98,12 +98,12 @@ def test_a_second_shop_is_refused_in_one_line(running: Run, folder: Path, tmp_pa
     assert other.lines == []
     assert other.errors == [
         f"the shop: port {running.port} is in use."
-        f" End what listens there, or choose another: PORT={running.port + 1000} make run"
+        f" Stop the process that listens there, or choose another port: PORT={running.port + 1000} make run"
     ]
 
     other = Run(folder)
     assert other.wait() == 1
-    assert other.errors == [f"Another shop already runs from {folder / 'state'}. End it first."]
+    assert other.errors == [f"Another shop is already running from {folder / 'state'}. Stop it first."]
 
 
 def test_what_it_holds_survives_a_restart_and_ctrl_c_ends_all(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_the_loss_of_a_piece_is_told_and_ends_the_rest(tmp_path: Path) -> None:
         os.kill(mailbox, signal.SIGKILL)
 
         assert run.wait() == 1
-        assert run.errors[-1].startswith("the mailbox is gone: it was ended by SIGKILL")
+        assert run.errors[-1].startswith("the mailbox is gone: it was stopped by SIGKILL")
         assert run.left_listening() == []
 
 
@@ -161,7 +161,7 @@ def test_a_full_disk_is_told_in_words_and_so_is_its_end(tmp_path: Path) -> None:
         services.unlink()
         journal.unlink()
         eventually(lambda: tries(run, "Here again"))
-        eventually(lambda: "the local cloud writes again: the shop takes orders" in run.errors)
+        eventually(lambda: "the local cloud can write again: the shop takes orders" in run.errors)
 
 
 def tries(run: Run, note: str) -> bool:
@@ -200,7 +200,7 @@ def test_real_money_is_refused_in_one_line_before_anything_starts(tmp_path: Path
     assert run.wait() == 1
     assert run.lines == []
     assert run.errors == [
-        f"PayPal: make run takes payments in the sandbox or the stand-in alone, not at {live}. Unset PAYPAL_API_URL."
+        f"PayPal: make run only takes payments in the sandbox or the stand-in, not at {live}. Unset PAYPAL_API_URL."
     ]
     assert not (tmp_path / "state").exists()
 

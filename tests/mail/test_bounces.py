@@ -91,9 +91,9 @@ def test_an_address_that_ses_refuses_is_told_to_staff_and_not_tried_again(
     order = Order.fetch(order.id)
     assert list(order.emails_due) == ["merchant_issue#0"]
     assert order.open_issues_shard
-    assert issues(order)[0][0] == "A mail could not be sent"
-    assert "“Confirmation of the payment”" in issues(order)[0][1]
-    assert staff_view.email_problems(order) == {entry: "no such address"}
+    assert issues(order)[0][0] == "Email could not be sent"
+    assert "“Payment confirmation”" in issues(order)[0][1]
+    assert staff_view.email_problems(order) == {entry: "address doesn’t exist"}
     assert "test@" not in caplog.text
 
 
@@ -125,7 +125,7 @@ def test_an_address_that_nobody_can_have_never_reaches_ses(post: PostOffice) -> 
     assert deliver(order, f"order_paid#{order_factory.CAPTURE}")
 
     assert post.asked == []
-    assert [title for title, _ in issues(order)] == ["A mail could not be sent"]
+    assert [title for title, _ in issues(order)] == ["Email could not be sent"]
 
 
 def test_a_sender_that_is_wrong_is_not_taken_for_the_customers_fault(post: PostOffice, setting: Any) -> None:
@@ -217,7 +217,7 @@ def test_a_bounce_is_told_once_however_often_it_is_reported(aws: LocalCloud) -> 
     assert deliver_reports(report(order)) == []
 
     ((title, what),) = issues(order)
-    assert (title, "“Confirmation of the payment” came back" in what) == ("A mail came back", True)
+    assert (title, "“Payment confirmation” bounced" in what) == ("Email bounced", True)
     assert "merchant_issue#0" in Order.fetch(order.id).emails_due
 
 
@@ -242,7 +242,7 @@ def test_a_complaint_is_another_thing_than_a_bounce(aws: LocalCloud) -> None:
 
     assert deliver_reports(report(order, **complaint), report(order)) == []
 
-    assert {title for title, _ in issues(order)} == {"A mail was called spam", "A mail came back"}
+    assert {title for title, _ in issues(order)} == {"Email marked as spam", "Email bounced"}
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_a_bounce_that_ses_gave_up_on_is_told_whatever_it_is_called(
 
     assert deliver_reports(report(order, eventType="Bounce", bounce=bounce)) == []
 
-    assert [title for title, _ in issues(order)] == ["A mail came back"]
+    assert [title for title, _ in issues(order)] == ["Email bounced"]
 
 
 @pytest.mark.parametrize(
@@ -295,10 +295,10 @@ def test_what_arrives_is_nobodys_work(aws: LocalCloud, said: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("mailbox", "titles"),
     [
-        ("bounce", ["A mail came back"]),
-        ("Bounce+paid", ["A mail came back"]),
-        ("suppressionlist", ["A mail came back"]),
-        ("complaint", ["A mail was called spam"]),
+        ("bounce", ["Email bounced"]),
+        ("Bounce+paid", ["Email bounced"]),
+        ("suppressionlist", ["Email bounced"]),
+        ("complaint", ["Email marked as spam"]),
         ("ooto", []),
         ("success", []),
     ],
@@ -325,7 +325,7 @@ def test_a_mail_that_ses_took_and_then_did_not_send_is_told(aws: LocalCloud) -> 
 
     assert deliver_reports(report(order, eventType="Reject", reject={"reason": "Bad content"})) == []
 
-    assert [title for title, _ in issues(order)] == ["A mail came back"]
+    assert [title for title, _ in issues(order)] == ["Email bounced"]
 
 
 def test_the_merchants_own_mail_that_comes_back_asks_for_no_other(aws: LocalCloud) -> None:
@@ -348,7 +348,7 @@ def test_reports_of_no_order_of_this_shop_are_let_go(
 
     assert deliver_reports(report(stranger), json.dumps(letter)) == []
 
-    assert caplog.text.count("of no order") == 2
+    assert caplog.text.count("without an order") == 2
     assert "test@example.org" not in caplog.text
 
 
@@ -387,12 +387,12 @@ def test_a_confirmation_that_comes_back_is_on_the_staffs_pages_and_in_the_mercha
     shop.functions.drain("order-emails")
 
     merchant = logged_in(shop.gateway, "merchant")
-    assert "“Confirmation of the payment” came back" in merchant.get("/staff/attention").text
+    assert "“Payment confirmation” bounced" in merchant.get("/staff/attention").text
     page = merchant.get(f"/staff/orders/{order_id}").text
     assert "· returned" in page
-    assert "Mail returned: Confirmation of the payment." in page
+    assert "Email bounced: Payment confirmation." in page
     last = post.taken[-1]
-    assert last["Content"]["Simple"]["Subject"]["Data"] == f"Order {order.number}: A mail came back"
+    assert last["Content"]["Simple"]["Subject"]["Data"] == f"Order {order.number}: Email bounced"
     assert settings.shop.merchant_email in last["Destination"]["ToAddresses"][0]
     assert waiting(boto3.client("sqs"), "ses-feedback-dlq") == 0
 
@@ -405,6 +405,6 @@ def test_a_customer_whose_address_is_refused_is_written_about(shop: Shop, post: 
     shop.functions.drain("order-emails")
 
     merchant: Shopper = logged_in(shop.gateway, "merchant")
-    assert "no such address" in merchant.get(f"/staff/orders/{order_id}").text
+    assert "address doesn’t exist" in merchant.get(f"/staff/orders/{order_id}").text
     assert waiting(boto3.client("sqs"), "order-emails-dlq") == 0
     assert len(post.taken) == 2, "the merchant's two: of the paid order, and of the mail"

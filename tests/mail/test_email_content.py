@@ -107,7 +107,7 @@ def test_the_merchant_is_told_what_to_pack_and_for_whom() -> None:
 def test_a_merchant_who_reads_late_is_warned_of_money_that_went_back() -> None:
     order = order_factory.refunded(order_factory.paid(), 1500)
 
-    says(letter(order, "merchant_order_paid"), "Stop: €15.00 of it has gone back since.")
+    says(letter(order, "merchant_order_paid"), "Stop: €15.00 of it has since been returned.")
     never_says(letter(order, "merchant_order_paid"), "Please pack")
 
 
@@ -125,14 +125,14 @@ def test_the_merchant_is_told_that_paypal_refuses_payments_and_what_to_do() -> N
 
     mail = letter(order, "merchant_payments_refused")
 
-    assert mail.subject == "PayPal refuses payments: please look"
+    assert mail.subject == "PayPal is rejecting payments: please check"
     assert settings.shop.merchant_email in mail.to
     says(
         mail,
         "Nobody can pay at the moment",
         "PAYEE_ACCOUNT_RESTRICTED",
         "Resolution Centre",
-        "not for each order",
+        "not for every order",
     )
     assert order.state == "awaiting"
 
@@ -149,9 +149,9 @@ def test_the_merchant_is_told_of_a_dispute_without_looking_and_where_to_go() -> 
 
     mail = letter(order, "merchant_issue")
 
-    assert mail.subject == f"Order {order.number}: A dispute at PayPal"
+    assert mail.subject == f"Order {order.number}: PayPal dispute"
     assert settings.shop.merchant_email in mail.to
-    says(mail, "PP-D-4711", "waits for an answer", "Resolution Centre")
+    says(mail, "PP-D-4711", "waiting for an answer", "Resolution Centre")
     address = absolute_url(f"/staff/orders/{order.id}")
     assert f'href="{address}"' in mail.html
     assert f"\n{address}\n" in mail.text

@@ -112,7 +112,7 @@ def test_a_queue_that_is_away_breaks_nothing(
 
     outbox.enqueue(order_factory.paid())
 
-    assert "could not be announced" in caplog.text
+    assert "not queued" in caplog.text
     monkeypatch.delitem(clients._clients, "sqs")
 
 

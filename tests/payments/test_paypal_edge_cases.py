@@ -342,6 +342,6 @@ def test_a_refused_refund_of_a_wrong_payment_asks_staff_for_what_they_can_do(sho
 
     (order,) = shop.orders()
     told = describe_issue(order.issues[-1])
-    assert told.title == "PayPal refused a refund"
+    assert told.title == "PayPal rejected a refund"
     assert "PayPal" in told.action
-    assert "refund anew" not in told.action, "that would refund the payment that paid"
+    assert "try again there" not in told.action, "that would refund the payment that paid"

@@ -184,8 +184,8 @@ def test_whoever_witnesses_reads_amounts_and_pieces_but_nothing_of_the_customer(
     assert seen == [
         (
             f"order {number}",
-            {"left to refund": "41.90 EUR", "back on the shelf": {}},
-            {"left to refund": "36.90 EUR", "back on the shelf": {"MUG": 1}},
+            {"left to refund": "41.90 EUR", "restocked": {}},
+            {"left to refund": "36.90 EUR", "restocked": {"MUG": 1}},
         )
     ]
 

@@ -45,7 +45,7 @@ def test_a_won_dispute_brings_back_what_was_taken_once(shop: Shop, value: str | 
     assert moved(shop) == [("sale", 4190), ("reversal", -taken), ("reversal_cancelled", taken)]
     assert [issue["kind"] for issue in order.issues].count("reversal_cancelled") == 1
     told = [describe_issue(issue).description for issue in order.issues if issue["kind"] == "dispute"]
-    assert "It is closed, in your favour." in told[-1]
+    assert "It was decided in your favour." in told[-1]
     check_money(shop)
     check_books(shop)
     assert "reversed" not in shop.shopper().get(f"/orders/{order_id}").text.partition("Order history")[0]
@@ -66,7 +66,7 @@ def test_a_win_is_a_win_in_american_spelling_too(shop: Shop, monkeypatch: pytest
     order = shop.order(order_id)
     assert int(order.reversed) == 0
     told = [describe_issue(issue).description for issue in order.issues if issue["kind"] == "dispute"]
-    assert "It is closed, in your favour." in told[-1]
+    assert "It was decided in your favour." in told[-1]
     check_money(shop)
 
 
@@ -96,7 +96,7 @@ def test_a_lost_dispute_brings_nothing_back(shop: Shop) -> None:
     shop.deliver_notifications()
     assert int(shop.order(order_id).reversed) == 4190
     assert [kind for kind, _ in moved(shop)] == ["sale", "reversal"]
-    assert describe_issue(shop.order(order_id).issues[-1]).title == "A dispute at PayPal is closed"
+    assert describe_issue(shop.order(order_id).issues[-1]).title == "PayPal dispute closed"
 
 
 def test_a_dispute_that_was_won_before_says_nothing_of_what_is_taken_later(shop: Shop) -> None:
@@ -146,9 +146,9 @@ def test_staff_see_that_it_came_back(shop: Shop, merchant: Shopper) -> None:
     shop.paypal.resolve_dispute(dispute, "seller")
     shop.deliver_notifications()
     page = merchant.get(f"/staff/orders/{order_id}").text
-    assert "Came back" in page
-    assert "€41.90 that had been taken came back." in page
-    assert "Money that was taken came back" in merchant.get("/staff/attention").text
+    assert "Chargeback reversed" in page
+    assert "€41.90 of a chargeback was returned." in page
+    assert "Chargeback reversed" in merchant.get("/staff/attention").text
 
 
 # -- each refund's mail names its own movement ----------------------------------------------------------------

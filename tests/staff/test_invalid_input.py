@@ -28,7 +28,7 @@ NASTY = {
     "other digits": "\u0663\u00b2",
     "first day": "0001-01-01",
     "last day": "9999-12-31",
-    "no month": "2026-00",
+    "isn’t a valid month": "2026-00",
     "markup": "\"'><script>alert(1)</script>{{7*7}}",
     "path": "../../etc/passwd",
     "header": "a\r\nSet-Cookie: a=b",

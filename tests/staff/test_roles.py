@@ -24,7 +24,7 @@ OWN_OF_FINANCE = {"/staff/logout", "/staff/account/password", "/staff/jobs/{job_
 ENTRANCE = {"/staff/login", "/staff/forgotten", "/staff/reset"}
 # Changes nothing: it hands a request on, and the letter's link tells when it is used.
 UNWRITTEN = {"send_reset_link"}
-REFUSAL = "Your account can look at orders and books, but not change anything."
+REFUSAL = "Your account can view orders and books, but can’t change anything."
 
 Route = tuple[str, str]
 

@@ -80,7 +80,7 @@ def test_a_notification_names_its_event_from_the_webhook_to_what_followed(shop: 
         shop.reconcile()
     shop.deliver_notifications()
 
-    taken = [line for line in lines() if line["message"] == "a notification of PayPal's was taken"]
+    taken = [line for line in lines() if line["message"] == "PayPal notification accepted"]
     assert taken
     assert all(line["event"].startswith("WH-") and line["event_type"] for line in taken)
     assert token not in json.dumps(lines())

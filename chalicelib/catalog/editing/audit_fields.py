@@ -21,7 +21,7 @@ def product_fields(product: Product | None, prices: Prices) -> dict[str, Any]:
         "tax rate": product.tax_rate,
         "added": product.added,
         "visible": yes_no(not product.hidden),
-        "pictures": [picture["alt"] for picture in product.pictures],
+        "images": [picture["alt"] for picture in product.pictures],
     }
     for variant in product.variants:
         sku = variant["sku"]

@@ -53,7 +53,7 @@ def validate_category(draft: Category) -> Iterator[ValidationError]:
     """List what is wrong with a category, apart from what only the others tell."""
     if not SLUG.fullmatch(draft.slug) or draft.slug == ALL_PRODUCTS:
         yield ValidationError(
-            ("slug",), f"A category's address, its slug, {SLUG_RULE}; “{ALL_PRODUCTS}” is taken."
+            ("slug",), f"A category’s URL (its slug) {SLUG_RULE}; “{ALL_PRODUCTS}” is reserved."
         )
     yield from text_problems(("name",), draft.name, MAX_NAME_LENGTH)
     yield from long_text_problems(("text",), draft.text)
@@ -64,7 +64,7 @@ def problems_among(draft: Category, others: Sequence[Category]) -> Iterator[Vali
     yield from validate_category(draft)
     taken = next((other for other in others if other.slug == draft.slug and other.key != draft.key), None)
     if taken is not None:
-        yield ValidationError(("slug",), f"The category “{taken.name}” has this address.")
+        yield ValidationError(("slug",), f"The category “{taken.name}” already has this URL.")
 
 
 def slug_of(name: str) -> str:
@@ -88,7 +88,7 @@ def create_category(slug: str, name: str, text: str, write_audit: AuditWriter = 
 
     made = categories.find_category(slug, _change(edit, write_audit))
     if made is None:
-        raise ServiceUnavailable("The category was removed by somebody else meanwhile.")
+        raise ServiceUnavailable("Someone else has deleted this category.")
     return made
 
 
@@ -104,7 +104,7 @@ def change_category(wanted: Category, mark: str, write_audit: AuditWriter = no_a
         if _comparable_fields(now) == _comparable_fields(wanted):
             return known
         if fingerprint_of(now) != mark:
-            raise VersionConflict("Somebody else has changed this category meanwhile.")
+            raise VersionConflict("Someone else has changed this category.")
         _raise_first(problems_among(wanted, known))
         former = (*now.former, now.slug) if wanted.slug != now.slug else now.former
         renamed = replace(wanted, key=now.key, former=tuple(slug for slug in former if slug != wanted.slug))
@@ -167,7 +167,7 @@ def get_by_key(key: str, among: Sequence[Category]) -> Category:
     """Find a category by its key. Raises NotFound."""
     found = next((category for category in among if category.key == key), None)
     if found is None:
-        raise NotFound("There is no such category any more.")
+        raise NotFound("This category no longer exists.")
     return found
 
 
@@ -234,15 +234,13 @@ def _change(edit: Edit, write_audit: AuditWriter) -> Categories:
         if wanted == stored.categories:
             return wanted
         if len(wanted) > max(MAX_CATEGORIES, len(stored.categories)):
-            raise BadInput(f"The shop has room for {MAX_CATEGORIES} categories.")
+            raise BadInput(f"The shop can have up to {MAX_CATEGORIES} categories.")
         _write(stored, wanted, write_audit)
         categories.clear_category_cache()
         cache.clear()
         return wanted
 
-    return retry_contended(
-        read_and_write, "The categories are being changed by somebody else. Please try again."
-    )
+    return retry_contended(read_and_write, "Someone else is changing the categories. Please try again.")
 
 
 def _read() -> _Stored:

@@ -40,9 +40,9 @@ from chalicelib.database.transactions import (
 from chalicelib.errors import ServiceUnavailable
 
 PATIENCE_SECONDS = 18.0  # API Gateway gives up after 29; what is not saved by then is said
-BUSY = "This product is being changed by somebody else. This was not saved; please save again."
-TIMED_OUT = "There was no time left to save this. Please save again."
-GONE = "This product is no longer there."
+BUSY = "Someone else is changing this product, so your changes weren’t saved. Please save again."
+TIMED_OUT = "Saving took too long, so this wasn’t saved. Please save again."
+GONE = "This product no longer exists."
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from chalicelib import money
 from chalicelib.catalog.editing import form_idempotency
 from chalicelib.catalog.editing.product_validation import MAX_STOCK
 
-NO_VARIANT = "This variant is no longer sold here."
+NO_VARIANT = "This variant is no longer sold."
 
 
 class Cell(NamedTuple):
@@ -128,9 +128,9 @@ def _problems(now: Cells, after: Cells) -> Iterator[tuple[Cell, str]]:
 def _problem(cell: Cell, value: int | None) -> str | None:
     """Return what is wrong with a value by itself."""
     if cell.what == "price" and not 0 < (value or 0) <= money.MAX_AMOUNT:
-        return "The price must be more than nothing."
+        return "The price must be above zero."
     if cell.what == "sale price" and value is not None and not 0 < value <= money.MAX_AMOUNT:
-        return "The sale price must be more than nothing; empty means no sale."
+        return "The sale price must be above zero. Leave it empty for no sale."
     if cell.what == "stock" and not 0 <= (value or 0) <= MAX_STOCK:
         return f"The stock must be a number from 0 to {MAX_STOCK:,}."
     return None

@@ -99,9 +99,7 @@ def save_product(
             stock.unanswered = 0
             raise
 
-    return retry_contended(
-        read_and_write, "This product is being changed by somebody else. Please try again."
-    )
+    return retry_contended(read_and_write, "Someone else is changing this product. Please try again.")
 
 
 def products_by_sku(skus: Sequence[str]) -> dict[str, str]:
@@ -113,7 +111,7 @@ def products_by_sku(skus: Sequence[str]) -> dict[str, str]:
 def _save(draft: ProductDraft, write_audit: AuditWriter, over: int | None, stock: StockUpdate) -> SaveResult:
     old = get(Product, draft.slug)
     if over is not None and over != (old.version if old is not None else 0):
-        raise VersionConflict("Somebody else has changed this product meanwhile.")
+        raise VersionConflict("Someone else has changed this product.")
     dropped = _dropped(draft, old)
     skus = [*(variant.sku for variant in draft.variants), *dropped]
     stocks = batch_get({Stock: skus})[Stock]
@@ -189,18 +187,18 @@ def _difference(
     before = {sku: (stock.price, stock.sale_price) for sku, stock in stocks.items()}
     after = {variant.sku: (variant.price, variant.sale_price) for variant in draft.variants}
     new_pieces = {
-        f"{variant.sku} pieces": variant.stock for variant in draft.variants if variant.sku not in stocks
+        f"{variant.sku} stock": variant.stock for variant in draft.variants if variant.sku not in stocks
     }
     quantities = {sku: int(stocks[sku].available) for sku in moves}
     return audit_fields.changed_fields(
         {
             **audit_fields.product_fields(old, before),
-            **{f"{sku} pieces": count for sku, count in quantities.items()},
+            **{f"{sku} stock": count for sku, count in quantities.items()},
         },
         {
             **audit_fields.product_fields(product, after),
             **new_pieces,
-            **{f"{sku} pieces": count + moves[sku] for sku, count in quantities.items()},
+            **{f"{sku} stock": count + moves[sku] for sku, count in quantities.items()},
         },
     )
 

@@ -23,7 +23,7 @@ MAX_ALT_LENGTH = 300
 MAX_TEXT_LENGTH = 10_000
 PICTURE_KEY = re.compile(r"pictures/[0-9a-f]{16}(-[0-9]{1,4}x[0-9]{1,4})?\.[a-z]{3,4}", re.ASCII)
 NEW = "new"  # where staff make a product
-SLUG_RULE = "may have 1 to 40 letters (A to Z), digits and hyphens, nothing else"
+SLUG_RULE = "must have 1 to 40 letters (A to Z), digits and hyphens only"
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,11 @@ class ValidationError(NamedTuple):
 def validate_product(draft: ProductDraft) -> Iterator[ValidationError]:
     """List what is wrong with a product, apart from what only the tables know."""
     if not SLUG.fullmatch(draft.slug) or draft.slug == NEW:
-        yield ValidationError(("slug",), f"The slug {SLUG_RULE}; “{NEW}” is taken.")
+        yield ValidationError(("slug",), f"The slug {SLUG_RULE}; “{NEW}” is reserved.")
     yield from text_problems(("name",), draft.name, MAX_NAME_LENGTH)
     yield from long_text_problems(("text",), draft.text)
     if not SLUG.fullmatch(draft.category):
-        yield ValidationError(("category",), f"A category's slug {SLUG_RULE}.")
+        yield ValidationError(("category",), f"A category’s slug {SLUG_RULE}.")
     try:
         money.parse_tax_rate(draft.tax_rate)
     except ValueError as error:
@@ -89,7 +89,7 @@ def validate_product(draft: ProductDraft) -> Iterator[ValidationError]:
     yield from _picture_problems(draft.pictures)
     if not 1 <= len(draft.variants) <= MAX_VARIANTS:
         yield ValidationError(
-            ("variants",), f"A product has 1 to {MAX_VARIANTS} variants, not {len(draft.variants)}."
+            ("variants",), f"A product must have 1 to {MAX_VARIANTS} variants, not {len(draft.variants)}."
         )
     for number, variant in enumerate(draft.variants):
         for path, message in _variant_problems(variant):
@@ -99,29 +99,27 @@ def validate_product(draft: ProductDraft) -> Iterator[ValidationError]:
 
 def _picture_problems(pictures: Sequence[Picture]) -> Iterator[ValidationError]:
     if len(pictures) > MAX_PICTURES:
-        yield ValidationError(("pictures",), f"A product has at most {MAX_PICTURES} pictures.")
+        yield ValidationError(("pictures",), f"A product can have up to {MAX_PICTURES} images.")
     for number, picture in enumerate(pictures):
         if not PICTURE_KEY.fullmatch(picture.key):
             yield ValidationError(
-                ("pictures", number, "key"), "This is not the key of a picture in the media bucket."
+                ("pictures", number, "key"), "This isn’t the key of an image in the media bucket."
             )
         yield from text_problems(("pictures", number, "alt"), picture.alt, MAX_ALT_LENGTH)
 
 
 def _variant_problems(variant: VariantDraft) -> Iterator[ValidationError]:
     if not is_sku(variant.sku):
-        yield ValidationError(("sku",), f"A SKU has 1 to {MAX_SKU_LENGTH} characters that can be seen.")
+        yield ValidationError(("sku",), f"A SKU must have 1 to {MAX_SKU_LENGTH} visible characters.")
     if len(variant.options) > MAX_OPTIONS:
-        yield ValidationError(("options",), f"A variant has at most {MAX_OPTIONS} options.")
+        yield ValidationError(("options",), f"A variant can have up to {MAX_OPTIONS} options.")
     for name, value in variant.options.items():
         yield from text_problems(("options", name), name, MAX_OPTION_LENGTH)
         yield from text_problems(("options", name), value, MAX_OPTION_LENGTH)
     if not 0 < variant.price <= money.MAX_AMOUNT:
-        yield ValidationError(("price",), "The price must be more than nothing.")
+        yield ValidationError(("price",), "The price must be above zero.")
     if variant.sale_price is not None and not 0 < variant.sale_price < variant.price:
-        yield ValidationError(
-            ("sale_price",), "The sale price must be more than nothing and below the price."
-        )
+        yield ValidationError(("sale_price",), "The sale price must be above zero and below the price.")
     if not 0 <= variant.stock <= MAX_STOCK:
         yield ValidationError(("stock",), f"The stock must be a number from 0 to {MAX_STOCK:,}.")
 
@@ -133,12 +131,12 @@ def _differences(variants: Sequence[VariantDraft]) -> Iterator[ValidationError]:
     for number, variant in enumerate(variants):
         choice = tuple(variant.options.values())
         if variant.sku in skus:
-            yield ValidationError(("variants", number, "sku"), f"The SKU {variant.sku} is there twice.")
+            yield ValidationError(("variants", number, "sku"), f"The SKU {variant.sku} is used twice.")
         if list(variant.options) != list(variants[0].options):
             wanted = ", ".join(variants[0].options) or "none"
             yield ValidationError(
                 ("variants", number, "options"),
-                f"All variants of a product have the same options in the same order, here: {wanted}.",
+                f"All variants of a product must have the same options in the same order, here: {wanted}.",
             )
         elif choice in choices:
             yield ValidationError(
@@ -151,23 +149,25 @@ def _differences(variants: Sequence[VariantDraft]) -> Iterator[ValidationError]:
 def text_problems(path: tuple[str | int, ...], text: str, longest: int) -> Iterator[ValidationError]:
     """List what is wrong with a line of text."""
     if not text.strip():
-        yield ValidationError(path, "This must not be empty.")
+        yield ValidationError(path, "This can’t be empty.")
     elif text != text.strip():
-        yield ValidationError(path, "This must not begin or end with white space.")
+        yield ValidationError(path, "This can’t begin or end with spaces.")
     elif len(text) > longest:
-        yield ValidationError(path, f"This has {len(text)} characters; at most {longest} fit.")
+        yield ValidationError(path, f"This has {len(text)} characters; the maximum is {longest}.")
     elif (control := find_control_character(text)) is not None:
-        yield ValidationError(path, f"This must be one line without control characters such as {control}.")
+        yield ValidationError(
+            path, f"This must be a single line without control characters such as {control}."
+        )
     elif text.splitlines() != [text]:
-        yield ValidationError(path, "This must be one line without control characters.")
+        yield ValidationError(path, "This must be a single line without control characters.")
 
 
 def long_text_problems(path: tuple[str | int, ...], text: str) -> Iterator[ValidationError]:
     """List what is wrong with a text of several lines."""
     if len(text) > MAX_TEXT_LENGTH:
-        yield ValidationError(path, f"This has {len(text):,} characters; at most {MAX_TEXT_LENGTH:,} fit.")
+        yield ValidationError(path, f"This has {len(text):,} characters; the maximum is {MAX_TEXT_LENGTH:,}.")
     elif (control := find_control_character(text)) is not None:
-        yield ValidationError(path, f"This must not have control characters such as {control}.")
+        yield ValidationError(path, f"This can’t contain control characters such as {control}.")
 
 
 def _is_date(text: str) -> bool:

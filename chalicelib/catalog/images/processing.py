@@ -19,17 +19,15 @@ MAX_PIXELS = 50_000_000
 MAX_SOURCE_SIDE = 32_768
 MAX_SIDE = 1600  # pixels; nothing is made larger than it came
 QUALITY = 82
-NOT_A_PICTURE = (
-    "This file is no picture that the shop can show. Please send a JPEG, PNG, WebP, AVIF or SVG file."
-)
-HEIC = (
-    "This is a HEIC picture, as iPhones keep them, which browsers cannot show. Please save it as a JPEG file."
-)
-CUT_OFF = "This picture is damaged or was cut off on its way. Please send it again."
+NOT_A_PICTURE = "This file isn’t a supported image. Please upload a JPEG, PNG, WebP, AVIF or SVG file."
+HEIC = "This is a HEIC image from an iPhone, which browsers can’t display. Please save it as a JPEG file."
+CUT_OFF = "This image is damaged or incomplete. Please upload it again."
 TOO_MANY_PIXELS = (
-    f"This picture has more than {MAX_PIXELS // 1_000_000} million pixels. Please make it smaller."
+    f"This image has more than {MAX_PIXELS // 1_000_000} million pixels. Please make it smaller."
 )
-TOO_LONG = f"This picture is longer than {MAX_SOURCE_SIDE:,} pixels. Please cut it or make it smaller."
+TOO_LONG = (
+    f"This image is more than {MAX_SOURCE_SIDE:,} pixels wide or high. Please crop it or make it smaller."
+)
 _HEIC = re.compile(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)", re.S)
 # What Pillow finds of cameras, programs and people in a file. A colour profile is none of it.
 _METADATA = {"exif", "xmp", "XML:com.adobe.xmp", "comment", "photoshop", "mp"}

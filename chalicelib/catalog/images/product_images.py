@@ -23,7 +23,7 @@ def get_product(slug: str) -> Product:
     """Read a product as it is now, a hidden one too. Raises NotFound."""
     product = get(Product, slug) if SLUG.fullmatch(slug) else None
     if product is None:
-        raise NotFound("There is no such product.")
+        raise NotFound("We couldn’t find this product.")
     return product
 
 
@@ -42,7 +42,7 @@ def add_pending_image(slug: str, upload: str, alt: str, write_audit: AuditWriter
         if any(each["upload"] == upload for each in product.pending_pictures):
             return
         if len(product.pictures) + len(product.pending_pictures) >= MAX_PICTURES:
-            raise BadInput(f"A product has at most {MAX_PICTURES} pictures. Please remove one first.")
+            raise BadInput(f"A product can have up to {MAX_PICTURES} images. Please remove one first.")
         product.pending_pictures = [
             *product.pending_pictures,
             {"upload": upload, "alt": alt, "problem": None},
@@ -112,13 +112,13 @@ def update_images(slug: str, change: Change, write_audit: AuditWriter = no_audit
         write_audit(transaction, f"product {slug}", before, after)
         transaction.commit()
 
-    retry_contended(read_and_write, "This product is being changed by somebody else. Please try again.")
+    retry_contended(read_and_write, "Someone else is changing this product. Please try again.")
 
 
 def _audit_fields(product: Product) -> Mapping[str, Any]:
     return {
-        "pictures": [f"{each['key']}: {each['alt']}" for each in product.pictures],
-        "pictures on their way": [
+        "images": [f"{each['key']}: {each['alt']}" for each in product.pictures],
+        "pending images": [
             f"{each['upload']}: {each['alt']}" + (f" ({each['problem']})" if each["problem"] else "")
             for each in product.pending_pictures
         ],

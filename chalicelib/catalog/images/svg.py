@@ -43,7 +43,7 @@ def process_svg(body: bytes) -> bytes:
     dropping = 0  # how many elements deep
 
     def refuse(what: str) -> None:
-        raise InvalidImage(f"This SVG has {what}. Please save it as a plain SVG.")
+        raise InvalidImage(f"This SVG contains {what}. Please save it as a plain SVG.")
 
     def declare(prefix: str | None, namespace: str | None) -> None:
         nonlocal dropped
@@ -56,7 +56,7 @@ def process_svg(body: bytes) -> bytes:
         nonlocal dropped, dropping
         namespace, local, name = _parts(element)
         if not inside and (namespace, local) != (SVG, "svg"):
-            raise InvalidImage("This is no SVG.")
+            raise InvalidImage("This isn’t an SVG.")
         if namespace == XHTML or local.lower() in _UNSAFE_ELEMENTS or local.lower().startswith("animate"):
             refuse(f"<{local}>")
         if "style" in inside:
@@ -108,11 +108,11 @@ def process_svg(body: bytes) -> bytes:
         if embedded is not None:
             _check_embedded(embedded[1])
         elif not value.lstrip().startswith("#"):
-            refuse(f"an address outside itself, {value[:60]!r}")
+            refuse(f"a link to another file, {value[:60]!r}")
 
     def check_style(text: str) -> None:
         if _OUTSIDE.search(text):
-            refuse(f"a style that loads something, {text.strip()[:60]!r}")
+            refuse(f"a style that loads another file, {text.strip()[:60]!r}")
 
     parser.StartElementHandler = start
     parser.EndElementHandler = end
@@ -124,7 +124,7 @@ def process_svg(body: bytes) -> bytes:
     try:
         parser.Parse(body, True)
     except expat.ExpatError as error:
-        raise InvalidImage(f"This is no SVG: {error}.") from error
+        raise InvalidImage(f"This isn’t a valid SVG: {error}.") from error
     return "".join(kept).encode() if dropped else body
 
 
@@ -138,10 +138,8 @@ def _check_embedded(text: str) -> None:
     try:
         has_more = has_metadata(base64.b64decode(re.sub(r"\s", "", text), validate=True))
     except (binascii.Error, InvalidImage) as error:
-        raise InvalidImage(
-            "This SVG has a picture inside that is damaged. Please save it as a plain SVG."
-        ) from error
+        raise InvalidImage("This SVG contains a damaged image. Please save it as a plain SVG.") from error
     if has_more:
         raise InvalidImage(
-            "This SVG has a photograph inside that tells of its camera, place or people. Please send the photograph itself."
+            "This SVG contains a photo with metadata about its camera, location or people. Please upload the photo itself."
         )

@@ -69,11 +69,11 @@ def _read(key: str) -> bytes:
     except ClientError as error:
         if error.response["Error"]["Code"] == "NoSuchKey":
             raise InvalidImage(
-                "This picture did not arrive, or was sent too long ago. Please send it again."
+                "This image wasn’t received, or was uploaded too long ago. Please upload it again."
             ) from error
         raise
     # Closing, since the body's own `with` hands out the raw stream, which tells nobody that it was cut off.
     with closing(answer["Body"]) as stream:
         if answer["ContentLength"] > MAX_SIZE:
-            raise InvalidImage(f"This picture is larger than {MAX_SIZE // 1024 // 1024} MB.")
+            raise InvalidImage(f"This image is larger than {MAX_SIZE // 1024 // 1024} MB.")
         return stream.read()

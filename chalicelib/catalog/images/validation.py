@@ -20,7 +20,7 @@ FOREVER = "public, max-age=31536000, immutable"
 def process_file(body: bytes) -> ProcessedImage:
     """Make a picture of a file's bytes, whatever the file's name says. Raises InvalidImage, in words for staff."""
     if len(body) > MAX_SIZE:
-        raise InvalidImage(f"This picture is larger than {MAX_SIZE // 1024 // 1024} MB.")
+        raise InvalidImage(f"This image is larger than {MAX_SIZE // 1024 // 1024} MB.")
     if not svg.is_markup(body):
         return processing.process_image(body)
     body = svg.process_svg(body)
@@ -51,7 +51,7 @@ def upload_picture(file: Path, key: str) -> bool:
         return False
     picture = _ready(file)
     if picture.key != key:
-        raise InvalidImage(f"{file.name} was changed while the catalog was loaded.")
+        raise InvalidImage(f"{file.name} was changed during the import.")
     put(picture)
     return True
 
@@ -64,11 +64,11 @@ def is_stored(key: str) -> bool:
 def _ready(file: Path) -> ProcessedImage:
     try:
         if file.stat().st_size > MAX_SIZE:
-            raise InvalidImage(f"This picture is larger than {MAX_SIZE // 1024 // 1024} MB.")
+            raise InvalidImage(f"This image is larger than {MAX_SIZE // 1024 // 1024} MB.")
         return process_file(file.read_bytes())
     except InvalidImage as error:
         raise InvalidImage(f"{file.name}: {error}") from error
     except FileNotFoundError as error:
-        raise InvalidImage(f"There is no file {file.name}.") from error
+        raise InvalidImage(f"The file {file.name} doesn’t exist.") from error
     except OSError as error:
-        raise InvalidImage(f"{file.name} cannot be read: {error.strerror}.") from error
+        raise InvalidImage(f"{file.name} can’t be read: {error.strerror}.") from error

@@ -103,11 +103,11 @@ class CatalogParser:
             )
             self._add_problems(node, category_editing.validate_category(category))
             if category.key in (each.key for each in named.values()):
-                self._fault(node.find("slug"), f"The category “{slug}” is there twice.")
+                self._fault(node.find("slug"), f"The category “{slug}” is listed twice.")
             named[slug] = category
         all_keys = {category.key for category in (*named.values(), *self._known)}
         if nodes and len(all_keys) > category_editing.MAX_CATEGORIES:
-            self._fault(nodes[0], f"The shop has room for {category_editing.MAX_CATEGORIES} categories.")
+            self._fault(nodes[0], f"The shop can have up to {category_editing.MAX_CATEGORIES} categories.")
         return list(named.values())
 
     # -- products
@@ -158,13 +158,13 @@ class CatalogParser:
             return name  # `_check_keys` looks whether it is there
         if file is None or self._folder is None:
             self._fault(
-                node, f"{name} is no picture of this shop; pictures are named as in a catalog it wrote."
+                node, f"{name} isn’t an image in this shop. Use the image names from an exported catalog."
             )
             return None
         if file not in self._keys:
             try:
                 if not file.is_relative_to(self._folder):
-                    raise InvalidImage(f"{name} is outside the catalog file's folder.")
+                    raise InvalidImage(f"{name} is outside the catalog file’s folder.")
                 self._keys[file] = check_picture(file)
             except InvalidImage as error:
                 self._keys[file] = error
@@ -184,7 +184,7 @@ class CatalogParser:
         categories = (*named, *self._known)
         for node, draft in zip(nodes, drafts, strict=True):
             if draft.slug in seen:
-                self._fault(node.find("slug"), f"The product “{draft.slug}” is there twice.")
+                self._fault(node.find("slug"), f"The product “{draft.slug}” is listed twice.")
             seen.add(draft.slug)
             if draft.category and shop_categories.find_category(draft.category, categories) is None:
                 self._fault(node.find("category"), f"There is no category “{draft.category}”.")
@@ -198,12 +198,12 @@ class CatalogParser:
             for number, variant in enumerate(draft.variants):
                 if cell_values.is_scientific(variant.sku) and variant.sku not in owners:
                     place = node.find("variants", number, "sku")
-                    message = f"A spreadsheet has made {variant.sku} of a long number. Please make the column text, and write the number anew."
+                    message = f"A spreadsheet has changed a long number into {variant.sku}. Please format the column as text and enter the number again."
                     self._fault(place, message)
                 owner = seen.setdefault(variant.sku, owners.get(variant.sku, draft.slug))
                 if owner != draft.slug and variant.sku:
                     place = node.find("variants", number, "sku")
-                    self._fault(place, f"The SKU {variant.sku} belongs to the product “{owner}”.")
+                    self._fault(place, f"The SKU {variant.sku} is used by the product “{owner}”.")
 
     def _check_keys(self, nodes: list[LocatedValue], drafts: list[ProductDraft]) -> None:
         """Look for pictures that are named by their keys: with the product as it is, else in the media bucket."""
@@ -219,7 +219,7 @@ class CatalogParser:
         for node, draft in zip(nodes, drafts, strict=True):
             for picture in draft.pictures:
                 if picture.key not in there and not is_stored(picture.key):
-                    self._fault(node.find("pictures"), f"There is no file {picture.key}.")
+                    self._fault(node.find("pictures"), f"The file {picture.key} doesn’t exist.")
                 there.add(picture.key)
 
     # -- values
@@ -229,12 +229,13 @@ class CatalogParser:
     ) -> dict[str, LocatedValue]:
         """Return the fields of an object; faults for what is no object, for unknown and for missing fields."""
         if not isinstance(node.value, dict):
-            self._fault(node, "An object with fields is expected here.")
+            self._fault(node, "Expected an object with fields.")
             return {}
         for name in node.value:
             if known is not None and name not in known:
                 self._fault(
-                    node.value[name], f"“{name}” is no field here; there are: {', '.join(sorted(known))}."
+                    node.value[name],
+                    f"“{name}” isn’t a known field. The fields are: {', '.join(sorted(known))}.",
                 )
         for name in sorted(required - set(node.value)):
             self._fault(node, f"The field “{name}” is missing.")
@@ -244,7 +245,7 @@ class CatalogParser:
         if not _is_present(node):
             return []
         if not isinstance(node.value, list):
-            self._fault(node, "A list is expected here.")
+            self._fault(node, "Expected a list.")
             return []
         return node.value
 
@@ -253,7 +254,7 @@ class CatalogParser:
         if node is None or node.value is None:
             return ""
         if not isinstance(node.value, str):
-            self._fault(node, "Text in quotes is expected here.")
+            self._fault(node, "Expected text in quotes.")
             return ""
         # What nobody sees, and white space of odd kinds, comes with texts from elsewhere and makes no fault.
         return clean_lines(node.value) if name == "text" else clean_line(node.value)
@@ -262,7 +263,7 @@ class CatalogParser:
         if node is None:
             return None
         if not isinstance(node.value, str):
-            self._fault(node, 'An amount is written in quotes, such as "12.90".')
+            self._fault(node, 'Expected an amount in quotes, such as "12.90".')
             return None
         try:
             return money.parse_user_amount(clean_line(node.value), settings.currency)

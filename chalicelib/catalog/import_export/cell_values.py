@@ -47,7 +47,7 @@ def read_flag(text: str) -> bool:
     """Read a yes or a no."""
     word = text.casefold()
     if word not in _YES | _NO:
-        raise ValueError("Please write yes or no (in JSON: true or false).")
+        raise ValueError("Please enter yes or no (in JSON: true or false).")
     return word in _YES
 
 
@@ -55,7 +55,7 @@ def read_quantity(text: str) -> int:
     """Read a number of pieces: "12", "1 200" and "12,0"."""
     plain = money.plain_number(text)
     if not _WHOLE.fullmatch(plain):
-        raise ValueError("The stock is a whole number of pieces, 0 or more, without signs between thousands.")
+        raise ValueError("The stock must be a whole number, 0 or more, without thousands separators.")
     return int(plain.partition(".")[0])
 
 
@@ -66,14 +66,14 @@ def read_date(text: str, day_first: bool | None) -> str:
         return _iso(text, *first.group("year", "month", "day"))
     last = _YEAR_LAST.fullmatch(text)
     if last is None:
-        raise ValueError(f"“{text}” is not a date such as 2026-11-22.")
+        raise ValueError(f"“{text}” isn’t a date such as 2026-11-22.")
     one, sign, other, year = last.group("one", "sign", "other", "year")
     orders = {_readable(one, other, year, day_first=each): each for each in (True, False)}
     orders.pop("", None)
     if sign == "." or len(orders) == 1:
         day_first = True if sign == "." else next(iter(orders.values()))
     if day_first is None and orders:
-        raise ValueError(f"“{text}” may be {' or '.join(sorted(orders))}. Please write it like that.")
+        raise ValueError(f"“{text}” could be {' or '.join(sorted(orders))}. Please enter it in that format.")
     return _iso(text, year, *((other, one) if day_first else (one, other)))
 
 
@@ -114,4 +114,4 @@ def _iso(text: str, year: str, month: str, day: str) -> str:
     try:
         return date(int(year) + (2000 if len(year) == 2 else 0), int(month), int(day)).isoformat()
     except ValueError:
-        raise ValueError(f"“{text}” is not a date such as 2026-11-22.") from None
+        raise ValueError(f"“{text}” isn’t a date such as 2026-11-22.") from None

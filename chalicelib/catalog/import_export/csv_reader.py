@@ -69,14 +69,15 @@ class CsvReader:
             if name and name not in COLUMNS:
                 raise UnreadableFile(
                     FileProblem(
-                        cell.place, f"“{cell.value}” is no column. The columns are: {', '.join(COLUMNS)}."
+                        cell.place,
+                        f"“{cell.value}” isn’t a known column. The columns are: {', '.join(COLUMNS)}.",
                     )
                 )
             if name and names.count(name) > 1:
-                raise UnreadableFile(FileProblem(cell.place, f"The column “{name}” is there twice."))
+                raise UnreadableFile(FileProblem(cell.place, f"The column “{name}” is listed twice."))
         missing = [name for name in REQUIRED_COLUMNS if name not in names]
         if missing:
-            raise UnreadableFile(FileProblem(first[0].place, f"Columns are missing: {', '.join(missing)}."))
+            raise UnreadableFile(FileProblem(first[0].place, f"Missing columns: {', '.join(missing)}."))
         return names
 
     def _named(self, header: list[str], nodes: list[LocatedValue]) -> dict[str, LocatedValue]:
@@ -93,7 +94,7 @@ class CsvReader:
             elif value:
                 self._faults.append(FileProblem(place, f"“{value[:60]}” is in a column without a name."))
             if _SPREADSHEET_ERROR.fullmatch(value):
-                message = f"{value} is an error of the spreadsheet's. Please write what should be here."
+                message = f"{value} is a spreadsheet error. Please enter the correct value."
                 self._faults.append(FileProblem(place, message))
         return row
 
@@ -121,7 +122,7 @@ class CsvReader:
             first = product.value[name]
             again = self._pictures(row[name]) if name == "pictures" else row[name]
             if _plain(again) != _plain(first):
-                message = f"This differs from row {first.place.line}, the product's first. Leave it empty, or the same."
+                message = f"This differs from row {first.place.line}, the product’s first row. Leave it empty or enter the same value."
                 self._faults.append(FileProblem(row[name].place, message))
 
     def _options(self, cell: LocatedValue) -> LocatedValue:
@@ -168,7 +169,7 @@ def _rows(text: str, delimiter: str) -> Iterator[list[LocatedValue]]:
             row = next(reader, None)
         except csv.Error as error:
             place = SourceLocation(number, 1, in_table=True)
-            message = f"From here on, line {line} of the file, this is not CSV: {error}."
+            message = f"The file isn’t valid CSV from line {line} on: {error}."
             raise UnreadableFile(FileProblem(place, message)) from error
         if row is None:
             return

@@ -28,7 +28,7 @@ _WORKBOOK = (
 )  # of Excel, LibreOffice and Numbers: a zip, or Excel's old files
 _WORKBOOK_SUFFIXES = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 SAVE_AS_CSV = (
-    "This is a spreadsheet program's own document. Please open it there and save it as CSV:"
+    "This is a spreadsheet, not a CSV file. Please open it and save it as CSV:"
     " “Save as” in Excel and LibreOffice, “Export to” in Numbers."
 )
 
@@ -47,7 +47,7 @@ def read_file(file: Path, faults: list[FileProblem]) -> Document:
         )
     if suffix in CSV_SUFFIXES:
         return read_csv(data, faults)
-    message = SAVE_AS_CSV if suffix in _WORKBOOK_SUFFIXES else "The file's name must end in .json or .csv."
+    message = SAVE_AS_CSV if suffix in _WORKBOOK_SUFFIXES else "The file name must end in .json or .csv."
     raise UnreadableFile(FileProblem(SourceLocation(1, 1), message))
 
 
@@ -55,7 +55,7 @@ def read_csv(data: bytes, faults: list[FileProblem]) -> Document:
     """Read a CSV file's bytes as `read_file` does. Raises Unreadable."""
     text, encoding = _decoded(data)
     table = CsvReader(text, faults)
-    source = f"Read as {encoding}, with {DELIMITERS[table.delimiter]} between the cells."
+    source = f"Read as {encoding}, with {DELIMITERS[table.delimiter]} between cells."
     return Document(table.document(), source, sha256(data).hexdigest())
 
 
@@ -82,7 +82,8 @@ def _decoded(data: bytes) -> tuple[str, str]:
             return data.decode(found.codec), found.name
     row = wrong.object[: wrong.start].replace(b"\r\n", b"\n").count(b"\n") + 1
     message = (
-        f"This is not {name}, and no other encoding makes words of it. Please save the file as “CSV UTF-8”."
+        f"The file isn’t encoded in {name}, and we couldn’t recognise its encoding."
+        " Please save it as “CSV UTF-8”."
     )
     raise UnreadableFile(FileProblem(SourceLocation(row, 1), message)) from wrong
 
@@ -96,7 +97,7 @@ def _bytes_of(file: Path) -> bytes:
             )
         return file.read_bytes()
     except OSError as error:
-        raise UnreadableFile(FileProblem(start, f"The file cannot be read: {error.strerror}.")) from error
+        raise UnreadableFile(FileProblem(start, f"The file can’t be read: {error.strerror}.")) from error
 
 
 def _text_of(data: bytes) -> str:
@@ -106,5 +107,5 @@ def _text_of(data: bytes) -> str:
         before = error.object[: error.start].decode()
         place = SourceLocation(before.count("\n") + 1, len(before) - before.rfind("\n"))
         raise UnreadableFile(
-            FileProblem(place, "This is not UTF-8. Please save the file in that encoding.")
+            FileProblem(place, "The file isn’t encoded in UTF-8. Please save it in that encoding.")
         ) from error

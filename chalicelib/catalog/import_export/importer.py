@@ -28,7 +28,7 @@ class CatalogErrors(Exception):
     """Everything that is wrong with a file, in the file's order; nothing was written."""
 
     def __init__(self, faults: Sequence[FileProblem]) -> None:
-        super().__init__(f"{len(faults)} faults")
+        super().__init__(f"{len(faults)} errors")
         self.faults = sorted(faults, key=lambda fault: fault.place[:2])
 
     def __str__(self) -> str:
@@ -52,11 +52,11 @@ class ImportReport:
     def __str__(self) -> str:
         """Return it in one line."""
         told = [
-            f"{self.added} added, {self.changed} changed, {self.same} as they were",
-            self.stock_changed and f"the stock of {variants(self.stock_changed)} changed",
-            self.stock_ignored and f"the stock of {variants(self.stock_ignored)} in the file was ignored",
+            f"{self.added} added, {self.changed} changed, {self.same} unchanged",
+            self.stock_changed and f"stock changed for {variants(self.stock_changed)}",
+            self.stock_ignored and f"the file’s stock was ignored for {variants(self.stock_ignored)}",
             self.stock_repeated
-            and f"the stock of {variants(self.stock_repeated)} was added by this same file before, and not again",
+            and f"stock wasn’t added again for {variants(self.stock_repeated)}, because this file has already added it",
         ]
         return "; ".join(each for each in told if each)
 

@@ -28,7 +28,7 @@ class JsonReader:
         """Read the one value of the file."""
         node = self._value(MAX_DEPTH)
         if self._peek():
-            raise self._unreadable("There is something after the end.")
+            raise self._unreadable("Unexpected content after the end.")
         return node
 
     def _value(self, depth: int) -> LocatedValue:
@@ -50,14 +50,14 @@ class JsonReader:
         seen: set[str] = set()
         for _ in self._separated("}"):
             if self._peek() != '"':
-                raise self._unreadable("A name in quotes is expected here.")
+                raise self._unreadable("Expected a name in quotes.")
             start = self._at
             name = str(self._scalar())
             if name in seen:
-                raise UnreadableFile(FileProblem(self._place(start), f"The field “{name}” is there twice."))
+                raise UnreadableFile(FileProblem(self._place(start), f"The field “{name}” is listed twice."))
             seen.add(name)
             if self._peek() != ":":
-                raise self._unreadable("A colon is expected here.")
+                raise self._unreadable("Expected a colon.")
             self._at += 1
             yield name, self._value(depth - 1)
 
@@ -71,7 +71,7 @@ class JsonReader:
             yield
             letter = self._peek()
             if letter not in (",", end):
-                raise self._unreadable(f"A comma or {end} is expected here.")
+                raise self._unreadable(f"Expected a comma or {end}.")
             self._at += 1
             if letter == end:
                 return
@@ -81,10 +81,10 @@ class JsonReader:
             value, self._at = self._decoder.raw_decode(self._text, self._at)
         except json.JSONDecodeError as error:
             raise UnreadableFile(
-                FileProblem(self._place(error.pos), f"This is not JSON: {error.msg}.")
+                FileProblem(self._place(error.pos), f"This isn’t valid JSON: {error.msg}.")
             ) from error
         except ValueError as error:  # NaN, or a number of thousands of digits
-            raise self._unreadable("This number cannot be read.") from error
+            raise self._unreadable("This isn’t a valid number.") from error
         return value
 
     def _peek(self) -> str:

@@ -24,21 +24,21 @@ BEFORE_THE_DIFFERENCE = 20  # characters of a long value, so that its reader kno
 _SPECIAL = re.compile(r"(?:[^\x00-\x7f]|\?)+")  # a spreadsheet writes ? for what its encoding lacks
 SIMILAR = 0.8  # of difflib's ratio: “Mug” and “Mugs” are, “Green tea” and “Red tea” are not
 _KINDS = {
-    "new products": ("product is new", "products are new"),
-    "price": ("price changes", "prices change"),
-    "sale price": ("sale price changes", "sale prices change"),
-    "new variants": ("variant is new", "variants are new"),
-    "dropped variants": ("variant is sold no more", "variants are sold no more"),
-    "options": ("variant changes its options", "variants change their options"),
-    "name": ("name changes", "names change"),
-    "text": ("text changes", "texts change"),
-    "category": ("product moves to another category", "products move to another category"),
-    "tax rate": ("tax rate changes", "tax rates change"),
-    "added": ("date changes", "dates change"),
-    "visible": ("product is shown or hidden", "products are shown or hidden"),
-    "lost pictures": ("product loses pictures", "products lose pictures"),
-    "pictures": ("product changes its pictures", "products change their pictures"),
-    "categories": ("category is new or changes", "categories are new or change"),
+    "new products": ("new product", "new products"),
+    "price": ("price change", "price changes"),
+    "sale price": ("sale price change", "sale price changes"),
+    "new variants": ("new variant", "new variants"),
+    "dropped variants": ("variant no longer sold", "variants no longer sold"),
+    "options": ("variant with changed options", "variants with changed options"),
+    "name": ("name change", "name changes"),
+    "text": ("description change", "description changes"),
+    "category": ("product moved to another category", "products moved to another category"),
+    "tax rate": ("tax rate change", "tax rate changes"),
+    "added": ("date change", "date changes"),
+    "visible": ("product shown or hidden", "products shown or hidden"),
+    "lost pictures": ("product losing images", "products losing images"),
+    "pictures": ("product with changed images", "products with changed images"),
+    "categories": ("new or changed category", "new or changed categories"),
 }
 
 
@@ -74,7 +74,7 @@ class Preview:
         if not self.differing:
             return ""
         has = "has" if self.differing == 1 else "have"
-        return f"{variants(self.differing).capitalize()} {has} another stock in the file than in the shop."
+        return f"{variants(self.differing).capitalize()} {has} different stock in the file and in the shop."
 
     def change(self, kind: str, message: str) -> None:
         """Note a change."""
@@ -147,7 +147,7 @@ def _warn_of_similar_names(
             other = others[name]
             preview.warn(
                 f"category {category.slug} is {verb}, {_short(category.name)}, similar to {_short(other.name)},"
-                f" which is category {other.slug}: are they the same?"
+                f" which is category {other.slug}. Are they the same?"
             )
 
 
@@ -188,17 +188,17 @@ def _fields(draft: ProductDraft, key: str, old: Product) -> Iterator[tuple[str, 
 def _compare_pictures(preview: Preview, draft: ProductDraft, old: Product) -> None:
     had = {picture["key"]: picture["alt"] for picture in old.pictures}
     has = {picture.key: picture.alt for picture in draft.pictures}
-    lost = [f"loses the picture {_short(alt or key)}" for key, alt in had.items() if key not in has]
+    lost = [f"loses the image {_short(alt or key)}" for key, alt in had.items() if key not in has]
     if lost:
         preview.change("lost pictures", f"{draft.slug} {', '.join(lost)}")
-    words = [f"gets the picture {_short(alt or key)}" for key, alt in has.items() if key not in had]
+    words = [f"gets the image {_short(alt or key)}" for key, alt in has.items() if key not in had]
     words += [
-        f"describes a picture as {_from_to(had[key], alt)}"
+        f"changes an alt text: {_from_to(had[key], alt)}"
         for key, alt in has.items()
         if key in had and had[key] != alt
     ]
     if [key for key in had if key in has] != [key for key in has if key in had]:
-        words.append("shows its pictures in another order")
+        words.append("shows its images in a different order")
     if words:
         preview.change("pictures", f"{draft.slug} {', '.join(words)}")
 
@@ -237,10 +237,12 @@ def _compare_variants(
                 )
     for sku in options:
         if sku not in kept:
-            preview.change("dropped variants", f"{sku} of {draft.slug} is sold no more")
+            preview.change("dropped variants", f"{sku} of {draft.slug} is no longer sold")
             for each in new:
                 if each == sku.lstrip("0") or each.lstrip("0") == sku:
-                    preview.warn(f"{each} is new where {sku} goes: has a spreadsheet dropped the zeros?")
+                    preview.warn(
+                        f"{each} is new and {sku} is missing: has a spreadsheet removed leading zeros?"
+                    )
 
 
 def _is_misread(was: str, now: str) -> bool:
@@ -261,7 +263,7 @@ def _from_to(was: Any, now: Any) -> str:
     """Write two values; of long ones what is around the first character that differs."""
     before, after = _line(was), _line(now)
     if before == after:
-        return "changes in spaces and line breaks alone"
+        return "changes in spaces and line breaks only"
     differs = next(
         (at for at, (a, b) in enumerate(zip(before, after, strict=False)) if a != b),
         min(len(before), len(after)),

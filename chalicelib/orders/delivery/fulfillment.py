@@ -34,7 +34,7 @@ class FulfillmentMixin(RefundsMixin):
         """Return a parcel as it is kept. Raises Conflict where it was removed."""
         found = next((parcel for parcel in self.parcels if parcel["id"] == parcel_id), None)
         if found is None:
-            raise Conflict("This parcel is no longer with the order.")
+            raise Conflict("This parcel is no longer part of the order.")
         return found
 
     def has_parcel(self, parcel_id: str) -> bool:
@@ -107,7 +107,7 @@ class FulfillmentMixin(RefundsMixin):
 
     def _append(self, parcel: Mapping[str, str]) -> str:
         if len(self.parcels) >= MAX_PARCELS:
-            raise Conflict(f"An order has {MAX_PARCELS} parcels at most.")
+            raise Conflict(f"An order can have up to {MAX_PARCELS} parcels.")
         parcel_id = ids.new_id()[:12]
         self.stored_parcels = [*self.parcels, {"id": parcel_id, **parcel, "at": clock.iso_now()}]
         return parcel_id

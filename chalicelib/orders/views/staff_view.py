@@ -10,45 +10,45 @@ from chalicelib.orders.states import OrderState
 
 # State → a word for lists, and how it looks: wait, good, bad or nothing.
 STATE_LABELS = {
-    OrderState.AWAITING: ("Not paid yet", ""),
-    OrderState.CAPTURING: ("Asking PayPal", "wait"),
-    OrderState.PENDING: ("Payment held", "wait"),
-    OrderState.PAID: ("To be shipped", "good"),
+    OrderState.AWAITING: ("Unpaid", ""),
+    OrderState.CAPTURING: ("Payment processing", "wait"),
+    OrderState.PENDING: ("Payment pending", "wait"),
+    OrderState.PAID: ("Ready to ship", "good"),
     OrderState.SHIPPED: ("Shipped", ""),
     OrderState.CANCELLED: ("Cancelled", ""),
-    OrderState.EXPIRED: ("Ended unpaid", ""),
+    OrderState.EXPIRED: ("Expired", ""),
     states.REFUNDED_BEFORE_SHIPPING: ("Nothing to ship", ""),
 }
 EVENT_LABELS: Mapping[str, str] = {
-    HistoryEvent.PLACED: "The order was placed.",
+    HistoryEvent.PLACED: "Order placed.",
     HistoryEvent.PAYMENT_DECLINED: "PayPal declined the payment.",
-    HistoryEvent.PAYER_ACTION_REQUIRED: "PayPal asked the customer to confirm the payment once more.",
-    HistoryEvent.ADDRESS_REJECTED: "PayPal did not accept the delivery address. The next attempt leaves it out.",
+    HistoryEvent.PAYER_ACTION_REQUIRED: "PayPal asked the customer to confirm the payment again.",
+    HistoryEvent.ADDRESS_REJECTED: "PayPal rejected the delivery address. It’s left out of the next attempt.",
     HistoryEvent.PAYMENT_PENDING: "PayPal is holding the payment.",
-    HistoryEvent.PAID: "The payment arrived.",
-    HistoryEvent.PAYMENT_REVERSED: "A bank or PayPal took the payment back.",
-    HistoryEvent.RESERVATION_EXPIRED: "It was not paid in time, so its items are available to others again. It can still be paid while they are available.",
-    HistoryEvent.HOLD_RELEASED: "Its items were released before it was paid. It can still be paid while they are available.",
-    HistoryEvent.CUSTOMER_ERASED: "The customer was erased from this order.",
+    HistoryEvent.PAID: "Payment received.",
+    HistoryEvent.PAYMENT_REVERSED: "A bank or PayPal reversed the payment (chargeback).",
+    HistoryEvent.RESERVATION_EXPIRED: "Not paid in time: its items are available to others again. It can still be paid while they’re in stock.",
+    HistoryEvent.HOLD_RELEASED: "Its items were released before it was paid. It can still be paid while they’re in stock.",
+    HistoryEvent.CUSTOMER_ERASED: "Customer data was erased from this order.",
 }
 CLOSE_REASONS: Mapping[str, str] = {
-    CloseReason.PAYMENT_EXPIRED: "The order ended: its payment at PayPal was never completed.",
-    CloseReason.SOLD_OUT: "The order ended: before it was paid, others bought what was in it.",
+    CloseReason.PAYMENT_EXPIRED: "Expired: the payment at PayPal was never completed.",
+    CloseReason.SOLD_OUT: "Closed: its items sold out before it was paid.",
     CloseReason.SUPERSEDED: "Cancelled: the customer placed another order instead.",
     CloseReason.CANCELLED_BY_STAFF: "Cancelled by staff.",
 }
 EMAIL_EVENT_LABELS: Mapping[str, str] = {
-    HistoryEvent.EMAIL_SENT: "Mail sent",
-    HistoryEvent.EMAIL_REQUEUED: "Mail requested again",
-    HistoryEvent.EMAIL_OBSOLETE: "Mail no longer needed",
-    HistoryEvent.EMAIL_REJECTED: "Mail that could not be sent",
-    HistoryEvent.EMAIL_BOUNCED: "Mail returned",
-    HistoryEvent.EMAIL_COMPLAINT: "Mail marked as spam",
+    HistoryEvent.EMAIL_SENT: "Email sent",
+    HistoryEvent.EMAIL_REQUEUED: "Email resent",
+    HistoryEvent.EMAIL_OBSOLETE: "Email no longer needed",
+    HistoryEvent.EMAIL_REJECTED: "Email could not be sent",
+    HistoryEvent.EMAIL_BOUNCED: "Email bounced",
+    HistoryEvent.EMAIL_COMPLAINT: "Email marked as spam",
 }
 EMAIL_PROBLEMS: Mapping[str, str] = {
-    HistoryEvent.EMAIL_OBSOLETE: "not needed any more",
-    HistoryEvent.EMAIL_REJECTED: "no such address",
-    HistoryEvent.EMAIL_BOUNCED: "returned",
+    HistoryEvent.EMAIL_OBSOLETE: "no longer needed",
+    HistoryEvent.EMAIL_REJECTED: "address doesn’t exist",
+    HistoryEvent.EMAIL_BOUNCED: "bounced",
     HistoryEvent.EMAIL_COMPLAINT: "marked as spam",
 }
 
@@ -95,12 +95,12 @@ def _event_text(entry: Mapping[str, str]) -> str:
     if event in EVENT_LABELS:
         return EVENT_LABELS[event]
     if event in (HistoryEvent.EXPIRED, HistoryEvent.CANCELLED):
-        return CLOSE_REASONS.get(detail, "The order ended.")
+        return CLOSE_REASONS.get(detail, "Order closed.")
     if event == HistoryEvent.SHIPPED:
         return f"Shipped with {detail}." if detail else "Shipped."
     if event in (HistoryEvent.ISSUE_OPENED, HistoryEvent.ISSUE_RESOLVED):
         title = issues.describe_issue({"kind": detail, "detail": ""}).title
-        return f"Raised: {title}." if event == HistoryEvent.ISSUE_OPENED else f"Looked at: {title}."
+        return f"Issue: {title}." if event == HistoryEvent.ISSUE_OPENED else f"Issue resolved: {title}."
     return _other_event_text(event, detail)
 
 
@@ -110,8 +110,8 @@ def _other_event_text(event: str, detail: str) -> str:
     if event == HistoryEvent.REFUNDED:
         return f"Refunded {detail}."
     if event == HistoryEvent.REVERSAL_CANCELLED:
-        return f"{detail} that had been taken came back."
+        return f"{detail} of a chargeback was returned."
     if event == HistoryEvent.PAYMENT_REFUSED:
-        return f"PayPal takes no payments for the shop: {detail}."
+        return f"PayPal isn’t accepting payments for the shop: {detail}."
     what = event.replace("_", " ").capitalize()
     return f"{what}: {detail}." if detail else f"{what}."

@@ -60,12 +60,12 @@ def read_event(body: bytes) -> dict[str, Any]:
             object_pairs_hook=_without_repetitions,
         )
     except (ValueError, RecursionError) as error:
-        raise InvalidSignature("This is no event of PayPal's.") from error
+        raise InvalidSignature("This isn't a PayPal event.") from error
     if not isinstance(event, dict) or _is_deeper_than(event, MAX_DEPTH):
-        raise InvalidSignature("This is no event of PayPal's.")
+        raise InvalidSignature("This isn't a PayPal event.")
     for name, pattern in (("id", _EVENT_ID), ("event_type", _EVENT_TYPE)):
         if not pattern.fullmatch(_text(event.get(name))):
-            raise InvalidSignature("This is no event of PayPal's.")
+            raise InvalidSignature("This isn't a PayPal event.")
     return event
 
 

@@ -120,7 +120,7 @@ class Refusal(Table):
 def record_refusal(kind: RefusalKind, error: PayPalError) -> None:
     """Remember that PayPal refused, for the page Attention and the alarm. Never raises."""
     telemetry.count(Metric.PAYPAL_REFUSALS)
-    log.error("PayPal refuses: %s: %s", kind, error)
+    log.error("PayPal rejected: %s: %s", kind, error)
     now = clock.iso_now()
     said = [Refusal.last_at.set(now), Refusal.issue.set(error.issue), Refusal.debug_id.set(error.debug_id)]
     again = [Refusal.occurrences.add(1), *said], Refusal.last_at > _ago(FORGET_AFTER)
@@ -132,7 +132,7 @@ def record_refusal(kind: RefusalKind, error: PayPalError) -> None:
         if not (_update(kind, *again) or _update(kind, *first)):
             _update(kind, *again)  # another one was the first at the same moment
     except PynamoDBException:
-        log.warning("a refusal of PayPal's could not be written down", exc_info=True)
+        log.warning("PayPal rejection could not be recorded", exc_info=True)
 
 
 def _update(kind: RefusalKind, actions: Sequence[Action], condition: Condition) -> bool:
@@ -166,7 +166,7 @@ def clear_refused_payments() -> None:
     try:
         Refusal(RefusalKind.PAYMENTS).delete()
     except PynamoDBException:
-        log.warning("a refusal of PayPal's could not be forgotten", exc_info=True)
+        log.warning("PayPal rejection could not be cleared", exc_info=True)
 
 
 def current_refusals() -> list[Refusal]:
@@ -193,27 +193,27 @@ def _ago(span: timedelta) -> str:
 
 KIND_LABELS = {
     RefusalKind.PAYMENTS: "Nobody can pay",
-    RefusalKind.CAPTURES: "PayPal does not take payments that customers approved",
-    RefusalKind.QUESTIONS: "PayPal does not tell the shop about its payments",
+    RefusalKind.CAPTURES: "PayPal isn’t completing payments that customers have approved",
+    RefusalKind.QUESTIONS: "PayPal isn’t giving the shop access to its payments",
 }
-LOG_IN = "Log in at PayPal: the start page, the e-mails from PayPal or its Resolution Centre say what it wants from you."
-RIGHTS = "Whoever looks after the shop sees in PayPal's developer pages whether the app may still do this for your account."
+LOG_IN = "Log in to PayPal: you’ll find what it needs from you on the home page, in its emails or in its Resolution Centre."
+RIGHTS = "Your developer can check on PayPal’s developer website whether the app still has permission to do this for your account."
 ACTIONS = {
     "PAYEE_ACCOUNT_RESTRICTED": f"PayPal has restricted your account. {LOG_IN}",
     "PAYEE_ACCOUNT_LOCKED_OR_CLOSED": f"PayPal has locked or closed your account. {LOG_IN}",
-    "PAYEE_ACCOUNT_NOT_VERIFIED": f"Your account at PayPal is not verified. {LOG_IN}",
-    "PAYEE_ACCOUNT_INVALID": f"PayPal does not know your account. {LOG_IN}",
-    "INVALID_ACCOUNT_STATUS": f"PayPal does not accept the state of your account. {LOG_IN}",
-    "TRANSACTION_RECEIVING_LIMIT_EXCEEDED": f"Your account may not receive more for now. {LOG_IN}",
+    "PAYEE_ACCOUNT_NOT_VERIFIED": f"Your PayPal account isn’t verified. {LOG_IN}",
+    "PAYEE_ACCOUNT_INVALID": f"PayPal doesn’t recognise your account. {LOG_IN}",
+    "INVALID_ACCOUNT_STATUS": f"PayPal doesn’t accept the status of your account. {LOG_IN}",
+    "TRANSACTION_RECEIVING_LIMIT_EXCEEDED": f"Your account has reached its limit for receiving money. {LOG_IN}",
     "PERMISSION_DENIED": RIGHTS,
     "NOT_AUTHORIZED": RIGHTS,
     "CONSENT_NEEDED": RIGHTS,
-    "CURRENCY_NOT_SUPPORTED": "PayPal does not take the shop's currency for your account. Add it there, or have the shop sell in another.",
-    "INVALID_CURRENCY_CODE": "PayPal does not take the shop's currency for your account. Add it there, or have the shop sell in another.",
-    "invalid_client": "PayPal does not accept the shop's client id and secret: perhaps the secret was changed. Whoever looks after the shop stores the new one.",
-    "AUTHENTICATION_FAILURE": "PayPal does not accept the shop's client id and secret: perhaps the secret was changed. Whoever looks after the shop stores the new one.",
+    "CURRENCY_NOT_SUPPORTED": "Your PayPal account doesn’t accept the shop’s currency. Add the currency in PayPal, or have the shop’s currency changed.",
+    "INVALID_CURRENCY_CODE": "Your PayPal account doesn’t accept the shop’s currency. Add the currency in PayPal, or have the shop’s currency changed.",
+    "invalid_client": "PayPal rejects the shop’s client ID and secret. Perhaps the secret was changed: your developer needs to store the new one.",
+    "AUTHENTICATION_FAILURE": "PayPal rejects the shop’s client ID and secret. Perhaps the secret was changed: your developer needs to store the new one.",
 }
-DEFAULT_ACTION = "Log in at PayPal and look for a message. Whoever looks after the shop finds the name in PayPal's documentation, and PayPal's support finds the call by its debug id."
+DEFAULT_ACTION = "Log in to PayPal and look for a message. Your developer can look up the error code in PayPal’s documentation, and PayPal’s support can trace the call by its debug ID."
 
 
 def action_for(issue: str) -> str:

@@ -69,11 +69,11 @@ def receive(request: Request) -> None:
     try:
         raw = body if isinstance(body, bytes) else body.encode()
     except UnicodeError as error:
-        raise InvalidSignature("This is no event of PayPal's.") from error
+        raise InvalidSignature("This isn't a PayPal event.") from error
     if len(raw) > MAX_BYTES:
-        raise PayloadTooLarge("That is larger than any notification.")
+        raise PayloadTooLarge("This is too large for a notification.")
     if not settings.paypal_webhook_id:
-        raise ServiceUnavailable("This shop does not take notifications yet.")
+        raise ServiceUnavailable("This shop doesn't accept notifications yet.")
     headers = {name: http_request.header(request, name) for name in HEADERS}
     check_headers(headers)
     event = read_event(raw)
@@ -81,26 +81,26 @@ def receive(request: Request) -> None:
     telemetry.add_log_context(event=message["event"], event_type=message["type"])
     about = find_subject(event)
     if about is None:
-        telemetry.events_log.info("a notification was about nothing of this shop")
+        telemetry.events_log.info("notification ignored: not about this shop")
         return
     verify(raw, headers, about)
     queue = queue_url(settings.table_prefix + QUEUE)
     client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(message))
-    telemetry.events_log.info("a notification of PayPal's was taken")
+    telemetry.events_log.info("PayPal notification accepted")
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
     """Refuse headers that PayPal does not send. `headers` has lower-case names. Raises Forged."""
     if settings.paypal_is_live and settings.paypal_webhook_id == SIMULATOR:
-        raise InvalidSignature("This shop does not take what PayPal's simulator signs.")
+        raise InvalidSignature("This shop doesn't accept events from PayPal's simulator.")
     if headers["paypal-auth-algo"] != ALGORITHM:
-        raise InvalidSignature("The signature's algorithm is not the one that PayPal uses.")
+        raise InvalidSignature("The signature algorithm isn't PayPal's.")
     if not _TRANSMISSION_ID.fullmatch(headers["paypal-transmission-id"]):
-        raise InvalidSignature("The transmission's ID is not one.")
+        raise InvalidSignature("The transmission ID is invalid.")
     if not _TIME.fullmatch(headers["paypal-transmission-time"]):
-        raise InvalidSignature("The transmission's time is not one.")
+        raise InvalidSignature("The transmission time is invalid.")
     if not _is_at_paypal(headers["paypal-cert-url"]):
-        raise InvalidSignature("The certificate is not PayPal's.")
+        raise InvalidSignature("The certificate isn't PayPal's.")
     signature = headers["paypal-transmission-sig"]
     try:
         is_signature = (
@@ -109,7 +109,7 @@ def check_headers(headers: Mapping[str, str]) -> None:
     except (binascii.Error, ValueError):
         is_signature = False
     if not is_signature:
-        raise InvalidSignature("The signature is not one.")
+        raise InvalidSignature("The signature is invalid.")
 
 
 def _is_at_paypal(url: str) -> bool:
@@ -135,15 +135,15 @@ def find_subject(event: Mapping[str, Any]) -> str | None:
 def verify(body: bytes, headers: Mapping[str, str], about: str) -> None:
     """Ask PayPal whether it signed this body for our webhook. Raises Forged, TooManyRequests, or Busy."""
     if not _verifying.acquire(blocking=False):
-        raise TooManyRequests("Many notifications came at once. Please send this one again.", RETRY_SECONDS)
+        raise TooManyRequests("Too many notifications at once. Please send this one again.", RETRY_SECONDS)
     try:
         rate_limits.check_verification_rate(about)
         with gateway.time_budget(VERIFY_SECONDS):
             is_genuine = gateway.is_genuine(body, headers)
     except PayPalError as error:
-        log.warning("a notification could not be verified: %s", error)
-        raise ServiceUnavailable("PayPal does not say now whether it sent this.") from error
+        log.warning("notification could not be verified: %s", error)
+        raise ServiceUnavailable("PayPal can't verify this notification right now.") from error
     finally:
         _verifying.release()
     if not is_genuine:
-        raise InvalidSignature("PayPal did not sign this for this shop.")
+        raise InvalidSignature("PayPal hasn't signed this for this shop.")

@@ -44,13 +44,13 @@ def send(message: Mapping[str, str]) -> None:
     if member is None:
         return
     if kind == reset_tokens.FORGOTTEN and not login_throttle.reset_email_allowed(email):
-        log.info("a link was not mailed: enough were, this hour")
+        log.info("password link not emailed: hourly limit reached")
         return
     try:
         send_via_ses(write(member, kind))
     except Undeliverable:  # nobody gets it, however often it is tried
         telemetry.count(Metric.MAILS_BOUNCED)
-        log.warning("a letter to a member of staff cannot be delivered")
+        log.warning("staff email cannot be delivered")
 
 
 def write(member: StaffMember, kind: str) -> Email:

@@ -19,7 +19,7 @@ FINANCE = "finance"
 ROLES = {MERCHANT: "Merchant", FINANCE: "Finance"}
 MAX_MEMBERS = 100
 ROUNDS = 5
-MOVED_ON = "Somebody changed the staff accounts at the same moment. Please look again."
+MOVED_ON = "Someone else changed the staff accounts at the same time. Please check them and try again."
 log = logging.getLogger("awning")
 
 
@@ -54,7 +54,7 @@ def _hash_anew(member: StaffMember, password: str) -> None:
     except UpdateError as error:
         if not is_condition_failure(error):
             raise
-        log.info("a password was changed while it was hashed anew")
+        log.info("password was changed while being rehashed")
 
 
 # -- making and changing ----------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ def make_member(
     for _ in range(ROUNDS):
         known = find(email)
         if known and hashed is None:
-            raise Conflict("This address has an account already.")
+            raise Conflict("This address already has an account.")
         made = StaffMember(
             email,
             role=role,
@@ -153,7 +153,7 @@ def get_account(email: str) -> StaffMember:
     """Read an account that must exist. Raises NotFound."""
     member = find(email)
     if member is None:
-        raise NotFound("There is no such account, or no longer.")
+        raise NotFound("This account doesn’t exist or has been removed.")
     return member
 
 
@@ -176,7 +176,7 @@ def _change_roster(transaction: Transaction, changes: dict[str, str | None]) -> 
     if any(known.get(email) == MERCHANT and roles.get(email) != MERCHANT for email in changes):
         _require_a_merchant(roles)
     if len(roles) > MAX_MEMBERS:
-        raise Conflict(f"There are {MAX_MEMBERS} accounts already. Please remove one first.")
+        raise Conflict(f"There are already {MAX_MEMBERS} accounts. Please remove one first.")
     unchanged: Any = StaffIndex.version == before.version if before else StaffIndex.email.does_not_exist()
     after = StaffIndex("everybody", roles=roles, version=(before.version if before else 0) + 1)
     transaction.put("roster", after, unchanged)
@@ -191,7 +191,7 @@ def _require_a_merchant(roles: dict[str, str]) -> None:
     found = batch_get({StaffMember: merchants})[StaffMember] if merchants else {}
     if not any(member.password for member in found.values()):
         raise LastMerchant(
-            "This is the last account that may change anything. Make another merchant first, and have them choose a password."
+            "This is the last merchant account. First add another merchant and have them choose a password."
         )
 
 

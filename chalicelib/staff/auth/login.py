@@ -15,7 +15,7 @@ from chalicelib.web import responses
 from chalicelib.web.forms import Form, read_form
 from chalicelib.web.http_request import base_path, client_ip, query
 
-WRONG = "This e-mail address and password do not belong together."
+WRONG = "The email address or password is incorrect."
 ENTRANCE = {"login", "logout", "forgotten", "reset"}
 _ADDRESS_IN_THE_SHOP = re.compile(
     r"[!-\[\]-~]{1,2000}"
@@ -55,7 +55,7 @@ def log_out(request: Request, member: StaffMember) -> Response:
         accounts.end_sessions(member, audit_log.writer_for(member, "logged out everywhere"))
     else:
         audit_log.record(member.email, "logged out", "the staff pages")
-    return layout.redirect_with_notice("/staff/login", "You are logged out.", [sessions.end(request)])
+    return layout.redirect_with_notice("/staff/login", "You’ve been logged out.", [sessions.end(request)])
 
 
 def safe_next_url(address: str) -> str:
@@ -83,13 +83,13 @@ def _typed_email(form: Form) -> str:
 
 def bad_address_message(refusal: BadAddress) -> str:
     """Ask for an address where one was wanted, with what is wrong with the one that was given."""
-    return str(refusal).replace(CHECK, "Please give an e-mail address such as name@example.com.")
+    return str(refusal).replace(CHECK, "Please enter an email address such as name@example.com.")
 
 
 def wait_words(locked: login_throttle.Locked) -> str:
     """Return how long one has to wait."""
     minutes = max(1, -(-(locked.until - clock.timestamp()) // 60))
-    return f"That was wrong too often. Please wait {minutes} minute{'s' if minutes > 1 else ''} before the next try."
+    return f"Too many failed attempts. Please wait {minutes} minute{'s' if minutes > 1 else ''} before trying again."
 
 
 def locked_answer(answer: Response, locked: login_throttle.Locked) -> Response:
@@ -100,4 +100,4 @@ def locked_answer(answer: Response, locked: login_throttle.Locked) -> Response:
 
 def _record_guessing(email: str, source: str) -> None:
     subject = f"account {email}" if accounts.find(email) else "an account that does not exist"
-    audit_log.record(f"somebody at {source}", "gave wrong passwords until they had to wait", subject)
+    audit_log.record(f"visitor at {source}", "was locked out after wrong passwords", subject)

@@ -157,7 +157,7 @@ def _count(read: Callable[[], list[Counter]]) -> bool:
         except ConditionFailed:
             continue  # somebody tried at the same moment: count again
         return any(counter.failures + 1 == FREE_TRIES[counter.kind] for counter in counters)
-    raise ServiceUnavailable("Too many people are logging in at once. Please try again in a moment.")
+    raise ServiceUnavailable("Too many people are logging in right now. Please try again in a moment.")
 
 
 def reset_attempts(email: str, source: str) -> None:

@@ -29,7 +29,7 @@ def invite(request: Request, member: StaffMember) -> Response:
     form_data, role = form.text("email"), _role(form)
     try:
         email = accounts.normalize_email(form_data)
-        accounts.make_member(email, role, None, audit_log.writer_for(member, "invited somebody"))
+        accounts.make_member(email, role, None, audit_log.writer_for(member, "invited a staff member"))
     except BadAddress as refusal:
         return _page(member, form_data, role, bad_address_message(refusal), 422)
     except Conflict as conflict:
@@ -41,8 +41,10 @@ def invite_again(request: Request, member: StaffMember) -> Response:
     """Mail a new link to who has not chosen a password yet."""
     invited = accounts.get_account(read_form(request).text("email"))
     if invited.password:
-        raise Conflict("This account has a password already. Its owner can have a link mailed at the login.")
-    audit_log.record(member.email, "invited somebody again", f"account {invited.email}")
+        raise Conflict(
+            "This account already has a password. Its owner can request a new one on the login page."
+        )
+    audit_log.record(member.email, "resent an invitation", f"account {invited.email}")
     return _mail_invitation(invited.email)
 
 
@@ -51,14 +53,14 @@ def change_role(request: Request, member: StaffMember) -> Response:
     form = read_form(request)
     email, role = form.text("email"), _role(form)
     accounts.change_role(email, role, audit_log.writer_for(member, "changed a role"))
-    return layout.redirect_with_notice(HERE, f"{email} is {accounts.ROLES[role].lower()} now.")
+    return layout.redirect_with_notice(HERE, f"{email} now has the role {accounts.ROLES[role].lower()}.")
 
 
 def remove(request: Request, member: StaffMember) -> Response:
     """Remove an account; whoever used it is out at once."""
     email = read_form(request).text("email")
     accounts.remove(email, audit_log.writer_for(member, "removed an account"))
-    return layout.redirect_with_notice(HERE, f"{email} is removed, and logged out everywhere.")
+    return layout.redirect_with_notice(HERE, f"{email} has been removed and logged out everywhere.")
 
 
 def _role(form: Form) -> str:
@@ -72,11 +74,11 @@ def _mail_invitation(email: str) -> Response:
     try:
         reset_tokens.enqueue_account_email(reset_tokens.INVITED, email)
     except (ClientError, BotoCoreError):
-        log.exception("an invitation was not mailed")
+        log.exception("invitation email not queued")
         return layout.redirect_with_notice(
-            HERE, f"{email} has an account, but the link was not mailed. Please mail it again."
+            HERE, f"{email} now has an account, but the invitation couldn’t be sent. Please resend it."
         )
-    return layout.redirect_with_notice(HERE, f"A link to choose a password is on its way to {email}.")
+    return layout.redirect_with_notice(HERE, f"Invitation sent to {email}.")
 
 
 def _page(

@@ -27,7 +27,7 @@ def send_reset_link(request: Request, member: StaffMember | None) -> Response:
     try:
         login_throttle.register_reset_request(client_ip(request))
     except login_throttle.Locked as locked:
-        message = "Many links were asked for from here. " + wait_words(locked).partition(". ")[2]
+        message = "Too many links have been requested from here. " + wait_words(locked).partition(". ")[2]
         return locked_answer(_forgotten_page(text, message, 429), locked)
     reset_tokens.enqueue_account_email(reset_tokens.FORGOTTEN, email)
     return layout.render_page(None, "staff/auth/reset_email_sent.html", email=email)
@@ -61,7 +61,7 @@ def reset(request: Request, member: StaffMember | None) -> Response:
         if problem:
             return _reset_page(owner, token, problem, 422)
         reset_tokens.redeem_token(
-            token, password, audit_log.writer_for(owner, "set a password by a mailed link")
+            token, password, audit_log.writer_for(owner, "set a password with an emailed link")
         )
     except reset_tokens.TokenExpired as over:
         return layout.render_page(
@@ -69,7 +69,7 @@ def reset(request: Request, member: StaffMember | None) -> Response:
         )
     login_throttle.reset_attempts(owner.email, client_ip(request))
     return layout.redirect_with_notice(
-        "/staff/login", "Your new password is set. Please log in with it.", [sessions.end(request)]
+        "/staff/login", "Your new password has been saved. Please log in with it.", [sessions.end(request)]
     )
 
 

@@ -41,15 +41,15 @@ def validate_password(password: str, email: str) -> str | None:
     password = normalize(password)
     plain = password.casefold()
     if len(password) < MIN_LENGTH:
-        return f"Please take at least {MIN_LENGTH} characters. A few words in a row are easy to keep in mind."
+        return f"Please use at least {MIN_LENGTH} characters. Several words in a row are easy to remember."
     if len(password) > MAX_LENGTH:
-        return f"Please take no more than {MAX_LENGTH} characters."
+        return f"Please use no more than {MAX_LENGTH} characters."
     if not password.isprintable():
-        return "Please use letters, digits, signs and spaces alone."
+        return "Please use only letters, digits, symbols and spaces."
     if plain in (email, email.partition("@")[0], email[::-1]):
-        return "Your e-mail address is no secret. Please take something else."
+        return "Your email address is easy to guess. Please choose something else."
     if plain.replace(" ", "") in COMMONEST or len(set(plain)) < MIN_DISTINCT_CHARACTERS:
-        return "Many people use that one, so it is guessed first. Please take something else."
+        return "This password is very common and easy to guess. Please choose something else."
     return None
 
 

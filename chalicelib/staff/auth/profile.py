@@ -29,18 +29,18 @@ def change_password(request: Request, member: StaffMember) -> Response:
     except login_throttle.Locked as locked:
         return locked_answer(_page(request, member, {"current": wait_words(locked)}, 429), locked)
     if not passwords.verify(current, member.password):
-        return _page(request, member, {"current": "This is not your password."}, 422)
+        return _page(request, member, {"current": "This isn’t your current password."}, 422)
     login_throttle.reset_attempts(member.email, source)
     wrong = passwords.validate_password(new, member.email)
     if wrong is None and passwords.verify(new, member.password):
-        wrong = "This is the password you have. Please take another."
+        wrong = "This is already your password. Please choose a different one."
     if wrong:
         return _page(request, member, {"password": wrong}, 422)
     member.session_version = _set(member, new)
     reset_tokens.tell_of_change(member)
     sessions.end(request)
     return layout.redirect_with_notice(
-        "/staff/account", "Your new password is set.", [sessions.start(member)]
+        "/staff/account", "Your password has been changed.", [sessions.start(member)]
     )
 
 
@@ -51,7 +51,7 @@ def _set(member: StaffMember, password: str) -> int:
     try:
         transaction.commit()
     except ConditionFailed as refusal:
-        raise Conflict("Your account was changed at the same moment. Please look again.") from refusal
+        raise Conflict("Your account was changed at the same time. Please try again.") from refusal
     return epoch
 
 

@@ -15,7 +15,7 @@ from chalicelib.staff.models import StaffMember, StaffSession
 
 FORGOTTEN, INVITED, CHANGED = "forgotten", "invited", "changed"  # kinds of letters, account_emails.py
 LASTS = {FORGOTTEN: 30 * 60, INVITED: 3 * 24 * 60 * 60}  # seconds
-OVER = "This link was used already, or its time is over. Please ask for a new one."
+OVER = "This link has already been used or has expired. Please request a new one."
 log = logging.getLogger("awning")
 
 
@@ -74,7 +74,7 @@ def tell_of_change(member: StaffMember) -> None:
     try:
         enqueue_account_email(CHANGED, member.email)
     except (ClientError, BotoCoreError):
-        log.exception("nobody was told that a password was changed")
+        log.exception("password-change email not queued")
 
 
 def _key(secret: str) -> str:

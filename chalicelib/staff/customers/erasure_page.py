@@ -18,7 +18,7 @@ from chalicelib.web.forms import read_form
 from chalicelib.web.http_request import query
 
 MAX_ORDERS = 100  # orders at a time: one read, a hundred small transactions
-WRONG = "Please give the e-mail address that the orders were placed with."
+WRONG = "Please enter the email address the orders were placed with."
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ def erase(request: Request, member: StaffMember) -> Response:
         return _page(member, form.text("email"), error=WRONG)
     if form.text("sure") != "yes":
         return _page(member, email, plan=plan_for(email), unsure=True)
-    write_audit = audit_log.writer_for(member, "erased a customer")
+    write_audit = audit_log.writer_for(member, "erased customer data")
     plan = plan_for(email)
     done = sum(order_actions.erase(order.id, member.email, write_audit) for order in plan.erased)
     orders = "1 order" if done == 1 else f"{done} orders"
-    more = " There are more: please look at them below." if plan.more else ""
-    return layout.redirect_with_notice("/staff/erase", f"The customer was erased from {orders}.{more}")
+    more = " There are more: please see below." if plan.more else ""
+    return layout.redirect_with_notice("/staff/erase", f"Customer data has been erased from {orders}.{more}")
 
 
 def plan_for(email: str) -> ErasurePlan:

@@ -28,8 +28,8 @@ PATIENCE_SECONDS = 8.0  # of the 29 that API Gateway waits
 MAX_LOW_STOCK = 50
 # Function → its name in words, and how old its last run may be.
 RUNS = {
-    "reconcile_payments": ("Looking after payments and refunds", timedelta(minutes=15)),
-    "export_books": ("Writing the books", timedelta(hours=2)),
+    "reconcile_payments": ("Payments and refunds", timedelta(minutes=15)),
+    "export_books": ("Books", timedelta(hours=2)),
 }
 log = logging.getLogger("awning")
 
@@ -72,7 +72,7 @@ def load_blocks(readers: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
         if error is None:
             found[name] = future.result()
         else:
-            log.error("what needs attention: %s could not be read", name, exc_info=error)
+            log.error("alerts: %s could not be loaded", name, exc_info=error)
     return found
 
 
@@ -190,8 +190,8 @@ def _scheduled_jobs() -> list[dict[str, Any]]:
 
 def _run(message: str, longest: timedelta, run: scheduled_runs.Run | None) -> dict[str, Any]:
     if run is None:
-        return {"words": message, "at": None, "well": False, "problem": "It has not run yet."}
+        return {"words": message, "at": None, "well": False, "problem": "It hasn’t run yet."}
     at = datetime.fromtimestamp(float(run.ran_at), tz=clock.now().tzinfo)
     late = clock.now() - at > longest
-    problem = "It has not run since." if late else "" if run.succeeded else "It ended with a failure."
+    problem = "It’s overdue." if late else "" if run.succeeded else "It failed."
     return {"words": message, "at": at.isoformat(), "well": not problem, "problem": problem}

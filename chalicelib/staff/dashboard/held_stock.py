@@ -51,7 +51,7 @@ def release(request: Request, member: StaffMember) -> Response:
     """Make everything that a visitor holds unpaid available to others; their orders can still be paid."""
     visitor = read_form(request).text("visitor")
     if not visitor:
-        raise BadInput("This page is not as we made it. Please load it again.")
+        raise BadInput("This form is out of date. Please reload the page.")
     theirs = [order for order in order_list.held_orders().orders if visitor_of(order) == visitor]
     released = 0
     for order in theirs:
@@ -59,17 +59,17 @@ def release(request: Request, member: StaffMember) -> Response:
             break
         released += _release(order, visitor, member)
     if released < len(theirs) and deadlines.is_expired():
-        notice = f"Released the pieces of {released} orders. There are more: please press again."
+        notice = f"Released the items of {released} orders. There are more: please press the button again."
     elif not released:
-        notice = "There was nothing left to release: the orders are paid, being paid, or their time was over."
+        notice = "There was nothing left to release: the orders are paid, being paid or no longer reserved."
     else:
-        notice = f"Released the pieces of {released} unpaid order{'s' if released > 1 else ''}."
+        notice = f"Released the items of {released} unpaid order{'s' if released > 1 else ''}."
     return layout.redirect_with_notice("/staff/attention", notice)
 
 
 def _release(order: Order, visitor: str, member: StaffMember) -> bool:
     released = False
-    write_audit = audit_log.writer_for(member, "released held pieces")
+    write_audit = audit_log.writer_for(member, "released reserved items")
 
     def action(order: Order, transaction: Transaction) -> bool:
         nonlocal released

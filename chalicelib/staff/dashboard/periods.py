@@ -80,9 +80,11 @@ def parse_day(text: str, today: date) -> date:
     except ValueError:
         day = None
     if day is None or str(day) != text:  # fromisoformat takes week dates too
-        raise BadInput(f"“{text[:20]}” is no day. Please write year, month and day, such as 2026-11-22.")
+        raise BadInput(
+            f"“{text[:20]}” isn’t a valid date. Please enter year, month and day, such as 2026-11-22."
+        )
     if day > today:
-        raise BadInput("That day has not begun yet.")
+        raise BadInput("That day is in the future.")
     if day < MIN_DATE:
         raise BadInput(f"Please choose a day after {MIN_DATE.year}.")
     return day
@@ -95,9 +97,9 @@ def parse_month(text: str, today: date) -> DateRange:
     except ValueError:
         first = None
     if first is None or f"{first:%Y-%m}" != text:
-        raise BadInput(f"“{text[:20]}” is no month. Please write year and month, such as 2026-11.")
+        raise BadInput(f"“{text[:20]}” isn’t a valid month. Please enter year and month, such as 2026-11.")
     if first > today:
-        raise BadInput("That month has not begun yet.")
+        raise BadInput("That month is in the future.")
     if first < MIN_DATE:
         raise BadInput(f"Please choose a month after {MIN_DATE.year}.")
     return DateRange(first, min(end_of_month(first), today))
@@ -125,13 +127,13 @@ def _day(day: date) -> Period:
         DateRange(day, day),
         DateRange(before, before),
         format_date(day, year=True),
-        f"{format_date(before)}, a week before",
+        f"{format_date(before)}, a week earlier",
     )
 
 
 def _week(day: date) -> Period:
     span, before = DateRange(day - ONE * 6, day), DateRange(day - ONE * 13, day - SEVEN)
-    return Period(WEEK, span, before, _from_to(span), f"the 7 days before, {_from_to(before)}")
+    return Period(WEEK, span, before, _from_to(span), f"the previous 7 days, {_from_to(before)}")
 
 
 def _month(day: date) -> Period:

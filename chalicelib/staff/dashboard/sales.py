@@ -116,9 +116,9 @@ def _values(period: Period, today: date, now: datetime) -> dict[str, Any]:
     counts = daily_totals.count([day for day in wanted if day >= begins], now)
     this, before = (_together(counts, span.days) for span in (period.span, period.before))
     parts = _hours(period, this, before) if period.kind == DAY else _days(period, counts)
-    sums = [_row(_whole_name(period), this, shop), _row("Before", before, shop)]
+    sums = [_row(_whole_name(period), this, shop), _row("Previous period", before, shop)]
     if yesterday:
-        sums.append(_row("The day before", _together(counts, yesterday), shop))
+        sums.append(_row("Previous day", _together(counts, yesterday), shop))
     others = sorted({*this.totals().currencies, *before.totals().currencies} - {shop})
     return {
         "period": period,
@@ -141,7 +141,7 @@ def _tiles(this: PeriodRow, before: PeriodRow) -> list[Tile]:
     for name, field in (("Revenue", "revenue"), ("Refunds", "refunds"), ("Fees", "fees"), ("Net", "net")):
         tiles.append(Tile(name, getattr(this.figures, field), getattr(before.figures, field)))
     if this.figures.reversals or before.figures.reversals:
-        tiles.insert(3, Tile("Taken back", this.figures.reversals, before.figures.reversals))
+        tiles.insert(3, Tile("Chargebacks", this.figures.reversals, before.figures.reversals))
     return tiles
 
 
@@ -203,4 +203,4 @@ def _of(counts: "dict[date, DayTotals]", day: date) -> "Tally":
 
 
 def _whole_name(period: Period) -> str:
-    return {DAY: "The day", WEEK: "The 7 days", MONTH: "The month"}[period.kind]
+    return {DAY: "This day", WEEK: "These 7 days", MONTH: "This month"}[period.kind]

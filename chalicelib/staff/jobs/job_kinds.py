@@ -12,23 +12,23 @@ class JobKind(NamedTuple):
 
 
 KINDS = {
-    "picture": JobKind("a picture to be made ready", "/staff/products", "Products"),
-    "orders-csv": JobKind("a file of orders", "/staff/orders", "Orders"),
-    "books": JobKind("a day's books", "/staff/books", "Books"),
-    "month": JobKind("a month's books as one file", "/staff/books", "Books"),
+    "picture": JobKind("image processing", "/staff/products", "Products"),
+    "orders-csv": JobKind("an orders export", "/staff/orders", "Orders"),
+    "books": JobKind("a day’s books", "/staff/books", "Books"),
+    "month": JobKind("a month’s books", "/staff/books", "Books"),
     "catalog-csv": JobKind(
-        "the catalog as a file",
+        "a catalog export",
         "/staff/catalog",
-        "The catalog as a file",
+        "Import & export",
     ),
     "catalog-look": JobKind(
-        "a catalog file to be compared",
+        "a check of a catalog file",
         "/staff/catalog",
-        "The catalog as a file",
+        "Import & export",
     ),
     "catalog-in": JobKind(
-        "a catalog file to be loaded",
+        "a catalog import",
         "/staff/catalog",
-        "The catalog as a file",
+        "Import & export",
     ),
 }

@@ -36,7 +36,7 @@ def retry_job(request: Request, member: StaffMember, job_id: str) -> Response:
     """Ask once more for a job that does not move: its message, or the function that ran it, may have been lost."""
     job = _own(member, job_id)
     if is_stalled(job):
-        audit_log.record(member.email, f"asked again for {KINDS[job.kind].wish}", f"job {job.id}")
+        audit_log.record(member.email, f"restarted {KINDS[job.kind].wish}", f"job {job.id}")
         enqueue(job)
     return layout.redirect_with_notice(f"/staff/jobs/{job.id}")
 
@@ -45,7 +45,7 @@ def download_result(request: Request, member: StaffMember, job_id: str) -> Respo
     """Lead to the file that a job made, by a link that holds for some minutes."""
     job = _own(member, job_id)
     if job.result_key is None:
-        raise NotFound("This work has made no file.")
+        raise NotFound("This job has no file.")
     return responses.redirect(download_link(job.result_key))
 
 
@@ -64,5 +64,5 @@ def is_stalled(job: Job) -> bool:
 def _own(member: StaffMember, job_id: str) -> Job:
     job = get(Job, job_id) if ids.is_id(job_id) else None
     if job is None or job.actor != member.email:
-        raise NotFound("There is no such work of yours; what was made is kept for a week.")
+        raise NotFound("This job doesn’t exist or has expired (files are kept for 7 days).")
     return job

@@ -49,7 +49,7 @@ def start(
     )
     transaction = Transaction()
     transaction.put("job", job, Job.id.does_not_exist())
-    audit_log.writer_for(member, f"asked for {KINDS[kind].wish}")(transaction, f"job {job.id}", {}, arguments)
+    audit_log.writer_for(member, f"requested {KINDS[kind].wish}")(transaction, f"job {job.id}", {}, arguments)
     try:
         transaction.commit()
     except ConditionFailed:
@@ -67,4 +67,4 @@ def enqueue(job: Job) -> None:
     try:
         send({"job": job.id})
     except (ClientError, BotoCoreError):
-        log.exception("job %s waits: nobody took it", job.id)
+        log.exception("job %s not queued", job.id)

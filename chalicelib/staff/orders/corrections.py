@@ -22,7 +22,7 @@ from chalicelib.web.forms import Form, read_form
 
 NEW = "new"  # the form of a parcel that is not there yet
 ADDRESS = "address"
-UNCHANGED = "Nothing was different, so nothing was changed and no e-mail is sent."
+UNCHANGED = "No changes to save. The customer wasn’t emailed."
 
 
 def add_parcel(request: Request, member: StaffMember, order_id: str) -> Response:
@@ -30,7 +30,7 @@ def add_parcel(request: Request, member: StaffMember, order_id: str) -> Response
     order, form = get_order(order_id), read_form(request)
     parcel, errors = shipping.parse_parcel(form.values)
     do = partial(order_actions.add_parcel, order.id, parcel)
-    return _correct(member, order, form, NEW, errors, do, "added a parcel", "The parcel is added.")
+    return _correct(member, order, form, NEW, errors, do, "added a parcel", "Parcel added.")
 
 
 def correct_parcel(request: Request, member: StaffMember, order_id: str, parcel_id: str) -> Response:
@@ -38,16 +38,14 @@ def correct_parcel(request: Request, member: StaffMember, order_id: str, parcel_
     order, form = get_order(order_id), read_form(request)
     parcel, errors = shipping.parse_parcel(form.values)
     do = partial(order_actions.correct_parcel, order.id, parcel_id, form.text("shown"), parcel)
-    return _correct(
-        member, order, form, parcel_id, errors, do, "corrected a parcel", "The parcel is corrected."
-    )
+    return _correct(member, order, form, parcel_id, errors, do, "corrected a parcel", "Parcel corrected.")
 
 
 def remove_parcel(request: Request, member: StaffMember, order_id: str, parcel_id: str) -> Response:
     """Remove a parcel that was not sent."""
     order, form = get_order(order_id), read_form(request)
     do = partial(order_actions.remove_parcel, order.id, parcel_id, form.text("shown"))
-    return _correct(member, order, form, "", {}, do, "removed a parcel", "The parcel is removed.")
+    return _correct(member, order, form, "", {}, do, "removed a parcel", "Parcel removed.")
 
 
 def correct_customer(request: Request, member: StaffMember, order_id: str) -> Response:
@@ -56,7 +54,7 @@ def correct_customer(request: Request, member: StaffMember, order_id: str) -> Re
     customer, errors = validate_customer({**form.values, "country": order.customer["country"]})
     errors.pop("country", None)  # it may be shipped to no more
     do = partial(order_actions.correct_customer, order.id, form.text("shown"), customer)
-    what, notice = "corrected the delivery details", "The delivery details are corrected."
+    what, notice = "corrected the delivery details", "Delivery details corrected."
     return _correct(member, order, form, ADDRESS, errors, do, what, notice)
 
 
@@ -93,5 +91,5 @@ def _correct(
     if not changed.has_processed_form(form.text("form")):
         notice = UNCHANGED
     elif mail:
-        notice += " The customer gets an e-mail."
+        notice += " We’ve emailed the customer."
     return layout.redirect_with_notice(f"/staff/orders/{order.id}", notice)

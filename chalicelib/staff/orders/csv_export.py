@@ -84,10 +84,12 @@ def run(job: Job) -> None:
             upload.add(map(row_of, filter(is_wanted, step)))
             done += len(step)
             if done % TELL_EVERY < len(step):
-                job_progress.report_progress(job, progress=done, total=total, message="Writing the file.")
+                job_progress.report_progress(job, progress=done, total=total, message="Creating the file …")
         file = upload.finish()
     job_progress.report_progress(job, progress=done, total=done)
-    job_progress.finish(job, f"The file has {file.rows} {'order' if file.rows == 1 else 'orders'}.", file.key)
+    job_progress.finish(
+        job, f"The file contains {file.rows} {'order' if file.rows == 1 else 'orders'}.", file.key
+    )
 
 
 def _arguments(selection: OrderFilter) -> dict[str, str]:

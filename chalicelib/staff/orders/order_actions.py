@@ -21,23 +21,25 @@ from chalicelib.orders.states import OrderState
 
 # DynamoDB takes rows of 400 kB: notes must never leave too little for what PayPal tells of the money.
 ROOM_FOR_HISTORY = 150_000
-FULL = "This order has so many notes that no more fit. Please keep this one elsewhere."
-ERASED = "The customer was erased from this order, so it has no delivery details any more."
-UNCORRECTABLE = "This order is not paid, so nothing is sent: the customer can order again with other details."
-PARCEL_CHANGED = "Somebody else corrected this parcel in the meantime."
-CUSTOMER_CHANGED = "Somebody else corrected these details in the meantime."
+FULL = "This order has reached its maximum number of notes. Please keep this one elsewhere."
+ERASED = "Customer data has been erased from this order, so it no longer has delivery details."
+UNCORRECTABLE = (
+    "This order isn’t paid, so nothing will be shipped. The customer can order again with other details."
+)
+PARCEL_CHANGED = "Someone else has corrected this parcel."
+CUSTOMER_CHANGED = "Someone else has corrected these details."
 UNSHIPPABLE: Mapping[str, str] = {
-    OrderState.AWAITING: "This order is not paid yet.",
-    OrderState.CAPTURING: "PayPal is being asked for the payment of this order. Please look again in a moment.",
-    OrderState.PENDING: "PayPal is still holding the payment of this order. Please wait for it.",
+    OrderState.AWAITING: "This order isn’t paid yet.",
+    OrderState.CAPTURING: "The payment for this order is being processed. Please check again in a moment.",
+    OrderState.PENDING: "PayPal is still holding the payment for this order. Please wait until it’s complete.",
     OrderState.CANCELLED: "This order was cancelled.",
-    OrderState.EXPIRED: "This order ended unpaid.",
-    OrderState.PAID: "All of the payment went back to the customer, or is on its way back: there is nothing to ship.",
-    OrderState.SHIPPED: "This order is shipped already.",
+    OrderState.EXPIRED: "This order expired unpaid.",
+    OrderState.PAID: "The whole payment has been or is being returned to the customer: there’s nothing to ship.",
+    OrderState.SHIPPED: "This order has already been shipped.",
 }
 UNCANCELLABLE: Mapping[str, str] = {
-    OrderState.CAPTURING: "PayPal is being asked for the payment at this moment. Please look again in a minute.",
-    OrderState.PENDING: "PayPal is holding a payment for this order, so it cannot be cancelled. Once it has arrived it can be refunded.",
+    OrderState.CAPTURING: "The payment is being processed right now. Please check again in a minute.",
+    OrderState.PENDING: "PayPal is holding a payment for this order, so you can’t cancel it. You can refund the payment once it’s complete.",
     OrderState.PAID: "This order is paid. Refund it instead.",
     OrderState.SHIPPED: "This order is paid and shipped. Refund it instead.",
     OrderState.EXPIRED: "This order has already expired.",
@@ -71,7 +73,7 @@ def complete_shipping(order_id: str, actor: str, write_audit: AuditWriter = no_a
         if not order.awaits_shipping:
             raise Conflict(why_unshippable(order))
         if not order.parcels:
-            raise Conflict("This order has no parcel yet.")
+            raise Conflict("This order has no parcels yet.")
         order.complete_shipping(actor)
         write_audit(transaction, subject_of(order), {"state": OrderState.PAID}, {"state": OrderState.SHIPPED})
         return True
@@ -246,9 +248,9 @@ def resend_email(
         if order.has_processed_form(form_token) or entry in order.emails_due:
             return False
         if entry not in order.emails_sent:
-            raise NotFound("No such mail was sent about this order.")
+            raise NotFound("This email wasn’t sent for this order.")
         if not can_be_sent(order, entry):
-            raise Conflict("What this mail says is no longer true, so it cannot be sent again.")
+            raise Conflict("This email is out of date, so it can’t be sent again.")
         order.requeue_email(entry, actor, form_token)
         write_audit(transaction, subject_of(order), {}, {"mail": entry.partition("#")[0]})
         return True
@@ -275,7 +277,7 @@ def add_note(
             raise Conflict(FULL)
         order.add_event(HistoryEvent.NOTE_ADDED, text, actor=actor, form_token=form_token)
         # Not the words: a note may name somebody, and the audit trail is never erased.
-        write_audit(transaction, subject_of(order), {}, {"note": f"{len(text)} letters"})
+        write_audit(transaction, subject_of(order), {}, {"note": f"{len(text)} characters"})
         return True
 
     return update_order(order_id, action)
@@ -288,12 +290,12 @@ def resolve_issue(
 
     def action(order: Order, transaction: Transaction) -> bool:
         if not 0 <= number < len(order.issues):
-            raise BadInput("There is no such thing to look at.")
+            raise BadInput("We couldn’t find this issue.")
         issue = order.issues[number]
         if "resolution" in issue:
             return False
         order.resolve_issue(number, actor, message)
-        write_audit(transaction, subject_of(order), {"issue": issue["kind"]}, {"looked at": True})
+        write_audit(transaction, subject_of(order), {"issue": issue["kind"]}, {"resolved": True})
         return True
 
     return update_order(order_id, action)

@@ -29,7 +29,12 @@ from chalicelib.staff.orders.order_list import badges
 from chalicelib.web.forms import read_form
 
 MAX_NOTE_LENGTH = 1000
-MOVEMENT_LABELS = {SALE: "Payment", REFUND: "Refund", REVERSAL: "Taken back", REVERSAL_CANCELLED: "Came back"}
+MOVEMENT_LABELS = {
+    SALE: "Payment",
+    REFUND: "Refund",
+    REVERSAL: "Chargeback",
+    REVERSAL_CANCELLED: "Chargeback reversed",
+}
 
 
 def show(request: Request, member: StaffMember, order_id: str) -> Response:
@@ -48,7 +53,7 @@ def ship(request: Request, member: StaffMember, order_id: str) -> Response:
     if errors:
         return render_order(member, order, 400, form_data=posted, errors=errors)
     write_audit = audit_log.writer_for(member, "marked as shipped")
-    notice = "Marked as shipped. The customer gets an e-mail."
+    notice = "Marked as shipped. We’ve emailed the customer."
     return _apply_and_redirect(
         member, order, lambda: order_actions.ship(order.id, parcel, member.email, write_audit), notice, posted
     )
@@ -66,7 +71,7 @@ def complete_shipping(request: Request, member: StaffMember, order_id: str) -> R
 def cancel(request: Request, member: StaffMember, order_id: str) -> Response:
     """Cancel an order that is not paid."""
     order, write_audit = get_order(order_id), audit_log.writer_for(member, "cancelled")
-    notice = "Cancelled. Its items are available again."
+    notice = "Order cancelled. Its items are available again."
     return _apply_and_redirect(
         member, order, lambda: order_actions.cancel(order.id, member.email, write_audit), notice
     )
@@ -75,9 +80,9 @@ def cancel(request: Request, member: StaffMember, order_id: str) -> Response:
 def resend_email(request: Request, member: StaffMember, order_id: str) -> Response:
     """Send a mail once more."""
     order, form = get_order(order_id), read_form(request)
-    write_audit = audit_log.writer_for(member, "sent a mail again")
+    write_audit = audit_log.writer_for(member, "resent an email")
     entry, form_token = form.text("entry"), layout.read_form_token(form)
-    notice = "The mail is being sent again."
+    notice = "The email will be sent again."
     return _apply_and_redirect(
         member,
         order,
@@ -93,12 +98,12 @@ def add_note(request: Request, member: StaffMember, order_id: str) -> Response:
     wrong = _validate_note(text)
     if wrong:
         return render_order(member, order, 400, form_data=form.values, errors={"note": wrong})
-    form_token, write_audit = layout.read_form_token(form), audit_log.writer_for(member, "left a note")
+    form_token, write_audit = layout.read_form_token(form), audit_log.writer_for(member, "added a note")
     return _apply_and_redirect(
         member,
         order,
         lambda: order_actions.add_note(order.id, text, member.email, form_token, write_audit),
-        "The note is saved.",
+        "Note saved.",
         form.values,
     )
 
@@ -108,14 +113,14 @@ def resolve_issue(request: Request, member: StaffMember, order_id: str, number: 
     order, form = get_order(order_id), read_form(request)
     message = form.text("words")
     if not re.fullmatch(r"[0-9]{1,4}", number, re.ASCII):
-        raise BadInput("There is no such thing to look at.")
+        raise BadInput("We couldn’t find this issue.")
     if len(message) > MAX_NOTE_LENGTH or find_control_character(message):
-        raise BadInput(f"Please say it in at most {MAX_NOTE_LENGTH} letters, without line breaks.")
+        raise BadInput(f"Please use at most {MAX_NOTE_LENGTH} characters, without line breaks.")
     order_actions.resolve_issue(
-        order.id, int(number), message, member.email, audit_log.writer_for(member, "looked at an issue")
+        order.id, int(number), message, member.email, audit_log.writer_for(member, "resolved an issue")
     )
     back = "/staff/attention" if form.text("back") == "attention" else _path(order)
-    return layout.redirect_with_notice(back, f"Looked at: order {order.number}.")
+    return layout.redirect_with_notice(back, f"Issue with order {order.number} marked as resolved.")
 
 
 def _apply_and_redirect(
@@ -136,9 +141,9 @@ def _apply_and_redirect(
 
 def _validate_note(text: str) -> str | None:
     if not text:
-        return "Please write something."
+        return "Please enter a note."
     if len(text) > MAX_NOTE_LENGTH:
-        return f"Please shorten this to {MAX_NOTE_LENGTH} letters."
+        return f"Please shorten this to {MAX_NOTE_LENGTH} characters."
     if (control := find_control_character(text)) is not None:
         return f"Please remove the control character {control}."
     return None

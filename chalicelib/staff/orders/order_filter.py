@@ -45,17 +45,17 @@ def read_question(request: Request) -> OrderListQuery:
     form_data = {name: clean_line(query(request, name) or "") for name in ("q", "state", "day", "until")}
     after = query(request, "after")
     if form_data["state"] and form_data["state"] not in STATE_LABELS:
-        raise BadInput("There is no such state of an order.")
+        raise BadInput("This order status doesn’t exist.")
     if after is not None and not _AFTER.fullmatch(after):
-        raise BadInput("This next page does not exist. Please begin with the first.")
+        raise BadInput("This page doesn’t exist. Please start again from the first page.")
     errors: dict[str, str] = {}
     first, last = (_day(form_data[name], name, errors) for name in ("day", "until"))
     if first and last and last < first:
-        errors["until"] = "This is before the first day."
+        errors["until"] = "The last day must not be before the first."
     if last and not first and "day" not in errors:
-        errors["day"] = "Please say from which day."
+        errors["day"] = "Please enter the first day."
     if len(form_data["q"]) > MAX_QUERY_LENGTH:
-        errors["q"] = f"Please search for at most {MAX_QUERY_LENGTH} letters."
+        errors["q"] = f"Please use at most {MAX_QUERY_LENGTH} characters."
     selection = OrderFilter(form_data["state"] or None, first, last or first)
     return OrderListQuery(form_data, errors, selection, after)
 
@@ -65,7 +65,7 @@ def selected_order_ids(request: Request) -> list[str]:
     names = [str(name) for name in request.query_params or {}]
     found = [name.removeprefix(PICK) for name in names if name.startswith(PICK)]
     if len(found) > MAX_SELECTED:
-        raise BadInput(f"Please tick at most {MAX_SELECTED} orders at a time.")
+        raise BadInput(f"Please select at most {MAX_SELECTED} orders at a time.")
     return [order_id for order_id in found if ids.is_id(order_id)]
 
 
@@ -85,5 +85,5 @@ def _day(form_data: str, name: str, errors: dict[str, str]) -> date | None:
             raise ValueError(form_data)
         return date.fromisoformat(form_data)
     except ValueError:
-        errors[name] = "Please give a day such as 2026-11-22."
+        errors[name] = "Please enter a date such as 2026-11-22."
         return None

@@ -81,13 +81,13 @@ def badges(order: Order) -> list[tuple[str, str]]:
     if order.parcels and order.awaits_shipping:
         marks.append(("Partly shipped", "wait"))
     if order.open_issues:
-        marks.append(("Look at it", "bad"))
+        marks.append(("Needs attention", "bad"))
     if order.has_late_email:
-        marks.append(("Mail is late", "wait"))
+        marks.append(("Email delayed", "wait"))
     if order.reversed:
-        marks.append(("Taken back", "bad"))
+        marks.append(("Chargeback", "bad"))
     if order.refunded:
-        marks.append(("Refunded" if order.refunded >= order.total else "Refunded in part", ""))
+        marks.append(("Refunded" if order.refunded >= order.total else "Partly refunded", ""))
     if order.erased_at:
         marks.append(("Customer erased", ""))
     return marks

@@ -24,7 +24,7 @@ def show_several(request: Request, member: StaffMember) -> Response:
     order_ids = selected_order_ids(request)
     if not order_ids:
         return layout.redirect_with_notice(
-            "/staff/orders", "Please tick the orders that you want to print slips of."
+            "/staff/orders", "Please select the orders to print packing slips for."
         )
     found = batch_get({Order: order_ids})[Order].values()
     return _page(member, sorted(found, key=lambda order: str(order.placed_at)))

@@ -85,7 +85,7 @@ def _read_wish(order: Order, form: Form, refund_id: str) -> RefundRequest:
     quantities = _all_back(order, refund_id) if form.text("all_back") else _read_pieces(order, form, problems)
     reason, note = form.text("reason"), form.text("note")
     if not reason:
-        problems["reason"] = "Please say why, for your own records."
+        problems["reason"] = "Please enter a reason, for your own records."
     _check_text("reason", reason, MAX_REASON_LENGTH, problems)
     _check_text("note", note, MAX_NOTE_LENGTH, problems)
     if problems:
@@ -100,7 +100,7 @@ def _read_amount(order: Order, text: str, problems: dict[str, str]) -> int:
         return money.parse_user_amount(text, order.currency)
     except ValueError:
         example = money.to_decimal_string(order.refundable_amount, order.currency)
-        problems["amount"] = f"Please write an amount above zero, such as {example}."
+        problems["amount"] = f"Please enter an amount above zero, such as {example}."
         return 0
 
 
@@ -117,7 +117,7 @@ def _read_pieces(order: Order, form: Form, problems: dict[str, str]) -> dict[str
         field = f"pieces-{line.sku}"
         text = form.text(field) or "0"
         if not _PIECES.fullmatch(text):
-            problems[field] = "Please write a whole number of pieces, or 0."
+            problems[field] = "Please enter a whole number, or 0."
         elif int(text):
             quantities[line.sku] = int(text)
     return quantities
@@ -125,13 +125,13 @@ def _read_pieces(order: Order, form: Form, problems: dict[str, str]) -> dict[str
 
 def _check_text(field: str, text: str, most: int, problems: dict[str, str]) -> None:
     if len(text) > most:
-        problems[field] = f"Please shorten this to {most} letters."
+        problems[field] = f"Please shorten this to {most} characters."
     elif (control := find_control_character(text)) is not None:
-        problems[field] = f"Please write one line, without the control character {control}."
+        problems[field] = f"Please enter one line, without the control character {control}."
 
 
 def _read_left(form: Form) -> int:
     text = form.text("left")
     if not _LEFT.fullmatch(text):
-        raise BadInput("This page is not as we made it. Please load it again.")
+        raise BadInput("This form is out of date. Please reload the page.")
     return int(text)

@@ -18,20 +18,20 @@ MAX_NOTE_LENGTH = 200  # PayPal takes 255 bytes, more or less
 # State → a word, how it looks, and what it means.
 STATUS_LABELS: Mapping[str, tuple[str, str, str]] = {
     RefundStatus.REQUESTED: (
-        "Asked for",
+        "Requested",
         "wait",
-        "PayPal has not answered yet. The shop asks again by itself.",
+        "PayPal hasn’t answered yet. The refund is retried automatically.",
     ),
     RefundStatus.PENDING: (
-        "Under way",
+        "Pending",
         "wait",
-        "PayPal is working on it. The shop looks after it by itself.",
+        "PayPal is processing it. The status is updated automatically.",
     ),
-    RefundStatus.COMPLETED: ("Sent back", "good", ""),
+    RefundStatus.COMPLETED: ("Completed", "good", ""),
     RefundStatus.FAILED: (
-        "Did not go through",
+        "Failed",
         "bad",
-        "PayPal could not make it: the customer does not have the money.",
+        "PayPal couldn’t make this refund: the customer hasn’t received the money.",
     ),
 }
 
@@ -73,14 +73,12 @@ def refund_notice(order: Order, refund: Mapping[str, Any]) -> str:
     """Return what became of a refund that staff have just asked for."""
     amount = money.format_money(refund["amount"], refund["currency"])
     if refund["status"] == RefundStatus.COMPLETED:
-        return f"{amount} is on its way back to the customer" + (
-            "." if order.erased_at else ", who gets a mail."
-        )
+        return f"{amount} refunded." + ("" if order.erased_at else " We’ve emailed the customer.")
     if refund["status"] == RefundStatus.PENDING:
-        return f"PayPal is working on the refund of {amount}. The customer gets a mail when it is through."
+        return f"PayPal is processing the refund of {amount}. We’ll email the customer when it’s complete."
     if refund["status"] == RefundStatus.REQUESTED:
-        return f"The refund of {amount} is written down, but PayPal has not answered yet. The shop asks again by itself: please do not refund it twice."
-    return f"The refund of {amount} did not go through. {_why(refund)}"
+        return f"The refund of {amount} has been requested, but PayPal hasn’t answered yet. It’s retried automatically: please don’t refund it again."
+    return f"The refund of {amount} failed. {_why(refund)}"
 
 
 def _refund_view(order: Order, refund: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,7 +106,7 @@ def _line_label(line: OrderLine) -> str:
 
 def _why(refund: Mapping[str, Any]) -> str:
     if "rejection" in refund:
-        return f"PayPal refused it. {issues.refund_rejection_text(refund['rejection'])}"
+        return f"PayPal rejected it. {issues.refund_rejection_text(refund['rejection'])}"
     return STATUS_LABELS[RefundStatus.FAILED][2]
 
 
@@ -116,8 +114,8 @@ def _reason(refund: Mapping[str, Any]) -> str:
     if "actor" in refund:
         return str(refund["reason"])
     if refund["reason"] in issues.ISSUE_TEXTS:
-        return f"By the shop itself: {issues.ISSUE_TEXTS[refund['reason']].title}"
-    return "On PayPal's own pages"
+        return f"Automatic refund: {issues.ISSUE_TEXTS[refund['reason']].title}"
+    return "Made on PayPal’s website"
 
 
 def _lines(order: Order) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ def shipping_form(request: Request, member: StaffMember) -> Response:
     """Ask for carrier and number of every ticked order."""
     order_ids = selected_order_ids(request)
     if not order_ids:
-        return layout.redirect_with_notice("/staff/orders", "Please tick the orders that you want to ship.")
+        return layout.redirect_with_notice("/staff/orders", "Please select the orders to ship.")
     return _page(member, _read(order_ids), {}, {})
 
 
@@ -132,9 +132,9 @@ def _read(order_ids: list[str]) -> list[Order]:
 
 def _format_shipped(shipped: list[Order]) -> str:
     if not shipped:
-        return "There was nothing to ship."
+        return "No orders to ship."
     numbers = ", ".join(order.number for order in shipped)
-    return f"Marked as shipped, and the customer told by e-mail: {numbers}."
+    return f"Marked as shipped, and the customers emailed: {numbers}."
 
 
 def _page(

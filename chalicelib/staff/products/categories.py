@@ -55,20 +55,20 @@ def create(request: Request, member: StaffMember) -> Response:
     wanted = form_data.as_category()
     known = categories.read_categories()
     if any((each.slug, each.name, each.text) == (wanted.slug, wanted.name, wanted.text) for each in known):
-        return layout.redirect_with_notice(PATH, f"“{wanted.name}” is in the shop.")  # pressed twice
+        return layout.redirect_with_notice(PATH, f"“{wanted.name}” created.")  # pressed twice
     errors = _errors(problems_among(wanted, known))
     if not form_data.slug and "slug" in errors:
-        errors["slug"] = "Please choose an address: none can be made of this name, or it is taken."
+        errors["slug"] = "Please enter a URL: this name can’t be used to create one, or it’s already taken."
     if errors:
         return _list(member, form_data, errors, 400)
     try:
         category_editing.create_category(
-            wanted.slug, wanted.name, wanted.text, audit_log.writer_for(member, "made a category")
+            wanted.slug, wanted.name, wanted.text, audit_log.writer_for(member, "created a category")
         )
     except BadInput as refusal:  # the shop is full, or somebody was quicker
         return _list(member, form_data, {"name": refusal.message}, 409)
     return layout.redirect_with_notice(
-        PATH, f"“{wanted.name}” is in the shop. Products come to it on their own pages."
+        PATH, f"“{wanted.name}” created. Add products to it on their own pages."
     )
 
 
@@ -76,12 +76,10 @@ def move(request: Request, member: StaffMember, key: str) -> Response:
     """Put a category before another one, or behind all."""
     before = read_form(request).text("before") or None
     try:
-        category_editing.move_category(
-            key, before, audit_log.writer_for(member, "put the categories in order")
-        )
+        category_editing.move_category(key, before, audit_log.writer_for(member, "reordered the categories"))
     except NotFound:
         return layout.redirect_with_notice(
-            PATH, "The categories have changed meanwhile. Please look at their order again."
+            PATH, "Someone else has changed the categories. Please check their order and try again."
         )
     return layout.redirect_with_notice(PATH)
 
@@ -134,17 +132,17 @@ def change(request: Request, member: StaffMember, key: str) -> Response:
         )
     except VersionConflict:
         return _show(member, get_by_key(key, categories.read_categories()), form_data, {}, 409, stale=True)
-    return layout.redirect_with_notice(PATH, f"“{wanted.name}” is saved.{_leads_on(now, wanted)}")
+    return layout.redirect_with_notice(PATH, f"“{wanted.name}” saved.{_leads_on(now, wanted)}")
 
 
 def remove(request: Request, member: StaffMember, key: str) -> Response:
     """Take away a category that no product is in."""
     try:
-        category_editing.remove_category(key, audit_log.writer_for(member, "removed a category"))
+        category_editing.remove_category(key, audit_log.writer_for(member, "deleted a category"))
     except Conflict as refusal:
         now = get_by_key(key, categories.read_categories())
         return _show(member, now, Typed(now.name, now.slug, now.text), {}, 409, refusal=refusal.message)
-    return layout.redirect_with_notice(PATH, "The category is gone.")
+    return layout.redirect_with_notice(PATH, "Category deleted.")
 
 
 def _show(
@@ -174,7 +172,7 @@ def _show(
 
 
 def _leads_on(before: Category, after: Category) -> str:
-    return f" The old address, /categories/{before.slug}, leads there." if before.slug != after.slug else ""
+    return f" The old URL, /categories/{before.slug}, redirects to it." if before.slug != after.slug else ""
 
 
 # -- forms ------------------------------------------------------------------------------------------------

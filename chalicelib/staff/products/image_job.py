@@ -13,7 +13,7 @@ def process_image_job(job: Job) -> None:
     if not product_images.is_pending(slug, upload):
         return
     try:
-        write_audit = audit_log.writer_as(job.actor, "put a picture into the shop")
+        write_audit = audit_log.writer_as(job.actor, "added an image")
         product_images.attach_image(slug, upload, uploads.take_in(upload), write_audit)
     except InvalidImage as refusal:
         if not product_images.is_pending(slug, upload):

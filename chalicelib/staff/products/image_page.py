@@ -24,8 +24,8 @@ from chalicelib.web.urls import absolute_url
 
 TEMPLATE = "staff/products/images.html"
 CHANGED_MEANWHILE = (
-    "Somebody else has changed these pictures meanwhile, or one has just become ready. "
-    "Nothing was saved; here they are as they are now, with your words. Please save again."
+    "Someone else has changed these images, or a new one has just been processed. "
+    "Nothing has been saved. The current images are shown with your alt texts: please save again."
 )
 MOVES = {"earlier": -1, "later": 1}
 Picture = dict[str, str]
@@ -47,11 +47,13 @@ def add(request: Request, member: StaffMember, slug: str) -> Response:
     form = read_form(request)
     key, alt = form.text("key"), form.text("alt")
     if not uploads.UPLOAD.fullmatch(key):
-        raise BadInput("No picture was sent. Please choose one and send it again.")
+        raise BadInput("No image was uploaded. Please choose one and try again.")
     problem = product_images.problem_of_alt(alt)
     if problem is None:
         try:
-            product_images.add_pending_image(slug, key, alt, audit_log.writer_for(member, "sent a picture"))
+            product_images.add_pending_image(
+                slug, key, alt, audit_log.writer_for(member, "uploaded an image")
+            )
         except BadInput as refusal:
             problem = refusal.message
     if problem is not None:
@@ -64,7 +66,7 @@ def add(request: Request, member: StaffMember, slug: str) -> Response:
 def remove_pending(request: Request, member: StaffMember, slug: str) -> Response:
     """Forget a picture that was sent and is not ready."""
     product_images.remove_pending_image(
-        slug, read_form(request).text("key"), audit_log.writer_for(member, "forgot a picture")
+        slug, read_form(request).text("key"), audit_log.writer_for(member, "removed a pending image")
     )
     return layout.redirect_with_notice(f"/staff/products/{slug}/pictures")
 
@@ -92,7 +94,7 @@ def reorder(request: Request, member: StaffMember, slug: str) -> Response:
     cache.clear()
     return layout.redirect_with_notice(
         f"/staff/products/{slug}/pictures",
-        f"Saved. The shop shows it within {settings.shop.page_seconds} seconds.",
+        f"Saved. Shoppers will see it within {settings.shop.page_seconds} seconds.",
     )
 
 
@@ -107,7 +109,7 @@ def _arrange(
             raise VersionConflict(CHANGED_MEANWHILE)
         product.pictures = list(wanted)
 
-    product_images.update_images(slug, change, audit_log.writer_for(member, "changed a product's pictures"))
+    product_images.update_images(slug, change, audit_log.writer_for(member, "changed a product’s images"))
 
 
 def _posted(form: Form) -> list[Picture]:

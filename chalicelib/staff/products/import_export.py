@@ -88,7 +88,9 @@ def confirm_import(request: Request, member: StaffMember) -> Response:
     key = _key(http_request.query(request, "key") or "")
     size = size_of(key)
     if size is None:
-        return _show(member, 404, "The file is not here, or was sent too long ago. Please send it again.")
+        return _show(
+            member, 404, "The file wasn’t found, or was uploaded too long ago. Please upload it again."
+        )
     if size > MAX_PREVIEW_BYTES:
         return _looked(member, key, size)
     try:
@@ -132,7 +134,7 @@ def start_import(request: Request, member: StaffMember) -> Response:
     key, form_token = _key(form_data.text("key")), layout.read_form_token(form_data)
     stock = form_data.text("stock") or StockMode.IGNORE.value
     if stock not in [mode.value for mode in StockMode]:
-        raise BadInput("Please choose what happens to the stock.")
+        raise BadInput("Please choose what to do with the stock.")
     job = job_queue.start(member, "catalog-in", {"key": key, "stock": stock}, form_token)
     return layout.redirect_with_notice(f"/staff/jobs/{job.id}")
 
@@ -144,7 +146,7 @@ def read_sent(key: str) -> bytes:
 
 def _key(key: str) -> str:
     if not KEY.fullmatch(key):
-        raise BadInput("The address of this file is incomplete. Please send the file again.")
+        raise BadInput("The link to this file is incomplete. Please upload the file again.")
     return key
 
 

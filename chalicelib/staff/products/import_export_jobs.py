@@ -37,26 +37,28 @@ def write(job: Job) -> None:
             upload.add(rows)
             done += count
             job_progress.report_progress(
-                job, progress=done, total=max(total, done), message="Writing the products."
+                job, progress=done, total=max(total, done), message="Exporting products …"
             )
         upload.finish()
-    job_progress.finish(job, f"The catalog is written: {done:,} products.", key)
+    job_progress.finish(job, f"Catalog exported: {done:,} products.", key)
 
 
 def load(job: Job) -> None:
     """Check a whole file, then load it. Run again, it goes on behind the product that was told last."""
     member = get(StaffMember, job.actor)
     if member is None or member.role != accounts.MERCHANT:
-        raise JobFailed("Your account may not change the catalog any more. Nothing was changed.")
+        raise JobFailed("Your account is no longer allowed to change the catalog. Nothing has been changed.")
     try:
         checked = importer.check_csv(_file(str(job.arguments["key"])))
         report = _load(job, member, checked)
     except CatalogErrors as error:
         count = len(error.faults)
         so_far = (
-            f"{int(job.progress):,} products were loaded before" if job.progress else "Nothing was changed"
+            f"{int(job.progress):,} products had already been imported"
+            if job.progress
+            else "Nothing has been changed"
         )
-        message = f"{count} fault{'s' if count > 1 else ''} in the file. {so_far}."
+        message = f"{count} error{'s' if count > 1 else ''} in the file. {so_far}."
         raise JobFailed(message, str(error).split("\n")) from error
     except (
         ShopError,
@@ -66,21 +68,23 @@ def load(job: Job) -> None:
         ClientError,
         BotoCoreError,
     ) as error:
-        said = error.message if isinstance(error, ShopError) else "The shop's database did not answer."
+        said = error.message if isinstance(error, ShopError) else "The database didn’t respond."
         raise JobFailed(
-            f"{said} {int(job.progress):,} products were loaded. Send the file again: it goes on from there."
+            f"{said} {int(job.progress):,} products were imported. Upload the file again to continue from there."
         ) from error
     told = {name: count for name, count in vars(report).items() if count or not name.startswith("stock")}
-    audit_log.record(job.actor, "loaded a catalog file", f"job {job.id}", {}, told)
+    audit_log.record(job.actor, "imported a catalog file", f"job {job.id}", {}, told)
     job_progress.finish(job, f"{report}.")
 
 
 def _file(key: str) -> bytes:
     size = size_of(key)
     if size is None:
-        raise JobFailed("The file is not here any more. Please send it again.")
+        raise JobFailed("The file is no longer available. Please upload it again.")
     if size > MAX_FILE_SIZE:
-        raise JobFailed(f"The file is larger than {MAX_FILE_SIZE // 1024 // 1024} MB. Nothing was changed.")
+        raise JobFailed(
+            f"The file is larger than {MAX_FILE_SIZE // 1024 // 1024} MB. Nothing has been changed."
+        )
     return read_sent(key)
 
 
@@ -91,8 +95,10 @@ def _load(job: Job, member: StaffMember, checked: CheckedCatalog) -> ImportRepor
     outcomes: dict[str, int] = dict(before)
     began, done = time.monotonic(), int(job.progress)
     total = len(checked.products)
-    job_progress.report_progress(job, total=total, message="The file is right. Loading the products.")
-    for outcome in importer.load(checked, audit_log.writer_for(member, "loaded a catalog file"), done, stock):
+    job_progress.report_progress(job, total=total, message="The file is valid. Importing products …")
+    for outcome in importer.load(
+        checked, audit_log.writer_for(member, "imported a catalog file"), done, stock
+    ):
         done += 1
         if isinstance(outcome, SaveResult):
             outcomes[outcome.name.lower()] += 1
@@ -122,7 +128,7 @@ def look(job: Job) -> None:
         preview = preview_of(importer.check_csv(_file(str(job.arguments["key"]))))
     except CatalogErrors as error:
         count = len(error.faults)
-        message = f"{count} fault{'s' if count > 1 else ''} in the file. Nothing was changed."
+        message = f"{count} error{'s' if count > 1 else ''} in the file. Nothing has been changed."
         raise JobFailed(message, str(error).split("\n")) from error
     lines = [*preview.warnings, *preview.lines(), *preview.stock_lines()]
     job.problems = [line[: job_progress.MAX_PROBLEM_LENGTH] for line in lines]

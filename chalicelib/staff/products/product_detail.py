@@ -55,7 +55,7 @@ MAX_LENGTHS = {
     "options": MAX_OPTIONS,
     "variants": MAX_VARIANTS,
 }
-ALREADY_THERE = "There is a product with this address already. Please choose another one."
+ALREADY_THERE = "Another product already has this URL. Please choose a different one."
 
 
 @dataclass
@@ -94,7 +94,7 @@ def create(request: Request, member: StaffMember) -> Response:
     if errors:
         return _page(member, form_data, None, _FormState(400, errors))
     try:
-        save_product(draft, audit_log.writer_for(member, "made a product"), over=0)
+        save_product(draft, audit_log.writer_for(member, "created a product"), over=0)
     except VersionConflict:
         there = get_product(draft.slug)
         if marks_of(stored_draft(there, _stocks(form_data, there))) != marks_of(draft):
@@ -104,7 +104,7 @@ def create(request: Request, member: StaffMember) -> Response:
     cache.clear()
     return layout.redirect_with_notice(
         f"/staff/products/{draft.slug}/pictures",
-        f"“{draft.name}” is made. Now its pictures, if you have some.",
+        f"“{draft.name}” created. You can add images now.",
     )
 
 
@@ -130,7 +130,7 @@ def save(request: Request, member: StaffMember, slug: str) -> Response:
             return _save(member, form, form_data)
         except VersionConflict:
             continue  # somebody saved between our reading and our writing: put it together anew
-    raise ServiceUnavailable("This product is being changed by somebody else. Please try again.")
+    raise ServiceUnavailable("Someone else is changing this product. Please try again.")
 
 
 def _save(member: StaffMember, form: Form, form_data: ProductForm) -> Response:
@@ -166,10 +166,10 @@ def _save(member: StaffMember, form: Form, form_data: ProductForm) -> Response:
 
 def _notice(saved: SaveResult, theirs: Sequence[str]) -> str:
     if saved is SaveResult.SAME:
-        return "Everything was so already."
-    message = f"Saved. The shop shows it within {settings.shop.page_seconds} seconds."
+        return "No changes to save."
+    message = f"Saved. Shoppers will see it within {settings.shop.page_seconds} seconds."
     kept = ", ".join(PARTS[part] for part in theirs)
-    return f"{message} What somebody else changed meanwhile is kept: {kept}." if kept else message
+    return f"{message} Changes made by someone else were kept: {kept}." if kept else message
 
 
 def _take(form_data: ProductForm, parts: Sequence[str], stored: ProductDraft) -> None:

@@ -200,7 +200,7 @@ class _FormReader:
             if not name:
                 self.wrong(f"option.{place}", "Please name this option, such as Size.")
             if name in names.values():
-                self.wrong(f"option.{place}", f"The option {name} is there twice.")
+                self.wrong(f"option.{place}", f"The option {name} is used twice.")
             names[place] = name or f"Option {place + 1}"
         return names
 
@@ -208,21 +208,21 @@ class _FormReader:
         try:
             return money.parse_user_amount(text, settings.currency)
         except ValueError as error:
-            self.wrong(name, str(error) if text else "Please give a price.")
+            self.wrong(name, str(error) if text else "Please enter a price.")
             return None
 
     def _pieces(self, number: int, row: VariantFormRow) -> int:
         stock = self._stocks.get(row.sku)
         name = f"v.{number}.stock"
         if stock is not None and stock.slug not in (None, self._typed.slug):
-            self.wrong(f"v.{number}.sku", f"This SKU belongs to the product “{stock.slug}”.")
+            self.wrong(f"v.{number}.sku", f"This SKU is used by the product “{stock.slug}”.")
         if row.known:
             return int(stock.available) if stock is not None else 0
         if not _WHOLE.fullmatch(row.stock):
-            self.wrong(name, "Please give the pieces as a whole number, 0 or more.")
+            self.wrong(name, "Please enter the stock as a whole number, 0 or more.")
             return 0
         if stock is not None and int(row.stock) != stock.available:
-            message = f"This SKU was sold before, and {stock.available:.0f} of it are left. Please give that number."
+            message = f"This SKU was sold before and {stock.available:.0f} are left in stock. Please enter that number."
             self.wrong(name, message)
         return int(row.stock)
 

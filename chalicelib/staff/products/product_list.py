@@ -25,7 +25,7 @@ PATH = "/staff/products"
 MAX_QUERY_LENGTH = 200
 SORTS = {"": "Name", "newest": "Newest", "price": "Price"}
 SHOWN = {"": "All", "visible": "Visible", "hidden": "Hidden"}
-STOCKS = {"": "All", "low": "Running low", "out": "Sold out"}
+STOCKS = {"": "All", "low": "Low stock", "out": "Sold out"}
 FILTERS = ("q", "category", "show", "stock", "sort")
 # A page full of products with the most variants each; API Gateway takes 10 MB.
 MAX_FIELDS = 25 * 36 * 8
@@ -53,7 +53,7 @@ def save(request: Request, member: StaffMember) -> Response:
     form = read_form(request, most_fields=MAX_FIELDS, most_bytes=MAX_BYTES)
     sheet = product_list_form.parse_list(form.values)
     back = _back(form.text("back"))
-    write_audit = audit_log.writer_for(member, "edited the list of products")
+    write_audit = audit_log.writer_for(member, "edited the product list")
     outcomes = inline_edit.save_all(sheet.changes, layout.read_form_token(form), write_audit, sheet.bad)
     cache.clear()
     unsaved = {slug: outcome for slug, outcome in outcomes.items() if outcome is not None}
@@ -93,7 +93,7 @@ def _page(
         filtered=any(form_data[name] for name in ("q", "category", "show", "stock")),
         filters=[
             ("category", "Category", {"": "All", **names}),
-            ("show", "In the shop", SHOWN),
+            ("show", "Visibility", SHOWN),
             ("stock", "Stock", STOCKS),
             ("sort", "Sort by", SORTS),
         ],
@@ -110,7 +110,7 @@ def _parse_filter(form_data: Mapping[str, str]) -> ProductFilter:
     is_category = not form_data["category"] or SLUG.fullmatch(form_data["category"])
     known = form_data["sort"] in SORTS and form_data["show"] in SHOWN and form_data["stock"] in STOCKS
     if not is_category or not known:
-        raise BadInput("There is no such list of products. Please begin with the first page.")
+        raise BadInput("This product list doesn’t exist. Please start again from the first page.")
     return ProductFilter(
         words=" ".join(form_data["q"].split())[:MAX_QUERY_LENGTH],
         category=form_data["category"] or None,
@@ -133,5 +133,5 @@ def _back(text: str) -> list[tuple[str, str]]:
 
 def _format_saved(saved: int) -> str:
     if not saved:
-        return "Nothing was different, so nothing was saved."
-    return "1 row is saved." if saved == 1 else f"{saved} rows are saved."
+        return "No changes to save."
+    return "1 row saved." if saved == 1 else f"{saved} rows saved."

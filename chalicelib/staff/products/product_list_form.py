@@ -23,10 +23,10 @@ CELLS = {"price": "price", "sale": "sale price", "stock": "stock"}  # field → 
 VISIBLE = Cell("visible")
 MINE = "mine"
 THEIRS = "theirs"
-UNCHOSEN = "Please choose one of the two."
+UNCHOSEN = "Please choose one of the two values."
 Place = tuple[str, Cell]  # a product's slug and its cell
 _WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
-_DAMAGED = "This form is damaged. Please open the list again."
+_DAMAGED = "This form is incomplete. Please open the list again."
 
 
 @dataclass
@@ -103,12 +103,12 @@ def _value(cell: Cell, text: str) -> int | None:
         return int(text == "yes")
     if cell.what == "stock":
         if not _WHOLE.fullmatch(text):
-            raise ValueError("Please give the stock as a whole number, such as 12.")
+            raise ValueError("Please enter the stock as a whole number, such as 12.")
         return int(text)
     if cell.what == "sale price" and not text:
         return None
     if not text:
-        raise ValueError("Please give a price, such as 12.90.")
+        raise ValueError("Please enter a price such as 12.90.")
     return money.parse_user_amount(text, settings.currency)
 
 
@@ -146,7 +146,7 @@ def unsaved_messages(products: Mapping[str, AdminProduct], unsaved: Mapping[str,
     told = []
     for slug, outcome in unsaved.items():
         if slug not in products:
-            told.append(f"The product “{slug}” is no longer there.")
+            told.append(f"The product “{slug}” no longer exists.")
             continue
         left = {"", *(piece.sku for piece in products[slug].pieces)}
         told += [f"The variant “{sku}” is no longer sold." for sku in sorted(outcome.rows - left)]

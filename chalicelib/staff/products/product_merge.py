@@ -16,7 +16,7 @@ PARTS = {
     "tax_rate": "Tax rate",
     "added": "Date added",
     "visible": "Visible in the shop",
-    "text": "Text",
+    "text": "Description",
     "variants": "Variants",
 }
 

@@ -23,12 +23,12 @@ def write_day(job: "Job") -> None:
         export = daily_reports.export_day(day, provisional=provisional)
     except daily_reports.ReportError as error:
         raise job_progress.JobFailed(
-            f"The books of {format_date(day)} could not be written.", [str(error)]
+            f"The books for {format_date(day)} couldn’t be created.", [str(error)]
         ) from error
     orders, movements = (export.files[name].rows for name in ("orders", "ledger"))
     what = "Provisional books" if provisional else "The books"
-    counted = f"{_count(orders, 'order')}, {_count(movements, 'movement')}"
-    job_progress.finish(job, f"{what} of {format_date(day)} are written: {counted}.")
+    counted = f"{_count(orders, 'order')}, {_count(movements, 'transaction')}"
+    job_progress.finish(job, f"{what} for {format_date(day)} have been created: {counted}.")
 
 
 def pack_month(job: "Job") -> None:
@@ -44,15 +44,13 @@ def pack_month(job: "Job") -> None:
 
     def tell(read: int) -> None:
         if read % 3 == 0:
-            job_progress.report_progress(
-                job, progress=read, total=total, message="Putting the days together …"
-            )
+            job_progress.report_progress(job, progress=read, total=total, message="Combining the days …")
 
     try:
         write_archive(month, name, key, tell)
     except (daily_reports.ReportError, IndexError) as error:
         raise job_progress.JobFailed(
-            f"The books of {span.first:%B %Y} could not be put together.", [str(error)]
+            f"The books for {span.first:%B %Y} couldn’t be combined.", [str(error)]
         ) from error
     job_progress.finish(job, _what_is_in(month, span), key)
 
@@ -60,9 +58,9 @@ def pack_month(job: "Job") -> None:
 def _what_is_in(month: "Month", span: DateRange) -> str:
     there = {booked.day for booked in month.days}
     missing = [day for day in span.days if month.days[0].day < day < month.days[-1].day and day not in there]
-    message = f"The books of {_count(len(there), 'day')}, {format_date(month.days[0].day)} to {format_date(month.days[-1].day)}."
+    message = f"The books for {_count(len(there), 'day')}, {format_date(month.days[0].day)} to {format_date(month.days[-1].day)}."
     if missing:
-        message += f" Not in it, since they have no books: {', '.join(map(format_date, missing))}."
+        message += f" Not included, because they have no books: {', '.join(map(format_date, missing))}."
     return message
 
 

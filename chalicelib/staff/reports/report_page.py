@@ -86,7 +86,7 @@ def fetch_month(request: Request, member: StaffMember, when: str) -> Response:
     span = parse_month(when, book_date(clock.now()))
     month = read_month(span.first)
     if not month.days:
-        raise NotFound(f"No day of {span.first:%B %Y} has books yet.")
+        raise NotFound(f"There are no books for {span.first:%B %Y} yet.")
     if is_prefetch(request):
         return layout.redirect_with_notice(f"/staff/books?month={when}")
     # One job a member, a state of the books and an hour, however often the link is followed.
@@ -104,10 +104,10 @@ def fetch_file(request: Request, member: StaffMember, when: str, name: str) -> R
     now = clock.now()
     day = parse_day(when, book_date(now))
     if name not in FILES:
-        raise NotFound("The books have no such file.")
+        raise NotFound("This file doesn’t exist.")
     key = key_of(name, day, provisional=now < closes_at(day))
     if aws.object_size(settings.books_bucket, key) is None:
-        raise NotFound(f"This file of {format_date(day)} has not been written.")
+        raise NotFound(f"This file for {format_date(day)} hasn’t been created yet.")
     name = key.rsplit("/", 1)[-1]
     return responses.redirect(
         job_page.download_link(key, f"provisional-{name}" if now < closes_at(day) else name)
@@ -118,7 +118,7 @@ def write_now(request: Request, member: StaffMember, when: str) -> Response:
     """Have a day's books written now: the final ones of a closed day, else provisional ones."""
     day = parse_day(when, book_date(clock.now()))
     if day < _first_day(clock.now()):
-        raise Conflict("The books begin later: before that day, no money moved.")
+        raise Conflict("The books begin later: there were no transactions on that day.")
     return layout.redirect_with_notice(
         f"/staff/jobs/{job_queue.start(member, 'books', {'day': str(day)}).id}"
     )

@@ -28,9 +28,9 @@ document.querySelectorAll("[data-tick-all]").forEach((place) => {
   const all = document.createElement("input");
   all.type = "checkbox";
   const frame = document.createElement("label"); // a finger's width, as those below
-  all.setAttribute("aria-label", "Tick all orders of this page");
+  all.setAttribute("aria-label", "Select all orders on this page");
   all.addEventListener("change", () => boxes().forEach((box) => { box.checked = all.checked; }));
-  frame.append(all, Object.assign(document.createElement("span"), { textContent: "Tick all" }));
+  frame.append(all, Object.assign(document.createElement("span"), { textContent: "Select all" }));
   place.replaceChildren(frame);
 });
 
@@ -131,7 +131,7 @@ document.querySelectorAll("[data-upload]").forEach((form) => {
     event.preventDefault();
     const [chosen] = file.files;
     if (chosen.size > Number(form.dataset.most)) {
-      refuse(`This picture has ${Math.ceil(chosen.size / 1024 / 1024)} MB; at most ${form.dataset.most / 1024 / 1024} MB can be sent.`);
+      refuse(`This image is ${Math.ceil(chosen.size / 1024 / 1024)} MB; the maximum is ${form.dataset.most / 1024 / 1024} MB.`);
       return;
     }
     error.hidden = true;
@@ -143,10 +143,10 @@ document.querySelectorAll("[data-upload]").forEach((form) => {
     const sending = new XMLHttpRequest();
     sending.upload.addEventListener("progress", ({ loaded, total }) => {
       progress.querySelector("progress").value = (100 * loaded) / total;
-      progress.querySelector("span").textContent = `${Math.floor((100 * loaded) / total)} %`;
+      progress.querySelector("span").textContent = `${Math.floor((100 * loaded) / total)}%`;
     });
-    sending.addEventListener("load", () => (sending.status === 201 ? added() : refuse("The picture was not taken. Please open this page anew and send it again.")));
-    sending.addEventListener("error", () => refuse("The picture did not arrive. Are you online? Please send it again."));
+    sending.addEventListener("load", () => (sending.status === 201 ? added() : refuse("The image was rejected. Please reload the page and upload it again.")));
+    sending.addEventListener("error", () => refuse("The upload failed. Please check your internet connection and try again."));
     sending.open("POST", form.action);
     sending.send(body);
   });
@@ -173,7 +173,7 @@ document.querySelectorAll("form[data-sheet]").forEach((form) => {
     bar.classList.toggle("save-waits", rows > 0);
     bar.classList.toggle("save-idle", rows === 0);
     form.querySelector("[data-count]").textContent =
-      rows === 0 ? "Nothing is changed yet." : rows === 1 ? "1 row is not saved yet." : `${rows} rows are not saved yet.`;
+      rows === 0 ? "No changes yet." : rows === 1 ? "1 unsaved row." : `${rows} unsaved rows.`;
   };
   form.addEventListener("input", count);
   form.addEventListener("keydown", (event) => {
@@ -188,7 +188,7 @@ document.querySelectorAll("form[data-sheet]").forEach((form) => {
   form.addEventListener("focusin", ({ target }) => { if (target.matches(".goods-cell > input[type=text]")) target.select(); });
   window.addEventListener("beforeunload", (event) => { if (!form.dataset.sent && waiting().length) event.preventDefault(); });
   window.addEventListener("pageshow", count);
-  button.title = "Enter saves, Escape puts a cell back, / searches";
+  button.title = "Enter saves, Escape undoes a cell, / searches";
   count();
 });
 

@@ -15,11 +15,17 @@ ORDERS, PRODUCTS = "OrdersTable", "ProductsTable"
 # What would be misread, and the tables whose first row makes it so.
 SETTINGS = {
     "Currency": (
-        "prices, orders and books are whole minor units, so that 18.50 would read 1850",
+        "prices, orders and books are stored in minor units, so 18.50 could become 1850",
         (ORDERS, PRODUCTS),
     ),
-    "Timezone": ("days were booked and closed by it, and would be cut anew", (ORDERS,)),
-    "PayPalApiUrl": ("PayPal's other world knows none of the payments, and could refund none", (ORDERS,)),
+    "Timezone": (
+        "days were booked and closed in this time zone, and would begin at a different time",
+        (ORDERS,),
+    ),
+    "PayPalApiUrl": (
+        "the other PayPal environment doesn't have the existing payments and can't refund them",
+        (ORDERS,),
+    ),
 }
 
 
@@ -37,10 +43,10 @@ def must_stay(
         raise DeployError(
             "\n".join(
                 [
-                    "The shop has orders or products by other settings. Nothing was changed.",
+                    "The shop has orders or products that use other settings. Nothing was changed.",
                     *(f"  {line}" for line in refused),
-                    "Another currency, calendar or PayPal is another shop: give it a stage of its own. If it is meant,"
-                    f' with every price and day looked after: make deploy … CHANGE="{names}"',
+                    "Use a separate stage for another currency, time zone or PayPal environment. If the change is intended"
+                    f' and all prices and days have been taken care of: make deploy … CHANGE="{names}"',
                 ]
             )
         )
@@ -58,7 +64,7 @@ def _changes(
         if not was or _meant(name, was) == _meant(name, after[name]):
             continue
         if any(_has_rows(dynamodb, tables.get(key, "")) for key in keys):
-            yield name, f"{name} is {was} and would be {after[name]}: {why}."
+            yield name, f"{name} is {was} and would become {after[name]}: {why}."
 
 
 def _meant(name: str, value: str) -> str:

@@ -28,13 +28,13 @@ def check(account: Account, stage: Stage, tell: Callable[[str], None]) -> None:
     live = paypals_world(stage.parameters.get("PayPalApiUrl", "")) == LIVE
     if live and not stage.parameters.get(ALARM_EMAIL):
         raise DeployError(
-            "This shop takes real money, and nobody would be told when something goes wrong with it.\n"
-            f'Name somebody in the stage\'s file: {ALARM_EMAIL} = "…"'
+            "This shop takes real money, but nobody would be notified of alarms.\n"
+            f'Set an address in the stage file: {ALARM_EMAIL} = "…"'
         )
     if live and _is_nobodys(stage.parameters[ALARM_EMAIL]):
         raise DeployError(
-            f"This shop takes real money, and {stage.parameters[ALARM_EMAIL]} is an example, where nobody reads.\n"
-            f'Name somebody in the stage\'s file: {ALARM_EMAIL} = "…"'
+            f"This shop takes real money, and {stage.parameters[ALARM_EMAIL]} is an example address that nobody reads.\n"
+            f'Set an address in the stage file: {ALARM_EMAIL} = "…"'
         )
     tell(f"Account {account.number}, region {account.region}, as {account.caller}.")
     _secret(account, stage, tell)
@@ -47,7 +47,7 @@ def check(account: Account, stage: Stage, tell: Callable[[str], None]) -> None:
     if live:
         tell("PayPal: live. This shop takes real money.")
     else:
-        tell("PayPal: not live. No money moves; PayPalApiUrl in the stage's file decides.")
+        tell("PayPal: not live. No real money moves; this is set by PayPalApiUrl in the stage file.")
 
 
 def _is_nobodys(address: str) -> bool:
@@ -70,10 +70,8 @@ def _secret(account: Account, stage: Stage, tell: Callable[[str], None]) -> None
     if paypal_secret.kept(ssm, name):
         return
     if not sys.stdin.isatty():
-        raise DeployError(
-            f"PayPal's secret is not kept in SSM as {name} yet. Run: make secret STAGE={stage.name}"
-        )
-    tell(f"PayPal's secret is not kept in SSM as {name} yet. It is asked for once:")
+        raise DeployError(f"PayPal's secret is not in SSM as {name} yet. Run: make secret STAGE={stage.name}")
+    tell(f"PayPal's secret is not in SSM as {name} yet. Enter it once:")
     paypal_secret.keep(ssm, name, paypal_secret.ask())
 
 
@@ -98,22 +96,22 @@ def doubts_of_functions(account: Account, stage: Stage) -> list[str]:
     try:
         limits = account.client("lambda").get_account_settings()["AccountLimit"]
     except (BotoCoreError, ClientError) as error:
-        return [f"it could not be told how many may run at once. {explain(error)}"]
+        return [f"the concurrency limit could not be read. {explain(error)}"]
     most = int(limits["ConcurrentExecutions"])
     if most < KEPT_FREE + RESERVED and stage.parameters.get("ReserveConcurrency") == "yes":
         raise DeployError(
-            f"This account may run {most} functions at once in {account.region}, and AWS keeps {KEPT_FREE} for those"
-            f" that reserve none. Ask for more (below), or leave ReserveConcurrency out of the stage's file.\n{_MORE}"
+            f"This account can run {most} functions concurrently in {account.region}, and AWS keeps {KEPT_FREE} for those"
+            f" without a reservation. Request more (below), or remove ReserveConcurrency from the stage file.\n{_MORE}"
         )
     if most >= KEPT_FREE:
         return []
     return [
-        f"this account may run {most} at once in {account.region}, the shop's and all others. Whoever comes beyond them"
-        f" in one moment reads that the shop is very busy. {_MORE}"
+        f"this account can run {most} concurrently in {account.region}, the shop's and all others. Beyond that,"
+        f" shoppers see that the shop is very busy. {_MORE}"
     ]
 
 
-_MORE = "Ask AWS for 1,000, which costs nothing: Service Quotas, AWS Lambda, Concurrent executions. It takes a day or so."
+_MORE = "Request 1,000 from AWS, free of charge: Service Quotas, AWS Lambda, Concurrent executions. It takes about a day."
 
 
 def doubts_of_alarms(account: Account, stage: Stage, outputs: Mapping[str, str]) -> list[str]:
@@ -122,14 +120,12 @@ def doubts_of_alarms(account: Account, stage: Stage, outputs: Mapping[str, str])
     if not topic:
         return []
     if not address:
-        return [
-            f'nobody is written to when one goes off. Name somebody in the stage\'s file: {ALARM_EMAIL} = "…"'
-        ]
+        return [f'nobody is notified. Set an address in the stage file: {ALARM_EMAIL} = "…"']
     try:
         pages = account.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
         there = [one for page in pages for one in page["Subscriptions"]]
     except (BotoCoreError, ClientError) as error:
-        return [f"it could not be told whether {address} wants them. {explain(error)}"]
+        return [f"the subscription of {address} could not be checked. {explain(error)}"]
     states = {one["SubscriptionArn"] for one in there if one["Endpoint"].lower() == address.lower()}
     if any(state.startswith("arn:") for state in states):
         return []
@@ -139,10 +135,10 @@ def doubts_of_alarms(account: Account, stage: Stage, outputs: Mapping[str, str])
     )
     if any(state.lower().startswith("pending") for state in states):
         return [
-            f"{address} has not confirmed yet, so it is told of none. Open AWS's mail “Subscription Confirmation” and"
-            f" follow its link, which holds for some days (PendingConfirmation). For another mail: {again}"
+            f"{address} has not confirmed yet, so it receives none. Open AWS's email “Subscription Confirmation” and"
+            f" follow its link, which is valid for a few days (PendingConfirmation). To send the email again: {again}"
         ]
-    return [f"{address} has unsubscribed, so it is told of none. To have them again: {again}"]
+    return [f"{address} has unsubscribed, so it receives none. To subscribe again: {again}"]
 
 
 def doubts_of_pictures(account: Account) -> list[str]:
@@ -152,34 +148,36 @@ def doubts_of_pictures(account: Account) -> list[str]:
     except (BotoCoreError, ClientError) as error:
         if code_of(error) == "NoSuchPublicAccessBlockConfiguration":
             return []
-        return [f"it could not be told whether this account lets anybody see them. {explain(error)}"]
+        return [f"the account's public access settings could not be read. {explain(error)}"]
     found = blocked["PublicAccessBlockConfiguration"]
     if not (found.get("BlockPublicPolicy") or found.get("RestrictPublicBuckets")):
         return []
     return [
-        "this account lets no bucket be public, and theirs must be. In S3's console, Block Public Access settings for"
-        " this account, let both kinds of bucket policies be. A first deployment fails without."
+        "this account blocks public buckets, but the images' bucket must be public. In the S3 console, Block Public Access settings for"
+        " this account, turn off both settings about bucket policies. Otherwise a first deployment fails."
     ]
 
 
 def doubts_of_mail(account: Account, address: str) -> list[str]:
     """Return why mails may not arrive; what cannot be told holds nothing up."""
     if _is_nobodys(address):
-        return [f"{address} in chalicelib/shop.toml is the demo's. No mail will leave until it is yours."]
+        return [
+            f"{address} in chalicelib/shop.toml is the demo's address. No emails will be sent until you replace it."
+        ]
     ses = account.client("sesv2")
     try:
         return [*_of_identity(ses, address, account.region), *_of_account(ses, account.region)]
     except (BotoCoreError, ClientError) as error:
-        return [f"it could not be told whether SES will send. {explain(error)}"]
+        return [f"the status of SES could not be read. {explain(error)}"]
 
 
 def _of_identity(ses: Any, address: str, region: str) -> list[str]:
     verified = [_is_verified(ses, name) for name in (address, address.partition("@")[2])]
     if any(verified):
         return []
-    state = "waits to be verified" if False in verified else "is not known"
+    state = "is waiting for verification" if False in verified else "is not registered"
     return [
-        f"{address} {state} at SES in {region}. Mails wait, and then rest as dead letters, until it is verified."
+        f"{address} {state} at SES in {region}. Until it is verified, emails wait and then end up in the dead-letter queue."
     ]
 
 
@@ -197,8 +195,8 @@ def _of_account(ses: Any, region: str) -> list[str]:
     doubts = []
     if not there.get("ProductionAccessEnabled"):
         doubts.append(
-            f"SES in {region} is in its sandbox: it writes to verified addresses only. Ask for production access."
+            f"SES in {region} is in its sandbox: it only sends to verified addresses. Request production access."
         )
     if not there.get("SendingEnabled", True):
-        doubts.append(f"SES in {region} has stopped this account's mail. Its console says why.")
+        doubts.append(f"SES in {region} has paused sending for this account. Its console says why.")
     return doubts

@@ -42,7 +42,7 @@ def prepare() -> None:
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", CHECKOV]
     for command in ([sys.executable, "-m", "venv", "--clear", str(PLACE)], pip):
         if subprocess.run(command, check=False).returncode:
-            raise NoChecker(f"{CHECKOV} could not be installed; what went wrong stands above.")
+            raise NoChecker(f"{CHECKOV} could not be installed; see the error above.")
     STAMP.touch()
 
 
@@ -65,7 +65,7 @@ def read(said: str) -> dict[Finding, str]:
         told = json.loads(said)
         results, summary = told["results"], told["summary"]
     except (ValueError, KeyError, TypeError) as error:  # of an empty template it says nothing but noughts
-        raise NoChecker(f"Checkov looked at nothing: {said[-500:]}") from error
+        raise NoChecker(f"Checkov checked nothing: {said[-500:]}") from error
     if summary["parsing_errors"] or not summary["passed"]:
         raise NoChecker(f"Checkov could not read the template: {summary}")
     return {
@@ -86,7 +86,7 @@ def _outlived(meant: set[Finding], allowed: dict[str, Any], file: str) -> Iterat
     for check, exception in allowed.items():
         hit = {resource for one, resource in meant if one == check}
         for resource in set(exception.get("only", [] if hit else ["anywhere"])) - hit:
-            yield f"{file}: {check} is not found {resource} any more."
+            yield f"{file}: {check} is no longer reported {resource}."
 
 
 def _is_meant(finding: Finding, allowed: dict[str, Any]) -> bool:

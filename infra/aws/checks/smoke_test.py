@@ -23,7 +23,7 @@ DEADLINE_SECONDS = 60.0  # API Gateway and CloudFront settle for a while after t
 PAUSE_SECONDS = 2.0
 ANSWER_SECONDS = 35.0  # API Gateway gives up after 29
 A_YEAR = "max-age=31536000"
-UNKNOWN_NAME = "nobody knows this name. Set its record, to DomainTarget, and deploy again."
+UNKNOWN_NAME = "this domain doesn't resolve. Point its DNS record to DomainTarget and deploy again."
 _STATIC = re.compile(r'(?:href|src)="([^"]*/static/[^"]+\.(?:css|js))"')
 
 
@@ -88,7 +88,7 @@ class Visit:
         answer = fetch(f"{self.address}/health")
         _expect(
             answer.status == 200 and answer.text == "ok",
-            f"/health said {answer.status}: {answer.text[:80]!r}",
+            f"/health returned {answer.status}: {answer.text[:80]!r}",
         )
 
     def front_page(self) -> None:
@@ -98,12 +98,12 @@ class Visit:
     def style(self) -> None:
         """Send a file that a page names, to be kept for a year."""
         found = _STATIC.search(self._page("/", 200).text)
-        _expect(found is not None, "the front page names no style or script")
+        _expect(found is not None, "the home page links no stylesheet or script")
         path = html.unescape(found[1]) if found else ""
         answer = fetch(path if path.startswith("http") else _origin(self.address) + path)
-        _expect(answer.status == 200, f"{path} said {answer.status}")
+        _expect(answer.status == 200, f"{path} returned {answer.status}")
         kept = answer.headers.get("cache-control", "")
-        _expect(A_YEAR in kept, f"{path} may be kept only so: {kept or 'nothing is said'}")
+        _expect(A_YEAR in kept, f"{path} has the wrong Cache-Control: {kept or 'none'}")
 
     def unknown_page(self) -> None:
         """Answer an unknown address with the shop's own page."""
@@ -112,7 +112,7 @@ class Visit:
     def cart(self) -> None:
         """Show an empty cart, and let nobody keep it."""
         kept = self._page("/cart", 200).headers.get("cache-control", "")
-        _expect("no-store" in kept, f"/cart may be kept: {kept or 'nothing is said'}")
+        _expect("no-store" in kept, f"/cart can be cached: Cache-Control is {kept or 'missing'}")
 
     def checkout(self) -> None:
         """Send who has nothing in the cart there."""
@@ -120,7 +120,7 @@ class Visit:
         to = answer.headers.get("location", "")
         _expect(
             answer.status == 303 and to.endswith("/cart"),
-            f"/checkout with an empty cart said {answer.status}, to {to!r}",
+            f"/checkout with an empty cart returned {answer.status}, to {to!r}",
         )
 
     def staff(self) -> None:
@@ -128,14 +128,15 @@ class Visit:
         answer = fetch(f"{self.address}/staff/")
         to = answer.headers.get("location", "")
         _expect(
-            answer.status in (302, 303) and "/staff/login" in to, f"/staff/ said {answer.status}, to {to!r}"
+            answer.status in (302, 303) and "/staff/login" in to,
+            f"/staff/ returned {answer.status}, to {to!r}",
         )
 
     def _page(self, path: str, status: int) -> Answer:
         answer = fetch(self.address + path)
-        _expect(answer.status == status, f"{path} said {answer.status} instead of {status}")
+        _expect(answer.status == status, f"{path} returned {answer.status} instead of {status}")
         kind = answer.headers.get("content-type", "")
-        _expect(kind.startswith("text/html"), f"{path} is {kind or 'of no kind'}, and no page")
+        _expect(kind.startswith("text/html"), f"{path} has the content type {kind or 'none'}, not HTML")
         _expect(self._shop in answer.text, f"{path} is not a page of this shop")
         return answer
 
@@ -153,13 +154,13 @@ def tries(address: str, shop: str) -> list[tuple[str, Callable[[], None]]]:
     """List what is tried, each with its name."""
     visit = Visit(address, shop)
     return [
-        ("it answers", visit.health),
-        ("the front page", visit.front_page),
-        ("a style, kept for a year", visit.style),
-        ("an unknown page is ours", visit.unknown_page),
-        ("the cart, kept by nobody", visit.cart),
-        ("the checkout", visit.checkout),
-        ("the staff's login", visit.staff),
+        ("health check", visit.health),
+        ("home page", visit.front_page),
+        ("stylesheet, cached for a year", visit.style),
+        ("the shop's own 404 page", visit.unknown_page),
+        ("cart, never cached", visit.cart),
+        ("checkout", visit.checkout),
+        ("staff login", visit.staff),
     ]
 
 

@@ -42,25 +42,27 @@ def webhook_is_right(account: Account, stage: Stage, stack: Stack, tell: Callabl
     for words in wrong:
         tell(f"  FAILED  the webhook at PayPal: {words}")
     if not wrong:
-        tell("  ok  the webhook at PayPal has the shop's address, and every event")
+        tell("  ok  the webhook at PayPal has the shop's URL and every event")
     return not wrong
 
 
 def faults(client: Client, webhook_id: str, address: str) -> list[str]:
     """List what is wrong with a webhook that is to lead to this address."""
     if not _ID.fullmatch(webhook_id):
-        return [f"{webhook_id!r} is no ID of a webhook."]
+        return [f"{webhook_id!r} is not a webhook ID."]
     try:
         webhook = client.send(_WebhookGetRequest(webhook_id), time.monotonic() + ASK_SECONDS)
     except PayPalNotFound:
-        return [f"this app has none with the ID {webhook_id}. Look it up there: make deploy … WEBHOOK_ID=…"]
+        return [
+            f"this app has no webhook with the ID {webhook_id}. Look up the right one at PayPal: make deploy … WEBHOOK_ID=…"
+        ]
     except PayPalAuthError:
-        return ["PayPal does not take the app's secret. Keep the right one: make secret, and deploy again."]
+        return ["PayPal rejects the app's secret. Store the right one with make secret, and deploy again."]
     except PayPalError as error:
-        return [f"PayPal did not show it ({error}). Deploy again to ask again."]
+        return [f"it could not be read from PayPal ({error}). Deploy again to check again."]
     wrong = []
     if webhook.get("url") != address:
-        wrong.append(f"it leads to {webhook.get('url')}. Change it there to {address}.")
+        wrong.append(f"its URL is {webhook.get('url')}. Change it at PayPal to {address}.")
     if missing := missing_events(webhook):
         wrong.append(f"add the events {', '.join(missing)}.")
     return wrong

@@ -50,7 +50,7 @@ def must_be_nobodys(account: Account, names: Iterable[str]) -> None:
         if owner := _owner(account, name):
             raise DeployError(
                 f"{name} belongs to the stack {owner}. Nothing was changed.\n"
-                "Have two stages the same TablePrefix? Then what it begins is that stack's, not this stage's."
+                "Do two stages have the same TablePrefix? Then these resources belong to the other stack."
             )
 
 
@@ -82,15 +82,15 @@ def to_adopt(
     if not full:
         if there:
             tell(
-                f"The stack takes over {_tables(there)} without data that an earlier one or a failed change left."
+                f"The stack takes over {_tables(there)} without data, left by an earlier stack or a failed change."
             )
         return there
     if not agreed:
         raise DeployError(
-            f"There are tables with data already: {', '.join(full)}.\nIf they are this shop's, from a stack that was"
+            f"There are already tables with data: {', '.join(full)}.\nIf they belong to this shop, from a stack that was"
             " deleted or a version that ran before, the stack can take them over:\n"
             f"  make deploy STAGE={stage.name} ADOPT=1\n"
-            "If they are another shop's, choose another TablePrefix in the stage's file."
+            "If they belong to another shop, choose a different TablePrefix in the stage file."
         )
     buckets = _buckets_to_adopt(account, stage, has)
     names = ", ".join(buckets.values())
@@ -114,7 +114,7 @@ def _buckets_to_adopt(account: Account, stage: Stage, has: Collection[str]) -> d
             continue
         if key in found:
             raise DeployError(
-                f"Several buckets may be this shop's: {found[key]}, {name}.\nName the one to go on with in the stage's"
+                f"Several buckets may belong to this shop: {found[key]}, {name}.\nName the one to reuse in the stage"
                 f' file: {kept(key)} = "…"'
             )
         found[key] = name

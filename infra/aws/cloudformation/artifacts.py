@@ -87,7 +87,7 @@ def _is_there(s3: Any, account: Account, bucket: str) -> bool:
         if code_of(error) in ("404", "NoSuchBucket"):
             return False
         raise DeployError(
-            f"The bucket {bucket} is there and is not this account's, or may not be looked at."
+            f"The bucket {bucket} exists, but belongs to another account or is not accessible."
         ) from error
     return True
 

@@ -40,10 +40,12 @@ def alarms(account: Account, stack: Stack, has: Collection[str], tell: Callable[
     name = stack.physical(ALARM)
     found = account.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
     if any(alarm["StateValue"] == "ALARM" for alarm in found):
-        tell(f"The alarm {name} is on already, so it takes nothing back this time.")
+        tell(f"The alarm {name} is already on, so it can't trigger a rollback this time.")
         return []
     if found:
-        tell(f"The change is watched until {WATCHED_MINUTES} minutes after it: {name} would take it back.")
+        tell(
+            f"The change is monitored for {WATCHED_MINUTES} minutes after it: the alarm {name} would roll it back."
+        )
     return [alarm["AlarmArn"] for alarm in found]
 
 
@@ -51,14 +53,14 @@ def go_back(account: Account, stack: Stack, before: Release, new: Collection[str
     """Put back what ran before; `new` names what the bad release made. Raises Stop, where it stays, too."""
     if missing := artifacts.missing_zips(account, before.template):
         raise DeployError(
-            f"What ran before cannot be put back: {', '.join(missing)} is not in the bucket any more."
+            f"The previous version cannot be restored: {', '.join(missing)} is no longer in the bucket."
         )
     change_set = stack.prepare(before.parameters, artifacts.store_template(account, before.template))
     if change_set is None:
-        raise DeployError("What ran before is what runs now.")
+        raise DeployError("The previous version is the same as the current one.")
     if dangers := change_set.dangers(new):
         stack.drop(change_set.arn)
         raise DeployError(
-            "\n".join(["What ran before was not put back, since that would cost data:", *dangers])
+            "\n".join(["The previous version was not restored, because that would delete data:", *dangers])
         )
     stack.execute(change_set)

@@ -57,7 +57,7 @@ class ChangeSet:
 
     def summary(self) -> str:
         """Return in one line how many resources are made, changed and removed."""
-        words = {"Add": "to make", "Modify": "to change", "Remove": "to remove", "Import": "to take over"}
+        words = {"Add": "to create", "Modify": "to change", "Remove": "to remove", "Import": "to take over"}
         counts = {action: sum(change["Action"] == action for change in self.changes) for action in words}
         return ", ".join(f"{count} {words[action]}" for action, count in counts.items() if count)
 
@@ -145,7 +145,7 @@ class Stack:
         there = self.described()
         status = there.get("StackStatus", "")
         if status.endswith("_IN_PROGRESS") and status not in NOT_YET:
-            self._tell(f"{self.name} is being worked on. Waiting for that to end:")
+            self._tell(f"{self.name} is being changed. Waiting for that to finish:")
             by_id = self._by_id(there)
             by_id._follow(Progress(self._tell), seen=set(by_id._event_ids()))
 
@@ -154,9 +154,7 @@ class Stack:
         self.wait()
         status = self.status()
         if status in STILLBORN:
-            self._tell(
-                f"The creation of {self.name} failed before. What is left of the stack is deleted first:"
-            )
+            self._tell(f"An earlier creation of {self.name} failed. Deleting its remains first:")
             self.delete()
         elif status in ("UPDATE_ROLLBACK_FAILED", "DELETE_FAILED"):
             raise DeployError(_stuck(self.name, status))
@@ -197,7 +195,7 @@ class Stack:
         if change_set and (missed := set(adopted) - change_set.imports()):
             self.drop(arn)
             raise DeployError(
-                f"CloudFormation would not take over {', '.join(sorted(missed))}. Nothing was changed."
+                f"CloudFormation would not import {', '.join(sorted(missed))}. Nothing was changed."
             )
         return change_set
 
@@ -219,7 +217,7 @@ class Stack:
                 )
             if time.monotonic() > deadline:
                 raise DeployError(
-                    f"CloudFormation did not say what it would do: {status}. Run the command again."
+                    f"CloudFormation did not return its planned changes: {status}. Run the command again."
                 )
             time.sleep(POLL_SECONDS)
 
@@ -247,9 +245,7 @@ class Stack:
             self._client.execute_change_set(ChangeSetName=change_set.arn, ClientRequestToken=token, **how)
         except ClientError as error:
             if code_of(error) in ("InvalidChangeSetStatus", "ChangeSetNotFound"):
-                raise DeployError(
-                    f"Somebody else changed {self.name} meanwhile. Run the command again."
-                ) from error
+                raise DeployError(f"Somebody else has changed {self.name}. Run the command again.") from error
             raise DeployError(explain(error)) from error
         return token
 
@@ -307,7 +303,7 @@ class Stack:
                 return status
             if time.monotonic() > deadline:
                 raise DeployError(
-                    f"{self.name} is {status} for an hour. Run the command again to go on watching."
+                    f"{self.name} has been {status} for an hour. Run the command again to keep watching."
                 )
             time.sleep(POLL_SECONDS)
 
@@ -332,29 +328,29 @@ class Stack:
             raise
 
 
-_AGAIN = "Mend it, and run the command again; it goes on where it stopped."
+_AGAIN = "Fix it and run the command again; it continues where it stopped."
 
 
 def _what_failed(name: str, status: str, failures: list[str]) -> str:
     back = {
-        "UPDATE_ROLLBACK_COMPLETE": "CloudFormation put everything back: the shop runs as before.",
-        "ROLLBACK_COMPLETE": "CloudFormation took back what it had made.",
-        "ROLLBACK_FAILED": "CloudFormation took back most of what it had made; the next try clears the rest away.",
+        "UPDATE_ROLLBACK_COMPLETE": "CloudFormation rolled everything back: the shop runs as before.",
+        "ROLLBACK_COMPLETE": "CloudFormation removed what it had created.",
+        "ROLLBACK_FAILED": "CloudFormation removed most of what it had created; the next attempt removes the rest.",
     }
     end = back.get(status, _stuck(name, status))
-    return "\n".join([f"{name} could not be deployed. What failed first:", *failures, end, _AGAIN])
+    return "\n".join([f"{name} could not be deployed. First failures:", *failures, end, _AGAIN])
 
 
 def _stuck(name: str, status: str) -> str:
     if status == "UPDATE_ROLLBACK_FAILED":
         return (
-            f"{name} could not be put back ({status}). Mend what its events name, then run\n"
+            f"{name} could not be rolled back ({status}). Fix what its events report, then run\n"
             f"  aws cloudformation continue-update-rollback --stack-name {name}\n"
-            "and deploy again when it says UPDATE_ROLLBACK_COMPLETE."
+            "and deploy again once its status is UPDATE_ROLLBACK_COMPLETE."
         )
     if status == "DELETE_FAILED":
-        return f"{name} is half deleted ({status}). Run make teardown again first."
-    return f"{name} ended as {status}."
+        return f"{name} is partly deleted ({status}). Run make teardown again first."
+    return f"{name} ended with the status {status}."
 
 
 __all__ = ["KINDS", "ChangeSet", "Stack"]

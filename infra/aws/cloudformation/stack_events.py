@@ -28,38 +28,38 @@ MAX_FAILURES = 5
 REMEDIES = (
     (
         r"[Rr]ollback [Tt]rigger|ALARM state",
-        "Pages broke while the change was watched: the API's log says why (docs/operating.md, pages-fail).",
+        "Pages failed after the change: the API function's log says why (docs/operating.md, pages-fail).",
     ),
     (r"not authorized|AccessDenied", "The credentials lack a permission: docs/deploy.md lists them."),
     (
         r"UnreservedConcurrentExecution",
-        "The account may run too few functions at once. Ask for more under Service Quotas: Lambda, concurrent executions.",
+        "The account's concurrency limit is too low. Request more under Service Quotas: Lambda, concurrent executions.",
     ),
     (
         r"MediaBucketPolicy: .*([Dd]enied|BlockPublicPolicy)",
-        "May buckets of this account be public? The pictures' is: S3, Block Public Access settings for this account.",
+        "The images' bucket must be public. Check S3, Block Public Access settings for this account.",
     ),
     (
         r"must be verified",
-        "CloudFront wants to know new accounts first: open a case with AWS's support, or deploy without Cdn until then.",
+        "CloudFront must verify new accounts first: open a case with AWS Support, or deploy without Cdn until then.",
     ),
     (
         r"policy attached to entities",
-        "Somebody still has finance's policy: detach it, which IAM's console shows below Policies, and run this again.",
+        "The finance policy is still attached: detach it in the IAM console under Policies, and run this again.",
     ),
     (
         r"CloudWatch Logs role ARN",
-        "API Gateway may not write logs in this account and region yet: docs/deploy.md, “API Gateway's logs”.",
+        "API Gateway isn't allowed to write logs in this account and region yet: docs/deploy.md, “API Gateway's logs”.",
     ),
     (
         r"already exists",
-        "Something of this name is there that is not the stack's. Is TablePrefix another shop's?",
+        "A resource with this name exists outside the stack. Does TablePrefix belong to another shop?",
     ),
     (
         r"[Cc]ertificate",
-        "Is the certificate issued, for this name, and in the right region? CloudFront's are in us-east-1.",
+        "Check that the certificate is issued, for this domain and in the right region (us-east-1 for CloudFront).",
     ),
-    (r"[Rr]ate exceeded|[Tt]hrottl", "AWS asks for patience: run the command again in some minutes."),
+    (r"[Rr]ate exceeded|[Tt]hrottl", "AWS is throttling requests: run the command again in a few minutes."),
     (
         r"NoSuchKey|key does not exist",
         "The package is gone from the artifacts bucket: run the command again.",
@@ -95,7 +95,7 @@ class Progress:
             return
         self.failures.append(event)
         if event["ResourceType"] != STACK:
-            self._tell(f"  {self._elapsed()}  FAILED {name_of(event)}: {reason or 'no reason was told'}")
+            self._tell(f"  {self._elapsed()}  FAILED {name_of(event)}: {reason or 'no reason given'}")
 
     def _finish(self, event: Event, verb: str) -> None:
         key = (event["LogicalResourceId"], verb)

@@ -69,7 +69,7 @@ def missing_sources(folder: Path, project: Path) -> list[str]:
     """Name the files of the shop that are not in a package."""
     names = [Path("app.py")]
     names += [file.relative_to(project) for file in files_in(project / "chalicelib")]
-    return [f"{name} is not in the zip." for name in names if not (folder / name).is_file()]
+    return [f"{name} is missing from the zip." for name in names if not (folder / name).is_file()]
 
 
 def missing_bytecode(folder: Path) -> list[str]:
@@ -86,7 +86,10 @@ def missing_bytecode(folder: Path) -> list[str]:
     ]
     return [
         *(f"{file.relative_to(folder)} is not compiled." for file in missing),
-        *(f"{file.relative_to(folder)} is not of this Python, or not unchecked." for file in stale),
+        *(
+            f"{file.relative_to(folder)} was not compiled by this Python, or not as unchecked."
+            for file in stale
+        ),
     ]
 
 
@@ -95,7 +98,7 @@ def missing_templates(folder: Path, templates: Path) -> list[str]:
     names = [file.relative_to(templates).as_posix() for file in files_in(templates)]
     places = {name: folder / COMPILED / ModuleLoader.get_module_filename(name) for name in names}
     return [
-        f"The template {name} is not in the zip."
+        f"The template {name} is missing from the zip."
         for name, place in places.items()
         if not place.with_suffix(".pyc").is_file()
     ]

@@ -109,7 +109,7 @@ def merged(project: Path) -> dict[str, dict[str, Any]]:
         content = YAMLTemplateSerializer().load_template(part.read_text(encoding="utf-8"), part.name)
         for section, named in content.items():
             if twice := whole.setdefault(section, {}).keys() & named.keys():
-                raise PackageError(f"{part.name}: {', '.join(sorted(twice))} stands in another part, too.")
+                raise PackageError(f"{part.name}: {', '.join(sorted(twice))} is in another part, too.")
             whole[section] |= named
     return whole
 
@@ -145,7 +145,7 @@ def check_zips(folder: Path) -> None:
     """Hold a packaged template against the zips beside it. Raises PackageError: it names one that is not there."""
     for properties, name in zips(read_template(folder / TEMPLATE)):
         if not (folder / properties[name]).is_file():
-            raise PackageError(f"{TEMPLATE} names {properties[name]}, which was not made.")
+            raise PackageError(f"{TEMPLATE} refers to {properties[name]}, which was not built.")
 
 
 def write_template(made: Path, target: Path) -> None:

@@ -30,7 +30,7 @@ MISSING = (
     f"Lambda runs the shop on {RUNTIME}, which was not found here: install it (such as pyenv install 3.13, or"
     f" apt-get install {RUNTIME}-venv where Debian has it), or name it: PYTHON=/path/to/{RUNTIME} make …"
 )
-BARE = f"{{}} cannot make a virtual environment. Debian keeps what it needs apart: apt-get install {RUNTIME}-venv"
+BARE = f"{{}} cannot create a virtual environment. On Debian, run apt-get install {RUNTIME}-venv"
 
 
 def find() -> str | None:
@@ -48,7 +48,7 @@ def prepare(tell: Callable[[str], object]) -> Path:
     with (CACHE / "package.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / ".installed").exists():
-            tell(f"making an environment of {RUNTIME} to package with, which takes a minute …")
+            tell(f"creating a {RUNTIME} environment for packaging, which takes a minute …")
             _make(python, folder)
     return folder / "bin" / "python"
 

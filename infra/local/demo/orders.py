@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from infra.local.fake_paypal import Control
 
 MARK = "demo orders"
-NOTE = "Wrap it as a present, and leave the invoice out of the parcel."
-BROKEN = "Arrived with a crack in it."
-SENT_BACK = "Sent back unopened."
+NOTE = "Gift-wrap it, and don’t put the invoice in the parcel."
+BROKEN = "Arrived cracked."
+SENT_BACK = "Returned unopened."
 
 
 def make_demo_orders(drain_mail: Callable[[], object], is_ending: Callable[[], bool]) -> None:
@@ -206,7 +206,7 @@ class Teller:
 
         if self._go(at + timedelta(minutes=40)):
             order_actions.add_note(
-                order.id, NOTE, self._merchant.email, ids.new_id(), self._witness("left a note")
+                order.id, NOTE, self._merchant.email, ids.new_id(), self._witness("added a note")
             )
 
     def _cancel(self, order: "Order", at: datetime) -> None:

@@ -42,7 +42,7 @@ def main() -> int:
 
 def _reason(error: Exception, port: int) -> str:
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return f"port {port} is in use; end what uses it, or choose another with --port."
+        return f"port {port} is in use; stop the process that uses it, or choose another with --port."
     return f"{error}."
 
 

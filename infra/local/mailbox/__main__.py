@@ -11,12 +11,10 @@ from infra.local.processes import stop_event
 def main() -> None:
     """Serve until SIGTERM or Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.mailbox", description=__doc__)
+    parser.add_argument("--smtp-port", type=int, default=0, help="SMTP port (default: any free port)")
+    parser.add_argument("--web-port", type=int, default=0, help="web port (default: any free port)")
     parser.add_argument(
-        "--smtp-port", type=int, default=0, help="where mail is taken (default: any free port)"
-    )
-    parser.add_argument("--web-port", type=int, default=0, help="where it is read (default: any free port)")
-    parser.add_argument(
-        "--state", type=Path, help="a folder that keeps the mails (default: they are forgotten)"
+        "--state", type=Path, help="folder that keeps the emails (default: they are not kept)"
     )
     choice = parser.parse_args()
     ending = stop_event()

@@ -203,9 +203,9 @@ def test_a_products_way_home_and_its_search_words_are_those_of_today(shopper: Sh
 
 def test_an_address_that_is_taken_is_refused() -> None:
     fill()
-    with pytest.raises(BadInput, match="The category “Pots” has this address"):
+    with pytest.raises(BadInput, match="The category “Pots” already has this URL"):
         rename("tea", "pots")
-    with pytest.raises(BadInput, match="The category “Pots” has this address"):
+    with pytest.raises(BadInput, match="The category “Pots” already has this URL"):
         create_category("pots", "More pots", "")
     assert categories.read_categories() == (TEA, POTS)
 
@@ -213,7 +213,7 @@ def test_an_address_that_is_taken_is_refused() -> None:
 def test_two_who_change_a_category_do_not_overwrite_each_other() -> None:
     fill()
     change_category(replace(TEA, name="Leaves"), fingerprint_of(TEA))
-    with pytest.raises(VersionConflict, match="Somebody else has changed"):
+    with pytest.raises(VersionConflict, match="Someone else has changed"):
         change_category(replace(TEA, text="Other words."), fingerprint_of(TEA))
     change_category(replace(TEA, name="Leaves"), fingerprint_of(TEA))  # pressed twice: it is so already
     assert categories.read_categories()[0].name == "Leaves"

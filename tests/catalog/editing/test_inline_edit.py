@@ -185,10 +185,10 @@ def test_a_sale_in_the_last_instant_is_seen_by_the_write(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("changes", "cell", "words"),
     [
-        ({PRICE: CellChange(500, 0)}, PRICE, "more than nothing"),
-        ({PRICE: CellChange(500, None)}, PRICE, "more than nothing"),
-        ({PRICE: CellChange(500, 10**11 + 1)}, PRICE, "more than nothing"),
-        ({SALE: CellChange(None, 0)}, SALE, "more than nothing"),
+        ({PRICE: CellChange(500, 0)}, PRICE, "above zero"),
+        ({PRICE: CellChange(500, None)}, PRICE, "above zero"),
+        ({PRICE: CellChange(500, 10**11 + 1)}, PRICE, "above zero"),
+        ({SALE: CellChange(None, 0)}, SALE, "above zero"),
         ({SALE: CellChange(None, 500)}, SALE, "below the price"),
         ({PRICE: CellChange(500, 400), SALE: CellChange(None, 450)}, SALE, "below the price"),
         ({STOCK: CellChange(10, 1_000_001)}, STOCK, "from 0 to 1,000,000"),
@@ -409,7 +409,7 @@ def test_the_memory_of_forms_stays_small(two_variants: None) -> None:
 def test_a_product_that_is_gone_is_said() -> None:
     outcome = save("no-such", {PRICE: CellChange(500, 600)}, "f")
     assert outcome is not None
-    assert outcome.words == "This product is no longer there."
+    assert outcome.words == "This product no longer exists."
 
 
 def test_some_are_saved_where_others_are_not(monkeypatch: pytest.MonkeyPatch) -> None:

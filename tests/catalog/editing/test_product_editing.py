@@ -137,7 +137,7 @@ def test_the_witness_is_told_what_differs_and_nothing_else() -> None:
     )
     assert [subject for subject, _, _ in seen] == ["product sencha", "product bancha"]
     assert seen[1][1] == {}
-    assert (seen[1][2]["B pieces"], seen[1][2]["B price"]) == (7, "3.00")
+    assert (seen[1][2]["B stock"], seen[1][2]["B price"]) == (7, "3.00")
 
 
 def test_words_that_are_gone_leave_the_index() -> None:

@@ -245,16 +245,16 @@ def catalog(picture: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
-        ("cup.png", b"GIF89a", "no picture that the shop can show"),
-        ("cup.webp", b"<html>", "no SVG"),
-        ("cup.avif", b"", "no picture"),
-        ("cup.html", b"<svg/>", "no SVG"),
+        ("cup.png", b"GIF89a", "isn’t a supported image"),
+        ("cup.webp", b"<html>", "isn’t an SVG"),
+        ("cup.avif", b"", "isn’t a supported image"),
+        ("cup.html", b"<svg/>", "isn’t an SVG"),
         ("cup.heic", b"\0\0\0\x18ftypheic" + b"\0" * 30, "HEIC"),
         ("cup.jpg", from_a_phone()[:-900], "cut off"),
         ("cup.png", png_that_claims(60_000, 60_000), "million pixels"),
         ("cup.png", encoded(photo(8, 8), "PNG") + b"\x00" * MAX_SIZE, "larger than 8 MB"),
         ("cup.svg", (SVG.format(" " * 500 * 1024)).encode(), "larger than 500 KB"),
-        ("cup.svgz", gzip.compress(SVG.format("").encode(), mtime=0), "no picture"),
+        ("cup.svgz", gzip.compress(SVG.format("").encode(), mtime=0), "isn’t a supported image"),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, name: str, data: bytes, words: str) -> None:

@@ -28,14 +28,14 @@ def test_it_shows_what_changes_and_says_what_it_did(
     assert main([str(file)]) == 0
     assert main([str(file)]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "Read as UTF-8, with commas between the cells.",
+        "Read as UTF-8, with commas between cells.",
         "category tea is new: “Tea”",
         "sencha is new: “Sencha”, 1 variant",
-        "1 product is new, 1 category is new or changes.",
-        "1 added, 0 changed, 0 as they were",
-        "Read as UTF-8, with commas between the cells.",
+        "1 new product, 1 new or changed category.",
+        "1 added, 0 changed, 0 unchanged",
+        "Read as UTF-8, with commas between cells.",
         "1 product stays as it is.",
-        "0 added, 0 changed, 1 as they were",
+        "0 added, 0 changed, 1 unchanged",
     ]
 
 
@@ -73,21 +73,17 @@ def test_stock_is_ignored_set_or_added_as_it_is_asked_to(
     main([str(file)])
     ignored = capsys.readouterr().out
     assert "S: 1 in the shop, 7 in the file" in ignored
-    assert "The column “stock” is ignored for them; STOCK=set or STOCK=add uses it." in ignored
-    assert ignored.endswith(
-        "0 added, 0 changed, 1 as they were; the stock of 1 variant in the file was ignored\n"
-    )
+    assert "The “stock” column is ignored for them; use it with STOCK=set or STOCK=add." in ignored
+    assert ignored.endswith("0 added, 0 changed, 1 unchanged; the file’s stock was ignored for 1 variant\n")
     assert pieces("S") == 1
 
     main([str(file), "set"])
-    assert capsys.readouterr().out.endswith(
-        "0 added, 1 changed, 0 as they were; the stock of 1 variant changed\n"
-    )
+    assert capsys.readouterr().out.endswith("0 added, 1 changed, 0 unchanged; stock changed for 1 variant\n")
     assert pieces("S") == 7
 
     main([str(file), "add"])
     main([str(file), "add"])
-    assert "was added by this same file before, and not again" in capsys.readouterr().out
+    assert "because this file has already added it" in capsys.readouterr().out
     assert pieces("S") == 14
 
 
@@ -101,8 +97,8 @@ def test_it_lists_the_faults_and_fails(
     assert said.out == ""
     assert said.err.splitlines() == [
         "row 2, column F (price), SKU S: “x” is not an amount such as 12.90.",
-        "row 2, column G (stock), SKU S: The stock is a whole number of pieces, 0 or more, without signs between thousands.",
-        f"2 faults in {file}. Nothing was changed.",
+        "row 2, column G (stock), SKU S: The stock must be a whole number, 0 or more, without thousands separators.",
+        f"2 errors in {file}. Nothing was changed.",
     ]
 
 
@@ -126,7 +122,7 @@ def test_it_says_in_a_line_that_the_shop_does_not_answer(
     file.write_text(GOOD)
     monkeypatch.setattr(CategoryRow, "query", fail)
     assert main([str(file)]) == 1
-    assert "could not be loaded to its end: no answer" in capsys.readouterr().err
+    assert "The import failed: no answer" in capsys.readouterr().err
 
 
 def test_the_bar_grows_in_place_and_leaves_no_trace() -> None:

@@ -143,9 +143,9 @@ def test_a_table_of_products_leaves_categories_in_their_order_and_with_their_tex
 @pytest.mark.parametrize(
     ("picture", "words"),
     [
-        ("pictures/fedcba9876543210.svg", "There is no file pictures/fedcba9876543210.svg."),
-        ("leaf.svg", "leaf.svg is no picture of this shop"),
-        ("../secret.svg", "is no picture of this shop"),
+        ("pictures/fedcba9876543210.svg", "The file pictures/fedcba9876543210.svg doesn’t exist."),
+        ("leaf.svg", "leaf.svg is isn’t a supported image of this shop"),
+        ("../secret.svg", "isn’t an image in this shop"),
     ],
 )
 def test_a_picture_that_the_shop_does_not_have_is_told_with_its_place(picture: str, words: str) -> None:

@@ -46,7 +46,7 @@ def looked(*rows: dict[str, str]) -> Preview:
             "“Green. Picked by hand in spring, on a hill that looks to the…”"
             " → “Black. Picked by hand in spring, on a hill that looks to the…”",
         ),
-        ("One.\n\nTwo.", "One.\nTwo.", "changes in spaces and line breaks alone"),
+        ("One.\n\nTwo.", "One.\nTwo.", "changes in spaces and line breaks only"),
     ],
 )
 def test_a_changed_text_is_shown_where_it_differs(was: str, now: str, said: str) -> None:
@@ -77,8 +77,8 @@ def test_an_old_file_without_a_picture_says_that_the_product_loses_it() -> None:
     some = looked({"pictures": f"{CUP.key} = A cup"})
     none = looked({})
 
-    assert (some.changes, some.summary) == (["tea loses the picture “A leaf”"], "1 product loses pictures.")
-    assert none.changes == ["tea loses the picture “A leaf”, loses the picture “A cup”"]
+    assert (some.changes, some.summary) == (["tea loses the image “A leaf”"], "1 product losing images.")
+    assert none.changes == ["tea loses the image “A leaf”, loses the image “A cup”"]
 
 
 def test_pictures_that_come_move_or_are_described_anew_are_told_apart() -> None:
@@ -91,10 +91,10 @@ def test_pictures_that_come_move_or_are_described_anew_are_told_apart() -> None:
     )
 
     assert moved.changes == [
-        "tea describes a picture as “A leaf” → “Two leaves”, shows its pictures in another order"
+        "tea changes an alt text: “A leaf” → “Two leaves”, shows its images in a different order"
     ]
-    assert added.changes == ["pot gets the picture “A cup”"]
-    assert added.summary == "1 product changes its pictures."
+    assert added.changes == ["pot gets the image “A cup”"]
+    assert added.summary == "1 product with changed images."
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_new_category_of_nearly_the_same_name_is_warned_of(name: str) -> None:
 
     shown = " ".join(name.split())
     assert preview.warnings == [
-        f"category teas is new, “{shown}”, similar to “Tea & herbs”, which is category tea: are they the same?"
+        f"category teas is new, “{shown}”, similar to “Tea & herbs”, which is category tea. Are they the same?"
     ]
 
 
@@ -117,7 +117,7 @@ def test_a_category_that_is_renamed_to_nearly_another_ones_name_is_warned_of() -
     preview = looked({}, {"slug": "pot", "sku": "POT", "category": "pots", "category_name": "Tea & herb"})
 
     assert preview.warnings == [
-        "category pots is renamed, “Tea & herb”, similar to “Tea & herbs”, which is category tea: are they the same?"
+        "category pots is renamed, “Tea & herb”, similar to “Tea & herbs”, which is category tea. Are they the same?"
     ]
 
 
@@ -130,7 +130,7 @@ def test_of_two_new_categories_of_nearly_the_same_name_the_second_is_warned_of()
     )
 
     assert preview.warnings == [
-        "category cup is new, “large cup”, similar to “Large cups”, which is category cups: are they the same?"
+        "category cup is new, “large cup”, similar to “Large cups”, which is category cups. Are they the same?"
     ]
 
 

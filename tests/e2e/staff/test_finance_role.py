@@ -39,7 +39,7 @@ def test_finance_is_offered_what_it_may_see_and_no_button_that_changes_anything(
     shop.deliver_notifications()
     finance.open("/staff/")
     places = finance.page.get_by_role("navigation", name="Staff pages").get_by_role("link")
-    expect(places).to_have_text(["Today", "Attention", "Orders", "Books"])
+    expect(places).to_have_text(["Sales", "Alerts", "Orders", "Books"])
     for path in ("", "attention", "orders", f"orders/{paid}", f"orders/{disputed}", "books", "account"):
         finance.open(f"/staff/{path}")
         assert set(finance.page.evaluate(FORMS)) <= OWN, path
@@ -61,7 +61,7 @@ def test_whatever_finance_sends_is_refused(finance: Visitor, shop: Shop) -> None
         assert finance.page.evaluate(POST, address) == 403, address
     for page in ("/staff/products", "/staff/members"):
         finance.open(page)
-        expect(finance.page.get_by_text("not change anything")).to_be_visible()
+        expect(finance.page.get_by_text("can’t change anything")).to_be_visible()
     assert shop.order(order_id).state == "paid"
 
 
@@ -72,7 +72,7 @@ def test_finance_takes_a_days_ledger_away_by_a_link_of_its_own(
     daily_reports.export_day(clock.now().date(), provisional=True)
     finance.open("/staff/books")
     with finance.page.expect_download() as arriving:
-        finance.page.get_by_role("link", name="Ledger of").click()
+        finance.page.get_by_role("link", name="Ledger for").click()
     file = tmp_path / "ledger.csv"
     arriving.value.save_as(file)
     with file.open(encoding="utf-8-sig", newline="") as text:

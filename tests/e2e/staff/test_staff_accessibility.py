@@ -100,7 +100,7 @@ def ended_jobs() -> list[str]:
     """Let work end in both ways; return the jobs."""
     done, failed = (job_queue.start(member("merchant"), "catalog-csv", {}) for _ in range(2))
     job_progress.finish(done, "The file has 4 products.", "exports/catalog.csv")
-    failed.state, failed.message = "failed", "2 faults in the file. Nothing was changed."
+    failed.state, failed.message = "failed", "2 errors in the file. Nothing has been changed."
     failed.problems = [
         "line 3, column 5 (price): “x” is not an amount such as 12.90." * 2,
         "line 4: too short",
@@ -140,30 +140,30 @@ def test_what_comes_back_from_a_form_has_no_barriers_either(
     page = merchant.page
     merchant.open(f"/staff/orders/{orders['paid']}")
     merchant.button("Mark as shipped").click()
-    merchant.is_told("Nothing was changed yet")
+    merchant.is_told("Nothing has been changed yet")
     looks_right(merchant)
     merchant.open(f"/staff/orders/{orders['shipped']}")
     for details in page.locator("details.correction > summary").all():
         details.click()
     looks_right(merchant)
     merchant.field("City").fill("")
-    merchant.button("Save the delivery details").click()
-    merchant.is_told("Nothing was changed yet")
+    merchant.button("Save delivery details").click()
+    merchant.is_told("Nothing has been changed yet")
     looks_right(merchant)
     merchant.open(f"/staff/orders/{orders['paid']}")
     page.locator(".refund-new summary").click()
     merchant.field("Amount in EUR").fill("9999")
     merchant.button("Refund through PayPal").click()
-    merchant.is_told("Nothing was refunded yet")
+    merchant.is_told("Nothing has been refunded yet")
     looks_right(merchant)
     merchant.open(f"/staff/orders/ship?pick-{orders['paid']}=1")
     page.get_by_label("Tracking link").fill("https://nowhere")
     merchant.button("Mark as shipped").click()
-    merchant.is_told("Not all orders could be shipped")
+    merchant.is_told("Some orders couldn’t be marked as shipped")
     looks_right(merchant)
     merchant.open("/staff/categories")
-    merchant.button("Make it").click()
-    merchant.is_told("That is not quite right yet")
+    merchant.button("Create category").click()
+    merchant.is_told("Please correct the marked fields")
     looks_right(merchant)
 
 
@@ -176,7 +176,7 @@ def looks_right(visitor: Visitor) -> None:
 def test_work_that_goes_on_is_shown_until_it_is_done(merchant: Visitor, shop: Shop) -> None:
     job = job_queue.start(member("merchant"), "catalog-csv", {})
     merchant.open(f"/staff/jobs/{job.id}")
-    merchant.reads("Working on it")
+    merchant.reads("In progress")
     assert barriers(merchant.page) == []
     shop.functions.drain("background-jobs")
     merchant.reads("Done")  # the page looks again by itself

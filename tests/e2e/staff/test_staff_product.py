@@ -30,13 +30,13 @@ def test_a_product_is_made_with_rows_and_a_text_that_is_seen_while_it_is_typed(
     page.locator("#option\\.0").fill("Size")
     for number, size in enumerate(("Small", "Large")):
         if number:
-            visitor.button("Add a row").click()
+            visitor.button("Add variant").click()
             expect(page.locator(f"#v\\.{number}\\.sku")).to_be_focused()
         for name, value in {"sku": f"CUP-{number}", "option.0": size, "price": "12.90", "stock": "3"}.items():
             page.locator(f'[name="v.{number}.{name}"]').fill(value)
     expect(page.locator("#name")).to_have_value("Grüner Becher")
-    visitor.button("Make this product").click()
-    visitor.reads("Pictures of Grüner Becher")
+    visitor.button("Create product").click()
+    visitor.reads("Images of Grüner Becher")
 
     cache.clear()
     visitor.open("/products/gruner-becher")
@@ -48,7 +48,7 @@ def test_enter_saves_and_a_new_row_asks_nobody_to_save(visitor: Visitor, shop: S
     logs_in(visitor)
     visitor.open("/staff/products/green-tea")
     with watched() as calls:
-        visitor.button("Add a row").click()
+        visitor.button("Add variant").click()
         expect(visitor.page.locator("#v\\.2\\.sku")).to_be_focused()
     assert not {operation for operation, _ in calls} & {"TransactWriteItems", "BatchWriteItem"}
     visitor.page.locator("#name").fill("Sencha")
@@ -62,7 +62,7 @@ def test_a_row_is_added_without_script(let_in: LetIn, shop: Shop) -> None:
     comes_in(visitor)
     visitor.open("/staff/products/green-tea")
     visitor.page.locator("#name").fill("Sencha")
-    visitor.button("Add a row").click()
+    visitor.button("Add variant").click()
     expect(visitor.page.locator("#name")).to_have_value("Sencha")
     for name, value in {"sku": "TEA-200", "option.0": "200 g", "price": "22.90", "stock": "4"}.items():
         visitor.page.locator(f'[name="v.2.{name}"]').fill(value)
@@ -81,10 +81,10 @@ def test_the_pages_of_a_product_are_for_everybody(let_in: LetIn, shop: Shop) -> 
     visitor.page.locator("#name").fill("")
     visitor.page.get_by_label("Stop selling TEA-50").check()
     visitor.page.locator(".product-save button").click()
-    visitor.is_told("That is not quite right yet")
+    visitor.is_told("Please correct the following")
     check_by_day_and_night(visitor.page)
     visitor.page.locator("#name").fill("Sencha")
     visitor.page.locator('[name="seen"]').evaluate("input => input.value = ''")
     visitor.page.locator(".product-save button").click()
-    visitor.is_told("Somebody else has changed this meanwhile")
+    visitor.is_told("Someone else has changed this product")
     check_by_day_and_night(visitor.page)

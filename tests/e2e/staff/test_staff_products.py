@@ -28,7 +28,7 @@ def at_the_shelf(shop: Shop, let_in: LetIn) -> AtTheShelf:
     def log_in(**options: Any) -> Visitor:
         visitor = let_in(reduced_motion="reduce", **options)
         visitor.open("/staff/login?next=%2Fstaff%2Fproducts")
-        visitor.field("E-mail address").fill(account.email)
+        visitor.field("Email address").fill(account.email)
         visitor.page.locator("[name=password]").fill(PASSWORD)
         visitor.page.keyboard.press("Enter")
         visitor.reads("Products")
@@ -51,27 +51,27 @@ def test_five_rows_one_conflict_by_keyboard_from_list_to_save(
     expect(customer.page.get_by_text("€18.50").first).to_be_visible()
     keyboard = merchant.page.keyboard
     counted = merchant.page.locator("[data-count]")
-    expect(counted).to_have_text("Nothing is changed yet.")
+    expect(counted).to_have_text("No changes yet.")
     for number, price in enumerate(("4.10", "4.20", "4.30")):
         merchant.types(price, f"Price of Herb {number}")
     merchant.types("77", "Price of Last bowl")
     keyboard.press("Escape")
     expect(cell(merchant, "price.BOWL")).to_have_value("39.90")
-    expect(counted).to_have_text("3 rows are not saved yet.")
+    expect(counted).to_have_text("3 unsaved rows.")
     keyboard.type("41.00")
     merchant.types("19.00", "Price of Pebble mug")
-    expect(counted).to_have_text("5 rows are not saved yet.")
+    expect(counted).to_have_text("5 unsaved rows.")
     assert save("herb-1", {Cell("price", "HERB-1"): CellChange(400, 390)}, "somebody-else") is None
     keyboard.press("Enter")
 
-    merchant.reads("Not saved yet")
-    merchant.is_told("4 rows are saved.")
+    merchant.reads("Unsaved changes")
+    merchant.is_told("4 rows saved.")
     check(merchant)
     merchant.presses("ArrowDown", on=merchant.page.get_by_label("Keep 3.90"))
     expect(merchant.page.get_by_label("Save 4.20")).to_be_checked()
     keyboard.press("Enter")
     merchant.reads("Products")
-    merchant.is_told("1 row is saved.")
+    merchant.is_told("1 row saved.")
     expect(cell(merchant, "price.HERB-1")).to_have_value("4.20")
     with shop.later(seconds=settings.shop.page_seconds):
         customer.page.reload()
@@ -91,20 +91,20 @@ def test_one_variant_in_conflict_comes_back_alone_and_its_siblings_are_saved(
         cell(merchant, f"price.ASSAM-{size}").fill(price)
     cell(merchant, "stock.ASSAM-250").fill("12")
     cell(merchant, "visible.assam").uncheck()
-    expect(merchant.page.locator("[data-count]")).to_have_text("3 rows are not saved yet.")
+    expect(merchant.page.locator("[data-count]")).to_have_text("3 unsaved rows.")
     assert save("assam", {Cell("price", "ASSAM-100"): CellChange(600, 650)}, "somebody-else") is None
     merchant.button("Save changes").click()
 
-    merchant.reads("Not saved yet")
-    merchant.is_told("2 rows are saved.")
-    merchant.is_told("1 row is not saved yet.")
+    merchant.reads("Unsaved changes")
+    merchant.is_told("2 rows saved.")
+    merchant.is_told("1 row hasn’t been saved yet.")
     expect(merchant.page.locator(".goods tbody tr")).to_have_count(1)
-    expect(merchant.page.locator("[data-count]")).to_have_text("1 row is not saved yet.")
+    expect(merchant.page.locator("[data-count]")).to_have_text("1 unsaved row.")
     expect(cell(merchant, "visible.assam")).not_to_be_checked()
     check(merchant)
     merchant.page.get_by_label("Save 6.90").check()
     merchant.button("Save changes").click()
-    merchant.is_told("1 row is saved.")
+    merchant.is_told("1 row saved.")
     assert [cell(merchant, f"price.ASSAM-{size}").input_value() for size in (50, 100, 250)] == [
         "5.90",
         "6.90",
@@ -133,7 +133,7 @@ def test_in_the_stock_room_on_a_phone_without_script(at_the_shelf: AtTheShelf, s
     cell(merchant, "stock.MUG").fill("103")
     cell(merchant, "visible.herb-0").uncheck()
     merchant.button("Save changes").click()
-    merchant.is_told("2 rows are saved.")
+    merchant.is_told("2 rows saved.")
     assert shop.stock("MUG") == 103
 
 

@@ -17,7 +17,7 @@ from tests.shop import CUSTOMER, Shop
 from tests.staff.staff_client import PASSWORD, member
 
 EMAIL = "merchant@shop.example"
-CALM = "Nothing needs you. Put the kettle on!"
+CALM = "All clear. Put the kettle on!"
 TO_CUSTOMER = [f"{CUSTOMER['name']} <{CUSTOMER['email']}>"]
 
 
@@ -26,20 +26,20 @@ def test_log_in_by_keyboard_and_leave_nothing_behind_the_back_button(visitor: Vi
     member("merchant")
     page, keyboard = visitor.page, visitor.page.keyboard
     visitor.open(f"/staff/orders/{order_id}")
-    expect(visitor.field("E-mail address")).to_be_focused()
+    expect(visitor.field("Email address")).to_be_focused()
     keyboard.type(EMAIL)
     keyboard.press("Tab")
     keyboard.type(PASSWORD)
     keyboard.press("Enter")
     visitor.reads(f"Order {shop.order(order_id).number}")  # the page first asked for
-    visitor.presses("Enter", on=visitor.link("All orders from this address"))
+    visitor.presses("Enter", on=visitor.link("All orders with this email address"))
     visitor.reads("Orders")
     visitor.presses("Enter", on=page.locator("summary", has_text=EMAIL))
     visitor.presses("Enter", on=visitor.button("Log out"))
-    visitor.is_told("You are logged out.")
+    visitor.is_told("You’ve been logged out.")
     for _ in range(2):
         page.go_back()
-        visitor.reads("Behind the counter")
+        visitor.reads("Staff login")
         assert CUSTOMER["name"] not in page.content()
 
 
@@ -57,21 +57,21 @@ def test_two_orders_are_shipped_at_once_and_their_customers_told(
     shop.placed(MUG=1)
 
     merchant.open("/staff/orders")
-    merchant.field("State").select_option("To be shipped")
+    merchant.field("Status").select_option("Ready to ship")
     merchant.button("Show").click()
-    expect(merchant.page.get_by_text("2 orders, the newest first.")).to_be_visible()
+    expect(merchant.page.get_by_text("2 orders, newest first.")).to_be_visible()
     for number in numbers.values():
-        merchant.field(f"Tick order {number}").check()
+        merchant.field(f"Select order {number}").check()
     merchant.button("Ship").click()
     merchant.reads("Ship 2 orders")
-    merchant.field("Carrier for all").fill("DHL")
+    merchant.field("Carrier for all orders").fill("DHL")
     for order_id, number in numbers.items():
         merchant.field(f"Tracking number of order {number}").fill(f"P-{number}")
         merchant.field(f"Tracking link of order {number}").fill(link_of(number))
         if carriers[order_id] != "DHL":
             merchant.field(f"Carrier of order {number}").fill(carriers[order_id])
     merchant.button("Mark as shipped").click()
-    merchant.is_told("Marked as shipped, and the customer told by e-mail: ")
+    merchant.is_told("Marked as shipped, and the customers emailed: ")
 
     shop.functions.drain("order-emails")
     mails = {mail["Subject"]: mail for mail in letters(aws.endpoint_url) if mail["To"] == TO_CUSTOMER}
@@ -98,25 +98,25 @@ def test_a_delivery_in_two_parcels_is_corrected_after_shipping(
     merchant.open(f"/staff/orders/{order_id}")
     merchant.field("Carrier").fill("DHL")
     merchant.field("Tracking number").fill("111")
-    merchant.button("Add the parcel, more will follow").click()
-    merchant.is_told("The parcel is added. The customer gets an e-mail.")
+    merchant.button("Add parcel, more to follow").click()
+    merchant.is_told("Parcel added. We’ve emailed the customer.")
     merchant.field("Carrier").first.fill("UPS")
     merchant.field("Tracking number").first.fill("222")
     merchant.button("Mark as shipped").click()
-    merchant.is_told("Marked as shipped. The customer gets an e-mail.")
+    merchant.is_told("Marked as shipped. We’ve emailed the customer.")
 
     merchant.page.locator("summary", has_text="Correct parcel 2").click()
     merchant.page.get_by_role("region", name="Parcels").get_by_label("Tracking number").nth(1).fill("1Z 22")
     merchant.button("Save parcel 2").click()
-    merchant.is_told("The parcel is corrected. The customer gets an e-mail.")
+    merchant.is_told("Parcel corrected. We’ve emailed the customer.")
     expect(merchant.page.get_by_role("link", name="Track parcel 2")).to_have_attribute(
         "href", "https://www.ups.com/track?tracknum=1Z22"
     )
 
-    merchant.page.locator("summary", has_text="Correct the delivery details").click()
+    merchant.page.locator("summary", has_text="Correct delivery details").click()
     merchant.field("City").fill("Potsdam")
-    merchant.button("Save the delivery details").click()
-    merchant.is_told("The delivery details are corrected. The customer gets an e-mail.")
+    merchant.button("Save delivery details").click()
+    merchant.is_told("Delivery details corrected. We’ve emailed the customer.")
 
     shop.functions.drain("order-emails")
     subjects = [mail["Subject"] for mail in letters(aws.endpoint_url) if mail["To"] == TO_CUSTOMER]
@@ -142,7 +142,7 @@ def test_packing_slips_are_printed_one_a_sheet(visitor: Visitor, shop: Shop) -> 
     comes_in(visitor)
     numbers = [shop.order(shop.paid(MUG=1)[1]).number for _ in range(2)]
     visitor.open("/staff/orders")
-    visitor.field("Tick all orders of this page").check()
+    visitor.field("Select all orders on this page").check()
     visitor.button("Print packing slips").click()
     visitor.reads("2 packing slips")
     for number in numbers:
@@ -161,7 +161,7 @@ def test_a_printed_slip_has_the_senders_address_and_no_word_of_a_refund(visitor:
     refund_payment(order_id, ids.new_id(), refund_request, "merchant@shop.example")
     visitor.open(f"/staff/orders/{order_id}/slip")
     slip = visitor.page.get_by_role("article")
-    for_staff = ("went back", "1 of 3 put back on the shelf")
+    for_staff = ("went back", "1 of 3 restocked")
     for words in for_staff:
         expect(slip.get_by_text(words).first).to_be_visible()
     visitor.page.emulate_media(media="print")
@@ -181,7 +181,7 @@ def test_a_slip_of_an_unpaid_order_says_so_on_paper_too(visitor: Visitor, shop: 
     (order,) = shop.orders()
     visitor.open(f"/staff/orders/{order.id}/slip")
     visitor.page.emulate_media(media="print")
-    expect(visitor.page.get_by_text("This order is not paid. Please do not send it.")).to_be_visible()
+    expect(visitor.page.get_by_text("This order isn’t paid. Please don’t ship it.")).to_be_visible()
 
 
 # -- refunding --------------------------------------------------------------------------------------------
@@ -199,25 +199,25 @@ def test_a_refund_in_part_is_the_same_in_ledger_mail_and_attention(
     everything_ran(shop)
 
     refunds(merchant, order_id, "5.50", "One has a crack")
-    merchant.is_told("€5.50 is on its way back to the customer, who gets a mail.")
+    merchant.is_told("€5.50 refunded. We’ve emailed the customer.")
     shop.functions.drain("order-emails")
     assert [str(row.amount) for row in shop.paypal.ledger()] == ["41.90", "-5.50"]
     assert [int(row.amount) for row in shop.ledger()] == [4190, -550]
     told = [mail for mail in letters(aws.endpoint_url) if mail["To"] == TO_CUSTOMER]
     assert ["€5.50" in str(mail) for mail in told] == [False, True]
     merchant.open(f"/staff/orders/{order_id}")
-    money = merchant.page.get_by_role("region", name="Money")
+    money = merchant.page.get_by_role("region", name="Payments")
     expect(money.get_by_role("row", name="Refund")).to_contain_text("−€5.50")
     expect(money).to_contain_text("Balance before fees: €36.40")
     merchant.open("/staff/")
-    expect(merchant.page.get_by_role("row", name="The day", exact=False).first).to_contain_text("−€5.50")
+    expect(merchant.page.get_by_role("row", name="This day", exact=False).first).to_contain_text("−€5.50")
     merchant.open("/staff/attention")
     expect(merchant.page.get_by_role("heading", name=CALM)).to_be_visible()
 
     # One that PayPal does not make moves no money, writes to nobody, and waits for a person.
     shop.paypal.next_refund("failed")
     refunds(merchant, order_id, "7.00", "The other one, too")
-    merchant.is_told("The refund of €7.00 did not go through.")
+    merchant.is_told("The refund of €7.00 failed.")
     shop.functions.drain("order-emails")
     assert len(shop.paypal.ledger()) == len(shop.ledger()) == 2
     assert [mail for mail in letters(aws.endpoint_url) if mail["To"] == TO_CUSTOMER] == told
@@ -235,7 +235,7 @@ def refunds(merchant: Visitor, order_id: str, amount: str, why: str) -> None:
     merchant.open(f"/staff/orders/{order_id}")
     merchant.page.locator("summary", has_text="Refund all or part").click()
     merchant.field("Amount in EUR").fill(amount)
-    merchant.field("Why").fill(why)
+    merchant.field("Reason").fill(why)
     merchant.button("Refund through PayPal").click()
 
 

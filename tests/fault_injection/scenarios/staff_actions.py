@@ -240,7 +240,7 @@ def about_to_release(case: Case) -> None:
 def released_once(case: Case) -> None:
     """All pieces are available again, and the order that nobody paid has ended."""
     assert case.world.shop.stock(case.sku) == ON_THE_SHELF
-    once(case, "released held pieces")
+    once(case, "released reserved items")
 
 
 def about_to_mail_again(case: Case) -> None:
@@ -259,7 +259,7 @@ def mailed_again_once(case: Case) -> None:
     """One mail was sent a second time."""
     (order,) = case.orders()
     assert [entry["event"] for entry in order.history].count("email_requeued") == 1
-    once(case, "sent a mail again")
+    once(case, "resent an email")
 
 
 def about_to_erase(case: Case) -> None:
@@ -283,7 +283,7 @@ def erased_once(case: Case) -> None:
     assert {name for name, value in order.customer.items() if value} == {"country"}
     assert list(search_index.find_by_email(case.email, 10).placed_keys) == []
     assert [entry["event"] for entry in order.history].count("customer_erased") == 1
-    once(case, "erased a customer")
+    once(case, "erased customer data")
 
 
 # -- stock --------------------------------------------------------------------------------------------------
@@ -312,7 +312,7 @@ def added_once(case: Case) -> None:
     elsewhere = case.things.get("sold at the other till", 0)
     assert case.world.shop.stock(case.sku) == ON_THE_SHELF + MORE - IN_THE_CART - elsewhere
     told = [entry for entry in trail() if case.slug in entry.subject.split()]
-    assert [entry.action for entry in told] == ["edited the list of products"]
+    assert [entry.action for entry in told] == ["edited the product list"]
 
 
 # -- long work ----------------------------------------------------------------------------------------------
@@ -395,7 +395,7 @@ def ask_again(case: Case) -> None:
 
 
 def load_again(case: Case) -> None:
-    """Press “Ask again” where it does not move, and send the file again where the page says that it broke off."""
+    """Press “Start again” where it does not move, and upload the file again where the page says that it failed."""
     ask_again(case)
     if _job(case).state == "failed":
         load_file(case)
@@ -419,7 +419,7 @@ def file_is_loaded(case: Case) -> None:
         (500, ON_THE_SHELF, None),
     ]
     assert [len(Product.get(slug, consistent_read=True).variants) for slug in slugs] == [1, 1, 1]
-    told = [entry for entry in trail() if entry.action == "loaded a catalog file"]
+    told = [entry for entry in trail() if entry.action == "imported a catalog file"]
     for slug in slugs:
         assert [entry.subject for entry in told].count(f"product {slug}") == 1, slug
     renamed = [entry for entry in told if f"Tea no. {number}" in (entry.after or {}).values()]

@@ -95,7 +95,7 @@ def test_without_a_yes_it_sends_nothing_and_everything_rests_where_it_was(
 
     assert main(["order-emails"]) == 1
 
-    assert capsys.readouterr().err == "As you like: nothing was sent.\n"
+    assert capsys.readouterr().err == "Cancelled: nothing was sent.\n"
     assert (lying_in(MAILS), lying_in(f"{MAILS}-dlq")) == ([], [mail(), mail(2)])
 
 
@@ -117,7 +117,7 @@ def test_where_nobody_can_be_asked_it_shows_and_says_how_to_agree(
 
     said = capsys.readouterr()
     assert "1 message rests" in said.out
-    assert said.err == "Nobody is there to be asked: nothing was sent. YES=1 sends without asking.\n"
+    assert said.err == "There is no terminal to ask on: nothing was sent. Use YES=1 to send without asking.\n"
     assert lying_in(f"{MAILS}-dlq") == [mail()]
 
 
@@ -146,7 +146,7 @@ def test_it_knows_every_queue_of_the_shop() -> None:
 @pytest.mark.parametrize("queue", QUEUES)
 def test_an_empty_queue_is_said_to_be(queue: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([queue]) == 0
-    assert capsys.readouterr().out == f"Nothing rests in test-{queue}-dlq.\n"
+    assert capsys.readouterr().out == f"There are no messages in test-{queue}-dlq.\n"
 
 
 @pytest.mark.usefixtures("_at_once")
@@ -163,7 +163,7 @@ def test_a_queue_that_is_not_there_is_one_clear_line(
 ) -> None:
     setting(table_prefix="nowhere-")
     assert main(["order-emails", "1"]) == 1
-    assert "could not be sent again to the end: An error occurred" in capsys.readouterr().err
+    assert "could be redriven: An error occurred" in capsys.readouterr().err
 
 
 # -- nothing of a person ----------------------------------------------------------------------------------
@@ -178,10 +178,10 @@ def test_a_queue_that_is_not_there_is_one_clear_line(
             '{"event": "WH-1", "type": "PAYMENT.CAPTURE.REFUNDED", "refund": "R1", "capture": "C1", "order": "O1"}',
             "event WH-1, type PAYMENT.CAPTURE.REFUNDED, order O1…, capture C1, refund R1",
         ),
-        ('{"order": "erika@example.org", "entry": ["x"]}', "names nothing that can be shown (46 characters)"),
-        ('{"order": "\\u001b[2J", "event": 7}', "names nothing that can be shown (34 characters)"),
-        ('{"name": "Erika"}', "names nothing that can be shown (17 characters)"),
-        ("[]", "names nothing that can be shown (2 characters)"),
+        ('{"order": "erika@example.org", "entry": ["x"]}', "has no ids that can be shown (46 characters)"),
+        ('{"order": "\\u001b[2J", "event": 7}', "has no ids that can be shown (34 characters)"),
+        ('{"name": "Erika"}', "has no ids that can be shown (17 characters)"),
+        ("[]", "has no ids that can be shown (2 characters)"),
         ("not json, Erika", "cannot be read (15 characters)"),
         ('"order"', "cannot be read (7 characters)"),
         ("7", "cannot be read (1 characters)"),

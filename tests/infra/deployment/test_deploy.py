@@ -30,7 +30,7 @@ from tests.infra.package.minimal_package import STAGE
 pytestmark = pytest.mark.cloudformation
 
 WEBHOOK: dict[str, Any] = {"webhook_id": "WH-1"}
-WELL, BROKEN = Outcome(), Outcome(failed=("the front page",))
+WELL, BROKEN = Outcome(), Outcome(failed=("home page",))
 LIVE = "https://api-m.paypal.com"
 
 
@@ -194,7 +194,7 @@ def test_an_address_in_the_stages_file_is_left_alone(operator: Operator) -> None
         minimal_package.of_address("https://shop.example")
     )  # which is tried, and is another shop
     assert operator.stack.parameters()["PublicUrl"] == "https://shop.example"
-    assert not operator.says("is told its own address")
+    assert not operator.says("Setting the shop's own URL")
 
 
 # -- what must not be lost --------------------------------------------------------------------------------
@@ -270,7 +270,7 @@ def test_data_that_an_earlier_stack_left_is_taken_over_only_when_told(operator: 
     dynamodb.put_item(TableName="trial-orders", Item={"id": {"S": "1"}})
     operator.stack.delete()
 
-    with pytest.raises(DeployError, match=r"There are tables with data already: trial-orders[\s\S]*ADOPT=1"):
+    with pytest.raises(DeployError, match=r"There are already tables with data: trial-orders[\s\S]*ADOPT=1"):
         operator.deploys()
     assert operator.deploys(adopt=True)
     assert operator.deploys(**WEBHOOK)  # which names the bucket no more
@@ -340,7 +340,7 @@ def test_a_creation_that_fails_says_why_and_the_next_try_goes_on(operator: Opera
 
     operator.template = whole
     assert operator.deploys()
-    assert operator.says("The creation of awning-trial failed before.")
+    assert operator.says("An earlier creation of awning-trial failed.")
 
 
 def test_what_cloudformation_sees_before_it_begins_is_named(operator: Operator) -> None:
@@ -350,7 +350,8 @@ def test_what_cloudformation_sees_before_it_begins_is_named(operator: Operator) 
         "Properties": {"BucketName": "taken-already"},
     }
     with pytest.raises(
-        DeployError, match=r"bucket Broken: [\s\S]*already exists[\s\S]*Is TablePrefix another shop's"
+        DeployError,
+        match=r"bucket Broken: [\s\S]*already exists[\s\S]*Does TablePrefix belong to another shop",
     ):
         operator.deploys()
 
@@ -358,7 +359,7 @@ def test_what_cloudformation_sees_before_it_begins_is_named(operator: Operator) 
 def test_a_change_that_fails_leaves_the_shop_as_it_was(operator: Operator) -> None:
     operator.deploys(**WEBHOOK)
     operator.breaks()
-    with pytest.raises(DeployError, match="put everything back: the shop runs as before"):
+    with pytest.raises(DeployError, match="rolled everything back: the shop runs as before"):
         operator.deploys()
     assert operator.stack.status() == "UPDATE_ROLLBACK_COMPLETE"
     del operator.template["Resources"]["Broken"]
@@ -372,7 +373,7 @@ def test_an_upgrade_that_added_a_table_and_failed_can_be_run_again(
     operator.adds_a_table(monkeypatch)
     operator.breaks()
     operator.template["Resources"]["Broken"]["DependsOn"] = "ProductsTable"
-    with pytest.raises(DeployError, match="put everything back"):
+    with pytest.raises(DeployError, match="rolled everything back"):
         operator.deploys()
     assert is_kept(operator.account, "trial-products")
 
@@ -398,7 +399,7 @@ def test_after_going_back_over_a_new_table_an_upgrade_takes_it_over_again_when_t
         operator.deploys()
     assert operator.deploys(replace=True)
     operator.template = newer
-    with pytest.raises(DeployError, match=r"tables with data already: trial-products\.[\s\S]*ADOPT=1"):
+    with pytest.raises(DeployError, match=r"already tables with data: trial-products\.[\s\S]*ADOPT=1"):
         operator.deploys()
     assert operator.deploys(adopt=True)
 
@@ -452,7 +453,7 @@ def test_how_it_stood_before_is_not_taken_for_the_end(monkeypatch: pytest.Monkey
             stub, "UPDATE_COMPLETE", began("ours"), began("before")
         )  # it began after it was asked how it stands
         stands(stub, "UPDATE_ROLLBACK_COMPLETE", began("ours"))
-        with pytest.raises(DeployError, match="put everything back"):
+        with pytest.raises(DeployError, match="rolled everything back"):
             Stack("s", client, print).execute(stack.ChangeSet("arn", []))
         stub.assert_no_pending_responses()
 
@@ -499,7 +500,7 @@ def test_a_shop_that_does_not_answer_as_it_should_is_no_success(
     monkeypatch.setattr(deploy, "smoke", lambda address, tell: BROKEN)
     monkeypatch.setattr(deploy, "read_stage", lambda name: STAGE)
     assert deploy.main(["trial"]) == 1
-    assert "check out the commit that ran before" in capsys.readouterr().err
+    assert "check out the previous commit" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_FAILED", "DELETE_FAILED"])
@@ -521,7 +522,7 @@ def test_two_who_deploy_at_once_are_told_apart() -> None:
         stub.add_response("describe_stacks", {"Stacks": [there]})
         stub.add_response("describe_stack_events", {"StackEvents": []})
         stub.add_client_error("execute_change_set", "InvalidChangeSetStatus", said)
-        with pytest.raises(DeployError, match=r"Somebody else changed s meanwhile\. Run the command again."):
+        with pytest.raises(DeployError, match=r"Somebody else has changed s\. Run the command again."):
             Stack("s", client, print).execute(stack.ChangeSet("arn", []))
 
 
@@ -552,7 +553,7 @@ def test_what_is_under_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
                 stub.add_response("describe_stack_events", {"StackEvents": page})
         Stack("s", client, said.append).wait()
         stub.assert_no_pending_responses()
-    assert said[0] == "s is being worked on. Waiting for that to end:"
+    assert said[0] == "s is being changed. Waiting for that to finish:"
     assert [line.split("  ")[-1] for line in said[1:]] == ["changed function ExportBooks"]
 
 
@@ -591,7 +592,7 @@ def test_without_permission_it_says_which_and_where_to_look(
         monkeypatch.setattr(deploy, "deploy", lambda *_: Stack("s", client, print).status())
         assert deploy.main(["trial"]) == 1
     said = capsys.readouterr().err
-    assert said.startswith("These credentials may not do cloudformation:CreateChangeSet on *.")
+    assert said.startswith("These credentials lack the permission cloudformation:CreateChangeSet on *.")
     assert "docs/deploy.md" in said
 
 
@@ -621,7 +622,7 @@ def test_a_release_whose_pages_fail_is_taken_back_with_its_settings(
     operator.template["Parameters"]["Proxies"] = {"Type": "String", "Default": "0"}
     monkeypatch.setattr(deploy, "smoke", lambda address, tell: BROKEN)
 
-    with pytest.raises(DeployError, match="The release was taken back, since its pages failed"):
+    with pytest.raises(DeployError, match="The release was rolled back because its pages failed"):
         operator.deploys(webhook_id="WH-2")
 
     assert operator.code_runs() == ran
@@ -688,7 +689,7 @@ def test_what_is_no_longer_in_the_bucket_cannot_be_put_back(
     operator.account.client("s3").delete_object(Bucket=artifacts.bucket_of(operator.account), Key=ran)
     operator.code = "broken"
     monkeypatch.setattr(deploy, "smoke", lambda address, tell: BROKEN)
-    with pytest.raises(DeployError, match=f"cannot be put back: {ran} is not in the bucket"):
+    with pytest.raises(DeployError, match=f"cannot be restored: {ran} is not in the bucket"):
         operator.deploys()
 
 
@@ -717,7 +718,7 @@ def test_a_change_is_watched_by_the_alarm_of_broken_pages_unless_that_is_on(
     assert trigger["Type"] == "AWS::CloudWatch::Alarm"
     assert trigger["Arn"].endswith(":alarm:trial-pages-fail")
     assert watched["MonitoringTimeInMinutes"] == stack.WATCHED_MINUTES
-    assert operator.says("trial-pages-fail would take it back")
+    assert operator.says("trial-pages-fail would roll it back")
 
     asked.clear()
     operator.account.client("cloudwatch").set_alarm_state(
@@ -745,7 +746,8 @@ def test_a_change_that_an_alarm_took_back_says_so(monkeypatch: pytest.MonkeyPatc
             stub.add_response("describe_stacks", {"Stacks": [ended]})
             stub.add_response("describe_stack_events", {"StackEvents": [event]})
         with pytest.raises(
-            DeployError, match=r"ALARM state[\s\S]*the API's log says why[\s\S]*put everything back"
+            DeployError,
+            match=r"ALARM state[\s\S]*the API function's log says why[\s\S]*rolled everything back",
         ):
             Stack("s", client, print).execute(stack.ChangeSet("arn", []))
 
@@ -822,7 +824,7 @@ def of_parameters(**given: str) -> Stage:
 
 @pytest.mark.parametrize("address", [LIVE, "https://api.paypal.com", "https://API-M.PayPal.com:443"])
 def test_a_shop_that_takes_real_money_needs_somebody_who_is_told(operator: Operator, address: str) -> None:
-    with pytest.raises(DeployError, match=r'nobody would be told[\s\S]*AlarmEmail = "…"'):
+    with pytest.raises(DeployError, match=r'nobody would be notified[\s\S]*AlarmEmail = "…"'):
         operator.deploys(minimal_package.of_parameter("PayPalApiUrl", address))
     assert operator.stack.status() == ""
 
@@ -894,11 +896,11 @@ def test_it_says_how_few_functions_a_new_account_may_run_at_once(
     monkeypatch: pytest.MonkeyPatch, most: int, doubtful: bool
 ) -> None:
     doubts = functions_of_an_account(monkeypatch, most, "no")
-    assert [f"may run {most} at once" in doubt for doubt in doubts] == ([True] if doubtful else [])
+    assert [f"can run {most} concurrently" in doubt for doubt in doubts] == ([True] if doubtful else [])
 
 
 def test_it_does_not_begin_to_reserve_what_the_account_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DeployError, match=r"may run 103 functions at once[\s\S]*Service Quotas"):
+    with pytest.raises(DeployError, match=r"can run 103 functions concurrently[\s\S]*Service Quotas"):
         functions_of_an_account(monkeypatch, 103, "yes")
     assert functions_of_an_account(monkeypatch, 104, "yes") == []
 
@@ -933,7 +935,7 @@ def test_a_secret_that_lies_open_is_refused(operator: Operator) -> None:
     ssm = operator.account.client("ssm")
     ssm.delete_parameter(Name=paypal_secret.DEFAULT)
     ssm.put_parameter(Name=paypal_secret.DEFAULT, Value="open", Type="String")
-    with pytest.raises(DeployError, match="is a String, open to read"):
+    with pytest.raises(DeployError, match="is a String, which is not encrypted"):
         operator.deploys()
 
 
@@ -986,8 +988,8 @@ def test_only_the_demos_own_domain_is_the_demos(operator: Operator, domain: str)
     ("blocks", "code", "said"),
     [
         ({"BlockPublicAcls": True, "IgnorePublicAcls": True}, "", None),
-        ({"BlockPublicPolicy": True}, "", "this account lets no bucket be public"),
-        ({"RestrictPublicBuckets": True}, "", "this account lets no bucket be public"),
+        ({"BlockPublicPolicy": True}, "", "this account blocks public buckets"),
+        ({"RestrictPublicBuckets": True}, "", "this account blocks public buckets"),
         ({}, "NoSuchPublicAccessBlockConfiguration", None),
         ({}, "AccessDenied", "it could not be told"),
     ],

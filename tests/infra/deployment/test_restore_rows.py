@@ -40,7 +40,7 @@ def test_what_was_deleted_comes_back_and_what_is_there_stays(
     assert restore_rows.main(["test", "product-search", "then"]) == 0
 
     assert (
-        capsys.readouterr().out == "2 rows came back to product-search; 1 were there and are as they were.\n"
+        capsys.readouterr().out == "2 rows restored to product-search; 1 existed and were left unchanged.\n"
     )
     rows = dynamodb.scan(TableName="test-product-search")["Items"]
     assert {one["entry"]["S"]: one["slug"]["S"] for one in rows} == {
@@ -49,16 +49,20 @@ def test_what_was_deleted_comes_back_and_what_is_there_stays(
         "tea#c": "old",
     }
     assert restore_rows.main(["test", "product-search", "then"]) == 0
-    assert capsys.readouterr().out.startswith("0 rows came back")
+    assert capsys.readouterr().out.startswith("0 rows restored")
 
 
 @pytest.mark.parametrize(
     ("table", "restored", "said"),
     [
-        ("nothing", "then", "nothing is no table of the shop's"),
-        ("products", "then", "then is not test-products as it was"),
-        ("product-search", "test-product-search", "test-product-search is not test-product-search as it was"),
-        ("product-search", "nowhere", "AWS refused DescribeTable"),
+        ("nothing", "then", "nothing is not a table of the shop"),
+        ("products", "then", "then is not a restored copy of test-products"),
+        (
+            "product-search",
+            "test-product-search",
+            "test-product-search is not a restored copy of test-product-search",
+        ),
+        ("product-search", "nowhere", "AWS rejected DescribeTable"),
     ],
 )
 def test_another_table_is_refused(

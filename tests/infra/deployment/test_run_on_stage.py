@@ -89,7 +89,7 @@ def test_without_credentials_it_says_how_to_log_in(
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     assert run_on_stage.main(["trial", "true"]) == 1
-    assert "No credentials of an AWS account were found. Log in first" in capsys.readouterr().err
+    assert "No AWS credentials were found. Log in first" in capsys.readouterr().err
 
 
 def test_a_stage_of_another_account_is_not_touched(aws: object) -> None:

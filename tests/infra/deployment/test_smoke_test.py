@@ -74,19 +74,19 @@ def test_what_is_wrong_is_named_and_the_rest_is_tried_nevertheless() -> None:
         said: list[str] = []
         assert not smoke_test.smoke(address, said.append, seconds=0)
     assert len(said) == 7
-    assert said[1] == "  FAILED  the front page: / said 403 instead of 200"
+    assert said[1] == "  FAILED  home page: / returned 403 instead of 200"
 
 
 @pytest.mark.parametrize(
     ("attempt", "status", "body", "wrong"),
     [
         ("front_page", 200, "<h1>Welcome to nginx</h1>", "is not a page of this shop"),
-        ("unknown_page", 200, "<h1>Shop</h1>", "said 200 instead of 404"),
-        ("cart", 200, "<h1>Shop</h1>", "/cart may be kept: nothing is said"),
-        ("checkout", 200, "<h1>Shop</h1>", "with an empty cart said 200"),
-        ("staff", 200, "<h1>Shop</h1>", "/staff/ said 200"),
-        ("style", 200, "<h1>Shop</h1>", "names no style or script"),
-        ("style", 200, '<h1>Shop</h1><link href="/static/a.css">', "may be kept only so: nothing is said"),
+        ("unknown_page", 200, "<h1>Shop</h1>", "returned 200 instead of 404"),
+        ("cart", 200, "<h1>Shop</h1>", "/cart can be cached: Cache-Control is missing"),
+        ("checkout", 200, "<h1>Shop</h1>", "with an empty cart returned 200"),
+        ("staff", 200, "<h1>Shop</h1>", "/staff/ returned 200"),
+        ("style", 200, "<h1>Shop</h1>", "links no stylesheet or script"),
+        ("style", 200, '<h1>Shop</h1><link href="/static/a.css">', "has the wrong Cache-Control: none"),
     ],
 )
 def test_each_try_fails_where_it_should(attempt: str, status: int, body: str, wrong: str) -> None:
@@ -104,12 +104,12 @@ def test_a_name_without_a_record_says_to_set_it(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(smoke_test._opener, "open", nobody_knows)
     said: list[str] = []
     assert not smoke_test.smoke("https://shop.example", said.append, seconds=0)
-    assert all("Set its record, to DomainTarget, and deploy again." in line for line in said)
+    assert all("Point its DNS record to DomainTarget and deploy again." in line for line in said)
 
 
 def test_only_pages_that_fail_are_a_reason_to_go_back() -> None:
-    assert smoke_test.Outcome(failed=("the front page",)).pages_fail
-    assert not smoke_test.Outcome(failed=("the front page",), nameless=True).pages_fail
+    assert smoke_test.Outcome(failed=("home page",)).pages_fail
+    assert not smoke_test.Outcome(failed=("home page",), nameless=True).pages_fail
     assert not smoke_test.Outcome().pages_fail
     with serving(lambda handler: answer(handler, 500, "broken")) as address:
         assert not smoke_test.answers(address)

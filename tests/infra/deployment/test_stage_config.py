@@ -39,22 +39,25 @@ def test_a_file_may_name_account_stack_and_machine(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        (GOOD + 'TablePrefx = "x-"\n', "TablePrefx is no parameter of the template. Was TablePrefix meant?"),
+        (
+            GOOD + 'TablePrefx = "x-"\n',
+            "TablePrefx is not a parameter of the template. Did you mean TablePrefix?",
+        ),
         (GOOD + 'TablePrefix = "X_"\n', "TablePrefix cannot be 'X_'. Begins names."),
         (GOOD + 'Cdn = "maybe"\n', "Cdn must be one of 'no', 'yes', not 'maybe'."),
         (GOOD + "Most = 0\n", "Most must be a number of 1 or more, not '0'."),
         (GOOD + 'Most = "many"\n', "Most must be a number of 1 or more, not 'many'."),
-        (GOOD + "Cdn = true\n", 'Cdn must be a text in quotes, such as Cdn = "…".'),
-        (GOOD + 'PayPalClientSecret = "s"\n', "Keep the secret in SSM: make secret"),
+        (GOOD + "Cdn = true\n", 'Cdn must be text in quotes, such as Cdn = "…".'),
+        (GOOD + 'PayPalClientSecret = "s"\n', "Store the secret in SSM: make secret"),
         (GOOD.replace('"abc"', '""'), "PayPalClientId cannot be ''. Of the app."),
-        ('region = "eu-central-1"\n', "PayPalClientId is missing below [parameters]: Of the app."),
-        ("[parameters]\nPayPalClientId = 'a'\n", "region must name one of AWS"),
-        ('Cdn = "yes"\n' + GOOD, "Cdn is no setting. It belongs below [parameters]: Cdn = …"),
-        ('acount = "1"\n' + GOOD, "acount is no setting. Was account meant?"),
-        ("account = 123456789012\n" + GOOD, "account must be its twelve digits in quotes"),
-        ('stack = "a b"\n' + GOOD, "stack must be at most 30 small letters"),
-        (GOOD.replace("eu-central-1", "cn-north-1"), "region is one of those that AWS keeps apart"),
-        (GOOD.replace("eu-central-1", "us-gov-west-1"), "region is one of those that AWS keeps apart"),
+        ('region = "eu-central-1"\n', "PayPalClientId is missing from [parameters]: Of the app."),
+        ("[parameters]\nPayPalClientId = 'a'\n", "region must be an AWS region"),
+        ('Cdn = "yes"\n' + GOOD, "Cdn is not a setting. It belongs below [parameters]: Cdn = …"),
+        ('acount = "1"\n' + GOOD, "acount is not a setting. Did you mean account?"),
+        ("account = 123456789012\n" + GOOD, "account must be twelve digits in quotes"),
+        ('stack = "a b"\n' + GOOD, "stack must have at most 30 lowercase letters"),
+        (GOOD.replace("eu-central-1", "cn-north-1"), "region is in a separate AWS partition"),
+        (GOOD.replace("eu-central-1", "us-gov-west-1"), "region is in a separate AWS partition"),
         ('arch = "riscv"\n' + GOOD, "arch must be arm64 or x86_64."),
         (
             GOOD + 'AlarmEmail = "ann@shop"\n',
@@ -62,11 +65,11 @@ def test_a_file_may_name_account_stack_and_machine(tmp_path: Path) -> None:
         ),
         (GOOD + 'AlarmEmail = "ann@shop..example"\n', "AlarmEmail cannot be 'ann@shop..example'."),
         (GOOD + 'AlarmEmail = " "\n', "AlarmEmail cannot be ' '."),
-        (GOOD + 'Timezone = "Europe/Berln"\n', "Timezone cannot be 'Europe/Berln'. Name one such as"),
-        (GOOD + 'Timezone = "Europe/Berln"\n', "Was Europe/Berlin meant?"),
+        (GOOD + 'Timezone = "Europe/Berln"\n', "Timezone cannot be 'Europe/Berln'. Use a time zone such as"),
+        (GOOD + 'Timezone = "Europe/Berln"\n', "Did you mean Europe/Berlin?"),
         (GOOD + 'Timezone = "Europe"\n', "Timezone cannot be 'Europe'."),
         (GOOD + 'Timezone = ""\n', "Timezone cannot be ''."),
-        (GOOD + 'Currency = "XYZ"\n', "Currency cannot be 'XYZ'. PayPal takes AUD, BRL, CAD,"),
+        (GOOD + 'Currency = "XYZ"\n', "Currency cannot be 'XYZ'. PayPal supports AUD, BRL, CAD,"),
         (GOOD + 'Currency = "eur"\n', "Currency cannot be 'eur'."),
         ('region = "eu-central-1"\nparameters = 3\n', "parameters must be a table"),
     ],
@@ -91,7 +94,7 @@ def test_all_faults_are_said_at_once(tmp_path: Path) -> None:
 
 def test_a_stage_without_a_file_is_told_which_there_are_and_how_to_make_one(tmp_path: Path) -> None:
     reading(tmp_path, GOOD, "prod")
-    with pytest.raises(BadStage, match=r"Stages with a file: prod\.\nCopy .*/example\.toml there"):
+    with pytest.raises(BadStage, match=r"Stages with a file: prod\.\nCopy .*/example\.toml to it"):
         read_stage("test", tmp_path, KNOWN)
 
 

@@ -81,7 +81,7 @@ def test_once_told_the_shop_goes_and_its_data_stay(
     assert (standing.table_is_there, standing.bucket_is_there) == (True, True)
     assert "stays: table trial-orders, 2 rows" in said
     assert f"stays: bucket {standing.bucket}, 3 files and older versions" in said
-    assert "USD a month for a GB" in said
+    assert "USD per GB and month" in said
     assert "make deploy STAGE=trial ADOPT=1" in said
     assert "The role awning-trial-ApiGatewayLogRole-… stays" in said
 
@@ -232,4 +232,4 @@ def test_messages_that_would_go_with_the_queues_are_told(
     sqs = standing.account.client("sqs")
     sqs.send_message(QueueUrl=standing.stack.physical("OrderEmailsQueue"), MessageBody="{}")
     typing(monkeypatch, "awning-trial")
-    assert "About 1 messages wait in queues and go with them" in standing.taken_down()
+    assert "About 1 messages are waiting in queues and will be deleted" in standing.taken_down()

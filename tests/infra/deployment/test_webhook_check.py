@@ -44,15 +44,15 @@ def test_events_that_are_missing_are_named(standin: FakePayPal, webhook: Control
 def test_another_address_is_named(standin: FakePayPal, webhook: Control) -> None:
     for other in ("https://old.example/webhooks/paypal", f"{ADDRESS}/", ADDRESS.upper()):
         webhook.set_webhook(other)
-        assert found(standin) == [f"it leads to {other}. Change it there to {ADDRESS}."]
+        assert found(standin) == [f"its URL is {other}. Change it at PayPal to {ADDRESS}."]
 
 
 def test_what_paypal_does_not_show_is_said(standin: FakePayPal, webhook: Control) -> None:
-    assert "none with the ID ANOTHER" in found(standin, "ANOTHER")[0]
-    assert "no ID" in found(standin, "../webhooks-events")[0]
-    assert "does not take the app's secret" in found(standin, secret_="wrong")[0]
+    assert "no webhook with the ID ANOTHER" in found(standin, "ANOTHER")[0]
+    assert "not a webhook ID" in found(standin, "../webhooks-events")[0]
+    assert "rejects the app's secret" in found(standin, secret_="wrong")[0]
     webhook.fault("webhook_get", "503", times=None)
-    assert "did not show it" in found(standin)[0]
+    assert "could not be read from PayPal" in found(standin)[0]
 
 
 class Standing:
@@ -89,7 +89,7 @@ def test_a_deployed_shop_asks_with_the_secret_that_it_keeps(
     assert is_right("")
     assert said == []  # what is to be entered was told before
     assert is_right(standin.webhook_id)
-    assert said == ["  ok  the webhook at PayPal has the shop's address, and every event"]
+    assert said == ["  ok  the webhook at PayPal has the shop's URL and every event"]
     webhook.subscribe("CHECKOUT.ORDER.APPROVED")
     assert not is_right(standin.webhook_id)
     assert said[-1].startswith(

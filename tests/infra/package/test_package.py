@@ -203,11 +203,11 @@ def test_what_lambda_would_miss_is_named(tmp_path: Path) -> None:
     with pytest.raises(build.PackageError) as failed:
         archive.check(folder, project, "arm64")
     assert str(failed.value).splitlines() == [
-        "chalicelib/lost.py is not in the zip.",
+        "chalicelib/lost.py is missing from the zip.",
         "chalicelib/rules.py is not compiled.",
         "late.py is not compiled.",
-        "other.pyc is not of this Python, or not unchecked.",
-        "The template cart.html is not in the zip.",
+        "other.pyc was not compiled by this Python, or not as unchecked.",
+        "The template cart.html is missing from the zip.",
         "here.so is not for arm64.",
         "other.cpython-310-aarch64-linux-gnu.so is not for this Python.",
     ]

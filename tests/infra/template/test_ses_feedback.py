@@ -81,28 +81,28 @@ def told(url: str, number: str, shop: str = "test-mail", **said: Any) -> list[st
 @pytest.mark.parametrize(
     ("said", "title"),
     [
-        ({"eventType": "Bounce", "bounce": BOUNCE}, "A mail came back"),
+        ({"eventType": "Bounce", "bounce": BOUNCE}, "Email bounced"),
         (
             {
                 "eventType": "Bounce",
                 "bounce": {**BOUNCE, "bounceType": "Transient", "bounceSubType": "MailboxFull"},
             },
-            "A mail came back",
+            "Email bounced",
         ),
         (
             {
                 "eventType": "Bounce",
                 "bounce": {**BOUNCE, "bounceType": "Undetermined", "bounceSubType": "Undetermined"},
             },
-            "A mail came back",
+            "Email bounced",
         ),
-        ({"eventType": "Bounce", "bounce": GIVEN_UP}, "A mail came back"),
+        ({"eventType": "Bounce", "bounce": GIVEN_UP}, "Email bounced"),
         (
             {
                 "eventType": "Bounce",
                 "bounce": {**GIVEN_UP, "bouncedRecipients": [{"emailAddress": ADDRESS, "status": "4.4.7"}]},
             },
-            "A mail came back",
+            "Email bounced",
         ),
         (
             {
@@ -115,13 +115,13 @@ def told(url: str, number: str, shop: str = "test-mail", **said: Any) -> list[st
                     ],
                 },
             },
-            "A mail came back",
+            "Email bounced",
         ),
-        ({"eventType": "Reject", "reject": {"reason": "Bad content"}}, "A mail came back"),
-        ({"eventType": "Complaint", "complaint": COMPLAINT}, "A mail was called spam"),
+        ({"eventType": "Reject", "reject": {"reason": "Bad content"}}, "Email bounced"),
+        ({"eventType": "Complaint", "complaint": COMPLAINT}, "Email marked as spam"),
         (
             {"eventType": "Complaint", "complaint": {**COMPLAINT, "complaintFeedbackType": "abuse"}},
-            "A mail was called spam",
+            "Email marked as spam",
         ),
     ],
 )
@@ -167,4 +167,4 @@ def test_a_mail_that_ses_did_not_send_to_somebody_who_complained_before_is_known
 
     for body in bodies:
         bounces.record_bounce(json.loads(body))
-    assert "A mail came back" in [title for title, _ in issues(order)]
+    assert "Email bounced" in [title for title, _ in issues(order)]

@@ -79,7 +79,7 @@ def test_orders_of_the_last_days_tell_every_story_and_all_adds_up(
     check_stock(demo, before)
     check_times(demo, made)
     did = Counter(entry.action for entry in AuditEntry.scan() if entry.subject.startswith("order "))
-    assert did == {"marked as shipped": 5, "refunded": 2, "cancelled": 1, "left a note": 1}
+    assert did == {"marked as shipped": 5, "refunded": 2, "cancelled": 1, "added a note": 1}
 
 
 def check_times(demo: Shop, made: list[Order]) -> None:

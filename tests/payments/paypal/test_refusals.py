@@ -142,7 +142,7 @@ def test_staff_see_at_once_that_nobody_can_pay_and_no_longer_once_somebody_can(
 
     page = merchant.get("/staff/attention")
     assert "Nobody can pay" in page.text
-    assert "PayPal has refused this twice since" in page.text
+    assert "PayPal has rejected this twice since" in page.text
     assert issue in page.text
     assert "debug id" in page.text or operation == "token"
     assert page.text.count("What to do:") == 1
@@ -443,10 +443,10 @@ def test_refused_captures_are_shown_until_one_is_taken(shop: Shop, merchant: Sho
     shop.come_back(shopper, token)
     other, another = shop.placed()  # that a payment can be begun says nothing of it
     page = merchant.get("/staff/attention").text
-    assert "PayPal does not take payments that customers approved" in page
-    assert "Your account may not receive more for now" in page
+    assert "PayPal isn’t completing payments that customers have approved" in page
+    assert "Your account has reached its limit for receiving money" in page
     shop.come_back(other, another)
-    assert "customers approved" not in merchant.get("/staff/attention").text
+    assert "customers have approved" not in merchant.get("/staff/attention").text
 
 
 def test_after_a_refused_address_the_next_attempt_leaves_it_out(shop: Shop) -> None:
@@ -482,8 +482,8 @@ def test_every_issue_of_refunding_is_told_to_staff(shop: Shop, merchant: Shopper
         shop.paypal.clear_faults(fault)
 
     page = merchant.get("/staff/attention").text
-    assert page.count("PayPal refused a refund What to do") == 0
-    assert page.count("Nothing went back to the customer.") == len(order.issues)
+    assert page.count("PayPal rejected a refund What to do") == 0
+    assert page.count("Nothing was refunded to the customer.") == len(order.issues)
     with shop.later(minutes=6):
         shop.reconcile()
     booked = [row.amount for row in shop.ledger() if row.kind == "refund"]
@@ -570,11 +570,11 @@ def test_a_lost_permission_to_look_is_told_and_over_once_looking_works(shop: Sho
         with pytest.raises(Exception, match="could not be reconciled"):
             shop.reconcile()
         page = merchant.get("/staff/attention")
-        assert "PayPal does not tell the shop about its payments" in page.text
+        assert "PayPal isn’t giving the shop access to its payments" in page.text
         assert "PERMISSION_DENIED" in page.text
     shop.paypal.clear_faults()
     with shop.later(hours=3):
-        assert "does not tell the shop" not in merchant.get("/staff/attention").text
+        assert "isn’t giving the shop access" not in merchant.get("/staff/attention").text
 
 
 def test_a_notification_that_may_not_be_asked_about_is_told(shop: Shop) -> None:

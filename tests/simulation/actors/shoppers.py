@@ -186,7 +186,7 @@ class Shoppers:
         try:
             getattr(self._shop.paypal, what)(about)
         except ControlError:
-            self._day.note(f"PayPal refuses: {what}")  # its order has ended, or is paid
+            self._day.note(f"PayPal rejected: {what}")  # its order has ended, or is paid
         self._backstage.listen()
 
     def _come_back(self, visitor: Shopper, token: str) -> Agent:

@@ -83,7 +83,7 @@ def test_nonsense_is_a_wrong_password(visitor: Shopper) -> None:
     for form in ("", "email=%00&password=%00", long, "email=everybody&password="):
         answer = visitor.post("/staff/login", form)
         assert answer.status == 403
-        assert "do not belong together" in answer.text
+        assert "password is incorrect" in answer.text
 
 
 def test_after_five_wrong_passwords_even_the_right_one_must_wait(gateway: Gateway) -> None:
@@ -93,7 +93,7 @@ def test_after_five_wrong_passwords_even_the_right_one_must_wait(gateway: Gatewa
         assert {answer.status for answer in answers} == {403}
         locked = log_in(Shopper(gateway), PASSWORD, email)
         assert locked.status == 429
-        assert "Please wait 1 minute before the next try." in locked.text
+        assert "Please wait 1 minute before trying again." in locked.text
         assert 0 < int(locked.headers["retry-after"]) <= 60
         assert locked.field("email") == email
     with later(seconds=61):
@@ -130,10 +130,10 @@ def test_the_trail_tells_who_came_who_went_and_who_guessed(visitor: Shopper) -> 
         log_in(visitor)
         visitor.post("/staff/logout", {})
     told = [(entry.actor, entry.action, entry.subject) for entry in trail()]
-    guessing = "gave wrong passwords until they had to wait"
+    guessing = "was locked out after wrong passwords"
     assert told == [
-        ("somebody at 127.0.0.1", guessing, "an account that does not exist"),
-        ("somebody at 127.0.0.1", guessing, f"account {EMAIL}"),
+        ("visitor at 127.0.0.1", guessing, "an account that does not exist"),
+        ("visitor at 127.0.0.1", guessing, f"account {EMAIL}"),
         (EMAIL, "logged in", "the staff pages"),
         (EMAIL, "logged out", "the staff pages"),
     ]
@@ -200,5 +200,5 @@ def test_a_refusal_is_shown_behind_the_counter(finance: Shopper) -> None:
     for address, status in (("/staff/products", 403), (f"/staff/orders/{'0' * 32}", 404)):
         answer = finance.get(address)
         assert answer.status == status
-        assert "To the staff pages" in answer.text
+        assert "Go to the staff pages" in answer.text
         assert "Log out" in answer.text

@@ -38,11 +38,11 @@ def test_an_invitation_is_mailed_and_its_link_lasts_three_days(
 ) -> None:
     answer = merchant.post("/staff/members", {"email": " New@Shop.example", "role": "finance"})
     page = merchant.follow(answer)
-    assert f"is on its way to {NEW}" in page.text
+    assert f"Invitation sent to {NEW}" in page.text
     assert "no password yet" in page.text
     functions.drain("background-jobs")
     (letter,) = letters(aws.endpoint_url)
-    assert (letter["To"], letter["Subject"]) == ([NEW], "Your account for Slow Saturday")
+    assert (letter["To"], letter["Subject"]) == ([NEW], "Your staff account for Slow Saturday")
     found = re.search(r"token=([0-9a-f]{64})", letter["BodyText"])
     assert found
     newcomer = Shopper(merchant.gateway)
@@ -52,7 +52,7 @@ def test_an_invitation_is_mailed_and_its_link_lasts_three_days(
     entry = trail()[1]
     assert (entry.actor, entry.action, entry.subject) == (
         "merchant@shop.example",
-        "invited somebody",
+        "invited a staff member",
         f"account {NEW}",
     )
     assert (entry.before, entry.after) == ({}, {"role": "finance"})
@@ -79,9 +79,9 @@ def test_an_invitation_can_be_mailed_again_where_the_queue_was_away(merchant: Sh
     silence = mock.patch.object(sqs, "send_message", side_effect=ConnectTimeoutError(endpoint_url="sqs"))
     with silence:
         answer = merchant.post("/staff/members", {"email": NEW, "role": "finance"})
-    assert "Please mail it again" in merchant.follow(answer).text
+    assert "Please resend it" in merchant.follow(answer).text
     answer = merchant.post("/staff/members/invitation", {"email": NEW})
-    assert "is on its way" in merchant.follow(answer).text
+    assert "Invitation sent to" in merchant.follow(answer).text
     assert merchant.post("/staff/members/invitation", {"email": "merchant@shop.example"}).status == 409
 
 
@@ -89,7 +89,7 @@ def test_a_role_changes_at_once_and_is_in_the_trail(merchant: Shopper) -> None:
     finance = logged_in(merchant.gateway, "finance")
     form = {"email": "finance@shop.example", "role": "merchant"}
     page = merchant.follow(merchant.post("/staff/members/role", form))
-    assert "finance@shop.example is merchant now." in page.text
+    assert "finance@shop.example now has the role merchant." in page.text
     assert finance.get("/staff/members").status == 200
     entry = trail()[-1]
     assert (entry.before, entry.after) == ({"role": "finance"}, {"role": "merchant"})
@@ -98,7 +98,7 @@ def test_a_role_changes_at_once_and_is_in_the_trail(merchant: Shopper) -> None:
 def test_who_is_removed_is_out(merchant: Shopper) -> None:
     finance = logged_in(merchant.gateway, "finance")
     form = {"email": "finance@shop.example"}
-    assert "is removed" in merchant.follow(merchant.post("/staff/members/removal", form)).text
+    assert "has been removed" in merchant.follow(merchant.post("/staff/members/removal", form)).text
     assert finance.get("/staff/account").status == 303
     assert roles() == {"merchant@shop.example": "merchant"}
     assert merchant.post("/staff/members/removal", form).status == 404
@@ -113,7 +113,7 @@ def test_the_last_merchant_can_neither_go_nor_step_down(merchant: Shopper) -> No
     for address, more in (("/staff/members/removal", {}), ("/staff/members/role", {"role": "finance"})):
         answer = merchant.post(address, {**form, **more})
         assert answer.status == 409
-        assert "last account that may change anything" in answer.text
+        assert "last merchant account" in answer.text
     assert roles()["merchant@shop.example"] == "merchant"
 
 
@@ -123,7 +123,7 @@ def test_an_invitation_that_nobody_accepted_is_no_other_merchant(merchant: Shopp
     for address, more in (("/staff/members/removal", {}), ("/staff/members/role", {"role": "finance"})):
         answer = merchant.post(address, {**form, **more})
         assert answer.status == 409
-        assert "last account that may change anything" in answer.text
+        assert "last merchant account" in answer.text
     with pytest.raises(LastMerchant):
         accounts.make_member("merchant@shop.example", "finance", PASSWORD)
     assert roles() == {"merchant@shop.example": "merchant", NEW: "merchant"}

@@ -63,16 +63,16 @@ def test_the_whole_way_back_in(visitor: Shopper, functions: Functions, aws: Loca
     assert letter["Subject"] == "Choose a new password for Slow Saturday"
     answer = set_password(visitor, link_in(letter))
     assert answer.location == "/staff/login"
-    assert "Your new password is set" in visitor.follow(answer).text
+    assert "Your new password has been saved" in visitor.follow(answer).text
     assert thief.get("/staff/account").status == 303
     assert log_in(visitor, PASSWORD) == 403
     assert log_in(visitor, NEW) == 303
     functions.drain("background-jobs")
     told = letters(aws.endpoint_url)[1]
     assert (told["To"], told["Subject"]) == ([EMAIL], "Your password for Slow Saturday was changed")
-    assert "It was not you?" in told["BodyText"]
+    assert "Wasn’t it you?" in told["BodyText"]
     entry = trail()[1]
-    assert (entry.actor, entry.action) == (EMAIL, "set a password by a mailed link")
+    assert (entry.actor, entry.action) == (EMAIL, "set a password with an emailed link")
     assert NEW not in str(entry.to_simple_dict())
 
 
@@ -157,7 +157,7 @@ def test_a_typing_error_in_the_address_is_said_beside_it(visitor: Shopper) -> No
     answer = visitor.post("/staff/forgotten", {"email": "merchant@"})
     assert answer.status == 422
     assert answer.field("email") == "merchant@"
-    assert "Please give an e-mail address" in answer.text
+    assert "Please enter an email address" in answer.text
 
 
 def test_three_letters_an_hour_are_enough(visitor: Shopper, functions: Functions, aws: LocalCloud) -> None:
@@ -192,7 +192,7 @@ def test_the_letter_says_what_it_must_and_holds_nothing_else(
 ) -> None:
     ask(visitor, functions)
     (letter,) = letters(aws.endpoint_url)
-    assert "It works once, for half an hour." in " ".join(letter["BodyText"].split())
+    assert "expires after 30 minutes." in " ".join(letter["BodyText"].split())
     assert link_in(letter) in letter["BodyHtml"]
     assert "Order" not in letter["BodyHtml"]
     assert EMAIL not in letter["BodyText"] + letter["BodyHtml"]

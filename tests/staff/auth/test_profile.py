@@ -20,7 +20,7 @@ def test_a_new_password_logs_every_other_browser_out(gateway: Gateway) -> None:
     before = dict(finance.jar)
     with mock.patch.object(job_queue, "send") as send:
         answer = change(finance)
-    assert "Your new password is set." in finance.follow(answer).text
+    assert "Your password has been changed." in finance.follow(answer).text
     assert finance.jar["staff"] != before["staff"]
     assert elsewhere.get("/staff/account").status == 303
     assert Shopper(gateway, before).get("/staff/account").status == 303
@@ -35,11 +35,11 @@ def test_a_new_password_logs_every_other_browser_out(gateway: Gateway) -> None:
 def test_what_is_wrong_is_said_beside_its_field_and_changes_nothing(gateway: Gateway) -> None:
     finance = logged_in(gateway, "finance")
     for current, new, field, words in (
-        ("a wrong password", NEW, "current", "This is not your password."),
-        ("", NEW, "current", "This is not your password."),
+        ("a wrong password", NEW, "current", "This isn’t your current password."),
+        ("", NEW, "current", "This isn’t your current password."),
         (PASSWORD, "short", "password", "at least 12 characters"),
-        (PASSWORD, PASSWORD, "password", "the password you have"),
-        (PASSWORD, "finance@shop.example", "password", "no secret"),
+        (PASSWORD, PASSWORD, "password", "already your password"),
+        (PASSWORD, "finance@shop.example", "password", "easy to guess"),
     ):
         answer = change(finance, current, new)
         assert answer.status == 422
@@ -61,5 +61,5 @@ def test_who_found_an_open_browser_cannot_guess_the_password(gateway: Gateway) -
 
 def test_the_page_says_until_when_the_browser_is_logged_in(gateway: Gateway) -> None:
     text = logged_in(gateway, "merchant").get("/staff/account").text
-    assert "merchant@shop.example Merchant: may change everything." in text
-    assert "until nobody has used it for 2 hours" in text
+    assert "merchant@shop.example Merchant: full access." in text
+    assert "until you’ve been inactive for 2 hours" in text

@@ -137,7 +137,7 @@ def test_what_was_typed_before_the_session_ended_can_be_sent_again(gateway: Gate
     with later(hours=3):
         answer = merchant.post("/staff/members", typed)
         assert answer.status == 403
-        assert "Nothing was saved yet" in answer.text
+        assert "Nothing has been saved yet" in answer.text
         assert 'action="/staff/members"' in answer.body
         assert {name: answer.field(name) for name in typed} == typed
         assert "<b>@" not in answer.body

@@ -70,14 +70,14 @@ def test_on_a_terminal_it_asks_twice_and_shows_nothing() -> None:
     status, shown = on_a_terminal(
         ("Password: ", "short"),
         ("Password: ", GOOD),
-        ("once more: ", "other"),
+        ("Repeat the password: ", "other"),
         ("Password: ", GOOD),
-        ("once more: ", GOOD),
+        ("Repeat the password: ", GOOD),
     )
     assert status == 0, shown
     assert "at least 12 characters" in shown
-    assert "two different passwords" in shown
-    assert f"{EMAIL} may log in at /staff/ as merchant." in shown
+    assert "passwords don’t match" in shown
+    assert f"{EMAIL} can now log in at /staff/ as merchant." in shown
     assert "short" not in shown
     assert GOOD not in shown
     found = accounts.check_password(EMAIL, GOOD)
@@ -90,13 +90,13 @@ def test_a_known_account_is_changed_after_a_yes_alone() -> None:
     accounts.make_member("other@shop.example", "merchant", GOOD)
     status, shown = on_a_terminal(("[y/N] ", ""))
     assert status == 1
-    assert f"{EMAIL} has an account already (finance)" in shown
+    assert f"{EMAIL} already has an account (finance)" in shown
     assert "Nothing was changed." in shown
     assert accounts.get_account(EMAIL).password == before.password
     status, shown = on_a_terminal(
-        ("make it merchant and log it out? [y/N] ", "y"),
+        ("change the role to merchant and log it out everywhere? [y/N] ", "y"),
         ("Password: ", BETTER),
-        ("once more: ", BETTER),
+        ("Repeat the password: ", BETTER),
         arguments=(EMAIL, "merchant"),
     )
     assert status == 0, shown
@@ -119,10 +119,14 @@ def test_through_a_pipe_the_first_line_is_the_password() -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{EMAIL} may log in at /staff/ as finance.\n"
+    assert done.stdout == f"{EMAIL} can now log in at /staff/ as finance.\n"
     assert accounts.check_password(EMAIL, GOOD)
     (entry,) = trail()
-    assert (entry.actor, entry.action, entry.subject) == ("make staff", "made an account", f"account {EMAIL}")
+    assert (entry.actor, entry.action, entry.subject) == (
+        "make staff",
+        "created an account",
+        f"account {EMAIL}",
+    )
     assert (entry.before, entry.after) == ({}, {"role": "finance"})
 
 
@@ -133,7 +137,7 @@ def test_a_poor_password_is_refused_and_makes_no_account(
         assert piped(monkeypatch, password + "\n", EMAIL) == 1
         said = capsys.readouterr()
         assert said.out == ""
-        assert said.err.startswith(("Please take", "Many people use", "Your e-mail address"))
+        assert said.err.startswith(("Please use", "This password is very common", "Your email address"))
         assert said.err.endswith("Nothing was changed.\n")
     assert accounts.list_accounts() == []
 
@@ -149,5 +153,5 @@ def test_the_last_merchant_stays_one(
 ) -> None:
     accounts.make_member(EMAIL, "merchant", GOOD)
     assert piped(monkeypatch, BETTER, EMAIL, "finance") == 1
-    assert "last account that may change anything" in capsys.readouterr().err
+    assert "last merchant account" in capsys.readouterr().err
     assert accounts.check_password(EMAIL, GOOD)

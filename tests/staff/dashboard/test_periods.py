@@ -39,8 +39,8 @@ def test_weekdays_meet_their_like() -> None:
 
 
 def test_it_is_said_in_words_what_is_compared() -> None:
-    assert period_of("day", TODAY).against == "Sunday, 15 November, a week before"
-    assert period_of("week", TODAY).against == "the 7 days before, 9 to 15 November 2026"
+    assert period_of("day", TODAY).against == "Sunday, 15 November, a week earlier"
+    assert period_of("week", TODAY).against == "the previous 7 days, 9 to 15 November 2026"
     assert period_of("month", TODAY).against == "1 to 22 October 2026"
     assert period_of("month", date(2026, 10, 31)).against == "September"
 

@@ -67,7 +67,7 @@ def test_the_numbers_of_a_real_day_are_those_of_its_books(shop: Shop, merchant: 
     shown = tiles(page)
     assert shown["Orders"] == "3"
     assert {name: shown[name] for name in told} == {name: spoken(amount) for name, amount in told.items()}
-    assert shown["Taken back"] == spoken(manifest["reversal"]["EUR"]["amount"])
+    assert shown["Chargebacks"] == spoken(manifest["reversal"]["EUR"]["amount"])
     fees = sum(Decimal(kind["EUR"]["fee"]) for kind in manifest.values())
     assert shown["Fees"] == spoken(str(fees))
     amounts = sum(Decimal(kind["EUR"]["amount"]) for kind in manifest.values())
@@ -92,7 +92,7 @@ def test_every_day_shows_what_its_manifest_says(ledger: Ledger, at: At, gateway:
         day = date(2026, 11, number)
         totals = daily_reports.export_day(day).totals
         shown = tiles(member.get(f"/staff/?period=day&day={day}"))
-        for name, kind in (("Revenue", "sale"), ("Refunds", "refund"), ("Taken back", "reversal")):
+        for name, kind in (("Revenue", "sale"), ("Refunds", "refund"), ("Chargebacks", "reversal")):
             amount = totals.get(kind, {}).get("EUR", {"amount": "0.00"})["amount"]
             assert shown.get(name, "€0.00") == spoken(amount), (day, name)
             week[name] = week.get(name, Decimal(0)) + Decimal(amount)
@@ -101,7 +101,7 @@ def test_every_day_shows_what_its_manifest_says(ledger: Ledger, at: At, gateway:
     page = member.get("/staff/?period=week&day=2026-11-22")
     shown = tiles(page)
     assert {name: shown[name] for name in week} == {name: spoken(str(sum_)) for name, sum_ in week.items()}
-    assert "PayPal has not told its fee for" in page.text
+    assert "PayPal hasn’t reported its fee for" in page.text
     month = tiles(member.get("/staff/?period=month&day=2026-11-22"))
     assert month == shown
 
@@ -122,7 +122,7 @@ def test_the_drawings_numbers_are_in_the_table(ledger: Ledger, at: At, gateway: 
     assert cells(page, "9:00") == ["1", "€30.70", "€0.00", "€0.00", "€0.50", "€30.20", "€9.90"]
     assert cells(page, "14:00") == ["1", "€35.70", "€0.00", "€0.00", "€0.80", "€34.90", "€0.00"]
     assert "9:00: €30.70, Sun 15 Nov, 9:00: €9.90" in [words for words, _ in drawn]
-    assert "Compared with Sunday, 15 November, a week before." in page.text
+    assert "Compared with Sunday, 15 November, a week earlier." in page.text
     assert page.headers["cache-control"] == "private, no-store"
     assert "style=" not in page.body
 
@@ -143,11 +143,11 @@ def test_what_cannot_be_shown_is_a_400_in_words(ledger: Ledger, at: At, gateway:
     member = logged_in(gateway, "merchant")
     for asked, words in {
         "period=year": "Please choose a day, a week or a month.",
-        "day=2026-13-01": "“2026-13-01” is no day.",
-        "day=2026-11-23": "That day has not begun yet.",
+        "day=2026-13-01": "“2026-13-01” isn’t a valid date.",
+        "day=2026-11-23": "That day is in the future.",
         "period=month&day=0001-01-01": "Please choose a day after 2000.",
-        "period=month&day=9999-12-31": "That day has not begun yet.",
-        "day=%3Cscript%3E": "“<script>” is no day.",
+        "period=month&day=9999-12-31": "That day is in the future.",
+        "day=%3Cscript%3E": "“<script>” isn’t a valid date.",
         "day=2026-11-22&day=2026-11-21": "more than once",
     }.items():
         answer = member.get(f"/staff/?{asked}")
@@ -167,9 +167,9 @@ def test_what_is_not_counted_yet_is_said(
     monkeypatch.setattr(daily_totals, "QUERIES_PER_PAGE", 8)
     member = logged_in(gateway, "merchant")
     page = member.get("/staff/")
-    assert "Not everything is counted yet: Sunday, 22 November" in page.text
+    assert "Some days aren’t fully counted yet: Sunday, 22 November" in page.text
     seen: list[Any] = [tiles(page)["Orders"]]
-    while "Not everything is counted yet" in page.text:
+    while "Some days aren’t fully counted yet" in page.text:
         page = member.get("/staff/")
         seen.append(tiles(page)["Orders"])
         assert len(seen) < 20

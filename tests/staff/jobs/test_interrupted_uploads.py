@@ -41,7 +41,7 @@ def today() -> date:
 
 def test_the_hourly_run(shop: Shop, cut_off: list[str]) -> None:
     shop.paid()
-    with shop.later(days=2), pytest.raises(ReportError, match="No books could be written"):
+    with shop.later(days=2), pytest.raises(ReportError, match="The books could not be created"):
         shop.functions.fire("export_books")
     assert cut_off
     assert nothing_is_left()

@@ -73,7 +73,7 @@ def test_a_job_is_watched_until_it_is_done_and_then_shows_what_it_did(
 
     work(half_way)
     job = job_queue.start(member("finance"), "errand", {})
-    assert "Waiting for a free hand" in finance.get(f"/staff/jobs/{job.id}").text
+    assert "Waiting to start" in finance.get(f"/staff/jobs/{job.id}").text
     shop.functions.drain("background-jobs")
     assert "Half of it. 3 of 6" in seen[0].text
     answer = finance.get(f"/staff/jobs/{job.id}")
@@ -185,7 +185,7 @@ def test_the_same_form_sent_twice_at_once_asks_for_one_job(shop: Shop, work: Cal
     # One message: else two functions would do it side by side.
     assert shop.functions.drain("background-jobs") == 1
     assert tries == [asked["job_id"]]
-    assert [entry.action for entry in trail()].count("asked for an errand") == 1
+    assert [entry.action for entry in trail()].count("requested an errand") == 1
 
 
 def test_whatever_a_file_holds_its_faults_have_room(
@@ -208,7 +208,7 @@ def test_a_lost_message_can_be_asked_for_again(
     with mock.patch.object(job_queue, "send", side_effect=BotoCoreError()):
         job = job_queue.start(member("finance"), "errand", {})
     assert shop.functions.drain("background-jobs") == 0
-    assert "Ask again" in finance.get(f"/staff/jobs/{job.id}").text
+    assert "Start again" in finance.get(f"/staff/jobs/{job.id}").text
     finance.post(f"/staff/jobs/{job.id}/again")
     shop.functions.drain("background-jobs")
     assert read(job).state == "done"
@@ -222,9 +222,9 @@ def test_a_job_whose_function_died_can_be_asked_for_again(
     job.state = "running"
     job.save()
     address = f"/staff/jobs/{job.id}"
-    assert "Ask again" not in finance.get(address).text
+    assert "Start again" not in finance.get(address).text
     with later(minutes=16):
-        assert "Ask again" in finance.get(address).text
+        assert "Start again" in finance.get(address).text
         finance.post(f"{address}/again")
     shop.functions.drain("background-jobs")
     assert read(job).state == "done"

@@ -181,7 +181,7 @@ def test_many_are_written_by_a_job_and_linked(
     written = rows(file_of(shop, finance, answer))
     assert [row["order_number"] for row in written] == [f"00000-{n:05d}" for n in reversed(range(230))]
     job = Job.get(answer.location.rpartition("/")[2])
-    assert (job.state, job.progress, job.message) == ("done", 230, "The file has 230 orders.")
+    assert (job.state, job.progress, job.message) == ("done", 230, "The file contains 230 orders.")
     assert len(rows(file_of(shop, finance, finance.get("/staff/orders/csv?state=paid")))) == 58
 
 
@@ -227,15 +227,15 @@ def test_a_search_that_finds_more_than_it_lists_is_written_whole_by_a_job(
     stock_orders(range(130, 150), name="Annabel Leeds", email="leeds@shop.example")
     question = urlencode({"q": "lee ANN"})
     # Of both words others are found first, so that none of them is common: that is not nothing.
-    assert "Too many orders have these words" in finance.get(f"/staff/orders?{question}").text
-    assert "or export them all" in finance.get("/staff/orders?q=ann").text
+    assert "Too many orders match" in finance.get(f"/staff/orders?{question}").text
+    assert "or export the results" in finance.get("/staff/orders?q=ann").text
     answer = finance.get(f"/staff/orders/csv?{question}")
     stock_orders([50_000_000], name="Ann Lee")  # in the year 2121: comes while the file is made
     written = rows(file_of(shop, finance, answer))
     expected = [*reversed(range(130, 150)), *reversed(range(110))]
     assert [row["order_number"] for row in written] == [f"00000-{n:05d}" for n in expected]
     job = job_of(answer)
-    assert (job.progress, job.total, job.message) == (150, 150, "The file has 130 orders."), (
+    assert (job.progress, job.total, job.message) == (150, 150, "The file contains 130 orders."), (
         "walked, and kept"
     )
 
@@ -277,7 +277,9 @@ def test_who_is_erased_before_the_job_comes_to_them_is_not_in_its_file(
     stock_orders(range(30), name="Ann Lee", email="ann@shop.example")
     answer = merchant.get("/staff/orders/csv?q=ann@shop.example")
     account = member("merchant")
-    assert order_actions.erase(order_id(5), account.email, audit_log.writer_for(account, "erased a customer"))
+    assert order_actions.erase(
+        order_id(5), account.email, audit_log.writer_for(account, "erased customer data")
+    )
     written = {row["order_number"] for row in rows(file_of(shop, merchant, answer))}
     assert written == {f"00000-{n:05d}" for n in range(30) if n != 5}
 

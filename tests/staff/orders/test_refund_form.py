@@ -33,11 +33,11 @@ def test_the_merchant_refunds_a_part_and_the_page_says_so(shop: Shop, merchant: 
     answer = press(merchant, order_id, amount="5,5", note="Sorry!")
     page = merchant.follow(answer)
 
-    assert "€5.50 is on its way back to the customer, who gets a mail." in page.text
-    assert "€5.50 Sent back" in page.text
+    assert "€5.50 refunded. We’ve emailed the customer." in page.text
+    assert "€5.50 Completed" in page.text
     assert "A crack. · merchant@shop.example" in page.text
-    assert "To the customer: “Sorry!”" in page.text
-    assert "(€17.90 is left)" in page.text
+    assert "Note to the customer: “Sorry!”" in page.text
+    assert "(€17.90 left)" in page.text
     assert form_of(page)["amount"] == "17.90"
     assert [int(row.amount) for row in shop.ledger()] == [2340, -550]
     (entry,) = [entry for entry in trail() if entry.action == "refunded"]
@@ -55,21 +55,21 @@ def test_the_form_offers_all_that_is_left_and_puts_nothing_back_by_itself(
 
     assert (form["amount"], form["pieces-MUG"]) == ("41.90", "0")
     assert shop.stock("MUG") == 98
-    assert "Nothing of the payment is left to refund." in page.text
+    assert "There’s nothing left to refund." in page.text
     assert 'class="refund-new"' not in page.body
 
 
 def test_what_went_back_is_told_with_its_options(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid(TEA_50=1, TEA_100=1)
     page = merchant.follow(press(merchant, order_id, amount="1", **{"pieces-TEA-100": "1"}))
-    assert "Back on the shelf: 1 × Green tea, TEA-100" in page.text
+    assert "Restocked: 1 × Green tea, TEA-100" in page.text
 
 
 def test_one_tick_puts_all_pieces_back_and_a_number_some(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid(MUG=3, BOWL=1)
 
     page = merchant.follow(press(merchant, order_id, amount="1", **{"pieces-MUG": "1"}))
-    assert "Back on the shelf: 1 × Pebble mug" in page.text
+    assert "Restocked: 1 × Pebble mug" in page.text
     assert (shop.stock("MUG"), shop.stock("BOWL")) == (98, 0)
     press(merchant, order_id, amount="1", all_back="yes")
     assert (shop.stock("MUG"), shop.stock("BOWL")) == (100, 1)
@@ -77,13 +77,13 @@ def test_one_tick_puts_all_pieces_back_and_a_number_some(shop: Shop, merchant: S
 
 
 WRONG = [
-    ({"amount": "23.41"}, "amount", "more than the €23.40 that is left"),
-    ({"amount": "0"}, "amount", "more than nothing"),
+    ({"amount": "23.41"}, "amount", "more than the €23.40 left"),
+    ({"amount": "0"}, "amount", "above zero"),
     ({"amount": "-5"}, "amount", "such as 23.40"),
     ({"amount": "5.001"}, "amount", "such as 23.40"),
     ({"amount": ""}, "amount", "such as 23.40"),
     ({"amount": "all"}, "amount", "such as 23.40"),
-    ({"reason": ""}, "reason", "say why"),
+    ({"reason": ""}, "reason", "enter a reason"),
     ({"reason": "x" * 201}, "reason", "shorten"),
     ({"note": "one\x07two"}, "note", "one line"),
     ({"pieces-MUG": "2"}, "pieces-MUG", "At most 1"),
@@ -119,7 +119,7 @@ def test_pressed_twice_is_one_refund_and_both_are_told_the_same(shop: Shop, merc
 
     for _ in range(2):
         answer = send(merchant, order_id, form)
-        assert "€5.00 is on its way back" in merchant.follow(answer).text
+        assert "€5.00 refunded" in merchant.follow(answer).text
 
     assert len(shop.order(order_id).refunds) == 1
     assert [int(row.amount) for row in shop.ledger()] == [2340, -500]
@@ -135,7 +135,7 @@ def test_going_back_and_sending_another_amount_by_the_same_form_is_refused(
     answer = send(merchant, order_id, {**form, "amount": "6"})
 
     assert answer.status == 409
-    assert "sent before, with another refund" in answer.text
+    assert "already been submitted with a different refund" in answer.text
     assert form_of(answer)["form"] != form["form"]
     assert len(shop.order(order_id).refunds) == 1
 
@@ -150,7 +150,7 @@ def test_a_stale_page_is_told_what_is_left_now_and_keeps_what_was_typed(
     answer = send(merchant, order_id, stale)
 
     assert answer.status == 409
-    assert "went from €23.40 to €13.40" in answer.text
+    assert "changed from €23.40 to €13.40" in answer.text
     again = form_of(answer)
     assert (again["amount"], again["reason"], again["left"]) == ("13.40", "A crack.", "1340")
     assert send(merchant, order_id, again).status == 303
@@ -160,15 +160,15 @@ def test_a_stale_page_is_told_what_is_left_now_and_keeps_what_was_typed(
 def test_what_paypal_says_instead_of_yes_is_told_in_words(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid()
     shop.paypal.next_refund("pending")
-    assert "PayPal is working on the refund" in merchant.follow(press(merchant, order_id, amount="1")).text
+    assert "PayPal is processing the refund" in merchant.follow(press(merchant, order_id, amount="1")).text
     shop.paypal.next_refund("REFUND_FAILED_INSUFFICIENT_FUNDS")
     page = merchant.follow(press(merchant, order_id, amount="1"))
-    assert "did not go through. PayPal refused it. Your PayPal account does not hold enough." in page.text
-    assert "PayPal refused a refund" in page.text  # what staff must look at
+    assert "failed. PayPal rejected it. Your PayPal balance is too low." in page.text
+    assert "PayPal rejected a refund" in page.text  # what staff must look at
     shop.paypal.fault("refund", "cut_after", times=None)
     page = merchant.follow(press(merchant, order_id, amount="1"))
-    assert "PayPal has not answered yet" in page.text
-    assert "(€21.40 is left)" in page.text
+    assert "PayPal hasn’t answered yet" in page.text
+    assert "(€21.40 left)" in page.text
 
 
 def test_a_refund_that_the_shop_makes_by_itself_is_listed_beside(shop: Shop, merchant: Shopper) -> None:
@@ -179,8 +179,8 @@ def test_a_refund_that_the_shop_makes_by_itself_is_listed_beside(shop: Shop, mer
 
     page = merchant.get(f"/staff/orders/{order.id}")
 
-    assert "€1.00 Asked for" in page.text
-    assert "By the shop itself: Another amount was paid" in page.text
+    assert "€1.00 Requested" in page.text
+    assert "Automatic refund: Wrong amount paid" in page.text
     assert 'class="refund-new"' not in page.body
 
 
@@ -196,7 +196,7 @@ def test_an_order_that_nobody_paid_has_no_refund_form_and_takes_none(shop: Shop,
     )
 
     assert answer.status == 409
-    assert "Nothing was paid" in answer.text
+    assert "There is no payment" in answer.text
 
 
 def test_a_form_that_is_not_ours_is_refused(shop: Shop, merchant: Shopper) -> None:
@@ -213,7 +213,7 @@ def test_finance_sees_refunds_and_can_make_none(shop: Shop, merchant: Shopper, f
 
     page = finance.get(f"/staff/orders/{order_id}")
 
-    assert "€10.00 Sent back" in page.text
+    assert "€10.00 Completed" in page.text
     assert 'class="refund-new"' not in page.body
     assert send(finance, order_id, form).status == 403
     assert len(shop.order(order_id).refunds) == 1

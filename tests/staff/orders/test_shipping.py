@@ -67,18 +67,18 @@ def test_another_parcel_for_a_shipped_order_is_a_409(shop: Shop, merchant: Shopp
     ship(merchant, order_id)
     answer = ship(merchant, order_id, tracking="another")
     assert answer.status == 409
-    assert "This order is shipped already." in answer.text
-    assert f"You had typed: DHL, another, {LINK}" in answer.text
+    assert "This order has already been shipped." in answer.text
+    assert f"You entered: DHL, another, {LINK}" in answer.text
     assert shop.order(order_id).parcels[-1]["tracking"] == FORM["tracking"]
 
 
 @pytest.mark.usefixtures("aws")
 def test_what_is_not_paid_is_not_shipped() -> None:
     refused = {
-        (): "not paid yet",
-        ("claim",): "PayPal is being asked",
+        (): "isn’t paid yet",
+        ("claim",): "is being processed",
         ("claim", "pend"): "still holding",
-        ("die",): "ended unpaid",
+        ("die",): "expired unpaid",
     }
     for actions, words in refused.items():
         order = made.move(made.placed(), *actions)
@@ -204,7 +204,7 @@ def test_two_orders_are_shipped_in_one_go(shop: Shop, merchant: Shopper) -> None
         f"carrier-{second}": "UPS",
     }
     page = merchant.follow(merchant.post("/staff/orders/ship", form))
-    assert "Marked as shipped, and the customer told by e-mail" in page.text
+    assert "Marked as shipped, and the customers emailed" in page.text
     assert (shop.order(first).parcels[-1]["carrier"], shop.order(first).parcels[-1]["tracking"]) == (
         "DHL",
         "111",
@@ -242,8 +242,8 @@ def test_one_that_cannot_be_shipped_keeps_no_other_from_it(shop: Shop, merchant:
         "awaiting",
     ]
     assert (page.field(f"tracking-{wrong}"), page.field(f"link-{wrong}")) == ("<>", LINK)
-    assert "This order is shipped already." in page.text
-    assert "This order is not paid yet." in page.text
+    assert "This order has already been shipped." in page.text
+    assert "This order isn’t paid yet." in page.text
     assert shop.order(gone).parcels[-1]["tracking"] == "other"
     assert len(trail()) == before + 1
 

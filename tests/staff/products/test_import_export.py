@@ -104,11 +104,11 @@ def test_what_is_taken_out_changes_nothing_when_it_is_loaded(merchant: Shopper, 
     assert b"hidden,Hidden thing" in data
     before, entries = everything(), len(trail())
     page = load(merchant, shop, data)
-    assert "0 added, 0 changed, 4 as they were" in page.text
+    assert "0 added, 0 changed, 4 unchanged" in page.text
     assert everything() == before
     assert [entry.action for entry in trail()[entries:]] == [
-        "asked for a catalog file to be loaded",
-        "loaded a catalog file",
+        "requested a catalog import",
+        "imported a catalog file",
     ]
     assert trail()[-1].after == {"added": 0, "changed": 0, "same": 4}
 
@@ -119,7 +119,7 @@ def test_a_changed_file_changes_what_it_says_and_each_change_is_in_the_trail(
     data = taken_out(merchant).replace(b"18.50", b"19.50").replace(b",100\r\n", b",7\r\n")
     data += b"cup,Cup,Small.,tea,,19,2026-11-02,no,,CUP,,4.50,,12\r\n"
     page = load(merchant, shop, data)
-    assert "1 added, 1 changed, 2 as they were" in page.text
+    assert "1 added, 1 changed, 2 unchanged" in page.text
     assert (shop.stock("MUG"), shop.stock("CUP")) == (100, 12)
     assert "19.50" in merchant.get("/products/mug").text
     changes = {entry.subject: entry for entry in trail() if entry.subject.startswith("product ")}
@@ -139,11 +139,11 @@ def test_what_would_change_is_shown_before_the_yes(merchant: Shopper, shop: Shop
 
     page = sent_page(merchant, data)
 
-    assert "Read as UTF-8, with commas between the cells." in page.text
-    assert "1 product is new, 1 price changes, 2 products stay as they are." in page.text
+    assert "Read as UTF-8, with commas between cells." in page.text
+    assert "1 new product, 1 price change, 2 products stay as they are." in page.text
     assert "MUG: price 18.50 → 19.50" in page.text
     assert "cup is new: “Cup”, 1 variant" in page.text
-    assert "1 variant has another stock in the file than in the shop." in page.text
+    assert "1 variant has different stock in the file and in the shop." in page.text
     assert "MUG: 100 in the shop, 7 in the file" in page.text
     assert everything() == before
     assert len(trail()) == entries
@@ -155,11 +155,11 @@ def test_pictures_of_other_products_are_found_and_those_of_none_are_a_fault(
     key = "pictures/0123456789abcdef.svg"
     row = f"slug,name,category,sku,price,stock,pictures\ncup,Cup,tea,CUP,5,1,{key} = A cup\n".encode()
     page = sent_page(merchant, row)
-    assert f"row 2, column G (pictures), SKU CUP: There is no file {key}." in page.text
+    assert f"row 2, column G (pictures), SKU CUP: The file {key} doesn’t exist." in page.text
 
     client("s3").put_object(Bucket=settings.media_bucket, Key=key, Body=b"<svg/>")
 
-    assert "1 product is new" in sent_page(merchant, row).text
+    assert "1 new product" in sent_page(merchant, row).text
     assert "1 added" in load(merchant, shop, row).text
 
 
@@ -169,7 +169,7 @@ def test_a_file_saved_by_a_european_spreadsheet_is_shown_as_what_it_is(merchant:
 
     page = sent_page(merchant, data)
 
-    assert "Read as Windows-1252 (Western European), with semicolons between the cells." in page.text
+    assert "Read as Windows-1252 (Western European), with semicolons between cells." in page.text
     assert "mug: name “Pebble mug” → “Kännchen”" in page.text
 
 
@@ -179,7 +179,7 @@ def test_a_large_file_is_compared_by_a_job_whose_page_loads_it(
     monkeypatch.setattr(import_export, "MAX_PREVIEW_BYTES", 10)
     data = taken_out(merchant).replace(b"18.50", b"19.50").replace(b",100\r\n", b",7\r\n")
     page = sent_page(merchant, data)
-    assert "1 KB arrived" in page.text
+    assert "1 KB uploaded" in page.text
 
     compared = merchant.post(f"{PATH}/look", {"key": page.field("key"), "form": page.field("form")})
     shop.functions.drain("background-jobs")
@@ -191,9 +191,7 @@ def test_a_large_file_is_compared_by_a_job_whose_page_loads_it(
     )
     shop.functions.drain("background-jobs")
 
-    assert (
-        "0 added, 1 changed, 2 as they were; the stock of 1 variant changed." in merchant.follow(loaded).text
-    )
+    assert "0 added, 1 changed, 2 unchanged; stock changed for 1 variant." in merchant.follow(loaded).text
     assert shop.stock("MUG") == 7
 
 
@@ -205,13 +203,13 @@ def test_a_large_file_with_faults_is_told_by_its_job(
     answer = merchant.post(f"{PATH}/look", {"key": page.field("key"), "form": page.field("form")})
     shop.functions.drain("background-jobs")
 
-    assert "1 fault in the file. Nothing was changed." in merchant.follow(answer).text
+    assert "1 error in the file. Nothing has been changed." in merchant.follow(answer).text
     assert "SKU MUG: “much” is not an amount" in merchant.follow(answer).text
 
 
 def test_what_changed_meanwhile_is_in_the_result_and_not_the_look(merchant: Shopper, shop: Shop) -> None:
     page = sent_page(merchant, taken_out(merchant).replace(b"18.50", b"19.50"))
-    assert "1 price changes" in page.text
+    assert "1 price change" in page.text
     shop.put_on_shelf("mug", "Pebble mug", {"MUG": (1950, None, 1)})
     cells = {**form_of_price(merchant), "price.BOWL": "41.00"}
     assert merchant.post("/staff/products", cells).status == 303
@@ -220,7 +218,7 @@ def test_what_changed_meanwhile_is_in_the_result_and_not_the_look(merchant: Shop
     shop.functions.drain("background-jobs")
 
     assert (
-        "0 added, 1 changed, 2 as they were" in merchant.follow(answer).text
+        "0 added, 1 changed, 2 unchanged" in merchant.follow(answer).text
     )  # the bowl is as in the file again
 
 
@@ -240,7 +238,7 @@ def counted(merchant: Shopper, pieces: bytes) -> bytes:
 def test_stock_that_is_not_used_is_told(merchant: Shopper, shop: Shop) -> None:
     page = load(merchant, shop, counted(merchant, b"7"))
 
-    assert "0 added, 0 changed, 3 as they were; the stock of 1 variant in the file was ignored." in page.text
+    assert "0 added, 0 changed, 3 unchanged; the file’s stock was ignored for 1 variant." in page.text
     assert shop.stock("MUG") == 100
 
 
@@ -250,10 +248,10 @@ def test_stock_is_set_or_added_and_in_the_trail(
 ) -> None:
     page = load(merchant, shop, counted(merchant, b"7"), stock=mode)
 
-    assert "the stock of " in page.text
+    assert "stock changed for " in page.text
     assert shop.stock("MUG") == quantity
     (entry,) = [entry for entry in trail() if entry.subject == "product mug"]
-    assert (entry.before, entry.after) == ({"MUG pieces": 100}, {"MUG pieces": quantity})
+    assert (entry.before, entry.after) == ({"MUG stock": 100}, {"MUG stock": quantity})
 
 
 def test_a_delivery_is_added_once_however_often_its_file_is_sent(merchant: Shopper, shop: Shop) -> None:
@@ -263,7 +261,7 @@ def test_a_delivery_is_added_once_however_often_its_file_is_sent(merchant: Shopp
 
     page = load(merchant, shop, data, stock="add")
 
-    assert "was added by this same file before, and not again" in page.text
+    assert "because this file has already added it" in page.text
     assert everything() == before
 
 
@@ -347,12 +345,12 @@ def test_every_fault_is_told_with_its_row_and_nothing_changes(merchant: Shopper,
     bad = b"slug,name,category,sku,price,stock\nmug,Mug,tea,MUG,5,1\ncup,Cup,cups,CUP,x,-1\n"
     before = everything()
     page = sent_page(merchant, bad)
-    assert "3 faults in the file. Nothing was changed." in page.text
+    assert "3 errors found. Nothing has been changed." in page.text
     assert 'action="/staff/catalog/in"' not in page.body
     for words in (
         "row 3, column C (category), SKU CUP: There is no category “cups”.",
         "row 3, column E (price), SKU CUP: “x” is not an amount such as 12.90.",
-        "row 3, column F (stock), SKU CUP: The stock is a whole number of pieces, 0 or more, without signs between thousands.",
+        "row 3, column F (stock), SKU CUP: The stock must be a whole number, 0 or more, without thousands separators.",
     ):
         assert words in page.text
     assert everything() == before
@@ -362,10 +360,10 @@ def test_what_is_no_csv_file_is_refused_in_words(
     merchant: Shopper, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "save it as CSV" in sent_page(merchant, b"PK\x03\x04\xff\xfe").text
-    assert "is no column" in sent_page(merchant, b'{"products": []}').text
+    assert "isn’t a known column" in sent_page(merchant, b'{"products": []}').text
     data = taken_out(merchant)
     monkeypatch.setattr(import_export_jobs, "MAX_FILE_SIZE", 10)
-    assert "larger than 0 MB. Nothing was changed." in load(merchant, shop, data).text
+    assert "larger than 0 MB. Nothing has been changed." in load(merchant, shop, data).text
 
 
 def test_pressing_twice_loads_once(merchant: Shopper, shop: Shop) -> None:
@@ -376,8 +374,10 @@ def test_pressing_twice_loads_once(merchant: Shopper, shop: Shop) -> None:
     shop.functions.drain("background-jobs")
     merchant.post(f"{PATH}/in", form)
     shop.functions.drain("background-jobs")
-    assert [entry.action for entry in trail()].count("loaded a catalog file") == 2  # a product, and the file
-    assert "0 added, 1 changed, 2 as they were" in merchant.follow(first).text
+    assert [entry.action for entry in trail()].count(
+        "imported a catalog file"
+    ) == 2  # a product, and the file
+    assert "0 added, 1 changed, 2 unchanged" in merchant.follow(first).text
 
 
 def test_a_message_that_comes_again_goes_on_and_counts_all(
@@ -389,7 +389,7 @@ def test_a_message_that_comes_again_goes_on_and_counts_all(
     monkeypatch.setattr(import_export_jobs, "TURN_SECONDS", 150)
     answer = merchant.post(f"{PATH}/in", {"key": page.field("key"), "form": page.field("form")})
     shop.functions.drain("background-jobs")
-    assert "0 added, 3 changed, 0 as they were" in merchant.follow(answer).text
+    assert "0 added, 3 changed, 0 unchanged" in merchant.follow(answer).text
     assert next(seconds) >= 500  # it took two turns
 
 
@@ -406,9 +406,9 @@ def test_what_breaks_off_is_told_and_loading_again_finishes_it(
     with monkeypatch.context() as broken:
         broken.setattr(importer, "load", breaks_off)
         page = load(merchant, shop, data)
-    assert "The shop's database did not answer." in page.text
-    assert "Send the file again" in page.text
-    assert "0 added, 2 changed, 1 as they were" in load(merchant, shop, data).text
+    assert "The database didn’t respond." in page.text
+    assert "Upload the file again" in page.text
+    assert "0 added, 2 changed, 1 unchanged" in load(merchant, shop, data).text
 
 
 def test_s3_takes_no_file_that_is_too_large_and_no_other_key(
@@ -446,7 +446,7 @@ def test_a_large_shop_is_written_by_a_job_and_linked(
     assert answers[0].location == answers[1].location
     shop.functions.drain("background-jobs")
     page = merchant.follow(answers[0])
-    assert "The catalog is written: 3 products." in page.text
+    assert "Catalog exported: 3 products." in page.text
     link = merchant.get(f"{answers[0].location}/result")
     with urllib.request.urlopen(link.location, timeout=10) as file:
         assert file.read() == direct
@@ -473,5 +473,5 @@ def test_who_is_no_merchant_any_more_changes_nothing(merchant: Shopper, shop: Sh
     account.role = "finance"
     account.save()
     shop.functions.drain("background-jobs")
-    assert "may not change the catalog" in job_of(answer).message
+    assert "no longer allowed to change the catalog" in job_of(answer).message
     assert Product.get("mug").version == 1

@@ -74,7 +74,7 @@ def test_a_product_is_made_at_an_address_made_of_its_name(merchant: Shopper) -> 
     entry = trail()[-1]
     assert (entry.actor, entry.action, entry.subject) == (
         "merchant@shop.example",
-        "made a product",
+        "created a product",
         "product gruner-becher",
     )
     assert entry.after["CUP-1 price"] == "12.90"
@@ -95,7 +95,7 @@ def test_pressing_twice_makes_one(merchant: Shopper) -> None:
 def test_an_address_that_is_taken_is_said_beside_it(merchant: Shopper) -> None:
     answer = save(merchant, NEW, new_form(merchant, slug="mug"))
     assert answer.status == 409
-    assert "There is a product with this address already" in answer.text
+    assert "Another product already has this URL" in answer.text
     assert form_of(answer)["name"] == "Grüner Becher"
     assert get_product("mug").name == "Pebble mug"
 
@@ -122,7 +122,7 @@ def test_the_form_shows_what_is_there_and_changes_nothing_by_itself(merchant: Sh
     form = form_of(merchant.get(GREEN))
     assert (form["v.0.sku"], form["v.0.price"], form["v.1.sale_price"]) == ("TEA-50", "6.90", "9.90")
     answer = merchant.follow(save(merchant, GREEN, form))
-    assert "Everything was so already." in answer.text
+    assert "No changes to save." in answer.text
     assert get_product("green-tea").version == 1
 
 
@@ -236,7 +236,7 @@ def test_a_sku_that_comes_back_brings_its_pieces(merchant: Shopper) -> None:
     again = new_form(merchant, **{"v.0.sku": "TEA-50"})
     answer = save(merchant, NEW, again)
     assert answer.status == 400
-    assert "This SKU was sold before, and 10 of it are left" in answer.text
+    assert "This SKU was sold before and 10 are left in stock" in answer.text
     assert save(merchant, NEW, again, v__0__stock="10").status == 303
 
 
@@ -275,7 +275,7 @@ def test_what_only_one_of_two_changed_is_no_conflict(merchant: Shopper, shop: Sh
     mine, theirs = form_of(merchant.get(GREEN)), form_of(other.get(GREEN))
     save(other, GREEN, theirs, tax_rate="19", v__0__price="8")
     answer = save(merchant, GREEN, mine, name="Mine")
-    assert "What somebody else changed meanwhile is kept: Tax rate, Variants." in merchant.follow(answer).text
+    assert "Changes made by someone else were kept: Tax rate, Variants." in merchant.follow(answer).text
     product = get_product("green-tea")
     assert (product.name, product.tax_rate, prices("TEA-50")[0]) == ("Mine", "19", 800)
 
@@ -301,28 +301,28 @@ def test_a_form_whose_marks_are_lost_overwrites_nothing(merchant: Shopper) -> No
 
 
 WRONG = [
-    ("name", "", "This must not be empty."),
-    ("name", "x" * 121, "at most 120 fit"),
+    ("name", "", "This can’t be empty."),
+    ("name", "x" * 121, "maximum is 120"),
     ("name", "a\x07b", "control characters such as U+0007"),
-    ("text", "x" * 10_001, "at most 10,000 fit"),
+    ("text", "x" * 10_001, "maximum is 10,000"),
     ("category", "cheese", "Please choose a category."),
     ("tax_rate", "much", "is not a tax rate"),
     ("added", "yesterday", "is not a date"),
     ("added", "2026-02-30", "is not a date"),
-    ("v.0.price", "", "Please give a price."),
-    ("v.0.price", "1,299", "“1,299” may be 1299 or 1.299"),
+    ("v.0.price", "", "Please enter a price."),
+    ("v.0.price", "1,299", "“1,299” could be 1299 or 1.299"),
     ("v.0.price", "-1", "is not an amount"),
-    ("v.0.price", "0", "must be more than nothing"),
+    ("v.0.price", "0", "must be above zero"),
     ("v.0.price", "1e3", "is not an amount"),
     ("v.0.sale_price", "7.00", "below the price"),
     ("v.0.sale_price", "cheap", "is not an amount"),
     ("v.1.option.0", "TEA-50", "the same options"),
-    ("v.1.option.0", "", "must not be empty"),
+    ("v.1.option.0", "", "can’t be empty"),
     ("option.0", "", "Please name this option"),
-    ("v.2.sku", "", "A SKU has 1 to 64"),
+    ("v.2.sku", "", "A SKU must have 1 to 64"),
     ("v.2.sku", "MUG", "belongs to the product “mug”"),
-    ("v.2.sku", "TEA-50", "is there twice"),
-    ("v.2.sku", "T" * 65, "A SKU has 1 to 64"),
+    ("v.2.sku", "TEA-50", "is listed twice"),
+    ("v.2.sku", "T" * 65, "A SKU must have 1 to 64"),
     ("v.2.stock", "-1", "whole number"),
     ("v.2.stock", "lots", "whole number"),
     ("v.2.stock", "1000001", "from 0 to 1,000,000"),

@@ -90,7 +90,7 @@ def arrange(who: Shopper, do: str, page: Answer | None = None, **alts: str) -> A
 
 def test_a_picture_goes_to_s3_is_made_ready_and_is_in_the_shop(merchant: Shopper, shop: Shop) -> None:
     key = sent(merchant, encoded(photo(2000, 1500)))
-    assert "being made ready" in merchant.get(PAGE).text
+    assert "being processed" in merchant.get(PAGE).text
     assert get_product("mug").pictures == []
     assert '<img class="picture"' not in merchant.get("/products/mug").body
     shop.functions.drain("background-jobs")
@@ -113,13 +113,13 @@ def test_a_picture_goes_to_s3_is_made_ready_and_is_in_the_shop(merchant: Shopper
     assert f'srcset="{shown[2]}"' in merchant.get("/").body
     whats = [entry.action for entry in trail()]
     assert whats[-3:] == [
-        "sent a picture",
-        "asked for a picture to be made ready",
-        "put a picture into the shop",
+        "uploaded an image",
+        "requested image processing",
+        "added an image",
     ]
     assert key in str(trail()[-3].after)
     assert trail()[-1].actor == "merchant@shop.example"
-    assert trail()[-1].after["pictures"] == [f"{picture['key']}: A mug by a window"]
+    assert trail()[-1].after["images"] == [f"{picture['key']}: A mug by a window"]
 
 
 def test_adding_twice_and_running_twice_is_one_picture(merchant: Shopper, shop: Shop) -> None:
@@ -195,7 +195,7 @@ def test_the_page_may_send_to_the_bucket_and_nowhere_else(merchant: Shopper) -> 
 def test_what_is_no_good_picture_is_refused_in_words(merchant: Shopper, shop: Shop) -> None:
     svg = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
     for body, words in {
-        svg: "This SVG has <script>",
+        svg: "This SVG contains <script>",
         b"\0\0\0\x18ftypheic" + b"\0" * 30: HEIC,
         b"hello": NOT_A_PICTURE,
         encoded(photo(400, 300))[:-900]: CUT_OFF,
@@ -241,7 +241,7 @@ def test_a_picture_without_words_is_asked_about_and_not_lost(merchant: Shopper, 
 def test_a_picture_that_never_arrived_is_said(merchant: Shopper, shop: Shop) -> None:
     merchant.post(f"{PAGE}/add", {"key": uploads.new_upload(), "alt": "A mug"})
     shop.functions.drain("background-jobs")
-    assert "did not arrive" in merchant.get(PAGE).text
+    assert "wasn’t received" in merchant.get(PAGE).text
 
 
 def test_a_key_that_is_no_uploads_is_refused(merchant: Shopper) -> None:
@@ -253,7 +253,7 @@ def test_a_key_that_is_no_uploads_is_refused(merchant: Shopper) -> None:
 
 def test_there_is_room_for_so_many(merchant: Shopper) -> None:
     add_ready(MAX_PICTURES)
-    assert "To add another, take one out first." in merchant.get(PAGE).text
+    assert "Remove one to add another." in merchant.get(PAGE).text
     answer = merchant.post(f"{PAGE}/add", {"key": uploads.new_upload(), "alt": "One more"})
     assert (answer.status, "Please remove one first." in answer.text) == (400, True)
 
@@ -276,10 +276,10 @@ def test_pictures_are_moved_described_and_taken_out(merchant: Shopper) -> None:
     assert get_product("mug").pictures[0]["alt"] == "Words that were typed before the button"
     arrange(merchant, "first:1")
     assert f"{b}" in merchant.get("/").body
-    assert trail()[-1].action == "changed a product's pictures"
+    assert trail()[-1].action == "changed a product’s images"
 
     asked = arrange(merchant, "remove:0")
-    assert "Really take this picture out of the shop?" in asked.text
+    assert "Remove this image from the shop?" in asked.text
     assert keys() == [b, a, c]
     assert arrange(merchant, "removed:0", asked).status == 303
     assert keys() == [a, c]

@@ -96,7 +96,7 @@ def test_the_sums_of_the_page_are_those_of_the_files_behind_its_links(finance: S
     net = amounts["sale"] + amounts["refund"] - fees
     assert (
         f"€{amounts['sale']:,.2f} −€{-amounts['refund']:.2f} €0.00 €{fees:.2f} €{net:.2f} "
-        "3 orders, 4 lines, 4 movements"
+        "3 orders, 4 order lines, 4 transactions"
     ) in row(page, "November 2026")
 
 
@@ -146,21 +146,21 @@ def test_a_day_without_books_is_said_and_written_by_the_merchant_alone(
         if "2026-11-20" in key:
             s3.delete_object(Bucket=settings.books_bucket, Key=key)
     page = finance.get("/staff/books")
-    assert "A day has no proper books" in page.text
-    assert "no books – – – – – The day is over and has no files." in row(page, "Friday, 20 November")
+    assert "Books missing or damaged for 1 day" in page.text
+    assert "missing – – – – – The day is over but has no files." in row(page, "Friday, 20 November")
     assert '<form method="post" action="/staff/books' not in page.body
     assert finance.post("/staff/books/2026-11-20").status == 403
-    assert "Write them now" in row(merchant.get("/staff/books"), "Friday, 20 November")
+    assert "Create files now" in row(merchant.get("/staff/books"), "Friday, 20 November")
     answers = [merchant.post("/staff/books/2026-11-20") for _ in range(2)]
     functions.drain("background-jobs")
     for answer in answers:  # the second compared what the first wrote
         assert (
-            "The books of Friday, 20 November are written: 1 order, 2 movements."
+            "The books for Friday, 20 November have been created: 1 order, 2 transactions."
             in merchant.follow(answer).text
         )
     assert download("books/2026/11/20/orders-2026-11-20.csv") == before
     assert "Orders 1" in row(finance.get("/staff/books"), "Friday, 20 November")
-    asked = [entry for entry in trail() if entry.action == "asked for a day's books"]
+    asked = [entry for entry in trail() if entry.action == "requested a day’s books"]
     assert [entry.after for entry in asked] == [{"day": "2026-11-20"}] * 2
 
 
@@ -169,8 +169,8 @@ def test_a_day_that_goes_on_has_provisional_files_when_they_are_asked_for(
 ) -> None:
     answer = merchant.post("/staff/books/2026-11-22")
     functions.drain("background-jobs")
-    assert "Provisional books of Sunday, 22 November are written" in merchant.follow(answer).text
-    assert "The files are as of" in row(finance.get("/staff/books"), "Sunday, 22 November")
+    assert "Provisional books for Sunday, 22 November have been created" in merchant.follow(answer).text
+    assert "The files are from" in row(finance.get("/staff/books"), "Sunday, 22 November")
     content, headers = fetch(finance.get("/staff/books/2026-11-22/orders").location)
     assert content.count(b"\r\n") == 2
     assert headers["Content-Disposition"] == 'attachment; filename="provisional-orders-2026-11-22.csv"'
@@ -190,8 +190,8 @@ def test_a_difference_is_told_in_the_jobs_words(
     answer = merchant.post("/staff/books/2026-11-20")
     functions.drain("background-jobs")
     page = merchant.follow(answer)
-    assert "The books of Friday, 20 November could not be written." in page.text
-    assert "orders-2026-11-20.csv differs from what is known now" in page.text
+    assert "The books for Friday, 20 November couldn’t be created." in page.text
+    assert "orders-2026-11-20.csv differs from the current data" in page.text
 
 
 def test_a_month_is_one_file_whose_sums_are_the_pages(finance: Shopper, functions: Any) -> None:
@@ -199,7 +199,7 @@ def test_a_month_is_one_file_whose_sums_are_the_pages(finance: Shopper, function
     assert first.location == second.location  # followed twice, made once
     assert functions.drain("background-jobs") == 1
     page = finance.follow(first)
-    assert "The books of 3 days, Thursday, 19 November to Saturday, 21 November." in page.text
+    assert "The books for 3 days, Thursday, 19 November to Saturday, 21 November." in page.text
     result = finance.get(urlsplit(first.location).path + "/result")
     content, headers = fetch(result.location)
     assert headers["Content-Disposition"] == 'attachment; filename="books-2026-11.zip"'
@@ -226,7 +226,7 @@ def test_a_damaged_month_is_not_handed_out(finance: Shopper, functions: Any) -> 
     answer = finance.get("/staff/books/2026-11")
     functions.drain("background-jobs")
     page = finance.follow(answer)
-    assert "The books of November 2026 could not be put together." in page.text
+    assert "The books for November 2026 couldn’t be combined." in page.text
     assert key in page.text
     assert not [one for one in keys() if one.startswith("exports/")]
 
