@@ -130,7 +130,7 @@ def place_order(
             return order, True
         session.cart = unless_expired(get(Cart, session.key))
         if session.cart is not None and session.cart.order_id == (before.id if before else None):
-            session.cart.reserved = None  # the order that held them is closed: they are on the shelf, or gone
+            session.cart.reserved = None  # the order that held them is closed, or PayPal has its money: they are on the shelf, or gone
     if is_simultaneous:
         raise SimultaneousChange(SENT_AT_ONCE)
     raise ServiceUnavailable("The shop is very busy. Your order wasn’t placed; please try again.")
@@ -178,7 +178,7 @@ def _total_changed_message(totals: Totals, shown: int | None) -> str:
 
 
 def _refuse_while_paying(order: Order | None) -> None:
-    if order is not None and order.state in (OrderState.CAPTURING, OrderState.PENDING):
+    if order is not None and order.state == OrderState.CAPTURING:
         raise PaymentInProgress(
             "PayPal is still processing the payment for your previous order. "
             "Please wait until it’s finished before you place another order."
@@ -186,7 +186,7 @@ def _refuse_while_paying(order: Order | None) -> None:
 
 
 def _is_same_order(order: Order, cart: Cart) -> bool:
-    if order.state in (OrderState.PAID, OrderState.SHIPPED):
+    if order.state in states.PURCHASED:
         # Sent twice; unless the cart was changed since, for then it is the same thing once more.
         return bool(order.cart_version == cart.version)
     return order.state not in states.CLOSED

@@ -173,6 +173,12 @@ class OrderBase(Table):
         """Return whether a movement is in the ledger already."""
         return paypal_id in (self.recorded_transactions or set())
 
+    @property
+    def has_emptied_cart(self) -> bool:
+        """Tell whether PayPal ever took its payment, if only to deny it later: its items left the cart then."""
+        taken = (HistoryEvent.PAYMENT_PENDING, HistoryEvent.PAID)
+        return any(entry["event"] in taken for entry in self.history)
+
     def has_processed_form(self, form_token: str) -> bool:
         """Return whether a form of staff was taken before: its button was pressed twice."""
         return any(entry.get("form_token") == form_token for entry in self.history)

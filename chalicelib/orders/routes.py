@@ -20,8 +20,8 @@ def show(request: Request, order_id: str) -> Response:
 
 
 def _own_session(request: Request, order: Order) -> Session | None:
-    """Load the visitor's session where it placed this order and the order is paid: its cart was emptied meanwhile."""
+    """Load the visitor's session where it placed this order, and its cart was emptied by the payment meanwhile."""
     session_id = sessions.session_id_of(request)
-    if order.paid_at is None or session_id is None or sessions.session_key(session_id) != order.cart:
+    if not order.has_emptied_cart or session_id is None or sessions.session_key(session_id) != order.cart:
         return None
     return sessions.load(request)

@@ -51,9 +51,13 @@ def paypal_return(request: Request) -> Response:
 
 @routes.get("/payments/paypal/cancel")
 def paypal_cancel(request: Request) -> Response:
-    """Take the shopper back to their cart, which is as it was; to their order where it was paid meanwhile, or ended."""
+    """Take the shopper back to their cart, which is as it was.
+
+    To their order where it was paid meanwhile, or ended, or where its items left the cart for a payment that was denied.
+    """
     _, order_id = _order_of_token(request)
-    if Order.fetch(order_id).state != OrderState.AWAITING:
+    order = Order.fetch(order_id)
+    if order.state != OrderState.AWAITING or order.has_emptied_cart:
         return redirect(url(f"/orders/{order_id}"))
     return redirect(url("/cart"), [flash_cookie("left")])
 
@@ -110,7 +114,7 @@ def _order_of_token(request: Request) -> tuple[str, str]:
 
 
 def _fresh_cookies(request: Request) -> list[str] | None:
-    """Return the badge what is left in the cart: nothing, once the order is paid."""
+    """Return the cookies that say what is left in the cart: nothing, once PayPal has taken the payment."""
     if sessions.session_id_of(request) is None:
         return None
     return sessions.load(request).cookies()

@@ -101,8 +101,7 @@ def _settle_captured(
     elif not order.reserved:
         order.reserve_stock(transaction)
     order.mark_paid(capture.id, capture.order_id, transaction)
-    if context.cart_unchanged and order.cart is not None:
-        _clear_cart(order, transaction)
+    _clear_cart(order, context, transaction)
     return True
 
 
@@ -171,6 +170,7 @@ def _settle_pending(
         if not order.reserved and context.in_stock:
             order.reserve_stock(transaction)
     order.mark_pending(capture.id, transaction)
+    _clear_cart(order, context, transaction)
     return True
 
 
@@ -202,8 +202,10 @@ def _next_context(refused: ConditionFailed, context: SettlementContext) -> Settl
     )
 
 
-def _clear_cart(order: Order, transaction: Transaction) -> None:
+def _clear_cart(order: Order, context: SettlementContext, transaction: Transaction) -> None:
     """Empty the cart the order was placed from, if it is still that cart; what features keep in it stays."""
+    if order.cart is None or not context.cart_unchanged:
+        return
     placed = (Cart.order_id == order.id) & (Cart.version == order.cart_version)
     actions = [
         Cart.lines.set({}),

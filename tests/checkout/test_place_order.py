@@ -158,18 +158,6 @@ def test_the_superseded_order_cannot_be_paid_any_more(shop: Shop) -> None:
     assert sorted(order.state for order in shop.orders()) == ["awaiting", "cancelled"]
 
 
-def test_while_the_old_one_is_pending_nothing_else_is_ordered(shop: Shop) -> None:
-    shopper, token = shop.placed(MUG=1)
-    shop.paypal.slow(token)
-    shopper.get(f"/payments/paypal/return?token={token}")
-    shopper.post("/cart/lines", {"sku": "TEA-50", "quantity": "1"})
-    answer = shop.place(shopper)
-    assert answer.status == 409
-    assert "PayPal is still processing the payment for your previous order" in answer.text
-    assert [order.state for order in shop.orders()] == ["pending"]
-    assert shop.stock("TEA-50") == 10
-
-
 def test_while_the_old_one_is_being_captured_nothing_else_is_ordered(shop: Shop) -> None:
     shopper, token = shop.placed(MUG=1)
     (order,) = shop.orders()

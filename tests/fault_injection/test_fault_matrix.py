@@ -12,12 +12,14 @@ from tests.fault_injection.scenarios import (
     bounces,
     checkout_and_payment,
     expiry_and_unmatched_payments,
+    pending_payments,
     reversals,
     staff_actions,
 )
 
 WAYS = (
     checkout_and_payment,
+    pending_payments,
     expiry_and_unmatched_payments,
     background_jobs,
     reversals,

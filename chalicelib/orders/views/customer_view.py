@@ -192,7 +192,9 @@ def _status_of_closed(order: Order) -> StatusText:
         return StatusText(
             "Sorry, your items sold out",
             "Other customers bought one or more of your items before your payment was complete. You haven’t been charged.",
-            "Please check your cart for what’s still available.",
+            "If you still want the other items, please order again."
+            if order.has_emptied_cart
+            else "Please check your cart for what’s still available.",
             "bad",
         )
     if order.state == OrderState.CANCELLED:

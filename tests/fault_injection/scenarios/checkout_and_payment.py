@@ -121,11 +121,16 @@ def choose_a_slow_way(case: Case) -> None:
 
 def have_it_completed(case: Case) -> None:
     """Pay in a slow way; days later PayPal has the money."""
+    wait_for_the_bank(case)
+    _complete(case)
+
+
+def wait_for_the_bank(case: Case) -> None:
+    """Pay in a slow way, which PayPal has taken as pending."""
     choose_a_slow_way(case)
     come_back_undisturbed(case)
     case.world.shop.functions.drain("order-emails")
     case.world.hush()
-    _complete(case)
 
 
 def be_restricted(case: Case) -> None:
