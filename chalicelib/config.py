@@ -3,9 +3,10 @@
 import os
 import re
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 from chalicelib import money
 
 SHOP_FILE = Path(__file__).with_name("shop.toml")
+COUNTRIES_FILE = Path(__file__).with_name("countries.toml")
 PAYPAL_API_HOSTS = {"https://api-m.paypal.com", "https://api.paypal.com"}
 PAYPAL_SANDBOX_HOSTS = {"https://api-m.sandbox.paypal.com", "https://api.sandbox.paypal.com"}
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?", re.ASCII)
@@ -24,6 +26,16 @@ _TRACKING_LINK = re.compile(
     re.ASCII,
 )
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+
+
+@cache
+def country_names() -> dict[str, str]:
+    """Read the countries' names, whether they are shipped to or not: code → name."""
+    return tomllib.loads(COUNTRIES_FILE.read_text(encoding="utf-8"))
+
+
+def _without_accents(name: str) -> str:
+    return unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().casefold()
 
 
 class ConfigError(Exception):
@@ -88,6 +100,15 @@ class Shop:
     def countries(self) -> dict[str, str]:
         """Map every country that is shipped to onto its name, in the file's order."""
         return {code: name for zone in self.zones for code, name in zone.countries.items()}
+
+    @cached_property
+    def countries_by_name(self) -> dict[str, str]:
+        """Map every country that is shipped to onto its name, in the order in which people look for it."""
+        return dict(sorted(self.countries.items(), key=lambda each: _without_accents(each[1])))
+
+    def country_name(self, code: str) -> str:
+        """Return a country's name as customers read it, also of one that is not shipped to; the code where it has none."""
+        return self.countries.get(code) or country_names().get(code, code)
 
     def zone_of(self, country: str) -> ShippingZone | None:
         """Find the zone that ships to a country code."""

@@ -9,6 +9,7 @@ class ShopError(ChaliceUnhandledError):
     status = 400
     title = "That didn’t work"
     retry_after: int | None = None  # seconds
+    back: str | None = None  # staff's page that leads on from here, where it is not the first
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

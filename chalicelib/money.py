@@ -88,14 +88,14 @@ def parse_user_amount(text: str, currency: str) -> int:
     Raises ValueError with a sentence for them, also for what may be one amount or a thousand times that.
     """
     text = clean_code(text)
-    plain = _WITHOUT_CENTS.sub("", _without_sign(text, currency))
+    plain = _WITHOUT_CENTS.sub("", strip_currency(text, currency))
     plain = _FOUR_DECIMALS.sub(r"\1", plain) if _FOUR_DECIMALS.fullmatch(plain) else plain
     point = plain_number(plain)
     if _ONE_SIGN.fullmatch(point):
         if decimals(currency):
             whole = point.replace(".", "").replace(",", "")
             raise ValueError(
-                f"“{text}” could be {whole} or {point.replace(',', '.')}. Please enter it in the format {whole}.00."
+                f"“{text}” is ambiguous: it could be {whole} or {point.replace(',', '.')}. Please enter it in the format {whole}.00."
             )
         point = point.replace(".", "").replace(",", "")
     try:
@@ -113,7 +113,8 @@ def plain_number(text: str) -> str:
     return text.replace(",", ".") if _WITH_COMMA.fullmatch(text) else text
 
 
-def _without_sign(text: str, currency: str) -> str:
+def strip_currency(text: str, currency: str) -> str:
+    """Take a currency's code or sign off either end of an amount."""
     signs = sorted((currency, *SIGNS.get(currency, ())), key=len, reverse=True)
     before = next((sign for sign in signs if text.casefold().startswith(sign.casefold())), "")
     text = text[len(before) :].strip()

@@ -220,7 +220,7 @@ def required_fields(code: str) -> dict[str, str]:
 def find_doubts(values: Mapping[str, str]) -> dict[str, str]:
     """Return a question for each field of a normalized address that looks wrong, and may be right all the same."""
     country = country_of(values["country"])
-    name = _within_sentence(settings.shop.countries.get(values["country"], values["country"]))
+    name = _within_sentence(settings.shop.country_name(values["country"]))
     code, region = values["postal_code"], values["region"]
     known = country.find_region(region) if region else None
     doubts = {}
@@ -277,7 +277,7 @@ def address_lines(customer: Mapping[str, Any]) -> list[str]:
         lines.insert(behind_city, values["region"])
     if "%Z" not in layout:
         lines.append(values["postal_code"])
-    lines.append(settings.shop.countries.get(code, code))
+    lines.append(settings.shop.country_name(code))
     return [line.strip() for line in lines if line.strip()]
 
 

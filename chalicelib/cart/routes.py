@@ -27,7 +27,7 @@ from chalicelib.web.urls import url
 routes = Routes(__name__)
 # What API Gateway, CloudFront and browsers leave alone in a path; others travel in the form.
 _PLAIN_SKU = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
-_COUNT = re.compile(r"[0-9]{1,6}", re.ASCII)
+_COUNT = re.compile(r"[0-9]{1,100}", re.ASCII)
 FLASH = Flash("said")
 FLASH_MESSAGES = {
     "added": ("good", "{} was added to your cart."),
@@ -186,7 +186,7 @@ def flash_cookie(what: str, sku: str = "") -> str:
 
 def _read_flash(request: Request, lines: list[service.CartLine]) -> dict[str, str] | None:
     what, _, sku = FLASH.read(request).partition(".")
-    names = {line.sku: f"“{line.offer.name}”" for line in lines if line.offer}
+    names = {line.sku: line.offer.quoted_name for line in lines if line.offer}
     tone, text = FLASH_MESSAGES.get(what, ("", ""))
     if not text or ("{}" in text and sku not in names):
         return None

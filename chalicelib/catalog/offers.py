@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from chalicelib.catalog.models import Product, Stock, is_sku
 from chalicelib.database.reads import batch_get
 
+_INNER_QUOTES = str.maketrans('“”"', "‘’'")
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -44,6 +46,11 @@ class Offer:
     tax_rate: str
     sellable: bool
     held: int = 0  # by unpaid orders, beside those available
+
+    @property
+    def quoted_name(self) -> str:
+        """Return the name within quotation marks; those that it has itself become single ones."""
+        return f"“{self.name.translate(_INNER_QUOTES)}”"
 
 
 # -- offers -----------------------------------------------------------------------------------------------

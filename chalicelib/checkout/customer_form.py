@@ -11,6 +11,7 @@ from chalicelib.orders.delivery import delivery_fields
 MAX_LENGTHS = {
     "name": delivery_fields.MAX_LENGTHS["name"],
     "email": MAX_ADDRESS_LENGTH,
+    "phone": delivery_fields.MAX_LENGTHS["phone"],
     **delivery_fields.MAX_LENGTHS,
 }  # in the form's order
 REQUIRED = {
@@ -46,6 +47,16 @@ def validate_customer(posted: Mapping[str, str]) -> tuple[dict[str, str], dict[s
     errors = {**doubts, **delivery_fields.validate_delivery(values), "email": email_error}
     kept = {field: email if field == "email" else values[field] for field in MAX_LENGTHS}
     return kept, {field: message for field in MAX_LENGTHS if (message := errors.get(field))}
+
+
+def mark_of_asked(values: Mapping[str, str], errors: Mapping[str, str], posted: Mapping[str, str]) -> str:
+    """Return what the form that comes back carries as `confirmed`; empty until nothing but doubts is left to look at.
+
+    Beside mistakes that must be mended anyway, a doubt is easily overlooked.
+    """
+    mark = delivery_fields.fingerprint_of_doubts(values)
+    is_asked = not errors or errors.items() <= delivery_fields.find_doubts(values).items()
+    return mark if is_asked or posted.get("confirmed") == mark else ""
 
 
 def _read_email(form_data: str) -> tuple[str, str | None]:

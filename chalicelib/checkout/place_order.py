@@ -161,7 +161,7 @@ def _cart_changed(session: Session) -> bool:
 def _unavailable_message(line: CartLine) -> str:
     if line.offer is None or not line.offer.sellable:
         return "An item in your cart is no longer available."
-    name = f"“{line.offer.name}”" + (f" ({line.offer.label})" if line.offer.label else "")
+    name = line.offer.quoted_name + (f" ({line.offer.label})" if line.offer.label else "")
     if line.available <= 0:
         return f"{name} has just sold out."
     return f"Only {line.available} of {name} left."
@@ -206,7 +206,7 @@ def _commit_order(order: Order, cart: Cart, digest: str, transaction: Transactio
     order.add_to_transaction(transaction)
     pointer = OrderLookup(f"number#{order.number}", order_id=order.id)
     transaction.put("number", pointer, OrderLookup.id.does_not_exist())
-    search_index.add_search_entries(order.customer, order.placed_key, transaction)
+    search_index.add_search_entries(order.number, order.customer, order.placed_key, transaction)
     unchanged = (Cart.version == cart.version) & (
         Cart.order_id.does_not_exist() if cart.order_id is None else (Cart.order_id == cart.order_id)
     )

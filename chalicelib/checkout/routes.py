@@ -11,12 +11,11 @@ from chalicelib.cart import sessions
 from chalicelib.cart.service import CartLine
 from chalicelib.cart.sessions import Session
 from chalicelib.checkout import order_totals, place_order
-from chalicelib.checkout.customer_form import MAX_LENGTHS, Customer, validate_customer
+from chalicelib.checkout.customer_form import MAX_LENGTHS, Customer, mark_of_asked, validate_customer
 from chalicelib.cleaning import clean_line
 from chalicelib.config import settings
 from chalicelib.database.reads import get
 from chalicelib.errors import BadInput, OutOfStock, ServiceUnavailable, TooManyRequests
-from chalicelib.orders.delivery.delivery_fields import fingerprint_of_doubts
 from chalicelib.orders.models import Order
 from chalicelib.orders.views.customer_view import line_view
 from chalicelib.payments.paypal.errors import PayPalError
@@ -62,7 +61,8 @@ def place(request: Request) -> Response:
     values, errors = validate_customer(form.values)
     shown = postal.without_guess(values, clean_line(form.values.get("region", "")))
     if errors:
-        return _form(session, shown, errors=errors, status=400)
+        confirmed = mark_of_asked(values, errors, form.values)
+        return _form(session, shown, errors=errors, confirmed=confirmed, status=400)
     try:
         pay_with = read_pay_with(form.text("pay_with"))
         source = http_request.client_ip(request)
@@ -102,7 +102,7 @@ def _shown_total(form: Form) -> int | None:
 
 
 def _price_change_notices(lines: list[CartLine]) -> str | None:
-    notes = [f"“{line.offer.name}”: {note}" for line in lines if line.offer for note in line.price_notes]
+    notes = [f"{line.offer.quoted_name}: {note}" for line in lines if line.offer for note in line.price_notes]
     return " ".join(notes) or None
 
 
@@ -112,6 +112,7 @@ def _form(
     cart_lines: list[CartLine] | None = None,
     *,
     errors: dict[str, str] | None = None,
+    confirmed: str | None = None,
     problem: str | None = None,
     waiting_order: str | None = None,
     notice: str | None = None,
@@ -128,9 +129,9 @@ def _form(
         waiting_order=waiting_order,
         notice=notice,
         pause=pause,
-        countries=settings.shop.countries,
+        countries=settings.shop.countries_by_name,
         rules=postal.country_of(values["country"]),
-        confirmed=fingerprint_of_doubts(values),
+        confirmed=mark_of_asked(values, {}, {}) if confirmed is None else confirmed,
         lines=[line_view(line) for line in lines],
         totals=_totals_view(totals),
         total_decimal=money.to_decimal_string(totals.total, settings.currency),

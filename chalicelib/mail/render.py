@@ -5,7 +5,7 @@ paragraphs, with empty lines between. `mail/layout.html` and `mail/layout.txt` s
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.config import settings
@@ -54,6 +54,7 @@ class EmailTemplate:
     )
     shows_address: bool = True
     to_merchant: bool = False
+    lists_shipped: bool = False  # what comes, and not what was ordered
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def _values(order: Order, kind: EmailTemplate, movement: str) -> dict[str, Any]:
         "email": single_line(order.customer["email"]),
         "phone": single_line(order.customer.get("phone") or ""),
         "address": [single_line(line) for line in address_lines(order.customer)],
-        "lines": [_line(line, with_sku=kind.to_merchant) for line in order.lines],
+        "lines": [_line(line, with_sku=kind.to_merchant) for line in _lines(order, kind)],
         "taxes": [(rate, amount) for rate, amount in order.taxes.items() if amount],
         "refund": _refund(order, movement),
         "refunded_total": _refunded_total(order, movement),
@@ -127,6 +128,14 @@ def _values(order: Order, kind: EmailTemplate, movement: str) -> dict[str, Any]:
         "amount_line": plain_text.amount_line,
         "divider": plain_text.divider,
     }
+
+
+def _lines(order: Order, kind: EmailTemplate) -> list[OrderLine]:
+    """List what was ordered, or what is in the parcels: as on packing slips, without what is back on the shelf."""
+    if not kind.lists_shipped:
+        return order.lines
+    kept = order.unreturned_quantities
+    return [replace(line, quantity=kept[line.sku]) for line in order.lines if kept[line.sku]]
 
 
 def _line(line: OrderLine, *, with_sku: bool) -> dict[str, Any]:
@@ -223,9 +232,13 @@ EMAIL_KINDS: Mapping[str, EmailTemplate] = {
         ),  # an earlier version named the order
         "View your order",
         may_become_obsolete=True,
+        lists_shipped=True,
     ),
     EmailKind.PARCEL_SHIPPED: EmailTemplate(
-        lambda order, parcel_id: order.has_parcel(parcel_id), "View your order", may_become_obsolete=True
+        lambda order, parcel_id: order.has_parcel(parcel_id),
+        "View your order",
+        may_become_obsolete=True,
+        lists_shipped=True,
     ),
     EmailKind.TRACKING_CORRECTED: EmailTemplate(
         lambda order, movement: order.has_parcel(movement.partition("-")[0]),

@@ -176,7 +176,7 @@ def validate_refund(order: Order, amount: int, quantities: Mapping[str, int]) ->
         problems["amount"] = "The refund must be above zero."
     if amount > order.refundable_amount:
         left = money.format_money(order.refundable_amount, order.currency)
-        problems["amount"] = f"That’s more than the {left} left to refund."
+        problems["amount"] = f"You can refund at most {left}."
     most = max_restock(order)
     for sku, quantity in quantities.items():
         if not 0 <= quantity <= most.get(sku, -1):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from chalice.app import Request, Response
 
-from chalicelib.errors import PayloadTooLarge, PermissionDenied, ShopError
+from chalicelib.errors import NotFound, PayloadTooLarge, PermissionDenied, ShopError
 from chalicelib.staff import layout
 from chalicelib.staff.auth import accounts, session_expired, sessions
 from chalicelib.staff.models import StaffMember
@@ -55,6 +55,15 @@ class StaffRoutes:
 
         answer.__name__ = f"staff_{method}_{path}"
         register(path)(answer)
+
+
+def unknown_page(request: Request) -> Response:
+    """Answer an address under /staff that no route has; to strangers it is as unknown as any other of the shop."""
+    unknown = NotFound("This page doesn’t exist or has been removed.")
+    member = sessions.member_of(request)
+    if member is None:
+        raise unknown
+    return _error_page(member, unknown)
 
 
 def _error_page(member: StaffMember | None, refusal: ShopError) -> Response:

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from chalicelib.staff.lazy import LazyModule
-from chalicelib.staff.router import MERCHANT, PUBLIC, STAFF, StaffRoutes
+from chalicelib.staff.router import MERCHANT, PUBLIC, STAFF, StaffRoutes, unknown_page
+from chalicelib.web.router import unknown_pages
 
 if TYPE_CHECKING:
     from chalicelib.staff.audit import audit_log_page
@@ -77,6 +78,7 @@ staff.page("/staff/jobs/{job_id}/result", STAFF, job_page.download_result)
 
 # -- the day ----------------------------------------------------------------------------------------------
 
+unknown_pages["/staff/"] = unknown_page
 staff.page("/staff", STAFF, sales.show)
 staff.page("/staff/attention", STAFF, alerts.show)
 staff.action("/staff/attention/holds", MERCHANT, held_stock.release)

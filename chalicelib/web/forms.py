@@ -12,6 +12,8 @@ from chalicelib.web import http_request
 
 MAX_BYTES = 64 * 1024
 MAX_FIELDS = 200
+MAX_NUMBER = 1_000_000  # no number of a form of ours comes near it
+MAX_DIGITS = 100  # that are read of one
 _REPLACED = "\ufffd"  # API Gateway puts this where bytes were not UTF-8; browsers send it escaped
 
 
@@ -34,11 +36,11 @@ class Form:
         return clean_lines(self._values.get(name, ""))
 
     def whole_number(self, name: str, what: str) -> int:
-        """Read a field that must be a whole number. Raises BadInput, naming what was meant."""
+        """Read a field that must be a whole number; one beyond a million is a million. Raises BadInput, naming what was meant."""
         text = clean_code(self.text(name))
-        if not re.fullmatch(r"-?[0-9]{1,6}", text, re.ASCII):
+        if not re.fullmatch(r"-?[0-9]+", text, re.ASCII):
             raise BadInput(f"Please enter {what} as a whole number.")
-        return int(text)
+        return max(-MAX_NUMBER, min(int(text[:MAX_DIGITS]), MAX_NUMBER))
 
     @property
     def values(self) -> Mapping[str, str]:

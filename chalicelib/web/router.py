@@ -12,6 +12,8 @@ from chalicelib.errors import BadInput, ServiceUnavailable
 from chalicelib.web import http_request
 
 View = Callable[..., Response]
+# What answers an address that no route has, by how it begins; the shop's own page does where there is none.
+unknown_pages: "dict[str, View]" = {}
 log = logging.getLogger("awning")
 NEIGHBOUR_ERRORS = (
     PynamoDBException,

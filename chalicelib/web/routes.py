@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from chalicelib.errors import MethodNotAllowed, NotFound
 from chalicelib.web.page_cache import public_page
-from chalicelib.web.router import Routes
+from chalicelib.web.router import Routes, unknown_pages
 from chalicelib.web.templates import render_public
 from chalicelib.web.urls import CONTENT_TYPES, STATIC, absolute_url, static_files
 
@@ -70,5 +70,9 @@ def health(request: Request) -> Response:
 def not_found(request: Request) -> Response:
     """Answer every other address. Chalice hands {proxy+} to no view."""
     if request.method in ("GET", "HEAD"):
+        path = "/" + (request.uri_params or {}).get("proxy", "")
+        for beginning, view in unknown_pages.items():
+            if path.startswith(beginning):
+                return view(request)
         raise NotFound("This page doesn’t exist or has been removed.")
     raise MethodNotAllowed("Please go back and use the buttons on the page.")

@@ -27,6 +27,16 @@ def test_adding_leads_to_the_cart_which_says_so_once(shop: Shop) -> None:
     assert "was added to your cart." not in shopper.get("/cart").text
 
 
+def test_quotation_marks_of_a_name_become_single_ones_within_ours(shop: Shop) -> None:
+    shop.put_on_shelf("premiere", "Sencha “Première Récolte”", {"PREMIERE": (690, None, 2)})
+    shopper = shop.shopper()
+    page = shopper.follow(shopper.post("/cart/lines", {"sku": "PREMIERE", "quantity": "2"}))
+    assert "“Sencha ‘Première Récolte’” was added to your cart." in page.text
+    shop.put_on_shelf("premiere", "Sencha “Première Récolte”", {"PREMIERE": (700, None, 1)})
+    form = shopper.get("/checkout").text
+    assert "“Sencha ‘Première Récolte’”: The price has changed from €6.90 to €7.00" in form
+
+
 def test_adding_again_adds_up(standing_shop: Shop) -> None:
     shopper = standing_shop.shopper_with(MUG=2)
     shopper.post("/cart/lines", {"sku": "MUG", "quantity": "3"})

@@ -60,7 +60,8 @@ def test_what_is_sold_out_meanwhile_is_said_on_its_page(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "offered"), [("21", "20"), ("999999", "20"), ("0", "1"), ("two", "1"), ("", "1")]
+    ("asked", "offered"),
+    [("21", "20"), ("999999", "20"), ("9" * 20, "20"), ("0", "1"), ("two", "1"), ("", "1")],
 )
 def test_a_quantity_out_of_bounds_is_said_on_the_products_page(
     standing_shop: Shop, asked: str, offered: str
@@ -69,6 +70,7 @@ def test_a_quantity_out_of_bounds_is_said_on_the_products_page(
     assert page.status == 400
     assert "<h1>Pebble mug</h1>" in page.body
     assert "quantity" in page.text
+    assert ("between 1 and 20" in page.text) == asked.isdigit()
     assert page.field("quantity") == offered
 
 

@@ -39,9 +39,8 @@ def wrong_in(**changed: str) -> set[str]:
 
 def test_an_empty_cart_has_no_checkout(standing_shop: Shop) -> None:
     assert standing_shop.shopper().get("/checkout").location.endswith("/cart")
-    assert (
-        standing_shop.shopper().post("/checkout", {**CUSTOMER, "total": "23.40"}).location.endswith("/cart")
-    )
+    lost = standing_shop.shopper().post("/checkout", {**CUSTOMER, "total": "23.40"})
+    assert lost.location.endswith("/cart")  # whoever sends the form had something in a cart
     emptied = standing_shop.shopper_with(MUG=1)
     emptied.post("/cart/lines/MUG", {"quantity": "0"})
     assert emptied.get("/checkout").location.endswith("/cart")
@@ -296,6 +295,22 @@ def test_a_doubt_and_a_missing_field_are_said_at_once(standing_shop: Shop) -> No
     assert wrong_fields(asked) == {"postal_code", "city"}
 
 
+def test_a_doubt_that_was_said_beside_mistakes_is_asked_about_once_they_are_mended(shop: Shop) -> None:
+    shopper = shop.shopper_with(MUG=1)
+    typed = {**CUSTOMER, "postal_code": "NOT-A-ZIP"}
+    first = shop.place(shopper, **{**typed, "name": "", "city": ""})
+    assert wrong_fields(first) == {"name", "city", "postal_code"}
+    second = again(shop, shopper, first, typed | {"confirmed": first.field("confirmed")})
+    assert wrong_fields(second) == {"name", "city", "postal_code"}  # sent as it was
+
+    mended = {**typed, "total": first.field("total"), "confirmed": first.field("confirmed")}
+    asked = shopper.post("/checkout", mended)
+    assert (asked.status, wrong_fields(asked), shop.orders()) == (400, {"postal_code"}, [])
+    beside = shopper.post("/checkout", {**mended, "confirmed": asked.field("confirmed"), "name": ""})
+    assert wrong_fields(beside) == {"name"}  # what was confirmed stays so
+    assert shopper.post("/checkout", {**mended, "confirmed": beside.field("confirmed")}).status == 303
+
+
 def test_an_unknown_province_is_asked_about_and_the_known_ones_are_offered(standing_shop: Shop) -> None:
     spanish = {"country": "ES", "postal_code": "2801", "city": "Getafe", "region": "Narnia"}
     asked = refused(standing_shop, **spanish)
@@ -440,3 +455,21 @@ def test_the_order_keeps_what_was_typed(shop: Shop) -> None:
     assert "token=" in answer.location
     page = shop.shopper().get(f"/orders/{order.id}")
     assert all(value in page.text for name, value in ALL.items() if name != "country")
+
+
+def test_the_summary_is_in_the_order_of_the_fields(standing_shop: Shop) -> None:
+    asked = standing_shop.place(
+        standing_shop.shopper_with(MUG=1), name="", email="", phone="1", address="", postal_code="", city=""
+    )
+    summary = asked.body.partition('role="alert"')[2].partition("</div>")[0]
+    in_summary = re.findall(r'<a href="#(\w+)">', summary)
+    assert in_summary == ["name", "email", "phone", "address", "postal_code", "city"]
+    assert in_summary == re.findall(r'id="(\w+)-error"', asked.body)
+
+
+def test_countries_are_listed_by_name_and_the_first_zones_is_chosen(standing_shop: Shop) -> None:
+    page = standing_shop.shopper_with(MUG=1).get("/checkout")
+    names = re.findall(r'<option value="[A-Z]{2}"[^>]*>([^<]+)', page.body)
+    assert names == sorted(names)
+    assert len(names) > 5
+    assert '<option value="DE" selected>Germany' in page.body

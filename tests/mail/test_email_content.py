@@ -157,6 +157,18 @@ def test_the_merchant_is_told_of_a_dispute_without_looking_and_where_to_go() -> 
     assert f"\n{address}\n" in mail.text
 
 
+def test_what_is_back_on_the_shelf_is_not_said_to_be_on_its_way() -> None:
+    pot, tea = order_factory.POT, order_factory.TEA
+    order = order_factory.refunded(order_factory.paid(), 1500, restocked={pot.sku: pot.quantity})
+    order = order_factory.move(order, "ship")
+
+    mail = letter(order, "order_shipped")
+
+    says(mail, tea.name, "Total €69.70", "Refunded −€15.00")
+    never_says(mail, "€45.00")
+    says(letter(order, "order_paid"), pot.name)
+
+
 def test_an_issue_that_staff_have_looked_at_needs_no_mail_any_more() -> None:
     order = order_factory.move(order_factory.paid(), "raise")
 
@@ -247,10 +259,22 @@ def test_partial_refunds_are_told_each_and_together() -> None:
     says(second, "Your refund of €4.70 is on its way", "we’ve now refunded €14.70 of the €69.70 you paid")
 
 
+def test_the_refund_that_completes_the_amount_shows_itself_and_what_went_back_so_far() -> None:
+    order = order_factory.refunded(order_factory.paid(), 1000, 5970)
+
+    second = render_email(order, "refund_completed#REF2")
+
+    assert second is not None
+    says(second, "We’ve now refunded the full amount", "This refund −€59.70 Refunded so far −€69.70")
+
+
 def test_a_first_partial_refund_is_a_part() -> None:
     order = order_factory.refunded(order_factory.paid(), 1000)
 
-    says(letter(order, "refund_completed"), "This is a partial refund of the €69.70 you paid.")
+    mail = letter(order, "refund_completed")
+
+    says(mail, "This is a partial refund of the €69.70 you paid.", "Refunded −€10.00")
+    never_says(mail, "so far")
 
 
 def test_a_refund_is_found_by_paypals_id_as_its_key() -> None:
@@ -437,3 +461,13 @@ def test_mails_about_parcels_name_carrier_number_and_link_and_the_new_ones_after
     says(letter(order, "parcel_shipped"), "Another parcel from your order is on its way.")
     says(letter(order, "address_corrected"), "corrected the details of your order", "10115 Potsdam")
     says(letter(order, "parcel_removed"), "by mistake", "Tracking number: 0034")
+
+
+def test_an_issue_names_the_customer() -> None:
+    order = order_factory.move(order_factory.paid(), "raise")
+
+    mail = letter(order, "merchant_issue")
+
+    name = order.customer["name"]
+    says(mail, name, order.customer["email"])
+    assert f"Customer: {name}" in mail.text

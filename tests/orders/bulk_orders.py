@@ -11,7 +11,7 @@ from chalicelib.orders.enums import IssueKind
 from chalicelib.orders.indexes import shard_of
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import new_order, update_order
-from chalicelib.orders.search.search_index import OrderSearchEntry, search_terms_of
+from chalicelib.orders.search.search_index import OrderSearchEntry, number_term, search_terms_of
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 CUSTOMER = {
@@ -47,7 +47,7 @@ def stock_orders(numbers: Iterable[int], *, found_every: int = 1, **customer: st
     for number in numbers:
         row = _row(pattern, number)
         rows.append((Order.Meta.table_name, row))
-        for word in words if number % found_every == 0 else ():
+        for word in [number_term(row["number"]["S"]), *words] if number % found_every == 0 else ():
             entry = {"prefix": {"S": word[:2]}, "entry": {"S": f"{word}#{row['placed_key']['S']}"}}
             rows.append((OrderSearchEntry.Meta.table_name, entry))
     _write(rows)

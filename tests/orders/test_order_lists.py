@@ -256,7 +256,24 @@ def test_a_number_is_found_however_it_is_written(shop: Shop) -> None:
         order.paypal_order_id or "",
     ):
         assert ids(order_search.search_orders(text, ALL).orders) == [order.id], text
-    assert not order_search.search_orders(left, ALL).orders
+
+
+def test_a_number_is_found_by_how_it_begins(shop: Shop) -> None:
+    shop.placed()
+    (order,) = shop.orders()
+    left, right = order.number.split("-")
+    for text in (left, left[:3], f"#{left[:4]}", f"{left}-", f"{left}-{right[:2]}", f"{left} {right[:4]}"):
+        assert ids(order_search.search_orders(text, ALL).orders) == [order.id], text
+    for text in (left[:2], left[1:], right, f"{left[:3]} nobody"):
+        assert not order_search.search_orders(text, ALL).orders, text
+    assert not order_search.search_orders(left, OrderFilter("paid")).orders
+
+
+def test_the_beginning_of_a_number_costs_few_calls() -> None:
+    stock_orders(range(300))
+    with counted_calls() as calls:
+        found = order_search.search_orders("00000-002", ALL)
+    assert (len(found.orders), found.has_more, calls["Scan"], calls["Query"] <= 5) == (80, True, 0, True)
 
 
 def test_a_text_is_looked_for_within_state_and_days() -> None:

@@ -225,3 +225,16 @@ def test_every_action_writes_into_the_trail() -> None:
         and not reached(tree, name) & {"audit_log.writer_for", "audit_log.record", "job_queue.start"}
     ]
     assert silent == []
+
+
+def test_an_unknown_address_is_told_behind_the_counter_to_staff_and_in_the_shop_to_strangers(
+    standing_shop: Shop,
+) -> None:
+    for role in ("merchant", "finance"):
+        page = logged_in(standing_shop.gateway, role).get("/staff/xyz/no-such")
+        assert (page.status, "To the staff pages" in page.text) == (404, True)
+        assert page.headers["cache-control"] == "private, no-store"
+        assert "Go to the shop" not in page.text
+    stranger = standing_shop.shopper().get("/staff/xyz")
+    assert (stranger.status, "Go to the shop" in stranger.text) == (404, True)
+    assert logged_in(standing_shop.gateway, "merchant").post("/staff/xyz").status == 405

@@ -60,11 +60,21 @@ def validate_category(draft: Category) -> Iterator[ValidationError]:
 
 
 def problems_among(draft: Category, others: Sequence[Category]) -> Iterator[ValidationError]:
-    """List what is wrong with a category in the shop of today: all of `validate_category`, and taken addresses."""
+    """List what is wrong with a category in the shop of today: all of `validate_category`, taken names and addresses."""
     yield from validate_category(draft)
+    names = {other.key: _fold_name(other.name) for other in others}
+    name = _fold_name(draft.name)
+    # Two that have had one name since before this rule can still be given other texts.
+    if names.pop(draft.key, None) != name and name in names.values():
+        yield ValidationError(("name",), "There’s already a category with this name.")
     taken = next((other for other in others if other.slug == draft.slug and other.key != draft.key), None)
     if taken is not None:
         yield ValidationError(("slug",), f"The category “{taken.name}” already has this URL.")
+
+
+def _fold_name(name: str) -> str:
+    """Fold what nobody tells apart: capital letters, and how many spaces."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def slug_of(name: str) -> str:

@@ -89,7 +89,7 @@ def evaluate_row(row: Row, now: Cells, *, again: bool) -> RowResult:
         if cell in now and _in_conflict(cell, row.changes[cell], value, now[cell], again)
     }
     sound = {cell: value for cell, value in after.items() if cell not in conflicts}
-    problems = row.problems or dict(_problems(now, sound))
+    problems = {**dict(_problems(now, sound, row.problems)), **row.problems}
     stock = Cell("stock", row.sku)
     if again and (conflicts or problems) and stock in now and stock in {**row.changes, **row.problems}:
         conflicts[stock] = now[stock]  # its difference was made: what comes next is asked on top of that
@@ -112,13 +112,15 @@ def _in_conflict(cell: Cell, change: CellChange, after: int | None, now: int | N
     return now not in change
 
 
-def _problems(now: Cells, after: Cells) -> Iterator[tuple[Cell, str]]:
+def _problems(now: Cells, after: Cells, unreadable: Problems) -> Iterator[tuple[Cell, str]]:
     for cell, value in after.items():
         message = NO_VARIANT if cell not in now else _problem(cell, value)
         if message is not None:
             yield cell, message
     for sku in {cell.sku for cell in after if cell.sku}:
         price, sale_price = Cell("price", sku), Cell("sale price", sku)
+        if price in unreadable or sale_price in unreadable:
+            continue
         full, reduced = ({**now, **after}.get(cell) for cell in (price, sale_price))
         if full is not None and reduced is not None and 0 < full <= reduced:
             place = sale_price if sale_price in after else price

@@ -17,6 +17,7 @@ MAX_QUERY_WORDS = 6  # words of a question
 MAX_WORD_PARTS = 3  # of a word such as ann-sophie.lee that are looked up; the others are compared
 _NOT_IN_A_NUMBER = re.compile(r"[\s#–—.-]")
 _NUMBER = re.compile(r"[0-9]{10}", re.ASCII)
+_NUMBER_BEGINNING = re.compile(r"#?([0-9]{3,5}|[0-9]{5}[\s–—.-]?[0-9]{0,4})", re.ASCII)
 _PAYPAL_ID = re.compile(r"[A-Z0-9]{17}", re.ASCII)
 
 
@@ -34,7 +35,7 @@ class SearchResult:
 def search_orders(text: str, selection: OrderFilter, most: int = 2 * PAGE_SIZE) -> SearchResult:
     """Find orders by number, PayPal's id, tracking number, name or e-mail address; the last two within a selection.
 
-    A name or an address is found by the beginning of each of its words.
+    A name or an address is found by the beginning of each of its words, a number by its first three digits or more.
     """
     exact = _find_by_id(text)
     if exact is not None:
@@ -52,7 +53,7 @@ def search_orders(text: str, selection: OrderFilter, most: int = 2 * PAGE_SIZE) 
 
 
 def matches(text: str) -> Callable[[Order], bool]:
-    """Return what tells whether a text is found in an order's name and address, as `find` does; no calls."""
+    """Return what tells whether a text is found in an order's number, name and address, as `find` does; no calls."""
     telling = _search_terms(text)
     return lambda order: bool(telling) and all(word.is_in(order) for word in telling)
 
@@ -69,10 +70,12 @@ class _SearchTerm:
         ways = {tuple(tokenize(word))} if "@" not in address else set()
         if not address.isalnum():
             ways.add((address,))
+        if _NUMBER_BEGINNING.fullmatch(clean_code(word)):
+            ways.add((search_index.number_term(_NOT_IN_A_NUMBER.sub("", clean_code(word))),))
         return cls(tuple(way for way in sorted(ways) if any(map(_is_long_enough, way))))
 
     def is_in(self, order: Order) -> bool:
-        known = search_index.all_terms_of(order.customer)
+        known = [search_index.number_term(order.number), *search_index.all_terms_of(order.customer)]
         return any(
             all(any(word.startswith(part) for word in known) for part in way) for way in self.interpretations
         )
@@ -89,7 +92,8 @@ class _SearchTerm:
 
 
 def _search_terms(text: str) -> list[_SearchTerm]:
-    asked = [_SearchTerm.of(word) for word in text.split()[:MAX_QUERY_WORDS]]
+    words = [text] if _NUMBER_BEGINNING.fullmatch(clean_code(text)) else text.split()[:MAX_QUERY_WORDS]
+    asked = [_SearchTerm.of(word) for word in words]
     return [word for word in asked if word.interpretations]
 
 

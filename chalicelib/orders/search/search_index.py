@@ -1,4 +1,4 @@
-"""What orders are found by: words of the customer's name, the e-mail address, tracking numbers. Prefixes, by Query."""
+"""What orders are found by: their number, words of the customer's name, the address, tracking numbers. Prefixes, by Query."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,11 +13,12 @@ from chalicelib.orders.delivery.parcels import normalize_tracking_number
 PREFIX_LENGTH = 2
 MAX_NAME_WORDS = 6  # more of a name tell nothing, and placing stays one small transaction
 TRACKING_PREFIX = "~"  # begins a tracking number among the words: no word of a name does
+NUMBER_PREFIX = "#"  # begins an order's number, written without its hyphen
 MAX_ROWS = 200  # of one word
 
 
 class OrderSearchEntry(Table):
-    """A word of an order's customer, or a tracking number. Written with the order, deleted as it is erased."""
+    """An order's number, a word of its customer, or a tracking number. All but the number are deleted as it is erased."""
 
     class Meta(TableMeta):
         table_name = table_name("order-search")
@@ -53,10 +54,17 @@ def fold_email(email: str) -> str:
     return email.strip().lower()
 
 
-def add_search_entries(customer: Mapping[str, str], placed: str, transaction: Transaction) -> None:
+def number_term(order_number: str) -> str:
+    """Return an order's number, or how it begins, as it is kept and asked for."""
+    return NUMBER_PREFIX + order_number.replace("-", "")
+
+
+def add_search_entries(
+    order_number: str, customer: Mapping[str, str], placed: str, transaction: Transaction
+) -> None:
     """Let an order be found, once the transaction is committed."""
-    for number, word in enumerate(search_terms_of(customer)):
-        transaction.put(f"word#{number}", _entry(word, placed))
+    for place, word in enumerate([number_term(order_number), *search_terms_of(customer)]):
+        transaction.put(f"word#{place}", _entry(word, placed))
 
 
 def update_search_entries(before: list[str], after: list[str], placed: str, transaction: Transaction) -> None:

@@ -240,7 +240,7 @@ def order_view(order: Order) -> dict[str, Any]:
         "currency": order.currency,
         "customer": {
             **order.customer,
-            "country_name": settings.shop.countries.get(order.customer["country"]),
+            "country_name": settings.shop.country_name(order.customer["country"]),
         },
         "refunded": _refunded_amount(order),
         "parcels": [parcel_view(parcel) for parcel in order.parcels],

@@ -26,6 +26,9 @@ log = logging.getLogger("awning")
 class LastMerchant(Conflict):
     """Nobody would be left who may change anything."""
 
+    title = "The shop needs a merchant"
+    back = "/staff/members"
+
 
 def normalize_email(text: str) -> str:
     """Write an e-mail address the one way that accounts are kept under. Raises BadAddress."""

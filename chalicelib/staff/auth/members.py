@@ -18,6 +18,13 @@ HERE = "/staff/members"
 log = logging.getLogger("awning")
 
 
+class AlreadyAccepted(Conflict):
+    """Who was invited has chosen a password."""
+
+    title = "This invitation was accepted"
+    back = HERE
+
+
 def show(request: Request, member: StaffMember) -> Response:
     """List all accounts."""
     return _page(member)
@@ -41,7 +48,7 @@ def invite_again(request: Request, member: StaffMember) -> Response:
     """Mail a new link to who has not chosen a password yet."""
     invited = accounts.get_account(read_form(request).text("email"))
     if invited.password:
-        raise Conflict(
+        raise AlreadyAccepted(
             "This account already has a password. Its owner can request a new one on the login page."
         )
     audit_log.record(member.email, "resent an invitation", f"account {invited.email}")

@@ -74,7 +74,7 @@ def draw(slots: Sequence[DataPoint], currency: str) -> Chart:
         )
         for index, slot in enumerate(slots)
     )
-    levels = range(step, highest + 1, step)
+    levels = range(step, highest + 1, step) if any(slot.amount or slot.before for slot in slots) else ()
     return Chart(
         places, tuple(GridLine(_height(level / highest), _short(level, currency)) for level in levels)
     )

@@ -9,7 +9,7 @@ from functools import partial
 
 from chalice.app import Request, Response
 
-from chalicelib.checkout.customer_form import validate_customer
+from chalicelib.checkout.customer_form import REQUIRED, validate_customer
 from chalicelib.errors import Conflict
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import get_order
@@ -22,6 +22,10 @@ from chalicelib.web.forms import Form, read_form
 
 NEW = "new"  # the form of a parcel that is not there yet
 ADDRESS = "address"
+REQUIRED_FOR_STAFF = {  # where the shopper's form says “your”
+    REQUIRED["name"]: "Please enter the customer’s name.",
+    REQUIRED["email"]: "Please enter the customer’s email address.",
+}
 UNCHANGED = "No changes to save. The customer wasn’t emailed."
 
 
@@ -52,7 +56,11 @@ def correct_customer(request: Request, member: StaffMember, order_id: str) -> Re
     """Correct the address, and how the customer is reached. The country stays: shipping and taxes depend on it."""
     order, form = get_order(order_id), read_form(request)
     customer, errors = validate_customer({**form.values, "country": order.customer["country"]})
-    errors.pop("country", None)  # it may be shipped to no more
+    errors = {
+        field: REQUIRED_FOR_STAFF.get(message, message)
+        for field, message in errors.items()
+        if field != "country"  # it may be shipped to no more
+    }
     do = partial(order_actions.correct_customer, order.id, form.text("shown"), customer)
     what, notice = "corrected the delivery details", "Delivery details corrected."
     return _correct(member, order, form, ADDRESS, errors, do, what, notice)

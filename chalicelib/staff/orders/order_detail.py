@@ -7,12 +7,12 @@ from typing import Any
 from chalice.app import Request, Response
 
 from chalicelib import money, postal
-from chalicelib.checkout.customer_form import MAX_LENGTHS
+from chalicelib.checkout.customer_form import MAX_LENGTHS, mark_of_asked
 from chalicelib.cleaning import find_control_character
 from chalicelib.errors import BadInput, Conflict
 from chalicelib.ledger.models import REFUND, REVERSAL, REVERSAL_CANCELLED, SALE
 from chalicelib.orders import states
-from chalicelib.orders.delivery.delivery_fields import clean_delivery, fingerprint_of_doubts
+from chalicelib.orders.delivery.delivery_fields import clean_delivery
 from chalicelib.orders.delivery.parcels import fingerprint
 from chalicelib.orders.enums import email_label
 from chalicelib.orders.models import Order
@@ -197,7 +197,7 @@ def render_order(
         longest={**MAX_LENGTHS, **shipping.MAX_LENGTHS, "note": MAX_NOTE_LENGTH},
         opened=opened,
         rules=postal.country_of(country),
-        confirmed=fingerprint_of_doubts(clean_delivery({**form_data, "country": country}))
+        confirmed=mark_of_asked(clean_delivery({**form_data, "country": country}), errors or {}, form_data)
         if form_data and opened == "address"
         else "",
         shown=fingerprint(order.customer),

@@ -43,6 +43,7 @@ def _slip_of(order: Order) -> dict[str, Any]:
         "id": order.id,
         "placed_at": order.placed_at,
         "customer": order.customer,
+        "state": order.state,
         "paid": order.state in (OrderState.PAID, OrderState.SHIPPED),
         "lines": [{**line_view(line), "packed": kept[line.sku]} for line in order.lines],
         "pieces": sum(kept.values()),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from chalice.app import Request, Response
 
 from chalicelib import money
-from chalicelib.cleaning import find_control_character
+from chalicelib.cleaning import clean_code, find_control_character
 from chalicelib.errors import BadInput
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import get_order
@@ -27,7 +27,11 @@ from chalicelib.staff.orders.refund_view import MAX_NOTE_LENGTH, MAX_REASON_LENG
 from chalicelib.web import responses, urls
 from chalicelib.web.forms import Form, read_form
 
+BEYOND_ANY_ORDER = 10**15
 _LEFT = re.compile(r"[0-9]{1,11}", re.ASCII)
+_NEGATIVE = re.compile(r"[-–−] ?[0-9].*", re.ASCII)
+_MANY_DECIMALS = re.compile(r"[0-9]+[.,][0-9]{3,}", re.ASCII)
+_MANY_DIGITS = re.compile(r"[0-9]{10,}(\.[0-9]{1,2})?", re.ASCII)  # more than any amount of ours has
 _PIECES = re.compile(r"[0-9]{1,4}", re.ASCII)
 
 
@@ -99,9 +103,22 @@ def _read_amount(order: Order, text: str, problems: dict[str, str]) -> int:
     try:
         return money.parse_user_amount(text, order.currency)
     except ValueError:
-        example = money.to_decimal_string(order.refundable_amount, order.currency)
-        problems["amount"] = f"Please enter an amount above zero, such as {example}."
+        plain = money.plain_number(money.strip_currency(clean_code(text), order.currency))
+        if _MANY_DIGITS.fullmatch(plain):
+            return BEYOND_ANY_ORDER  # and told like every other amount that is too large
+        problems["amount"] = _amount_fault(plain, order)
         return 0
+
+
+def _amount_fault(text: str, order: Order) -> str:
+    example = money.to_decimal_string(order.refundable_amount, order.currency)
+    if not text:
+        return f"Please enter the amount to refund, such as {example}."
+    if _NEGATIVE.fullmatch(text):
+        return f"The amount can’t be negative. Please enter an amount such as {example}."
+    if _MANY_DECIMALS.fullmatch(text) and money.decimals(order.currency):
+        return f"Please enter at most two decimals, such as {example}."
+    return f"“{text}” isn’t an amount. Please enter one such as {example}."
 
 
 def _all_back(order: Order, refund_id: str) -> dict[str, int]:

@@ -25,7 +25,8 @@ MINE = "mine"
 THEIRS = "theirs"
 UNCHOSEN = "Please choose one of the two values."
 Place = tuple[str, Cell]  # a product's slug and its cell
-_WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
+_WHOLE = re.compile(r"[0-9]+", re.ASCII)
+MAX_DIGITS = 12  # of a stock that is counted with
 _DAMAGED = "This form is incomplete. Please open the list again."
 
 
@@ -102,14 +103,23 @@ def _value(cell: Cell, text: str) -> int | None:
     if cell == VISIBLE:
         return int(text == "yes")
     if cell.what == "stock":
-        if not _WHOLE.fullmatch(text):
-            raise ValueError("Please enter the stock as a whole number, such as 12.")
-        return int(text)
+        return _stock(text)
     if cell.what == "sale price" and not text:
         return None
     if not text:
         raise ValueError("Please enter a price such as 12.90.")
     return money.parse_user_amount(text, settings.currency)
+
+
+def _stock(text: str) -> int:
+    """Read a stock. One of more digits than any of ours is left to the rule that says so. Raises ValueError in words."""
+    if _WHOLE.fullmatch(text):
+        return int(text) if len(text) <= MAX_DIGITS else 10**MAX_DIGITS
+    if _WHOLE.fullmatch(text[1:]) and text[0] in "-–−":
+        raise ValueError("The stock can’t be negative.")
+    if _WHOLE.fullmatch(text[1:]) and text[0] == "+":
+        raise ValueError("Please enter the new stock itself, without a plus sign.")
+    raise ValueError("Please enter the stock as a whole number, such as 12.")
 
 
 # -- showing ----------------------------------------------------------------------------------------------

@@ -33,6 +33,13 @@ FILES = {"orders": "Orders", "order-lines": "Lines", "ledger": "Ledger", "manife
 WRITTEN, OPEN_DAY, DUE, LATE, BROKEN = "written", "open", "due", "late", "broken"
 
 
+class BeforeFirstDay(Conflict):
+    """No books are written of a day before the shop's first."""
+
+    title = "There are no books of this day"
+    back = "/staff/books"
+
+
 @dataclass(frozen=True)
 class Entry:
     """A day of the list. Its figures are those of the books, or what was counted so far; the shop's currency first."""
@@ -118,7 +125,7 @@ def write_now(request: Request, member: StaffMember, when: str) -> Response:
     """Have a day's books written now: the final ones of a closed day, else provisional ones."""
     day = parse_day(when, book_date(clock.now()))
     if day < _first_day(clock.now()):
-        raise Conflict("The books begin later: there were no transactions on that day.")
+        raise BeforeFirstDay("The books begin later: there were no transactions on that day.")
     return layout.redirect_with_notice(
         f"/staff/jobs/{job_queue.start(member, 'books', {'day': str(day)}).id}"
     )

@@ -114,6 +114,8 @@ def test_the_last_merchant_can_neither_go_nor_step_down(merchant: Shopper) -> No
         answer = merchant.post(address, {**form, **more})
         assert answer.status == 409
         assert "last merchant account" in answer.text
+        assert "<h1>The shop needs a merchant</h1>" in answer.body
+        assert '<a class="button" href="/staff/members">Back</a>' in answer.body
     assert roles()["merchant@shop.example"] == "merchant"
 
 

@@ -396,6 +396,8 @@ def test_a_wrong_address_comes_back_as_typed(shop: Shop, merchant: Shopper, fiel
     assert page.status == 400
     assert form_of(page, "/address")[field] == typed
     assert f'id="{field}-address-error"' in page.body
+    assert "enter your" not in page.text
+    assert ("Please enter the customer’s name." in page.text) == (field == "name")
     assert shop.order(order_id).customer[field] == CUSTOMER.get(field, "")
 
 

@@ -137,6 +137,28 @@ def test_slips_of_ticked_orders_print_one_a_page_and_warn_of_unpaid_ones(
     assert page.text.count("This order isn’t paid. Please don’t ship it.") == 1
 
 
+def test_a_slip_is_offered_of_what_is_paid_and_says_why_else_nothing_is_sent(
+    shop: Shop, merchant: Shopper
+) -> None:
+    _, paid = shop.paid(MUG=1)
+    stock_orders([2, 3])
+    awaiting, expired = order_id(2), order_id(3)
+    shopper, _ = shop.placed(MUG=1)
+    shop.place(shopper, city="Potsdam")
+    (cancelled,) = (order.id for order in shop.orders() if order.state == "cancelled")
+    for order, words in (
+        (paid, None),
+        (awaiting, "This order is not paid."),
+        (expired, "This order has expired without being paid."),
+        (cancelled, "This order was cancelled."),
+    ):
+        address = f"/staff/orders/{order}/slip"
+        assert (address in merchant.get(f"/staff/orders/{order}").body) == (words is None)
+        slip = merchant.get(address).text
+        assert ("Please do not send it." in slip) == (words is not None)
+        assert words is None or words in slip
+
+
 def test_nothing_ticked_leads_back_with_words(merchant: Shopper) -> None:
     for path in ("/staff/slips", "/staff/orders/ship"):
         page = merchant.follow(merchant.get(path))

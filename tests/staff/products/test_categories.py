@@ -66,6 +66,29 @@ def test_what_is_wrong_is_said_beside_its_field_and_nothing_typed_is_lost(mercha
     assert slugs() == ["tea"]
 
 
+def test_a_name_that_another_category_has_is_refused(merchant: Shopper) -> None:
+    merchant.post(PATH, {"name": "Pots & pans", "slug": "pots", "text": ""})
+    pots = categories.read_categories()[1]
+    for name, address, mark in (
+        ("pots  &\u00a0PANS", PATH, ""),
+        ("Pots & pans", f"{PATH}/tea", fingerprint_of(tea())),
+    ):
+        answer = merchant.post(address, {"name": name, "slug": "other", "text": "", "mark": mark})
+        assert answer.status == 400
+        words = answer.body.partition('id="name-error">')[2].partition("<")[0]
+        assert "There’s already a category with this name." in words
+    own = {"name": "POTS & pans", "slug": "pots", "text": "", "mark": fingerprint_of(pots)}
+    assert merchant.post(f"{PATH}/pots", own).status == 303
+    assert [category.name for category in categories.read_categories()] == ["Tea", "POTS & pans"]
+
+
+def test_categories_of_one_name_from_before_keep_their_texts_changeable(merchant: Shopper) -> None:
+    save_categories([Category("tea", "Tea", ""), Category("teas", "TEA", "")])
+    now = {"name": "Tea", "slug": "tea", "text": "For slow mornings.", "mark": fingerprint_of(tea())}
+    assert merchant.post(f"{PATH}/tea", now).status == 303
+    assert tea().text == "For slow mornings."
+
+
 def test_a_category_is_renamed_and_its_old_address_leads_on(merchant: Shopper) -> None:
     page = merchant.get(f"{PATH}/tea")
     assert (page.field("name"), page.field("slug")) == ("Tea", "tea")

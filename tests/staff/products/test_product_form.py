@@ -310,7 +310,7 @@ WRONG = [
     ("added", "yesterday", "is not a date"),
     ("added", "2026-02-30", "is not a date"),
     ("v.0.price", "", "Please enter a price."),
-    ("v.0.price", "1,299", "“1,299” could be 1299 or 1.299"),
+    ("v.0.price", "1,299", "“1,299” is ambiguous: it could be 1299 or 1.299"),
     ("v.0.price", "-1", "is not an amount"),
     ("v.0.price", "0", "must be above zero"),
     ("v.0.price", "1e3", "is not an amount"),

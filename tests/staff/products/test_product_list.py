@@ -353,17 +353,21 @@ def test_what_was_typed_after_going_back_never_moves_the_same_pieces_twice(merch
 BAD = [
     ("price.MUG", "", "Please enter a price"),
     ("price.MUG", "cheap", "“cheap” is not an amount such as 12.90."),
-    ("price.MUG", "1,299", "“1,299” could be 1299 or 1.299"),
+    ("price.MUG", "1,299", "“1,299” is ambiguous: it could be 1299 or 1.299"),
     ("price.MUG", "-1", "“-1” is not an amount"),
     ("price.MUG", "0", "above zero"),
     ("price.MUG", "<b>", "&lt;b&gt;"),
     ("price.MUG", "it's", "“it&#39;s” is not an amount"),
     ("sale.MUG", "18.50", "below the price"),
-    ("sale.MUG", "12.345", "could be 12345 or 12.345"),
+    ("sale.MUG", "12.345", "“12.345” is ambiguous: it could be 12345 or 12.345"),
     ("stock.MUG", "", "whole number"),
     ("stock.MUG", "1.5", "whole number"),
     ("stock.MUG", "٣", "whole number"),
+    ("stock.MUG", "+5", "Please enter the new stock itself, without a plus sign."),
+    ("stock.MUG", "-7", "The stock can’t be negative."),
     ("stock.MUG", "9999999", "from 0 to 1,000,000"),
+    ("stock.MUG", "9999999999", "from 0 to 1,000,000"),
+    ("stock.MUG", "9" * 5000, "from 0 to 1,000,000"),
 ]
 
 
@@ -379,6 +383,15 @@ def test_a_bad_value_gets_its_message_and_loses_nothing(merchant: Shopper) -> No
         assert stored("MUG") == (1850, None, 100)
     assert merchant.post(PATH, {**again, name: "12"}).status == 303
     assert stored("MUG")[2] == 12
+
+
+def test_a_row_tells_all_its_faults_at_once(merchant: Shopper) -> None:
+    answer = edit(merchant, price_DOT_MUG="0.00", stock_DOT_MUG="many")
+    assert "whole number" in wrong(answer, "stock.MUG")
+    assert "more than nothing" in wrong(answer, "price.MUG")
+    answer = edit(merchant, price_DOT_MUG="cheap", sale_DOT_MUG="99")
+    assert "“cheap”" in wrong(answer, "price.MUG")
+    assert 'id="sale.MUG-error"' not in answer.body  # nobody knows yet whether it is below the price
 
 
 def test_beside_a_bad_value_what_is_right_is_saved(merchant: Shopper) -> None:
