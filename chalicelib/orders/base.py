@@ -175,7 +175,7 @@ class OrderBase(Table):
 
     @property
     def has_emptied_cart(self) -> bool:
-        """Tell whether PayPal ever took its payment, if only to deny it later: its items left the cart then."""
+        """Return whether PayPal ever took its payment, if only to deny it later: its items left the cart then."""
         taken = (HistoryEvent.PAYMENT_PENDING, HistoryEvent.PAID)
         return any(entry["event"] in taken for entry in self.history)
 

@@ -82,6 +82,7 @@ def test_hiding_showing_and_selling_change_the_lists_at_once() -> None:
     assert slugs(hidden=True, most_left=0) == ["old-pot", "pot"]
 
 
+@pytest.mark.slow
 def test_every_product_is_there_once_25_a_page_in_every_order(
     aws: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,7 @@ def test_yesterday_waits_for_its_hour(ledger: Ledger, at: At) -> None:
     assert daily_reports.days_due(at("2026-11-22T01:00")) == [date(2026, 11, 21)]
 
 
+@pytest.mark.slow
 def test_every_closed_day_is_written_once(ledger: Ledger, at: At) -> None:
     for hour in range(72):
         now = at("2026-11-22T00:30") + timedelta(hours=hour)

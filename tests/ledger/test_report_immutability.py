@@ -152,6 +152,7 @@ def test_a_missing_file_is_said_and_not_made_again(paid: Order) -> None:
     assert LEDGER not in keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before-call", "after-call"])
 @pytest.mark.parametrize("part_bytes", [report_files.PART_BYTES, 100])
 def test_a_crash_at_any_call_is_completed_by_the_next_run(

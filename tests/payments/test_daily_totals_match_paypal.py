@@ -28,6 +28,7 @@ def read_csv(shop: Shop, name: str, export: daily_reports.Export) -> list[dict[s
     return list(csv.DictReader(StringIO(body.decode("utf-8-sig"))))
 
 
+@pytest.mark.slow
 def test_the_days_books_equal_the_money_at_paypal(shop: Shop) -> None:
     shop.paid(MUG=1)
     shop.paid(TEA_50=2, MUG=3)

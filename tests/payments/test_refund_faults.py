@@ -62,6 +62,7 @@ def wire() -> Iterator[Wire]:
         yield wire
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before it worked", "after it worked"])
 @pytest.mark.parametrize("killed", [True, False], ids=["killed", "no answer"])
 def test_any_call_may_fail(shop: Shop, wire: Wire, killed: bool, after: bool) -> None:

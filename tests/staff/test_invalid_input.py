@@ -150,6 +150,7 @@ def some(turn: int, of: int) -> list[tuple[str, str]]:
     return list(NASTY.items())[turn % of :: of]
 
 
+@pytest.mark.slow
 def test_no_address_breaks_a_page(shop: Shop, merchant: Shopper, known: dict[str, str]) -> None:
     routes = [
         (*route, name) for route in sorted(staff.declared) for name in re.findall(r"\{(\w+)\}", route[1])
@@ -161,6 +162,7 @@ def test_no_address_breaks_a_page(shop: Shop, merchant: Shopper, known: dict[str
     assert walk.asked > 10 * len(NASTY)
 
 
+@pytest.mark.slow
 def test_no_question_breaks_a_page(shop: Shop, merchant: Shopper) -> None:
     asked = [(path, name) for path, names in QUESTIONS.items() for name in names]
     with walking(shop, merchant) as walk:

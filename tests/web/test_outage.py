@@ -88,6 +88,7 @@ def forget() -> None:
     categories.clear_category_cache()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hurried")
 def test_every_page_answers_in_its_time_while_the_database_is_silent(shop: Shop, redirect: Redirect) -> None:
     shopper, _ = shop.placed()

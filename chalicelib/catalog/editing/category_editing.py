@@ -302,7 +302,7 @@ def _write_head(transaction: Transaction, version: int | None) -> None:
 
 
 def _audit_fields(before: Categories, after: Categories) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """Return the audit trail what differs: of one category its fields, of several each by its key."""
+    """Return what differs for the audit log: of one category its fields, of several each by its key."""
     old, new = ({each.key: _fields(each) for each in categories} for categories in (before, after))
     changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     orders = [[each.slug for each in categories] for categories in (before, after)]

@@ -45,7 +45,7 @@ class Row:
 
     @property
     def mark(self) -> str:
-        """Return the row in a few letters."""
+        """Return a short hash of the row."""
         return form_idempotency.short_hash(self.sku)
 
     @property

@@ -40,6 +40,7 @@ def test_pairs_come_back_whatever_signs_they_have(pairs: dict[str, str]) -> None
     assert {name: value for name, value, _ in parse_options(format_options(pairs))} == pairs
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_cell_can_be_asked_for_pairs(cell: str) -> None:
     for name, value, _ in parse_options(cell):

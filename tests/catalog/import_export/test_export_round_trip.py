@@ -81,6 +81,7 @@ def test_what_was_written_changes_nothing_when_it_is_read() -> None:
     assert everything() == before
 
 
+@pytest.mark.slow
 def test_the_demo_catalog_comes_back_as_it_was() -> None:
     load_catalog(DEMO)
     before = everything()

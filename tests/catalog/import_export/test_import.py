@@ -132,6 +132,7 @@ def test_progress_is_told_to_the_end(write: Write) -> None:
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
+@pytest.mark.slow
 def test_the_demo_catalog_loads_twice() -> None:
     first = load_catalog(DEMO)
     assert first.added >= 24

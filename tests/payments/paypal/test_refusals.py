@@ -88,6 +88,7 @@ def place(shop: Shop) -> tuple[Shopper, Answer]:
 # -- creating -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_issue_of_creating_is_told_to_the_shopper_and_to_staff(shop: Shop, part: int) -> None:
     for number, (status, issue) in enumerate(part_of(CREATE, part)):
@@ -326,6 +327,7 @@ def test_what_delivery_costs_is_not_the_address(shop: Shop, field: str) -> None:
 # -- capturing ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_issue_of_capturing_is_told_to_whoever_can_act_on_it(shop: Shop, part: int) -> None:
     order, shopper, walk = None, shop.shopper(), part_of(CAPTURE, part)
@@ -463,6 +465,7 @@ def test_after_a_refused_address_the_next_attempt_leaves_it_out(shop: Shop) -> N
 # -- refunding ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_issue_of_refunding_is_told_to_staff(shop: Shop, merchant: Shopper, counted: Any) -> None:
     order_id = shop.paid(MUG=20)[1]
     counted()

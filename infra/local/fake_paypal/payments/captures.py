@@ -140,7 +140,7 @@ class Captures:
         self._ledger.book("sale", capture["id"], capture, capture["amount"], capture["fee"])
 
     def tell_again(self, capture: Document) -> Document:
-        """Return that a capture is completed once more: what was taken of it came back."""
+        """Notify that a capture is completed once more: what was taken of it came back."""
         amount = worth(capture["amount"], capture["currency"])
         summary = f"Payment completed for {amount}"
         return self._desk.webhooks.notify("PAYMENT.CAPTURE.COMPLETED", "capture", summary, self.view(capture))
