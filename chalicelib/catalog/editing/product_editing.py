@@ -248,7 +248,7 @@ def _write_stock(
             )
             transaction.put(f"stock#{variant.sku}", row, Stock.sku.does_not_exist())
         elif known.slug not in (None, draft.slug):
-            raise Conflict(f"The SKU {variant.sku} belongs to the product “{known.slug}”.")
+            raise Conflict(f"The SKU {variant.sku} is used by the product “{known.slug}”.")
         elif variant.sku in moves or (known.slug, known.price, known.sale_price) != (
             draft.slug,
             variant.price,

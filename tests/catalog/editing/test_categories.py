@@ -121,7 +121,7 @@ def test_as_many_categories_as_fit_are_all_changed_at_once() -> None:
     save_categories([Category(f"a-{n}", "A", "") for n in range(50)])
     changed = [Category(f"a-{n}", "B", "") for n in reversed(range(50))]
     assert save_categories(changed) == tuple(changed)
-    with pytest.raises(BadInput, match="room for 50"):
+    with pytest.raises(BadInput, match="up to 50 categories"):
         create_category("one-more", "One more", "")
 
 

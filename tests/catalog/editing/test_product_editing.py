@@ -164,7 +164,7 @@ def test_a_dropped_variant_keeps_its_pieces_but_is_not_sold() -> None:
 def test_a_sku_that_is_another_products_is_refused_and_nothing_is_written() -> None:
     fill(product("sencha", variant("S")))
     before = everything()
-    with pytest.raises(Conflict, match="belongs to the product “sencha”"):
+    with pytest.raises(Conflict, match="is used by the product “sencha”"):
         save_product(product("bancha", variant("S")))
     assert everything() == before
 

@@ -14,11 +14,11 @@ from tests.catalog.product_factory import options, product, variant
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"slug": "a b"}, "slug may have"),
-        ({"slug": "ä"}, "slug may have"),
-        ({"slug": "x" * 41}, "slug may have"),
-        ({"name": ""}, "not be empty"),
-        ({"name": "two\nlines"}, "one line"),
+        ({"slug": "a b"}, "slug must have"),
+        ({"slug": "ä"}, "slug must have"),
+        ({"slug": "x" * 41}, "slug must have"),
+        ({"name": ""}, "can’t be empty"),
+        ({"name": "two\nlines"}, "single line"),
         ({"name": "x" * 121}, "maximum is 120"),
         ({"text": "x" * 10_001}, "maximum is 10,000"),
         ({"text": "a\x00b"}, "control characters"),
@@ -41,7 +41,7 @@ from tests.catalog.product_factory import options, product, variant
             "SKU S is used twice",
         ),
         ({"variants": [variant("S", options={"A": "1"}), variant("T", options={"B": "1"})]}, "here: A"),
-        ({"variants": [variant("S", options={"A": " 1"})]}, "white space"),
+        ({"variants": [variant("S", options={"A": " 1"})]}, "begin or end with spaces"),
     ],
 )
 def test_what_is_wrong_with_a_product_is_said_in_words(changes: dict[str, Any], words: str) -> None:

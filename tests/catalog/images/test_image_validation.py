@@ -173,7 +173,7 @@ def test_what_is_no_svg_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_photograph_inside_an_svg_tells_of_nobody(tmp_path: Path, inside: str) -> None:
     file = tmp_path / "cup.svg"
     file.write_text(SVG.format(inside))
-    with pytest.raises(InvalidImage, match="camera, place or people"):
+    with pytest.raises(InvalidImage, match="camera, location or people"):
         check_picture(file)
 
 
@@ -250,7 +250,7 @@ def catalog(picture: str) -> dict[str, object]:
         ("cup.avif", b"", "isn’t a supported image"),
         ("cup.html", b"<svg/>", "isn’t an SVG"),
         ("cup.heic", b"\0\0\0\x18ftypheic" + b"\0" * 30, "HEIC"),
-        ("cup.jpg", from_a_phone()[:-900], "cut off"),
+        ("cup.jpg", from_a_phone()[:-900], "damaged or incomplete"),
         ("cup.png", png_that_claims(60_000, 60_000), "million pixels"),
         ("cup.png", encoded(photo(8, 8), "PNG") + b"\x00" * MAX_SIZE, "larger than 8 MB"),
         ("cup.svg", (SVG.format(" " * 500 * 1024)).encode(), "larger than 500 KB"),

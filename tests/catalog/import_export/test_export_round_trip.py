@@ -145,7 +145,7 @@ def test_a_table_of_products_leaves_categories_in_their_order_and_with_their_tex
     ("picture", "words"),
     [
         ("pictures/fedcba9876543210.svg", "The file pictures/fedcba9876543210.svg doesn’t exist."),
-        ("leaf.svg", "leaf.svg is isn’t a supported image of this shop"),
+        ("leaf.svg", "leaf.svg isn’t an image in this shop"),
         ("../secret.svg", "isn’t an image in this shop"),
     ],
 )

@@ -19,7 +19,7 @@ def place_of(text: str, part: str) -> str:
 @pytest.mark.parametrize(
     ("changes", "at", "words"),
     [
-        ({"slug": "a b"}, '"a b"', "The slug may have"),
+        ({"slug": "a b"}, '"a b"', "The slug must have"),
         ({"name": ""}, '""', "can’t be empty"),
         ({"name": 7}, "7,", "Expected text in quotes"),
         ({"name": "Half a \ud83d"}, '"Half', "single line without control characters"),
@@ -32,7 +32,7 @@ def place_of(text: str, part: str) -> str:
         ({"category": "coffee"}, '"coffee"', "no category “coffee”"),
         ({"tax_rate": "19 pc"}, '"19 pc"', "not a tax rate"),
         ({"tax_rate": 19}, "19,", "Expected text in quotes"),
-        ({"added": "10.2026"}, '"10.2026"', "not a date"),
+        ({"added": "10.2026"}, '"10.2026"', "isn’t a date"),
         ({"hidden": "perhaps"}, '"perhaps"', "yes or no"),
         ({"colour": "red"}, '"red"', "“colour” isn’t a known field"),
         ({"pictures": {"a": 1}}, '{\n    "a"', "Expected a list"),
@@ -42,7 +42,7 @@ def place_of(text: str, part: str) -> str:
         ({"pictures": [{"file": "/etc/hostname", "alt": "x"}]}, '"/etc', "outside"),
         ({"variants": []}, "[]", "1 to 36 variants, not 0"),
         ({"variants": "S"}, '"S"', "Expected a list"),
-        ({"variants": ["S"]}, '"S"', "An object"),
+        ({"variants": ["S"]}, '"S"', "Expected an object"),
         ({"variants": [{"sku": "S", "price": 5.9, "stock": 1}]}, "5.9", "in quotes"),
         (
             {"variants": [{"sku": "S", "price": "5,9,0", "stock": 1}]},
@@ -65,7 +65,7 @@ def place_of(text: str, part: str) -> str:
         (
             {"variants": [{"sku": "S", "options": ["M"], "price": "5", "stock": 1}]},
             '[\n      "M"',
-            "An object",
+            "Expected an object",
         ),
         (
             {"variants": [{"sku": "S", "options": {"Size": 5}, "price": "5", "stock": 1}]},
@@ -81,7 +81,7 @@ def test_a_fault_in_a_json_file_is_told_with_its_place(
     told = faults(write("shop.json", text))
     assert len(told) == 1, told
     if words is None:  # the SKU of the pot: the second product that has it is at fault
-        assert "belongs to the product “sencha”" in told[0]
+        assert "is used by the product “sencha”" in told[0]
     else:
         assert told[0].startswith(place_of(text, at) + ": ")
         assert words in told[0]
@@ -101,7 +101,7 @@ def test_a_fault_in_a_json_file_is_told_with_its_place(
         ("[" * 100_000, "line 1, column 21", "too deeply"),
         ('{"products": [], "products": []}', "line 1, column 18", "is listed twice"),
         ('{"products": ["a\nb"]}', "line 1, column 17", "isn’t valid JSON"),
-        ("[]", "line 1, column 1", "An object"),
+        ("[]", "line 1, column 1", "Expected an object"),
         ('{"product": []}', "line 1, column 13", "“product” isn’t a known field"),
         ('{"products": [{}]}', "line 1, column 15", "“category” is missing"),
     ],
@@ -141,17 +141,21 @@ GOOD = "pot,Pot,tea,,,,POT,,49,,1\n"
         (
             HEAD + "pot,Pot,tea,,,,POT,,5,,1.000\n",
             "row 2, column K (stock)",
-            "without signs between thousands",
+            "without thousands separators",
         ),
         (HEAD + GOOD + 'x,"Pot', "row 3, column A", "isn’t valid CSV from line 3 on"),
         (HEAD + 'x,"Pot"y,tea,,,,X,,5,,1\n', "row 2, column A", "isn’t valid CSV"),
-        (HEAD + ",Pot,tea,,,,POT,,5,,1\n", "row 2, column A (slug)", "The slug may have"),
+        (HEAD + ",Pot,tea,,,,POT,,5,,1\n", "row 2, column A (slug)", "The slug must have"),
         (HEAD + "pot,,tea,,,,POT,,5,,1\n", "row 2, column B (name)", "can’t be empty"),
         (HEAD + "pot,Pot,mugs,,,,POT,,5,,1\n", "row 2, column C (category)", "no category “mugs”"),
         (HEAD + "pot,Pot,tea,x,,,POT,,5,,1\n", "row 2, column D (tax_rate)", "not a tax rate"),
         (HEAD + "pot,Pot,tea,,maybe,,POT,,5,,1\n", "row 2, column E (hidden)", "yes or no"),
         (HEAD + "pot,Pot,tea,,,leaf.svg,POT,,5,,1\n", "row 2, column F (pictures)", "should look like"),
-        (HEAD + "pot,Pot,tea,,,no.svg = No,POT,,5,,1\n", "row 2, column F (pictures)", "no file no.svg"),
+        (
+            HEAD + "pot,Pot,tea,,,no.svg = No,POT,,5,,1\n",
+            "row 2, column F (pictures)",
+            "no.svg doesn’t exist",
+        ),
         (HEAD + "pot,Pot,tea,,,,,,5,,1\n", "row 2, column G (sku)", "A SKU must have 1 to 64"),
         (HEAD + "pot,Pot,tea,,,,POT,Size,5,,1\n", "row 2, column H (options)", "should look like"),
         (HEAD + "pot,Pot,tea,,,,POT,A=1|A=2,5,,1\n", "row 2, column H (options)", "should look like"),
@@ -163,10 +167,10 @@ GOOD = "pot,Pot,tea,,,,POT,,49,,1\n"
         (
             HEAD + GOOD + "cup,Cup,tea,,,,POT,,5,,1\n",
             "row 3, column G (sku)",
-            "belongs to the product “pot”",
+            "is used by the product “pot”",
         ),
         (HEAD + GOOD + "pot,Jar,,,,,P-2,A=1,5,,1\n", "row 3, column B (name)", "differs from row 2"),
-        (HEAD + GOOD + "pot,,,,,,POT,,5,,1\n", "row 3, column G (sku)", "is listed twice"),
+        (HEAD + GOOD + "pot,,,,,,POT,,5,,1\n", "row 3, column G (sku)", "is used twice"),
         (HEAD + '"\n\npot","Pot\nPot",tea,,,,POT,,x,,1\n', "row 2, column I (price)", None),
     ],
 )
@@ -212,7 +216,7 @@ def test_products_and_categories_that_are_there_twice_are_told(write: Write) -> 
 
 def test_a_sku_of_a_product_that_is_in_the_shop_is_told(write: Write) -> None:
     told = faults(write("shop.csv", HEAD + "pot,Pot,tea,,,,MUG,,5,,1\n"))
-    assert told == ["row 2, column G (sku), SKU MUG: The SKU MUG belongs to the product “mug”."]
+    assert told == ["row 2, column G (sku), SKU MUG: The SKU MUG is used by the product “mug”."]
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_a_date_that_may_be_two_is_asked_about() -> None:
     with pytest.raises(CatalogErrors) as caught:
         check_csv(b"slug,name,category,sku,price,stock,added\ncup,Cup,tea,CUP,5,1,2/10/2026\n")
     assert "“2/10/2026” could be 2026-02-10 or 2026-10-02" in str(caught.value)
-    with pytest.raises(ValueError, match="not a date"):
+    with pytest.raises(ValueError, match="isn’t a date"):
         cell_values.read_date("31.02.2026", None)
 
 
@@ -183,7 +183,7 @@ def test_midnight_with_one_digit_is_no_part_of_a_date() -> None:
     "text", ["26.11.01.", "1.11.26 г.", "1/11/2026.", "2026/11/01.", "1.11.2026 10:00", "1.11.2026 x."]
 )
 def test_what_may_be_another_day_or_a_time_is_no_date(text: str) -> None:
-    with pytest.raises(ValueError, match="not a date"):
+    with pytest.raises(ValueError, match="isn’t a date"):
         cell_values.read_date(text, True)
 
 
@@ -262,7 +262,7 @@ def test_zeros_that_a_spreadsheet_has_dropped_are_asked_about() -> None:
         check_csv(b"slug,name,category,sku,price,stock,text\ncup,Cup,tea,12,5,10,Grown on a hill.\n")
     )
 
-    assert preview.warnings == ["12 is new where 0012 goes: has a spreadsheet dropped the zeros?"]
+    assert preview.warnings == ["12 is new and 0012 is missing: has a spreadsheet removed leading zeros?"]
 
 
 @pytest.mark.parametrize("sample", ["woocommerce", "shopify", "spree"])

@@ -320,7 +320,7 @@ WRONG = [
     ("v.1.option.0", "", "can’t be empty"),
     ("option.0", "", "Please name this option"),
     ("v.2.sku", "", "A SKU must have 1 to 64"),
-    ("v.2.sku", "MUG", "belongs to the product “mug”"),
+    ("v.2.sku", "MUG", "is used by the product “mug”"),
     ("v.2.sku", "TEA-50", "is listed twice"),
     ("v.2.sku", "T" * 65, "A SKU must have 1 to 64"),
     ("v.2.stock", "-1", "whole number"),
