@@ -161,7 +161,7 @@ def test_a_printed_slip_has_the_senders_address_and_no_word_of_a_refund(visitor:
     refund_payment(order_id, ids.new_id(), refund_request, "merchant@shop.example")
     visitor.open(f"/staff/orders/{order_id}/slip")
     slip = visitor.page.get_by_role("article")
-    for_staff = ("went back", "1 of 3 restocked")
+    for_staff = ("has been returned", "1 of 3 restocked")
     for words in for_staff:
         expect(slip.get_by_text(words).first).to_be_visible()
     visitor.page.emulate_media(media="print")

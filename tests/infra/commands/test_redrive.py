@@ -77,7 +77,7 @@ def test_it_shows_what_rests_and_sends_it_after_a_yes(
     assert main(["order-emails", ""]) == 0
 
     title, line, end = capsys.readouterr().out.splitlines()
-    assert title == f"1 message rests in {MAILS}-dlq:"
+    assert title == f"1 message in {MAILS}-dlq:"
     assert "sent less than a minute ago, received once: " in line
     assert line.endswith(f"order {ORDER[:8]}…, entry order_paid#{CAPTURE[:-1]}1")
     assert ORDER not in line  # it would open the customer's page
@@ -116,7 +116,7 @@ def test_where_nobody_can_be_asked_it_shows_and_says_how_to_agree(
     assert main(["order-emails"]) == 2
 
     said = capsys.readouterr()
-    assert "1 message rests" in said.out
+    assert "1 message in" in said.out
     assert said.err == "There is no terminal to ask on: nothing was sent. Use YES=1 to send without asking.\n"
     assert lying_in(f"{MAILS}-dlq") == [mail()]
 
@@ -231,7 +231,7 @@ def test_many_are_sent_in_pages_with_a_bar_and_the_first_are_shown(
         assert main(["order-emails", "1"]) == 0
 
     shown = capsys.readouterr().out.splitlines()
-    assert shown[0] == f"About 36 messages rest in {MAILS}-dlq:"
+    assert shown[0] == f"About 36 messages in {MAILS}-dlq:"
     assert (len(shown), shown[-2], shown[-1]) == (
         16,
         "  and about 23 more",
@@ -270,7 +270,7 @@ def test_what_sqs_does_not_take_rests_on(capsys: pytest.CaptureFixture[str]) -> 
 
     with mock.patch.object(sqs, "send_message_batch", take_one):
         assert main(["order-emails", "1"]) == 1
-    assert "SQS did not take 1 of 2" in capsys.readouterr().err
+    assert "SQS rejected 1 of 2" in capsys.readouterr().err
     assert sorted([*lying_in(MAILS), *lying_in(f"{MAILS}-dlq")]) == [mail(), mail(2)]
 
 

@@ -93,5 +93,5 @@ def test_without_credentials_it_says_how_to_log_in(
 
 
 def test_a_stage_of_another_account_is_not_touched(aws: object) -> None:
-    with pytest.raises(DeployError, match="the stage's file names 123456789012"):
+    with pytest.raises(DeployError, match="the stage file names 123456789012"):
         run_on_stage.environment_of(minimal_package.of_account("123456789012"))

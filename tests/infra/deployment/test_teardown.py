@@ -83,7 +83,7 @@ def test_once_told_the_shop_goes_and_its_data_stay(
     assert f"stays: bucket {standing.bucket}, 3 files and older versions" in said
     assert "USD per GB and month" in said
     assert "make deploy STAGE=trial ADOPT=1" in said
-    assert "The role awning-trial-ApiGatewayLogRole-… stays" in said
+    assert "The role awning-trial-ApiGatewayLogRole-… is kept" in said
 
 
 def test_without_its_name_nothing_happens(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
