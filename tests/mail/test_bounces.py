@@ -389,7 +389,7 @@ def test_a_confirmation_that_comes_back_is_on_the_staffs_pages_and_in_the_mercha
     merchant = logged_in(shop.gateway, "merchant")
     assert "“Payment confirmation” bounced" in merchant.get("/staff/attention").text
     page = merchant.get(f"/staff/orders/{order_id}").text
-    assert "· returned" in page
+    assert "· bounced" in page
     assert "Email bounced: Payment confirmation." in page
     last = post.taken[-1]
     assert last["Content"]["Simple"]["Subject"]["Data"] == f"Order {order.number}: Email bounced"

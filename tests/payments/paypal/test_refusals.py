@@ -145,7 +145,7 @@ def test_staff_see_at_once_that_nobody_can_pay_and_no_longer_once_somebody_can(
     assert "Nobody can pay" in page.text
     assert "PayPal has rejected this twice since" in page.text
     assert issue in page.text
-    assert "debug id" in page.text or operation == "token"
+    assert "debug ID" in page.text or operation == "token"
     assert page.text.count("What to do:") == 1
 
     shop.paypal.clear_faults()
