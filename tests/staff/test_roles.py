@@ -232,7 +232,7 @@ def test_an_unknown_address_is_told_behind_the_counter_to_staff_and_in_the_shop_
 ) -> None:
     for role in ("merchant", "finance"):
         page = logged_in(standing_shop.gateway, role).get("/staff/xyz/no-such")
-        assert (page.status, "To the staff pages" in page.text) == (404, True)
+        assert (page.status, "Go to the staff pages" in page.text) == (404, True)
         assert page.headers["cache-control"] == "private, no-store"
         assert "Go to the shop" not in page.text
     stranger = standing_shop.shopper().get("/staff/xyz")

@@ -274,4 +274,4 @@ def test_metrics_that_cannot_be_told_break_no_page(
         telemetry.count(Metric.ORDERS_PLACED)
         assert Shopper(gateway).get("/").status == 200
 
-    assert "metrics could not be told" in caplog.text
+    assert "metrics could not be emitted" in caplog.text

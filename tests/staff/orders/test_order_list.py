@@ -148,14 +148,14 @@ def test_a_slip_is_offered_of_what_is_paid_and_says_why_else_nothing_is_sent(
     (cancelled,) = (order.id for order in shop.orders() if order.state == "cancelled")
     for order, words in (
         (paid, None),
-        (awaiting, "This order is not paid."),
-        (expired, "This order has expired without being paid."),
+        (awaiting, "This order isn’t paid."),
+        (expired, "This order expired without being paid."),
         (cancelled, "This order was cancelled."),
     ):
         address = f"/staff/orders/{order}/slip"
         assert (address in merchant.get(f"/staff/orders/{order}").body) == (words is None)
         slip = merchant.get(address).text
-        assert ("Please do not send it." in slip) == (words is not None)
+        assert ("Please don’t ship it." in slip) == (words is not None)
         assert words is None or words in slip
 
 

@@ -54,7 +54,7 @@ def test_what_is_wrong_is_said_beside_its_field_and_nothing_typed_is_lost(mercha
         ({"name": "Pots", "slug": "tea"}, "slug", "The category “Tea” already has this URL", [new]),
         ({"name": "茶", "slug": ""}, "slug", "Please enter a URL", [new]),
         ({"name": "P" * 121, "slug": "pots"}, "name", "maximum is 120", [new, own]),
-        ({"name": "Pots", "slug": "pots", "text": "x" * 10_001}, "text", "at most 10,000", [new, own]),
+        ({"name": "Pots", "slug": "pots", "text": "x" * 10_001}, "text", "the maximum is 10,000", [new, own]),
     ):
         for address, mark in forms:
             answer = merchant.post(address, {"text": "Kept.", "mark": mark, **typed})

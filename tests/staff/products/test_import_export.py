@@ -184,7 +184,7 @@ def test_a_large_file_is_compared_by_a_job_whose_page_loads_it(
     compared = merchant.post(f"{PATH}/look", {"key": page.field("key"), "form": page.field("form")})
     shop.functions.drain("background-jobs")
     page = merchant.follow(compared)
-    assert "1 price changes, 2 products stay as they are." in page.text
+    assert "1 price change, 2 products stay as they are." in page.text
     assert "MUG: price 18.50 → 19.50" in page.text
     loaded = merchant.post(
         f"{PATH}/in", {"key": page.field("key"), "form": page.field("form"), "stock": "set"}

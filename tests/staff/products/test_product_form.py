@@ -321,7 +321,7 @@ WRONG = [
     ("option.0", "", "Please name this option"),
     ("v.2.sku", "", "A SKU must have 1 to 64"),
     ("v.2.sku", "MUG", "is used by the product “mug”"),
-    ("v.2.sku", "TEA-50", "is listed twice"),
+    ("v.2.sku", "TEA-50", "is used twice"),
     ("v.2.sku", "T" * 65, "A SKU must have 1 to 64"),
     ("v.2.stock", "-1", "whole number"),
     ("v.2.stock", "lots", "whole number"),

@@ -388,7 +388,7 @@ def test_a_bad_value_gets_its_message_and_loses_nothing(merchant: Shopper) -> No
 def test_a_row_tells_all_its_faults_at_once(merchant: Shopper) -> None:
     answer = edit(merchant, price_DOT_MUG="0.00", stock_DOT_MUG="many")
     assert "whole number" in wrong(answer, "stock.MUG")
-    assert "more than nothing" in wrong(answer, "price.MUG")
+    assert "above zero" in wrong(answer, "price.MUG")
     answer = edit(merchant, price_DOT_MUG="cheap", sale_DOT_MUG="99")
     assert "“cheap”" in wrong(answer, "price.MUG")
     assert 'id="sale.MUG-error"' not in answer.body  # nobody knows yet whether it is below the price
