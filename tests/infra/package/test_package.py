@@ -236,7 +236,7 @@ def test_every_zip_that_the_template_names_is_there(tmp_path: Path) -> None:
     part.parent.mkdir(parents=True)
     layer = {"Type": "AWS::Serverless::LayerVersion", "Properties": {"ContentUri": "./pictures.zip"}}
     part.write_text(json.dumps({"Resources": {"Layer": layer}}))
-    with pytest.raises(build.PackageError, match=r"names \./pictures\.zip"):
+    with pytest.raises(build.PackageError, match=r"refers to \./pictures\.zip"):
         build.package(project, "prod", tmp_path / "out")
 
 
