@@ -54,7 +54,7 @@ def place_order(
     hold; then they are taken when it is paid.
 
     Raises TooManyRequests, EmptyCart, OutOfStock, TotalChanged, PaymentInProgress; SimultaneousChange where other requests of
-    the same visitor keep changing the cart; Busy where others want the same pieces, or the answer of the table was lost.
+    the same visitor keep changing the cart; ServiceUnavailable where others want the same pieces, or the answer of the table was lost.
     Placing again is always safe.
     """
     rate_limits.check_order_rate(session.key, address)

@@ -17,7 +17,7 @@ def batch_get(
 ) -> dict[type[Table], dict[str, Any]]:
     """Read items of several tables by their keys: one BatchGetItem a hundred keys.
 
-    Returns, for each table, key → item; what does not exist is missing. Raises Busy where DynamoDB keeps some back.
+    Returns, for each table, key → item; what does not exist is missing. Raises ServiceUnavailable where DynamoDB keeps some back.
     """
     found: dict[type[Table], dict[str, Any]] = {table: {} for table in wanted}
     by_name = {table.Meta.table_name: table for table in wanted}

@@ -91,7 +91,7 @@ class Transaction:
         """Write everything or nothing.
 
         A conflict with another transaction is tried again, with jitter, for so many seconds, or as long as the request
-        has time. Raises `ConditionFailed` where a condition did not hold, `Busy` where the table stays contended,
+        has time. Raises `ConditionFailed` where a condition did not hold, `ServiceUnavailable` where the table stays contended,
         `SimultaneousChange` where a cart or an order does, `OutcomeUnknown` where no answer came, and pynamodb's own error where
         DynamoDB will never take it.
         """

@@ -44,7 +44,7 @@ class SesFeedback:
 
 
 def record_bounce(event: Mapping[str, Any]) -> None:
-    """Raise on its order what SES reports, once. Raises Malformed, and Busy where that cannot be written now."""
+    """Raise on its order what SES reports, once. Raises InvalidFeedback, and ServiceUnavailable where that cannot be written now."""
     report = parse_feedback(event)
     telemetry.add_log_context(ses_message=report.ses_message_id, order=report.order_number)
     if report.issue is None:
@@ -70,7 +70,7 @@ def record_bounce(event: Mapping[str, Any]) -> None:
 
 
 def parse_feedback(event: Mapping[str, Any]) -> SesFeedback:
-    """Read SES's report from EventBridge's event. Raises Malformed, which quotes nothing: it names people."""
+    """Read SES's report from EventBridge's event. Raises InvalidFeedback, which quotes nothing: it names people."""
     try:
         said = event["detail"]
         mail = said["mail"]

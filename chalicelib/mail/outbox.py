@@ -49,7 +49,7 @@ def enqueue(order: Order) -> None:
 
 
 def claim(order_id: str, entry: str) -> Claim | None:
-    """Take the lease of a mail; None where it is not due. Raises Leased, NotFound, Busy."""
+    """Take the lease of a mail; None where it is not due. Raises AlreadyClaimed, NotFound, ServiceUnavailable."""
     lease = _new_lease()
 
     def take(order: Order, _: Transaction) -> bool:

@@ -59,7 +59,7 @@ def update_order(
 
     `action` says whether anything is to be written. It may be called several times, each time with what is stored
     now, and must be right each time. Who has just read or written the order passes it as `known` and saves the first read.
-    Raises NotFound, Refused where another item of the transaction refused, and Busy, which is a SimultaneousChange where
+    Raises NotFound, ConditionFailed where another item of the transaction refused, and ServiceUnavailable, which is a SimultaneousChange where
     others keep being quicker.
     """
     for _ in range(MAX_ATTEMPTS):

@@ -37,7 +37,7 @@ class Account:
         return self._asking["Arn"]
 
     def must_be(self, number: str) -> None:
-        """Refuse credentials of another account than the stage's file names. Raises Stop."""
+        """Refuse credentials of another account than the stage's file names. Raises DeployError."""
         if number and number != self.number:
             raise DeployError(
                 f"These credentials belong to the account {self.number}, but the stage file names {number}."

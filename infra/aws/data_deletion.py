@@ -65,7 +65,7 @@ def delete_table(dynamodb: Any, table: str) -> None:
 
 
 def delete_bucket(s3: Any, bucket: str) -> None:
-    """Delete a bucket with all versions of everything in it, and the policy that forbids it. Raises Stop."""
+    """Delete a bucket with all versions of everything in it, and the policy that forbids it. Raises DeployError."""
     s3.delete_bucket_policy(Bucket=bucket)
     lock = {"BypassGovernanceRetention": True} if _has_lock(s3, bucket) else {}
     batch: list[dict[str, str]] = []

@@ -54,7 +54,7 @@ class DeployOptions:
 
 
 def deploy(stage: Stage, wishes: DeployOptions, tell: Tell) -> bool:
-    """Deploy; return whether the shop answers as it should, and PayPal tells it. Raises Stop, and botocore's errors."""
+    """Deploy; return whether the shop answers as it should, and PayPal tells it. Raises DeployError, and botocore's errors."""
     account = Account(stage.region)
     preflight.check(account, stage, tell)
     stack = Stack(stage.stack, account.client("cloudformation"), tell)
@@ -96,7 +96,7 @@ _TAKEN_BACK = (
 
 
 def build(arch: str, out: Path) -> None:
-    """Build the package, whose tool tells on the standard error how it goes. Raises Stop."""
+    """Build the package, whose tool tells on the standard error how it goes. Raises DeployError."""
     command = [sys.executable, "-m", "infra.aws.package.build"]
     command += ["--stage", CHALICE_STAGE, "--arch", arch, "--out", str(out)]
     if subprocess.run(command, cwd=PROJECT, stdout=subprocess.DEVNULL, check=False).returncode:
@@ -132,7 +132,7 @@ def change(
     tell: Tell,
     way: AbstractContextManager[None] = NOTHING_IN_THE_WAY,
 ) -> None:
-    """Do what CloudFormation proposes, unless that would lose data. Raises Stop."""
+    """Do what CloudFormation proposes, unless that would lose data. Raises DeployError."""
     if change_set is None:
         tell(f"{stack.name} is up to date: nothing to change.")
         return

@@ -25,7 +25,7 @@ def name_of(stage: Stage) -> str:
 
 
 def kept(ssm: Any, name: str) -> bool:
-    """Return whether the secret is there, without reading it. Raises Stop where it lies open."""
+    """Return whether the secret is there, without reading it. Raises DeployError where it lies open."""
     try:
         there = ssm.get_parameter(Name=name, WithDecryption=False)["Parameter"]
     except ClientError as error:
@@ -40,7 +40,7 @@ def kept(ssm: Any, name: str) -> bool:
 
 
 def ask() -> str:
-    """Read the secret from who runs this. Raises Stop where it cannot be one."""
+    """Read the secret from who runs this. Raises DeployError where it cannot be one."""
     prompt = "PayPal's client secret (it is not shown): "
     text = (getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline()).strip()
     if len(text) < MIN_LENGTH or not text.isascii() or not text.isprintable() or " " in text:

@@ -17,7 +17,7 @@ USAGE = "Name a stage, one of its tables and the restored one: prod products awn
 
 
 def bring_back(stage: Stage, table: str, restored: str) -> tuple[int, int]:
-    """Bring back rows; return how many came back, and how many were there. Raises Stop."""
+    """Bring back rows; return how many came back, and how many were there. Raises DeployError."""
     account = Account(stage.region)
     account.must_be(stage.account)
     target = adopt_resources.prefix_of(stage) + table

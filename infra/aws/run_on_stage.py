@@ -22,7 +22,7 @@ FUNCTION = "ExportBooks"
 
 
 def environment_of(stage: Stage) -> dict[str, str]:
-    """Read what a stage's functions are told, and where they are. Raises Stop where there is no such stack."""
+    """Read what a stage's functions are told, and where they are. Raises DeployError where there is no such stack."""
     account = Account(stage.region)
     account.must_be(stage.account)
     stack = Stack(stage.stack, account.client("cloudformation"), print)
@@ -36,7 +36,7 @@ def environment_of(stage: Stage) -> dict[str, str]:
 
 
 def run(name: str, command: list[str], given: Mapping[str, str]) -> int:
-    """Run a command on the stage that is named; return its exit status. Raises Stop."""
+    """Run a command on the stage that is named; return its exit status. Raises DeployError."""
     environment = {**given, **environment_of(read_stage(name))}
     return subprocess.run(command, env=environment, check=False).returncode
 

@@ -43,7 +43,7 @@ class Data:
 
 
 def teardown(stage: Stage, data_too: bool, tell: Tell) -> None:
-    """Take a stage down after its name is typed, and its data after those are. Raises Stop, botocore's errors."""
+    """Take a stage down after its name is typed, and its data after those are. Raises DeployError, botocore's errors."""
     account = Account(stage.region)
     account.must_be(stage.account)
     stack = Stack(stage.stack, account.client("cloudformation"), tell)
@@ -74,7 +74,7 @@ def teardown(stage: Stage, data_too: bool, tell: Tell) -> None:
 
 
 def must_be_attached_to_nobody(account: Account, policies: list[str]) -> None:
-    """Raise Stop where somebody has one of these policies: CloudFormation could not delete it, and would stop half-way."""
+    """Raise DeployError where somebody has one of these policies: CloudFormation could not delete it, and would stop half-way."""
     iam = account.client("iam")
     for arn in policies:
         pages = [*iam.get_paginator("list_entities_for_policy").paginate(PolicyArn=arn)]

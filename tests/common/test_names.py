@@ -6,6 +6,7 @@ import re
 import tokenize
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ PYTHON = [
 TEMPLATES = [*(ROOT / "templates").rglob("*.html"), *(ROOT / "templates").rglob("*.txt")]
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+# The errors that a docstring names: `Raises NotFound, Locked or Conflict`.
+_RAISES = re.compile(r"\bRaises? ((?:[A-Z]\w+(?:,? (?:and |or )?)?)+)")
 _TEXT = re.compile(r"\"[^\"]*\"|'[^']*'")
 RETIRED: dict[str, str] = tomllib.loads(
     Path(__file__).with_name("retired_names.toml").read_text(encoding="utf-8")
@@ -85,12 +88,31 @@ def test_no_replacement_is_itself_retired() -> None:
     assert not {new for new in RETIRED.values() if replacement_of(new)}
 
 
+@cache
+def docstrings_of(file: Path) -> list[str]:
+    """List the docstrings of a module."""
+    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    documented = (node for node in nodes if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef))
+    return [docstring for node in documented if (docstring := ast.get_docstring(node))]
+
+
 def test_no_docstring_begins_with_tell_or_say() -> None:
     found = [
         f"{file.relative_to(ROOT)}: {docstring.splitlines()[0]}"
         for file in PYTHON
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-        and re.match(r"(Tell|Say)s?\b", docstring := ast.get_docstring(node) or "")
+        for docstring in docstrings_of(file)
+        if re.match(r"(Tell|Say)s?\b", docstring)
+    ]
+    assert found == []
+
+
+def test_docstrings_name_no_retired_error() -> None:
+    found = [
+        f"{file.relative_to(ROOT)}: {name} → {RETIRED[name]}"
+        for file in PYTHON
+        for docstring in docstrings_of(file)
+        for names in _RAISES.findall(docstring)
+        for name in _WORD.findall(names)
+        if name in RETIRED
     ]
     assert found == []

@@ -105,7 +105,7 @@ def create_category(slug: str, name: str, text: str, write_audit: AuditWriter = 
 def change_category(wanted: Category, mark: str, write_audit: AuditWriter = no_audit) -> None:
     """Give the category of a key another name, text or address; its address until now leads to it from then on.
 
-    `mark` is `fingerprint_of` what the member saw. Raises NotFound where the category is gone, Stale where somebody else
+    `mark` is `fingerprint_of` what the member saw. Raises NotFound where the category is gone, VersionConflict where somebody else
     has changed it meanwhile, BadInput for what is wrong.
     """
 

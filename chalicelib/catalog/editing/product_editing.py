@@ -85,7 +85,7 @@ def save_product(
 
     Known SKUs keep their pieces, unless `stock` says otherwise. What is already so is not written. The witness is told what differs. `over` is the
     version that is to be changed, 0 for a new product; None: whatever is there. Raises BadInput for a bad draft,
-    Conflict where a SKU is another product's, Stale, and Busy where others keep changing the same product.
+    Conflict where a SKU is another product's, VersionConflict, and ServiceUnavailable where others keep changing the same product.
     """
     stock = stock or StockUpdate(StockMode.IGNORE, "")
     stock.unanswered = 0

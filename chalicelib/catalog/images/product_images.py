@@ -96,7 +96,7 @@ def remove_pending_image(slug: str, upload: str, write_audit: AuditWriter = no_a
 def update_images(slug: str, change: Change, write_audit: AuditWriter = no_audit) -> None:
     """Change a product's pictures under its version; `change` may be called again, on the product as it then is.
 
-    Raises what `change` raises, NotFound, and Busy where others keep changing the same product.
+    Raises what `change` raises, NotFound, and ServiceUnavailable where others keep changing the same product.
     """
 
     def read_and_write() -> None:

@@ -19,7 +19,7 @@ def escape_formula(text: str) -> str:
 
 
 def unescape_formula(cell: str) -> str:
-    """Take away the apostrophes that `guarded` puts."""
+    """Take away the apostrophes that `escape_formula` puts."""
     return _GUARDED.sub("", cell)
 
 

@@ -37,7 +37,7 @@ def read_file(file: Path, faults: list[FileProblem]) -> Document:
     """Read a .json or .csv file into one tree; what is wrong with single cells goes to `faults`.
 
     The tree is that of the JSON form: {"categories": […], "products": [{…, "variants": […]}]}; a CSV file has
-    CATEGORY_NAMES instead of the categories. Raises Unreadable.
+    CATEGORY_NAMES instead of the categories. Raises UnreadableFile.
     """
     data = _bytes_of(file)
     suffix = file.suffix.lower()
@@ -52,7 +52,7 @@ def read_file(file: Path, faults: list[FileProblem]) -> Document:
 
 
 def read_csv(data: bytes, faults: list[FileProblem]) -> Document:
-    """Read a CSV file's bytes as `read_file` does. Raises Unreadable."""
+    """Read a CSV file's bytes as `read_file` does. Raises UnreadableFile."""
     text, encoding = _decoded(data)
     table = CsvReader(text, faults)
     source = f"Read as {encoding}, with {DELIMITERS[table.delimiter]} between cells."

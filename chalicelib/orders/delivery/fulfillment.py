@@ -17,7 +17,7 @@ MAX_PARCELS = 30
 class FulfillmentMixin(RefundsMixin):
     """An order's parcels and its customer. A parcel is given as carrier, tracking and link; the last two may be empty.
 
-    Who changes them reads `words` before and calls `refile` after: staff find an order by its parcels and customer.
+    Who changes them reads `words` before and calls `update_search_terms` after: staff find an order by its parcels and customer.
     """
 
     @property

@@ -47,7 +47,7 @@ class InvalidSignature(BadInput):
 
 
 def read_event(body: bytes) -> dict[str, Any]:
-    """Read a body that is one JSON object and nothing else, in UTF-8, with an event's id and type. Raises Forged.
+    """Read a body that is one JSON object and nothing else, in UTF-8, with an event's id and type. Raises InvalidSignature.
 
     So strict that all who read it understand the same, and that it can stand unchanged inside another document.
     """

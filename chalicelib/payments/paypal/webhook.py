@@ -62,7 +62,7 @@ _verifying = threading.BoundedSemaphore(MAX_CONCURRENCY)
 def receive(request: Request) -> None:
     """Enqueue a notification that PayPal confirms, or leave it alone where it is about nothing of this shop.
 
-    Raises Forged for what PayPal did not send, TooManyRequests for a flood, and Busy where it cannot be told: then it is sent
+    Raises InvalidSignature for what PayPal did not send, TooManyRequests for a flood, and ServiceUnavailable where it cannot be told: then it is sent
     again, for three days.
     """
     body = request.raw_body
@@ -90,7 +90,7 @@ def receive(request: Request) -> None:
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
-    """Refuse headers that PayPal does not send. `headers` has lower-case names. Raises Forged."""
+    """Refuse headers that PayPal does not send. `headers` has lower-case names. Raises InvalidSignature."""
     if settings.paypal_is_live and settings.paypal_webhook_id == SIMULATOR:
         raise InvalidSignature("This shop doesn't accept events from PayPal's simulator.")
     if headers["paypal-auth-algo"] != ALGORITHM:
@@ -133,7 +133,7 @@ def find_subject(event: Mapping[str, Any]) -> str | None:
 
 
 def verify(body: bytes, headers: Mapping[str, str], about: str) -> None:
-    """Ask PayPal whether it signed this body for our webhook. Raises Forged, TooManyRequests, or Busy."""
+    """Ask PayPal whether it signed this body for our webhook. Raises InvalidSignature, TooManyRequests, or ServiceUnavailable."""
     if not _verifying.acquire(blocking=False):
         raise TooManyRequests("Too many notifications at once. Please send this one again.", RETRY_SECONDS)
     try:

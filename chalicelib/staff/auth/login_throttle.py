@@ -110,13 +110,13 @@ def wait_after(failures: int, free: int) -> int:
 def register_attempt(email: str, source: str) -> bool:
     """Count a try, before its password is looked at; tell whether it is the last before a wait.
 
-    Raises Locked, or Busy where too many come at the same moment.
+    Raises Locked, or ServiceUnavailable where too many come at the same moment.
     """
     return _count(lambda: _keys_that_apply(email, source))
 
 
 def register_reset_request(source: str) -> None:
-    """Count a wish for a mailed link. Raises Locked, or Busy."""
+    """Count a wish for a mailed link. Raises Locked, or ServiceUnavailable."""
     _count(lambda: _read({"links": _key("links", source)}))
 
 

@@ -36,7 +36,7 @@ def must_stay(
     after: Mapping[str, str],
     agreed: Collection[str],
 ) -> None:
-    """Refuse to change what rows were written by, unless it is named. Raises Stop."""
+    """Refuse to change what rows were written by, unless it is named. Raises DeployError."""
     refused = [line for name, line in _changes(account, stage, present, after) if name not in agreed]
     if refused:
         names = " ".join(name for name, _ in _changes(account, stage, present, after))

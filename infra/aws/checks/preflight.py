@@ -23,7 +23,7 @@ KEPT_FREE, RESERVED = 100, 4
 
 
 def check(account: Account, stage: Stage, tell: Callable[[str], None]) -> None:
-    """Look at everything, ask for the secret where it is missing, tell what is doubtful. Raises Stop."""
+    """Look at everything, ask for the secret where it is missing, tell what is doubtful. Raises DeployError."""
     account.must_be(stage.account)
     live = paypals_world(stage.parameters.get("PayPalApiUrl", "")) == LIVE
     if live and not stage.parameters.get(ALARM_EMAIL):
@@ -74,7 +74,7 @@ def _secret(account: Account, stage: Stage, tell: Callable[[str], None]) -> None
 
 
 def sender(*, live: bool) -> str:
-    """Read the address that the shop writes from. Raises Stop where it, or the merchant's, is none, or nobody's in live."""
+    """Read the address that the shop writes from. Raises DeployError where it, or the merchant's, is none, or nobody's in live."""
     shop = tomllib.loads(SHOP_FILE.read_text(encoding="utf-8"))
     for name in ("email", "merchant_email"):
         address = str(shop.get(name, shop["email"]))
@@ -90,7 +90,7 @@ def sender(*, live: bool) -> str:
 
 
 def doubts_of_functions(account: Account, stage: Stage) -> list[str]:
-    """Return whether the account may run few functions at once, as new ones may. Raises Stop where that is too few."""
+    """Return whether the account may run few functions at once, as new ones may. Raises DeployError where that is too few."""
     try:
         limits = account.client("lambda").get_account_settings()["AccountLimit"]
     except (BotoCoreError, ClientError) as error:

@@ -45,7 +45,7 @@ def buckets_of(account: Account, stage: Stage) -> list[tuple[str, str]]:
 
 
 def must_be_nobodys(account: Account, names: Iterable[str]) -> None:
-    """Raise Stop where one of these tables and buckets belongs to a stack, which two stages with one prefix come to."""
+    """Raise DeployError where one of these tables and buckets belongs to a stack, which two stages with one prefix come to."""
     for name in names:
         if owner := _owner(account, name):
             raise DeployError(
@@ -71,7 +71,7 @@ def to_adopt(
 ) -> dict[str, str]:
     """Map resources of the template onto tables and buckets that lie there for the stack to take over.
 
-    `has` names the resources that the stack has already. Raises Stop where it would take data unasked.
+    `has` names the resources that the stack has already. Raises DeployError where it would take data unasked.
     """
     dynamodb = account.client("dynamodb")
     missing = {key: name for key, name in tables_of(stage).items() if key not in has}

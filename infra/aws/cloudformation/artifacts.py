@@ -32,7 +32,7 @@ def bucket_of(account: Account) -> str:
 
 
 def store(account: Account, built: Path, names: Mapping[str, str]) -> Stored:
-    """Upload what `make package` built, unless it is there; return where the template lies. Raises Stop.
+    """Upload what `make package` built, unless it is there; return where the template lies. Raises DeployError.
 
     `names` are those of resources to take over, written out: CloudFormation takes over what a template names so.
     """
@@ -67,7 +67,7 @@ def missing_zips(account: Account, text: str) -> list[str]:
 
 
 def make_bucket(s3: Any, account: Account, bucket: str) -> None:
-    """Make the bucket where it is missing: private, versioned, over TLS only. Raises Stop where it is another's."""
+    """Make the bucket where it is missing: private, versioned, over TLS only. Raises DeployError where it is another's."""
     if not _is_there(s3, account, bucket):
         place = {} if account.region == "us-east-1" else {"LocationConstraint": account.region}
         s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": place} if place else {}))

@@ -50,7 +50,7 @@ def alarms(account: Account, stack: Stack, has: Collection[str], tell: Callable[
 
 
 def go_back(account: Account, stack: Stack, before: Release, new: Collection[str]) -> None:
-    """Put back what ran before; `new` names what the bad release made. Raises Stop, where it stays, too."""
+    """Put back what ran before; `new` names what the bad release made. Raises DeployError, where it stays, too."""
     if missing := artifacts.missing_zips(account, before.template):
         raise DeployError(
             f"The previous version cannot be restored: {', '.join(missing)} is no longer in the bucket."

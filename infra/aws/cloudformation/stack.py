@@ -141,7 +141,7 @@ class Stack:
     # -- changing -------------------------------------------------------------------------------------
 
     def wait(self) -> None:
-        """Wait until nobody works on it, and tell how that goes. Raises Stop."""
+        """Wait until nobody works on it, and tell how that goes. Raises DeployError."""
         there = self.described()
         status = there.get("StackStatus", "")
         if status.endswith("_IN_PROGRESS") and status not in NOT_YET:
@@ -150,7 +150,7 @@ class Stack:
             by_id._follow(Progress(self._tell), seen=set(by_id._event_ids()))
 
     def ready(self) -> bool:
-        """Bring it to where it can be changed; tell whether it is there already. Raises Stop."""
+        """Bring it to where it can be changed; tell whether it is there already. Raises DeployError."""
         self.wait()
         status = self.status()
         if status in STILLBORN:
@@ -170,7 +170,7 @@ class Stack:
         """Ask CloudFormation what it would do; None where that is nothing. Without a URL, the template it has.
 
         `adopted` are resources to take over, which lie there; where one of the `alarms` goes off during the change or
-        some minutes later, all is put back. Raises Stop, also where something to take over would be made anew.
+        some minutes later, all is put back. Raises DeployError, also where something to take over would be made anew.
         """
         exists = self.status() not in NOT_YET
         template: dict[str, Any] = (
@@ -226,7 +226,7 @@ class Stack:
         self._client.delete_change_set(ChangeSetName=arn)
 
     def execute(self, change_set: ChangeSet) -> None:
-        """Do it, and tell how it goes until it ends. Raises Stop."""
+        """Do it, and tell how it goes until it ends. Raises DeployError."""
         creates = self.status() in NOT_YET and not change_set.imports()
         seen = set(self._event_ids())
         # A creation that fails takes back what it made, though its deletion policy is to retain. AWS does not promise
@@ -254,7 +254,7 @@ class Stack:
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=on)
 
     def delete(self) -> None:
-        """Delete it, and tell how it goes; what its template retains stays. Raises Stop."""
+        """Delete it, and tell how it goes; what its template retains stays. Raises DeployError."""
         there = self.described()
         if not there:
             return
