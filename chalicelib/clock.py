@@ -10,9 +10,9 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def today() -> date:
-    """Return the day in the shop's time zone."""
-    return now().astimezone(settings.timezone).date()
+def today(at: datetime | None = None) -> date:
+    """Return the day of a moment, the present one by default, in the shop's time zone."""
+    return (at or now()).astimezone(settings.timezone).date()
 
 
 def timestamp() -> int:

@@ -119,7 +119,7 @@ def strip_currency(text: str, currency: str) -> str:
     before = next((sign for sign in signs if text.casefold().startswith(sign.casefold())), "")
     text = text[len(before) :].strip()
     behind = next((sign for sign in signs if text.casefold().endswith(sign.casefold())), "")
-    return text.removesuffix(text[len(text) - len(behind) :]).strip()
+    return text[: len(text) - len(behind)].strip()
 
 
 def to_decimal_string(amount: int, currency: str) -> str:

@@ -7,7 +7,6 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -242,9 +241,8 @@ def check_books(shop: Shop) -> None:
     """Write today's provisional books, and check them."""
     from chalicelib import clock
     from chalicelib.ledger import daily_reports
-    from chalicelib.ledger.models import booking_day
 
-    today = date.fromisoformat(booking_day(clock.now()))
+    today = clock.today()
     check_books_of(shop, daily_reports.export_day(today, provisional=True))
 
 

@@ -16,6 +16,7 @@ from chalicelib.cleaning import clean_line
 from chalicelib.config import settings
 from chalicelib.database.reads import get
 from chalicelib.errors import BadInput, OutOfStock, ServiceUnavailable, TooManyRequests
+from chalicelib.orders.delivery.delivery_fields import fingerprint_of_doubts
 from chalicelib.orders.models import Order
 from chalicelib.orders.views.customer_view import line_view
 from chalicelib.payments.paypal.errors import PayPalError
@@ -131,7 +132,7 @@ def _form(
         pause=pause,
         countries=settings.shop.countries_by_name,
         rules=postal.country_of(values["country"]),
-        confirmed=mark_of_asked(values, {}, {}) if confirmed is None else confirmed,
+        confirmed=fingerprint_of_doubts(values) if confirmed is None else confirmed,
         lines=[line_view(line) for line in lines],
         totals=_totals_view(totals),
         total_decimal=money.to_decimal_string(totals.total, settings.currency),

@@ -29,7 +29,7 @@ from chalicelib import clock, telemetry
 from chalicelib.config import settings
 from chalicelib.database.reads import batch_get, get
 from chalicelib.ledger import report_files
-from chalicelib.ledger.models import SALE, LedgerEntry, TotalsProgress, booking_day, pages_of
+from chalicelib.ledger.models import SALE, LedgerEntry, TotalsProgress, pages_of
 from chalicelib.ledger.report_columns import (
     LEDGER,
     ORDER_LINES,
@@ -110,7 +110,7 @@ def should_be_written(day: date, now: datetime) -> bool:
 
 def days_due(now: datetime) -> list[date]:
     """List the closed days without books: all since the latest manifest, and those that failed before it."""
-    today = date.fromisoformat(booking_day(now))
+    today = clock.today(now)
     done = _days_with_books(today, since=today - LOOK_BACK) or _days_with_books(today)[-1:]
     day = _begin(today, done)
     due = []
@@ -125,7 +125,7 @@ def first_day(now: datetime) -> date:
     """Return the day the books begin with: that of the first manifest, else of the first movement, else today."""
     names = (MANIFEST.search(key) for key in report_files.keys_after("books/"))
     written = next((date.fromisoformat(name[1]) for name in names if name), None)
-    today = date.fromisoformat(booking_day(now))
+    today = clock.today(now)
     return written or _first_movement(today) or today
 
 

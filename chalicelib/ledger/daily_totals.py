@@ -25,7 +25,7 @@ from chalicelib.config import settings
 from chalicelib.database.connection import Table, TableMeta, is_condition_failure, table_name
 from chalicelib.database.reads import batch_get, get
 from chalicelib.ledger import daily_reports
-from chalicelib.ledger.models import SALE, LedgerEntry, TotalsProgress, booking_day, pages_of
+from chalicelib.ledger.models import SALE, LedgerEntry, TotalsProgress, pages_of
 from chalicelib.ledger.totals import Totals, sums_of
 
 SETTLED = timedelta(minutes=5)
@@ -159,7 +159,7 @@ def count(days: Collection[date], now: datetime) -> dict[date, DayTotals]:
 def update_totals(now: datetime) -> None:
     """Count what was booked since the last time: today's, then that of every closed day that is not complete."""
     deadline = time.monotonic() + UPDATE_SECONDS
-    today = date.fromisoformat(booking_day(now))
+    today = clock.today(now)
     _update_day(today, now, deadline)
     known = get(TotalsProgress, "progress")
     first = daily_reports.first_day(now)

@@ -7,7 +7,6 @@ from datetime import datetime
 from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib import clock
-from chalicelib.config import settings
 from chalicelib.database.connection import Table, TableMeta, table_name
 
 SHARDS = 4  # a partition takes 1,000 writes a second; a day's sales are spread over these
@@ -50,7 +49,7 @@ class TotalsProgress(Table):
 
 def booking_day(moment: datetime) -> str:
     """Return the shop's calendar day of a moment, such as "2026-11-22"."""
-    return moment.astimezone(settings.timezone).date().isoformat()
+    return clock.today(moment).isoformat()
 
 
 def page_of(day: str, paypal_id: str) -> str:

@@ -30,10 +30,9 @@ from chalicelib.catalog.editing.product_editing import write_product
 from chalicelib.catalog.listing_entries import listing_keys
 from chalicelib.catalog.models import Product, Stock
 from chalicelib.database.reads import batch_get, get
+from chalicelib.database.retry import retry_contended
 from chalicelib.database.transactions import (
     AuditWriter,
-    ConditionFailed,
-    OutcomeUnknown,
     Transaction,
     no_audit,
 )
@@ -108,14 +107,10 @@ def save(
 ) -> UnsavedRows | None:
     """Save the rows of one product with which nothing is wrong. Returns what is not saved, None where all is."""
     rows = rows_of(changes, problems)
-    for _ in range(5):
-        try:
-            return _save(slug, rows, form_token, write_audit)
-        except (ConditionFailed, OutcomeUnknown):
-            continue  # somebody else was quicker, or no answer came: read again
-        except ServiceUnavailable:
-            break
-    return _unsaved(slug, rows, form_token, BUSY)
+    try:
+        return retry_contended(lambda: _save(slug, rows, form_token, write_audit), BUSY)
+    except ServiceUnavailable:
+        return _unsaved(slug, rows, form_token, BUSY)
 
 
 def _save(slug: str, rows: Sequence[Row], form_token: str, write_audit: AuditWriter) -> UnsavedRows | None:

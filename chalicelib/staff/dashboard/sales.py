@@ -85,10 +85,9 @@ class Tile:
 
 def show(request: Request, member: StaffMember) -> Response:
     """Show a day, the week or the month that ends with it."""
-    from chalicelib.ledger.models import booking_day
 
     now = clock.now()
-    today = date.fromisoformat(booking_day(now))
+    today = clock.today(now)
     asked = query(request, "period") or DAY, query(request, "day") or str(today)
     try:
         period, problem = period_of(parse_kind(asked[0]), parse_day(asked[1], today)), None

@@ -10,7 +10,6 @@ from chalicelib.staff.jobs import job_progress
 if TYPE_CHECKING:
     from chalicelib.ledger.monthly_archive import Month
     from chalicelib.staff.models import Job
-from chalicelib.staff.reports.report_page import book_date
 
 
 def write_day(job: "Job") -> None:
@@ -37,7 +36,7 @@ def pack_month(job: "Job") -> None:
     from chalicelib.ledger.monthly_archive import read_month, write_archive
 
     name = job.arguments["month"]
-    span = parse_month(name, book_date(clock.now()))
+    span = parse_month(name, clock.today())
     month = read_month(span.first)
     key = f"exports/{month.mark}/books-{name}.zip"
     total = 3 * len(month.days)

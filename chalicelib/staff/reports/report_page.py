@@ -57,7 +57,7 @@ def show(request: Request, member: StaffMember) -> Response:
     from chalicelib.ledger.monthly_archive import read_month
 
     now = clock.now()
-    today = book_date(now)
+    today = clock.today(now)
     asked = query(request, "month") or f"{today:%Y-%m}"
     try:
         span, problem = parse_month(asked, today), None
@@ -90,7 +90,7 @@ def fetch_month(request: Request, member: StaffMember, when: str) -> Response:
     """Make a month's books one file; where it is made or in the making, lead there."""
     from chalicelib.ledger.monthly_archive import read_month
 
-    span = parse_month(when, book_date(clock.now()))
+    span = parse_month(when, clock.today())
     month = read_month(span.first)
     if not month.days:
         raise NotFound(f"There are no books for {span.first:%B %Y} yet.")
@@ -109,7 +109,7 @@ def fetch_file(request: Request, member: StaffMember, when: str, name: str) -> R
     from chalicelib.ledger.daily_reports import closes_at, key_of
 
     now = clock.now()
-    day = parse_day(when, book_date(now))
+    day = parse_day(when, clock.today(now))
     if name not in FILES:
         raise NotFound("This file doesn’t exist.")
     key = key_of(name, day, provisional=now < closes_at(day))
@@ -123,7 +123,7 @@ def fetch_file(request: Request, member: StaffMember, when: str, name: str) -> R
 
 def write_now(request: Request, member: StaffMember, when: str) -> Response:
     """Have a day's books written now: the final ones of a closed day, else provisional ones."""
-    day = parse_day(when, book_date(clock.now()))
+    day = parse_day(when, clock.today())
     if day < _first_day(clock.now()):
         raise BeforeFirstDay("The books begin later: there were no transactions on that day.")
     return layout.redirect_with_notice(
@@ -165,12 +165,6 @@ def _going_on(day: date, totals: "Totals") -> Entry:
 def _figures(totals: "Totals") -> "list[Summary]":
     others = [currency for currency in totals.currencies if currency != settings.currency]
     return [totals.summary(currency) for currency in (settings.currency, *others)]
-
-
-def book_date(now: datetime) -> date:
-    from chalicelib.ledger.models import booking_day
-
-    return date.fromisoformat(booking_day(now))
 
 
 def _first_day(now: datetime) -> date:

@@ -4,14 +4,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
 from typing import Any
 from urllib.parse import quote
 
 from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.ledger import daily_reports
-from chalicelib.ledger.models import booking_day
 from chalicelib.mail import outbox
 from chalicelib.mail.render import render_email
 from chalicelib.orders import erasure
@@ -110,7 +108,7 @@ def test_every_page_of_an_erased_order_still_shows(shop: Shop) -> None:
 
 def test_the_books_stay_as_they_were_written(shop: Shop) -> None:
     order_id = shipped(shop)
-    day = date.fromisoformat(booking_day(clock.now()))
+    day = clock.today()
     with months_later(shop) as merchant:
         daily_reports.export_day(day)
         before = everything()

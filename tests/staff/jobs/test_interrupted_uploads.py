@@ -9,7 +9,6 @@ from chalicelib.aws import client
 from chalicelib.config import settings
 from chalicelib.ledger import report_files
 from chalicelib.ledger.daily_reports import ReportError
-from chalicelib.ledger.models import booking_day
 from chalicelib.staff.products import import_export
 from tests.client import Shopper
 from tests.shop import Shop
@@ -36,7 +35,7 @@ def nothing_is_left() -> bool:
 
 
 def today() -> date:
-    return date.fromisoformat(booking_day(clock.now()))
+    return clock.today()
 
 
 def test_the_hourly_run(shop: Shop, cut_off: list[str]) -> None:
