@@ -169,7 +169,9 @@ def test_a_form_that_could_not_be_placed_comes_back_filled_in(shop: Shop) -> Non
     with crowded(1), _impatient():
         answer = shopper.post("/checkout", {**CUSTOMER, "total": total})
     assert answer.says_try_again
-    assert "This attempt didn’t place an order" in answer.text
+    # Either its writes met others, or its time was over before the first of them: a slow machine decides.
+    assert re.search("This attempt didn’t place an order|Your order wasn’t placed", answer.text), answer.text
+    assert shop.orders() == []
     assert answer.field("name") == CUSTOMER["name"]
 
 
