@@ -206,8 +206,8 @@ def functions(gateway: Gateway) -> Functions:
     return Functions(gateway.app, client("sqs"), prefix=os.environ["TABLE_PREFIX"])
 
 
-def new_standin() -> FakePayPal:
-    """Make the PayPal stand-in that the environment names."""
+def new_fake_paypal() -> FakePayPal:
+    """Make the fake PayPal that the environment names."""
     return FakePayPal(
         _scratch / "paypal",
         port=PAYPAL_PORT,
@@ -218,9 +218,9 @@ def new_standin() -> FakePayPal:
 
 
 @pytest.fixture(scope="session")
-def standin() -> Iterator[FakePayPal]:
-    """Run the PayPal stand-in."""
-    with new_standin() as running:
+def fake_paypal() -> Iterator[FakePayPal]:
+    """Run the fake PayPal."""
+    with new_fake_paypal() as running:
         yield running
 
 
@@ -234,10 +234,10 @@ def served(cloud: Cloud) -> Iterator[str]:
 
 
 @pytest.fixture
-def paypal(standin: FakePayPal) -> Control:
+def paypal(fake_paypal: FakePayPal) -> Control:
     """Return what steers PayPal: no orders, no money, no faults; notifications wait until they are delivered."""
-    standin.reset()
-    return standin.control
+    fake_paypal.reset()
+    return fake_paypal.control
 
 
 @pytest.fixture

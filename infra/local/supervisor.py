@@ -3,7 +3,7 @@
 Ports: PORT for the shop (default 8000), and PAYPAL_PORT, MAILBOX_PORT, AWS_PORT, SMTP_PORT for what stands around
 it (default: the next ones that are free). PUBLIC_URL may name another address of the shop, or one with a path.
 RECONCILE_SECONDS is the time between two looks at unfinished payments (default 20). DEMO=no leaves a new shop empty. With PAYPAL_CLIENT_ID and
-PAYPAL_CLIENT_SECRET, PayPal's sandbox is used instead of the stand-in; real money is refused.
+PAYPAL_CLIENT_SECRET, PayPal's sandbox is used instead of the fake PayPal; real money is refused.
 """
 
 import argparse
@@ -39,7 +39,7 @@ SANDBOX = {
     "PAYPAL_WEB_URL": "https://www.sandbox.paypal.com",
 }
 SANDBOX_HOSTS = {SANDBOX["PAYPAL_API_URL"], "https://api.sandbox.paypal.com"}
-STANDIN_ID, STANDIN_SECRET, STANDIN_WEBHOOK = "standin-client", "standin-secret", "5TANDINWEBH00K001"
+FAKE_CLIENT_ID, FAKE_CLIENT_SECRET, FAKE_WEBHOOK_ID = "fake-client", "fake-secret", "FAKEWEBHOOK000001"
 
 
 class Ports:
@@ -53,7 +53,7 @@ class Ports:
         self._environment = environment
         self._taken: set[int] = set()
         self.shop = self._chosen("the shop", "PORT", 8000, must_be_free=shop_runs)
-        self.paypal = self._free("the PayPal stand-in", "PAYPAL_PORT", self.shop + 1)
+        self.paypal = self._free("the fake PayPal", "PAYPAL_PORT", self.shop + 1)
         self.mailbox = self._free("the mailbox", "MAILBOX_PORT", self.shop + 2)
         self.aws = self._free("the local cloud", "AWS_PORT", self.shop + 3)
         self.smtp = self._free("the mailbox", "SMTP_PORT", self.shop + 4)
@@ -91,7 +91,7 @@ def shop_environment(given: Mapping[str, str], ports: Ports, cloud: LocalCloud) 
         "MEDIA_BUCKET": bucket,
         "MEDIA_URL": f"{cloud.endpoint_url}/{bucket}",
     }
-    paypal = {} if has_sandbox(given) else _standin_settings(ports)
+    paypal = {} if has_sandbox(given) else _fake_paypal_settings(ports)
     search = [str(ROOT), *given.get("PYTHONPATH", "").split(os.pathsep)]
     python = {"PYTHONPATH": os.pathsep.join(filter(None, search)), "PYTHONUNBUFFERED": "1"}
     return SANDBOX | defaults | given | paypal | cloud.environment | python
@@ -109,24 +109,24 @@ def check_paypal(given: Mapping[str, str]) -> None:
     if len(missing) == 1:
         raise PieceFailed(
             f"PayPal: {missing[0]} is missing. Set both {' and '.join(names)} for the sandbox,"
-            " or neither for the stand-in."
+            " or neither for the fake PayPal."
         )
     address = given.get("PAYPAL_API_URL")
     if not missing and address and address.rstrip("/") not in SANDBOX_HOSTS:
         raise PieceFailed(
-            f"PayPal: make run only takes payments in the sandbox or the stand-in, not at {address}."
+            f"PayPal: make run only takes payments in the sandbox or the fake PayPal, not at {address}."
             " Unset PAYPAL_API_URL."
         )
 
 
-def _standin_settings(ports: Ports) -> dict[str, str]:
+def _fake_paypal_settings(ports: Ports) -> dict[str, str]:
     address = f"http://localhost:{ports.paypal}"
     return {
         "PAYPAL_API_URL": address,
         "PAYPAL_WEB_URL": address,
-        "PAYPAL_CLIENT_ID": STANDIN_ID,
-        "PAYPAL_CLIENT_SECRET": STANDIN_SECRET,
-        "PAYPAL_WEBHOOK_ID": STANDIN_WEBHOOK,
+        "PAYPAL_CLIENT_ID": FAKE_CLIENT_ID,
+        "PAYPAL_CLIENT_SECRET": FAKE_CLIENT_SECRET,
+        "PAYPAL_WEBHOOK_ID": FAKE_WEBHOOK_ID,
     }
 
 
@@ -222,21 +222,21 @@ class Supervisor:
         self._pieces = [mailbox, cloud.piece]
         if not has_sandbox(self._given):
             webhook = f"http://{HOST}:{ports.shop}{prefix_of(environment)}/webhooks/paypal"
-            standin = self._module(
-                "the PayPal stand-in",
+            fake_paypal = self._module(
+                "the fake PayPal",
                 "fake_paypal",
                 environment,
                 f"--port={ports.paypal}",
                 f"--state={self._state.paypal}",
                 f"--webhook-url={webhook}",
-                f"--client-id={STANDIN_ID}",
-                f"--client-secret={STANDIN_SECRET}",
-                f"--webhook-id={STANDIN_WEBHOOK}",
+                f"--client-id={FAKE_CLIENT_ID}",
+                f"--client-secret={FAKE_CLIENT_SECRET}",
+                f"--webhook-id={FAKE_WEBHOOK_ID}",
             )
-            stack.callback(standin.stop)
-            standin.start()
-            self._pieces.append(standin)
-            standin.wait_until(lambda: answers(f"http://localhost:{ports.paypal}/"), START_SECONDS)
+            stack.callback(fake_paypal.stop)
+            fake_paypal.start()
+            self._pieces.append(fake_paypal)
+            fake_paypal.wait_until(lambda: answers(f"http://localhost:{ports.paypal}/"), START_SECONDS)
         mailbox.wait_until(lambda: answers(f"http://{HOST}:{ports.mailbox}/api/newest"), START_SECONDS)
         cloud.wait()
 

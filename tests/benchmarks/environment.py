@@ -1,4 +1,4 @@
-"""What the bench measures in: a local cloud and PayPal's stand-in, each in a process of its own, and the demo shop."""
+"""What the bench measures in: a local cloud and the fake PayPal, each in a process of its own, and the demo shop."""
 
 import os
 import sys
@@ -29,7 +29,7 @@ def surroundings() -> Iterator[Control]:
         ports = Ports({name: str(free_port()) for name in PORTS}, shop_runs=False)
         cloud = stack.enter_context(LocalCloud(port=ports.aws))
         environment = shop_environment(_given(), ports, cloud)
-        _start_standin(stack, ports, state, environment)
+        _start_fake_paypal(stack, ports, state, environment)
         # This process is the shop: chalicelib reads the environment once, when it is imported.
         os.environ.clear()
         os.environ.update(environment)
@@ -47,7 +47,7 @@ def _given() -> dict[str, str]:
     return foreign | SHOP
 
 
-def _start_standin(stack: ExitStack, ports: Ports, state: State, environment: dict[str, str]) -> None:
+def _start_fake_paypal(stack: ExitStack, ports: Ports, state: State, environment: dict[str, str]) -> None:
     command = [
         sys.executable,
         "-m",
@@ -58,12 +58,12 @@ def _start_standin(stack: ExitStack, ports: Ports, state: State, environment: di
         f"--client-secret={environment['PAYPAL_CLIENT_SECRET']}",
         f"--webhook-id={environment['PAYPAL_WEBHOOK_ID']}",
     ]
-    standin = ChildProcess(
-        "the PayPal stand-in", command, environment, log=state.logs / "paypal.log", folder=ROOT
+    fake_paypal = ChildProcess(
+        "the fake PayPal", command, environment, log=state.logs / "paypal.log", folder=ROOT
     )
-    stack.callback(standin.stop)
-    standin.start()
-    standin.wait_until(lambda: answers(environment["PAYPAL_API_URL"]), START_SECONDS)
+    stack.callback(fake_paypal.stop)
+    fake_paypal.start()
+    fake_paypal.wait_until(lambda: answers(environment["PAYPAL_API_URL"]), START_SECONDS)
 
 
 def _open_shop() -> None:

@@ -22,7 +22,7 @@ NAMES = {"sqs": "SQS", "sesv2": "SES"}
 class Sample:
     """One call, measured; times in milliseconds."""
 
-    cpu: float  # of this process alone: the local cloud and the stand-in are others
+    cpu: float  # of this process alone: the local cloud and the fake PayPal are others
     wall: float
     dynamodb: Counter[str]  # calls by operation
     elsewhere: Counter[str]  # calls by whom they ask

@@ -27,8 +27,8 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="package")
-def standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakePayPal]:
-    """Run a stand-in for PayPal of the deployed shop's own."""
+def fake_paypal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakePayPal]:
+    """Run a fake PayPal of the deployed shop's own."""
     folder = tmp_path_factory.mktemp("paypal")
     with FakePayPal(folder, port=free_port(), client_secret=SECRET, webhook_id=WEBHOOK) as running:
         running.control.automatic(False)
@@ -43,12 +43,12 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
 
 
 @pytest.fixture(scope="package")
-def first_pass(region: Region, standin: FakePayPal, packaged: Path) -> Stack:
+def first_pass(region: Region, fake_paypal: FakePayPal, packaged: Path) -> Stack:
     """Create the stack as an operator does at first: PayPal knows no webhook of it yet."""
     region.client("ssm").put_parameter(Name="/awning/paypal-client-secret", Value=SECRET, Type="SecureString")
     region.client("sesv2").create_email_identity(EmailIdentity=settings.shop.email)
     stack = Stack(region, packaged)
-    stack.create(_parameters(standin))
+    stack.create(_parameters(fake_paypal))
     return stack
 
 
@@ -59,12 +59,12 @@ def unnotified(first_pass: Stack) -> Answer:
 
 
 @pytest.fixture(scope="package")
-def stack(first_pass: Stack, unnotified: Answer, standin: FakePayPal) -> Stack:
+def stack(first_pass: Stack, unnotified: Answer, fake_paypal: FakePayPal) -> Stack:
     """Finish the deployment: the second pass, a few things to buy, somebody behind the counter."""
     stack = first_pass
     known = {"PublicUrl": stack.outputs["ShopUrl"], "PayPalWebhookId": WEBHOOK}
-    stack.update(_parameters(standin) | known)
-    standin.control.set_webhook(stack.here(stack.outputs["WebhookUrl"]))
+    stack.update(_parameters(fake_paypal) | known)
+    fake_paypal.control.set_webhook(stack.here(stack.outputs["WebhookUrl"]))
     stack.operate("infra.commands.import_catalog", str(CATALOG))
     stack.operate("infra.commands.create_staff_user", STAFF[0], "merchant", typed=f"{STAFF[1]}\n")
     return stack
@@ -77,14 +77,14 @@ def visitor(stack: Stack) -> Visitor:
 
 
 @pytest.fixture
-def paypal(standin: FakePayPal) -> Control:
+def paypal(fake_paypal: FakePayPal) -> Control:
     """Return what steers PayPal."""
-    return standin.control
+    return fake_paypal.control
 
 
-def _parameters(standin: FakePayPal) -> dict[str, str]:
+def _parameters(fake_paypal: FakePayPal) -> dict[str, str]:
     return {
-        "PayPalClientId": standin.client_id,
-        "PayPalApiUrl": standin.api_url,
-        "PayPalWebUrl": standin.web_url,
+        "PayPalClientId": fake_paypal.client_id,
+        "PayPalApiUrl": fake_paypal.api_url,
+        "PayPalWebUrl": fake_paypal.web_url,
     }

@@ -1,4 +1,4 @@
-"""A whole purchase in the packaged shop: its API, its functions behind queues and on schedule, and the stand-in."""
+"""A whole purchase in the packaged shop: its API, its functions behind queues and on schedule, and the fake PayPal."""
 
 import time
 from email.utils import parseaddr

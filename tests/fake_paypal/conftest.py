@@ -1,4 +1,4 @@
-"""One stand-in for all tests here, forgetful between them."""
+"""One fake PayPal for all tests here, forgetful between them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.fake_paypal.shop import Shop
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakePayPal]:
-    """Run a stand-in."""
+    """Run a fake PayPal."""
     with FakePayPal(tmp_path_factory.mktemp("paypal")) as paypal:
         yield paypal
 
 
 @pytest.fixture
 def paypal(running: FakePayPal) -> FakePayPal:
-    """Return a stand-in that knows nothing yet and delivers on demand."""
+    """Return a fake PayPal that knows nothing yet and delivers on demand."""
     running.reset()
     running.control.automatic(False)
     running.control.set_webhook(None)

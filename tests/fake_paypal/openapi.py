@@ -36,7 +36,7 @@ class Contract:
         }
 
     def check_request(self, received: Received) -> None:
-        """Check a request as the stand-in received it."""
+        """Check a request as the fake PayPal received it."""
         headers = {}
         if received.request_id is not None:
             headers["PayPal-Request-Id"] = received.request_id
@@ -102,7 +102,7 @@ def _load(path: Path) -> dict[str, Any]:
     for operations in spec["paths"].values():
         for operation in operations.values():
             if isinstance(operation, dict):
-                # The stand-in checks tokens; openapi-core does not know OAuth and warns of it.
+                # The fake PayPal checks tokens; openapi-core does not know OAuth and warns of it.
                 operation.pop("security", None)
     asked = spec["components"]["schemas"].get("verify_webhook_signature", {}).get("properties")
     if asked:

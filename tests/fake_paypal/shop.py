@@ -1,4 +1,4 @@
-"""A shop that talks to the stand-in: the least that the tests need of a client."""
+"""A shop that talks to the fake PayPal: the least that the tests need of a client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CANCEL_URL = "http://127.0.0.1:9/cancel"
 
 @dataclass(frozen=True)
 class Answer:
-    """What the stand-in answered."""
+    """What the fake PayPal answered."""
 
     status: int
     headers: dict[str, str]

@@ -1,4 +1,4 @@
-"""The stand-in's answers are such as PayPal's own OpenAPI files describe."""
+"""The fake PayPal's answers are such as PayPal's own OpenAPI files describe."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ def test_the_certificate_outlasts_a_clock_that_was_moved(paypal: FakePayPal) -> 
     assert Shop(paypal).send("GET", "/v1/notifications/certs/CERT-OTHER").status == 404
 
 
-# -- what the stand-in says of signatures -----------------------------------------------------------------
+# -- what the fake PayPal says of signatures -----------------------------------------------------------------
 
 
 VERIFY = "/v1/notifications/verify-webhook-signature"
@@ -214,7 +214,7 @@ EVENT = '{"id": "WH-1",  "summary": "Grün \\u00fc 1E2"}\r\n'.encode()
 
 
 def question(paypal: FakePayPal, headers: dict[str, str], body: bytes, **changed: str) -> bytes:
-    """Ask whether the stand-in signed a body, which stands in the question as it is."""
+    """Ask whether the fake PayPal signed a body, which stands in the question as it is."""
     asked = {
         "auth_algo": headers["PAYPAL-AUTH-ALGO"],
         "cert_url": headers["PAYPAL-CERT-URL"],

@@ -23,7 +23,7 @@ def page(shop: Shop, order_id: str) -> str:
 
 def test_the_page_says_who_is_paid_for_what(shop: Shop) -> None:
     html = page(shop, shop.create())
-    assert "PayPal stand-in" in html
+    assert "Fake PayPal" in html
     for text in ("Pay Awning", "30.00 EUR", "2 × Grüner Tee", "Shipping", "Pay 30.00 EUR now"):
         assert text in html
 
@@ -52,7 +52,7 @@ def test_buttons_lead_back_to_the_shop(shop: Shop, choice: str, outcome: str) ->
     order_id = shop.create()
     answer = choose(shop, order_id, choice)
     assert answer.status == 303
-    assert answer.headers["location"] == f"{RETURN_URL}&token={order_id}&PayerID=STANDN3BUYER7"
+    assert answer.headers["location"] == f"{RETURN_URL}&token={order_id}&PayerID=FAKEBUYER0001"
     captured = shop.capture(order_id)
     assert outcome == (captured.issue if captured.status == 422 else capture_of(captured)["status"])
 

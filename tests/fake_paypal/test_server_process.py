@@ -1,4 +1,4 @@
-"""The stand-in as a process: it starts, remembers, and ends in order."""
+"""The fake PayPal as a process: it starts, remembers, and ends in order."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
         ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == [
-        f"The PayPal stand-in did not start: port {port} is in use; stop the process that uses it, or choose another with --port."
+        f"The fake PayPal did not start: port {port} is in use; stop the process that uses it, or choose another with --port."
     ]
 
 
 def test_web_pages_cannot_steer(paypal: FakePayPal) -> None:
-    answer = Shop(paypal).send("POST", "/_standin/reset", b"{}", {"Content-Type": "text/plain"})
+    answer = Shop(paypal).send("POST", "/_control/reset", b"{}", {"Content-Type": "text/plain"})
     assert answer.status == 415
 
 

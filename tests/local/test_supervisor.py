@@ -200,7 +200,7 @@ def test_real_money_is_refused_in_one_line_before_anything_starts(tmp_path: Path
     assert run.wait() == 1
     assert run.lines == []
     assert run.errors == [
-        f"PayPal: make run only takes payments in the sandbox or the stand-in, not at {live}. Unset PAYPAL_API_URL."
+        f"PayPal: make run only takes payments in the sandbox or the fake PayPal, not at {live}. Unset PAYPAL_API_URL."
     ]
     assert not (tmp_path / "state").exists()
 
@@ -213,7 +213,7 @@ def test_real_money_is_refused_however_it_is_spelt(live: str) -> None:
     with pytest.raises(PieceFailed, match="Unset PAYPAL_API_URL"):
         check_paypal({"PAYPAL_API_URL": live, **credentials})
     check_paypal({"PAYPAL_API_URL": "https://api-m.sandbox.paypal.com/", **credentials})
-    check_paypal({"PAYPAL_API_URL": live})  # without credentials, the stand-in takes its place
+    check_paypal({"PAYPAL_API_URL": live})  # without credentials, the fake PayPal takes its place
 
 
 @pytest.mark.parametrize("half", ["ID", "SECRET"])
@@ -225,7 +225,7 @@ def test_one_half_of_the_credentials_is_refused_in_one_line(tmp_path: Path, half
     assert run.lines == []
     assert run.errors == [
         f"PayPal: PAYPAL_CLIENT_{other} is missing. Set both PAYPAL_CLIENT_ID and PAYPAL_CLIENT_SECRET"
-        " for the sandbox, or neither for the stand-in."
+        " for the sandbox, or neither for the fake PayPal."
     ]
     assert not (tmp_path / "state").exists()
 

@@ -20,7 +20,7 @@ class Ears(logging.Handler):
         """Keep a record, with what a formatter of another kind would show of it."""
         # What a function raises Lambda writes itself: the local runner does it in its place.
         if record.name.startswith("infra.") and record.name != "infra.local.event_functions":
-            return  # PayPal's stand-in, in threads of this process: not ours to keep quiet
+            return  # the fake PayPal, in threads of this process: not ours to keep quiet
         self.lines.append(f"{record.name}: {self.format(record)} {record.args!r}")
 
     def keep_secret(self, **secrets: str) -> None:

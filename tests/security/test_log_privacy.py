@@ -79,7 +79,7 @@ def paypal_says(status: int, body: object) -> Iterator[None]:
     through = requests.Session.request
 
     def answer(session: requests.Session, method: str, url: str, **more: Any) -> requests.Response:
-        if "oauth2" in url or "/_standin/" in url:
+        if "oauth2" in url or "/_control/" in url:
             return through(session, method, url, **more)
         said = requests.Response()
         said.status_code = status

@@ -45,8 +45,8 @@ def _fresh(number: int) -> list[str]:
 
 @contextmanager
 def _shops() -> Iterator[Callable[[], Shop]]:
-    with conftest._cloud as cloud, conftest.new_standin() as standin, watched():
-        yield lambda: opened(standin.control, cloud)
+    with conftest._cloud as cloud, conftest.new_fake_paypal() as fake_paypal, watched():
+        yield lambda: opened(fake_paypal.control, cloud)
 
 
 def _draw(done: int, all_: int, gone: float) -> None:

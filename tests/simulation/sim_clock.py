@@ -71,7 +71,7 @@ class Moment:
 
 
 def _only_when_asked(sweep: Callable[[Any], None]) -> Callable[[Any], None]:
-    # The stand-in's own thread would sweep at moments that no seed decides.
+    # The fake PayPal's own thread would sweep at moments that no seed decides.
     def sweep_unless_alone(orders: Any) -> None:
         if threading.current_thread().name != "paypal-webhooks":
             sweep(orders)

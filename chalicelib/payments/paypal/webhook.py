@@ -113,7 +113,7 @@ def check_headers(headers: Mapping[str, str]) -> None:
 
 
 def _is_at_paypal(url: str) -> bool:
-    origin = settings.paypal_api_url  # the stand-in's certificate lies there
+    origin = settings.paypal_api_url  # the fake PayPal's certificate lies there
     rest = url.removeprefix(origin)
     return bool(_CERTIFICATE.fullmatch(url) or (rest != url and _PATH.fullmatch(rest)))
 

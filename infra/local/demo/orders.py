@@ -1,6 +1,6 @@
 """The demo's orders: a few days of them, made through the shop's own services, each at its own time.
 
-Only in an empty shop with the demo's catalog, and only with PayPal's stand-in, whose clock goes along with the shop's.
+Only in an empty shop with the demo's catalog, and only with the fake PayPal, whose clock goes along with the shop's.
 How many are made is noted: what was cut off goes on at the next start.
 """
 

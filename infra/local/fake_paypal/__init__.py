@@ -1,4 +1,4 @@
-"""A stand-in for PayPal's sandbox: its API, its approval page, its notifications, on one machine."""
+"""A fake PayPal sandbox: its API, its approval page, its notifications, on one machine."""
 
 from infra.local.fake_paypal.control.control_client import (
     Control,

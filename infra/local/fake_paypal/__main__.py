@@ -1,4 +1,4 @@
-"""Run the stand-in: `python -m infra.local.fake_paypal --port 8001 --state DIR --webhook-url URL`."""
+"""Run the fake PayPal: `python -m infra.local.fake_paypal --port 8001 --state DIR --webhook-url URL`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     # Waited for, not handled: a handler may run where the main thread holds a lock that it needs.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    standin = FakePayPal(
+    fake_paypal = FakePayPal(
         options.state,
         options.webhook_url,
         options.port,
@@ -30,13 +30,13 @@ def main() -> int:
         options.webhook_id,
     )
     try:
-        standin.start()
+        fake_paypal.start()
     except (OSError, sqlite3.Error) as error:
-        print(f"The PayPal stand-in did not start: {_reason(error, options.port)}", file=sys.stderr)
+        print(f"The fake PayPal did not start: {_reason(error, options.port)}", file=sys.stderr)
         return 1
-    print(f"paypal: {standin.web_url}/", flush=True)
+    print(f"paypal: {fake_paypal.web_url}/", flush=True)
     signal.sigwait(ENDING)
-    standin.stop()
+    fake_paypal.stop()
     return 0
 
 
@@ -51,9 +51,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8001, help="where to listen (0: any free port)")
     parser.add_argument("--state", type=Path, required=True, help="folder for certificates, orders, money")
     parser.add_argument("--webhook-url", help="the shop's webhook address")
-    parser.add_argument("--client-id", help="default: standin-client")
-    parser.add_argument("--client-secret", help="default: standin-secret")
-    parser.add_argument("--webhook-id", help="default: 5TANDINWEBH00K001")
+    parser.add_argument("--client-id", help="default: fake-client")
+    parser.add_argument("--client-secret", help="default: fake-secret")
+    parser.add_argument("--webhook-id", help="default: FAKEWEBHOOK000001")
     return parser.parse_args()
 
 

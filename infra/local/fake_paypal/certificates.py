@@ -1,4 +1,4 @@
-"""The stand-in's own certificate, and signatures made with it and judged by it and others."""
+"""The fake PayPal's own certificate, and signatures made with it and judged by it and others."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _certificate(key: rsa.RSAPrivateKey, issuer_key: rsa.RSAPrivateKey) -> x509.
     return (
         x509.CertificateBuilder()
         .subject_name(named(LEAF_NAME))
-        .issuer_name(named("PayPal stand-in"))
+        .issuer_name(named("Fake PayPal"))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(_VALID_FROM)

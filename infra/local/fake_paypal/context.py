@@ -1,4 +1,4 @@
-"""What every part of the stand-in works with: settings, store, clock, notifications."""
+"""What every part of the fake PayPal works with: settings, store, clock, notifications."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Pages:
             route("POST", "/", self.operate),
             route("GET", "/checkoutnow", self.approval),
             route("POST", "/checkoutnow", self.decide),
-            route("GET", "/standin.css", self.style),
+            route("GET", "/fake_paypal.css", self.style),
             route("GET", "/favicon.ico", self.icon),
         ]
 

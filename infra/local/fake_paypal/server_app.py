@@ -1,4 +1,4 @@
-"""The whole stand-in, put together: started in threads of this process, stopped without a trace."""
+"""The whole fake PayPal, put together: started in threads of this process, stopped without a trace."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _IDLE = 30.0
 
 
 class FakePayPal:
-    """A stand-in for PayPal's sandbox at http://localhost:PORT; use it as a context manager.
+    """A fake PayPal sandbox at http://localhost:PORT; use it as a context manager.
 
     `state_dir` keeps its certificates, orders and money; `port` 0 takes a free one. OSError if the port is in use.
     """

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from infra.local.fake_paypal.store import Document
 
-CLIENT_ID = "standin-client"
-CLIENT_SECRET = "standin-secret"
-WEBHOOK_ID = "5TANDINWEBH00K001"
-MERCHANT = {"email_address": "merchant@standin.example", "merchant_id": "STANDN2MRCHNT"}
+CLIENT_ID = "fake-client"
+CLIENT_SECRET = "fake-secret"
+WEBHOOK_ID = "FAKEWEBHOOK000001"
+MERCHANT = {"email_address": "merchant@paypal.example", "merchant_id": "FAKEMERCHANT1"}
 BUYER: Document = {
-    "email_address": "buyer@standin.example",
-    "account_id": "STANDN3BUYER7",
+    "email_address": "buyer@paypal.example",
+    "account_id": "FAKEBUYER0001",
     "account_status": "VERIFIED",
     "name": {"given_name": "Test", "surname": "Buyer"},
     "address": {"country_code": "DE"},
@@ -27,7 +27,7 @@ BUYER_ADDRESS = {
 
 @dataclass
 class Settings:
-    """Who may call, whom to notify. Not stored: whoever starts the stand-in says it each time."""
+    """Who may call, whom to notify. Not stored: whoever starts the fake PayPal says it each time."""
 
     base_url: str = ""
     client_id: str = CLIENT_ID

@@ -1,4 +1,4 @@
-"""What the stand-in remembers: JSON documents in one SQLite file, and a clock that can be moved."""
+"""What the fake PayPal remembers: JSON documents in one SQLite file, and a clock that can be moved."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Store:
 
 
 class Clock:
-    """The stand-in's own time: the machine's, plus however far it was moved."""
+    """The fake PayPal's own time: the machine's, plus however far it was moved."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -129,7 +129,7 @@ class Clock:
         self._offset = timedelta(seconds=(self._store.get("meta", "clock") or {}).get("offset", 0.0))
 
     def now(self) -> datetime:
-        """Return the present moment of the stand-in, in UTC."""
+        """Return the present moment of the fake PayPal, in UTC."""
         return datetime.now(UTC) + self._offset
 
     def stamp(self) -> float:

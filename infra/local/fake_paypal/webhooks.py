@@ -146,7 +146,7 @@ class Webhooks:
             "PAYPAL-CERT-URL": self.certificate_url,
             "PAYPAL-AUTH-ALGO": AUTH_ALGO,
             "PAYPAL-AUTH-VERSION": "v2",
-            "User-Agent": "PayPal-stand-in/1.0",
+            "User-Agent": "fake-PayPal/1.0",
         }
 
     @property

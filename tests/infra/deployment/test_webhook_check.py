@@ -1,4 +1,4 @@
-"""What `make deploy` finds out about the webhook at PayPal, asked of the stand-in."""
+"""What `make deploy` finds out about the webhook at PayPal, asked of the fake PayPal."""
 
 from typing import Any
 
@@ -16,52 +16,56 @@ ADDRESS = "https://shop.example/webhooks/paypal"
 
 
 @pytest.fixture
-def webhook(standin: FakePayPal, paypal: Control) -> Control:
+def webhook(fake_paypal: FakePayPal, paypal: Control) -> Control:
     """Return what steers PayPal, where the webhook is as it should be."""
     paypal.set_webhook(ADDRESS)
     paypal.subscribe(*EVENT_TYPES)
     return paypal
 
 
-def found(standin: FakePayPal, webhook_id: str | None = None, secret_: str | None = None) -> list[str]:
-    client = Client(standin.client_id, secret_ or standin.client_secret, standin.api_url, standin.web_url)
-    return faults(client, webhook_id or standin.webhook_id, ADDRESS)
+def found(fake_paypal: FakePayPal, webhook_id: str | None = None, secret_: str | None = None) -> list[str]:
+    client = Client(
+        fake_paypal.client_id, secret_ or fake_paypal.client_secret, fake_paypal.api_url, fake_paypal.web_url
+    )
+    return faults(client, webhook_id or fake_paypal.webhook_id, ADDRESS)
 
 
-def test_a_webhook_with_our_address_and_all_events_is_right(standin: FakePayPal, webhook: Control) -> None:
-    assert found(standin) == []
+def test_a_webhook_with_our_address_and_all_events_is_right(
+    fake_paypal: FakePayPal, webhook: Control
+) -> None:
+    assert found(fake_paypal) == []
     webhook.subscribe("*")
-    assert found(standin) == []
+    assert found(fake_paypal) == []
 
 
-def test_events_that_are_missing_are_named(standin: FakePayPal, webhook: Control) -> None:
+def test_events_that_are_missing_are_named(fake_paypal: FakePayPal, webhook: Control) -> None:
     webhook.subscribe(
         *(name for name in EVENT_TYPES if name != "PAYMENT.CAPTURE.DECLINED"), "BILLING.PLAN.CREATED"
     )
-    assert found(standin) == ["add the events PAYMENT.CAPTURE.DECLINED."]
+    assert found(fake_paypal) == ["add the events PAYMENT.CAPTURE.DECLINED."]
 
 
-def test_another_address_is_named(standin: FakePayPal, webhook: Control) -> None:
+def test_another_address_is_named(fake_paypal: FakePayPal, webhook: Control) -> None:
     for other in ("https://old.example/webhooks/paypal", f"{ADDRESS}/", ADDRESS.upper()):
         webhook.set_webhook(other)
-        assert found(standin) == [f"its URL is {other}. Change it at PayPal to {ADDRESS}."]
+        assert found(fake_paypal) == [f"its URL is {other}. Change it at PayPal to {ADDRESS}."]
 
 
-def test_what_paypal_does_not_show_is_said(standin: FakePayPal, webhook: Control) -> None:
-    assert "no webhook with the ID ANOTHER" in found(standin, "ANOTHER")[0]
-    assert "not a webhook ID" in found(standin, "../webhooks-events")[0]
-    assert "rejects the app's secret" in found(standin, secret_="wrong")[0]
+def test_what_paypal_does_not_show_is_said(fake_paypal: FakePayPal, webhook: Control) -> None:
+    assert "no webhook with the ID ANOTHER" in found(fake_paypal, "ANOTHER")[0]
+    assert "not a webhook ID" in found(fake_paypal, "../webhooks-events")[0]
+    assert "rejects the app's secret" in found(fake_paypal, secret_="wrong")[0]
     webhook.fault("webhook_get", "503", times=None)
-    assert "could not be read from PayPal" in found(standin)[0]
+    assert "could not be read from PayPal" in found(fake_paypal)[0]
 
 
 class Standing:
     """A stack that stands."""
 
-    def __init__(self, standin: FakePayPal, webhook_id: str) -> None:
+    def __init__(self, fake_paypal: FakePayPal, webhook_id: str) -> None:
         self._told = {
-            "PayPalClientId": standin.client_id,
-            "PayPalApiUrl": standin.api_url,
+            "PayPalClientId": fake_paypal.client_id,
+            "PayPalApiUrl": fake_paypal.api_url,
             WEBHOOK_ID: webhook_id,
         }
 
@@ -73,25 +77,25 @@ class Standing:
 
 
 def test_a_deployed_shop_asks_with_the_secret_that_it_keeps(
-    aws: object, standin: FakePayPal, webhook: Control
+    aws: object, fake_paypal: FakePayPal, webhook: Control
 ) -> None:
     from infra.aws.aws_account import Account
 
     account, stage = Account(STAGE.region), STAGE
-    paypal_secret.keep(account.client("ssm"), paypal_secret.name_of(stage), standin.client_secret)
+    paypal_secret.keep(account.client("ssm"), paypal_secret.name_of(stage), fake_paypal.client_secret)
     said: list[str] = []
 
     def is_right(webhook_id: str) -> bool:
-        stack: Any = Standing(standin, webhook_id)
+        stack: Any = Standing(fake_paypal, webhook_id)
         return webhook_is_right(account, stage, stack, said.append)
 
     assert isinstance(stage, Stage)
     assert is_right("")
     assert said == []  # what is to be entered was told before
-    assert is_right(standin.webhook_id)
+    assert is_right(fake_paypal.webhook_id)
     assert said == ["  ok  the webhook at PayPal has the shop's URL and every event"]
     webhook.subscribe("CHECKOUT.ORDER.APPROVED")
-    assert not is_right(standin.webhook_id)
+    assert not is_right(fake_paypal.webhook_id)
     assert said[-1].startswith(
         "  FAILED  the webhook at PayPal: add the events CHECKOUT.PAYMENT-APPROVAL.REVERSED, "
     )

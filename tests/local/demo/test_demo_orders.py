@@ -24,7 +24,7 @@ RECENTLY = {300: "paid", 150: "pending", 55: "declined", 20: "unpaid"}
 
 @pytest.fixture
 def demo(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    """Return a shop with a small demo catalog, the demo's staff, and the stand-in that `make run` starts."""
+    """Return a shop with a small demo catalog, the demo's staff, and the fake PayPal that `make run` starts."""
     goods = {
         "slug": "cup",
         "name": "Cup",
@@ -138,9 +138,9 @@ def test_a_shop_with_orders_of_its_own_gets_none(demo: Shop) -> None:
     assert len(demo.orders()) == 1
 
 
-@pytest.mark.parametrize("lacking", ["the stand-in", "the demo's catalog", "a merchant"])
+@pytest.mark.parametrize("lacking", ["the fake PayPal", "the demo's catalog", "a merchant"])
 def test_there_are_none_without(demo: Shop, monkeypatch: pytest.MonkeyPatch, lacking: str) -> None:
-    if lacking == "the stand-in":
+    if lacking == "the fake PayPal":
         monkeypatch.setattr("infra.local.fake_paypal.settings.CLIENT_ID", "another")
     elif lacking == "the demo's catalog":
         monkeypatch.setattr(orders, "has_demo_catalog", lambda: False)

@@ -112,7 +112,9 @@ def test_times_as_paypal_writes_them_are_asked_about(door: Shop) -> None:
 def test_certificates_at_any_host_of_paypals_are_asked_about(door: Shop) -> None:
     for host in ("api", "api-m", "api.sandbox", "api-m.sandbox"):
         url = f"https://{host}.paypal.com{CERTS}CERT-360caa42-fca2a594-1d93a270"
-        assert post(door, an_event(id=CAPTURE), PAYPAL_CERT_URL=url).status == 400  # unknown to the stand-in
+        assert (
+            post(door, an_event(id=CAPTURE), PAYPAL_CERT_URL=url).status == 400
+        )  # unknown to the fake PayPal
     assert questions(door) == 4
 
 

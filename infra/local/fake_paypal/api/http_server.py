@@ -180,7 +180,7 @@ class Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server_version = "PayPal-stand-in"
+    server_version = "fake-PayPal"
     sys_version = ""
     disable_nagle_algorithm = True
     wbufsize = -1  # headers and body leave in one segment

@@ -1,4 +1,4 @@
-"""Requests, answers and routes: what the rest of the stand-in needs to know of HTTP."""
+"""Requests, answers and routes: what the rest of the fake PayPal needs to know of HTTP."""
 
 from __future__ import annotations
 

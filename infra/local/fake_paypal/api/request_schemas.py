@@ -219,7 +219,7 @@ PAYPAL_WALLET = _fields(
 ORDER = _fields(
     "intent purchase_units",
     intent=_choice("CAPTURE", "AUTHORIZE"),
-    # PayPal takes up to ten; a shop with one payee needs one, and the stand-in knows no more.
+    # PayPal takes up to ten; a shop with one payee needs one, and the fake PayPal knows no more.
     purchase_units=Several(PURCHASE_UNIT, 1, 1),
     payer=_fields(email_address=Text(254, 3, EMAIL), name=NAME, phone=PHONE, address=ADDRESS),
     payment_source=_fields(paypal=PAYPAL_WALLET),

@@ -1,4 +1,4 @@
-"""The control address `/_standin/…`: whatever a buyer, a bank, a merchant or bad luck can do, on order."""
+"""The control address `/_control/…`: whatever a buyer, a bank, a merchant or bad luck can do, on order."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ class Steering:
             },
         }
         return [
-            *(route("GET", f"/_standin/{name}", self._shown(view)) for name, view in views.items()),
-            *(route("POST", f"/_standin/{name}", self._done(verb)) for name, verb in verbs.items()),
+            *(route("GET", f"/_control/{name}", self._shown(view)) for name, view in views.items()),
+            *(route("POST", f"/_control/{name}", self._done(verb)) for name, verb in verbs.items()),
         ]
 
     # Everything

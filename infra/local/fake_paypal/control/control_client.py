@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 class ControlError(Exception):
-    """The stand-in would not do it; the text says why."""
+    """The fake PayPal would not do it; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Notification:
 
 @dataclass(frozen=True)
 class Received:
-    """One API request that the stand-in received; `status` is None where a fault forbade its work."""
+    """One API request that the fake PayPal received; `status` is None where a fault forbade its work."""
 
     time: str
     operation: str
@@ -87,7 +87,7 @@ class Received:
 
 
 class Control:
-    """Steer a stand-in, of this process or another. Every method raises ControlError if it is refused."""
+    """Steer a fake PayPal, of this process or another. Every method raises ControlError if it is refused."""
 
     def __init__(self, url: str) -> None:
         self._address = urlsplit(url).netloc
@@ -355,7 +355,7 @@ class Control:
     def _call(self, method: str, name: str, body: bytes | None) -> Json:
         connection = http.client.HTTPConnection(self._address, timeout=60)
         try:
-            connection.request(method, f"/_standin/{name}", body, {"Content-Type": "application/json"})
+            connection.request(method, f"/_control/{name}", body, {"Content-Type": "application/json"})
             response = connection.getresponse()
             answer: Json = json.loads(response.read())
         finally:
