@@ -55,12 +55,12 @@ class Merchant:
 
     def _take_a_refund(self) -> None:
         self._open_order("Ready to ship")
-        refunds = self._page.locator(".refunds")
+        refunds = self._page.get_by_role("region", name="Refunds")
         refunds.locator("summary").click()
         refunds.get_by_label("Amount in").fill("5.00")
         refunds.get_by_label("Reason").fill("One arrived with a crack in it")
         refunds.get_by_label("Note to the customer").fill("We are sorry for the crack.")
-        photograph(self._page, "staff-refund", top=".refunds")
+        photograph(self._page, "staff-refund", top="[aria-labelledby=refunds]")
 
     def _take_a_product(self) -> None:
         self._open("products/pebble-mug")

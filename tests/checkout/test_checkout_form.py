@@ -99,7 +99,7 @@ def test_the_summary_takes_the_focus(standing_shop: Shop) -> None:
     answer = refused(standing_shop, email="nobody")
     (summary,) = re.findall(r'<div class="notice[^>]*>', answer.body)
     assert all(part in summary for part in ("autofocus", 'tabindex="-1"', 'role="alert"'))
-    assert answer.body.index(summary) < answer.body.index('<form class="till"')
+    assert answer.body.index(summary) < answer.body.index('<form class="checkout-layout"')
     assert "Please check: Checkout" in answer.body
 
 
@@ -340,7 +340,7 @@ def test_a_country_without_postal_codes_for_all_asks_for_none(standing_shop: Sho
     assert wrong_in(country="IE", postal_code="", city="Cork") == set()
     asked = refused(standing_shop, country="IE", postal_code="", city="")
     assert wrong_fields(asked) == {"city"}
-    assert '<label for="postal_code">Eircode <span class="faint">(optional)</span>' in asked.body
+    assert '<label for="postal_code">Eircode <span class="muted">(optional)</span>' in asked.body
 
 
 def test_the_order_keeps_code_and_region_as_they_are_written_there(shop: Shop) -> None:

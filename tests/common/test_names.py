@@ -8,8 +8,11 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.web.test_stylesheets import styled_classes
 
 ROOT = Path(__file__).parents[2]
 PYTHON = [
@@ -22,9 +25,11 @@ _CODE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 # The errors that a docstring names: `Raises NotFound, Locked or Conflict`.
 _RAISES = re.compile(r"\bRaises? ((?:[A-Z]\w+(?:,? (?:and |or )?)?)+)")
 _TEXT = re.compile(r"\"[^\"]*\"|'[^']*'")
-RETIRED: dict[str, str] = tomllib.loads(
+_NAMES: dict[str, Any] = tomllib.loads(
     Path(__file__).with_name("retired_names.toml").read_text(encoding="utf-8")
 )
+RETIRED_CLASSES: dict[str, str] = _NAMES.pop("css")
+RETIRED: dict[str, str] = _NAMES
 # Beginnings of constants that are used nowhere any more → what to use instead.
 RETIRED_PREFIXES = {"MOST": "MAX_…", "LONGEST": "MAX_…_LENGTH", "FEWEST": "MIN_…", "LARGEST": "MAX_…_SIZE"}
 
@@ -82,6 +87,10 @@ def test_a_retired_name_is_found_with_its_replacement(tmp_path: Path) -> None:
     assert [name for _, name in template_names("take_up {{ order.take_up }}") if replacement_of(name)] == [
         "take_up"
     ]
+
+
+def test_retired_classes_do_not_come_back() -> None:
+    assert [name for name in styled_classes() if {name, name.split("-")[0]} & RETIRED_CLASSES.keys()] == []
 
 
 def test_no_replacement_is_itself_retired() -> None:

@@ -23,7 +23,7 @@ NAME = LONG[:58]
 TEXT = f"{LONG * 3}\n\n- {LONG}\n\n**{LONG}** [{LONG}](https://example.com/{'x' * 200})"
 SKU = "Y" * 40
 STICKS_OUT = """(width) => [...document.querySelectorAll("body *")]
-    .filter((element) => element.getBoundingClientRect().right > width + 1 && !element.closest(".visually-hidden, .rows-frame"))
+    .filter((element) => element.getBoundingClientRect().right > width + 1 && !element.closest(".visually-hidden, .table-frame"))
     .map((element) => element.outerHTML.slice(0, 100)).slice(-3)"""
 
 

@@ -1,8 +1,8 @@
 "use strict";
 
-/* The desk works without this file. */
+/* The staff's pages work without this file. */
 
-// -- the entrance: a password can be shown --
+// -- log in: a password can be shown --
 
 document.querySelectorAll("[data-password]").forEach((frame) => {
   const input = frame.querySelector("input");
@@ -160,8 +160,8 @@ document.querySelectorAll("[data-look-again]").forEach((link) => {
 
 // -- products edited in place: what is not saved yet is marked and counted, Escape puts a cell back, / searches --
 
-document.querySelectorAll("form[data-sheet]").forEach((form) => {
-  const cells = [...form.querySelectorAll(".goods-cell > input[type=text], .goods-tick input")];
+document.querySelectorAll("form[data-inline-edit]").forEach((form) => {
+  const cells = [...form.querySelectorAll(".product-table-input > input[type=text], .product-table-checkbox input")];
   const button = form.querySelector("button[type=submit]");
   const bar = form.querySelector(".save-bar");
   const returned = new Set(cells.filter((cell) => cell.hasAttribute("data-changed")));
@@ -170,8 +170,8 @@ document.querySelectorAll("form[data-sheet]").forEach((form) => {
   const count = () => {
     cells.forEach((cell) => cell.toggleAttribute("data-changed", returned.has(cell) || differs(cell)));
     const rows = new Set(waiting().map((cell) => cell.closest("tr"))).size;
-    bar.classList.toggle("save-waits", rows > 0);
-    bar.classList.toggle("save-idle", rows === 0);
+    bar.classList.toggle("save-bar-unsaved", rows > 0);
+    bar.classList.toggle("save-bar-idle", rows === 0);
     form.querySelector("[data-count]").textContent =
       rows === 0 ? "No changes yet." : rows === 1 ? "1 unsaved row." : `${rows} unsaved rows.`;
   };
@@ -185,7 +185,7 @@ document.querySelectorAll("form[data-sheet]").forEach((form) => {
     count();
   });
   // A cell is typed over rather than into.
-  form.addEventListener("focusin", ({ target }) => { if (target.matches(".goods-cell > input[type=text]")) target.select(); });
+  form.addEventListener("focusin", ({ target }) => { if (target.matches(".product-table-input > input[type=text]")) target.select(); });
   window.addEventListener("beforeunload", (event) => { if (!form.dataset.sent && waiting().length) event.preventDefault(); });
   window.addEventListener("pageshow", count);
   button.title = "Enter saves, Escape undoes a cell, / searches";

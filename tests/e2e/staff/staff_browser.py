@@ -7,7 +7,7 @@ from tests.staff.staff_client import member
 PHONE_WIDTH = 390
 # Every thing to press, smaller than a finger; a link within a sentence may be as high as its line.
 TOO_SMALL = """() => [...document.querySelectorAll("a, button, select, textarea, summary, input:not([type=hidden])")]
-    .filter((element) => element.checkVisibility({visibilityProperty: true}) && !element.closest(".visually-hidden, .skip"))
+    .filter((element) => element.checkVisibility({visibilityProperty: true}) && !element.closest(".visually-hidden, .skip-link"))
     .map((element) => [element, element.matches("[type=checkbox], [type=radio]") && element.closest("label") || element])
     .filter(([element, target]) => {
         const within = element.matches("a") && getComputedStyle(element).display === "inline"
@@ -16,8 +16,8 @@ TOO_SMALL = """() => [...document.querySelectorAll("a, button, select, textarea,
     })
     .map(([element, target]) => `${element.outerHTML.slice(0, 120)}: ${target.getBoundingClientRect().height} px`)"""
 
-STICKS_OUT = """() => [...document.querySelectorAll("table, .sheet, .notice")]
-    .filter((element) => !element.closest(".rows-frame")
+STICKS_OUT = """() => [...document.querySelectorAll("table, .card, .notice")]
+    .filter((element) => !element.closest(".table-frame")
         && element.getBoundingClientRect().right > element.parentElement.getBoundingClientRect().right + 1)
     .map((element) => `sticks out: ${element.outerHTML.slice(0, 120)}`)"""
 

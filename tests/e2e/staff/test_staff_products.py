@@ -98,7 +98,7 @@ def test_one_variant_in_conflict_comes_back_alone_and_its_siblings_are_saved(
     merchant.reads("Unsaved changes")
     merchant.is_told("2 rows saved.")
     merchant.is_told("1 row hasn’t been saved yet.")
-    expect(merchant.page.locator(".goods tbody tr")).to_have_count(1)
+    expect(merchant.page.locator(".product-table tbody tr")).to_have_count(1)
     expect(merchant.page.locator("[data-count]")).to_have_text("1 unsaved row.")
     expect(cell(merchant, "visible.assam")).not_to_be_checked()
     check(merchant)
@@ -119,7 +119,7 @@ def test_a_slash_leads_to_the_search_and_enter_finds(at_the_shelf: AtTheShelf) -
     expect(cell(merchant, "q")).to_be_focused()
     merchant.page.keyboard.type("her")
     merchant.page.keyboard.press("Enter")
-    expect(merchant.page.locator(".goods tbody")).to_have_count(3)
+    expect(merchant.page.locator(".product-table tbody")).to_have_count(3)
 
 
 def test_in_the_stock_room_on_a_phone_without_script(at_the_shelf: AtTheShelf, shop: Shop) -> None:

@@ -12,7 +12,7 @@ from tests.shop import Shop
 def numbers(page: Answer) -> list[str]:
     """List the orders' numbers of a page."""
     assert page.status == 200, page.text
-    return re.findall(r'class="orders-open"[^>]*>([0-9-]+)</a>', page.body)
+    return re.findall(r'class="order-link"[^>]*>([0-9-]+)</a>', page.body)
 
 
 def asked(merchant: Shopper, **question: str) -> list[str]:
