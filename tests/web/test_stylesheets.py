@@ -46,3 +46,11 @@ def test_every_style_is_used() -> None:
     scripts = "".join(file.read_text(encoding="utf-8") for file in STATIC.glob("*.js"))
     unused = {name for name in styled_classes() - used if not name.startswith(prefixes)}
     assert sorted(name for name in unused if f'"{name}"' not in scripts) == []
+
+
+def test_every_column_that_a_style_names_is_in_a_template() -> None:
+    styles = "".join(file.read_text(encoding="utf-8") for file in STATIC.glob("*.css"))
+    pages = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "templates").rglob("*.html"))
+    named = set(re.findall(r'data-label="([^"]+)"', styles))
+    assert named
+    assert sorted(name for name in named if f'data-label="{name}"' not in pages) == []
