@@ -234,7 +234,7 @@ def find_doubts(values: Mapping[str, str]) -> dict[str, str]:
     if region and known is None and country.regions and "region" in country.required:
         doubts["region"] = f"“{region}” doesn’t look like {_with_article(country.region_label)} in {name}."
     return {
-        field: f"{message} Please check it. If it’s correct, send the form again."
+        field: f"{message} Please check it. If it’s correct, submit the form again."
         for field, message in doubts.items()
     }
 

@@ -199,7 +199,7 @@ def _back_off(attempt: int, failure: UpdateError | None) -> None:
 def _give_up_error(failure: UpdateError | None) -> ServiceUnavailable:
     if failure is not None and is_contended(failure):
         return SimultaneousChange("Your cart was being changed at the same time. Please try again.")
-    return ServiceUnavailable("Your cart could not be changed just now. Please try again.")
+    return ServiceUnavailable("Your cart couldn’t be updated. Please try again.")
 
 
 def _read(session_id: str | None, sku: str | None) -> tuple[Session, Stock | None]:

@@ -28,8 +28,8 @@ from chalicelib.payments.start_payment import PaymentInProgress
 MAX_ATTEMPTS = 30
 PLACING_SECONDS = 12.0  # of the request's time: sending the shopper to PayPal needs some, too
 SENT_AT_ONCE = (
-    "Your cart was ordered or changed several times at the same time, perhaps in two tabs. This attempt didn’t place "
-    "an order, and nothing is ordered twice. Please wait a few seconds and try again."
+    "Your cart was changed or ordered in another tab. This attempt didn’t place an order. "
+    "Please wait a few seconds and try again."
 )
 ATTEMPT_SECONDS = 1.0  # against others who want the same pieces; then look again, for they may be gone
 
@@ -123,7 +123,7 @@ def place_order(
             found = get(Order, order.id)
             if found is None:
                 raise ServiceUnavailable(
-                    "We didn’t get an answer from our database. Please try again."
+                    "We couldn’t confirm your order. Please try again: it won’t be placed twice."
                 ) from unknown
             return found, True
         else:

@@ -40,7 +40,7 @@ DEFINITE_ERRORS = {
 BUSY = "The shop is very busy. Nothing was changed; please try again."
 # Of a transaction, what one visitor's requests alone contend for: two tabs, a form sent many times.
 ONE_VISITORS = {"cart", "order"}
-SIMULTANEOUS = "This is being changed at the same time, perhaps in another tab. Nothing was changed; please wait a few seconds and try again."
+SIMULTANEOUS = "This was changed elsewhere at the same time, perhaps in another tab. Nothing was saved. Please wait a few seconds and try again."
 MAX_ATTEMPTS = 100
 
 

@@ -89,5 +89,5 @@ def update_order(
 def get_order(order_id: str) -> Order:
     """Read the order of an address. Raises NotFound."""
     if not ids.is_id(order_id):
-        raise NotFound("We couldn’t find this order.")
+        raise NotFound("We couldn’t find this order. Please check the link in your email.")
     return Order.fetch(order_id)

@@ -49,7 +49,7 @@ class Routes(Blueprint):
                 except NEIGHBOUR_ERRORS as error:
                     log.exception("AWS call failed")
                     raise ServiceUnavailable(
-                        "We didn’t get an answer from our database. Please try again."
+                        "The shop isn’t responding. Please try again in a moment."
                     ) from error
 
             answer.__name__ = view.__name__

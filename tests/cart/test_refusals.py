@@ -138,7 +138,7 @@ def without_cookies(shop: Shop, address: str, referer: str = "") -> Answer:
 def test_a_browser_that_keeps_no_cookies_is_told_that_one_is_needed(standing_shop: Shop, before: str) -> None:
     page = without_cookies(standing_shop, "/cart", before)
     assert EXPLAINED in page.text
-    assert "We need one cookie to remember your cart" in page.text
+    assert "We need a cookie to remember your cart" in page.text
     assert page.set_cookies == []
 
 
@@ -147,7 +147,7 @@ def test_who_only_looks_into_an_empty_cart_is_not_alarmed(standing_shop: Shop) -
         page = without_cookies(standing_shop, "/cart", referer)
         assert EXPLAINED not in page.text
         assert "Your cart is empty." in page.text
-        assert "need one cookie" in page.text
+        assert "need a cookie" in page.text
     elsewhere = standing_shop.shopper().get("/cart", Referer="https://elsewhere.example/products/mug")
     assert EXPLAINED not in elsewhere.text
 

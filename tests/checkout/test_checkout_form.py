@@ -100,7 +100,7 @@ def test_the_summary_takes_the_focus(standing_shop: Shop) -> None:
     (summary,) = re.findall(r'<div class="notice[^>]*>', answer.body)
     assert all(part in summary for part in ("autofocus", 'tabindex="-1"', 'role="alert"'))
     assert answer.body.index(summary) < answer.body.index('<form class="checkout-layout"')
-    assert "Please check: Checkout" in answer.body
+    assert "Error: Checkout" in answer.body
 
 
 def test_nothing_that_was_typed_is_lost(standing_shop: Shop) -> None:

@@ -216,7 +216,7 @@ def test_contention_is_tried_again(shop: Shop) -> None:
         (
             "carts",
             409,
-            "several times at the same time, perhaps in two tabs. This attempt didn’t place an order",
+            "changed or ordered in another tab. This attempt didn’t place an order.",
             False,
         ),
     ],

@@ -21,7 +21,7 @@ def test_what_is_wrong_is_said_and_leads_to_the_field(visitor: Visitor, shop: Sh
 
     summary = visitor.page.get_by_role("alert")
     expect(summary).to_be_focused()
-    expect(visitor.page).to_have_title("Please check: Checkout · Slow Saturday")
+    expect(visitor.page).to_have_title("Error: Checkout · Slow Saturday")
     expect(summary.get_by_role("link")).to_have_text(
         [
             "Email: Please check the email address. It should look like name@example.com.",
@@ -111,7 +111,7 @@ def test_a_price_that_rose_meanwhile_is_shown_before_it_is_paid(visitor: Visitor
     visitor.places_order()
 
     visitor.is_told("The total is now €24.90")
-    visitor.button("Accept new total").click()
+    visitor.button("Accept new total").first.click()
     visitor.is_at_paypal()
     expect(visitor.button("Pay 24.90 EUR now")).to_be_visible()
 
@@ -120,7 +120,7 @@ def test_a_double_click_places_one_order(visitor: Visitor, shop: Shop) -> None:
     visitor.puts_in_cart("mug")
     visitor.goes_to_checkout()
     visitor.fills_in()
-    visitor.button("Place order").dblclick()
+    visitor.button("Place order").first.dblclick()
 
     visitor.is_at_paypal()
     assert len(shop.orders()) == len(shop.paypal.orders()) == 1

@@ -48,7 +48,7 @@ def test_a_won_dispute_brings_back_what_was_taken_once(shop: Shop, value: str | 
     assert "It was decided in your favour." in told[-1]
     check_money(shop)
     check_books(shop)
-    assert "reversed" not in shop.shopper().get(f"/orders/{order_id}").text.partition("Order history")[0]
+    assert "reversed" not in shop.shopper().get(f"/orders/{order_id}").text.partition("Order updates")[0]
 
 
 def test_a_win_is_a_win_in_american_spelling_too(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ TIMELINE = {
     HistoryEvent.PAYMENT_PENDING: "Your payment is pending at PayPal.",
     HistoryEvent.PAID: "We received your payment.",
     HistoryEvent.PAYMENT_REVERSED: "Your bank or PayPal reversed the payment.",
-    HistoryEvent.REVERSAL_CANCELLED: "The reversal was cancelled.",
+    HistoryEvent.REVERSAL_CANCELLED: "Your bank or PayPal returned the payment to us.",
     HistoryEvent.SHIPPED: "Your parcel is on its way.",
     HistoryEvent.PARCEL_ADDED: "A parcel is on its way.",
     HistoryEvent.PARCEL_CORRECTED: "We corrected the details of a parcel.",
