@@ -59,12 +59,13 @@ class EmailTemplate:
 
 @dataclass(frozen=True)
 class RefundView:
-    """Money that went back, in minor units. `extra`: of a payment that is not the one for the order."""
+    """A completed refund, in minor units. `extra`: of a payment that is not the one for the order."""
 
     amount: int
     currency: str
     extra: bool
-    note: str  # staff's own words to the customer, or none
+    mismatch: str  # the issue kind that says why that payment didn't pay the order; empty if unknown
+    note: str  # staff's note to the customer, or empty
 
 
 def render_email(order: Order, entry: str) -> Email | None:
@@ -162,7 +163,13 @@ def _refund(order: Order, paypal_id: str) -> RefundView | None:
     for key, refund in order.refunds.items():
         if paypal_id in (key, refund["paypal_refund_id"]) and refund["status"] == RefundStatus.COMPLETED:
             note = single_line(refund.get("note", ""))
-            return RefundView(refund["amount"], refund["currency"], _is_extra(order, refund), note)
+            return RefundView(
+                refund["amount"],
+                refund["currency"],
+                _is_extra(order, refund),
+                next((one["kind"] for one in order.issues if one["detail"] == refund.get("capture_id")), ""),
+                note,
+            )
     return None
 
 

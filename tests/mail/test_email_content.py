@@ -12,7 +12,7 @@ from chalicelib.database.transactions import Transaction
 from chalicelib.mail import plain_text
 from chalicelib.mail.render import EMAIL_KINDS, Email, NotDueYet, render_email
 from chalicelib.orders.base import OrderLine
-from chalicelib.orders.enums import EmailKind
+from chalicelib.orders.enums import EmailKind, IssueKind
 from chalicelib.orders.issues import ISSUE_TEXTS, describe_issue
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import update_order
@@ -306,6 +306,23 @@ def test_a_payment_for_a_closed_order_that_went_back_is_told_as_such() -> None:
     never_says(mail, "still paid", "full amount")
 
 
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (IssueKind.DUPLICATE_CAPTURE, "You paid for this order more than once"),
+        (IssueKind.AMOUNT_MISMATCH, "The payment wasn’t for the total of your order."),
+        (IssueKind.ORDER_MISMATCH, "PayPal reported the payment for a different order."),
+        (IssueKind.SOLD_OUT, "The items had sold out before your payment reached us."),
+        (IssueKind.CAPTURED_AFTER_CLOSE, "We received the payment after your order had been closed."),
+    ],
+)
+def test_the_refund_of_an_unmatched_payment_gives_its_reason(kind: IssueKind, reason: str) -> None:
+    order = order_factory.refunded(order_factory.paid(), 6970, capture_id="ANOTHER")
+    order.open_issue(kind, "ANOTHER")
+
+    says(letter(order, "refund_completed"), reason)
+
+
 @pytest.mark.parametrize("capture", ["", None])
 def test_a_refund_of_an_unnamed_capture_is_of_the_one_that_paid(capture: str | None) -> None:
     order = order_factory.refunded(order_factory.paid(), 6970, capture_id=capture)
@@ -319,7 +336,7 @@ def test_a_wrong_payment_in_another_currency_is_told_in_it() -> None:
     mail = letter(order, "refund_completed")
 
     says(mail, "Your refund of ¥1,200 is on its way")
-    says(mail, "your order isn’t paid yet")
+    says(mail, "Your order isn’t paid yet")
     never_says(mail, "still paid")
 
 
