@@ -12,19 +12,19 @@ from chalicelib.telemetry import Metric
 QUEUES = {
     "paypal-webhooks": (
         "PayPal notifications that couldn’t be processed",
-        "Payments are found without them, but refunds made on PayPal’s website may be missing here. Your developer can find the cause in the log and retry the messages.",
+        "Payments are found without them, but refunds made on PayPal’s website may be missing here. The operator can find the cause in the log and retry the messages.",
     ),
     "order-emails": (
         "Emails that couldn’t be sent",
-        "Each of them is queued again automatically, at least once a day. Usually SES isn’t letting the shop send: your developer can find the reason in the log.",
+        "Each of them is queued again automatically, at least once a day. Usually SES isn’t letting the shop send: the operator can find the reason in the log.",
     ),
     "ses-feedback": (
         "Email bounce reports that couldn’t be processed",
-        "Some customers may not have received their emails. Your developer can find the cause in the log and retry the reports.",
+        "Some customers may not have received their emails. The operator can find the cause in the log and retry the reports.",
     ),
     "background-jobs": (
         "Failed background jobs: imports, exports, images",
-        "Start them again on their page. If that fails too, your developer can find the cause in the log.",
+        "Start them again on their page. If that fails too, the operator can find the cause in the log.",
     ),
 }
 log = logging.getLogger("awning")

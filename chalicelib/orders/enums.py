@@ -119,7 +119,7 @@ class EmailKind(StrEnum):
 
 EMAIL_LABELS: Mapping[str, str] = {
     EmailKind.ORDER_PAID: "Payment confirmation",
-    EmailKind.MERCHANT_ORDER_PAID: "Your notification of a paid order",
+    EmailKind.MERCHANT_ORDER_PAID: "To you: order paid",
     EmailKind.PAYMENT_PENDING: "Payment pending",
     EmailKind.PAYMENT_FAILED: "Payment failed",
     EmailKind.ORDER_EXPIRED: "Order closed",
@@ -129,8 +129,8 @@ EMAIL_LABELS: Mapping[str, str] = {
     EmailKind.PARCEL_REMOVED: "Parcel not sent after all",
     EmailKind.ADDRESS_CORRECTED: "Delivery details corrected",
     EmailKind.REFUND_COMPLETED: "Refund confirmation",
-    EmailKind.MERCHANT_ISSUE: "Your notification of an issue",
-    EmailKind.MERCHANT_PAYMENTS_REFUSED: "Your notification that PayPal is rejecting payments",
+    EmailKind.MERCHANT_ISSUE: "To you: issue with the order",
+    EmailKind.MERCHANT_PAYMENTS_REFUSED: "To you: PayPal is rejecting payments",
 }
 TO_MERCHANT = {
     EmailKind.MERCHANT_ORDER_PAID,

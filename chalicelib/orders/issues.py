@@ -41,7 +41,7 @@ ISSUE_TEXTS: Mapping[str, IssueText] = {
     IssueKind.PAYEE_MISMATCH: IssueText(
         "Paid to another PayPal account",
         "PayPal reported a payment for this order that went to a different account from yours. It hasn’t been recorded in the books, and we’ve asked the customer not to pay again.",
-        "Check in PayPal whose account it is, and write to the customer. If it’s your own second account, your developer needs to add it to the shop’s settings.",
+        "Check in PayPal whose account it is, and write to the customer. If it’s your own second account, the operator needs to add it to the shop’s settings.",
     ),
     IssueKind.SOLD_OUT: IssueText(
         "Paid, but sold out",
@@ -99,13 +99,13 @@ REFUND_REJECTIONS = {
     "PAYEE_ACCOUNT_RESTRICTED": "PayPal has restricted your account. Log in to PayPal to see what it needs from you.",
     "PAYEE_ACCOUNT_LOCKED_OR_CLOSED": "PayPal has locked or closed your account. Log in to PayPal to see why.",
     "PAYER_ACCOUNT_LOCKED_OR_CLOSED": "The customer’s PayPal account is locked or closed. Return the money another way.",
-    "PERMISSION_DENIED": "The shop’s PayPal app isn’t allowed to make refunds. Refund on PayPal’s website, and ask your developer to check the app.",
+    "PERMISSION_DENIED": "The shop’s PayPal app isn’t allowed to make refunds. Refund on PayPal’s website, and ask the operator to check the app.",
     "REFUND_IS_RESTRICTED": "Only the app that took the payment can refund it. Refund on PayPal’s website.",
     "REFUND_NOT_ALLOWED": "PayPal doesn’t allow a refund of this payment. You may find the reason on PayPal’s website.",
 }
 REACH_THEM = "Contact the customer another way: if they gave a phone number, it’s on the order’s page. If the address is only mistyped, correct it there and send the email again. The customer’s own order page shows everything that our emails say."
 OUR_MAILBOX = (
-    "Check that the shop’s own mailbox accepts email, or ask your developer to set a different address."
+    "Check that the shop’s own mailbox accepts email, or ask the operator to set a different address."
 )
 EMAIL_ISSUES: Mapping[str, IssueText] = {
     IssueKind.EMAIL_REJECTED: IssueText(

@@ -168,7 +168,7 @@ def _compare(
             preview.change(kind, f"{draft.slug}: {kind} {_from_to(was, now)}")
     if _is_misread(old.name, draft.name) or _is_misread(old.text, draft.text):
         preview.warn(
-            f"{draft.slug} differs from the shop in special letters alone. Is the file in another encoding?"
+            f"{draft.slug} differs only in accented letters. Is the file in the wrong encoding?"
             " Save it as “CSV UTF-8”, and try again."
         )
     _compare_pictures(preview, draft, old)

@@ -197,7 +197,7 @@ KIND_LABELS = {
     RefusalKind.QUESTIONS: "PayPal isn’t giving the shop access to its payments",
 }
 LOG_IN = "Log in to PayPal: you’ll find what it needs from you on the home page, in its emails or in its Resolution Centre."
-RIGHTS = "Your developer can check on PayPal’s developer website whether the app still has permission to do this for your account."
+RIGHTS = "The operator can check on PayPal’s developer website whether the app still has permission to do this for your account."
 ACTIONS = {
     "PAYEE_ACCOUNT_RESTRICTED": f"PayPal has restricted your account. {LOG_IN}",
     "PAYEE_ACCOUNT_LOCKED_OR_CLOSED": f"PayPal has locked or closed your account. {LOG_IN}",
@@ -210,10 +210,10 @@ ACTIONS = {
     "CONSENT_NEEDED": RIGHTS,
     "CURRENCY_NOT_SUPPORTED": "Your PayPal account doesn’t accept the shop’s currency. Add the currency in PayPal, or have the shop’s currency changed.",
     "INVALID_CURRENCY_CODE": "Your PayPal account doesn’t accept the shop’s currency. Add the currency in PayPal, or have the shop’s currency changed.",
-    "invalid_client": "PayPal rejects the shop’s client ID and secret. Perhaps the secret was changed: your developer needs to store the new one.",
-    "AUTHENTICATION_FAILURE": "PayPal rejects the shop’s client ID and secret. Perhaps the secret was changed: your developer needs to store the new one.",
+    "invalid_client": "PayPal rejects the shop’s client ID and secret. Perhaps the secret was changed: the operator needs to store the new one.",
+    "AUTHENTICATION_FAILURE": "PayPal rejects the shop’s client ID and secret. Perhaps the secret was changed: the operator needs to store the new one.",
 }
-DEFAULT_ACTION = "Log in to PayPal and look for a message. Your developer can look up the error code in PayPal’s documentation, and PayPal’s support can trace the call by its debug ID."
+DEFAULT_ACTION = "Log in to PayPal and look for a message. The operator can look up the error code in PayPal’s documentation, and PayPal’s support can trace the call by its debug ID."
 
 
 def action_for(issue: str) -> str:

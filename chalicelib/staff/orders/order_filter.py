@@ -51,9 +51,9 @@ def read_question(request: Request) -> OrderListQuery:
     errors: dict[str, str] = {}
     first, last = (_day(form_data[name], name, errors) for name in ("day", "until"))
     if first and last and last < first:
-        errors["until"] = "The last day must not be before the first."
+        errors["until"] = "The end date can’t be before the start date."
     if last and not first and "day" not in errors:
-        errors["day"] = "Please enter the first day."
+        errors["day"] = "Please enter a start date."
     if len(form_data["q"]) > MAX_QUERY_LENGTH:
         errors["q"] = f"Please use at most {MAX_QUERY_LENGTH} characters."
     selection = OrderFilter(form_data["state"] or None, first, last or first)

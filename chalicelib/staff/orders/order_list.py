@@ -89,5 +89,5 @@ def badges(order: Order) -> list[tuple[str, str]]:
     if order.refunded:
         marks.append(("Refunded" if order.refunded >= order.total else "Partly refunded", ""))
     if order.erased_at:
-        marks.append(("Customer erased", ""))
+        marks.append(("Customer data erased", ""))
     return marks

@@ -222,7 +222,8 @@ class _FormReader:
             self.wrong(name, "Please enter the stock as a whole number, 0 or more.")
             return 0
         if stock is not None and int(row.stock) != stock.available:
-            message = f"This SKU was sold before and {stock.available:.0f} are left in stock. Please enter that number."
+            left = f"{stock.available:.0f}"
+            message = f"This SKU already has {left} in stock. Please enter {left}."
             self.wrong(name, message)
         return int(row.stock)
 

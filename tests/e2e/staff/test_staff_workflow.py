@@ -98,7 +98,7 @@ def test_a_delivery_in_two_parcels_is_corrected_after_shipping(
     merchant.open(f"/staff/orders/{order_id}")
     merchant.field("Carrier").fill("DHL")
     merchant.field("Tracking number").fill("111")
-    merchant.button("Add parcel, more to follow").click()
+    merchant.button("Add parcel (more to follow)").click()
     merchant.is_told("Parcel added. We’ve emailed the customer.")
     merchant.field("Carrier").first.fill("UPS")
     merchant.field("Tracking number").first.fill("222")

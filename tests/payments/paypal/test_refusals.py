@@ -143,7 +143,7 @@ def test_staff_see_at_once_that_nobody_can_pay_and_no_longer_once_somebody_can(
 
     page = merchant.get("/staff/attention")
     assert "Nobody can pay" in page.text
-    assert "PayPal has rejected this twice since" in page.text
+    assert "Rejected twice since" in page.text
     assert issue in page.text
     assert "debug ID" in page.text or operation == "token"
     assert page.text.count("What to do:") == 1

@@ -236,7 +236,7 @@ def test_a_sku_that_comes_back_brings_its_pieces(merchant: Shopper) -> None:
     again = new_form(merchant, **{"v.0.sku": "TEA-50"})
     answer = save(merchant, NEW, again)
     assert answer.status == 400
-    assert "This SKU was sold before and 10 are left in stock" in answer.text
+    assert "This SKU already has 10 in stock. Please enter 10." in answer.text
     assert save(merchant, NEW, again, v__0__stock="10").status == 303
 
 
