@@ -1,4 +1,4 @@
-# Every target sets up the virtual environment first. `make` alone lists them.
+# Every target but `clean` sets up the virtual environment first. `make` alone lists them.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -6,13 +6,13 @@ SHELL := /bin/sh
 
 VENV := .venv
 PY := $(VENV)/bin/python
-# Where a target touches a shop, which one; `local` is the one of `make run`, others have a file in infra/aws/stages.
+# The shop that a target works on: `local` is the one of `make run`, others have a file in infra/aws/stages.
 STAGE ?= local
 ON_STAGE := $(if $(filter local,$(STAGE)),$(PY) -m infra.local.run_on_local,$(PY) -m infra.aws.run_on_stage "$(STAGE)")
-# What `make test` runs: all but what is marked slow, and one way through a real browser.
+# What `make test` runs: the features' tests that are not marked slow, and one purchase in a real browser.
 FEATURES := $(addprefix tests/,cart catalog checkout common doors ledger mail orders payments security staff telemetry web test_architecture.py)
 PURCHASE := tests/e2e/test_purchase.py
-# What says yes, so that REPLACE=0 or REPLACE=no does not.
+# Values that count as yes; REPLACE=0 and REPLACE=no do not.
 yes = $(filter 1 y yes,$(1))
 
 help:
@@ -28,7 +28,7 @@ test: $(VENV)/.installed ## run before each commit: the features' tests and a pu
 	@$(PY) -m infra.local.chromium --install >/dev/null || true  # pytest's last line says what is left out without it
 	@exec $(PY) -m pytest -n 4 $(or $(ARGS),-m "not slow" $(FEATURES) $(PURCHASE))
 
-test-unit: $(VENV)/.installed ## run those of the features' tests that need no local cloud, in seconds; ARGS=
+test-unit: $(VENV)/.installed ## run the feature tests that need no local cloud (seconds); ARGS=
 	@exec $(PY) -m pytest -q -m "not cloud and not slow" $(or $(ARGS),$(FEATURES))
 
 test-all: $(VENV)/.installed ## run all tests, as CI does; ARGS=
@@ -44,7 +44,7 @@ test-moto: $(VENV)/.installed ## run the tests of cart, checkout, orders, paymen
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-moto.txt
 	@exec env CLOUD=moto $(PY) -m pytest -n 4 $(or $(ARGS),$(addprefix tests/,cart checkout orders payments ledger mail))
 
-soak: $(VENV)/.installed ## run the long fault tests: SEEDS= simulated days (default 20), all faults, the big fuzz; SEED= repeats one day
+soak: $(VENV)/.installed ## run the long fault tests: SEEDS= simulated days (default 20), all faults, 10,000 fuzz requests; SEED= repeats one day
 	@SEEDS="$(SEEDS)" SEED="$(SEED)" SHOPPERS="$(SHOPPERS)" $(PY) -m tests.simulation
 	@test -n "$(SEED)" || $(PY) -m pytest -q -n 2 --soak tests/fault_injection
 	@test -n "$(SEED)" || $(PY) -m tests.security
@@ -68,7 +68,7 @@ format: $(VENV)/.installed ## format the code and apply the linter's fixes
 package: $(VENV)/.installed ## build the package that CloudFormation deploys, in build/aws; STAGE= (default prod) ARCH= (default arm64)
 	@exec $(PY) -m infra.aws.package.build --stage "$(if $(filter local,$(STAGE)),prod,$(STAGE))" --arch "$(or $(ARCH),arm64)"
 
-deploy: $(VENV)/.installed ## deploy to AWS: STAGE=prod; WEBHOOK_ID= from PayPal; ADOPT=1 REPLACE=1 CHANGE= KEEP=1 when asked to; NEW_ORIGIN_SECRET=1
+deploy: $(VENV)/.installed ## deploy to AWS: STAGE=prod; WEBHOOK_ID= from PayPal; ADOPT=1 REPLACE=1 CHANGE= KEEP=1 only if it asks for them; NEW_ORIGIN_SECRET=1
 	@exec $(PY) -m infra.aws.deploy "$(STAGE)" --webhook-id "$$WEBHOOK_ID" --change "$$CHANGE" $(if $(call yes,$(ADOPT)),--adopt) $(if $(call yes,$(REPLACE)),--replace) $(if $(call yes,$(KEEP)),--keep) $(if $(call yes,$(NEW_ORIGIN_SECRET)),--new-origin-secret)
 
 teardown: $(VENV)/.installed ## delete a stage from AWS after confirmation, keeping its data: STAGE= DATA=delete

@@ -1,1 +1,1 @@
-"""Awning: a shop that folds away when nobody is shopping."""
+"""Awning: a serverless online shop."""

@@ -79,7 +79,7 @@ class Ports:
             if port not in self._taken and is_free(port):
                 self._taken.add(port)
                 return port
-        raise PieceFailed(f"{piece}: no port from {default} on is free. Choose one with {variable}=….")
+        raise PieceFailed(f"{piece}: no free port from {default} upwards. Choose one with {variable}=….")
 
 
 def shop_environment(given: Mapping[str, str], ports: Ports, cloud: LocalCloud) -> dict[str, str]:
@@ -222,7 +222,7 @@ class Supervisor:
         self._pieces = [mailbox, cloud.piece]
         if not has_sandbox(self._given):
             webhook = f"http://{HOST}:{ports.shop}{prefix_of(environment)}/webhooks/paypal"
-            fake_paypal = self._module(
+            standin = self._module(
                 "the fake PayPal",
                 "fake_paypal",
                 environment,
@@ -270,17 +270,17 @@ class Supervisor:
             if shop.piece and not shop.piece.alive and not self._broken:
                 lost.append(shop.piece)
             for piece in lost:
-                raise PieceFailed(f"{piece.name} is gone: {piece.last_words()}")
+                raise PieceFailed(f"{piece.name} has stopped: {piece.last_words()}")
 
     def _tell_of_fault(self, fault: str) -> None:
         if fault == self._fault:
             return
         if fault:
             _progress(
-                f"THE SHOP TAKES NO ORDERS: the local cloud cannot write. {fault}. Nothing is lost; free some disk space."
+                f"The shop can't take orders: the local cloud can't write. {fault}. Nothing is lost; free some disk space."
             )
         else:
-            _progress("the local cloud can write again: the shop takes orders")
+            _progress("The shop can take orders again: the local cloud can write.")
         self._fault = fault
 
     def _reload(self, shop: Shop) -> None:
