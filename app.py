@@ -1,9 +1,9 @@
-"""Awning's composition root: the app, its middleware, one line a feature, and every event function."""
+"""Awning's composition root: the app, its middleware, one line per feature, and every event function."""
 
 import gc
 from typing import Any
 
-gc.disable()  # what imports make stays: looking for garbage in it is a fifth of a cold start
+gc.disable()  # imports allocate much and free little: collecting garbage meanwhile takes a fifth of a cold start
 
 from chalice.app import Chalice, CloudWatchEvent, Rate, SQSEvent
 
@@ -18,7 +18,7 @@ from chalicelib.staff.routes import routes as staff
 from chalicelib.web.middleware import middleware
 from chalicelib.web.routes import routes as web
 
-app = Chalice(app_name="awning", configure_logs=False)  # Chalice's own handler keeps warnings back
+app = Chalice(app_name="awning", configure_logs=False)  # Chalice's own handler suppresses warnings
 telemetry.configure_logging()
 app.register_middleware(telemetry.middleware, "all")
 app.register_middleware(middleware, "http")
@@ -31,10 +31,10 @@ app.register_blueprint(staff)
 app.register_blueprint(web)
 
 
-# One at a time: each may spend 20 s on PayPal, and a function that times out fails its whole batch.
+# One message per call: each may spend 20 s on PayPal, and a function that times out fails its whole batch.
 @app.on_sqs_message(queue="paypal-webhooks", batch_size=1)
 def settle_notifications(event: SQSEvent) -> dict[str, Any]:
-    """Settle what PayPal notified us of."""
+    """Settle what PayPal's notifications report."""
     from chalicelib.payments import webhook_events
 
     return webhook_events.settle_notifications(event.to_dict()["Records"])
@@ -42,14 +42,14 @@ def settle_notifications(event: SQSEvent) -> dict[str, Any]:
 
 @app.on_sqs_message(queue="order-emails", batch_size=4)
 def send_order_emails(event: SQSEvent) -> dict[str, Any]:
-    """Send the mails that orders owe."""
+    """Send the emails that are due in orders' outboxes."""
     from chalicelib.mail import sender
 
     return sender.send_order_emails(event.to_dict()["Records"])
 
 
-# The next two are invoked asynchronously: no queue is asked for them all month long. One that raises is invoked twice
-# more, then its event rests with the dead letters.
+# The next two are invoked asynchronously, because Lambda would poll a queue all month. If one raises, Lambda
+# retries it twice, then moves its event to the dead-letter queue.
 @app.lambda_function()
 def note_bounces(event: dict[str, Any], context: Any) -> None:
     """Record SES's reports of bounces and complaints for staff."""
@@ -60,7 +60,7 @@ def note_bounces(event: dict[str, Any], context: Any) -> None:
 
 @app.lambda_function()
 def run_staff_jobs(event: dict[str, str], context: Any) -> None:
-    """Do the long work that staff asked for."""
+    """Run a background job that staff started."""
     from chalicelib.staff.jobs import job_worker
 
     job_worker.run_staff_job(event)
@@ -68,7 +68,7 @@ def run_staff_jobs(event: dict[str, str], context: Any) -> None:
 
 @app.schedule(Rate(5, unit=Rate.MINUTES))
 def reconcile_payments(event: CloudWatchEvent) -> None:
-    """Bring every order that something is due for to what PayPal says."""
+    """Bring every order that is due in line with what PayPal says."""
     from chalicelib import scheduled_runs
     from chalicelib.orders import hold_alarm
     from chalicelib.payments import reconciler
@@ -80,7 +80,7 @@ def reconcile_payments(event: CloudWatchEvent) -> None:
 
 @app.schedule(Rate(1, unit=Rate.HOURS))
 def export_books(event: CloudWatchEvent) -> None:
-    """Write the books of every closed day that has none, count what was booked, notice where PayPal tells of nothing."""
+    """Write the missing books of closed days, count what was booked, and check that PayPal still sends notifications."""
     from chalicelib import clock, dead_letters, scheduled_runs
     from chalicelib.ledger import daily_reports, daily_totals
     from chalicelib.payments import webhook_silence
@@ -95,6 +95,6 @@ def export_books(event: CloudWatchEvent) -> None:
 
 
 if config.settings.function:
-    connection.connect()  # while Lambda starts the function: the first shopper need not wait for it
-gc.freeze()  # nor does any later look for garbage go through all of this
+    connection.connect()  # while Lambda starts the function, so that the first shopper does not wait for it
+gc.freeze()  # later collections skip what was imported
 gc.enable()

@@ -1,6 +1,6 @@
-"""Clients of S3, SQS, SES, SSM and Lambda: made on first use, kept while the process lives, never patient for long.
+"""Clients of S3, SQS, SES, SSM and Lambda: created on first use, kept while the process lives, with short timeouts.
 
-Every call, DynamoDB's too, ends with the time that `clock.answering_within` gives to a request.
+Every call, DynamoDB's too, ends with the time that `deadlines.answering_within` gives to a request.
 """
 
 import os
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sqs import SQSClient
 
-# SES knows no request token: a retry after a lost answer is a second mail. The outbox decides when to try again.
+# SES has no request token: a retry after a lost answer would send a second email. The outbox decides when to
+# retry.
 ATTEMPTS = {"s3": 3, "sqs": 2, "sesv2": 1, "ssm": 2, "lambda": 2}
-SERVICES = ("dynamodb", *ATTEMPTS)  # whose data is packaged
+SERVICES = ("dynamodb", *ATTEMPTS)  # whose data files are packaged
 CONNECT_SECONDS = 2
 READ_SECONDS = {"s3": 10, "sqs": 4, "sesv2": 10, "ssm": 4, "lambda": 4}  # a customer waits for SQS
-NOT_FOUND_CODES = {"404", "NoSuchKey", "NotFound"}  # what S3 says of a key that nothing lies under
+NOT_FOUND_CODES = {"404", "NoSuchKey", "NotFound"}  # S3's codes for a key without an object
 _clients: dict[str, Any] = {}
-_making = threading.Lock()  # boto3's default session is not safe to make clients with from two threads
+_making = threading.Lock()  # boto3's default session is not thread-safe while it creates clients
 
 
 @overload
@@ -42,14 +43,14 @@ def client(service: Literal["s3", "sqs", "sesv2", "ssm", "lambda"]) -> Any:
             if service not in _clients:
                 _clients[service] = _make(service)
     if ATTEMPTS[service] == 1:
-        # Lambda freezes a process between events: what was kept open since then may be cut, which only the first
-        # thing that is sent finds out. Who is asked a single time is asked by a connection of its own.
+        # Lambda freezes a process between events, which may cut connections that were kept open; only the next
+        # request would notice. A client that does not retry opens a new connection instead.
         _clients[service].close()
     return _clients[service]
 
 
 def _make(service: Literal["s3", "sqs", "sesv2", "ssm", "lambda"]) -> Any:
-    # Imported here: 200 ms that a page without queue, mail or books does not pay.
+    # Imported here: it takes 200 ms, which a page without queue, email or books does not need.
     import boto3
     from botocore.config import Config
 
@@ -59,8 +60,9 @@ def _make(service: Literal["s3", "sqs", "sesv2", "ssm", "lambda"]) -> Any:
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS[service]},
         signature_version="s3v4"
         if service == "s3"
-        else None,  # links signed the old way hold in old regions only
-        # Else forms and links are signed for an address that S3 redirects from, which no form survives.
+        else None,  # links signed in the old way are valid in old regions only
+        # Otherwise forms and links are signed for an address that S3 redirects from, and a form does not
+        # survive a redirect.
         s3={"addressing_style": "path" if _has_custom_endpoint(service) else "virtual"},
     )
     made = boto3.client(service, config=config)
@@ -75,7 +77,7 @@ class OutOfTime(BotoCoreError):
 
 
 def keep_deadline(client: Any, read_seconds: float) -> None:
-    """Let no attempt of a client's calls wait longer than what is left of the request's time.
+    """Limit each attempt of a client's calls to what is left of the request's time.
 
     Connecting keeps its own short timeout. An attempt that would begin too late raises OutOfTime.
     """
@@ -96,13 +98,13 @@ def keep_deadline(client: Any, read_seconds: float) -> None:
 
 
 def _has_custom_endpoint(service: str) -> bool:
-    # boto's own variables. On one's own machine no name server knows bucket.localhost.
+    # boto3's own variables. On a local machine bucket.localhost has no DNS entry.
     return bool(os.environ.get("AWS_ENDPOINT_URL") or os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}"))
 
 
 def object_size(bucket: str, key: str) -> int | None:
-    """Return the bytes of an object in S3; None where there is none."""
-    from botocore.exceptions import ClientError  # with boto3's weight, as above
+    """Return the size of an object in S3 in bytes; None if it does not exist."""
+    from botocore.exceptions import ClientError  # slow to import, as boto3 above
 
     try:
         return client("s3").head_object(Bucket=bucket, Key=key)["ContentLength"]
@@ -113,7 +115,7 @@ def object_size(bucket: str, key: str) -> int | None:
 
 
 def download_link(bucket: str, key: str, seconds: int, *, save_as: str = "") -> str:
-    """Make a link to an object that anybody who has it can use for so many seconds, to be saved under a name."""
+    """Return a link to an object, valid for `seconds` and for anybody who has it; `save_as` is the name of the download."""
     disposition = {"ResponseContentDisposition": f'attachment; filename="{save_as}"'} if save_as else {}
     return client("s3").generate_presigned_url(
         "get_object", Params={"Bucket": bucket, "Key": key, **disposition}, ExpiresIn=seconds
@@ -122,12 +124,12 @@ def download_link(bucket: str, key: str, seconds: int, *, save_as: str = "") -> 
 
 @cache
 def queue_url(name: str) -> str:
-    """Find a queue's address by its whole name, once a process."""
+    """Return a queue's URL by its full name; looked up once per process."""
     return client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
 
 
 def messages_in(name: str) -> int:
-    """Count the messages of a queue, by its whole name, also those that somebody holds."""
+    """Count the messages of a queue, by its full name, including those in flight."""
     answer = client("sqs").get_queue_attributes(
         QueueUrl=queue_url(name),
         AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
@@ -136,11 +138,11 @@ def messages_in(name: str) -> int:
 
 
 def call_later(name: str, message: str) -> None:
-    """Have a function work on a message, JSON, soon and at least once: it is invoked, and again where it fails.
+    """Invoke a function asynchronously with a JSON message: at least once, and again if it fails.
 
-    Raises what boto3 raises where nobody takes the message. On one's own machine a queue stands in for Lambda's own.
+    Raises boto3's errors if the message cannot be handed over. Locally, a queue stands in for Lambda's own.
     """
-    # Imported here: who packages reads this module without a shop's environment.
+    # Imported here: packaging imports this module without a shop's environment.
     from chalicelib.config import settings
 
     if settings.function_prefix:

@@ -1,32 +1,32 @@
-"""What people paste and type, cleaned before it is judged: in forms, in addresses and in catalog files.
+"""Clean text that people type or paste, before it is validated: in forms, addresses and catalog files.
 
-Text comes with characters that nobody sees: direction marks around a telephone number from a contact list, soft
-hyphens from a word processor, zero-width spaces from a web page, no-break spaces from a spreadsheet. They are taken
-off, or become plain spaces. What is invisible but belongs to its neighbours stays: joiners in Persian and Indic words
-and within emoji, variation selectors behind Han characters and symbols.
+Text comes with invisible characters: direction marks around a telephone number from a contact list, soft
+hyphens from a word processor, zero-width spaces from a web page, no-break spaces from a spreadsheet. They are
+removed, or become plain spaces. Invisible characters that change their neighbours stay: joiners in Persian and
+Indic words and within emoji, variation selectors after Han characters and symbols.
 
-Control characters that are no white space are left where they are: `find_control_character` finds them, so that who
-typed can be told. Passwords are never cleaned.
+Control characters that are no white space stay, too: `find_control_character` finds them, so that an error can
+name them. Passwords are never cleaned.
 """
 
 import re
 import unicodedata
 
-# Unicode's default-ignorable code points, which are drawn as nothing, and interlinear annotation.
+# Unicode's default-ignorable code points, which are invisible, and interlinear annotation.
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
     "\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _LINE_BREAK = re.compile("\r\n|[\n\v\f\r\x85\u2028\u2029]")
-_SPACE = re.compile("[\t\u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000]")  # a Braille blank is one, too
+_SPACE = re.compile("[\t\u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000]")  # includes the Braille blank
 _LEADING_TABS = re.compile("^[ \t]*\t", re.M)
-# Controls, noncharacters, and halves of characters, which JSON can name and no page can show.
+# Controls, noncharacters, and surrogates, which JSON can contain and no page can show.
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _TAG_SEQUENCE = re.compile(
     "\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f"
 )  # the flags of England, Scotland, Wales
-# First and last characters of the scripts whose letters change with a joiner beside them: Arabic, Syriac, Indic, Khmer,
-# Mongolian and their neighbours.
+# First and last characters of the scripts in which a joiner changes its neighbours: Arabic, Syriac, Indic,
+# Khmer, Mongolian and their neighbours.
 _JOINING = ("\u0600\u109f", "\u1780\u18af", "\u1a00\u1cff", "\ua840\uaaff", "\ufb50\ufdff", "\ufe70\ufefc", "\U00010ac0\U00011fff")  # fmt: skip
 # Han, Myanmar and Phags-pa, whose characters have variants.
 _VARYING = ("\u1000\u109f", "\u3005\u3007", "\u3400\u9fff", "\ua840\ua877", "\uf900\ufaff", "\U00020000\U0003ffff")  # fmt: skip
@@ -35,14 +35,14 @@ _HYPHENS = re.compile("[\u2010-\u2015\u2043\u2212\ufe58]|(?<=[0-9])\u30fc(?=[0-9
 
 
 def clean_line(text: str) -> str:
-    """Return a text as one line: without what is invisible, spaces plain, trimmed, in Unicode's NFC."""
+    """Return a text as one line: without invisible characters, with plain spaces, trimmed, in Unicode's NFC."""
     return _visible(_SPACE.sub(" ", _LINE_BREAK.sub(" ", text))).strip(" ")
 
 
 def clean_lines(text: str) -> str:
-    """Return a text of several lines, each cleaned and ended by a newline alone; empty lines around it go.
+    """Return a text of several lines, each cleaned, with line feeds and no empty lines around it.
 
-    Tabs that begin a line become four spaces, so that lists within lists stay what they are.
+    Tabs at the beginning of a line become four spaces, so that nested lists stay nested.
     """
     text = _LEADING_TABS.sub(lambda tabs: tabs[0].expandtabs(4), _LINE_BREAK.sub("\n", text))
     lines = _visible(_SPACE.sub(" ", text)).split("\n")
@@ -52,8 +52,8 @@ def clean_lines(text: str) -> str:
 def clean_code(text: str) -> str:
     """Return a number or a code, such as a postal code, in plain characters.
 
-    Full-width letters and digits of other scripts become those of ASCII, dashes become hyphens; nothing invisible is
-    left, and no two spaces side by side.
+    Full-width letters and digits of other scripts become ASCII, dashes become hyphens; invisible characters are
+    removed, and no two spaces are adjacent.
     """
     plain = unicodedata.normalize("NFKC", _INVISIBLE.sub("", clean_line(text)))
     digits = "".join(str(unicodedata.decimal(each, each)) for each in plain)
@@ -61,7 +61,7 @@ def clean_code(text: str) -> str:
 
 
 def find_control_character(text: str) -> str | None:
-    """Return the name, such as U+0007, of the first character of a cleaned text that cannot be shown; None without."""
+    """Return the name, such as U+0007, of the first character of a cleaned text that cannot be shown; None if all can."""
     found = _CONTROL.search(text)
     return f"U+{ord(found[0]):04X}" if found else None
 
@@ -83,10 +83,12 @@ def _visible(text: str) -> str:
 
 
 def _belongs(before: str, character: str, behind: str) -> bool:
-    """Return whether an invisible character changes how its neighbours are drawn, as Unicode means it to."""
+    """Return whether an invisible character changes how its neighbours are drawn, as Unicode intends."""
     symbol = unicodedata.category(before)[0] == "S"
     if character in "\u200c\u200d":
-        if _is_of(_JOINING, before):  # a ZWJ behind a virama makes a letter of its own, at a word's end, too
+        if _is_of(
+            _JOINING, before
+        ):  # a ZWJ after a virama makes a letter of its own, also at the end of a word
             is_letter = character == "\u200d" and unicodedata.combining(before) == 9
             return is_letter or _is_of(_JOINING, behind)
         is_emoji = (symbol or before in "\ufe0e\ufe0f") and unicodedata.category(behind)[0] == "S"

@@ -1,4 +1,4 @@
-"""The one seam for time: tests replace these functions."""
+"""The only source of the time: tests replace these functions."""
 
 from datetime import UTC, date, datetime
 
@@ -11,7 +11,7 @@ def now() -> datetime:
 
 
 def today(at: datetime | None = None) -> date:
-    """Return the day of a moment, the present one by default, in the shop's time zone."""
+    """Return the date of a moment, by default now, in the shop's time zone."""
     return (at or now()).astimezone(settings.timezone).date()
 
 
@@ -21,5 +21,5 @@ def timestamp() -> int:
 
 
 def iso_now(at: datetime | None = None) -> str:
-    """Write a time, the present one by default, as rows keep it: ISO 8601 in UTC, to the millisecond."""
+    """Format a moment, by default now, as rows store it: ISO 8601 in UTC, with milliseconds."""
     return (at or now()).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Messages that failed so often that they rest: counted each hour, so that one alarm tells of all queues."""
+"""Count the messages in all dead-letter queues each hour, so that one alarm covers them."""
 
 import logging
 
@@ -8,7 +8,7 @@ from chalicelib import aws, telemetry
 from chalicelib.config import settings
 from chalicelib.telemetry import Metric
 
-# Queue → what rests there when it has failed so often, and what to do about it, as the staff's page Attention says it.
+# Queue → what its messages are, and what to do about them, as the staff page Alerts shows it.
 QUEUES = {
     "paypal-webhooks": (
         "PayPal notifications that couldn’t be processed",
@@ -31,7 +31,7 @@ log = logging.getLogger("awning")
 
 
 def watch() -> None:
-    """Count what rests, by queue in the log. Never raises: the next hour counts again."""
+    """Count the messages of each dead-letter queue and log them. Never raises: the next hour counts again."""
     try:
         for name in QUEUES:
             if resting := aws.messages_in(f"{settings.table_prefix}{name}-dlq"):

@@ -1,4 +1,4 @@
-"""The time that a request has: for what is tried again, and for each call that leaves the process."""
+"""The time that a request has: for its retries, and for each call that leaves the process."""
 
 import math
 import time
@@ -12,7 +12,7 @@ _last_moment: ContextVar[float] = ContextVar("last_moment", default=math.inf)
 
 @contextmanager
 def time_budget(seconds: float) -> Iterator[None]:
-    """Give all that is tried again inside a common time. Inside another, the shorter one counts."""
+    """Limit the retries inside to a common time. If nested, the shorter time counts."""
     token = _ends.set(deadline_in(seconds))
     try:
         yield
@@ -21,15 +21,15 @@ def time_budget(seconds: float) -> Iterator[None]:
 
 
 def deadline_in(seconds: float) -> float:
-    """Return when so many seconds are over, or earlier the time that `within` gave; as time.monotonic tells it."""
+    """Return when `seconds` are over, or the time of `time_budget` if that ends earlier; in time.monotonic()'s seconds."""
     return min(_ends.get(), time.monotonic() + seconds)
 
 
 @contextmanager
 def answering_within(seconds: float) -> Iterator[None]:
-    """Let no call that leaves the process last longer than this. Inside another, the shorter one counts.
+    """Limit each call that leaves the process to this time. If nested, the shorter time counts.
 
-    `within` ends earlier: who stops trying again still has to read what to say.
+    `time_budget` ends earlier: after the last retry, the outcome still has to be read.
     """
     token = _last_moment.set(min(_last_moment.get(), time.monotonic() + seconds))
     try:
@@ -39,10 +39,10 @@ def answering_within(seconds: float) -> Iterator[None]:
 
 
 def remaining() -> float:
-    """Return the seconds left of the time that `answering_within` gave; infinite outside of it."""
+    """Return the seconds left of the time that `answering_within` gave; infinite outside it."""
     return _last_moment.get() - time.monotonic()
 
 
 def is_expired() -> bool:
-    """Return whether the time that `within` gave is over."""
+    """Return whether the time that `time_budget` gave is over."""
     return time.monotonic() > _ends.get()

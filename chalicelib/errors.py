@@ -1,15 +1,15 @@
-"""Refusals that a customer can read. Each kind has its HTTP status."""
+"""Errors with a message for the customer. Each kind has its HTTP status."""
 
 from chalice.app import ChaliceUnhandledError
 
 
 class ShopError(ChaliceUnhandledError):
-    """A refusal in words for the customer. Chalice hands it to the middleware, which makes the page."""
+    """An error with a message for the customer. Chalice passes it to the middleware, which renders the page."""
 
     status = 400
     title = "That didn’t work"
     retry_after: int | None = None  # seconds
-    back: str | None = None  # staff's page that leads on from here, where it is not the first
+    back: str | None = None  # the staff page to continue from, if it is not the start page
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -17,7 +17,7 @@ class ShopError(ChaliceUnhandledError):
 
 
 class BadInput(ShopError):
-    """What was sent cannot be understood."""
+    """The request cannot be understood."""
 
     title = "Please check what you entered"
 
@@ -30,41 +30,41 @@ class Forbidden(ShopError):
 
 
 class PermissionDenied(ShopError):
-    """Somebody is known, but may not do this."""
+    """The user is logged in, but not allowed to do this."""
 
     status = 403
     title = "You don’t have permission to do this"
 
 
 class NotFound(ShopError):
-    """Nothing is there."""
+    """The page or thing does not exist."""
 
     status = 404
     title = "Page not found"
 
 
 class MethodNotAllowed(ShopError):
-    """The page exists, but not for this kind of request."""
+    """The page exists, but not for this HTTP method."""
 
     status = 405
     title = "This action isn’t available"
 
 
 class Conflict(ShopError):
-    """The world has changed since the customer looked: a price, the stock, an order's state."""
+    """Something has changed since the customer looked: a price, the stock, an order's state."""
 
     status = 409
     title = "Something has changed"
 
 
 class OutOfStock(Conflict):
-    """Fewer pieces are left than were asked for."""
+    """Fewer units are left than were requested."""
 
     title = "Not enough in stock"
 
 
 class PayloadTooLarge(ShopError):
-    """The request's body is larger than any form of ours."""
+    """The request's body is larger than any form of the shop."""
 
     status = 413
     title = "Too much data"
@@ -78,7 +78,7 @@ class UnsupportedMediaType(ShopError):
 
 
 class TooManyRequests(ShopError):
-    """More came from one visitor or address than anybody means honestly; `retry_after` is in seconds."""
+    """One visitor or IP address sent more requests than the limit; `retry_after` is in seconds."""
 
     status = 429
     title = "Please try again later"
@@ -89,7 +89,7 @@ class TooManyRequests(ShopError):
 
 
 class ServiceUnavailable(ShopError):
-    """A neighbour failed or is overloaded; the same request may work in a moment."""
+    """A service the shop depends on failed or is overloaded; the same request may succeed in a moment."""
 
     status = 503
     title = "Temporarily unavailable"
@@ -97,7 +97,7 @@ class ServiceUnavailable(ShopError):
 
 
 class SimultaneousChange(ServiceUnavailable):
-    """Several requests of one visitor changed their cart or order at the same moment: no failure of the shop's."""
+    """Several requests of one visitor changed their cart or order at the same moment; the shop did not fail."""
 
     status = 409
     title = "Please try again in a moment"

@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 from chalicelib.cleaning import clean_code
 
-# PayPal's list of currencies that it takes without decimals; ISO 4217 differs for HUF and TWD.
+# PayPal's list of currencies without decimals; ISO 4217 differs for HUF and TWD.
 # https://developer.paypal.com/api/rest/reference/currency-codes/
 WITHOUT_DECIMALS = frozenset({"HUF", "JPY", "TWD"})
-# What PayPal takes; Brazil's, China's and Malaysia's within their countries alone.
+# The currencies that PayPal takes; those of Brazil, China and Malaysia only within their countries.
 # https://developer.paypal.com/docs/reports/reference/paypal-supported-currencies/
 PAYPAL_CURRENCIES = frozenset(
-    "AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD HUF ILS JPY MXN MYR NOK NZD PHP PLN SEK SGD THB TWD USD".split()  # noqa: SIM905 - else a line each
+    "AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD HUF ILS JPY MXN MYR NOK NZD PHP PLN SEK SGD THB TWD USD".split()  # noqa: SIM905 - else one line each
 )
 SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$", "JPY": "¥"}
-# How people write the currencies beside their codes, another currency's sign is no part of an amount.
+# Signs that people write beside a currency's code. Another currency's sign is not part of an amount.
 SIGNS = {
     "AUD": ("AU$", "A$", "$"),
     "BRL": ("R$",),
@@ -45,16 +45,16 @@ SIGNS = {
 }
 MAX_AMOUNT = 10**11
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,2})?", re.ASCII)
-# What stands between thousands and is never a decimal point.
+# What separates thousands and is never a decimal point.
 _GROUPED = re.compile(r"(?<=[0-9])[ '’](?=[0-9]{3}(?![0-9]))", re.ASCII)
-# A comma with two digits behind it is a point: the only such sign that some telephones' keys offer.
+# A comma followed by one or two digits is a decimal point: some phone keyboards offer no other sign.
 _WITH_COMMA = re.compile(r"[0-9]{1,9},[0-9]{1,2}", re.ASCII)
-# A point or a comma that can only be one between thousands: there is another sign behind it, or it is there twice.
+# A point or comma that can only separate thousands: another sign follows it, or it occurs twice.
 _THOUSANDS = re.compile(
     r"[0-9]{1,3}(?:([.,])[0-9]{3}(?:\1[0-9]{3})*(?!\1)[.,][0-9]{1,2}|([.,])[0-9]{3}(?:\2[0-9]{3})+)", re.ASCII
 )
 _ONE_SIGN = re.compile(r"[0-9]{1,3}[.,][0-9]{3}", re.ASCII)
-# No cents, as in 12,- and 12.–; and a spreadsheet's four decimals, which are no thousands.
+# No cents, as in 12,- and 12.–; and four decimals that end in 00, as spreadsheets write them.
 _WITHOUT_CENTS = re.compile(r"(?<=[0-9])[.,]-{1,2}\Z", re.ASCII)
 _FOUR_DECIMALS = re.compile(r"([0-9]+[.,][0-9]{2})00", re.ASCII)
 _RATE = re.compile(r"([0-9]{1,2})(?:[.,]([0-9]{1,3}))?\s*%?", re.ASCII)
@@ -73,7 +73,7 @@ def decimals(currency: str) -> int:
 
 
 def parse(text: str, currency: str) -> int:
-    """Turn a decimal string such as "12.9" into minor units. Raises ValueError for anything else."""
+    """Convert a decimal string such as "12.9" to minor units. Raises ValueError for anything else."""
     if not _AMOUNT.fullmatch(text):
         raise ValueError(f"{text!r} is not an amount such as 12.90")
     minor = Decimal(text).scaleb(decimals(currency))
@@ -83,9 +83,9 @@ def parse(text: str, currency: str) -> int:
 
 
 def parse_user_amount(text: str, currency: str) -> int:
-    """Turn an amount as people and spreadsheets write it, "1.299,50 €" too, into minor units.
+    """Convert an amount as people and spreadsheets write it, such as "1.299,50 €", to minor units.
 
-    Raises ValueError with a sentence for them, also for what may be one amount or a thousand times that.
+    Raises ValueError with a message for them, also if it could mean one amount or a thousand times that.
     """
     text = clean_code(text)
     plain = _WITHOUT_CENTS.sub("", strip_currency(text, currency))
@@ -105,16 +105,16 @@ def parse_user_amount(text: str, currency: str) -> int:
 
 
 def plain_number(text: str) -> str:
-    """Write a number without signs between thousands and with a point, where it can be read in one way only."""
+    """Return a number without thousands separators and with a decimal point, if it can be read in only one way."""
     text = _GROUPED.sub("", text)
     if _THOUSANDS.fullmatch(text):
-        whole, fraction = re.fullmatch(r"(.*?)(?:[.,]([0-9]{1,2}))?", text).groups()  # type: ignore[union-attr]  # all fits
+        whole, fraction = re.fullmatch(r"(.*?)(?:[.,]([0-9]{1,2}))?", text).groups()  # type: ignore[union-attr]  # matches every string
         text = re.sub("[.,]", "", whole) + (f".{fraction}" if fraction else "")
     return text.replace(",", ".") if _WITH_COMMA.fullmatch(text) else text
 
 
 def strip_currency(text: str, currency: str) -> str:
-    """Take a currency's code or sign off either end of an amount."""
+    """Remove a currency's code or sign from either end of an amount."""
     signs = sorted((currency, *SIGNS.get(currency, ())), key=len, reverse=True)
     before = next((sign for sign in signs if text.casefold().startswith(sign.casefold())), "")
     text = text[len(before) :].strip()
@@ -123,12 +123,12 @@ def strip_currency(text: str, currency: str) -> str:
 
 
 def to_decimal_string(amount: int, currency: str) -> str:
-    """Write minor units as PayPal, CSV files and forms want them: "12.90", "-3.00", "1200" for yen."""
+    """Format minor units as PayPal, CSV files and forms expect them: "12.90", "-3.00", "1200" for yen."""
     return str(Decimal(amount).scaleb(-decimals(currency)))
 
 
 def format_money(amount: int, currency: str) -> str:
-    """Write minor units as customers read them: "€1,299.00"."""
+    """Format minor units as customers read them: "€1,299.00"."""
     sign = "−" if amount < 0 else ""
     digits = f"{Decimal(abs(amount)).scaleb(-decimals(currency)):,.{decimals(currency)}f}"
     symbol = SYMBOLS.get(currency)
@@ -136,7 +136,10 @@ def format_money(amount: int, currency: str) -> str:
 
 
 def parse_tax_rate(text: str) -> str:
-    """Check a tax rate in percent, such as "19", "8.1" or "8,1 %", and return its shortest form. Raises ValueError."""
+    """Validate a tax rate in percent, such as "19", "8.1" or "8,1 %", and return its shortest form.
+
+    Raises ValueError.
+    """
     rate = _RATE.fullmatch(text)
     if not rate:
         raise ValueError(f"{text!r} is not a tax rate in percent such as 19 or 8.1")
@@ -144,13 +147,13 @@ def parse_tax_rate(text: str) -> str:
 
 
 def tax_included(gross: int, rate: str) -> int:
-    """Return the tax inside a gross amount at a rate in percent, rounded half up to the minor unit."""
+    """Return the tax included in a gross amount at a rate in percent, rounded half up to the minor unit."""
     percent = Decimal(rate)
     return int((gross * percent / (100 + percent)).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def tax_by_rate(amounts: Iterable[tuple[int, str]]) -> dict[str, int]:
-    """Sum gross amounts by rate, then take the tax once a rate: {"19": 304, "7": 12}."""
+    """Sum gross amounts by rate, then calculate the tax once per rate: {"19": 304, "7": 12}."""
     gross: dict[str, int] = {}
     for amount, rate in amounts:
         gross[rate] = gross.get(rate, 0) + amount

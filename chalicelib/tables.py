@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 def all_tables() -> "list[type[Table]]":
-    """List the model of every table, for whoever creates or describes them."""
+    """List the model of every table, for code that creates or describes them."""
     from chalicelib.cart.models import Cart
     from chalicelib.catalog.models import Listing, Product, SearchEntry, Stock
     from chalicelib.ledger.daily_totals import PartitionTotals

@@ -1,8 +1,8 @@
-"""What the shop tells of itself: log lines with the ids they are about, and metrics in CloudWatch's embedded format.
+"""What the shop reports: log lines with the IDs they concern, and metrics in CloudWatch's embedded format.
 
-Lambda gives a process one event at a time, so what is counted is kept in the process until the event has ended; then
-one line tells it all. On one's own machine logs stay lines for people, and what was counted is let go. Metrics are for
-watching: where an answer of DynamoDB is lost, they count one too few. The books count money.
+Lambda gives a process one event at a time, so counts are kept in the process until the event has ended; then
+one line reports them. Locally, log lines are for people, and counts are discarded. Metrics are for monitoring:
+if an answer of DynamoDB is lost, they count one too few. Money is counted by the books.
 """
 
 import json
@@ -28,41 +28,45 @@ from chalicelib.config import settings
 NAMESPACE = "Awning"
 DEFAULT_SHOP_DIMENSION = "awning"  # a shop whose tables have no prefix: a dimension may not be empty
 log = logging.getLogger("awning")
-events_log = logging.getLogger("awning.events")  # what happens as it should
-_ID = re.compile(r"[A-Za-z0-9_.:/{}+$-]{1,120}", re.ASCII)  # nothing that anybody wrote as a sentence
+events_log = logging.getLogger("awning.events")  # normal events
+_ID = re.compile(r"[A-Za-z0-9_.:/{}+$-]{1,120}", re.ASCII)  # no free text
 
 
 class Metric(StrEnum):
-    """What is counted, under the names that alarms and the dashboard know."""
+    """The names of the metrics, as alarms and the dashboard use them."""
 
     ORDERS_PLACED = "OrdersPlaced"
     ORDERS_PAID = "OrdersPaid"
     PAYMENTS_DECLINED = "PaymentsDeclined"
-    PAYMENT_ERRORS = "PaymentErrors"  # PayPal could not be reached, or not be understood
-    PAYPAL_REFUSALS = "PayPalRefusals"  # definite noes that somebody other than the shopper must act on
-    HELD_SHARE = "HeldShare"  # percent of a SKU that unpaid orders hold, each round that finds some
+    PAYMENT_ERRORS = "PaymentErrors"  # PayPal could not be reached, or its answer not be parsed
+    PAYPAL_REFUSALS = "PayPalRefusals"  # definite refusals that somebody other than the shopper must act on
+    HELD_SHARE = "HeldShare"  # percent of a SKU that unpaid orders hold, in each run that finds some
     ORDERS_EXPIRED = "OrdersExpired"
-    MONEY_SETTLED = "MoneySettled"  # minor units, by currency; what went back is negative
-    NOTIFICATIONS_PUT_OFF = "NotificationsPutOff"  # answered with 503: PayPal sends them again
+    MONEY_SETTLED = "MoneySettled"  # minor units, by currency; refunds and reversals are negative
+    NOTIFICATIONS_PUT_OFF = "NotificationsPutOff"  # answered with 503, so that PayPal sends them again
     NOTIFICATIONS_MISSING = (
-        "NotificationsMissing"  # hours in which orders were paid, and PayPal told of nothing
+        "NotificationsMissing"  # hours in which orders were paid, but PayPal sent no notification
     )
     MAILS_SENT = "MailsSent"
     MAILS_BOUNCED = "MailsBounced"
-    RECONCILER_FOUND = "ReconcilerFound"  # payments of which no notification and no return had told
-    RECONCILER_UNEXPLAINED = "ReconcilerUnexplained"  # money that pays no order, whoever came upon it
+    RECONCILER_FOUND = (
+        "ReconcilerFound"  # payments found without a notification and without the shopper's return
+    )
+    RECONCILER_UNEXPLAINED = (
+        "ReconcilerUnexplained"  # money that does not pay its order, however it was found
+    )
     DAYS_WITHOUT_BOOKS = "DaysWithoutBooks"
-    DEAD_LETTERS = "DeadLetters"  # messages that failed so often that they rest
-    TOOK_LONG = "TookLong"  # events that used up nearly all the time of their function
-    BUSY = "Busy"  # changes that were given up, since others wanted the same rows
-    NEEDS_SOMEBODY = "NeedsSomebody"  # whatever is to be looked at as soon as it occurs
-    STRUGGLES = "Struggles"  # whatever is to be looked at where it occurs again and again
+    DEAD_LETTERS = "DeadLetters"  # messages in dead-letter queues
+    TOOK_LONG = "TookLong"  # events that used nearly all of their function's time
+    BUSY = "Busy"  # changes that were given up because other requests wanted the same rows
+    NEEDS_SOMEBODY = "NeedsSomebody"  # what needs attention as soon as it occurs
+    STRUGGLES = "Struggles"  # what needs attention if it occurs repeatedly
     COLD_STARTS = "ColdStarts"
     DYNAMODB_CALLS = "DynamoDBCalls"
 
 
-# An alarm costs ten cents a month, and a metric thirty in each month in which it occurs all day: two alarms watch what
-# needs no threshold of its own, and the line of the log says which it was.
+# An alarm costs ten cents a month, and a metric thirty cents in a month in which it always occurs. So two
+# alarms watch everything that needs no threshold of its own, and the log line says what it was.
 ALERT_IMMEDIATELY = {
     Metric.RECONCILER_UNEXPLAINED,
     Metric.PAYPAL_REFUSALS,
@@ -71,16 +75,16 @@ ALERT_IMMEDIATELY = {
     Metric.DEAD_LETTERS,
 }
 ALERT_WHEN_REPEATED = {Metric.PAYMENT_ERRORS, Metric.TOOK_LONG, Metric.BUSY}
-# Occur in every idle hour; they are told in the line, and are no metrics.
+# These occur in every idle hour; they are in the log line, but are no metrics.
 LOGGED_METRICS = {Metric.COLD_STARTS, Metric.DYNAMODB_CALLS}
-NEAR_TIMEOUT_RATIO = 0.85  # of the time that a function has
+NEAR_TIMEOUT_RATIO = 0.85  # of a function's time
 
 
 _ids: ContextVar[Mapping[str, str]] = ContextVar("ids", default=MappingProxyType({}))
-# A process's first event tells that there is one process more.
+# A process's first event counts its cold start.
 _counted: Counter[Metric] = Counter({Metric.COLD_STARTS: 1})
 _settled: Counter[str] = Counter()
-_counting = threading.Lock()  # a page of the staff's reads in several threads
+_counting = threading.Lock()  # a staff page reads in several threads
 
 
 # -- counting -----------------------------------------------------------------------------------------------
@@ -93,14 +97,14 @@ def count(metric: Metric, number: int = 1) -> None:
 
 
 def count_money(amount: int, currency: str) -> None:
-    """Count money that was booked, in minor units; what went back is negative."""
+    """Count money that was booked, in minor units; refunds and reversals are negative."""
     with _counting:
         _settled[currency] += amount
 
 
 @contextmanager
 def also_count(metric: Metric, found_as: Metric) -> Iterator[None]:
-    """Count as `found_as`, too, whatever is counted as `metric` meanwhile."""
+    """Count as `found_as`, too, whatever is counted as `metric` inside."""
     before = _counted[metric]
     try:
         yield
@@ -115,7 +119,7 @@ def also_count(metric: Metric, found_as: Metric) -> Iterator[None]:
 
 @contextmanager
 def log_context(**ids: str) -> Iterator[None]:
-    """Put these ids into every line that is logged meanwhile. What does not look like an id is left out."""
+    """Add these IDs to every log line inside. A value that does not look like an ID is left out."""
     token = _ids.set(_ids.get())
     try:
         add_log_context(**ids)
@@ -125,9 +129,9 @@ def log_context(**ids: str) -> Iterator[None]:
 
 
 def add_log_context(**ids: str) -> None:
-    """Put these ids into every line from here on, until the innermost `about` ends.
+    """Add these IDs to every log line until the innermost `log_context` ends.
 
-    An order goes by its number; its own ID and that of PayPal's order open the customer's page.
+    An order is named by its number: its own ID and that of its PayPal order open the customer's page.
     """
     known = {name: value for name, value in ids.items() if isinstance(value, str) and _ID.fullmatch(value)}
     _ids.set({**_ids.get(), **known})
@@ -137,11 +141,11 @@ def add_log_context(**ids: str) -> None:
 
 
 def middleware(event: Any, answer: Callable[[Any], Any]) -> Any:
-    """Put the ids of one event, a request or a queue's, into each log line, and emit its metrics when it has ended."""
+    """Add the IDs of an event, a request or a queue's, to each log line, and emit its metrics when it has ended."""
     began, left = time.monotonic(), _milliseconds_left(event)
     names = _names(event)
     properties: dict[str, Any] = dict(names)
-    _ids.set({})  # nothing of the event before
+    _ids.set({})  # no IDs of the event before
     try:
         with log_context(**names):
             answered = answer(event)
@@ -156,7 +160,7 @@ def middleware(event: Any, answer: Callable[[Any], Any]) -> Any:
 
 
 def flush(properties: Mapping[str, Any]) -> None:
-    """Emit what was counted, with the properties of the event. Never raises: metrics break nothing."""
+    """Emit the counts, with the properties of the event. Never raises: metrics must not break anything."""
     with _counting:
         counted, settled = dict(_counted), dict(_settled)
         _counted.clear()
@@ -205,7 +209,7 @@ def _milliseconds_left(event: Any) -> int:
 
 
 def _names(event: Any) -> dict[str, str]:
-    """Name Lambda's function and request; of a request also its route, which holds no ids, and what API Gateway calls it."""
+    """Return the names of Lambda's function and request; of a page also its route, without IDs, and API Gateway's ID."""
     request = getattr(event, "lambda_context", None)
     context = request or event.context
     names = {
@@ -217,7 +221,7 @@ def _names(event: Any) -> dict[str, str]:
         names["method"] = event.method
         names["api_request_id"] = event.context.get(
             "requestId", ""
-        )  # as its own page for a bug tells a customer
+        )  # the ID that the error page shows to a customer
     return names
 
 
@@ -225,24 +229,24 @@ def _names(event: Any) -> dict[str, str]:
 
 
 def configure_logging() -> None:
-    """Let the shop's loggers say what operating relies on: on Lambda as lines of JSON, else as they are."""
+    """Configure the shop's loggers: as lines of JSON on Lambda, else as plain text."""
     log.setLevel(logging.INFO)
     if settings.function:
         _log_json()
     else:
-        events_log.setLevel(logging.WARNING)  # each order's page tells it, and a demo shop has dozens
+        events_log.setLevel(logging.WARNING)  # each order's page shows them, and a demo shop has dozens
 
 
 def _log_json() -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(formatter())
     handler.addFilter(add_ids)
-    logging.getLogger().handlers[:] = [handler]  # Lambda's own would write each line once more
+    logging.getLogger().handlers[:] = [handler]  # Lambda's own handler would write each line twice
     logging.getLogger().setLevel(logging.WARNING)
 
 
 def formatter() -> logging.Formatter:
-    """Make what writes a record as one line of JSON, with the moment as Lambda's own lines have it."""
+    """Return a formatter that writes a record as one line of JSON, with the time in the format of Lambda's own lines."""
     return LambdaPowertoolsFormatter(
         use_rfc3339=True,
         utc=True,
@@ -253,7 +257,7 @@ def formatter() -> logging.Formatter:
 
 
 def add_ids(record: logging.LogRecord) -> bool:
-    """Add to a record what the event is about, without hiding what the line itself says."""
+    """Add to a record the IDs that the event is about, without overwriting the record's own."""
     for name, value in _ids.get().items():
         record.__dict__.setdefault(name, value)
     return True

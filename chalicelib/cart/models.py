@@ -1,4 +1,4 @@
-"""The session row: a visitor's cart and the small things features keep for them."""
+"""The session row: a visitor's cart, and small values that features store for the visitor."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,14 +16,17 @@ __all__ = ["MAX_LINES", "MAX_QUANTITY_PER_LINE", "Cart"]
 
 
 class LinePath(Path):
-    """Where a line is in its row. pynamodb's own paths would take the SKU “A[1]” for the first of a list."""
+    """The path of a line in its row. pynamodb's own paths would read the SKU “A[1]” as a list index."""
 
     def _serialize_value(self, value: list[str], placeholder_names: dict[str, str], _: object) -> str:
         return ".".join(placeholder_names.setdefault(name, f"#{len(placeholder_names)}") for name in value)
 
 
 class Cart(Table):
-    """One visitor's row. The key is the SHA-256 of the cookie's session ID, so that the table opens no session."""
+    """One visitor's row.
+
+    The key is the SHA-256 of the cookie's session ID, so that reading the table gives access to no session.
+    """
 
     class Meta(TableMeta):
         table_name = table_name("carts")
@@ -37,7 +40,7 @@ class Cart(Table):
     version = NumberAttribute(default=1)
     order_id = UnicodeAttribute(null=True)  # the order placed from this cart
     order_fingerprint = UnicodeAttribute(null=True)  # of what was placed: lines, customer, total
-    reserved: JSONAttribute = JSONAttribute(null=True)  # {sku: pieces} reserved for the placed order
+    reserved: JSONAttribute = JSONAttribute(null=True)  # {sku: units} reserved for the placed order
     reserved_until = NumberAttribute(default=0)
     expires = NumberAttribute()
 
@@ -47,7 +50,7 @@ class Cart(Table):
         return LinePath([cls.lines.attr_name, sku, *inside])
 
     def reserved_quantity(self, sku: str) -> int:
-        """How many pieces of a SKU are reserved for this cart's own order: not for sale, but theirs."""
+        """Return how many units of a SKU are reserved for this cart's own order: others cannot buy them, this visitor can."""
         if not self.reserved or self.reserved_until <= clock.timestamp():
             return 0
         return int(self.reserved.get(sku, 0))

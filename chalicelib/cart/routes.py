@@ -1,4 +1,4 @@
-"""The cart's pages, and a product's page where it cannot be put into the cart."""
+"""The cart's pages, and the product page if a product cannot be added."""
 
 import re
 from collections.abc import Mapping
@@ -25,7 +25,8 @@ from chalicelib.web.templates import context_processor, render
 from chalicelib.web.urls import url
 
 routes = Routes(__name__)
-# What API Gateway, CloudFront and browsers leave alone in a path; others travel in the form.
+# Characters that API Gateway, CloudFront and browsers leave unchanged in a path; other SKUs are sent in the
+# form.
 _PLAIN_SKU = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,100}", re.ASCII)
 FLASH = Flash("said")
@@ -42,7 +43,7 @@ FLASH_MESSAGES = {
 
 @context_processor
 def cart_count(request: Request) -> Mapping[str, Any]:
-    """Feed the badge, from the visitor's own cookie: no read."""
+    """Return the badge's count from the visitor's own cookie, without a read."""
     count = http_request.cookies(request).get(COUNT_COOKIE, "")
     return {"cart_count": int(count) if count.isascii() and count.isdigit() and len(count) < 5 else 0}
 
@@ -56,7 +57,7 @@ def show(request: Request) -> Response:
 
 @routes.post("/cart/lines")
 def add(request: Request) -> Response:
-    """Put something into the cart."""
+    """Add a product to the cart."""
     form = read_form(request)
     sku = form.text("sku")
     try:
@@ -69,7 +70,7 @@ def add(request: Request) -> Response:
 
 @routes.post("/cart/lines/{sku}")
 def change(request: Request, sku: str) -> Response:
-    """Change a line's quantity; 0 removes it. The form's SKU goes before that of the address."""
+    """Change a line's quantity; 0 removes it. The form's SKU takes precedence over the address's."""
     form = read_form(request)
     sku = form.text("sku") or unquote(sku)
     try:
@@ -83,13 +84,13 @@ def change(request: Request, sku: str) -> Response:
 
 
 def _product_page(request: Request, form: Form, refusal: ShopError) -> Response:
-    """Answer where the shopper was: the product, why it was not put into the cart, and how many can be had."""
+    """Show the product page again, with why the product was not added and how many are available."""
     sku, slug, asked = form.text("sku"), form.text("product"), form.text("quantity")
     session = sessions.load(request)
     try:
         product = product_view(find_slug(sku) or slug)
     except NotFound:
-        raise refusal from None  # there is no product to go back to
+        raise refusal from None  # the product page does not exist either
     in_cart = session.quantity_of(sku)
     variant = next((variant for variant in product.variants if variant.sku == sku), None)
     available = variant.available + session.reserved_quantity(sku) if variant else MAX_QUANTITY_PER_LINE
@@ -109,7 +110,7 @@ def _product_page(request: Request, form: Form, refusal: ShopError) -> Response:
 def _cart_page(
     request: Request, session: Session, refusal: ShopError | None = None, refused: str = ""
 ) -> Response:
-    """Make the cart's page; `refused` is the SKU whose quantity could not be changed, and why."""
+    """Render the cart's page; `refused` is the SKU whose quantity could not be changed, `refusal` says why."""
     lines = service.get_lines(session)
     beside_line = any(line.sku == refused and line.max_quantity for line in lines)
     items_total = sum(line.total for line in lines if line.max_quantity)
@@ -133,9 +134,9 @@ def _cart_page(
 
 
 def _came_from_shop(request: Request) -> bool:
-    """Return whether the page before was one from which something is put into a cart, or a cart is ordered.
+    """Return whether the previous page is one that adds to a cart or orders it.
 
-    Browsers send that page's address through redirects, too, without a cookie and without a script.
+    Browsers send that page's address through redirects, too, without cookies and scripts.
     """
     before = urlsplit(http_request.header(request, "referer"))
     places = tuple(url(path) for path in ("/products/", "/cart", "/checkout"))
@@ -143,7 +144,7 @@ def _came_from_shop(request: Request) -> bool:
 
 
 def _view(line: service.CartLine, refusal: ShopError | None) -> dict[str, Any]:
-    """Show a line as templates take it; where its quantity was refused, with the reason and what can be had."""
+    """Return a line's values for templates; if its quantity was refused, with the reason and what is available."""
     offer = line.offer
     return {
         "sku": line.sku,
@@ -180,7 +181,7 @@ def shipping_hint(items_total: int) -> str:
 
 
 def flash_cookie(what: str, sku: str = "") -> str:
-    """Make the cookie of what the next cart page says: a name of `FLASH_MESSAGES`, a dot, a SKU."""
+    """Return the cookie with the next cart page's message: a name of `FLASH_MESSAGES`, a dot, a SKU."""
     return FLASH.cookie(f"{what}.{sku}")
 
 

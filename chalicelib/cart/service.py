@@ -1,4 +1,4 @@
-"""What a shopper does with a cart: put in, change, take out, look."""
+"""What a shopper does with a cart: add, change, remove, view."""
 
 import random
 import time
@@ -30,15 +30,15 @@ class CartLine:
 
     sku: str
     quantity: int
-    offer: Offer | None  # None where it is sold no more
+    offer: Offer | None  # None if it is no longer sold
     price_seen: int | None
-    available: int = 0  # what this shopper can have: on the shelf, or reserved for their own order
+    available: int = 0  # what this shopper can buy: in stock, or reserved for their own order
     stock_notes: list[str] = field(default_factory=list)
     price_notes: list[str] = field(default_factory=list)
 
     @property
     def notes(self) -> list[str]:
-        """What the shopper should know of the line."""
+        """What the shopper should know about the line."""
         return [*self.stock_notes, *self.price_notes]
 
     @property
@@ -48,17 +48,17 @@ class CartLine:
 
     @property
     def total(self) -> int:
-        """What the line costs at today's price; nothing where it is sold no more."""
+        """The line's total at today's price; 0 if it is no longer sold."""
         return self.offer.price * self.quantity if self.offer else 0
 
     @property
     def max_quantity(self) -> int:
-        """How many pieces can be had."""
+        """How many units are available to this shopper."""
         return min(MAX_QUANTITY_PER_LINE, self.available) if self.offer else 0
 
 
 def add_line(session_id: str | None, sku: str, quantity: int) -> Session:
-    """Put pieces of a SKU into the cart, beside those in it. Two calls: read cart and stock, write the line.
+    """Add units of a SKU to the cart. Two calls: read cart and stock, write the line.
 
     Raises NotFound for an unknown SKU, BadInput for a quantity or cart out of bounds, OutOfStock.
     """
@@ -81,7 +81,7 @@ def add_line(session_id: str | None, sku: str, quantity: int) -> Session:
 
 
 def set_quantity(session_id: str | None, sku: str, quantity: int) -> Session:
-    """Change how many pieces a line has; 0 takes it out. Raises NotFound, BadInput, OutOfStock."""
+    """Set the quantity of a line; 0 removes it. Raises NotFound, BadInput, OutOfStock."""
     if quantity == 0:
         return _remove_line(session_id, sku)
     _check_quantity(quantity, least=0)
@@ -97,7 +97,7 @@ def set_quantity(session_id: str | None, sku: str, quantity: int) -> Session:
 
 
 def get_lines(session: Session) -> list[CartLine]:
-    """Read what is in the cart with today's prices and stock, saying what changed since it was last shown."""
+    """Read the cart's lines with today's prices and stock, and note what changed since it was last shown."""
     if session.cart is None:
         return []
     stored: Mapping[str, Any] = session.cart.lines.as_dict()
@@ -109,12 +109,15 @@ def get_lines(session: Session) -> list[CartLine]:
 
 
 def extend_reservation(key: str, order_id: str, quantities: Mapping[str, int], until: int) -> None:
-    """Count what the cart's own order reserved anew as the shopper's, till then. A cart with another order is left."""
+    """Record in the cart what its own order has reserved again, until `until`.
+
+    A cart with another order is unchanged.
+    """
     actions: list[Action] = [Cart.reserved.set(dict(quantities)), Cart.reserved_until.set(until)]
     try:
         Cart(key).update(actions, condition=Cart.order_id == order_id)
     except UpdateError:
-        return  # the reservation stands all the same: only the cart's page would say that others have the pieces
+        return  # the reservation is valid all the same: the cart's page would only show fewer units as available
 
 
 def _cart_line(cart: Cart, sku: str, line: Mapping[str, Any], offer: Offer | None) -> CartLine:
@@ -145,7 +148,7 @@ def _store_seen_prices(cart: Cart, lines: list[CartLine]) -> None:
     try:
         cart.update(actions, condition=condition)
     except UpdateError:
-        return  # the cart changed meanwhile; the next look tells the shopper again
+        return  # the cart changed meanwhile; its next view notes the change again
 
 
 def _change_line(
@@ -160,7 +163,7 @@ def _change_line(
         session, stock = _read(session_id, sku)
         lines = session.cart.lines.as_dict() if session.cart else {}
         if sku in lines and lines[sku].get("write_id") == write_id:
-            return session  # an earlier try took effect, and only its answer was lost
+            return session  # an earlier attempt took effect, and only its answer was lost
         if stock is None or stock.slug is None:
             raise NotFound("We couldn’t find this item.")
         held = session.reserved_quantity(sku)
@@ -181,7 +184,7 @@ def _remove_line(session_id: str | None, sku: str) -> Session:
         session, _stock = _read(session_id, None)
         if session.cart is None or sku not in session.cart.lines.as_dict():
             if attempt:
-                return session  # it is out: an earlier try took effect, or another tab was quicker
+                return session  # it is removed: an earlier attempt took effect, or another tab was faster
             raise NotFound("This item is no longer in your cart.")
         failure = _write(session.cart, sku, None)
         if failure is None:
@@ -215,9 +218,10 @@ def _read(session_id: str | None, sku: str | None) -> tuple[Session, Stock | Non
 
 
 def _write(cart: Cart, sku: str, line: dict[str, Any] | None) -> UpdateError | None:
-    """Set or remove one line under the cart's version.
+    """Set or remove one line on condition of the cart's version.
 
-    Returns why not, where somebody was quicker or the answer was lost: read again, and look for the line's mark.
+    Returns the error if another change was faster or the answer was lost: read again, and look for the line's
+    `write_id`.
     """
     path = Cart.line(sku)
     actions: list[Action] = [

@@ -1,7 +1,7 @@
-"""The visitor's session: one cookie, one row, one owner. No cookie until the first thing is put in.
+"""The visitor's session: one cookie, one row, one owner. No cookie until the first item is added.
 
 The cookie holds 128 random bits; the table knows only their SHA-256. The row has the cart's lines and any small
-JSON-able thing a feature keeps: `session["note"] = "hello"` writes that key alone.
+JSON value that a feature stores: `session["note"] = "hello"` writes only that key.
 """
 
 import hashlib
@@ -28,15 +28,15 @@ MAX_BYTES_PER_VALUE = 4096
 
 
 def session_key(session_id: str) -> str:
-    """Turn a cookie's session ID into the key of its row."""
+    """Return the key of the row of a cookie's session ID."""
     return hashlib.sha256(session_id.encode()).hexdigest()
 
 
 class Session:
-    """A visitor's session. Its row may not exist yet: then `cart` is None, and the first write makes it."""
+    """A visitor's session. Its row may not exist yet: then `cart` is None, and the first write creates it."""
 
     def __init__(self, session_id: str | None, cart: Cart | None) -> None:
-        # An ID is taken over only with a living row: nobody can plant one (session fixation).
+        # An ID is accepted only with an existing row, so that nobody can choose one (session fixation).
         self._id = session_id if cart is not None and session_id is not None else ids.new_id()
         self.cart = cart
 
@@ -46,24 +46,24 @@ class Session:
         return session_key(self._id)
 
     def __getitem__(self, name: str) -> Any:
-        """Return what was kept under a name. Raises KeyError."""
+        """Return the value stored under a name. Raises KeyError."""
         if self.cart is None:
             raise KeyError(name)
         return json.loads(self.cart.data.as_dict()[name])
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return what was kept under a name, or the default."""
+        """Return the value stored under a name, or the default."""
         try:
             return self[name]
         except KeyError:
             return default
 
     def __contains__(self, name: str) -> bool:
-        """Return whether something is kept under a name."""
+        """Return whether a value is stored under a name."""
         return self.cart is not None and name in self.cart.data.as_dict()
 
     def __setitem__(self, name: str, value: Any) -> None:
-        """Keep a small JSON-able value: writes this name alone. Raises ValueError for a bad name or a big value."""
+        """Store a small JSON value; only this name is written. Raises ValueError for a bad name or a large value."""
         text = json.dumps(value, ensure_ascii=False)
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not a name such as last_search")
@@ -78,10 +78,10 @@ class Session:
         except UpdateError as error:
             if not is_condition_failure(error):
                 raise
-            self.create({}, {name: text})  # the row ended in between
+            self.create({}, {name: text})  # the row expired in between
 
     def __delitem__(self, name: str) -> None:
-        """Forget what was kept under a name. Raises KeyError."""
+        """Delete the value stored under a name. Raises KeyError."""
         if self.cart is None or name not in self:
             raise KeyError(name)
         try:
@@ -93,14 +93,15 @@ class Session:
             self.cart = None
 
     def create(self, lines: dict[str, Any], data: dict[str, str] | None = None) -> None:
-        """Write the whole row, the first write of every session. Raises SimultaneousChange where the ID is taken."""
+        """Write the whole row, the first write of every session. Raises SimultaneousChange if the ID is taken."""
         cart = Cart(self.key, lines=lines, data=data or {}, version=1, expires=new_expiry())
         try:
             cart.save(condition=Cart.key.does_not_exist() | (Cart.expires <= clock.timestamp()))
         except PutError as error:
             if not is_condition_failure(error):
                 raise
-            # Ours after all, where the answer to a first try was lost; else somebody created it just now.
+            # The row may be ours, if only the answer to an earlier attempt was lost; otherwise another request
+            # has just created it.
             stored = get(Cart, self.key)
             if stored is None or stored.lines.as_dict() != lines:
                 raise SimultaneousChange(
@@ -111,22 +112,22 @@ class Session:
 
     @property
     def item_count(self) -> int:
-        """How many pieces are in the cart."""
+        """Return how many units are in the cart."""
         if self.cart is None:
             return 0
         return sum(int(line["quantity"]) for line in self.cart.lines.as_dict().values())
 
     def quantity_of(self, sku: str) -> int:
-        """How many pieces of a SKU are in the cart."""
+        """Return how many units of a SKU are in the cart."""
         line = self.cart.lines.as_dict().get(sku) if self.cart else None
         return int(line["quantity"]) if line else 0
 
     def reserved_quantity(self, sku: str) -> int:
-        """How many pieces of a SKU are reserved for the order that was placed from this cart."""
+        """Return how many units of a SKU are reserved for the order that was placed from this cart."""
         return self.cart.reserved_quantity(sku) if self.cart else 0
 
     def cookies(self) -> list[str]:
-        """Make the cookies of an answer: the session's, and the count that the badge's script reads."""
+        """Return the cookies of a response: the session's, and the count that the badge's script reads."""
         if self.cart is None:
             return expired_cookies()
         return [
@@ -136,18 +137,18 @@ class Session:
 
 
 def new_expiry() -> int:
-    """Return when a session that is used now ends, in seconds since 1970."""
+    """Return when a session that is used now expires, in seconds since 1970."""
     return clock.timestamp() + LIFETIME
 
 
 def session_id_of(request: Request) -> str | None:
-    """Read the cookie. Junk, or somebody else's format, is no cookie."""
+    """Return the cookie's session ID; None if it has another format."""
     value = http_request.cookies(request).get(COOKIE, "")
     return value if ids.is_id(value) else None
 
 
 def unless_expired(cart: Cart | None) -> Cart | None:
-    """Treat a row past its expiry as gone: DynamoDB deletes late."""
+    """Return None for a row past its expiry: DynamoDB deletes it later."""
     return cart if cart is not None and cart.expires > clock.timestamp() else None
 
 
@@ -160,7 +161,7 @@ def load(request: Request) -> Session:
 
 
 def expired_cookies() -> list[str]:
-    """Take the cookies back."""
+    """Return Set-Cookie values that delete the session's cookies."""
     return [
         set_cookie_header(COOKIE, "", max_age=0),
         set_cookie_header(COUNT_COOKIE, "", max_age=0, script=True),

@@ -1,4 +1,4 @@
-"""Who buys, and where to: the checkout form's fields and what may stand in them."""
+"""Customer and delivery address: the checkout form's fields and their validation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ REQUIRED = {
 
 @dataclass(frozen=True)
 class Customer:
-    """A customer's details, checked."""
+    """A customer's validated details."""
 
     name: str
     email: str
@@ -36,9 +36,9 @@ class Customer:
 
 
 def validate_customer(posted: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Read the form's fields; return them as they are kept, and a message for each field that is wrong.
+    """Return the form's fields as they are stored, and a message for each invalid field.
 
-    What is doubtful is asked about once: the form that comes back carries `confirmed`, and is then let through.
+    A doubtful field is asked about once: the returned form carries `confirmed`, and is then accepted.
     """
     values = delivery_fields.clean_delivery(posted)
     email, email_error = _read_email(clean_code(posted.get("email", "")))
@@ -50,9 +50,9 @@ def validate_customer(posted: Mapping[str, str]) -> tuple[dict[str, str], dict[s
 
 
 def mark_of_asked(values: Mapping[str, str], errors: Mapping[str, str], posted: Mapping[str, str]) -> str:
-    """Return what the form that comes back carries as `confirmed`; empty until nothing but doubts is left to look at.
+    """Return the returned form's `confirmed`; empty until only doubts are left.
 
-    Beside mistakes that must be mended anyway, a doubt is easily overlooked.
+    Beside errors that must be corrected anyway, a doubt is easily overlooked.
     """
     mark = delivery_fields.fingerprint_of_doubts(values)
     is_asked = not errors or errors.items() <= delivery_fields.find_doubts(values).items()
@@ -60,7 +60,7 @@ def mark_of_asked(values: Mapping[str, str], errors: Mapping[str, str], posted: 
 
 
 def _read_email(form_data: str) -> tuple[str, str | None]:
-    """Return an address as it is kept, and what is wrong with it."""
+    """Return an email address as it is stored, and its error message."""
     if not form_data:
         return form_data, REQUIRED["email"]
     if (error := delivery_fields.validate_line(form_data, MAX_LENGTHS["email"])) is not None:
@@ -71,6 +71,6 @@ def _read_email(form_data: str) -> tuple[str, str | None]:
         return form_data, str(refusal)
     if settings.paypal_is_live and is_reserved(
         address
-    ):  # mail could never arrive; tests and trials go on using them
+    ):  # email could never arrive; tests and trials may use these
         return address, CHECK
     return address, None

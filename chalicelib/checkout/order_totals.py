@@ -1,4 +1,4 @@
-"""What an order costs: its items, shipping, and the tax inside."""
+"""What an order costs: its items, shipping, and the included tax."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Totals:
 
 
 def totals_of(lines: list[OrderLine], country: str) -> Totals:
-    """Add up lines and shipping to a country; tax is rounded once a rate."""
+    """Sum lines and shipping to a country; tax is rounded once per rate."""
     zone = settings.shop.zone_of(country) or settings.shop.zones[0]
     items = sum(line.total for line in lines)
     free = zone.free_from is not None and items >= zone.free_from
@@ -36,7 +36,7 @@ def totals_of(lines: list[OrderLine], country: str) -> Totals:
 
 
 def freeze_lines(cart_lines: list[CartLine]) -> list[OrderLine]:
-    """Freeze what a cart's lines are now. Lines that are sold no more are left out."""
+    """Return a cart's lines as order lines at today's prices. Lines that are no longer sold are left out."""
     return [
         OrderLine(
             sku=line.sku,

@@ -35,7 +35,7 @@ log = logging.getLogger("awning")
 
 @routes.get("/checkout")
 def show(request: Request) -> Response:
-    """Show the form, filled in where this cart was ordered before and not paid."""
+    """Show the form, filled in if this cart was ordered before and not paid."""
     session = sessions.load(request)
     if not session.item_count:
         return redirect(url("/cart"))
@@ -86,11 +86,11 @@ def place(request: Request) -> Response:
 
 
 def _payment_address(order: Order, pay_with: PayWith, source: str, *, is_new: bool) -> str | None:
-    start = start_payment if is_new else start_payment_again  # a new order was counted as it was placed
+    start = start_payment if is_new else start_payment_again  # placing a new order has counted it already
     try:
         return start(order, pay_with, source)
     except PayPalError as error:
-        # The order stands; its page says so and offers to try again.
+        # The order is placed; its page says that it is not paid, and offers to try again.
         log.warning("payment not started for order %s: %s", order.number, error)
         return None
 
@@ -99,7 +99,7 @@ def _shown_total(form: Form) -> int | None:
     try:
         return money.parse(form.text("total"), settings.currency)
     except ValueError:
-        return None  # forged or lost: the form comes back with the right one
+        return None  # forged or lost: the form is shown again with the right one
 
 
 def _price_change_notices(lines: list[CartLine]) -> str | None:

@@ -1,4 +1,4 @@
-"""The guard: changes are refused when another site's page sent them."""
+"""CSRF protection: changes are refused if a page of another site sent them."""
 
 from chalice.app import Request
 
@@ -11,7 +11,10 @@ FROM_ELSEWHERE = "This request came from another site, so we blocked it. Please 
 
 
 def refuse_cross_site(request: Request) -> None:
-    """Raise Forbidden for a change that another site asks for. No header at all means no browser: allowed."""
+    """Raise Forbidden for a change that another site sent.
+
+    A request without any such header is not a browser's: allowed.
+    """
     if request.method in SAFE:
         return
     site = http_request.header(request, "sec-fetch-site").lower()

@@ -1,4 +1,4 @@
-"""A message for the next page, in a cookie of a minute: pages keep no other state between two requests."""
+"""A message for the next page, in a cookie that lasts a minute: pages share no other state between two requests."""
 
 import base64
 import binascii
@@ -15,23 +15,23 @@ MAX_LENGTH = 500  # characters
 
 @dataclass(frozen=True)
 class Flash:
-    """The cookie's name, and for which pages it is."""
+    """The cookie's name, and the pages it is for."""
 
     name: str
     path: str = ""
     same_site: str = "Lax"
 
     def cookie(self, text: str) -> str:
-        """Make the Set-Cookie value that shows a text once; a longer one is cut."""
+        """Return the Set-Cookie value that shows a text once; a longer text is cut."""
         value = base64.urlsafe_b64encode(text[:MAX_LENGTH].encode()).decode()
         return self._cookie(value, SECONDS)
 
     def expired(self) -> str:
-        """Make the Set-Cookie value that takes it away."""
+        """Return the Set-Cookie value that removes the message."""
         return self._cookie("", 0)
 
     def read(self, request: Request | None) -> str:
-        """Return what a page is to show; nothing where there is none, or what no page of ours wrote."""
+        """Return the message to show; "" if there is none, or if the shop did not write it."""
         value = http_request.cookies(request).get(self.name, "") if request is not None else ""
         try:
             return base64.b64decode(value, altchars=b"-_", validate=True).decode()[:MAX_LENGTH]

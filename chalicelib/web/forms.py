@@ -1,4 +1,4 @@
-"""Forms: what browsers post, read strictly."""
+"""Forms: what browsers post, parsed strictly."""
 
 import re
 from collections.abc import Mapping
@@ -12,8 +12,8 @@ from chalicelib.web import http_request
 
 MAX_BYTES = 64 * 1024
 MAX_FIELDS = 200
-MAX_NUMBER = 1_000_000  # no number of a form of ours comes near it
-MAX_DIGITS = 100  # that are read of one
+MAX_NUMBER = 1_000_000  # larger than any number in the shop's forms
+MAX_DIGITS = 100  # digits of a number that are read
 _REPLACED = "\ufffd"  # API Gateway puts this where bytes were not UTF-8; browsers send it escaped
 
 
@@ -28,15 +28,15 @@ class Form:
             self._values[name] = value
 
     def text(self, name: str) -> str:
-        """Return a field as one clean line; "" where it is missing."""
+        """Return a field as one clean line; "" if it is missing."""
         return clean_line(self._values.get(name, ""))
 
     def lines(self, name: str) -> str:
-        """Return a field of several lines, cleaned; "" where it is missing."""
+        """Return a field of several lines, cleaned; "" if it is missing."""
         return clean_lines(self._values.get(name, ""))
 
     def whole_number(self, name: str, what: str) -> int:
-        """Read a field that must be a whole number; one beyond a million is a million. Raises BadInput, naming what was meant."""
+        """Return a field that must be a whole number, at most a million. Raises BadInput, which names `what`."""
         text = clean_code(self.text(name))
         if not re.fullmatch(r"-?[0-9]+", text, re.ASCII):
             raise BadInput(f"Please enter {what} as a whole number.")
@@ -44,12 +44,12 @@ class Form:
 
     @property
     def values(self) -> Mapping[str, str]:
-        """Everything that was posted, as it was posted: passwords are read here."""
+        """Every field as it was posted, not cleaned: passwords are read here."""
         return self._values
 
 
 def read_form(request: Request, *, most_fields: int = MAX_FIELDS, most_bytes: int = MAX_BYTES) -> Form:
-    """Read the body as a form. Raises UnsupportedMediaType, PayloadTooLarge, or BadInput for what is not UTF-8."""
+    """Parse the body as a form. Raises UnsupportedMediaType, PayloadTooLarge, or BadInput if it is not UTF-8."""
     content_type = http_request.header(request, "content-type").split(";")[0].strip().lower()
     if content_type != "application/x-www-form-urlencoded":
         raise UnsupportedMediaType(

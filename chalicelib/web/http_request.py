@@ -1,4 +1,4 @@
-"""The request being answered, and what may be read of it. No feature reads raw events."""
+"""The current request, and what may be read from it. No feature reads raw events."""
 
 import hmac
 from collections.abc import Mapping
@@ -12,36 +12,37 @@ from chalice.app import Request
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
 
-SECRET_HEADER = "x-origin-secret"  # noqa: S105 - its name; only proxies of ours know the value
+SECRET_HEADER = "x-origin-secret"  # noqa: S105 - the header's name; only our own proxies know the value
 _current: ContextVar[Request | None] = ContextVar("request", default=None)
 
 
 def set_current(request: Request | None) -> None:
-    """Remember the request that this thread answers."""
+    """Store the request that this thread answers."""
     _current.set(request)
 
 
 def current() -> Request | None:
-    """Return the request being answered; None outside of one, as in a queue's function."""
+    """Return the current request; None outside of one, as in a queue's function."""
     return _current.get()
 
 
 def header(request: Request, name: str) -> str:
-    """Read a header, "" where it is missing."""
+    """Return a header; "" if it is missing."""
     return str(request.headers.get(name) or "")
 
 
 def is_prefetch(request: Request) -> bool:
-    """Return a HEAD, and a browser that fetches what might be clicked next, from somebody who wants the page."""
+    """Return whether a request is a HEAD or a browser's prefetch, so that nobody is waiting for the page."""
     return request.method == "HEAD" or bool(header(request, "sec-purpose"))
 
 
 def client_ip(request: Request) -> str:
-    """Return where a request comes from, "" where nobody knows; an IPv6 home is its /64 network.
+    """Return the IP address that a request comes from, "" if unknown; of an IPv6 address the /64 network.
 
-    It is what API Gateway says and nobody else. Where proxies of ours stand before it (PROXIES), it sees the last of
-    them, and each has added whom it saw to X-Forwarded-For; what lies further ahead there, the visitor wrote. Whoever
-    reaches API Gateway around them writes all of it, and lacks the secret that the last one adds.
+    It is the address that API Gateway reports. If our own proxies are in front (PROXIES), API Gateway sees only
+    the last of them, and each has added its client to X-Forwarded-For; entries further left were written by the
+    visitor. Requests that bypass the proxies could forge the whole header, but lack the secret that the last
+    proxy adds.
     """
     text = str(request.context.get("identity", {}).get("sourceIp") or "")
     if settings.proxies and _came_through_proxies(request):
@@ -64,7 +65,10 @@ def _came_through_proxies(request: Request) -> bool:
 
 
 def cookies(request: Request) -> dict[str, str]:
-    """Read the cookies. Junk is skipped; of two with one name the first counts, as browsers send the nearest first."""
+    """Return the cookies.
+
+    Malformed ones are skipped; of two with one name the first counts: browsers send the nearest first.
+    """
     found: dict[str, str] = {}
     for part in header(request, "cookie").split(";"):
         name, equals, value = part.strip().partition("=")
@@ -74,7 +78,7 @@ def cookies(request: Request) -> dict[str, str]:
 
 
 def query(request: Request, name: str) -> str | None:
-    """Read a query parameter. Raises BadInput where it is given twice."""
+    """Return a query parameter. Raises BadInput if it is given twice."""
     parameters: Mapping[str, Any] = request.query_params or {}
     if name not in parameters:
         return None
@@ -85,7 +89,7 @@ def query(request: Request, name: str) -> str | None:
 
 
 def path(request: Request) -> str:
-    """Return the path that was asked for, without the shop's prefix. Chalice's own has names in place of parameters."""
+    """Return the requested path, without the shop's prefix. Chalice's own has names in place of parameters."""
     filled = str(request.path)
     for name, value in (request.uri_params or {}).items():
         filled = filled.replace(f"{{{name}}}", quote(str(value), safe=""))
@@ -93,7 +97,7 @@ def path(request: Request) -> str:
 
 
 def current_url(request: Request) -> str:
-    """Return the address that was asked for, inside the shop: prefix, path and parameters."""
+    """Return the requested address within the shop: prefix, path and parameters."""
     parameters = request.query_params
     pairs = [(name, value) for name in parameters for value in parameters.getlist(name)] if parameters else []
     return base_path() + path(request) + ("?" + urlencode(pairs) if pairs else "")
@@ -102,7 +106,7 @@ def current_url(request: Request) -> str:
 def base_url() -> str:
     """Return the shop's own address, path prefix included, without a trailing slash.
 
-    It is PUBLIC_URL; unset, API Gateway's own address as the request tells it, stage included.
+    It is PUBLIC_URL; if that is unset, API Gateway's own address of the current request, stage included.
     """
     if settings.public_url:
         return settings.public_url
@@ -114,12 +118,12 @@ def base_url() -> str:
 
 
 def base_path() -> str:
-    """Return the path that every address of the shop begins with: "" or such as "/api"."""
+    """Return the path that every address of the shop begins with: "", or for example "/api"."""
     return urlsplit(base_url()).path
 
 
 def _stage_prefix(context: Mapping[str, Any]) -> str:
-    # Behind a stage, requestContext.path is the stage and the resource's path with its parameters filled in.
+    # With a stage, requestContext.path is the stage and the resource's path with its parameters filled in.
     segments = [segment for segment in str(context.get("path", "")).split("/") if segment]
     resource = [segment for segment in str(context.get("resourcePath", "")).split("/") if segment]
     stage = str(context.get("stage", ""))

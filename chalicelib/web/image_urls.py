@@ -1,16 +1,16 @@
-"""Pictures in the media bucket: the name of one that was made ready tells how large it is, and which smaller ones lie beside it."""
+"""Images in the media bucket: a processed image's name contains its size, which also tells its smaller versions."""
 
 import re
 from typing import NamedTuple
 
 from chalicelib.config import settings
 
-WIDTHS = (480, 960)  # of the smaller ones
+WIDTHS = (480, 960)  # of the smaller versions
 _READY = re.compile(r"(pictures/[0-9a-f]{16}-([0-9]{1,4})x([0-9]{1,4}))\.webp", re.ASCII)
 
 
 class Sizes(NamedTuple):
-    """How large a picture is, in pixels, and where browsers find it smaller: an <img>'s srcset."""
+    """An image's size in pixels, and the addresses of its smaller versions: an <img>'s srcset."""
 
     width: int
     height: int
@@ -18,22 +18,22 @@ class Sizes(NamedTuple):
 
 
 def media_url(key: str) -> str:
-    """Make the address of a picture in the media bucket."""
+    """Return the address of an image in the media bucket."""
     return f"{settings.media_url}/{key}"
 
 
 def processed_key(name: str, width: int, height: int) -> str:
-    """Name a picture that was made ready; `name` is 16 hex digits of its content's hash."""
+    """Return the key of a processed image; `name` is 16 hex digits of its content's hash."""
     return f"pictures/{name}-{width}x{height}.webp"
 
 
 def resized_key(key: str, width: int) -> str:
-    """Name the smaller one of a picture that was made ready."""
+    """Return the key of a processed image's smaller version."""
     return f"{key.removesuffix('.webp')}-{width}.webp"
 
 
 def sizes_of(key: str) -> Sizes | None:
-    """Read a key; None where it is not that of a picture that was made ready, such as a drawing's."""
+    """Return the sizes that a key contains; None if it is not that of a processed image, such as a drawing's."""
     ready = _READY.fullmatch(key)
     if ready is None:
         return None

@@ -1,4 +1,4 @@
-"""The one middleware around all routes: guards changes, turns refusals into pages, sets every page's headers."""
+"""The middleware around all routes: CSRF check, error pages, and every page's headers."""
 
 import logging
 from collections.abc import Callable
@@ -11,20 +11,20 @@ from chalicelib.web import csrf, http_request, responses, templates
 from chalicelib.web.security_headers import security_headers
 
 log = logging.getLogger("awning")
-REQUEST_SECONDS = 22  # for all that is tried again
-# API Gateway waits for 29: every call ends before, so that a page of ours goes out.
-ANSWER_SECONDS = 26  # of what changes something or asks PayPal, and of staff's pages
+REQUEST_SECONDS = 22  # for all retries
+# API Gateway waits for 29 s: every call ends before, so that the shop's own page is sent.
+ANSWER_SECONDS = 26  # of changes, requests that call PayPal, and staff pages
 PAGE_SECONDS = 10  # of a page that only reads: nobody waits longer for one
 SLOW = ("/staff", "/payments/")
 UNGUARDED = {"/webhooks/paypal"}
 ERROR_TITLE = "Something went wrong"
 TOO_LARGE = "The response is too large to send. Please go back and try again with less data."
-# What is sent where even the page that says so cannot be made.
+# What is sent if even the error page cannot be rendered.
 BARE_PAGE = f'<!doctype html><html lang="en"><title>{ERROR_TITLE}</title><h1>{ERROR_TITLE}</h1><p>We’re sorry. Please try again.'
 
 
 def middleware(request: Request, get_response: Callable[[Request], Response]) -> Response:
-    """Guard changes, turn refusals and bugs into pages, and send every answer out with the headers it needs."""
+    """Check changes, turn errors and bugs into pages, and add the headers that every response needs."""
     http_request.set_current(request)
     try:
         with deadlines.answering_within(_seconds_of(request)), deadlines.time_budget(REQUEST_SECONDS):
@@ -69,7 +69,7 @@ def _dispatch(request: Request, get_response: Callable[[Request], Response]) -> 
 
 
 def error_page(status: int, title: str, message: str) -> Response:
-    """Make the page of a refusal or a failure."""
+    """Render the page of an error."""
     return responses.html_response(
         templates.render_public("error.html", status=status, title=title, message=message), status
     )

@@ -1,6 +1,6 @@
-"""Rendered pages that are the same bytes for everybody, kept for some seconds in a warm process.
+"""Rendered pages that are the same for everybody, cached for some seconds in a warm process.
 
-While the database fails or is silent, an older copy is sent instead of an error.
+While the database fails or does not answer, an older copy is sent instead of an error.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ from chalicelib.web import http_request
 from chalicelib.web.responses import HTML
 
 MAX_BYTES = 24 * 1024 * 1024
-STALE_SECONDS = 24 * 60 * 60  # that an older copy may be sent in place of an error
-RENEW_SECONDS = 3.0  # to make a page of which there is an older copy
-BACK_OFF_SECONDS = 5  # after a failure, in which older copies are sent at once
+STALE_SECONDS = 24 * 60 * 60  # how long an older copy may be sent instead of an error
+RENEW_SECONDS = 3.0  # to render a page of which there is an older copy
+BACK_OFF_SECONDS = 5  # after a failure, during which older copies are sent immediately
 FAILURES = (PynamoDBException, ClientError, BotoCoreError, ServiceUnavailable)
 log = logging.getLogger("awning")
 
@@ -38,7 +38,7 @@ class CachedPage:
     content_type: str
     etag: str
     made_at: float
-    seconds: float  # that making it took
+    seconds: float  # how long rendering took
 
 
 class PageCache:
@@ -52,7 +52,7 @@ class PageCache:
         self._failed_at = 0.0
 
     def get(self, key: tuple[str, ...], seconds: float) -> CachedPage | None:
-        """Return a page that is younger than so many seconds."""
+        """Return a page that is younger than `seconds`."""
         with self._lock:
             found = self._pages.get(key)
             if found is None or clock.now().timestamp() - found.made_at >= seconds:
@@ -62,21 +62,21 @@ class PageCache:
 
     @property
     def is_backing_off(self) -> bool:
-        """Return whether making a page has just failed."""
+        """Return whether rendering a page has just failed."""
         return clock.now().timestamp() - self._failed_at < BACK_OFF_SECONDS
 
     def note_failure(self) -> None:
-        """Note that a page could not be made now."""
+        """Record that a page could not be rendered."""
         self._failed_at = clock.now().timestamp()
 
     def drop(self, key: tuple[str, ...]) -> None:
-        """Forget one page: what it showed is no longer there."""
+        """Remove one page: what it showed no longer exists."""
         with self._lock:
             dropped = self._pages.pop(key, None)
             self._bytes -= len(dropped.body) if dropped else 0
 
     def put(self, key: tuple[str, ...], rendered: CachedPage) -> None:
-        """Keep a page, and drop the ones longest unused beyond the bound."""
+        """Add a page, and remove those unused longest beyond the bound."""
         with self._lock:
             old = self._pages.pop(key, None)
             self._bytes += len(rendered.body) - (len(old.body) if old else 0)
@@ -86,7 +86,7 @@ class PageCache:
                 self._bytes -= len(dropped.body)
 
     def clear(self) -> None:
-        """Forget everything: what was changed in this process is to be seen at once."""
+        """Remove everything: a change made by this process is visible immediately."""
         with self._lock:
             self._pages.clear()
             self._bytes = 0
@@ -99,9 +99,9 @@ cache = PageCache()
 def public_page(
     request: Request, key: tuple[str, ...], make: Callable[[], str], content_type: str = HTML
 ) -> Response:
-    """Answer with a page that is the same for everybody: from memory, or made now; 304 to who has it already.
+    """Return a response with a page that is the same for everybody: cached or rendered now; 304 if the browser has it.
 
-    `key` names the page: its path and the parameters it knows. Unknown parameters never reach it.
+    `key` names the page: its path and the parameters that it knows. Unknown parameters never reach it.
     """
     key = (http_request.base_url(), *key)
     rendered = cache.get(key, settings.shop.page_seconds) or _render(key, make, content_type)
@@ -117,7 +117,7 @@ def public_page(
 
 
 def _render(key: tuple[str, ...], make: Callable[[], str], content_type: str) -> CachedPage:
-    """Make a page and keep it; where the database fails or is silent, return an older copy if there is one."""
+    """Render and cache a page; if the database fails or does not answer, return an older copy if there is one."""
     older = cache.get(key, STALE_SECONDS)
     if older is not None and cache.is_backing_off:
         return older
@@ -141,7 +141,7 @@ def _render(key: tuple[str, ...], make: Callable[[], str], content_type: str) ->
 
 
 def permanent_redirect(address: str) -> Response:
-    """Answer that a page has another address now. Kept no longer than pages are: addresses may come back."""
+    """Redirect to a page's new address. Cached no longer than pages are: addresses may come back."""
     headers: dict[str, str | list[str]] = {
         "Location": address,
         "Content-Type": HTML,

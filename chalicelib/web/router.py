@@ -12,7 +12,7 @@ from chalicelib.errors import BadInput, ServiceUnavailable
 from chalicelib.web import http_request
 
 View = Callable[..., Response]
-# What answers an address that no route has, by how it begins; the shop's own page does where there is none.
+# Views for addresses without a route, by the address's beginning; otherwise the shop's own page answers.
 unknown_pages: "dict[str, View]" = {}
 log = logging.getLogger("awning")
 NEIGHBOUR_ERRORS = (
@@ -25,7 +25,7 @@ NEIGHBOUR_ERRORS = (
 
 
 class Routes(Blueprint):
-    """A feature's routes. They take any content type, since Chalice would answer strange ones in JSON."""
+    """A feature's routes. They accept any content type, since Chalice would answer unknown ones in JSON."""
 
     def get(self, path: str) -> Callable[[View], View]:
         """Route GET and HEAD."""
@@ -44,7 +44,7 @@ class Routes(Blueprint):
             def answer(**arguments: str) -> Response:
                 try:
                     return view(http_request.current(), **arguments)
-                except UnicodeError as error:  # half a character, which no text of ours has
+                except UnicodeError as error:  # a lone surrogate, which no text of ours contains
                     raise BadInput("This contains characters that can’t be read.") from error
                 except NEIGHBOUR_ERRORS as error:
                     log.exception("AWS call failed")

@@ -1,4 +1,4 @@
-"""Addresses that belong to no feature: static files, the merchant's texts, health, and everything else."""
+"""Addresses that belong to no feature: static files, legal pages, health, and everything else."""
 
 from chalice.app import Request, Response
 from jinja2 import TemplateNotFound
@@ -19,7 +19,7 @@ YEAR_SECONDS = 365 * 24 * 60 * 60
 
 @routes.get("/static/{name}")
 def static(request: Request, name: str) -> Response:
-    """Send a static file. Its name has its content's hash, so that it can be kept for ever."""
+    """Send a static file. Its name contains a hash of its content, so that it can be cached forever."""
     file = static_files().get(name)
     if file is None:
         raise NotFound("We couldn’t find this file.")
@@ -32,7 +32,7 @@ def static(request: Request, name: str) -> Response:
 
 @routes.get("/favicon.ico")
 def favicon(request: Request) -> Response:
-    """Send the shop's mark to whoever looks here instead of into a page's head."""
+    """Send the favicon to browsers that request it here, not from a page's head."""
     headers: dict[str, str | list[str]] = {
         "Content-Type": CONTENT_TYPES[".svg"],
         "Cache-Control": f"public, max-age={DAY_SECONDS}",
@@ -62,13 +62,13 @@ def _render_legal_page(name: str, title: str) -> str:
 
 @routes.get("/health")
 def health(request: Request) -> Response:
-    """Answer that the shop is up; calls nobody else."""
+    """Answer that the shop is up, without calling any service."""
     return Response("ok", {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"})
 
 
 @routes.any("/{proxy+}")
 def not_found(request: Request) -> Response:
-    """Answer every other address. Chalice hands {proxy+} to no view."""
+    """Answer every other address. Chalice passes {proxy+} to no view."""
     if request.method in ("GET", "HEAD"):
         path = "/" + (request.uri_params or {}).get("proxy", "")
         for beginning, view in unknown_pages.items():

@@ -1,4 +1,4 @@
-"""The headers that protect every page, the shop's and staff's."""
+"""The headers that protect every page of shop and staff."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from chalicelib.web.urls import origin
 
 
 def security_headers() -> dict[str, Any]:
-    """List what protects every page. `form-action` names PayPal, since a post is redirected there."""
+    """Return the headers that protect every page. `form-action` names PayPal, because posts are redirected there."""
     headers = {
         "Content-Security-Policy": content_policy(forms_go_to=settings.paypal_web_url),
         "Referrer-Policy": "same-origin",
@@ -20,7 +20,7 @@ def security_headers() -> dict[str, Any]:
 
 
 def content_policy(*, forms_go_to: str | None = None, uploads_to: str | None = None) -> str:
-    """Make a Content-Security-Policy: only what is ours, and the addresses that forms or uploads go to.
+    """Return a Content-Security-Policy: only the shop's own resources, and the addresses that forms or uploads go to.
 
     `connect-src 'self'` is for robots.txt and pages, for the tools of browsers and for prefetching.
     """

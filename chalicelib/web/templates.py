@@ -23,14 +23,14 @@ from chalicelib.web import http_request, image_urls
 from chalicelib.web.urls import absolute_url, static_url, url
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
-COMPILED = TEMPLATES.with_name("compiled_templates")  # what packaging makes of them, in their stead
+COMPILED = TEMPLATES.with_name("compiled_templates")  # the compiled templates, which packages contain instead
 
 _public_processors: list[Callable[[], Mapping[str, Any]]] = []
 _request_processors: list[Callable[[Request], Mapping[str, Any]]] = []
 
 
 def public_context_processor(function: Callable[[], Mapping[str, Any]]) -> Callable[[], Mapping[str, Any]]:
-    """Feed every template from a function that needs no request."""
+    """Register a function without parameters whose values every template gets."""
     _public_processors.append(function)
     return function
 
@@ -38,7 +38,7 @@ def public_context_processor(function: Callable[[], Mapping[str, Any]]) -> Calla
 def context_processor(
     function: Callable[[Request], Mapping[str, Any]],
 ) -> Callable[[Request], Mapping[str, Any]]:
-    """Feed every template of a page that is made for one visitor from a function of the request."""
+    """Register a function of the request whose values the templates of a visitor's pages get."""
     _request_processors.append(function)
     return function
 
@@ -63,7 +63,7 @@ def paragraphs(text: str) -> list[str]:
 
 @lru_cache(maxsize=1)
 def environment() -> Environment:
-    """Make Jinja's environment, once: everything but plain text is escaped, nothing undefined passes."""
+    """Return Jinja's environment, created once: everything but plain text is escaped, undefined values raise."""
     made = Environment(
         loader=ModuleLoader(COMPILED) if COMPILED.is_dir() else FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(disabled_extensions=("txt",), default=True, default_for_string=True),
@@ -83,7 +83,7 @@ def environment() -> Environment:
 
 
 def render(template: str, /, **values: Any) -> str:
-    """Render a page made for one visitor; every context processor has its say."""
+    """Render a page made for one visitor, with the values of all context processors."""
     context: dict[str, Any] = {}
     request = http_request.current()
     for public in _public_processors:
@@ -95,7 +95,7 @@ def render(template: str, /, **values: Any) -> str:
 
 
 def render_public(template: str, /, **values: Any) -> str:
-    """Render a page that is the same bytes for everybody: no context processor sees the request."""
+    """Render a page that is the same for everybody: no context processor sees the request."""
     context: dict[str, Any] = {}
     for public in _public_processors:
         context.update(public())

@@ -16,7 +16,7 @@ CONTENT_TYPES = {
 
 
 def url(path: str, **query: str | None) -> str:
-    """Make an address inside the shop: the path prefix, the path, and the parameters that are not None."""
+    """Return an address within the shop: the path prefix, the path, and the parameters that are not None."""
     parameters = {name: value for name, value in query.items() if value is not None}
     return http_request.base_path() + path + ("?" + urlencode(parameters) if parameters else "")
 
@@ -28,13 +28,13 @@ def origin(address: str) -> str:
 
 
 def absolute_url(path: str) -> str:
-    """Make an address that works outside the shop: in a mail, at PayPal."""
+    """Return an address that works outside the shop: in an email, at PayPal."""
     return http_request.base_url() + path
 
 
 @cache
 def static_files() -> dict[str, Path]:
-    """Map hashed names, such as shop.0123456789ab.css, onto the files."""
+    """Map hashed names, such as shop.0123456789ab.css, to the files."""
     files = sorted(file for file in STATIC.iterdir() if file.suffix in CONTENT_TYPES)
     return {
         f"{file.stem}.{hashlib.sha256(file.read_bytes()).hexdigest()[:12]}{file.suffix}": file
@@ -48,5 +48,5 @@ def _hashed_names() -> dict[str, str]:
 
 
 def static_url(name: str) -> str:
-    """Make the address of a static file, content hash included. Raises KeyError for an unknown name."""
+    """Return the address of a static file, content hash included. Raises KeyError for an unknown name."""
     return url(f"/static/{_hashed_names()[name]}")
