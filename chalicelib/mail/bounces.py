@@ -1,9 +1,9 @@
-"""Mail that came back: SES tells, by EventBridge, what bounced and what was called spam.
+"""Bounces and complaints, as SES reports them by EventBridge.
 
-https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html has the fields. Each report
-becomes something for staff to look at on the order, once. A bounce is final, also one that is called transient, such as
-of a full mailbox: SES tells of it when it has given up trying. An automatic answer (“I am away”) is reported as a bounce,
-too, but without the action and the status that a mail server's report of a failure has.
+https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html has the fields. Each
+report opens an issue of the order, once. A bounce is final, also one that is called transient, such as of a
+full mailbox: SES reports it when it has stopped trying. An automatic reply (“I am away”) is reported as a
+bounce, too, but without the action and the status that a mail server's report of a failure has.
 """
 
 import logging
@@ -30,21 +30,24 @@ _MESSAGE_ID = re.compile(r"[A-Za-z0-9@._-]{1,100}", re.ASCII)
 
 
 class InvalidFeedback(Exception):
-    """Raised where a message is not one of SES's reports."""
+    """Raised if a message is not one of SES's reports."""
 
 
 @dataclass(frozen=True)
 class SesFeedback:
-    """What SES tells of one mail: what came of it, its kind, and the number of its order, or none."""
+    """SES's report on one email: the issue, the email's kind, and its order's number, if any."""
 
-    issue: IssueKind | None  # None where nobody need look
+    issue: IssueKind | None  # None if staff need not look
     email_kind: str
     order_number: str
-    ses_message_id: str  # SES's id of the mail
+    ses_message_id: str  # SES's ID of the email
 
 
 def record_bounce(event: Mapping[str, Any]) -> None:
-    """Raise on its order what SES reports, once. Raises InvalidFeedback, and ServiceUnavailable where that cannot be written now."""
+    """Open an issue of the order for SES's report, once.
+
+    Raises InvalidFeedback, and ServiceUnavailable if it cannot be written now.
+    """
     report = parse_feedback(event)
     telemetry.add_log_context(ses_message=report.ses_message_id, order=report.order_number)
     if report.issue is None:
@@ -59,7 +62,7 @@ def record_bounce(event: Mapping[str, Any]) -> None:
 
     def action(order: Order, _: Transaction) -> bool:
         if order.has_issue(issue, detail):
-            return False  # SES tells, and Lambda calls, at least once
+            return False  # SES and Lambda deliver at least once
         order.add_event(
             HistoryEvent(issue), outbox.entry_of(order, report.ses_message_id) or f"{report.email_kind}#"
         )
@@ -70,7 +73,10 @@ def record_bounce(event: Mapping[str, Any]) -> None:
 
 
 def parse_feedback(event: Mapping[str, Any]) -> SesFeedback:
-    """Read SES's report from EventBridge's event. Raises InvalidFeedback, which quotes nothing: it names people."""
+    """Parse SES's report from EventBridge's event.
+
+    Raises InvalidFeedback, which quotes nothing because it names people.
+    """
     try:
         said = event["detail"]
         mail = said["mail"]
@@ -88,7 +94,10 @@ def parse_feedback(event: Mapping[str, Any]) -> SesFeedback:
 
 
 def _is_auto_reply(bounce: Mapping[str, Any]) -> bool:
-    """Return whether nothing failed: SES calls both that and a mail it gave up on transient and general."""
+    """Return whether nothing failed:
+
+    SES calls both an automatic reply and an email it gave up on transient and general.
+    """
     return (bounce["bounceType"], bounce.get("bounceSubType")) == ("Transient", "General") and not any(
         _has_failed(recipient) for recipient in bounce.get("bouncedRecipients", ())
     )

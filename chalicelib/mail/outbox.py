@@ -1,4 +1,7 @@
-"""The outbox: an order's `emails_due`, {kind#movement: lease}. What is due is announced, claimed, struck out."""
+"""The outbox: an order's `emails_due`, {kind#movement: lease}.
+
+Its entries are enqueued, claimed, and marked as sent.
+"""
 
 import json
 import logging
@@ -19,18 +22,18 @@ from chalicelib.orders.repository import update_order
 QUEUE = "order-emails"
 MAX_BATCH_SIZE = 10
 LEASE_SECONDS = 5 * 60  # longer than the sender may run, shorter than its queue hides a message
-PAUSES = (0.2, 1.0, 3.0)  # seconds between attempts to strike out what was sent
+PAUSES = (0.2, 1.0, 3.0)  # seconds between attempts to mark an email as sent
 STORAGE_FAILURES = (PynamoDBException, ServiceUnavailable)
 log = logging.getLogger("awning")
 
 
 class AlreadyClaimed(Exception):
-    """Raised where another process is sending this email, or was and has not recorded how it ended."""
+    """Raised if another process is sending this email, or was and has not recorded the outcome."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to send one mail, once, until its lease ends; and the order as it was then."""
+    """The right to send one email, once, until its lease ends; and the order as it was then."""
 
     order: Order
     entry: str
@@ -38,7 +41,7 @@ class Claim:
 
 
 def enqueue(order: Order) -> None:
-    """Queue what an order owes for the sender, after the commit. Never raises: the reconciler queues it again."""
+    """Enqueue an order's outbox after the commit. Never raises: the reconciler enqueues it again."""
     now = clock.timestamp()
     due = [entry for entry, lease in order.emails_due.items() if lease < now]
     try:
@@ -49,7 +52,10 @@ def enqueue(order: Order) -> None:
 
 
 def claim(order_id: str, entry: str) -> Claim | None:
-    """Take the lease of a mail; None where it is not due. Raises AlreadyClaimed, NotFound, ServiceUnavailable."""
+    """Claim an outbox entry by a lease; None if it is not due.
+
+    Raises AlreadyClaimed, NotFound, ServiceUnavailable.
+    """
     lease = _new_lease()
 
     def take(order: Order, _: Transaction) -> bool:
@@ -69,7 +75,7 @@ def claim(order_id: str, entry: str) -> Claim | None:
 
 
 def release(claim: Claim) -> None:
-    """End the lease of a mail that has surely not been sent. Where that fails, it ends by itself."""
+    """Release the lease of an email that was surely not sent. If that fails, the lease expires."""
 
     def free(order: Order, _: Transaction) -> bool:
         if order.emails_due.get(claim.entry) != claim.lease:
@@ -84,9 +90,9 @@ def release(claim: Claim) -> None:
 
 
 def mark_sent(claim: Claim, event: HistoryEvent, message: str = "") -> None:
-    """Note what became of a mail, so that it is never sent again; insists, since it may have gone out.
+    """Record the outcome of an email, so that it is never sent again; retried several times, since it may have been sent.
 
-    `message` is SES's id of it, by which it is known again if it comes back.
+    `message` is SES's ID of it, which a bounce names.
     """
     for pause in (*PAUSES, None):
         try:
@@ -110,7 +116,7 @@ def _mark_sent(claim: Claim, event: HistoryEvent, message: str) -> None:
 
 
 def mark_undeliverable(claim: Claim) -> None:
-    """Note that a mail can never reach its recipient, and ask staff to look."""
+    """Record that an email can never reach its recipient, and open an issue."""
     kind = claim.entry.partition("#")[0]
 
     def remove(order: Order, _: Transaction) -> bool:
@@ -124,7 +130,7 @@ def mark_undeliverable(claim: Claim) -> None:
 
 
 def open_undelivered_issue(order: Order, issue: IssueKind, kind: str, detail: str) -> None:
-    """Ask staff to look at a mail that nobody got; not by a mail to the merchant where that is what nobody got."""
+    """Open an issue for an email that was not delivered; without emailing the merchant if that is what failed."""
     if kind in TO_MERCHANT:
         order.open_issue_silently(issue, detail)
     else:
@@ -132,7 +138,7 @@ def open_undelivered_issue(order: Order, issue: IssueKind, kind: str, detail: st
 
 
 def entry_of(order: Order, message: str) -> str | None:
-    """Find a mail that was sent by SES's id of it."""
+    """Return the entry of a sent email by SES's ID of it."""
     return next((entry["detail"] for entry in order.history if entry.get("ses_message_id") == message), None)
 
 
@@ -157,6 +163,6 @@ def _enqueue(order_id: str, entries: list[str]) -> None:
 
 
 def _new_lease() -> float:
-    # Its fraction is random, so that a claim whose answer was lost is recognised as ours when it is read again.
+    # The random fraction identifies the claim as ours when it is read again after a lost answer.
     fraction = int(ids.new_id()[:4], 16) / 0x10000
     return clock.timestamp() + LEASE_SECONDS + fraction

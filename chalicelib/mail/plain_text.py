@@ -1,4 +1,4 @@
-"""Plain text as mail programs show it: folded and aligned by how wide its characters are."""
+"""Plain text as mail programs show it: wrapped and aligned by the width of its characters."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ def width(text: str) -> int:
 
 
 def wrap(text: str, indent: str = "") -> str:
-    """Fold a paragraph; every line begins with `indent`."""
+    """Wrap a paragraph; every line begins with `indent`."""
     return "\n".join(indent + line for line in _fold(text, COLUMNS - width(indent)))
 
 
 def amount_line(label: str, amount: str) -> str:
-    """Set a label to the left and an amount to the right of one line; a long label goes on below, indented."""
+    """Return a line with a label at the left and an amount at the right; a long label continues below, indented."""
     first, *others = list(_fold(label, COLUMNS - width(amount) - 2 - HANGING)) or [""]
     gap = " " * (COLUMNS - width(first) - width(amount))
     return "\n".join([first + gap + amount, *(" " * HANGING + line for line in others)])
 
 
 def divider(character: str) -> str:
-    """Draw a line across."""
+    """Return a horizontal line of a character."""
     return character * COLUMNS
 
 

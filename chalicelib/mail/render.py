@@ -1,7 +1,7 @@
-"""Letters: what each kind of mail says of an order, as the order is now.
+"""Render emails: what each kind says about an order, as the order is now.
 
-The words of a kind are one plain-text template, `mail/bodies/<kind>.txt`: the subject, the headline and the
-paragraphs, with empty lines between. `mail/layout.html` and `mail/layout.txt` set them, each in its own way.
+The text of a kind is one plain-text template, `mail/bodies/<kind>.txt`: the subject, the headline and the
+paragraphs, with empty lines between. `mail/layout.html` and `mail/layout.txt` lay them out.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,14 +24,14 @@ from chalicelib.web.urls import absolute_url
 
 
 class NotDueYet(Exception):
-    """Raised where an email is due before what it says has happened."""
+    """Raised if an email is due before what it says has happened."""
 
 
 @dataclass(frozen=True)
 class Email:
-    """A mail. Addresses are ready for a header, in ASCII; the subject is one line.
+    """An email. Addresses are ready for a header, in ASCII; the subject is one line.
 
-    `tags` go with it to SES, and come back with what SES tells of it: `mail`, its kind, and its `order`'s number.
+    `tags` are sent to SES, and included in its reports: `mail`, the email's kind, and the `order`'s number.
     """
 
     sender: str
@@ -45,16 +45,14 @@ class Email:
 
 @dataclass(frozen=True)
 class EmailTemplate:
-    """When the words of a kind of mail are true, and what they are set with."""
+    """When an email of a kind is true, and how it is laid out."""
 
     is_true: Callable[[Order, str], bool]
     button: str
-    may_become_obsolete: bool = (
-        False  # what it tells may be over by the time it is sent: then nobody needs it
-    )
+    may_become_obsolete: bool = False  # may no longer be true when it is sent; then it is not needed
     shows_address: bool = True
     to_merchant: bool = False
-    lists_shipped: bool = False  # what comes, and not what was ordered
+    lists_shipped: bool = False  # what the parcels contain, not what was ordered
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class RefundView:
 
 
 def render_email(order: Order, entry: str) -> Email | None:
-    """Write the mail of an outbox's entry; None where it is no longer true. Raises NotDueYet, Undeliverable."""
+    """Render the email of an outbox entry; None if it is obsolete. Raises NotDueYet, Undeliverable."""
     name, _, movement = entry.partition("#")
     kind = EMAIL_KINDS[name]
     if order.erased_at and not kind.to_merchant:
@@ -132,7 +130,7 @@ def _values(order: Order, kind: EmailTemplate, movement: str) -> dict[str, Any]:
 
 
 def _lines(order: Order, kind: EmailTemplate) -> list[OrderLine]:
-    """List what was ordered, or what is in the parcels: as on packing slips, without what is back on the shelf."""
+    """List what was ordered, or what is in the parcels: as on packing slips, without restocked units."""
     if not kind.lists_shipped:
         return order.lines
     kept = order.unreturned_quantities
@@ -156,7 +154,7 @@ def _reply_to(name: str, address: str) -> str | None:
     try:
         return format_address(name, address)
     except BadAddress:
-        return None  # the merchant reads of the order all the same
+        return None  # the merchant's email is about the order all the same
 
 
 def _refund(order: Order, paypal_id: str) -> RefundView | None:
@@ -174,7 +172,7 @@ def _refund(order: Order, paypal_id: str) -> RefundView | None:
 
 
 def _refunded_total(order: Order, movement: str) -> int:
-    """Add up what went back of the payment: until a refund where the mail is about one, else all."""
+    """Return the total refunded of the payment: up to a refund if the email is about one, else all."""
     done = {
         refund["paypal_refund_id"]: refund["amount"]
         for refund in order.refunds.values()
@@ -188,12 +186,12 @@ def _refunded_total(order: Order, movement: str) -> int:
 
 
 def _is_extra(order: Order, refund: Mapping[str, Any]) -> bool:
-    # Where PayPal did not say which capture was refunded, it was the one that paid.
+    # If PayPal did not report which capture was refunded, it was the one that paid.
     return bool((refund.get("capture_id") or order.capture_id) != order.capture_id)
 
 
 def _issue(order: Order, movement: str) -> IssueText | None:
-    """Return the open issue whose place in the order's list is `movement`."""
+    """Return the open issue whose index in the order's list is `movement`."""
     for number, issue in enumerate(order.issues):
         if str(number) == movement and "resolution" not in issue:
             return describe_issue(issue)
@@ -232,7 +230,7 @@ EMAIL_KINDS: Mapping[str, EmailTemplate] = {
     EmailKind.ORDER_EXPIRED: EmailTemplate(
         lambda order, _: order.state == OrderState.EXPIRED, "View your order", shows_address=False
     ),
-    # What staff say of parcels they may take back before the mail is sent.
+    # Staff may undo what they did with parcels before the email is sent.
     EmailKind.ORDER_SHIPPED: EmailTemplate(
         lambda order, parcel_id: (
             order.state == OrderState.SHIPPED and (order.has_parcel(parcel_id) or parcel_id == order.id)

@@ -1,4 +1,4 @@
-"""Send what is due: claim it, write the letter, hand it to SES once, strike it out."""
+"""Send due emails: claim the entry, render the email, give it to SES once, and mark it as sent."""
 
 import json
 import logging
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2.type_defs import SendEmailRequestTypeDef
 
 log = logging.getLogger("awning")
-# What SES says of an address that nobody can be written to at. Its other refusals are about the shop: an identity that
-# is not verified, a quota, an account on hold. Those are tried again, and rest where they raise an alarm.
+# SES's codes for an address that cannot receive email. Its other refusals are about the shop: an unverified
+# identity, a quota, a suspended account. Those are retried, and end in the dead-letter queue, which raises an
+# alarm.
 RECIPIENT_ERROR_CODES = {"BadRequestException", "MessageRejected", "InvalidParameterValue"}
 RECIPIENT_ERROR_MESSAGES = re.compile(
     r"(Address blacklisted|Missing (final|local|domain)|(Local address|Domain|Domain name|User name) (starts|ends|contains|is)"
@@ -35,23 +36,23 @@ RECIPIENT_ERROR_MESSAGES = re.compile(
     re.IGNORECASE,
 )
 NEVER_REACHED_SES = (ConnectTimeoutError, EndpointConnectionError, ParamValidationError)
-_ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # no "#", which begins the name of another row in the table
+_ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # no "#", which begins the ID of other rows in the table
 
 
 class InvalidMessage(Exception):
-    """Raised where a message in the queue is not one of ours."""
+    """Raised if a message in the queue is not one of ours."""
 
 
 class SesRejected(Exception):
-    """Raised where SES has definitely not taken an email; with its error code, which names nobody."""
+    """Raised if SES has definitely not taken an email; with its error code, which contains no address."""
 
 
 class SesOutcomeUnknown(Exception):
-    """Raised where SES may or may not have taken an email."""
+    """Raised if SES may or may not have taken an email."""
 
 
 def send_order_emails(records: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, str]]]:
-    """Send the mail of every SQS record, each by itself; return Lambda's partial batch response."""
+    """Send the email of every SQS record, each by itself; return Lambda's partial batch response."""
     failures = []
     for record in records:
         with telemetry.log_context(message_id=record["messageId"]):
@@ -60,7 +61,7 @@ def send_order_emails(records: Iterable[Mapping[str, Any]]) -> dict[str, list[di
             except outbox.AlreadyClaimed:
                 log.info("email is already being sent; its message will be redelivered")
                 failures.append({"itemIdentifier": record["messageId"]})
-            except Exception:  # one bad message never holds back the rest
+            except Exception:  # one bad message must not block the rest
                 log.exception(
                     "email not sent; its message will be redelivered or moved to the dead-letter queue"
                 )
@@ -69,7 +70,7 @@ def send_order_emails(records: Iterable[Mapping[str, Any]]) -> dict[str, list[di
 
 
 def send_due(order_id: str, entry: str) -> None:
-    """Send one mail of an order, if it is due. Raises where it was not sent, or nobody knows."""
+    """Send one email of an order, if it is due. Raises if it was not sent, or if the outcome is unknown."""
     claim = outbox.claim(order_id, entry)
     if claim is None:
         return
@@ -77,7 +78,7 @@ def send_due(order_id: str, entry: str) -> None:
         email = render_email(claim.order, entry)
         message = send_via_ses(email) if email is not None else ""
     except SesOutcomeUnknown:
-        raise  # the lease stays until it ends, so that each lost answer costs at most one extra mail
+        raise  # the lease stays until it ends, so that each lost answer costs at most one extra email
     except Undeliverable as error:
         log.warning("email is undeliverable, issue opened: %s", error)
         outbox.mark_undeliverable(claim)
@@ -104,10 +105,10 @@ def _read(body: str) -> tuple[str, str]:
 
 
 def send_via_ses(email: Email) -> str:
-    """Give SES a letter, once; return SES's id of it.
+    """Give an email to SES, once; return SES's ID of it.
 
-    Raises Undeliverable where SES refuses the recipient's address, SesRejected where it surely did not take the letter for
-    another reason, SesOutcomeUnknown where nobody knows.
+    Raises Undeliverable if SES refuses the recipient's address, SesRejected if it definitely did not take the
+    email for another reason, SesOutcomeUnknown if that is unknown.
     """
     request = _request(email)
     try:
@@ -115,9 +116,9 @@ def send_via_ses(email: Email) -> str:
     except NEVER_REACHED_SES as error:
         raise SesRejected(type(error).__name__) from None
     except ClientError as error:
-        # SES's words may hold the customer's address; its code does not.
+        # SES's message may contain the customer's address; its code does not.
         raise _refusal(error)(error.response["Error"]["Code"]) from None
-    except Exception as error:  # noqa: BLE001 - whatever it is, such as an answer not of SES's: the mail may have left
+    except Exception as error:  # noqa: BLE001 - whatever it is, such as a response that is not SES's: the email may have been sent
         raise SesOutcomeUnknown(type(error).__name__) from None
     telemetry.count(Metric.MAILS_SENT)
     return str(message_id)
@@ -149,5 +150,6 @@ def _refusal(error: ClientError) -> type[Undeliverable | SesRejected | SesOutcom
     if code in RECIPIENT_ERROR_CODES and RECIPIENT_ERROR_MESSAGES.match(message):
         return Undeliverable
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-    # Without a name of SES's, botocore gives the status as the code: a proxy answered, and SES may have taken the mail.
+    # Without an error code of SES's, botocore uses the status as the code: a proxy answered, and SES may have
+    # taken the email.
     return SesRejected if 400 <= status < 500 and code != str(status) else SesOutcomeUnknown

@@ -1,4 +1,4 @@
-"""What is kept of an order: its fields, what they say at once, and what may be added to them in any state."""
+"""An order's fields, what can be derived from them, and what may be added to them in any state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from chalicelib.orders.enums import TO_MERCHANT, EmailKind, HistoryEvent, IssueK
 from chalicelib.orders.states import OrderState
 from chalicelib.orders.timeouts import EMAIL_RETRY_DELAY
 
-# What staff wrote, and tracking numbers.
+# Their details are staff's text or tracking numbers.
 ERASED_EVENTS = {
     HistoryEvent.NOTE_ADDED,
     HistoryEvent.PARCEL_ADDED,
@@ -30,7 +30,7 @@ ERASED_EVENTS = {
 
 @dataclass(frozen=True)
 class OrderLine:
-    """What was bought: pieces of one SKU at the price of the day, in minor units."""
+    """Units of one SKU at the price of that day, in minor units."""
 
     sku: str
     slug: str
@@ -42,14 +42,14 @@ class OrderLine:
 
     @property
     def total(self) -> int:
-        """What all pieces of the line cost."""
+        """The line's total."""
         return self.price * self.quantity
 
 
 class OrderBase(Table):
     """The row of an order; `models.Order` is the table.
 
-    Amounts in minor units of `currency`, moments as ISO 8601 in UTC, dues in seconds since 1970.
+    Amounts are in minor units of `currency`, times in ISO 8601 in UTC, due times in seconds since 1970.
     """
 
     id = UnicodeAttribute(hash_key=True)
@@ -62,51 +62,61 @@ class OrderBase(Table):
     line_snapshot: JSONAttribute = JSONAttribute(attr_name="lines")
     items = NumberAttribute()
     shipping = NumberAttribute()
-    taxes: JSONAttribute = JSONAttribute()  # {"19": 304}: the tax included, by rate in percent
+    taxes: JSONAttribute = JSONAttribute()  # {"19": 304}: the included tax, by rate in percent
     total = NumberAttribute()
 
     state = UnicodeAttribute(default=OrderState.AWAITING)
     close_reason = UnicodeAttribute(null=True)  # one of CloseReason
     version = NumberAttribute(default=0)
-    cart = UnicodeAttribute(null=True)  # the session row it was placed from, and that row's version then
+    cart = UnicodeAttribute(null=True)  # the session row that it was placed from, and that row's version then
     cart_version = NumberAttribute(null=True)
 
-    reserved = BooleanAttribute(default=True)  # its pieces are not available to others
+    reserved = BooleanAttribute(default=True)  # others cannot buy its units
     reserved_until = NumberAttribute()
-    held = BooleanAttribute(default=False)  # they count as held by an unpaid order: orders/holds.py
-    holder = UnicodeAttribute(null=True)  # by which address; None where no address is known
+    held = BooleanAttribute(default=False)  # its units count as held by an unpaid order: orders/holds.py
+    holder = UnicodeAttribute(null=True)  # the IP address's key; None if no address is known
 
-    # [{"id": PayPal's order, "payee", "payee_email", "approval_url", "pay_with", "at", "ended"}], with "declined" if it was,
-    # "address_rejected" if PayPal did not take the delivery address; the last one counts
+    # [{"id": PayPal's order, "payee", "payee_email", "approval_url", "pay_with", "at", "ended"}], with
+    # "declined" if it was, "address_rejected" if PayPal rejected the delivery address; the last one counts
     payment_attempts: JSONAttribute = JSONAttribute()
-    capture_attempt = NumberAttribute(default=1)  # of the request id; raised only after a definite no
+    capture_attempt = NumberAttribute(
+        default=1
+    )  # part of the request ID; increased only after a definite refusal
     capture_claim = UnicodeAttribute(null=True)  # who is capturing
-    refused_creations = NumberAttribute(default=0)  # PayPal repeats a refusal under the same request id, too
-    payment_refusal = UnicodeAttribute(null=True)  # PayPal's name for why it took no payment for this shop
-    approved = BooleanAttribute(default=False)  # the shopper said yes at PayPal
-    declined_at = UnicodeAttribute(null=True)  # when PayPal said no to the last way of paying
+    refused_creations = NumberAttribute(
+        default=0
+    )  # part of the request ID: PayPal repeats a refusal under the same one
+    payment_refusal = UnicodeAttribute(
+        null=True
+    )  # PayPal's error name for why it takes no payments for this shop
+    approved = BooleanAttribute(default=False)  # the shopper approved at PayPal
+    declined_at = UnicodeAttribute(null=True)  # when PayPal declined the last way of paying
     capture_id = UnicodeAttribute(null=True)  # the capture that paid, or is pending
     paid_at = UnicodeAttribute(null=True)
-    paid_paypal_order_id = UnicodeAttribute(null=True)  # PayPal's order that paid
+    paid_paypal_order_id = UnicodeAttribute(null=True)  # the PayPal order that paid
 
     # [{"id", "carrier", "tracking", "link", "at"}]; read through `parcels`
     stored_parcels: JSONAttribute = JSONAttribute(attr_name="parcels", null=True)
 
     recorded_transactions: UnicodeSetAttribute = UnicodeSetAttribute(
         null=True
-    )  # PayPal's id of every movement in the ledger
+    )  # PayPal's ID of every movement in the ledger
     # [{"at", "kind", "amount", "fee", "currency", "paypal_id"}]: those movements, as the ledger has them
     ledger_entries: JSONAttribute = JSONAttribute(null=True)
     refunded = NumberAttribute(default=0)  # of the capture that paid
     reversed = NumberAttribute(default=0)
-    # {id: {"capture_id", "amount", "currency", "at", "returned"}}: what banks or PayPal took, and how much of it came back
+    # {ID: {"capture_id", "amount", "currency", "at", "returned"}}: what banks or PayPal took back, and how much
+    # of it was returned
     reversals: JSONAttribute = JSONAttribute(null=True)
-    # {id: {"capture_id", "amount" or none, "currency", "at"}}: disputes that were won, whose reversal may be told later
+    # {ID: {"capture_id", "amount" or None, "currency", "at"}}: won disputes whose reversal may be reported
+    # later
     won_disputes: JSONAttribute = JSONAttribute(null=True)
-    # {our id: {"capture_id", "amount", "currency", "at", "status", "paypal_refund_id", "reason"}}; with "actor", "note" to the
-    # customer and "restocked" (units by SKU) where staff decided it, "rejection" where PayPal said no
+    # {our ID: {"capture_id", "amount", "currency", "at", "status", "paypal_refund_id", "reason"}}; with
+    # "actor", "note" to the customer and "restocked" (units by SKU) if staff decided it, "rejection" if PayPal
+    # rejected it
     refunds: JSONAttribute = JSONAttribute()
-    # [{"at", "kind": one of IssueKind, "detail"}]: what staff must look at; with "resolution" {"at", "actor", "note"} once they did
+    # [{"at", "kind": one of IssueKind, "detail"}]: what staff must look at; with "resolution" {"at", "actor",
+    # "note"} once resolved
     issues: JSONAttribute = JSONAttribute()
 
     emails_due: JSONAttribute = (
@@ -114,19 +124,21 @@ class OrderBase(Table):
     )  # {EmailKind#movement: lease in seconds since 1970}; the outbox
     emails_sent: JSONAttribute = JSONAttribute()  # {EmailKind#movement: moment}
     email_attempts = NumberAttribute(default=0)
-    # [{"at", "event": one of HistoryEvent, "detail"}]; with "actor" where staff did it, "form_token" where its form could be sent twice
+    # [{"at", "event": one of HistoryEvent, "detail"}]; with "actor" if staff did it, "form_token" if its form
+    # could be sent twice
     history: JSONAttribute = JSONAttribute()
-    erased_at = UnicodeAttribute(null=True)  # since then nobody knows whose it was
+    erased_at = UnicodeAttribute(null=True)  # when the customer's data was erased
 
-    # How often the reconciler looked since it awaits; once closed, how often PayPal knew an attempt no more.
+    # How often the reconciler has checked it since it is awaiting; once closed, how often PayPal no longer knew
+    # an attempt.
     check_count = NumberAttribute(default=0)
     next_check_at = NumberAttribute(null=True)
     next_email_at = NumberAttribute(null=True)
     next_refund_at = NumberAttribute(null=True)
     due_shard = UnicodeAttribute(null=True)
     due_at = NumberAttribute(null=True)
-    shard = UnicodeAttribute(null=True)  # the keys of the lists; `write` sets them
-    placed_key = UnicodeAttribute(null=True)  # moment placed # id
+    shard = UnicodeAttribute(null=True)  # the keys of the lists; `add_to_transaction` sets them
+    placed_key = UnicodeAttribute(null=True)  # moment placed # ID
     state_shard = UnicodeAttribute(null=True)
     open_issues_shard = UnicodeAttribute(null=True)
 
@@ -139,7 +151,7 @@ class OrderBase(Table):
 
     @property
     def parcels(self) -> list[dict[str, str]]:
-        """The parcels it went in, in the order they were added."""
+        """The parcels in the order in which they were added."""
         kept = self.stored_parcels or []
         # Orders shipped by an earlier version have one parcel, without a list and an id.
         return [{"id": "0", **kept}] if isinstance(kept, dict) else list(kept)
@@ -151,17 +163,17 @@ class OrderBase(Table):
 
     @property
     def paypal_order_id(self) -> str | None:
-        """PayPal's id of the order that can be paid now."""
+        """The ID of the PayPal order that can be paid now."""
         return self.payment_attempts[-1]["id"] if self.payment_attempts else None
 
     def can_be_paid_by(self, paypal_id: str | None) -> bool:
-        """Return whether PayPal's order, the last one where none is named, is an attempt of this order that has not ended."""
+        """Return whether a PayPal order, by default the last one, is an attempt of this order that has not ended."""
         wanted = paypal_id or self.paypal_order_id
         return any(one["id"] == wanted and not one["ended"] for one in self.payment_attempts)
 
     @property
     def payee(self) -> str | None:
-        """Who PayPal says is paid by the living attempt: stored before the shopper was sent there."""
+        """The payee of the active attempt as PayPal reported it, stored before the shopper was sent to PayPal."""
         return self.payment_attempts[-1]["payee"] if self.payment_attempts else None
 
     @property
@@ -175,26 +187,26 @@ class OrderBase(Table):
 
     @property
     def has_emptied_cart(self) -> bool:
-        """Return whether PayPal ever took its payment, if only to deny it later: its items left the cart then."""
+        """Return whether PayPal ever took its payment, even if only as pending: its items left the cart then."""
         taken = (HistoryEvent.PAYMENT_PENDING, HistoryEvent.PAID)
         return any(entry["event"] in taken for entry in self.history)
 
     def has_processed_form(self, form_token: str) -> bool:
-        """Return whether a form of staff was taken before: its button was pressed twice."""
+        """Return whether a staff form was processed already: its button was pressed twice."""
         return any(entry.get("form_token") == form_token for entry in self.history)
 
     def has_issue(self, kind: IssueKind, detail: str | None = None) -> bool:
-        """Return whether staff were asked to look at something already."""
+        """Return whether an issue of this kind was ever opened."""
         return any(issue["kind"] == kind and detail in (None, issue["detail"]) for issue in self.issues)
 
     @property
     def open_issues(self) -> list[dict[str, Any]]:
-        """What staff were asked to look at, and have not said yet that they did."""
+        """The issues that staff have not resolved yet."""
         return [issue for issue in self.issues if "resolution" not in issue]
 
     @property
     def has_late_email(self) -> bool:
-        """Return whether a mail is due that was announced again in vain, or is about to be."""
+        """Return whether a due email was enqueued again without being sent, or is about to be."""
         return bool(self.emails_due) and self.email_attempts >= 1
 
     # -- moving -------------------------------------------------------------------------------------------
@@ -206,11 +218,11 @@ class OrderBase(Table):
     # -- history, mails, what staff must look at ----------------------------------------------------------
 
     def add_event(self, event: HistoryEvent, detail: str = "", **more: str) -> None:
-        """Add to the order's history; `by` and `form` where staff did it."""
+        """Add an event to the order's history; `actor` and `form_token` if staff did it."""
         self.history = [*self.history, {"at": clock.iso_now(), "event": event, "detail": detail, **more}]
 
     def queue_email(self, kind: EmailKind, movement: str) -> None:
-        """Put a mail into the outbox, once a kind and movement; none to a customer who was erased."""
+        """Add an email to the outbox, once per kind and movement; none to a customer whose data was erased."""
         entry = f"{kind}#{movement}"
         if entry in self.emails_due or entry in self.emails_sent:
             return
@@ -220,23 +232,23 @@ class OrderBase(Table):
         self.next_email_at = clock.timestamp() + EMAIL_RETRY_DELAY
 
     def requeue_email(self, entry: str, actor: str, form_token: str) -> None:
-        """Put a mail that was sent back into the outbox."""
+        """Put an email that was sent back into the outbox."""
         self.emails_due = {**self.emails_due, entry: 0}
         self.next_email_at = clock.timestamp() + EMAIL_RETRY_DELAY
         self.add_event(HistoryEvent.EMAIL_REQUEUED, entry, actor=actor, form_token=form_token)
 
     def open_issue(self, kind: IssueKind, detail: str) -> None:
-        """Ask staff to look, by mail too."""
+        """Open an issue for staff, and email the merchant."""
         self.open_issue_silently(kind, detail)
         self.queue_email(EmailKind.MERCHANT_ISSUE, str(len(self.issues) - 1))
 
     def open_issue_silently(self, kind: IssueKind, detail: str) -> None:
-        """Ask staff to look, on their pages alone: where mail to the merchant is what failed."""
+        """Open an issue without an email: for when email to the merchant is what failed."""
         self.issues = [*self.issues, {"at": clock.iso_now(), "kind": kind, "detail": detail}]
         self.add_event(HistoryEvent.ISSUE_OPENED, kind)
 
     def resolve_issue(self, number: int, actor: str, note: str) -> None:
-        """Note that staff have looked at an issue, and what they made of it."""
+        """Mark an issue as resolved, with a note."""
         resolution = {"at": clock.iso_now(), "actor": actor, "note": note}
         self.issues = [
             {**issue, "resolution": resolution} if index == number else issue
@@ -247,17 +259,17 @@ class OrderBase(Table):
     # -- movements of money -------------------------------------------------------------------------------
 
     def record_transaction(self, paypal_id: str) -> None:
-        """Remember that a movement goes into the ledger with this change."""
+        """Record that this change writes a movement to the ledger."""
         self.recorded_transactions = {*(self.recorded_transactions or set()), paypal_id}
 
     def copy_ledger_entry(self, **movement: Any) -> None:
-        """Keep a copy of a ledger's row, which never changes: the order's page asks no other table."""
+        """Keep a copy of a ledger entry, which never changes, so that the order's page reads no other table."""
         self.ledger_entries = [*(self.ledger_entries or []), movement]
 
     # -- forgetting ---------------------------------------------------------------------------------------
 
     def erase(self, actor: str) -> None:
-        """Forget whose order it was, and what staff wrote. The country stays: taxes were owed there."""
+        """Erase the customer's data and what staff wrote. The country stays: taxes were owed there."""
         self.customer = dict.fromkeys(self.customer, "") | {"country": self.customer["country"]}
         self.stored_parcels = [{**parcel, "tracking": "", "link": ""} for parcel in self.parcels] or None
         self.history = [

@@ -1,6 +1,6 @@
-"""The fixed words that are stored with an order: what happened, what staff must look at, how refunds stand, and the like.
+"""The fixed values that are stored with an order: events, issues, refund statuses, close reasons and kinds of email.
 
-Stored values never change: what is written once is read for years. A new member is free.
+Stored values never change, because rows are read for years. Adding a member is safe.
 """
 
 from collections.abc import Mapping
@@ -12,8 +12,8 @@ class HistoryEvent(StrEnum):
 
     PLACED = "placed"
     PAYMENT_DECLINED = "payment_declined"  # this way of paying; another may work
-    PAYER_ACTION_REQUIRED = "payer_action_required"  # PayPal wants the customer to confirm once more
-    ADDRESS_REJECTED = "address_rejected"  # PayPal does not take the delivery address
+    PAYER_ACTION_REQUIRED = "payer_action_required"  # PayPal asks the customer to confirm once more
+    ADDRESS_REJECTED = "address_rejected"  # PayPal rejects the delivery address
     PAYMENT_REFUSED = "payment_refused"  # PayPal takes no payments for this shop
     PAYMENT_PENDING = "payment_pending"  # PayPal holds the money
     PAID = "paid"
@@ -28,22 +28,22 @@ class HistoryEvent(StrEnum):
     ADDRESS_CORRECTED = "address_corrected"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
-    RESERVATION_EXPIRED = "reservation_expired"  # nobody paid in time, so others can buy its units
+    RESERVATION_EXPIRED = "reservation_expired"  # not paid in time, so others can buy its units
     HOLD_RELEASED = "hold_released"  # the same, by staff
     NOTE_ADDED = "note_added"  # a note that only staff read
     ISSUE_OPENED = "issue_opened"
     ISSUE_RESOLVED = "issue_resolved"
     EMAIL_SENT = "email_sent"
-    EMAIL_REQUEUED = "email_requeued"  # staff send it once more
-    EMAIL_OBSOLETE = "email_obsolete"  # what it says was no longer true, so it was not sent
-    EMAIL_REJECTED = "email_rejected"  # no mail can go to this address
+    EMAIL_REQUEUED = "email_requeued"  # staff send it again
+    EMAIL_OBSOLETE = "email_obsolete"  # no longer true when it was due, so it was not sent
+    EMAIL_REJECTED = "email_rejected"  # this address cannot receive email
     EMAIL_BOUNCED = "email_bounced"
     EMAIL_COMPLAINT = "email_complaint"  # the recipient called it spam
     CUSTOMER_ERASED = "customer_erased"
 
     @property
     def is_about_email(self) -> bool:
-        """Return whether it says what became of an e-mail; its detail is then an entry of the outbox."""
+        """Return whether it reports on an email; its detail is then an outbox entry."""
         return self.startswith("email_")
 
 
@@ -60,16 +60,16 @@ PAYMENT_REJECTIONS = frozenset(
 class IssueKind(StrEnum):
     """What staff must look at: `kind` of one of an order's issues."""
 
-    DUPLICATE_CAPTURE = "duplicate_capture"  # paid twice; the second payment goes back
-    CAPTURED_AFTER_CLOSE = "captured_after_close"  # paid when it had ended; goes back
-    AMOUNT_MISMATCH = "amount_mismatch"  # another amount than the order's; goes back
-    ORDER_MISMATCH = "order_mismatch"  # PayPal names another order; goes back
-    PAYEE_MISMATCH = "payee_mismatch"  # went to another account; is not ours to give back
-    SOLD_OUT = "sold_out"  # paid when others had bought its units; goes back
-    REFUND_FAILED = "refund_failed"  # PayPal took it on and could not make it
-    REFUND_REVERSED = "refund_reversed"  # PayPal reported it completed, and later that it failed
-    REFUND_REJECTED = "refund_rejected"  # PayPal does not make a refund of staff's
-    RETURN_REJECTED = "return_rejected"  # PayPal does not return a payment that pays no order
+    DUPLICATE_CAPTURE = "duplicate_capture"  # paid twice; the second payment is refunded
+    CAPTURED_AFTER_CLOSE = "captured_after_close"  # paid after it had been closed; is refunded
+    AMOUNT_MISMATCH = "amount_mismatch"  # the amount is not the order's; is refunded
+    ORDER_MISMATCH = "order_mismatch"  # PayPal names another order; is refunded
+    PAYEE_MISMATCH = "payee_mismatch"  # went to another account; the shop cannot refund it
+    SOLD_OUT = "sold_out"  # paid after others had bought its units; is refunded
+    REFUND_FAILED = "refund_failed"  # PayPal accepted the refund, but it failed
+    REFUND_REVERSED = "refund_reversed"  # PayPal reported it as completed, and later as failed
+    REFUND_REJECTED = "refund_rejected"  # PayPal refuses a refund by staff
+    RETURN_REJECTED = "return_rejected"  # PayPal refuses to refund a payment that pays no order
     REVERSAL = "reversal"  # a bank or PayPal took money back
     REVERSAL_CANCELLED = "reversal_cancelled"  # and returned it
     DISPUTE = "dispute"
@@ -79,7 +79,7 @@ class IssueKind(StrEnum):
 
 
 class RefundStatus(StrEnum):
-    """How a refund stands."""
+    """The status of a refund."""
 
     REQUESTED = "requested"  # stored; PayPal is being asked, or will be
     PENDING = "pending"  # PayPal is working on it
@@ -100,7 +100,7 @@ class CloseReason(StrEnum):
 
 
 class EmailKind(StrEnum):
-    """What an e-mail about an order says: the first part of an outbox entry, and the name of its template."""
+    """What an email about an order says: the first part of an outbox entry, and the name of its template."""
 
     ORDER_PAID = "order_paid"
     MERCHANT_ORDER_PAID = "merchant_order_paid"
@@ -136,10 +136,10 @@ TO_MERCHANT = {
     EmailKind.MERCHANT_ORDER_PAID,
     EmailKind.MERCHANT_ISSUE,
     EmailKind.MERCHANT_PAYMENTS_REFUSED,
-}  # kinds that the customer never gets
+}  # kinds that are never sent to the customer
 
 
 def email_label(entry: str) -> str:
-    """Name a mail of the outbox by its entry, or by its kind alone."""
+    """Return the label of an outbox entry, or of an email kind."""
     kind = entry.partition("#")[0]
     return EMAIL_LABELS.get(kind, kind)

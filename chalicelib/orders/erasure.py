@@ -1,4 +1,4 @@
-"""Whose orders may be forgotten: those that nobody needs a name and an address for any more."""
+"""Erase customers' data from orders that no longer need a name and an address."""
 
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ from chalicelib.orders.states import OrderState
 
 
 def erasure_blocked_reason(order: Order) -> str | None:
-    """Return why an order's customer cannot be erased yet; None where they can."""
+    """Return why an order's customer cannot be erased yet; None if they can."""
     until = datetime.fromisoformat(order.placed_at) + timedelta(days=settings.shop.erase_after_days)
     if clock.now() < until:
         return f"Kept until {until.astimezone(settings.timezone):%-d %B %Y}."
@@ -28,7 +28,7 @@ def erasure_blocked_reason(order: Order) -> str | None:
 
 
 def erase(order: Order, actor: str, transaction: Transaction) -> None:
-    """Take the customer out of an order, and the words it is found by out of their table."""
+    """Erase the customer from an order, and the order's search entries."""
     search_terms = order.search_terms
     order.erase(actor)
     order.update_search_terms(search_terms, transaction)

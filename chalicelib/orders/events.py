@@ -1,4 +1,4 @@
-"""Log and count what changed in an order, once it is written."""
+"""Log and count what changed in an order, after the change was written."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -30,7 +30,7 @@ ISSUE_METRICS: Mapping[str, Metric] = {
         Metric.PAYPAL_REFUSALS,
     ),
 }
-# Events whose details are words of the shop's own; what others wrote stays out of logs.
+# Events whose details are the shop's own words; what others wrote is not logged.
 LOGGABLE_DETAILS = {
     HistoryEvent.ISSUE_OPENED,
     HistoryEvent.ISSUE_RESOLVED,
@@ -40,19 +40,19 @@ LOGGABLE_DETAILS = {
 
 
 class EmittedSoFar(NamedTuple):
-    """How much of an order was told: events of its history, movements of money."""
+    """How much of an order was logged and counted: events of its history, ledger entries."""
 
     events: int = 0
     movements: int = 0
 
 
 def emitted_so_far(order: OrderBase) -> EmittedSoFar:
-    """Remember, before an order is changed, what need not be told afterwards."""
+    """Return, before an order is changed, what need not be logged afterwards."""
     return EmittedSoFar(len(order.history), len(order.ledger_entries or []))
 
 
 def emit_events(order: OrderBase, known: EmittedSoFar) -> None:
-    """Log and count what is new in an order. Called only where its transaction is known to have taken effect."""
+    """Log and count what is new in an order. Call it only once its transaction is known to have taken effect."""
     news = order.history[known.events :]
     if news:
         message = ", ".join(_log_text(entry) for entry in news)
@@ -74,7 +74,5 @@ def _metric_of(entry: Mapping[str, str]) -> Metric | None:
 def _log_text(entry: Mapping[str, str]) -> str:
     event, detail = entry["event"], entry["detail"]
     if HistoryEvent(event).is_about_email:
-        return (
-            f"{event} ({detail.partition('#')[0]})"  # after it may stand an id that opens the customer's page
-        )
+        return f"{event} ({detail.partition('#')[0]})"  # what follows may be an ID that opens the customer's page
     return f"{event} ({detail})" if event in LOGGABLE_DETAILS and detail else event

@@ -1,6 +1,6 @@
-"""How much of a SKU unpaid orders hold, told for the alarm by each round of the reconciler.
+"""Report the share of a SKU that unpaid orders hold, in each run of the reconciler, for the alarm.
 
-A round tells it whether or not somebody orders just then; one in which nothing is held tells nothing, and costs nothing.
+A run reports it even if nobody orders just then. If nothing is held, it reports nothing, which costs nothing.
 """
 
 import logging
@@ -13,12 +13,12 @@ from chalicelib.orders.holds import held_share
 from chalicelib.orders.search import order_list
 from chalicelib.telemetry import Metric
 
-MAX_SKUS = 400  # four BatchGetItems; of more, those that the most pieces are held of
+MAX_SKUS = 400  # four BatchGetItem calls; of more SKUs, those with the most held units
 log = logging.getLogger("awning")
 
 
 def watch_holds() -> None:
-    """Count the largest share of a SKU that unpaid orders hold. Never raises."""
+    """Record the largest share of a SKU that unpaid orders hold. Never raises."""
     try:
         held: Counter[str] = Counter()
         for order in order_list.held_orders().orders:

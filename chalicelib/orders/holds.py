@@ -1,9 +1,9 @@
-"""Holds: how many pieces the unpaid orders of one session or address may keep from others, and how many they do.
+"""Holds: how many units the unpaid orders of one session or IP address may reserve, and how many they do.
 
-A session has one unpaid order at most, so its bound is a bound on that order. An address is counted in a row for each
-SKU, which changes in the transaction that takes or returns the pieces. One of IPv6, where a visitor may have thousands, is
-counted in a second row, too: that of the /48 around it, which may hold more. What is beyond the bound is not refused: such an
-order is placed without a hold, and its pieces are taken when it is paid.
+A session has at most one unpaid order, so its limit is a limit on that order. An address is counted in a row
+per SKU, which changes in the transaction that reserves or releases the units. An IPv6 visitor may have
+thousands of addresses, so the /48 network around the address is counted in a second row, with a higher limit.
+An order beyond the limit is not refused: it is placed without a hold, and takes its units when it is paid.
 """
 
 import hashlib
@@ -22,18 +22,23 @@ from chalicelib.database.transactions import Transaction
 from chalicelib.orders.base import OrderLine
 
 MAX_LINES_HELD = (
-    40  # a transaction has a hundred items, and each line is two of them; with a network's row, three
+    40  # a transaction has a hundred items, and each line takes two of them; with a network's row, three
 )
 MAX_LINES_HELD_IN_NETWORK = 26
-NETWORK_PREFIX = 48  # what providers give to one site at most (RFC 6177); sellers of servers, to one machine
-NETWORK_FACTOR = 2  # a network may hold as much as so many addresses
-_BETWEEN = "+"  # of an address's hash and its network's
+NETWORK_PREFIX = (
+    48  # the largest network that providers give to one site (RFC 6177), or hosting companies to one machine
+)
+NETWORK_FACTOR = 2  # a network may hold this many times as much as an address
+_BETWEEN = "+"  # separates an address's hash from its network's
 ROW_SECONDS = 7 * 24 * 60 * 60  # far longer than an order stays unpaid
-MIN_UNITS_WATCHED = 10  # of fewer, one shopper holds a large share
+MIN_UNITS_WATCHED = 10  # of fewer units, one shopper holds a large share
 
 
 class Hold(Table):
-    """How many pieces of a SKU the unpaid orders of one address, or network, hold. No personal data: its key is a hash."""
+    """The units of a SKU that the unpaid orders of one address or network hold.
+
+    No personal data: its key is a hash.
+    """
 
     class Meta(TableMeta):
         table_name = table_name("rate-limits")
@@ -44,13 +49,13 @@ class Hold(Table):
 
     @classmethod
     def take(cls, holder: str, sku: str, quantity: int, most: int) -> tuple["Hold", list[Action], Condition]:
-        """Count pieces, for a transaction; refused where the address would hold more than `most`."""
+        """Return the write that adds units to a hold; its condition fails if the address would hold more than `most`."""
         item, actions = cls._add(holder, sku, quantity)
         return item, actions, cls.quantity.does_not_exist() | (cls.quantity <= most - quantity)
 
     @classmethod
     def release(cls, holder: str, sku: str, quantity: int) -> tuple["Hold", list[Action], None]:
-        """Uncount pieces, for a transaction."""
+        """Return the write that removes units from a hold."""
         return *cls._add(holder, sku, -quantity), None
 
     @classmethod
@@ -60,7 +65,7 @@ class Hold(Table):
 
 
 def holder_of(address: str) -> str | None:
-    """Return what an address is counted under, one of IPv6 with its network; None where it is not known."""
+    """Return the key under which an address is counted, for IPv6 with its network's; None if the address is unknown."""
     if not address:
         return None
     counted = [address]
@@ -70,29 +75,32 @@ def holder_of(address: str) -> str | None:
 
 
 def take(transaction: Transaction, holder: str | None, line: OrderLine, most: int) -> None:
-    """Count a line's pieces; refused as `hold#…` where its address would hold more than `most`, or its network too many."""
+    """Add a line's units to the holds of its address and network.
+
+    Refused as `hold#…` if the address would hold more than `most`, or its network too many.
+    """
     for place, each in enumerate(_counted(holder)):
         bound = most * NETWORK_FACTOR if place else most
         transaction.update(f"hold#{line.sku}#{place}", *Hold.take(each, line.sku, line.quantity, bound))
 
 
 def release(transaction: Transaction, holder: str | None, line: OrderLine) -> None:
-    """Uncount a line's pieces."""
+    """Remove a line's units from its address's hold."""
     for place, each in enumerate(_counted(holder)):
         transaction.update(f"hold#{line.sku}#{place}", *Hold.release(each, line.sku, line.quantity))
 
 
 def _counted(holder: str | None) -> list[str]:
-    """Return the hash of an address, and of its network where it has one that is counted."""
+    """Return the hash of an address, and of its network if that is counted."""
     return holder.split(_BETWEEN) if holder else []
 
 
 def max_holds(
     lines: Iterable[OrderLine], quantities: Mapping[str, int], holder: str | None
 ) -> dict[str, int] | None:
-    """Return how much of each SKU an address may hold; None where an order of these lines is beyond a bound by itself.
+    """Return how many units of each SKU an address may hold; None if an order of these lines exceeds a limit by itself.
 
-    `quantities`: SKU → pieces available and held.
+    `quantities`: SKU → units available and held.
     """
     limits = settings.shop.limits
     most = {}
@@ -105,7 +113,7 @@ def max_holds(
 
 
 def held_share(stock: Stock) -> int:
-    """Return how much of a SKU's unsold pieces unpaid orders hold, in percent; 0 where there are too few to tell."""
+    """Return the percentage of a SKU's unsold units that unpaid orders hold; 0 if there are too few to judge."""
     quantity = int(stock.available + stock.held)
     return 100 * int(stock.held) // quantity if quantity >= MIN_UNITS_WATCHED else 0
 

@@ -1,4 +1,4 @@
-"""The indexes over orders: keys only, spread over shards, so that no list is a Scan and no partition takes it all."""
+"""The indexes over orders: keys only, spread over shards, so that no list is a Scan and no partition takes every write."""
 
 import zlib
 from typing import Any
@@ -10,7 +10,7 @@ SHARDS = 4
 
 
 class DueIndex(GlobalSecondaryIndex[Any]):
-    """Orders with something due, by due time. Sparse: what needs nothing is not in it."""
+    """Orders with something due, by due time. Sparse: an order with nothing due is not in it."""
 
     class Meta:
         index_name = "due"
@@ -43,7 +43,7 @@ class StateIndex(GlobalSecondaryIndex[Any]):
 
 
 class OpenIssuesIndex(GlobalSecondaryIndex[Any]):
-    """Orders that staff must look at: an open issue, or mail that is late. Sparse."""
+    """Orders that staff must look at: an open issue or a delayed email. Sparse."""
 
     class Meta:
         index_name = "open-issues"
@@ -54,5 +54,5 @@ class OpenIssuesIndex(GlobalSecondaryIndex[Any]):
 
 
 def shard_of(order_id: str) -> str:
-    """Return which shard of every index an order is in."""
+    """Return the shard of an order in every index."""
     return str(zlib.crc32(order_id.encode()) % SHARDS)

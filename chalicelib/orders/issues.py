@@ -1,4 +1,4 @@
-"""What staff are asked to look at, in a shopkeeper's words: what happened, and what to do about it."""
+"""The texts of issues for staff: what happened, and what to do about it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from chalicelib.orders.enums import TO_MERCHANT, IssueKind, email_label
 
 @dataclass(frozen=True)
 class IssueText:
-    """An issue as it is told on pages and in mails; each part is one sentence or a few."""
+    """An issue as pages and emails show it; each part is one sentence or a few."""
 
     title: str
     description: str
@@ -143,7 +143,7 @@ CLOSED_DISPUTES = {
 
 
 def describe_issue(issue: Mapping[str, Any]) -> IssueText:
-    """Return an entry of an order's `issues` in words."""
+    """Return the text of an entry of an order's `issues`."""
     kind, detail = issue["kind"], issue["detail"]
     if kind in EMAIL_ISSUES:
         return _describe_undelivered(EMAIL_ISSUES[kind], detail.partition(" ")[0])
@@ -174,7 +174,7 @@ def _describe_dispute(told: IssueText, detail: str) -> IssueText:
 
 
 def refund_rejection_text(issue: str) -> str:
-    """Return why PayPal did not make a refund; `issue` is PayPal's name for it."""
+    """Return why PayPal did not make a refund; `issue` is PayPal's error name."""
     if not issue:
         return "PayPal didn’t give a reason."
     return REFUND_REJECTIONS.get(issue, f"PayPal’s error code is {issue}.")

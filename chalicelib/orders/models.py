@@ -1,10 +1,11 @@
 """The order: one row that holds everything about it, changed only from the version that was read.
 
-Every change is the same three steps: read the order consistently, call its actions, write it whole under the
-condition that its version is still the one that was read. Whoever comes second reads again: see `repository.change`.
+Every change takes three steps: read the order consistently, call its actions, write the whole row on condition
+that its version is still the one that was read. If another change was faster, start again: see
+`repository.update_order`.
 
-Here are the table, the order's way from state to state, and its write. Its fields are in `row`, what goes back of it
-in `refunding`, its parcels and what staff correct in `fulfillment`.
+This module has the table, the transitions between states, and the write. The fields are in `base`, refunds in
+`refunds`, parcels and corrections in `delivery.fulfillment`.
 """
 
 from collections.abc import Mapping
@@ -35,7 +36,10 @@ from chalicelib.orders.timeouts import (
 
 
 class OrderLookup(Table):
-    """Another name of an order: `paypal#…`, `capture#…`, `number#…`. In the orders' table: no index lag."""
+    """A row that leads to an order from another ID:
+
+    `paypal#…`, `capture#…`, `number#…`. In the orders' table, so without an index's delay.
+    """
 
     class Meta(TableMeta):
         table_name = table_name("orders")
@@ -45,7 +49,7 @@ class OrderLookup(Table):
 
 
 class Order(FulfillmentMixin):
-    """The table of orders, and what moves one from state to state."""
+    """The table of orders, with the transitions between states."""
 
     class Meta(TableMeta):
         table_name = table_name("orders")
@@ -68,29 +72,29 @@ class Order(FulfillmentMixin):
 
     @classmethod
     def find_by_lookup(cls, pointer: str) -> str | None:
-        """Follow a pointer such as `paypal#…` to an order's ID."""
+        """Return the ID of the order that a lookup such as `paypal#…` leads to; None if there is none."""
         row = get(OrderLookup, pointer)
         return row.order_id if row else None
 
     @property
     def awaits_shipping(self) -> bool:
-        """Return whether the customer waits for a parcel: not where all of the payment was given back."""
+        """Return whether the order is to be shipped: paid, and not fully refunded."""
         return self.state == OrderState.PAID and self.refunded_or_pending < self.total
 
     @property
     def list_status(self) -> str:
-        """Return under what staff find the order: its state, but what was given back waits for no parcel."""
+        """Return the status that staff filter by: the state, or that it was refunded before shipping."""
         waits = self.state != OrderState.PAID or self.awaits_shipping
         return str(self.state) if waits else states.REFUNDED_BEFORE_SHIPPING
 
     @property
     def declined(self) -> bool:
-        """Return whether PayPal said no, and the shopper has not said yes again since."""
+        """Return whether PayPal declined, and the shopper has not approved again since."""
         return bool(self.declined_at)
 
     @property
     def last_rejection(self) -> HistoryEvent | None:
-        """Return what PayPal's last refusal was, one of PAYMENT_REJECTIONS; None where it has refused nothing that still counts."""
+        """Return PayPal's last rejection, one of PAYMENT_REJECTIONS; None if none still applies."""
         if self.payment_refusal:
             return HistoryEvent.PAYMENT_REFUSED
         refusals = [
@@ -100,19 +104,19 @@ class Order(FulfillmentMixin):
 
     @property
     def address_refused(self) -> bool:
-        """Return whether PayPal did not take the delivery address of an earlier attempt."""
+        """Return whether PayPal rejected the delivery address of an earlier attempt."""
         return any(attempt.get("address_rejected") for attempt in self.payment_attempts)
 
     # -- stock --------------------------------------------------------------------------------------------
 
     def reserve_stock(self, transaction: Transaction) -> None:
-        """Reserve every line for a payment that PayPal is being asked for."""
+        """Reserve every line for a payment that is about to be captured."""
         for line in self.lines:
             transaction.update(f"stock#{line.sku}", *Stock.reserve(line.sku, line.quantity))
         self.reserved = True
 
     def hold_stock(self, transaction: Transaction, holder: str | None, most: Mapping[str, int]) -> None:
-        """Reserve every line until it is paid; refused where `holder` would then hold more than `most` of a SKU."""
+        """Reserve every line until it is paid; refused if `holder` would then hold more than `most` of a SKU."""
         for line in self.lines:
             transaction.update(f"stock#{line.sku}", *Stock.hold(line.sku, line.quantity))
             holds.take(transaction, holder, line, most[line.sku])
@@ -121,7 +125,7 @@ class Order(FulfillmentMixin):
         self._renew_hold()
 
     def release_stock(self, transaction: Transaction) -> None:
-        """Put what is reserved back on the shelf; nothing where the reservation fell before."""
+        """Return the reserved units to the stock; does nothing if the reservation has ended before."""
         if not self.reserved:
             return
         give_back = Stock.release_hold if self.held else Stock.release
@@ -131,22 +135,22 @@ class Order(FulfillmentMixin):
         self._release_holder(transaction)
 
     def expire_reservation(self, transaction: Transaction) -> None:
-        """Let others buy what an unpaid order has held for too long."""
+        """End the reservation of an unpaid order whose time is over, so that others can buy its units."""
         self.release_stock(transaction)
         self.add_event(HistoryEvent.RESERVATION_EXPIRED)
 
     def release_hold(self, transaction: Transaction, actor: str) -> None:
-        """Let others buy what an unpaid order holds, as staff decided; it is paid without a hold, if at all."""
+        """End the hold of an unpaid order, as staff decided; if it is paid at all, it is paid without a hold."""
         self.release_stock(transaction)
         self.add_event(HistoryEvent.HOLD_RELEASED, actor=actor)
 
     @property
     def can_be_held(self) -> bool:
-        """Return whether paying again may reserve the pieces before they are paid: not once staff released them."""
+        """Return whether paying again may hold the units before they are paid: not once staff released them."""
         return not any(entry["event"] == HistoryEvent.HOLD_RELEASED for entry in self.history)
 
     def extend_hold(self) -> bool:
-        """Keep what is held for as long as PayPal may capture it: the shopper said yes. False where that is no news."""
+        """Extend the hold for as long as PayPal may capture: the shopper approved. False if that was known before."""
         until = clock.timestamp() + PAYPAL_ORDER_LIFETIME
         if not self.held or self.declined or self.reserved_until >= until:
             return False
@@ -158,7 +162,7 @@ class Order(FulfillmentMixin):
         self.check_within(settings.shop.reservation_seconds)
 
     def _end_hold(self, transaction: Transaction) -> None:
-        """Keep the pieces, which no longer count as held: they are paid, or PayPal has the money."""
+        """Stop counting the reserved units as held: they are paid, or PayPal has the money."""
         if self.held:
             for line in self.lines:
                 transaction.update(f"stock#{line.sku}", *Stock.end_hold(line.sku, line.quantity))
@@ -171,7 +175,7 @@ class Order(FulfillmentMixin):
         self.held, self.holder = False, None
 
     def _after_denial(self, transaction: Transaction) -> None:
-        """Keep a hold a while longer for another try; what was only taken for the capture is everybody's again."""
+        """Extend a hold for another attempt; units that were reserved only for the capture are released."""
         if self.held:
             self._renew_hold()
         else:
@@ -180,7 +184,10 @@ class Order(FulfillmentMixin):
     # -- paying -------------------------------------------------------------------------------------------
 
     def start_attempt(self, paypal_id: str, transaction: Transaction, **more: str | None) -> None:
-        """Remember PayPal's order before the shopper is sent to it: `payee`, `payee_email`, `link`, `pay_with`."""
+        """Store a PayPal order before the shopper is sent to it:
+
+        `payee`, `payee_email`, `approval_url`, `pay_with`.
+        """
         attempt = {"id": paypal_id, **more, "at": clock.iso_now(), "ended": False}
         self.payment_attempts = [*self.payment_attempts, attempt]
         self.declined_at = self.payment_refusal = None
@@ -190,11 +197,11 @@ class Order(FulfillmentMixin):
         transaction.put(pointer.id, pointer, OrderLookup.id.does_not_exist())
 
     def end_attempt(self, paypal_id: str | None = None) -> None:
-        """Note that PayPal's order, the last one unless another is named, can never be paid; paying needs another one."""
+        """Mark a PayPal order, by default the last one, as ended: it can never be paid, and paying needs a new attempt."""
         self._flag_attempt(paypal_id or self.paypal_order_id, "ended")
 
     def reactivate_attempt(self, paypal_id: str) -> None:
-        """Let an earlier attempt count again, which still lives at PayPal, and which the shopper approved after all."""
+        """Make an earlier attempt the current one: it is still alive at PayPal, and the shopper approved it after all."""
         self.payment_attempts = sorted(
             self.payment_attempts, key=lambda one: one["id"] == paypal_id and not one["ended"]
         )
@@ -205,20 +212,20 @@ class Order(FulfillmentMixin):
         ]
 
     def mark_capturing(self, claim: str) -> None:
-        """awaiting → capturing: from here on only PayPal's answer moves the order."""
+        """awaiting → capturing: from here on only PayPal's answer changes the state."""
         self._transition(OrderState.CAPTURING)
         self.capture_claim = claim
         self.approved = True
         self.next_check_at = clock.timestamp() + CLAIM_SECONDS
 
     def claim_for_capture(self, claim: str, transaction: Transaction) -> None:
-        """awaiting → capturing. A reservation that fell is taken again, or the transaction is refused."""
+        """awaiting → capturing. A reservation that has ended is made again, or the transaction is refused."""
         self.mark_capturing(claim)
         if not self.reserved:
             self.reserve_stock(transaction)
 
     def release_claim(self, transaction: Transaction, *, refused: bool, approved: bool) -> None:
-        """capturing → awaiting, after a definite no. PayPal repeats a refusal: its request id is used up."""
+        """capturing → awaiting, after a definite refusal. PayPal repeats a refusal, so its request ID is used up."""
         self._transition(OrderState.AWAITING)
         self.capture_claim = None
         self.approved = approved
@@ -228,9 +235,9 @@ class Order(FulfillmentMixin):
         self.schedule_next_check()
 
     def mark_declined(self, issue: str = "", event: HistoryEvent = HistoryEvent.PAYMENT_DECLINED) -> None:
-        """Note that PayPal did not take the payment; `event` is one of PAYMENT_REJECTIONS.
+        """Record that PayPal did not take the payment; `event` is one of PAYMENT_REJECTIONS.
 
-        The shopper must say yes again before PayPal is asked again.
+        The shopper must approve again before the next capture.
         """
         self.declined_at = clock.iso_now()
         self._flag_attempt(self.paypal_order_id, "declined")
@@ -241,14 +248,14 @@ class Order(FulfillmentMixin):
         self.add_event(event, issue)
 
     def mark_payment_refused(self, issue: str) -> None:
-        """Note that PayPal lets nobody pay this shop. The next try is made under another request id."""
+        """Record that PayPal takes no payments for this shop. The next attempt has another request ID."""
         if self.payment_refusal != (issue or "unnamed"):
             self.add_event(HistoryEvent.PAYMENT_REFUSED, issue)
         self.payment_refusal = issue or "unnamed"
         self.refused_creations += 1
 
     def mark_approved_again(self, approved_at: datetime) -> bool:
-        """Note that the shopper said yes at PayPal after a decline; False where that was before it."""
+        """Record that the shopper approved at PayPal after a decline; False if the approval was before it."""
         if not self.declined_at or approved_at <= datetime.fromisoformat(self.declined_at):
             return False
         self.declined_at = self.payment_refusal = None
@@ -266,7 +273,7 @@ class Order(FulfillmentMixin):
         self.next_check_at = clock.timestamp() + NEXT_RUN
 
     def mark_paid(self, capture_id: str, paypal_id: str | None, transaction: Transaction) -> None:
-        """capturing or pending → paid: the reserved pieces are sold. `paypal_id` is PayPal's order, where it is told."""
+        """capturing or pending → paid: the reserved units are sold. `paypal_id` is PayPal's order, if known."""
         self._transition(OrderState.PAID)
         self._end_hold(transaction)
         self.capture_claim = self.payment_refusal = None
@@ -275,14 +282,14 @@ class Order(FulfillmentMixin):
         self.capture_id = capture_id
         self.paid_at = clock.iso_now()
         self.paid_paypal_order_id = paypal_id or self.paypal_order_id
-        # What paid is used up at PayPal. Another attempt, thought dead when this one was made, may still be paid.
+        # The attempt that paid is used up at PayPal. Another one that seemed to have ended may still be paid.
         self._schedule_final_check(when=len(self.payment_attempts) > 1)
         self.add_event(HistoryEvent.PAID)
         self.queue_email(EmailKind.ORDER_PAID, capture_id)
         self.queue_email(EmailKind.MERCHANT_ORDER_PAID, capture_id)
 
     def mark_unpaid(self, transaction: Transaction) -> None:
-        """capturing or pending → awaiting: what PayPal did about the payment does not pay this order."""
+        """capturing or pending → awaiting: PayPal took no money, or the money does not pay this order."""
         self._transition(OrderState.AWAITING)
         self.capture_claim = None
         self.capture_id = None
@@ -291,7 +298,7 @@ class Order(FulfillmentMixin):
         self.schedule_next_check()
 
     def add_capture_lookup(self, capture_id: str, transaction: Transaction) -> None:
-        """Let a capture's id lead to this order."""
+        """Add the lookup from a capture's ID to this order."""
         if self.capture_id == capture_id:
             return
         pointer = OrderLookup(f"capture#{capture_id}", order_id=self.id)
@@ -301,7 +308,7 @@ class Order(FulfillmentMixin):
     # -- ending ------------------------------------------------------------------------------
 
     def expire(self, reason: CloseReason, transaction: Transaction) -> None:
-        """awaiting → expired. Only who had approved is told: nobody is mailed for a cart they left."""
+        """awaiting → expired. The customer is emailed only if they had approved, not if they just left."""
         self._transition(OrderState.EXPIRED)
         self._close(reason, transaction)
         self.add_event(HistoryEvent.EXPIRED, reason)
@@ -309,7 +316,7 @@ class Order(FulfillmentMixin):
             self.queue_email(EmailKind.ORDER_EXPIRED, self.paypal_order_id or self.id)
 
     def cancel(self, reason: CloseReason, transaction: Transaction, **more: str) -> None:
-        """awaiting → cancelled, stock back."""
+        """awaiting → cancelled; the reserved units return to the stock."""
         self._transition(OrderState.CANCELLED)
         self._close(reason, transaction)
         self.add_event(HistoryEvent.CANCELLED, reason, **more)
@@ -321,14 +328,14 @@ class Order(FulfillmentMixin):
         self._schedule_final_check(when=bool(self.payment_attempts))
 
     def _schedule_final_check(self, *, when: bool) -> None:
-        """Look once more, when none of PayPal's orders can be captured by anybody any longer."""
+        """Schedule a final check, when none of the PayPal orders can be captured any longer."""
         self.next_check_at = clock.timestamp() + PAYPAL_ORDER_LIFETIME if when else None
         self.check_count = 0
 
     # -- when it is looked at again -----------------------------------------------------------------------
 
     def check_within(self, seconds: int) -> bool:
-        """Have the reconciler look soon; False where it does anyway."""
+        """Schedule the reconciler's check within `seconds`; False if one is due by then anyway."""
         soon = clock.timestamp() + seconds
         if self.next_check_at is not None and self.next_check_at <= soon:
             return False
@@ -336,7 +343,7 @@ class Order(FulfillmentMixin):
         return True
 
     def defer_due_work(self, now: int) -> set[str]:
-        """Move what is due to a later round, before it is worked on, so that a crash cannot hold the rest back.
+        """Move due work to a later run before it is done, so that an order that crashes cannot block the others.
 
         Returns what was due: check, mail, refund.
         """
@@ -359,11 +366,11 @@ class Order(FulfillmentMixin):
         return late
 
     def stop_checks(self) -> None:
-        """Look no more after the payment: the last look is done."""
+        """Schedule no more checks of the payment: the final check is done."""
         self.next_check_at = None
 
     def schedule_next_check(self) -> None:
-        """Have the reconciler look at what awaits payment; the more often it looked in vain, the later."""
+        """Schedule the next check of an order that awaits payment; the more checks there were, the later."""
         now = clock.timestamp()
         self.next_check_at = now + min(5 * MINUTE * 2 ** min(self.check_count, 8), MAX_CHECK_DELAY)
         if self.reserved:
@@ -372,7 +379,7 @@ class Order(FulfillmentMixin):
     # -- writing ------------------------------------------------------------------------------------------
 
     def add_to_transaction(self, transaction: Transaction) -> None:
-        """Add this order to a transaction, refused if another change came first."""
+        """Add this order to a transaction, on condition that no other change came first."""
         read_version = self.version
         self.version += 1
         if not self.emails_due:

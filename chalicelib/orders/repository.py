@@ -1,4 +1,4 @@
-"""How an order comes to be, and the one way in which it is changed."""
+"""Create orders, and the only way to change one."""
 
 from collections.abc import Callable, Mapping
 
@@ -23,7 +23,7 @@ def new_order(
     cart: str,
     cart_version: int,
 ) -> Order:
-    """Make an order that is awaiting payment, with fresh ID and number; nothing is written, and nothing reserved."""
+    """Return a new order that awaits payment, with its ID and number; nothing is written or reserved yet."""
     items = sum(line.total for line in lines)
     order = Order(
         ids.new_id(),
@@ -55,12 +55,14 @@ def new_order(
 def update_order(
     order_id: str, action: Callable[[Order, Transaction], bool], loaded: Order | None = None
 ) -> Order:
-    """Read an order, let `action` change it, write it; again from the start where somebody else was quicker.
+    """Read an order, let `action` change it, and write it; start again if another change was faster.
 
-    `action` says whether anything is to be written. It may be called several times, each time with what is stored
-    now, and must be right each time. Who has just read or written the order passes it as `known` and saves the first read.
-    Raises NotFound, ConditionFailed where another item of the transaction refused, and ServiceUnavailable, which is a SimultaneousChange where
-    others keep being quicker.
+    `action` returns whether to write. It may be called several times, each time with the stored order, and must
+    be right each time. A caller that has just read or written the order passes it as `loaded`, which saves the
+    first read.
+
+    Raises NotFound, ConditionFailed if another item of the transaction was refused, and ServiceUnavailable, as
+    SimultaneousChange if other changes keep being faster.
     """
     for _ in range(MAX_ATTEMPTS):
         order, loaded = loaded or Order.fetch(order_id), None
@@ -72,10 +74,10 @@ def update_order(
             transaction.commit()
         except ConditionFailed as refused:
             if "order" not in refused.names:
-                raise  # else somebody was quicker, and what else refused may only follow from that
+                raise  # else another change was faster, and the other refusals may only follow from that
             last: Exception = refused
         except OutcomeUnknown as unknown:
-            last = unknown  # read again: if it was written after all, `action` finds it done
+            last = unknown  # read again: if it was written after all, `action` finds nothing left to do
         else:
             emit_events(order, told_before)
             return order
@@ -87,7 +89,7 @@ def update_order(
 
 
 def get_order(order_id: str) -> Order:
-    """Read the order of an address. Raises NotFound."""
+    """Return the order of an address. Raises NotFound."""
     if not ids.is_id(order_id):
         raise NotFound("We couldn’t find this order. Please check the link in your email.")
     return Order.fetch(order_id)

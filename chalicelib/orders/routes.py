@@ -1,4 +1,4 @@
-"""The order's page. Its address is the only key: unguessable, and never cached."""
+"""The order's page. Its unguessable address is the only key; it is never cached."""
 
 from chalice.app import Request, Response
 
@@ -20,7 +20,7 @@ def show(request: Request, order_id: str) -> Response:
 
 
 def _own_session(request: Request, order: Order) -> Session | None:
-    """Load the visitor's session where it placed this order, and its cart was emptied by the payment meanwhile."""
+    """Return the visitor's session if it placed this order and the payment has emptied its cart meanwhile; else None."""
     session_id = sessions.session_id_of(request)
     if not order.has_emptied_cart or session_id is None or sessions.session_key(session_id) != order.cart:
         return None

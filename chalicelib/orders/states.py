@@ -1,10 +1,10 @@
-"""The states of an order, and who may move it where. Refunds and disputes are amounts and flags, not states."""
+"""The states of an order and the transitions between them. Refunds and disputes are amounts and flags, not states."""
 
 from enum import StrEnum
 
 
 class OrderState(StrEnum):
-    """Where an order stands."""
+    """The state of an order."""
 
     AWAITING = "awaiting"  # placed, not paid
     CAPTURING = "capturing"  # claimed: PayPal is being asked for the money
@@ -15,7 +15,7 @@ class OrderState(StrEnum):
     EXPIRED = "expired"  # can no longer be paid
 
 
-# No state, but how staff's lists call what is paid and was refunded before it was shipped.
+# Not a state: the list status of orders that were paid, and refunded before anything was shipped.
 REFUNDED_BEFORE_SHIPPING = "refunded_before_shipping"
 
 TRANSITIONS = {
@@ -27,17 +27,21 @@ TRANSITIONS = {
     OrderState.CANCELLED: set(),
     OrderState.EXPIRED: set(),
 }
-PURCHASED = {OrderState.PENDING, OrderState.PAID, OrderState.SHIPPED}  # somebody waits for it, or has it
+PURCHASED = {
+    OrderState.PENDING,
+    OrderState.PAID,
+    OrderState.SHIPPED,
+}  # the customer waits for the parcel, or has it
 CLOSED = {
     OrderState.PAID,
     OrderState.SHIPPED,
     OrderState.CANCELLED,
     OrderState.EXPIRED,
-}  # nothing more to pay
+}  # cannot be paid any more
 
 
 class InvalidTransition(Exception):
-    """The order may not go there from where it is."""
+    """The order's state does not allow this transition."""
 
 
 def check_transition(old: OrderState, new: OrderState) -> None:

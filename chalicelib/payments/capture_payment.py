@@ -1,4 +1,4 @@
-"""Capture payments: claim the order, take the money once, settle what PayPal answers."""
+"""Capture payments: claim the order, take the money once, and settle PayPal's answer."""
 
 import logging
 from collections.abc import Callable
@@ -29,7 +29,7 @@ log = logging.getLogger("awning")
 def change_refused(
     order_id: str, kind: refusals.RefusalKind, action: Callable[[Order, Transaction], bool]
 ) -> Order:
-    """Change an order that PayPal refused for good; the first of them owes the merchant a mail about it."""
+    """Change an order that PayPal definitely refused; the first such order also emails the merchant."""
 
     def action_and_mail(order: Order, transaction: Transaction) -> bool:
         if not action(order, transaction):
@@ -42,18 +42,19 @@ def change_refused(
     except ConditionFailed as refused:
         if "refusal" not in refused.names:
             raise
-        return update_order(order_id, action)  # another order owes it by now
+        return update_order(order_id, action)  # another order has queued the email by now
 
 
 # -- taking the money -------------------------------------------------------------------------------------
 
 
 def capture_after_return(order_id: str, token: str) -> Order:
-    """Take the money of who comes back from PayPal's order `token`."""
+    """Capture the payment of a shopper who returns from the PayPal order `token`."""
     order = Order.fetch(order_id)
     if order.state != OrderState.AWAITING:
         return order
-    # Anybody may come here with a token: without pieces that it holds, an order takes them for a yes alone.
+    # Anybody can open this page with a token, so an order without a hold must be approved before it takes its
+    # units.
     is_current = token == order.paypal_order_id
     approved = not (is_current and order.reserved) and _is_approved(token)
     paypal_id = token if approved and not is_current else None
@@ -63,7 +64,7 @@ def capture_after_return(order_id: str, token: str) -> Order:
 
 
 def _is_approved(paypal_id: str) -> bool:
-    """Return whether the shopper said yes to an earlier attempt, which seemed dead when the last one was made."""
+    """Return whether the shopper approved an earlier attempt, which seemed to have ended when the last one was started."""
     try:
         return gateway.get_order(paypal_id).status == "APPROVED"
     except PayPalError:
@@ -78,13 +79,14 @@ def capture_payment(
     loaded: Order | None = None,
     approved: bool = True,
 ) -> Order:
-    """Claim an approved order, capture it at PayPal, settle what PayPal says. `paypal_id` is an attempt to turn to.
+    """Claim an approved order, capture it at PayPal, and settle PayPal's answer.
 
-    Who has just read the order passes it as `known` and saves a read. Where PayPal was not seen to be `approved`, an
-    order that holds nothing is left as it is: nobody takes pieces, or closes an order for want of them, without a yes.
+    `paypal_id` is an earlier attempt to use instead. A caller that has just read the order passes it as
+    `loaded`, which saves a read. Unless PayPal was seen to have `approved` it, an order without a hold is left
+    unchanged: without an approval, nobody may take units or close an order for lack of them.
 
-    Whoever comes second finds the claim taken and changes nothing. Where PayPal does not answer, the claim stays
-    and the reconciler asks again with the same request id.
+    A second caller finds the claim taken and changes nothing. If PayPal does not answer, the claim stays, and
+    the reconciler repeats the request under the same request ID.
     """
     claim = ids.new_id()
 
@@ -108,7 +110,7 @@ def capture_payment(
 
 
 def capture_claimed(order: Order, *, shopper_present: bool) -> Order:
-    """Capture an order that is claimed, under the request id of its claim: once, however often this runs."""
+    """Capture a claimed order under its request ID: once, however often this runs."""
     declined_before = order.declined_at
     after = _capture(order, shopper_present=shopper_present)
     about_shopper = after.last_rejection in (
@@ -140,7 +142,7 @@ def _capture(order: Order, *, shopper_present: bool) -> Order:
 def _handle_denied_capture(
     order: Order, paypal_id: str, error: PayPalRejected | PayPalNotFound, *, shopper_present: bool
 ) -> Order:
-    """Look before the claim is given back: the no may answer a repetition of a capture that took the money."""
+    """Read PayPal's order before the claim is released: an earlier attempt of the capture may have taken the money."""
     actor = refusals.responsible_for(error) if isinstance(error, PayPalRejected) else Responsible.NOBODY
     if actor is Responsible.SHOP:
         refusals.record_refusal(refusals.RefusalKind.CAPTURES, error)
@@ -149,7 +151,7 @@ def _handle_denied_capture(
     except PayPalNotFound:
         paypal_order = None
     except PayPalError:
-        return order  # the claim stays, the reconciler looks again
+        return order  # the claim stays; the reconciler checks again
     if paypal_order is not None and paypal_order.captures:
         return settle_paypal_order(order.id, paypal_order, shopper_present=shopper_present)
     if error.names("ORDER_ALREADY_CAPTURED"):
@@ -160,7 +162,7 @@ def _handle_denied_capture(
         return release_claim(order, CaptureDenied(approved=True, request_id_used=False))
     if error.names("ORDER_NOT_APPROVED"):
         return release_claim(order, CaptureDenied(approved=False))
-    if actor is Responsible.NOBODY:  # the request id was used up: the next one is another
+    if actor is Responsible.NOBODY:  # the request ID was used up; the next one differs
         return release_claim(order, CaptureDenied(approved=True))
     event = (
         HistoryEvent.PAYER_ACTION_REQUIRED if error.names("PAYER_ACTION_REQUIRED") else EVENT_BY_ACTOR[actor]
@@ -181,18 +183,18 @@ EVENT_BY_ACTOR = {
 
 @dataclass(frozen=True)
 class CaptureDenied:
-    """A definite no from PayPal, and what follows from it."""
+    """A definite refusal of a capture, and its consequences."""
 
-    approved: bool  # the shopper had said yes
-    request_id_used: bool = True  # PayPal answered the capture itself: its request id is used up
-    event: HistoryEvent | None = None  # what it is to the order, one of PAYMENT_REJECTIONS
-    issue: str = ""  # PayPal's name for it
-    ended: bool = False  # PayPal's order can never be paid
-    send_email: bool = False  # by mail, since the shopper is not there to see
+    approved: bool  # the shopper had approved
+    request_id_used: bool = True  # PayPal answered the capture itself, so its request ID is used up
+    event: HistoryEvent | None = None  # how the order's history records it, one of PAYMENT_REJECTIONS
+    issue: str = ""  # PayPal's error name
+    ended: bool = False  # the PayPal order can never be paid
+    send_email: bool = False  # because the shopper is not there to see it
 
 
 def release_claim(order: Order, no: CaptureDenied) -> Order:
-    """Give a claim back after a definite no. Does nothing where somebody else holds the claim by now."""
+    """Release a claim after a definite refusal. Does nothing if another process holds the claim by now."""
     claim = order.capture_claim
 
     def action(order: Order, transaction: Transaction) -> bool:
@@ -216,24 +218,25 @@ def release_claim(order: Order, no: CaptureDenied) -> Order:
 
 
 def _settle_duplicate(order: Order) -> Order:
-    """PayPal holds money under this order's invoice number: look for it before trying under another number."""
+    """PayPal has money under this order's invoice number: look for it before the next attempt uses another number."""
     for attempt in order.payment_attempts:
         try:
             paypal_order = gateway.get_order(attempt["id"])
         except PayPalNotFound:
             continue
         except PayPalError:
-            return order  # the claim stays; the reconciler looks again
+            return order  # the claim stays; the reconciler checks again
         if paypal_order.captures and not paypal_order.is_dead:
             settled = settle_paypal_order(order.id, paypal_order)
             if settled.state != OrderState.CAPTURING:
                 return settled
-    # Nobody's, or money that was settled before and did not pay the order: a new attempt has a number of its own.
+    # Another shop's, or money that was settled before and did not pay the order: a new attempt has its own
+    # number.
     return release_claim(order, CaptureDenied(approved=True, ended=True))
 
 
 def settle_capture_id(capture_id: str) -> str | None:
-    """Bring a capture's order to what PayPal says now; return the order's ID, None where it is not ours."""
+    """Bring a capture's order in line with what PayPal says now; return the order's ID, None if it is not ours."""
     capture = gateway.get_capture(capture_id)
     pointed_at = Order.find_by_lookup(f"capture#{capture_id}")
     order_id = pointed_at or (
@@ -250,7 +253,7 @@ def settle_capture_id(capture_id: str) -> str | None:
 
 
 def _settle_order_of_capture(order_id: str, paypal_id: str, capture: Capture) -> None:
-    """Settle all that PayPal's order has, refunds too; the capture alone where PayPal has forgotten its order."""
+    """Settle everything in PayPal's order, refunds too; only the capture if PayPal no longer knows the order."""
     try:
         paypal_order = gateway.get_order(paypal_id)
     except PayPalNotFound:
@@ -260,7 +263,7 @@ def _settle_order_of_capture(order_id: str, paypal_id: str, capture: Capture) ->
 
 
 def close_sold_out(order_id: str) -> Order:
-    """Close an approved order whose pieces are gone: nothing was charged, and the customer is told."""
+    """Close an approved order whose units are sold: nothing was charged, and the customer is told."""
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.state != OrderState.AWAITING:

@@ -1,4 +1,4 @@
-"""What a transaction writes of each movement of money."""
+"""What a transaction writes for each movement of money."""
 
 from collections.abc import Iterable
 

@@ -1,7 +1,7 @@
-"""Reconcile: every few minutes, look at every order that something is due for, and bring it to the truth.
+"""Reconcile: every few minutes, check every order with something due, and bring it in line with what PayPal says.
 
-No webhook need ever come: what was captured is settled here, what was approved is captured, what can no longer be
-paid expires, mail that was not announced is announced, refunds that were decided are made.
+It does not depend on webhooks: what was captured is settled here, what was approved is captured, what can no
+longer be paid expires, unsent emails are enqueued, and requested refunds are made.
 """
 
 import logging
@@ -27,22 +27,24 @@ from chalicelib.payments.settlement import settle_paypal_order
 from chalicelib.telemetry import Metric
 
 ATTEMPT_LIFETIME = timedelta(hours=3)  # how long PayPal lets a shopper approve an order
-UNKNOWN_CONFIRMATIONS = 2  # looks, an hour apart, at what PayPal says it does not know
-MAX_ORDERS_PER_RUN = 500  # a shard
-RUN_SECONDS = 200  # of the 280 that the function has: one more order may take its time
-MAX_UNANSWERED_SECONDS = 60  # in vain, and a round asks PayPal no more, but does what needs no answer
+UNKNOWN_CONFIRMATIONS = 2  # checks, an hour apart, in which PayPal does not know the order
+MAX_ORDERS_PER_RUN = 500  # per shard
+RUN_SECONDS = 200  # of the function's 280 s: one more order may need time
+MAX_UNANSWERED_SECONDS = (
+    60  # after waiting this long in vain, a run stops asking PayPal, but does what needs no answer
+)
 log = logging.getLogger("awning")
 
 
 class ReconcileFailed(Exception):
-    """Some orders could not be reconciled this round; each stays due."""
+    """Some orders could not be reconciled in this run; each stays due."""
 
 
 def reconcile_payments() -> int:
-    """Work through what is due, the longest overdue first; return how many orders were looked at.
+    """Work on what is due, the longest overdue first; return how many orders were checked.
 
-    One failing order never holds back the rest, nor does a PayPal that is silent; what a round has no time for is first in
-    the next. Raises ReconcileFailed at the end, so that the alarm sees it.
+    A failing order never blocks the others, nor does a PayPal that does not answer; what a run has no time for
+    is first in the next. Raises ReconcileFailed at the end, so that the alarm sees it.
     """
     ends = time.monotonic() + RUN_SECONDS
     failed = []
@@ -71,10 +73,10 @@ def reconcile_payments() -> int:
 
 
 def _number(order_id: str) -> str:
-    """Return which order it is without its ID, which opens the customer's page to whoever reads the log."""
+    """Return an order's number for the log: its ID opens the customer's page."""
     try:
         return str(Order.fetch(order_id).number)
-    except Exception:  # noqa: BLE001 - whatever failed, reading may fail the same way
+    except Exception:  # noqa: BLE001 - whatever failed, reading may fail in the same way
         return f"{order_id[:6]}…"
 
 
@@ -88,13 +90,13 @@ def due_orders() -> list[str]:
 
 
 def reconcile_order(order_id: str) -> None:
-    """Bring one order to the truth. Raises PayPalError where PayPal cannot say it now."""
+    """Bring one order in line with PayPal. Raises PayPalError if PayPal cannot say now."""
     looked = clock.timestamp()
     due: set[str] = set()
 
     def defer(order: Order, transaction: Transaction) -> bool:
         late = order.defer_due_work(looked)
-        due.update(late)  # kept over tries: after a lost answer, the next read finds nothing due any more
+        due.update(late)  # kept over retries: after a lost answer, the next read finds nothing due any more
         return bool(late)
 
     order = update_order(order_id, defer)
@@ -125,12 +127,12 @@ def _reconcile_awaiting(order: Order) -> None:
     try:
         paypal_order = _current_paypal_order(order)
     except PayPalError:
-        _expire_reservation(order)  # a claim takes it again, or refuses
+        _expire_reservation(order)  # a claim reserves again, or is refused
         raise
     if paypal_order is not None and paypal_order.status == "COMPLETED":
         order = settle_paypal_order(order.id, paypal_order)
     elif paypal_order is not None and paypal_order.status == "APPROVED" and not order.declined:
-        # PayPal's order stays APPROVED after a decline: what was declined is not tried again behind the shopper's back.
+        # PayPal's order stays APPROVED after a decline: it is not captured again without the shopper's consent.
         order = capture_payment.capture_payment(order.id, shopper_present=False, paypal_id=paypal_order.id)
     if order.state != OrderState.AWAITING:
         return
@@ -141,7 +143,7 @@ def _reconcile_awaiting(order: Order) -> None:
 
 
 def _reconcile_capturing(order: Order) -> None:
-    """A claim is stale: whoever made it died or got no answer. The truth decides, else the same request again."""
+    """Handle a stale claim, whose process died or got no answer: settle what PayPal says, else repeat the request."""
     paypal_order = _find_paypal_order(order.paypal_order_id)
     if paypal_order is not None and paypal_order.captures:
         settle_paypal_order(order.id, paypal_order)
@@ -154,7 +156,7 @@ def _reconcile_capturing(order: Order) -> None:
 
 
 def _current_paypal_order(order: Order) -> PayPalOrder | None:
-    """Ask PayPal for the last attempt, or an earlier one that was approved or paid instead; None where it knows none."""
+    """Read the last attempt, or an earlier one that was approved or paid instead; None if PayPal knows none."""
     last = _find_paypal_order(order.paypal_order_id)
     if last is not None and last.status in ("APPROVED", "COMPLETED"):
         return last
@@ -167,7 +169,7 @@ def _current_paypal_order(order: Order) -> PayPalOrder | None:
 
 
 def _find_paypal_order(paypal_id: str | None) -> PayPalOrder | None:
-    """Ask PayPal for an attempt; None where there is none, or PayPal no longer knows it."""
+    """Read an attempt at PayPal; None if there is none, or PayPal no longer knows it."""
     try:
         return None if paypal_id is None else gateway.get_order(paypal_id)
     except PayPalNotFound:
@@ -175,22 +177,22 @@ def _find_paypal_order(paypal_id: str | None) -> PayPalOrder | None:
 
 
 def _can_no_longer_be_paid(order: Order, paypal_order: PayPalOrder | None) -> bool:
-    """Return whether nothing can be paid any more."""
+    """Return whether the order can no longer be paid."""
     ended = bool(order.payment_attempts) and order.payment_attempts[-1]["ended"]
     if paypal_order is not None and not paypal_order.is_dead and not ended:
         return False
     if not ended and paypal_order is not None and paypal_order.status == "VOIDED":
         return True
-    # Never sent to PayPal, or declined there: the shopper may still try again for as long as PayPal would wait. And for
-    # as long PayPal keeps an order: where it says earlier that it knows none, it is wrong.
+    # Never sent to PayPal, or declined there: the shopper may try again for as long as PayPal would wait.
+    # PayPal also keeps an order for that long: if it says earlier that it knows none, it is wrong.
     since = order.payment_attempts[-1]["at"] if order.payment_attempts else order.placed_at
     return clock.now() - datetime.fromisoformat(since) >= ATTEMPT_LIFETIME
 
 
 def expire(order_id: str, attempts: int) -> None:
-    """Close an order that can no longer be paid: stock back, the customer told if they had approved.
+    """Close an order that can no longer be paid: return its stock, and email the customer if they had approved.
 
-    `attempts` is how many there were when PayPal was asked: a shopper who began another since may pay it.
+    `attempts` is how many there were when PayPal was asked: a shopper who started another since may pay it.
     """
 
     def action(order: Order, transaction: Transaction) -> bool:
@@ -203,7 +205,7 @@ def expire(order_id: str, attempts: int) -> None:
 
 
 def _expire_reservation(order: Order) -> None:
-    """Put the pieces of an unpaid order back where their time is over."""
+    """End the reservation of an unpaid order if its time is over."""
 
     def is_over(order: Order) -> bool:
         return bool(order.reserved) and order.reserved_until <= clock.timestamp()
@@ -219,9 +221,10 @@ def _expire_reservation(order: Order) -> None:
 
 
 def _final_check(order: Order) -> None:
-    """Ask for every attempt of a closed order whether money was taken after all: then it is booked and given back.
+    """Check every attempt of a closed order for money that was taken after all, which is then booked and refunded.
 
-    It is looked at again while a payment is pending there, and once where PayPal knows an attempt no more: that may be wrong.
+    The order is checked again while a payment is pending, and once if PayPal no longer knows an attempt: that
+    may be wrong.
     """
     unknown = pending = False
     for attempt in order.payment_attempts:
@@ -238,7 +241,10 @@ def _final_check(order: Order) -> None:
 
 
 def _count_unknown(order_id: str) -> None:
-    """Count a look to which PayPal said that it knows an attempt no more. One that it did not answer counts for nothing."""
+    """Count a check in which PayPal said that it no longer knows an attempt.
+
+    A check without an answer is not counted.
+    """
 
     def action(order: Order, transaction: Transaction) -> bool:
         order.check_count += 1

@@ -1,4 +1,4 @@
-"""Settle money that went back: refunds, reversals and disputes that were won."""
+"""Settle refunds, reversals and won disputes."""
 
 from chalicelib import ids
 from chalicelib.database.transactions import Transaction
@@ -45,7 +45,10 @@ def settle_refund(order_id: str, refund: Refund, refund_id: str | None = None) -
 
 
 def _settle_completed_refund(order: Order, refund_id: str | None, refund: Refund) -> bool:
-    """A refund that is in the books stays there: PENDING is an older look, for anything else staff must look."""
+    """Handle a report on a refund that is in the books, where it stays:
+
+    PENDING is outdated, anything else is an issue.
+    """
     if refund.status != "PENDING" and not order.has_issue(IssueKind.REFUND_REVERSED, refund.id):
         order.open_issue(IssueKind.REFUND_REVERSED, refund.id)
         return True
@@ -60,9 +63,9 @@ def _match_refund(order: Order, refund_id: str | None, refund: Refund) -> bool:
 
 
 def reject_refund(order_id: str, refund_id: str, issue: str) -> Order:
-    """Note that PayPal will not make a refund of ours, and ask staff to look.
+    """Record that PayPal definitely refuses a refund of ours, and open an issue.
 
-    Of a payment that goes back by itself a part may have gone before, on PayPal's own pages: then the rest is wanted.
+    If part of an automatic refund was made before, in PayPal's dashboard, the rest is requested again.
     """
 
     def action(order: Order, transaction: Transaction) -> bool:
@@ -88,7 +91,7 @@ def reject_refund(order_id: str, refund_id: str, issue: str) -> Order:
 
 
 def settle_reversal(order_id: str, reversal: Reversal) -> Order:
-    """Book money that a bank or PayPal took back, and ask staff to look."""
+    """Book money that a bank or PayPal took back, and open an issue."""
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.has_recorded(reversal.id) or order.has_issue(IssueKind.PAYEE_MISMATCH, reversal.capture_id):
@@ -99,7 +102,7 @@ def settle_reversal(order_id: str, reversal: Reversal) -> Order:
         movements.add_movement(
             transaction, order, REVERSAL, reversal.id, _negative(reversal.money), None, reversal.at
         )
-        for key, known in (order.won_disputes or {}).items():  # told before what it ended
+        for key, known in (order.won_disputes or {}).items():  # reported before the reversal that they ended
             amount = None if known["amount"] is None else Money(known["amount"], known["currency"])
             _record_return(order, WonDispute(key, known["capture_id"], known["at"], amount), transaction)
         return True
@@ -110,7 +113,10 @@ def settle_reversal(order_id: str, reversal: Reversal) -> Order:
 
 
 def settle_won_dispute(order_id: str, won: WonDispute, *, keep: bool = True) -> Order:
-    """Book what comes back of a reversal, since its dispute was won. `keep`: it may be told before the reversal is."""
+    """Book what is returned of a reversal whose dispute was won.
+
+    `keep`: store it if it is reported before the reversal.
+    """
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.has_recorded(won.id) or order.has_issue(IssueKind.PAYEE_MISMATCH, won.capture_id):
@@ -132,7 +138,7 @@ def settle_won_dispute(order_id: str, won: WonDispute, *, keep: bool = True) -> 
 
 
 def _record_return(order: Order, won: WonDispute, transaction: Transaction) -> bool:
-    """Book at most what was taken of the capture until the dispute was decided, once; False where there is nothing."""
+    """Book once what was taken back from the capture until the dispute was decided, at most; False if there is nothing."""
     currency = won.money.currency if won.money else order.currency
     taken = order.reversed_until(won.capture_id, currency, won.at)
     amount = Money(min(taken, won.money.amount) if won.money else taken, currency)
@@ -150,7 +156,7 @@ def _negative(amount: Money) -> Money:
 
 
 def _refund_id_of(order: Order, refund: Refund) -> str:
-    """Find our own id of a refund that PayPal tells of; PayPal's id where it is not one of ours."""
+    """Return our ID of a refund that PayPal reports; PayPal's ID if it is not one of ours."""
     asked = order.refunds.get(refund.refund_id)
     if asked is not None and asked["paypal_refund_id"] in (None, "", refund.id):
         return refund.refund_id

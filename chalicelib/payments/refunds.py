@@ -1,7 +1,7 @@
-"""Refunds: decided and stored under an id of our own first, then asked for at PayPal until its answer is known.
+"""Refunds: stored under an ID of our own first, then requested from PayPal until its answer is known.
 
-Staff decide them here, settling decides them for money that pays no order. Both are made in the same way, under the
-request id `refund:{our id}`: at once where staff wait for it, by the reconciler otherwise.
+Staff decide them here; settlement decides them for money that pays no order. Both use the request ID
+`refund:{our ID}`: immediately if staff wait for it, otherwise by the reconciler.
 """
 
 import hashlib
@@ -28,29 +28,29 @@ log = logging.getLogger("awning")
 
 @dataclass(frozen=True)
 class RefundRequest:
-    """What staff want to give back, in minor units of the order's currency, and why."""
+    """What staff want to refund, in minor units of the order's currency, and why."""
 
     amount: int
-    shown_refundable: int  # what could still be refunded when they looked
+    shown_refundable: int  # what could still be refunded when the form was shown
     reason: str  # for the shop's own records
-    note: str = ""  # for the customer: in the mail and at PayPal
-    restock: Mapping[str, int] = field(default_factory=dict)  # SKU → how many go back on the shelf
+    note: str = ""  # for the customer: in the email and at PayPal
+    restock: Mapping[str, int] = field(default_factory=dict)  # SKU → units to restock
 
 
 class NothingToRefund(Conflict):
-    """The order holds no money that could go back."""
+    """The order has no money that can be refunded."""
 
 
 class RefundableAmountChanged(Conflict):
-    """Since staff looked, another refund was decided, or money was taken back."""
+    """Since the form was shown, another refund was requested, or money was taken back."""
 
 
 class FormAlreadySubmitted(Conflict):
-    """The form made another refund already."""
+    """The form has already made a refund."""
 
 
 class InvalidRefund(BadInput):
-    """The refund is not one the order allows. `problems`: field → words; `amount`, or `pieces-` and the SKU."""
+    """The order does not allow this refund. `problems`: field → message; `amount`, or `pieces-` and the SKU."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         super().__init__(" ".join(problems.values()))
@@ -67,10 +67,11 @@ def refund_payment(
     actor: str,
     write_audit: AuditWriter = no_audit,
 ) -> tuple[Order, str]:
-    """Refund all or part of what paid an order; return the order as it is then, and the refund's own id.
+    """Refund all or part of what paid an order; return the updated order and the refund's own ID.
 
-    `form` is the form's one-time id: sent twice, it is one refund. Raises NotFound, NothingToRefund, RefundableAmountChanged,
-    InvalidRefund and FormAlreadySubmitted; then nothing was decided. No answer of PayPal is no error: the reconciler asks again.
+    `form_token` is the form's one-time ID: sent twice, it makes one refund. Raises NotFound, NothingToRefund,
+    RefundableAmountChanged, InvalidRefund and FormAlreadySubmitted; then nothing was decided. If PayPal does
+    not answer, nothing is raised: the reconciler asks again.
     """
     refund_id = refund_id_for(order_id, form_token)
     order = _store_refund(order_id, refund_id, refund_request, actor, write_audit)
@@ -78,17 +79,17 @@ def refund_payment(
 
 
 def refund_id_for(order_id: str, form_token: str) -> str:
-    """Return under which id a form's refund is stored."""
+    """Return the ID under which a form's refund is stored."""
     return hashlib.sha256(f"{order_id}:{form_token}".encode()).hexdigest()[:32]
 
 
 def can_refund(order: Order) -> bool:
-    """Return whether some of the payment is left to give back."""
+    """Return whether some of the payment can still be refunded."""
     return _is_paid(order) and order.refundable_amount > 0
 
 
 def submit_refund(order: Order, refund_id: str) -> Order:
-    """Ask PayPal for a decided refund, for 20 s at most; return the order as it is then."""
+    """Ask PayPal for a stored refund, for 20 s at most; return the updated order."""
     refund = order.open_refunds().get(refund_id)
     if refund is None:
         return order
@@ -135,7 +136,10 @@ def _store_refund(
 
 
 def _sku_reassigned_error(refused: ConditionFailed) -> InvalidRefund:
-    """Return which SKUs were given to other products since the order. Raises what else was refused."""
+    """Return an error for the SKUs that now belong to other products.
+
+    Raises `refused` if something else was refused.
+    """
     skus = sorted(name.removeprefix("stock#") for name in refused.names if name.startswith("stock#"))
     if not skus:
         raise refused
@@ -170,7 +174,7 @@ def _check(order: Order, refund_request: RefundRequest) -> None:
 
 
 def validate_refund(order: Order, amount: int, quantities: Mapping[str, int]) -> dict[str, str]:
-    """Return by field what is wrong with a refund of this order; empty where nothing is."""
+    """Return a message per invalid field of a refund of this order; empty if it is valid."""
     problems = {}
     if amount <= 0:
         problems["amount"] = "The refund must be above zero."
@@ -185,7 +189,7 @@ def validate_refund(order: Order, amount: int, quantities: Mapping[str, int]) ->
 
 
 def max_restock(order: Order) -> dict[str, int]:
-    """Return how many sold pieces of each SKU are not back on the shelf."""
+    """Return how many sold units of each SKU are not restocked yet."""
     return order.unreturned_quantities
 
 
@@ -194,7 +198,7 @@ def _is_paid(order: Order) -> bool:
 
 
 def _audit_fields(order: Order) -> dict[str, Any]:
-    """Return what a refund changes, without a word that somebody typed: it may name the customer."""
+    """Return what a refund changes, without text that somebody entered: it may name the customer."""
     return {
         "left to refund": f"{money.to_decimal_string(order.refundable_amount, order.currency)} {order.currency}",
         "restocked": {sku: count for sku, count in order.restocked_quantities.items() if count},
@@ -205,7 +209,7 @@ def _audit_fields(order: Order) -> dict[str, Any]:
 
 
 def submit_pending_refunds(order: Order) -> None:
-    """Make refunds that were decided, under the id stored with the decision, and look after pending ones."""
+    """Make stored refunds, under the ID stored with them, and check pending ones."""
     unanswered = None
     for refund_id, refund in order.open_refunds().items():
         try:
@@ -221,7 +225,7 @@ def _submit(order: Order, refund_id: str, refund: Mapping[str, Any]) -> None:
         settle_refund(order.id, gateway.get_refund(refund["paypal_refund_id"]), refund_id)
         return
     amount = Money(refund["amount"], refund["currency"])
-    # Stored with the decision, so that the same request id never comes with other words.
+    # Stored with the refund, so that the same request ID always has the same text.
     note = refund.get("note") or f"Refund of order {order.number}"
     try:
         made = gateway.refund_capture(refund["capture_id"], amount, refund_id, note)

@@ -33,7 +33,7 @@ CANNOT_TAKE_PAYMENTS = (
 
 @routes.get("/payments/paypal/return")
 def paypal_return(request: Request) -> Response:
-    """Take the money the shopper approved, and show them their order. Works without a cookie, and twice."""
+    """Capture the payment that the shopper approved, and show their order. Works without a cookie, and repeatedly."""
     token, order_id = _order_of_token(request)
     try:
         capture_payment.capture_after_return(order_id, token)
@@ -41,19 +41,20 @@ def paypal_return(request: Request) -> Response:
         log.warning("payment could not be recorded yet: %s", busy)
         order = Order.fetch(order_id)
         if order.state == OrderState.AWAITING:
-            # PayPal was not asked. After a decline, only coming here again tells of the new yes.
+            # PayPal was not asked. After a decline, only opening this page again reports the new approval.
             return with_retry_after(
                 render_order_page(order, message=NOT_CHARGED_YET, status=busy.status), busy
             )
-        # PayPal may have been asked: the order's page knows, and the reconciler asks again.
+        # PayPal may have been asked: the order's page shows the outcome, and the reconciler asks again.
     return redirect(url(f"/orders/{order_id}"), _fresh_cookies(request))
 
 
 @routes.get("/payments/paypal/cancel")
 def paypal_cancel(request: Request) -> Response:
-    """Take the shopper back to their cart, which is as it was.
+    """Take the shopper back to their unchanged cart.
 
-    To their order where it was paid meanwhile, or ended, or where its items left the cart for a payment that was denied.
+    They are taken to their order instead if it was paid or closed meanwhile, or if a payment that was denied
+    later emptied the cart.
     """
     _, order_id = _order_of_token(request)
     order = Order.fetch(order_id)
@@ -92,20 +93,20 @@ def pay(request: Request, order_id: str) -> Response:
 
 @routes.post("/webhooks/paypal")
 def paypal_webhook(request: Request) -> Response:
-    """Take a notification: verified, and on the queue, before the answer."""
+    """Receive a notification: it is verified and in the queue before the response."""
     try:
         webhook.receive(request)
     except (
         ServiceUnavailable,
         *NEIGHBOUR_ERRORS,
-    ):  # 503: of these PayPal is told, not whoever looks after the pages
+    ):  # 503: this concerns PayPal, and raises no alarm about pages
         telemetry.count(Metric.NOTIFICATIONS_PUT_OFF)
         raise
     return html_response("", 200)
 
 
 def _order_of_token(request: Request) -> tuple[str, str]:
-    """Read the token that PayPal adds, its order; tell it, and whose order it is."""
+    """Return the token that PayPal adds, which is the PayPal order's ID, and the ID of our order with that attempt."""
     token = http_request.query(request, "token") or ""
     order_id = Order.find_by_lookup(f"paypal#{token}") if answers.is_id(token) else None
     if order_id is None:
@@ -114,7 +115,7 @@ def _order_of_token(request: Request) -> tuple[str, str]:
 
 
 def _fresh_cookies(request: Request) -> list[str] | None:
-    """Return the cookies that say what is left in the cart: nothing, once PayPal has taken the payment."""
+    """Return cookies with the cart's current count: 0 once PayPal has taken the payment."""
     if sessions.session_id_of(request) is None:
         return None
     return sessions.load(request).cookies()

@@ -1,8 +1,8 @@
-"""Settle: bring an order to what PayPal says now, in one transaction. The only way in for money.
+"""Settle: bring an order in line with what PayPal says now, in one transaction. The only code that books money.
 
-The return page, the notifications, the reconciler and staff all come here. Each movement's PayPal id enters the
-order's `booked` in the transaction that writes its ledger row, so settling twice, late, or from three places at
-once changes nothing.
+The return page, the notifications, the reconciler and staff all use it. PayPal's ID of each movement is added
+to the order's `recorded_transactions` in the transaction that writes its ledger entry, so settling twice, late,
+or concurrently changes nothing.
 """
 
 from collections.abc import Callable
@@ -29,16 +29,16 @@ PAYABLE = {OrderState.AWAITING, OrderState.CAPTURING, OrderState.PENDING}
 
 @dataclass(frozen=True)
 class SettlementContext:
-    """What a settling attempt may rely on, and what an earlier attempt found it may not."""
+    """What an attempt to settle may assume, and what an earlier attempt found to be wrong."""
 
-    payee: Payee | None  # who PayPal's order says is paid; None where the capture is one the order points at
-    shopper_present: bool = False  # then nobody needs a mail to learn of a decline
+    payee: Payee | None  # whom PayPal's order pays; None for a capture that the order names already
+    shopper_present: bool = False  # then a decline needs no email
     in_stock: bool = True
     cart_unchanged: bool = True
 
 
 def settle_paypal_order(order_id: str, paypal_order: PayPalOrder, *, shopper_present: bool = False) -> Order:
-    """Settle every capture, then every refund, of PayPal's order as it was just seen."""
+    """Settle every capture, then every refund, of PayPal's order as it was just read."""
     order = None
     for capture in paypal_order.captures:
         order = settle_capture(order_id, capture, paypal_order.payee, shopper_present=shopper_present)
@@ -50,7 +50,7 @@ def settle_paypal_order(order_id: str, paypal_order: PayPalOrder, *, shopper_pre
 def settle_capture(
     order_id: str, capture: Capture, payee: Payee | None, *, shopper_present: bool = False
 ) -> Order:
-    """Settle one capture. `payee` is who PayPal's order pays; None for a capture that the order points at already."""
+    """Settle one capture. `payee` is whom PayPal's order pays; None for a capture that the order names already."""
     context = SettlementContext(payee, shopper_present)
     while True:
         try:
@@ -67,7 +67,8 @@ def settle_capture(
 
 def _settle_action(capture: Capture, context: SettlementContext) -> Callable[[Order, Transaction], bool]:
     def action(order: Order, transaction: Transaction) -> bool:
-        # Before all else: money of somebody else's account is not ours to book or to give back, whatever it is for.
+        # First of all: money that went to another account must be neither booked nor refunded, whatever it is
+        # for.
         moved = capture.status not in DENIED_STATUSES and not order.has_recorded(capture.id)
         if moved and _payee_differs(order, context.payee, capture.payee):
             return _flag_payee_mismatch(order, capture, transaction)
@@ -106,7 +107,7 @@ def _settle_captured(
 
 
 def _mismatch_reason(order: Order, capture: Capture, context: SettlementContext) -> IssueKind | None:
-    """Return why captured money does not pay this order; None where it does."""
+    """Return why captured money does not pay this order; None if it does."""
     if order.state in (OrderState.PAID, OrderState.SHIPPED):
         return IssueKind.DUPLICATE_CAPTURE
     if order.state not in PAYABLE:
@@ -121,7 +122,7 @@ def _mismatch_reason(order: Order, capture: Capture, context: SettlementContext)
 
 
 def _refund_unmatched(order: Order, capture: Capture, wrong: IssueKind, transaction: Transaction) -> None:
-    """Refund money that does not pay the order, tell staff, and let the order be paid properly where it can be."""
+    """Refund money that does not pay the order, open an issue, and let the order be paid by a new attempt if possible."""
     order.request_refund(ids.new_id(), capture.id, capture.money.amount, capture.money.currency, wrong)
     order.add_capture_lookup(capture.id, transaction)
     order.open_issue(wrong, capture.id)
@@ -132,7 +133,7 @@ def _refund_unmatched(order: Order, capture: Capture, wrong: IssueKind, transact
 
 
 def _flag_payee_mismatch(order: Order, capture: Capture, transaction: Transaction) -> bool:
-    """Money that went to somebody else is not ours to book or to give back: ask staff, let the order be paid."""
+    """Open an issue for money that went to another account, which is neither booked nor refunded; let the order be paid."""
     if order.has_issue(IssueKind.PAYEE_MISMATCH, capture.id):
         return False
     order.open_issue(IssueKind.PAYEE_MISMATCH, capture.id)
@@ -150,7 +151,7 @@ def _end_attempt(order: Order, capture: Capture, transaction: Transaction) -> No
 
 
 def _is_current_capture(order: Order, capture: Capture) -> bool:
-    """Return whether a capture is the one the order waits for: not a late word about an attempt that ended before."""
+    """Return whether a capture is the one that the order waits for, not a late report about an attempt that has ended."""
     if order.state == OrderState.CAPTURING:
         return capture.order_id is not None and capture.order_id == order.paypal_order_id
     return order.state == OrderState.PENDING and order.capture_id == capture.id
@@ -160,12 +161,12 @@ def _settle_pending(
     order: Order, capture: Capture, context: SettlementContext, transaction: Transaction
 ) -> bool:
     if order.state not in (OrderState.AWAITING, OrderState.CAPTURING):
-        return False  # pending already, or settled: a late PENDING never downgrades
+        return False  # pending already, or settled: a late PENDING changes nothing
     if order.state == OrderState.CAPTURING and not _is_current_capture(order, capture):
         return False
     if order.state == OrderState.AWAITING:
         if not order.can_be_paid_by(capture.order_id):
-            return False  # a look from before it was denied
+            return False  # read before the capture was denied
         order.mark_capturing(ids.new_id())
         if not order.reserved and context.in_stock:
             order.reserve_stock(transaction)
@@ -189,7 +190,10 @@ def _settle_denied(
 
 
 def _next_context(refused: ConditionFailed, context: SettlementContext) -> SettlementContext:
-    """Learn from a refused transaction what the next attempt may not rely on. Raises it where nothing is learnt."""
+    """Return what the next attempt may assume after a refused transaction.
+
+    Raises `refused` if that would change nothing.
+    """
     stock = any(name.startswith("stock#") for name in refused.names)
     cart = "cart" in refused.names
     if refused.names - {"order", "cart"} and not stock:
@@ -203,7 +207,7 @@ def _next_context(refused: ConditionFailed, context: SettlementContext) -> Settl
 
 
 def _clear_cart(order: Order, context: SettlementContext, transaction: Transaction) -> None:
-    """Empty the cart the order was placed from, if it is still that cart; what features keep in it stays."""
+    """Empty the cart that the order was placed from, if it is unchanged; other values in the session stay."""
     if order.cart is None or not context.cart_unchanged:
         return
     placed = (Cart.order_id == order.id) & (Cart.version == order.cart_version)
@@ -218,9 +222,10 @@ def _clear_cart(order: Order, context: SettlementContext, transaction: Transacti
 
 
 def _payee_differs(order: Order, *payees: Payee | None) -> bool:
-    """Return whether PayPal names a payee that is not the one stored before the shopper was sent there.
+    """Return whether PayPal names another payee than the one stored before the shopper was sent there.
 
-    An account keeps its id when its e-mail address changes: the addresses decide only where PayPal names no id.
+    An account keeps its ID when its email address changes, so addresses are compared only if PayPal names no
+    ID.
     """
     ids = {attempt["payee"] for attempt in order.payment_attempts if attempt["payee"]}
     emails = {attempt["payee_email"] for attempt in order.payment_attempts if attempt.get("payee_email")}

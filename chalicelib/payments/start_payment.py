@@ -1,4 +1,4 @@
-"""Send the shopper to PayPal: continue an attempt that is alive, or begin another."""
+"""Send the shopper to PayPal: continue an active attempt, or start another."""
 
 import hashlib
 import json
@@ -33,18 +33,18 @@ from chalicelib.payments.settlement import settle_paypal_order
 
 log = logging.getLogger("awning")
 SOLD_OUT = "Other customers bought one or more of your items before you paid. You haven’t been charged. Please order again."
-MAX_CREATE_ATTEMPTS = (
-    3  # that PayPal is asked with: as it is, without the address, under another invoice number
-)
+MAX_CREATE_ATTEMPTS = 3  # as it is, without the address, under another invoice number
 
 
 def start_payment(order: Order, pay_with: PayWith = PayWith.PAYPAL, source: str = "") -> str | None:
-    """Return the address at PayPal where this order is approved; None where there is nothing to approve any more.
+    """Return the address at PayPal where this order is approved; None if there is nothing left to approve.
 
-    Goes to the same order at PayPal while that lives and leads to the page that is wanted, else to a new one. Raises
-    OutOfStock where the reservation fell and the pieces are gone; PayPalRejected or PayPalAccessDenied where PayPal takes no
-    payments for this shop, which staff are told; another PayPalError where it cannot be asked. `source` is the address
-    that the request comes from.
+    It is that of an active PayPal order that leads to the requested page, else of a new one. `source` is the IP
+    address that the request comes from.
+
+    Raises OutOfStock if the reservation has ended and the units are sold; PayPalRejected or PayPalAccessDenied
+    if PayPal takes no payments for this shop, which staff are told; another PayPalError if PayPal cannot be
+    asked.
     """
     with gateway.time_budget(gateway.SECONDS_PER_REQUEST):
         if order.state != OrderState.AWAITING:
@@ -74,7 +74,7 @@ def start_payment_again(order: Order, pay_with: PayWith, source: str) -> str | N
 
 
 def _record_payment_refusal(order_id: str, refused: PayPalError) -> None:
-    """Let the order's page say that PayPal takes no payments, and the next try have a request id of its own."""
+    """Record that PayPal takes no payments: the order's page says so, and the next attempt has its own request ID."""
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.state != OrderState.AWAITING:
@@ -89,7 +89,10 @@ def _record_payment_refusal(order_id: str, refused: PayPalError) -> None:
 
 
 def check_stock(order: Order) -> Mapping[str, Stock]:
-    """Read the stock of an order that keeps no pieces; nothing is read for one that does. Raises OutOfStock."""
+    """Read the stock of an order without a reservation; nothing is read for one with a reservation.
+
+    Raises OutOfStock.
+    """
     if order.reserved or order.state != OrderState.AWAITING:
         return {}
     stocks: Mapping[str, Stock] = batch_get({Stock: [line.sku for line in order.lines]})[Stock]
@@ -99,7 +102,7 @@ def check_stock(order: Order) -> Mapping[str, Stock]:
 
 
 def _renew_hold(order: Order, source: str) -> Order:
-    """Reserve the pieces again, as far as one visitor may hold them; else they are taken when the order is paid."""
+    """Reserve the units again, as far as one visitor may hold them; otherwise they are taken when the order is paid."""
     stocks = check_stock(order)
     quantities = {sku: int(stock.available + stock.held) for sku, stock in stocks.items()}
     holder = holds.holder_of(source)
@@ -126,7 +129,7 @@ def _renew_hold(order: Order, source: str) -> Order:
 
 
 def _active_paypal_order(order: Order, pay_with: PayWith) -> PayPalOrder | None:
-    """Ask PayPal for the last attempt, else for the last that leads to the page that is wanted; None for dead ones."""
+    """Return the last active attempt at PayPal that leads to the requested page; None if there is none."""
     for attempt in _reusable_attempts(order, pay_with):
         try:
             paypal_order = gateway.get_order(attempt["id"])
@@ -204,10 +207,10 @@ def _create_paypal_order(order: Order, number: int, pay_with: PayWith) -> PayPal
         except (
             PayPalRejected,
             PayPalNotFound,
-        ) as refused:  # of a new order there is nothing that could be gone
+        ) as refused:  # of a new order there is nothing to be not found
             last = PayPalRejected(refused.issue, refused.debug_id, refused.status, refused.details)
             if with_address and refused.is_about_address:
-                # PayPal knows better than we what an address looks like; it can be paid without telling it one.
+                # The order can be paid without giving PayPal the address.
                 with_address = False
             elif refused.names("DUPLICATE_INVOICE_ID") and not suffix:
                 suffix = f"-{_invoice_suffix(order.id)}"
@@ -218,12 +221,12 @@ def _create_paypal_order(order: Order, number: int, pay_with: PayWith) -> PayPal
 
 
 def _invoice_suffix(order_id: str) -> str:
-    """Shorten an order's ID to what may be read by anybody: the ID itself opens the customer's page."""
+    """Shorten an order's ID for public use: the full ID opens the customer's page."""
     return hashlib.sha256(order_id.encode()).hexdigest()[:6]
 
 
 def _create_request_id(order: Order, number: int, body: Mapping[str, Any]) -> str:
-    """Name a request so that the same one makes one PayPal order, and another one never meets its answer."""
+    """Return the request ID: the same request always creates the same PayPal order, a different one never gets its answer."""
     sent = json.dumps([body, int(order.refused_creations)], sort_keys=True)
     return f"create:{order.id}:{number}:{hashlib.sha256(sent.encode()).hexdigest()[:16]}"
 

@@ -1,4 +1,7 @@
-"""What follows on a notification: ask PayPal for the truth, settle it. Nothing in the message is believed."""
+"""Handle a queued notification: ask PayPal for the current state, and settle it.
+
+The message itself is not trusted.
+"""
 
 import json
 import logging
@@ -24,13 +27,15 @@ from chalicelib.payments.paypal.errors import (
 from chalicelib.payments.paypal.events import message_of
 from chalicelib.payments.refund_settlement import settle_refund, settle_reversal, settle_won_dispute
 
-CONFIRMED_EVENTS = "notifications"  # the run that is noted when PayPal has told of something of ours
+CONFIRMED_EVENTS = (
+    "notifications"  # the name of the run that records when PayPal last sent a notification of ours
+)
 SECONDS_PER_MESSAGE = 45  # at PayPal, of the 60 that the function has
 log = logging.getLogger("awning")
 
 
 def settle_notifications(records: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, str]]]:
-    """Settle each SQS record by itself; report those that failed, so that they alone come again.
+    """Settle each SQS record by itself; report those that failed, so that only they are redelivered.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
     """
@@ -48,7 +53,7 @@ def settle_notifications(records: Iterable[Mapping[str, Any]]) -> dict[str, list
 
 
 def _record_confirmed_event() -> None:
-    """Note when PayPal last told of something, for who watches its silence: only confirmed messages come here."""
+    """Record when PayPal last sent a notification, to detect that they are missing: only confirmed messages come here."""
     try:
         scheduled_runs.record_run(CONFIRMED_EVENTS)
     except Exception:
@@ -56,10 +61,10 @@ def _record_confirmed_event() -> None:
 
 
 def settle_notification(message: Mapping[str, str]) -> None:
-    """Settle what one notification is about. What is not ours is left alone.
+    """Settle what one notification is about. What is not ours is ignored.
 
-    Raises PayPalError, and KeyError for a notification that does not name what it is about: it comes again, then
-    rests in the dead-letter queue. What PayPal does not know yet, it may know at the next try.
+    Raises PayPalError, and KeyError for a notification that does not name what it is about: it is redelivered,
+    then moved to the dead-letter queue. What PayPal does not know yet, it may know at the next attempt.
     """
     kind = message["type"]
     ids = {name: message[name] for name in ("event", "capture", "refund") if name in message}
@@ -80,18 +85,18 @@ def settle_notification(message: Mapping[str, str]) -> None:
 
 
 def _with_ids(message: Mapping[str, str], *names: str) -> Mapping[str, str]:
-    """Return the message with one of these ids, from PayPal's own copy of the event where it lacks them all."""
+    """Return the message with one of these IDs, from PayPal's own copy of the event if it has none of them."""
     if any(name in message for name in names):
         return message
     return {**message, **message_of(gateway.get_event(message["event"]))}
 
 
 def _settle_refund(message: Mapping[str, str]) -> None:
-    if "refund" not in message:  # its resource is the capture, whose order lists what was refunded
+    if "refund" not in message:  # its resource is the capture, whose order lists the refunds
         settle_capture_id(message["capture"])
         return
     refund = gateway.get_refund(message["refund"])
-    # The sale is booked first: the notification of a refund may overtake the one of its capture.
+    # The sale is booked first: a refund's notification may arrive before its capture's.
     if refund.capture_id is None:
         raise PayPalOutcomeUnknown("a refund of nothing that is named")
     order_id = settle_capture_id(refund.capture_id)
@@ -110,7 +115,7 @@ def _settle_reversal(event_id: str) -> None:
 
 
 def _settle_return(order_id: str, capture_id: str, event_id: str) -> None:
-    """Book what a capture's reversal had taken, where PayPal tells after it that the capture is completed once more."""
+    """Book the return of a capture's reversal, if PayPal reports afterwards that the capture is completed again."""
     if Order.fetch(order_id).reversals:
         won = answers.completed_again(gateway.get_event(event_id), capture_id)
         if won is not None:
@@ -118,7 +123,7 @@ def _settle_return(order_id: str, capture_id: str, event_id: str) -> None:
 
 
 def _schedule_check(message: Mapping[str, str]) -> None:
-    """Let the reconciler look in its next round: the shopper approved, and may not come back."""
+    """Bring the reconciler's next check forward: the shopper approved, and may not come back."""
     paypal_id = message["order"]
     order_id = Order.find_by_lookup(f"paypal#{paypal_id}")
     if order_id is None:
@@ -144,9 +149,12 @@ def _record_dispute(event_id: str) -> None:
     won = {one.capture_id: one for one in answers.won_disputes(event)}
     known = {one: Order.find_by_lookup(f"capture#{one}") for one in answers.disputed_captures(event)}
     found, skipped = False, []
-    for capture_id in sorted(known, key=lambda one: known[one] is None):  # what is surely ours first
+    for capture_id in sorted(
+        known, key=lambda one: known[one] is None
+    ):  # first those that are certainly ours
         try:
-            # PayPal is asked of the others: they are another till's, or not settled yet.
+            # PayPal is asked about the others: they belong to another shop of the account, or are not settled
+            # yet.
             order_id = known[capture_id] or settle_capture_id(capture_id)
         except PayPalNotFound:
             continue
@@ -158,7 +166,7 @@ def _record_dispute(event_id: str) -> None:
             _open_issue_once(order_id, IssueKind.DISPUTE, f"{dispute} {status}".strip())
             if capture_id in won:
                 settle_won_dispute(order_id, won[capture_id])
-    # A definite no is about a payment of somebody else's, unless nothing else in the case is ours.
+    # A definite refusal is about another shop's payment, unless nothing else in the dispute is ours.
     for reason in skipped:
         if not (found and isinstance(reason, PayPalRejected)):
             raise reason

@@ -1,7 +1,7 @@
-"""Notice where PayPal has stopped telling: orders are paid, and for hours no notification of them is confirmed.
+"""Detect missing notifications: orders are paid, but for hours no notification of them was confirmed.
 
-The shop sells without notifications, so nothing else would show it; but refunds made at PayPal, reversals and disputes
-are told by notification alone.
+The shop sells without notifications, so nothing else would show it; but refunds made at PayPal, reversals and
+disputes are reported only by notifications.
 """
 
 import logging
@@ -14,13 +14,14 @@ from chalicelib.telemetry import Metric
 
 SILENT_AFTER = timedelta(hours=3)
 LOOK_BACK = timedelta(hours=24)
-# A sale is booked about when PayPal tells of it: one that was booked just after was the one that was told of.
+# A sale is booked about when PayPal notifies the shop: one that was booked just after a notification is the one
+# it reported.
 CONFIRMATION_SLACK = timedelta(minutes=10)
 log = logging.getLogger("awning")
 
 
 def watch_notifications() -> None:
-    """Count an hour in which a sale of three hours ago or more is the news that PayPal has not told of. Never raises."""
+    """Count an hour in which a sale from three hours ago or more has no notification after it. Never raises."""
     try:
         until = clock.now() - SILENT_AFTER
         since = max(until - LOOK_BACK, _last_confirmed() + CONFIRMATION_SLACK)
@@ -42,7 +43,7 @@ def _last_confirmed() -> datetime:
 def _was_sold(since: datetime, until: datetime) -> bool:
     within = LedgerEntry.entry.between(clock.iso_now(since), clock.iso_now(until))
     pages = [page for day in sorted({booking_day(since), booking_day(until)}) for page in pages_of(day)]
-    # All are asked, though the first may know: which knows is by chance, and the crash tests count calls.
+    # All are read, though the first may suffice: which one does is random, and the crash tests count calls.
     found = [
         list(LedgerEntry.query(page, within, LedgerEntry.kind == SALE, limit=1, page_size=100))
         for page in pages

@@ -1,4 +1,4 @@
-"""Who a parcel goes to, and where: the fields of a delivery, cleaned and checked, at the checkout and by staff."""
+"""Who a parcel goes to, and where: the fields of a delivery, cleaned and validated, for checkout and staff."""
 
 import hashlib
 import re
@@ -18,7 +18,7 @@ MAX_LENGTHS = {
     "country": 2,
     "phone": 40,
 }
-REQUIRED = {  # where no country says otherwise
+REQUIRED = {  # if the country's rules do not say otherwise
     "name": "Please enter your name.",
     "address": "Please enter the street address.",
     "postal_code": "Please enter the postal code.",
@@ -28,13 +28,14 @@ REQUIRED = {  # where no country says otherwise
 MIN_PHONE_DIGITS = 4
 MAX_PHONE_DIGITS = 15  # ITU-T E.164
 _TEL = re.compile(r"tel:(//)?", re.IGNORECASE)
-# A word or sign of any language behind the number, and up to seven digits at the end: ext. 12, доб. 12, 分機 12, #12.
+# A word or sign of any language after the number, and up to seven digits at the end: ext. 12, доб. 12, 分機 12,
+# #12.
 _EXTENSION = re.compile(r"(?<=[0-9)])[^0-9]*(?:[^\W\d_]|[#;,~])[^0-9]*[0-9]{1,7}[^0-9]*$")
-_TRUNK = re.compile(r"(?<=[0-9) ])\(0\)")  # as in +44 (0)20, where it is not dialled
+_TRUNK = re.compile(r"(?<=[0-9) ])\(0\)")  # as in +44 (0)20, where the 0 is not dialled
 
 
 def clean_delivery(posted: Mapping[str, str]) -> dict[str, str]:
-    """Return the fields of a delivery as they are kept; those that are missing are empty."""
+    """Return the fields of a delivery as they are stored; missing ones are empty."""
     values = {field: clean_line(posted.get(field, "")) for field in MAX_LENGTHS}
     values["postal_code"] = clean_code(values["postal_code"])
     values["phone"] = _TEL.sub("", clean_code(values["phone"]), count=1).strip()
@@ -42,7 +43,7 @@ def clean_delivery(posted: Mapping[str, str]) -> dict[str, str]:
 
 
 def validate_delivery(values: Mapping[str, str]) -> dict[str, str]:
-    """Return a message for each field that is wrong."""
+    """Return a message for each invalid field."""
     required = REQUIRED
     if values["country"] in settings.shop.countries:
         required = {"name": REQUIRED["name"], **postal.required_fields(values["country"])}
@@ -55,12 +56,12 @@ def validate_delivery(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def find_doubts(values: Mapping[str, str]) -> dict[str, str]:
-    """Return a question for each field of an address that looks wrong and may be right: ask once, then let it through."""
+    """Return a question for each field of an address that looks wrong but may be right: ask once, then accept it."""
     return postal.find_doubts(values) if values["country"] in settings.shop.countries else {}
 
 
 def fingerprint_of_doubts(values: Mapping[str, str]) -> str:
-    """Return a mark of what is doubtful, which a form carries once it was asked about; empty where nothing is."""
+    """Return a fingerprint of the doubtful fields, for the form that asks about them; empty if there are none."""
     doubts = find_doubts(values)
     if not doubts:
         return ""
@@ -69,7 +70,7 @@ def fingerprint_of_doubts(values: Mapping[str, str]) -> str:
 
 
 def validate_line(value: str, longest: int) -> str | None:
-    """Return what is wrong with one clean line of text."""
+    """Return what is wrong with one clean line of text; None if it is valid."""
     if len(value) > longest:
         return f"Please shorten this to {longest} characters."
     if (control := find_control_character(value)) is not None:
@@ -88,7 +89,10 @@ def _error_in(field: str, value: str) -> str | None:
 
 
 def _error_in_phone(value: str) -> str | None:
-    """Check the digits alone: there is no one way to write a number. Those of an extension and a trunk “(0)” are not counted."""
+    """Validate only the digits: there are many ways to write a number.
+
+    Those of an extension and a “(0)” are not counted.
+    """
     number = _EXTENSION.sub("", value)
     if value.startswith(("+", "(+", "00")):
         number = _TRUNK.sub("", number)

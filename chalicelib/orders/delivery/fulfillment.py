@@ -1,4 +1,4 @@
-"""Where an order goes and in which parcels: what staff say of it, and what they correct later."""
+"""Where an order goes and in which parcels: what staff enter, and what they correct later."""
 
 from collections.abc import Mapping
 
@@ -15,34 +15,37 @@ MAX_PARCELS = 30
 
 
 class FulfillmentMixin(RefundsMixin):
-    """An order's parcels and its customer. A parcel is given as carrier, tracking and link; the last two may be empty.
+    """An order's parcels and its customer.
 
-    Who changes them reads `words` before and calls `update_search_terms` after: staff find an order by its parcels and customer.
+    A parcel is given as carrier, tracking number and link; the last two may be empty.
+
+    Callers that change them read `search_terms` before and call `update_search_terms` after: staff find an
+    order by its parcels and customer.
     """
 
     @property
     def search_terms(self) -> list[str]:
-        """List the words that staff find the order by."""
+        """List the terms that staff find the order by."""
         return search_terms_of(self.customer, self.parcels)
 
     def update_search_terms(self, before: list[str], transaction: Transaction) -> None:
-        """Let the order be found by the words it has now instead of those before."""
+        """Make the order found by its current terms instead of those before."""
         if self.placed_key:
             update_search_entries(before, self.search_terms, self.placed_key, transaction)
 
     def get_parcel(self, parcel_id: str) -> dict[str, str]:
-        """Return a parcel as it is kept. Raises Conflict where it was removed."""
+        """Return a parcel as it is stored. Raises Conflict if it was removed."""
         found = next((parcel for parcel in self.parcels if parcel["id"] == parcel_id), None)
         if found is None:
             raise Conflict("This parcel is no longer part of the order.")
         return found
 
     def has_parcel(self, parcel_id: str) -> bool:
-        """Return whether a parcel is with the order."""
+        """Return whether the order has a parcel."""
         return any(parcel["id"] == parcel_id for parcel in self.parcels)
 
     def ship(self, parcel: Mapping[str, str], actor: str) -> None:
-        """paid → shipped with the last parcel, or the only one; owe the customer a mail."""
+        """paid → shipped with the last or only parcel; email the customer."""
         self._transition(OrderState.SHIPPED)
         parcel_id = self._append(parcel)
         self.add_event(HistoryEvent.SHIPPED, parcel["carrier"], actor=actor)
@@ -54,7 +57,7 @@ class FulfillmentMixin(RefundsMixin):
         self.add_event(HistoryEvent.SHIPPED, actor=actor)
 
     def add_parcel(self, parcel: Mapping[str, str], actor: str, form_token: str, *, mail: bool) -> None:
-        """Add a parcel and leave the state: more of them follow, or this one was left out."""
+        """Add a parcel without changing the state: more will follow, or this one was forgotten."""
         parcel_id = self._append(parcel)
         self.add_event(HistoryEvent.PARCEL_ADDED, str(parcel_of(parcel)), actor=actor, form_token=form_token)
         if mail:
@@ -63,7 +66,7 @@ class FulfillmentMixin(RefundsMixin):
     def correct_parcel(
         self, parcel_id: str, parcel: Mapping[str, str], actor: str, form_token: str, *, mail: bool
     ) -> None:
-        """Correct carrier, tracking number and link of a parcel; each correction owes a mail of its own."""
+        """Correct carrier, tracking number and link of a parcel; each correction has an email of its own."""
         before = self.get_parcel(parcel_id)
         self.stored_parcels = [
             {**known, **parcel} if known["id"] == parcel_id else known for known in self.parcels
@@ -78,7 +81,7 @@ class FulfillmentMixin(RefundsMixin):
             self.queue_email(EmailKind.TRACKING_CORRECTED, f"{parcel_id}-{form_token}")
 
     def remove_parcel(self, parcel_id: str, actor: str, form_token: str, *, mail: bool) -> None:
-        """Remove a parcel that was never sent; without any, what was shipped is to be shipped again: → paid."""
+        """Remove a parcel that was never sent. If none is left, a shipped order must be shipped again: → paid."""
         removed = self.get_parcel(parcel_id)
         self.stored_parcels = [parcel for parcel in self.parcels if parcel["id"] != parcel_id]
         if self.state == OrderState.SHIPPED and not self.stored_parcels:
@@ -92,7 +95,7 @@ class FulfillmentMixin(RefundsMixin):
     def correct_customer(
         self, customer: Mapping[str, str], actor: str, form_token: str, *, mail: bool
     ) -> list[str]:
-        """Correct who the order goes to and where; return the names of the fields that changed."""
+        """Correct the order's customer and address; return the names of the changed fields."""
         changed = [name for name, value in customer.items() if (self.customer.get(name) or "") != value]
         self.customer = {**self.customer, **customer}
         self.add_event(

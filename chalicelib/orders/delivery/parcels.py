@@ -1,4 +1,4 @@
-"""The parcels of an order: who carries each, its tracking number, and where it is followed."""
+"""The parcels of an order: carrier, tracking number and tracking URL."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ _AROUND_A_NUMBER = " #%*+.,:;-_/'\"‘’‚“”„"
 
 @dataclass(frozen=True)
 class Parcel:
-    """How a parcel was sent. Tracking number and link may be empty; `link` is kept where staff gave one."""
+    """How a parcel was sent. Tracking number and link may be empty; `link` is what staff entered."""
 
     carrier: str
     tracking: str = ""
@@ -26,23 +26,23 @@ class Parcel:
 
     @property
     def address(self) -> str:
-        """Where the parcel is followed: the link that staff gave, else its carrier's page; empty where there is none."""
+        """The tracking URL: the link that staff entered, else the carrier's page; empty if there is none."""
         carrier = settings.shop.carrier_of(self.carrier)
-        # Labels print a number in groups, for readers; no carrier's number has a blank of its own.
+        # Labels print a number in groups; no carrier's number contains a space.
         return self.link or (carrier.link_to(self.tracking.replace(" ", "")) if carrier else "")
 
     def __str__(self) -> str:
-        """Name carrier and number."""
+        """Return carrier and number."""
         return f"{self.carrier} {self.tracking}".strip()
 
 
 def parcel_of(stored: Mapping[str, str]) -> Parcel:
-    """Read a parcel as an order keeps it."""
+    """Return a parcel from an order's stored values."""
     return Parcel(stored["carrier"], stored["tracking"], stored["link"])
 
 
 def parcel_view(stored: Mapping[str, str]) -> dict[str, Any]:
-    """Show a parcel as templates take it; `shown` is what its form carries, to find out whether somebody was quicker."""
+    """Return a parcel's values for templates; `shown` is the fingerprint that its form carries to detect other changes."""
     parcel = parcel_of(stored)
     return {
         **asdict(parcel),
@@ -54,26 +54,26 @@ def parcel_view(stored: Mapping[str, str]) -> dict[str, Any]:
 
 
 def fingerprint(values: Mapping[str, str]) -> str:
-    """Digest what a form showed, so that it can be told from what is there when it is sent."""
+    """Return a hash of what a form showed, to compare it with the current values when the form is sent."""
     return hashlib.sha256(json.dumps(dict(values), sort_keys=True).encode()).hexdigest()[:32]
 
 
 def clean_tracking_number(text: str) -> str:
     """Return a tracking number in plain characters, without what is printed around it.
 
-    Such are a #, the signs at both ends of a bar code, and the brackets of a GS1 application identifier: an SSCC is
-    printed as (00) 3 4043 … and asked for with the two zeros.
+    That is a #, the signs at both ends of a bar code, and the brackets of a GS1 application identifier: an SSCC
+    is printed as (00) 3 4043 … and searched with the two zeros.
     """
     code = clean_code(text)
     return clean_code(code.translate(_BRACKETS).strip(_AROUND_A_NUMBER)) or code
 
 
 def normalize_tracking_number(tracking: str) -> str:
-    """Write a tracking number as it is kept and asked for: letters and digits alone."""
+    """Return a tracking number as it is stored and searched: only letters and digits."""
     return _NOT_IN_A_NUMBER.sub("", tracking).lower()
 
 
 def parse_tracking_number(text: str) -> str:
-    """Read a question as a tracking number, cleaned as one that is stored; empty where it cannot be one."""
+    """Return a search text as a tracking number, normalized like stored ones; empty if it cannot be one."""
     cleaned = clean_tracking_number(text)
     return normalize_tracking_number(cleaned) if _LIKE_A_NUMBER.fullmatch(cleaned) else ""

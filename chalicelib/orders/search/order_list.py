@@ -18,14 +18,14 @@ from chalicelib.orders.timeouts import MAX_CHECK_DELAY
 PAGE_SIZE = 40
 MAX_ORDERS_WITH_ISSUES = 100  # one BatchGetItem
 MAX_HELD_ORDERS = 400  # four BatchGetItems
-KEYS_PER_QUERY = 500  # of one shard's Query, where a list is read to its end
+KEYS_PER_QUERY = 500  # of one shard's Query, if a list is read to its end
 ORDERS_PER_BATCH = 100  # one BatchGetItem
-FIRST, LAST = "0", "~"  # before and behind every moment
+FIRST, LAST = "0", "~"  # before and after every moment
 
 
 @dataclass(frozen=True)
 class OrderFilter:
-    """Which orders: listed as a state or all, placed on the shop's days from `first` to `last` or at any time."""
+    """Which orders: of a list status or all, placed on the shop's days from `first` to `last` or at any time."""
 
     state: str | None = None
     first: date | None = None
@@ -38,21 +38,21 @@ class OrderFilter:
 
     @property
     def bounds(self) -> tuple[str, str]:
-        """Return from which moment they were placed, and before which."""
+        """Return the moments between which they were placed: from, and before."""
         low = _start_of_day(self.first) if self.first else FIRST
         return low, _start_of_day(self.last + timedelta(days=1)) if self.last else LAST
 
 
 @dataclass(frozen=True)
 class OrderPage:
-    """Some orders, and what to ask for those after them: None where there are no more."""
+    """Some orders, and where the next page begins; None if there are no more."""
 
     orders: list[Order]
     after: str | None
 
 
 def list_orders(selection: OrderFilter, after: str | None = None) -> OrderPage:
-    """Read a page: one Query a shard, one BatchGetItem."""
+    """Read a page: one Query per shard, one BatchGetItem."""
     rows = list(islice(merged(selection, after, limit=PAGE_SIZE + 1), PAGE_SIZE + 1))
     orders = read_in_order(rows[:PAGE_SIZE])
     shown = [order for order in orders if selection.state in (None, order.list_status)]
@@ -60,12 +60,12 @@ def list_orders(selection: OrderFilter, after: str | None = None) -> OrderPage:
 
 
 def count_up_to(selection: OrderFilter, most: int) -> int:
-    """Count the selected orders, no further than `most`: one Query a shard."""
+    """Count the selected orders, at most `most`: one Query per shard."""
     return sum(1 for _ in islice(merged(selection, None, limit=most), most))
 
 
 def count_all(selection: OrderFilter, before: str) -> int:
-    """Count the selected orders placed until a moment: DynamoDB counts, a megabyte of keys a Query."""
+    """Count the selected orders placed until a moment: DynamoDB counts, one Query per megabyte of keys."""
     index, partitions, low, high = _index_range(selection, before)
     if high <= low:
         return 0
@@ -73,7 +73,10 @@ def count_all(selection: OrderFilter, before: str) -> int:
 
 
 def all_orders(selection: OrderFilter, before: str | None = None) -> Iterator[list[Order]]:
-    """Read every selected order, a hundred at a time; memory stays flat. `before` as `Page.after`."""
+    """Read every selected order, a hundred at a time, so that memory use is constant.
+
+    `before` is an `OrderPage.after`.
+    """
     rows = merged(selection, before)
     while step := list(islice(rows, ORDERS_PER_BATCH)):
         orders = read_in_order(step)
@@ -81,7 +84,7 @@ def all_orders(selection: OrderFilter, before: str | None = None) -> Iterator[li
 
 
 def orders_with_issues() -> OrderPage:
-    """Read the newest orders that staff must look at: an open issue, or mail that is late."""
+    """Read the newest orders that staff must look at: an open issue or a delayed email."""
     rows = _newest(
         Order.open_issues_index.query(str(shard), scan_index_forward=False, limit=MAX_ORDERS_WITH_ISSUES + 1)
         for shard in range(SHARDS)
@@ -95,10 +98,10 @@ def orders_with_issues() -> OrderPage:
 
 
 def held_orders() -> OrderPage:
-    """Read the unpaid orders that keep pieces from others; of very many those that are looked at first.
+    """Read the unpaid orders that hold units; of too many, those that are checked next.
 
-    Most are due for the reconciler by the end of their hold; one that PayPal has approved and does not answer for keeps its
-    pieces longer, and is due within the longest wait.
+    Most are due for the reconciler by the end of their hold. One that was approved and that PayPal does not
+    answer for holds its units longer, and is due within the longest delay.
     """
     ends = clock.timestamp() + MAX_CHECK_DELAY
     rows = list(
@@ -117,12 +120,12 @@ def held_orders() -> OrderPage:
 
 
 def pending_orders() -> OrderPage:
-    """Read the newest orders whose payment PayPal holds."""
+    """Read the newest orders with a pending payment."""
     return list_orders(OrderFilter(OrderState.PENDING))
 
 
 def read_in_order(placed: Iterable[str]) -> list[Order]:
-    """Read orders by `moment placed # id`, the newest first; a hundred in one BatchGetItem."""
+    """Read orders by `moment placed # ID`, the newest first; a hundred per BatchGetItem."""
     wanted = search_index.ids(placed)
     found = batch_get({Order: wanted})[Order]
     return [found[order_id] for order_id in wanted if order_id in found]
@@ -132,7 +135,7 @@ def read_in_order(placed: Iterable[str]) -> list[Order]:
 
 
 def merged(selection: OrderFilter, before: str | None, limit: int | None = None) -> Iterator[str]:
-    """Walk the selected orders of all shards as `moment placed # id`, newest first, those behind `before`."""
+    """Iterate over the selected orders of all shards as `moment placed # ID`, newest first, those after `before`."""
     index, partitions, low, high = _index_range(selection, before)
     if high <= low:  # DynamoDB refuses a range that ends before it begins
         return iter(())
@@ -152,7 +155,7 @@ def merged(selection: OrderFilter, before: str | None, limit: int | None = None)
 def _index_range(
     selection: OrderFilter, before: str | None
 ) -> tuple[PlacedIndex | StateIndex, list[str], str, str]:
-    """Return in which index the selected orders are, in which of its partitions, from where to where."""
+    """Return the index of the selected orders, its partitions, and the range of keys."""
     low, high = selection.bounds
     span = low, min(high, before or LAST)
     if selection.state is None:
@@ -170,5 +173,6 @@ def _placed(rows: Iterable[Order]) -> Iterator[str]:
 
 
 def _start_of_day(day: date) -> str:
-    # Where clocks go back and midnight strikes twice, the day begins at the first; where it is skipped, right then.
+    # If midnight occurs twice because clocks go back, the day begins at the first; if it is skipped, at that
+    # moment.
     return clock.iso_now(datetime.combine(day, time(), settings.timezone))

@@ -1,4 +1,4 @@
-"""Find orders by number, name, e-mail address, PayPal's ids and tracking numbers."""
+"""Find orders by number, name, email address, PayPal's IDs and tracking numbers."""
 
 import re
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from chalicelib.orders.models import Order
 from chalicelib.orders.search import search_index
 from chalicelib.orders.search.order_list import PAGE_SIZE, OrderFilter, read_in_order
 
-MAX_QUERY_WORDS = 6  # words of a question
-MAX_WORD_PARTS = 3  # of a word such as ann-sophie.lee that are looked up; the others are compared
+MAX_QUERY_WORDS = 6  # words of a search text
+MAX_WORD_PARTS = 3  # parts of a word such as ann-sophie.lee that are looked up; the others are compared
 _NOT_IN_A_NUMBER = re.compile(r"[\s#–—.-]")
 _NUMBER = re.compile(r"[0-9]{10}", re.ASCII)
 _NUMBER_BEGINNING = re.compile(r"#?([0-9]{3,5}|[0-9]{5}[\s–—.-]?[0-9]{0,4})", re.ASCII)
@@ -23,7 +23,7 @@ _PAYPAL_ID = re.compile(r"[A-Z0-9]{17}", re.ASCII)
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a text was found in; `more` where only the newest are shown."""
+    """The orders found; `has_more` if only the newest are listed."""
 
     orders: list[Order]
     has_more: bool = False
@@ -33,9 +33,10 @@ class SearchResult:
 
 
 def search_orders(text: str, selection: OrderFilter, most: int = 2 * PAGE_SIZE) -> SearchResult:
-    """Find orders by number, PayPal's id, tracking number, name or e-mail address; the last two within a selection.
+    """Find orders by number, PayPal's ID, tracking number, name or email address; the last two within a selection.
 
-    A name or an address is found by the beginning of each of its words, a number by its first three digits or more.
+    A name or an address is found by the beginning of each of its words, an order number by its first three
+    digits or more.
     """
     exact = _find_by_id(text)
     if exact is not None:
@@ -53,14 +54,14 @@ def search_orders(text: str, selection: OrderFilter, most: int = 2 * PAGE_SIZE) 
 
 
 def matches(text: str) -> Callable[[Order], bool]:
-    """Return what tells whether a text is found in an order's number, name and address, as `find` does; no calls."""
+    """Return a test whether a text is in an order's number, name or address, as `search_orders` finds it; no calls."""
     telling = _search_terms(text)
     return lambda order: bool(telling) and all(word.is_in(order) for word in telling)
 
 
 @dataclass(frozen=True)
 class _SearchTerm:
-    """A word of a question, and the ways to read it: “ann.lee” begins an address, or is the name Ann Lee."""
+    """A word of a search text, and its interpretations: “ann.lee” begins an address, or is the name Ann Lee."""
 
     interpretations: tuple[tuple[str, ...], ...]
 
@@ -102,7 +103,7 @@ def _is_long_enough(word: str) -> bool:
 
 
 def _hits(asked: list[_SearchTerm]) -> tuple[frozenset[str], bool]:
-    # A word that is cut short tells little: the others decide, and what is found is checked anyway.
+    # A truncated result excludes little: the other words decide, and what is found is checked anyway.
     found = [word.hits() for word in asked]
     demanded = [hits for hits in found if not hits.truncated] or found
     return frozenset.intersection(*(hits.placed_keys for hits in demanded)), any(

@@ -1,4 +1,7 @@
-"""What orders are found by: their number, words of the customer's name, the address, tracking numbers. Prefixes, by Query."""
+"""The terms that orders are found by: number, words of the customer's name, email address, tracking numbers.
+
+Prefixes are found by a Query.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,32 +14,35 @@ from chalicelib.database.transactions import Transaction
 from chalicelib.orders.delivery.parcels import normalize_tracking_number
 
 PREFIX_LENGTH = 2
-MAX_NAME_WORDS = 6  # more of a name tell nothing, and placing stays one small transaction
-TRACKING_PREFIX = "~"  # begins a tracking number among the words: no word of a name does
-NUMBER_PREFIX = "#"  # begins an order's number, written without its hyphen
-MAX_ROWS = 200  # of one word
+MAX_NAME_WORDS = 6  # further words of a name hardly help, and placing an order stays one small transaction
+TRACKING_PREFIX = "~"  # begins a tracking number among the terms: no word of a name begins with it
+NUMBER_PREFIX = "#"  # begins an order number, written without its hyphen
+MAX_ROWS = 200  # per word
 
 
 class OrderSearchEntry(Table):
-    """An order's number, a word of its customer, or a tracking number. All but the number are deleted as it is erased."""
+    """An order number, a word of a customer's name or address, or a tracking number.
+
+    Erasure deletes all but the number.
+    """
 
     class Meta(TableMeta):
         table_name = table_name("order-search")
 
-    prefix = UnicodeAttribute(hash_key=True)  # the word's first two
-    entry = UnicodeAttribute(range_key=True)  # word # moment placed # order's id
+    prefix = UnicodeAttribute(hash_key=True)  # the term's first two characters
+    entry = UnicodeAttribute(range_key=True)  # term # moment placed # order ID
 
 
 @dataclass(frozen=True)
 class SearchHits:
-    """The orders a word was found in, as `moment placed # id`; `cut` where there are more."""
+    """The orders that a term was found in, as `moment placed # ID`; `truncated` if there are more."""
 
     placed_keys: frozenset[str]
     truncated: bool
 
 
 def search_terms_of(customer: Mapping[str, str], parcels: Iterable[Mapping[str, str]] = ()) -> list[str]:
-    """List the words that an order is found by."""
+    """List the terms that an order is found by."""
     *name, email = all_terms_of(customer)
     telling = dict.fromkeys(word for word in name if len(word) >= PREFIX_LENGTH)
     numbers = (normalize_tracking_number(parcel["tracking"]) for parcel in parcels)
@@ -45,30 +51,30 @@ def search_terms_of(customer: Mapping[str, str], parcels: Iterable[Mapping[str, 
 
 
 def all_terms_of(customer: Mapping[str, str]) -> list[str]:
-    """List all words of a customer's name, then their folded address, which may be empty."""
+    """List all words of a customer's name, then their folded email address, which may be empty."""
     return [*tokenize(customer.get("name") or ""), fold_email(customer.get("email") or "")]
 
 
 def fold_email(email: str) -> str:
-    """Fold an e-mail address as it is kept and asked for."""
+    """Return an email address as it is stored and searched."""
     return email.strip().lower()
 
 
 def number_term(order_number: str) -> str:
-    """Return an order's number, or how it begins, as it is kept and asked for."""
+    """Return an order number, or its beginning, as it is stored and searched."""
     return NUMBER_PREFIX + order_number.replace("-", "")
 
 
 def add_search_entries(
     order_number: str, customer: Mapping[str, str], placed: str, transaction: Transaction
 ) -> None:
-    """Let an order be found, once the transaction is committed."""
+    """Add an order's search entries to a transaction."""
     for place, word in enumerate([number_term(order_number), *search_terms_of(customer)]):
         transaction.put(f"word#{place}", _entry(word, placed))
 
 
 def update_search_entries(before: list[str], after: list[str], placed: str, transaction: Transaction) -> None:
-    """Let an order be found by other words than before; what stays is not touched."""
+    """Replace an order's search entries; unchanged ones are not written."""
     for word in set(before) - set(after):
         transaction.delete("word", _entry(word, placed))
     for word in set(after) - set(before):
@@ -76,18 +82,18 @@ def update_search_entries(before: list[str], after: list[str], placed: str, tran
 
 
 def find_by_prefix(word: str) -> SearchHits:
-    """Find the orders with a word that begins so: one Query."""
+    """Find the orders with a term that begins with a prefix: one Query."""
     return _query(word[:PREFIX_LENGTH], word, newest_first=True, most=MAX_ROWS)
 
 
 def find_by_tracking_number(number: str) -> SearchHits:
-    """Find the newest orders with a folded tracking number: one Query."""
+    """Find the newest orders with a normalized tracking number: one Query."""
     word = f"{TRACKING_PREFIX}{number}"
     return _query(word[:PREFIX_LENGTH], f"{word}#", newest_first=True, most=MAX_ROWS)
 
 
 def find_by_email(email: str, most: int) -> SearchHits:
-    """Find the oldest orders placed with an e-mail address: one Query."""
+    """Find the oldest orders placed with an email address: one Query."""
     word = fold_email(email)
     return _query(word[:PREFIX_LENGTH], f"{word}#", newest_first=False, most=most)
 
@@ -104,7 +110,7 @@ def _query(letters: str, beginning: str, *, newest_first: bool, most: int) -> Se
 
 
 def _placed_key_of(entry: str) -> str:
-    return "#".join(entry.rsplit("#", 2)[1:])  # an address may have a # of its own
+    return "#".join(entry.rsplit("#", 2)[1:])  # an address may contain a #
 
 
 def _entry(word: str, placed: str) -> OrderSearchEntry:

@@ -1,4 +1,4 @@
-"""What the order's page says: the state in plain words, and what happens next."""
+"""What the order's page says: the status, and what happens next."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +38,7 @@ TIMELINE = {
 
 @dataclass(frozen=True)
 class StatusText:
-    """How a state is told."""
+    """The text of a status."""
 
     headline: str
     explanation: str
@@ -47,7 +47,7 @@ class StatusText:
 
 
 def status_text(order: Order) -> StatusText:
-    """Return a customer where their order stands."""
+    """Return the status of an order for its customer."""
     email = order.customer.get("email") or "you"
     unpaid = order.state in (OrderState.AWAITING, OrderState.CANCELLED, OrderState.EXPIRED)
     if unpaid and order.has_issue(IssueKind.PAYEE_MISMATCH):
@@ -81,7 +81,7 @@ def status_text(order: Order) -> StatusText:
 
 
 def _refunded_amount(order: Order) -> int:
-    """Count what went back of the payment itself, not of a second one that was never due."""
+    """Return what was refunded of the payment itself, not of a second payment."""
     refunds = order.refunds.values()
     return sum(
         refund["amount"]
@@ -208,12 +208,12 @@ def _status_of_closed(order: Order) -> StatusText:
 
 
 def can_pay(order: Order) -> bool:
-    """Return whether the page offers to pay: not while a payment of this order is missing."""
+    """Return whether the page offers to pay: not while a payment of this order went to another account."""
     return order.state == OrderState.AWAITING and not order.has_issue(IssueKind.PAYEE_MISMATCH)
 
 
 def line_view(line: OrderLine) -> dict[str, Any]:
-    """Show a line as templates take it."""
+    """Return a line's values for templates."""
     return {
         "sku": line.sku,
         "slug": line.slug,
@@ -226,7 +226,7 @@ def line_view(line: OrderLine) -> dict[str, Any]:
 
 
 def order_view(order: Order) -> dict[str, Any]:
-    """Show an order as templates take it."""
+    """Return an order's values for templates."""
     return {
         "id": order.id,
         "number": order.number,
@@ -248,7 +248,7 @@ def order_view(order: Order) -> dict[str, Any]:
 
 
 def timeline_of(order: Order) -> list[dict[str, str]]:
-    """Return an order's history, as far as it is the customer's business."""
+    """Return the events of an order's history that concern the customer."""
     told = []
     for entry in order.history:
         message = TIMELINE.get(entry["event"])
@@ -262,7 +262,7 @@ def timeline_of(order: Order) -> list[dict[str, str]]:
 def render_order_page(
     order: Order, *, session: Session | None = None, message: str | None = None, status: int = 200
 ) -> Response:
-    """Make the order's page. With the session it was placed from, the badge tells what is left in the cart."""
+    """Render the order's page. With the session that placed the order, the badge shows what is left in the cart."""
     words = status_text(order)
     badge = {} if session is None else {"cart_count": session.item_count}
     body = render(

@@ -1,4 +1,4 @@
-"""An order's history, state and mails in a shopkeeper's words: what staff read."""
+"""An order's history, state and emails as staff read them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from chalicelib.orders.enums import CloseReason, HistoryEvent, email_label
 from chalicelib.orders.models import Order
 from chalicelib.orders.states import OrderState
 
-# State → a word for lists, and how it looks: wait, good, bad or nothing.
+# State → label in lists, and its tone: wait, good, bad or none.
 STATE_LABELS = {
     OrderState.AWAITING: ("Unpaid", ""),
     OrderState.CAPTURING: ("Payment processing", "wait"),
@@ -63,7 +63,7 @@ def history_of(order: Order) -> list[dict[str, str]]:
 
 
 def notes_of(order: Order) -> list[dict[str, str]]:
-    """List staff's own notes, the newest first. An erased one is empty."""
+    """List staff's notes, newest first. An erased note is empty."""
     notes = [entry for entry in order.history if entry["event"] == HistoryEvent.NOTE_ADDED]
     return [
         {"at": note["at"], "actor": note.get("actor", ""), "text": note["detail"]} for note in reversed(notes)
@@ -71,13 +71,13 @@ def notes_of(order: Order) -> list[dict[str, str]]:
 
 
 def email_problems(order: Order) -> dict[str, str]:
-    """Return for each email that bounced, was rejected or reported as spam what happened to it last."""
+    """Return what last happened to each email that bounced, was rejected or was reported as spam."""
     last = {entry["detail"]: entry["event"] for entry in order.history}
     return {entry: EMAIL_PROBLEMS[event] for entry, event in last.items() if event in EMAIL_PROBLEMS}
 
 
 def issues_of(order: Order) -> list[dict[str, Any]]:
-    """List what staff were asked to look at, what is open first."""
+    """List an order's issues, open ones first."""
     told = [
         {
             **vars(issues.describe_issue(issue)),

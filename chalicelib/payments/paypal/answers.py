@@ -1,4 +1,4 @@
-"""Read PayPal's answers and events into checked values."""
+"""Parse PayPal's answers and events into checked values."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ _ID = re.compile(r"[A-Z0-9]{1,36}", re.ASCII)
 
 
 def is_id(text: str) -> bool:
-    """Return what can be an id of PayPal's; anything else would be a path."""
+    """Return whether a text can be one of PayPal's IDs; anything else could change the path of a request."""
     return bool(_ID.fullmatch(text))
 
 
@@ -29,7 +29,7 @@ def is_id(text: str) -> bool:
 
 @contextmanager
 def understanding(what: str) -> Iterator[None]:
-    # An answer that lacks something may follow on money that moved: it is unknown, never a no.
+    # The money may have moved although the answer is incomplete: the outcome is unknown, never a refusal.
     try:
         yield
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -87,7 +87,7 @@ def read_refund(answer: Mapping[str, Any], capture_id: str | None) -> Refund:
 
 
 def approved_at(event: Mapping[str, Any], paypal_id: str) -> datetime | None:
-    """Return when a shopper approved, from PayPal's own event; None for one of another kind, or of another order."""
+    """Return when a shopper approved, from PayPal's event; None for an event of another kind or another order."""
     if event.get("event_type") != "CHECKOUT.ORDER.APPROVED":
         return None
     with understanding("an event"):
@@ -97,12 +97,12 @@ def approved_at(event: Mapping[str, Any], paypal_id: str) -> datetime | None:
 
 
 def reversal_of(event: Mapping[str, Any]) -> Reversal:
-    """Read a PAYMENT.CAPTURE.REVERSED event as PayPal itself tells it. Raises PayPalOutcomeUnknown."""
+    """Parse a PAYMENT.CAPTURE.REVERSED event, as PayPal returns it. Raises PayPalOutcomeUnknown."""
     with understanding("a reversal"):
         resource = event["resource"]
         capture_id = _linked(resource, "captures")
         amount = _money(resource["amount"])
-        # Its resource is a refund-like record that links up to the capture, or the capture itself.
+        # Its resource is a refund-like record with a link to the capture, or the capture itself.
         refund_id = _known_id(resource["id"])
         return Reversal(
             id=refund_id if capture_id and capture_id != refund_id else f"{refund_id}-REVERSED",
@@ -116,15 +116,15 @@ OUTCOMES_FOR_THE_SELLER = {"RESOLVED_SELLER_FAVOUR", "CANCELED_BY_BUYER", "DENIE
 
 
 def outcome_of(event: Mapping[str, Any]) -> str:
-    """Return how a dispute ended, from PayPal's own event; "" for one that goes on, or without an outcome."""
+    """Return the outcome of a dispute from PayPal's event; "" if it is still open or has no outcome."""
     resource = event.get("resource") or {}
     outcome = resource.get("dispute_outcome", {}) if resource.get("status") == "RESOLVED" else {}
     code = str(outcome.get("outcome_code", ""))[:40] if isinstance(outcome, dict) else ""
-    return code.replace("_FAVOR", "_FAVOUR")  # American is what PayPal's other names are in
+    return code.replace("_FAVOR", "_FAVOUR")  # American spelling, as in PayPal's other names
 
 
 def disputed_captures(event: Mapping[str, Any]) -> list[str]:
-    """List the payments that a CUSTOMER.DISPUTE event is about, as far as it names them; each once."""
+    """List the captures that a CUSTOMER.DISPUTE event names; each once."""
     listed = (event.get("resource") or {}).get("disputed_transactions")
     transactions = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     named = (str(one.get("seller_transaction_id") or "") for one in transactions)
@@ -132,7 +132,10 @@ def disputed_captures(event: Mapping[str, Any]) -> list[str]:
 
 
 def won_disputes(event: Mapping[str, Any]) -> list[WonDispute]:
-    """Read a CUSTOMER.DISPUTE event that was decided for the seller, one a capture; none for another. Raises PayPalOutcomeUnknown."""
+    """Parse a CUSTOMER.DISPUTE event that was decided for the seller: one value per capture; none for other events.
+
+    Raises PayPalOutcomeUnknown.
+    """
     if outcome_of(event) not in OUTCOMES_FOR_THE_SELLER:
         return []
     with understanding("a dispute"):
@@ -145,11 +148,12 @@ def won_disputes(event: Mapping[str, Any]) -> list[WonDispute]:
 
 
 def completed_again(event: Mapping[str, Any], capture_id: str) -> WonDispute | None:
-    """Read a PAYMENT.CAPTURE.COMPLETED event as the end of a reversal, for one that was before it. Raises PayPalOutcomeUnknown."""
+    """Parse a PAYMENT.CAPTURE.COMPLETED event as the end of an earlier reversal. Raises PayPalOutcomeUnknown."""
     with understanding("an event"):
         if (event["event_type"], event["resource"]["id"]) != ("PAYMENT.CAPTURE.COMPLETED", capture_id):
             return None
-        # PayPal tells moments of reversals to the second: what is not surely before the event is not ended by it.
+        # PayPal reports reversals to the second: one that is not surely earlier than the event is not ended by
+        # it.
         before = _moment(event["create_time"]).replace(microsecond=0) - timedelta(seconds=1)
         return WonDispute(str(event["id"])[:60], capture_id, _utc(before.isoformat()), None)
 
@@ -162,13 +166,13 @@ def _payee(answer: Mapping[str, Any]) -> Payee | None:
 
 
 def _moment(text: str) -> datetime:
-    """Read a moment of PayPal's, which may be in any zone; without a zone it is taken for UTC."""
+    """Parse a timestamp of PayPal's, in any time zone; without one, it is UTC."""
     moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _utc(text: object) -> str:
-    """Return a moment of PayPal's in UTC, "" where it names none: money is booked without it."""
+    """Return a timestamp of PayPal's in UTC, "" if there is none: money is booked without it."""
     try:
         moment = _moment(str(text))
     except (ValueError, OverflowError):
@@ -202,7 +206,7 @@ def _known_status(status: str) -> str:
 
 
 def _linked(answer: Mapping[str, Any], kind: str) -> str | None:
-    """Follow the link `up`: from a refund to its capture, from a capture to its order."""
+    """Return the ID that the link `up` leads to: of a refund its capture, of a capture its order."""
     for link in answer.get("links", []):
         parts = urlsplit(str(link["href"])).path.split("/")
         if link["rel"] == "up" and len(parts) >= 2 and parts[-2] == kind and is_id(parts[-1]):

@@ -1,4 +1,4 @@
-"""PayPal's own SDK with what it lacks: timeouts, kept connections, one token, retries that cannot charge twice.
+"""PayPal's SDK with what it lacks: timeouts, persistent connections, one token, and retries that cannot charge twice.
 
 Nothing else imports the SDK; it costs a cold start 100 ms, so this module is imported on first use.
 """
@@ -24,15 +24,15 @@ from chalicelib.payments.paypal.errors import (
 )
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
-# Lambda freezes a process between events, and what was kept open since then may be cut or lead nowhere.
+# Lambda freezes a process between events, which may break connections that were kept open.
 KEPT_OPEN_SECONDS = 10.0
 TOKEN_MARGIN_SECONDS = 60
 TRIES = 3
 MAX_RESPONSE_BYTES = 1024 * 1024
-RETRYABLE_STATUSES = (401, 408, 429)  # these may come from a proxy, or say: later
-UNLESS_NAMED = (404, 409)  # and so may these, unless PayPal names its reason in them
+RETRYABLE_STATUSES = (401, 408, 429)  # these may come from a proxy, or mean: later
+UNLESS_NAMED = (404, 409)  # these too, unless PayPal names its reason
 NOT_THERE = ("RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID")
-# PayPal is still working on it, whatever the status: PREVIOUS_REQUEST_IN_PROGRESS, ORDER_COMPLETION_IN_PROGRESS.
+# PayPal is still processing, whatever the status: PREVIOUS_REQUEST_IN_PROGRESS, ORDER_COMPLETION_IN_PROGRESS.
 IN_PROGRESS = "_IN_PROGRESS"
 MAX_DETAILS = 20
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
@@ -54,7 +54,7 @@ __all__ = [
 
 
 class EventGetRequest:
-    """Show a webhook event: the SDK does not know this call.
+    """Get a webhook event: the SDK does not have this call.
 
     https://developer.paypal.com/docs/api/webhooks/v1/#webhooks-events_get
     """
@@ -67,7 +67,7 @@ class EventGetRequest:
 
 
 class VerifySignatureRequest:
-    """Ask whether PayPal signed a notification: the SDK does not know this call either. `body` is sent as it is.
+    """Ask whether PayPal signed a notification: the SDK does not have this call either. `body` is sent unchanged.
 
     https://developer.paypal.com/docs/api/webhooks/v1/#verify-webhook-signature_post
     """
@@ -80,7 +80,7 @@ class VerifySignatureRequest:
 
 
 class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
-    """The SDK's client, sending by one session of ours."""
+    """The SDK's client, sending through one session of ours."""
 
     def __init__(self, client_id: str, secret: str, api_url: str, web_url: str) -> None:
         super().__init__(PayPalEnvironment(client_id, secret, api_url, web_url))
@@ -92,10 +92,10 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
         self._token_lock = threading.Lock()
 
     def send(self, request: Any, deadline: float) -> dict[str, Any]:
-        """Send a request until `deadline` (time.monotonic), and again where that is safe; return the answer's JSON.
+        """Send a request until `deadline` (time.monotonic), and again if that is safe; return the answer's JSON.
 
-        Raises PayPalNotFound, PayPalRejected, or PayPalOutcomeUnknown where it is not known what PayPal did; PayPalAccessDenied
-        where nothing was done.
+        Raises PayPalNotFound, PayPalRejected, PayPalOutcomeUnknown if it is unknown what PayPal did, or
+        PayPalAccessDenied if nothing was done.
         """
         tries = TRIES if _is_repeatable(request) else 1
         failure = PayPalOutcomeUnknown("no time left to ask")
@@ -129,10 +129,12 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
         headers = {**request.headers, "Authorization": authorization, "User-Agent": self.get_user_agent()}
         data = request.body
         if data is not None and not isinstance(data, bytes):
-            request.headers = self.format_headers(request.headers)  # its encoder knows lower-case names only
+            request.headers = self.format_headers(
+                request.headers
+            )  # the SDK's encoder only knows lower-case names
             data = self.encoder.serialize_request(request)
         if not _is_repeatable(request) or time.monotonic() - self._used > KEPT_OPEN_SECONDS:
-            self._session.close()  # forgets what is kept open; what another thread is asking goes on
+            self._session.close()  # closes idle connections; requests of other threads continue
         try:
             return self._session.request(
                 request.verb,
@@ -143,7 +145,9 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise PayPalOutcomeUnknown(type(error).__name__) from None  # its text may quote what was sent
+            raise PayPalOutcomeUnknown(
+                type(error).__name__
+            ) from None  # the error's text may quote what was sent
         finally:
             self._used = time.monotonic()
 
@@ -162,7 +166,7 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
                 self._token = str(answer["access_token"])
                 self._token_ends = time.monotonic() + int(answer["expires_in"]) - TOKEN_MARGIN_SECONDS
             except (PayPalNotFound, PayPalRejected, KeyError, TypeError, ValueError) as error:
-                # No token says nothing about the order or capture that it was wanted for.
+                # Without a token nothing is known about the order or capture.
                 raise PayPalOutcomeUnknown(f"no token: {error}") from None
             return self._token
 
@@ -173,19 +177,19 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
 
 
 def _is_repeatable(request: Any) -> bool:
-    """Return whether PayPal does a request once, however often it arrives."""
+    """Return whether PayPal executes a request once, however often it arrives."""
     return bool(request.verb == "GET" or "PayPal-Request-Id" in request.headers)
 
 
 def _check_access(answer: requests.Response) -> None:
-    """Raise PayPalAccessDenied where PayPal itself refuses a token that it has just given."""
+    """Raise PayPalAccessDenied if PayPal itself refuses a token that it has just issued."""
     body = _json(answer)
     if answer.status_code == 401 and body is not None and (body.get("name") or body.get("error")):
         raise PayPalAccessDenied(*_named(answer, "AUTHENTICATION_FAILURE"))
 
 
 def _named(answer: requests.Response, otherwise: str) -> tuple[str, str]:
-    """Read PayPal's name for why it lets nobody in, and its debug id."""
+    """Return PayPal's name for why it denies access, and its debug ID."""
     body = _json(answer)
     return _issue(body) or _name((body or {}).get("error")) or otherwise, _debug_id(answer, body)
 
@@ -204,7 +208,7 @@ def _read(answer: requests.Response) -> dict[str, Any]:
 
 
 def _is_definite(status: int, name: str, details: list[Detail]) -> bool:
-    """Return a no that stays one from what may be a proxy's, or is still going on."""
+    """Return whether a refusal is definite: not a proxy's, and not about a request that is still in progress."""
     issues = {detail.issue for detail in details}
     if status in RETRYABLE_STATUSES or any(one.endswith(IN_PROGRESS) for one in (name, *issues)):
         return False
@@ -226,13 +230,13 @@ def _debug_id(answer: requests.Response, body: dict[str, Any] | None) -> str:
 
 
 def _issue(body: dict[str, Any] | None) -> str:
-    """Read the issue's name, such as INSTRUMENT_DECLINED; the error's name where there is none."""
+    """Return the issue's name, such as INSTRUMENT_DECLINED; else the error's name."""
     details = _details(body)
     return details[0].issue if details else _name((body or {}).get("name"))
 
 
 def _details(body: dict[str, Any] | None) -> list[Detail]:
-    """Read everything that PayPal names in a refusal, with the field each is about."""
+    """Return every issue that PayPal names in a refusal, with the field that each is about."""
     listed = (body or {}).get("details")
     named = [
         Detail(_name(one.get("issue")), _field(one.get("field")))
@@ -248,6 +252,6 @@ def _field(value: object) -> str:
 
 
 def _name(value: object) -> str:
-    """Read a name or an id, "" for anything else: these are logged, and a sentence may quote the customer."""
+    """Return a name or an ID, "" for anything else: these are logged, and a sentence may quote the customer."""
     text = str(value or "")
     return text if _NAME.fullmatch(text) else ""

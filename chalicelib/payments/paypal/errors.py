@@ -1,10 +1,10 @@
-"""What PayPal can answer besides yes. None of these carries a body, an address or a name: they are logged."""
+"""How a call to PayPal can fail. None of these contains a body, an address or a name, because they are logged."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# What PayPal names where the address is what it refuses, even if it does not say in which field.
+# PayPal's names for a rejected address, even if it does not say in which field.
 ADDRESS_ISSUES = {
     "CITY_REQUIRED",
     "INVALID_COUNTRY_CODE",
@@ -16,21 +16,21 @@ ADDRESS_ISSUES = {
     "SHIPPING_ADDRESS_INVALID",
 }
 _SEPARATORS = re.compile(r"[/.\[\]]+")
-# Parts of a field's name, however it is spelled: shipping_address, shippingAddress, SHIPPING.
+# Parts of a field's name in any spelling: shipping_address, shippingAddress, SHIPPING.
 _ADDRESS_PARTS = {"shipping", "shippingaddress", "shippingpreference"}
 _AMOUNT_PARTS = {"amount", "breakdown"}
 
 
 @dataclass(frozen=True)
 class Detail:
-    """One of the things that PayPal names in a refusal; `field` is a JSON pointer or path, or "" where it names none."""
+    """One of the issues that PayPal names in a refusal; `field` is a JSON pointer or path, or "" if it names none."""
 
     issue: str
     field: str = ""
 
     @property
     def is_about_address(self) -> bool:
-        """Return whether the delivery address is refused, rather than what delivery costs."""
+        """Return whether the delivery address is rejected, rather than the shipping amount."""
         named = _SEPARATORS.split(self.field.casefold())
         parts = {part.strip("'\"").replace("_", "") for part in named}
         is_named = self.issue in ADDRESS_ISSUES or not parts.isdisjoint(_ADDRESS_PARTS)
@@ -38,7 +38,7 @@ class Detail:
 
 
 class PayPalError(Exception):
-    """PayPal did not do what was asked, or it is not known whether it did."""
+    """PayPal did not do what was requested, or it is unknown whether it did."""
 
     def __init__(
         self, issue: str, debug_id: str = "", status: int = 0, details: Sequence[Detail] = ()
@@ -46,34 +46,34 @@ class PayPalError(Exception):
         super().__init__(f"{issue} (debug id {debug_id})" if debug_id else issue)
         self.issue = issue
         self.debug_id = debug_id
-        self.status = status  # of PayPal's answer; 0 where PayPal was not asked
+        self.status = status  # of PayPal's answer; 0 if PayPal was not asked
         self.details = tuple(details) or (Detail(issue),)
 
     def names(self, issue: str) -> bool:
-        """Return whether PayPal names this issue, be it first or among others."""
+        """Return whether PayPal names this issue, first or among others."""
         return any(detail.issue == issue for detail in self.details)
 
     @property
     def is_about_address(self) -> bool:
-        """Return whether PayPal refuses the delivery address, among other things or alone."""
+        """Return whether PayPal rejects the delivery address, alone or among other things."""
         return any(detail.is_about_address for detail in self.details)
 
 
 class PayPalRejected(PayPalError):
-    """A definite no; `issue` is PayPal's name for it, such as INSTRUMENT_DECLINED."""
+    """A definite refusal; `issue` is PayPal's error name, such as INSTRUMENT_DECLINED."""
 
 
 class PayPalNotFound(PayPalError):
-    """PayPal knows nothing under this id, or no more."""
+    """PayPal has nothing, or nothing any more, under this ID."""
 
 
 class PayPalOutcomeUnknown(PayPalError):
-    """No answer, or none that can be understood: it may have happened. Ask for the truth."""
+    """No answer, or none that can be parsed: it may have happened. Read the current state."""
 
 
 class PayPalAccessDenied(PayPalOutcomeUnknown):
-    """PayPal does not let this shop in at all: nothing was done, and what was asked about is as it was."""
+    """PayPal denies this shop access: nothing was done, and nothing is known about the resource."""
 
 
 class PayPalAuthError(PayPalAccessDenied):
-    """PayPal does not take our client secret."""
+    """PayPal does not accept our client secret."""

@@ -1,8 +1,8 @@
-"""PayPal's events: which of them the shop wants to hear of, how a body is read, and what it names.
+"""PayPal's events: which of them the shop subscribes to, how a body is parsed, and what it names.
 
-https://developer.paypal.com/api/rest/webhooks/event-names/ lists them. Refunds, reversals and disputes that begin on
-PayPal's own pages have ids of their own, which no order knows: they name the capture, by a link or among the disputed
-transactions, or carry the `custom_id` of the sale, which is the order's ID.
+https://developer.paypal.com/api/rest/webhooks/event-names/ lists them. Refunds, reversals and disputes that
+begin on PayPal's own pages have IDs that no order knows: they name the capture, by a link or among the disputed
+transactions, or contain the sale's `custom_id`, which is the order's ID.
 """
 
 import json
@@ -15,7 +15,7 @@ from chalicelib import ids
 from chalicelib.errors import BadInput
 from chalicelib.payments.paypal.answers import is_id
 
-# What the webhook at PayPal must be subscribed to; docs/deploy.md tells how, and `make deploy` looks whether it is.
+# What the webhook at PayPal must be subscribed to; docs/deploy.md says how, and `make deploy` checks it.
 EVENT_TYPES = (
     "CHECKOUT.ORDER.APPROVED",
     "CHECKOUT.PAYMENT-APPROVAL.REVERSED",
@@ -36,20 +36,20 @@ _EVENT_ID = re.compile(r"[A-Za-z0-9-]{1,60}", re.ASCII)
 _EVENT_TYPE = re.compile(r"[A-Z0-9_.-]{1,80}", re.ASCII)
 _NAME = re.compile(
     r"[A-Za-z0-9-]{1,60}", re.ASCII
-)  # an id of any of PayPal's APIs: those of plans have hyphens
+)  # an ID of any of PayPal's APIs: those of plans have hyphens
 Json = Mapping[str, Any]
 
 
 class InvalidSignature(BadInput):
-    """Not signed by PayPal for this shop."""
+    """The notification was not signed by PayPal for this shop."""
 
     title = "Not a notification for this shop"
 
 
 def read_event(body: bytes) -> dict[str, Any]:
-    """Read a body that is one JSON object and nothing else, in UTF-8, with an event's id and type. Raises InvalidSignature.
+    """Parse a body that must be one JSON object in UTF-8 with an event's ID and type. Raises InvalidSignature.
 
-    So strict that all who read it understand the same, and that it can stand unchanged inside another document.
+    Strict, so that every parser reads it in the same way, and it can be embedded unchanged in another document.
     """
     try:
         event = json.loads(
@@ -70,7 +70,7 @@ def read_event(body: bytes) -> dict[str, Any]:
 
 
 def message_of(event: Json) -> dict[str, str]:
-    """Make the queue's message: the event's id and type, and which order, capture or refund it names."""
+    """Return the queue's message: the event's ID and type, and the order, capture or refund that it names."""
     resource = _object(event.get("resource"))
     related = _object(_object(resource.get("supplementary_data")).get("related_ids"))
     own = {_kind(event): _text(resource.get("id"))}
@@ -92,7 +92,7 @@ def message_of(event: Json) -> dict[str, str]:
 
 
 def _kind(event: Json) -> str:
-    """Return what an event's resource is. Not every event says so; then its type does."""
+    """Return the kind of an event's resource; if the event does not name it, from its type."""
     kind = _text(event.get("resource_type")).casefold()
     if kind:
         return kind
@@ -104,7 +104,7 @@ def _kind(event: Json) -> str:
 
 
 def paypal_ids(event: Json) -> list[str]:
-    """List the ids of PayPal's that an event names and that an order of ours may know."""
+    """List PayPal's IDs in an event that an order of ours may know."""
     resource = _object(event.get("resource"))
     related = _object(_object(resource.get("supplementary_data")).get("related_ids"))
     disputed = _objects(resource.get("disputed_transactions"))
@@ -120,7 +120,7 @@ def paypal_ids(event: Json) -> list[str]:
 
 
 def order_ids(event: Json) -> list[str]:
-    """List the IDs of orders of ours that an event names."""
+    """List the IDs of our orders that an event names."""
     resource = _object(event.get("resource"))
     named = [resource.get("custom_id")]
     named += [unit.get("custom_id") for unit in _objects(resource.get("purchase_units"))]
@@ -129,13 +129,13 @@ def order_ids(event: Json) -> list[str]:
 
 
 def _up_links(resource: Json) -> Iterator[tuple[str, str]]:
-    """Follow the links `up` and `capture`: to captures from refunds, to orders from captures; tell what each leads to, and its id."""
+    """Yield where the links `up` and `capture` lead, from refunds to captures and from captures to orders: kind and ID."""
     for link in _objects(resource.get("links")):
         try:
             parts = urlsplit(_text(link.get("href"))).path.split("/")
-        except ValueError:  # no address
+        except ValueError:  # not a URL
             continue
-        # An order has a link `capture`, too: to what captures it.
+        # An order also has a link `capture`: the address that captures it.
         if len(parts) > 1 and (
             link.get("rel") == "up" or (link.get("rel"), parts[-2]) == ("capture", "captures")
         ):

@@ -1,4 +1,4 @@
-"""The gateway to PayPal, in the shop's words: orders, captures and refunds as plain, checked values.
+"""The gateway to PayPal: orders, captures and refunds as plain, checked values.
 
 Sources: PayPal's Orders v2, Payments v2 and Webhooks v1 APIs, https://developer.paypal.com/docs/api/.
 """
@@ -32,14 +32,17 @@ from chalicelib.payments.paypal.values import Capture, PayPalOrder, Refund
 
 SECONDS_PER_REQUEST = 20.0
 NOT_WELL_FORMED = (400, 422)  # what PayPal answers to a notification that it cannot have sent
-MAX_NOTE_LENGTH = 255  # to the payer of a refund
+MAX_NOTE_LENGTH = 255  # of the note to the payer of a refund
 _EVENT_ID = re.compile(r"[A-Za-z0-9-]{1,60}", re.ASCII)
 _deadline: ContextVar[float | None] = ContextVar("paypal_deadline", default=None)
 
 
 @contextmanager
 def time_budget(seconds: float) -> Iterator[None]:
-    """Give all calls inside a common time; a shopper's request gives 20 s. Inside another, the shorter one counts."""
+    """Limit all calls inside to a common time; a shopper's request allows 20 s.
+
+    If nested, the shorter time counts.
+    """
     around = _deadline.get()
     own = deadlines.deadline_in(seconds)
     token = _deadline.set(own if around is None else min(own, around))
@@ -50,7 +53,7 @@ def time_budget(seconds: float) -> Iterator[None]:
 
 
 def create_order(body: Mapping[str, Any], request_id: str) -> PayPalOrder:
-    """Create PayPal's order. The same request id leads to the same order."""
+    """Create a PayPal order. The same request ID leads to the same order."""
     from chalicelib.payments.paypal import api_client
 
     request = api_client.OrdersCreateRequest()
@@ -62,14 +65,14 @@ def create_order(body: Mapping[str, Any], request_id: str) -> PayPalOrder:
 
 
 def get_order(paypal_id: str) -> PayPalOrder:
-    """Ask for the truth about an order. Raises PayPalNotFound where its life is over."""
+    """Read an order's current state. Raises PayPalNotFound once PayPal has deleted it."""
     from chalicelib.payments.paypal import api_client
 
     return read_order(_send(api_client.OrdersGetRequest(_checked(paypal_id))))
 
 
 def capture_order(paypal_id: str, request_id: str) -> PayPalOrder:
-    """Take the money. The same request id takes it once."""
+    """Take the money. The same request ID takes it only once."""
     from chalicelib.payments.paypal import api_client
 
     request = api_client.OrdersCaptureRequest(_checked(paypal_id))
@@ -79,14 +82,17 @@ def capture_order(paypal_id: str, request_id: str) -> PayPalOrder:
 
 
 def get_capture(capture_id: str) -> Capture:
-    """Ask for the truth about a capture."""
+    """Read a capture's current state."""
     from chalicelib.payments.paypal import api_client
 
     return read_capture(_send(api_client.CapturesGetRequest(_checked(capture_id))))
 
 
 def refund_capture(capture_id: str, amount: Money, refund_id: str, note: str) -> Refund:
-    """Give money back. The same id of ours gives it once, and PayPal repeats it wherever it tells of the refund."""
+    """Refund money.
+
+    The same refund ID refunds it only once, and PayPal includes it wherever it reports the refund.
+    """
     from chalicelib.payments.paypal import api_client
 
     request = api_client.CapturesRefundRequest(_checked(capture_id))
@@ -103,14 +109,14 @@ def refund_capture(capture_id: str, amount: Money, refund_id: str, note: str) ->
 
 
 def get_refund(refund_id: str) -> Refund:
-    """Ask for the truth about a refund."""
+    """Read a refund's current state."""
     from chalicelib.payments.paypal import api_client
 
     return read_refund(_send(api_client.RefundsGetRequest(_checked(refund_id))), None)
 
 
 def get_event(event_id: str) -> Mapping[str, Any]:
-    """Ask PayPal for an event that a notification named: its own copy, not what was delivered."""
+    """Read PayPal's own copy of an event that a notification named."""
     from chalicelib.payments.paypal import api_client
 
     if not _EVENT_ID.fullmatch(event_id):
@@ -119,10 +125,10 @@ def get_event(event_id: str) -> Mapping[str, Any]:
 
 
 def is_genuine(notification: bytes, headers: Mapping[str, str]) -> bool:
-    """Ask whether PayPal signed a notification for our webhook. Raises PayPalOutcomeUnknown where it does not say.
+    """Ask whether PayPal signed a notification for our webhook. Raises PayPalOutcomeUnknown if it does not say.
 
-    `notification` is the body as it came, one JSON object: PayPal judges these very bytes, so they are not read and
-    written anew, but stand in the question unchanged. `headers` has lower-case names.
+    `notification` is the body as it came, one JSON object: PayPal checks these very bytes, so they are embedded
+    in the request unchanged. `headers` has lower-case names.
     """
     from chalicelib.payments.paypal import api_client
 
@@ -150,7 +156,10 @@ def is_genuine(notification: bytes, headers: Mapping[str, str]) -> bool:
 
 
 def checked_link(link: str | None) -> str:
-    """Return an approval link that leads to PayPal. Raises PayPalOutcomeUnknown: nobody is sent anywhere else."""
+    """Return an approval link that leads to PayPal.
+
+    Raises PayPalOutcomeUnknown otherwise: shoppers are sent nowhere else.
+    """
     if link is None or not link.startswith(settings.paypal_web_url + "/"):
         raise PayPalOutcomeUnknown("no link to approve an order at PayPal")
     return link
@@ -178,14 +187,14 @@ def _send(request: Any) -> dict[str, Any]:
     try:
         try:
             return _client().send(request, deadline)
-        except PayPalAuthError:  # it may have been replaced since this process read it
+        except PayPalAuthError:  # the secret may have been replaced since this process read it
             _client.cache_clear()
             return _client().send(request, deadline)
     except PayPalAccessDenied as error:
         refusals.record_refusal(refusals.RefusalKind.PAYMENTS, error)
         raise
     except PayPalRejected as error:
-        if request.verb == "GET":  # whoever makes another call knows what each refusal of it means
+        if request.verb == "GET":  # other callers know what each refusal of their call means
             refusals.record_refusal(refusals.RefusalKind.QUESTIONS, error)
         raise
     except PayPalOutcomeUnknown:
@@ -194,7 +203,7 @@ def _send(request: Any) -> dict[str, Any]:
 
 
 def _make_idempotent(request: Any, request_id: str) -> None:
-    """Make a request that PayPal does once, however often it arrives, and answers with everything it knows."""
+    """Make PayPal execute a request once, however often it arrives, and answer with the full resource."""
     request.headers.update({"PayPal-Request-Id": request_id, "Prefer": "return=representation"})
 
 

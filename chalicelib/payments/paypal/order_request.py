@@ -1,4 +1,4 @@
-"""An order as PayPal is asked to create it."""
+"""The request that creates a PayPal order."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -12,7 +12,7 @@ from chalicelib.web.urls import absolute_url
 
 
 class PayWith(StrEnum):
-    """Which of PayPal's pages the shopper is led to: to log in, or to type in a card."""
+    """Which of PayPal's pages the shopper is sent to: to log in, or to enter a card."""
 
     PAYPAL = "paypal"
     CARD = "card"
@@ -24,7 +24,7 @@ class PayWith(StrEnum):
 
 
 def read_pay_with(text: str) -> PayWith:
-    """Read the value of the button that was pressed; a form without one means PayPal. Raises BadInput."""
+    """Return the value of the button that was pressed; a form without one means PayPal. Raises BadInput."""
     try:
         return PayWith(text or PayWith.PAYPAL)
     except ValueError:
@@ -39,7 +39,7 @@ def order_body(
     pay_with: PayWith = PayWith.PAYPAL,
     invoice_suffix: str = "",
 ) -> dict[str, Any]:
-    """Return an order in PayPal's words: https://developer.paypal.com/docs/api/orders/v2/#orders_create."""
+    """Return the body that creates a PayPal order: https://developer.paypal.com/docs/api/orders/v2/#orders_create."""
 
     def amount(minor: float) -> dict[str, str]:
         return {"currency_code": order.currency, "value": money.to_decimal_string(int(minor), order.currency)}

@@ -1,6 +1,7 @@
-"""Definite refusals of PayPal's: who can act on which, and what the shop remembers of those that concern all payments.
+"""PayPal's definite refusals: who can act on which, and the record of those that concern all payments.
 
-The issues' names are those of PayPal's Orders v2 and Payments v2 APIs, https://developer.paypal.com/api/rest/reference/orders/v2/errors/.
+The issues' names are those of PayPal's Orders v2 and Payments v2 APIs,
+https://developer.paypal.com/api/rest/reference/orders/v2/errors/.
 """
 
 import logging
@@ -23,20 +24,20 @@ from chalicelib.orders.search.order_list import OrderFilter, list_orders
 from chalicelib.payments.paypal.errors import PayPalError
 from chalicelib.telemetry import Metric
 
-FORGET_AFTER = timedelta(days=1)  # another refusal after so long is a new story
+FORGET_AFTER = timedelta(days=1)  # a refusal after this time starts a new record
 QUERY_QUIET_PERIOD = timedelta(
     hours=2
-)  # an order that waits is asked about every hour: silence means that it works
+)  # waiting orders are checked every hour, so this long without a refusal means that it works
 log = logging.getLogger("awning")
 
 
 class Responsible(StrEnum):
-    """Who can do something about a refused capture."""
+    """Who can act on a refused capture."""
 
     SHOPPER = "shopper"  # another card, account or way of paying may work
-    ADDRESS = "address"  # the shop leaves the delivery address out of the next attempt
-    SHOP = "shop"  # the merchant, at PayPal, or whoever looks after the shop
-    NOBODY = "nobody"  # the shop goes on by itself, once it has looked at PayPal's order
+    ADDRESS = "address"  # the shop omits the delivery address in the next attempt
+    SHOP = "shop"  # the merchant, at PayPal, or the shop's operator
+    NOBODY = "nobody"  # the shop continues automatically, after reading PayPal's order
 
 
 HANDLED_AUTOMATICALLY = {
@@ -82,7 +83,7 @@ OTHER_WAY_OF_PAYING = {
 
 
 def responsible_for(error: PayPalError) -> Responsible:
-    """Return who can act on a refused capture. What the shop has no name for, the merchant must look at."""
+    """Return who can act on a refused capture; for an unknown issue, the merchant."""
     named = {detail.issue for detail in error.details}
     if named & HANDLED_AUTOMATICALLY:
         return Responsible.NOBODY
@@ -97,13 +98,13 @@ def responsible_for(error: PayPalError) -> Responsible:
 class RefusalKind(StrEnum):
     """What PayPal refuses; the key of its row."""
 
-    PAYMENTS = "paypal-refuses-payments"  # to begin them, or to let the shop in at all
-    CAPTURES = "paypal-refuses-captures"  # to take what shoppers approved
-    QUESTIONS = "paypal-refuses-questions"  # to tell about orders, captures, refunds, events
+    PAYMENTS = "paypal-refuses-payments"  # to create them, or any access at all
+    CAPTURES = "paypal-refuses-captures"  # to capture what shoppers approved
+    QUESTIONS = "paypal-refuses-questions"  # to read orders, captures, refunds and events
 
 
 class Refusal(Table):
-    """What PayPal refuses for good, whoever shops: one row a kind, beside the runs of scheduled functions."""
+    """A refusal that concerns every shopper: one row per kind, in the table of scheduled runs."""
 
     class Meta(TableMeta):
         table_name = table_name("scheduled-runs")
@@ -114,11 +115,11 @@ class Refusal(Table):
     occurrences = NumberAttribute()
     issue = UnicodeAttribute()
     debug_id = UnicodeAttribute()  # by which PayPal's support finds the call
-    mailed_for = UnicodeAttribute(null=True)  # the `since` that the merchant was written to about
+    mailed_for = UnicodeAttribute(null=True)  # the `since` that the merchant was emailed about
 
 
 def record_refusal(kind: RefusalKind, error: PayPalError) -> None:
-    """Remember that PayPal refused, for the page Attention and the alarm. Never raises."""
+    """Record that PayPal refused, for the page Alerts and the alarm. Never raises."""
     telemetry.count(Metric.PAYPAL_REFUSALS)
     log.error("PayPal rejected: %s: %s", kind, error)
     now = clock.iso_now()
@@ -130,13 +131,13 @@ def record_refusal(kind: RefusalKind, error: PayPalError) -> None:
     )
     try:
         if not (_update(kind, *again) or _update(kind, *first)):
-            _update(kind, *again)  # another one was the first at the same moment
+            _update(kind, *again)  # another request recorded it first at the same moment
     except PynamoDBException:
         log.warning("PayPal rejection could not be recorded", exc_info=True)
 
 
 def _update(kind: RefusalKind, actions: Sequence[Action], condition: Condition) -> bool:
-    """Change a kind's row; False where the condition does not hold."""
+    """Change a kind's row; False if the condition fails."""
     try:
         Refusal(kind).update(list(actions), condition)
     except UpdateError as error:
@@ -147,7 +148,7 @@ def _update(kind: RefusalKind, actions: Sequence[Action], condition: Condition) 
 
 
 def queue_merchant_email(kind: RefusalKind, order: Order, transaction: Transaction) -> None:
-    """Have an order that was refused write to the merchant, once since PayPal refuses; refused where another one does."""
+    """Let a refused order email the merchant, once per refusal; the condition fails if another order does so."""
     row = get(Refusal, kind)
     if row is None or row.mailed_for == row.first_at:
         return
@@ -162,7 +163,7 @@ def queue_merchant_email(kind: RefusalKind, order: Order, transaction: Transacti
 
 
 def clear_refused_payments() -> None:
-    """Forget that payments were refused: one has just begun. Never raises."""
+    """Remove the record of refused payments: one was just created. Never raises."""
     try:
         Refusal(RefusalKind.PAYMENTS).delete()
     except PynamoDBException:
@@ -178,7 +179,7 @@ def current_refusals() -> list[Refusal]:
 def _is_current(kind: RefusalKind, last: str) -> bool:
     if kind is RefusalKind.QUESTIONS:
         return last > _ago(QUERY_QUIET_PERIOD)
-    # Nothing is written where a payment begins or is taken: who looks finds that one was since.
+    # Nothing is written when a payment is created or captured: this finds whether one was since.
     newest = list_orders(OrderFilter()).orders
     if kind is RefusalKind.CAPTURES:
         return not any((order.paid_at or "") > last for order in newest)

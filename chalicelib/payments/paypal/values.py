@@ -7,7 +7,7 @@ from chalicelib.money import Money
 
 @dataclass(frozen=True)
 class Payee:
-    """Who PayPal says is paid: an account's id, its e-mail address, or both, in lower case."""
+    """The payee that PayPal names: an account's ID, its email address, or both, in lower case."""
 
     merchant_id: str | None = None
     email: str | None = None
@@ -15,34 +15,34 @@ class Payee:
 
 @dataclass(frozen=True)
 class Capture:
-    """Money PayPal took, holds or declined to take for us."""
+    """Money that PayPal took, holds or declined."""
 
     id: str
     status: str  # one of CAPTURE_STATES
     money: Money
     custom_id: str | None
     fee: int | None  # minor units of the capture's own currency
-    at: str  # in UTC, as every moment here
+    at: str  # in UTC, like every time here
     order_id: str | None  # PayPal's order
-    payee: Payee | None = None  # told by GET capture, not by GET order
+    payee: Payee | None = None  # in the answer to GET capture, not to GET order
 
 
 @dataclass(frozen=True)
 class Refund:
-    """Money given back for a capture."""
+    """Money that was refunded from a capture."""
 
     id: str
     status: str  # COMPLETED, PENDING, FAILED, CANCELLED
     money: Money
-    fee: int | None  # what PayPal gives back of its own
+    fee: int | None  # PayPal's own fee that it returns
     at: str
     capture_id: str | None
-    refund_id: str = ""  # under which we asked for it; of the dashboard's refunds, whatever PayPal puts there
+    refund_id: str = ""  # our ID of the request; for refunds in the dashboard, whatever PayPal puts there
 
 
 @dataclass(frozen=True)
 class PayPalOrder:
-    """PayPal's order: what the shopper approves."""
+    """A PayPal order: what the shopper approves."""
 
     id: str
     status: str  # CREATED, PAYER_ACTION_REQUIRED, APPROVED, COMPLETED, VOIDED, SAVED
@@ -53,7 +53,7 @@ class PayPalOrder:
 
     @property
     def is_dead(self) -> bool:
-        """Return an order that can never be paid: voided, or completed with nothing but declined captures."""
+        """Return whether the order can never be paid: voided, or completed with only declined captures."""
         if self.status == "VOIDED":
             return True
         return bool(self.captures) and all(c.status in ("DECLINED", "FAILED") for c in self.captures)
@@ -61,7 +61,7 @@ class PayPalOrder:
 
 @dataclass(frozen=True)
 class Reversal:
-    """Money a bank or PayPal took back, as the notification's own event tells it."""
+    """Money that a bank or PayPal took back, from PayPal's own event."""
 
     id: str
     money: Money
@@ -71,9 +71,9 @@ class Reversal:
 
 @dataclass(frozen=True)
 class WonDispute:
-    """A dispute that PayPal decided for the shop: what it or a bank had taken of a capture comes back."""
+    """A dispute that PayPal decided for the shop: what it or a bank had taken back from a capture is returned."""
 
     id: str
     capture_id: str
     at: str  # when it was decided
-    money: Money | None  # at most so much; None where PayPal does not tell it for this capture alone
+    money: Money | None  # at most this amount; None if PayPal does not report one for this capture

@@ -1,9 +1,9 @@
-"""Take PayPal's notifications: let PayPal say which are its own, and put what they name on the queue.
+"""Receive PayPal's notifications: ask PayPal whether they are genuine, and enqueue the IDs that they name.
 
-PayPal alone knows all that its signatures hang on, so it is asked about each, with the body as it came, byte for byte:
-https://developer.paypal.com/docs/api/webhooks/v1/#verify-webhook-signature_post. It is asked about orders of this shop
-only: what names none of them is taken without a question, and costs one read. A genuine notification still proves
-nothing about money: it only says where to look for the truth.
+Only PayPal knows everything that its signatures depend on, so it is asked about each, with the body byte for
+byte as it came: https://developer.paypal.com/docs/api/webhooks/v1/#verify-webhook-signature_post. It is only
+asked about this shop's orders: a notification about others is accepted without asking, and costs one read. A
+genuine notification still proves nothing about money: it only says what to ask PayPal about.
 """
 
 import base64
@@ -37,7 +37,7 @@ from chalicelib.web import http_request
 
 QUEUE = "paypal-webhooks"
 ALGORITHM = "SHA256withRSA"
-SIMULATOR = "WEBHOOK_ID"  # what PayPal's webhook simulator signs for; anybody can make it sign
+SIMULATOR = "WEBHOOK_ID"  # what PayPal's webhook simulator signs for; anybody can use it
 HEADERS = (
     "paypal-transmission-id",
     "paypal-transmission-time",
@@ -47,9 +47,9 @@ HEADERS = (
 )
 MAX_BYTES = 256 * 1024
 VERIFY_SECONDS = 5.0
-MAX_CONCURRENCY = 2  # of a process: a flood must not take all of its threads
+MAX_CONCURRENCY = 2  # per process: a flood must not take all of its threads
 RETRY_SECONDS = 5
-UNKNOWN_ORDER = "no order"  # what is counted for an event of a kind that we want and that names nothing
+UNKNOWN_ORDER = "no order"  # counts events of a subscribed type that name no order
 _TRANSMISSION_ID = re.compile(r"[A-Za-z0-9_-]{1,50}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)", re.ASCII)
 _CERTIFICATE = re.compile(r"https://([a-z0-9-]{1,63}\.){1,5}paypal\.com/[A-Za-z0-9._~/-]{1,200}", re.ASCII)
@@ -60,10 +60,10 @@ _verifying = threading.BoundedSemaphore(MAX_CONCURRENCY)
 
 
 def receive(request: Request) -> None:
-    """Enqueue a notification that PayPal confirms, or leave it alone where it is about nothing of this shop.
+    """Enqueue a notification that PayPal confirms, or ignore it if it is not about this shop.
 
-    Raises InvalidSignature for what PayPal did not send, TooManyRequests for a flood, and ServiceUnavailable where it cannot be told: then it is sent
-    again, for three days.
+    Raises InvalidSignature for what PayPal did not send, TooManyRequests for a flood, and ServiceUnavailable if
+    PayPal does not say: PayPal then sends it again, for three days.
     """
     body = request.raw_body
     try:
@@ -90,7 +90,7 @@ def receive(request: Request) -> None:
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
-    """Refuse headers that PayPal does not send. `headers` has lower-case names. Raises InvalidSignature."""
+    """Raise InvalidSignature for headers that PayPal does not send. `headers` has lower-case names."""
     if settings.paypal_is_live and settings.paypal_webhook_id == SIMULATOR:
         raise InvalidSignature("This shop doesn't accept events from PayPal's simulator.")
     if headers["paypal-auth-algo"] != ALGORITHM:
@@ -113,15 +113,15 @@ def check_headers(headers: Mapping[str, str]) -> None:
 
 
 def _is_at_paypal(url: str) -> bool:
-    origin = settings.paypal_api_url  # the fake PayPal's certificate lies there
+    origin = settings.paypal_api_url  # the fake PayPal's certificate is there
     rest = url.removeprefix(origin)
     return bool(_CERTIFICATE.fullmatch(url) or (rest != url and _PATH.fullmatch(rest)))
 
 
 def find_subject(event: Mapping[str, Any]) -> str | None:
-    """Return which order of ours an event names: its ID. None where it names none, UNKNOWN_ORDER where it may be about any.
+    """Return the ID of our order that an event names; None if it names none, UNKNOWN_ORDER if it may be about any.
 
-    That is an event of a kind that we want, and names nothing, or more than can be looked up in one read.
+    The latter is an event of a subscribed type that names nothing, or more than one read can look up.
     """
     orders = order_ids(event)
     pointers = [f"{kind}#{id_}" for id_ in paypal_ids(event) for kind in ("paypal", "capture")]
@@ -133,7 +133,10 @@ def find_subject(event: Mapping[str, Any]) -> str | None:
 
 
 def verify(body: bytes, headers: Mapping[str, str], about: str) -> None:
-    """Ask PayPal whether it signed this body for our webhook. Raises InvalidSignature, TooManyRequests, or ServiceUnavailable."""
+    """Ask PayPal whether it signed this body for our webhook.
+
+    Raises InvalidSignature, TooManyRequests, or ServiceUnavailable.
+    """
     if not _verifying.acquire(blocking=False):
         raise TooManyRequests("Too many notifications at once. Please send this one again.", RETRY_SECONDS)
     try:
