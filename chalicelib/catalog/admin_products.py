@@ -1,4 +1,4 @@
-"""What staff see of the catalog: every product, hidden ones too, with prices and pieces as of now. No Scan."""
+"""The catalog as staff see it: every product, hidden ones too, with current prices and stock. No Scan."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,17 @@ from chalicelib.database.reads import batch_get
 from chalicelib.errors import BadInput
 
 PAGE = 25
-MAX_ROWS_READ = 1000  # rows of a list, where they are filtered here: one Query
-MAX_SKUS_COUNTED = 500  # SKUs of a list whose pieces are looked up for one page: five batches
-MAX_SKUS_READ_AT_ONCE = 300  # where fewer SKUs than this run low, all of them are read: three batches
+MAX_ROWS_READ = 1000  # rows of a list that are filtered here: one Query
+MAX_SKUS_COUNTED = 500  # SKUs of a list whose stock is read for one page: five batches
+MAX_SKUS_READ_AT_ONCE = 300  # if fewer SKUs than this are low in stock, all of them are read: three batches
 
 
 @dataclass(frozen=True)
 class ProductFilter:
-    """What staff want to see. `category` is a key; `most_left`: some variant has at most so many pieces."""
+    """The products that staff want to see.
+
+    `category` is a key; `most_left`: some variant has at most this many units.
+    """
 
     words: str = ""
     category: str | None = None
@@ -31,7 +34,7 @@ class ProductFilter:
 
     @property
     def list_name(self) -> str:
-        """Name the list, so that a page's token is good for this one alone."""
+        """Return the list's name, so that a page's cursor is valid for this list only."""
         return f"{self.words}#{self.category}#{self.hidden}#{self.most_left}#{self.sort}"
 
     @property
@@ -40,17 +43,17 @@ class ProductFilter:
         return self.sort == "newest"
 
     def is_behind(self, place: str, start: str) -> bool:
-        """Return whether a place comes after another in this order."""
+        """Return whether a position comes after another in this order."""
         return place < start if self.downwards else place > start
 
     def has(self, product: Product) -> bool:
-        """Return whether a product is of the category and as visible as asked."""
+        """Return whether a product is in the category and has the requested visibility."""
         return self.category in (None, product.category) and self.hidden in (None, product.hidden)
 
 
 @dataclass(frozen=True)
 class AdminVariant:
-    """A variant on the shelf; prices in minor units."""
+    """A variant with its stock; prices in minor units."""
 
     sku: str
     label: str
@@ -72,13 +75,13 @@ class AdminProduct:
 
     @property
     def least(self) -> int:
-        """Return how many are left of the variant that runs out first."""
+        """Return the stock of the variant with the least."""
         return min((piece.available for piece in self.pieces), default=0)
 
 
 @dataclass(frozen=True)
 class ProductPage:
-    """A page of products; `next_after` leads on; `note` says what was not looked at."""
+    """A page of products; `next_after` is the cursor of the next; `note` says what was not searched."""
 
     goods: list[AdminProduct]
     next_after: str | None = None
@@ -89,7 +92,7 @@ class ProductPage:
 
 
 def list_products(filters: ProductFilter, after: str | None = None) -> ProductPage:
-    """Read a page of products. Raises BadInput for an unknown order, or a token of another list."""
+    """Read a page of products. Raises BadInput for an unknown order, or another list's cursor."""
     if filters.sort not in SORTS:
         raise BadInput("Products can be sorted by name, price or newest.")
     start = None if after is None else decode_cursor(after, filters.list_name)
@@ -105,14 +108,14 @@ def list_products(filters: ProductFilter, after: str | None = None) -> ProductPa
 
 
 def get_products(slugs: Sequence[str]) -> dict[str, AdminProduct]:
-    """Read products as they are now: slug → goods. Those that are not there are missing."""
+    """Read products as they are now, by slug. Unknown ones are missing."""
     products = batch_get({Product: [slug for slug in slugs if SLUG.fullmatch(slug)]})[Product]
     found = {goods.slug: goods for goods in _goods(products.values())}
     return {slug: found[slug] for slug in slugs if slug in found}
 
 
 def _by_words(filters: ProductFilter) -> tuple[list[Product], str | None]:
-    """Find the products with all words, and say in words what was not looked at."""
+    """Find the products with all words, and return a note on what was not searched."""
     words = list(dict.fromkeys(search.tokenize(filters.words)))
     refusal = search.query_error(words)
     if refusal is not None:
@@ -130,7 +133,7 @@ def _by_words(filters: ProductFilter) -> tuple[list[Product], str | None]:
 def _of_known(
     filters: ProductFilter, products: Iterable[Product], start: str | None, note: str | None
 ) -> ProductPage:
-    """Make a page of products that were found some other way than by their list."""
+    """Return a page of products that were not found by their list."""
     fitting = (
         (listing_key_for(product, filters.sort), product) for product in products if filters.has(product)
     )
@@ -149,7 +152,7 @@ def _of_known(
 
 
 def _of_list(filters: ProductFilter, start: str | None) -> ProductPage:
-    """Read on in a list. Where its rows must be filtered here, look at so many of them and say so."""
+    """Read on in a list. If its rows must be filtered here, a limited number is read, and the note says so."""
     group, filtered = _group(filters)
     limit = MAX_ROWS_READ if filtered else PAGE + 1
     rows = _rows(f"{group}#{filters.sort}", start, limit, filters.downwards)
@@ -169,7 +172,7 @@ def _of_list(filters: ProductFilter, start: str | None) -> ProductPage:
 
 
 def _group(filters: ProductFilter) -> tuple[str, bool]:
-    """Name the list that is nearest to what is asked, and tell whether its rows must be filtered."""
+    """Return the most specific list for the filter, and whether its rows must be filtered further."""
     if filters.hidden:
         return HIDDEN, filters.category is not None or filters.most_left is not None
     shelf = filters.category or ALL_PRODUCTS
@@ -185,7 +188,7 @@ def _rows(listed: str, start: str | None, limit: int, downwards: bool) -> list[L
 
 
 def _countable(rows: list[Listing]) -> list[Listing]:
-    """Keep as many rows as have no more SKUs than are counted for one page."""
+    """Return as many rows as have no more SKUs than are counted for one page."""
     kept = 0
     skus = 0
     while kept < len(rows) and (skus := skus + len(rows[kept].skus)) <= MAX_SKUS_COUNTED:
@@ -194,7 +197,7 @@ def _countable(rows: list[Listing]) -> list[Listing]:
 
 
 def _fitting(filters: ProductFilter, rows: list[Listing]) -> list[Listing]:
-    # The shoppers' lists name no category: they are of one.
+    # Rows of shoppers' lists name no category: the list is of one.
     rows = [row for row in rows if filters.category is None or row.category in (None, filters.category)]
     if filters.most_left is None:
         return rows

@@ -1,4 +1,4 @@
-"""The categories as shoppers see them: read, cached, found by their addresses."""
+"""The categories as shoppers see them: read, cached, found by their slugs."""
 
 import logging
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ log = logging.getLogger("awning")
 
 @dataclass(frozen=True)
 class Category:
-    """A shelf of the shop. Its key stays when it is renamed; `former` are slugs that lead to it, oldest first."""
+    """A category. Its key stays when it is renamed; `former` are earlier slugs that redirect to it, oldest first."""
 
     slug: str
     name: str
@@ -31,7 +31,7 @@ class Category:
 
 
 class CategoryMoved(Exception):
-    """Raised with a category's current address where a former one was asked for."""
+    """Raised with a category's current address if an earlier one was requested."""
 
     def __init__(self, slug: str) -> None:
         super().__init__(slug)
@@ -42,7 +42,7 @@ class CategoryMoved(Exception):
 
 
 class _CategoryCache:
-    """The categories as last read, and when. Every page names them, so they are not read for every page."""
+    """The categories as last read, and when. Every page lists them, so they are not read for every page."""
 
     known: tuple[Category, ...] = ()
     read_at = 0.0
@@ -53,7 +53,7 @@ _shelf = _CategoryCache()
 
 
 def clear_category_cache() -> None:
-    """Forget the categories: whoever changes them wants to see it at once."""
+    """Clear the cache, so that whoever changes categories sees the change immediately."""
     global _shelf
     _shelf = _CategoryCache()
 
@@ -68,7 +68,7 @@ def read_categories() -> tuple[Category, ...]:
 
 
 def in_order(rows: Iterable[CategoryRow]) -> tuple[Category, ...]:
-    """Make categories of their rows, the head left out."""
+    """Return the categories of their rows, without the head."""
     categories = (row for row in rows if row.position != CategoryRow.HEAD)
     return tuple(
         Category(row.slug, row.name, row.text or "", row.position, tuple(row.previous_slugs or ()))
@@ -77,7 +77,7 @@ def in_order(rows: Iterable[CategoryRow]) -> tuple[Category, ...]:
 
 
 def find_category(slug: str, among: Iterable[Category]) -> Category | None:
-    """Find a category by its address of today, else by a former one."""
+    """Find a category by its current slug, else by an earlier one."""
     known = tuple(among)
     return next(
         (category for category in known if category.slug == slug),
@@ -94,9 +94,9 @@ def categories() -> tuple[Category, ...]:
 
 
 def categories_if_possible() -> tuple[Category, ...]:
-    """List the categories; where the table does not answer, the last ones known. Never raises."""
+    """List the categories; if the table does not answer, those last read. Never raises."""
     if _is_recent(_shelf.failed_at):
-        return _shelf.known  # error pages are to be quick: no second wait for a table that was just silent
+        return _shelf.known  # error pages must be fast: no second wait for a table that did not just answer
     try:
         return categories()
     except (PynamoDBException, ClientError, BotoCoreError):
@@ -106,7 +106,7 @@ def categories_if_possible() -> tuple[Category, ...]:
 
 
 def get_category(slug: str) -> Category:
-    """Find a category. Raises NotFound, or Moved for a former address."""
+    """Find a category. Raises NotFound, or CategoryMoved for an earlier slug."""
     category = find_category(slug, categories())
     if category is None:
         raise NotFound("We couldn’t find this category.")

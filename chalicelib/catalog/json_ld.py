@@ -1,4 +1,4 @@
-"""Products as search engines read them: schema.org documents in JSON-LD."""
+"""Products for search engines: schema.org documents in JSON-LD."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ from chalicelib.web.image_urls import media_url
 from chalicelib.web.urls import absolute_url
 
 SCHEMA = "https://schema.org/"
-# What options are called, and what schema.org calls it.
+# What options are called → schema.org's property.
 PROPERTIES = {
     "color": "color",
     "colour": "color",
@@ -22,12 +22,12 @@ PROPERTIES = {
     "material": "material",
     "pattern": "pattern",
 }
-# Inside <script>, the parser of HTML comes first: nothing may look like markup to it, or end a line to JavaScript.
+# Inside <script>, the HTML parser comes first: nothing may look like markup to it, or end a line in JavaScript.
 _ESCAPES = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
 
 
 def documents(product: ProductView) -> list[Markup]:
-    """Describe a product and the way to it, each document safe inside <script>."""
+    """Return documents on a product and its breadcrumbs, each safe inside <script>."""
     category = (product.category_name, absolute_url(f"/categories/{product.category_slug}"))
     return [
         _script_safe(_product(product)),
@@ -36,7 +36,7 @@ def documents(product: ProductView) -> list[Markup]:
 
 
 def breadcrumbs(*steps: tuple[str, str]) -> Markup:
-    """Describe the way from the shop's front to a page: names and whole addresses. Safe inside <script>."""
+    """Return the breadcrumbs of a page: names and absolute URLs. Safe inside <script>."""
     trail = [(settings.shop.name, absolute_url("/")), *steps]
     items = [
         {"@type": "ListItem", "position": position, "name": name, "item": address}
@@ -46,7 +46,7 @@ def breadcrumbs(*steps: tuple[str, str]) -> Markup:
 
 
 def product_address(slug: str, sku: str | None = None) -> str:
-    """Make the whole address of a product, or of the variant that is chosen there."""
+    """Return the absolute URL of a product, or of a variant that is selected there."""
     return absolute_url(f"/products/{slug}" + (f"?{urlencode({'sku': sku})}" if sku else ""))
 
 
@@ -56,7 +56,7 @@ def _script_safe(document: dict[str, Any]) -> Markup:
 
 
 def _product(product: ProductView) -> dict[str, Any]:
-    """Describe a product, with several variants as a group of products.
+    """Describe a product; several variants as a product group.
 
     https://developers.google.com/search/docs/appearance/structured-data/product-variants
     """
@@ -102,7 +102,7 @@ def _variant(product: ProductView, variant: VariantView) -> dict[str, Any]:
 
 
 def _property(option: str) -> str:
-    """Return schema.org's address of what an option is, empty where it has none."""
+    """Return schema.org's URL of an option, empty if it has none."""
     name = PROPERTIES.get(option.casefold())
     return SCHEMA + name if name else ""
 

@@ -1,4 +1,4 @@
-"""A product's places in lists: the shoppers' ones, and staff's, which have hidden products too."""
+"""A product's listing entries: in shoppers' lists, and in staff's, which include hidden products."""
 
 from chalicelib.catalog import search
 from chalicelib.catalog.models import Listing, Product
@@ -6,12 +6,12 @@ from chalicelib.catalog.product_lists import ALL_PRODUCTS, SORTS
 from chalicelib.database.transactions import Transaction
 
 LETTERS_SORTED = 200  # of a name; a range key has 1,024 bytes
-ADMIN_PREFIX = "@"  # begins staff's groups; no slug has it, so no address of a shopper leads there
-HIDDEN = "@@hidden"  # twice: a category may be called “hidden”
+ADMIN_PREFIX = "@"  # begins staff's groups; no slug contains it, so no address of a shopper leads there
+HIDDEN = "@@hidden"  # twice, because a category may be called “hidden”
 
 
 def listing_keys(product: Product, lowest: int) -> list[list[str]]:
-    """Name a product's rows in `listings`, [group, position] for each group and order; `lowest`: today's price."""
+    """Return the keys of a product's rows in `product-listings`, [group, position]; `lowest` is today's lowest price."""
     spoken = " ".join(search.tokenize(product.name))[:LETTERS_SORTED]
     values = {"newest": product.added, "price": f"{lowest:012d}", "name": spoken}
     return [
@@ -20,7 +20,7 @@ def listing_keys(product: Product, lowest: int) -> list[list[str]]:
 
 
 def listing_key_for(product: Product, sort: str) -> str:
-    """Return a product's position among everything that staff sees."""
+    """Return a product's position in staff's list of all products."""
     return str(dict(product.listing_keys)[f"{ADMIN_PREFIX}{ALL_PRODUCTS}#{sort}"])
 
 
@@ -30,7 +30,7 @@ def _groups(product: Product) -> list[str]:
 
 
 def write_listing_entries(transaction: Transaction, product: Product, old: Product | None) -> None:
-    """Write a product's rows that are new or different, and take away those that are over."""
+    """Write a product's new or changed listing entries, and delete its obsolete ones."""
     rows = _rows(product)
     old_rows = _rows(old) if old is not None else {}
     for place, row in rows.items():

@@ -1,4 +1,4 @@
-"""Products, what list pages show of them, the words they are found by, and the stock of every SKU."""
+"""Products, their listing entries, the words they are found by, and the stock of every SKU."""
 
 import re
 import zlib
@@ -15,13 +15,13 @@ from chalicelib.database.connection import Table, TableMeta, table_name
 SLUG = re.compile(r"[A-Za-z0-9-]{1,40}", re.ASCII)
 MAX_SKU_LENGTH = 64
 MAX_QUANTITY_PER_LINE = 20  # of one SKU in one cart
-STOCK_SHARDS = 8  # every sale writes to the index `shelf`; one partition would be a bound for the whole shop
+STOCK_SHARDS = 8  # every sale writes to the index by-stock-level; one partition would limit the whole shop
 
 
 def is_sku(text: str) -> bool:
-    """Return whether a text can be a SKU: 1 to 64 characters that can be seen, blanks only between them.
+    """Return whether a text can be a SKU: 1 to 64 visible characters, with spaces only between them.
 
-    SKUs are the merchant's own numbers, "12/3 b" and "Größe_40" too. Large and small letters are different ones.
+    SKUs are the merchant's own numbers, also "12/3 b" and "Größe_40". Upper and lower case are distinguished.
     """
     return (
         0 < len(text) <= MAX_SKU_LENGTH and clean_line(text) == text and find_control_character(text) is None
@@ -29,36 +29,38 @@ def is_sku(text: str) -> bool:
 
 
 class Product(Table):
-    """A product's content. Prices and pieces are in `Stock`, a row a SKU."""
+    """A product's content. Prices and stock are in `Stock`, one row per SKU."""
 
     class Meta(TableMeta):
         table_name = table_name("products")
 
     slug = UnicodeAttribute(hash_key=True)
     name = UnicodeAttribute()
-    text = UnicodeAttribute(default="")  # a little Markdown, catalog/markdown_text.py
+    text = UnicodeAttribute(default="")  # a subset of Markdown: catalog/markdown_text.py
     category = UnicodeAttribute()  # a category's key
     tax_rate = UnicodeAttribute()  # percent, such as "19"
     added = UnicodeAttribute()  # ISO date; "newest" sorts by it
     hidden = BooleanAttribute(default=False)
     pictures: JSONAttribute = JSONAttribute()  # [{"key": object in the media bucket, "alt": text}]
-    # Pictures that were sent and are not ready: [{"upload": key, "alt": text, "problem": words or None}]
+    # Uploaded images that are not processed yet: [{"upload": key, "alt": text, "problem": message or None}]
     pending_pictures: JSONAttribute = JSONAttribute(default=list)
     variants: JSONAttribute = JSONAttribute()  # [{"sku": "TEA-50", "options": {"Weight": "50 g"}}]
-    listing_keys: JSONAttribute = JSONAttribute()  # [[group, position]]: this product's rows in `listings`
-    search_terms: JSONAttribute = JSONAttribute()  # every word in `search` that leads here
+    listing_keys: JSONAttribute = (
+        JSONAttribute()
+    )  # [[group, position]]: this product's rows in product-listings
+    search_terms: JSONAttribute = JSONAttribute()  # every word in product-search that leads here
     processed_forms: JSONAttribute = JSONAttribute(
         default=list
     )  # staff's last forms and what they changed: form_idempotency.py
     version = NumberAttribute(default=0)
 
     def variant(self, sku: str) -> dict[str, Any] | None:
-        """Find a variant by its SKU."""
+        """Return a variant by its SKU; None if there is none."""
         return next((variant for variant in self.variants if variant["sku"] == sku), None)
 
 
 class StockLevelIndex(GlobalSecondaryIndex["Stock"]):
-    """SKUs by how many pieces are left, in eight shards. Sparse: a dropped variant is not in it."""
+    """SKUs by the number of units left, in eight shards. Sparse: a dropped variant is not in it."""
 
     class Meta:
         index_name = "by-stock-level"
@@ -69,70 +71,70 @@ class StockLevelIndex(GlobalSecondaryIndex["Stock"]):
 
 
 class Stock(Table):
-    """What selling a SKU needs: pieces, price and whose variant it is. Small, because every sale writes it."""
+    """What selling a SKU needs: units, price and the product it belongs to. Small, because every sale writes it."""
 
     class Meta(TableMeta):
         table_name = table_name("stock")
 
     sku = UnicodeAttribute(hash_key=True)
     available = NumberAttribute()
-    held = NumberAttribute(default=0)  # pieces that unpaid orders keep, beside those available
+    held = NumberAttribute(default=0)  # units that unpaid orders hold, not included in `available`
     slug = UnicodeAttribute(
         null=True
     )  # None: the variant was dropped, and the SKU is free for another product
-    price = NumberAttribute(null=True)  # minor units, tax included
+    price = NumberAttribute(null=True)  # minor units, including tax
     sale_price = NumberAttribute(null=True)
     stock_shard = UnicodeAttribute(null=True)  # the index's shard; None with `slug`
     by_stock_level = StockLevelIndex()
 
     @property
     def current_price(self) -> int:
-        """What one piece costs now, in minor units."""
+        """The current price of one unit, in minor units."""
         return int(self.price if self.sale_price is None else self.sale_price)
 
     @classmethod
     def reserve(cls, sku: str, quantity: int) -> tuple["Stock", list[Action], Condition]:
-        """Take pieces off the shelf, for a transaction; refused where fewer are left."""
+        """Return the write that takes units from the stock; its condition fails if fewer are left."""
         return cls(sku), [cls.available.set(cls.available - quantity)], cls.available >= quantity
 
     @classmethod
     def hold(cls, sku: str, quantity: int) -> tuple["Stock", list[Action], Condition]:
-        """Reserve pieces for an unpaid order, for a transaction; refused where fewer are left."""
+        """Return the write that reserves units for an unpaid order; its condition fails if fewer are left."""
         item, actions, enough = cls.reserve(sku, quantity)
         return item, [*actions, cls.held.add(quantity)], enough
 
     @classmethod
     def end_hold(cls, sku: str, quantity: int) -> tuple["Stock", list[Action], None]:
-        """Note that the order that held these pieces is paid, for a transaction."""
+        """Return the write that stops counting units as held: their order is paid."""
         return cls(sku), [cls.held.add(-quantity)], None
 
     @classmethod
     def release_hold(cls, sku: str, quantity: int) -> tuple["Stock", list[Action], None]:
-        """Return pieces that an unpaid order held, for a transaction."""
+        """Return the write that returns an unpaid order's held units to the stock."""
         return cls(sku), [cls.available.add(quantity), cls.held.add(-quantity)], None
 
     @classmethod
     def release(cls, sku: str, quantity: int) -> tuple["Stock", list[Action], None]:
-        """Return pieces to the shelf, for a transaction."""
+        """Return the write that returns units to the stock."""
         return cls(sku), [cls.available.add(quantity)], None
 
     @classmethod
     def restock(cls, sku: str, quantity: int, slug: str) -> tuple["Stock", list[Action], Condition]:
-        """Return sold pieces to the shelf; refused where the SKU is another product's by now."""
+        """Return the write that restocks sold units; its condition fails if the SKU belongs to another product by now."""
         ours = cls.slug.does_not_exist() | (cls.slug == slug)
         return cls(sku), [cls.available.add(quantity)], ours
 
 
 def stock_shard_of(sku: str) -> str:
-    """Return a SKU's shard of the index `shelf`."""
+    """Return a SKU's shard of the index by-stock-level."""
     return str(zlib.crc32(sku.encode()) % STOCK_SHARDS)
 
 
 class Listing(Table):
-    """A product's place in a list: one row a product, group and order.
+    """A product's entry in a list: one row per product, group and order.
 
-    What shoppers see are the groups `all` and each category, without hidden products. Staff's groups begin with @
-    and have hidden ones too. Categories themselves are the group `categories`.
+    Shoppers see the groups `all` and each category, without hidden products. Staff's groups begin with @ and
+    include hidden ones. The categories themselves are the group `categories`.
     """
 
     class Meta(TableMeta):
@@ -142,17 +144,17 @@ class Listing(Table):
     position = UnicodeAttribute(range_key=True)  # sort value # slug
     slug = UnicodeAttribute()
     name = UnicodeAttribute()
-    text = UnicodeAttribute(null=True)  # a category's text
+    text = UnicodeAttribute(null=True)  # a category's description
     picture = UnicodeAttribute(null=True)  # object key in the media bucket
     alt = UnicodeAttribute(null=True)
     skus: JSONAttribute = JSONAttribute(null=True)
-    category = UnicodeAttribute(null=True)  # in staff's groups only, to filter by
+    category = UnicodeAttribute(null=True)  # only in staff's groups, to filter by
 
 
 class CategoryRow(Table):
-    """A category, or the head of them all: a row that every change of any category writes.
+    """A category, or the head of all categories: a row that every change of a category writes.
 
-    Products and lists know a category by its key, so that its name and its address may change.
+    Products and lists refer to a category by its key, so that its name and slug may change.
     """
 
     class Meta(TableMeta):
@@ -166,27 +168,27 @@ class CategoryRow(Table):
     slug = UnicodeAttribute(null=True)
     name = UnicodeAttribute(null=True)
     text = UnicodeAttribute(null=True)
-    previous_slugs: JSONAttribute = JSONAttribute(null=True)  # slugs that it had before, which lead to it
-    sort_order = NumberAttribute(null=True)  # in the shop's order
+    previous_slugs: JSONAttribute = JSONAttribute(null=True)  # its earlier slugs, which redirect to it
+    sort_order = NumberAttribute(null=True)  # its position in the shop's order
     products_added = NumberAttribute(
         null=True
-    )  # products that ever came: it goes only if none comes meanwhile
+    )  # products ever added: it is removed only if none is added meanwhile
     version = NumberAttribute(null=True)  # the head's
 
     @classmethod
     def count_product_added(cls, key: str) -> tuple["CategoryRow", list[Action], Condition]:
-        """Count a product that comes to a category, for a transaction; refused where the category is gone."""
+        """Return the write that counts a product added to a category; its condition fails if the category is gone."""
         return cls(cls.GROUP, key), [cls.products_added.add(1)], cls.position.exists()
 
 
 class SearchEntry(Table):
-    """The inverted index: prefix search is a Query. Rows may be stale; hits are checked against the product."""
+    """The inverted index: a prefix search is a Query. Rows may be stale; hits are checked against the product."""
 
     class Meta(TableMeta):
         table_name = table_name("product-search")
 
-    prefix = UnicodeAttribute(hash_key=True)  # a word's first two letters, or its only one
+    prefix = UnicodeAttribute(hash_key=True)  # a word's first two characters, or its only one
     entry = UnicodeAttribute(range_key=True)  # word#slug; a hidden product's words begin with @
     slug = UnicodeAttribute()
     in_name = BooleanAttribute(default=False)
-    version = NumberAttribute(default=0)  # of the product that the row was written for
+    version = NumberAttribute(default=0)  # of the product for which the row was written

@@ -1,4 +1,4 @@
-"""Today's prices, and what buying a SKU needs to know."""
+"""Current prices, and what is needed to buy a SKU."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _INNER_QUOTES = str.maketrans('“”"', "‘’'")
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture in the media bucket, and what it shows in words."""
+    """An image in the media bucket, and its alt text."""
 
     key: str
     alt: str
@@ -19,7 +19,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Price:
-    """What a product or a variant costs today, in minor units; `was` is what it cost before the sale."""
+    """The current price of a product or variant, in minor units; `was` is the price before the sale."""
 
     price: int
     was: int | None
@@ -28,7 +28,7 @@ class Price:
 
 @dataclass(frozen=True)
 class Offer:
-    """What buying a SKU needs to know, as of now; prices in minor units, the tax rate in percent.
+    """What is needed to buy a SKU, as of now; prices in minor units, the tax rate in percent.
 
     Not `sellable`: the shop no longer sells it. Sellable with nothing `available`: sold out.
     """
@@ -45,11 +45,11 @@ class Offer:
     available: int
     tax_rate: str
     sellable: bool
-    held: int = 0  # by unpaid orders, beside those available
+    held: int = 0  # by unpaid orders, not included in `available`
 
     @property
     def quoted_name(self) -> str:
-        """Return the name within quotation marks; those that it has itself become single ones."""
+        """Return the name for use within quotation marks; its own become single ones."""
         return f"“{self.name.translate(_INNER_QUOTES)}”"
 
 
@@ -57,9 +57,9 @@ class Offer:
 
 
 def read_offers(lines: Mapping[str, str]) -> dict[str, Offer]:
-    """Read today's offers of SKUs, given as SKU → product's slug, fresh, in one batch.
+    """Read current offers of SKUs, given as SKU → product's slug, consistently, in one batch.
 
-    What the shop never had is missing; what it no longer sells is there, but not sellable.
+    Unknown SKUs are missing; those that are no longer sold are included, but not sellable.
     """
     found = batch_get({Stock: lines, Product: lines.values()})
     offers = {}
@@ -94,12 +94,12 @@ def _offer(stock: Stock, product: Product) -> Offer:
 
 
 def variant_label(options: Mapping[str, str]) -> str:
-    """Return which variant it is: "Large, Moss"."""
+    """Return a variant's label: "Large, Moss"."""
     return ", ".join(options.values())
 
 
 def price_of(stocks: Iterable[Stock]) -> Price | None:
-    """Return the lowest price today among SKUs, and whether others cost more; None where there are none."""
+    """Return the lowest current price among SKUs, and whether others cost more; None if there are none."""
     priced = sorted((stock for stock in stocks if stock.price is not None), key=lambda s: s.current_price)
     if not priced:
         return None
@@ -112,6 +112,6 @@ def price_of(stocks: Iterable[Stock]) -> Price | None:
 
 
 def find_slug(sku: str) -> str | None:
-    """Find the product that sells a SKU; None where none does."""
+    """Return the slug of the product that sells a SKU; None if there is none."""
     stock = batch_get({Stock: [sku]})[Stock].get(sku) if is_sku(sku) else None
     return stock.slug if stock is not None else None

@@ -10,7 +10,7 @@ from chalicelib.catalog.offers import Picture, Price, price_of, variant_label
 from chalicelib.database.reads import batch_get, get
 from chalicelib.errors import NotFound
 
-FEW = 5  # from here on shoppers are told how many are left
+FEW = 5  # from this stock downwards shoppers see how many are left
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class VariantView:
 
     @property
     def in_stock(self) -> bool:
-        """Return whether a piece can be had."""
+        """Return whether at least one unit is available."""
         return self.available > 0
 
     @property
     def availability(self) -> str:
-        """Return in words whether it can be had."""
+        """Return the availability as text."""
         if not self.in_stock:
             return "Sold out"
         return f"Only {self.available} left" if self.available <= FEW else "In stock"
@@ -54,17 +54,17 @@ class ProductView:
 
     @property
     def in_stock(self) -> bool:
-        """Return whether any variant can be had."""
+        """Return whether any variant is available."""
         return any(variant.in_stock for variant in self.variants)
 
     @property
     def selected(self) -> str | None:
-        """Name the SKU that the page offers first; None where all are sold out."""
+        """The SKU that the page selects first; None if all are sold out."""
         return next((variant.sku for variant in self.variants if variant.in_stock), None)
 
 
 def product_view(slug: str) -> ProductView:
-    """Read a product for its page, with today's prices and stock. Raises NotFound, for hidden ones too."""
+    """Read a product for its page, with current prices and stock. Raises NotFound, also for hidden products."""
     product = get(Product, slug, consistent=False) if SLUG.fullmatch(slug) else None
     if product is None or product.hidden:
         raise NotFound("We couldn’t find this product. It may no longer be available.")

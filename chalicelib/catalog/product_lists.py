@@ -1,4 +1,4 @@
-"""Lists of products, in pages, with today's prices and stock. Nothing here scans a table."""
+"""Lists of products, in pages, with current prices and stock. No table is scanned."""
 
 import base64
 import binascii
@@ -31,13 +31,13 @@ class ProductCard:
 
     @property
     def on_sale(self) -> bool:
-        """Return whether the shown price is a sale's."""
+        """Return whether the shown price is a sale price."""
         return self.was is not None
 
 
 @dataclass(frozen=True)
 class ListPage:
-    """One page of a list; `next_after` leads to the next one, None on the last."""
+    """One page of a list; `next_after` is the cursor of the next page, None on the last."""
 
     products: list[ProductCard]
     next_after: str | None
@@ -47,9 +47,9 @@ class ListPage:
 
 
 def list_page(group: str, sort: str, after: str | None) -> ListPage:
-    """Read a page of a category or of everything: one Query, then prices and stock of what is shown, live.
+    """Read a page of a category or of all products: one Query, then current prices and stock of what is shown.
 
-    `after` is a `next_after` of the same list. Raises BadInput for another sort or token.
+    `after` is a `next_after` of the same list. Raises BadInput for another sort order or cursor.
     """
     if sort not in SORTS:
         raise BadInput("You can sort by newest, price or name.")
@@ -66,7 +66,7 @@ def list_page(group: str, sort: str, after: str | None) -> ListPage:
 
 
 def cards(rows: Iterable[Listing]) -> list[ProductCard]:
-    """Make cards of listing rows, with today's prices and stock."""
+    """Return cards of listing rows, with current prices and stock."""
     rows = list(rows)
     stocks = batch_get({Stock: [sku for row in rows for sku in row.skus]}, consistent=False)[Stock]
     found = []
@@ -79,7 +79,7 @@ def cards(rows: Iterable[Listing]) -> list[ProductCard]:
 
 
 def make_card(slug: str, name: str, picture: str | None, alt: str, stocks: list[Stock]) -> ProductCard | None:
-    """Make a product's card; None where none of its variants has a price."""
+    """Return a product's card; None if none of its variants has a price."""
     today = price_of(stocks)
     if today is None:
         return None
@@ -96,12 +96,12 @@ def make_card(slug: str, name: str, picture: str | None, alt: str, stocks: list[
 
 
 def encode_cursor(listed: str, position: str) -> str:
-    """Make the token of a list's next page: it says behind which position that begins."""
+    """Return the cursor of a list's next page: the position after which it begins."""
     return base64.urlsafe_b64encode(f"{listed}\n{position}".encode()).decode().rstrip("=")
 
 
 def decode_cursor(encoded: str, listed: str) -> str:
-    """Read a token's position. Raises BadInput for what is no token of this list."""
+    """Return a cursor's position. Raises BadInput for anything but a cursor of this list."""
     refusal = BadInput("This link is incomplete or out of date. Please start again from the first page.")
     try:
         text = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True).decode()
@@ -114,15 +114,15 @@ def decode_cursor(encoded: str, listed: str) -> str:
 
 
 def visible_slugs() -> Iterator[str]:
-    """Name every product that has a page, by Query, newest first."""
+    """Yield the slug of every product that has a page, by Query, newest first."""
     for row in Listing.query(f"{ALL_PRODUCTS}#newest", scan_index_forward=False):
         yield row.slug
 
 
 def list_slugs(after: str | None, size: int) -> tuple[list[str], str | None]:
-    """Name up to `size` products that have a page, newest first, and the token of those that follow, if there are any.
+    """Return up to `size` slugs of products that have a page, newest first, and the cursor of the next ones, if any.
 
-    `after` is such a token; None begins at the first. Raises BadInput for another.
+    `after` is such a cursor; None begins at the first. Raises BadInput for another.
     """
     listed = f"{ALL_PRODUCTS}#newest"
     beyond = Listing.position < decode_cursor(after, listed) if after is not None else None

@@ -1,4 +1,4 @@
-"""The pages that are the same for everybody: shop, categories, products, search, and what robots read."""
+"""The pages that are the same for everybody: shop, categories, products, search, and those for search engines."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -25,12 +25,12 @@ MAX_QUERY_LENGTH = 200
 ADDRESSES_PER_SITEMAP = 10_000
 MAX_SITEMAPS = 50
 MAX_CACHED_PRODUCTS = 10_000
-_skus: dict[str, frozenset[str]] = {}  # of products whose page this process has made
+_skus: dict[str, frozenset[str]] = {}  # of products whose page this process has rendered
 
 
 @public_context_processor
 def shop_and_categories() -> Mapping[str, Any]:
-    """Feed what every page's head and foot show."""
+    """Return the values that every page's header and footer show."""
     return {
         "shop": settings.shop,
         "currency": settings.currency,
@@ -40,13 +40,13 @@ def shop_and_categories() -> Mapping[str, Any]:
 
 @routes.get("/")
 def shop_page(request: Request) -> Response:
-    """Show everything in the shop."""
+    """Show all products."""
     return _list(request, "/", None)
 
 
 @routes.get("/categories/{slug}")
 def category_page(request: Request, slug: str) -> Response:
-    """Show a category; lead from a former address to today's."""
+    """Show a category; redirect from an earlier slug to the current one."""
     try:
         return _list(request, f"/categories/{slug}", slug)
     except categories.CategoryMoved as moved:
@@ -82,11 +82,11 @@ def _list(request: Request, path: str, slug: str | None) -> Response:
 
 @routes.get("/products/{slug}")
 def product_page(request: Request, slug: str) -> Response:
-    """Show a product; `?sku=` chooses one of its variants. A SKU that it does not have chooses nothing."""
+    """Show a product; `?sku=` selects one of its variants. A SKU that it does not have selects nothing."""
     path = f"/products/{slug}"
     sku = http_request.query(request, "sku")
     plain = public_page(request, (path,), lambda: _product_page(slug, None))
-    # Only SKUs that the product has make pages of their own: others cannot push anything out of the memory.
+    # Only the product's own SKUs have cached pages, so that others cannot push anything out of the cache.
     if sku is None or sku not in _skus.get(slug, ()):
         return plain
     return public_page(request, (path, sku), lambda: _product_page(slug, sku))
@@ -104,7 +104,7 @@ def _product_page(slug: str, sku: str | None) -> str:
 def product_values(
     product: product_details.ProductView, chosen: product_details.VariantView | None
 ) -> dict[str, Any]:
-    """List what a product's page shows to everybody; `problem` is why it could not be put into the cart."""
+    """Return the values of a product's page; `problem` is why it could not be added to the cart."""
     return {
         "product": product,
         "chosen": chosen,
@@ -123,7 +123,7 @@ def product_values(
 
 @routes.get("/search")
 def search_page(request: Request) -> Response:
-    """Show what a question finds."""
+    """Show search results."""
     question = _normalised(http_request.query(request, "q") or "")
 
     def make() -> str:
@@ -141,7 +141,8 @@ def search_page(request: Request) -> Response:
 
 
 def _normalised(question: str) -> str:
-    # One page for what differs only in white space; what cannot be printed, half surrogates too, becomes some.
+    # Texts that differ only in white space share a page; unprintable characters, also lone surrogates, become
+    # spaces.
     printable = "".join(
         " " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in question
     )
@@ -150,7 +151,7 @@ def _normalised(question: str) -> str:
 
 @routes.get("/sitemap.xml")
 def sitemap(request: Request) -> Response:
-    """List every public page for search engines; in a large shop, list the parts that list them."""
+    """List every public page for search engines; in a large shop, the parts of the sitemap."""
     after = http_request.query(request, "after")
 
     def make() -> str:

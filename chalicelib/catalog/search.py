@@ -1,4 +1,4 @@
-"""Prefix search over all words of all products: an inverted index, asked by Query."""
+"""Prefix search over all words of all products: an inverted index, read by Query."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -13,24 +13,24 @@ from chalicelib.database.reads import batch_get
 from chalicelib.database.transactions import ConditionFailed, Transaction
 
 MAX_WORDS = 8
-MAX_WORD_LENGTH = 40  # longer words are cut, in the index and in questions alike
+MAX_WORD_LENGTH = 40  # longer words are cut, in the index and in searches
 PREFIX_LENGTH = 2
 MAX_SHOWN = 48
-MAX_CATEGORIES = 4  # that one word may mean
+MAX_CATEGORIES = 4  # whose names one word may match
 MAX_CANDIDATES = 100  # one BatchGetItem
 MAX_BATCH_SIZE = 100  # writes that fit into one transaction
-# Begins every word of a hidden product. Questions are letters and digits, so shoppers' never lead to one: not to
-# its rows, nor to a place among the hits that a visible product should have.
+# Begins every word of a hidden product. A shopper's search has only letters and digits, so it never finds one:
+# neither its rows, nor a position among the hits that a visible product should have.
 HIDDEN = "@"
-# A prefix that more rows than this begin with tells nothing; the other words decide, and hits are checked anyway.
+# A prefix with more rows than this excludes little; the other words decide, and hits are checked anyway.
 MAX_ROWS = 1000
-# What NFKD leaves whole, written as people type it who lack the key.
+# Letters that NFKD does not decompose, as people without the key type them.
 _PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search shows; `message` says in words why nothing was looked up."""
+    """The result of a search; `message` says why nothing was looked up."""
 
     products: list[ProductCard]
     has_more: bool = False
@@ -47,9 +47,9 @@ def tokenize(text: str) -> Iterator[str]:
 
 
 def words_of(product: Product) -> dict[str, bool]:
-    """List the words a product is found by as they are in the index, and whether each is in its name.
+    """Return the words that a product is found by, as the index has them, and whether each is in its name.
 
-    Its category's name is not among them: that may change without the product, so `_listed` asks for it.
+    Its category's name is not included: that may change without the product, so `_listed` looks it up.
     """
     texts = [render_text(product.text)]
     for variant in product.variants:
@@ -59,18 +59,18 @@ def words_of(product: Product) -> dict[str, bool]:
 
 
 def index_term(word: str, hidden: bool) -> str:
-    """Write a word of the index as a visible or a hidden product has it."""
+    """Return the index's term for a word of a visible or a hidden product."""
     return HIDDEN * hidden + word.removeprefix(HIDDEN)
 
 
 def stored_words(product: Product) -> dict[str, bool]:
-    """List the words that are in the index for a product as it was read."""
+    """Return the words that are in the index for a product as it was read."""
     in_name = set(tokenize(product.name))
     return {word: index_term(word, hidden=False) in in_name for word in product.search_terms}
 
 
 def add_words(product: Product, new: dict[str, bool], old: dict[str, bool]) -> None:
-    """Write what the index lacks, before the product is written."""
+    """Write words that the index lacks, before the product is written."""
     with SearchEntry.batch_write() as batch:
         for word, in_name in new.items():
             if old.get(word) != in_name:
@@ -80,7 +80,10 @@ def add_words(product: Product, new: dict[str, bool], old: dict[str, bool]) -> N
 
 
 def remove_words(product: Product, gone: Iterable[str]) -> None:
-    """Delete words from the index, after the product was written. One that a later change wrote again stays."""
+    """Delete words from the index, after the product was written.
+
+    A word that a later change has added again stays.
+    """
     words_gone = list(gone)
     for start in range(0, len(words_gone), MAX_BATCH_SIZE):
         _remove(product, words_gone[start : start + MAX_BATCH_SIZE])
@@ -94,7 +97,7 @@ def _remove(product: Product, gone: list[str]) -> None:
         transaction.commit()
     except (
         ConditionFailed
-    ) as refusal:  # these are a later change's, or gone already; the others go without them
+    ) as refusal:  # these are a later change's, or deleted already; the others are deleted without them
         _remove(product, [word for word in gone if word not in refusal.names])
 
 
@@ -107,7 +110,7 @@ def _letters(word: str) -> str:
 
 
 def search(question: str) -> SearchResult:
-    """Find the products that have, for each word of a question, a word that begins with it; best first."""
+    """Find the products that have, for each word of the search text, a word that begins with it; best first."""
     asked = list(dict.fromkeys(tokenize(question)))
     if not asked:
         return SearchResult([])
@@ -120,7 +123,7 @@ def search(question: str) -> SearchResult:
 
 
 def query_error(asked: list[str]) -> str | None:
-    """Return in words why nothing can be looked up."""
+    """Return why nothing can be looked up; None if it can."""
     if len(asked) > MAX_WORDS:
         return f"Please use at most {MAX_WORDS} words."
     if all(len(word) < PREFIX_LENGTH for word in asked):
@@ -129,7 +132,7 @@ def query_error(asked: list[str]) -> str | None:
 
 
 def find(asked: list[str], *, hidden: bool = False) -> tuple[int, list[Product]]:
-    """Find the visible or the hidden products that have all words: how many there may be, and the best hundred."""
+    """Find the visible or hidden products that have all words: how many there may be, and the best hundred."""
     telling = [index_term(word, hidden) for word in asked if len(word) >= PREFIX_LENGTH]
     hits = _hits(telling)
     best = sorted(hits, key=lambda slug: (-hits[slug], slug))[:MAX_CANDIDATES]
@@ -137,7 +140,7 @@ def find(asked: list[str], *, hidden: bool = False) -> tuple[int, list[Product]]
 
 
 def _hits(asked: list[str]) -> dict[str, int]:
-    """Find slug → how many of the words are in the product's name, for products that have them all."""
+    """Return slug → how many of the words are in the product's name, for products that have all words."""
     whole: list[dict[str, bool]] = []
     cut: list[dict[str, bool]] = []
     for word in asked:
@@ -153,10 +156,10 @@ def _hits(asked: list[str]) -> dict[str, int]:
 
 
 def _listed(word: str) -> tuple[list[str], bool]:
-    """Find the products of the categories that a word begins a word of the name of; tell whether these are all."""
+    """Find the products of categories with a word in the name that begins so; and whether these are all."""
     hidden = word.startswith(HIDDEN)
     keys = [key for key, names in _category_words(hidden).items() if _begins(word, names)]
-    # Staff's lists, which have hidden products, begin with the sign that hidden products' words begin with.
+    # Staff's lists, which include hidden products, begin with the same sign as hidden products' words.
     groups = [f"{HIDDEN * hidden}{key}#newest" for key in keys[:MAX_CATEGORIES]]
     found = [[row.slug for row in Listing.query(group, limit=MAX_ROWS)] for group in groups]
     complete = len(keys) <= MAX_CATEGORIES and all(len(slugs) < MAX_ROWS for slugs in found)
@@ -164,14 +167,14 @@ def _listed(word: str) -> tuple[list[str], bool]:
 
 
 def _category_words(hidden: bool) -> dict[str, list[str]]:
-    """Map each category's key onto the words of its name, as a visible or a hidden product has them."""
+    """Return the words of each category's name by key, as a visible or a hidden product has them."""
     return {each.key: [index_term(word, hidden) for word in tokenize(each.name)] for each in categories()}
 
 
 def _checked(slugs: list[str], asked: list[str], hidden: bool) -> list[Product]:
-    """Read what was hit and keep what is there, visible (or hidden) and still has the words.
+    """Read the hits, and keep those that exist, are visible (or hidden) and still have the words.
 
-    First what has them in its name, then what has them whole, then by name.
+    First those with the words in the name, then those with whole words, then by name.
     """
     found = batch_get({Product: slugs}, consistent=False)[Product]
     categories_words = _category_words(hidden)

@@ -1,4 +1,4 @@
-"""Variants that run low."""
+"""Variants that are low in stock."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from chalicelib.database.reads import batch_get
 
 @dataclass(frozen=True)
 class LowStockVariant:
-    """A variant of a visible product of which few are left."""
+    """A variant of a visible product that is low in stock."""
 
     sku: str
     slug: str
@@ -23,12 +23,12 @@ class LowStockVariant:
 
 
 def low_stock(threshold: int, limit: int = 50) -> tuple[list[LowStockVariant], bool]:
-    """List visible products' variants with at most so many pieces, fewest first, and tell whether there are more."""
+    """List visible products' variants with at most `threshold` units, fewest first, and whether there are more."""
     most = limit * 2
     stocks, all_of_them = run_low(threshold, most)
     stocks.sort(key=lambda stock: (stock.available, stock.sku))
     found: list[LowStockVariant] = []
-    # Mostly one batch will do; but hidden products, sold out for good, are in the index as well.
+    # Usually one batch is enough; but hidden products that are sold out are in the index, too.
     for start in range(0, len(stocks), most):
         found += _visible(stocks[start : start + most])
         if len(found) > limit:
@@ -47,9 +47,9 @@ def _visible(stocks: Sequence[Stock]) -> Iterator[LowStockVariant]:
 
 
 def run_low(threshold: int, most: int) -> tuple[list[Stock], bool]:
-    """Ask the index for SKUs with at most so many pieces, and tell whether these are all: a Query a shard.
+    """Read SKUs with at most `threshold` units from the index, and whether these are all: one Query per shard.
 
-    Of a shard with more than `most` of them, the fewest pieces come; of equal ones, any.
+    Of a shard with more than `most` of them, those with the fewest units are returned; among equals, any.
     """
     shards = [
         list(Stock.by_stock_level.query(str(shard), Stock.available <= threshold, limit=most + 1))

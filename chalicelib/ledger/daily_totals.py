@@ -1,13 +1,14 @@
-"""What each day came to, counted once: no page adds up a day's movements again.
+"""Each day's totals, counted once, so that no page adds up a day's movements again.
 
-Each partition of the ledger has a row in `days`: the sums of its movements up to a cursor, `until`. What was booked
-after the cursor is read and added. A movement's place in its partition is its booking time, which our clock gives at
-each attempt of the transaction; an attempt lasts seconds, so nothing can come to stand before what is five minutes
-old. Only what is older is counted into the row, so that the cursor passes nothing by. A row is written on condition
-that it is still the one that was read: of two who count at once, one is refused, and nothing counts twice.
+Each partition of the ledger has a row in ledger-totals: the sums of its entries up to a cursor,
+`counted_until`. Entries after the cursor are read and added. An entry's position in its partition is its
+booking time, which our clock gives at each attempt of the transaction. An attempt lasts seconds, so nothing can
+be inserted before what is five minutes old. Only older entries are counted into the row, so that the cursor
+skips nothing. A row is written on condition that it is still the one that was read: if two processes count at
+the same time, one is refused, and nothing is counted twice.
 
-The hourly run counts all closed days, and today as far as it has come. Rows of closed days that were read to their
-end are `complete` and are not counted again, just as the books of a closed day do not change.
+The hourly run counts all closed days, and today so far. Rows of closed days that were read to their end are
+`complete` and are not counted again, just as the books of a closed day do not change.
 """
 
 import json
@@ -31,7 +32,9 @@ from chalicelib.ledger.totals import Totals, sums_of
 SETTLED = timedelta(minutes=5)
 ROWS_PER_QUERY = 1000
 QUERIES_PER_PAGE = 60  # then a page says what is not counted yet
-MIN_ENTRIES_TO_WRITE = 50  # movements; a view that finds fewer leaves them to the next, or to the hourly run
+MIN_ENTRIES_TO_WRITE = (
+    50  # movements; a page view that finds fewer leaves them to the next, or to the hourly run
+)
 QUERIES_PER_WRITE = 20
 UPDATE_SECONDS = 300
 MAX_SOLD_BYTES = 300_000  # DynamoDB takes rows of 400 kB
@@ -39,23 +42,23 @@ DAY = timedelta(days=1)
 
 
 class PartitionTotals(Table):
-    """The sums of one partition of the ledger, up to `until`."""
+    """The sums of one partition of the ledger, up to `counted_until`."""
 
     class Meta(TableMeta):
         table_name = table_name("ledger-totals")
 
-    page = UnicodeAttribute(hash_key=True)  # as the ledger's: 2026-11-22#3
-    counted_until = UnicodeAttribute(null=True)  # the last entry that is counted
+    page = UnicodeAttribute(hash_key=True)  # like the ledger's: 2026-11-22#3
+    counted_until = UnicodeAttribute(null=True)  # the last entry that was counted
     complete = BooleanAttribute(default=False)
     version = NumberAttribute(default=0)
     # {"14 sale EUR": [count, amount, fee, net, without_fee, orders paid]}: by hour of the shop's day
     sums: JSONAttribute = JSONAttribute(default=dict)
-    sold: JSONAttribute = JSONAttribute(default=dict)  # {"TEA-50 EUR": [name, pieces, amount]}
+    sold: JSONAttribute = JSONAttribute(default=dict)  # {"TEA-50 EUR": [name, units, amount]}
 
 
 @dataclass
 class Tally:
-    """What movements add up to: sums by hour, kind and currency, and the pieces sold by SKU and currency."""
+    """Sums of movements by hour, kind and currency, and the units sold by SKU and currency."""
 
     sums: dict[str, list[int]] = field(default_factory=dict)
     sold: dict[str, list[Any]] = field(default_factory=dict)
@@ -74,14 +77,14 @@ class Tally:
             self._add_sold(f"{sku} {ledger_entry.currency}", name, pieces, amount)
 
     def merge(self, other: "Tally") -> None:
-        """Add what was counted elsewhere."""
+        """Add another tally."""
         for key, sums in other.sums.items():
             self._add_sums(key, sums)
         for key, (name, pieces, amount) in other.sold.items():
             self._add_sold(key, name, pieces, amount)
 
     def totals(self, hour: int | None = None) -> Totals:
-        """Sum up by kind and currency; of one hour of the day, or of all."""
+        """Return the sums by kind and currency; of one hour of the day, or of all."""
         totals = Totals()
         for key, sums in self.sums.items():
             at, kind, currency = key.split()
@@ -99,7 +102,7 @@ class Tally:
         )
 
     def best_sellers(self, most: int) -> list["SoldProduct"]:
-        """List what was sold most, by pieces; refunds take nothing away."""
+        """List the best-selling SKUs, by units; refunds are not subtracted."""
         sold = []
         for key, (name, pieces, amount) in self.sold.items():
             sku, _, currency = key.rpartition(" ")
@@ -107,7 +110,7 @@ class Tally:
         return sorted(sold, key=lambda one: (-one.units, -one.amount, one.name))[:most]
 
     def units_sold(self, one: "SoldProduct") -> int:
-        """Return how many pieces of something were sold."""
+        """Return how many units of a product were sold."""
         return int(self.sold.get(f"{one.sku} {one.currency}", ["", 0, 0])[1])
 
     def _add_sums(self, key: str, sums: list[int]) -> None:
@@ -132,14 +135,14 @@ class SoldProduct:
 
 @dataclass
 class DayTotals:
-    """What a day came to. Where it is not `whole`, the rest will be counted when it is asked for again."""
+    """A day's totals. If it is not `whole`, the rest is counted by a later call."""
 
     tally: Tally
     whole: bool = True
 
 
 def count(days: Collection[date], now: datetime) -> dict[date, DayTotals]:
-    """Return what days came to, up to this moment, by a bounded number of calls; the latest are counted first."""
+    """Return days' totals, up to this moment, by a bounded number of calls; the latest days are counted first."""
     rows = _rows(page for day in days for page in pages_of(str(day)))
     queries = QUERIES_PER_PAGE
     counts = {}
@@ -157,7 +160,7 @@ def count(days: Collection[date], now: datetime) -> dict[date, DayTotals]:
 
 
 def update_totals(now: datetime) -> None:
-    """Count what was booked since the last time: today's, then that of every closed day that is not complete."""
+    """Count what was booked since the last run: today, then every closed day that is not complete."""
     deadline = time.monotonic() + UPDATE_SECONDS
     today = clock.today(now)
     _update_day(today, now, deadline)
@@ -172,9 +175,9 @@ def update_totals(now: datetime) -> None:
 
 
 def first_day(now: datetime) -> date:
-    """Return the day the books begin with: before it, no money moved."""
+    """Return the first day of the books: before it, no money moved."""
     progress = get(TotalsProgress, "progress", consistent=False)
-    if progress is None:  # a shop in its first hour: looking it up takes many calls, so it is kept
+    if progress is None:  # a shop in its first hour: looking it up takes many calls, so it is stored
         first = daily_reports.first_day(now)
         progress = TotalsProgress(first_day=str(first), complete_through=str(first - DAY))
         progress.save()
@@ -182,31 +185,31 @@ def first_day(now: datetime) -> date:
 
 
 class _Reading:
-    """Read a partition on from where its row has come to."""
+    """Reads a partition from its row's cursor on."""
 
     def __init__(self, row: PartitionTotals) -> None:
         self.row = row
         self.ended = bool(row.complete)
-        self.found = 0  # movements that the row did not know
+        self.found = 0  # movements that the row did not include
         self.learnt = False  # whether there is anything to write
         self._counted = Tally(row.sums, row.sold)
-        self._fresh = Tally()  # too young to be counted into the row
+        self._fresh = Tally()  # too recent to be counted into the row
 
     @property
     def tally(self) -> Tally:
-        """All that was read, the youngest too."""
+        """All that was read, including the most recent."""
         whole = Tally(dict(self._counted.sums), dict(self._counted.sold))
         whole.merge(self._fresh)
         return whole
 
     @property
     def worth_writing(self) -> bool:
-        """Return whether keeping what was counted saves the next reader more than it costs."""
+        """Return whether writing the row saves the next reader more than it costs."""
         much = self.found >= MIN_ENTRIES_TO_WRITE or bool(self.row.complete) or not self.ended
         return self.learnt and much
 
     def read_on(self, now: datetime, most: int) -> int:
-        """Read until the end, by at most so many queries; return how many it took."""
+        """Read to the end, by at most `most` queries; return how many it took."""
         old = clock.iso_now(now - SETTLED)
         after = self.row.counted_until
         for taken in range(1, most + 1):
@@ -223,7 +226,7 @@ class _Reading:
         return max(most, 0)
 
     def write(self) -> bool:
-        """Keep what was counted; False where somebody else has written the row since it was read."""
+        """Write the row; False if another process has written it since it was read."""
         read = int(self.row.version)
         self.row.version = read + 1
         self.row.sums, self.row.sold = self._counted.sums, _fitting(self._counted)
@@ -245,7 +248,7 @@ class _Reading:
 
 
 def _update_day(day: date, now: datetime, deadline: float) -> bool:
-    """Count a day as far as time allows; tell whether it is complete."""
+    """Count a day as far as time allows; return whether it is complete."""
     rows = _rows(pages_of(str(day)))
     complete = [
         _update_partition(rows.get(page) or PartitionTotals(page), now, deadline)
@@ -259,7 +262,7 @@ def _update_partition(row: PartitionTotals, now: datetime, deadline: float) -> b
         reading = _Reading(row)
         reading.read_on(now, QUERIES_PER_WRITE)
         if not (reading.learnt and reading.write()):
-            return False  # nothing to count yet, or somebody else is counting
+            return False  # nothing to count yet, or another process is counting
         if reading.ended:
             break
     return bool(row.complete)
@@ -271,7 +274,7 @@ def _rows(pages: Iterable[str]) -> dict[str, PartitionTotals]:
 
 
 def _movements(page: str, after: str | None) -> Iterator[LedgerEntry]:
-    # Consistent: a movement that a replica does not know yet would be passed by for ever.
+    # Consistent: a movement that a replica does not know yet would be skipped for ever.
     behind = LedgerEntry.entry > after if after else None
     return iter(
         LedgerEntry.query(page, behind, consistent_read=True, limit=ROWS_PER_QUERY, page_size=ROWS_PER_QUERY)
@@ -279,7 +282,7 @@ def _movements(page: str, after: str | None) -> Iterator[LedgerEntry]:
 
 
 def _fitting(tally: Tally) -> dict[str, list[Any]]:
-    """Keep what was sold most, where a row cannot hold it all: thousands of different SKUs, in a quarter of a day."""
+    """Keep only the best-selling SKUs if a row cannot hold all: thousands of different SKUs in a quarter of a day."""
     if len(json.dumps(tally.sold)) <= MAX_SOLD_BYTES:
         return tally.sold
     kept, room = {}, MAX_SOLD_BYTES

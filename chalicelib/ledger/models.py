@@ -1,4 +1,4 @@
-"""The ledger: one row a movement of money, written in the settling transaction, never updated."""
+"""The ledger: one row per movement of money, written in the settling transaction, never updated."""
 
 import zlib
 from collections.abc import Sequence
@@ -11,12 +11,17 @@ from chalicelib.database.connection import Table, TableMeta, table_name
 
 SHARDS = 4  # a partition takes 1,000 writes a second; a day's sales are spread over these
 SALE, REFUND, REVERSAL = "sale", "refund", "reversal"
-REVERSAL_CANCELLED = "reversal_cancelled"  # what a bank or PayPal had taken came back: a dispute was won
-SoldLine = tuple[str, str, int, int]  # SKU, name, pieces, what they cost in minor units
+REVERSAL_CANCELLED = (
+    "reversal_cancelled"  # what a bank or PayPal had taken back was returned: a dispute was won
+)
+SoldLine = tuple[str, str, int, int]  # SKU, name, units, amount in minor units
 
 
 class LedgerEntry(Table):
-    """Money that moved at PayPal. Amounts in minor units; refunds and reversals are negative, what came back of these is not."""
+    """Money that moved at PayPal.
+
+    Amounts in minor units; refunds and reversals are negative, returns of reversals positive.
+    """
 
     class Meta(TableMeta):
         table_name = table_name("ledger")
@@ -29,7 +34,7 @@ class LedgerEntry(Table):
     order_id = UnicodeAttribute()
     order_number = UnicodeAttribute()
     amount = NumberAttribute()
-    fee = NumberAttribute(null=True)  # PayPal's, where it is told in the shop's currency
+    fee = NumberAttribute(null=True)  # PayPal's, if reported in the shop's currency
     currency = UnicodeAttribute()
     paypal_id = UnicodeAttribute()
     # What the money paid for; empty where it paid no order; none in rows from before this was kept.
@@ -37,14 +42,14 @@ class LedgerEntry(Table):
 
 
 class TotalsProgress(Table):
-    """How far the ledger is counted: one row in the table of the days' sums."""
+    """How far the ledger is counted: one row in the table ledger-totals."""
 
     class Meta(TableMeta):
         table_name = table_name("ledger-totals")
 
     page = UnicodeAttribute(hash_key=True, default="progress")
-    first_day = UnicodeAttribute()  # the day the books begin with
-    complete_through = UnicodeAttribute()  # this day and all before it are counted for good
+    first_day = UnicodeAttribute()  # the first day of the books
+    complete_through = UnicodeAttribute()  # this day and all before it are complete
 
 
 def booking_day(moment: datetime) -> str:
@@ -74,7 +79,7 @@ def new_ledger_entry(
     fee: int | None,
     sold: Sequence[SoldLine] = (),
 ) -> LedgerEntry:
-    """Make the row of a movement that is booked now; `sold` is what a sale paid for."""
+    """Return the row of a movement that is booked now; `sold` is what a sale paid for."""
     now = clock.now()
     booked_at = clock.iso_now(now)
     return LedgerEntry(

@@ -1,4 +1,4 @@
-"""The books of a month: what its manifests vouch for, and all its sheets as one file."""
+"""The books of a month: what its manifests vouch for, and all its files as one archive."""
 
 import hashlib
 import json
@@ -16,13 +16,13 @@ from chalicelib.ledger.daily_reports import MANIFEST, SHEETS, ReportError, key_o
 from chalicelib.ledger.report_columns import ReportFormat
 from chalicelib.ledger.totals import Totals
 
-MAX_CONCURRENCY = 6  # manifests read side by side
-LARGE = 1 << 30  # then a file in a ZIP needs the newer format
+MAX_CONCURRENCY = 6  # manifests read concurrently
+LARGE = 1 << 30  # from this size on, a file in a ZIP needs the newer format
 
 
 @dataclass(frozen=True)
 class ClosedDay:
-    """A day's final books: the rows of each sheet, its totals, and what is wrong, "" where nothing is."""
+    """A day's final books: the rows of each file, its totals, and what is wrong, "" if nothing is."""
 
     day: date
     manifest: dict[str, Any]
@@ -31,7 +31,7 @@ class ClosedDay:
 
     @property
     def rows(self) -> dict[str, int]:
-        """Count the rows of each sheet."""
+        """Return the number of rows of each file."""
         return {name: int(file["rows"]) for name, file in self.manifest.get("files", {}).items()}
 
 
@@ -44,19 +44,19 @@ class Month:
 
     @property
     def totals(self) -> Totals:
-        """Sum up its manifests."""
+        """Return the sums of its manifests."""
         totals = Totals()
         for booked in self.days:
             totals.merge(booked.totals)
         return totals
 
     def rows(self, sheet: str) -> int:
-        """Count the rows of a sheet over the month."""
+        """Return the rows of a file's kind over the month."""
         return sum(booked.rows.get(sheet, 0) for booked in self.days)
 
 
 def read_month(month: date) -> Month:
-    """Find a month's final books: one listing, then each manifest."""
+    """Read a month's final books: one listing, then each manifest."""
     keys = dict(_keys_of(month))
     found = sorted((date.fromisoformat(name[1]), key) for key in keys if (name := MANIFEST.search(key)))
     with ThreadPoolExecutor(MAX_CONCURRENCY) as readers:
@@ -66,17 +66,17 @@ def read_month(month: date) -> Month:
 
 
 def provisional_since(day: date) -> datetime | None:
-    """Return when the provisional books of a day were written; None where there are none."""
+    """Return when the provisional books of a day were written; None if there are none."""
     key = key_of("manifest", day, provisional=True)
     answer = aws.client("s3").list_objects_v2(Bucket=settings.books_bucket, Prefix=key)
     return next((item["LastModified"] for item in answer.get("Contents", [])), None)
 
 
 def write_archive(month: Month, name: str, key: str, tell: Callable[[int], None]) -> None:
-    """Write a month as one ZIP: each sheet's rows of all days under one header, and the manifests.
+    """Write a month as one ZIP: each kind's rows of all days under one header, and the manifests.
 
-    Streams: memory stays flat. `name` is such as 2026-11; `tell` hears how many files were read. Raises ReportError
-    where a day's file is not what its manifest vouches for.
+    Streams, so that memory use is constant. `name` is such as 2026-11; `tell` is called with the number of
+    files read. Raises ReportError if a day's file is not what its manifest vouches for.
     """
     read = 0
     with (
@@ -132,7 +132,7 @@ def _content(key: str) -> bytes:
 
 def _entry(archive: zipfile.ZipFile, month: Month, name: str, sheet: str = "") -> IO[bytes]:
     last = month.days[-1].day
-    # A time that does not change: packing the same books again makes the same bytes.
+    # A constant time, so that packing the same books again gives the same bytes.
     info = zipfile.ZipInfo(name, (last.year, last.month, last.day, 0, 0, 0))
     info.compress_type = zipfile.ZIP_DEFLATED
     info.external_attr = 0o644 << 16
@@ -145,7 +145,7 @@ def _header(sheet: ReportFormat) -> bytes:
 
 
 def _copy(booked: ClosedDay, sheet: ReportFormat, target: IO[bytes]) -> None:
-    """Copy a day's rows behind those of the day before; the file is checked while it is read."""
+    """Copy a day's rows after those of the day before; the file is checked while it is read."""
     key, header = key_of(sheet.name, booked.day), _header(sheet)
     stored = report_files.open_file(key)
     if stored is None:
@@ -164,5 +164,5 @@ def _copy(booked: ClosedDay, sheet: ReportFormat, target: IO[bytes]) -> None:
 
 
 def _stream(parts: report_files.MultipartUpload) -> IO[bytes]:
-    # zipfile writes into anything that has write and flush, and asks for no more where it cannot seek.
+    # zipfile needs only write and flush, and does not seek.
     return parts  # type: ignore[return-value]

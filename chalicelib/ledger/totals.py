@@ -1,4 +1,4 @@
-"""What movements add up to, by kind and currency: in the manifests, on the staff's pages, in minor units."""
+"""Sums of movements by kind and currency, in minor units: in the manifests and on staff pages."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,9 +8,7 @@ from typing import Any
 from chalicelib import money
 from chalicelib.ledger.models import REFUND, REVERSAL, REVERSAL_CANCELLED, SALE, LedgerEntry
 
-Sums = list[
-    int
-]  # count, amount, fee, net, without_fee; fee and net leave out the rows whose fee is not known
+Sums = list[int]  # count, amount, fee, net, without_fee; fee and net exclude the rows whose fee is unknown
 NOTHING: Sums = [0, 0, 0, 0, 0]
 
 
@@ -31,7 +29,7 @@ class Totals:
         self.add_sums(ledger_entry.kind, ledger_entry.currency, sums_of(ledger_entry))
 
     def add_sums(self, kind: str, currency: str, sums: Iterable[int]) -> None:
-        """Add what several movements of a kind and currency came to."""
+        """Add the sums of several movements of a kind and currency."""
         known = self._sums.get((kind, currency), NOTHING)
         self._sums[kind, currency] = [one + other for one, other in zip(known, sums, strict=True)]
 
@@ -43,12 +41,12 @@ class Totals:
                 self.add_sums(kind, currency, [told["count"], *amounts, told["without_fee"]])
 
     def merge(self, other: "Totals") -> None:
-        """Add what was summed up elsewhere."""
+        """Add other totals."""
         for (kind, currency), sums in other._sums.items():
             self.add_sums(kind, currency, sums)
 
     def as_json(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """Return kind → currency → sums; fee and net leave out the `without_fee` rows whose fee is not known."""
+        """Return kind → currency → sums; fee and net exclude the `without_fee` rows whose fee is unknown."""
         totals: dict[str, dict[str, dict[str, Any]]] = {}
         for (kind, currency), (count, amount, fee, net, without_fee) in self._sums.items():
             totals.setdefault(kind, {})[currency] = {
@@ -66,7 +64,7 @@ class Totals:
         return sorted({currency for _, currency in self._sums})
 
     def summary(self, currency: str) -> "Summary":
-        """Return what a shopkeeper asks for, in one currency."""
+        """Return a summary for staff, in one currency."""
         sale, refund, taken, returned = (
             self._sums.get((kind, currency), NOTHING) for kind in (SALE, REFUND, REVERSAL, REVERSAL_CANCELLED)
         )
@@ -89,10 +87,12 @@ class Totals:
 
 @dataclass(frozen=True)
 class Summary:
-    """Sums in one currency, in minor units; refunds and reversals, less what came back of these, are negative, fees positive.
+    """Sums in one currency, in minor units.
 
-    `net` is what is left: all amounts less the fees that are known. `unknown` is the part of it that moved in the
-    `without_fee` movements whose fee PayPal has not told in this currency.
+    Refunds are negative, as are reversals less what was returned; fees are positive.
+
+    `net` is what is left: all amounts less the known fees. `unknown` is the part of it from the `without_fee`
+    movements whose fee PayPal has not reported in this currency.
     """
 
     currency: str

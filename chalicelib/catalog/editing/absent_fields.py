@@ -1,4 +1,4 @@
-"""What a catalog file does not mention, in columns or fields that it lacks: a known product keeps it."""
+"""Columns or fields that a catalog file does not have: an existing product keeps its values."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,12 +13,12 @@ OF_VARIANTS = frozenset({"options", "sale_price"})
 
 
 def has_absent_fields(draft: ProductDraft) -> bool:
-    """Return whether there is something that a draft does not say."""
+    """Return whether a draft lacks fields."""
     return bool(draft.absent_fields) or any(variant.absent_fields for variant in draft.variants)
 
 
 def keep_absent_fields(draft: ProductDraft, old: Product | None, stocks: Mapping[str, Stock]) -> ProductDraft:
-    """Return a draft with what it does not say as the product has it; a new product has the defaults."""
+    """Return a draft with the product's values for absent fields; a new product has the defaults."""
     if old is None or not has_absent_fields(draft):
         return draft
     known: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What the audit trail is told of products: their fields as staff know them, and only those that differ."""
+"""Fields of products for the audit log: named as staff know them, and only those that differ."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ Prices = Mapping[str, tuple[float | None, float | None]]  # SKU → price and sa
 
 
 def product_fields(product: Product | None, prices: Prices) -> dict[str, Any]:
-    """List what a product is; nothing of one that is not there."""
+    """Return a product's fields; empty if there is no product."""
     if product is None:
         return {}
     fields: dict[str, Any] = {
@@ -35,7 +35,7 @@ def product_fields(product: Product | None, prices: Prices) -> dict[str, Any]:
 def changed_fields(
     before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Keep what differs, of both sides."""
+    """Return the fields that differ, before and after."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return (
         {name: before[name] for name in names if name in before},
@@ -44,10 +44,10 @@ def changed_fields(
 
 
 def amount(minor: float | None) -> str:
-    """Write a price; "" where there is none."""
+    """Format a price; "" if there is none."""
     return "" if minor is None else money.to_decimal_string(int(minor), settings.currency)
 
 
 def yes_no(flag: object) -> str:
-    """Write a yes or a no."""
+    """Return "yes" or "no"."""
     return "yes" if flag else "no"

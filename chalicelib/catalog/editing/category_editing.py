@@ -1,4 +1,4 @@
-"""Changing categories: made, renamed, ordered, removed. Every change is one transaction over all that was read."""
+"""Create, rename, order and remove categories. Every change is one transaction over all that was read."""
 
 import hashlib
 import re
@@ -31,7 +31,7 @@ from chalicelib.database.transactions import (
 from chalicelib.errors import BadInput, Conflict, NotFound, ServiceUnavailable
 from chalicelib.web.page_cache import cache
 
-MAX_CATEGORIES = 50  # with the head and the audit trail's row all of them fit into one transaction
+MAX_CATEGORIES = 50  # with the head and the audit entry, all of them fit into one transaction
 MAX_SLUG_LENGTH = 40
 Categories = tuple[Category, ...]
 Edit = Callable[[Categories], Categories]
@@ -39,7 +39,7 @@ Edit = Callable[[Categories], Categories]
 
 @dataclass(frozen=True)
 class _Stored:
-    """The categories as they were read, with what a change of them is conditional on."""
+    """The categories as they were read, with what a change of them depends on."""
 
     categories: Categories
     rows: Mapping[str, CategoryRow]  # by key
@@ -50,7 +50,7 @@ class _Stored:
 
 
 def validate_category(draft: Category) -> Iterator[ValidationError]:
-    """List what is wrong with a category, apart from what only the others tell."""
+    """List what is wrong with a category by itself."""
     if not SLUG.fullmatch(draft.slug) or draft.slug == ALL_PRODUCTS:
         yield ValidationError(
             ("slug",), f"A category’s URL (its slug) {SLUG_RULE}; “{ALL_PRODUCTS}” is reserved."
@@ -60,11 +60,11 @@ def validate_category(draft: Category) -> Iterator[ValidationError]:
 
 
 def problems_among(draft: Category, others: Sequence[Category]) -> Iterator[ValidationError]:
-    """List what is wrong with a category in the shop of today: all of `validate_category`, taken names and addresses."""
+    """List what is wrong with a category in the current shop: `validate_category`, and names or slugs in use."""
     yield from validate_category(draft)
     names = {other.key: _fold_name(other.name) for other in others}
     name = _fold_name(draft.name)
-    # Two that have had one name since before this rule can still be given other texts.
+    # Two categories that already have the same name can still be given other texts.
     if names.pop(draft.key, None) != name and name in names.values():
         yield ValidationError(("name",), "There’s already a category with this name.")
     taken = next((other for other in others if other.slug == draft.slug and other.key != draft.key), None)
@@ -73,12 +73,12 @@ def problems_among(draft: Category, others: Sequence[Category]) -> Iterator[Vali
 
 
 def _fold_name(name: str) -> str:
-    """Fold what nobody tells apart: capital letters, and how many spaces."""
+    """Fold what readers do not distinguish: capital letters, and the number of spaces."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def slug_of(name: str) -> str:
-    """Propose an address for a name: its letters without accents, and its digits; "" where it has none."""
+    """Propose a slug for a name: its letters without accents, and its digits; "" if it has none."""
     plain = unicodedata.normalize("NFKD", name.replace("ß", "ss")).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG_LENGTH].rstrip("-")
 
@@ -87,7 +87,7 @@ def slug_of(name: str) -> str:
 
 
 def create_category(slug: str, name: str, text: str, write_audit: AuditWriter = no_audit) -> Category:
-    """Add a category behind the others; one that is the same already is left. Raises BadInput, Conflict."""
+    """Add a category after the others; an identical one is left unchanged. Raises BadInput, Conflict."""
 
     def edit(known: Categories) -> Categories:
         if any((each.slug, each.name, each.text) == (slug, name, text) for each in known):
@@ -103,10 +103,10 @@ def create_category(slug: str, name: str, text: str, write_audit: AuditWriter = 
 
 
 def change_category(wanted: Category, mark: str, write_audit: AuditWriter = no_audit) -> None:
-    """Give the category of a key another name, text or address; its address until now leads to it from then on.
+    """Change the name, text or slug of a category; its previous slug redirects to it from then on.
 
-    `mark` is `fingerprint_of` what the member saw. Raises NotFound where the category is gone, VersionConflict where somebody else
-    has changed it meanwhile, BadInput for what is wrong.
+    `mark` is the `fingerprint_of` what the member saw. Raises NotFound if the category is gone, VersionConflict
+    if someone else has changed it meanwhile, BadInput for what is wrong.
     """
 
     def edit(known: Categories) -> Categories:
@@ -125,7 +125,7 @@ def change_category(wanted: Category, mark: str, write_audit: AuditWriter = no_a
 
 
 def move_category(key: str, before: str | None, write_audit: AuditWriter = no_audit) -> None:
-    """Put a category before another one, or behind all. Raises NotFound where either is gone."""
+    """Move a category before another one, or to the end. Raises NotFound if either is gone."""
 
     def edit(known: Categories) -> Categories:
         moved = get_by_key(key, known)
@@ -138,10 +138,11 @@ def move_category(key: str, before: str | None, write_audit: AuditWriter = no_au
 
 
 def remove_category(key: str, write_audit: AuditWriter = no_audit) -> None:
-    """Take away a category that no product is in, hidden ones counted. Raises Conflict; one that is gone is fine."""
+    """Remove a category without products, hidden ones included. Raises Conflict; an unknown category is ignored."""
 
     def edit(known: Categories) -> Categories:
-        # Read after the category's row: a product that comes from now on changes the row, which refuses the removal.
+        # Read after the category's row: a product that is added from now on changes the row, which makes the
+        # removal fail.
         products = Listing.query(f"{ADMIN_PREFIX}{key}#newest", limit=1, consistent_read=True)
         name = next((each.name for each in known if each.key == key), "")
         if name and next(iter(products), None) is not None:
@@ -163,7 +164,7 @@ def save_categories(drafts: Sequence[Category], write_audit: AuditWriter = no_au
 
 
 def name_categories(names: Mapping[str, str], write_audit: AuditWriter = no_audit) -> Categories:
-    """Give categories, by slug, these names; they keep text and place, and those that the shop lacks come last."""
+    """Give categories, by slug, these names; they keep text and position, and new ones are added at the end."""
     _check_all([Category(slug, name, "") for slug, name in names.items()])
 
     def edit(known: Categories) -> Categories:
@@ -182,7 +183,7 @@ def get_by_key(key: str, among: Sequence[Category]) -> Category:
 
 
 def _named(drafts: Sequence[tuple[str, str, str | None]], known: Categories) -> dict[str, Category]:
-    """Return what drafts, as slug, name and text, make of categories, new or known, by key."""
+    """Return the categories that drafts of slug, name and text result in, existing or new, by key."""
     named: dict[str, Category] = {}
     for slug, name, text in drafts:
         old = categories.find_category(slug, known)
@@ -207,7 +208,7 @@ def _raise_first(problems: Iterator[ValidationError]) -> None:
 
 
 def _free_key(slug: str, known: Sequence[Category]) -> str:
-    """Make a key of a slug. Another category may have been born under this address, and moved on."""
+    """Return an unused key for a slug. Another category may have been created with this slug and changed it since."""
     keys = {category.key for category in known}
     candidates = [
         slug,
@@ -217,14 +218,14 @@ def _free_key(slug: str, known: Sequence[Category]) -> str:
 
 
 def _release_old_slug(slug: str, known: Categories) -> Categories:
-    """Let a former address go from whoever had it: it belongs to somebody else now."""
+    """Remove an earlier slug from the category that had it: another category uses it now."""
     return tuple(
         replace(category, former=tuple(old for old in category.former if old != slug)) for category in known
     )
 
 
 def fingerprint_of(category: Category) -> str:
-    """Make a mark by which another name, address or text is noticed."""
+    """Return a fingerprint by which a change of name, slug or text is noticed."""
     return hashlib.sha256("\n".join(_comparable_fields(category)).encode()).hexdigest()[:16]
 
 
@@ -236,7 +237,7 @@ def _comparable_fields(category: Category) -> tuple[str, str, str]:
 
 
 def _change(edit: Edit, write_audit: AuditWriter) -> Categories:
-    """Read the categories, edit them, and write what differs, unless somebody else was quicker: then read again."""
+    """Read the categories, edit them, and write what differs; start again if another change was faster."""
 
     def read_and_write() -> Categories:
         stored = _read()
@@ -280,7 +281,7 @@ def _write(stored: _Stored, wanted: Categories, write_audit: AuditWriter) -> Non
 
 
 def _differences(row: CategoryRow | None, category: Category, place: int) -> list[Action]:
-    # Never the whole row: products that come meanwhile are counted in it.
+    # Never the whole row: products that are added meanwhile are counted in it.
     wanted: list[tuple[Any, Any]] = [
         (CategoryRow.slug, category.slug),
         (CategoryRow.name, category.name),
@@ -302,7 +303,7 @@ def _write_head(transaction: Transaction, version: int | None) -> None:
 
 
 def _audit_fields(before: Categories, after: Categories) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """Return what differs for the audit log: of one category its fields, of several each by its key."""
+    """Return what differs, for the audit log: the fields of one category, or of several by key."""
     old, new = ({each.key: _fields(each) for each in categories} for categories in (before, after))
     changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     orders = [[each.slug for each in categories] for categories in (before, after)]

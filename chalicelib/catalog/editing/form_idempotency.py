@@ -1,27 +1,27 @@
-"""What a form has changed already: kept in the product's row, so that a form sent again changes nothing twice.
+"""What a form has changed already: stored in the product's row, so that a form sent again changes nothing twice.
 
-An entry a form: the beginning of its id, then for each row that it changed which row it was and what was asked of it,
-in eight letters together, because shoppers read the product's row, too.
+There is one entry per form: the beginning of its ID, then for each row that it changed a hash of the row and a
+hash of what was requested, eight letters together, because shoppers read the product's row, too.
 """
 
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 
-FORMS_KEPT = 50  # a form may lie open for hours
-FORM_LETTERS = 12  # of its random id: enough to tell fifty apart
-_LETTERS = 4  # 24 bits; rows are told apart within one form, and what was asked within one row
+FORMS_KEPT = 50  # a form may be open for hours
+FORM_LETTERS = 12  # of its random ID: enough to distinguish fifty
+_LETTERS = 4  # 24 bits; rows are distinguished within one form, and requests within one row
 
-Marks = Mapping[str, str]  # a row's mark → the mark of what was asked of it
+Marks = Mapping[str, str]  # a row's hash → the hash of what was requested for it
 
 
 def short_hash(*parts: object) -> str:
-    """Return a row, or what was asked of it, in four letters."""
+    """Return a hash of a row, or of what was requested, in four letters."""
     return urlsafe_b64encode(sha256(repr(parts).encode()).digest()[:3]).decode()
 
 
 def rows_processed_by(form_token: str, entries: Iterable[str]) -> Marks:
-    """Read which rows of a product a form has changed; none where the product does not know it."""
+    """Return which rows of a product a form has changed; empty if the product has no entry of the form."""
     for entry in entries:
         known, _, marks = entry.partition(" ")
         if known == form_token[:FORM_LETTERS]:
@@ -31,7 +31,7 @@ def rows_processed_by(form_token: str, entries: Iterable[str]) -> Marks:
 
 
 def record_form(form_token: str, changed: Marks, entries: Sequence[str]) -> list[str]:
-    """Add the rows that a form changes to what is known of it, as the product's latest entry."""
+    """Return the entries with the rows that a form changes added, as the latest."""
     marks = {**rows_processed_by(form_token, entries), **changed}
     name = form_token[:FORM_LETTERS]
     others = [entry for entry in entries if entry.partition(" ")[0] != name]

@@ -83,7 +83,7 @@ def save_all(
 ) -> dict[str, UnsavedRows | None]:
     """Save products, slug → changes, each in a transaction of its own; tell for each what is not saved, if anything.
 
-    `form` is the form's one-time id: a row that it has changed is not changed again. `problems` are those of cells
+    `form_token` is the form's one-time ID: a row that it has changed is not changed again. `problems` are those of cells
     that could not be read: their rows wait.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS

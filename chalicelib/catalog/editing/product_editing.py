@@ -1,4 +1,4 @@
-"""Save a product with its stock, whole or not at all."""
+"""Save a product with its stock, completely or not at all."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ from chalicelib.errors import BadInput, Conflict
 
 
 class VersionConflict(Conflict):
-    """The product is no longer the version that was to be changed."""
+    """The product is no longer in the version that was to be changed."""
 
 
 class StockMode(Enum):
-    """What saving a draft does to the pieces of a SKU that is known. A new SKU gets the draft's."""
+    """What saving a draft does to the stock of a known SKU. A new SKU gets the draft's stock."""
 
     IGNORE = "ignore"
     SET = "set"
@@ -39,10 +39,11 @@ class StockMode(Enum):
 
 @dataclass
 class StockUpdate:
-    """How drafts change the pieces of known SKUs, and how many SKUs they have: changed, left, added to before.
+    """How drafts change the stock of known SKUs, and how many SKUs they changed, left, or had changed before.
 
-    A product remembers the `run` that has changed its pieces, so that the same run changes them once, however often it
-    is repeated. What is sold meanwhile stays sold: pieces are added or taken away, and no number is written over another.
+    A product remembers the `run` that has changed its stock, so that the same run changes it once, however
+    often it is repeated. Units are added or subtracted, and no number is overwritten, so that sales made
+    meanwhile count.
     """
 
     mode: StockMode
@@ -50,10 +51,10 @@ class StockUpdate:
     changed: int = 0
     ignored: int = 0
     repeated: int = 0
-    unanswered: int = 0  # SKUs of a write under way, or of one whose answer was lost
+    unanswered: int = 0  # SKUs of a write in progress, or of one whose answer was lost
 
     def count(self, moved: int, differing: int, *, is_repeated: bool) -> None:
-        """Count what saving a product did; what a lost answer has moved after all is no repetition."""
+        """Count what saving a product did; what a write with a lost answer changed after all is no repetition."""
         if is_repeated and self.unanswered:
             moved, differing = self.unanswered, 0
         self.changed += moved
@@ -64,7 +65,7 @@ class StockUpdate:
 
 
 class SaveResult(Enum):
-    """What saving did."""
+    """The result of saving."""
 
     ADDED = "added"
     CHANGED = "changed"
@@ -81,11 +82,12 @@ def save_product(
     over: int | None = None,
     stock: StockUpdate | None = None,
 ) -> SaveResult:
-    """Write a product in one transaction with its places in lists and its stock rows.
+    """Write a product in one transaction with its listing entries and its stock rows.
 
-    Known SKUs keep their pieces, unless `stock` says otherwise. What is already so is not written. The witness is told what differs. `over` is the
-    version that is to be changed, 0 for a new product; None: whatever is there. Raises BadInput for a bad draft,
-    Conflict where a SKU is another product's, VersionConflict, and ServiceUnavailable where others keep changing the same product.
+    Known SKUs keep their stock, unless `stock` says otherwise. Unchanged rows are not written. `write_audit`
+    gets what differs. `over` is the version that is to be changed, 0 for a new product; None: any version.
+    Raises BadInput for a bad draft, Conflict if a SKU is another product's, VersionConflict, and
+    ServiceUnavailable if other changes of the product keep being faster.
     """
     stock = stock or StockUpdate(StockMode.IGNORE, "")
     stock.unanswered = 0
@@ -103,7 +105,7 @@ def save_product(
 
 
 def products_by_sku(skus: Sequence[str]) -> dict[str, str]:
-    """Return whose variants SKUs are: SKU → slug. Free and unknown ones are missing."""
+    """Return the products of SKUs: SKU → slug. Free and unknown ones are missing."""
     stocks = batch_get({Stock: skus})[Stock]
     return {sku: stock.slug for sku, stock in stocks.items() if stock.slug is not None}
 
@@ -155,7 +157,7 @@ def _dropped(draft: ProductDraft, old: Product | None) -> list[str]:
 
 
 def _product(draft: ProductDraft, old: Product | None) -> tuple[Product, dict[str, bool]]:
-    """Make the product's new row, and its words: word → whether it is in the name."""
+    """Return the product's new row, and its search terms: term → whether it is in the name."""
     today = clock.today().isoformat()
     product = Product(
         draft.slug,
@@ -208,14 +210,14 @@ def _content(product: Product) -> dict[str, object]:
 
 
 def write_product(transaction: Transaction, product: Product, old: Product | None) -> None:
-    """Write a product and its places over the version that was read."""
+    """Write a product and its listing entries on condition of the version that was read."""
     unchanged = Product.slug.does_not_exist() if old is None else Product.version == old.version
     transaction.put("product", product, unchanged)
     write_listing_entries(transaction, product, old)
 
 
 def _stock_moves(draft: ProductDraft, stocks: Mapping[str, Stock], mode: StockMode) -> dict[str, int]:
-    """Return by how many units each known SKU is to change, or would have to, to be what the draft says."""
+    """Return by how many units each known SKU is to change, or would have to, to match the draft."""
     moves = {
         variant.sku: variant.stock - (0 if mode is StockMode.ADD else int(stocks[variant.sku].available))
         for variant in draft.variants
@@ -230,7 +232,7 @@ def _write_stock(
     stocks: Mapping[str, Stock],
     moves: Mapping[str, int],
 ) -> bool:
-    """Add SKUs that are new with their pieces, and give known ones their prices and what moves. Tell whether any differs.
+    """Add new SKUs with their stock, and write prices and stock changes of known ones. Return whether any differs.
 
     Raises Conflict for another product's SKU.
     """
@@ -268,7 +270,7 @@ def _write_known(transaction: Transaction, slug: str, variant: VariantDraft, mov
     shelf = Stock.stock_shard.set(stock_shard_of(variant.sku))
     actions: list[Action] = [Stock.slug.set(slug), shelf, Stock.price.set(variant.price), sale]
     condition = Stock.slug.does_not_exist() | (Stock.slug == slug)
-    if move:  # never a number over `available`: what is sold in this moment stays sold
+    if move:  # never by setting `available`: concurrent sales count
         actions.append(Stock.available.add(move))
     if move < 0:
         condition = condition & (Stock.available >= -move)
@@ -276,7 +278,7 @@ def _write_known(transaction: Transaction, slug: str, variant: VariantDraft, mov
 
 
 def _free_skus(transaction: Transaction, slug: str, skus: Sequence[str]) -> None:
-    """Leave dropped variants' pieces where orders may put more back, but let nobody buy them."""
+    """Keep the stock of dropped variants, to which orders may return units, but make them unavailable."""
     for sku in skus:
         gone = [Stock.slug.remove(), Stock.stock_shard.remove()]
         transaction.update(f"stock#{sku}", Stock(sku), gone, Stock.slug == slug)

@@ -1,4 +1,4 @@
-"""The rules that every product keeps, whoever writes it."""
+"""The rules for every product, however it is saved."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +11,9 @@ from chalicelib.catalog.models import MAX_SKU_LENGTH, SLUG, is_sku
 from chalicelib.catalog.offers import Picture
 from chalicelib.cleaning import find_control_character
 
-# Where all of a product changes, 36 SKUs come, 36 go, and it moves from twelve places in lists to twelve others:
-# with its own row, its category's and the audit trail's that is 99 of the 100 writes that fit into one transaction.
+# If everything about a product changes, 36 SKUs are added, 36 removed, and its entries in twelve lists
+# replaced: with its own row, its category's and the audit entry, that is 99 of the 100 writes that fit into one
+# transaction.
 MAX_VARIANTS = 36
 MAX_OPTIONS = 4
 MAX_PICTURES = 12
@@ -22,15 +23,15 @@ MAX_OPTION_LENGTH = 60
 MAX_ALT_LENGTH = 300
 MAX_TEXT_LENGTH = 10_000
 PICTURE_KEY = re.compile(r"pictures/[0-9a-f]{16}(-[0-9]{1,4}x[0-9]{1,4})?\.[a-z]{3,4}", re.ASCII)
-NEW = "new"  # where staff make a product
+NEW = "new"  # the path of staff's form for a new product
 SLUG_RULE = "must have 1 to 40 letters (A to Z), digits and hyphens only"
 
 
 @dataclass(frozen=True)
 class VariantDraft:
-    """What a variant should be; prices in minor units. `stock` counts only for a SKU that is new.
+    """A variant as it should be; prices in minor units. `stock` counts only for a new SKU.
 
-    `absent_fields`: what a file does not say, and a known variant keeps.
+    `absent_fields`: fields that a file does not have, and that an existing variant keeps.
     """
 
     sku: str
@@ -42,13 +43,16 @@ class VariantDraft:
 
     @property
     def price_today(self) -> int:
-        """What one piece costs, in minor units."""
+        """The price of one unit, in minor units."""
         return self.price if self.sale_price is None else self.sale_price
 
 
 @dataclass(frozen=True)
 class ProductDraft:
-    """What a product should be, all of it. `added` None: as it was, or today; `absent_fields` as in a variant."""
+    """A product as it should be, with all fields.
+
+    `added` None: unchanged, or today; `absent_fields` as in a variant.
+    """
 
     slug: str
     name: str
@@ -73,7 +77,7 @@ class ValidationError(NamedTuple):
 
 
 def validate_product(draft: ProductDraft) -> Iterator[ValidationError]:
-    """List what is wrong with a product, apart from what only the tables know."""
+    """List what is wrong with a product, except for what needs the tables."""
     if not SLUG.fullmatch(draft.slug) or draft.slug == NEW:
         yield ValidationError(("slug",), f"The slug {SLUG_RULE}; “{NEW}” is reserved.")
     yield from text_problems(("name",), draft.name, MAX_NAME_LENGTH)
@@ -125,7 +129,7 @@ def _variant_problems(variant: VariantDraft) -> Iterator[ValidationError]:
 
 
 def _differences(variants: Sequence[VariantDraft]) -> Iterator[ValidationError]:
-    """Find variants that cannot be told apart, or that differ in the names of their options."""
+    """Find variants that cannot be distinguished, or whose options have different names."""
     skus: set[str] = set()
     choices: set[tuple[str, ...]] = set()
     for number, variant in enumerate(variants):

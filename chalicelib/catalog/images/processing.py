@@ -1,4 +1,4 @@
-"""Photographs made ready for the shop: known by their content, upright, in sRGB, in a few sizes, and with nothing in them that a camera wrote."""
+"""Process photographs for the shop: named by their content, upright, in sRGB, in several sizes, and without metadata."""
 
 import hashlib
 import io
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
 MAX_PIXELS = 50_000_000
-# A line of one pixel takes eight bytes more in each copy, so that a thin picture is larger than its pixels tell.
+# A line of one pixel takes eight bytes more in each copy, so a thin image needs more memory than its pixels
+# suggest.
 MAX_SOURCE_SIDE = 32_768
-MAX_SIDE = 1600  # pixels; nothing is made larger than it came
+MAX_SIDE = 1600  # pixels; no image is enlarged
 QUALITY = 82
 NOT_A_PICTURE = "This file isn’t a supported image. Please upload a JPEG, PNG, WebP, AVIF or SVG file."
 HEIC = "This is a HEIC image from an iPhone, which browsers can’t display. Please save it as a JPEG file."
@@ -29,24 +30,24 @@ TOO_LONG = (
     f"This image is more than {MAX_SOURCE_SIDE:,} pixels wide or high. Please crop it or make it smaller."
 )
 _HEIC = re.compile(rb"....ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)", re.S)
-# What Pillow finds of cameras, programs and people in a file. A colour profile is none of it.
+# Pillow's keys for metadata about cameras, programs and people. A colour profile is not metadata.
 _METADATA = {"exif", "xmp", "XML:com.adobe.xmp", "comment", "photoshop", "mp"}
 
 
 class InvalidImage(Exception):
-    """Raised with a message for staff why a file is not taken as a picture."""
+    """Raised with a message for staff why a file is not accepted as an image."""
 
 
 @dataclass(frozen=True)
 class ProcessedImage:
-    """A picture that is ready: the key of its largest size, and every size's file by its key."""
+    """A processed image: the key of its largest size, and every size's file by its key."""
 
     key: str
     files: Mapping[str, bytes]
 
 
 def process_image(body: bytes) -> ProcessedImage:
-    """Make a picture of a file's bytes; the same bytes make the same picture. Raises InvalidImage, in words for staff."""
+    """Process a file's bytes; the same bytes give the same image. Raises InvalidImage, with a message for staff."""
     largest = _resize(_to_srgb(_open(body)), MAX_SIDE, MAX_SIDE)
     smaller = {width: _webp(_resize(largest, width, MAX_SIDE)) for width in WIDTHS if width < largest.width}
     whole = _webp(largest)
@@ -58,26 +59,26 @@ def process_image(body: bytes) -> ProcessedImage:
 
 
 def has_metadata(body: bytes) -> bool:
-    """Return whether a picture's file says anything of camera, place or people. Raises InvalidImage."""
+    """Return whether an image file contains metadata on camera, place or people. Raises InvalidImage."""
     image = _open(body)
     texts = set(getattr(image, "text", {})) - {"Software"}
     return bool(_METADATA & set(image.info) or texts or dict(image.getexif()))
 
 
 def _open(body: bytes) -> "Image":
-    """Decode a file, whatever its name said; of a moving picture the first frame. Turn it as it was held."""
+    """Decode a file, whatever its name; of an animation, the first frame. Rotate it upright."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image: Image.Image = Image.open(io.BytesIO(body), formats=FORMATS)
-        # The header alone is read so far: nothing was unpacked yet.
+        # Only the header was read so far: nothing was decoded yet.
         if image.width * image.height > MAX_PIXELS:
             raise InvalidImage(TOO_MANY_PIXELS)
         if max(image.size) > MAX_SOURCE_SIDE:
             raise InvalidImage(TOO_LONG)
-        image.draft(image.mode, (MAX_SIDE, MAX_SIDE))  # a JPEG need not be unpacked in full
+        image.draft(image.mode, (MAX_SIDE, MAX_SIDE))  # so that a JPEG is not decoded at full size
         return ImageOps.exif_transpose(image)
     except InvalidImage:
         raise
@@ -85,19 +86,17 @@ def _open(body: bytes) -> "Image":
         raise InvalidImage(TOO_MANY_PIXELS) from error
     except UnidentifiedImageError as error:
         raise InvalidImage(HEIC if _HEIC.match(body) else NOT_A_PICTURE) from error
-    except (
-        Exception
-    ) as error:  # decoders raise whatever they stumble over: OSError, SyntaxError, struct.error …
+    except Exception as error:  # decoders raise many kinds: OSError, SyntaxError, struct.error …
         raise InvalidImage(CUT_OFF) from error
 
 
 def _to_srgb(image: "Image") -> "Image":
-    """Bring colours to what every screen understands; without a profile they are taken for that."""
+    """Convert colours to sRGB; without a profile they are assumed to be sRGB."""
     from PIL import ImageCms
 
     profile = image.info.get("icc_profile")
     mode = "RGBA" if image.has_transparency_data else "RGB"
-    if image.mode.startswith("I"):  # 65,536 greys; converting cuts all but the darkest 256 off
+    if image.mode.startswith("I"):  # 65,536 greys; converting would cut off all but the darkest 256
         image = image.convert("I").point(lambda grey: grey / 256).convert("L")
     if image.mode in ("P", "PA", "LA"):
         image = image.convert(mode)
@@ -109,7 +108,7 @@ def _to_srgb(image: "Image") -> "Image":
             )
             return converted or image.convert(mode)
         except (ImageCms.PyCMSError, OSError):
-            pass  # a broken profile, or one for another kind of colours: the colours are taken as they are
+            pass  # a broken profile, or one for other colour spaces: the colours stay as they are
     return image.convert(mode)
 
 

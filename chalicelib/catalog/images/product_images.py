@@ -1,4 +1,4 @@
-"""A product's pictures: their order and their words, and those that were sent and are not ready yet."""
+"""A product's images: their order and alt texts, and uploads that are not processed yet."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ Change = Callable[[Product], None]
 
 
 def get_product(slug: str) -> Product:
-    """Read a product as it is now, a hidden one too. Raises NotFound."""
+    """Read a product as it is now, also a hidden one. Raises NotFound."""
     product = get(Product, slug) if SLUG.fullmatch(slug) else None
     if product is None:
         raise NotFound("We couldn’t find this product.")
@@ -28,12 +28,15 @@ def get_product(slug: str) -> Product:
 
 
 def problem_of_alt(alt: str) -> str | None:
-    """Return what is wrong with a picture's words; None where nothing is."""
+    """Return what is wrong with an image's alt text; None if it is valid."""
     return next((problem.message for problem in text_problems(("alt",), alt, MAX_ALT_LENGTH)), None)
 
 
 def add_pending_image(slug: str, upload: str, alt: str, write_audit: AuditWriter = no_audit) -> None:
-    """Note a picture that was sent; to note it twice changes nothing. Raises BadInput for too many or bad words."""
+    """Add an uploaded image; adding it twice changes nothing.
+
+    Raises BadInput for too many images or a bad alt text.
+    """
     problem = problem_of_alt(alt)
     if problem:
         raise BadInput(problem)
@@ -52,14 +55,14 @@ def add_pending_image(slug: str, upload: str, alt: str, write_audit: AuditWriter
 
 
 def is_pending(slug: str, upload: str) -> bool:
-    """Return whether a picture was sent and is neither ready nor refused."""
+    """Return whether an image was uploaded and is neither processed nor rejected."""
     return any(
         each["upload"] == upload and each["problem"] is None for each in get_product(slug).pending_pictures
     )
 
 
 def attach_image(slug: str, upload: str, key: str, write_audit: AuditWriter = no_audit) -> None:
-    """Put a picture that is ready behind the others; nothing where it is no longer expected."""
+    """Add a processed image after the others; ignored if it is no longer pending."""
 
     def put(product: Product) -> None:
         alt = next((each["alt"] for each in product.pending_pictures if each["upload"] == upload), None)
@@ -73,7 +76,7 @@ def attach_image(slug: str, upload: str, key: str, write_audit: AuditWriter = no
 
 
 def reject_image(slug: str, upload: str, message: str) -> None:
-    """Record why an uploaded picture is not taken."""
+    """Record why an uploaded image was rejected."""
 
     def say(product: Product) -> None:
         product.pending_pictures = [
@@ -85,7 +88,7 @@ def reject_image(slug: str, upload: str, message: str) -> None:
 
 
 def remove_pending_image(slug: str, upload: str, write_audit: AuditWriter = no_audit) -> None:
-    """Expect a picture no longer."""
+    """Remove a pending image."""
 
     def forget(product: Product) -> None:
         product.pending_pictures = _without(product.pending_pictures, upload)
@@ -94,9 +97,10 @@ def remove_pending_image(slug: str, upload: str, write_audit: AuditWriter = no_a
 
 
 def update_images(slug: str, change: Change, write_audit: AuditWriter = no_audit) -> None:
-    """Change a product's pictures under its version; `change` may be called again, on the product as it then is.
+    """Change a product's images on condition of its version; `change` may be called again, with the product as it then is.
 
-    Raises what `change` raises, NotFound, and ServiceUnavailable where others keep changing the same product.
+    Raises what `change` raises, NotFound, and ServiceUnavailable if other changes of the product keep being
+    faster.
     """
 
     def read_and_write() -> None:

@@ -1,4 +1,4 @@
-"""SVG drawings: taken if all that they do is show, without what editors and people wrote beside the drawing."""
+"""SVG drawings: accepted if they only draw, without metadata of editors and people."""
 
 import base64
 import binascii
@@ -13,22 +13,24 @@ SVG = "http://www.w3.org/2000/svg"
 XHTML = "http://www.w3.org/1999/xhtml"
 XLINK = "http://www.w3.org/1999/xlink"
 _BEGINNING = re.compile(rb"(\xef\xbb\xbf)?\s*<|\xff\xfe<\x00|\xfe\xff\x00<")
-# What runs, embeds or changes addresses. In an <img> none of it works; opened at its own address it would.
+# Elements that run scripts, embed files or change addresses. In an <img> none of them works; opened at its own
+# address they would.
 _UNSAFE_ELEMENTS = {"script", "foreignobject", "iframe", "handler", "listener", "set", "embed", "object"}
 _EMBEDDED = re.compile(r"\s*data:image/(?:png|jpeg|webp);base64,(.*)", re.I | re.S)
 _OUTSIDE = re.compile(r"@import|url\(\s*(?!['\"]?\s*#)|\\", re.I)  # a backslash would hide either in a style
 
 
 def is_markup(body: bytes) -> bool:
-    """Return whether a file begins as XML and HTML do, and no photograph does."""
+    """Return whether a file begins like XML and HTML, and no photograph does."""
     return _BEGINNING.match(body) is not None
 
 
 def process_svg(body: bytes) -> bytes:
-    """Return an SVG without metadata, comments, and other vocabularies' elements and attributes.
+    """Return an SVG without metadata, comments, and elements and attributes of other vocabularies.
 
-    These tell of people, places and an editor's files, and draw nothing. A file without any is returned as it is.
-    Raises InvalidImage for one that could run scripts, needs other files, or blows up when it is read.
+    These contain data on people, places and an editor's files, and draw nothing. A file without any is returned
+    unchanged. Raises InvalidImage for one that could run scripts, needs other files, or expands excessively
+    when it is read.
     """
     if len(body) > MAX_BYTES:
         raise InvalidImage(f"This SVG is larger than {MAX_BYTES // 1024} KB.")
@@ -36,11 +38,11 @@ def process_svg(body: bytes) -> bytes:
     parser.buffer_text = True
     parser.namespace_prefixes = True
     inside: list[str] = []
-    sheet: list[str] = []  # a style's text, which comments may cut in pieces
+    sheet: list[str] = []  # a style's text, which comments may split
     kept: list[str] = []
     names: dict[str, str] = {}  # the namespaces that the next element declares
     dropped = False
-    dropping = 0  # how many elements deep
+    dropping = 0  # the depth in elements that are dropped
 
     def refuse(what: str) -> None:
         raise InvalidImage(f"This SVG contains {what}. Please save it as a plain SVG.")
@@ -129,7 +131,7 @@ def process_svg(body: bytes) -> bytes:
 
 
 def _parts(name: str) -> tuple[str, str, str]:
-    """Take expat's name apart: its namespace, its name there, and what the file calls it."""
+    """Split expat's name: its namespace, its local name, and its name in the file."""
     namespace, local, prefix = (*name.split(" "), "")[:3] if " " in name else ("", name, "")
     return namespace, local, f"{prefix}:{local}" if prefix else local
 

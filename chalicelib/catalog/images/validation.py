@@ -1,6 +1,6 @@
-"""The one door to the media bucket: product pictures made ready, named after their content, and put there once.
+"""The only way into the media bucket: product images are processed, named by their content, and stored once.
 
-Staff's uploads and the files beside a catalog file come through here, and get the same verdict.
+Staff's uploads and the files beside a catalog file use it, so both follow the same rules.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ FOREVER = "public, max-age=31536000, immutable"
 
 
 def process_file(body: bytes) -> ProcessedImage:
-    """Make a picture of a file's bytes, whatever the file's name says. Raises InvalidImage, in words for staff."""
+    """Process a file's bytes, whatever the file's name. Raises InvalidImage, with a message for staff."""
     if len(body) > MAX_SIZE:
         raise InvalidImage(f"This image is larger than {MAX_SIZE // 1024 // 1024} MB.")
     if not svg.is_markup(body):
@@ -29,7 +29,7 @@ def process_file(body: bytes) -> ProcessedImage:
 
 
 def put(picture: ProcessedImage) -> None:
-    """Put a picture where shoppers see it; its own key comes last, so that where that is, all sizes are."""
+    """Store an image for shoppers; its own key comes last, so that if it exists, all sizes do."""
     for key in sorted(picture.files, key=lambda each: each == picture.key):
         aws.client("s3").put_object(
             Bucket=settings.media_bucket,
@@ -41,12 +41,12 @@ def put(picture: ProcessedImage) -> None:
 
 
 def check_picture(file: Path) -> str:
-    """Check that a file is a picture, and return the key that it gets in the media bucket. Raises InvalidImage."""
+    """Check that a file is an image, and return its key in the media bucket. Raises InvalidImage."""
     return _ready(file).key
 
 
 def upload_picture(file: Path, key: str) -> bool:
-    """Put a checked picture into the media bucket unless it is there; tell whether it was put."""
+    """Store a checked image in the media bucket unless it exists; return whether it was stored."""
     if is_stored(key):
         return False
     picture = _ready(file)
@@ -57,7 +57,7 @@ def upload_picture(file: Path, key: str) -> bool:
 
 
 def is_stored(key: str) -> bool:
-    """Return whether a picture is in the media bucket."""
+    """Return whether an image is in the media bucket."""
     return aws.object_size(settings.media_bucket, key) is not None
 
 
