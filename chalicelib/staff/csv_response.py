@@ -1,4 +1,4 @@
-"""CSV files that are small enough to be answered with at once; a job writes the others."""
+"""CSV files that are small enough for a response; a job writes the others."""
 
 import csv
 import io
@@ -15,14 +15,14 @@ MAX_CHARACTERS = 4 * 1024 * 1024  # more never fit
 
 
 class TooLarge(errors.PayloadTooLarge):
-    """Raised where a file does not fit into a response."""
+    """Raised if a file does not fit into a response."""
 
     def __init__(self) -> None:
         super().__init__("This file is too large to download at once. Please choose fewer rows.")
 
 
 def csv_answer(what: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Response:
-    """Answer with rows as a file named after what it holds and today. Raises PayloadTooLarge."""
+    """Return rows as a file named after its content and today's date. Raises TooLarge."""
     text = io.StringIO(newline="")
     text.write(BOM)
     writer = csv.writer(text, lineterminator="\r\n")
@@ -43,5 +43,5 @@ def csv_answer(what: str, columns: Sequence[str], rows: Iterable[Sequence[str]])
 
 
 def file_name(what: str) -> str:
-    """Name a file after what it holds as of the shop's today."""
+    """Return a file name from its content and the shop's current date."""
     return f"{what}-{clock.now().astimezone(settings.timezone).date().isoformat()}.csv"

@@ -1,4 +1,4 @@
-"""The desk: how every staff page is shown, and how a change answers."""
+"""The layout of every staff page, and the response to a change."""
 
 from typing import Any
 
@@ -30,7 +30,10 @@ def render_page(
     uploads_to: str | None = None,
     **values: Any,
 ) -> Response:
-    """Show a staff page, with the notice of the change before. `uploads_to`: where its files go, as an address."""
+    """Render a staff page, with the notice of the previous change.
+
+    `uploads_to`: the address that its files are posted to.
+    """
     notice = NOTICE.read(http_request.current())
     body = templates.render(
         template,
@@ -46,7 +49,7 @@ def render_page(
 
 
 def redirect_with_notice(path: str, notice: str | None = None, cookies: list[str] | None = None) -> Response:
-    """Answer a change: go to a page of the shop, which shows the notice once."""
+    """Redirect after a change to a page of the shop, which shows the notice once."""
     sent = list(cookies or [])
     if notice:
         sent.append(NOTICE.cookie(notice))
@@ -54,12 +57,12 @@ def redirect_with_notice(path: str, notice: str | None = None, cookies: list[str
 
 
 def new_form_token() -> str:
-    """Make the id of a form, by which pressing its button twice is one change."""
+    """Return the one-time ID of a form, which makes pressing its button twice one change."""
     return ids.new_id()
 
 
 def read_form_token(form: Form) -> str:
-    """Read the one-time id of a form. Raises BadInput for one that is not ours."""
+    """Return a form's one-time ID. Raises BadInput if it is not one of ours."""
     text = form.text("form")
     if not ids.is_id(text):
         raise BadInput("This form is out of date. Please reload the page.")

@@ -1,4 +1,4 @@
-"""Modules that are imported when one of their functions is called: shoppers do not wait for staff's pages."""
+"""Modules that are imported when one of their functions is called, so that shoppers do not wait for staff pages."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class LazyFunction:
-    """A function of a module that is not imported before it is called."""
+    """A function of a module that is imported on the first call."""
 
     module: str
     name: str
@@ -24,7 +24,7 @@ class LazyFunction:
 
 
 class LazyModule:
-    """Stands for a module at run time; type checkers and editors see the import beside it, under TYPE_CHECKING."""
+    """Stands in for a module at run time; type checkers and editors see the import beside it, under TYPE_CHECKING."""
 
     def __init__(self, name: str) -> None:
         self._name = name

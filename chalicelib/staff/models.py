@@ -1,4 +1,4 @@
-"""Who works here, their sessions, what they changed, and the long work they asked for."""
+"""Staff accounts, sessions, the audit log, and background jobs."""
 
 from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 
@@ -13,24 +13,24 @@ class StaffMember(Table):
 
     email = UnicodeAttribute(hash_key=True)  # lower case
     role = UnicodeAttribute()  # merchant, finance
-    password = UnicodeAttribute(default="")  # argon2's own format; "" where none was ever set
-    session_version = NumberAttribute(default=0)  # sessions of an earlier one are over
+    password = UnicodeAttribute(default="")  # argon2's own format; "" if none was ever set
+    session_version = NumberAttribute(default=0)  # sessions of an earlier version have ended
     created_at = UnicodeAttribute()
 
 
 class StaffIndex(Table):
-    """Who works here, in one row beside the accounts: it lists them, and keeps the last merchant in."""
+    """All accounts in one row: it lists them, and ensures that a merchant is left."""
 
     class Meta(StaffMember.Meta):
         pass
 
     email = UnicodeAttribute(hash_key=True, default="everybody")  # no address: those have an @
-    roles: JSONAttribute = JSONAttribute()  # {e-mail address: role}
+    roles: JSONAttribute = JSONAttribute()  # {email address: role}
     version = NumberAttribute(default=0)
 
 
 class StaffSession(Table):
-    """A session, and other things of the entrance that expire; the key's beginning says which."""
+    """A session, and other rows about logins that expire; the key's prefix says which."""
 
     class Meta(TableMeta):
         table_name = table_name("staff-sessions")
@@ -53,15 +53,15 @@ class AuditEntry(Table):
     month = UnicodeAttribute(hash_key=True)  # such as 2026-11, in UTC
     entry = UnicodeAttribute(range_key=True)  # moment # random
     at = UnicodeAttribute()
-    actor = UnicodeAttribute()  # an e-mail address
-    action = UnicodeAttribute()  # in words: "shipped an order"
+    actor = UnicodeAttribute()  # an email address
+    action = UnicodeAttribute()  # as text: "shipped an order"
     subject = UnicodeAttribute()  # "order 48219-30476", "product green-tea"
     before: JSONAttribute = JSONAttribute()
     after: JSONAttribute = JSONAttribute()
 
 
 class Job(Table):
-    """Long work, done by a function behind a queue."""
+    """A background job."""
 
     class Meta(TableMeta):
         table_name = table_name("background-jobs")
@@ -73,14 +73,12 @@ class Job(Table):
     actor = UnicodeAttribute()
     created_at = UnicodeAttribute()
     arguments: JSONAttribute = JSONAttribute()
-    private_arguments: JSONAttribute = JSONAttribute(
-        null=True
-    )  # what somebody looks for; gone when the work ends
+    private_arguments: JSONAttribute = JSONAttribute(null=True)  # search terms; deleted when the job ends
     state = UnicodeAttribute(default="waiting")  # waiting, running, done, failed
     progress = NumberAttribute(default=0)
     total = NumberAttribute(default=0)
     message = UnicodeAttribute(default="")
     problems: JSONAttribute = JSONAttribute()
     result_key = UnicodeAttribute(null=True)  # in the books' bucket
-    updated_at = NumberAttribute(default=0)  # when it was last heard of, in seconds since 1970
+    updated_at = NumberAttribute(default=0)  # of the last progress, in seconds since 1970
     expires = NumberAttribute()

@@ -1,4 +1,4 @@
-"""The staff's routes: each declares who may use it, and is given the member who does."""
+"""Staff routes: each declares the roles that may use it, and its view gets the member."""
 
 from collections.abc import Callable
 
@@ -15,12 +15,12 @@ from chalicelib.web.router import Routes
 StaffView = Callable[..., Response]
 MERCHANT = frozenset({accounts.MERCHANT})
 STAFF = frozenset({accounts.MERCHANT, accounts.FINANCE})
-MAX_NEXT_LENGTH = 1000  # characters; as a parameter each may become five, and headers have their bounds
-PUBLIC: frozenset[str] = frozenset()  # nobody need be known: the entrance
+MAX_NEXT_LENGTH = 1000  # characters; as a parameter each may become five, and headers are limited
+PUBLIC: frozenset[str] = frozenset()  # anybody: the login pages
 
 
 class StaffRoutes:
-    """Routes under /staff. `declared` maps (method, path) onto the roles that may, `views` onto the view."""
+    """Routes under /staff. `declared` maps (method, path) to the allowed roles, `views` to the view."""
 
     def __init__(self, name: str) -> None:
         self.blueprint = Routes(name)
@@ -58,7 +58,7 @@ class StaffRoutes:
 
 
 def unknown_page(request: Request) -> Response:
-    """Answer an address under /staff that no route has; to strangers it is as unknown as any other of the shop."""
+    """Answer an address under /staff without a route; strangers get the shop's own page."""
     unknown = NotFound("This page doesn’t exist or has been removed.")
     member = sessions.member_of(request)
     if member is None:
@@ -67,13 +67,13 @@ def unknown_page(request: Request) -> Response:
 
 
 def _error_page(member: StaffMember | None, refusal: ShopError) -> Response:
-    """Show a refusal behind the counter, not in the shop."""
+    """Render an error in the staff layout, not the shop's."""
     answer = layout.render_page(member, "staff/error.html", refusal.status, refusal=refusal)
     return responses.with_retry_after(answer, refusal)
 
 
 def _to_login(request: Request) -> Response:
-    """Send to the login; where another site led here, ask once more, since the browser kept the cookie back."""
+    """Redirect to the login; if another site linked here, reload once, since the browser withheld the cookie."""
     if request.method not in ("GET", "HEAD"):
         form_data = session_expired.resubmit_page(request) if sessions.was_begun(request) else None
         if form_data is None and len(request.raw_body) > MAX_BYTES:

@@ -1,4 +1,4 @@
-"""Every address under /staff: who may use it, and the view that answers; a view's module is imported when it is asked for."""
+"""Every address under /staff: the allowed roles, and the view; a view's module is imported on the first call."""
 
 from typing import TYPE_CHECKING
 

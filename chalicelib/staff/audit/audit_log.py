@@ -1,4 +1,4 @@
-"""The audit trail: who changed what, when, from what to what; written with the change or not at all."""
+"""The audit log: who changed what, when, before and after; written in the change's transaction."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,12 +9,12 @@ from chalicelib.staff.models import AuditEntry, StaffMember
 
 
 def writer_for(member: StaffMember, what: str) -> AuditWriter:
-    """Return who writes down, in a change's own transaction, that a member made it."""
+    """Return an audit writer for a member's change."""
     return writer_as(member.email, what)
 
 
 def writer_as(who: str, what: str) -> AuditWriter:
-    """Return who writes down a change of which no logged-in member is known: a command's, or a job's."""
+    """Return an audit writer for a change without a logged-in member: a command's, or a job's."""
 
     def write(
         transaction: Transaction, subject: str, before: Mapping[str, Any], after: Mapping[str, Any]
@@ -32,7 +32,7 @@ def record(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write down what is no transaction: a login, long work that was asked for."""
+    """Record what has no transaction: a login, a job that was started."""
     _entry(who, what, subject, before or {}, after or {}).save()
 
 

@@ -1,4 +1,4 @@
-"""The audit trail's page: who changed what, newest first, a month at a time."""
+"""The audit log's page: who changed what, newest first, a month per page."""
 
 import re
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ def show(request: Request, member: StaffMember) -> Response:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """List what differs, in words: name, before, after; "" where there was or is nothing."""
+    """List the differences as text: name, before, after; "" if there was or is no value."""
     names = [*before, *(name for name in after if name not in before)]
     return [
         (words(name), format_value(before.get(name)), format_value(after.get(name)))
@@ -56,7 +56,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[s
 
 
 def format_value(value: Any) -> str:
-    """Return a value that was kept as JSON in words."""
+    """Return a value that was stored as JSON as text."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -69,12 +69,12 @@ def format_value(value: Any) -> str:
 
 
 def words(name: str) -> str:
-    """Return the name of a thing as words."""
+    """Return a field's name as words."""
     return name.replace("_", " ")
 
 
 def name_of(month: str) -> str:
-    """Name a month: November 2026."""
+    """Return a month's name: November 2026."""
     return f"{date.fromisoformat(month + '-01'):%B %Y}"
 
 

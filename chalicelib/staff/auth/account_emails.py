@@ -1,4 +1,4 @@
-"""Letters to members of staff, written behind the queue, so that no page shows by its speed whether an account exists."""
+"""Emails to members of staff, sent by another function, so that no page's speed shows whether an account exists."""
 
 import logging
 from collections.abc import Mapping
@@ -32,13 +32,13 @@ log = logging.getLogger("awning")
 
 @dataclass(frozen=True)
 class Kind:
-    """What the letter's template asks of a kind."""
+    """What the email's template needs of a kind."""
 
     button: str
 
 
 def send(message: Mapping[str, str]) -> None:
-    """Send the letter of a queue's message: to an account that exists, and no more than a few links an hour."""
+    """Send the email of a message: only to an existing account, and no more than a few links per hour."""
     kind, email = message["letter"], message["email"]
     member = accounts.find(email)
     if member is None:
@@ -48,13 +48,13 @@ def send(message: Mapping[str, str]) -> None:
         return
     try:
         send_via_ses(write(member, kind))
-    except Undeliverable:  # nobody gets it, however often it is tried
+    except Undeliverable:  # it cannot be delivered, however often it is tried
         telemetry.count(Metric.MAILS_BOUNCED)
         log.warning("staff email cannot be delivered")
 
 
 def write(member: StaffMember, kind: str) -> Email:
-    """Write a letter, with a new link where the kind has one."""
+    """Render an email, with a new link if its kind has one."""
     address = (
         "/staff/account"
         if kind == reset_tokens.CHANGED

@@ -1,4 +1,4 @@
-"""Accounts: made, changed and removed together with the list of all; never told apart from those that do not exist."""
+"""Accounts: created, changed and removed together with the list of all. Responses never show whether one exists."""
 
 import logging
 from typing import Any
@@ -24,24 +24,24 @@ log = logging.getLogger("awning")
 
 
 class LastMerchant(Conflict):
-    """Nobody would be left who may change anything."""
+    """No merchant would be left who can change anything."""
 
     title = "The shop needs a merchant"
     back = "/staff/members"
 
 
 def normalize_email(text: str) -> str:
-    """Write an e-mail address the one way that accounts are kept under. Raises BadAddress."""
+    """Return an email address as accounts store it. Raises BadAddress."""
     return addresses.normalize_address(text).lower()
 
 
 def find(email: str) -> StaffMember | None:
-    """Read an account; what cannot be an address, such as the key of the list of all, finds none."""
+    """Return an account; None for anything that cannot be an address, such as the key of the list of all."""
     return get(StaffMember, email) if "@" in email and len(email) <= addresses.MAX_ADDRESS_LENGTH else None
 
 
 def check_password(email: str, password: str) -> StaffMember | None:
-    """Find the account that an address and a password open; None where they do not, after the same work."""
+    """Return the account of an address and password; None if they are wrong, after the same work."""
     member = find(email)
     if not passwords.verify(password, member.password if member else ""):
         return None
@@ -66,9 +66,10 @@ def _hash_anew(member: StaffMember, password: str) -> None:
 def make_member(
     email: str, role: str, password: str | None, write_audit: AuditWriter = no_audit
 ) -> StaffMember:
-    """Make an account, or give a known one a new role and password, which ends its sessions.
+    """Create an account, or give an existing one a new role and password, which ends its sessions.
 
-    Without a password the account is new, and nobody gets in before one is set by a mailed link. Raises Conflict.
+    Without a password the account is new, and nobody can log in before one is set by an emailed link. Raises
+    Conflict.
     """
     hashed = passwords.hash_password(password) if password is not None else None
     for _ in range(ROUNDS):
@@ -92,7 +93,7 @@ def make_member(
 
 
 def change_role(email: str, role: str, write_audit: AuditWriter) -> None:
-    """Give an account another role, at once. Raises NotFound, LastMerchant, Conflict."""
+    """Change an account's role immediately. Raises NotFound, LastMerchant, Conflict."""
     for _ in range(ROUNDS):
         member = get_account(email)
         if member.role == role:
@@ -122,9 +123,9 @@ def remove(email: str, write_audit: AuditWriter) -> None:
 def set_password(
     transaction: Transaction, member: StaffMember, password: str, write_audit: AuditWriter
 ) -> int:
-    """Add a new password to a transaction, on condition that nothing ended the sessions meanwhile; they end now.
+    """Add a new password to a transaction, which ends all sessions, unless another change has ended them meanwhile.
 
-    Returns the account's new epoch, for a session that goes on.
+    Returns the account's new session version, for a session that continues.
     """
     epoch = _next_session_version(member)
     actions = [
@@ -137,7 +138,7 @@ def set_password(
 
 
 def end_sessions(member: StaffMember, write_audit: AuditWriter) -> None:
-    """End every session of an account, in all browsers, and every link that was mailed. Raises Conflict."""
+    """End every session of an account, in all browsers, and every emailed link. Raises Conflict."""
     transaction = Transaction()
     transaction.update(
         "member", member, [StaffMember.session_version.set(_next_session_version(member))], _as_read(member)
@@ -153,7 +154,7 @@ def end_sessions(member: StaffMember, write_audit: AuditWriter) -> None:
 
 
 def get_account(email: str) -> StaffMember:
-    """Read an account that must exist. Raises NotFound."""
+    """Return an account that must exist. Raises NotFound."""
     member = find(email)
     if member is None:
         raise NotFound("This account doesn’t exist or has been removed.")
@@ -161,7 +162,7 @@ def get_account(email: str) -> StaffMember:
 
 
 def list_accounts() -> list[StaffMember]:
-    """Read all accounts, by their address: two reads, however many there are."""
+    """Return all accounts, by address: two reads, however many there are."""
     roster = get(StaffIndex, "everybody")
     emails = sorted(roster.roles) if roster else []
     found: dict[str, StaffMember] = batch_get({StaffMember: emails})[StaffMember] if emails else {}
@@ -172,7 +173,7 @@ def list_accounts() -> list[StaffMember]:
 
 
 def _change_roster(transaction: Transaction, changes: dict[str, str | None]) -> None:
-    """Add the changed list of all to a transaction. Raises LastMerchant, Conflict."""
+    """Add the changed list of all accounts to a transaction. Raises LastMerchant, Conflict."""
     before = get(StaffIndex, "everybody")
     known: dict[str, str] = dict(before.roles) if before else {}
     roles = {email: role for email, role in {**known, **changes}.items() if role is not None}
@@ -186,9 +187,10 @@ def _change_roster(transaction: Transaction, changes: dict[str, str | None]) -> 
 
 
 def _require_a_merchant(roles: dict[str, str]) -> None:
-    """Raise LastMerchant unless a merchant is left who can log in: who never accepted an invitation has no password.
+    """Raise LastMerchant unless a merchant is left who can log in: one who never accepted an invitation has no password.
 
-    It holds until the list of all is written: roles change only with its version, and no password is ever taken away.
+    This holds until the list of all is written: roles change only with its version, and no password is ever
+    removed.
     """
     merchants = [email for email, role in roles.items() if role == MERCHANT]
     found = batch_get({StaffMember: merchants})[StaffMember] if merchants else {}
@@ -213,7 +215,7 @@ def _as_read(member: StaffMember | None) -> Any:
 
 
 def _next_session_version(member: StaffMember | None) -> int:
-    # By the clock, so that an account made anew never takes over the sessions of one that was removed.
+    # By the clock, so that a new account with the same address never accepts the sessions of the removed one.
     now = int(clock.now().timestamp() * 1000)
     return max(now, int(member.session_version) + 1) if member else now
 

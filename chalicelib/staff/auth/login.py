@@ -23,13 +23,16 @@ _ADDRESS_IN_THE_SHOP = re.compile(
 
 
 def login_form(request: Request, member: StaffMember | None) -> Response:
-    """Ask for e-mail address and password, whoever is not logged in."""
+    """Show the login form to visitors who are not logged in."""
     next_address = query(request, "next") or ""
     return responses.redirect(safe_next_url(next_address)) if member else _login_page(next_address, "")
 
 
 def log_in(request: Request, member: StaffMember | None) -> Response:
-    """Begin a session under a new ID. Every wrong answer is the same, whether there is such an account or not."""
+    """Start a session under a new ID.
+
+    The answer to wrong input is always the same, whether the account exists or not.
+    """
     form = read_form(request)
     email, source = _typed_email(form), client_ip(request)
     try:
@@ -59,7 +62,7 @@ def log_out(request: Request, member: StaffMember) -> Response:
 
 
 def safe_next_url(address: str) -> str:
-    """Allow addresses of staff pages alone; anything else leads to the first of them."""
+    """Return an address if it is a staff page's; otherwise the first staff page's."""
     own = base_path() + "/staff/"
     if not address.startswith(own) or not _ADDRESS_IN_THE_SHOP.fullmatch(address):
         return own
@@ -74,7 +77,7 @@ def _login_page(next_address: str, email: str, problem: str = "", status: int = 
 
 
 def _typed_email(form: Form) -> str:
-    """Read the address that was typed; what is none finds no account, after the same work."""
+    """Return the address that was entered; an invalid one finds no account, after the same work."""
     try:
         return accounts.normalize_email(form.text("email"))
     except BadAddress:
@@ -82,12 +85,12 @@ def _typed_email(form: Form) -> str:
 
 
 def bad_address_message(refusal: BadAddress) -> str:
-    """Ask for an address where one was wanted, with what is wrong with the one that was given."""
+    """Return an error message that asks for an email address and says what is wrong with this one."""
     return str(refusal).replace(CHECK, "Please enter an email address such as name@example.com.")
 
 
 def wait_words(locked: login_throttle.Locked) -> str:
-    """Return how long one has to wait."""
+    """Return a message that says how long to wait."""
     minutes = max(1, -(-(locked.until - clock.timestamp()) // 60))
     return f"Too many failed attempts. Please wait {minutes} minute{'s' if minutes > 1 else ''} before trying again."
 

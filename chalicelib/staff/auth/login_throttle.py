@@ -1,8 +1,8 @@
-"""Wrong passwords: counted before they are looked at, so that guessing is slow however many guess at once.
+"""Login throttling: attempts are counted before the password is checked, so that concurrent guessing is slow, too.
 
-Three counters: of an account from one source address, of an account from anywhere, of an address whatever it asks for.
-Each lets some tries pass, then one after a wait that grows to a quarter of an hour. Where an account has logged in
-from an address lately, the first counter alone decides: no stranger can lock its owner out from there.
+There are three counters: per account and IP address, per account, and per IP address. Each allows some
+attempts, then one after a delay that grows to a quarter of an hour. If an account has recently logged in from
+an address, only the first counter applies there: no stranger can lock the owner out.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ FORGOTTEN_AFTER = 24 * 60 * 60
 AN_HOUR = 60 * 60
 MAX_LINKS_PER_HOUR = 3
 KNOWN_FOR = 30 * 24 * 60 * 60
-ROUNDS = 40  # against tries at the same moment; each round lets one of them through
+ROUNDS = 40  # against attempts at the same moment; each round lets one of them through
 
 
 class Locked(Exception):
@@ -38,15 +38,15 @@ class Locked(Exception):
 
 
 class AttemptCounter(Table):
-    """What one counter knows; no personal data, its key is a hash."""
+    """A counter's row; no personal data, its key is a hash."""
 
     class Meta(StaffSession.Meta):
         pass
 
     key = UnicodeAttribute(hash_key=True)
     failures = NumberAttribute(default=0)
-    last_attempt_at = NumberAttribute(default=0)  # when the last was; seconds since 1970, as all times here
-    blocked_until = NumberAttribute(default=0)  # no try before
+    last_attempt_at = NumberAttribute(default=0)  # in seconds since 1970, like all times here
+    blocked_until = NumberAttribute(default=0)  # no attempt before
     trusted_until = NumberAttribute(default=0)  # the account has logged in from this address
     expires = NumberAttribute()
 
@@ -61,23 +61,23 @@ class Counter:
 
     @property
     def is_known(self) -> bool:
-        """Return whether the account has logged in from this address lately."""
+        """Return whether the account has recently logged in from this address."""
         return self.row is not None and self.row.trusted_until > clock.timestamp()
 
     @property
     def until(self) -> int:
-        """Return before when no attempt is allowed."""
+        """Return the time before which no attempt is allowed."""
         return int(self.row.blocked_until) if self.row is not None else 0
 
     @property
     def failures(self) -> int:
-        """Count what is not forgotten."""
+        """Return how many failures still count."""
         if self.row is None or clock.timestamp() - self.row.last_attempt_at >= FORGOTTEN_AFTER:
             return 0
         return int(self.row.failures)
 
     def counted(self) -> AttemptCounter:
-        """Make the row with one more try, and the wait after it."""
+        """Return the row with one more attempt, and the delay after it."""
         now = clock.timestamp()
         failures = self.failures + 1
         known = int(self.row.trusted_until) if self.row is not None else 0
@@ -91,7 +91,7 @@ class Counter:
         )
 
     def as_read(self) -> Condition:
-        """Make the condition that nobody has counted meanwhile."""
+        """Return the condition that no other attempt was counted meanwhile."""
         if self.row is None:
             return AttemptCounter.key.does_not_exist()
         unchanged: Condition = (AttemptCounter.failures == self.row.failures) & (
@@ -101,27 +101,27 @@ class Counter:
 
 
 def wait_after(failures: int, free: int) -> int:
-    """Return how many seconds must pass after so many failures."""
+    """Return the delay in seconds after a number of failures."""
     if failures < free:
         return 0
     return int(min(FIRST_WAIT * 2 ** min(failures - free, 10), MAX_WAIT))
 
 
 def register_attempt(email: str, source: str) -> bool:
-    """Count a try, before its password is looked at; tell whether it is the last before a wait.
+    """Count an attempt before its password is checked; return whether it is the last before a delay.
 
-    Raises Locked, or ServiceUnavailable where too many come at the same moment.
+    Raises Locked, or ServiceUnavailable if too many arrive at the same moment.
     """
     return _count(lambda: _keys_that_apply(email, source))
 
 
 def register_reset_request(source: str) -> None:
-    """Count a wish for a mailed link. Raises Locked, or ServiceUnavailable."""
+    """Count a request for an emailed link. Raises Locked, or ServiceUnavailable."""
     _count(lambda: _read({"links": _key("links", source)}))
 
 
 def reset_email_allowed(email: str) -> bool:
-    """Count a link that is to be mailed to an account; tell whether this hour's were not used up yet."""
+    """Count a link that is to be emailed to an account; return whether this hour's limit allows it."""
     key = _key("mails", email)
     for _ in range(ROUNDS):
         (counter,) = _read({"mails": key})
@@ -155,13 +155,13 @@ def _count(read: Callable[[], list[Counter]]) -> bool:
         try:
             transaction.commit()
         except ConditionFailed:
-            continue  # somebody tried at the same moment: count again
+            continue  # another attempt at the same moment: count again
         return any(counter.failures + 1 == FREE_TRIES[counter.kind] for counter in counters)
     raise ServiceUnavailable("Too many people are logging in right now. Please try again in a moment.")
 
 
 def reset_attempts(email: str, source: str) -> None:
-    """Forget the failures of who turned out to be the owner, and know the address from now on."""
+    """Reset the failures after a successful login, and trust the address from now on."""
     now = clock.timestamp()
     keys = _keys(email, source)
     transaction = Transaction()
@@ -173,7 +173,7 @@ def reset_attempts(email: str, source: str) -> None:
 
 
 def _take_back(key: str) -> None:
-    """Uncount one try of an account, so that logging in from many places never adds up to a wait."""
+    """Subtract one attempt of an account, so that logins from many places never add up to a delay."""
     row = batch_get({AttemptCounter: [key]})[AttemptCounter].get(key)
     if row is None or row.failures < 1:
         return
@@ -183,7 +183,7 @@ def _take_back(key: str) -> None:
     try:
         transaction.commit()
     except ConditionFailed:
-        return  # others try at the same moment; one try counts for nothing beside them
+        return  # others try at the same moment; one attempt hardly matters
 
 
 def _keys_that_apply(email: str, source: str) -> list[Counter]:

@@ -1,4 +1,4 @@
-"""Who works here: the merchant invites, changes roles and removes."""
+"""Staff accounts: the merchant invites, changes roles and removes."""
 
 import logging
 
@@ -19,7 +19,7 @@ log = logging.getLogger("awning")
 
 
 class AlreadyAccepted(Conflict):
-    """Who was invited has chosen a password."""
+    """The invited person has already chosen a password."""
 
     title = "This invitation was accepted"
     back = HERE
@@ -31,7 +31,7 @@ def show(request: Request, member: StaffMember) -> Response:
 
 
 def invite(request: Request, member: StaffMember) -> Response:
-    """Make an account whose owner chooses the password, by a mailed link."""
+    """Create an account whose owner chooses the password, by an emailed link."""
     form = read_form(request)
     form_data, role = form.text("email"), _role(form)
     try:
@@ -45,7 +45,7 @@ def invite(request: Request, member: StaffMember) -> Response:
 
 
 def invite_again(request: Request, member: StaffMember) -> Response:
-    """Mail a new link to who has not chosen a password yet."""
+    """Email a new link to an owner who has not chosen a password yet."""
     invited = accounts.get_account(read_form(request).text("email"))
     if invited.password:
         raise AlreadyAccepted(
@@ -56,7 +56,7 @@ def invite_again(request: Request, member: StaffMember) -> Response:
 
 
 def change_role(request: Request, member: StaffMember) -> Response:
-    """Give an account another role, at once."""
+    """Change an account's role immediately."""
     form = read_form(request)
     email, role = form.text("email"), _role(form)
     accounts.change_role(email, role, audit_log.writer_for(member, "changed a role"))
@@ -64,7 +64,7 @@ def change_role(request: Request, member: StaffMember) -> Response:
 
 
 def remove(request: Request, member: StaffMember) -> Response:
-    """Remove an account; whoever used it is out at once."""
+    """Remove an account; its sessions end immediately."""
     email = read_form(request).text("email")
     accounts.remove(email, audit_log.writer_for(member, "removed an account"))
     return layout.redirect_with_notice(HERE, f"{email} has been removed and logged out everywhere.")

@@ -1,4 +1,4 @@
-"""A forgotten password: ask for a link by e-mail, and choose a new password with it."""
+"""A forgotten password: request a link by email, and choose a new password with it."""
 
 from chalice.app import Request, Response
 
@@ -13,12 +13,12 @@ from chalicelib.web.http_request import client_ip, query
 
 
 def forgot_form(request: Request, member: StaffMember | None) -> Response:
-    """Ask whose password is forgotten."""
+    """Show the form that asks for an email address."""
     return _forgotten_page("")
 
 
 def send_reset_link(request: Request, member: StaffMember | None) -> Response:
-    """Have a link mailed, if there is such an account; the answer is the same if there is none."""
+    """Email a link if the account exists; the response is the same if it does not."""
     text = read_form(request).text("email")
     try:
         email = accounts.normalize_email(text)
@@ -40,7 +40,7 @@ def _forgotten_page(email: str, problem: str = "", status: int = 200) -> Respons
 
 
 def show_reset(request: Request, member: StaffMember | None) -> Response:
-    """Show the form that a mailed link leads to; looking changes nothing, since mail programs look too."""
+    """Show the form of an emailed link; opening it changes nothing, since mail programs open links, too."""
     token = query(request, "token") or ""
     try:
         owner = reset_tokens.member_of(token)
@@ -52,7 +52,7 @@ def show_reset(request: Request, member: StaffMember | None) -> Response:
 
 
 def reset(request: Request, member: StaffMember | None) -> Response:
-    """Set the password that a mailed link allows, once; every session of the account ends."""
+    """Set a password by an emailed link, once; every session of the account ends."""
     form = read_form(request)
     token, password = form.text("token"), form.values.get("password", "")
     try:

@@ -1,4 +1,4 @@
-"""Passwords: what makes one good enough, and the slow hash that is kept of it."""
+"""Passwords: the rules for new ones, and the slow hash that is stored."""
 
 import unicodedata
 from functools import cache
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 MIN_LENGTH, MAX_LENGTH = 12, 200
 MIN_DISTINCT_CHARACTERS = 5  # different characters
-# argon2id over 46 MiB, twice, by one thread: 100 ms of a core. OWASP's least is once over as much.
+# argon2id over 46 MiB, two passes, one thread: 100 ms of a core. OWASP's minimum is one pass.
 MEMORY_KIB, PASSES, THREADS = 47104, 2, 1
-# Of a password that was thrown away: looked at where there is no account, so that no answer comes sooner.
+# The hash of a discarded password, checked if there is no account, so that the response takes as long.
 NOBODYS = "$argon2id$v=19$m=47104,t=2,p=1$SZbWGYejKM2RvONAPmLC1w$KxiJaaNfHM4xtXWsnau5XGg4fM4KwzQH+W076pHl1Kk"
-# Those of at least twelve characters that lists of leaked passwords begin with.
+# The most common ones of at least twelve characters in lists of leaked passwords.
 COMMONEST = frozenset(
     """
     123456789012 1234567890123 12345678901234 123456789123 1234567891011 123123123123 121212121212 123412341234
@@ -32,12 +32,12 @@ COMMONEST = frozenset(
 
 
 def normalize(password: str) -> str:
-    """Write a password the one way, however the keyboard composed its letters."""
+    """Return a password in Unicode's normal form, however the keyboard composed its letters."""
     return unicodedata.normalize("NFKC", password)
 
 
 def validate_password(password: str, email: str) -> str | None:
-    """Return in words why a password is not good enough; None for one that is."""
+    """Return why a password is not good enough; None if it is."""
     password = normalize(password)
     plain = password.casefold()
     if len(password) < MIN_LENGTH:
@@ -54,12 +54,15 @@ def validate_password(password: str, email: str) -> str | None:
 
 
 def hash_password(password: str) -> str:
-    """Make what is kept of a password."""
+    """Return the hash of a password."""
     return _hasher().hash(normalize(password))
 
 
 def verify(password: str, kept: str) -> bool:
-    """Compare a password with what is kept; "" is kept where none was ever set. As slow for every answer."""
+    """Compare a password with the stored hash, which is "" if none was ever set.
+
+    Takes equally long for every result.
+    """
     from argon2.exceptions import VerifyMismatchError
 
     password = normalize(password)
@@ -71,13 +74,13 @@ def verify(password: str, kept: str) -> bool:
 
 
 def is_outdated(kept: str) -> bool:
-    """Return what was hashed with other parameters than today's."""
+    """Return whether a hash was made with other parameters than today's."""
     return _hasher().check_needs_rehash(kept)
 
 
 @cache
 def _hasher() -> "PasswordHasher":
-    # Imported here: 30 ms that shoppers do not pay.
+    # Imported here: it takes 30 ms, which shoppers' pages do not need.
     from argon2 import PasswordHasher
 
     return PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=THREADS)

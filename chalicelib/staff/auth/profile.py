@@ -1,4 +1,4 @@
-"""A member's own account: another password, and the end of every session."""
+"""A member's own account: change the password, and end all sessions."""
 
 from chalice.app import Request, Response
 
@@ -20,7 +20,7 @@ def show(request: Request, member: StaffMember) -> Response:
 
 
 def change_password(request: Request, member: StaffMember) -> Response:
-    """Change a member's own password: every other browser is logged out, this one goes on under a new session."""
+    """Change a member's own password: other browsers are logged out, this one continues with a new session."""
     form = read_form(request)
     current, new = form.values.get("current", ""), form.values.get("password", "")
     source = http_request.client_ip(request)

@@ -1,4 +1,4 @@
-"""Mailed links that set a password: each works once and not for long, and only its hash is kept."""
+"""Emailed links that set a password: each works once and for a short time, and only its hash is stored."""
 
 import hashlib
 import logging
@@ -13,25 +13,25 @@ from chalicelib.staff.auth import accounts
 from chalicelib.staff.jobs import job_queue
 from chalicelib.staff.models import StaffMember, StaffSession
 
-FORGOTTEN, INVITED, CHANGED = "forgotten", "invited", "changed"  # kinds of letters, account_emails.py
+FORGOTTEN, INVITED, CHANGED = "forgotten", "invited", "changed"  # kinds of emails, account_emails.py
 LASTS = {FORGOTTEN: 30 * 60, INVITED: 3 * 24 * 60 * 60}  # seconds
 OVER = "This link has already been used or has expired. Please request a new one."
 log = logging.getLogger("awning")
 
 
 class TokenExpired(Conflict):
-    """The link was used, has expired, or never was one."""
+    """The link was used, has expired, or never existed."""
 
     title = "This link no longer works"
 
 
 def enqueue_account_email(kind: str, email: str) -> None:
-    """Have a letter written by the function behind the queue, which alone looks whether there is such an account."""
+    """Have an email sent by the function that alone checks whether the account exists."""
     job_queue.send({"letter": kind, "email": email})
 
 
 def create_token(member: StaffMember, kind: str) -> str:
-    """Make a link's secret; it dies with the password, the sessions and the account that it was made for."""
+    """Return a link's secret; a change of the password, the sessions or the account invalidates it."""
     secret = ids.new_id() + ids.new_id()
     expires = clock.timestamp() + LASTS[kind]
     StaffSession(
@@ -41,7 +41,7 @@ def create_token(member: StaffMember, kind: str) -> str:
 
 
 def member_of(secret: str) -> StaffMember:
-    """Find whose password a link may set; changes nothing. Raises TokenExpired."""
+    """Return the account whose password a link may set; changes nothing. Raises TokenExpired."""
     link = get(StaffSession, _key(secret))
     member = accounts.find(link.email) if link is not None and link.email else None
     if (
@@ -70,7 +70,7 @@ def redeem_token(secret: str, password: str, write_audit: AuditWriter) -> StaffM
 
 
 def tell_of_change(member: StaffMember) -> None:
-    """Write to the owner that the password was changed; where the queue does not answer, the change stands all the same."""
+    """Email the owner that the password was changed; if the queue does not answer, the change is valid all the same."""
     try:
         enqueue_account_email(CHANGED, member.email)
     except (ClientError, BotoCoreError):

@@ -1,4 +1,4 @@
-"""Who comes back after a long while and presses a button: the session is over, and what was typed is not lost."""
+"""A form that was submitted after the session had ended: what was entered is not lost."""
 
 from chalice.app import Request, Response
 
@@ -14,7 +14,10 @@ SECRETS = {"password", "current"}
 
 
 def resubmit_page(request: Request) -> Response | None:
-    """Show what was posted as a form that can be sent again; None where there is nothing worth it. Changes nothing."""
+    """Return a page with the posted values as a form that can be submitted again; None if there is nothing to keep.
+
+    Changes nothing.
+    """
     try:
         form_data = read_form(request, most_fields=MAX_FIELDS, most_bytes=MAX_BYTES).values
     except ShopError:

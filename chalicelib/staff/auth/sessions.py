@@ -1,4 +1,4 @@
-"""Staff sessions: the cookie holds a secret, the table its hash. Idle ones end, and old ones."""
+"""Staff sessions: the cookie holds a secret, the table its hash. They end when idle, and after a maximum time."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -16,11 +16,11 @@ COOKIE = "staff"
 PATH = "/staff"
 IDLE_SECONDS = 2 * 60 * 60
 MAX_SESSION_SECONDS = 12 * 60 * 60
-SEEN_EVERY = 5 * 60  # what is written of being seen may be so old: reading a page is not a write each time
+SEEN_EVERY = 5 * 60  # the stored time of use may be this old, so that reading a page is not always a write
 
 
 def start(member: StaffMember) -> str:
-    """Begin a session under a new ID, never one that a browser brought; return the cookie that carries it."""
+    """Start a session under a new ID, never one that a browser sent; return its cookie."""
     secret = ids.new_id() + ids.new_id()
     now = clock.timestamp()
     StaffSession(
@@ -36,7 +36,7 @@ def start(member: StaffMember) -> str:
 
 
 def member_of(request: Request) -> StaffMember | None:
-    """Return who sent a request; None for nobody, and for a session that is over."""
+    """Return the member who sent a request; None for strangers and ended sessions."""
     session = current(request)
     if session is None or session.email is None:
         return None
@@ -47,7 +47,7 @@ def member_of(request: Request) -> StaffMember | None:
 
 
 def was_begun(request: Request) -> bool:
-    """Return whether a request's session is, or was, one of ours; it may be over."""
+    """Return whether a request's session is, or was, one of ours; it may have ended."""
     return _find(request) is not None
 
 
@@ -57,7 +57,7 @@ def _find(request: Request) -> StaffSession | None:
 
 
 def current(request: Request) -> StaffSession | None:
-    """Read a request's session, if it is alive."""
+    """Return a request's session if it has not ended."""
     session = _find(request)
     if session is None:
         return None
@@ -74,17 +74,17 @@ def end(request: Request) -> str:
 
 
 def ends_at(session: StaffSession) -> str:
-    """Return when a session ends however much it is used, as ISO 8601."""
+    """Return when a session ends at the latest, as ISO 8601."""
     return datetime.fromtimestamp(int(session.expires), UTC).isoformat()
 
 
 def key_of(secret: str) -> str:
-    """Return under which key a session is kept."""
+    """Return the key under which a session is stored."""
     return f"session#{hashlib.sha256(secret.encode()).hexdigest()}"
 
 
 def _touch(session: StaffSession) -> bool:
-    """Write down that a session is used; tell whether it is still there."""
+    """Record that a session is used; return whether it still exists."""
     now = clock.timestamp()
     if now - session.last_seen_at < SEEN_EVERY:
         return True

@@ -1,4 +1,4 @@
-"""Erase a customer: first it is shown which of their orders lose name and address and which do not yet, and why."""
+"""Erase a customer: first the page shows which of their orders are erased, and which are not yet, and why."""
 
 from dataclasses import dataclass
 
@@ -17,13 +17,13 @@ from chalicelib.staff.orders import order_actions
 from chalicelib.web.forms import read_form
 from chalicelib.web.http_request import query
 
-MAX_ORDERS = 100  # orders at a time: one read, a hundred small transactions
+MAX_ORDERS = 100  # orders per submission: one read, a hundred small transactions
 WRONG = "Please enter the email address the orders were placed with."
 
 
 @dataclass(frozen=True)
 class ErasurePlan:
-    """What erasing would do: the orders it is about, and those that stay as they are, each with why."""
+    """What erasing would do: the orders to erase, and those that stay unchanged, each with the reason."""
 
     erased: list[Order]
     kept: list[tuple[Order, str]]
@@ -31,7 +31,7 @@ class ErasurePlan:
 
 
 def erasure_form(request: Request, member: StaffMember) -> Response:
-    """Ask whose orders, then show what would be erased."""
+    """Ask for an email address, then show what would be erased."""
     form_data = clean_line(query(request, "email") or "")
     if not form_data:
         return _page(member, "")
@@ -42,7 +42,7 @@ def erasure_form(request: Request, member: StaffMember) -> Response:
 
 
 def erase(request: Request, member: StaffMember) -> Response:
-    """Erase what was shown: orders that came since, or are kept by now, stay."""
+    """Erase what was shown: newer orders, and those that must be kept by now, stay."""
     form = read_form(request)
     email = _address(form.text("email"))
     if email is None:
@@ -74,7 +74,7 @@ def plan_for(email: str) -> ErasurePlan:
 
 
 def _address(form_data: str) -> str | None:
-    """Return an address as orders keep it; None for what is none."""
+    """Return an address as orders store it; None if it is invalid."""
     try:
         return normalize(form_data)
     except BadAddress:

@@ -1,7 +1,7 @@
-"""What needs attention: one page of all that waits for a person, and of what runs by itself and should.
+"""Alerts: one page with everything that needs attention, and the state of the scheduled jobs.
 
-Each block is read by itself, all at once, for some seconds at most: where one does not answer, its place says so and
-the others are shown.
+Each block is read independently and concurrently, for some seconds at most: if one does not answer, its place
+says so and the others are shown.
 """
 
 import logging
@@ -26,7 +26,7 @@ from chalicelib.staff.models import StaffMember
 
 PATIENCE_SECONDS = 8.0  # of the 29 that API Gateway waits
 MAX_LOW_STOCK = 50
-# Function → its name in words, and how old its last run may be.
+# Function → its name for staff, and the maximum age of its last run.
 RUNS = {
     "reconcile_payments": ("Payments and refunds", timedelta(minutes=15)),
     "export_books": ("Books", timedelta(hours=2)),
@@ -35,7 +35,7 @@ log = logging.getLogger("awning")
 
 
 def show(request: Request, member: StaffMember) -> Response:
-    """Show what waits for a person."""
+    """Show everything that needs attention."""
     blocks = load_blocks(
         {
             "refused": _payment_refusals,
@@ -59,8 +59,8 @@ def show(request: Request, member: StaffMember) -> Response:
 
 
 def load_blocks(readers: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
-    """Read all blocks at once; None stands for one that failed, or did not answer in time."""
-    from concurrent.futures import ThreadPoolExecutor, wait  # a shopper's first page does without
+    """Read all blocks concurrently; None for one that failed, or did not answer in time."""
+    from concurrent.futures import ThreadPoolExecutor, wait  # not needed by a shopper's first page
 
     pool = ThreadPoolExecutor(len(readers))
     futures = {name: pool.submit(read) for name, read in readers.items()}

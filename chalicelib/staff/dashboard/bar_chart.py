@@ -1,19 +1,19 @@
-"""Bars, drawn on the server: every measure is a share of the picture, so that it fits a phone and a desk alike."""
+"""Bar charts, drawn on the server: every measure is a percentage, so that it fits every screen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chalicelib import money
 
-TOP, BOTTOM = 9.0, 88.0  # percent of the picture's height: above stands a label, below the ticks
+TOP, BOTTOM = 9.0, 88.0  # percent of the chart's height: above is a label, below are the ticks
 LEFT = 7.0  # percent of its width: the amounts of the levels
-WIDE, SLIM = 0.74, 0.42  # of a slot's width: the time before stands behind, this time in front
+WIDE, SLIM = 0.74, 0.42  # of a slot's width: the previous period is behind, the current one in front
 MAX_LINES = 4
 
 
 @dataclass(frozen=True)
 class DataPoint:
-    """An hour or a day: its tick (or ""), its words, and its amounts in minor units, this time and before."""
+    """An hour or a day: its tick (or ""), its label, and its amounts in minor units, current and previous."""
 
     tick: str
     words: str
@@ -33,7 +33,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class BarGroup:
-    """Where a slot's bars stand, and what is said of them. `bar` and `before` are None where there is nothing."""
+    """A slot's bars, and their description. `bar` and `before` are None if there is nothing to draw."""
 
     middle: str
     tick: str
@@ -44,7 +44,7 @@ class BarGroup:
 
 @dataclass(frozen=True)
 class GridLine:
-    """A level, in percent from above, and the amount that it stands for."""
+    """A level, in percent from the top, and its amount."""
 
     y: str
     label: str
@@ -60,7 +60,7 @@ class Chart:
 
 
 def draw(slots: Sequence[DataPoint], currency: str) -> Chart:
-    """Draw two amounts a slot."""
+    """Draw two amounts per slot."""
     step = _step(max((max(slot.amount, slot.before) for slot in slots), default=0))
     highest = max(-(-max(slot.amount, slot.before) // step) for slot in slots) * step or step
     share = (100 - LEFT) / len(slots)
@@ -101,7 +101,7 @@ def _percent(value: float) -> str:
 
 
 def _step(most: int) -> int:
-    """Return the round amount, 1, 2 or 5 and zeros, of which at most four reach the largest bar."""
+    """Return the round amount, 1, 2 or 5 with zeros, that fits at most four times into the largest bar."""
     size = 1
     while True:
         for factor in (1, 2, 5):

@@ -1,4 +1,4 @@
-"""What unpaid orders keep from other shoppers, by visitor; and the button that releases what one of them holds."""
+"""What unpaid orders hold, by visitor; and the button that releases what one of them holds."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -23,11 +23,11 @@ from chalicelib.staff.orders import order_actions
 from chalicelib.web.forms import read_form
 
 MAX_VISITORS = 20
-ALARMING_PERCENT = 50  # of a SKU, as the alarm has it
+ALARMING_PERCENT = 50  # of a SKU, like the alarm's threshold
 
 
 def find_held() -> dict[str, Any]:
-    """Read who holds what: the visitors that hold the most pieces first, and whether one SKU is held for the most part."""
+    """Read who holds what: the visitors that hold the most units first, and whether most of one SKU is held."""
     page = order_list.held_orders()
     by_visitor: dict[str, list[Order]] = defaultdict(list)
     for order in page.orders:
@@ -43,12 +43,12 @@ def find_held() -> dict[str, Any]:
 
 
 def visitor_of(order: Order) -> str:
-    """Name whose order it is without saying it: a hash of an address, or of a session where no address is known."""
+    """Return an order's visitor as a hash of the IP address, or of the session if no address is known."""
     return str(order.holder or order.cart or order.id)
 
 
 def release(request: Request, member: StaffMember) -> Response:
-    """Make everything that a visitor holds unpaid available to others; their orders can still be paid."""
+    """Release everything that a visitor's unpaid orders hold; the orders can still be paid."""
     visitor = read_form(request).text("visitor")
     if not visitor:
         raise BadInput("This form is out of date. Please reload the page.")
@@ -85,7 +85,7 @@ def _release(order: Order, visitor: str, member: StaffMember) -> bool:
 
 
 def units_of_orders(orders: Iterable[Order]) -> list[dict[str, Any]]:
-    """Add up the pieces that orders keep, by SKU, the most first."""
+    """Add up the reserved units of orders by SKU, the most first."""
     kept: Counter[str] = Counter()
     names = {}
     for order in orders:

@@ -1,4 +1,4 @@
-"""Days, weeks and months as staff choose them, and the time before that they are compared with."""
+"""Days, weeks and months as staff choose them, and the previous period that they are compared with."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,7 +14,7 @@ SEVEN = timedelta(days=7)
 
 @dataclass(frozen=True)
 class DateRange:
-    """Days in a row."""
+    """Consecutive days."""
 
     first: date
     last: date
@@ -27,9 +27,9 @@ class DateRange:
 
 @dataclass(frozen=True)
 class Period:
-    """What is looked at: one day, the seven days or the month that end with it; and what it is compared with.
+    """The selected period: one day, or the seven days or the month that end with it; and what it is compared with.
 
-    Weekdays meet their like: a day the same weekday of the week before, seven days the seven before. A month is
+    A day is compared with the same weekday of the week before, seven days with the seven before. A month is
     compared with as many days of the month before, and a whole month with a whole one.
     """
 
@@ -37,20 +37,20 @@ class Period:
     span: DateRange
     before: DateRange
     title: str
-    against: str  # behind “compared with”
+    against: str  # follows “compared with”
 
     @property
     def last(self) -> date:
-        """The day it ends with."""
+        """The day on which it ends."""
         return self.span.last
 
     def earlier(self) -> date | None:
-        """Return the day that the period before is chosen by."""
+        """Return the day that selects the previous period."""
         day = self.last - {DAY: ONE, WEEK: SEVEN}.get(self.kind, ONE * self.last.day)
         return day if day >= MIN_DATE else None
 
     def later(self, today: date) -> date | None:
-        """Return the day that the next period is chosen by; None where it has not begun."""
+        """Return the day that selects the next period; None if that has not begun."""
         if self.last >= today:
             return None
         step = {DAY: self.last + ONE, WEEK: self.last + SEVEN}
@@ -62,19 +62,19 @@ class Period:
 
 
 def period_of(kind: str, day: date) -> Period:
-    """Make the period of a kind that ends with a day."""
+    """Return the period of a kind that ends on a day."""
     return {DAY: _day, WEEK: _week, MONTH: _month}[kind](day)
 
 
 def parse_kind(text: str) -> str:
-    """Read a period's name. Raises BadInput."""
+    """Return a kind of period. Raises BadInput."""
     if text not in KINDS:
         raise BadInput("Please choose a day, a week or a month.")
     return text
 
 
 def parse_day(text: str, today: date) -> date:
-    """Read a day that has begun, such as 2026-11-22. Raises BadInput."""
+    """Return a day that has begun, such as 2026-11-22. Raises BadInput."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
@@ -91,7 +91,7 @@ def parse_day(text: str, today: date) -> date:
 
 
 def parse_month(text: str, today: date) -> DateRange:
-    """Read a month that has begun, such as 2026-11, as its days until today. Raises BadInput."""
+    """Return the days until today of a month that has begun, such as 2026-11. Raises BadInput."""
     try:
         first = date.fromisoformat(f"{text}-01")
     except ValueError:
@@ -111,12 +111,12 @@ def end_of_month(day: date) -> date:
 
 
 def format_date(day: date, *, year: bool = False) -> str:
-    """Return a day: Sunday, 22 November."""
+    """Format a day: Sunday, 22 November."""
     return f"{day:%A}, {day.day} {day:%B}" + (f" {day.year}" if year else "")
 
 
 def short(day: date) -> str:
-    """Return a day in a table: Sun 22 Nov."""
+    """Format a day for a table: Sun 22 Nov."""
     return f"{day:%a} {day.day} {day:%b}"
 
 

@@ -1,4 +1,4 @@
-"""Today: what a day, a week or a month brought, beside the time before. The same sums as in the books."""
+"""Sales: the figures of a day, a week or a month, beside the previous period. The same sums as in the books."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ HOURS = range(24)
 
 @dataclass(frozen=True)
 class PeriodRow:
-    """One time in one currency: its name, the orders paid in it, and its money."""
+    """One period in one currency: its name, the orders paid in it, and its money."""
 
     name: str
     orders: int
@@ -48,9 +48,9 @@ class PeriodRow:
 
 @dataclass(frozen=True)
 class Part:
-    """An hour or a day, and its like of the time before; one of them is None where a month is longer than the other."""
+    """An hour or a day, and its counterpart in the previous period; one is None if a month is longer than the other."""
 
-    tick: str  # below the drawing, "" where there is no room
+    tick: str  # below the chart, "" if there is no room
     this: PeriodRow | None
     before: PeriodRow | None
 
@@ -70,7 +70,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Tile:
-    """A number that is read first. `change` in percent, None where there is nothing to compare with."""
+    """A figure at the top. `change` in percent, None if there is nothing to compare with."""
 
     name: str
     value: int
@@ -79,12 +79,12 @@ class Tile:
 
     @property
     def change(self) -> int | None:
-        """Return how much more or less it is than before, in percent of it."""
+        """Return the change from the previous period, in percent."""
         return round((self.value - self.before) * 100 / abs(self.before)) if self.before else None
 
 
 def show(request: Request, member: StaffMember) -> Response:
-    """Show a day, the week or the month that ends with it."""
+    """Show a day, or the week or the month that ends with it."""
 
     now = clock.now()
     today = clock.today(now)

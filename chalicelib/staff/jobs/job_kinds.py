@@ -1,10 +1,10 @@
-"""The kinds of background jobs: what staff ask for, and the page that they ask on."""
+"""The kinds of background jobs, and the page that starts each."""
 
 from typing import NamedTuple
 
 
 class JobKind(NamedTuple):
-    """A kind of long work: what staff ask for, in words; on which page, and its name."""
+    """A kind of background job: its name for staff, the page that starts it, and that page's name."""
 
     wish: str
     page: str

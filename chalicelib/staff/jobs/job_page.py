@@ -1,4 +1,4 @@
-"""A job's page: its progress, its result, and the button that asks for it again."""
+"""A job's page: its progress, its result, and the button that starts it again."""
 
 from chalice.app import Request, Response
 
@@ -18,7 +18,7 @@ LINK_SECONDS = 5 * 60
 
 
 def show_job(request: Request, member: StaffMember, job_id: str) -> Response:
-    """Show how far a member's own job is, and what came of it."""
+    """Show the progress and the result of a member's own job."""
     job = _own(member, job_id)
     under_way = job.state in ("waiting", "running")
     return layout.render_page(
@@ -33,7 +33,7 @@ def show_job(request: Request, member: StaffMember, job_id: str) -> Response:
 
 
 def retry_job(request: Request, member: StaffMember, job_id: str) -> Response:
-    """Ask once more for a job that does not move: its message, or the function that ran it, may have been lost."""
+    """Start a stalled job again: its message, or the function that ran it, may have been lost."""
     job = _own(member, job_id)
     if is_stalled(job):
         audit_log.record(member.email, f"restarted {KINDS[job.kind].wish}", f"job {job.id}")
@@ -42,7 +42,7 @@ def retry_job(request: Request, member: StaffMember, job_id: str) -> Response:
 
 
 def download_result(request: Request, member: StaffMember, job_id: str) -> Response:
-    """Lead to the file that a job made, by a link that holds for some minutes."""
+    """Redirect to the file that a job made, by a link that is valid for some minutes."""
     job = _own(member, job_id)
     if job.result_key is None:
         raise NotFound("This job has no file.")
@@ -50,13 +50,13 @@ def download_result(request: Request, member: StaffMember, job_id: str) -> Respo
 
 
 def download_link(key: str, save_as: str = "") -> str:
-    """Make a link that holds for some minutes to a file in the books' bucket."""
+    """Return a link to a file in the books' bucket, valid for some minutes."""
     name = save_as or key.rsplit("/", 1)[-1]
     return aws.download_link(settings.books_bucket, key, LINK_SECONDS, save_as=name)
 
 
 def is_stalled(job: Job) -> bool:
-    """Return whether asking again may help: no message has come, or the function that ran it is surely gone."""
+    """Return whether starting again may help: no message has arrived, or the function that ran it has surely ended."""
     silent = clock.timestamp() - job.updated_at
     return job.state == "waiting" or (job.state == "running" and silent > FUNCTION_SECONDS)
 

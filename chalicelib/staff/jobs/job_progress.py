@@ -1,16 +1,16 @@
-"""How a job reports its progress, its end and its failure."""
+"""How a job reports progress, completion and failure."""
 
 from collections.abc import Sequence
 
 from chalicelib import clock
 from chalicelib.staff.models import Job
 
-# A fault may quote a whole cell of a file, a letter may take twelve bytes, and a row of DynamoDB has 400 kB.
+# A problem may quote a whole cell of a file, a letter may take twelve bytes, and a row of DynamoDB has 400 kB.
 MAX_PROBLEMS, MAX_PROBLEM_LENGTH = 100, 300
 
 
 class JobFailed(Exception):
-    """Raised with a message for staff where a job cannot be done. It is not retried."""
+    """Raised with a message for staff if a job cannot be done. It is not retried."""
 
     def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -19,7 +19,7 @@ class JobFailed(Exception):
 
 
 class JobContinues(Exception):
-    """Raised where a job has done a part, reported its progress, and is to be run again for the rest."""
+    """Raised if a job has done a part, reported its progress, and is to be run again for the rest."""
 
 
 def report_progress(
@@ -34,7 +34,7 @@ def report_progress(
 
 
 def finish(job: Job, message: str, result_key: str | None = None) -> None:
-    """End a job well; `result_key` is a file in the books' bucket that its page offers."""
+    """Mark a job as done; `result_key` is a file in the books' bucket that its page offers."""
     job.result_key = result_key
     end(job, "done", message)
 

@@ -1,4 +1,4 @@
-"""Start background jobs: a page asks for one, a function that is called for it does it.
+"""Start background jobs: a page creates one and invokes the function that runs it.
 
 A job runs at least once, so each kind may find its own work half done, and must be right when it is run again.
 """
@@ -31,10 +31,11 @@ def start(
     *,
     private: Mapping[str, Any] | None = None,
 ) -> Job:
-    """Ask for long work; a `job_id` made of a form's id makes pressing twice one job.
+    """Start a background job; with a `job_id` derived from a form's ID, pressing twice starts one job.
 
-    The audit trail, which is kept for ever, is told the id and the arguments. What is `private` it is not told, and
-    the job forgets it as it ends. Where nobody takes it the job stays waiting, and its page offers to ask again.
+    The audit log, which is kept forever, gets the ID and the arguments, but not `private`, which the job
+    deletes when it ends. If the function cannot be invoked, the job stays waiting, and its page offers to start
+    it again.
     """
     job = Job(
         job_id or ids.new_id(),
@@ -59,7 +60,7 @@ def start(
 
 
 def send(message: Mapping[str, str]) -> None:
-    """Have a message worked on by the jobs' function. Raises what boto3 raises where nobody takes it."""
+    """Send a message to the function that runs jobs. Raises boto3's errors if it cannot be invoked."""
     call_later(QUEUE, json.dumps(message))
 
 

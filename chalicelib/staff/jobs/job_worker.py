@@ -41,7 +41,10 @@ HANDLERS: dict[str, Callable[[Job], None]] = {
 
 
 def run_staff_job(message: Mapping[str, str]) -> None:
-    """Do the job that a message names. Raises whatever breaks it off: Lambda calls again, or it rests where it is seen."""
+    """Run the job that a message names.
+
+    Any error is raised: Lambda retries it, then moves it to the dead-letter queue.
+    """
     if "letter" in message:
         account_emails.send(message)
         return

@@ -1,7 +1,7 @@
-"""Corrections of an order's delivery: its parcels and its address, before and after shipping.
+"""Correct an order's delivery: its parcels and its address, before and after shipping.
 
-Each form carries a one-time id, and a fingerprint of what it showed: who was overtaken sees how the order stands now,
-beside what they typed.
+Each form carries a one-time ID, and a fingerprint of what it showed: if another change was faster, the current
+order is shown beside what was entered.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,9 +20,9 @@ from chalicelib.staff.orders import order_actions, shipping
 from chalicelib.staff.orders.order_detail import render_order
 from chalicelib.web.forms import Form, read_form
 
-NEW = "new"  # the form of a parcel that is not there yet
+NEW = "new"  # the form of a new parcel
 ADDRESS = "address"
-REQUIRED_FOR_STAFF = {  # where the shopper's form says “your”
+REQUIRED_FOR_STAFF = {  # instead of the shopper's texts, which say “your”
     REQUIRED["name"]: "Please enter the customer’s name.",
     REQUIRED["email"]: "Please enter the customer’s email address.",
 }
@@ -30,7 +30,7 @@ UNCHANGED = "No changes to save. The customer wasn’t emailed."
 
 
 def add_parcel(request: Request, member: StaffMember, order_id: str) -> Response:
-    """Add a parcel: more are to follow, or one was left out."""
+    """Add a parcel: more will follow, or one was forgotten."""
     order, form = get_order(order_id), read_form(request)
     parcel, errors = shipping.parse_parcel(form.values)
     do = partial(order_actions.add_parcel, order.id, parcel)
@@ -53,13 +53,13 @@ def remove_parcel(request: Request, member: StaffMember, order_id: str, parcel_i
 
 
 def correct_customer(request: Request, member: StaffMember, order_id: str) -> Response:
-    """Correct the address, and how the customer is reached. The country stays: shipping and taxes depend on it."""
+    """Correct the address and contact details. The country stays: shipping and taxes depend on it."""
     order, form = get_order(order_id), read_form(request)
     customer, errors = validate_customer({**form.values, "country": order.customer["country"]})
     errors = {
         field: REQUIRED_FOR_STAFF.get(message, message)
         for field, message in errors.items()
-        if field != "country"  # it may be shipped to no more
+        if field != "country"  # the shop may no longer ship there
     }
     do = partial(order_actions.correct_customer, order.id, form.text("shown"), customer)
     what, notice = "corrected the delivery details", "Delivery details corrected."
@@ -76,10 +76,10 @@ def _correct(
     what: str,
     notice: str,
 ) -> Response:
-    """Let `do` correct the order and go back to it.
+    """Let `do` correct the order, and redirect to it.
 
-    Where something is wrong, or somebody was quicker, the form comes back `opened`, as it was typed, on the order's
-    page as it is now. `what` is for the audit trail.
+    If something is wrong, or another change was faster, the form is shown again (`opened`), as it was entered,
+    on the order's current page. `what` is for the audit log.
     """
     if errors:
         return render_order(member, order, 400, form_data=form.values, errors=errors, opened=opened)

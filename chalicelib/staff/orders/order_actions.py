@@ -1,6 +1,6 @@
-"""What staff do with an order: ship and correct it, cancel it, mail again, leave a note, look at what was raised.
+"""What staff do with an order: ship and correct it, cancel it, resend emails, add notes, resolve issues.
 
-Each is one transaction with its line in the audit trail. Each may be pressed twice.
+Each is one transaction with its audit entry. Each may be submitted twice.
 """
 
 import json
@@ -12,14 +12,14 @@ from chalicelib.errors import BadInput, Conflict, NotFound
 from chalicelib.mail import outbox
 from chalicelib.mail.render import EMAIL_KINDS
 from chalicelib.orders import erasure, states
-from chalicelib.orders.delivery.parcels import Parcel as Parcel  # the use cases take it
+from chalicelib.orders.delivery.parcels import Parcel as Parcel  # callers of this module use it
 from chalicelib.orders.delivery.parcels import fingerprint, parcel_of
 from chalicelib.orders.enums import CloseReason, HistoryEvent
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import update_order
 from chalicelib.orders.states import OrderState
 
-# DynamoDB takes rows of 400 kB: notes must never leave too little for what PayPal tells of the money.
+# DynamoDB takes rows of 400 kB: notes must always leave enough for what PayPal reports about the money.
 ROOM_FOR_HISTORY = 150_000
 FULL = "This order has reached its maximum number of notes. Please keep this one elsewhere."
 ERASED = "Customer data has been erased from this order, so it no longer has delivery details."
@@ -47,7 +47,10 @@ UNCANCELLABLE: Mapping[str, str] = {
 
 
 def ship(order_id: str, parcel: Parcel, actor: str, write_audit: AuditWriter = no_audit) -> Order:
-    """Mark a paid order as shipped, and write to the customer. Raises Conflict where it cannot be."""
+    """Mark a paid order as shipped, and email the customer.
+
+    Raises Conflict if the order's state does not allow it.
+    """
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.state == OrderState.SHIPPED and order.parcel and parcel_of(order.parcel) == parcel:
@@ -65,7 +68,10 @@ def ship(order_id: str, parcel: Parcel, actor: str, write_audit: AuditWriter = n
 
 
 def complete_shipping(order_id: str, actor: str, write_audit: AuditWriter = no_audit) -> Order:
-    """Mark a paid order as shipped whose parcels were all added before. Raises Conflict where it cannot be."""
+    """Mark a paid order as shipped whose parcels were all added before.
+
+    Raises Conflict if the order's state does not allow it.
+    """
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.state == OrderState.SHIPPED:
@@ -90,7 +96,7 @@ def add_parcel(
     mail: bool,
     write_audit: AuditWriter = no_audit,
 ) -> Order:
-    """Add a parcel to a paid order of which more is to come, or to a shipped one. Raises Conflict."""
+    """Add a parcel to a paid order that is not complete yet, or to a shipped one. Raises Conflict."""
 
     def add(order: Order) -> tuple[dict[str, str], dict[str, str]] | None:
         if order.state != OrderState.SHIPPED and not order.awaits_shipping:
@@ -114,7 +120,7 @@ def correct_parcel(
 ) -> Order:
     """Correct carrier, number and link of a parcel, before and after shipping.
 
-    `shown` is the fingerprint of what the form showed. Raises Conflict where somebody else was quicker.
+    `shown` is the fingerprint of what the form showed. Raises Conflict if another change was faster.
     """
 
     def correct(order: Order) -> tuple[dict[str, str], dict[str, str]] | None:
@@ -122,7 +128,8 @@ def correct_parcel(
         if known == parcel:
             return None
         order.correct_parcel(parcel_id, asdict(parcel), actor, form_token, mail=mail)
-        # Numbers and links lead to the customer's address, and the audit trail is never erased: it names the carrier.
+        # Numbers and links lead to the customer's address, and the audit log is never erased: it only gets the
+        # carrier.
         changed = {
             "tracking number": known.tracking != parcel.tracking,
             "link": known.link != parcel.link,
@@ -143,7 +150,7 @@ def remove_parcel(
     mail: bool,
     write_audit: AuditWriter = no_audit,
 ) -> Order:
-    """Remove a parcel that was not sent; with the last one, a shipped order is to be shipped again. Raises Conflict."""
+    """Remove a parcel that was not sent; without any, a shipped order must be shipped again. Raises Conflict."""
 
     def remove(order: Order) -> tuple[dict[str, str], dict[str, str]] | None:
         known, state = _parcel_as_shown(order, parcel_id, shown), order.state
@@ -170,9 +177,9 @@ def correct_customer(
     mail: bool,
     write_audit: AuditWriter = no_audit,
 ) -> Order:
-    """Correct name, address, e-mail and telephone, before and after shipping.
+    """Correct name, address, email and telephone, before and after shipping.
 
-    `shown` is the fingerprint of what the form showed. Raises Conflict where somebody else was quicker.
+    `shown` is the fingerprint of what the form showed. Raises Conflict if another change was faster.
     """
 
     def correct(order: Order) -> tuple[dict[str, str], dict[str, str]] | None:
@@ -183,7 +190,7 @@ def correct_customer(
         if all((order.customer.get(name) or "") == value for name, value in customer.items()):
             return None
         changed = order.correct_customer(customer, actor, form_token, mail=mail)
-        return {}, dict.fromkeys(changed, "corrected")  # not the details: the audit trail is never erased
+        return {}, dict.fromkeys(changed, "corrected")  # not the details: the audit log is never erased
 
     return _correct(order_id, form_token, correct, write_audit)
 
@@ -194,7 +201,7 @@ def _correct(
     correct: Callable[[Order], tuple[dict[str, str], dict[str, str]] | None],
     write_audit: AuditWriter,
 ) -> Order:
-    """Let `correct` change an order once a form; it returns what the audit trail is told, before and after."""
+    """Let `correct` change an order once per form; it returns the audit entry's values, before and after."""
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.has_processed_form(form_token):
@@ -215,14 +222,15 @@ def _correct(
 
 
 def why_unshippable(order: Order) -> str:
-    """Return why an order that is not to be shipped is not; of one that is, nothing."""
+    """Return why an order cannot be shipped; "" if it can."""
     return "" if order.awaits_shipping else UNSHIPPABLE[order.state]
 
 
 def cancel(order_id: str, actor: str, write_audit: AuditWriter = no_audit) -> Order:
-    """Cancel an order that nobody has paid, stock back. Raises Conflict where a payment may be under way.
+    """Cancel an unpaid order and release its units. Raises Conflict if a payment may be in progress.
 
-    The reconciler looks at PayPal once more when nothing can be captured there any longer, as with all that ended.
+    The reconciler checks PayPal once more when nothing can be captured there any longer, as for all closed
+    orders.
     """
 
     def action(order: Order, transaction: Transaction) -> bool:
@@ -242,7 +250,7 @@ def cancel(order_id: str, actor: str, write_audit: AuditWriter = no_audit) -> Or
 def resend_email(
     order_id: str, entry: str, actor: str, form_token: str, write_audit: AuditWriter = no_audit
 ) -> Order:
-    """Send a mail again that was sent before, if what it says is still true. Raises Conflict where it is not."""
+    """Send an email again, if what it says is still true. Raises Conflict if it is not."""
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.has_processed_form(form_token) or entry in order.emails_due:
@@ -259,7 +267,7 @@ def resend_email(
 
 
 def can_be_sent(order: Order, entry: str) -> bool:
-    """Return whether the words of a mail are true of an order as it is now, and there is somebody to read them."""
+    """Return whether an email is true of an order as it is now, and there is somebody to receive it."""
     name, _, movement = entry.partition("#")
     kind = EMAIL_KINDS.get(name)
     return kind is not None and kind.is_true(order, movement) and not order.erased_at
@@ -268,7 +276,7 @@ def can_be_sent(order: Order, entry: str) -> bool:
 def add_note(
     order_id: str, text: str, actor: str, form_token: str, write_audit: AuditWriter = no_audit
 ) -> Order:
-    """Leave a note with an order that only staff read."""
+    """Add a note to an order that only staff read."""
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.has_processed_form(form_token):
@@ -276,7 +284,7 @@ def add_note(
         if len(json.dumps(order.history)) > ROOM_FOR_HISTORY:
             raise Conflict(FULL)
         order.add_event(HistoryEvent.NOTE_ADDED, text, actor=actor, form_token=form_token)
-        # Not the words: a note may name somebody, and the audit trail is never erased.
+        # Not the text: a note may name somebody, and the audit log is never erased.
         write_audit(transaction, subject_of(order), {}, {"note": f"{len(text)} characters"})
         return True
 
@@ -286,7 +294,7 @@ def add_note(
 def resolve_issue(
     order_id: str, number: int, message: str, actor: str, write_audit: AuditWriter = no_audit
 ) -> Order:
-    """Note that what was raised about an order has been looked at; `number` counts its issues from 0."""
+    """Resolve an issue of an order; `number` counts its issues from 0."""
 
     def action(order: Order, transaction: Transaction) -> bool:
         if not 0 <= number < len(order.issues):
@@ -302,7 +310,7 @@ def resolve_issue(
 
 
 def erase(order_id: str, actor: str, write_audit: AuditWriter = no_audit) -> bool:
-    """Take the customer out of an order, if nothing keeps them; False where something does."""
+    """Erase an order's customer, unless something prevents it; return whether it was erased."""
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.erased_at or erasure.erasure_blocked_reason(order):
@@ -315,7 +323,7 @@ def erase(order_id: str, actor: str, write_audit: AuditWriter = no_audit) -> boo
 
 
 def subject_of(order: Order) -> str:
-    """Name an order in the audit trail."""
+    """Return an order's name in the audit log."""
     return f"order {order.number}"
 
 

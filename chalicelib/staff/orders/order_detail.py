@@ -1,4 +1,4 @@
-"""One order's page: what was bought, by whom, what money moved, what happened; and what staff can do with it."""
+"""An order's page: what was bought, by whom, its money and its history; and what staff can do with it."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -78,7 +78,7 @@ def cancel(request: Request, member: StaffMember, order_id: str) -> Response:
 
 
 def resend_email(request: Request, member: StaffMember, order_id: str) -> Response:
-    """Send a mail once more."""
+    """Send an email again."""
     order, form = get_order(order_id), read_form(request)
     write_audit = audit_log.writer_for(member, "resent an email")
     entry, form_token = form.text("entry"), layout.read_form_token(form)
@@ -92,7 +92,7 @@ def resend_email(request: Request, member: StaffMember, order_id: str) -> Respon
 
 
 def add_note(request: Request, member: StaffMember, order_id: str) -> Response:
-    """Leave a note that only staff read."""
+    """Add a note that only staff read."""
     order, form = get_order(order_id), read_form(request)
     text = form.lines("note")
     wrong = _validate_note(text)
@@ -109,7 +109,7 @@ def add_note(request: Request, member: StaffMember, order_id: str) -> Response:
 
 
 def resolve_issue(request: Request, member: StaffMember, order_id: str, number: str) -> Response:
-    """Note that what was raised has been looked at; leads back to where the button was."""
+    """Resolve an issue; redirects to the page with the button."""
     order, form = get_order(order_id), read_form(request)
     message = form.text("words")
     if not re.fullmatch(r"[0-9]{1,4}", number, re.ASCII):
@@ -130,7 +130,7 @@ def _apply_and_redirect(
     notice: str,
     form_data: Mapping[str, str] | None = None,
 ) -> Response:
-    """Do it and go back to the order; where its page was stale, show how it stands now, with what was typed."""
+    """Do it and redirect to the order; if the page was outdated, show the current order, with what was entered."""
     try:
         do()
     except Conflict as refusal:
@@ -167,9 +167,9 @@ def render_order(
     refund: Mapping[str, Any] | None = None,
     opened: str = "",
 ) -> Response:
-    """Make an order's page; `typed` and `errors` by field where a form comes back, `problem` where nothing was done.
+    """Render an order's page; `form_data` and `errors` by field if a form is shown again, `problem` if nothing was done.
 
-    `opened` is which of the forms that correct the delivery comes back: a parcel's id, "new" or "address".
+    `opened` is which of the forms that correct the delivery is shown again: a parcel's ID, "new" or "address".
     """
     message, tone = staff_view.STATE_LABELS[order.list_status]
     may = member.role == accounts.MERCHANT
@@ -227,7 +227,7 @@ def _movement_view(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sums(order: Order) -> list[tuple[str, str]]:
-    """Add up what is kept, by currency: of a payment in another one nothing is left but what the ledger says."""
+    """Return the sums of the order's ledger entries, by currency."""
     sums: dict[str, int] = {}
     for row in order.ledger_entries or []:
         sums[row["currency"]] = sums.get(row["currency"], 0) + row["amount"]

@@ -1,4 +1,4 @@
-"""Which orders staff ask for: the filter above the list, and the boxes ticked in it. Both live in the address."""
+"""The filter above the list of orders, and the orders selected in it. Both are in the address."""
 
 import re
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _AFTER = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z#[0-9a-f]{32}", r
 
 @dataclass(frozen=True)
 class OrderListQuery:
-    """A filter as it was typed, what it means, and what is wrong with it, by field."""
+    """A filter as it was entered, its meaning, and its errors by field."""
 
     typed: dict[str, str]
     errors: dict[str, str]
@@ -31,17 +31,17 @@ class OrderListQuery:
 
     @property
     def text(self) -> str:
-        """Return what is searched for; empty for a plain list."""
+        """Return the search text; empty for a plain list."""
         return " ".join(_normalized(word) if "@" in word else word for word in self.typed["q"].split())
 
     @property
     def address(self) -> dict[str, str | None]:
-        """Return the parameters that ask the same again, from the beginning."""
+        """Return the parameters that show the same list again, from the beginning."""
         return {name: value or None for name, value in self.typed.items()}
 
 
 def read_question(request: Request) -> OrderListQuery:
-    """Read the filter of an address. Raises BadInput for what no form of ours sends."""
+    """Parse the filter in an address. Raises BadInput for what no form of ours sends."""
     form_data = {name: clean_line(query(request, name) or "") for name in ("q", "state", "day", "until")}
     after = query(request, "after")
     if form_data["state"] and form_data["state"] not in STATE_LABELS:
@@ -61,7 +61,7 @@ def read_question(request: Request) -> OrderListQuery:
 
 
 def selected_order_ids(request: Request) -> list[str]:
-    """List the IDs of the orders that were ticked. Raises BadInput for too many."""
+    """List the IDs of the selected orders. Raises BadInput for too many."""
     names = [str(name) for name in request.query_params or {}]
     found = [name.removeprefix(PICK) for name in names if name.startswith(PICK)]
     if len(found) > MAX_SELECTED:
@@ -70,7 +70,7 @@ def selected_order_ids(request: Request) -> list[str]:
 
 
 def _normalized(word: str) -> str:
-    """Return an e-mail address as orders keep it; the beginning of one, which is none yet, as it is."""
+    """Return an email address as orders store it; the beginning of an address is unchanged."""
     try:
         return normalize(word)
     except BadAddress:

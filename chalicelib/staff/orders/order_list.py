@@ -1,4 +1,4 @@
-"""The list of orders: by state, day and text, in pages; ticked ones are shipped, printed or exported together."""
+"""The list of orders: by status, day and text, in pages; selected ones are shipped, printed or exported together."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ def _page(
 
 
 def row_of(order: Order) -> dict[str, Any]:
-    """Show an order as a row of the list."""
+    """Return an order's values for a row of the list."""
     message, tone = STATE_LABELS[order.list_status]
     return {
         "id": order.id,
@@ -76,7 +76,7 @@ def row_of(order: Order) -> dict[str, Any]:
 
 
 def badges(order: Order) -> list[tuple[str, str]]:
-    """List what else is to be seen at a glance, each with its tone."""
+    """List what else the row shows, each with its tone."""
     marks = []
     if order.parcels and order.awaits_shipping:
         marks.append(("Partly shipped", "wait"))

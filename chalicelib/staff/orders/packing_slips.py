@@ -1,4 +1,4 @@
-"""Packing slips to print: what goes into the parcel and where it goes, without prices, one order a sheet."""
+"""Packing slips to print: what is in the parcel and its address, without prices, one order per sheet."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def show_one(request: Request, member: StaffMember, order_id: str) -> Response:
 
 
 def show_several(request: Request, member: StaffMember) -> Response:
-    """Show the packing slips of all ticked orders, in the order they were placed."""
+    """Show the packing slips of all selected orders, in the order they were placed."""
     order_ids = selected_order_ids(request)
     if not order_ids:
         return layout.redirect_with_notice(

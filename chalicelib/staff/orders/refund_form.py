@@ -1,4 +1,4 @@
-"""Refunds from an order's page: the form is read, the refund decided and asked for; what is wrong comes back."""
+"""Refunds from an order's page: the form is parsed, the refund stored and requested; an invalid form is shown again."""
 
 import re
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ BEYOND_ANY_ORDER = 10**15
 _LEFT = re.compile(r"[0-9]{1,11}", re.ASCII)
 _NEGATIVE = re.compile(r"[-–−] ?[0-9].*", re.ASCII)
 _MANY_DECIMALS = re.compile(r"[0-9]+[.,][0-9]{3,}", re.ASCII)
-_MANY_DIGITS = re.compile(r"[0-9]{10,}(\.[0-9]{1,2})?", re.ASCII)  # more than any amount of ours has
+_MANY_DIGITS = re.compile(r"[0-9]{10,}(\.[0-9]{1,2})?", re.ASCII)  # more than any amount in the shop has
 _PIECES = re.compile(r"[0-9]{1,4}", re.ASCII)
 
 
@@ -57,7 +57,7 @@ def refund(request: Request, member: StaffMember, order_id: str) -> Response:
 
 
 def redirect_to_order(request: Request, member: StaffMember, order_id: str) -> Response:
-    """Lead who opens the address of a form that came back to the order."""
+    """Redirect to the order if the address of a submitted form is opened."""
     return responses.redirect(urls.url(f"/staff/orders/{get_order(order_id).id}"))
 
 
@@ -71,7 +71,7 @@ def _back(
     problem: str = "",
     form_token: str = "",
 ) -> Response:
-    """Show the form again with everything typed, beside the order as it is now."""
+    """Show the form again as it was entered, beside the current order."""
     now = Order.fetch(order.id)
     shown = refund_view.view(
         now, member, form_data=form.values, errors=errors, problem=problem, form_token=form_token
@@ -83,7 +83,7 @@ def _back(
 
 
 def _read_wish(order: Order, form: Form, refund_id: str) -> RefundRequest:
-    """Read what staff wish. Raises InvalidRefund, and BadInput for a form that is not ours."""
+    """Parse the refund form. Raises InvalidRefund, and BadInput for a form that is not ours."""
     problems: dict[str, str] = {}
     amount = _read_amount(order, form.text("amount"), problems)
     quantities = _all_back(order, refund_id) if form.text("all_back") else _read_pieces(order, form, problems)
@@ -95,7 +95,7 @@ def _read_wish(order: Order, form: Form, refund_id: str) -> RefundRequest:
     if problems:
         raise InvalidRefund(
             {**refunds.validate_refund(order, amount, quantities), **problems}
-        )  # all that is wrong, at once
+        )  # all errors together
     return RefundRequest(amount, _read_left(form), reason, note, quantities)
 
 
@@ -105,7 +105,7 @@ def _read_amount(order: Order, text: str, problems: dict[str, str]) -> int:
     except ValueError:
         plain = money.plain_number(money.strip_currency(clean_code(text), order.currency))
         if _MANY_DIGITS.fullmatch(plain):
-            return BEYOND_ANY_ORDER  # and told like every other amount that is too large
+            return BEYOND_ANY_ORDER  # reported like every other amount that is too large
         problems["amount"] = _amount_fault(plain, order)
         return 0
 
@@ -122,7 +122,7 @@ def _amount_fault(text: str, order: Order) -> str:
 
 
 def _all_back(order: Order, refund_id: str) -> dict[str, int]:
-    """List all pieces that can go back; sent once more, a form means those that it meant the first time."""
+    """Return all units that can be restocked; a form that is sent again means those that it meant the first time."""
     if refund_id in order.refunds:
         return dict(order.refunds[refund_id]["restocked"])
     return {sku: count for sku, count in refunds.max_restock(order).items() if count}

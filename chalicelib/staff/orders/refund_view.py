@@ -1,4 +1,4 @@
-"""An order's refunds as its page tells them, and the form for a new one: the values of templates/staff/orders/_refunds.html."""
+"""An order's refunds and the form for a new one: the values of templates/staff/orders/_refunds.html."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ from chalicelib.staff.models import StaffMember
 
 MAX_REASON_LENGTH = 200
 MAX_NOTE_LENGTH = 200  # PayPal takes 255 bytes, more or less
-# State → a word, how it looks, and what it means.
+# Status → its label, tone and meaning.
 STATUS_LABELS: Mapping[str, tuple[str, str, str]] = {
     RefundStatus.REQUESTED: (
         "Requested",
@@ -45,9 +45,9 @@ def view(
     problem: str = "",
     form_token: str = "",
 ) -> dict[str, Any] | None:
-    """Return an order's refunds and offer one; None where there is neither.
+    """Return an order's refunds and the form for a new one; None if there is neither.
 
-    `typed` and `errors` by field, where a form comes back; `problem` is what is wrong with all of it.
+    `form_data` and `errors` by field, if a form is shown again; `problem` is what is wrong with all of it.
     """
     may = member.role == accounts.MERCHANT and can_refund(order)
     if not (may or order.refunds or problem):
@@ -70,7 +70,7 @@ def view(
 
 
 def refund_notice(order: Order, refund: Mapping[str, Any]) -> str:
-    """Return what became of a refund that staff have just asked for."""
+    """Return a message about a refund that staff have just requested."""
     amount = money.format_money(refund["amount"], refund["currency"])
     if refund["status"] == RefundStatus.COMPLETED:
         return f"{amount} refunded." + ("" if order.erased_at else " We’ve emailed the customer.")

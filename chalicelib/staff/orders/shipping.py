@@ -1,4 +1,4 @@
-"""Shipping: one order from its page, or several at once, each with carrier and number; each told how it went."""
+"""Ship one order from its page, or several together, each with its own carrier, number and result."""
 
 import re
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ _ROW = re.compile(r"(carrier|tracking|link)-([0-9a-f]{32})", re.ASCII)
 
 
 def shipping_form(request: Request, member: StaffMember) -> Response:
-    """Ask for carrier and number of every ticked order."""
+    """Ask for carrier and tracking number of every selected order."""
     order_ids = selected_order_ids(request)
     if not order_ids:
         return layout.redirect_with_notice("/staff/orders", "Please select the orders to ship.")
@@ -62,7 +62,7 @@ def ship_several(request: Request, member: StaffMember) -> Response:
 def parse_parcel(
     posted: Mapping[str, str], ending: str = "", carrier: str = ""
 ) -> tuple[Parcel, dict[str, str]]:
-    """Read a parcel's fields, whose names end so; `carrier` is taken where the parcel has none of its own."""
+    """Parse a parcel's fields, whose names have this ending; `carrier` is used if the parcel has none of its own."""
     values = {name: clean_line(posted.get(name + ending, "")) for name in MAX_LENGTHS}
     values["tracking"] = clean_tracking_number(values["tracking"])
     values["link"] = encode_link(_SCHEME.sub("https:", values["link"]))
@@ -93,7 +93,7 @@ def encode_link(link: str) -> str:
         return link
     host = found[2]
     if not host.isascii():
-        import idna  # here: it has large tables, which pages without a form do not wait for
+        import idna  # here: it has large tables, which pages without a form do not need
 
         try:
             host = idna.encode(host, uts46=True).decode()
@@ -103,7 +103,7 @@ def encode_link(link: str) -> str:
 
 
 def is_link(value: str) -> bool:
-    """Return an https address that may stand on a page and in a mail."""
+    """Return whether a text is an https address that may be shown on a page and in an email."""
     try:
         host = urlsplit(value).hostname or ""
     except ValueError:
@@ -112,12 +112,12 @@ def is_link(value: str) -> bool:
 
 
 def carrier_names() -> list[str]:
-    """List the carriers that staff choose from; another may be typed."""
+    """List the carriers that staff choose from; others may be entered."""
     return [carrier.name for carrier in settings.shop.carriers]
 
 
 def _ship(order: Order, parcel: Parcel, member: StaffMember) -> dict[str, str]:
-    """Ship one; what goes wrong is told beside its carrier, and never keeps the others from being shipped."""
+    """Ship one order; return its errors, which do not prevent the others from being shipped."""
     try:
         order_actions.ship(order.id, parcel, member.email, audit_log.writer_for(member, "marked as shipped"))
     except ShopError as refusal:

@@ -1,4 +1,4 @@
-"""The categories: made, renamed, put in order and taken away by the merchant."""
+"""Categories: created, renamed, ordered and removed by the merchant."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -19,22 +19,22 @@ from chalicelib.web.forms import Form, read_form
 
 PATH = "/staff/categories"
 MAX_LENGTHS = {"name": MAX_NAME_LENGTH, "slug": category_editing.MAX_SLUG_LENGTH, "text": MAX_TEXT_LENGTH}
-# A category's own text may fill 40 kB, three times that where every letter is escaped.
+# A category's text may have 40 kB, three times that if every letter is escaped.
 MAX_BYTES = 160 * 1024
 
 
-NEW = "@new"  # the key of a category that is not there yet; no other has this sign
+NEW = "@new"  # the key of a new category; no other contains this sign
 
 
 class Typed(NamedTuple):
-    """What a form says of a category."""
+    """A category as it was entered."""
 
     name: str
     slug: str
     text: str
 
     def as_category(self, key: str = NEW) -> Category:
-        """Make the category that it wants; without an address, one made of the name."""
+        """Return the category; without a slug, with one derived from the name."""
         return Category(self.slug or slug_of(self.name), self.name, self.text, key)
 
 
@@ -50,7 +50,7 @@ def list_categories(request: Request, member: StaffMember) -> Response:
 
 
 def create(request: Request, member: StaffMember) -> Response:
-    """Add a category behind the others."""
+    """Add a category after the others."""
     form_data = _read(request)
     wanted = form_data.as_category()
     known = categories.read_categories()
@@ -65,7 +65,7 @@ def create(request: Request, member: StaffMember) -> Response:
         category_editing.create_category(
             wanted.slug, wanted.name, wanted.text, audit_log.writer_for(member, "created a category")
         )
-    except BadInput as refusal:  # the shop is full, or somebody was quicker
+    except BadInput as refusal:  # there are too many categories, or another change was faster
         return _list(member, form_data, {"name": refusal.message}, 409)
     return layout.redirect_with_notice(
         PATH, f"“{wanted.name}” created. Add products to it on their own pages."
@@ -73,7 +73,7 @@ def create(request: Request, member: StaffMember) -> Response:
 
 
 def move(request: Request, member: StaffMember, key: str) -> Response:
-    """Put a category before another one, or behind all."""
+    """Move a category before another one, or to the end."""
     before = read_form(request).text("before") or None
     try:
         category_editing.move_category(key, before, audit_log.writer_for(member, "reordered the categories"))
@@ -91,7 +91,7 @@ def _list(
     status: int = 200,
 ) -> Response:
     known = categories.read_categories()
-    # Where the buttons lead: before the one above, and before the one after the next.
+    # Where the buttons move it: before the one above, and before the one after the next.
     keys = [category.key for category in known]
     rows = [(category, keys[max(0, place - 1)], [*keys, ""][min(place + 2, len(keys))])
               for place, category in enumerate(known)]  # fmt: skip
@@ -117,7 +117,7 @@ def show(request: Request, member: StaffMember, key: str) -> Response:
 
 
 def change(request: Request, member: StaffMember, key: str) -> Response:
-    """Give a category another name, text or address."""
+    """Change a category's name, text or slug."""
     form = read_form(request, most_bytes=MAX_BYTES)
     form_data = _typed(form)
     known = categories.read_categories()
@@ -136,7 +136,7 @@ def change(request: Request, member: StaffMember, key: str) -> Response:
 
 
 def remove(request: Request, member: StaffMember, key: str) -> Response:
-    """Take away a category that no product is in."""
+    """Remove a category without products."""
     try:
         category_editing.remove_category(key, audit_log.writer_for(member, "deleted a category"))
     except Conflict as refusal:
@@ -156,7 +156,7 @@ def _show(
     stale: bool = False,
     refusal: str | None = None,
 ) -> Response:
-    """Show the form with what was typed. Its mark is that of what the member has seen: of now, unless told."""
+    """Show the form as it was entered. Its fingerprint is of what the member saw: by default the current category."""
     return layout.render_page(
         member,
         "staff/products/category.html",

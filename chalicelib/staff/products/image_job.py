@@ -8,7 +8,7 @@ from chalicelib.staff.models import Job
 
 
 def process_image_job(job: Job) -> None:
-    """Make a picture ready and put it to its product. Found done, or no longer wanted, it changes nothing."""
+    """Process an image and add it to its product. If that is done or no longer wanted, nothing changes."""
     slug, upload = job.arguments["slug"], job.arguments["upload"]
     if not product_images.is_pending(slug, upload):
         return
@@ -17,7 +17,7 @@ def process_image_job(job: Job) -> None:
         product_images.attach_image(slug, upload, uploads.take_in(upload), write_audit)
     except InvalidImage as refusal:
         if not product_images.is_pending(slug, upload):
-            return  # the same job ran twice at once, and the other run has taken the upload in
+            return  # the same job ran twice concurrently, and the other run has processed the upload
         product_images.reject_image(slug, upload, str(refusal))
         uploads.delete_upload(upload)
         raise job_progress.JobFailed(str(refusal)) from refusal

@@ -1,4 +1,4 @@
-"""A product's pictures: sent straight to S3 by the browser, made ready by a function, put in order, described, taken away."""
+"""A product's images: uploaded to S3 by the browser, processed by a job, ordered, described, removed."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ Picture = dict[str, str]
 
 
 def show(request: Request, member: StaffMember, slug: str) -> Response:
-    """Show a product's pictures; `key` is what S3 says of one that was just sent."""
+    """Show a product's images; S3 adds `key` when it redirects after an upload."""
     key = http_request.query(request, "key") or ""
     return _page(
         member, product_images.get_product(slug), sent=key if uploads.UPLOAD.fullmatch(key) else None
@@ -43,7 +43,7 @@ def show(request: Request, member: StaffMember, slug: str) -> Response:
 
 
 def add(request: Request, member: StaffMember, slug: str) -> Response:
-    """Have a picture that was sent made ready; pressing twice adds it once."""
+    """Have an uploaded image processed; pressing twice adds it once."""
     form = read_form(request)
     key, alt = form.text("key"), form.text("alt")
     if not uploads.UPLOAD.fullmatch(key):
@@ -64,7 +64,7 @@ def add(request: Request, member: StaffMember, slug: str) -> Response:
 
 
 def remove_pending(request: Request, member: StaffMember, slug: str) -> Response:
-    """Forget a picture that was sent and is not ready."""
+    """Remove an uploaded image that is not processed."""
     product_images.remove_pending_image(
         slug, read_form(request).text("key"), audit_log.writer_for(member, "removed a pending image")
     )
@@ -75,7 +75,7 @@ def remove_pending(request: Request, member: StaffMember, slug: str) -> Response
 
 
 def reorder(request: Request, member: StaffMember, slug: str) -> Response:
-    """Save order and words of the pictures as they were shown; ask before one goes."""
+    """Save order and alt texts of the images as they were shown; ask before one is removed."""
     form = read_form(request)
     shown = _posted(form)
     what, _, number = form.text("do").partition(":")
@@ -113,7 +113,7 @@ def _arrange(
 
 
 def _posted(form: Form) -> list[Picture]:
-    """Read the pictures as the page showed them, with the words as they are typed now."""
+    """Return the images as the page showed them, with the alt texts as they were entered."""
     numbers = (number for number in range(MAX_PICTURES) if f"key.{number}" in form.values)
     return [{"key": form.text(f"key.{number}"), "alt": form.text(f"alt.{number}")} for number in numbers]
 
@@ -124,7 +124,7 @@ def _wrong(shown: Sequence[Picture]) -> dict[str, str]:
 
 
 def _moved(shown: Sequence[Picture], what: str, at: int | None) -> list[Picture]:
-    """Put the pictures into the order that a button asks for."""
+    """Return the images in the order that a button asks for."""
     pictures = list(shown)
     if at is None:
         return pictures

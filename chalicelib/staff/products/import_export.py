@@ -1,4 +1,4 @@
-"""The pages where the merchant takes the whole catalog out as a CSV file, and sends one to be loaded."""
+"""The pages where the merchant exports the catalog as a CSV file, and imports one."""
 
 import re
 from typing import TYPE_CHECKING, Any
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from chalicelib.catalog.import_export.preview import Preview
 
 PATH = "/staff/catalog"
-MAX_DIRECT = 200  # products that are answered directly; more are written by a job
+MAX_DIRECT = 200  # products that fit into a response; more are written by a job
 MAX_FILE_SIZE = 10 * 1024 * 1024
 MAX_PREVIEW_BYTES = (
     512 * 1024
-)  # bytes of a file that is compared at once; a larger one is looked through by a job
-FORM_SECONDS = 60 * 60  # that the form to send a file with may lie open
+)  # bytes of a file that is compared immediately; a larger one is compared by a job
+FORM_SECONDS = 60 * 60  # how long the upload form is valid
 KEY = re.compile(r"imports/[0-9a-f]{32}", re.ASCII)
 
 
 def show(request: Request, member: StaffMember) -> Response:
-    """Offer the catalog as a file, and a form that sends one straight to S3."""
+    """Offer the catalog as a file, and a form that uploads one directly to S3."""
     return _show(member)
 
 
@@ -66,7 +66,7 @@ def _form_to_s3() -> Any:
 
 
 def export(request: Request, member: StaffMember) -> Response:
-    """Answer with the file; for a large shop, lead to the job that writes it."""
+    """Return the file; for a large shop, redirect to the job that writes it."""
     form_token = layout.read_form_token(read_form(request))
     if not exporter.has_more_than(MAX_DIRECT):
         rows = (row for _, step in exporter.catalog_rows() for row in step)
@@ -82,7 +82,7 @@ def export(request: Request, member: StaffMember) -> Response:
 
 
 def confirm_import(request: Request, member: StaffMember) -> Response:
-    """Show what a file that S3 has taken would change, and a button to load it; of a large one, a button to look."""
+    """Show what an uploaded file would change, and a button to import it; for a large one, a button to compare it."""
     from chalicelib.catalog.import_export import importer, preview  # no other page needs them
 
     key = _key(http_request.query(request, "key") or "")
@@ -121,7 +121,7 @@ def _looked(
 
 
 def look(request: Request, member: StaffMember) -> Response:
-    """Have a large file compared with the catalog by a job, whose page offers to load it."""
+    """Start a job that compares a large file with the catalog; its page offers to import it."""
     form_data = read_form(request)
     key, form_token = _key(form_data.text("key")), layout.read_form_token(form_data)
     job = job_queue.start(member, "catalog-look", {"key": key}, form_token)
@@ -129,7 +129,7 @@ def look(request: Request, member: StaffMember) -> Response:
 
 
 def start_import(request: Request, member: StaffMember) -> Response:
-    """Have a file checked once more and loaded; pressed twice, it is loaded once."""
+    """Start a job that checks and imports a file; pressed twice, it is imported once."""
     form_data = read_form(request)
     key, form_token = _key(form_data.text("key")), layout.read_form_token(form_data)
     stock = form_data.text("stock") or StockMode.IGNORE.value
@@ -140,7 +140,7 @@ def start_import(request: Request, member: StaffMember) -> Response:
 
 
 def read_sent(key: str) -> bytes:
-    """Read a file that was sent."""
+    """Read an uploaded file."""
     return aws.client("s3").get_object(Bucket=settings.books_bucket, Key=key)["Body"].read()
 
 
@@ -151,5 +151,5 @@ def _key(key: str) -> str:
 
 
 def size_of(key: str) -> int | None:
-    """Return the bytes of a file that was sent; None where there is none."""
+    """Return the size of an uploaded file in bytes; None if there is none."""
     return aws.object_size(settings.books_bucket, key)

@@ -1,4 +1,4 @@
-"""The catalog's long work: all of it written to a file in S3, and a file from there checked and loaded."""
+"""The catalog's background jobs: export to a file in S3, compare and import a file from S3."""
 
 import time
 
@@ -24,12 +24,12 @@ from chalicelib.staff.jobs.job_progress import JobContinues, JobFailed
 from chalicelib.staff.models import Job, StaffMember
 from chalicelib.staff.products.import_export import MAX_FILE_SIZE, read_sent, size_of
 
-TURN_SECONDS = 10 * 60  # of the function's 15 minutes: the next turn goes on from there
+TURN_SECONDS = 10 * 60  # of the function's 15 minutes: the next run continues from there
 TELL_EVERY = 25  # products
 
 
 def write(job: Job) -> None:
-    """Write the catalog to S3, a hundred products at a time; run again, it writes the file anew."""
+    """Write the catalog to S3, a hundred products at a time; if run again, it writes a new file."""
     total, done = exporter.count_products(), 0
     key = f"exports/{job.id}/{file_name('catalog')}"
     with ReportWriter(key, ReportFormat("catalog", COLUMNS), once=False) as upload:
@@ -44,7 +44,7 @@ def write(job: Job) -> None:
 
 
 def load(job: Job) -> None:
-    """Check a whole file, then load it. Run again, it goes on behind the product that was told last."""
+    """Check a whole file, then import it. If run again, it continues after the product that was last reported."""
     member = get(StaffMember, job.actor)
     if member is None or member.role != accounts.MERCHANT:
         raise JobFailed("Your account is no longer allowed to change the catalog. Nothing has been changed.")
@@ -89,7 +89,10 @@ def _file(key: str) -> bytes:
 
 
 def _load(job: Job, member: StaffMember, checked: CheckedCatalog) -> ImportReport:
-    """Load the products behind those that are done, and count them with those. Raises JobContinues when its time is up."""
+    """Import the products after those that are done, and count them with those.
+
+    Raises JobContinues when its time is up.
+    """
     stock = checked.stock_update(StockMode(job.arguments.get("stock", "ignore")), job.id)
     before = {"added": 0, "changed": 0, "same": 0, **job.arguments.get("outcomes", {})}
     outcomes: dict[str, int] = dict(before)
@@ -113,7 +116,7 @@ def _load(job: Job, member: StaffMember, checked: CheckedCatalog) -> ImportRepor
 
 
 def _counted(stock: StockUpdate, before: dict[str, int]) -> dict[str, int]:
-    """Add what this turn did to stock to what turns before it did."""
+    """Return the changes to stock of this run and of those before it."""
     counts = {
         "stock_changed": stock.changed,
         "stock_ignored": stock.ignored,

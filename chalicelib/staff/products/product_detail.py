@@ -1,4 +1,4 @@
-"""One product: made, changed, taken out of the shop. Whoever saves never overwrites what somebody else saved meanwhile."""
+"""Create and change a product. Saving never overwrites what someone else has saved meanwhile."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -60,7 +60,7 @@ ALREADY_THERE = "Another product already has this URL. Please choose a different
 
 @dataclass
 class _FormState:
-    """What the page says beside the form."""
+    """What the page shows beside the form."""
 
     status: int = 200
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -82,7 +82,7 @@ def show_new(request: Request, member: StaffMember) -> Response:
 
 
 def create(request: Request, member: StaffMember) -> Response:
-    """Make a product; pressing twice makes one."""
+    """Create a product; pressing twice creates one."""
     form = _read(request)
     form_data = read_typed(form)
     form_data.slug = form_data.slug or propose_slug(form_data.name)
@@ -90,7 +90,7 @@ def create(request: Request, member: StaffMember) -> Response:
         return _preview(member, form_data, None, form)
     draft, errors = _draft(form_data, [], _stocks(form_data))
     if not (form_data.slug or form_data.name):
-        errors.pop("slug", None)  # it is made of the name, which is missing: one fault, not two
+        errors.pop("slug", None)  # it is derived from the name, which is missing: one error, not two
     if errors:
         return _page(member, form_data, None, _FormState(400, errors))
     try:
@@ -119,7 +119,7 @@ def show(request: Request, member: StaffMember, slug: str) -> Response:
 
 
 def save(request: Request, member: StaffMember, slug: str) -> Response:
-    """Save a product's form over the version that is there, or show what stands against it."""
+    """Save a product's form over the current version, or show the conflicts."""
     form = _read(request)
     form_data = read_typed(form)
     form_data.slug = slug
@@ -129,7 +129,7 @@ def save(request: Request, member: StaffMember, slug: str) -> Response:
         try:
             return _save(member, form, form_data)
         except VersionConflict:
-            continue  # somebody saved between our reading and our writing: put it together anew
+            continue  # someone else saved between our reading and writing: merge again
     raise ServiceUnavailable("Someone else is changing this product. Please try again.")
 
 
@@ -206,7 +206,7 @@ def _stocks(form_data: ProductForm, product: Product | None = None) -> dict[str,
 
 
 def _preview(member: StaffMember, form_data: ProductForm, product: Product | None, form: Form) -> Response:
-    """Show the form with a row more or less, or its text as shoppers will see it; nothing is saved."""
+    """Show the form with a row more or less, or a preview of its text; nothing is saved."""
     what, _, number = form.text("do").partition(":")
     if what == "row":
         form_data.add_variant()

@@ -1,4 +1,4 @@
-"""The form of one product: what was typed, and what it means."""
+"""The form of one product: what was entered, and its meaning."""
 
 import re
 import unicodedata
@@ -25,7 +25,7 @@ _WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 @dataclass
 class VariantFormRow:
-    """A variant as it was typed. A known one is in the shop already: its SKU and its pieces are not typed here."""
+    """A variant as it was entered. A known one is in the shop already: its SKU and stock are not entered here."""
 
     sku: str = ""
     options: list[str] = field(default_factory=list)
@@ -37,7 +37,7 @@ class VariantFormRow:
 
     @property
     def is_empty(self) -> bool:
-        """Return a row that nobody has written anything into."""
+        """Return whether nothing was entered in a row."""
         return not (
             self.known or self.sku or self.price or self.sale_price or self.stock or any(self.options)
         )
@@ -45,7 +45,7 @@ class VariantFormRow:
 
 @dataclass
 class ProductForm:
-    """A whole form as it was typed."""
+    """A whole form as it was entered."""
 
     slug: str = ""
     name: str = ""
@@ -58,7 +58,7 @@ class ProductForm:
     rows: list[VariantFormRow] = field(default_factory=lambda: [VariantFormRow(options=[""])])
 
     def take(self, part: str, other: "ProductForm") -> None:
-        """Take a part of the form from another one."""
+        """Copy a part of another form."""
         setattr(
             self,
             "rows" if part == "variants" else part,
@@ -68,14 +68,14 @@ class ProductForm:
             self.options = other.options
 
     def add_option(self) -> None:
-        """Make room for one more option in every row."""
+        """Add an empty option to every row."""
         if len(self.options) < MAX_OPTIONS:
             self.options.append("")
             for row in self.rows:
                 row.options.append("")
 
     def add_variant(self) -> None:
-        """Make room for one more variant."""
+        """Add an empty variant."""
         if len(self.rows) < MAX_VARIANTS:
             self.rows.append(VariantFormRow(options=[""] * len(self.options)))
 
@@ -84,7 +84,7 @@ class ProductForm:
 
 
 def read_typed(form: Form) -> ProductForm:
-    """Read what was posted; nothing is judged yet."""
+    """Return what was posted, without validation."""
     count = sum(1 for name in form.values if re.fullmatch(r"option\.[0-3]", name, re.ASCII)) or 1
     numbers = (number for number in range(MAX_VARIANTS + 4) if f"v.{number}.sku" in form.values)
     return ProductForm(
@@ -113,7 +113,7 @@ def _row(form: Form, name: str, count: int) -> VariantFormRow:
 
 
 def propose_slug(name: str) -> str:
-    """Make an address of a name: "Grüner Tee" → "gruner-tee"; "" where it has no such letters."""
+    """Propose a slug for a name: "Grüner Tee" → "gruner-tee"; "" if it has no such letters."""
     plain = unicodedata.normalize("NFKD", name.replace("ß", "ss")).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-")
 
@@ -124,9 +124,9 @@ def propose_slug(name: str) -> str:
 def to_draft(
     form_data: ProductForm, pictures: Sequence[Picture], stocks: Mapping[str, Stock]
 ) -> tuple[ProductDraft, dict[str, str]]:
-    """Make a draft of what was typed, and list what is wrong with it: name of the field → words.
+    """Return a draft of what was entered, and its errors: name of the field → message.
 
-    `stocks` has the SKUs' rows; a known variant keeps its pieces.
+    `stocks` has the SKUs' rows; a known variant keeps its stock.
     """
     reader = _FormReader(form_data, stocks)
     draft = ProductDraft(
@@ -146,7 +146,7 @@ def to_draft(
 
 
 class _FormReader:
-    """Reads amounts, options and pieces, and collects what is wrong by the names of the fields."""
+    """Parses amounts, options and stock, and collects errors by the names of the fields."""
 
     def __init__(self, form_data: ProductForm, stocks: Mapping[str, Stock]) -> None:
         self.errors: dict[str, str] = {}
@@ -156,11 +156,11 @@ class _FormReader:
         self._options = self._option_names()
 
     def wrong(self, name: str, message: str) -> None:
-        """Note what is wrong with a field; the first words stay."""
+        """Add an error of a field; the first one stays."""
         self.errors.setdefault(name, message)
 
     def name_of(self, path: tuple[str | int, ...]) -> str:
-        """Name the field that a problem's path leads to."""
+        """Return the name of the field that an error's path leads to."""
         if path[0] != "variants" or len(path) == 1:
             return str(path[0])
         row, what = f"v.{self._numbers[int(path[1])]}", str(path[2])
@@ -170,14 +170,14 @@ class _FormReader:
         return f"{row}.option.{places[0] if places else 0}"
 
     def rate(self) -> str:
-        """Read the tax rate; what cannot be read stays, and is a problem of the draft."""
+        """Return the tax rate; what cannot be parsed is unchanged, and becomes an error of the draft."""
         try:
             return money.parse_tax_rate(self._typed.tax_rate)
         except ValueError:
             return self._typed.tax_rate
 
     def variants(self) -> list[VariantDraft]:
-        """Read the rows that stay."""
+        """Return the variants that stay."""
         return [self._variant(number, self._typed.rows[number]) for number in self._numbers]
 
     def _variant(self, number: int, row: VariantFormRow) -> VariantDraft:
@@ -185,14 +185,14 @@ class _FormReader:
         return VariantDraft(
             sku=row.sku,
             options={name: row.options[place] for place, name in self._options.items()},
-            # What cannot be read is said already; the rest is looked at as if it were harmless.
+            # What cannot be parsed has an error already; a valid value lets the rest be validated.
             price=money.MAX_AMOUNT if price is None else price,
             sale_price=self._amount(f"v.{number}.sale_price", row.sale_price) if row.sale_price else None,
             stock=self._pieces(number, row),
         )
 
     def _option_names(self) -> dict[int, str]:
-        """Find the options that are used: place → name."""
+        """Return the options that are used: index → name."""
         names: dict[int, str] = {}
         for place, name in enumerate(self._typed.options):
             if not name and not any(self._typed.rows[number].options[place] for number in self._numbers):
@@ -229,7 +229,7 @@ class _FormReader:
 
 
 def stored_draft(product: Product, stocks: Mapping[str, Stock]) -> ProductDraft:
-    """Make the draft that would leave a product as it is."""
+    """Return the draft that would leave a product unchanged."""
     variants = [(variant, stocks.get(variant["sku"])) for variant in product.variants]
     return ProductDraft(
         slug=product.slug,
@@ -254,7 +254,7 @@ def stored_draft(product: Product, stocks: Mapping[str, Stock]) -> ProductDraft:
 
 
 def from_draft(draft: ProductDraft) -> ProductForm:
-    """Fill the form in with what is stored."""
+    """Return the form of a stored product."""
     names = list(draft.variants[0].options) if draft.variants else []
     return ProductForm(
         slug=draft.slug,

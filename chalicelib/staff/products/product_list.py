@@ -1,4 +1,4 @@
-"""The list of products: searched, filtered, sorted, and edited in place; many rows, one save."""
+"""The list of products: searched, filtered, sorted, and edited inline; many rows, one save."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ SORTS = {"": "Name", "newest": "Newest", "price": "Price"}
 SHOWN = {"": "All", "visible": "Visible", "hidden": "Hidden"}
 STOCKS = {"": "All", "low": "Low stock", "out": "Sold out"}
 FILTERS = ("q", "category", "show", "stock", "sort")
-# A page full of products with the most variants each; API Gateway takes 10 MB.
+# A full page of products with the maximum of variants; API Gateway takes 10 MB.
 MAX_FIELDS = 25 * 36 * 8
 MAX_BYTES = 1024 * 1024
 
@@ -49,7 +49,7 @@ def show(request: Request, member: StaffMember) -> Response:
 
 
 def save(request: Request, member: StaffMember) -> Response:
-    """Save what was changed in the list; rows that cannot be saved come back, the others do not wait for them."""
+    """Save what was changed in the list; rows that cannot be saved are shown again, the others are saved."""
     form = read_form(request, most_fields=MAX_FIELDS, most_bytes=MAX_BYTES)
     sheet = product_list_form.parse_list(form.values)
     back = _back(form.text("back"))
@@ -106,7 +106,7 @@ def _page(
 
 
 def _parse_filter(form_data: Mapping[str, str]) -> ProductFilter:
-    """Understand the filter. Raises BadInput for what no form of ours sends."""
+    """Parse the filter. Raises BadInput for what no form of ours sends."""
     is_category = not form_data["category"] or SLUG.fullmatch(form_data["category"])
     known = form_data["sort"] in SORTS and form_data["show"] in SHOWN and form_data["stock"] in STOCKS
     if not is_category or not known:
@@ -121,13 +121,13 @@ def _parse_filter(form_data: Mapping[str, str]) -> ProductFilter:
 
 
 def _address(form_data: Mapping[str, str], after: str | None) -> list[tuple[str, str]]:
-    """List the parameters that ask for a page again."""
+    """List the parameters that show a page again."""
     given = [*form_data.items(), ("after", after or "")]
     return [(name, value) for name, value in given if value]
 
 
 def _back(text: str) -> list[tuple[str, str]]:
-    """Read the parameters of the page that was edited; what is none is left out."""
+    """Return the parameters of the page that was edited; unknown ones are left out."""
     return [(name, value) for name, value in parse_qsl(text) if name in (*FILTERS, "after")]
 
 

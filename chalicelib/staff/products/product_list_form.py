@@ -1,8 +1,8 @@
-"""The cells of the products' list: what was typed into them, and how they are shown.
+"""The cells of the list of products: what was entered, and how they are shown.
 
-The form carries, for each variant, what its row showed (`was.SKU`: product, price, sale price, stock), so that only
-what was changed is sent on. A row that cannot be saved comes back alone, and a cell in conflict with both values and a
-choice between them.
+The form carries, for each variant, what its row showed (`was.SKU`: product, price, sale price, stock), so that
+only changed cells are saved. A row that cannot be saved is shown again alone, and a cell in conflict with both
+values and a choice between them.
 """
 
 import re
@@ -26,23 +26,25 @@ THEIRS = "theirs"
 UNCHOSEN = "Please choose one of the two values."
 Place = tuple[str, Cell]  # a product's slug and its cell
 _WHOLE = re.compile(r"[0-9]+", re.ASCII)
-MAX_DIGITS = 12  # of a stock that is counted with
+MAX_DIGITS = 12  # of a stock number
 _DAMAGED = "This form is incomplete. Please open the list again."
 
 
 @dataclass
 class PostedList:
-    """What a posted list says, by product: changes that can be read, and what is wrong with the others."""
+    """A posted list, by product: changes that can be parsed, and the errors of the others."""
 
     slugs: list[str] = field(default_factory=list)  # in the order of the page
-    first: dict[str, str] = field(default_factory=dict)  # slug → SKU of its first line, where its tick stands
+    first: dict[str, str] = field(
+        default_factory=dict
+    )  # slug → SKU of its first line, which has the checkbox
     changes: dict[str, dict[Cell, CellChange]] = field(default_factory=dict)
     bad: dict[str, dict[Cell, str]] = field(default_factory=dict)
-    typed: dict[Place, str] = field(default_factory=dict)  # what was typed into changed cells
+    typed: dict[Place, str] = field(default_factory=dict)  # what was entered into changed cells
     shown: dict[Place, str] = field(default_factory=dict)  # what they had shown
 
     def saved_lines(self, unsaved: Mapping[str, UnsavedRows]) -> int:
-        """Count the page's lines that were changed and are saved whole."""
+        """Return how many of the page's changed lines are completely saved."""
         changed = {self._line(slug, cell.sku) for slug, cells in self.changes.items() for cell in cells}
         waiting = {self._line(slug, sku) for slug, outcome in unsaved.items() for sku in outcome.rows}
         return len(changed - waiting)
@@ -55,7 +57,7 @@ class PostedList:
 
 
 def parse_list(values: Mapping[str, str]) -> PostedList:
-    """Read a posted list. Raises BadInput where what it showed cannot be read."""
+    """Parse a posted list. Raises BadInput if what it showed cannot be parsed."""
     sheet = PostedList()
     for name, value in values.items():
         what, _, key = name.partition(".")
@@ -78,7 +80,7 @@ def parse_list(values: Mapping[str, str]) -> PostedList:
 
 
 def _choice(values: Mapping[str, str], name: str) -> str | None:
-    """Return whose value of a cell in conflict was chosen; MINE where no choice was asked for, None for no answer."""
+    """Return whose value was chosen for a cell in conflict; MINE if no choice was offered, None if none was made."""
     return values.get(f"choose.{name}") if f"ask.{name}" in values else MINE
 
 
@@ -99,7 +101,7 @@ def _read_cell(sheet: PostedList, place: Place, before: str, form_data: str, cho
 
 
 def _value(cell: Cell, text: str) -> int | None:
-    """Read a cell. Raises ValueError in words."""
+    """Parse a cell. Raises ValueError with a message for staff."""
     if cell == VISIBLE:
         return int(text == "yes")
     if cell.what == "stock":
@@ -112,7 +114,10 @@ def _value(cell: Cell, text: str) -> int | None:
 
 
 def _stock(text: str) -> int:
-    """Read a stock. One of more digits than any of ours is left to the rule that says so. Raises ValueError in words."""
+    """Parse a stock number.
+
+    One with too many digits is left to the validation. Raises ValueError with a message for staff.
+    """
     if _WHOLE.fullmatch(text):
         return int(text) if len(text) <= MAX_DIGITS else 10**MAX_DIGITS
     if _WHOLE.fullmatch(text[1:]) and text[0] in "-–−":
@@ -127,7 +132,7 @@ def _stock(text: str) -> int:
 
 @dataclass(frozen=True)
 class CellView:
-    """A cell as the page shows it. `now`: what somebody else stored, where a choice is asked for."""
+    """A cell as the page shows it. `now`: what someone else has stored, if a choice is offered."""
 
     name: str
     value: str
@@ -143,16 +148,16 @@ def row_of(products: AdminProduct) -> dict[str, Any]:
 
 
 def unsaved_row(products: AdminProduct, sheet: PostedList, outcome: UnsavedRows) -> dict[str, Any] | None:
-    """Show the lines of a product that are not saved, as they were typed; None where none of them is left."""
+    """Return the lines of a product that are not saved, as they were entered; None if there are none."""
     pieces = [piece for piece in products.pieces if piece.sku in outcome.rows]
     if not pieces and "" not in outcome.rows:
         return None
-    # Where the tick alone waits, it needs the product's lines to stand beside.
+    # If only the checkbox is unsaved, it is shown beside the product's lines.
     return _shown(products, pieces or products.pieces, _Typed(products.slug, sheet, outcome))
 
 
 def unsaved_messages(products: Mapping[str, AdminProduct], unsaved: Mapping[str, UnsavedRows]) -> list[str]:
-    """Return in words what was changed here and is no longer in the shop."""
+    """Return messages on what was changed here and is no longer in the shop."""
     told = []
     for slug, outcome in unsaved.items():
         if slug not in products:
@@ -183,7 +188,7 @@ class _Typed:
     outcome: UnsavedRows
 
     def variant(self, products: AdminProduct, piece: AdminVariant) -> dict[str, Any]:
-        """Show a variant's three cells, and what they showed for the next round."""
+        """Return a variant's three cells, and what they showed for the next submission."""
         title = f"{products.name}, {piece.label}" if piece.label else products.name
         stored = {
             "price": _decimal(piece.price),
@@ -201,9 +206,9 @@ class _Typed:
         return {**views, "was": "|".join(was)}
 
     def cell(self, cell: Cell, name: str, stored: str, label: str) -> tuple[CellView, str]:
-        """Show a cell, and tell what the form says that it showed.
+        """Return a cell, and what the form says that it showed.
 
-        One that was not touched, or is saved, shows what is stored. One in conflict is asked about on top of what is stored now;
+        An unchanged or saved cell shows what is stored. A cell in conflict is compared with what is stored now;
         any other keeps what it had shown, so that the same change is made when it is saved again.
         """
         form_data = self.sheet.typed.get((self.slug, cell))

@@ -1,4 +1,4 @@
-"""A product's form and what others saved meanwhile: put together part by part, or shown where both changed the same."""
+"""Merge a product's form with what others saved meanwhile, part by part; conflicts are shown."""
 
 import hashlib
 import json
@@ -23,7 +23,10 @@ PARTS = {
 
 @dataclass(frozen=True)
 class Merged:
-    """What a form and the product of today come to: `theirs` were changed by others alone, `conflicts` by both."""
+    """The result of merging a form with the stored product:
+
+    `theirs` were changed only by others, `conflicts` by both.
+    """
 
     draft: ProductDraft
     theirs: list[str]
@@ -31,22 +34,22 @@ class Merged:
 
 
 def marks_of(draft: ProductDraft) -> dict[str, str]:
-    """Mark each part of a product, so that a form can tell later which part somebody changed."""
+    """Return a fingerprint of each part of a product, to detect later which part was changed."""
     return {part: _mark(value) for part, value in _parts(draft).items()}
 
 
 def write_marks(marks: Mapping[str, str]) -> str:
-    """Write marks for a form to bring back."""
+    """Return fingerprints as a form's field."""
     return " ".join(f"{part}:{mark}" for part, mark in marks.items())
 
 
 def read_marks(text: str) -> dict[str, str]:
-    """Read marks that came back with a form; without them every difference is a conflict."""
+    """Parse fingerprints from a form's field; without them every difference is a conflict."""
     return {part: mark for part, _, mark in (pair.partition(":") for pair in text.split())}
 
 
 def merge(mine: ProductDraft, stored: ProductDraft, shown: Mapping[str, str]) -> Merged:
-    """Put together what was typed and what is stored, knowing what the form showed."""
+    """Merge what was entered with what is stored, by the fingerprints of what the form showed."""
     my_marks, now_marks = marks_of(mine), marks_of(stored)
     changed = [part for part in PARTS if now_marks[part] not in (shown.get(part), my_marks[part])]
     theirs = [part for part in changed if my_marks[part] == shown.get(part)]
@@ -57,7 +60,7 @@ def merge(mine: ProductDraft, stored: ProductDraft, shown: Mapping[str, str]) ->
 
 
 def differences(mine: ProductDraft, stored: ProductDraft, parts: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Return what differs in these parts: its name, what is stored, what was typed."""
+    """Return the differences in these parts: name, what is stored, what was entered."""
     return [
         (label, now, form_data)
         for part in parts

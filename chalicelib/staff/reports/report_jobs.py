@@ -1,4 +1,4 @@
-"""The background jobs of the books: write a day's, and put a month's together."""
+"""The books' background jobs: write a day's books, and pack a month's."""
 
 from datetime import date
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def write_day(job: "Job") -> None:
-    """Do a job: write a day's books, or compare them where they are written."""
+    """Write a day's books, or compare them if they exist."""
     from chalicelib.ledger import daily_reports
 
     day = date.fromisoformat(job.arguments["day"])
@@ -31,7 +31,7 @@ def write_day(job: "Job") -> None:
 
 
 def pack_month(job: "Job") -> None:
-    """Do a job: make a month's books one file."""
+    """Pack a month's books into one file."""
     from chalicelib.ledger import daily_reports
     from chalicelib.ledger.monthly_archive import read_month, write_archive
 

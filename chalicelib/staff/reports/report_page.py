@@ -1,4 +1,4 @@
-"""Books: the days of a month with their files and control totals; a day's file, or a month as one, to take away."""
+"""Books: the days of a month with their files and control totals; downloads of a day's file or a month's archive."""
 
 import hashlib
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ WRITTEN, OPEN_DAY, DUE, LATE, BROKEN = "written", "open", "due", "late", "broken
 
 
 class BeforeFirstDay(Conflict):
-    """No books are written of a day before the shop's first."""
+    """No books exist for a day before the shop's first."""
 
     title = "There are no books of this day"
     back = "/staff/books"
@@ -42,14 +42,17 @@ class BeforeFirstDay(Conflict):
 
 @dataclass(frozen=True)
 class Entry:
-    """A day of the list. Its figures are those of the books, or what was counted so far; the shop's currency first."""
+    """A day of the list.
+
+    Its figures are those of the books, or what was counted so far; the shop's currency first.
+    """
 
     day: date
     state: str
     figures: "list[Summary]"
     rows: dict[str, int]
     problem: str = ""
-    provisional: str = ""  # when the files of a day that goes on were written
+    provisional: str = ""  # when the provisional files of the current day were written
 
 
 def show(request: Request, member: StaffMember) -> Response:
@@ -87,7 +90,7 @@ def show(request: Request, member: StaffMember) -> Response:
 
 
 def fetch_month(request: Request, member: StaffMember, when: str) -> Response:
-    """Make a month's books one file; where it is made or in the making, lead there."""
+    """Start packing a month's books into one file; if that is done or in progress, redirect to its job."""
     from chalicelib.ledger.monthly_archive import read_month
 
     span = parse_month(when, clock.today())
@@ -96,7 +99,7 @@ def fetch_month(request: Request, member: StaffMember, when: str) -> Response:
         raise NotFound(f"There are no books for {span.first:%B %Y} yet.")
     if is_prefetch(request):
         return layout.redirect_with_notice(f"/staff/books?month={when}")
-    # One job a member, a state of the books and an hour, however often the link is followed.
+    # One job per member, version of the books and hour, however often the link is followed.
     asked = f"{member.email} {when} {month.mark} {clock.timestamp() // 3600}"
     job_id = hashlib.sha256(asked.encode()).hexdigest()[:32]
     return layout.redirect_with_notice(
@@ -105,7 +108,7 @@ def fetch_month(request: Request, member: StaffMember, when: str) -> Response:
 
 
 def fetch_file(request: Request, member: StaffMember, when: str, name: str) -> Response:
-    """Lead to a day's file by a link that holds for some minutes: the final one, or that of a day that goes on."""
+    """Redirect to a day's file, by a link that is valid for some minutes: the final one, or else the provisional one."""
     from chalicelib.ledger.daily_reports import closes_at, key_of
 
     now = clock.now()
