@@ -1,4 +1,4 @@
-"""The operator's account at AWS: clients for a region, and who is asking."""
+"""The operator's AWS account: clients for a region, and whose credentials are used."""
 
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -6,9 +6,9 @@ from typing import Any
 
 from infra.aws.aws_errors import DeployError
 
-# Waiting for AWS costs nothing here: it asks for patience whenever a stack is watched.
+# Retrying costs nothing here, and AWS limits the rate of requests whenever a stack is watched.
 TRIES = 8
-ONCE = {"s3control"}  # only a doubt hangs on its answer
+ONCE = {"s3control"}  # its answer only decides about a warning
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Account:
 
     @property
     def caller(self) -> str:
-        """Return who is asking."""
+        """Return the ARN of the credentials' owner."""
         return self._asking["Arn"]
 
     def must_be(self, number: str) -> None:
-        """Refuse credentials of another account than the stage's file names. Raises DeployError."""
+        """Raise DeployError if the credentials belong to another account than the stage's file names."""
         if number and number != self.number:
             raise DeployError(
                 f"These credentials belong to the account {self.number}, but the stage file names {number}."

@@ -1,4 +1,4 @@
-"""AWS's errors in words that say what to do."""
+"""Explain AWS's errors, with what to do about them."""
 
 import re
 
@@ -21,11 +21,11 @@ _PERFORM = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z*]+)(?: o
 
 
 class DeployError(Exception):
-    """Raised where a command cannot go on; says what to do."""
+    """Raised if a command cannot continue; the message says what to do."""
 
 
 def at_once(line: str) -> None:
-    """Print a line at once, also into a file or a pipe."""
+    """Print a line and flush it, also into a file or a pipe."""
     print(line, flush=True)
 
 
@@ -48,12 +48,12 @@ def explain(error: Exception) -> str:
 
 
 def code_of(error: Exception) -> str:
-    """Return the code of an answer of AWS; nothing of other errors."""
+    """Return the error code of an AWS response; "" for other errors."""
     return str(error.response["Error"]["Code"]) if isinstance(error, exceptions.ClientError) else ""
 
 
 def is_denied(error: Exception) -> bool:
-    """Return whether AWS refused because these credentials may not."""
+    """Return whether AWS denied these credentials access."""
     return bool(_DENIED.search(code_of(error)))
 
 

@@ -1,4 +1,4 @@
-"""Count what tables, buckets and queues hold, and delete them with it."""
+"""Count what tables, buckets and queues contain, and delete them."""
 
 import time
 from collections.abc import Iterator
@@ -15,15 +15,15 @@ GONE = {
     "AWS.SimpleQueueService.NonExistentQueue",
     "QueueDoesNotExist",
 }
-DENIED_SECONDS = 60.0  # a bucket's policy may hold for a while after it was deleted
+DENIED_SECONDS = 60.0  # a bucket's policy may apply for a while after it was deleted
 PAUSE_SECONDS = 2.0
 MAX_KEYS_PER_DELETE = 1000  # what S3 deletes in one call
 
 
 def count_rows(dynamodb: Any, table: str) -> int | None:
-    """Count a table's rows; None where there is no such table.
+    """Count a table's rows; None if it does not exist.
 
-    By reading all keys: DynamoDB's own count may be six hours old, which is too old to be asked to lose them.
+    By reading all keys: DynamoDB's own count may be six hours old, which is too old to confirm a deletion with.
     """
     try:
         pages = dynamodb.get_paginator("scan").paginate(TableName=table, Select="COUNT")
@@ -35,7 +35,7 @@ def count_rows(dynamodb: Any, table: str) -> int | None:
 
 
 def count_files(s3: Any, bucket: str) -> int | None:
-    """Count a bucket's objects and their older versions; None where there is no such bucket."""
+    """Count a bucket's objects and their older versions; None if it does not exist."""
     try:
         return sum(1 for _ in _versions(s3, bucket))
     except ClientError as error:
@@ -45,7 +45,7 @@ def count_files(s3: Any, bucket: str) -> int | None:
 
 
 def count_messages(sqs: Any, queue: str) -> int:
-    """Return about how many messages are in a queue, waiting or in flight."""
+    """Return the approximate number of messages in a queue, waiting or in flight."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     try:
         there = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
@@ -57,7 +57,7 @@ def count_messages(sqs: Any, queue: str) -> int:
 
 
 def delete_table(dynamodb: Any, table: str) -> None:
-    """Delete a table, whatever protects it."""
+    """Delete a table, also a protected one."""
     dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
     dynamodb.get_waiter("table_exists").wait(TableName=table)
     dynamodb.delete_table(TableName=table)
@@ -65,7 +65,7 @@ def delete_table(dynamodb: Any, table: str) -> None:
 
 
 def delete_bucket(s3: Any, bucket: str) -> None:
-    """Delete a bucket with all versions of everything in it, and the policy that forbids it. Raises DeployError."""
+    """Delete a bucket with all versions of its objects, and the policy that forbids it. Raises DeployError."""
     s3.delete_bucket_policy(Bucket=bucket)
     lock = {"BypassGovernanceRetention": True} if _has_lock(s3, bucket) else {}
     batch: list[dict[str, str]] = []

@@ -1,7 +1,7 @@
 """Deploy a stage: `python -m infra.aws.deploy STAGE`, which `make deploy STAGE=…` runs.
 
-Packages, uploads, lets CloudFormation make or change the stack, tells it its own address in a second pass, and tries
-the shop from outside. Whatever fails says what to do; run again, it goes on where it stopped.
+It packages, uploads, lets CloudFormation create or change the stack, sets the stack's own address in a second pass,
+and tests the shop from outside. Every error says what to do; if run again, it continues where it stopped.
 """
 
 import argparse
@@ -28,7 +28,8 @@ from infra.aws.package.build import PROJECT
 from infra.aws.stage_config import Stage, read_stage
 
 PUBLIC_URL, ORIGIN_SECRET = "PublicUrl", "OriginSecret"
-# What was found out before, and the parameters for which it holds: where the shop stands, which app at PayPal it is.
+# Values that an earlier deployment determined, and the parameters on which they depend: the shop's address, and its
+# app at PayPal.
 FOUND_OUT: dict[str, tuple[str, ...]] = {
     PUBLIC_URL: ("DomainName", "Cdn"),
     WEBHOOK_ID: ("PayPalApiUrl", "PayPalClientId"),
@@ -36,25 +37,28 @@ FOUND_OUT: dict[str, tuple[str, ...]] = {
     "KeptBooksBucket": (),
     "KeptMediaBucket": (),
 }
-CHALICE_STAGE = "prod"  # every stage is the same package; its file is all that differs
+CHALICE_STAGE = "prod"  # all stages share one package; only their files differ
 Tell = Callable[[str], None]
 NOTHING_IN_THE_WAY = nullcontext()
 
 
 @dataclass(frozen=True)
 class DeployOptions:
-    """What the command line asks for beside the stage's file."""
+    """Options of the command line, beside the stage's file."""
 
     webhook_id: str = ""
     replace: bool = False  # tables, buckets and queues may be replaced or leave the stack
     adopt: bool = False  # take over tables with data that an earlier stack left
     change: tuple[str, ...] = ()  # settings that may change though there are orders
-    keep: bool = False  # what was deployed stays, whether its pages fail or not
-    new_origin_secret: bool = False  # CloudFront and the functions change to another one
+    keep: bool = False  # keep the release even if its pages fail
+    new_origin_secret: bool = False  # replace CloudFront's and the functions' secret
 
 
 def deploy(stage: Stage, wishes: DeployOptions, tell: Tell) -> bool:
-    """Deploy; return whether the shop answers as it should, and PayPal tells it. Raises DeployError, and botocore's errors."""
+    """Deploy; return whether the shop answers correctly, and PayPal notifies it.
+
+    Raises DeployError, and botocore's errors.
+    """
     account = Account(stage.region)
     preflight.check(account, stage, tell)
     stack = Stack(stage.stack, account.client("cloudformation"), tell)
@@ -96,7 +100,7 @@ _TAKEN_BACK = (
 
 
 def build(arch: str, out: Path) -> None:
-    """Build the package, whose tool tells on the standard error how it goes. Raises DeployError."""
+    """Build the package; the build prints its progress to the standard error. Raises DeployError."""
     command = [sys.executable, "-m", "infra.aws.package.build"]
     command += ["--stage", CHALICE_STAGE, "--arch", arch, "--out", str(out)]
     if subprocess.run(command, cwd=PROJECT, stdout=subprocess.DEVNULL, check=False).returncode:
@@ -111,7 +115,7 @@ def choose_parameters(
     *,
     new_secret: bool = False,
 ) -> dict[str, str]:
-    """Choose the stack's parameters: those of the file, and what was found out or made before and still holds."""
+    """Return the stack's parameters: the file's, and those determined or created before that are still valid."""
     chosen = dict(stage.parameters)
     if webhook_id:
         chosen[WEBHOOK_ID] = webhook_id
@@ -132,7 +136,7 @@ def change(
     tell: Tell,
     way: AbstractContextManager[None] = NOTHING_IN_THE_WAY,
 ) -> None:
-    """Do what CloudFormation proposes, unless that would lose data. Raises DeployError."""
+    """Execute a change set, unless that would lose data. Raises DeployError."""
     if change_set is None:
         tell(f"{stack.name} is up to date: nothing to change.")
         return
@@ -155,7 +159,7 @@ _MEANT = "Has a name changed, such as TablePrefix? If that is intended and all d
 def tell_address(
     stack: Stack, stage: Stage, parameters: Mapping[str, str], replace: bool, tell: Tell
 ) -> None:
-    """Give the stack its own address, known only once it exists, unless the file names another. Raises DeployError."""
+    """Set the stack's own address, known only once it exists, unless the file names another. Raises DeployError."""
     address = stack.outputs()["ShopUrl"].rstrip("/")
     if PUBLIC_URL in stage.parameters or parameters.get(PUBLIC_URL) == address:
         return
@@ -178,7 +182,7 @@ def report(stage: Stage, stack: Stack, webhook_before: str | None, tell: Tell) -
 
 
 def webhook_to_enter(address: str, stage: str) -> list[str]:
-    """Make the lines that tell how PayPal is to notify the shop."""
+    """Return instructions for entering the webhook at PayPal."""
     return [
         "",
         "PayPal doesn't notify this shop yet. Until it does, notifications are answered with 503, and payments are",
@@ -194,7 +198,7 @@ def webhook_to_enter(address: str, stage: str) -> list[str]:
 
 
 def read_arguments(arguments: list[str] | None) -> tuple[str, DeployOptions]:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m infra.aws.deploy", description=__doc__)
     parser.add_argument("stage", help="names a file in infra/aws/stages")
     parser.add_argument("--webhook-id", default="", help="the ID that PayPal gave the shop's webhook")
@@ -224,7 +228,7 @@ def read_arguments(arguments: list[str] | None) -> tuple[str, DeployOptions]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Deploy as the command line says; return the process's exit status."""
+    """Deploy according to the command line; return the process's exit status."""
     name, wishes = read_arguments(arguments)
     try:
         answers = deploy(read_stage(name), wishes, at_once)

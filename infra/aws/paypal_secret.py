@@ -1,7 +1,7 @@
-"""Keep PayPal's secret in SSM: `python -m infra.aws.paypal_secret STAGE`, which `make secret STAGE=…` runs.
+"""Store PayPal's secret in SSM: `python -m infra.aws.paypal_secret STAGE`, which `make secret STAGE=…` runs.
 
-Asks for it without showing it; where the input is no terminal, its first line is the secret. It is never an argument,
-since those stand in the shell's history and in the list of processes.
+Asks for it without showing it; if the input is not a terminal, its first line is the secret. It is never an argument,
+since those are visible in the shell's history and the list of processes.
 """
 
 import sys
@@ -16,7 +16,7 @@ from infra.aws.stage_config import Stage, read_stage
 
 PARAMETER = "PayPalClientSecretParameter"
 DEFAULT = "/awning/paypal-client-secret"
-MIN_LENGTH = 16  # PayPal's have some eighty letters: what is shorter was cut off
+MIN_LENGTH = 16  # PayPal's have some eighty characters: a shorter one was cut off
 
 
 def name_of(stage: Stage) -> str:
@@ -25,7 +25,7 @@ def name_of(stage: Stage) -> str:
 
 
 def kept(ssm: Any, name: str) -> bool:
-    """Return whether the secret is there, without reading it. Raises DeployError where it lies open."""
+    """Return whether the secret exists, without reading it. Raises DeployError if it is not encrypted."""
     try:
         there = ssm.get_parameter(Name=name, WithDecryption=False)["Parameter"]
     except ClientError as error:
@@ -40,7 +40,7 @@ def kept(ssm: Any, name: str) -> bool:
 
 
 def ask() -> str:
-    """Read the secret from who runs this. Raises DeployError where it cannot be one."""
+    """Read the secret from the input. Raises DeployError if it cannot be one."""
     prompt = "PayPal's client secret (it is not shown): "
     text = (getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline()).strip()
     if len(text) < MIN_LENGTH or not text.isascii() or not text.isprintable() or " " in text:
@@ -49,12 +49,12 @@ def ask() -> str:
 
 
 def keep(ssm: Any, name: str, secret: str) -> None:
-    """Keep the secret, encrypted with AWS's own key; one that is there is replaced."""
+    """Store the secret, encrypted with AWS's own key; an existing one is replaced."""
     ssm.put_parameter(Name=name, Value=secret, Type="SecureString", Overwrite=True)
 
 
 def main(arguments: list[str]) -> int:
-    """Ask for the secret of the stage that is named, and keep it; return the process's exit status."""
+    """Ask for the secret of the given stage, and store it; return the process's exit status."""
     try:
         stage = read_stage(" ".join(arguments))
         account = Account(stage.region)

@@ -1,6 +1,6 @@
-"""Bring back deleted rows from a restored table: `python -m infra.aws.restore_rows STAGE TABLE RESTORED`.
+"""Restore deleted rows from a restored table: `python -m infra.aws.restore_rows STAGE TABLE RESTORED`.
 
-Writes what the restored table has and the stage's table has not; what is there stays as it is.
+Writes rows that only the restored table has; existing rows of the stage's table stay unchanged.
 """
 
 import sys
@@ -17,7 +17,7 @@ USAGE = "Name a stage, one of its tables and the restored one: prod products awn
 
 
 def bring_back(stage: Stage, table: str, restored: str) -> tuple[int, int]:
-    """Bring back rows; return how many came back, and how many were there. Raises DeployError."""
+    """Restore rows; return how many were restored, and how many existed. Raises DeployError."""
     account = Account(stage.region)
     account.must_be(stage.account)
     target = adopt_resources.prefix_of(stage) + table
@@ -38,7 +38,7 @@ def _key(dynamodb: Any, table: str) -> list[dict[str, str]]:
 
 
 def _put(dynamodb: Any, table: str, key: str, row: dict[str, Any]) -> bool:
-    # The first part of a key is missing where the whole row is.
+    # The key's first attribute is missing if the whole row is.
     absent: dict[str, Any] = {
         "ConditionExpression": "attribute_not_exists(#key)",
         "ExpressionAttributeNames": {"#key": key},
@@ -53,7 +53,7 @@ def _put(dynamodb: Any, table: str, key: str, row: dict[str, Any]) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Bring back as the command line says; return the process's exit status."""
+    """Restore rows according to the command line; return the process's exit status."""
     if len(arguments) != 3:
         print(USAGE, file=sys.stderr)
         return 2

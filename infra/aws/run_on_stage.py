@@ -1,7 +1,7 @@
 """Run a command on a deployed stage: `python -m infra.aws.run_on_stage STAGE COMMAND …`.
 
-The command is given what the stage's own functions are told: names, addresses, currency, calendar. It asks AWS with the
-credentials of who runs it.
+The command gets the environment of the stage's own functions: names, addresses, currency, time zone. It uses the
+credentials of the person who runs it.
 """
 
 import argparse
@@ -17,12 +17,13 @@ from infra.aws.aws_errors import DeployError, explain
 from infra.aws.cloudformation.stack import Stack
 from infra.aws.stage_config import Stage, read_stage
 
-# Its environment is everybody's, and has the shop's address, which the API's own function cannot be told.
+# Its environment is the same as the others', and includes the shop's address, which the API's own function cannot
+# know.
 FUNCTION = "ExportBooks"
 
 
 def environment_of(stage: Stage) -> dict[str, str]:
-    """Read what a stage's functions are told, and where they are. Raises DeployError where there is no such stack."""
+    """Return the environment of a stage's functions, and their region. Raises DeployError if there is no such stack."""
     account = Account(stage.region)
     account.must_be(stage.account)
     stack = Stack(stage.stack, account.client("cloudformation"), print)
@@ -36,7 +37,7 @@ def environment_of(stage: Stage) -> dict[str, str]:
 
 
 def run(name: str, command: list[str], given: Mapping[str, str]) -> int:
-    """Run a command on the stage that is named; return its exit status. Raises DeployError."""
+    """Run a command on the given stage; return its exit status. Raises DeployError."""
     environment = {**given, **environment_of(read_stage(name))}
     return subprocess.run(command, env=environment, check=False).returncode
 

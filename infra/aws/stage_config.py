@@ -1,4 +1,4 @@
-"""What an operator decided for a stage: infra/aws/stages/NAME.toml, which holds no secrets."""
+"""An operator's settings for a stage: infra/aws/stages/NAME.toml, which contains no secrets."""
 
 import difflib
 import re
@@ -22,36 +22,36 @@ SETTINGS = ("region", "account", "stack", "arch", "parameters")
 ALARM_EMAIL = "AlarmEmail"
 ELSEWHERE = ("cn-", "us-gov-", "us-iso")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,22}", re.ASCII)
-# Buckets begin with it: in lower case, and short enough for AWS not to cut it.
+# Buckets' names begin with it: in lower case, and short enough not to be cut by AWS.
 _STACK = re.compile(r"[a-z][a-z0-9-]{0,29}", re.ASCII)
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]", re.ASCII)
 _ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
 
 
 class BadStage(DeployError):
-    """Raised where a stage's file is wrong."""
+    """Raised if a stage's file is wrong."""
 
 
 @cache
 def declared() -> dict[str, dict[str, Any]]:
-    """Read what the template declares, once a process: it takes a second."""
+    """Read the template's declarations, once per process: it takes a second."""
     return merged(PROJECT)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage: which stack, where, and the template's parameters that differ from their defaults."""
+    """A stage: its stack, region, and the template's parameters that differ from their defaults."""
 
     name: str
     region: str
     stack: str
-    account: str = ""  # of twelve digits; empty, whichever the credentials belong to
+    account: str = ""  # twelve digits; if empty, the credentials' account
     arch: str = "arm64"
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_stage(name: str, folder: Path = FOLDER, known: Mapping[str, Any] | None = None) -> Stage:
-    """Read a stage's file; `known` are the template's parameters. Raises BadStage, with every fault."""
+    """Read a stage's file; `known` are the template's parameters. Raises BadStage with every error."""
     if not _NAME.fullmatch(name) or name in ("local", EXAMPLE):
         raise BadStage(f"Name a stage, such as STAGE=prod, not {name!r}.")
     file = folder / f"{name}.toml"

@@ -1,7 +1,8 @@
-"""Take a stage down: `python -m infra.aws.teardown STAGE`, which `make teardown STAGE=…` runs.
+"""Delete a stage: `python -m infra.aws.teardown STAGE`, which `make teardown STAGE=…` runs.
 
-Deletes the stack after its name is typed. Tables and buckets stay, with every order and book, unless DATA=delete asks
-for them, too: then what would be lost is counted and must be typed as well. Answers are read from the standard input.
+Deletes the stack after its name was typed. Tables and buckets stay, with all orders and books, unless DATA=delete
+asks to delete them, too: then what would be lost is counted and must be typed as well. Confirmations are read from
+the standard input.
 """
 
 import argparse
@@ -23,19 +24,19 @@ from infra.aws.stage_config import Stage, read_stage
 Tell = Callable[[str], None]
 WITH_ROLE = "with-role"
 POLICY = "AWS::IAM::ManagedPolicy"
-Names = dict[str, list[str]]  # a kind of resource → what AWS calls those of it
+Names = dict[str, list[str]]  # a kind of resource → AWS's names of its resources
 
 
 @dataclass(frozen=True)
 class Data:
-    """What a stage holds: tables and buckets, with what is in them."""
+    """A stage's data: tables and buckets, with the size of their contents."""
 
     tables: dict[str, int]  # name → rows
     buckets: dict[str, int]  # name → objects and their older versions
     waiting: int  # messages in queues
 
     def sentence(self) -> str:
-        """Name what would be lost, as it must be typed."""
+        """Return what would be lost, as it must be typed."""
         rows, files = sum(self.tables.values()), sum(self.buckets.values())
         return (
             f"lose {rows} rows in {len(self.tables)} tables and {files} files in {len(self.buckets)} buckets"
@@ -43,7 +44,10 @@ class Data:
 
 
 def teardown(stage: Stage, data_too: bool, tell: Tell) -> None:
-    """Take a stage down after its name is typed, and its data after those are. Raises DeployError, botocore's errors."""
+    """Delete a stage after its name was typed, and its data after that was typed, too.
+
+    Raises DeployError, botocore's errors.
+    """
     account = Account(stage.region)
     account.must_be(stage.account)
     stack = Stack(stage.stack, account.client("cloudformation"), tell)
@@ -74,7 +78,10 @@ def teardown(stage: Stage, data_too: bool, tell: Tell) -> None:
 
 
 def must_be_attached_to_nobody(account: Account, policies: list[str]) -> None:
-    """Raise DeployError where somebody has one of these policies: CloudFormation could not delete it, and would stop half-way."""
+    """Raise DeployError if one of these policies is attached:
+
+    CloudFormation could not delete it, and would stop half-way.
+    """
     iam = account.client("iam")
     for arn in policies:
         pages = [*iam.get_paginator("list_entities_for_policy").paginate(PolicyArn=arn)]
@@ -91,18 +98,18 @@ def must_be_attached_to_nobody(account: Account, policies: list[str]) -> None:
 
 
 def names_of(resources: list[dict[str, Any]]) -> Names:
-    """Name a stack's tables, buckets and queues."""
+    """Return the names of a stack's tables, buckets and queues."""
     return {kind: _names(resources, kind) for kind in KEEPS_DATA}
 
 
 def names_left(account: Account, stage: Stage) -> Names:
-    """Name what an earlier teardown may have left of a stage."""
+    """Return the names of what an earlier teardown may have left of a stage."""
     buckets = [name for _, name in adopt_resources.buckets_of(account, stage)]
     return {TABLE: [*adopt_resources.tables_of(stage).values()], BUCKET: buckets, QUEUE: []}
 
 
 def look(account: Account, names: Names) -> Data:
-    """Count what tables, buckets and queues hold, of those that are there."""
+    """Count the contents of those tables, buckets and queues that exist."""
     dynamodb, s3, sqs = (account.client(service) for service in ("dynamodb", "s3", "sqs"))
     rows = {
         name: count
@@ -116,13 +123,13 @@ def look(account: Account, names: Names) -> Data:
 
 
 def _names(resources: list[dict[str, Any]], kind: str) -> list[str]:
-    # What could not be made has no name.
+    # A resource that could not be created has no name.
     there = (one.get("PhysicalResourceId", "") for one in resources if one["ResourceType"] == kind)
     return [name for name in there if name]
 
 
 def plan(stage: Stage, resources: list[dict[str, Any]], data: Data, data_too: bool) -> list[str]:
-    """Make the lines that tell what goes and what stays."""
+    """Return lines that say what is deleted and what stays."""
     kinds = {one["ResourceType"] for one in resources} - {TABLE, BUCKET}
     goes = sorted({KINDS[kind] for kind in kinds if kind in KINDS})
     lines = [f"{stage.stack} in {stage.region}: {len(resources)} resources. The shop will go offline."]
@@ -162,7 +169,7 @@ def delete_data(account: Account, data: Data, tell: Tell) -> None:
 
 
 def closing_report(stage: Stage, account: Account, data_too: bool) -> list[str]:
-    """Make the lines that tell what is still there, and what it costs."""
+    """Return lines that say what still exists, and what it costs."""
     rest = [
         f"Not deleted: the packages in the bucket {artifacts.bucket_of(account)}, PayPal's secret as {paypal_secret.name_of(stage)} in SSM, and"
         " the sender at SES. They cost cents a month.",
@@ -188,7 +195,7 @@ def closing_report(stage: Stage, account: Account, data_too: bool) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Take down as the command line says; return the process's exit status."""
+    """Delete a stage according to the command line; return the process's exit status."""
     parser = argparse.ArgumentParser(prog="python -m infra.aws.teardown", description=__doc__)
     parser.add_argument("stage", help="names a file in infra/aws/stages")
     parser.add_argument("--data", choices=["", "keep", "delete"], default="keep", help="default: keep")

@@ -1,7 +1,8 @@
-"""Make a staff account: `python -m infra.commands.create_staff_user EMAIL [ROLE]`, which `make staff EMAIL=… ROLE=… STAGE=…` runs.
+"""Create a staff account: `python -m infra.commands.create_staff_user EMAIL [ROLE]`.
 
-Asks for the password twice, without showing it; where the input is no terminal, its first line is the password. A known
-account gets the new password, and the role if one is named, after a question; then its sessions end.
+`make staff EMAIL=… ROLE=… STAGE=…` runs it. Asks for the password twice, without showing it; if the input is not a
+terminal, its first line is the password. After a confirmation, an existing account gets the new password, and the
+role if one is given; then its sessions end.
 """
 
 import sys
@@ -24,11 +25,11 @@ TRIES = 3
 
 
 class Refused(Exception):
-    """Raised where nothing was changed."""
+    """Raised if nothing was changed."""
 
 
 def main(arguments: list[str]) -> int:
-    """Make the account that is named, or change it; return the process's exit status."""
+    """Create or change the given account; return the process's exit status."""
     try:
         email, role = read_arguments(arguments)
     except BadAddress as error:
@@ -49,7 +50,7 @@ def main(arguments: list[str]) -> int:
 
 
 def read_arguments(arguments: list[str]) -> tuple[str, str | None]:
-    """Read address and role; None where no role is named. Raises BadAddress for anything else."""
+    """Return address and role; None if no role is given. Raises BadAddress for anything else."""
     given = [cleaned for argument in arguments if (cleaned := clean_line(argument))]
     if len(given) not in (1, 2):
         raise BadAddress(
@@ -62,7 +63,7 @@ def read_arguments(arguments: list[str]) -> tuple[str, str | None]:
 
 
 def make_staff(email: str, role: str | None) -> str:
-    """Make or change the account; return what to say of it. Raises Refused."""
+    """Create or change the account; return a message. Raises Refused."""
     known = accounts.find(email)
     if known is None:
         new_role = role or accounts.MERCHANT
@@ -78,7 +79,7 @@ def make_staff(email: str, role: str | None) -> str:
 
 
 def agree(known: StaffMember, role: str) -> None:
-    """Ask whether a known account is to be changed; who pipes a password has agreed. Raises Refused."""
+    """Ask whether an existing account is to be changed; piping a password counts as consent. Raises Refused."""
     becomes = "" if role == known.role else f", change the role to {role}"
     question = f"{known.email} already has an account ({known.role}). Set a new password{becomes} and log it out everywhere? [y/N] "
     if sys.stdin.isatty() and input(question).strip().lower() not in ("y", "yes"):
@@ -86,7 +87,7 @@ def agree(known: StaffMember, role: str) -> None:
 
 
 def ask_password(email: str) -> str:
-    """Read a password that is good enough. Raises Refused."""
+    """Read a password that meets the rules. Raises Refused."""
     if not sys.stdin.isatty():
         return _good(sys.stdin.readline().rstrip("\r\n"), email)
     for _ in range(TRIES):

@@ -1,7 +1,7 @@
 """Write one day's books now: `python -m infra.commands.export_books 2026-11-22`, which `make export DAY=2026-11-22` runs.
 
-A closed day gets its final books, or is compared where it has them; a day that is not closed gets provisional ones.
-Prints a line for each file: its key, its rows and a link. Exits 1 with one line where that could not be done.
+A closed day gets its final books, or is compared if it has them; a day that is not closed gets provisional ones.
+Prints a line for each file: its key, its rows and a link. Exits 1 with one line if that was not possible.
 """
 
 import sys
@@ -16,13 +16,11 @@ from chalicelib.errors import ShopError
 from chalicelib.ledger import daily_reports
 from chalicelib.ledger.models import booking_day
 
-LINK_SECONDS = (
-    7 * 24 * 60 * 60
-)  # the longest that S3 grants; it ends sooner with the credentials of a session
+LINK_SECONDS = 7 * 24 * 60 * 60  # the maximum in S3; it ends sooner with the credentials of a session
 
 
 def main(arguments: list[str]) -> int:
-    """Export the day that is named; return the process's exit status."""
+    """Write the books of the given day; return the process's exit status."""
     try:
         day = parse_day(arguments)
         export = daily_reports.export_day(day, provisional=clock.now() < daily_reports.closes_at(day))
@@ -42,7 +40,7 @@ class BadDay(Exception):
 
 
 def parse_day(arguments: list[str]) -> date:
-    """Read the one argument as a day that has begun. Raises BadDay."""
+    """Return the given day, which must have begun. Raises BadDay."""
     text = " ".join(arguments)
     try:
         day = date.fromisoformat(text)
@@ -56,7 +54,7 @@ def parse_day(arguments: list[str]) -> date:
 
 
 def report(export: daily_reports.Export) -> list[str]:
-    """Make the lines that are printed: key, rows, link; the manifest stands for all rows of the ledger."""
+    """Return the lines to print: key, rows, link; the manifest's rows are all rows of the ledger."""
     rows = {file.key: file.rows for file in export.files.values()}
     rows[export.manifest_key] = export.files["ledger"].rows
     return [

@@ -1,8 +1,8 @@
-"""Load products from a file: `python -m infra.commands.import_catalog FILE [STOCK [YES]]`, which `make catalog FILE=… STAGE=…` runs.
+"""Import products from a file: `python -m infra.commands.import_catalog FILE [STOCK [YES]]`.
 
-Shows what the file would change, asks where somebody is there to answer, loads it, and says what was added, changed and
-left as it was. Exits 1 with a line for each fault, its place first, where the file is not right; then nothing was
-changed. docs/catalog-files.md tells what the file looks like.
+`make catalog FILE=… STAGE=…` runs it. Shows what the file would change, asks for confirmation in a terminal, imports
+it, and says what was added, changed and left unchanged. If the file is invalid, exits 1 with a line for each error,
+its place first; then nothing was changed. docs/catalog-files.md describes the file.
 """
 
 import shutil
@@ -27,7 +27,7 @@ MODES = [mode.value for mode in StockMode]
 
 
 def main(arguments: list[str]) -> int:
-    """Load the file that is named; return the process's exit status."""
+    """Import the given file; return the process's exit status."""
     name, stock, yes = (*arguments, "", "", "")[:3]
     mode, answer = stock.strip().lower() or StockMode.IGNORE.value, yes.strip().lower()
     if not name or len(arguments) > 3 or mode not in MODES or answer not in ("", *YES, *NO):
@@ -66,7 +66,7 @@ def _load(file: Path, mode: StockMode, answer: str) -> int:
 
 
 def _lines(preview: Preview, mode: StockMode) -> Iterator[str]:
-    """Write what the file would change."""
+    """Yield lines on what the file would change."""
     yield preview.source
     yield from preview.lines()
     yield from preview.warnings
@@ -84,7 +84,7 @@ def _lines(preview: Preview, mode: StockMode) -> Iterator[str]:
 
 
 def progress_bar(stream: TextIO) -> Progress | None:
-    """Draw a bar that grows in place; nothing where nobody is looking."""
+    """Return a progress bar that is drawn in place; None if the stream is not a terminal."""
     if not stream.isatty():
         return None
 
@@ -93,7 +93,7 @@ def progress_bar(stream: TextIO) -> Progress | None:
         full = width * done // steps if steps else width
         stream.write(f"\r{'█' * full}{'░' * (width - full)} {done}/{steps}")
         if done >= steps:
-            stream.write("\r\033[K")  # leaves the line to the report
+            stream.write("\r\033[K")  # clears the line for the report
         stream.flush()
 
     return draw

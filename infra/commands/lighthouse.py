@@ -1,8 +1,8 @@
-"""Let Lighthouse judge the shop's pages: `python -m infra.commands.lighthouse`, which `make lighthouse` runs. Needs Node.
+"""Measure the shop's pages with Lighthouse: `python -m infra.commands.lighthouse`. Needs Node.
 
-Starts the shop of `make run` beside any other, with a state of its own, puts something into a cart, and prints the
-scores of each page on a phone and at a desk; of RUNS runs (default 5) the median counts. What keeps a page from a goal
-is named below, and the exit status is 1. Lighthouse is npm's, in one fixed version, kept in .cache.
+`make lighthouse` runs it. Starts a separate shop of `make run` with its own state, adds a product to a cart, and
+prints the scores of each page on a phone and a desktop: the median of RUNS runs (default 5). If a page misses a goal,
+the reasons are listed, and the exit status is 1. Lighthouse comes from npm, in one pinned version, kept in .cache.
 """
 
 import json
@@ -48,7 +48,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Judged:
-    """The median scores of a page on a device, and what was found in the last run."""
+    """The median scores of a page on a device, and the findings of the last run."""
 
     page: str
     device: str
@@ -57,19 +57,19 @@ class Judged:
 
     @property
     def missed(self) -> list[str]:
-        """Name the categories below their goals."""
+        """List the categories below their goals."""
         goals = goals_of(self.page)
         return [name for name, goal in goals.items() if self.scores[name] < goal]
 
 
 def goals_of(page: str) -> dict[str, int]:
-    """Return the lowest score of each category that a page may have."""
+    """Return the minimum score of each category for a page."""
     goals = {"performance": 95, "accessibility": 100, "best-practices": 100}
     return {**goals, "seo": 100} if page in FOR_SEARCH_ENGINES else goals
 
 
 def judge(reports: Sequence[dict[str, Any]], page: str, device: str) -> Judged:
-    """Take the median of several reports of Lighthouse, and what the last one found."""
+    """Return the median of several Lighthouse reports, and the findings of the last one."""
     scores = {
         name: round(statistics.median(report["categories"][name]["score"] or 0 for report in reports) * 100)
         for name in CATEGORIES
@@ -85,7 +85,7 @@ def judge(reports: Sequence[dict[str, Any]], page: str, device: str) -> Judged:
 
 
 def table(judged: Sequence[Judged]) -> str:
-    """Print the scores, a line each page and device; below, what kept a page from its goals."""
+    """Return the scores as text, one line per page and device; below, what kept a page from its goals."""
     lines = [f"{'page':10}{'device':10}" + "".join(f"{name:>16}" for name in CATEGORIES)]
     for each in judged:
         goals = goals_of(each.page)
@@ -105,7 +105,7 @@ def table(judged: Sequence[Judged]) -> str:
 
 
 def install() -> None:
-    """Fetch Lighthouse, once. Raises Failed without Node or without an answer."""
+    """Install Lighthouse, once. Raises Failed without Node or if npm does not answer."""
     if PROGRAM.exists():
         return
     npm = shutil.which("npm")
@@ -126,7 +126,7 @@ def install() -> None:
 
 
 def filled_cart(shop: str) -> str:
-    """Put something into a new cart; return the Cookie header that has it."""
+    """Add a product to a new cart; return the cart's Cookie header."""
     jar = CookieJar()
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
     with opener.open(shop + PRODUCT, timeout=30) as answer:
@@ -139,7 +139,7 @@ def filled_cart(shop: str) -> str:
 
 
 def look(address: str, options: Sequence[str], cookie: str, chrome: Path) -> dict[str, Any]:
-    """Let Lighthouse look at a page once; return its report. Raises Failed."""
+    """Run Lighthouse on a page once; return its report. Raises Failed."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "report.json"
         command = [
@@ -165,13 +165,13 @@ def look(address: str, options: Sequence[str], cookie: str, chrome: Path) -> dic
 
 
 def browser() -> Path:
-    """Find a whole Chromium: Lighthouse does not get along with the headless shell. Raises Failed, NoBrowser."""
+    """Return a full Chromium: Lighthouse does not work with the headless shell. Raises Failed, NoBrowser."""
     chosen = os.environ.get("CHROME_PATH") or shutil.which("chromium") or shutil.which("google-chrome")
     return find_browser({**os.environ, "CHROME_PATH": chosen} if chosen else os.environ)
 
 
 def main() -> int:
-    """Judge all pages; return the exit status."""
+    """Measure all pages; return the exit status."""
     runs = int(os.environ.get("RUNS") or 5)
     try:
         chrome = browser()

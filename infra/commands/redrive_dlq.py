@@ -1,8 +1,8 @@
-"""Send dead letters round again: `python -m infra.commands.redrive_dlq QUEUE [YES]`, which `make replay QUEUE=… YES= STAGE=…` runs.
+"""Redrive a dead-letter queue: `python -m infra.commands.redrive_dlq QUEUE [YES]`.
 
-Shows what rests, asks, sends each message to its queue, and only then takes it away from where it rested. Where the
-command is cut off in between, a message is in both places and comes twice. That is harmless: what stands behind the
-queues looks at what is true by then, and does nothing a second time.
+`make replay QUEUE=… YES= STAGE=…` runs it. Lists the messages, asks for confirmation, sends each message to its
+queue, and only then deletes it from the dead-letter queue. If the command is interrupted in between, a message is in
+both and is delivered twice. That is harmless: its function acts on the current state, and does nothing a second time.
 """
 
 import json
@@ -25,36 +25,36 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 QUEUES = (webhook.QUEUE, outbox.QUEUE, bounces.QUEUE, job_queue.QUEUE)
-CALLED_LATER = (bounces.QUEUE, job_queue.QUEUE)  # no queue of ours: the function is invoked again
+CALLED_LATER = (bounces.QUEUE, job_queue.QUEUE)  # not queues of ours: their functions are invoked again
 DEAD = "-dlq"
-MAX_PER_BATCH = 10  # what SQS gives and takes at once
+MAX_PER_BATCH = 10  # SQS's limit for receiving and sending
 MAX_SHOWN = 50
-HELD_SECONDS = 60  # how long a page is nobody else's
-WAIT_SECONDS = 1  # else SQS asks a few of its servers only, and may find nothing where something is
-# What names things and never people. Whatever else a message holds, such as the address of a letter, is not shown.
+HELD_SECONDS = 60  # how long a page of messages is hidden from other receivers
+WAIT_SECONDS = 1  # otherwise SQS asks only a few of its servers, and may miss messages
+# Fields with IDs, never with personal data. Other fields of a message, such as an email's address, are not shown.
 SHOWN = ("event", "type", "order", "capture", "refund", "entry", "job", "letter")
 _PLAIN = re.compile(r"[A-Za-z0-9_.#-]{1,120}", re.ASCII)
 
 
 class UnknownQueue(Exception):
-    """Raised with the names of the queues there are."""
+    """Raised with the names of the existing queues."""
 
 
 class NotTaken(Exception):
-    """Raised where SQS did not take messages; they stay in the dead-letter queue."""
+    """Raised if SQS did not accept messages; they stay in the dead-letter queue."""
 
 
 @dataclass(frozen=True)
 class Resting:
-    """What rests: the first messages, and how many there are, which SQS knows roughly where it is many."""
+    """The first messages of a dead-letter queue, and their number, which SQS only estimates if there are many."""
 
     messages: "list[MessageTypeDef]"
     count: int
-    held: int  # by somebody who looks at them in this minute
+    held: int  # hidden, because someone has just received them
 
 
 def main(arguments: list[str]) -> int:
-    """Replay the queue that is named; return the process's exit status."""
+    """Redrive the given queue; return the process's exit status."""
     try:
         name, agreed = read_arguments(arguments)
     except UnknownQueue as error:
@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> int:
 
 
 def read_arguments(arguments: Sequence[str]) -> tuple[str, bool]:
-    """Read the queue, named as here or as staff see it, and whether the yes was given already. Raises UnknownQueue."""
+    """Return the queue, named as here or as staff see it, and whether it was confirmed already. Raises UnknownQueue."""
     given, yes = (*arguments, "", "")[:2]
     name = given.strip().removesuffix(DEAD)
     name = name if name in QUEUES else name.removeprefix(settings.table_prefix)
@@ -82,7 +82,7 @@ def read_arguments(arguments: Sequence[str]) -> tuple[str, bool]:
 
 
 def replay(name: str, agreed: bool) -> int:
-    """Show what rests, ask unless it is agreed, send it again; return the exit status. Raises NotTaken."""
+    """List the messages, ask for confirmation unless given, and send them; return the exit status. Raises NotTaken."""
     queue = settings.table_prefix + name
     resting = look(aws.queue_url(queue + DEAD))
     if not resting.count and resting.held:
@@ -113,7 +113,7 @@ def replay(name: str, agreed: bool) -> int:
 
 
 def look(dead: str) -> Resting:
-    """Look at the first messages, and leave them where they are."""
+    """Read the first messages, and leave them in the queue."""
     count, held = _counted(dead)
     messages: list[MessageTypeDef] = []
     try:
@@ -128,7 +128,7 @@ def look(dead: str) -> Resting:
 
 
 def report(queue: str, resting: Resting) -> list[str]:
-    """Make the lines that are printed: what rests where, each message, and how many more."""
+    """Return the lines to print: the queue, each message, and how many more there are."""
     more = resting.count - len(resting.messages)
     rest = "message" if resting.count == 1 else "messages"
     lines = [f"{'About ' if more else ''}{resting.count} {rest} in {queue}{DEAD}:"]
@@ -137,7 +137,7 @@ def report(queue: str, resting: Resting) -> list[str]:
 
 
 def describe(message: "MessageTypeDef") -> str:
-    """Return a message's id, age, how often it was received (by this command, too) and what its body names."""
+    """Return a message's ID, age, number of receives (including this command's) and the IDs in its body."""
     attributes = message["Attributes"]
     age = _age(clock.timestamp() - int(attributes["SentTimestamp"]) // 1000)
     times = int(attributes["ApproximateReceiveCount"])
@@ -146,7 +146,7 @@ def describe(message: "MessageTypeDef") -> str:
 
 
 def named_in(body: str) -> str:
-    """Return the ids in a body, and nothing of a person."""
+    """Return the IDs in a body, without personal data."""
     try:
         message = json.loads(body)
         values = {name: message[name] for name in SHOWN if name in message}
@@ -154,7 +154,7 @@ def named_in(body: str) -> str:
         return f"cannot be read ({len(body)} characters)"
     plain = {name: text for name, text in values.items() if isinstance(text, str) and _PLAIN.fullmatch(text)}
     if "order" in plain:
-        plain["order"] = f"{plain['order'][:8]}…"  # the whole of it opens the customer's page
+        plain["order"] = f"{plain['order'][:8]}…"  # the full ID opens the customer's page
     return (
         ", ".join(f"{name} {text}" for name, text in plain.items())
         or f"has no ids that can be shown ({len(body)} characters)"
@@ -173,9 +173,10 @@ def _age(seconds: float) -> str:
 
 
 def send_again(dead: str, name: str, most: int) -> int:
-    """Send a page of messages, take it away, and so on; return how many were sent.
+    """Send a page of messages, delete it, and continue; return how many were sent.
 
-    At most as many as were shown: what fails again meanwhile is not sent round and round. Raises NotTaken.
+    At most as many as were shown, so that messages that fail again meanwhile are not sent repeatedly. Raises
+    NotTaken.
     """
     draw = progress_bar(sys.stderr) if most > MAX_PER_BATCH else None
     sent = 0
@@ -226,7 +227,7 @@ def _take_away(dead: str, messages: "list[MessageTypeDef]") -> None:
 
 
 def _counted(queue: str) -> tuple[int, int]:
-    """Count what rests, and what somebody holds."""
+    """Return the numbers of messages that are waiting and in flight."""
     there = aws.client("sqs").get_queue_attributes(
         QueueUrl=queue,
         AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
@@ -246,7 +247,7 @@ def _receive(queue: str, most: int) -> "list[MessageTypeDef]":
 
 
 def _let_go(queue: str, messages: "list[MessageTypeDef]") -> None:
-    """Let others have the messages at once; where that is not heard, they have them in a minute."""
+    """Make the messages visible to others now; if that fails, they are visible in a minute."""
     for start in range(0, len(messages), MAX_PER_BATCH):
         page = messages[start : start + MAX_PER_BATCH]
         aws.client("sqs").change_message_visibility_batch(

@@ -1,4 +1,4 @@
-"""Settings that stay as they are once there are orders: amounts are whole minor units of one currency, days those of one calendar."""
+"""Settings that must not change once there are orders: amounts are minor units of one currency, days are of one time zone."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from infra.aws.cloudformation import adopt_resources
 from infra.aws.stage_config import Stage
 
 ORDERS, PRODUCTS = "OrdersTable", "ProductsTable"
-# What would be misread, and the tables whose first row makes it so.
+# What would be misread, and the tables that make a change impossible once they have a row.
 SETTINGS = {
     "Currency": (
         "prices, orders and books are stored in minor units, so 18.50 could become 1850",
@@ -36,7 +36,7 @@ def must_stay(
     after: Mapping[str, str],
     agreed: Collection[str],
 ) -> None:
-    """Refuse to change what rows were written by, unless it is named. Raises DeployError."""
+    """Raise DeployError for a change of a setting that stored rows depend on, unless the command names it."""
     refused = [line for name, line in _changes(account, stage, present, after) if name not in agreed]
     if refused:
         names = " ".join(name for name, _ in _changes(account, stage, present, after))
@@ -59,7 +59,7 @@ def _changes(
     for name, (why, keys) in SETTINGS.items():
         if name not in after:
             continue
-        # A stack that is made anew remembers nothing; of the currency, each order does.
+        # A new stack does not know earlier values; the currency is stored in each order.
         was = present.get(name) or (_currency(dynamodb, tables) if name == "Currency" else "")
         if not was or _meant(name, was) == _meant(name, after[name]):
             continue
@@ -81,12 +81,12 @@ def _has_rows(dynamodb: Any, table: str) -> bool:
 
 
 def _currency(dynamodb: Any, tables: Mapping[str, str]) -> str:
-    """Return the currency of an order; "" where there is none."""
+    """Return the currency of an order; "" if there is none."""
     if not _has_rows(dynamodb, tables.get(ORDERS, "")):
         return ""
     rows = dynamodb.scan(
         TableName=tables[ORDERS],
-        Limit=100,  # some of them are numbers and PayPal's ids, which lead to orders
+        Limit=100,  # some rows are lookups by number or by PayPal's IDs
         ProjectionExpression="currency",
         FilterExpression="attribute_exists(currency)",
     )["Items"]

@@ -1,4 +1,4 @@
-"""What must be there before a deployment, and what had better be: account, PayPal's secret, the mails' sender, pictures."""
+"""Check what a deployment requires, and warn about what it should have: account, PayPal's secret, email sender, images."""
 
 import sys
 import tomllib
@@ -18,12 +18,12 @@ from infra.aws.stage_config import ALARM_EMAIL, Stage
 SHOP_FILE = PROJECT / "chalicelib" / "shop.toml"
 NOBODY = ("example.com", "example.org", "example.net")
 LIVE = "live"
-# AWS keeps so many for functions that reserve none; the reconciler, the books and staff's work come on top.
+# AWS keeps this many unreserved; the reconciler, the books and background jobs are reserved beside them.
 KEPT_FREE, RESERVED = 100, 4
 
 
 def check(account: Account, stage: Stage, tell: Callable[[str], None]) -> None:
-    """Look at everything, ask for the secret where it is missing, tell what is doubtful. Raises DeployError."""
+    """Check everything, ask for the secret if it is missing, and print warnings. Raises DeployError."""
     account.must_be(stage.account)
     live = paypals_world(stage.parameters.get("PayPalApiUrl", "")) == LIVE
     if live and not stage.parameters.get(ALARM_EMAIL):
@@ -56,7 +56,7 @@ def _is_nobodys(address: str) -> bool:
 
 
 def paypals_world(address: str) -> str:
-    """Return which of PayPal's worlds an address of its API leads to: live, sandbox, or what stands in for it."""
+    """Return which of PayPal's environments an API address belongs to: live, sandbox, or a fake."""
     host = urlsplit(address.lower()).hostname or ""
     if host != "paypal.com" and not host.endswith(".paypal.com"):
         return address
@@ -74,7 +74,10 @@ def _secret(account: Account, stage: Stage, tell: Callable[[str], None]) -> None
 
 
 def sender(*, live: bool) -> str:
-    """Read the address that the shop writes from. Raises DeployError where it, or the merchant's, is none, or nobody's in live."""
+    """Return the address that the shop sends from.
+
+    Raises DeployError if it, or the merchant's, is invalid, or an example in a live shop.
+    """
     shop = tomllib.loads(SHOP_FILE.read_text(encoding="utf-8"))
     for name in ("email", "merchant_email"):
         address = str(shop.get(name, shop["email"]))
@@ -90,7 +93,7 @@ def sender(*, live: bool) -> str:
 
 
 def doubts_of_functions(account: Account, stage: Stage) -> list[str]:
-    """Return whether the account may run few functions at once, as new ones may. Raises DeployError where that is too few."""
+    """Return a warning if the account may run few functions concurrently, as new ones. Raises DeployError if too few."""
     try:
         limits = account.client("lambda").get_account_settings()["AccountLimit"]
     except (BotoCoreError, ClientError) as error:
@@ -113,7 +116,7 @@ _MORE = "Request 1,000 from AWS, free of charge: Service Quotas, AWS Lambda, Con
 
 
 def doubts_of_alarms(account: Account, stage: Stage, outputs: Mapping[str, str]) -> list[str]:
-    """Return why nobody may hear of an alarm; what cannot be told holds nothing up."""
+    """Return why alarms may reach nobody; if that cannot be checked, the deployment continues."""
     address, topic = stage.parameters.get(ALARM_EMAIL, ""), outputs.get("AlarmTopicArn")
     if not topic:
         return []
@@ -140,7 +143,7 @@ def doubts_of_alarms(account: Account, stage: Stage, outputs: Mapping[str, str])
 
 
 def doubts_of_pictures(account: Account) -> list[str]:
-    """Return why nobody may see pictures; what cannot be told holds nothing up."""
+    """Return why images may not be visible; if that cannot be checked, the deployment continues."""
     try:
         blocked = account.client("s3control").get_public_access_block(AccountId=account.number)
     except (BotoCoreError, ClientError) as error:
@@ -157,7 +160,7 @@ def doubts_of_pictures(account: Account) -> list[str]:
 
 
 def doubts_of_mail(account: Account, address: str) -> list[str]:
-    """Return why mails may not arrive; what cannot be told holds nothing up."""
+    """Return why emails may not arrive; if that cannot be checked, the deployment continues."""
     if _is_nobodys(address):
         return [
             f"{address} in chalicelib/shop.toml is the demo's address. No emails will be sent until you replace it."

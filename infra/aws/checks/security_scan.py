@@ -1,7 +1,7 @@
-"""Look for weaknesses in a template: Checkov, and in security_exceptions.toml the findings that are meant, each with its reason.
+"""Scan a template with Checkov; security_exceptions.toml lists the accepted findings, each with its reason.
 
-Checkov pins other versions of boto3 than ours, so it lives in a virtual environment of its own, which
-`python -m infra.aws.checks.security_scan` makes; `make test` does.
+Checkov pins other versions of boto3 than ours, so it is installed in its own virtual environment by `python -m
+infra.aws.checks.security_scan`, which `make test-all` runs.
 """
 
 import json
@@ -20,22 +20,22 @@ CHECKOV = "checkov==3.3.30"
 PLACE = PROJECT / ".cache" / CHECKOV.replace("==", "-")
 PYTHON = PLACE / "bin" / "python"
 STAMP = PLACE / ".installed"
-# Offline: nothing is looked up, and no policies of anybody's are fetched.
+# Offline: nothing is looked up, and no policies are downloaded.
 LOOK = ("-m", "checkov.main", "--framework", "cloudformation", "--output", "json", "--skip-download")
-Finding = tuple[str, str]  # a check of Checkov's, and the resource's name in the template
+Finding = tuple[str, str]  # a check's ID, and the resource's name in the template
 
 
 class NoChecker(Exception):
-    """Raised where Checkov could not be installed, or could not read the template."""
+    """Raised if Checkov could not be installed, or could not read the template."""
 
 
 def is_prepared() -> bool:
-    """Return whether Checkov is there."""
+    """Return whether Checkov is installed."""
     return STAMP.exists()
 
 
 def prepare() -> None:
-    """Install Checkov where it is missing, which takes a minute. Raises NoChecker."""
+    """Install Checkov if it is missing, which takes a minute. Raises NoChecker."""
     if is_prepared():
         return
     print(f"installing {CHECKOV} into {PLACE.relative_to(PROJECT)}, which takes a minute …", file=sys.stderr)
@@ -47,11 +47,11 @@ def prepare() -> None:
 
 
 def findings(template: Path) -> dict[Finding, str]:
-    """Map what Checkov finds in a plain template onto its words. Raises NoChecker where it read nothing."""
+    """Return Checkov's findings in a plain template, with their descriptions. Raises NoChecker if it read nothing."""
     with tempfile.TemporaryDirectory(prefix="awning-security-") as scratch:
         file = Path(scratch, "template.json")
         file.write_text(json.dumps(_without_paths(read_template(template))), encoding="utf-8")
-        # Exit status 1 only says that there are findings.
+        # Exit status 1 means that there are findings.
         done = subprocess.run([PYTHON, *LOOK, "--file", file], capture_output=True, text=True, check=False)
     try:
         return read(done.stdout)
@@ -60,11 +60,11 @@ def findings(template: Path) -> dict[Finding, str]:
 
 
 def read(said: str) -> dict[Finding, str]:
-    """Read what Checkov printed. Raises NoChecker where it looked at nothing."""
+    """Parse Checkov's output. Raises NoChecker if it checked nothing."""
     try:
         told = json.loads(said)
         results, summary = told["results"], told["summary"]
-    except (ValueError, KeyError, TypeError) as error:  # of an empty template it says nothing but noughts
+    except (ValueError, KeyError, TypeError) as error:  # for an empty template it only prints zeros
         raise NoChecker(f"Checkov checked nothing: {said[-500:]}") from error
     if summary["parsing_errors"] or not summary["passed"]:
         raise NoChecker(f"Checkov could not read the template: {summary}")
@@ -75,7 +75,7 @@ def read(said: str) -> dict[Finding, str]:
 
 
 def unexplained(found: dict[Finding, str], exceptions: Path = EXCEPTIONS) -> list[str]:
-    """List what was found without an exception, and the exceptions for which nothing was found."""
+    """List findings without an exception, and exceptions without a finding."""
     allowed = tomllib.loads(exceptions.read_text(encoding="utf-8"))
     meant = {finding for finding in found if _is_meant(finding, allowed)}
     lines = [f"{check} {resource}: {found[check, resource]}" for check, resource in found.keys() - meant]
@@ -96,7 +96,7 @@ def _is_meant(finding: Finding, allowed: dict[str, Any]) -> bool:
 
 
 def _without_paths(template: dict[str, Any]) -> dict[str, Any]:
-    # The API's paths are most of the template, and nearly all of the time that it takes; they hold nothing to check.
+    # The API's paths are most of the template, and nearly all of the scan's time; they contain nothing to check.
     for resource in template["Resources"].values():
         resource.get("Properties", {}).get("Body", {}).pop("paths", None)
     return template

@@ -1,6 +1,6 @@
-"""Try a deployed shop from outside: `python -m infra.aws.checks.smoke_test https://…`, which `make deploy` runs at its end.
+"""Test a deployed shop from outside: `python -m infra.aws.checks.smoke_test https://…`.
 
-Changes nothing: it looks at pages.
+`make deploy` runs it at its end. It only reads pages, and changes nothing.
 """
 
 import html
@@ -19,7 +19,7 @@ from typing import Any
 from infra.aws.aws_errors import at_once
 from infra.aws.checks.preflight import SHOP_FILE
 
-DEADLINE_SECONDS = 60.0  # API Gateway and CloudFront settle for a while after they say that they are ready
+DEADLINE_SECONDS = 60.0  # API Gateway and CloudFront need a while after they report to be ready
 PAUSE_SECONDS = 2.0
 ANSWER_SECONDS = 35.0  # API Gateway gives up after 29
 A_YEAR = "max-age=31536000"
@@ -28,28 +28,28 @@ _STATIC = re.compile(r'(?:href|src)="([^"]*/static/[^"]+\.(?:css|js))"')
 
 
 class Wrong(Exception):
-    """Raised where an answer was wrong."""
+    """Raised if a response was wrong."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of trying a shop; true where all went well."""
+    """The result of testing a shop; true if everything passed."""
 
-    failed: tuple[str, ...] = ()  # the tries that failed
-    nameless: bool = False  # nobody knows the shop's name: that is no fault of its pages
+    failed: tuple[str, ...] = ()  # the failed tests
+    nameless: bool = False  # the shop's name has no DNS entry, which is not an error of its pages
 
     def __bool__(self) -> bool:
         return not self.failed
 
     @property
     def pages_fail(self) -> bool:
-        """Return whether shoppers are shown no pages, or wrong ones."""
+        """Return whether shoppers see no pages, or wrong ones."""
         return bool(self.failed) and not self.nameless
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer over HTTP; header names in lower case."""
+    """An HTTP response; header names in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -58,14 +58,14 @@ class Answer:
 
 class _Stay(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
-        """Follow nothing: a redirect is an answer, too."""
+        """Follow no redirects: a redirect is a response, too."""
 
 
 _opener = urllib.request.build_opener(_Stay)
 
 
 def fetch(url: str) -> Answer:
-    """Ask once. Raises OSError where nobody answers, HTTPException where the answer is none."""
+    """Send one request. Raises OSError if nothing answers, HTTPException if the response is invalid."""
     request = urllib.request.Request(url, headers={"User-Agent": "awning-smoke-test"})  # noqa: S310 - of the stack
     try:
         answer = _opener.open(request, timeout=ANSWER_SECONDS)
@@ -77,14 +77,14 @@ def fetch(url: str) -> Answer:
 
 
 class Visit:
-    """What a visitor tries, at one address."""
+    """The tests of a shop at one address."""
 
     def __init__(self, address: str, shop: str) -> None:
         self.address = address.rstrip("/")
         self._shop = html.escape(shop, quote=False)
 
     def health(self) -> None:
-        """Answer at all."""
+        """The shop answers at all."""
         answer = fetch(f"{self.address}/health")
         _expect(
             answer.status == 200 and answer.text == "ok",
@@ -92,11 +92,11 @@ class Visit:
         )
 
     def front_page(self) -> None:
-        """Show the shop's own page, as HTML, with its name."""
+        """The front page is the shop's own, as HTML, with its name."""
         self._page("/", 200)
 
     def style(self) -> None:
-        """Send a file that a page names, to be kept for a year."""
+        """A static file of a page can be cached for a year."""
         found = _STATIC.search(self._page("/", 200).text)
         _expect(found is not None, "the home page links no stylesheet or script")
         path = html.unescape(found[1]) if found else ""
@@ -106,16 +106,16 @@ class Visit:
         _expect(A_YEAR in kept, f"{path} has the wrong Cache-Control: {kept or 'none'}")
 
     def unknown_page(self) -> None:
-        """Answer an unknown address with the shop's own page."""
+        """An unknown address is answered by the shop's own page."""
         self._page("/no/such/page-of-the-smoke-test", 404)
 
     def cart(self) -> None:
-        """Show an empty cart, and let nobody keep it."""
+        """The cart is empty and never cached."""
         kept = self._page("/cart", 200).headers.get("cache-control", "")
         _expect("no-store" in kept, f"/cart can be cached: Cache-Control is {kept or 'missing'}")
 
     def checkout(self) -> None:
-        """Send who has nothing in the cart there."""
+        """The checkout redirects a visitor with an empty cart there."""
         answer = fetch(f"{self.address}/checkout")
         to = answer.headers.get("location", "")
         _expect(
@@ -124,7 +124,7 @@ class Visit:
         )
 
     def staff(self) -> None:
-        """Ask who comes to the staff's pages to log in."""
+        """The staff pages ask for a login."""
         answer = fetch(f"{self.address}/staff/")
         to = answer.headers.get("location", "")
         _expect(
@@ -151,7 +151,7 @@ def _origin(address: str) -> str:
 
 
 def tries(address: str, shop: str) -> list[tuple[str, Callable[[], None]]]:
-    """List what is tried, each with its name."""
+    """List the tests, each with its name."""
     visit = Visit(address, shop)
     return [
         ("health check", visit.health),
@@ -165,22 +165,22 @@ def tries(address: str, shop: str) -> list[tuple[str, Callable[[], None]]]:
 
 
 def smoke(address: str, tell: Callable[[str], None], seconds: float = DEADLINE_SECONDS) -> Outcome:
-    """Try everything, again and again until the deadline that all share; tell each; return what came of it."""
+    """Run all tests, repeatedly until their common deadline; report each; return the result."""
     shop = tomllib.loads(SHOP_FILE.read_text(encoding="utf-8"))["name"]
     deadline = time.monotonic() + seconds
-    # Each is tried, though another failed: the operator sees at once how much is wrong.
+    # All are run, even if one failed, so that the operator sees every failure.
     faults = {name: _fault(name, attempt, deadline, tell) for name, attempt in tries(address, shop)}
     failed = tuple(name for name, fault in faults.items() if fault)
     return Outcome(failed, UNKNOWN_NAME in faults.values())
 
 
 def answers(address: str) -> bool:
-    """Return whether a shop's pages are as they should be at this moment."""
+    """Return whether a shop's pages are correct now."""
     return not smoke(address, lambda _: None, seconds=0).pages_fail
 
 
 def _fault(name: str, attempt: Callable[[], None], deadline: float, tell: Callable[[str], None]) -> str:
-    """Try one thing until the deadline, and tell of it; return why it failed, "" where it went well."""
+    """Repeat a test until the deadline, and report it; return why it failed, "" if it passed."""
     while True:
         since = time.monotonic()
         try:
@@ -202,7 +202,7 @@ def _why(error: Exception) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Try the shop at the address that is named; return the process's exit status."""
+    """Test the shop at the given address; return the process's exit status."""
     if len(arguments) != 1 or not arguments[0].startswith(("https://", "http://")):
         print("Name one address, such as https://shop.example.", file=sys.stderr)
         return 2

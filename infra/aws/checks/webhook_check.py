@@ -1,4 +1,4 @@
-"""Ask PayPal about the shop's webhook: does it lead to the shop, and tell of everything that the shop wants to hear?"""
+"""Ask PayPal about the shop's webhook: its address, and the events it is subscribed to."""
 
 import re
 import time
@@ -15,12 +15,12 @@ from infra.aws.stage_config import Stage
 
 WEBHOOK_ID = "PayPalWebhookId"
 ASK_SECONDS = 20.0
-ALL = "*"  # what a webhook that is subscribed to everything says
+ALL = "*"  # a webhook that is subscribed to everything
 _ID = re.compile(r"[A-Za-z0-9_-]{1,50}", re.ASCII)
 
 
 class _WebhookGetRequest:
-    """Show a webhook: https://developer.paypal.com/docs/api/webhooks/v1/#webhooks_get."""
+    """Get a webhook: https://developer.paypal.com/docs/api/webhooks/v1/#webhooks_get."""
 
     def __init__(self, webhook_id: str) -> None:
         self.verb = "GET"
@@ -30,7 +30,7 @@ class _WebhookGetRequest:
 
 
 def webhook_is_right(account: Account, stage: Stage, stack: Stack, tell: Callable[[str], None]) -> bool:
-    """Return whether PayPal's webhook is as the shop needs it, and what is wrong; a shop without one has been told so."""
+    """Return whether PayPal's webhook is as the shop needs it, and print what is wrong; a shop without one was told before."""
     told = stack.parameters()
     if not told.get(WEBHOOK_ID):
         return True
@@ -47,7 +47,7 @@ def webhook_is_right(account: Account, stage: Stage, stack: Stack, tell: Callabl
 
 
 def faults(client: Client, webhook_id: str, address: str) -> list[str]:
-    """List what is wrong with a webhook that is to lead to this address."""
+    """List what is wrong with a webhook that should lead to this address."""
     if not _ID.fullmatch(webhook_id):
         return [f"{webhook_id!r} is not a webhook ID."]
     try:
@@ -69,6 +69,6 @@ def faults(client: Client, webhook_id: str, address: str) -> list[str]:
 
 
 def missing_events(webhook: Mapping[str, Any]) -> list[str]:
-    """List what a webhook is not subscribed to, though the shop wants to hear of it."""
+    """List the events that the shop needs and the webhook is not subscribed to."""
     subscribed = {event.get("name") for event in webhook.get("event_types", ())}
     return [] if ALL in subscribed else [name for name in EVENT_TYPES if name not in subscribed]

@@ -1,4 +1,4 @@
-"""What an earlier stack of a stage left: tables, whose names the next one needs, and buckets."""
+"""Tables and buckets that an earlier stack of a stage left, for the next stack to take over."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,30 +13,30 @@ from infra.aws.cloudformation.stack import BUCKET, LET_GO, TABLE
 from infra.aws.stage_config import Stage, declared
 
 PREFIX = "TablePrefix"
-# The reconciler writes there within minutes, also where the creation fails then.
+# The reconciler writes to it within minutes, even if the creation then fails.
 WRITTEN_AT_ONCE = ("ScheduledRunsTable",)
 
 
 def prefix_of(stage: Stage) -> str:
-    """Return what the names of a stage's tables and queues begin with."""
+    """Return the prefix of a stage's tables and queues."""
     return stage.parameters.get(PREFIX, str(declared()["Parameters"][PREFIX]["Default"]))
 
 
 def name_of(resource: Mapping[str, Any], prefix: str) -> str:
-    """Return the name of a table, a queue or a function that is called by its name."""
+    """Return the name of a table, a queue, or a function with a fixed name."""
     named: dict[str, Any] = resource["Properties"]
     name = named.get("TableName") or named.get("QueueName") or named["FunctionName"]
     return str(name["Fn::Sub"]).replace(f"${{{PREFIX}}}", prefix)
 
 
 def tables_of(stage: Stage) -> dict[str, str]:
-    """Map the template's tables onto the names that they have for a stage."""
+    """Return the names of the template's tables in a stage."""
     resources = declared()["Resources"].items()
     return {key: name_of(one, prefix_of(stage)) for key, one in resources if one.get("Type") == TABLE}
 
 
 def buckets_of(account: Account, stage: Stage) -> list[tuple[str, str]]:
-    """List what earlier stacks of a stage left of the template's buckets; CloudFormation calls them stack-resource-random."""
+    """List the buckets that earlier stacks of a stage left; CloudFormation names them stack-resource-random."""
     keys = [key for key, one in declared()["Resources"].items() if one.get("Type") == BUCKET]
     pages = account.client("s3").get_paginator("list_buckets").paginate(BucketRegion=account.region)
     names = sorted(bucket["Name"] for page in pages for bucket in page["Buckets"])
@@ -45,7 +45,7 @@ def buckets_of(account: Account, stage: Stage) -> list[tuple[str, str]]:
 
 
 def must_be_nobodys(account: Account, names: Iterable[str]) -> None:
-    """Raise DeployError where one of these tables and buckets belongs to a stack, which two stages with one prefix come to."""
+    """Raise DeployError if one of these tables and buckets belongs to a stack, as with two stages with the same prefix."""
     for name in names:
         if owner := _owner(account, name):
             raise DeployError(
@@ -61,7 +61,7 @@ def _owner(account: Account, name: str) -> str:
         if "does not exist" in str(error):
             return ""
         raise
-    # A deleted stack is told of for 90 days, too.
+    # A deleted stack is listed for 90 days, too.
     holds = (one for one in there["StackResources"] if one["ResourceStatus"] not in LET_GO)
     return next((one["StackName"] for one in holds if one.get("PhysicalResourceId") == name), "")
 
@@ -69,9 +69,10 @@ def _owner(account: Account, name: str) -> str:
 def to_adopt(
     account: Account, stage: Stage, agreed: bool, tell: Callable[[str], None], has: Collection[str] = ()
 ) -> dict[str, str]:
-    """Map resources of the template onto tables and buckets that lie there for the stack to take over.
+    """Return resources of the template → existing tables and buckets for the stack to take over.
 
-    `has` names the resources that the stack has already. Raises DeployError where it would take data unasked.
+    `has` names the resources that the stack has already. Raises DeployError if data would be taken over without
+    consent.
     """
     dynamodb = account.client("dynamodb")
     missing = {key: name for key, name in tables_of(stage).items() if key not in has}
@@ -103,7 +104,7 @@ def _tables(there: Mapping[str, str]) -> str:
 
 
 def kept(key: str) -> str:
-    """Name the parameter that tells which bucket a stack goes on with."""
+    """Return the name of the parameter that says which bucket a stack reuses."""
     return f"Kept{key}"
 
 
@@ -123,9 +124,9 @@ def _buckets_to_adopt(account: Account, stage: Stage, has: Collection[str]) -> d
 
 @contextmanager
 def made_way(account: Account, adopted: Mapping[str, str]) -> Iterator[None]:
-    """Take the policies from buckets to take over: CloudFormation makes them anew, and only where there is none.
+    """Remove the policies of buckets to take over: CloudFormation creates them, which fails if they exist.
 
-    They are put back where that stops before CloudFormation made its own.
+    They are restored if an error occurs before CloudFormation has created its own.
     """
     s3, resources = account.client("s3"), declared()["Resources"]
     buckets = [name for key, name in adopted.items() if resources[key]["Type"] == BUCKET]
@@ -142,7 +143,7 @@ def made_way(account: Account, adopted: Mapping[str, str]) -> Iterator[None]:
 
 
 def has_files(s3: Any, bucket: str) -> bool:
-    """Return whether a bucket holds anything."""
+    """Return whether a bucket contains any object or version."""
     return bool(s3.list_objects_v2(Bucket=bucket, MaxKeys=1).get("KeyCount"))
 
 

@@ -1,4 +1,4 @@
-"""The bucket that keeps packages, each under the hash of its content: what CloudFormation deploys, or goes back to."""
+"""The bucket that keeps packages, each under the hash of its content, for deployments and rollbacks."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are a package of their own
+import yaml  # type: ignore[import-untyped]  # installed with Chalice; its types are in a separate package
 from botocore.exceptions import ClientError
 
 from infra.aws.aws_account import Account
@@ -20,21 +20,21 @@ NAMES = {TABLE: "TableName", BUCKET: "BucketName"}
 
 @dataclass(frozen=True)
 class Stored:
-    """What was uploaded: where CloudFormation finds the template, and its parameters with their defaults."""
+    """What was uploaded: the template's URL, and its parameters with their defaults."""
 
     template_url: str
     defaults: Mapping[str, str]
 
 
 def bucket_of(account: Account) -> str:
-    """Name the bucket: one an account and region, for all stages."""
+    """Return the bucket's name: one bucket per account and region, for all stages."""
     return f"awning-artifacts-{account.number}-{account.region}"
 
 
 def store(account: Account, built: Path, names: Mapping[str, str]) -> Stored:
-    """Upload what `make package` built, unless it is there; return where the template lies. Raises DeployError.
+    """Upload what `make package` built, unless it exists; return the template's URL. Raises DeployError.
 
-    `names` are those of resources to take over, written out: CloudFormation takes over what a template names so.
+    `names` are the names of resources to take over, written into the template, as CloudFormation requires.
     """
     s3 = account.client("s3")
     bucket = bucket_of(account)
@@ -52,14 +52,14 @@ def store(account: Account, built: Path, names: Mapping[str, str]) -> Stored:
 
 
 def store_template(account: Account, text: str) -> str:
-    """Upload a template, unless it is there; return where it lies."""
+    """Upload a template, unless it exists; return its URL."""
     s3, bucket = account.client("s3"), bucket_of(account)
     key = _keep(s3, account, bucket, text.encode(), "sam.yaml")
     return f"{s3.meta.endpoint_url}/{bucket}/{key}"
 
 
 def missing_zips(account: Account, text: str) -> list[str]:
-    """Name the zips of a deployed template that are no longer where it says. Raises ClientError."""
+    """Return the zips of a deployed template that no longer exist. Raises ClientError."""
     s3 = account.client("s3")
     named = [properties[name] for properties, name in zips(yaml.safe_load(text))]
     places = {(one["Bucket"], one["Key"]) for one in named if isinstance(one, dict)}
@@ -67,11 +67,14 @@ def missing_zips(account: Account, text: str) -> list[str]:
 
 
 def make_bucket(s3: Any, account: Account, bucket: str) -> None:
-    """Make the bucket where it is missing: private, versioned, over TLS only. Raises DeployError where it is another's."""
+    """Create the bucket if it is missing: private, versioned, TLS only.
+
+    Raises DeployError if it belongs to another account.
+    """
     if not _is_there(s3, account, bucket):
         place = {} if account.region == "us-east-1" else {"LocationConstraint": account.region}
         s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": place} if place else {}))
-    elif policy_of(s3, bucket):  # which comes last: a run that was cut off left none
+    elif policy_of(s3, bucket):  # it is created last: an interrupted run left none
         return
     closed = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=dict.fromkeys(closed, True))
@@ -81,7 +84,7 @@ def make_bucket(s3: Any, account: Account, bucket: str) -> None:
 
 def _is_there(s3: Any, account: Account, bucket: str) -> bool:
     try:
-        # Its name can be guessed: who made it first elsewhere would be given our packages.
+        # Its name can be guessed: whoever created it elsewhere first would receive our packages.
         s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account.number)
     except s3.exceptions.ClientError as error:
         if code_of(error) in ("404", "NoSuchBucket"):
@@ -93,7 +96,7 @@ def _is_there(s3: Any, account: Account, bucket: str) -> bool:
 
 
 def policy_of(s3: Any, bucket: str) -> str:
-    """Read a bucket's policy; empty where it has none."""
+    """Return a bucket's policy; "" if it has none."""
     try:
         return str(s3.get_bucket_policy(Bucket=bucket)["Policy"])
     except ClientError as error:

@@ -1,7 +1,7 @@
-"""Take a bad release back: what ran before is kept in mind, and put back where the new pages fail.
+"""Roll back a bad release: what ran before is recorded, and restored if the new pages fail.
 
-CloudFormation does it by itself while a change is under way and for some minutes more, where the alarm pages-fail goes
-off. What only a visitor sees, a page that is answered and is wrong, the smoke test sees when the change is done.
+CloudFormation rolls back automatically during a change, and for some minutes after it, if the alarm pages-fail goes
+off. A page that is answered but wrong is found only by the smoke test, after the change.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -18,7 +18,7 @@ ALARM = "PagesFail"
 
 @dataclass(frozen=True)
 class Release:
-    """What a stack was before it is changed."""
+    """A stack before a change."""
 
     template: str
     parameters: Mapping[str, str]
@@ -26,7 +26,7 @@ class Release:
 
 
 def running(stack: Stack) -> Release | None:
-    """Return what runs now; None where nothing does, or its pages fail already: then going back would help nobody."""
+    """Return what runs now; None if nothing does, or if its pages fail already, so that a rollback would not help."""
     address = stack.outputs().get("ShopUrl", "").rstrip("/")
     if not address or not answers(stack.parameters().get("PublicUrl") or address):
         return None
@@ -34,7 +34,7 @@ def running(stack: Stack) -> Release | None:
 
 
 def alarms(account: Account, stack: Stack, has: Collection[str], tell: Callable[[str], None]) -> list[str]:
-    """List the alarms that are to take a change back; none where the stack has none yet, or it is on already."""
+    """List the alarms that roll back a change; none if the stack has none yet, or if one is on already."""
     if ALARM not in has:
         return []
     name = stack.physical(ALARM)
@@ -50,7 +50,7 @@ def alarms(account: Account, stack: Stack, has: Collection[str], tell: Callable[
 
 
 def go_back(account: Account, stack: Stack, before: Release, new: Collection[str]) -> None:
-    """Put back what ran before; `new` names what the bad release made. Raises DeployError, where it stays, too."""
+    """Restore the previous release; `new` names what the bad release created. Raises DeployError if the bad one stays."""
     if missing := artifacts.missing_zips(account, before.template):
         raise DeployError(
             f"The previous version cannot be restored: {', '.join(missing)} is no longer in the bucket."

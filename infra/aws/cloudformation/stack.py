@@ -1,4 +1,4 @@
-"""One stack of CloudFormation: what it has, how it is changed, followed and deleted."""
+"""A CloudFormation stack: its resources, how it is changed, followed and deleted."""
 
 import json
 import time
@@ -15,18 +15,18 @@ from infra.aws.cloudformation.stack_events import KINDS, Event, Progress, name_o
 POLL_SECONDS = 3.0
 CHANGE_SET_SECONDS = 300.0
 OPERATION_SECONDS = 3600.0
-WATCHED_MINUTES = 5  # how long a change is watched once it is done; the operator waits for it
+WATCHED_MINUTES = 5  # how long CloudFormation watches the alarms after a change; the operator waits for it
 TABLE, BUCKET, QUEUE = KEEPS_DATA = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue")
-# What makes them others. Not AttributeDefinitions, which every new index changes: CloudFormation calls that conditional,
-# and refuses by itself to replace what has a name of its own, as tables and queues have.
+# Properties whose change replaces a resource. Not AttributeDefinitions, which every new index changes: CloudFormation
+# calls that conditional, and refuses to replace resources with fixed names, such as tables and queues.
 IDENTITY = {"TableName", "KeySchema", "BucketName", "QueueName", "FifoQueue"}
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
-# A creation that failed leaves a stack that can only be deleted.
+# A failed creation leaves a stack that can only be deleted.
 STILLBORN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
 LET_GO = ("DELETE_COMPLETE", "DELETE_SKIPPED")
 WELL = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 NOT_YET = ("", "REVIEW_IN_PROGRESS")
-MASK = "****"  # what CloudFormation shows in place of a parameter with NoEcho
+MASK = "****"  # CloudFormation's placeholder for a parameter with NoEcho
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 
@@ -38,7 +38,7 @@ class ChangeSet:
     changes: list[dict[str, Any]]
 
     def dangers(self, new: Collection[str] = ()) -> list[str]:
-        """Name the tables, buckets and queues that would be replaced or leave the stack, but for `new` ones."""
+        """List the tables, buckets and queues that would be replaced or leave the stack, except for `new` ones."""
         return [
             f"{name_of(change)} would be {fate}"
             for change in self.changes
@@ -48,15 +48,15 @@ class ChangeSet:
         ]
 
     def adds(self) -> set[str]:
-        """Name what would be made."""
+        """Return the resources that would be created."""
         return {change["LogicalResourceId"] for change in self.changes if change["Action"] == "Add"}
 
     def imports(self) -> set[str]:
-        """Name what is there already and would be taken over."""
+        """Return the existing resources that would be taken over."""
         return {change["LogicalResourceId"] for change in self.changes if change["Action"] == "Import"}
 
     def summary(self) -> str:
-        """Return in one line how many resources are made, changed and removed."""
+        """Return how many resources are created, changed and removed, in one line."""
         words = {"Add": "to create", "Modify": "to change", "Remove": "to remove", "Import": "to take over"}
         counts = {action: sum(change["Action"] == action for change in self.changes) for action in words}
         return ", ".join(f"{count} {words[action]}" for action, count in counts.items() if count)
@@ -75,13 +75,13 @@ def _fate(change: Mapping[str, Any]) -> str:
 
 
 def parameter(key: str, value: str) -> dict[str, Any]:
-    """Return a parameter as CloudFormation takes it."""
-    kept = value == MASK  # a secret that CloudFormation knows and does not show
+    """Return a parameter in CloudFormation's format."""
+    kept = value == MASK  # a secret that CloudFormation has and does not show
     return {"ParameterKey": key, **({"UsePreviousValue": True} if kept else {"ParameterValue": value})}
 
 
 def new_token() -> str:
-    """Make up what CloudFormation marks the events with of what is asked for."""
+    """Return a token that CloudFormation adds to an operation's events."""
     return uuid.uuid4().hex
 
 
@@ -96,7 +96,7 @@ class Stack:
     # -- looking --------------------------------------------------------------------------------------
 
     def described(self) -> dict[str, Any]:
-        """Describe it; empty where there is none."""
+        """Return its description; empty if it does not exist."""
         try:
             stacks: list[dict[str, Any]] = self._client.describe_stacks(StackName=self.name)["Stacks"]
         except ClientError as error:
@@ -106,7 +106,7 @@ class Stack:
         return stacks[0]
 
     def status(self) -> str:
-        """Return its status, in CloudFormation's words; empty where there is none."""
+        """Return its status, as CloudFormation names it; "" if it does not exist."""
         return str(self.described().get("StackStatus", ""))
 
     def parameters(self) -> dict[str, str]:
@@ -119,7 +119,7 @@ class Stack:
         return {one["OutputKey"]: one["OutputValue"] for one in self.described().get("Outputs", [])}
 
     def template(self) -> str:
-        """Read the template it was last given, as it was given."""
+        """Return the template it was last given, unchanged."""
         body = self._client.get_template(StackName=self.name, TemplateStage="Original")["TemplateBody"]
         return body if isinstance(body, str) else json.dumps(body)
 
@@ -130,7 +130,7 @@ class Stack:
         return [one for one in found if one["ResourceStatus"] not in LET_GO]
 
     def logical_ids(self) -> set[str]:
-        """Name its resources that exist, as the template does."""
+        """Return the logical IDs of its resources that exist."""
         return {one["LogicalResourceId"] for one in self.resources()}
 
     def physical(self, logical: str) -> str:
@@ -141,7 +141,7 @@ class Stack:
     # -- changing -------------------------------------------------------------------------------------
 
     def wait(self) -> None:
-        """Wait until nobody works on it, and tell how that goes. Raises DeployError."""
+        """Wait until no operation is in progress, and print its progress. Raises DeployError."""
         there = self.described()
         status = there.get("StackStatus", "")
         if status.endswith("_IN_PROGRESS") and status not in NOT_YET:
@@ -150,7 +150,7 @@ class Stack:
             by_id._follow(Progress(self._tell), seen=set(by_id._event_ids()))
 
     def ready(self) -> bool:
-        """Bring it to where it can be changed; tell whether it is there already. Raises DeployError."""
+        """Bring it into a state that can be changed; return whether it exists. Raises DeployError."""
         self.wait()
         status = self.status()
         if status in STILLBORN:
@@ -167,10 +167,10 @@ class Stack:
         adopted: Collection[str] = (),
         alarms: Collection[str] = (),
     ) -> ChangeSet | None:
-        """Ask CloudFormation what it would do; None where that is nothing. Without a URL, the template it has.
+        """Create a change set; None if nothing would change. Without a URL, it uses the current template.
 
-        `adopted` are resources to take over, which lie there; where one of the `alarms` goes off during the change or
-        some minutes later, all is put back. Raises DeployError, also where something to take over would be made anew.
+        `adopted` are existing resources to take over. If one of the `alarms` goes off during the change or some
+        minutes later, everything is rolled back. Raises DeployError, also if something to take over would be created.
         """
         exists = self.status() not in NOT_YET
         template: dict[str, Any] = (
@@ -182,13 +182,13 @@ class Stack:
             ChangeSetType="UPDATE" if exists else "CREATE",
             Parameters=[parameter(key, value) for key, value in parameters.items()],
             Capabilities=CAPABILITIES,
-            # Always said: a stack keeps the alarms of the change before.
+            # Always given: otherwise a stack keeps the alarms of the previous change.
             RollbackConfiguration={
                 "RollbackTriggers": [{"Arn": arn, "Type": "AWS::CloudWatch::Alarm"} for arn in alarms],
                 "MonitoringTimeInMinutes": WATCHED_MINUTES if alarms else 0,
             },
             **template,
-            # What is taken over is there: the look before that finds names taken would find it.
+            # Without validation, since that would report the names of the resources to take over as taken.
             **({"ImportExistingResources": True, "DisableValidation": True} if adopted else {}),
         )["Id"]
         change_set = self._made(arn)
@@ -222,14 +222,14 @@ class Stack:
             time.sleep(POLL_SECONDS)
 
     def drop(self, arn: str) -> None:
-        """Forget a change set."""
+        """Delete a change set."""
         self._client.delete_change_set(ChangeSetName=arn)
 
     def execute(self, change_set: ChangeSet) -> None:
-        """Do it, and tell how it goes until it ends. Raises DeployError."""
+        """Execute it, and print its progress until it ends. Raises DeployError."""
         creates = self.status() in NOT_YET and not change_set.imports()
         seen = set(self._event_ids())
-        # A creation that fails takes back what it made, though its deletion policy is to retain. AWS does not promise
+        # A failed creation removes what it created, although its deletion policy is to retain. AWS does not promise
         # to spare what was taken over.
         token = self._begin(change_set, RetainExceptOnCreate=creates)
         progress = Progress(self._tell, len(change_set.changes))
@@ -250,11 +250,11 @@ class Stack:
         return token
 
     def protect(self, on: bool) -> None:
-        """Let nobody delete the stack by a click, or let it be deleted."""
+        """Switch termination protection on or off."""
         self._client.update_termination_protection(StackName=self.name, EnableTerminationProtection=on)
 
     def delete(self) -> None:
-        """Delete it, and tell how it goes; what its template retains stays. Raises DeployError."""
+        """Delete it, and print the progress; what its template retains stays. Raises DeployError."""
         there = self.described()
         if not there:
             return
@@ -271,7 +271,7 @@ class Stack:
             )
 
     def _faults(self, reason: str, **where: str) -> list[str]:
-        """Name what CloudFormation found wrong before it began, where its reason only says to ask that."""
+        """Return what CloudFormation's validation found, if its reason only refers to that."""
         if "DescribeEvents" not in reason:
             return []
         try:
@@ -291,10 +291,11 @@ class Stack:
     # -- following ------------------------------------------------------------------------------------
 
     def _follow(self, progress: Progress, seen: set[str], token: str = "") -> str:
-        # What was asked for a moment ago may not have begun: until an event has its token, the status is the one before.
+        # An operation that was just requested may not have begun: until an event has its token, the status is that of
+        # the one before.
         deadline, began = time.monotonic() + OPERATION_SECONDS, not token
         while True:
-            status = self.status()  # before the events, so that the last ones are told, too
+            status = self.status()  # before the events, so that the last ones are printed, too
             ended = began and not status.endswith("_IN_PROGRESS")
             for event in self._news(seen):
                 progress.see(event)
@@ -308,7 +309,7 @@ class Stack:
             time.sleep(POLL_SECONDS)
 
     def _news(self, seen: set[str]) -> list[Event]:
-        # Newest first, pages of them: what was seen before is not read again.
+        # Pages of events, newest first: those read before are not read again.
         news: list[Event] = []
         for page in self._client.get_paginator("describe_stack_events").paginate(StackName=self.name):
             fresh = [event for event in page["StackEvents"] if event["EventId"] not in seen]

@@ -1,4 +1,4 @@
-"""What CloudFormation does, in plain words: each resource once, with the time that has passed."""
+"""CloudFormation's progress in plain words: each resource once, with the elapsed time."""
 
 import re
 import time
@@ -22,9 +22,11 @@ KINDS = {
 }
 VERBS = {"CREATE": "made", "UPDATE": "changed", "DELETE": "removed", "IMPORT": "took over"}
 DONE = re.compile(r"(CREATE|UPDATE|DELETE|IMPORT)_(COMPLETE|SKIPPED)")
-CANCELLED = re.compile(r"cancell?ed", re.IGNORECASE)  # because of another's failure, which is the one to tell
+CANCELLED = re.compile(
+    r"cancell?ed", re.IGNORECASE
+)  # because another resource failed, which is reported instead
 MAX_FAILURES = 5
-# What CloudFormation says → what to do about it.
+# CloudFormation's message → what to do about it.
 REMEDIES = (
     (
         r"[Rr]ollback [Tt]rigger|ALARM state",
@@ -68,13 +70,11 @@ REMEDIES = (
 
 
 class Progress:
-    """Print what happens to a stack's resources, and remember what failed."""
+    """Print the progress of a stack's resources, and collect failures."""
 
     def __init__(self, tell: Callable[[str], None], expected: int = 0) -> None:
         self.failures: list[Event] = []
-        self.taken_back: list[
-            Event
-        ] = []  # the stack, with why; what failed says it better, where something did
+        self.taken_back: list[Event] = []  # the stack's own failures; those of resources say more
         self._tell = tell
         self._expected = expected
         self._done: set[tuple[str, str]] = set()
@@ -105,7 +105,7 @@ class Progress:
         self._tell(f"  {self._elapsed()}{self._count()}  {verb} {name_of(event)}")
 
     def _count(self) -> str:
-        # Once something failed, what follows is taking back.
+        # After a failure, the following events are the rollback.
         known = not self.failures and self._expected >= len(self._done)
         return f"  {len(self._done):>3}/{self._expected}" if known else ""
 
@@ -115,7 +115,7 @@ class Progress:
 
 
 def name_of(event: Event) -> str:
-    """Name a resource: its kind in plain words, and the name it has in the template."""
+    """Return a resource's kind in plain words, with its name in the template."""
     kind = KINDS.get(event["ResourceType"]) or _plain(event["ResourceType"].rsplit("::", 1)[-1])
     return f"{kind} {event['LogicalResourceId']}"
 
@@ -125,7 +125,7 @@ def _plain(kind: str) -> str:
 
 
 def why(failures: list[Event]) -> list[str]:
-    """Return what failed first and what to do, a line each."""
+    """Return what failed first and what to do, one line each."""
     first = [event for event in failures if event["ResourceType"] != STACK] or failures
     lines = [
         f"  {name_of(event)}: {event.get('ResourceStatusReason', '')}".rstrip(": ")
@@ -135,5 +135,5 @@ def why(failures: list[Event]) -> list[str]:
 
 
 def remedies(reason: str) -> list[str]:
-    """Return what to do about what CloudFormation said."""
+    """Return what to do about CloudFormation's message."""
     return [f"  → {remedy}" for pattern, remedy in REMEDIES if re.search(pattern, reason)]

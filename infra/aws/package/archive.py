@@ -1,4 +1,4 @@
-"""Finish the zip that Chalice made: trimmed, compiled, checked, and the same bytes each time it is packed."""
+"""Finish the zip that Chalice made: trim, compile and check it, and pack it reproducibly."""
 
 import importlib.util
 import re
@@ -19,14 +19,14 @@ from infra.aws.package.bytecode import COMPILED, UNCHECKED_HASH, bytecode_of, co
 from infra.aws.package.errors import PackageError
 from infra.aws.package.trim import files_in, trim
 
-MAX_BYTES = 5_000_000  # of the code; Lambda fetches and unpacks it before a cold start begins
-MAX_PICTURE_BYTES = 9_000_000  # of the layer, which one function alone has
+MAX_BYTES = 5_000_000  # of the code; Lambda downloads and unpacks it before a cold start
+MAX_PICTURE_BYTES = 9_000_000  # of the layer, which only one function has
 CODE, PICTURES = "deployment.zip", "pictures.zip"
-# A layer of the one function that makes photographs ready: none of the others ever pays for Pillow.
+# A layer for the function that processes images, so that no other loads Pillow.
 PICTURE_PARTS = ("PIL", "pillow.libs", "pillow-*.dist-info")
-PYTHON_SUFFIX = re.compile(r"\.cpython-\w+-")  # the end of a library's name that one Python alone looks for
-ENTRY_BYTES = 76  # of a zip's two headers an entry, beside its name twice
-EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip's first moment
+PYTHON_SUFFIX = re.compile(r"\.cpython-\w+-")  # the suffix of a library for one version of Python
+ENTRY_BYTES = 76  # of a zip's two headers per entry, beside its name twice
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def finish(made: Path, project: Path, services: Collection[str], arch: str, out:
 
 
 def check(folder: Path, project: Path, arch: str) -> None:
-    """Hold an unpacked package against what Lambda needs of it. Raises PackageError with every name."""
+    """Check that an unpacked package has what Lambda needs. Raises PackageError with every name."""
     wrong = [
         *missing_sources(folder, project),
         *missing_bytecode(folder),
@@ -66,14 +66,14 @@ def check(folder: Path, project: Path, arch: str) -> None:
 
 
 def missing_sources(folder: Path, project: Path) -> list[str]:
-    """Name the files of the shop that are not in a package."""
+    """List the shop's files that are not in a package."""
     names = [Path("app.py")]
     names += [file.relative_to(project) for file in files_in(project / "chalicelib")]
     return [f"{name} is missing from the zip." for name in names if not (folder / name).is_file()]
 
 
 def missing_bytecode(folder: Path) -> list[str]:
-    """Name the modules that Lambda would have to compile, or to look at twice, at each cold start."""
+    """List the modules that Lambda would have to compile, or to check, at each cold start."""
     sources = [file for file in files_in(folder) if file.suffix == ".py"]
     head = importlib.util.MAGIC_NUMBER + UNCHECKED_HASH
     bytecode = [file for file in files_in(folder) if file.suffix == ".pyc"]
@@ -81,7 +81,7 @@ def missing_bytecode(folder: Path) -> list[str]:
     missing = [
         source
         for source in sources
-        # Of others only bytecode is left.
+        # Other packages contain only bytecode.
         if not (is_own(source.relative_to(folder)) and bytecode_of(source, keeps_source=True).is_file())
     ]
     return [
@@ -94,7 +94,7 @@ def missing_bytecode(folder: Path) -> list[str]:
 
 
 def missing_templates(folder: Path, templates: Path) -> list[str]:
-    """Name the templates that are not in a package."""
+    """List the templates that are not in a package."""
     names = [file.relative_to(templates).as_posix() for file in files_in(templates)]
     places = {name: folder / COMPILED / ModuleLoader.get_module_filename(name) for name in names}
     return [
@@ -105,7 +105,7 @@ def missing_templates(folder: Path, templates: Path) -> list[str]:
 
 
 def foreign_libraries(folder: Path, arch: str) -> list[str]:
-    """Name the libraries that another machine or another Python could load."""
+    """List the libraries for another architecture or another Python."""
     libraries = [file for file in files_in(folder) if ".so" in file.suffixes]
     return [
         *(
@@ -122,13 +122,13 @@ def foreign_libraries(folder: Path, arch: str) -> list[str]:
 
 
 def pack(files: Iterable[Path], folder: Path, target: Path, below: str = "", most: int = MAX_BYTES) -> Packed:
-    """Write a zip that depends on names and contents alone. Raises PackageError: too large for a cold start."""
+    """Write a zip that depends only on names and contents. Raises PackageError if it is too large for a cold start."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
             entry = zipfile.ZipInfo(below + file.relative_to(folder).as_posix(), EPOCH)
-            entry.external_attr = 0o100644 << 16  # a file that anybody may read: Lambda is not its owner
-            entry.create_system = 3  # Unix, which the line above is written for
+            entry.external_attr = 0o100644 << 16  # readable by anybody: Lambda is not its owner
+            entry.create_system = 3  # Unix, for which the line above is written
             archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
         parts: Counter[str] = Counter()
         for entry in archive.infolist():
@@ -144,7 +144,7 @@ def pack(files: Iterable[Path], folder: Path, target: Path, below: str = "", mos
 
 
 def largest(packed: Packed, most: int = 10) -> str:
-    """List what takes most of a zip, a line each."""
+    """List the largest parts of a zip, one per line."""
     return "\n".join(f"{size:>12,}  {name}" for name, size in packed.parts.most_common(most))
 
 

@@ -1,6 +1,6 @@
-"""Build what CloudFormation deploys: `python -m infra.aws.package.build` leaves sam.yaml and its zips in build/aws.
+"""Build what CloudFormation deploys: `python -m infra.aws.package.build` writes sam.yaml and its zips to build/aws.
 
-It packages with an environment of the Python that Lambda runs (lambda_python.py); `--here` with the Python that runs it.
+It packages in an environment with Lambda's Python (lambda_python.py); with `--here`, in its own.
 """
 
 import argparse
@@ -15,22 +15,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]  # comes with Chalice; its types are a package of their own
+import yaml  # type: ignore[import-untyped]  # installed with Chalice; its types are in a separate package
 
 from chalicelib.aws import SERVICES
 from infra.aws.package import lambda_python, strip_elf
 from infra.aws.package.archive import CODE, Packed, finish, largest
-from infra.aws.package.errors import PackageError as PackageError  # whoever packages looks for it here
+from infra.aws.package.errors import PackageError as PackageError  # code that packages imports it from here
 
 PROJECT = Path(__file__).parents[3]
 PARTS = Path("infra/aws/template")
-MERGED = "merged.yaml"  # JSON is YAML; by the name, Chalice writes YAML, too
+MERGED = "merged.yaml"  # JSON is YAML; because of the suffix, Chalice writes YAML, too
 TEMPLATE = "sam.yaml"
 ZIPPED = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
 HOST = "host"
 MACHINES = {"aarch64": "arm64", "AMD64": "x86_64"}  # where Python's names are not Lambda's
 PACKED = ("app.py", "requirements.txt", "chalicelib", "templates", ".chalice")
-# A zip that Chalice kept could lack what pip could not install then; `.pyc` are of the wrong Python.
+# A zip that Chalice kept could lack what pip could not install then; `.pyc` files are for the wrong Python.
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "deployments", "deployed")
 COULD_NOT_INSTALL = "Could not install dependencies"
 
@@ -39,7 +39,7 @@ class PlainDumper(yaml.SafeDumper):  # type: ignore[misc]  # a base class withou
     """Write YAML without aliases, which CloudFormation does not read."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Write everything out each time it occurs."""
+        """Write every value out each time it occurs."""
         return True
 
 
@@ -50,7 +50,7 @@ def package(
     arch: str = "arm64",
     tell: Callable[[str], object] = lambda _: None,
 ) -> list[Packed]:
-    """Package a project's stage for a machine into `out`: sam.yaml, and the zips it names. Raises PackageError."""
+    """Package a project's stage for an architecture into `out`: sam.yaml and the zips it names. Raises PackageError."""
     if stage not in stages(project):
         raise PackageError(f"There is no stage {stage!r} in .chalice/config.json.")
     arch = named(arch)
@@ -71,7 +71,7 @@ def package(
 
 
 def named(arch: str) -> str:
-    """Name an architecture as Lambda does; `host` is this machine's. Raises PackageError: not one of Lambda's."""
+    """Return Lambda's name of an architecture; `host` is this machine's. Raises PackageError for one that Lambda lacks."""
     if arch == HOST:
         arch = MACHINES.get(platform.machine(), platform.machine())
     if arch not in strip_elf.MACHINES:
@@ -80,13 +80,13 @@ def named(arch: str) -> str:
 
 
 def stages(project: Path) -> set[str]:
-    """List the stages that a project names; Chalice would take any other for one without settings."""
+    """List the stages that a project names; Chalice would treat any other as one without settings."""
     config = json.loads((project / ".chalice" / "config.json").read_text(encoding="utf-8"))
     return set(config["stages"])
 
 
 def copy_project(project: Path, copy: Path, arch: str) -> None:
-    """Copy what is packed and nothing that lies around; the copy is for this architecture."""
+    """Copy only what is packaged; the copy is for this architecture."""
     copy.mkdir()
     for name in PACKED:
         source, target = project / name, copy / name
@@ -101,7 +101,7 @@ def copy_project(project: Path, copy: Path, arch: str) -> None:
 
 
 def merged(project: Path) -> dict[str, dict[str, Any]]:
-    """Read what a project adds to Chalice's template, from all of its parts. Raises PackageError: a name twice."""
+    """Read what a project adds to Chalice's template, from all of its parts. Raises PackageError for a duplicate name."""
     from chalice.package import YAMLTemplateSerializer  # knows CloudFormation's short forms
 
     whole: dict[str, dict[str, Any]] = {}
@@ -115,10 +115,10 @@ def merged(project: Path) -> dict[str, dict[str, Any]]:
 
 
 def run_chalice(project: Path, stage: str, out: Path) -> None:
-    """Run `chalice package`. Raises PackageError, also where Chalice would go on without a dependency."""
+    """Run `chalice package`. Raises PackageError, also if Chalice would continue without a dependency."""
     command = [sys.executable, "-c", "from chalice.cli import main; raise SystemExit(main())"]
     command += ["package", "--stage", stage, "--merge-template", MERGED, str(out)]
-    # Chalice asks for a region, and writes none into the template. Hashes decide the order in which it writes sets.
+    # Chalice requires a region, but writes none into the template. Hashes decide the order in which it writes sets.
     environment = {"AWS_DEFAULT_REGION": "us-east-1", **os.environ, "PYTHONHASHSEED": "0"}
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     said = f"{done.stdout}\n{done.stderr}".strip()
@@ -128,30 +128,30 @@ def run_chalice(project: Path, stage: str, out: Path) -> None:
 
 def read_template(file: Path) -> dict[str, Any]:
     """Read a packaged template."""
-    # Where PyYAML has it, the safe loader that is written in C: this template is long.
+    # The safe loader in C, if PyYAML has it: this template is long.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     content: dict[str, Any] = yaml.load(file.read_text(encoding="utf-8"), loader)  # noqa: S506 - a safe one
     return content
 
 
 def zips(template: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Find what a packaged template names beside it: a resource's properties, and which of them is a zip's name."""
+    """Yield the zips that a packaged template names: a resource's properties, and which of them is the zip's name."""
     for resource in template["Resources"].values():
         if (name := ZIPPED.get(resource["Type"])) is not None:
             yield resource["Properties"], name
 
 
 def check_zips(folder: Path) -> None:
-    """Hold a packaged template against the zips beside it. Raises PackageError: it names one that is not there."""
+    """Raise PackageError if a packaged template names a zip that does not exist."""
     for properties, name in zips(read_template(folder / TEMPLATE)):
         if not (folder / properties[name]).is_file():
             raise PackageError(f"{TEMPLATE} refers to {properties[name]}, which was not built.")
 
 
 def write_template(made: Path, target: Path) -> None:
-    """Write a template again, each alias replaced by what it stands for. Raises PackageError: another Python."""
+    """Write a template again, with aliases replaced by their values. Raises PackageError for another Python."""
     content = read_template(made)
-    # The bytecode is of the Python that runs here, and no other can read it.
+    # The bytecode is for the Python that runs here; no other can read it.
     runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for name, resource in content["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function" and resource["Properties"]["Runtime"] != runtime:
@@ -161,7 +161,7 @@ def write_template(made: Path, target: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Package as the command line says."""
+    """Package according to the command line."""
     parser = argparse.ArgumentParser(prog="python -m infra.aws.package.build", description=__doc__)
     parser.add_argument("--stage", default="prod", help="a stage of .chalice/config.json (default: prod)")
     parser.add_argument("--arch", default="arm64", choices=[*strip_elf.MACHINES, HOST], help="default: arm64")
@@ -183,7 +183,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run_pinned(arguments: list[str]) -> int:
-    """Run this in the environment that packages. Raises PackageError: there is none, and none can be made."""
+    """Run this in the packaging environment. Raises PackageError if there is none, and none can be created."""
     python = lambda_python.prepare(_tell)
     return subprocess.run(
         [python, "-m", "infra.aws.package.build", *arguments], cwd=PROJECT, check=False

@@ -1,7 +1,7 @@
-"""Compile an unpacked package: templates to Python, Python to bytecode that is used without looking at its source.
+"""Compile an unpacked package: templates to Python, Python to bytecode that is used without checking its source.
 
-`python -m infra.aws.package.bytecode FOLDER TEMPLATES` does it in a process of its own, in which hashes are not random:
-sets of strings would be written in another order each time.
+`python -m infra.aws.package.bytecode FOLDER TEMPLATES` does it in a process of its own without random hashes;
+otherwise sets of strings would be written in another order each time.
 """
 
 import ast
@@ -20,7 +20,7 @@ UNCHECKED_HASH = (0b01).to_bytes(4, "little")
 
 
 def compile_package(folder: Path, templates: Path) -> None:
-    """Compile an unpacked package and its project's templates. Raises CalledProcessError, with what was said."""
+    """Compile an unpacked package and its project's templates. Raises CalledProcessError with the output."""
     command = [sys.executable, "-m", "infra.aws.package.bytecode", str(folder), str(templates)]
     # Nothing of the caller's environment: the shop reads its settings from it.
     environment = {"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0"}
@@ -28,7 +28,7 @@ def compile_package(folder: Path, templates: Path) -> None:
 
 
 def compile_templates(templates: Path, target: Path) -> None:
-    """Write a module a template, as the shop's own environment makes them."""
+    """Write one module per template, as the shop's own environment compiles them."""
     from jinja2 import FileSystemLoader
 
     from chalicelib.web.templates import environment
@@ -39,7 +39,7 @@ def compile_templates(templates: Path, target: Path) -> None:
 
 
 def compile_modules(folder: Path) -> None:
-    """Compile every module: our own beside their sources, others and templates in their stead."""
+    """Compile every module: our own beside their sources; of other modules and templates only bytecode is kept."""
     for source in sorted(folder.rglob("*.py")):
         name = source.relative_to(folder)
         body = source.read_bytes()
@@ -55,19 +55,19 @@ def compile_modules(folder: Path) -> None:
 
 
 def is_own(name: Path) -> bool:
-    """Return the shop's own modules, whose lines a traceback should show."""
+    """Return whether a module is the shop's own, whose lines a traceback should show."""
     return name.parts[0] in OWN
 
 
 def bytecode_of(source: Path, *, keeps_source: bool) -> Path:
-    """Name the file of a module's bytecode: where Python looks beside a source, or without one."""
+    """Return the file of a module's bytecode: beside its source, or without one."""
     if keeps_source:
         return Path(importlib.util.cache_from_source(source))
     return source.with_suffix(".pyc")
 
 
 def _undocument(tree: ast.Module) -> None:
-    """Take the docstrings out: a fifth of botocore's bytecode, which each cold start reads."""
+    """Remove the docstrings: a fifth of botocore's bytecode, which each cold start reads."""
     for node in _documented(tree):
         node.body = node.body[1:] or [ast.copy_location(ast.Pass(), node.body[0])]
 

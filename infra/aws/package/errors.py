@@ -1,5 +1,5 @@
-"""Why there is no package."""
+"""The packaging error."""
 
 
 class PackageError(Exception):
-    """Raised where no package can be made."""
+    """Raised if no package can be built."""

@@ -1,7 +1,7 @@
-"""The Python that Lambda runs the shop on, and the environment that packages with it, whatever `.venv` is made of.
+"""The Python that Lambda runs, and the environment that packages with it, whichever version `.venv` has.
 
-The package holds bytecode, which only the Python that wrote it can read, and libraries built for it. So one commit is
-the same bytes from every machine. Tests package for the Python they run on.
+The package contains bytecode, which only the same Python can read, and libraries built for it. So one commit gives
+the same bytes on every machine. Tests package for the Python that they run on.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ VERSION = (3, 13)
 RUNTIME = "python3.13"
 PROJECT = Path(__file__).parents[3]
 CACHE = PROJECT / ".cache"
-# A shim of pyenv's can exist and fail; a beta, PyPy or a build without the lock writes other bytecode.
+# A pyenv shim may exist but fail; a beta, PyPy or a free-threaded build writes other bytecode.
 IS_IT = (
     "import sys, sysconfig; raise SystemExit(not (sys.implementation.name == 'cpython'"
     f" and sys.version_info[:2] == {VERSION} and sys.version_info.releaselevel == 'final'"
@@ -34,12 +34,12 @@ BARE = f"{{}} cannot create a virtual environment. On Debian, run apt-get instal
 
 
 def find() -> str | None:
-    """Find a Python of the pinned version that really runs."""
+    """Return a Python of the pinned version that actually runs; None if there is none."""
     return next((one for one in _candidates() if _succeeds([one, "-I", "-c", IS_IT])), None)
 
 
 def prepare(tell: Callable[[str], object]) -> Path:
-    """Make the environment that packages, unless it is there; return its Python. Raises PackageError."""
+    """Create the packaging environment, unless it exists; return its Python. Raises PackageError."""
     python = find()
     if python is None:
         raise PackageError(MISSING)

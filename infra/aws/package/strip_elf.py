@@ -1,4 +1,4 @@
-"""Machine code without what no loader reads: names for debuggers, which may be a third of a file."""
+"""Strip ELF libraries of what no loader reads: debug symbols, which may be a third of a file."""
 
 import struct
 
@@ -8,12 +8,12 @@ _HEADER = 64
 
 
 def machine(body: bytes) -> int:
-    """Return which machine a library is for, as ELF numbers them."""
+    """Return a library's architecture by its ELF number."""
     return int.from_bytes(body[18:20], "little")
 
 
 def stripped(body: bytes) -> bytes:
-    """Blank what no program header names, and cut it off at the end. Raises ValueError: no library of Lambda's."""
+    """Blank what no program header names, and cut it off at the end. Raises ValueError for other files."""
     if not body.startswith(MAGIC):
         raise ValueError("not a 64-bit little-endian ELF file")
     (table,) = struct.unpack_from("<Q", body, 32)
@@ -25,7 +25,7 @@ def stripped(body: bytes) -> bytes:
     result = bytearray(max(end for _, end in kept))
     for start, end in kept:
         result[start:end] = body[start:end]
-    # Sections are for linkers and debuggers; their table is gone, and the header says so.
+    # Sections are for linkers and debuggers; their table is removed, and the header says so.
     struct.pack_into("<Q", result, 40, 0)
     struct.pack_into("<HHH", result, 58, 0, 0, 0)
     return bytes(result)

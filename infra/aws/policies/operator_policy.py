@@ -1,7 +1,7 @@
-"""Print the policy of who operates a stage: `python -m infra.aws.policies.operator_policy STAGE`.
+"""Print the policy for operating a stage: `python -m infra.aws.policies.operator_policy STAGE`.
 
-What stands in operator-policy.json, as those of the functions do, with the stage's own names filled in. It allows
-`make staff`, `catalog`, `export` and `replay`.
+It is operator-policy.json and the functions' policies, with the stage's own names. It allows `make staff`, `catalog`,
+`export` and `replay`.
 """
 
 import json
@@ -17,7 +17,7 @@ from infra.aws.policies.deployer_policy import print_for
 from infra.aws.stage_config import Stage, declared
 
 FILE = Path(__file__).with_name("operator-policy.json")
-FUNCTION = "AWS::Serverless::Function"  # whose type Chalice writes, not our parts of the template
+FUNCTION = "AWS::Serverless::Function"  # the type that Chalice writes, unlike our parts of the template
 BEGINNINGS = {
     TABLE: "dynamodb:REGION:ACCOUNT:table/",
     QUEUE: "sqs:REGION:ACCOUNT:",
@@ -27,7 +27,7 @@ _ARN = re.compile(r"\$\{(\w+)\.Arn\}")
 
 
 def policy(stage: Stage, account: str) -> dict[str, Any]:
-    """Fill in a stage."""
+    """Return the policy of a stage."""
     found: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
     for statement in found["Statement"]:
         statement["Resource"] = [_named(one, stage, account) for one in statement["Resource"]]
@@ -50,14 +50,14 @@ def _text(resource: str | Mapping[str, Any]) -> str:
 def _arn(key: str, stage: Stage) -> str:
     resource = declared()["Resources"][key]
     kind = resource.get("Type", FUNCTION)
-    if kind == BUCKET:  # CloudFormation makes up the end of its name
+    if kind == BUCKET:  # CloudFormation adds a random suffix to its name
         return f"arn:aws:s3:::{stage.parameters.get(adopt_resources.kept(key)) or f'STACK-{key.lower()}-*'}"
     name = adopt_resources.name_of(resource, adopt_resources.prefix_of(stage))
     return f"arn:aws:{BEGINNINGS[kind]}{name}"
 
 
 def main(arguments: list[str]) -> int:
-    """Print the policy for the stage that is named; return the process's exit status."""
+    """Print the policy of the given stage; return the process's exit status."""
     return print_for(arguments, lambda stage, account: json.dumps(policy(stage, account), indent=2) + "\n")
 
 
