@@ -1,4 +1,4 @@
-"""Stand in for API Gateway: turn HTTP requests into its events, call the app, turn its answers into HTTP."""
+"""A local API Gateway: turns HTTP requests into its events, calls the app, and turns the results into HTTP responses."""
 
 import base64
 import fnmatch
@@ -29,7 +29,7 @@ from infra.local.processes import HOST
 log = logging.getLogger(__name__)
 
 MAX_REQUEST_BYTES = 10 * 1024 * 1024
-MAX_RESPONSE_BYTES = 6_291_556  # of Lambda's whole answer, which is JSON
+MAX_RESPONSE_BYTES = 6_291_556  # of Lambda's whole response, which is JSON
 MAX_RESPONSE_HEADER_BYTES = 10_240
 TIMEOUT_MS = 29_000
 MEMORY_MB = 1024
@@ -37,14 +37,14 @@ IDLE_SECONDS = 75
 CATCH_ALL = "/{proxy+}"
 COMPRESSED_FROM = 1024  # bytes; the stage's minimum_compression_size
 BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
-_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)  # of more digits than 4300, int() makes no number
-# These belong to the connection, which the gateway keeps to itself.
+_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)  # int() rejects more than 4,300 digits
+# Headers of the connection, which the gateway handles itself.
 OWN_HEADERS = {"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back over HTTP."""
+    """A response over HTTP."""
 
     status: int
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -52,13 +52,13 @@ class Answer:
 
     @classmethod
     def of_gateway(cls, status: int, message: str) -> Self:
-        """Answer as API Gateway does where no function was called."""
+        """Return the response of API Gateway itself, if no function was called."""
         body = json.dumps({"message": message}).encode()
         return cls(status, [("Content-Type", "application/json")], body)
 
 
 class Routes(RouteMatcher):
-    """Match as a REST API does: literal parts before parameters before `{proxy+}`, which takes many parts."""
+    """Match like a REST API: literal parts before parameters before `{proxy+}`, which matches many parts."""
 
     def __init__(self, route_urls: Iterable[str]) -> None:
         super().__init__(list(route_urls))
@@ -66,7 +66,7 @@ class Routes(RouteMatcher):
         self._patterns = [(route, _pattern(route)) for route in self.route_urls]
 
     def match_route(self, url: str) -> MatchResult:
-        """Find the route of a path and query; raise ValueError where there is none."""
+        """Return the route of a path and query. Raises ValueError if there is none."""
         path, _, query = url.partition("?")
         if path != "/":
             path = path.removesuffix("/")
@@ -79,7 +79,7 @@ class Routes(RouteMatcher):
 
 
 class Gateway:
-    """One REST API with the app behind all its routes, below a stage's path such as `/api`, or below none."""
+    """A REST API with the app behind all its routes, with a stage's path such as `/api`, or without."""
 
     def __init__(self, app: Chalice, prefix: str = "") -> None:
         self.app = _for_threads(app)
@@ -119,8 +119,8 @@ class Gateway:
             return route, method
         if method == "HEAD" and "GET" in served:
             return route, "GET"
-        # API Gateway refuses what it does not know; the shop's GatewayResponses answer with the page for unknown
-        # addresses, which is what the catch-all route shows.
+        # API Gateway refuses unknown addresses; the shop's GatewayResponses answer with its page for them, which the
+        # catch-all route shows.
         served = self.app.routes.get(CATCH_ALL, {})
         if not served:
             raise ValueError(f"No route takes {method} {target}.")
@@ -180,9 +180,9 @@ class GatewayServer:
         fd: int | None = None,
         say: Callable[[str], None] | None = None,
     ) -> None:
-        """Listen on a port of 127.0.0.1 (0: any free one), or on a listening socket that was handed down.
+        """Listen on a port of 127.0.0.1 (0: any free one), or on an inherited listening socket.
 
-        `say` is called with one line a request.
+        `say` is called with one line per request.
         """
         self._server = _Server(gateway, port, fd, say)
 
@@ -201,7 +201,7 @@ class GatewayServer:
         return f"http://{HOST}:{self._server.server_port}{self._server.gateway.prefix}"
 
     def stop(self, seconds: float = 10) -> None:
-        """Take no more requests and let those under way end, for at most this long."""
+        """Accept no more requests, and wait for those in progress for at most this long."""
         self._server.shutdown()
         self._server.finish(seconds)
         self._server.server_close()
@@ -235,7 +235,7 @@ class _Server(ThreadingHTTPServer):
             self._change.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log what broke; a client that has left is no error."""
+        """Log an exception, except for clients that have disconnected."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -249,7 +249,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "local-gateway"
     sys_version = ""
     disable_nagle_algorithm = True
-    wbufsize = -1  # headers and body leave in one piece
+    wbufsize = -1  # headers and body are sent together
     timeout = IDLE_SECONDS
     server: _Server
 
@@ -283,7 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
         return _compressed(answer, self.headers)
 
     def _refuse(self, status: HTTPStatus, message: str) -> Answer:
-        # The body stays unread, so the next request cannot be found.
+        # The body was not read, so the next request cannot be found.
         self.close_connection = True
         return Answer.of_gateway(status, message)
 
@@ -302,7 +302,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _say(self, answer: Answer, milliseconds: float) -> None:
         if self.server.say:
-            # Without the question: it may hold a mailed link's secret, or somebody's address.
+            # Without the query: it may contain an emailed link's secret, or an address.
             path = self.path.partition("?")[0]
             self.server.say(f"{self.command} {path} {answer.status} {milliseconds:.0f} ms")
 
@@ -311,7 +311,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _for_threads(app: Chalice) -> Chalice:
-    # As chalice.local does: the app keeps the current request for each thread.
+    # As chalice.local does: the app keeps the current request per thread.
     if not isinstance(app, LocalChalice):
         app.__class__ = type("ThreadedChalice", (LocalChalice, app.__class__), {})
     return app
@@ -345,7 +345,7 @@ def _matches(content_type: str, patterns: Iterable[str]) -> bool:
 
 
 def _answer(response: Mapping[str, Any]) -> Answer:
-    """Read the app's answer; raise ValueError for what API Gateway calls malformed."""
+    """Return the app's response. Raises ValueError for what API Gateway calls malformed."""
     several: dict[str, list[Any]] = {name: [value] for name, value in (response["headers"] or {}).items()}
     several |= response.get("multiValueHeaders") or {}
     headers = [(name, str(value)) for name, values in several.items() for value in values]
@@ -366,7 +366,7 @@ def _answer(response: Mapping[str, Any]) -> Answer:
 
 
 def _compressed(answer: Answer, headers: Message) -> Answer:
-    """Compress as the stage does, for whoever takes it."""
+    """Compress as the stage does, for clients that accept it."""
     if len(answer.body) < COMPRESSED_FROM or "gzip" not in headers.get("Accept-Encoding", ""):
         return answer
     sent = [*answer.headers, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]

@@ -1,6 +1,6 @@
-"""Run the shop: its pages behind the local gateway, its event functions beside them.
+"""Run the shop: its pages behind the local gateway, and its event functions.
 
-`python -m infra.local.app_server --port 8000` needs the environment that `infra.local.supervisor` makes.
+`python -m infra.local.app_server --port 8000` needs the environment that `infra.local.supervisor` sets.
 """
 
 import argparse
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from chalice import Chalice
 
 ROOT = Path(__file__).parents[2]
-# On AWS every five minutes; whoever tries a shop out does not wait that long.
+# Every five minutes on AWS, which is too long for trying out a shop.
 RECONCILE_SECONDS = 20.0
 log = logging.getLogger(__name__)
 SQS = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 2, "mode": "standard"})
 
 
 def prefix_of(environment: Mapping[str, str]) -> str:
-    """Return the path under which the shop lives, such as `/api`; empty for none."""
+    """Return the path prefix of the shop, such as `/api`; "" if there is none."""
     return urlsplit(environment.get("PUBLIC_URL", "")).path.rstrip("/")
 
 
 def intervals_of(environment: Mapping[str, str]) -> dict[str, float]:
-    """Return the seconds between two runs of functions whose schedule is too slow for one's own machine."""
+    """Return the seconds between runs of functions whose schedule is too slow for local use."""
     return {"reconcile_payments": float(environment.get("RECONCILE_SECONDS", RECONCILE_SECONDS))}
 
 
@@ -51,7 +51,7 @@ def load_app(folder: Path) -> "Chalice":
 
 
 def fill_with_demo(functions: Functions, environment: Mapping[str, str], ending: threading.Event) -> None:
-    """Fill an empty shop with something to look at, unless the environment says DEMO=no."""
+    """Fill an empty shop with the demo, unless the environment has DEMO=no."""
     if environment.get("DEMO") == "no":
         return
     from infra.local.demo.catalog import load_demo_catalog
@@ -64,7 +64,7 @@ def fill_with_demo(functions: Functions, environment: Mapping[str, str], ending:
     make_demo_staff(environment["DEMO_PASSWORD"])
     try:
         make_demo_orders(lambda: functions.drain("order-emails"), ending.is_set)
-    except Exception:  # the shop works without
+    except Exception:  # the shop works without the demo
         log.exception("Creating the demo orders failed; the next start will continue.")
 
 
@@ -76,7 +76,7 @@ def serve(
     ending: threading.Event,
     serving: int | None,
 ) -> None:
-    """Serve pages, queues and schedules until `ending`; write a byte into the pipe `serving` when all run."""
+    """Serve pages, queues and schedules until `ending`; write a byte into the pipe `serving` once all run."""
     with ExitStack() as stack:
         server = stack.enter_context(GatewayServer(gateway, port, fd=fd, say=_say))
         stack.callback(functions.stop)

@@ -1,6 +1,6 @@
-"""Find, install and open the browser that walks the shop: CHROME_PATH, else Debian's, else playwright's own.
+"""Find, install and start the browser for the tests: CHROME_PATH, else Debian's, else playwright's own.
 
-`python -m infra.local.chromium` prints its path, or exits with 1; `--install` installs one where there is none.
+`python -m infra.local.chromium` prints its path, or exits with 1; `--install` installs one if there is none.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-# The first is Chromium without a window at all: the same pages for two thirds of the work.
+# The first is Chromium's headless shell: the same pages for two thirds of the work.
 INSTALLED = (
     "chromium-headless-shell",
     "chromium",
@@ -24,7 +24,7 @@ INSTALLED = (
     "google-chrome",
     "google-chrome-stable",
 )
-# It must start as root and in containers, and ask nobody outside this machine anything.
+# It must start as root and in containers, and contact nothing outside this machine.
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -35,7 +35,7 @@ FLAGS = (
     "--disable-sync",
 )
 
-SECONDS = 30  # that a browser may take to tell its version
+SECONDS = 30  # for a browser to print its version
 DRIVERS_LIBRARY = "libatomic1"  # what playwright's Node needs and a small Debian lacks
 
 
@@ -44,7 +44,7 @@ class NoBrowser(Exception):
 
 
 def find_browser(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the executable of a Chromium; raise NoBrowser."""
+    """Return the executable of a Chromium. Raises NoBrowser."""
     chosen = environment.get("CHROME_PATH")
     if chosen:
         if not os.access(chosen, os.X_OK):
@@ -66,7 +66,7 @@ def find_browser(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def find_usable_browser() -> Path:
-    """Return the executable of a Chromium that playwright can drive; raise NoBrowser."""
+    """Return the executable of a Chromium that playwright can drive. Raises NoBrowser."""
     executable = find_browser()
     if not driver_starts():
         raise NoBrowser(f"playwright does not start: apt-get install {DRIVERS_LIBRARY} (as root)")
@@ -76,7 +76,7 @@ def find_usable_browser() -> Path:
 def install_browser(run: Callable[[Sequence[str]], bool], *, root: bool) -> None:
     """Install a Chromium: Debian's as root, else playwright's. `run` runs a command and returns whether it succeeded.
 
-    What is missing afterwards is for find_browser to say.
+    find_browser reports what is still missing afterwards.
     """
     if root and shutil.which("apt-get"):
         run(("apt-get", "update", "-qq"))
@@ -88,13 +88,13 @@ def install_browser(run: Callable[[Sequence[str]], bool], *, root: bool) -> None
 
 @cache
 def driver_starts() -> bool:
-    """Return whether playwright's own Node starts, which a small Debian lacks a library for."""
+    """Return whether playwright's own Node starts: a small Debian lacks a library for it."""
     return _run((sys.executable, "-m", "playwright", "--version"))
 
 
 @contextmanager
 def open_browser() -> "Iterator[Browser]":
-    """Open a Chromium without a screen; raise NoBrowser."""
+    """Start a headless Chromium. Raises NoBrowser."""
     from playwright.sync_api import sync_playwright
 
     executable = find_usable_browser()
@@ -114,7 +114,7 @@ def _playwrights_own() -> Path:
 
 
 def _starts(program: str) -> bool:
-    """Return whether a program runs: it may lack libraries, or only tell how to install what it is named after."""
+    """Return whether a program runs: it may lack libraries, or only say how to install the real one."""
     try:
         done = subprocess.run((program, "--version"), capture_output=True, timeout=SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -128,7 +128,7 @@ def _run(command: Sequence[str]) -> bool:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print the browser's path; exit with 1 and a reason where there is none."""
+    """Print the browser's path; exit with 1 and a reason if there is none."""
     try:
         try:
             print(find_usable_browser())

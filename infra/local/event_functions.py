@@ -1,4 +1,4 @@
-"""Run a Chalice app's event functions as Lambda would: behind their queues, on their schedules, and called for later."""
+"""Run a Chalice app's event functions like Lambda: behind queues, on schedules, and invoked asynchronously."""
 
 import json
 import logging
@@ -22,12 +22,12 @@ log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 60
 MEMORY_MB = 1024
-# Short, so that the end need not wait: a poll cut off half-way would hide its messages for minutes.
+# Short, so that stopping need not wait: an interrupted poll would hide its messages for minutes.
 POLL_SECONDS = 1
 AFTER_ERROR_SECONDS = 2.0
 MAX_ROUNDS = 1000
-AGAIN_SECONDS = 60  # after which Lambda calls a function anew that failed
-# Functions that are invoked asynchronously on AWS, and the local cloud's queue that stands in for Lambda's own.
+AGAIN_SECONDS = 60  # after which Lambda retries a failed asynchronous invocation
+# Functions that are invoked asynchronously on AWS, and the local queues that stand in for Lambda's own.
 CALLED_LATER = {"run_staff_jobs": "background-jobs", "note_bounces": "ses-feedback"}
 
 Event = dict[str, Any]
@@ -41,7 +41,8 @@ class Functions:
     ) -> None:
         """Find the functions.
 
-        `prefix` begins the name of every queue; `intervals` replaces the schedules of the functions it names by seconds.
+        `prefix` begins the name of every queue; `intervals` replaces the schedules of the functions it names, in
+        seconds.
         """
         sources = app.event_sources
         self._app = app
@@ -61,10 +62,10 @@ class Functions:
         self._threads: list[threading.Thread] = []
 
     def drain(self, queue: str, *, again: bool = False) -> int:
-        """Run the function behind a queue until it is empty; return how many messages were handled.
+        """Run the function behind a queue until the queue is empty; return how many messages were handled.
 
-        Failed messages stay hidden until their visibility timeout; `again` offers them again at once, until they
-        succeed or rest in the dead-letter queue.
+        Failed messages stay hidden until their visibility timeout; `again` redelivers them immediately, until they
+        succeed or are in the dead-letter queue.
         """
         for candidate in self._queues:
             if queue in (candidate.name, candidate.name.removeprefix(candidate.prefix)):
@@ -72,13 +73,13 @@ class Functions:
         raise LookupError(f"The app has no function for the queue {queue!r}.")
 
     def fire(self, name: str) -> Any:
-        """Run one scheduled function now; return what it returns, let its exception through."""
+        """Run one scheduled function now; return its result, or raise its exception."""
         if name not in [schedule.name for schedule in self._schedules]:
             raise LookupError(f"The app has no scheduled function called {name!r}.")
         return self._app.handler_map[name](scheduled_event(name), context(name))
 
     def start(self) -> None:
-        """Poll the queues and watch the clock, in threads."""
+        """Poll the queues and follow the schedules, in threads."""
         turns = [queue.run_until for queue in self._queues]
         turns += [_Schedule(self, source, self._intervals).run_until for source in self._schedules]
         for turn in turns:
@@ -87,7 +88,7 @@ class Functions:
             self._threads.append(thread)
 
     def stop(self, seconds: float = 10) -> None:
-        """Let what runs come to its end, for at most this long."""
+        """Wait for running functions, for at most this long, and stop."""
         self._ending.set()
         deadline = time.monotonic() + seconds
         for thread in self._threads:
@@ -162,7 +163,7 @@ class _Queue:
         return self._function(event, context(self._function_name))
 
     def _delete(self, messages: "Sequence[MessageTypeDef]") -> None:
-        if messages:  # what is not deleted comes again, as it does on Lambda
+        if messages:  # messages that are not deleted are redelivered, as on Lambda
             entries: list[DeleteMessageBatchRequestEntryTypeDef] = [
                 {"Id": str(at), "ReceiptHandle": each["ReceiptHandle"]} for at, each in enumerate(messages)
             ]
@@ -181,7 +182,7 @@ class _Queue:
 
 
 class _CalledLater(_Queue):
-    """A function that is invoked asynchronously: it is given the message itself, and fails by raising."""
+    """A function that is invoked asynchronously: it gets the message itself, and fails by raising."""
 
     def _invoke(self, messages: "Sequence[MessageTypeDef]") -> set[str]:
         failed = set()
@@ -196,7 +197,7 @@ class _CalledLater(_Queue):
 
 
 def failed_ids(answer: Any, ids: set[str]) -> set[str]:
-    """Read a partial batch response; as in Lambda, one that cannot be read fails the whole batch."""
+    """Return the failed messages of a partial batch response; as on Lambda, an invalid response fails the whole batch."""
     if not answer:
         return set()
     try:
@@ -208,7 +209,7 @@ def failed_ids(answer: Any, ids: set[str]) -> set[str]:
 
 
 class _Schedule:
-    """One scheduled function and its clock."""
+    """A scheduled function and its schedule."""
 
     def __init__(
         self, functions: Functions, source: ScheduledEventConfig, intervals: Mapping[str, float]
@@ -221,7 +222,7 @@ class _Schedule:
         self._cron = None if self._seconds else Cron(text)
 
     def run_until(self, ending: threading.Event) -> None:
-        # Once at once: on AWS nothing was switched off meanwhile.
+        # First immediately: on AWS nothing was switched off meanwhile.
         pause = 0.0
         while not ending.wait(pause):
             try:
@@ -238,7 +239,7 @@ class _Schedule:
 
 
 def rate_seconds(expression: str) -> float:
-    """Read `rate(5 minutes)` as seconds; 0 for any other expression."""
+    """Return the seconds of `rate(5 minutes)`; 0 for any other expression."""
     words = expression.removeprefix("rate(").removesuffix(")").split()
     if not expression.startswith("rate(") or len(words) != 2:
         return 0
@@ -258,7 +259,7 @@ class Cron:
         self._expression = expression
 
     def next_after(self, moment: datetime) -> datetime:
-        """Return the first whole minute after a moment at which it fires."""
+        """Return the first whole minute after a moment at which it runs."""
         minute = moment.replace(second=0, microsecond=0) + timedelta(minutes=1)
         for _ in range(366 * 24 * 60):
             if self._fires(minute):
@@ -267,7 +268,7 @@ class Cron:
         raise ValueError(f"{self._expression} does not fire within a year.")
 
     def _fires(self, minute: datetime) -> bool:
-        # EventBridge counts days of the week from Sunday, 1.
+        # EventBridge counts the days of the week from Sunday, 1.
         weekday = minute.isoweekday() % 7 + 1
         parts = (minute.minute, minute.hour, minute.day, minute.month, weekday, minute.year)
         return all(part in allowed for part, allowed in zip(parts, self._allowed, strict=True))
@@ -288,7 +289,7 @@ def _numbers(field: str, lowest: int, highest: int) -> set[int]:
 
 
 def scheduled_event(name: str) -> Event:
-    """Make the event with which EventBridge calls a scheduled function."""
+    """Return the event with which EventBridge invokes a scheduled function."""
     return {
         "version": "0",
         "id": str(uuid.uuid4()),
@@ -303,7 +304,7 @@ def scheduled_event(name: str) -> Event:
 
 
 def context(name: str) -> LambdaContext:
-    """Make the context of one invocation."""
+    """Return the context of one invocation."""
     return LambdaContext(name, MEMORY_MB, TIMEOUT_SECONDS * 1000)
 
 

@@ -1,9 +1,9 @@
 """Run MiniStack so that a killed process loses nothing: `python -m infra.local.journal`, which LocalCloud starts.
 
-MiniStack writes its state when it ends well, and only then. Here each change of a row or a message is in a journal
-before its caller gets an answer. At the next start the journal is played back over the last snapshot, whole values by
-key: played twice, or over a snapshot that has it already, it changes nothing. Mails are written into the mailbox's
-folder before SES answers. Where nothing can be written, every change is refused, and FAULT_PATH says why.
+MiniStack only writes its state when it ends normally. Here each change of a row or a message is in a journal before
+its caller gets a response. At the next start the journal is replayed over the last snapshot, whole values by key:
+replayed twice, or over a snapshot that includes it, it changes nothing. Emails are written into the mailbox's folder
+before SES answers. If nothing can be written, every change is refused, and FAULT_PATH says why.
 """
 
 import json
@@ -23,7 +23,7 @@ FAULT_PATH = "/_awning/fault"
 MAILS = "AWNING_MAILS"  # the folder of the mailbox
 MAX_JOURNAL_BYTES = 64 * 1024 * 1024
 MIN_FREE_BYTES = 4 * 1024 * 1024
-# Whatever else is asked for, such as a new table, waits for the next change of a row or a message.
+# Anything else, such as a new table, is written with the next change of a row or a message.
 ROWS_AND_MESSAGES = {
     "DynamoDB_20120810": ("Item", "Items", "Query", "Scan"),  # PutItem, TransactWriteItems …
     "AmazonSQS": (
@@ -40,7 +40,7 @@ Message = dict[str, Any]
 
 
 class Journal:
-    """What changed since the last snapshot, one line an answer; a line that was cut off never was."""
+    """What changed since the last snapshot, one line per response; a line that was cut off is ignored."""
 
     def __init__(self, folder: Path, ministack: Any) -> None:
         self.fault = ""
@@ -56,7 +56,7 @@ class Journal:
         self._set, self._remove = self._dynamodb._set_item, self._dynamodb._remove_item
 
     def attach(self) -> None:
-        """Listen to each change of a row, and take over loading and saving."""
+        """Subscribe to each change of a row, and take over loading and saving."""
 
         def set_item(table: Any, key: str, sort: str, item: Any) -> Any:
             self._pending.append(["row", table["TableArn"], key, sort, item])
@@ -78,7 +78,7 @@ class Journal:
         self._ministack.save_all = lambda _: self.save()
 
     def is_writable(self) -> bool:
-        """Return whether a change could be kept; what could not be written before is written first."""
+        """Return whether changes can be stored; earlier ones that could not be written are written first."""
         try:
             if shutil.disk_usage(self._folder).free < MIN_FREE_BYTES:
                 raise OSError(28, os.strerror(28))
@@ -91,15 +91,15 @@ class Journal:
         return True
 
     def note_fault(self, error: OSError) -> None:
-        """Note why nothing can be kept."""
+        """Record why nothing can be stored."""
         self.fault = f"{self._folder}: {error.strerror or error}"
 
     def note_setup(self) -> None:
-        """Note that a table, a queue, a bucket or their settings changed: those are in snapshots alone."""
+        """Record that a table, a queue, a bucket or their settings changed: only snapshots contain those."""
         self._is_older = True
 
     def flush(self) -> None:
-        """Write what changed. Raises OSError."""
+        """Write the changes. Raises OSError."""
         self._pending.extend(self._changed_messages())
         if not self._pending:
             return
@@ -113,12 +113,12 @@ class Journal:
                 file.write(line)
         except OSError:
             with suppress(OSError):
-                os.truncate(self._file, size)  # half a line would spoil the next
+                os.truncate(self._file, size)  # half a line would break the next
             raise
         self._pending.clear()
 
     def save(self) -> None:
-        """Write everything, each service's file at once or not at all; then the journal begins anew. Raises OSError."""
+        """Write everything, each service's file atomically, then start a new journal. Raises OSError."""
         self._pending.extend(self._changed_messages())
         count = len(self._pending)
         folder = Path(self._persistence.STATE_DIR)
@@ -174,7 +174,7 @@ class Journal:
         queue["messages"] = [message for message in queue["messages"] if message["id"] not in removed]
 
     def _changed_messages(self) -> Iterable[Change]:
-        """List what came into each queue and left it since this was asked last."""
+        """List the messages that were added to or removed from each queue since the last call."""
         changes: list[Change] = []
         for where, queue in self._sqs._queues.all_items():
             messages = {message["id"]: message for message in queue["messages"]}
@@ -188,7 +188,7 @@ class Journal:
 
 
 def journaled(serve: Any, journal: Journal) -> Any:
-    """Wrap MiniStack's app: no change without the journal, no answer before it is written."""
+    """Wrap MiniStack's app: no change without the journal, no response before it is written."""
 
     async def app(scope: Any, receive: Any, send: Callable[[Message], Awaitable[None]]) -> None:
         if scope["type"] != "http":
@@ -240,7 +240,7 @@ def _is_setup(target: str, path: str) -> bool:
     service, _, operation = target.partition(".")
     if service in ROWS_AND_MESSAGES:
         return not operation.endswith(ROWS_AND_MESSAGES[service])
-    is_object = len(path.strip("/").split("/")) > 1  # whose bytes MiniStack itself writes at once
+    is_object = len(path.strip("/").split("/")) > 1  # whose bytes MiniStack writes immediately
     return bool(target) or path.startswith("/_ministack/") or not is_object
 
 
@@ -251,7 +251,7 @@ async def _answer(send: Callable[[Message], Awaitable[None]], status: int, words
 
 
 def _tell_of_lost_objects(journal: Journal) -> None:
-    """Note where MiniStack could not write an object's bytes: it logs that, and goes on."""
+    """Record if MiniStack could not write an object's bytes: it logs that, and continues."""
     s3: Any = import_module("ministack.services.s3")
     write = s3._atomic_write
 
@@ -266,7 +266,7 @@ def _tell_of_lost_objects(journal: Journal) -> None:
 
 
 def _deliver_into(folder: Path, journal: Journal) -> None:
-    """Let SES write each mail into the mailbox's folder, instead of handing it over by SMTP."""
+    """Make SES write each email into the mailbox's folder, instead of sending it by SMTP."""
     store = MailStore(folder)
 
     def deliver(source: str, recipients: list[str], mail: str) -> None:
@@ -282,7 +282,7 @@ def _deliver_into(folder: Path, journal: Journal) -> None:
 
 
 def main() -> None:
-    """Run MiniStack until it is told to end."""
+    """Run MiniStack until it is stopped."""
     from ministack import app as ministack
 
     journal = Journal(Path(os.environ["STATE_DIR"]).parent, ministack)

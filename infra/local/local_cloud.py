@@ -20,14 +20,14 @@ REGION = "us-east-1"
 START_SECONDS = 20.0
 ROOT = Path(__file__).parents[2]
 FAULT_SECONDS = 2.0
-# It saves its state when it ends: a big one takes a while.
+# It saves its state when it ends, which takes a while if it is large.
 STOP_SECONDS = 30.0
 
 
 def without_aws_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment without the caller's AWS account, so that nothing local can reach it.
 
-    Addresses of single services (AWS_ENDPOINT_URL_DYNAMODB and its kin) stay: they are chosen on purpose.
+    Addresses of single services (such as AWS_ENDPOINT_URL_DYNAMODB) stay: they are set deliberately.
     """
     return {
         name: value
@@ -37,9 +37,10 @@ def without_aws_settings(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 class LocalCloud:
-    """MiniStack in a child process; with a state folder, what it holds survives a restart, and being killed.
+    """MiniStack in a child process; with a state folder, its data survive a restart and being killed.
 
-    Mails go to `smtp`, an address with its port; or, with a state folder, into `mails`, the mailbox's folder.
+    Emails are sent to `smtp`, an address with its port; or, with a state folder, written to `mails`, the mailbox's
+    folder.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class LocalCloud:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the variables that make boto3 and pynamodb talk to this cloud and to no other."""
+        """Return the variables that make boto3 and pynamodb use this cloud only."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_ACCESS_KEY_ID": "test",
@@ -93,13 +94,13 @@ class LocalCloud:
 
     @property
     def piece(self) -> ChildProcess:
-        """Return the process, once it was started."""
+        """Return the process, after `start`."""
         if self._piece is None:
             raise RuntimeError(f"{NAME} was not started")
         return self._piece
 
     def start(self) -> None:
-        """Start it without waiting; raise PortInUse."""
+        """Start it without waiting. Raises PortInUse."""
         if not is_free(self.port):
             raise PortInUse(
                 NAME,
@@ -114,28 +115,28 @@ class LocalCloud:
         self._piece.start()
 
     def wait(self) -> None:
-        """Wait until it answers; raise PieceFailed."""
+        """Wait until it answers. Raises PieceFailed."""
         self.piece.wait_until(lambda: answers(f"{self.endpoint_url}/_ministack/health"), START_SECONDS)
 
     def stop(self) -> None:
-        """End it gracefully, so that its journal ends in a snapshot."""
+        """Stop it gracefully, so that its journal becomes a snapshot."""
         if self._piece:
             self._piece.stop(STOP_SECONDS)
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
     def fault(self) -> str:
-        """Return why it can keep nothing and so takes no change, such as a full disk; nothing where all is well."""
+        """Return why it cannot store changes and so refuses them, such as a full disk; "" if it can."""
         if not self._state:
             return ""
         try:
             with urllib.request.urlopen(f"{self.endpoint_url}{FAULT_PATH}", timeout=FAULT_SECONDS) as answer:
                 return str(answer.read().decode())
         except OSError:
-            return ""  # whoever watches the process sees whether it lives
+            return ""  # the process itself is watched elsewhere
 
     def reset(self) -> None:
-        """Forget all tables, queues, objects and mails, in about 30 ms."""
+        """Delete all tables, queues, objects and emails, in about 30 ms."""
         url = f"{self.endpoint_url}/_ministack/reset"
         urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=10).close()
 

@@ -1,4 +1,4 @@
-"""Start, watch and end one piece of the local shop: a child process with a port and a log."""
+"""Start, watch and stop one part of the local shop: a child process with a port and a log."""
 
 import random
 import shutil
@@ -15,7 +15,7 @@ from pathlib import Path
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.05
 STDERR = 2
-OURS = range(20_000, 32_000)  # Linux gives 32768 and up to outgoing connections, others 49152 and up
+OURS = range(20_000, 32_000)  # Linux uses 32768 and up for outgoing connections, others 49152 and up
 _given: set[int] = set()
 
 
@@ -24,17 +24,17 @@ class PieceFailed(Exception):
 
 
 class PortInUse(PieceFailed):
-    """Raised with one line: which process wants a port that is taken."""
+    """Raised with one line: which process needs a port that is taken."""
 
     def __init__(self, piece: str, port: int, remedy: str) -> None:
         super().__init__(f"{piece}: port {port} is in use. {remedy}")
 
 
 def stop_event() -> threading.Event:
-    """Return what is set at SIGTERM or Ctrl-C. To be called before any thread is started.
+    """Return an event that is set at SIGTERM or Ctrl-C. Call it before any thread is started.
 
-    A thread waits for the signals: a handler would run inside whatever the main thread is at, such as the event's own
-    lock, and wait for it for ever.
+    A thread waits for the signals: a handler could interrupt the main thread while it has a lock, such as the event's
+    own, and wait for it forever.
     """
     numbers = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
@@ -49,7 +49,7 @@ def stop_event() -> threading.Event:
 
 
 def is_free(port: int) -> bool:
-    """Return whether nobody listens on this port of 127.0.0.1."""
+    """Return whether no process listens on this port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -60,9 +60,9 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on, another one each time.
+    """Return a port of 127.0.0.1 on which no process listens, another one each time.
 
-    One below those that the system gives to outgoing connections: none of them can take it before it is used.
+    It is below the range for outgoing connections, so that none of them can take it before it is used.
     """
     for port in random.sample(OURS, len(OURS)):
         if port not in _given and is_free(port):
@@ -83,7 +83,7 @@ def answers(url: str) -> bool:
 
 
 class ChildProcess:
-    """One child process in a session of its own, so that Ctrl-C reaches it through us alone."""
+    """A child process in a session of its own, so that Ctrl-C reaches it only through us."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class ChildProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the process; its output goes to the log, or to our standard error where there is none."""
+        """Start the process; its output goes to the log, or to our standard error without one."""
         output = self.log.open("wb") if self.log else None
         try:
             self._process = subprocess.Popen(
@@ -122,10 +122,10 @@ class ChildProcess:
                 output.close()
 
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
-        """Wait until it is ready; raise PieceFailed if it ends first or takes longer than this."""
+        """Wait until it is ready. Raises PieceFailed if it ends first or takes longer."""
         deadline = time.monotonic() + seconds
         while True:
-            # First whether it lives: somebody else may answer in its place.
+            # First check whether it runs: another process may answer in its place.
             if not self.alive:
                 raise PieceFailed(f"{self.name} did not start: {self.last_words()}")
             if ready():
@@ -140,7 +140,7 @@ class ChildProcess:
         return self._process is not None and self._process.poll() is None
 
     def last_words(self) -> str:
-        """Return in one line how it ended and what it wrote last."""
+        """Return how it ended and what it wrote last, in one line."""
         lines = self.log.read_text("utf-8", "replace").split("\n") if self.log and self.log.exists() else []
         spoken = [line.strip() for line in lines if line.strip()][-1:]
         return "; ".join([self._fate(), *spoken])
@@ -159,7 +159,7 @@ class ChildProcess:
             self._process.send_signal(signal.SIGTERM)
 
     def stop(self, seconds: float = 10) -> None:
-        """End the process: ask, wait this long, then kill it and its children."""
+        """Stop the process: ask, wait this long, then kill it and its children."""
         if not self._process:
             return
         self.ask_to_end()
@@ -171,6 +171,6 @@ class ChildProcess:
 
 
 def _ended_with_us() -> list[str]:
-    # Where util-linux is at hand, the kernel ends the child even if we are killed: no orphans.
+    # With util-linux, the kernel ends the child even if we are killed: no orphans.
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM"] if setpriv else []

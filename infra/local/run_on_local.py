@@ -1,7 +1,7 @@
 """Run a command on the data of the local shop: `python -m infra.local.run_on_local COMMAND …`.
 
-While `make run` is up, the command reaches its tables and buckets; otherwise the local cloud is started for the
-command alone, and what the command changes is there at the next `make run`.
+While `make run` is running, the command uses its tables and buckets; otherwise the local cloud is started for the
+command, and its changes are there at the next `make run`.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from infra.local.supervisor import Ports, shop_environment
 
 @contextmanager
 def local_shop(state: State, given: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Reach the local shop's data; yield the environment that leads there. Raises PieceFailed."""
+    """Connect to the local shop's data; yield the environment for it. Raises PieceFailed."""
     try:
         with state.held():
             ports = Ports(given, shop_runs=False)
@@ -33,7 +33,7 @@ def local_shop(state: State, given: Mapping[str, str]) -> Iterator[dict[str, str
                     raise PieceFailed("The local cloud could not be set up.")
                 yield environment
     except StateHeld:
-        # What the running shop was not given, it has by default; a command must not have it otherwise.
+        # The running shop has defaults for what it was not given; a command must use the same.
         ours = {name: value for name, value in without_aws_settings(given).items() if name not in TOLD}
         yield ours | state.published()
 

@@ -1,8 +1,8 @@
-"""SES's mailbox simulator: addresses that mail comes back from, or that call it spam, so that one can see what the shop does.
+"""SES's mailbox simulator: addresses that bounce or complain, so that one can see what the shop does.
 
-https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html names the addresses. What SES publishes is of
-https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-eventbridge-examples.html. None of the addresses is
-of a mail that SES gave up on in the end.
+https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html lists the addresses; SES's events are those
+of https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-eventbridge-examples.html. No address
+simulates an email that SES gave up on.
 """
 
 import json
@@ -15,14 +15,14 @@ from typing import Any
 
 DOMAIN = "simulator.amazonses.com"
 QUEUE = "ses-feedback"  # stands in for EventBridge's asynchronous invocation of the function
-AFTER_SECONDS = 2  # SES answers first, and hears from the mailbox then
+AFTER_SECONDS = 2  # SES answers first, and reports on the email later
 SEND = ("POST", "/v2/email/outbound-emails")
 
 Event = dict[str, Any]
 
 
 def events_of(mail: Mapping[str, Any], message: str) -> Iterator[Event]:
-    """Make what EventBridge hands on of a mail (a request to SendEmail, and SES's id of it) to the simulator."""
+    """Return EventBridge's events for an email to the simulator (a request to SendEmail, and SES's ID of it)."""
     tags = {tag["Name"]: [tag["Value"]] for tag in mail.get("EmailTags", ())}
     to = [parseaddr(address)[1] for address in mail["Destination"].get("ToAddresses", ())]
     now = datetime.now(UTC)
@@ -57,7 +57,7 @@ def events_of(mail: Mapping[str, Any], message: str) -> Iterator[Event]:
 
 
 def _told(mailbox: str, address: str) -> tuple[str, str, Event] | None:
-    """Return what comes of a mail to one of the simulator's mailboxes: event, its name, and its own part."""
+    """Return the result of an email to one of the simulator's addresses: event, its name, and its own part."""
     nobody = {"emailAddress": address, "action": "failed", "status": "5.1.1"}
     match mailbox:
         case "bounce":
@@ -65,7 +65,7 @@ def _told(mailbox: str, address: str) -> tuple[str, str, Event] | None:
             kind, recipient = ("Permanent", "General"), nobody | code
         case "suppressionlist":
             kind, recipient = ("Permanent", "Suppressed"), nobody
-        case "ooto":  # an automatic answer: no mail server reports a failure
+        case "ooto":  # an automatic reply: no mail server reports a failure
             kind, recipient = ("Transient", "General"), {"emailAddress": address}
         case "complaint":
             said = {
@@ -80,7 +80,7 @@ def _told(mailbox: str, address: str) -> tuple[str, str, Event] | None:
 
 
 def attach(prefix: str) -> None:
-    """Let MiniStack's SES tell of mail to the simulator, to the function behind the queue."""
+    """Make MiniStack's SES report emails to the simulator to the function behind the queue."""
     ses: Any = import_module("ministack.services.ses_v2")
     sqs: Any = import_module("ministack.services.sqs")
     handle = ses.handle_request

@@ -1,4 +1,4 @@
-"""The folder that keeps the local shop: held by one process at a time, which tells others how to reach it."""
+"""The folder with the local shop's state: locked by one process, which publishes how others reach it."""
 
 import contextlib
 import fcntl
@@ -13,11 +13,11 @@ TOLD = ("PUBLIC_URL", "MEDIA_URL", "MEDIA_BUCKET", "BOOKS_BUCKET", "TABLE_PREFIX
 
 
 class StateHeld(PieceFailed):
-    """Raised where another process holds the state."""
+    """Raised if another process has locked the state."""
 
 
 class State:
-    """A state folder and what lies in it."""
+    """A state folder and its contents."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
@@ -30,7 +30,7 @@ class State:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the folder for this process; raise StateHeld where another one does."""
+        """Lock the folder for this process. Raises StateHeld if another one has."""
         self.logs.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("w") as lock:
             try:
@@ -46,19 +46,19 @@ class State:
                 self._environment.unlink(missing_ok=True)
 
     def password(self) -> str:
-        """Return the password of the demo's staff: this folder's own, since a tunnel may show the shop to others."""
+        """Return the password of the demo's staff: random per folder, since a tunnel may show the shop to others."""
         if not self._password.exists():
             self._password.touch(mode=0o600)
             self._password.write_text("-".join(secrets.token_hex(2) for _ in range(4)), "ascii")
         return self._password.read_text("ascii")
 
     def publish(self, environment: Mapping[str, str]) -> None:
-        """Write down how other processes reach the shop's data, without PayPal's secrets."""
+        """Write how other processes reach the shop's data, without PayPal's secrets."""
         told = {name: value for name, value in environment.items() if name in TOLD or name.startswith("AWS_")}
         self._environment.write_text(json.dumps(told, indent=2), "utf-8")
 
     def published(self) -> dict[str, str]:
-        """Return what the holder told; raise PieceFailed while it has not."""
+        """Return what the lock's holder published. Raises PieceFailed before it has."""
         try:
             told: dict[str, str] = json.loads(self._environment.read_text("utf-8"))
         except (OSError, ValueError) as error:

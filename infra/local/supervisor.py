@@ -1,8 +1,8 @@
-"""`make run`: the whole shop on one machine, in one command, ended by Ctrl-C.
+"""`make run`: the whole shop on one machine, in one command, stopped by Ctrl-C.
 
-Ports: PORT for the shop (default 8000), and PAYPAL_PORT, MAILBOX_PORT, AWS_PORT, SMTP_PORT for what stands around
-it (default: the next ones that are free). PUBLIC_URL may name another address of the shop, or one with a path.
-RECONCILE_SECONDS is the time between two looks at unfinished payments (default 20). DEMO=no leaves a new shop empty. With PAYPAL_CLIENT_ID and
+Ports: PORT for the shop (default 8000), and PAYPAL_PORT, MAILBOX_PORT, AWS_PORT, SMTP_PORT for the rest (default: the
+next free ones). PUBLIC_URL may be another address of the shop, or one with a path. RECONCILE_SECONDS is the time
+between two runs of the reconciler (default 20). DEMO=no leaves a new shop empty. With PAYPAL_CLIENT_ID and
 PAYPAL_CLIENT_SECRET, PayPal's sandbox is used instead of the fake PayPal; real money is refused.
 """
 
@@ -28,10 +28,11 @@ from infra.local.state_dir import State
 
 START_SECONDS = 20.0
 SHOP_START_SECONDS = 180.0  # the first start fills the shop
-# Longer than the shop gives its functions (10 s) and then its requests (10 s): none is killed while it captures.
+# Longer than the shop gives its functions (10 s) and then its requests (10 s), so that none is killed while it
+# captures.
 SHOP_END_SECONDS = 25.0
 LOOK_SECONDS = 0.5
-# Where somebody else sits on a default port, the one so many further on is tried.
+# If a default port is taken, the one this much higher is tried.
 NEXT_PORT = 10
 SOURCES = ("chalicelib", "templates")
 SANDBOX = {
@@ -43,12 +44,12 @@ FAKE_CLIENT_ID, FAKE_CLIENT_SECRET, FAKE_WEBHOOK_ID = "fake-client", "fake-secre
 
 
 class Ports:
-    """Which piece listens where."""
+    """The port of each part."""
 
     def __init__(self, environment: Mapping[str, str], *, shop_runs: bool = True) -> None:
-        """Read and choose; raise PortInUse, or PieceFailed for what is no port.
+        """Read and choose ports. Raises PortInUse, or PieceFailed for an invalid port.
 
-        Where the shop does not run, its port need not be free.
+        If the shop does not run, its port need not be free.
         """
         self._environment = environment
         self._taken: set[int] = set()
@@ -83,7 +84,7 @@ class Ports:
 
 
 def shop_environment(given: Mapping[str, str], ports: Ports, cloud: LocalCloud) -> dict[str, str]:
-    """Make the shop's environment: what the caller set, what the local pieces need, and no AWS account."""
+    """Return the shop's environment: what the caller set, what the local parts need, and no AWS account."""
     given = without_aws_settings({name: value for name, value in given.items() if value})
     bucket = given.get("MEDIA_BUCKET", f"{given.get('TABLE_PREFIX', '')}awning-media")
     defaults = {
@@ -131,7 +132,7 @@ def _fake_paypal_settings(ports: Ports) -> dict[str, str]:
 
 
 class Shop:
-    """The shop's own process, replaced when the source changes; its socket outlives it, so that no visitor is turned away."""
+    """The shop's own process, replaced when the source changes; its socket stays, so that no visitor is refused."""
 
     def __init__(self, app: Path, listener: socket.socket, environment: Mapping[str, str]) -> None:
         self._app = app
@@ -140,7 +141,7 @@ class Shop:
         self.piece: ChildProcess | None = None
 
     def start(self) -> None:
-        """Start the process and wait until it serves; raise PieceFailed."""
+        """Start the process and wait until it serves. Raises PieceFailed."""
         serving, tell = os.pipe()
         try:
             fd = self._listener.fileno()
@@ -162,13 +163,13 @@ class Shop:
             os.close(tell)
 
     def stop(self) -> None:
-        """End the process, gracefully."""
+        """Stop the process gracefully."""
         if self.piece:
             self.piece.stop(SHOP_END_SECONDS)
 
 
 class Supervisor:
-    """All pieces: started in order, watched, ended in reverse."""
+    """All parts: started in order, watched, stopped in reverse."""
 
     def __init__(self, app: Path, state: State, given: Mapping[str, str]) -> None:
         self._app = app
@@ -181,7 +182,7 @@ class Supervisor:
         self._fault = ""
 
     def run(self) -> None:
-        """Start everything, say where it is, and watch it; raise PieceFailed as soon as a piece is lost."""
+        """Start everything, print the addresses, and watch it. Raises PieceFailed as soon as a part fails."""
         check_paypal(self._given)
         ports = Ports(self._given)
         with contextlib.ExitStack() as stack:
@@ -206,7 +207,7 @@ class Supervisor:
     def _start_around(
         self, stack: contextlib.ExitStack, ports: Ports, cloud: LocalCloud, environment: Mapping[str, str]
     ) -> None:
-        # All are started before the first is waited for; they end in reverse.
+        # All are started before the first is waited for; they are stopped in reverse.
         mailbox = self._module(
             "the mailbox",
             "mailbox",
@@ -249,7 +250,7 @@ class Supervisor:
     def _watch_sources(self, stack: contextlib.ExitStack) -> None:
         stack.callback(self._ending.set)
         folders = [self._app / name for name in SOURCES if (self._app / name).is_dir()]
-        # The top folder is watched by itself: below it lie the virtual environment and our own state.
+        # The top folder is watched without its subfolders, which include the virtual environment and our own state.
         for paths, deep in ((folders, True), ([self._app], False)):
             if paths:
                 threading.Thread(target=self._notice, args=(paths, deep), daemon=True).start()
@@ -298,7 +299,7 @@ class Supervisor:
 
 
 def main() -> int:
-    """Run until Ctrl-C, SIGTERM or the loss of a piece; return the exit status."""
+    """Run until Ctrl-C, SIGTERM or the failure of a part; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m infra.local.supervisor", description=__doc__)
     parser.add_argument("--app", type=Path, default=ROOT, help="the folder of app.py")
     parser.add_argument("--state", type=Path, default=ROOT / ".local", help="the folder for all data")
@@ -327,7 +328,7 @@ def _announce(ports: Ports, environment: Mapping[str, str]) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    # Once: what ends everything must not be interrupted half-way.
+    # Only once: stopping must not be interrupted.
     for other in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(other, signal.SIG_IGN)
     _progress("ending …")

@@ -1,7 +1,7 @@
-"""Photograph the shop for the docs: `python -m infra.screenshots`, which `make screenshots` runs.
+"""Take the documents' screenshots: `python -m infra.screenshots`, which `make screenshots` runs.
 
-Starts the shop of `make run` beside any other, with a state of its own, buys something from the demo catalog, works
-a while behind the counter, and writes docs/screenshots/NAME.png as seen at a desk, and NAME-phone.png as on a phone.
+Starts a separate shop of `make run` with its own state, buys something from the demo catalog, uses the staff pages,
+and writes docs/screenshots/NAME.png for the desktop and NAME-phone.png for the phone.
 """
 
 import os
@@ -23,7 +23,7 @@ from infra.screenshots.staff_pages import Merchant
 
 @contextmanager
 def running_shop(folder: Path) -> Iterator[dict[str, str]]:
-    """Run the shop on free ports; yield its addresses by name. Raises RuntimeError where it does not start."""
+    """Run the shop on free ports; yield its addresses by name. Raises RuntimeError if it does not start."""
     ports = ("PORT", "PAYPAL_PORT", "MAILBOX_PORT", "AWS_PORT", "SMTP_PORT")
     log = folder / "shop.log"
     with log.open("w") as errors:
@@ -53,7 +53,7 @@ def _addresses(process: "subprocess.Popen[str]", log: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    """Write all pictures."""
+    """Take all screenshots."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -1,4 +1,4 @@
-"""The camera: pictures of pages as seen at a desk and on a phone, in docs/screenshots."""
+"""Take screenshots of pages on a desktop and a phone, in docs/screenshots."""
 
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
@@ -10,7 +10,7 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 def phone_of(browser: Browser, desk: BrowserContext) -> BrowserContext:
-    """Open a phone of the visitor who sits at the desk."""
+    """Return a phone's browser with the desktop's session."""
     return browser.new_context(
         viewport=PHONE,
         is_mobile=True,
@@ -21,7 +21,7 @@ def phone_of(browser: Browser, desk: BrowserContext) -> BrowserContext:
 
 
 def photograph(page: Page, name: str, top: str = "") -> None:
-    """Write docs/screenshots/NAME.png of what the window shows; `top` selects what it begins with, else the page."""
+    """Write docs/screenshots/NAME.png of the visible page; `top` selects where it begins."""
     page.wait_for_load_state("networkidle")
     page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
     if top:

@@ -1,4 +1,4 @@
-"""What a shopper sees, from the shop's front to the mail that confirms the order."""
+"""Screenshots of what a shopper sees, from the front page to the confirmation email."""
 
 import re
 from collections.abc import Callable
@@ -18,7 +18,7 @@ CUSTOMER = {
 
 
 class Shopper:
-    """One visitor, photographed at a desk and on a phone."""
+    """A shopper, on a desktop and a phone."""
 
     def __init__(self, browser: Browser, addresses: dict[str, str]) -> None:
         self._browser = browser
@@ -28,7 +28,7 @@ class Shopper:
         self._page = self._desk.new_page()
 
     def take_all(self) -> None:
-        """Walk from the shop's front to the mail that confirms the order."""
+        """Walk from the front page to the confirmation email."""
         page = self._page
         self._open("/")
         self._take("shop", on_phone=_as_it_is)
@@ -65,11 +65,11 @@ class Shopper:
     def _open_mail(self) -> None:
         self._page.goto(self._mailbox)
         mail = self._page.get_by_role("link").filter(has_text=CUSTOMER["Email"]).first
-        mail.click(timeout=MAIL_SECONDS * 1000)  # the mailbox's page looks for news by itself
+        mail.click(timeout=MAIL_SECONDS * 1000)  # the mailbox's page refreshes automatically
         self._page.frame_locator("iframe").get_by_role("heading", level=1).wait_for()
 
     def _take(self, name: str, *, on_phone: Callable[[Page], None] | None = None) -> None:
-        """Photograph the open page; and on a phone of the same visitor, once `on_phone` has done there what was done here."""
+        """Take the open page; and on the same visitor's phone, after `on_phone` has done the same there."""
         photograph(self._page, name)
         if on_phone:
             context = phone_of(self._browser, self._desk)

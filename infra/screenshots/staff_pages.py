@@ -1,4 +1,4 @@
-"""What the merchant sees behind the counter, with the demo's orders."""
+"""Screenshots of the staff pages, with the demo's orders."""
 
 import re
 
@@ -8,7 +8,7 @@ from infra.screenshots.capture import DESK, phone_of, photograph
 
 
 class Merchant:
-    """The merchant, photographed at a desk and on a phone in the stock room."""
+    """The merchant, on a desktop and a phone."""
 
     def __init__(self, browser: Browser, address: str, password: str) -> None:
         self._browser = browser
@@ -18,7 +18,7 @@ class Merchant:
         self._page = self._desk.new_page()
 
     def take_all(self) -> None:
-        """Walk through a day."""
+        """Walk through the staff pages."""
         self._log_in()
         for name in ("today", "attention", "orders", "categories", "books"):
             self._open("" if name == "today" else name)
@@ -44,7 +44,7 @@ class Merchant:
         self._page.wait_for_url("**/staff/")
 
     def _open_order(self, state: str) -> None:
-        """Open the newest order that shows a state or what happened to it."""
+        """Open the newest order with a state or an event."""
         self._open("orders")
         self._page.locator("tr", has_text=state).first.get_by_role("link").first.click()
         self._page.wait_for_url("**/staff/orders/*")
@@ -69,7 +69,7 @@ class Merchant:
         photograph(self._page, "staff-pictures")
 
     def _take_a_conflict(self) -> None:
-        """Save a price while somebody else, who sees the old one, is changing it, too."""
+        """Save a price while someone else, who sees the old one, is changing it, too."""
         self._open("products?q=mug")
         self._change("Price of Pebble Mug, Oat", "19.00", self._page)
         other = self._desk.new_page()

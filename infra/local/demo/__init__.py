@@ -1,1 +1,1 @@
-"""The demo: what an empty local shop is filled with, so that there is something to look at."""
+"""The demo data of an empty local shop."""

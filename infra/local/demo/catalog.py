@@ -8,7 +8,7 @@ DEMO_CATALOG = Path(__file__).with_name("catalog.json")
 
 
 def load_demo_catalog() -> None:
-    """Fill an empty shop with the demo catalog, or go on where that was cut off."""
+    """Fill an empty shop with the demo catalog, or continue if that was interrupted."""
     # Imported here: chalicelib reads the environment once, when it is imported.
     from chalicelib.catalog import categories
 
@@ -34,7 +34,7 @@ def _has_demo_categories() -> bool:
 
 
 def _misses_products() -> bool:
-    """Return whether loading was cut off: categories are written first."""
+    """Return whether importing was interrupted: categories are written first."""
     from chalicelib.catalog.models import Product
     from chalicelib.database.reads import batch_get
 

@@ -1,4 +1,4 @@
-"""The demo's orders as they are planned: who bought what, when, and how it went. The same plan each time."""
+"""The plan of the demo's orders: who bought what, when, and what happened. Always the same."""
 
 import json
 import random
@@ -11,7 +11,7 @@ from infra.local.demo.catalog import DEMO_CATALOG
 if TYPE_CHECKING:
     from chalicelib.checkout.customer_form import Customer
 
-# Nobody's name: each customer is called after a plant.
+# Customers are named after plants, so that no real person is.
 PLANTS = (
     *(
         "Alder",
@@ -60,7 +60,7 @@ RECENTLY = {
     55: "declined",
     20: "unpaid",
 }  # minutes ago
-# What is not simply paid and shipped, by its place in the plan.
+# Orders that are not simply paid and shipped, by their position in the plan.
 SPECIAL = {
     3: "sent back",
     8: "broken",
@@ -70,8 +70,8 @@ SPECIAL = {
     25: "cancelled",
     33: "noted",
 }
-UNPACKED = 4  # orders of yesterday are still to be shipped
-PLENTY = 14  # pieces: what is rarer stays for whoever looks at the demo
+UNPACKED = 4  # yesterday's orders that are still to be shipped
+PLENTY = 14  # units: rarer variants are left for the demo's users
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,12 @@ class Planned:
 
     at: datetime
     customer: "Customer"
-    goods: dict[str, int]  # SKU → pieces
+    goods: dict[str, int]  # SKU → units
     story: str
 
 
 def plan_orders(now: datetime) -> list[Planned]:
-    """Plan all orders, oldest first. `now` is in the shop's time zone, whose days they fill."""
+    """Return all orders, oldest first. `now` is in the shop's time zone, whose days they fill."""
     chance = random.Random(1)
     shelf = _shelf()
     moments = [moment for days_ago, orders in _days() for moment in _moments(now, days_ago, orders, chance)]
@@ -111,7 +111,7 @@ def _moments(now: datetime, days_ago: int, orders: int, chance: random.Random) -
 
 
 def _shelf() -> dict[str, int]:
-    """Map the SKUs there is plenty of onto their pieces."""
+    """Return the units of variants with enough stock, by SKU."""
     products = json.loads(DEMO_CATALOG.read_text("utf-8"))["products"]
     variants = [variant for product in products for variant in product["variants"]]
     return {variant["sku"]: variant["stock"] for variant in variants if variant["stock"] >= PLENTY}
@@ -125,7 +125,7 @@ def _goods(shelf: dict[str, int], chance: random.Random) -> dict[str, int]:
 def _customer(number: int, chance: random.Random) -> "Customer":
     from chalicelib.checkout.customer_form import Customer
 
-    plant = PLANTS[number % len(PLANTS)]  # so some come back
+    plant = PLANTS[number % len(PLANTS)]  # so that some customers return
     country, postal_code, city = PLACES[number % len(PLANTS) % len(PLACES)]
     return Customer(
         name=f"Demo {plant}",

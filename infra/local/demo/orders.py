@@ -1,7 +1,7 @@
 """The demo's orders: a few days of them, made through the shop's own services, each at its own time.
 
-Only in an empty shop with the demo's catalog, and only with the fake PayPal, whose clock goes along with the shop's.
-How many are made is noted: what was cut off goes on at the next start.
+Only in an empty shop with the demo catalog, and only with the fake PayPal, whose clock is moved with the shop's. The
+number of orders made is stored: an interrupted run continues at the next start.
 """
 
 import json
@@ -28,9 +28,9 @@ SENT_BACK = "Returned unopened."
 
 
 def make_demo_orders(drain_mail: Callable[[], object], is_ending: Callable[[], bool]) -> None:
-    """Make the orders that are missing, one after the other; stop between two of them when all is ending.
+    """Make the missing orders, one after the other; stop between two of them when the shop ends.
 
-    `drain_mail` sends the mails that are due.
+    `drain_mail` sends the due emails.
     """
     from chalicelib import scheduled_runs
     from chalicelib.config import settings
@@ -49,18 +49,18 @@ def make_demo_orders(drain_mail: Callable[[], object], is_ending: Callable[[], b
             for number in range(made, len(planned)):
                 if is_ending():
                     return
-                scheduled_runs.record_run(MARK, str(number + 1))  # first: what broke once would break again
+                scheduled_runs.record_run(MARK, str(number + 1))  # first: what failed once would fail again
                 teller.tell(planned[number])
                 draw(number + 1, len(planned))
     finally:
         scheduled_runs.record_run(
             CONFIRMED_EVENTS
-        )  # of these sales no notification is to come, so none is missing
+        )  # no notifications of these sales are expected, so none are missing
     print(f"demo orders: {len(planned)}", file=sys.stderr, flush=True)
 
 
 def _made_so_far() -> int | None:
-    """Return how many demo orders are made; None where this shop gets none."""
+    """Return how many demo orders exist; None if this shop gets none."""
     from chalicelib import scheduled_runs
     from chalicelib.config import settings
     from chalicelib.orders.models import Order
@@ -85,9 +85,10 @@ Go = Callable[[datetime], bool]
 
 @contextmanager
 def _moved_clocks() -> "Iterator[tuple[Control, Go]]":
-    """Move the shop's clock and PayPal's together; put both right at the end.
+    """Move the shop's clock and PayPal's together; reset both at the end.
 
-    Yields what steers PayPal, and what moves the clocks to a moment, or returns False where that has not come yet.
+    Yields PayPal's control client, and a function that moves the clocks to a moment, or returns False if that is in
+    the future.
     """
     from chalicelib import clock
     from chalicelib.config import settings
@@ -104,7 +105,7 @@ def _moved_clocks() -> "Iterator[tuple[Control, Go]]":
         control.advance((moment - control.now()).total_seconds())
         return True
 
-    # The shop does not listen yet, and needs none of them: what it must hear it is told here.
+    # The shop does not listen yet, and needs no notifications: what it needs is passed on here.
     lost = control.fault("notification", "drop", times=None)
     try:
         with mock.patch.object(clock, "now", side_effect=lambda: datetime.now(UTC) - behind):
@@ -126,7 +127,7 @@ class Teller:
         self._drain_mail = drain_mail
 
     def tell(self, planned: Planned) -> None:
-        """Place an order and let happen to it what its story says."""
+        """Place an order and play its story."""
         stories: dict[str, Callable[[Order, datetime], None]] = {
             "shipped": self._ship,
             "sent back": self._send_back,
@@ -216,7 +217,7 @@ class Teller:
             order_actions.cancel(order.id, self._merchant.email, self._witness("cancelled"))
 
     def _expire(self, order: "Order", at: datetime) -> None:
-        """Nobody comes back; the reconciler finds it when PayPal waits no longer."""
+        """Nobody comes back; the reconciler closes it once PayPal no longer waits."""
         from chalicelib.payments import reconciler
 
         if self._go(at + timedelta(hours=3, minutes=10)):
@@ -252,7 +253,7 @@ class Teller:
 
 
 def _place(planned: Planned) -> "Order":
-    """Fill a cart, order what is in it, and begin the payment."""
+    """Fill a cart, place the order, and start the payment."""
     from chalicelib.cart import service as carts
     from chalicelib.checkout.order_totals import freeze_lines, totals_of
     from chalicelib.checkout.place_order import place_order
@@ -261,7 +262,7 @@ def _place(planned: Planned) -> "Order":
     session_id = None
     for sku, quantity in planned.goods.items():
         session = carts.add_line(session_id, sku, quantity)
-        session_id = session.cookies()[0].partition(";")[0].partition("=")[2]  # as the browser keeps it
+        session_id = session.cookies()[0].partition(";")[0].partition("=")[2]  # as the browser stores it
     totals = totals_of(freeze_lines(carts.get_lines(session)), planned.customer.country)
     order, _ = place_order(session, planned.customer, totals.total)
     start_payment(order)

@@ -1,10 +1,10 @@
-"""The demo's staff: an account of each role, made while there is none; never anywhere but on one's own machine."""
+"""The demo's staff: an account per role, created if there is none; only on a local machine."""
 
-MEMBERS = {"merchant": "merchant@example.com", "finance": "finance@example.com"}  # role → e-mail address
+MEMBERS = {"merchant": "merchant@example.com", "finance": "finance@example.com"}  # role → email address
 
 
 def make_demo_staff(password: str) -> None:
-    """Make an account of each role where the shop has no account at all."""
+    """Create an account per role if the shop has no account."""
     # Imported here: chalicelib reads the environment once, when it is imported.
     from chalicelib.staff.auth.accounts import list_accounts, make_member
 
@@ -15,5 +15,5 @@ def make_demo_staff(password: str) -> None:
 
 
 def login_line(password: str) -> str:
-    """Return how to log in, as the accounts were made."""
+    """Return the credentials of the demo accounts."""
     return f"staff login: {' or '.join(MEMBERS.values())}, password {password} (unless you changed it)"

@@ -1,4 +1,4 @@
-"""A fake PayPal sandbox: its API, its approval page, its notifications, on one machine."""
+"""A fake of PayPal's sandbox: its API, approval page and notifications, on one machine."""
 
 from infra.local.fake_paypal.control.control_client import (
     Control,

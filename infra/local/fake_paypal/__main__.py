@@ -19,7 +19,7 @@ def main() -> int:
     """Serve until SIGTERM or SIGINT; 1 if the port is in use."""
     options = _options()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    # Waited for, not handled: a handler may run where the main thread holds a lock that it needs.
+    # Waited for, not handled: a handler may interrupt the main thread while it has a lock that the handler needs.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     fake_paypal = FakePayPal(
         options.state,

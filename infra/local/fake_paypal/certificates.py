@@ -1,4 +1,4 @@
-"""The fake PayPal's own certificate, and signatures made with it and judged by it and others."""
+"""The fake PayPal's certificate, and signatures made with it or checked by it and others."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LEAF_NAME = "messageverificationcerts.sandbox.paypal.com"
 AUTH_ALGO = "SHA256withRSA"
-# Wide, so that a clock moved by a test never leaves the certificate behind.
+# Wide, so that moving the clock never makes the certificate invalid.
 _VALID_FROM = datetime(2020, 1, 1, tzinfo=UTC)
 _VALID_FOR = timedelta(days=365 * 30)
 
 
 class Certificate:
-    """A key and its certificate, made once and kept in the state folder.
+    """A key and its certificate, created once and stored in the state folder.
 
-    PayPal hands out the certificate alone, and none of those above it: so what is above this one is thrown away.
+    PayPal publishes only the certificate, not its chain, so this one's chain is discarded.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,7 +52,7 @@ class Certificate:
         )
         leaf = _certificate(leaf_key, issuer_key)
         self._pem_path.write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
-        # Last, and as a whole: a key file is the sign that the certificate is complete.
+        # Last, and atomically: a key file means that the certificate is complete.
         unfinished = self._key_path.with_suffix(".new")
         unfinished.touch(mode=0o600)
         unfinished.write_bytes(
@@ -66,7 +66,7 @@ class Certificate:
 
 
 def holds(pem: bytes, text: bytes, signature: str) -> bool:
-    """Return whether a signature of this text was made with the key of this certificate, however old that is."""
+    """Return whether a text was signed with the key of this certificate, even if that has expired."""
     key = x509.load_pem_x509_certificate(pem).public_key()
     try:
         if isinstance(key, rsa.RSAPublicKey):
@@ -89,7 +89,7 @@ def _stranger() -> rsa.RSAPrivateKey:
 
 @lru_cache(
     maxsize=10_000
-)  # deliveries are listed far more often than they are made; the same text signs the same
+)  # deliveries are listed far more often than they are made; the same text has the same signature
 def _sign(key: rsa.RSAPrivateKey, text: bytes) -> str:
     return base64.b64encode(key.sign(text, padding.PKCS1v15(), hashes.SHA256())).decode()
 

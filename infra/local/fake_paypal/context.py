@@ -1,4 +1,4 @@
-"""What every part of the fake PayPal works with: settings, store, clock, notifications."""
+"""What every part of the fake PayPal shares: settings, store, clock, notifications."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra.local.fake_paypal.settings import Settings
 
 @dataclass
 class Desk:
-    """The shared desk: one lock (the store's transaction), one clock, one way to notify."""
+    """The shared context: one lock (the store's transaction), one clock, one way to notify."""
 
     settings: Settings
     store: Store

@@ -1,4 +1,4 @@
-"""What shall go wrong, on order: faults of the API's answers and of the notifications."""
+"""Injected faults: of the API's responses and of the notifications."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STATUS_KIND = re.compile(r"([45]\d\d)(_after)?")
 
 @dataclass
 class Fault:
-    """One order to go wrong: `skip` matching calls pass, then `times` are hit (None: all)."""
+    """A fault: the first `skip` matching calls pass, then `times` are hit (None: all)."""
 
     id: int
     operation: str
@@ -40,22 +40,22 @@ class Fault:
 
     @property
     def status(self) -> int | None:
-        """Return the HTTP status to answer with, if that is the fault."""
+        """Return the HTTP status to answer with; None for other faults."""
         found = _STATUS_KIND.fullmatch(self.kind)
         return int(found[1]) if found else None
 
     @property
     def works_first(self) -> bool:
-        """Return whether the call's work is done, and only its answer goes wrong."""
+        """Return whether the call's work is done, and only its response fails."""
         always = {"bad_body", "html_body", "cut_body", "slow", "refuse"}
         return self.kind in always or self.kind.endswith("_after")
 
     def wait(self, default_seconds: float) -> None:
-        """Let time pass, or the fault be cleared, whichever is first."""
+        """Wait for some time, or until the fault is cleared."""
         self.released.wait(default_seconds if self.seconds is None else self.seconds)
 
     def describe(self) -> Document:
-        """Return what the control address shows of it."""
+        """Return what the control API shows of it."""
         return {
             "id": self.id,
             "operation": self.operation,
@@ -70,7 +70,7 @@ class Fault:
 
 
 class Faults:
-    """The faults in force. Its lock is its own: a hanging call never holds up the money."""
+    """The active faults. They have a lock of their own, so that a hanging call never blocks the money."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -91,9 +91,9 @@ class Faults:
         field: str = "",
         details: list[Document] | None = None,
     ) -> Fault:
-        """Order a fault; `match` must occur in the call's target, its body, or the event's type. Raises ValueError.
+        """Add a fault; `match` must occur in the call's target, its body, or the event's type. Raises ValueError.
 
-        To `refuse` takes an `issue` and the `field` it is about, or several `details` of both, and a `status` (422).
+        `refuse` takes an `issue` and its `field`, or several `details` of both, and a `status` (422).
         """
         _check(operation, kind)
         named = details or ([{"issue": issue, "field": field}] if issue else [])
@@ -106,7 +106,7 @@ class Faults:
         return fault
 
     def take(self, operation: str, *texts: str) -> Fault | None:
-        """Return the fault that hits this call, counting it; the first ordered comes first."""
+        """Return the fault that hits this call, and count it; the first added comes first."""
         with self._lock:
             for fault in self._faults:
                 if not _hits(fault, operation, texts):
@@ -125,16 +125,16 @@ class Faults:
         fault.times -= 1
         if fault.times <= 0:
             self._faults.remove(fault)
-            # Kept in reach, so that clearing ends a hang that is under way.
+            # Kept, so that clearing it ends a call that is hanging.
             self._waiting = [*self._waiting[-99:], fault]
 
     def in_force(self) -> list[Document]:
-        """Return the faults still in force."""
+        """Return the active faults."""
         with self._lock:
             return [fault.describe() for fault in self._faults]
 
     def clear(self, id_: int | None = None) -> None:
-        """Withdraw one fault or all of them, and end the hangs under way."""
+        """Clear one fault or all of them, and end hanging calls."""
         with self._lock:
             for fault in [*self._faults, *self._waiting]:
                 if id_ in (None, fault.id):
@@ -155,7 +155,7 @@ def _check(operation: str, kind: str) -> None:
 
 
 def _refusal(status: int | None, named: list[Document]) -> Problem:
-    """Make the refusal that is ordered: its name is that of its status."""
+    """Return the injected refusal: its name is that of its status."""
     if status is not None and status not in MESSAGES:
         raise ValueError(f"PayPal refuses with no status {status}: one of {', '.join(map(str, MESSAGES))}")
     entries = [detail(str(one["issue"]), str(one.get("field") or "") or None) for one in named]

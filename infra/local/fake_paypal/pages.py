@@ -1,4 +1,4 @@
-"""The pages: where a shopper approves an order, and where an operator watches and plays."""
+"""The pages: the shopper's approval page, and the operator's page to watch and control."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FUNDINGS = {"pay": "balance", "pay-and-close": "balance", "declined": "declined
 
 
 class Pages:
-    """Everything a browser is shown."""
+    """All pages."""
 
     def __init__(self, desk: Desk, payments: Payments) -> None:
         self._desk = desk
@@ -47,7 +47,7 @@ class Pages:
         self._templates.filters["amount"] = lambda money: f"{money['value']} {money['currency_code']}"
 
     def routes(self) -> list[Route]:
-        """List the addresses."""
+        """List the routes."""
         return [
             route("GET", "/", self.operator),
             route("POST", "/", self.operate),
@@ -58,7 +58,7 @@ class Pages:
         ]
 
     def approval(self, request: Request) -> Answer:
-        """Show an order to the shopper, who may pay it in several ways or not at all."""
+        """Show the approval page, where the shopper may pay in several ways or cancel."""
         with self._desk.store.transaction():
             order = self._orders.find(request.query.get("token", ""))
             if order is None:
@@ -70,7 +70,7 @@ class Pages:
             return self._page("approve.html", 200, **self._approval_view(order))
 
     def decide(self, request: Request) -> Answer:
-        """Take the shopper's choice and send the browser back to the shop."""
+        """Apply the shopper's choice and redirect the browser to the shop."""
         if not _from_here(request):
             return self._notice(403, "Request blocked", "Please open the payment page again.")
         choice = request.form.get("choice", "")
@@ -107,7 +107,7 @@ class Pages:
             )
 
     def operate(self, request: Request) -> Answer:
-        """Do what a button of the operator's page says."""
+        """Apply a button of the operator's page."""
         if not _from_here(request):
             return self._notice(403, "Request blocked", "Please open the operator’s page again.")
         form = request.form
@@ -136,11 +136,11 @@ class Pages:
         return see_other("/#notifications" if form.get("action") == "resend" else "/#orders")
 
     def style(self, request: Request) -> Answer:
-        """Hand out the style sheet."""
+        """Return the style sheet."""
         return Answer(200, (_FOLDER / "fake_paypal.css").read_bytes(), "text/css; charset=utf-8")
 
     def icon(self, request: Request) -> Answer:
-        """Hand out the page's mark."""
+        """Return the favicon."""
         return Answer(200, (_FOLDER / "mark.svg").read_bytes(), "image/svg+xml")
 
     def _approval_view(self, order: Document) -> Document:
@@ -212,7 +212,7 @@ class Pages:
 
 
 def _from_here(request: Request) -> bool:
-    """Return whether a post comes from a page of ours, or from no browser."""
+    """Return whether a post comes from one of these pages, or not from a browser."""
     return request.headers.get("sec-fetch-site", "none") in {"same-origin", "none"}
 
 

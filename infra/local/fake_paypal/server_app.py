@@ -1,4 +1,4 @@
-"""The whole fake PayPal, put together: started in threads of this process, stopped without a trace."""
+"""The whole fake PayPal: started in threads of this process, stopped without remains."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ _IDLE = 30.0
 
 
 class FakePayPal:
-    """A fake PayPal sandbox at http://localhost:PORT; use it as a context manager.
+    """A fake of PayPal's sandbox at http://localhost:PORT; use it as a context manager.
 
-    `state_dir` keeps its certificates, orders and money; `port` 0 takes a free one. OSError if the port is in use.
+    `state_dir` stores its certificates, orders and money; `port` 0 takes a free one. Raises OSError if the port is in
+    use.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class FakePayPal:
 
     @property
     def api_url(self) -> str:
-        """Return the origin that speaks PayPal's API."""
+        """Return the origin of PayPal's API."""
         return self._settings.base_url
 
     @property
@@ -73,7 +74,7 @@ class FakePayPal:
 
     @property
     def client_id(self) -> str:
-        """Return the shop's client id."""
+        """Return the shop's client ID."""
         return self._settings.client_id
 
     @property
@@ -83,7 +84,7 @@ class FakePayPal:
 
     @property
     def webhook_id(self) -> str:
-        """Return the webhook's id, which is part of every signature."""
+        """Return the webhook's ID, which is part of every signature."""
         return self._settings.webhook_id
 
     def start(self) -> None:
@@ -102,7 +103,7 @@ class FakePayPal:
         self._deliverer.start()
 
     def stop(self) -> None:
-        """End the hangs, the connections and the deliveries; keep the state."""
+        """End hanging calls, connections and deliveries; keep the state."""
         self._stopping.set()
         self._faults.clear()
         self._webhooks.stop()
@@ -112,7 +113,7 @@ class FakePayPal:
         self._store.close()
 
     def reset(self) -> None:
-        """Forget everything but the certificate."""
+        """Delete everything but the certificate."""
         self.control.reset()
 
     def _build(self) -> None:
@@ -150,7 +151,7 @@ class FakePayPal:
 
 
 def _listen(port: int, dispatcher: Dispatcher) -> list[Server]:
-    """Listen on 127.0.0.1, and on ::1 where there is one: browsers take either for localhost."""
+    """Listen on 127.0.0.1, and on ::1 if it exists: browsers use either for localhost."""
     first = Server(("127.0.0.1", port), dispatcher.handle)
     try:
         return [first, Server(("::1", first.server_address[1]), dispatcher.handle)]

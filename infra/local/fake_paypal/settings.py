@@ -1,4 +1,4 @@
-"""The fake's settings and fixed identities."""
+"""The fake's settings and fixed IDs."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ BUYER_ADDRESS = {
 
 @dataclass
 class Settings:
-    """Who may call, whom to notify. Not stored: whoever starts the fake PayPal says it each time."""
+    """Who may call, and whom to notify. Not stored: given at each start."""
 
     base_url: str = ""
     client_id: str = CLIENT_ID
     client_secret: str = CLIENT_SECRET
     webhook_id: str = WEBHOOK_ID
     webhook_url: str | None = None
-    webhook_events: tuple[str, ...] = ("*",)  # to which the webhook is subscribed; * is all of them
+    webhook_events: tuple[str, ...] = ("*",)  # the types that the webhook is subscribed to; * is all of them
     automatic: bool = True
     token_life: int = 32400
     paid_orders_kept: float | None = None  # seconds after their capture; None: for ever

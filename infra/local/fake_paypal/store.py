@@ -1,4 +1,4 @@
-"""What the fake PayPal remembers: JSON documents in one SQLite file, and a clock that can be moved."""
+"""The fake PayPal's data: JSON documents in one SQLite file, and a clock that can be moved."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ID_LETTERS = string.digits + string.ascii_uppercase
 
 
 class Store:
-    """Keep documents by kind and id; everything inside one `transaction()` happens, or nothing does."""
+    """Stores documents by kind and ID; everything inside one `transaction()` happens, or nothing does."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -28,7 +28,7 @@ class Store:
         self._database = sqlite3.connect(
             folder / "state.sqlite3", isolation_level=None, check_same_thread=False
         )
-        # A killed process loses nothing this way; only a crash of the machine could, and that is toy money.
+        # A killed process loses nothing; only a crash of the machine could, and this money is not real.
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.execute(
@@ -57,7 +57,7 @@ class Store:
                 self._database.execute("COMMIT")
 
     def get(self, kind: str, id_: str) -> Document | None:
-        """Return the document, a copy of its own, or None."""
+        """Return a copy of the document, or None."""
         with self._lock:
             row = self._database.execute(
                 "SELECT body FROM documents WHERE kind = ? AND id = ?", (kind, id_)
@@ -65,7 +65,7 @@ class Store:
         return json.loads(row[0]) if row else None
 
     def put(self, kind: str, id_: str, document: Document, tag: str = "") -> None:
-        """Write the document; the first writing decides its place in `all()`, the last its `tag`."""
+        """Write the document; the first write decides its position in `all()`, the last its `tag`."""
         with self._lock:
             self._database.execute(
                 "INSERT INTO documents (kind, id, tag, body) VALUES (?, ?, ?, ?) "
@@ -74,7 +74,7 @@ class Store:
             )
 
     def delete(self, kind: str, id_: str) -> None:
-        """Forget one document; a missing one is fine."""
+        """Delete one document; a missing one is ignored."""
         with self._lock:
             self._database.execute("DELETE FROM documents WHERE kind = ? AND id = ?", (kind, id_))
 
@@ -99,7 +99,7 @@ class Store:
         return [json.loads(row[0]) for row in rows]
 
     def items(self, kind: str) -> list[tuple[str, Document]]:
-        """Return every document of a kind with its id, oldest first."""
+        """Return every document of a kind with its ID, oldest first."""
         with self._lock:
             rows = self._database.execute(
                 "SELECT id, body FROM documents WHERE kind = ? ORDER BY seq", (kind,)
@@ -107,7 +107,7 @@ class Store:
         return [(row[0], json.loads(row[1])) for row in rows]
 
     def clear(self, keep: str) -> None:
-        """Forget everything but the documents of one kind."""
+        """Delete everything but the documents of one kind."""
         with self._lock:
             self._database.execute("DELETE FROM documents WHERE kind <> ?", (keep,))
 
@@ -118,34 +118,34 @@ class Store:
 
 
 class Clock:
-    """The fake PayPal's own time: the machine's, plus however far it was moved."""
+    """The fake PayPal's own time: the machine's, plus an offset."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.reload()
 
     def reload(self) -> None:
-        """Take the offset from the store (after a start or a reset)."""
+        """Read the offset from the store (after a start or a reset)."""
         self._offset = timedelta(seconds=(self._store.get("meta", "clock") or {}).get("offset", 0.0))
 
     def now(self) -> datetime:
-        """Return the present moment of the fake PayPal, in UTC."""
+        """Return the fake PayPal's current time, in UTC."""
         return datetime.now(UTC) + self._offset
 
     def stamp(self) -> float:
-        """Return the present moment in seconds since 1970."""
+        """Return the current time in seconds since 1970."""
         return self.now().timestamp()
 
     def iso(self) -> str:
-        """Return the present moment as PayPal writes it, to the second."""
+        """Return the current time as PayPal writes it, to the second."""
         return self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def advance(self, seconds: float) -> None:
-        """Move the clock on; remembered over a restart."""
+        """Move the clock forward; the offset survives a restart."""
         self._offset += timedelta(seconds=seconds)
         self._store.put("meta", "clock", {"offset": self._offset.total_seconds()})
 
 
 def new_id(length: int = 17) -> str:
-    """Return a fresh id of PayPal's kind: capitals and digits."""
+    """Return a new ID in PayPal's format: capitals and digits."""
     return "".join(secrets.choice(_ID_LETTERS) for _ in range(length))

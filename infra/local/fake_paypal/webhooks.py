@@ -1,4 +1,4 @@
-"""Notifications: events as PayPal words them, signed, delivered, and delivered again until taken."""
+"""Notifications: events as PayPal words them, signed, delivered, and redelivered until accepted."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 MAX_TRIES = 25
 _TIMEOUT = 10.0
-_HOLD = 30.0  # a notification told to come after the next one waits this long for a next one
+_HOLD = 30.0  # a notification that is to come after the next one waits this long for it
 
 
 class Webhooks:
-    """The events that happened and their deliveries."""
+    """The events and their deliveries."""
 
     def __init__(
         self, settings: Settings, store: Store, clock: Clock, certificate: Certificate, faults: Faults
@@ -44,7 +44,7 @@ class Webhooks:
     def notify(
         self, event_type: str, resource_type: str | None, summary: str, resource: Document
     ) -> Document:
-        """Record an event and line up its notification; call it within the transaction that caused it."""
+        """Record an event and enqueue its notification; call it within the transaction that caused it."""
         id_ = f"WH-{new_id()}-{new_id()}"
         path = f"{self._settings.base_url}/v1/notifications/webhooks-events/{id_}"
         event: Document = {
@@ -72,7 +72,7 @@ class Webhooks:
     def events(
         self, start: datetime | None, end: datetime | None, transaction_id: str, event_type: str
     ) -> list[Document]:
-        """List events, newest first, that fit all that is given."""
+        """List events, newest first, that match all given filters."""
         found = []
         for event in reversed(self._store.all("event")):
             time = datetime.fromisoformat(event["create_time"])
@@ -86,12 +86,12 @@ class Webhooks:
         return found
 
     def resend(self, event: Document) -> None:
-        """Line up one more delivery of an event, with a transmission of its own and no faults."""
+        """Enqueue another delivery of an event, with its own transmission ID and no faults."""
         self._line_up(event, due=self._clock.stamp())
         self.news.set()
 
     def deliveries(self) -> list[Document]:
-        """Return every delivery, oldest first, with the headers and the body it has on the wire."""
+        """Return every delivery, oldest first, with its headers and body."""
         shown = [self._shown(delivery) for delivery in self._store.all("delivery")]
         return [delivery for delivery in shown if delivery is not None]
 
@@ -100,12 +100,12 @@ class Webhooks:
         return self._store.latest("delivery", count)
 
     def deliver(self, delivery_id: str) -> Document | None:
-        """Send one delivery now, whatever its state; return its answer, None if there is no such delivery."""
+        """Send one delivery now, whatever its state; return the response, None if there is no such delivery."""
         delivery = self._store.get("delivery", delivery_id)
         return None if delivery is None else self._send(delivery)
 
     def deliver_pending(self, due_only: bool = False) -> list[Document]:
-        """Send what is pending once each, in order, and return the answers; held-back ones come last."""
+        """Send each pending delivery once, in order, and return the responses; held-back ones come last."""
         if self._settings.webhook_url is None:
             return []
         self._release_held(only_late=due_only)
@@ -115,12 +115,12 @@ class Webhooks:
         return [answer for answer in answers if answer is not None]
 
     def stop(self) -> None:
-        """Send nothing more; what is on its way may end."""
+        """Send nothing more; what is in progress may end."""
         self._stopped = True
         self.news.set()
 
     def next_due(self) -> float | None:
-        """Return when the next delivery is due, in seconds since 1970, if there is anyone to send it to."""
+        """Return when the next delivery is due, in seconds since 1970; None if there is none, or nobody to send it to."""
         if self._settings.webhook_url is None:
             return None
         return min((delivery["due"] for delivery in self._pending()), default=None)
@@ -155,11 +155,11 @@ class Webhooks:
         return f"{self._settings.base_url}/v1/notifications/certs/{self._certificate.name}"
 
     def trust(self, certificate_url: str, pem: str) -> None:
-        """Judge signatures by another certificate, too, as if it lay at that address."""
+        """Accept signatures by another certificate, too, as if it were at that address."""
         self._store.put("certificate", certificate_url, {"pem": pem})
 
     def is_genuine(self, asked: Document, body: bytes) -> bool:
-        """Return whether `body` was signed for the webhook that is named, with the certificate that is named."""
+        """Return whether `body` was signed for the named webhook, with the named certificate."""
         if asked["cert_url"] == self.certificate_url:
             pem = self._certificate.pem
         else:
@@ -230,7 +230,7 @@ class Webhooks:
         return delivery
 
     def _release_held(self, only_late: bool = False) -> None:
-        """Let held-back notifications go, behind everything that is lined up by now."""
+        """Release held-back notifications, after everything that is enqueued by now."""
         with self._store.transaction():
             now = self._clock.stamp()
             for delivery in self._pending():
@@ -258,7 +258,7 @@ class Webhooks:
     def _note(self, delivery_id: str, answer: Document) -> None:
         with self._store.transaction():
             delivery = self._store.get("delivery", delivery_id)
-            if delivery is None:  # a reset came between
+            if delivery is None:  # a reset happened in between
                 return
             delivery["attempts"].append({"time": self._clock.iso(), **answer})
             if 200 <= answer.get("status", 0) < 300:
@@ -271,7 +271,7 @@ class Webhooks:
 
     def _shown(self, delivery: Document) -> Document | None:
         event = self._store.get("event", delivery["event_id"])
-        if event is None:  # a reset came between
+        if event is None:  # a reset happened in between
             return None
         body = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
         key = "wrong" if delivery["fault"] == "bad_signature" else "right"
@@ -289,7 +289,7 @@ class Webhooks:
 
 
 def backoff(tries: int) -> float:
-    """Return the seconds to wait after so many failed tries: quick at first, three hours at last."""
+    """Return the delay in seconds after a number of failures: short at first, at most three hours."""
     return (1.0, 5.0, 30.0, 120.0, 600.0, 3600.0)[tries - 1] if tries <= 6 else 3 * 3600.0
 
 

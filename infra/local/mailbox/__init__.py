@@ -1,4 +1,4 @@
-"""A mailbox for everybody: catches every mail over SMTP and shows it in the browser."""
+"""A mailbox: receives every email by SMTP and shows it in the browser."""
 
 import json
 import re
@@ -26,7 +26,7 @@ VIEWS = ("html", "text", "headers", "raw")
 END_POLL_SECONDS = 0.05
 MAX_BYTES = 10 * 1024 * 1024
 PAGE_POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'"
-# A mail is a stranger's page: no script, no forms; its links open in a new tab.
+# An email is untrusted content: no scripts, no forms; its links open in a new tab.
 MAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src * data:;"
     " sandbox allow-popups allow-popups-to-escape-sandbox"
@@ -70,11 +70,11 @@ class Mailbox:
         return f"{HOST}:{self._smtp.port}"
 
     def messages(self) -> list[Mail]:
-        """Return all mails, newest first."""
+        """Return all emails, newest first."""
         return self.store.mails()
 
     def wait_for(self, wanted: Callable[[Mail], bool], seconds: float = 10) -> Mail:
-        """Return the newest mail that is wanted, waiting for it; raise TimeoutError."""
+        """Wait for a matching email and return the newest. Raises TimeoutError."""
         deadline = time.monotonic() + seconds
         while True:
             for mail in self.messages():
@@ -86,12 +86,12 @@ class Mailbox:
             time.sleep(0.02)
 
     def clear(self) -> None:
-        """Delete all mails."""
+        """Delete all emails."""
         self.store.clear()
 
 
 class _Catcher:
-    """What aiosmtpd calls with each mail."""
+    """aiosmtpd's handler, called with each email."""
 
     def __init__(self, store: MailStore) -> None:
         self._store = store
@@ -164,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(_not_found())
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
-        """Log nothing: whoever looks for emails asks every second."""
+        """Log nothing: clients that wait for emails ask every second."""
 
     def _page(self, mail: Mail | None, view: str) -> _Answer:
         mails = self.server.store.mails()

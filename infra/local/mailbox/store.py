@@ -1,4 +1,4 @@
-"""Keep caught mails: one .eml file a mail, parsed once."""
+"""Store received emails: one .eml file per email, parsed once."""
 
 import email
 import email.policy
@@ -11,14 +11,14 @@ from email.message import MIMEPart
 from pathlib import Path
 from typing import Any, Self
 
-# The name of a file is ours alone: nothing a sender wrote becomes a part of a path.
+# File names are only ours: nothing that a sender wrote becomes part of a path.
 ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{8}")
 TIME = "%Y%m%dT%H%M%S%f"
 
 
 @dataclass(frozen=True)
 class Mail:
-    """One caught mail. `sender` and `to` are headers, `recipients` is whom the envelope names."""
+    """A received email. `sender` and `to` are headers, `recipients` are the envelope's."""
 
     id: str
     sender: str
@@ -32,7 +32,7 @@ class Mail:
 
     @classmethod
     def parse(cls, identifier: str, raw: bytes) -> Self:
-        """Read a mail; what cannot be decoded is shown as well as it can be."""
+        """Parse an email; what cannot be decoded is shown as well as possible."""
         message = email.message_from_bytes(raw, policy=email.policy.default)
         headers: dict[str, str] = {}
         for name, value in message.items():
@@ -52,18 +52,18 @@ class Mail:
 
     @property
     def start(self) -> str:
-        """Return how the text begins, without the lines that are drawn in it."""
+        """Return the beginning of the text, without drawn lines."""
         lines = (line.strip() for line in self.text.splitlines())
         return " ".join(line for line in lines if any(char.isalnum() for char in line))[:120]
 
     def to_json(self) -> dict[str, Any]:
-        """Return what the API tells of it."""
+        """Return the API's representation."""
         fields = asdict(self)
         return {"id": fields.pop("id"), "from": fields.pop("sender"), **fields}
 
 
 class MailStore:
-    """The mails in a folder, into which other processes may add; newest first wherever there are several."""
+    """The emails in a folder, to which other processes may add; newest first."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ class MailStore:
         self._mails: dict[str, Mail] = {}
 
     def add(self, content: bytes, recipients: list[str]) -> Mail:
-        """Keep a mail as it was sent. Raises OSError where it cannot be written."""
+        """Store an email as it was sent. Raises OSError if it cannot be written."""
         identifier = f"{datetime.now(UTC).strftime(TIME)}-{secrets.token_hex(4)}"
         envelope = ", ".join(recipients).encode("ascii", "replace")
         raw = b"X-Envelope-To: " + envelope + b"\r\n" + content
@@ -86,24 +86,24 @@ class MailStore:
         return Mail.parse(identifier, raw)
 
     def mails(self) -> list[Mail]:
-        """Return all mails, newest first."""
+        """Return all emails, newest first."""
         return list(self._read().values())
 
     def mail(self, identifier: str) -> Mail | None:
-        """Return one mail."""
+        """Return one email."""
         return self._read().get(identifier)
 
     def raw(self, mail: Mail) -> bytes:
-        """Return a mail's bytes as they came, without what we noted of the envelope."""
+        """Return an email's bytes as received, without the envelope that we added."""
         return self._path(mail.id).read_bytes().split(b"\r\n", 1)[1]
 
     def clear(self) -> None:
-        """Delete all mails."""
+        """Delete all emails."""
         for identifier in self._read():
             self._path(identifier).unlink(missing_ok=True)
 
     def _read(self) -> dict[str, Mail]:
-        """Read what is in the folder now; a file is parsed once."""
+        """Read the current files of the folder; each is parsed once."""
         with self._lock:
             names = sorted(path.stem for path in self._folder.glob("*.eml") if ID.fullmatch(path.stem))
             for name in names:

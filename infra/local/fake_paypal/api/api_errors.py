@@ -1,4 +1,4 @@
-"""PayPal's refusals, in PayPal's words: what a client may rely on is the name and the issue."""
+"""PayPal's errors with their names and issues, on which clients may rely."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ DESCRIPTIONS = {
 
 
 class Problem(Exception):
-    """A refusal as PayPal's API words it; raised anywhere, turned into the answer in one place."""
+    """An error of PayPal's API; raised anywhere, turned into the response in one place."""
 
     def __init__(
         self, status: int, details: list[Document] | None = None, links: list[Document] | None = None
@@ -112,22 +112,22 @@ def detail(issue: str, field: str | None = None, value: object = None, **more: s
 
 
 def invalid(details: list[Document]) -> Problem:
-    """Refuse a request that is not well-formed (400)."""
+    """Return the error for a malformed request (400)."""
     return Problem(400, details)
 
 
 def unprocessable(issue: str, field: str | None = None, value: object = None) -> Problem:
-    """Refuse a well-formed request for a reason of business (422)."""
+    """Return the error for a well-formed request that is refused (422)."""
     return Problem(422, [detail(issue, field, value)])
 
 
 def not_found() -> Problem:
-    """Return the answer for a resource that does not exist (404)."""
+    """Return the error for a resource that does not exist (404)."""
     return Problem(404, [detail("INVALID_RESOURCE_ID")])
 
 
 def new_debug_id() -> str:
-    """Return a fresh `debug_id`."""
+    """Return a new `debug_id`."""
     return new_id(13).lower()
 
 

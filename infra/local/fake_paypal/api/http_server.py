@@ -1,4 +1,4 @@
-"""The HTTP server: sockets, keep-alive, the list of requests, and faults that really cut and really hang."""
+"""The HTTP server: sockets, keep-alive, the list of requests, and faults that really cut and hang connections."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _LOG = logging.getLogger(__name__)
 _HANG = 60.0
 _SLOW = 2.0
 _MAX_BODY_BYTES = 1 << 20
-# They keep a refusal for the next call with the same request id, or word it in another way.
+# They store a refusal for the next call with the same request ID, or word it differently.
 _REFUSES_ITSELF = {"create", "capture", "refund", "token"}
 
 
 class Dispatcher:
-    """Lead a request to its route, in one transaction, through the faults, and write it down."""
+    """Passes a request to its route, in one transaction, through the faults, and records it."""
 
     def __init__(self, routes: list[Route], store: Store, clock: Clock, faults: Faults) -> None:
         self._routes = routes
@@ -95,13 +95,13 @@ class Dispatcher:
 
 
 class Wire:
-    """The way back to a client, for answers whole and broken."""
+    """The connection to a client, for complete and broken responses."""
 
     def __init__(self, handler: BaseHTTPRequestHandler) -> None:
         self._handler = handler
 
     def send(self, answer: Answer, length: int | None = None) -> None:
-        """Write an answer; `length` promises another body length than there is."""
+        """Send a response; `length` declares another body length than the real one."""
         handler = self._handler
         handler.send_response(answer.status)
         for name, text in answer.headers.items():
@@ -116,11 +116,11 @@ class Wire:
         handler.wfile.flush()
 
     def close(self) -> None:
-        """End the connection in order, after what was sent."""
+        """Close the connection after what was sent."""
         self._handler.close_connection = True
 
     def cut(self) -> None:
-        """Break the connection off with a reset, as a failing network does."""
+        """Reset the connection, as a failing network does."""
         self._handler.close_connection = True
         connection = self._handler.connection
         with contextlib.suppress(OSError):
@@ -129,7 +129,7 @@ class Wire:
 
 
 class Server(ThreadingHTTPServer):
-    """One listening socket; `stop()` also ends the connections that are open."""
+    """A listening socket; `stop()` also closes open connections."""
 
     daemon_threads = True
     block_on_close = False
@@ -145,7 +145,7 @@ class Server(ThreadingHTTPServer):
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
 
     def server_bind(self) -> None:
-        """Bind without asking a name server what this machine is called."""
+        """Bind without looking up this machine's name."""
         socketserver.TCPServer.server_bind(self)
 
     def start(self) -> None:
@@ -153,7 +153,7 @@ class Server(ThreadingHTTPServer):
         self._thread.start()
 
     def stop(self) -> None:
-        """End listening, and end every open connection."""
+        """Stop listening, and close every open connection."""
         self.shutdown()
         self._thread.join()
         self.server_close()
@@ -174,7 +174,7 @@ class Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # A client that goes away in the middle is daily business here.
+        # Clients that disconnect half-way are normal here.
         _LOG.debug("connection from %s ended badly", client_address, exc_info=True)
 
 
@@ -183,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "fake-PayPal"
     sys_version = ""
     disable_nagle_algorithm = True
-    wbufsize = -1  # headers and body leave in one segment
+    wbufsize = -1  # headers and body are sent together
     timeout = 120
     server: Server
 
@@ -205,7 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.handle_call(request, wire)
         except OSError:
             self.close_connection = True
-        except Exception:  # noqa: BLE001  a fault of ours must show as PayPal's 500, and in the log
+        except Exception:  # noqa: BLE001  a bug of ours must show as PayPal's 500, and in the log
             _LOG.exception("%s %s failed", self.command, self.path)
             wire.send(_problem_answer(Problem(500)))
 

@@ -1,4 +1,4 @@
-"""Requests, answers and routes: what the rest of the fake PayPal needs to know of HTTP."""
+"""Requests, responses and routes: what the rest of the fake PayPal needs of HTTP."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Request:
     target: str
     headers: Mapping[str, str]
     body: bytes
-    refusal: Problem | None = None  # ordered for this very request: whoever works on it raises it
+    refusal: Problem | None = None  # injected for this request: its handler raises it
 
     @property
     def path(self) -> str:
@@ -29,12 +29,12 @@ class Request:
 
     @property
     def query(self) -> dict[str, str]:
-        """Return the query's parameters; of a repeated one, the last."""
+        """Return the query's parameters; the last one if repeated."""
         return _last_values(urlsplit(self.target).query)
 
     @property
     def form(self) -> dict[str, str]:
-        """Return the fields of a posted form; of a repeated one, the last."""
+        """Return the fields of a posted form; the last one if repeated."""
         return _last_values(self.body.decode("utf-8", "replace"))
 
     @property
@@ -43,13 +43,13 @@ class Request:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     def json(self) -> Any:
-        """Return the parsed body; an empty one is an empty object. Raises ValueError."""
+        """Return the parsed body; {} if it is empty. Raises ValueError."""
         return json.loads(self.body) if self.body.strip() else {}
 
 
 @dataclass
 class Answer:
-    """One answer, ready to be written."""
+    """A response, ready to be sent."""
 
     status: int
     body: bytes = b""
@@ -71,22 +71,22 @@ class Route:
 
 
 def route(method: str, pattern: str, handler: Handler, operation: str = "") -> Route:
-    """Make a route; `operation` is its name in faults and in the list of requests."""
+    """Return a route; `operation` is its name in faults and in the list of requests."""
     return Route(method, re.compile(pattern), handler, operation)
 
 
 def raw_value(text: str, key: str) -> str:
-    """Return the text of one value of a JSON object, every blank in it, before it and behind it. Raises ValueError."""
+    """Return the raw text of one value of a JSON object, with all white space in and around it. Raises ValueError."""
     decoder = json.JSONDecoder()
     at = text.index("{") + 1
     while True:
         name, at = decoder.raw_decode(text, _past_blanks(text, at))
-        begins = _past_blanks(text, at) + 1  # behind the colon
+        begins = _past_blanks(text, at) + 1  # after the colon
         _, ends = decoder.raw_decode(text, _past_blanks(text, begins))
         at = _past_blanks(text, ends)
         if name == key:
             return text[begins:at]
-        at += 1  # behind the comma
+        at += 1  # after the comma
 
 
 def _past_blanks(text: str, at: int) -> int:
@@ -96,13 +96,13 @@ def _past_blanks(text: str, at: int) -> int:
 
 
 def json_answer(status: int, document: object, **headers: str) -> Answer:
-    """Answer with JSON; `A_b=…` becomes the header `A-b`."""
+    """Return a JSON response; `A_b=…` becomes the header `A-b`."""
     body = json.dumps(document, ensure_ascii=False).encode()
     return Answer(status, body, headers={name.replace("_", "-"): text for name, text in headers.items()})
 
 
 def see_other(location: str) -> Answer:
-    """Send the browser on with a GET."""
+    """Redirect the browser with a GET."""
     return Answer(303, content_type="text/plain", headers={"Location": location})
 
 

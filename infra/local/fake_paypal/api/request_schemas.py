@@ -1,4 +1,4 @@
-"""What request bodies may look like: a strict reading of PayPal's schemas, every fault named with its field."""
+"""Validation of request bodies: strictly by PayPal's schemas, every error with its field."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AMOUNT = r"(-?[0-9]+)|(-?([0-9]+)?[.][0-9]+)"
 
 
 class Shape(Protocol):
-    """Something a JSON value can be checked against; faults are appended, none are raised."""
+    """A schema that a JSON value is checked against; errors are appended, none are raised."""
 
     def check(self, value: object, path: str, faults: list[Document], unknown: str) -> None:
         """Append what is wrong with `value`, found at the JSON pointer `path`."""
@@ -41,7 +41,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few words."""
+    """One of several values."""
 
     words: frozenset[str]
 
@@ -103,7 +103,7 @@ class Anything:
 
 
 def require(shape: Shape, body: object, unknown: str = "INVALID_PARAMETER_SYNTAX") -> None:
-    """Raise the 400 that names every fault of `body`; `unknown` is the issue of a key nobody knows."""
+    """Raise the 400 that names every error in `body`; `unknown` is the issue of an unknown key."""
     faults: list[Document] = []
     shape.check(body, "", faults, unknown)
     if faults:
@@ -219,7 +219,7 @@ PAYPAL_WALLET = _fields(
 ORDER = _fields(
     "intent purchase_units",
     intent=_choice("CAPTURE", "AUTHORIZE"),
-    # PayPal takes up to ten; a shop with one payee needs one, and the fake PayPal knows no more.
+    # PayPal allows up to ten; a shop with one payee needs one, and the fake PayPal supports no more.
     purchase_units=Several(PURCHASE_UNIT, 1, 1),
     payer=_fields(email_address=Text(254, 3, EMAIL), name=NAME, phone=PHONE, address=ADDRESS),
     payment_source=_fields(paypal=PAYPAL_WALLET),
@@ -239,7 +239,7 @@ VERIFY = _fields(
     transmission_id=Text(50, 1),
     transmission_sig=Text(500, 1),
     transmission_time=Text(100, 1, r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*"),
-    webhook_id=Text(50, 1, r"[a-zA-Z0-9_-]+"),  # PayPal's own have letters and digits alone
+    webhook_id=Text(50, 1, r"[a-zA-Z0-9_-]+"),  # PayPal's own have only letters and digits
     webhook_event=Anything(),
 )
 RESEND = _fields(webhook_ids=Several(Text(50), 500))

@@ -1,4 +1,4 @@
-"""PayPal's REST API: tokens, idempotency and routes; what they do stands in orders.py, captures.py and refunds.py."""
+"""PayPal's REST API: tokens, idempotency and routes; the logic is in orders.py, captures.py and refunds.py."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Api:
         self._certificate = certificate
 
     def routes(self) -> list[Route]:
-        """List the addresses, each with its operation's name."""
+        """List the routes, each with its operation's name."""
         order = "/v2/checkout/orders/([^/]+)"
         capture = "/v2/payments/captures/([^/]+)"
         refund = "/v2/payments/refunds/([^/]+)"
@@ -67,7 +67,7 @@ class Api:
         ]
 
     def token(self, request: Request) -> Answer:
-        """Give a bearer token for the client's id and secret."""
+        """Return a bearer token for the client's ID and secret."""
         settings = self._desk.settings
         if request.refusal is not None:
             (issue, *_) = [str(one["issue"]) for one in request.refusal.details] or ["invalid_client"]
@@ -142,7 +142,7 @@ class Api:
         return json_answer(200, self._refunds.view(self._refunds.find(refund_id)))
 
     def events(self, request: Request) -> Answer:
-        """List webhook events, newest first, a page at a time."""
+        """List webhook events, newest first, in pages."""
         query = request.query
         found = self._desk.webhooks.events(
             _time(query, "start_time"),
@@ -163,20 +163,20 @@ class Api:
         return json_answer(200, self._event(event_id))
 
     def resend(self, request: Request, event_id: str) -> Answer:
-        """Send a webhook event's notification once more."""
+        """Send a webhook event's notification again."""
         request_schemas.require(request_schemas.RESEND, _json(request))
         event = self._event(event_id)
         self._desk.webhooks.resend(event)
         return json_answer(202, event)
 
     def cert(self, request: Request, name: str) -> Answer:
-        """Hand out the certificate that notifications are signed with, as PayPal does: without those above it."""
+        """Return the certificate that notifications are signed with; like PayPal, without its chain."""
         if name != self._certificate.name:
             raise not_found()
         return Answer(200, self._certificate.pem, "application/x-pem-file")
 
     def verify(self, request: Request) -> Answer:
-        """Return whether a notification is genuine: its body is judged as it came, not as it reads."""
+        """Return whether a notification is genuine, by the bytes of its body."""
         asked = _json(request)
         request_schemas.require(request_schemas.VERIFY, asked)
         body = raw_value(request.body.decode(), "webhook_event").encode()
@@ -214,9 +214,9 @@ class Api:
     def _once(
         self, request: Request, key: str, kept: float, work: Work, replayed_status: int = 200
     ) -> Answer:
-        """Do the work, or repeat the answer that the same PayPal-Request-Id got; refuse it for another body."""
+        """Do the work, or repeat the response to the same PayPal-Request-Id; refuse it for another body."""
         id_ = _request_id(request)
-        if request.refusal is not None:  # ordered: kept and repeated like any other answer
+        if request.refusal is not None:  # injected: stored and repeated like any other response
             work = _refusing(request.refusal)
         if id_ is None:
             return json_answer(*_attempt(work))
@@ -230,7 +230,7 @@ class Api:
             status = replayed_status if known["status"] == 201 else known["status"]
             return json_answer(status, known["body"])
         status, body = _attempt(work)
-        # What was refused for its form, found nothing or is still in progress may be asked again.
+        # Malformed requests, unknown resources and requests in progress may be repeated.
         if status in {201, 422} and not _goes_on(body):
             answer = {"digest": digest, "status": status, "body": body, "expires": now + kept}
             self._desk.store.put("answer", key, answer)

@@ -1,4 +1,4 @@
-"""The control address `/_control/…`: whatever a buyer, a bank, a merchant or bad luck can do, on order."""
+"""The control API `/_standin/…`: whatever a buyer, a bank, a merchant or a failure can do, on command."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SETTINGS: dict[str, Any] = {
 
 
 class Steering:
-    """The control address. Every POST takes a JSON object and answers with one."""
+    """The control API. Every POST takes a JSON object and answers with one."""
 
     def __init__(self, desk: Desk, payments: Payments, faults: Faults) -> None:
         self._desk = desk
@@ -39,7 +39,7 @@ class Steering:
         self.dispatcher: Dispatcher | None = None
 
     def routes(self) -> list[Route]:
-        """List the addresses."""
+        """List the routes."""
         verbs: dict[str, Callable[[Body], object]] = {
             "reset": self.reset,
             "approve": self.approve,
@@ -88,7 +88,7 @@ class Steering:
     # Everything
 
     def reset(self, body: Body) -> object:
-        """Forget all but tokens and the certificate, and put the clock right."""
+        """Delete everything but tokens and the certificate, and reset the clock."""
         self._faults.clear()
         with self._desk.store.transaction():
             self._desk.store.clear(keep="token")
@@ -99,7 +99,7 @@ class Steering:
         return self.clear_requests(body)
 
     def settings(self, body: Body) -> object:
-        """Change whom to notify (`webhook_url`), whether by itself (`automatic`), how long tokens and orders live."""
+        """Set whom to notify (`webhook_url`), whether automatically (`automatic`), and how long tokens and orders live."""
         for name, value in body.items():
             if not isinstance(value, _SETTINGS.get(name, ())):
                 raise ValueError(f"{name} cannot be set to {value!r}")
@@ -109,7 +109,7 @@ class Steering:
         return dataclasses.asdict(self._desk.settings)
 
     def advance(self, body: Body) -> object:
-        """Move the clock on by `seconds`; what lapses meanwhile lapses at once."""
+        """Move the clock forward by `seconds`; what expires meanwhile expires immediately."""
         with self._desk.store.transaction():
             self._desk.clock.advance(float(body["seconds"]))
             self._orders.sweep()
@@ -117,7 +117,7 @@ class Steering:
         return {"now": self._desk.clock.now().isoformat()}
 
     def revoke_tokens(self, body: Body) -> object:
-        """Make every token given so far worthless."""
+        """Invalidate every token issued so far."""
         with self._desk.store.transaction():
             for token, _ in self._desk.store.items("token"):
                 self._desk.store.delete("token", token)
@@ -126,42 +126,42 @@ class Steering:
     # The buyer
 
     def approve(self, body: Body) -> object:
-        """Approve `order_id` with `funding` (balance, declined, slow); say where the browser would go."""
+        """Approve `order_id` with `funding` (balance, declined, slow); return where the browser would go."""
         funding = body.get("funding", FUNDINGS[0])
         with self._desk.store.transaction():
             order = self._orders.approve(body["order_id"], funding)
         return {"redirect": self._orders.return_url(order)}
 
     def cancel(self, body: Body) -> object:
-        """Leave `order_id` unpaid; say where the browser would go."""
+        """Cancel `order_id` unpaid; return where the browser would go."""
         return {"redirect": self._orders.cancel_url(self._orders.get(body["order_id"]))}
 
     # Money
 
     def script_capture(self, body: Body) -> object:
-        """Decide what the next capture ends in."""
+        """Set the outcome of the next capture."""
         self._payments.captures.scripts.add(Script(**body))
         return {}
 
     def script_refund(self, body: Body) -> object:
-        """Decide what the next refund asked for by API ends in."""
+        """Set the outcome of the next refund requested by API."""
         self._payments.refunds.scripts.add(Script(**body))
         return {}
 
     def settle_capture(self, body: Body) -> object:
-        """Let the pending `capture_id` be `completed` (true) or denied (false)."""
+        """Complete (`completed` true) or deny the pending `capture_id`."""
         with self._desk.store.transaction():
             capture = self._payments.captures.settle(body["capture_id"], bool(body["completed"]))
             return self._payments.captures.view(capture)
 
     def settle_refund(self, body: Body) -> object:
-        """Let the pending `refund_id` be `completed` (true) or failed (false)."""
+        """Complete (`completed` true) or fail the pending `refund_id`."""
         with self._desk.store.transaction():
             refund = self._payments.refunds.settle(body["refund_id"], bool(body["completed"]))
             return self._payments.refunds.view(refund)
 
     def refund(self, body: Body) -> object:
-        """Refund `capture_id` as on PayPal's own pages: `value` or all; completed, pending or failed."""
+        """Refund `capture_id` as in PayPal's dashboard: `value` or all; completed, pending or failed."""
         with self._desk.store.transaction():
             refund = self._payments.refunds.refund_in_dashboard(
                 body["capture_id"], body.get("value"), body.get("outcome", "completed")
@@ -169,39 +169,39 @@ class Steering:
             return self._payments.refunds.view(refund)
 
     def reverse(self, body: Body) -> object:
-        """Let the bank take `value` or all of `capture_id` back."""
+        """Reverse `value` or all of `capture_id`, as a bank does."""
         with self._desk.store.transaction():
             reversal = self._payments.refunds.reverse(body["capture_id"], body.get("value"))
             return self._payments.refunds.view(reversal)
 
     def open_dispute(self, body: Body) -> object:
-        """Let the buyer dispute `capture_id`."""
+        """Open a dispute about `capture_id`."""
         with self._desk.store.transaction():
             return self._payments.disputes.open(**body)
 
     def resolve_dispute(self, body: Body) -> object:
-        """End `dispute_id` in `favour` of the seller or the buyer."""
+        """Resolve `dispute_id` in `favour` of the seller or the buyer."""
         with self._desk.store.transaction():
             return self._payments.disputes.resolve(body["dispute_id"], body["favour"])
 
     def cancel_reversal(self, body: Body) -> object:
-        """Let what a bank took of `capture_id` come back, without a dispute."""
+        """Return what a bank took from `capture_id`, without a dispute."""
         with self._desk.store.transaction():
             return self._payments.refunds.cancel_reversal(body["capture_id"])
 
     # Bad luck
 
     def fault(self, body: Body) -> object:
-        """Order a fault."""
+        """Inject a fault."""
         return self._faults.add(**body).describe()
 
     def clear_faults(self, body: Body) -> object:
-        """Withdraw the fault `id`, or all."""
+        """Clear the fault `id`, or all."""
         self._faults.clear(body.get("id"))
         return {}
 
     def clear_requests(self, body: Body) -> object:
-        """Forget the requests received."""
+        """Delete the list of received requests."""
         if self.dispatcher is not None:
             self.dispatcher.requests.clear()
         return {}
@@ -220,7 +220,7 @@ class Steering:
         return {"answers": self._desk.webhooks.deliver_pending(bool(body.get("due_only", False)))}
 
     def resend(self, body: Body) -> object:
-        """Line up one more notification of `event_id`."""
+        """Enqueue another notification of `event_id`."""
         event = self._desk.webhooks.event(body["event_id"])
         if event is None:
             raise ValueError(f"there is no event {body['event_id']}")
@@ -232,12 +232,12 @@ class Steering:
         return {"headers": self._signed(body)}
 
     def forge(self, body: Body) -> object:
-        """Post a body of one's own to the webhook, signed as asked, with `headers` laid over."""
+        """Post a custom body to the webhook, signed as requested, with `headers` overriding."""
         headers = self._signed(body) | dict(body.get("headers", {}))
         return self._desk.webhooks.post(base64.b64decode(body["body"]), headers)
 
     def trust(self, body: Body) -> object:
-        """Judge signatures by the certificate `pem`, too, as if it lay at `certificate_url`."""
+        """Accept signatures by the certificate `pem`, too, as if it were at `certificate_url`."""
         self._desk.webhooks.trust(body["certificate_url"], body["pem"])
         return {}
 

@@ -1,4 +1,4 @@
-"""A client for the control address: `Control("http://localhost:PORT")`, for tests and harnesses."""
+"""A client of the control API: `Control("http://localhost:PORT")`, for tests and harnesses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 class ControlError(Exception):
-    """The fake PayPal would not do it; the text says why."""
+    """The fake PayPal refused; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class Notification:
-    """One delivery of an event, as it is on the wire. `state`: pending, delivered, dropped, given up."""
+    """One delivery of an event, as sent. `state`: pending, delivered, dropped, given up."""
 
     id: str
     event_id: str
@@ -68,7 +68,7 @@ class Notification:
 
 @dataclass(frozen=True)
 class Received:
-    """One API request that the fake PayPal received; `status` is None where a fault forbade its work."""
+    """One API request that the fake PayPal received; `status` is None if a fault prevented its work."""
 
     time: str
     operation: str
@@ -87,7 +87,7 @@ class Received:
 
 
 class Control:
-    """Steer a fake PayPal, of this process or another. Every method raises ControlError if it is refused."""
+    """Controls a fake PayPal, in this process or another. Every method raises ControlError if it is refused."""
 
     def __init__(self, url: str) -> None:
         self._address = urlsplit(url).netloc
@@ -95,15 +95,15 @@ class Control:
     # Everything
 
     def reset(self) -> None:
-        """Forget all but tokens and the certificate, and put the clock right."""
+        """Delete everything but tokens and the certificate, and reset the clock."""
         self._post("reset")
 
     def now(self) -> datetime:
-        """Read its clock."""
+        """Return its time."""
         return datetime.fromisoformat(self._get("clock")["now"])
 
     def advance(self, seconds: float) -> datetime:
-        """Move its clock on; orders and keys that lapse meanwhile lapse at once."""
+        """Move its clock forward; orders and keys that expire meanwhile expire immediately."""
         return datetime.fromisoformat(self._post("advance", seconds=seconds)["now"])
 
     def set_webhook(self, url: str | None) -> None:
@@ -111,23 +111,23 @@ class Control:
         self._post("settings", webhook_url=url)
 
     def subscribe(self, *event_types: str) -> None:
-        """Notify of these types alone from now on; `*` stands for all."""
+        """Notify only of these event types from now on; `*` means all."""
         self._post("settings", webhook_events=event_types)
 
     def automatic(self, on: bool) -> None:
-        """Let notifications go out by themselves, or only on `deliver_pending()`."""
+        """Send notifications automatically, or only on `deliver_pending()`."""
         self._post("settings", automatic=on)
 
     def token_life(self, seconds: int) -> None:
-        """Let coming tokens live so long."""
+        """Set the lifetime of new tokens."""
         self._post("settings", token_life=seconds)
 
     def forget_paid_orders(self, days: float | None) -> None:
-        """Show an order as gone so many days after its capture, which stays; None: never."""
+        """Show an order as deleted this many days after its capture, which stays; None: never."""
         self._post("settings", paid_orders_kept=None if days is None else days * 86400)
 
     def revoke_tokens(self) -> None:
-        """Make every token given so far worthless: the next call gets 401."""
+        """Invalidate every token issued so far: the next call gets 401."""
         self._post("revoke-tokens")
 
     # The buyer
@@ -152,12 +152,12 @@ class Control:
     # Money
 
     def orders(self) -> list[Json]:
-        """List all orders as PayPal shows them, the dead ones too (`dead`)."""
+        """List all orders as PayPal shows them, including those no longer payable (`dead`)."""
         orders: list[Json] = self._get("orders")["orders"]
         return orders
 
     def order(self, order_id: str) -> Json:
-        """Show one order, dead or alive."""
+        """Return one order, dead or alive."""
         for order in self.orders():
             if order["id"] == order_id:
                 return order
@@ -179,9 +179,9 @@ class Control:
         custom_id: str | None = None,
         merchant_id: str | None = None,
     ) -> None:
-        """Decide the next capture (of this order): completed, pending, declined, failed, or the ISSUE of a 422.
+        """Set the outcome of the next capture (of this order): completed, pending, declined, failed, or the ISSUE of a 422.
 
-        `reason` is why it is pending; the others make the capture differ from what was ordered.
+        `reason` is why it is pending; the other values replace the order's.
         """
         script = {
             "order_id": order_id,
@@ -194,47 +194,47 @@ class Control:
         self._post("script-capture", outcome=outcome, **script)
 
     def next_refund(self, outcome: str, order_id: str | None = None) -> None:
-        """Decide the next refund by API: completed, pending, failed, or the ISSUE of a 422."""
+        """Set the outcome of the next refund by API: completed, pending, failed, or the ISSUE of a 422."""
         self._post("script-refund", outcome=outcome, order_id=order_id)
 
     def complete(self, capture_id: str) -> Json:
-        """Let a pending capture come true."""
+        """Complete a pending capture."""
         return self._post("settle-capture", capture_id=capture_id, completed=True)
 
     def deny(self, capture_id: str) -> Json:
-        """Let a pending capture be denied."""
+        """Deny a pending capture."""
         return self._post("settle-capture", capture_id=capture_id, completed=False)
 
     def refund(self, capture_id: str, value: str | None = None, outcome: str = "completed") -> Json:
-        """Refund on PayPal's own pages: `value` ("1.50") or all; completed, pending or failed."""
+        """Refund as in PayPal's dashboard: `value` ("1.50") or all; completed, pending or failed."""
         return self._post("refund", capture_id=capture_id, value=value, outcome=outcome)
 
     def complete_refund(self, refund_id: str) -> Json:
-        """Let a pending refund come true."""
+        """Complete a pending refund."""
         return self._post("settle-refund", refund_id=refund_id, completed=True)
 
     def fail_refund(self, refund_id: str) -> Json:
-        """Let a pending refund fail."""
+        """Fail a pending refund."""
         return self._post("settle-refund", refund_id=refund_id, completed=False)
 
     def reverse(self, capture_id: str, value: str | None = None) -> Json:
-        """Let the buyer's bank take the money back; return the refund-like record."""
+        """Reverse a capture, as the buyer's bank does; return the refund-like record."""
         return self._post("reverse", capture_id=capture_id, value=value)
 
     def cancel_reversal(self, capture_id: str) -> Json:
-        """Let what the bank took come back, which only PAYMENT.CAPTURE.COMPLETED tells once more."""
+        """Return what the bank took, which only another PAYMENT.CAPTURE.COMPLETED reports."""
         return self._post("cancel-reversal", capture_id=capture_id)
 
     def open_dispute(self, capture_id: str) -> Json:
-        """Let the buyer open a case; its id is `dispute_id`."""
+        """Open a dispute as the buyer; its ID is `dispute_id`."""
         return self._post("open-dispute", capture_id=capture_id)
 
     def resolve_dispute(self, dispute_id: str, favour: str = "seller") -> Json:
-        """End a case in favour of the `seller`, or of the `buyer`, who then gets the money back."""
+        """Resolve a dispute in favour of the `seller`, or of the `buyer`, who then gets the money back."""
         return self._post("resolve-dispute", dispute_id=dispute_id, favour=favour)
 
     def ledger(self) -> list[LedgerRow]:
-        """List the money moved, oldest first."""
+        """List the movements of money, oldest first."""
         return [_ledger_row(row) for row in self._get("ledger")["rows"]]
 
     def totals(self) -> dict[str, Totals]:
@@ -248,7 +248,7 @@ class Control:
     # Notifications
 
     def notifications(self, event_type: str | None = None) -> list[Notification]:
-        """List deliveries, oldest first, with the headers and the body they have on the wire."""
+        """List deliveries, oldest first, with their headers and body."""
         rows = self._get("notifications")["notifications"]
         fields = Notification.__dataclass_fields__
         found = [Notification(**{name: row[name] for name in fields}) for row in rows]
@@ -260,26 +260,26 @@ class Control:
         return answers
 
     def deliver(self, notification_id: str) -> Json:
-        """Send one delivery, whatever its state, and wait; return the answer."""
+        """Send one delivery, whatever its state, and wait; return the response."""
         return self._post("deliver", id=notification_id)
 
     def resend(self, event_id: str) -> None:
-        """Line up one more notification of an event."""
+        """Enqueue another notification of an event."""
         self._post("resend", event_id=event_id)
 
     def sign(self, body: bytes, key: str = "right", **chosen: str) -> dict[str, str]:
-        """Return PayPal's headers for a body; `key` is right or wrong; chosen: transmission_id, time, webhook_id."""
+        """Return PayPal's headers for a body; `key` is right or wrong; `chosen`: transmission_id, time, webhook_id."""
         headers: dict[str, str] = self._post("sign", body=_base64(body), key=key, **chosen)["headers"]
         return headers
 
     def forge(
         self, body: bytes, key: str = "right", headers: Mapping[str, str] | None = None, **chosen: str
     ) -> Json:
-        """Post a body to the webhook, signed as in `sign()`, with `headers` laid over; return the answer."""
+        """Post a body to the webhook, signed as in `sign()`, with `headers` overriding; return the response."""
         return self._post("forge", body=_base64(body), key=key, headers=dict(headers or {}), **chosen)
 
     def trust(self, certificate_url: str, pem: str) -> None:
-        """Judge signatures by another certificate, too, as if it lay at that address; `reset()` forgets it."""
+        """Accept signatures by another certificate, too, as if it were at that address; `reset()` removes it."""
         self._post("trust", certificate_url=certificate_url, pem=pem)
 
     # Requests and faults
@@ -290,7 +290,7 @@ class Control:
         return [row for row in rows if operation in (None, row.operation)]
 
     def clear_requests(self) -> None:
-        """Forget the requests received."""
+        """Delete the list of received requests."""
         self._post("clear-requests")
 
     def fault(
@@ -303,11 +303,12 @@ class Control:
         match: str = "",
         **refusal: object,
     ) -> int:
-        """Order a fault and return its id; the README lists operations and kinds.
+        """Inject a fault and return its ID; the README lists operations and kinds.
 
-        To `refuse` takes `issue`, `status`, `field`, or several `details`.
-        `skip` matching calls pass first, then `times` (None: all) are hit. `match` must occur in the call's
-        target or body, or in the event. `seconds` is how long to hang, be slow, delay, or say Retry-After.
+        `refuse` takes `issue`, `status`, `field`, or several `details`.
+
+        The first `skip` matching calls pass, then `times` are hit (None: all). `match` must occur in the call's
+        target or body, or in the event. `seconds` is how long to hang, be slow, delay, or the value of Retry-After.
         """
         fault = self._post(
             "fault",
@@ -330,16 +331,16 @@ class Control:
         times: int | None = None,
         match: str = "",
     ) -> int:
-        """Refuse a call definitely, until the fault is cleared, or so many times."""
+        """Refuse a call definitely, until the fault is cleared, or `times` times."""
         return self.fault(operation, "refuse", times, match=match, issue=issue, status=status, field=field)
 
     def faults(self) -> list[Json]:
-        """List the faults still in force."""
+        """List the active faults."""
         faults: list[Json] = self._get("faults")["faults"]
         return faults
 
     def clear_faults(self, id_: int | None = None) -> None:
-        """Withdraw one fault or all, and end the hangs under way."""
+        """Clear one fault or all, and end hanging calls."""
         self._post("clear-faults", id=id_)
 
     def _approve(self, order_id: str, funding: str) -> str | None:

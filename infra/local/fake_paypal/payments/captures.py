@@ -1,4 +1,4 @@
-"""Captures: an approved order turns into money, now, later, or not at all."""
+"""Captures: an approved order is paid immediately, later, or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BY_FUNDING = {"balance": "completed", "slow": "pending", "declined": "INSTRUMEN
 
 
 class Captures:
-    """Captured payments, at most one an order."""
+    """Captured payments, at most one per order."""
 
     def __init__(self, desk: Desk, orders: Orders, ledger: Ledger) -> None:
         self._desk = desk
@@ -57,7 +57,7 @@ class Captures:
         return capture
 
     def settle(self, capture_id: str, completed: bool) -> Document:
-        """Let a pending capture come true, or be denied. Raises ValueError if it is not pending."""
+        """Complete or deny a pending capture. Raises ValueError if it is not pending."""
         capture = self.find(capture_id)
         if capture["status"] != "PENDING":
             raise ValueError(f"capture {capture_id} is {capture['status']}, not PENDING")
@@ -77,14 +77,14 @@ class Captures:
         self._desk.store.put("capture", capture["id"], capture)
 
     def view(self, capture: Document) -> Document:
-        """Return PayPal's representation of a capture by itself."""
+        """Return a capture as PayPal shows it by itself."""
         return self.view_within_order(capture) | {
             "supplementary_data": {"related_ids": {"order_id": capture["order_id"]}},
             "payee": capture["payee"],
         }
 
     def view_within_order(self, capture: Document) -> Document:
-        """Return PayPal's representation of a capture inside its order."""
+        """Return a capture as PayPal shows it in its order."""
         path = f"/v2/payments/captures/{capture['id']}"
         view: Document = {
             "id": capture["id"],
@@ -140,7 +140,7 @@ class Captures:
         self._ledger.book("sale", capture["id"], capture, capture["amount"], capture["fee"])
 
     def tell_again(self, capture: Document) -> Document:
-        """Notify that a capture is completed once more: what was taken of it came back."""
+        """Notify that a capture is completed again: what was taken back was returned."""
         amount = worth(capture["amount"], capture["currency"])
         summary = f"Payment completed for {amount}"
         return self._desk.webhooks.notify("PAYMENT.CAPTURE.COMPLETED", "capture", summary, self.view(capture))

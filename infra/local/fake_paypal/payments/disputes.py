@@ -1,4 +1,4 @@
-"""Disputes: a buyer opens a case, which ends in favour of one side."""
+"""Disputes: opened by a buyer, resolved in favour of one side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infra.local.fake_paypal.store import Document, new_id
 
 
 class Disputes:
-    """Cases about captures. PayPal's own API for them is not here: cases only show in notifications."""
+    """Disputes of captures. PayPal's API for them is not included: they only appear in notifications."""
 
     def __init__(self, desk: Desk, captures: Captures, refunds: Refunds) -> None:
         self._desk = desk
@@ -19,7 +19,7 @@ class Disputes:
         self._refunds = refunds
 
     def open(self, capture_id: str, reason: str = "MERCHANDISE_OR_SERVICE_NOT_RECEIVED") -> Document:
-        """Let the buyer open a case; return it as PayPal represents it. Raises Problem (404)."""
+        """Open a dispute as the buyer; return it as PayPal shows it. Raises Problem (404)."""
         capture = self._captures.find(capture_id)
         id_ = f"PP-D-{new_id(6)}"
         dispute: Document = {
@@ -39,7 +39,7 @@ class Disputes:
         return dispute
 
     def resolve(self, dispute_id: str, favour: str) -> Document:
-        """End a case in the `seller`'s or the `buyer`'s favour, who gets the money back. Raises ValueError."""
+        """Resolve a dispute in the `seller`'s or the `buyer`'s favour, who gets the money back. Raises ValueError."""
         dispute = self._desk.store.get("dispute", dispute_id)
         if dispute is None or dispute["status"] != "OPEN":
             raise ValueError(f"there is no open dispute {dispute_id}")
@@ -62,7 +62,7 @@ class Disputes:
         return dispute
 
     def open_about(self, capture_id: str) -> list[str]:
-        """List the ids of open cases about a capture."""
+        """List the IDs of open disputes of a capture."""
         return [
             str(dispute["dispute_id"])
             for dispute in self._desk.store.all("dispute")

@@ -9,7 +9,7 @@ from infra.local.fake_paypal.store import Clock, Document, Store
 
 
 class Ledger:
-    """What money moved; refunds and reversals are negative."""
+    """Movements of money; refunds and reversals are negative."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -38,7 +38,7 @@ class Ledger:
         return self._store.all("ledger")
 
     def totals(self) -> dict[str, Document]:
-        """Return for each currency the sums of amounts, fees and nets."""
+        """Return the sums of amounts, fees and nets by currency."""
         totals: dict[str, Document] = {}
         for row in self.rows():
             sums = totals.setdefault(row["currency"], {"amount": "0", "fee": "0", "net": "0"})

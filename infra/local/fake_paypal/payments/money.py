@@ -1,4 +1,4 @@
-"""Amounts of money: PayPal's strings at the edge, integers in minor units within."""
+"""Amounts: PayPal's strings outside, integers in minor units inside."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def decimals(currency: str) -> int:
 
 
 def to_minor(value: str, currency: str) -> int:
-    """Read PayPal's string as minor units; the caller has checked its decimals."""
+    """Convert PayPal's string to minor units; the caller has checked its decimals."""
     return int(Decimal(value).scaleb(decimals(currency)))
 
 
 def to_value(minor: int, currency: str) -> str:
-    """Write minor units as PayPal's string."""
+    """Convert minor units to PayPal's string."""
     places = decimals(currency)
     return f"{Decimal(minor).scaleb(-places):.{places}f}"
 
@@ -61,7 +61,7 @@ def money(minor: int, currency: str) -> Document:
 
 
 def worth(minor: int, currency: str) -> str:
-    """Write minor units for a person to read."""
+    """Format minor units for people."""
     return f"{to_value(minor, currency)} {currency}"
 
 
@@ -72,7 +72,7 @@ def precise(value: str, currency: str) -> bool:
 
 
 def fee(gross: int, currency: str) -> int:
-    """Return what PayPal keeps of a completed capture, in minor units: 3.49 % and 0.49, rounded half up."""
+    """Return PayPal's fee of a completed capture, in minor units: 3.49 % and 0.49, rounded half up."""
     fixed = _FEE_FIXED_WITHOUT_DECIMALS if currency in WITHOUT_DECIMALS else _FEE_FIXED
     exact = gross * _FEE_SHARE + fixed.scaleb(decimals(currency))
     return min(gross, int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP)))

@@ -1,4 +1,4 @@
-"""Orders: made by the shop, approved by the shopper, captured once, dead after their time."""
+"""Orders: created by the shop, approved by the shopper, captured once, and deleted after a time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Orders:
         self._desk = desk
 
     def create(self, body: Any, request_id: str | None) -> Document:
-        """Make an order of PayPal's request body; return it as stored. Raises Problem."""
+        """Create an order from PayPal's request body; return it as stored. Raises Problem."""
         request_schemas.require(request_schemas.ORDER, body, unknown="NOT_SUPPORTED")
         if body["intent"] != "CAPTURE":
             raise unprocessable("UNSUPPORTED_INTENT", "/intent", body["intent"])
@@ -60,31 +60,31 @@ class Orders:
         return order
 
     def get(self, order_id: str) -> Document:
-        """Return an order that still lives. Raises Problem (404) for unknown and dead ones."""
+        """Return an order. Raises Problem (404) for unknown and expired ones."""
         order = self.find(order_id)
         if order is None or self.dead(order):
             raise not_found()
         return order
 
     def find(self, order_id: str) -> Document | None:
-        """Return an order, dead or alive, or None."""
+        """Return an order, expired or not; None if it is unknown."""
         return self._desk.store.get("order", order_id)
 
     def dead(self, order: Document) -> bool:
-        """Return whether the order's time is over: 3 h to approve, 3 h to capture, then as long as paid ones are kept."""
+        """Return whether the order has expired: 3 h to approve, 3 h to capture, then as long as paid ones are kept."""
         if order["status"] == "COMPLETED":
             kept = self._desk.settings.paid_orders_kept
             return kept is not None and self._desk.clock.stamp() >= (order.get("completed") or 0.0) + kept
         return self._desk.clock.stamp() >= self.deadline(order)
 
     def deadline(self, order: Document) -> float:
-        """Return when an unpaid order dies, in seconds since 1970."""
+        """Return when an unpaid order expires, in seconds since 1970."""
         if order["approved"] is not None:
             return float(order["approved"]) + CAPTURE_WITHIN
         return float(order["waiting_since"]) + APPROVE_WITHIN
 
     def approve(self, order_id: str, funding: str) -> Document:
-        """Let the buyer approve, to be paid from a balance, a declined card or slowly. Raises Problem."""
+        """Approve as the buyer, to be paid from a balance, a declined card or slowly. Raises Problem."""
         if funding not in FUNDINGS:
             raise ValueError(f"unknown funding {funding!r}: one of {', '.join(FUNDINGS)}")
         order = self.get(order_id)
@@ -105,7 +105,7 @@ class Orders:
         return order
 
     def refused(self, order: Document, issue: str) -> Problem:
-        """Return the refusal (422) of a capture for this issue; what it changes about the order is stored."""
+        """Return the refusal (422) of a capture for this issue; its effect on the order is stored."""
         if issue == "INSTRUMENT_DECLINED":
             # As at PayPal, the order stays approved; only another approval brings another card.
             order["funding"] = "declined"
@@ -124,7 +124,7 @@ class Orders:
         self._save(order)
 
     def sweep(self) -> None:
-        """Notify the shop of approvals that went unused for too long."""
+        """Notify the shop of approvals that were not used in time."""
         for order in self._desk.store.tagged("order", "APPROVED"):
             if self.dead(order):
                 order["status"] = "VOIDED"
@@ -132,7 +132,7 @@ class Orders:
                 self._tell_lapsed(order)
 
     def next_deadline(self) -> float | None:
-        """Return when the next approval lapses, in seconds since 1970."""
+        """Return when the next approval expires, in seconds since 1970."""
         approved = self._desk.store.tagged("order", "APPROVED")
         return min((self.deadline(order) for order in approved), default=None)
 
@@ -152,7 +152,7 @@ class Orders:
         )
 
     def view(self, order: Document, payments: Document | None = None) -> Document:
-        """Return PayPal's full representation; `payments` is the unit's {"captures": […], "refunds": […]}."""
+        """Return an order as PayPal shows it in full; `payments` is the unit's {"captures": […], "refunds": […]}."""
         unit = order["unit"] | ({"payments": payments} if payments else {})
         view: Document = {
             "id": order["id"],

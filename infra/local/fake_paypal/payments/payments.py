@@ -1,4 +1,4 @@
-"""Everything about money, put together."""
+"""Everything about money, combined."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Payments:
         self.disputes = Disputes(desk, self.captures, self.refunds)
 
     def order_view(self, order: Document) -> Document:
-        """Return PayPal's full representation of an order with its captures and refunds."""
+        """Return an order as PayPal shows it in full, with its captures and refunds."""
         captures = [self.captures.find(id_) for id_ in order["captures"]]
         refunds = [self.refunds.find(id_) for capture in captures for id_ in capture["refunds"]]
         payments: Document = {}

@@ -1,4 +1,4 @@
-"""Money going back: refunds by the shop, refunds on PayPal's own pages, reversals by a bank."""
+"""Refunds by the shop, refunds in PayPal's dashboard, and reversals by a bank."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REFUND_WITHIN = 180 * 86400
 
 
 class Refunds:
-    """Refunds and reversals of captures. Pending ones count as given back until they fail."""
+    """Refunds and reversals of captures. Pending ones count as refunded until they fail."""
 
     def __init__(self, desk: Desk, captures: Captures, ledger: Ledger) -> None:
         self._desk = desk
@@ -53,14 +53,14 @@ class Refunds:
         return refund
 
     def refund_in_dashboard(self, capture_id: str, value: str | None, outcome: str) -> Document:
-        """Refund as the merchant does on PayPal's own pages. Raises Problem, ValueError."""
+        """Refund as the merchant does in PayPal's dashboard. Raises Problem, ValueError."""
         if outcome not in OUTCOMES["refund"]:
             raise ValueError(f"unknown outcome {outcome!r}: one of {', '.join(OUTCOMES['refund'])}")
         capture = self._captures.find(capture_id)
         return self._new(capture, self._refundable(capture, _asked(capture, value)), outcome, _sale(capture))
 
     def reverse(self, capture_id: str, value: str | None = None) -> Document:
-        """Let the buyer's bank take money back (a chargeback); return the refund-like record. Raises Problem."""
+        """Reverse a capture, as the buyer's bank does (a chargeback); return the refund-like record. Raises Problem."""
         capture = self._captures.find(capture_id)
         amount = self._refundable(capture, _asked(capture, value))
         reversal = self._record(
@@ -75,21 +75,21 @@ class Refunds:
         return reversal
 
     def cancel_reversal(self, capture_id: str, id_: str | None = None) -> Document:
-        """Let what a bank took come back to the seller; `id_` is the dispute that was won. Raises ValueError."""
+        """Return what a bank took back to the seller; `id_` is the won dispute. Raises ValueError."""
         capture = self._captures.find(capture_id)
         amount = capture["reversed"]
         if not amount:
             raise ValueError(f"nothing of capture {capture_id} was taken back")
         capture["reversed"] = 0
         self._captures.touch(capture)
-        if id_ is None:  # nothing but the capture says so: it is completed once more
+        if id_ is None:  # only the capture reports it: it is completed again
             event = self._captures.tell_again(capture)
             id_ = str(event["id"])
         self._ledger.book("reversal_cancelled", id_, capture, amount)
         return self._captures.view(capture)
 
     def settle(self, refund_id: str, completed: bool) -> Document:
-        """Let a pending refund come true, or fail. Raises ValueError if it is not pending."""
+        """Complete or fail a pending refund. Raises ValueError if it is not pending."""
         refund = self.find(refund_id)
         if refund["status"] != "PENDING":
             raise ValueError(f"refund {refund_id} is {refund['status']}, not PENDING")
@@ -104,19 +104,19 @@ class Refunds:
         return refund
 
     def left(self, capture: Document) -> int:
-        """Return the minor units that neither were nor are being given back."""
+        """Return the minor units that are neither refunded nor being refunded."""
         under_way = sum(
             refund["amount"] for refund in self._of(capture) if refund["status"] in {"COMPLETED", "PENDING"}
         )
         return int(capture["amount"] - under_way - capture["reversed"])
 
     def left_to_refund(self, capture: Document) -> str | None:
-        """Return what a button may offer to refund, as PayPal's string; None where nothing."""
+        """Return what can still be refunded, as PayPal's string; None if nothing."""
         left = self.left(capture) if capture["status"] in HAS_MONEY and not capture["reversed"] else 0
         return to_value(left, capture["currency"]) if left > 0 else None
 
     def view(self, refund: Document) -> Document:
-        """Return PayPal's representation of a refund; a reversal has the same."""
+        """Return a refund as PayPal shows it; a reversal looks the same."""
         amount = money(refund["amount"], refund["currency"])
         view: Document = {
             "id": refund["id"],
@@ -143,7 +143,7 @@ class Refunds:
         }
 
     def _refundable(self, capture: Document, asked: Document | None) -> int:
-        """Return the minor units to give back: what was asked for, else all that is left. Raises Problem."""
+        """Return the minor units to refund: the requested amount, else all that is left. Raises Problem."""
         if capture["status"] == "PENDING":
             raise unprocessable("PENDING_CAPTURE")
         if capture["status"] not in HAS_MONEY:
@@ -207,7 +207,7 @@ class Refunds:
         return [self.find(id_) for id_ in capture["refunds"]]
 
     def _returned(self, capture: Document) -> int:
-        """Return the minor units that were given back."""
+        """Return the refunded minor units."""
         done = sum(refund["amount"] for refund in self._of(capture) if refund["status"] == "COMPLETED")
         return int(done + capture["reversed"])
 
@@ -224,7 +224,7 @@ class Refunds:
 
 
 def _sale(capture: Document) -> Document:
-    """Return what a refund that nobody asked for by API takes over from the sale."""
+    """Return what a refund that was not requested by API copies from the sale."""
     return {key: capture[key] for key in ("custom_id", "invoice_id")}
 
 

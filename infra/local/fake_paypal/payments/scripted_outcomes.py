@@ -1,4 +1,4 @@
-"""What coming captures and refunds shall end in: decided beforehand, used in turn."""
+"""Outcomes of future captures and refunds: set beforehand, used in order."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ PENDING_REASONS = (
 
 @dataclass(frozen=True)
 class Script:
-    """An outcome or a refusal; what else is not None makes the capture differ from its order."""
+    """An outcome or a refusal; other values that are not None make the capture differ from its order."""
 
     outcome: str
     order_id: str | None = None
@@ -58,7 +58,7 @@ class Script:
 
     @property
     def refusal(self) -> str | None:
-        """Return the issue, if the outcome is a refusal."""
+        """Return the issue if the outcome is a refusal; else None."""
         return self.outcome if self.outcome.isupper() else None
 
 
@@ -71,7 +71,7 @@ class Scripts:
         self._outcomes = (*OUTCOMES[kind], *REFUSALS[kind])
 
     def add(self, script: Script) -> None:
-        """Line up a script. Raises ValueError."""
+        """Add a script. Raises ValueError."""
         if script.outcome not in self._outcomes:
             raise ValueError(f"unknown outcome {script.outcome!r}: one of {', '.join(self._outcomes)}")
         if script.reason is not None and script.reason not in PENDING_REASONS:
@@ -81,7 +81,7 @@ class Scripts:
         self._store.put(self._kind, new_id(), asdict(script))
 
     def take(self, order_id: str) -> Script | None:
-        """Use up the oldest script that fits this order."""
+        """Remove and return the oldest script that fits this order."""
         for id_, stored in self._store.items(self._kind):
             if stored["order_id"] in (None, order_id):
                 self._store.delete(self._kind, id_)
