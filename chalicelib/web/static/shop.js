@@ -1,9 +1,9 @@
 "use strict";
 
 /* The shop works without this file. It shows the cart's count on pages that are the same for everybody,
-   sends each form once, and looks again at an order that is being paid. */
+   sends each form once, and refreshes the page of an order that is being paid. */
 
-const SENT_AGAIN_AFTER = 10_000; // milliseconds: a post that was stopped must not lock its button for good
+const SENT_AGAIN_AFTER = 10_000; // milliseconds: a cancelled post must not disable its button forever
 const LOOK_AGAIN_AFTER = 4_000;
 
 function showCartCount() {
@@ -38,13 +38,13 @@ function lookAgain() {
   const link = document.querySelector("[data-look-again]");
   if (!link) return;
   setTimeout(() => {
-    // Whoever has moved into the page is reading or about to press something: the link is there for them.
+    // A reader who has focused something is not interrupted: the page has a link.
     if (document.activeElement === document.body) location.replace(link.href);
   }, LOOK_AGAIN_AFTER);
 }
 
 document.addEventListener("submit", sendOnce);
-// A page that comes back from the browser's memory shows an old count and buttons that were pressed.
+// A page restored from the back/forward cache shows an old count and disabled buttons.
 window.addEventListener("pageshow", () => {
   showCartCount();
   document.querySelectorAll("[data-sent]").forEach(release);

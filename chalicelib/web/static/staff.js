@@ -1,8 +1,8 @@
 "use strict";
 
-/* The staff's pages work without this file. */
+/* The staff pages work without this file. */
 
-// -- log in: a password can be shown --
+// -- login: a password can be shown --
 
 document.querySelectorAll("[data-password]").forEach((frame) => {
   const input = frame.querySelector("input");
@@ -15,19 +15,19 @@ document.querySelectorAll("[data-password]").forEach((frame) => {
   button.type = "button";
   button.setAttribute("aria-controls", input.id);
   button.addEventListener("click", () => { say(input.type === "password"); input.focus(); });
-  // Sent as a password, so that no browser remembers it among the things one types.
+  // Sent as a password, so that no browser offers it as a suggestion.
   input.form.addEventListener("submit", () => say(false));
   say(false);
   frame.append(button);
 });
 
-// -- orders: tick all of a list, print slips --
+// -- orders: select all of a list, print slips --
 
 document.querySelectorAll("[data-tick-all]").forEach((place) => {
   const boxes = () => place.closest("table").querySelectorAll("tbody input[type=checkbox]");
   const all = document.createElement("input");
   all.type = "checkbox";
-  const frame = document.createElement("label"); // a finger's width, as those below
+  const frame = document.createElement("label"); // as large for touch as those below
   all.setAttribute("aria-label", "Select all orders on this page");
   all.addEventListener("change", () => boxes().forEach((box) => { box.checked = all.checked; }));
   frame.append(all, Object.assign(document.createElement("span"), { textContent: "Select all" }));
@@ -40,9 +40,9 @@ document.querySelectorAll("[data-print]").forEach((button) => {
   document.querySelectorAll("[data-print-words]").forEach((words) => { words.hidden = true; });
 });
 
-// -- forms that are sent once: a second press waits for the answer to the first --
+// -- forms that are sent once: a second click waits for the response to the first --
 
-const SENT_AGAIN_AFTER = 10_000; // milliseconds: a post that was stopped must not lock its button for good
+const SENT_AGAIN_AFTER = 10_000; // milliseconds: a cancelled post must not disable its button forever
 
 document.querySelectorAll("form[data-once]").forEach((form) => {
   form.addEventListener("submit", (event) => {
@@ -55,7 +55,7 @@ window.addEventListener("pageshow", () => {
   document.querySelectorAll("form[data-once]").forEach((form) => { delete form.dataset.sent; });
 });
 
-// -- one product: rows come and go, and the text is previewed, without leaving the page --
+// -- one product: add and remove rows, and preview the text, without leaving the page --
 
 const WAIT_WHILE_TYPING = 400; // milliseconds
 
@@ -82,7 +82,7 @@ document.querySelectorAll("[data-parts]").forEach((form) => {
       const added = [...fresh.querySelectorAll("input[type='text']")].find((input) => !known.has(input.name));
       (added || fresh.querySelector(`button[value="${CSS.escape(button.value)}"]`) || fresh.querySelector("button[value='row']"))?.focus();
     } catch {
-      delete button.dataset.part; // the long way says what is wrong
+      delete button.dataset.part; // so that this click submits the form, and the full page shows the error
       button.click();
     }
   });
@@ -103,7 +103,7 @@ document.querySelectorAll("[data-proposes]").forEach((name) => {
   });
 });
 
-// -- a product's pictures: words and file in one step, and how much has been sent --
+// -- a product's images: alt text and file in one step, and the upload's progress --
 
 document.querySelectorAll("[data-upload]").forEach((form) => {
   const file = form.querySelector("[type='file']");
@@ -154,11 +154,11 @@ document.querySelectorAll("[data-upload]").forEach((form) => {
 
 document.querySelectorAll("[data-look-again]").forEach((link) => {
   setTimeout(() => {
-    if (document.activeElement === document.body) location.replace(link.href); // nobody is typing or pressing
+    if (document.activeElement === document.body) location.replace(link.href); // nothing has the focus
   }, 3_000);
 });
 
-// -- products edited in place: what is not saved yet is marked and counted, Escape puts a cell back, / searches --
+// -- products edited inline: unsaved cells are marked and counted, Escape resets a cell, / searches --
 
 document.querySelectorAll("form[data-inline-edit]").forEach((form) => {
   const cells = [...form.querySelectorAll(".product-table-input > input[type=text], .product-table-checkbox input")];
@@ -184,8 +184,8 @@ document.querySelectorAll("form[data-inline-edit]").forEach((form) => {
     event.target.select();
     count();
   });
-  // A cell is typed over rather than into.
-  form.addEventListener("focusin", ({ target }) => { if (target.matches(".product-table-input > input[type=text]")) target.select(); });
+  // Select a cell's text on focus, so that typing replaces it.
+  form.addEventListener("focusin", ({ target }) => { if (target.matches(".goods-cell > input[type=text]")) target.select(); });
   window.addEventListener("beforeunload", (event) => { if (!form.dataset.sent && waiting().length) event.preventDefault(); });
   window.addEventListener("pageshow", count);
   button.title = "Enter saves, Escape undoes a cell, / searches";
@@ -201,7 +201,7 @@ document.querySelectorAll("[data-slash]").forEach((search) => {
   });
 });
 
-// -- a file that is too large is not sent at all --
+// -- a file that is too large is not sent --
 
 document.querySelectorAll("[data-most-bytes]").forEach((input) => {
   input.addEventListener("change", () => {
@@ -212,7 +212,7 @@ document.querySelectorAll("[data-most-bytes]").forEach((input) => {
   });
 });
 
-// -- long work: look again until it is done --
+// -- background jobs: refresh until done --
 
 const LOOK_AGAIN_AFTER = 1500; // milliseconds
 
@@ -223,7 +223,7 @@ async function lookAgain() {
     const answer = await fetch(location.href);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     const now = fresh.getElementById("job");
-    if (!now) return location.reload(); // logged out, or gone: the page says which
+    if (!now) return location.reload(); // logged out, or the job expired: the page says which
     if (now.innerHTML !== job.innerHTML) {
       const focused = job.contains(document.activeElement);
       job.replaceWith(now);
@@ -231,7 +231,7 @@ async function lookAgain() {
       if (focused) now.querySelector("a, button")?.focus();
     }
   } catch {
-    // no answer: the next look may have one
+    // no response: retry at the next interval
   }
   setTimeout(lookAgain, LOOK_AGAIN_AFTER);
 }

@@ -1,4 +1,4 @@
-// Show new mails as they come, and delete all of them on request.
+// Show new emails as they arrive, and delete all on request.
 const shown = document.body.dataset.newest;
 
 async function look() {
@@ -9,7 +9,7 @@ async function look() {
       return;
     }
   } catch {
-    // The mailbox is away for a moment; the next look may find it.
+    // The mailbox is not available for a moment; retry at the next interval.
   }
   setTimeout(look, 1500);
 }
