@@ -94,7 +94,7 @@ def parse_feedback(event: Mapping[str, Any]) -> SesFeedback:
 
 
 def _is_auto_reply(bounce: Mapping[str, Any]) -> bool:
-    """Return whether nothing failed:
+    """Return whether a bounce is an automatic reply.
 
     SES calls both an automatic reply and an email it gave up on transient and general.
     """

@@ -36,9 +36,9 @@ from chalicelib.orders.timeouts import (
 
 
 class OrderLookup(Table):
-    """A row that leads to an order from another ID:
+    """A row that leads to an order from another ID.
 
-    `paypal#…`, `capture#…`, `number#…`. In the orders' table, so without an index's delay.
+    The IDs are `paypal#…`, `capture#…` and `number#…`. It is in the orders' table, so without an index's delay.
     """
 
     class Meta(TableMeta):
@@ -184,9 +184,9 @@ class Order(FulfillmentMixin):
     # -- paying -------------------------------------------------------------------------------------------
 
     def start_attempt(self, paypal_id: str, transaction: Transaction, **more: str | None) -> None:
-        """Store a PayPal order before the shopper is sent to it:
+        """Store a PayPal order before the shopper is sent to it.
 
-        `payee`, `payee_email`, `approval_url`, `pay_with`.
+        `more` is `payee`, `payee_email`, `approval_url`, `pay_with`.
         """
         attempt = {"id": paypal_id, **more, "at": clock.iso_now(), "ended": False}
         self.payment_attempts = [*self.payment_attempts, attempt]

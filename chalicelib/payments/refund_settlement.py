@@ -45,7 +45,7 @@ def settle_refund(order_id: str, refund: Refund, refund_id: str | None = None) -
 
 
 def _settle_completed_refund(order: Order, refund_id: str | None, refund: Refund) -> bool:
-    """Handle a report on a refund that is in the books, where it stays:
+    """Handle a report on a refund that is in the books, where it stays.
 
     PENDING is outdated, anything else is an issue.
     """

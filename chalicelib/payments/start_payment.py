@@ -129,7 +129,7 @@ def _renew_hold(order: Order, source: str) -> Order:
 
 
 def _active_paypal_order(order: Order, pay_with: PayWith) -> PayPalOrder | None:
-    """Return the last active attempt at PayPal that leads to the requested page; None if there is none."""
+    """Return the last active attempt at PayPal that was approved or leads to the requested page; None if there is none."""
     for attempt in _reusable_attempts(order, pay_with):
         try:
             paypal_order = gateway.get_order(attempt["id"])

@@ -14,7 +14,7 @@ class StaffMember(Table):
     email = UnicodeAttribute(hash_key=True)  # lower case
     role = UnicodeAttribute()  # merchant, finance
     password = UnicodeAttribute(default="")  # argon2's own format; "" if none was ever set
-    session_version = NumberAttribute(default=0)  # sessions of an earlier version have ended
+    session_version = NumberAttribute(default=0)  # sessions with a lower one have ended
     created_at = UnicodeAttribute()
 
 

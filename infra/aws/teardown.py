@@ -78,7 +78,7 @@ def teardown(stage: Stage, data_too: bool, tell: Tell) -> None:
 
 
 def must_be_attached_to_nobody(account: Account, policies: list[str]) -> None:
-    """Raise DeployError if one of these policies is attached:
+    """Raise DeployError if one of these policies is attached.
 
     CloudFormation could not delete it, and would stop half-way.
     """

@@ -201,7 +201,7 @@ def _known_id(value: object) -> str:
 
 def _known_status(status: str) -> str:
     if status not in CAPTURE_STATES:
-        raise ValueError("a capture in a state that nobody knows")
+        raise ValueError("a capture in an unknown state")
     return status
 
 

@@ -169,7 +169,7 @@ def _refuse(constant: str) -> NoReturn:
 def _without_repetitions(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key stands there twice")
+        raise ValueError("a duplicate key")
     return found
 
 

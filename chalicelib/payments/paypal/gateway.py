@@ -150,7 +150,7 @@ def is_genuine(notification: bytes, headers: Mapping[str, str]) -> bool:
         refusals.record_refusal(refusals.RefusalKind.QUESTIONS, refused)
         raise PayPalOutcomeUnknown(f"status {refused.status} {refused.issue}", refused.debug_id) from None
     except PayPalNotFound as gone:
-        raise PayPalOutcomeUnknown(f"nobody there to verify: {gone.issue}", gone.debug_id) from None
+        raise PayPalOutcomeUnknown(f"no verification: {gone.issue}", gone.debug_id) from None
     with understanding("a verification"):
         return {"SUCCESS": True, "FAILURE": False}[answer["verification_status"]]
 

@@ -23,7 +23,7 @@ PARTS = {
 
 @dataclass(frozen=True)
 class Merged:
-    """The result of merging a form with the stored product:
+    """The result of merging a form with the stored product.
 
     `theirs` were changed only by others, `conflicts` by both.
     """
