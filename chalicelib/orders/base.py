@@ -152,9 +152,7 @@ class OrderBase(Table):
     @property
     def parcels(self) -> list[dict[str, str]]:
         """The parcels in the order in which they were added."""
-        kept = self.stored_parcels or []
-        # Orders shipped by an earlier version have one parcel, without a list and an id.
-        return [{"id": "0", **kept}] if isinstance(kept, dict) else list(kept)
+        return list(self.stored_parcels or [])
 
     @property
     def parcel(self) -> dict[str, str] | None:

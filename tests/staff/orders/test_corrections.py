@@ -4,17 +4,14 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
-from typing import Any
 
 import pytest
 
-from chalicelib import clock, ids
-from chalicelib.database.transactions import Transaction
+from chalicelib import ids
 from chalicelib.errors import Conflict
 from chalicelib.mail.render import render_email
 from chalicelib.orders.delivery.parcels import fingerprint, parcel_view
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import update_order
 from chalicelib.orders.search import order_list, order_search
 from chalicelib.orders.states import OrderState
 from chalicelib.staff.orders import order_actions
@@ -475,24 +472,6 @@ def test_the_audit_trail_names_neither_customer_nor_number(shop: Shop, merchant:
     told = " ".join(json.dumps([entry.before, entry.after, entry.subject]) for entry in trail())
     for secret in ("JD014600", "JD9988", "x.example", "Quince", CUSTOMER["name"]):
         assert secret not in told
-
-
-def test_an_order_of_an_earlier_version_shows_its_one_parcel_and_is_corrected(
-    shop: Shop, merchant: Shopper
-) -> None:
-    order_id = shipped(shop)
-    old: Any = {"carrier": "DHL", "tracking": "0034", "link": "", "at": clock.iso_now()}
-
-    def as_before(order: Order, _: Transaction) -> bool:
-        order.stored_parcels = old
-        return True
-
-    update_order(order_id, as_before)
-    page = page_of(merchant, order_id)
-    assert "Tracking number 0034" in page.text
-    form = form_of(page, "/parcels/0") | {"tracking": "0035"}
-    assert merchant.post(f"/staff/orders/{order_id}/parcels/0", form).status == 303
-    assert [parcel["tracking"] for parcel in shop.order(order_id).parcels] == ["0035"]
 
 
 def test_finance_corrects_nothing(shop: Shop, merchant: Shopper, finance: Shopper) -> None:
