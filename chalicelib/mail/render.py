@@ -232,9 +232,7 @@ EMAIL_KINDS: Mapping[str, EmailTemplate] = {
     ),
     # Staff may undo what they did with parcels before the email is sent.
     EmailKind.ORDER_SHIPPED: EmailTemplate(
-        lambda order, parcel_id: (
-            order.state == OrderState.SHIPPED and (order.has_parcel(parcel_id) or parcel_id == order.id)
-        ),  # an earlier version named the order
+        lambda order, parcel_id: order.state == OrderState.SHIPPED and order.has_parcel(parcel_id),
         "View your order",
         may_become_obsolete=True,
         lists_shipped=True,
