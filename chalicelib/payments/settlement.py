@@ -228,10 +228,8 @@ def _payee_differs(order: Order, *payees: Payee | None) -> bool:
     ID.
     """
     ids = {attempt["payee"] for attempt in order.payment_attempts if attempt["payee"]}
-    emails = {attempt["payee_email"] for attempt in order.payment_attempts if attempt.get("payee_email")}
-    # Before both were stored, `payee` was the address where PayPal had named no id.
-    emails |= {payee for payee in ids if "@" in payee}
-    ids -= emails
+    emails = {attempt["payee_email"] for attempt in order.payment_attempts if attempt["payee_email"]}
+    ids -= emails  # `payee` is the address if PayPal named no ID
 
     def is_foreign(payee: Payee) -> bool:
         if payee.merchant_id and ids:
