@@ -66,14 +66,11 @@ class Tally:
     def add(self, ledger_entry: LedgerEntry) -> None:
         """Add a movement."""
         hour = datetime.fromisoformat(ledger_entry.booked_at).astimezone(settings.timezone).hour
-        # What a sale paid for was not kept once: such a sale counts as an order.
-        orders = int(
-            ledger_entry.kind == SALE and (ledger_entry.order_lines is None or bool(ledger_entry.order_lines))
-        )
+        orders = int(ledger_entry.kind == SALE and bool(ledger_entry.order_lines))
         self._add_sums(
             f"{hour:02} {ledger_entry.kind} {ledger_entry.currency}", [*sums_of(ledger_entry), orders]
         )
-        for sku, name, pieces, amount in ledger_entry.order_lines or ():
+        for sku, name, pieces, amount in ledger_entry.order_lines:
             self._add_sold(f"{sku} {ledger_entry.currency}", name, pieces, amount)
 
     def merge(self, other: "Tally") -> None:

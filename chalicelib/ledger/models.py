@@ -37,8 +37,7 @@ class LedgerEntry(Table):
     fee = NumberAttribute(null=True)  # PayPal's, if reported in the shop's currency
     currency = UnicodeAttribute()
     paypal_id = UnicodeAttribute()
-    # What the money paid for; empty where it paid no order; none in rows from before this was kept.
-    order_lines: JSONAttribute = JSONAttribute(null=True)
+    order_lines: JSONAttribute = JSONAttribute()  # what the money paid for; empty if it paid no order
 
 
 class TotalsProgress(Table):

@@ -242,13 +242,6 @@ def test_money_that_paid_no_order_is_revenue_and_no_order(ledger: Ledger, at: At
     assert tally.totals().summary("EUR").sales == 2
 
 
-def test_ledgers_from_before_sales_told_what_they_sold_are_counted(ledger: Ledger, at: At) -> None:
-    row = ledger.book(SALE, ledger.order(), 3570, fee=62)
-    row.update(actions=[LedgerEntry.order_lines.remove()])
-    tally = daily_totals.count([DAY], clock.now())[DAY].tally
-    assert (tally.orders("EUR"), tally.best_sellers(10)) == (1, [])
-
-
 def test_more_different_things_than_a_row_can_hold_keep_the_best(
     ledger: Ledger, at: At, monkeypatch: pytest.MonkeyPatch
 ) -> None:
