@@ -44,17 +44,14 @@ class Metric(StrEnum):
     ORDERS_EXPIRED = "OrdersExpired"
     MONEY_SETTLED = "MoneySettled"  # minor units, by currency; refunds and reversals are negative
     NOTIFICATIONS_PUT_OFF = "NotificationsPutOff"  # answered with 503, so that PayPal sends them again
-    NOTIFICATIONS_MISSING = (
-        "NotificationsMissing"  # hours in which orders were paid, but PayPal sent no notification
-    )
+    # Hours in which orders were paid, but PayPal sent no notification.
+    NOTIFICATIONS_MISSING = "NotificationsMissing"
     MAILS_SENT = "MailsSent"
     MAILS_BOUNCED = "MailsBounced"
-    RECONCILER_FOUND = (
-        "ReconcilerFound"  # payments found without a notification and without the shopper's return
-    )
-    RECONCILER_UNEXPLAINED = (
-        "ReconcilerUnexplained"  # money that does not pay its order, however it was found
-    )
+    # Payments found without a notification and without the shopper's return.
+    RECONCILER_FOUND = "ReconcilerFound"
+    # Money that does not pay its order, however it was found.
+    RECONCILER_UNEXPLAINED = "ReconcilerUnexplained"
     DAYS_WITHOUT_BOOKS = "DaysWithoutBooks"
     DEAD_LETTERS = "DeadLetters"  # messages in dead-letter queues
     TOOK_LONG = "TookLong"  # events that used nearly all of their function's time

@@ -32,9 +32,8 @@ from chalicelib.ledger.totals import Totals, sums_of
 SETTLED = timedelta(minutes=5)
 ROWS_PER_QUERY = 1000
 QUERIES_PER_PAGE = 60  # then a page says what is not counted yet
-MIN_ENTRIES_TO_WRITE = (
-    50  # movements; a page view that finds fewer leaves them to the next, or to the hourly run
-)
+# Movements; a page view that finds fewer leaves them to the next, or to the hourly run.
+MIN_ENTRIES_TO_WRITE = 50
 QUERIES_PER_WRITE = 20
 UPDATE_SECONDS = 300
 MAX_SOLD_BYTES = 300_000  # DynamoDB takes rows of 400 kB

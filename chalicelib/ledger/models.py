@@ -11,9 +11,8 @@ from chalicelib.database.connection import Table, TableMeta, table_name
 
 SHARDS = 4  # a partition takes 1,000 writes a second; a day's sales are spread over these
 SALE, REFUND, REVERSAL = "sale", "refund", "reversal"
-REVERSAL_CANCELLED = (
-    "reversal_cancelled"  # what a bank or PayPal had taken back was returned: a dispute was won
-)
+# What a bank or PayPal had taken back was returned: a dispute was won.
+REVERSAL_CANCELLED = "reversal_cancelled"
 SoldLine = tuple[str, str, int, int]  # SKU, name, units, amount in minor units
 
 

@@ -21,13 +21,11 @@ from chalicelib.database.connection import Table, TableMeta, table_name
 from chalicelib.database.transactions import Transaction
 from chalicelib.orders.base import OrderLine
 
-MAX_LINES_HELD = (
-    40  # a transaction has a hundred items, and each line takes two of them; with a network's row, three
-)
+# A transaction has a hundred items, and each line takes two of them; with a network's row, three.
+MAX_LINES_HELD = 40
 MAX_LINES_HELD_IN_NETWORK = 26
-NETWORK_PREFIX = (
-    48  # the largest network that providers give to one site (RFC 6177), or hosting companies to one machine
-)
+# The largest network that providers give to one site (RFC 6177), or hosting companies to one machine.
+NETWORK_PREFIX = 48
 NETWORK_FACTOR = 2  # a network may hold this many times as much as an address
 _BETWEEN = "+"  # separates an address's hash from its network's
 ROW_SECONDS = 7 * 24 * 60 * 60  # far longer than an order stays unpaid

@@ -30,9 +30,8 @@ ATTEMPT_LIFETIME = timedelta(hours=3)  # how long PayPal lets a shopper approve 
 UNKNOWN_CONFIRMATIONS = 2  # checks, an hour apart, in which PayPal does not know the order
 MAX_ORDERS_PER_RUN = 500  # per shard
 RUN_SECONDS = 200  # of the function's 280 s: one more order may need time
-MAX_UNANSWERED_SECONDS = (
-    60  # after waiting this long in vain, a run stops asking PayPal, but does what needs no answer
-)
+# After waiting this long in vain, a run stops asking PayPal, but does what needs no answer.
+MAX_UNANSWERED_SECONDS = 60
 log = logging.getLogger("awning")
 
 

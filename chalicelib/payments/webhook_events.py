@@ -27,9 +27,8 @@ from chalicelib.payments.paypal.errors import (
 from chalicelib.payments.paypal.events import message_of
 from chalicelib.payments.refund_settlement import settle_refund, settle_reversal, settle_won_dispute
 
-CONFIRMED_EVENTS = (
-    "notifications"  # the name of the run that records when PayPal last sent a notification of ours
-)
+# The name of the run that records when PayPal last sent a notification of ours.
+CONFIRMED_EVENTS = "notifications"
 SECONDS_PER_MESSAGE = 45  # at PayPal, of the 60 that the function has
 log = logging.getLogger("awning")
 

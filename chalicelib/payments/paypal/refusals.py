@@ -115,7 +115,7 @@ class Refusal(Table):
     occurrences = NumberAttribute()
     issue = UnicodeAttribute()
     debug_id = UnicodeAttribute()  # by which PayPal's support finds the call
-    mailed_for = UnicodeAttribute(null=True)  # the `since` that the merchant was emailed about
+    mailed_for = UnicodeAttribute(null=True)  # the `first_at` that the merchant was emailed about
 
 
 def record_refusal(kind: RefusalKind, error: PayPalError) -> None:
