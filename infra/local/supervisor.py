@@ -223,7 +223,7 @@ class Supervisor:
         self._pieces = [mailbox, cloud.piece]
         if not has_sandbox(self._given):
             webhook = f"http://{HOST}:{ports.shop}{prefix_of(environment)}/webhooks/paypal"
-            standin = self._module(
+            fake_paypal = self._module(
                 "the fake PayPal",
                 "fake_paypal",
                 environment,

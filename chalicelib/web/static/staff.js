@@ -185,7 +185,7 @@ document.querySelectorAll("form[data-inline-edit]").forEach((form) => {
     count();
   });
   // Select a cell's text on focus, so that typing replaces it.
-  form.addEventListener("focusin", ({ target }) => { if (target.matches(".goods-cell > input[type=text]")) target.select(); });
+  form.addEventListener("focusin", ({ target }) => { if (target.matches(".product-table-input > input[type=text]")) target.select(); });
   window.addEventListener("beforeunload", (event) => { if (!form.dataset.sent && waiting().length) event.preventDefault(); });
   window.addEventListener("pageshow", count);
   button.title = "Enter saves, Escape undoes a cell, / searches";

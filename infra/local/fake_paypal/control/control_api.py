@@ -1,4 +1,4 @@
-"""The control API `/_standin/…`: whatever a buyer, a bank, a merchant or a failure can do, on command."""
+"""The control API `/_control/…`: whatever a buyer, a bank, a merchant or a failure can do, on command."""
 
 from __future__ import annotations
 
