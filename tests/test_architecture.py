@@ -171,6 +171,35 @@ def test_the_root_imports_routes_alone_until_an_event_comes() -> None:
     assert {name.split(".")[2] for name in ours} <= {"routes", "middleware"}
 
 
+def test_no_service_sees_the_request() -> None:
+    # They take plain values, such as an address or a session's key: queues and schedules call them, too, and bring none.
+    speak_http = ("routes.py", "sessions.py")  # a session is read from the request's cookies
+    below = [
+        (file, imported(tree))
+        for file, tree in modules()
+        if feature_of(file) not in ("web", "staff") and file.name not in speak_http
+    ]
+    assert len(below) > 100
+    for file, names in below:
+        seen = {
+            name for name in names if name == "chalice.app.Request" or "chalicelib.web.http_request" in name
+        }
+        assert seen == set(), file
+
+
+def test_the_present_request_is_read_where_pages_are_made_alone() -> None:
+    readers = {
+        str(file.relative_to(CODE))
+        for file, tree in modules()
+        if any(
+            isinstance(node, ast.Attribute) and ast.unparse(node) == "http_request.current"
+            for node in ast.walk(tree)
+        )
+        or "chalicelib.web.http_request.current" in imported(tree)
+    }
+    assert readers == {"web/router.py", "web/templates.py", "staff/layout.py"}
+
+
 def test_one_module_knows_paypals_sdk() -> None:
     assert who_imports("paypalcheckoutsdk") <= {"chalicelib/payments/paypal/api_client.py"}
     assert who_imports("paypalhttp") <= {"chalicelib/payments/paypal/api_client.py"}

@@ -57,12 +57,10 @@ def update_order(
 ) -> Order:
     """Read an order, let `action` change it, and write it; start again if another change was faster.
 
-    `action` returns whether to write. It may be called several times, each time with the stored order, and must
-    be right each time. A caller that has just read or written the order passes it as `loaded`, which saves the
-    first read.
-
-    Raises NotFound, ConditionFailed if another item of the transaction was refused, and ServiceUnavailable, as
-    SimultaneousChange if other changes keep being faster.
+    `action` says whether anything is to be written. It may be called several times, each time with what is stored
+    now, and must be right each time. Who has just read or written the order passes it as `loaded` and saves the first read.
+    Raises NotFound, ConditionFailed where another item of the transaction refused, and ServiceUnavailable, which is a SimultaneousChange where
+    others keep being quicker.
     """
     for _ in range(MAX_ATTEMPTS):
         order, loaded = loaded or Order.fetch(order_id), None

@@ -21,7 +21,6 @@ from chalicelib.payments.paypal.errors import (
 from chalicelib.payments.paypal.refusals import Responsible
 from chalicelib.payments.paypal.values import Capture
 from chalicelib.payments.settlement import settle_capture, settle_paypal_order
-from chalicelib.web import http_request
 
 log = logging.getLogger("awning")
 
@@ -48,8 +47,8 @@ def change_refused(
 # -- taking the money -------------------------------------------------------------------------------------
 
 
-def capture_after_return(order_id: str, token: str) -> Order:
-    """Capture the payment of a shopper who returns from the PayPal order `token`."""
+def capture_after_return(order_id: str, token: str, source: str = "") -> Order:
+    """Take the money of who comes back from PayPal's order `token`; `source` is where the request comes from."""
     order = Order.fetch(order_id)
     if order.state != OrderState.AWAITING:
         return order
@@ -59,7 +58,7 @@ def capture_after_return(order_id: str, token: str) -> Order:
     approved = not (is_current and order.reserved) and _is_approved(token)
     paypal_id = token if approved and not is_current else None
     return capture_payment(
-        order_id, shopper_present=True, paypal_id=paypal_id, loaded=order, approved=approved
+        order_id, shopper_present=True, paypal_id=paypal_id, loaded=order, approved=approved, source=source
     )
 
 
@@ -78,12 +77,13 @@ def capture_payment(
     paypal_id: str | None = None,
     loaded: Order | None = None,
     approved: bool = True,
+    source: str = "",
 ) -> Order:
     """Claim an approved order, capture it at PayPal, and settle PayPal's answer.
 
-    `paypal_id` is an earlier attempt to use instead. A caller that has just read the order passes it as
-    `loaded`, which saves a read. Unless PayPal was seen to have `approved` it, an order without a hold is left
-    unchanged: without an approval, nobody may take units or close an order for lack of them.
+    Who has just read the order passes it as `loaded` and saves a read. Where PayPal was not seen to be `approved`, an
+    order that holds nothing is left as it is: nobody takes pieces, or closes an order for want of them, without a yes.
+    `source` is the address that a shopper's request comes from, "" where there is none; a decline counts against it.
 
     A second caller finds the claim taken and changes nothing. If PayPal does not answer, the claim stays, and
     the reconciler repeats the request under the same request ID.
@@ -106,11 +106,11 @@ def capture_payment(
         return close_sold_out(order_id)
     if order.capture_claim != claim:
         return order
-    return capture_claimed(order, shopper_present=shopper_present)
+    return capture_claimed(order, shopper_present=shopper_present, source=source)
 
 
-def capture_claimed(order: Order, *, shopper_present: bool) -> Order:
-    """Capture a claimed order under its request ID: once, however often this runs."""
+def capture_claimed(order: Order, *, shopper_present: bool, source: str = "") -> Order:
+    """Capture an order that is claimed, under the request id of its claim: once, however often this runs."""
     declined_before = order.declined_at
     after = _capture(order, shopper_present=shopper_present)
     about_shopper = after.last_rejection in (
@@ -118,10 +118,7 @@ def capture_claimed(order: Order, *, shopper_present: bool) -> Order:
         HistoryEvent.PAYER_ACTION_REQUIRED,
     )
     if about_shopper and after.declined_at != declined_before:
-        request = http_request.current()
-        rate_limits.count_declined_payment(
-            order.cart or order.id, http_request.client_ip(request) if request else ""
-        )
+        rate_limits.count_declined_payment(order.cart or order.id, source)
     return after
 
 

@@ -36,7 +36,7 @@ def paypal_return(request: Request) -> Response:
     """Capture the payment that the shopper approved, and show their order. Works without a cookie, and repeatedly."""
     token, order_id = _order_of_token(request)
     try:
-        capture_payment.capture_after_return(order_id, token)
+        capture_payment.capture_after_return(order_id, token, http_request.client_ip(request))
     except ServiceUnavailable as busy:
         log.warning("payment could not be recorded yet: %s", busy)
         order = Order.fetch(order_id)
@@ -95,7 +95,8 @@ def pay(request: Request, order_id: str) -> Response:
 def paypal_webhook(request: Request) -> Response:
     """Receive a notification: it is verified and in the queue before the response."""
     try:
-        webhook.receive(request)
+        headers = {name: http_request.header(request, name) for name in webhook.HEADERS}
+        webhook.receive(headers, request.raw_body)
     except (
         ServiceUnavailable,
         *NEIGHBOUR_ERRORS,

@@ -55,7 +55,7 @@ def start_payment(order: Order, pay_with: PayWith = PayWith.PAYPAL, source: str 
             return (
                 _start_attempt(order, pay_with)
                 if paypal_order is None
-                else _continue_attempt(order, paypal_order)
+                else _continue_attempt(order, paypal_order, source)
             )
         except (PayPalRejected, PayPalAccessDenied) as refused:
             _record_payment_refusal(order.id, refused)
@@ -161,13 +161,13 @@ def _is_declined(order: Order, attempt: Mapping[str, Any]) -> bool:
     return bool(order.declined if attempt["id"] == order.paypal_order_id else attempt.get("declined"))
 
 
-def _continue_attempt(order: Order, paypal_order: PayPalOrder) -> str | None:
+def _continue_attempt(order: Order, paypal_order: PayPalOrder, source: str) -> str | None:
     if paypal_order.status == "COMPLETED":
         settle_paypal_order(order.id, paypal_order, shopper_present=True)
         return None
     (attempt,) = (one for one in order.payment_attempts if one["id"] == paypal_order.id)
     if paypal_order.status == "APPROVED" and not _is_declined(order, attempt):
-        capture_payment(order.id, shopper_present=True, paypal_id=paypal_order.id)
+        capture_payment(order.id, shopper_present=True, paypal_id=paypal_order.id, source=source)
         return None
     return gateway.checked_link(paypal_order.approval_url or attempt["approval_url"])
 

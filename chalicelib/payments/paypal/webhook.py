@@ -15,8 +15,6 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from chalice.app import Request
-
 from chalicelib import rate_limits, telemetry
 from chalicelib.aws import client, queue_url
 from chalicelib.config import settings
@@ -33,7 +31,6 @@ from chalicelib.payments.paypal.events import (
     paypal_ids,
     read_event,
 )
-from chalicelib.web import http_request
 
 QUEUE = "paypal-webhooks"
 ALGORITHM = "SHA256withRSA"
@@ -59,13 +56,13 @@ log = logging.getLogger("awning")
 _verifying = threading.BoundedSemaphore(MAX_CONCURRENCY)
 
 
-def receive(request: Request) -> None:
-    """Enqueue a notification that PayPal confirms, or ignore it if it is not about this shop.
+def receive(headers: Mapping[str, str], body: bytes | str) -> None:
+    """Enqueue a notification that PayPal confirms, or leave it alone where it is about nothing of this shop.
 
-    Raises InvalidSignature for what PayPal did not send, TooManyRequests for a flood, and ServiceUnavailable if
-    PayPal does not say: PayPal then sends it again, for three days.
+    `headers` are those of HEADERS, "" where one is missing; `body` is as it came. Raises InvalidSignature for what
+    PayPal did not send, TooManyRequests for a flood, and ServiceUnavailable where it cannot be told: then it is sent
+    again, for three days.
     """
-    body = request.raw_body
     try:
         raw = body if isinstance(body, bytes) else body.encode()
     except UnicodeError as error:
@@ -74,7 +71,6 @@ def receive(request: Request) -> None:
         raise PayloadTooLarge("This is too large for a notification.")
     if not settings.paypal_webhook_id:
         raise ServiceUnavailable("This shop doesn't accept notifications yet.")
-    headers = {name: http_request.header(request, name) for name in HEADERS}
     check_headers(headers)
     event = read_event(raw)
     message = message_of(event)
