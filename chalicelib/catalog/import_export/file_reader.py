@@ -11,7 +11,7 @@ from pathlib import Path
 
 from chalicelib.catalog.import_export.csv_reader import DELIMITERS, CsvReader
 from chalicelib.catalog.import_export.encodings import MAC_ROMAN, WINDOWS, find_encoding
-from chalicelib.catalog.import_export.json_reader import JsonReader
+from chalicelib.catalog.import_export.json_reader import read_json
 from chalicelib.catalog.import_export.located_values import (
     Document,
     FileProblem,
@@ -42,9 +42,7 @@ def read_file(file: Path, faults: list[FileProblem]) -> Document:
     data = _bytes_of(file)
     suffix = file.suffix.lower()
     if suffix == ".json":
-        return Document(
-            JsonReader(_text_of(data)).document(), "Read as JSON in UTF-8.", sha256(data).hexdigest()
-        )
+        return Document(read_json(_text_of(data)), "Read as JSON in UTF-8.", sha256(data).hexdigest())
     if suffix in CSV_SUFFIXES:
         return read_csv(data, faults)
     message = SAVE_AS_CSV if suffix in _WORKBOOK_SUFFIXES else "The file name must end in .json or .csv."

@@ -5,7 +5,10 @@ from typing import Any, NamedTuple
 
 
 class SourceLocation(NamedTuple):
-    """Where a value stands, from 1: line and column of a text; in a table a cell's row and column, its name and SKU."""
+    """Where a value stands, from 1: line and column of a text; in a table a cell's row and column, its name and SKU.
+
+    In JSON a value's name is its path, such as products[3].variants[0].price, and its line its number in the file.
+    """
 
     line: int
     column: int
@@ -16,7 +19,7 @@ class SourceLocation(NamedTuple):
     def __str__(self) -> str:
         """Return it as an editor or a spreadsheet counts."""
         if not self.in_table:
-            return f"line {self.line}, column {self.column}"
+            return self.name or f"line {self.line}, column {self.column}"
         name = f" ({self.name})" if self.name else ""
         sku = f", SKU {self.sku[:64]}" if self.sku else ""
         return f"row {self.line}, column {column_letters(self.column)}{name}{sku}"
