@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
+from urllib.parse import urljoin
 
 from infra.aws.aws_errors import at_once
 from infra.aws.checks.preflight import SHOP_FILE
@@ -100,7 +101,7 @@ class Visit:
         found = _STATIC.search(self._page("/", 200).text)
         _expect(found is not None, "the home page links no stylesheet or script")
         path = html.unescape(found[1]) if found else ""
-        answer = fetch(path if path.startswith("http") else _origin(self.address) + path)
+        answer = fetch(urljoin(self.address, path))
         _expect(answer.status == 200, f"{path} returned {answer.status}")
         kept = answer.headers.get("cache-control", "")
         _expect(A_YEAR in kept, f"{path} has the wrong Cache-Control: {kept or 'none'}")
@@ -144,10 +145,6 @@ class Visit:
 def _expect(holds: bool, otherwise: str) -> None:
     if not holds:
         raise Wrong(otherwise)
-
-
-def _origin(address: str) -> str:
-    return "/".join(address.split("/")[:3])
 
 
 def tries(address: str, shop: str) -> list[tuple[str, Callable[[], None]]]:
