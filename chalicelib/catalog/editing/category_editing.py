@@ -62,9 +62,9 @@ def validate_category(draft: Category) -> Iterator[ValidationError]:
 def problems_among(draft: Category, others: Sequence[Category]) -> Iterator[ValidationError]:
     """List what is wrong with a category in the current shop: `validate_category`, and names or slugs in use."""
     yield from validate_category(draft)
-    names = {other.key: _fold_name(other.name) for other in others}
-    name = _fold_name(draft.name)
-    # Two categories that already have the same name can still be given other texts.
+    names = {other.key: fold_name(other.name) for other in others}
+    name = fold_name(draft.name)
+    # Two that have had one name since before this rule can still be given other texts.
     if names.pop(draft.key, None) != name and name in names.values():
         yield ValidationError(("name",), "There’s already a category with this name.")
     taken = next((other for other in others if other.slug == draft.slug and other.key != draft.key), None)
@@ -72,8 +72,8 @@ def problems_among(draft: Category, others: Sequence[Category]) -> Iterator[Vali
         yield ValidationError(("slug",), f"The category “{taken.name}” already has this URL.")
 
 
-def _fold_name(name: str) -> str:
-    """Fold what readers do not distinguish: capital letters, and the number of spaces."""
+def fold_name(name: str) -> str:
+    """Fold what nobody tells apart: capital letters, how many spaces, and wide or joined forms of letters."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 

@@ -11,6 +11,7 @@ from chalicelib import money
 from chalicelib.catalog import categories
 from chalicelib.catalog.categories import Category
 from chalicelib.catalog.editing import audit_fields
+from chalicelib.catalog.editing.category_editing import fold_name
 from chalicelib.catalog.editing.product_validation import ProductDraft
 from chalicelib.catalog.import_export.catalog_parser import CheckedCatalog
 from chalicelib.catalog.import_export.importer import variants
@@ -142,17 +143,13 @@ def _warn_of_similar_names(
     """Warn where a file would make a second category of nearly the same name, as a typo or another case does."""
     for at, (category, verb) in enumerate(named):
         later = {each.key for each, _ in named[at:]}  # of two in the file, the second is asked about
-        others = {_folded(each.name): each for key, each in categories.items() if key not in later}
-        for name in difflib.get_close_matches(_folded(category.name), others, n=1, cutoff=SIMILAR):
+        others = {fold_name(each.name): each for key, each in categories.items() if key not in later}
+        for name in difflib.get_close_matches(fold_name(category.name), others, n=1, cutoff=SIMILAR):
             other = others[name]
             preview.warn(
                 f"category {category.slug} is {verb}, {_short(category.name)}, similar to {_short(other.name)},"
                 f" which is category {other.slug}. Are they the same?"
             )
-
-
-def _folded(name: str) -> str:
-    return " ".join(name.casefold().split())
 
 
 def _compare(
