@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from dataclasses import dataclass
 
 from chalicelib import clock, deadlines, money, rate_limits
 from chalicelib.cart import service as cart_service
@@ -44,6 +45,18 @@ class TotalChanged(Conflict):
     """Today's total is not the one the shopper saw."""
 
 
+@dataclass(frozen=True)
+class _Draft:
+    """What a cart would be ordered as, at the prices of this moment; and the order that was placed from it before."""
+
+    cart: Cart
+    cart_lines: list[CartLine]
+    lines: list[OrderLine]
+    totals: Totals
+    fingerprint: str
+    previous: Order | None
+
+
 def place_order(
     session: Session, customer: Customer, shown_total: int | None, address: str = ""
 ) -> tuple[Order, bool]:
@@ -59,81 +72,99 @@ def place_order(
     """
     rate_limits.check_order_rate(session.key, address)
     ends = deadlines.deadline_in(PLACING_SECONDS)
-    holder = holds.holder_of(address)
-    is_full = False  # the address holds all that it may
+    may_hold = True  # until the address is found to hold all that it may
     is_simultaneous = False  # the last try was in the way of another one from this cart
     for _ in range(MAX_ATTEMPTS):
-        if session.cart is None or not session.cart.lines.as_dict():
-            raise EmptyCart("There’s nothing in your cart to order.")
-        cart_lines = cart_service.get_lines(session)
-        lines = freeze_lines(cart_lines)
-        totals = totals_of(lines, customer.country)
-        digest = order_fingerprint(lines, customer, totals.total)
-        before = get(Order, session.cart.order_id) if session.cart.order_id else None
-        if (
-            before is not None
-            and session.cart.order_fingerprint == digest
-            and _is_same_order(before, session.cart)
-        ):
-            if totals.total != shown_total:
-                raise TotalChanged(_total_changed_message(totals, shown_total))
-            if (
-                before.state == OrderState.AWAITING
-                and not before.reserved
-                and (gone := unavailable_message(cart_lines))
-            ):
-                raise OutOfStock(gone)
-            return before, False
-        _refuse_while_paying(before)
-        missing = unavailable_message(cart_lines)
-        if missing:
+        draft = _draft_of(session, customer)
+        if draft.previous is not None and _is_placed(draft, draft.previous):
+            _check_total(draft.totals, shown_total)
+            _check_unreserved(draft, draft.previous)
+            return draft.previous, False
+        _refuse_while_paying(draft.previous)
+        if (missing := unavailable_message(draft.cart_lines)) is not None:
             if _cart_changed(session):
                 continue  # another tab has just ordered: what is missing may be reserved for this very shopper
             raise OutOfStock(missing)
-        if totals.total != shown_total:
-            raise TotalChanged(_total_changed_message(totals, shown_total))
+        _check_total(draft.totals, shown_total)
         if time.monotonic() > ends:
             break  # after the look: who can be told that it is gone is told so
-        order = new_order(
-            lines=lines,
-            customer=vars(customer),
-            shipping=totals.shipping,
-            taxes=totals.taxes,
-            cart=session.key,
-            cart_version=int(session.cart.version),
-        )
-        quantities = {line.sku: line.offer.available + line.offer.held for line in cart_lines if line.offer}
-        transaction = Transaction()
-        most = None if is_full else holds.max_holds(lines, quantities, holder)
-        if most is not None:
-            order.hold_stock(transaction, holder, most)
-        rate_limits.count_order(transaction, session.key, address)
+        order, transaction = _new_order(draft, session.key, customer, address, may_hold=may_hold)
         try:
-            if before is not None and before.state == OrderState.AWAITING:
-                _refuse_while_paying(_cancel_previous(before))
-            _commit_order(order, session.cart, digest, transaction)
+            _commit_order(order, draft, transaction)
         except (ConditionFailed, ServiceUnavailable) as failure:
             # The cart changed, a piece went, the number is taken, or too many want the same: look again.
             refused = failure.names if isinstance(failure, ConditionFailed) else set()
             if "cart" not in refused and any(name.startswith("limit#") for name in refused):
                 raise rate_limits.too_many() from failure
-            is_full = is_full or any(name.startswith("hold#") for name in refused)
+            may_hold = may_hold and not any(name.startswith("hold#") for name in refused)
             is_simultaneous = "cart" in refused or isinstance(failure, SimultaneousChange)
         except OutcomeUnknown as unknown:
-            found = get(Order, order.id)
-            if found is None:
-                raise ServiceUnavailable(
-                    "We couldn’t confirm your order. Please try again: it won’t be placed twice."
-                ) from unknown
-            return found, True
+            return _read_written(order, unknown), True
         else:
             return order, True
-        session.cart = unless_expired(get(Cart, session.key))
-        if session.cart is not None and session.cart.order_id == (before.id if before else None):
-            session.cart.reserved = None  # the order that held them is closed, or PayPal has its money: they are on the shelf, or gone
+        _read_cart_again(session, draft.previous)
     if is_simultaneous:
         raise SimultaneousChange(SENT_AT_ONCE)
     raise ServiceUnavailable("The shop is very busy. Your order wasn’t placed; please try again.")
+
+
+# -- looking ----------------------------------------------------------------------------------------------
+
+
+def _draft_of(session: Session, customer: Customer) -> _Draft:
+    """Price the cart as it is now. Raises EmptyCart."""
+    if session.cart is None or not session.cart.lines.as_dict():
+        raise EmptyCart("There’s nothing in your cart to order.")
+    cart_lines = cart_service.get_lines(session)
+    cart = session.cart
+    lines = freeze_lines(cart_lines)
+    totals = totals_of(lines, customer.country)
+    return _Draft(
+        cart=cart,
+        cart_lines=cart_lines,
+        lines=lines,
+        totals=totals,
+        fingerprint=order_fingerprint(lines, customer, totals.total),
+        previous=get(Order, cart.order_id) if cart.order_id else None,
+    )
+
+
+def _is_placed(draft: _Draft, previous: Order) -> bool:
+    """Return whether the order that was placed from the cart is this one, sent twice."""
+    if draft.cart.order_fingerprint != draft.fingerprint:
+        return False
+    if previous.state in states.PURCHASED:  # unless the cart was changed since: then it is the same once more
+        return bool(previous.cart_version == draft.cart.version)
+    return previous.state not in states.CLOSED
+
+
+def _check_unreserved(draft: _Draft, order: Order) -> None:
+    """Refuse an order that waits for its payment without a reservation, and whose items are gone. Raises OutOfStock."""
+    is_unreserved = order.state == OrderState.AWAITING and not order.reserved
+    if is_unreserved and (gone := unavailable_message(draft.cart_lines)):
+        raise OutOfStock(gone)
+
+
+def _check_total(totals: Totals, shown: int | None) -> None:
+    if totals.total == shown:
+        return
+    amount = money.format_money(totals.total, settings.currency)
+    if shown is not None and shown - totals.items in {0, *(zone.rate for zone in settings.shop.zones)}:
+        raise TotalChanged(
+            f"Including shipping ({totals.shipping_name}), the total is now {amount}. Please check it and confirm."
+        )
+    raise TotalChanged(
+        f"The total is now {amount}, including {money.format_money(totals.shipping, settings.currency)} "
+        f"for shipping ({totals.shipping_name}). Please check it and confirm."
+    )
+
+
+def _refuse_while_paying(order: Order | None) -> None:
+    if order is not None and order.state == OrderState.CAPTURING:
+        raise PaymentInProgress(
+            "PayPal is still processing the payment for your previous order. "
+            "Please wait until it’s finished before you place another order."
+        )
 
 
 def order_fingerprint(lines: list[OrderLine], customer: Customer, total: int) -> str:
@@ -167,32 +198,55 @@ def _unavailable_message(line: CartLine) -> str:
     return f"Only {line.available} of {name} left."
 
 
-def _total_changed_message(totals: Totals, shown: int | None) -> str:
-    amount = money.format_money(totals.total, settings.currency)
-    if shown is not None and shown - totals.items in {0, *(zone.rate for zone in settings.shop.zones)}:
-        return f"Including shipping ({totals.shipping_name}), the total is now {amount}. Please check it and confirm."
-    return (
-        f"The total is now {amount}, including {money.format_money(totals.shipping, settings.currency)} "
-        f"for shipping ({totals.shipping_name}). Please check it and confirm."
+# -- writing ----------------------------------------------------------------------------------------------
+
+
+def _new_order(
+    draft: _Draft, session_key: str, customer: Customer, address: str, *, may_hold: bool
+) -> tuple[Order, Transaction]:
+    """Make the order, and the transaction that is to write it: with its hold, if it may have one, and counted."""
+    order = new_order(
+        lines=draft.lines,
+        customer=vars(customer),
+        shipping=draft.totals.shipping,
+        taxes=draft.totals.taxes,
+        cart=session_key,
+        cart_version=int(draft.cart.version),
     )
+    transaction = Transaction()
+    holder = holds.holder_of(address)
+    quantities = {line.sku: line.offer.available + line.offer.held for line in draft.cart_lines if line.offer}
+    most = holds.max_holds(draft.lines, quantities, holder) if may_hold else None
+    if most is not None:
+        order.hold_stock(transaction, holder, most)
+    rate_limits.count_order(transaction, session_key, address)
+    return order, transaction
 
 
-def _refuse_while_paying(order: Order | None) -> None:
-    if order is not None and order.state == OrderState.CAPTURING:
-        raise PaymentInProgress(
-            "PayPal is still processing the payment for your previous order. "
-            "Please wait until it’s finished before you place another order."
-        )
+def _commit_order(order: Order, draft: _Draft, transaction: Transaction) -> None:
+    """Cancel the order before it, and write this one, if the cart is still as it was read."""
+    if draft.previous is not None and draft.previous.state == OrderState.AWAITING:
+        _refuse_while_paying(_cancel(draft.previous))
+    order.add_to_transaction(transaction)
+    pointer = OrderLookup(f"number#{order.number}", order_id=order.id)
+    transaction.put("number", pointer, OrderLookup.id.does_not_exist())
+    search_index.add_search_entries(order.number, order.customer, order.placed_key, transaction)
+    cart = draft.cart
+    unchanged = (Cart.version == cart.version) & (
+        Cart.order_id.does_not_exist() if cart.order_id is None else (Cart.order_id == cart.order_id)
+    )
+    marks = [
+        Cart.order_id.set(order.id),
+        Cart.order_fingerprint.set(draft.fingerprint),
+        Cart.reserved.set({line.sku: line.quantity for line in order.lines} if order.held else {}),
+        Cart.reserved_until.set(order.reserved_until),
+    ]
+    transaction.update("cart", cart, marks, unchanged & (Cart.expires > clock.timestamp()))
+    transaction.commit(ATTEMPT_SECONDS)
+    emit_events(order, EmittedSoFar())
 
 
-def _is_same_order(order: Order, cart: Cart) -> bool:
-    if order.state in states.PURCHASED:
-        # Sent twice; unless the cart was changed since, for then it is the same thing once more.
-        return bool(order.cart_version == cart.version)
-    return order.state not in states.CLOSED
-
-
-def _cancel_previous(order: Order) -> Order:
+def _cancel(order: Order) -> Order:
     def action(order: Order, transaction: Transaction) -> bool:
         if order.state != OrderState.AWAITING:
             return False
@@ -202,20 +256,16 @@ def _cancel_previous(order: Order) -> Order:
     return update_order(order.id, action, loaded=order)
 
 
-def _commit_order(order: Order, cart: Cart, digest: str, transaction: Transaction) -> None:
-    order.add_to_transaction(transaction)
-    pointer = OrderLookup(f"number#{order.number}", order_id=order.id)
-    transaction.put("number", pointer, OrderLookup.id.does_not_exist())
-    search_index.add_search_entries(order.number, order.customer, order.placed_key, transaction)
-    unchanged = (Cart.version == cart.version) & (
-        Cart.order_id.does_not_exist() if cart.order_id is None else (Cart.order_id == cart.order_id)
-    )
-    marks = [
-        Cart.order_id.set(order.id),
-        Cart.order_fingerprint.set(digest),
-        Cart.reserved.set({line.sku: line.quantity for line in order.lines} if order.held else {}),
-        Cart.reserved_until.set(order.reserved_until),
-    ]
-    transaction.update("cart", cart, marks, unchanged & (Cart.expires > clock.timestamp()))
-    transaction.commit(ATTEMPT_SECONDS)
-    emit_events(order, EmittedSoFar())
+def _read_written(order: Order, unknown: OutcomeUnknown) -> Order:
+    """Return an order whose write had no answer, if it is there. Raises ServiceUnavailable."""
+    found = get(Order, order.id)
+    if found is None:
+        raise ServiceUnavailable("We didn’t get an answer from our database. Please try again.") from unknown
+    return found
+
+
+def _read_cart_again(session: Session, previous: Order | None) -> None:
+    session.cart = unless_expired(get(Cart, session.key))
+    if session.cart is not None and session.cart.order_id == (previous.id if previous else None):
+        # The order that held them is closed, or PayPal has its money: its units are for sale again, or gone.
+        session.cart.reserved = None
