@@ -45,13 +45,10 @@ class Product(Table):
     # Uploaded images that are not processed yet: [{"upload": key, "alt": text, "problem": message or None}]
     pending_pictures: JSONAttribute = JSONAttribute(default=list)
     variants: JSONAttribute = JSONAttribute()  # [{"sku": "TEA-50", "options": {"Weight": "50 g"}}]
-    listing_keys: JSONAttribute = (
-        JSONAttribute()
-    )  # [[group, position]]: this product's rows in product-listings
-    search_terms: JSONAttribute = JSONAttribute()  # every word in product-search that leads here
-    processed_forms: JSONAttribute = JSONAttribute(
-        default=list
-    )  # staff's last forms and what they changed: form_idempotency.py
+    listing_keys: JSONAttribute = JSONAttribute()  # [[group, position]]: this product's rows in `listings`
+    search_terms: JSONAttribute = JSONAttribute()  # every word in `search` that leads here
+    # Staff's last forms and what they changed: editing/form_idempotency.py
+    processed_forms: JSONAttribute = JSONAttribute(default=dict)
     version = NumberAttribute(default=0)
 
     def variant(self, sku: str) -> dict[str, Any] | None:

@@ -63,12 +63,12 @@ class UnsavedRows:
 
 
 class _SavePlan(NamedTuple):
-    """What a form does to a product as it is now: which cells move, which rows are made so, which are not."""
+    """What a form does to a product as it is now: which cells change, which rows are processed, which are not."""
 
     product: Product
-    now: Cells
-    moved: Cells
-    made: form_idempotency.Marks
+    now: Cells  # what all cells hold
+    changed: Cells  # what some will hold
+    processed: form_idempotency.Rows
     unsaved: UnsavedRows
 
 
@@ -83,7 +83,7 @@ def save_all(
 ) -> dict[str, UnsavedRows | None]:
     """Save products, slug → changes, each in a transaction of its own; tell for each what is not saved, if anything.
 
-    `form_token` is the form's one-time ID: a row that it has changed is not changed again. `problems` are those of cells
+    `form_token` is the form's one-time id: a row that it has changed is not changed again. `problems` are those of cells
     that could not be read: their rows wait.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -117,7 +117,7 @@ def _save(slug: str, rows: Sequence[Row], form_token: str, write_audit: AuditWri
     plan = _plan(slug, rows, form_token)
     if isinstance(plan, UnsavedRows):
         return plan
-    if plan.moved:
+    if plan.changed:
         _write(plan, form_token, write_audit)
     return plan.unsaved if plan.unsaved.rows else None
 
@@ -131,8 +131,8 @@ def _unsaved(slug: str, rows: Sequence[Row], form_token: str, message: str) -> U
     plan = _plan(slug, rows, form_token)
     if isinstance(plan, UnsavedRows):
         return plan
-    if plan.moved:
-        return replace(plan.unsaved, words=message, waiting=frozenset(cell.sku for cell in plan.moved))
+    if plan.changed:
+        return replace(plan.unsaved, words=message, waiting=frozenset(cell.sku for cell in plan.changed))
     return plan.unsaved if plan.unsaved.rows else None
 
 
@@ -146,20 +146,20 @@ def _plan(slug: str, rows: Sequence[Row], form_token: str) -> _SavePlan | Unsave
         return UnsavedRows(words=GONE, waiting=frozenset(row.sku for row in rows))
     now = _cells(product, batch_get({Stock: [variant["sku"] for variant in product.variants]})[Stock])
     before = form_idempotency.rows_processed_by(form_token, product.processed_forms)
-    judged = [
-        evaluate_row(row, now, again=row.mark in before)
+    results = [
+        evaluate_row(row, now, was_saved=row.sku in before)
         for row in rows
-        if row.problems or before.get(row.mark) != row.request_hash
+        if row.problems or before.get(row.sku) != row.request
     ]
-    sound = [each for each in judged if not each.waits]
+    sound = [each for each in results if not each.waits]
     return _SavePlan(
         product,
         now,
-        {cell: value for each in sound for cell, value in each.after.items() if value != now[cell]},
-        {each.row.mark: each.row.request_hash for each in sound},
-        UnsavedRows(
-            {cell: value for each in judged for cell, value in each.conflicts.items()},
-            {cell: message for each in judged for cell, message in each.problems.items()},
+        changed={cell: value for each in sound for cell, value in each.after.items() if value != now[cell]},
+        processed={each.row.sku: each.row.request for each in sound},
+        unsaved=UnsavedRows(
+            {cell: value for each in results for cell, value in each.conflicts.items()},
+            {cell: message for each in results for cell, message in each.problems.items()},
         ),
     )
 
@@ -183,17 +183,17 @@ def _whole(number: float | None) -> int | None:
 
 
 def _write(plan: _SavePlan, form_token: str, write_audit: AuditWriter) -> None:
-    old, product = plan.product, _changed(plan, form_token)
+    old, product = plan.product, _changed_product(plan, form_token)
     transaction = Transaction()
     write_product(transaction, product, old)
-    for sku in sorted({cell.sku for cell in plan.moved if cell.sku}):
-        actions, condition = _stock_write(old.slug, sku, plan.now, plan.moved)
+    for sku in sorted({cell.sku for cell in plan.changed if cell.sku}):
+        actions, condition = _stock_write(old.slug, sku, plan.now, plan.changed)
         transaction.update(f"stock#{sku}", Stock(sku), actions, condition)
     write_audit(
         transaction,
         f"product {old.slug}",
-        _audit_fields(plan.moved, plan.now),
-        _audit_fields(plan.moved, plan.moved),
+        _audit_fields(plan.changed, plan.now),
+        _audit_fields(plan.changed, plan.changed),
     )
     old_words, words = search.stored_words(old), search.stored_words(product)
     search.add_words(product, words, old_words)
@@ -201,13 +201,13 @@ def _write(plan: _SavePlan, form_token: str, write_audit: AuditWriter) -> None:
     search.remove_words(product, [word for word in old_words if word not in words])
 
 
-def _changed(plan: _SavePlan, form_token: str) -> Product:
+def _changed_product(plan: _SavePlan, form_token: str) -> Product:
     """Make the product's new row: visible or not, its places at today's lowest price, and what the form has changed."""
-    old, cells = plan.product, {**plan.now, **plan.moved}
+    old, cells = plan.product, {**plan.now, **plan.changed}
     product = deepcopy(old)
     product.hidden = not cells[Cell("visible")]
     product.search_terms = [search.index_term(word, product.hidden) for word in old.search_terms]
-    product.processed_forms = form_idempotency.record_form(form_token, plan.made, old.processed_forms)
+    product.processed_forms = form_idempotency.record_form(form_token, plan.processed, old.processed_forms)
     product.version = old.version + 1
     product.listing_keys = listing_keys(product, min(_prices_today(cells)))
     return product
@@ -220,28 +220,28 @@ def _prices_today(cells: Cells) -> Iterator[int]:
             yield (price or 0) if reduced is None else reduced
 
 
-def _stock_write(slug: str, sku: str, now: Cells, moved: Cells) -> tuple[list[Action], Condition]:
+def _stock_write(slug: str, sku: str, now: Cells, changed: Cells) -> tuple[list[Action], Condition]:
     actions: list[Action] = []
     condition: Condition = Stock.slug == slug
-    if (price := moved.get(Cell("price", sku))) is not None:
+    if (price := changed.get(Cell("price", sku))) is not None:
         actions.append(Stock.price.set(price))
         condition &= Stock.price == now[Cell("price", sku)]
-    if (sale := Cell("sale price", sku)) in moved:
-        reduced = moved[sale]
+    if (sale := Cell("sale price", sku)) in changed:
+        reduced = changed[sale]
         actions.append(Stock.sale_price.remove() if reduced is None else Stock.sale_price.set(reduced))
         was = now[sale]
         condition &= Stock.sale_price.does_not_exist() if was is None else Stock.sale_price == was
-    if (quantity := moved.get(Cell("stock", sku))) is not None:
+    if (quantity := changed.get(Cell("stock", sku))) is not None:
         difference = quantity - (now[Cell("stock", sku)] or 0)
         actions.append(Stock.available.add(difference))
         condition &= Stock.available >= -difference
     return actions, condition
 
 
-def _audit_fields(moved: Cells, values: Cells) -> dict[str, Any]:
+def _audit_fields(changed: Cells, values: Cells) -> dict[str, Any]:
     """Write cells as the audit trail shows them."""
     told: dict[str, Any] = {}
-    for cell in moved:
+    for cell in changed:
         value = values[cell]
         if cell.what == "visible":
             told["visible"] = audit_fields.yes_no(value)

@@ -44,18 +44,13 @@ class Row:
     problems: Problems
 
     @property
-    def mark(self) -> str:
-        """Return a short hash of the row."""
-        return form_idempotency.short_hash(self.sku)
-
-    @property
-    def request_hash(self) -> str:
-        """Return what is asked of the row, so that it is known when it is asked again."""
-        return form_idempotency.short_hash(sorted(self.changes.items()))
+    def request(self) -> str:
+        """What is asked of the row, by which it is known when it is asked again."""
+        return form_idempotency.digest(sorted(self.changes.items()))
 
 
 class RowResult(NamedTuple):
-    """What a row's cells will hold, or why the row waits."""
+    """What a row's cells will hold, apart from those in conflict, or why the row waits."""
 
     row: Row
     after: Cells
@@ -80,36 +75,33 @@ def rows_of(changes: Changes, problems: Problems) -> list[Row]:
     ]
 
 
-def evaluate_row(row: Row, now: Cells, *, again: bool) -> RowResult:
-    """Judge a row; `again`: the form has changed it before, when something else was asked."""
-    after = {cell: _after(cell, change, now.get(cell), again) for cell, change in row.changes.items()}
-    conflicts = {
-        cell: now[cell]
-        for cell, value in after.items()
-        if cell in now and _in_conflict(cell, row.changes[cell], value, now[cell], again)
-    }
-    sound = {cell: value for cell, value in after.items() if cell not in conflicts}
-    problems = {**dict(_problems(now, sound, row.problems)), **row.problems}
+def evaluate_row(row: Row, now: Cells, *, was_saved: bool) -> RowResult:
+    """Judge a row; `was_saved`: the form has changed it before, when something else was asked of it."""
+    after: dict[Cell, int | None] = {}
+    conflicts: dict[Cell, int | None] = {}
+    for cell, change in row.changes.items():
+        value, is_conflict = _evaluate(cell, change, now.get(cell), was_saved=was_saved)
+        if is_conflict and cell in now:
+            conflicts[cell] = now[cell]
+        else:
+            after[cell] = value
+    problems = {**dict(_problems(now, after, row.problems)), **row.problems}
     stock = Cell("stock", row.sku)
-    if again and (conflicts or problems) and stock in now and stock in {**row.changes, **row.problems}:
+    if was_saved and (conflicts or problems) and stock in now and stock in {**row.changes, **row.problems}:
         conflicts[stock] = now[stock]  # its difference was made: what comes next is asked on top of that
     return RowResult(row, after, conflicts, problems)
 
 
-def _after(cell: Cell, change: CellChange, now: int | None, again: bool) -> int | None:
-    """Return what a cell will hold: pieces are moved by the difference, once; everything else is as wanted."""
-    if cell.what != "stock" or again:
-        return change.requested
+def _evaluate(cell: Cell, change: CellChange, now: int | None, *, was_saved: bool) -> tuple[int | None, bool]:
+    """Return what a cell will hold, and whether somebody has to choose between that and what it holds now."""
+    if cell.what != "stock":
+        return change.requested, now not in change  # somebody else's value would be lost
+    if was_saved:
+        return change.requested, change.requested != now  # the difference was made, and is not made twice
     moved = (now or 0) + (change.requested or 0) - (change.displayed or 0)
-    # Whoever takes away the last piece, which was just sold, has what they want.
-    return now if moved < 0 and change.requested == now else moved
-
-
-def _in_conflict(cell: Cell, change: CellChange, after: int | None, now: int | None, again: bool) -> bool:
-    """Return whether somebody else's value would be lost, more pieces taken away than there are, or moved twice."""
-    if cell.what == "stock":
-        return after != now if again else (after or 0) < 0
-    return now not in change
+    if moved < 0 and change.requested == now:
+        return now, False  # whoever takes away the last piece, which was just sold, has what they want
+    return moved, moved < 0  # more pieces would be taken away than there are
 
 
 def _problems(now: Cells, after: Cells, unreadable: Problems) -> Iterator[tuple[Cell, str]]:

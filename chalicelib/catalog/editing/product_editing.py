@@ -131,9 +131,7 @@ def _save(draft: ProductDraft, write_audit: AuditWriter, over: int | None, stock
         moves or any(each.sku not in stocks for each in draft.variants)
     ):
         product.processed_forms = form_idempotency.record_form(
-            stock.run,
-            {form_idempotency.short_hash("stock"): form_idempotency.short_hash(stock.mode.value)},
-            product.processed_forms,
+            stock.run, {"stock": stock.mode.value}, product.processed_forms
         )
     if old is not None and not sells_anew and _content(old) == _content(product):
         stock.count(0, len(wanted), is_repeated=is_repeated)
@@ -169,7 +167,7 @@ def _product(draft: ProductDraft, old: Product | None) -> tuple[Product, dict[st
         hidden=draft.hidden,
         pictures=[{"key": picture.key, "alt": picture.alt} for picture in draft.pictures],
         variants=[{"sku": variant.sku, "options": dict(variant.options)} for variant in draft.variants],
-        processed_forms=old.processed_forms if old is not None else [],
+        processed_forms=old.processed_forms if old is not None else {},
         pending_pictures=old.pending_pictures if old is not None else [],
         version=(old.version if old is not None else 0) + 1,
     )
