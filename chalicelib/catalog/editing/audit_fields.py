@@ -1,9 +1,11 @@
-"""Fields of products for the audit log: named as staff know them, and only those that differ."""
+"""What the audit log is told of the catalog: its fields as staff know them, and only those that differ."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from chalicelib import money
+from chalicelib.catalog.categories import Category
+from chalicelib.catalog.editing.inline_edit_rules import Cell, Cells
 from chalicelib.catalog.models import Product
 from chalicelib.config import settings
 
@@ -30,6 +32,48 @@ def product_fields(product: Product | None, prices: Prices) -> dict[str, Any]:
         fields[f"{sku} price"] = amount(price)
         fields[f"{sku} sale price"] = amount(sale_price)
     return fields
+
+
+def image_fields(product: Product) -> dict[str, Any]:
+    """List a product's images, and those that are being processed."""
+    return {
+        "images": [f"{each['key']}: {each['alt']}" for each in product.pictures],
+        "pending images": [
+            f"{each['upload']}: {each['alt']}" + (f" ({each['problem']})" if each["problem"] else "")
+            for each in product.pending_pictures
+        ],
+    }
+
+
+def cell_fields(cells: Iterable[Cell], values: Cells) -> dict[str, Any]:
+    """List what some cells of the products' list hold."""
+    fields: dict[str, Any] = {}
+    for cell in cells:
+        value = values[cell]
+        if cell.what == "visible":
+            fields["visible"] = yes_no(value)
+        else:
+            fields[f"{cell.sku} {cell.what}"] = value if cell.what == "stock" else amount(value)
+    return fields
+
+
+def changed_categories(
+    before: Iterable[Category], after: Iterable[Category]
+) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Return what is changed, and both sides: of one category its fields, of several each by its key, or their order."""
+    old, new = (
+        {each.key: {"name": each.name, "address": each.slug, "text": each.text} for each in categories}
+        for categories in (before, after)
+    )
+    changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    if len(changed) == 1:
+        key = changed[0]
+        return f"category {key}", old.get(key, {}), new.get(key, {})
+    if not changed:
+        orders = [[each["address"] for each in categories.values()] for categories in (old, new)]
+        return "categories", {"order": orders[0]}, {"order": orders[1]}
+    before_all, after_all = ({key: each[key] for key in changed if key in each} for each in (old, new))
+    return "categories", before_all, after_all
 
 
 def changed_fields(

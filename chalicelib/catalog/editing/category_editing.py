@@ -11,6 +11,7 @@ from pynamodb.expressions.update import Action
 
 from chalicelib.catalog import categories
 from chalicelib.catalog.categories import CATEGORIES, Category
+from chalicelib.catalog.editing import audit_fields
 from chalicelib.catalog.editing.product_editing import VersionConflict
 from chalicelib.catalog.editing.product_validation import (
     MAX_NAME_LENGTH,
@@ -276,7 +277,7 @@ def _write(stored: _Stored, wanted: Categories, write_audit: AuditWriter) -> Non
         )
         transaction.delete(key, CategoryRow(CATEGORIES, key), nobody_came)
     _write_head(transaction, stored.version)
-    write_audit(transaction, *_audit_fields(stored.categories, wanted))
+    write_audit(transaction, *audit_fields.changed_categories(stored.categories, wanted))
     transaction.commit()
 
 
@@ -300,21 +301,3 @@ def _write_head(transaction: Transaction, version: int | None) -> None:
     unchanged = CategoryRow.version.does_not_exist() if version is None else CategoryRow.version == version
     head = CategoryRow(CATEGORIES, CategoryRow.HEAD)
     transaction.update("head", head, [CategoryRow.version.set((version or 0) + 1)], unchanged)
-
-
-def _audit_fields(before: Categories, after: Categories) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """Return what differs, for the audit log: the fields of one category, or of several by key."""
-    old, new = ({each.key: _fields(each) for each in categories} for categories in (before, after))
-    changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-    orders = [[each.slug for each in categories] for categories in (before, after)]
-    if len(changed) == 1:
-        key = changed[0]
-        return f"category {key}", old.get(key, {}), new.get(key, {})
-    if not changed:
-        return "categories", {"order": orders[0]}, {"order": orders[1]}
-    before_all, after_all = ({key: each[key] for key in changed if key in each} for each in (old, new))
-    return "categories", before_all, after_all
-
-
-def _fields(category: Category) -> dict[str, Any]:
-    return {"name": category.name, "address": category.slug, "text": category.text}

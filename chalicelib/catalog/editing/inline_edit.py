@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
@@ -192,8 +192,8 @@ def _write(plan: _SavePlan, form_token: str, write_audit: AuditWriter) -> None:
     write_audit(
         transaction,
         f"product {old.slug}",
-        _audit_fields(plan.changed, plan.now),
-        _audit_fields(plan.changed, plan.changed),
+        audit_fields.cell_fields(plan.changed, plan.now),
+        audit_fields.cell_fields(plan.changed, plan.changed),
     )
     old_words, words = search.stored_words(old), search.stored_words(product)
     search.add_words(product, words, old_words)
@@ -236,15 +236,3 @@ def _stock_write(slug: str, sku: str, now: Cells, changed: Cells) -> tuple[list[
         actions.append(Stock.available.add(difference))
         condition &= Stock.available >= -difference
     return actions, condition
-
-
-def _audit_fields(changed: Cells, values: Cells) -> dict[str, Any]:
-    """Write cells as the audit trail shows them."""
-    told: dict[str, Any] = {}
-    for cell in changed:
-        value = values[cell]
-        if cell.what == "visible":
-            told["visible"] = audit_fields.yes_no(value)
-        else:
-            told[f"{cell.sku} {cell.what}"] = value if cell.what == "stock" else audit_fields.amount(value)
-    return told

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from chalicelib.catalog.editing.audit_fields import changed_fields
+from chalicelib.catalog.editing.audit_fields import changed_fields, image_fields
 from chalicelib.catalog.editing.product_editing import write_product
 from chalicelib.catalog.editing.product_validation import MAX_ALT_LENGTH, MAX_PICTURES, text_problems
 from chalicelib.catalog.models import SLUG, Product
@@ -107,7 +107,7 @@ def update_images(slug: str, change: Change, write_audit: AuditWriter = no_audit
         old = get_product(slug)
         product = Product.from_raw_data(old.serialize())
         change(product)
-        before, after = changed_fields(_audit_fields(old), _audit_fields(product))
+        before, after = changed_fields(image_fields(old), image_fields(product))
         if not before and not after:
             return
         product.version = old.version + 1
@@ -117,16 +117,6 @@ def update_images(slug: str, change: Change, write_audit: AuditWriter = no_audit
         transaction.commit()
 
     retry_contended(read_and_write, "Someone else is changing this product. Please try again.")
-
-
-def _audit_fields(product: Product) -> Mapping[str, Any]:
-    return {
-        "images": [f"{each['key']}: {each['alt']}" for each in product.pictures],
-        "pending images": [
-            f"{each['upload']}: {each['alt']}" + (f" ({each['problem']})" if each["problem"] else "")
-            for each in product.pending_pictures
-        ],
-    }
 
 
 def _without(arriving: Sequence[Mapping[str, Any]], upload: str) -> list[dict[str, Any]]:
