@@ -145,6 +145,11 @@ class OrderBase(Table):
     # -- reading ------------------------------------------------------------------------------------------
 
     @property
+    def audit_subject(self) -> str:
+        """What the audit log calls it."""
+        return f"order {self.number}"
+
+    @property
     def lines(self) -> list[OrderLine]:
         """The lines as they were when the order was placed."""
         return [OrderLine(**line) for line in self.line_snapshot]

@@ -1,12 +1,42 @@
-"""Erase customers' data from orders that no longer need a name and an address."""
+"""Erase a customer: which of their orders lose name and address, which do not yet and why, and the erasing."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib import clock
 from chalicelib.config import settings
-from chalicelib.database.transactions import Transaction
+from chalicelib.database.transactions import AuditWriter, Transaction, no_audit
 from chalicelib.orders.models import Order
+from chalicelib.orders.repository import update_order
+from chalicelib.orders.search import order_list, search_index
 from chalicelib.orders.states import OrderState
+
+MAX_ORDERS = 100  # orders at a time: one read, a hundred small transactions
+
+
+@dataclass(frozen=True)
+class ErasurePlan:
+    """What erasing would do: the orders it is about, and those that stay as they are, each with why."""
+
+    erased: list[Order]
+    kept: list[tuple[Order, str]]
+    more: bool
+
+
+def plan_for(email: str) -> ErasurePlan:
+    """Return what erasing the customer of an address would do: one Query, one BatchGetItem."""
+    hits = search_index.find_by_email(email, MAX_ORDERS)
+    orders = [
+        order
+        for order in order_list.read_in_order(hits.placed_keys)
+        if search_index.fold_email(order.customer.get("email") or "") == search_index.fold_email(email)
+    ]
+    reasons = [(order, erasure_blocked_reason(order)) for order in orders]
+    return ErasurePlan(
+        [order for order, why in reasons if why is None],
+        [(order, why) for order, why in reasons if why is not None],
+        hits.truncated,
+    )
 
 
 def erasure_blocked_reason(order: Order) -> str | None:
@@ -27,8 +57,16 @@ def erasure_blocked_reason(order: Order) -> str | None:
     return None
 
 
-def erase(order: Order, actor: str, transaction: Transaction) -> None:
-    """Erase the customer from an order, and the order's search entries."""
-    search_terms = order.search_terms
-    order.erase(actor)
-    order.update_search_terms(search_terms, transaction)
+def erase(order_id: str, actor: str, write_audit: AuditWriter = no_audit) -> bool:
+    """Take the customer, and the words it is found by, out of an order; False where something keeps them."""
+
+    def action(order: Order, transaction: Transaction) -> bool:
+        if order.erased_at or erasure_blocked_reason(order):
+            return False
+        search_terms = order.search_terms
+        order.erase(actor)
+        order.update_search_terms(search_terms, transaction)
+        write_audit(transaction, order.audit_subject, {"customer": "known"}, {"customer": "erased"})
+        return True
+
+    return bool(update_order(order_id, action).erased_at)

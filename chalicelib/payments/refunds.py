@@ -126,7 +126,7 @@ def _store_refund(
             money.format_money(refund_request.amount, order.currency),
             actor=actor,
         )
-        write_audit(transaction, f"order {order.number}", before, _audit_fields(order))
+        write_audit(transaction, order.audit_subject, before, _audit_fields(order))
         return True
 
     try:

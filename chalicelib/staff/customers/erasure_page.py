@@ -1,33 +1,18 @@
 """Erase a customer: first the page shows which of their orders are erased, and which are not yet, and why."""
 
-from dataclasses import dataclass
-
 from chalice.app import Request, Response
 
 from chalicelib.cleaning import clean_line
 from chalicelib.config import settings
 from chalicelib.mail.addresses import BadAddress, normalize
-from chalicelib.orders.erasure import erasure_blocked_reason
-from chalicelib.orders.models import Order
-from chalicelib.orders.search import order_list, search_index
+from chalicelib.orders import erasure
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.models import StaffMember
-from chalicelib.staff.orders import order_actions
 from chalicelib.web.forms import read_form
 from chalicelib.web.http_request import query
 
-MAX_ORDERS = 100  # orders per submission: one read, a hundred small transactions
 WRONG = "Please enter the email address the orders were placed with."
-
-
-@dataclass(frozen=True)
-class ErasurePlan:
-    """What erasing would do: the orders to erase, and those that stay unchanged, each with the reason."""
-
-    erased: list[Order]
-    kept: list[tuple[Order, str]]
-    more: bool
 
 
 def erasure_form(request: Request, member: StaffMember) -> Response:
@@ -38,7 +23,7 @@ def erasure_form(request: Request, member: StaffMember) -> Response:
     email = _address(form_data)
     if email is None:
         return _page(member, form_data, error=WRONG)
-    return _page(member, email, plan=plan_for(email))
+    return _page(member, email, plan=erasure.plan_for(email))
 
 
 def erase(request: Request, member: StaffMember) -> Response:
@@ -48,29 +33,13 @@ def erase(request: Request, member: StaffMember) -> Response:
     if email is None:
         return _page(member, form.text("email"), error=WRONG)
     if form.text("sure") != "yes":
-        return _page(member, email, plan=plan_for(email), unsure=True)
+        return _page(member, email, plan=erasure.plan_for(email), unsure=True)
     write_audit = audit_log.writer_for(member, "erased customer data")
-    plan = plan_for(email)
-    done = sum(order_actions.erase(order.id, member.email, write_audit) for order in plan.erased)
+    plan = erasure.plan_for(email)
+    done = sum(erasure.erase(order.id, member.email, write_audit) for order in plan.erased)
     orders = "1 order" if done == 1 else f"{done} orders"
     more = " There are more: please see below." if plan.more else ""
     return layout.redirect_with_notice("/staff/erase", f"Customer data has been erased from {orders}.{more}")
-
-
-def plan_for(email: str) -> ErasurePlan:
-    """Return what erasing the customer of an address would do: one Query, one BatchGetItem."""
-    hits = search_index.find_by_email(email, MAX_ORDERS)
-    orders = [
-        order
-        for order in order_list.read_in_order(hits.placed_keys)
-        if search_index.fold_email(order.customer.get("email") or "") == search_index.fold_email(email)
-    ]
-    reasons = [(order, erasure_blocked_reason(order)) for order in orders]
-    return ErasurePlan(
-        [order for order, why in reasons if why is None],
-        [(order, why) for order, why in reasons if why is not None],
-        hits.truncated,
-    )
 
 
 def _address(form_data: str) -> str | None:
@@ -82,7 +51,12 @@ def _address(form_data: str) -> str | None:
 
 
 def _page(
-    member: StaffMember, email: str, *, plan: ErasurePlan | None = None, error: str = "", unsure: bool = False
+    member: StaffMember,
+    email: str,
+    *,
+    plan: erasure.ErasurePlan | None = None,
+    error: str = "",
+    unsure: bool = False,
 ) -> Response:
     return layout.render_page(
         member,

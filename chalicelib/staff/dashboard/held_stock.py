@@ -9,17 +9,14 @@ from chalice.app import Request, Response
 from chalicelib import deadlines
 from chalicelib.catalog.models import Stock
 from chalicelib.database.reads import batch_get
-from chalicelib.database.transactions import Transaction
 from chalicelib.errors import BadInput
 from chalicelib.orders.holds import held_share
 from chalicelib.orders.models import Order
-from chalicelib.orders.repository import update_order
 from chalicelib.orders.search import order_list
-from chalicelib.orders.states import OrderState
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.models import StaffMember
-from chalicelib.staff.orders import order_actions
+from chalicelib.staff.orders.order_actions import release_hold, visitor_of
 from chalicelib.web.forms import read_form
 
 MAX_VISITORS = 20
@@ -42,22 +39,18 @@ def find_held() -> dict[str, Any]:
     }
 
 
-def visitor_of(order: Order) -> str:
-    """Return an order's visitor as a hash of the IP address, or of the session if no address is known."""
-    return str(order.holder or order.cart or order.id)
-
-
 def release(request: Request, member: StaffMember) -> Response:
     """Release everything that a visitor's unpaid orders hold; the orders can still be paid."""
     visitor = read_form(request).text("visitor")
     if not visitor:
         raise BadInput("This form is out of date. Please reload the page.")
     theirs = [order for order in order_list.held_orders().orders if visitor_of(order) == visitor]
+    write_audit = audit_log.writer_for(member, "released reserved items")
     released = 0
     for order in theirs:
         if deadlines.is_expired():
             break
-        released += _release(order, visitor, member)
+        released += release_hold(order.id, visitor, member.email, write_audit)
     if released < len(theirs) and deadlines.is_expired():
         notice = f"Released the items of {released} orders. There are more: please press the button again."
     elif not released:
@@ -65,23 +58,6 @@ def release(request: Request, member: StaffMember) -> Response:
     else:
         notice = f"Released the items of {released} unpaid order{'s' if released > 1 else ''}."
     return layout.redirect_with_notice("/staff/attention", notice)
-
-
-def _release(order: Order, visitor: str, member: StaffMember) -> bool:
-    released = False
-    write_audit = audit_log.writer_for(member, "released reserved items")
-
-    def action(order: Order, transaction: Transaction) -> bool:
-        nonlocal released
-        released = order.state == OrderState.AWAITING and bool(order.held) and visitor_of(order) == visitor
-        if released:
-            order.release_hold(transaction, member.email)
-            held = {line.sku: line.quantity for line in order.lines}
-            write_audit(transaction, order_actions.subject_of(order), {"held": held}, {"held": {}})
-        return released
-
-    update_order(order.id, action)
-    return released
 
 
 def units_of_orders(orders: Iterable[Order]) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ from chalicelib.database.transactions import AuditWriter, Transaction, no_audit
 from chalicelib.errors import BadInput, Conflict, NotFound
 from chalicelib.mail import outbox
 from chalicelib.mail.render import EMAIL_KINDS
-from chalicelib.orders import erasure, states
-from chalicelib.orders.delivery.parcels import Parcel as Parcel  # callers of this module use it
+from chalicelib.orders import states
+from chalicelib.orders.delivery.parcels import Parcel as Parcel  # the use cases take it
 from chalicelib.orders.delivery.parcels import fingerprint, parcel_of
 from chalicelib.orders.enums import CloseReason, HistoryEvent
 from chalicelib.orders.models import Order
@@ -61,7 +61,7 @@ def ship(order_id: str, parcel: Parcel, actor: str, write_audit: AuditWriter = n
         order.ship(asdict(parcel), actor)
         order.update_search_terms(words, transaction)
         after = {"state": OrderState.SHIPPED, "carrier": parcel.carrier}
-        write_audit(transaction, subject_of(order), {"state": OrderState.PAID}, after)
+        write_audit(transaction, order.audit_subject, {"state": OrderState.PAID}, after)
         return True
 
     return _announced(update_order(order_id, action))
@@ -81,7 +81,9 @@ def complete_shipping(order_id: str, actor: str, write_audit: AuditWriter = no_a
         if not order.parcels:
             raise Conflict("This order has no parcels yet.")
         order.complete_shipping(actor)
-        write_audit(transaction, subject_of(order), {"state": OrderState.PAID}, {"state": OrderState.SHIPPED})
+        write_audit(
+            transaction, order.audit_subject, {"state": OrderState.PAID}, {"state": OrderState.SHIPPED}
+        )
         return True
 
     return update_order(order_id, action)
@@ -215,7 +217,7 @@ def _correct(
         if told is None:
             return False
         order.update_search_terms(words, transaction)
-        write_audit(transaction, subject_of(order), *told)
+        write_audit(transaction, order.audit_subject, *told)
         return True
 
     return _announced(update_order(order_id, action))
@@ -240,7 +242,7 @@ def cancel(order_id: str, actor: str, write_audit: AuditWriter = no_audit) -> Or
             raise Conflict(UNCANCELLABLE[order.state])
         order.cancel(CloseReason.CANCELLED_BY_STAFF, transaction, actor=actor)
         write_audit(
-            transaction, subject_of(order), {"state": OrderState.AWAITING}, {"state": OrderState.CANCELLED}
+            transaction, order.audit_subject, {"state": OrderState.AWAITING}, {"state": OrderState.CANCELLED}
         )
         return True
 
@@ -260,7 +262,7 @@ def resend_email(
         if not can_be_sent(order, entry):
             raise Conflict("This email is out of date, so it can’t be sent again.")
         order.requeue_email(entry, actor, form_token)
-        write_audit(transaction, subject_of(order), {}, {"mail": entry.partition("#")[0]})
+        write_audit(transaction, order.audit_subject, {}, {"mail": entry.partition("#")[0]})
         return True
 
     return _announced(update_order(order_id, action))
@@ -284,8 +286,8 @@ def add_note(
         if len(json.dumps(order.history)) > ROOM_FOR_HISTORY:
             raise Conflict(FULL)
         order.add_event(HistoryEvent.NOTE_ADDED, text, actor=actor, form_token=form_token)
-        # Not the text: a note may name somebody, and the audit log is never erased.
-        write_audit(transaction, subject_of(order), {}, {"note": f"{len(text)} characters"})
+        # Not the words: a note may name somebody, and the audit trail is never erased.
+        write_audit(transaction, order.audit_subject, {}, {"note": f"{len(text)} characters"})
         return True
 
     return update_order(order_id, action)
@@ -303,28 +305,32 @@ def resolve_issue(
         if "resolution" in issue:
             return False
         order.resolve_issue(number, actor, message)
-        write_audit(transaction, subject_of(order), {"issue": issue["kind"]}, {"resolved": True})
+        write_audit(transaction, order.audit_subject, {"issue": issue["kind"]}, {"resolved": True})
         return True
 
     return update_order(order_id, action)
 
 
-def erase(order_id: str, actor: str, write_audit: AuditWriter = no_audit) -> bool:
-    """Erase an order's customer, unless something prevents it; return whether it was erased."""
+def visitor_of(order: Order) -> str:
+    """Name whose order it is without saying it: a hash of an address, or of a session where no address is known."""
+    return str(order.holder or order.cart or order.id)
+
+
+def release_hold(order_id: str, visitor: str, actor: str, write_audit: AuditWriter = no_audit) -> bool:
+    """Let others buy what an unpaid order of a visitor keeps; False where it keeps nothing, or not for that visitor."""
+    released = False
 
     def action(order: Order, transaction: Transaction) -> bool:
-        if order.erased_at or erasure.erasure_blocked_reason(order):
-            return False
-        erasure.erase(order, actor, transaction)
-        write_audit(transaction, subject_of(order), {"customer": "known"}, {"customer": "erased"})
-        return True
+        nonlocal released
+        released = order.state == OrderState.AWAITING and bool(order.held) and visitor_of(order) == visitor
+        if released:
+            order.release_hold(transaction, actor)
+            held = {line.sku: line.quantity for line in order.lines}
+            write_audit(transaction, order.audit_subject, {"held": held}, {"held": {}})
+        return released
 
-    return bool(update_order(order_id, action).erased_at)
-
-
-def subject_of(order: Order) -> str:
-    """Return an order's name in the audit log."""
-    return f"order {order.number}"
+    update_order(order_id, action)
+    return released
 
 
 def _announced(order: Order) -> Order:

@@ -79,7 +79,7 @@ class Merchant:
 
     def _release(self) -> Agent:
         """Release what some visitor holds without paying; who pays after all still gets what is there."""
-        from chalicelib.staff.dashboard.held_stock import visitor_of
+        from chalicelib.staff.orders.order_actions import visitor_of
 
         visitors = sorted({visitor_of(order) for order in self._shop.orders() if order.held})
         if visitors:

@@ -159,7 +159,7 @@ def test_what_is_still_needed_stays(shop: Shop) -> None:
             assert why in page.text
         erase(merchant)
         for order_id in orders.values():
-            assert not order_actions.erase(order_id, BY)
+            assert not erasure.erase(order_id, BY)
             assert shop.order(order_id).customer["email"] == EMAIL
 
 

@@ -10,6 +10,7 @@ import pytest
 from chalicelib import ids
 from chalicelib.errors import Conflict
 from chalicelib.mail.render import render_email
+from chalicelib.orders import erasure
 from chalicelib.orders.delivery.parcels import fingerprint, parcel_view
 from chalicelib.orders.models import Order
 from chalicelib.orders.search import order_list, order_search
@@ -447,7 +448,7 @@ def test_an_erased_order_keeps_no_number_and_takes_no_correction(shop: Shop) -> 
     )
     shop.functions.drain("order-emails")
     with shop.later(days=91):
-        assert order_actions.erase(order_id, BY)
+        assert erasure.erase(order_id, BY)
         order = shop.order(order_id)
         stored = json.dumps(order.serialize(), default=str)
         assert "JD014600" not in stored
