@@ -12,8 +12,13 @@ from chalicelib.payments import movements
 from chalicelib.payments.paypal.values import Refund, Reversal, WonDispute
 
 
-def settle_refund(order_id: str, refund: Refund, refund_id: str | None = None) -> Order:
-    """Settle a refund, ours (`refund_id`) or one made in PayPal's dashboard. Its capture must be the order's."""
+def settle_refund(
+    order_id: str, refund: Refund, refund_id: str | None = None, loaded: Order | None = None
+) -> Order:
+    """Settle a refund, ours (`refund_id`) or one made in PayPal's dashboard. Its capture must be the order's.
+
+    `loaded` is the order, for who has read or written it just before PayPal was asked, and saves a read.
+    """
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.has_issue(IssueKind.PAYEE_MISMATCH, refund.capture_id or ""):
@@ -39,7 +44,7 @@ def settle_refund(order_id: str, refund: Refund, refund_id: str | None = None) -
             order.open_issue(IssueKind.REFUND_FAILED, refund.id)
         return True
 
-    order = update_order(order_id, action)
+    order = update_order(order_id, action, loaded)
     outbox.enqueue(order)
     return order
 

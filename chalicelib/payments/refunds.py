@@ -66,15 +66,16 @@ def refund_payment(
     refund_request: RefundRequest,
     actor: str,
     write_audit: AuditWriter = no_audit,
+    loaded: Order | None = None,
 ) -> tuple[Order, str]:
     """Refund all or part of what paid an order; return the updated order and the refund's own ID.
 
-    `form_token` is the form's one-time ID: sent twice, it makes one refund. Raises NotFound, NothingToRefund,
-    RefundableAmountChanged, InvalidRefund and FormAlreadySubmitted; then nothing was decided. If PayPal does
-    not answer, nothing is raised: the reconciler asks again.
+    `form_token` is the form's one-time id: sent twice, it is one refund. Who has just read the order passes it as
+    `loaded`, and it is not read again unless somebody else changes it. Raises NotFound, NothingToRefund, RefundableAmountChanged,
+    InvalidRefund and FormAlreadySubmitted; then nothing was decided. No answer of PayPal is no error: the reconciler asks again.
     """
     refund_id = refund_id_for(order_id, form_token)
-    order = _store_refund(order_id, refund_id, refund_request, actor, write_audit)
+    order = _store_refund(order_id, refund_id, refund_request, actor, write_audit, loaded)
     return submit_refund(order, refund_id), refund_id
 
 
@@ -95,14 +96,19 @@ def submit_refund(order: Order, refund_id: str) -> Order:
         return order
     try:
         with gateway.time_budget(gateway.SECONDS_PER_REQUEST):
-            _submit(order, refund_id, refund)
+            return _submit(order, refund_id, refund, loaded=order)
     except (PayPalError, ServiceUnavailable) as error:
         log.warning("refund %s of order %s will be retried: %s", refund_id, order.number, error)
-    return Order.fetch(order.id)
+        return Order.fetch(order.id)
 
 
 def _store_refund(
-    order_id: str, refund_id: str, refund_request: RefundRequest, actor: str, write_audit: AuditWriter
+    order_id: str,
+    refund_id: str,
+    refund_request: RefundRequest,
+    actor: str,
+    write_audit: AuditWriter,
+    loaded: Order | None,
 ) -> Order:
     def action(order: Order, transaction: Transaction) -> bool:
         if refund_id in order.refunds:
@@ -130,7 +136,7 @@ def _store_refund(
         return True
 
     try:
-        return update_order(order_id, action)
+        return update_order(order_id, action, loaded)
     except ConditionFailed as refused:
         raise _sku_reassigned_error(refused) from refused
 
@@ -220,10 +226,10 @@ def submit_pending_refunds(order: Order) -> None:
         raise unanswered
 
 
-def _submit(order: Order, refund_id: str, refund: Mapping[str, Any]) -> None:
+def _submit(order: Order, refund_id: str, refund: Mapping[str, Any], *, loaded: Order | None = None) -> Order:
+    """Ask PayPal for a refund, and settle its answer; `loaded` is the order, unless another refund of it was settled since."""
     if refund["status"] == RefundStatus.PENDING:
-        settle_refund(order.id, gateway.get_refund(refund["paypal_refund_id"]), refund_id)
-        return
+        return settle_refund(order.id, gateway.get_refund(refund["paypal_refund_id"]), refund_id, loaded)
     amount = Money(refund["amount"], refund["currency"])
     # Stored with the refund, so that the same request ID always has the same text.
     note = refund.get("note") or f"Refund of order {order.number}"
@@ -232,6 +238,5 @@ def _submit(order: Order, refund_id: str, refund: Mapping[str, Any]) -> None:
     except (PayPalRejected, PayPalNotFound) as error:
         # It may have been refunded in PayPal's dashboard meanwhile.
         capture_payment.settle_capture_id(refund["capture_id"])
-        reject_refund(order.id, refund_id, error.issue)
-    else:
-        settle_refund(order.id, made, refund_id)
+        return reject_refund(order.id, refund_id, error.issue)
+    return settle_refund(order.id, made, refund_id, loaded)

@@ -43,7 +43,7 @@ def refund(request: Request, member: StaffMember, order_id: str) -> Response:
         refund_request = _read_wish(order, form, refunds.refund_id_for(order.id, form_token))
         write_audit = audit_log.writer_for(member, "refunded")
         done, refund_id = refunds.refund_payment(
-            order.id, form_token, refund_request, member.email, write_audit
+            order.id, form_token, refund_request, member.email, write_audit, order
         )
     except InvalidRefund as wrong:
         return _back(member, order, form, 400, errors=wrong.problems, form_token=form_token)

@@ -2,6 +2,7 @@
 
 import re
 
+from tests.call_counter import counted_calls
 from tests.client import Answer, Shopper
 from tests.shop import Shop
 from tests.staff.staff_client import trail
@@ -43,6 +44,19 @@ def test_the_merchant_refunds_a_part_and_the_page_says_so(shop: Shop, merchant: 
     (entry,) = [entry for entry in trail() if entry.action == "refunded"]
     assert (entry.actor, entry.subject) == ("merchant@shop.example", f"order {shop.order(order_id).number}")
     assert entry.after["left to refund"] == "17.90 EUR"
+
+
+def test_a_refund_reads_its_order_once(shop: Shop, merchant: Shopper) -> None:
+    _, order_id = shop.paid()
+    form = form_of(merchant.get(f"/staff/orders/{order_id}"))
+
+    with counted_calls() as calls:
+        answer = send(merchant, order_id, {**form, "amount": "5", "reason": "A crack."})
+
+    assert answer.status == 303
+    assert calls["GetItem"] == 3  # the session, the member, the order
+    assert calls["TransactWriteItems"] == 2  # the decision, and what PayPal answered
+    assert [refund["status"] for refund in shop.order(order_id).refunds.values()] == ["completed"]
 
 
 def test_the_form_offers_all_that_is_left_and_puts_nothing_back_by_itself(
