@@ -41,6 +41,11 @@ class OrderLine:
     tax_rate: str
 
     @property
+    def full_name(self) -> str:
+        """The product's name with the variant's options."""
+        return ", ".join((self.name, *self.options.values()))
+
+    @property
     def total(self) -> int:
         """The line's total."""
         return self.price * self.quantity

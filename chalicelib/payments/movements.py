@@ -28,7 +28,7 @@ def add_movement(
         paypal_id=paypal_id,
         paypal_at=paypal_at,
         fee=fee if kind == SALE else None if fee is None else -fee,
-        sold=[(line.sku, _full_name(line), line.quantity, line.total) for line in paid_for],
+        sold=[(line.sku, line.full_name, line.quantity, line.total) for line in paid_for],
     )
     transaction.put("movement", row, type(row).page.does_not_exist())
     order.copy_ledger_entry(
@@ -39,7 +39,3 @@ def add_movement(
         currency=row.currency,
         paypal_id=paypal_id,
     )
-
-
-def _full_name(line: OrderLine) -> str:
-    return ", ".join((line.name, *line.options.values()))

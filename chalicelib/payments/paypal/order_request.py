@@ -55,7 +55,7 @@ def order_body(
         },
         "items": [
             {
-                "name": ", ".join([line.name, *line.options.values()])[:127],
+                "name": line.full_name[:127],
                 "sku": line.sku,
                 "quantity": str(line.quantity),
                 "unit_amount": amount(line.price),

@@ -67,7 +67,7 @@ def units_of_orders(orders: Iterable[Order]) -> list[dict[str, Any]]:
     for order in orders:
         for line in order.lines:
             kept[line.sku] += line.quantity
-            names[line.sku] = ", ".join((line.name, *line.options.values()))
+            names[line.sku] = line.full_name
     return [{"name": names[sku], "sku": sku, "pieces": many} for sku, many in kept.most_common()]
 
 

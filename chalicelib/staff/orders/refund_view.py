@@ -5,7 +5,6 @@ from typing import Any
 
 from chalicelib import money
 from chalicelib.orders import issues
-from chalicelib.orders.base import OrderLine
 from chalicelib.orders.enums import RefundStatus
 from chalicelib.orders.models import Order
 from chalicelib.payments.refunds import can_refund, max_restock
@@ -93,15 +92,9 @@ def _refund_view(order: Order, refund: Mapping[str, Any]) -> dict[str, Any]:
         "reason": _reason(refund),
         "note": refund.get("note", ""),
         "actor": refund.get("actor", ""),
-        "restocked": [
-            (_line_label(line), refund.get("restocked", {}).get(line.sku, 0)) for line in order.lines
-        ],
+        "restocked": [(line.full_name, refund.get("restocked", {}).get(line.sku, 0)) for line in order.lines],
         "paypal_id": refund["paypal_refund_id"],
     }
-
-
-def _line_label(line: OrderLine) -> str:
-    return ", ".join([line.name, *line.options.values()])
 
 
 def _why(refund: Mapping[str, Any]) -> str:
