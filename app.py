@@ -80,10 +80,11 @@ def reconcile_payments(event: CloudWatchEvent) -> None:
 
 @app.schedule(Rate(1, unit=Rate.HOURS))
 def export_books(event: CloudWatchEvent) -> None:
-    """Write the missing books of closed days, count what was booked, and check that PayPal still sends notifications."""
-    from chalicelib import clock, dead_letters, scheduled_runs
+    """Write the books of every closed day that has none, count what was booked, notice where PayPal tells of nothing."""
+    from chalicelib import clock, scheduled_runs
     from chalicelib.ledger import daily_reports, daily_totals
     from chalicelib.payments import webhook_silence
+    from chalicelib.queues import dead_letters
 
     webhook_silence.watch_notifications()
     dead_letters.watch()

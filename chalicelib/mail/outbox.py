@@ -18,6 +18,7 @@ from chalicelib.errors import ServiceUnavailable
 from chalicelib.orders.enums import TO_MERCHANT, HistoryEvent, IssueKind
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import update_order
+from chalicelib.queues.sqs_batch import Redeliver
 
 QUEUE = "order-emails"
 MAX_BATCH_SIZE = 10
@@ -27,8 +28,8 @@ STORAGE_FAILURES = (PynamoDBException, ServiceUnavailable)
 log = logging.getLogger("awning")
 
 
-class AlreadyClaimed(Exception):
-    """Raised if another process is sending this email, or was and has not recorded the outcome."""
+class AlreadyClaimed(Redeliver):
+    """Raised where another process is sending this email, or was and has not recorded how it ended."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def claim(order_id: str, entry: str) -> Claim | None:
     if held is None:
         return None
     if held != lease:
-        raise AlreadyClaimed(entry)
+        raise AlreadyClaimed("email is already being sent")
     return Claim(order, entry, lease)
 
 

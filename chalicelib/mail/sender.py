@@ -20,6 +20,7 @@ from chalicelib.mail import outbox
 from chalicelib.mail.addresses import Undeliverable
 from chalicelib.mail.render import EMAIL_KINDS, Email, render_email
 from chalicelib.orders.enums import HistoryEvent
+from chalicelib.queues import sqs_batch
 from chalicelib.telemetry import Metric
 
 if TYPE_CHECKING:
@@ -52,21 +53,12 @@ class SesOutcomeUnknown(Exception):
 
 
 def send_order_emails(records: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, str]]]:
-    """Send the email of every SQS record, each by itself; return Lambda's partial batch response."""
-    failures = []
-    for record in records:
-        with telemetry.log_context(message_id=record["messageId"]):
-            try:
-                send_due(*_read(record["body"]))
-            except outbox.AlreadyClaimed:
-                log.info("email is already being sent; its message will be redelivered")
-                failures.append({"itemIdentifier": record["messageId"]})
-            except Exception:  # one bad message must not block the rest
-                log.exception(
-                    "email not sent; its message will be redelivered or moved to the dead-letter queue"
-                )
-                failures.append({"itemIdentifier": record["messageId"]})
-    return {"batchItemFailures": failures}
+    """Send the mail of every SQS record, each by itself; return Lambda's partial batch response."""
+    return sqs_batch.handle_batch(
+        records,
+        lambda body: send_due(*_read(body)),
+        "email not sent; its message will be redelivered or moved to the dead-letter queue",
+    )
 
 
 def send_due(order_id: str, entry: str) -> None:

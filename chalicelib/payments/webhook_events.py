@@ -26,6 +26,7 @@ from chalicelib.payments.paypal.errors import (
 )
 from chalicelib.payments.paypal.events import message_of
 from chalicelib.payments.refund_settlement import settle_refund, settle_reversal, settle_won_dispute
+from chalicelib.queues import sqs_batch
 
 # The name of the run that records when PayPal last sent a notification of ours.
 CONFIRMED_EVENTS = "notifications"
@@ -34,29 +35,20 @@ log = logging.getLogger("awning")
 
 
 def settle_notifications(records: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, str]]]:
-    """Settle each SQS record by itself; report those that failed, so that only they are redelivered.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
-    """
-    failures = []
-    for record in records:
-        with telemetry.log_context(message_id=record["messageId"]):
-            try:
-                with gateway.time_budget(SECONDS_PER_MESSAGE):
-                    settle_notification(json.loads(record["body"]))
-            except Exception:
-                log.exception("notification could not be processed: message %s", record["messageId"])
-                failures.append({"itemIdentifier": str(record["messageId"])})
-            _record_confirmed_event()
-    return {"batchItemFailures": failures}
+    """Settle each SQS record by itself; return Lambda's partial batch response."""
+    return sqs_batch.handle_batch(records, _handle, "notification could not be processed")
 
 
-def _record_confirmed_event() -> None:
-    """Record when PayPal last sent a notification, to detect that they are missing: only confirmed messages come here."""
+def _handle(body: str) -> None:
     try:
-        scheduled_runs.record_run(CONFIRMED_EVENTS)
-    except Exception:
-        log.warning("receipt of a notification could not be recorded", exc_info=True)
+        with gateway.time_budget(SECONDS_PER_MESSAGE):
+            settle_notification(json.loads(body))
+    finally:
+        try:
+            # Only confirmed messages come here: for whoever watches PayPal's silence.
+            scheduled_runs.record_run(CONFIRMED_EVENTS)
+        except Exception:
+            log.warning("receipt of a notification could not be recorded", exc_info=True)
 
 
 def settle_notification(message: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib import clock, dead_letters, scheduled_runs
+from chalicelib import clock, scheduled_runs
 from chalicelib.aws import messages_in
 from chalicelib.config import settings
 from chalicelib.orders.enums import email_label
@@ -19,6 +19,7 @@ from chalicelib.orders.models import Order
 from chalicelib.orders.search import order_list
 from chalicelib.orders.views import staff_view
 from chalicelib.payments.paypal import refusals
+from chalicelib.queues import dead_letters
 from chalicelib.staff import layout
 from chalicelib.staff.auth import accounts
 from chalicelib.staff.dashboard import held_stock

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import dead_letters, telemetry
+from chalicelib import telemetry
+from chalicelib.queues import dead_letters
 from chalicelib.telemetry import Metric
 from infra.aws.package.build import PROJECT
 from infra.local.create_resources import QUEUES
