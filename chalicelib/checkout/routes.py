@@ -74,11 +74,11 @@ def place(request: Request) -> Response:
     except (OutOfStock, BadInput) as refusal:
         return _form(session, shown, problem=refusal.message, status=refusal.status)
     except TooManyRequests as refusal:
-        return with_retry_after(_form(session, shown, pause=refusal.message, status=refusal.status), refusal)
+        page = _form(session, shown, pause=refusal.message, status=refusal.status)
+        return with_retry_after(page, refusal.retry_after)
     except ServiceUnavailable as refusal:
-        return with_retry_after(
-            _form(session, shown, problem=refusal.message, status=refusal.status), refusal
-        )
+        page = _form(session, shown, problem=refusal.message, status=refusal.status)
+        return with_retry_after(page, refusal.retry_after)
     except PaymentInProgress as refusal:
         waiting = session.cart.order_id if session.cart else None
         return _form(session, shown, problem=refusal.message, waiting_order=waiting, status=refusal.status)

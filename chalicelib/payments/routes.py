@@ -41,11 +41,10 @@ def paypal_return(request: Request) -> Response:
         log.warning("payment could not be recorded yet: %s", busy)
         order = Order.fetch(order_id)
         if order.state == OrderState.AWAITING:
-            # PayPal was not asked. After a decline, only opening this page again reports the new approval.
-            return with_retry_after(
-                render_order_page(order, message=NOT_CHARGED_YET, status=busy.status), busy
-            )
-        # PayPal may have been asked: the order's page shows the outcome, and the reconciler asks again.
+            # PayPal was not asked. After a decline, only coming here again tells of the new yes.
+            page = render_order_page(order, message=NOT_CHARGED_YET, status=busy.status)
+            return with_retry_after(page, busy.retry_after)
+        # PayPal may have been asked: the order's page knows, and the reconciler asks again.
     return redirect(url(f"/orders/{order_id}"), _fresh_cookies(request))
 
 
@@ -73,9 +72,8 @@ def pay(request: Request, order_id: str) -> Response:
         )
         address = start_payment.start_payment_again(order, pay_with, http_request.client_ip(request))
     except (TooManyRequests, ServiceUnavailable) as refusal:
-        return with_retry_after(
-            render_order_page(order, message=refusal.message, status=refusal.status), refusal
-        )
+        page = render_order_page(order, message=refusal.message, status=refusal.status)
+        return with_retry_after(page, refusal.retry_after)
     except (OutOfStock, BadInput) as refusal:
         return render_order_page(Order.fetch(order_id), message=refusal.message, status=refusal.status)
     except (PayPalRejected, PayPalAccessDenied) as error:

@@ -69,7 +69,7 @@ def unknown_page(request: Request) -> Response:
 def _error_page(member: StaffMember | None, refusal: ShopError) -> Response:
     """Render an error in the staff layout, not the shop's."""
     answer = layout.render_page(member, "staff/error.html", refusal.status, refusal=refusal)
-    return responses.with_retry_after(answer, refusal)
+    return responses.with_retry_after(answer, refusal.retry_after)
 
 
 def _to_login(request: Request) -> Response:

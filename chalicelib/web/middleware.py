@@ -36,8 +36,8 @@ def middleware(request: Request, get_response: Callable[[Request], Response]) ->
         http_request.set_current(None)
     if request.method == "HEAD":
         response.body = ""
-    if response.status_code == ServiceUnavailable.status:
-        response.headers.setdefault("Retry-After", str(ServiceUnavailable.retry_after))
+    if response.status_code == ServiceUnavailable.status and "Retry-After" not in response.headers:
+        responses.with_retry_after(response, ServiceUnavailable.retry_after)
     for name, value in security_headers().items():
         response.headers.setdefault(name, value)
     return response
@@ -55,7 +55,7 @@ def _dispatch(request: Request, get_response: Callable[[Request], Response]) -> 
         response = get_response(request)
     except ShopError as refusal:
         response = responses.with_retry_after(
-            error_page(refusal.status, refusal.title, refusal.message), refusal
+            error_page(refusal.status, refusal.title, refusal.message), refusal.retry_after
         )
     if response.status_code >= 400 and not _is_html_from_app(response):
         response = _page_for_chalice(response)

@@ -6,7 +6,6 @@ from typing import Any
 from chalice.app import Response
 
 from chalicelib.config import settings
-from chalicelib.errors import ShopError
 from chalicelib.web import http_request
 
 HTML = "text/html; charset=utf-8"
@@ -37,10 +36,10 @@ def can_be_sent(answer: Response) -> bool:
     return headers <= MAX_HEADER_BYTES and (is_short or sent_bytes(body) <= MAX_SENT_BYTES)
 
 
-def with_retry_after(answer: Response, refusal: ShopError) -> Response:
-    """Add Retry-After if the error says when to try again."""
-    if refusal.retry_after is not None:
-        answer.headers["Retry-After"] = str(refusal.retry_after)
+def with_retry_after(answer: Response, seconds: int | None) -> Response:
+    """Add Retry-After to a refusal where it is known when to try again."""
+    if seconds is not None:
+        answer.headers["Retry-After"] = str(seconds)
     return answer
 
 

@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 
 from chalice.app import Request, Response
 
-from chalicelib import clock
 from chalicelib.mail.addresses import CHECK, MAX_ADDRESS_LENGTH, BadAddress
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
@@ -38,9 +37,8 @@ def log_in(request: Request, member: StaffMember | None) -> Response:
     try:
         is_last = login_throttle.register_attempt(email, source)
     except login_throttle.Locked as locked:
-        return locked_answer(
-            _login_page(form.text("next"), form.text("email"), wait_words(locked), 429), locked
-        )
+        page = _login_page(form.text("next"), form.text("email"), wait_words(locked), 429)
+        return responses.with_retry_after(page, locked.retry_after)
     known = accounts.check_password(email, form.values.get("password", ""))
     if known is None:
         if is_last:
@@ -90,15 +88,9 @@ def bad_address_message(refusal: BadAddress) -> str:
 
 
 def wait_words(locked: login_throttle.Locked) -> str:
-    """Return a message that says how long to wait."""
-    minutes = max(1, -(-(locked.until - clock.timestamp()) // 60))
+    """Return how long one has to wait."""
+    minutes = -(-locked.retry_after // 60)
     return f"Too many failed attempts. Please wait {minutes} minute{'s' if minutes > 1 else ''} before trying again."
-
-
-def locked_answer(answer: Response, locked: login_throttle.Locked) -> Response:
-    """Return the page for a locked account, with Retry-After."""
-    answer.headers["Retry-After"] = str(max(1, locked.until - clock.timestamp()))
-    return answer
 
 
 def _record_guessing(email: str, source: str) -> None:

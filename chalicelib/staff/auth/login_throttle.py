@@ -36,6 +36,11 @@ class Locked(Exception):
         super().__init__()
         self.until = until
 
+    @property
+    def retry_after(self) -> int:
+        """The seconds that are left to wait."""
+        return max(1, self.until - clock.timestamp())
+
 
 class AttemptCounter(Table):
     """A counter's row; no personal data, its key is a hash."""

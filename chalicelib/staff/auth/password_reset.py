@@ -6,8 +6,9 @@ from chalicelib.mail.addresses import MAX_ADDRESS_LENGTH, BadAddress
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.auth import accounts, login_throttle, passwords, reset_tokens, sessions
-from chalicelib.staff.auth.login import bad_address_message, locked_answer, wait_words
+from chalicelib.staff.auth.login import bad_address_message, wait_words
 from chalicelib.staff.models import StaffMember
+from chalicelib.web import responses
 from chalicelib.web.forms import read_form
 from chalicelib.web.http_request import client_ip, query
 
@@ -28,7 +29,7 @@ def send_reset_link(request: Request, member: StaffMember | None) -> Response:
         login_throttle.register_reset_request(client_ip(request))
     except login_throttle.Locked as locked:
         message = "Too many links have been requested from here. " + wait_words(locked).partition(". ")[2]
-        return locked_answer(_forgotten_page(text, message, 429), locked)
+        return responses.with_retry_after(_forgotten_page(text, message, 429), locked.retry_after)
     reset_tokens.enqueue_account_email(reset_tokens.FORGOTTEN, email)
     return layout.render_page(None, "staff/auth/reset_email_sent.html", email=email)
 

@@ -8,9 +8,9 @@ from chalicelib.errors import Conflict
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.auth import accounts, login_throttle, passwords, reset_tokens, sessions
-from chalicelib.staff.auth.login import locked_answer, wait_words
+from chalicelib.staff.auth.login import wait_words
 from chalicelib.staff.models import StaffMember
-from chalicelib.web import http_request
+from chalicelib.web import http_request, responses
 from chalicelib.web.forms import read_form
 
 
@@ -27,7 +27,8 @@ def change_password(request: Request, member: StaffMember) -> Response:
     try:
         login_throttle.register_attempt(member.email, source)
     except login_throttle.Locked as locked:
-        return locked_answer(_page(request, member, {"current": wait_words(locked)}, 429), locked)
+        page = _page(request, member, {"current": wait_words(locked)}, 429)
+        return responses.with_retry_after(page, locked.retry_after)
     if not passwords.verify(current, member.password):
         return _page(request, member, {"current": "This isn’t your current password."}, 422)
     login_throttle.reset_attempts(member.email, source)
