@@ -81,7 +81,7 @@ def make_member(
             role=role,
             password=hashed or "",
             session_version=_next_session_version(known),
-            created_at=known.created_at if known else clock.now().isoformat(timespec="seconds"),
+            created_at=known.created_at if known else clock.iso_now(),
         )
         transaction = Transaction()
         _change_roster(transaction, {email: role})

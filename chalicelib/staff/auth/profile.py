@@ -65,6 +65,6 @@ def _page(request: Request, member: StaffMember, errors: dict[str, str], status:
         errors=errors,
         role=accounts.ROLES[member.role],
         fewest=passwords.MIN_LENGTH,
-        ends_at=sessions.ends_at(session) if session else clock.now().isoformat(),
+        ends_at=sessions.ends_at(session) if session else clock.iso_now(),
         idle_hours=sessions.IDLE_SECONDS // 3600,
     )

@@ -74,8 +74,8 @@ def end(request: Request) -> str:
 
 
 def ends_at(session: StaffSession) -> str:
-    """Return when a session ends at the latest, as ISO 8601."""
-    return datetime.fromtimestamp(int(session.expires), UTC).isoformat()
+    """Return when a session ends however much it is used, as ISO 8601."""
+    return clock.iso_now(datetime.fromtimestamp(int(session.expires), UTC))
 
 
 def key_of(secret: str) -> str:

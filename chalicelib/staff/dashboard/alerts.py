@@ -195,4 +195,4 @@ def _run(message: str, longest: timedelta, run: scheduled_runs.Run | None) -> di
     at = datetime.fromtimestamp(float(run.ran_at), tz=clock.now().tzinfo)
     late = clock.now() - at > longest
     problem = "It’s overdue." if late else "" if run.succeeded else "It failed."
-    return {"words": message, "at": at.isoformat(), "well": not problem, "problem": problem}
+    return {"words": message, "at": clock.iso_now(at), "well": not problem, "problem": problem}

@@ -41,7 +41,7 @@ def start(
         job_id or ids.new_id(),
         kind=kind,
         actor=member.email,
-        created_at=clock.now().isoformat(timespec="seconds"),
+        created_at=clock.iso_now(),
         arguments=dict(arguments),
         private_arguments=dict(private) if private else None,
         problems=[],

@@ -96,7 +96,7 @@ def _arguments(selection: OrderFilter) -> dict[str, str]:
     days = {"first": selection.first, "last": selection.last}
     asked = {name: day.isoformat() for name, day in days.items() if day}
     # Orders that come while the file is made are not in it.
-    return {**asked, "state": selection.state or "", "before": f"{clock.now().isoformat()}~"}
+    return {**asked, "state": selection.state or "", "before": f"{clock.iso_now()}~"}
 
 
 def _job_id(member: StaffMember, asked: Mapping[str, str]) -> str:
