@@ -116,11 +116,7 @@ def _offer(variant: VariantView, address: str) -> dict[str, Any]:
         "@type": "Offer",
         "sku": variant.sku,
         "url": address,
-        "price": _decimal(variant.price),
+        "price": money.to_decimal_string(variant.price, settings.currency),
         "priceCurrency": settings.currency,
         "availability": SCHEMA + ("InStock" if variant.in_stock else "OutOfStock"),
     }
-
-
-def _decimal(amount: int) -> str:
-    return money.to_decimal_string(amount, settings.currency)

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chalicelib.catalog.models import Listing, Stock
@@ -111,12 +111,6 @@ def decode_cursor(encoded: str, listed: str) -> str:
     if token_of != listed or not 0 < len(position.encode()) <= MAX_KEY_BYTES:
         raise refusal
     return position
-
-
-def visible_slugs() -> Iterator[str]:
-    """Yield the slug of every product that has a page, by Query, newest first."""
-    for row in Listing.query(f"{ALL_PRODUCTS}#newest", scan_index_forward=False):
-        yield row.slug
 
 
 def list_slugs(after: str | None, size: int) -> tuple[list[str], str | None]:

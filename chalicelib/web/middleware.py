@@ -57,7 +57,7 @@ def _dispatch(request: Request, get_response: Callable[[Request], Response]) -> 
         response = responses.with_retry_after(
             error_page(refusal.status, refusal.title, refusal.message), refusal.retry_after
         )
-    if response.status_code >= 400 and not _is_html_from_app(response):
+    if response.status_code >= 400 and "Content-Type" not in response.headers:  # Chalice's own
         response = _page_for_chalice(response)
     if not all(_is_valid_header_value(value) for value in response.headers.values()):
         log.error("response not sent: invalid characters in a header")
@@ -80,10 +80,6 @@ def _is_valid_header_value(value: str | list[str]) -> bool:
     return all(
         each.isascii() and each.isprintable() for each in ([value] if isinstance(value, str) else value)
     )
-
-
-def _is_html_from_app(response: Response) -> bool:
-    return "Content-Type" in response.headers
 
 
 def _page_for_chalice(response: Response) -> Response:

@@ -44,10 +44,9 @@ class CachedPage:
 class PageCache:
     """A bounded LRU of rendered pages."""
 
-    def __init__(self, most_bytes: int = MAX_BYTES) -> None:
+    def __init__(self) -> None:
         self._pages: OrderedDict[tuple[str, ...], CachedPage] = OrderedDict()
         self._bytes = 0
-        self._most_bytes = most_bytes
         self._lock = threading.Lock()  # the local server answers in threads; Lambda has one
         self._failed_at = 0.0
 
@@ -81,7 +80,7 @@ class PageCache:
             old = self._pages.pop(key, None)
             self._bytes += len(rendered.body) - (len(old.body) if old else 0)
             self._pages[key] = rendered
-            while self._bytes > self._most_bytes:
+            while self._bytes > MAX_BYTES:
                 _, dropped = self._pages.popitem(last=False)
                 self._bytes -= len(dropped.body)
 

@@ -77,11 +77,9 @@ def variants(count: int) -> str:
     return f"{count:,} variant{'' if count == 1 else 's'}"
 
 
-def load_catalog(
-    file: Path, progress: Progress | None = None, mode: StockMode = StockMode.IGNORE
-) -> ImportReport:
+def load_catalog(file: Path, progress: Progress | None = None) -> ImportReport:
     """Check a .json or .csv file and load it into the shop. Raises CatalogErrors."""
-    return load_checked(check_file(file), progress, mode)
+    return load_checked(check_file(file), progress)
 
 
 def check_file(file: Path) -> CheckedCatalog:
