@@ -260,7 +260,9 @@ def _read_written(order: Order, unknown: OutcomeUnknown) -> Order:
     """Return an order whose write had no answer, if it is there. Raises ServiceUnavailable."""
     found = get(Order, order.id)
     if found is None:
-        raise ServiceUnavailable("We didn’t get an answer from our database. Please try again.") from unknown
+        raise ServiceUnavailable(
+            "We couldn’t confirm your order. Please try again: it won’t be placed twice."
+        ) from unknown
     return found
 
 
