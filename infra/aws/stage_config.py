@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 from chalicelib.mail.addresses import BadAddress, normalize_address
 from chalicelib.money import PAYPAL_CURRENCIES
 from infra.aws.aws_errors import DeployError
-from infra.aws.package import strip_elf
+from infra.aws.package.archive import ARCHITECTURES
 from infra.aws.package.build import PROJECT, merged
 
 FOLDER = PROJECT / "infra" / "aws" / "stages"
@@ -107,8 +107,8 @@ def _own_faults(content: Mapping[str, Any]) -> Iterator[str]:
         yield 'account must be twelve digits in quotes, such as account = "123456789012".'
     if "stack" in content and not _matches(_STACK, content["stack"]):
         yield "stack must have at most 30 lowercase letters, digits and hyphens, and begin with a letter."
-    if "arch" in content and content["arch"] not in strip_elf.MACHINES:
-        yield f"arch must be {' or '.join(strip_elf.MACHINES)}."
+    if "arch" in content and content["arch"] not in ARCHITECTURES:
+        yield f"arch must be {' or '.join(ARCHITECTURES)}."
 
 
 def _fault_of(key: str, value: object, known: Mapping[str, Any]) -> str | None:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from jinja2 import ModuleLoader
 
-from infra.aws.package import strip_elf
 from infra.aws.package.bytecode import COMPILED, UNCHECKED_HASH, bytecode_of, compile_package, is_own
 from infra.aws.package.errors import PackageError
 from infra.aws.package.trim import files_in, trim
@@ -22,7 +21,8 @@ from infra.aws.package.trim import files_in, trim
 MAX_BYTES = 5_000_000  # of the code; Lambda downloads and unpacks it before a cold start
 MAX_PICTURE_BYTES = 9_000_000  # of the layer, which only one function has
 CODE, PICTURES = "deployment.zip", "pictures.zip"
-# A layer for the function that processes images, so that no other loads Pillow.
+ARCHITECTURES = {"arm64": 183, "x86_64": 62}  # Lambda's, as the head of an ELF file numbers machines
+# A layer of the one function that makes photographs ready: none of the others ever pays for Pillow.
 PICTURE_PARTS = ("PIL", "pillow.libs", "pillow-*.dist-info")
 PYTHON_SUFFIX = re.compile(r"\.cpython-\w+-")  # the suffix of a library for one version of Python
 ENTRY_BYTES = 76  # of a zip's two headers per entry, beside its name twice
@@ -111,7 +111,7 @@ def foreign_libraries(folder: Path, arch: str) -> list[str]:
         *(
             f"{file.relative_to(folder)} is not for {arch}."
             for file in libraries
-            if strip_elf.machine(file.read_bytes()) != strip_elf.MACHINES[arch]
+            if machine_of(file.read_bytes()) != ARCHITECTURES[arch]
         ),
         *(
             f"{file.relative_to(folder)} is not for this Python."
@@ -119,6 +119,11 @@ def foreign_libraries(folder: Path, arch: str) -> list[str]:
             if (tag := PYTHON_SUFFIX.search(file.name)) and tag[0] != f".{sys.implementation.cache_tag}-"
         ),
     ]
+
+
+def machine_of(library: bytes) -> int:
+    """Return which machine a library is for, as ELF numbers them."""
+    return int.from_bytes(library[18:20], "little")
 
 
 def pack(files: Iterable[Path], folder: Path, target: Path, below: str = "", most: int = MAX_BYTES) -> Packed:
@@ -143,9 +148,9 @@ def pack(files: Iterable[Path], folder: Path, target: Path, below: str = "", mos
     return packed
 
 
-def largest(packed: Packed, most: int = 10) -> str:
-    """List the largest parts of a zip, one per line."""
-    return "\n".join(f"{size:>12,}  {name}" for name, size in packed.parts.most_common(most))
+def largest(packed: Packed) -> str:
+    """List what takes most of a zip, a line each."""
+    return "\n".join(f"{size:>12,}  {name}" for name, size in packed.parts.most_common(10))
 
 
 def _packed(folder: Path, out: Path) -> list[Packed]:

@@ -18,9 +18,9 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]  # installed with Chalice; its types are in a separate package
 
 from chalicelib.aws import SERVICES
-from infra.aws.package import lambda_python, strip_elf
-from infra.aws.package.archive import CODE, Packed, finish, largest
-from infra.aws.package.errors import PackageError as PackageError  # code that packages imports it from here
+from infra.aws.package import lambda_python
+from infra.aws.package.archive import ARCHITECTURES, CODE, Packed, finish, largest
+from infra.aws.package.errors import PackageError as PackageError  # whoever packages looks for it here
 
 PROJECT = Path(__file__).parents[3]
 PARTS = Path("infra/aws/template")
@@ -74,8 +74,8 @@ def named(arch: str) -> str:
     """Return Lambda's name of an architecture; `host` is this machine's. Raises PackageError for one that Lambda lacks."""
     if arch == HOST:
         arch = MACHINES.get(platform.machine(), platform.machine())
-    if arch not in strip_elf.MACHINES:
-        raise PackageError(f"Lambda runs {' and '.join(strip_elf.MACHINES)}, not {arch}.")
+    if arch not in ARCHITECTURES:
+        raise PackageError(f"Lambda runs {' and '.join(ARCHITECTURES)}, not {arch}.")
     return arch
 
 
@@ -164,7 +164,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Package according to the command line."""
     parser = argparse.ArgumentParser(prog="python -m infra.aws.package.build", description=__doc__)
     parser.add_argument("--stage", default="prod", help="a stage of .chalice/config.json (default: prod)")
-    parser.add_argument("--arch", default="arm64", choices=[*strip_elf.MACHINES, HOST], help="default: arm64")
+    parser.add_argument("--arch", default="arm64", choices=[*ARCHITECTURES, HOST], help="default: arm64")
     parser.add_argument("--out", type=Path, default=PROJECT / "build" / "aws", help="default: build/aws")
     parser.add_argument("--here", action="store_true", help="package for the Python that runs this")
     options = parser.parse_args(arguments)

@@ -7,11 +7,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from infra.aws.package import strip_elf
-from infra.aws.package.errors import PackageError
-
-LEFT_OUT = (  # paths from the package's root; * also matches /
-    # For people and their tools: types, tests, C sources.
+LEFT_OUT = (  # names from the package's root; * goes across folders
+    # Read by people and their tools: types, tests, C.
     *("*.pyi", "*/py.typed", "*.pyx", "*.pxd", "*.c", "*.h", "*/tests/*", "*/__main__.py", "bin/*"),
     # pip's own records. METADATA and the licences stay: scanners read the former, licences require the latter.
     *("*.dist-info/RECORD", "*.dist-info/WHEEL", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED"),
@@ -84,14 +81,12 @@ FIRST_LINES = ("Metadata-Version", "Name", "Version", "License", "License-Expres
 
 
 def trim(folder: Path, services: Collection[str]) -> None:
-    """Trim an unpacked package to what runs, and botocore's data to these services. Raises PackageError."""
+    """Trim an unpacked package to what runs, and botocore's data to these services."""
     for file in list(files_in(folder)):
         if is_left_out(file.relative_to(folder)):
             file.unlink()
     for file in files_in(folder):
-        if ".so" in file.suffixes:
-            _strip(file)
-        elif file.match("*.dist-info/METADATA"):
+        if file.match("*.dist-info/METADATA"):
             _shorten_metadata(file)
     _trim_botocore(folder / BOTOCORE_DATA, services)
     for file in files_in(folder / ADDRESS_DATA):
@@ -108,13 +103,6 @@ def is_left_out(name: Path) -> bool:
     if name.parts[0] == "PIL":
         return name.name.partition(".")[0] not in PILLOW or name.suffix == ".pyi"
     return any(fnmatchcase(name.as_posix(), rule) for rule in LEFT_OUT)
-
-
-def _strip(library: Path) -> None:
-    try:
-        library.write_bytes(strip_elf.stripped(library.read_bytes()))
-    except ValueError as error:
-        raise PackageError(f"{library.name}: {error}") from error
 
 
 def _shorten_metadata(file: Path) -> None:

@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from chalicelib import aws
-from infra.aws.package import archive, build, bytecode, strip_elf
+from infra.aws.package import archive, build, bytecode
 
 SMALL_APP = """
 from chalice import Chalice
@@ -116,10 +116,10 @@ def test_machine_code_in_the_zip_is_for_the_functions_architecture(
     ]
     assert all(function["Architectures"] == ["arm64"] for function in functions)
     for name in ("deployment.zip", "pictures.zip"):
-        with zipfile.ZipFile(built / name) as archive:
-            libraries = [entry for entry in archive.namelist() if ".so" in Path(entry).suffixes]
-            assert {strip_elf.machine(archive.read(entry)) for entry in libraries} == {
-                strip_elf.MACHINES["arm64"]
+        with zipfile.ZipFile(built / name) as packed:
+            libraries = [entry for entry in packed.namelist() if ".so" in Path(entry).suffixes]
+            assert {archive.machine_of(packed.read(entry)) for entry in libraries} == {
+                archive.ARCHITECTURES["arm64"]
             }
 
 
@@ -241,7 +241,7 @@ def test_every_zip_that_the_template_names_is_there(tmp_path: Path) -> None:
 
 
 def test_only_machines_that_lambda_has_are_packaged_for() -> None:
-    assert build.named("host") in strip_elf.MACHINES
+    assert build.named("host") in archive.ARCHITECTURES
     with pytest.raises(build.PackageError, match="riscv64"):
         build.named("riscv64")
 
