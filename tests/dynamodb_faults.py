@@ -4,12 +4,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest import mock
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from chalicelib.catalog.models import Product
-from chalicelib.database.connection import shared_connection
+from tests.fault_injection.aws_calls import Send, intercepted_tables
 
 Ask = Callable[[], Any]
 Tamper = Callable[[str, dict[str, Any], Ask], Any]
@@ -18,15 +16,12 @@ Tamper = Callable[[str, dict[str, Any], Ask], Any]
 @contextmanager
 def tampered(tamper: Tamper) -> Iterator[None]:
     """Let `tamper(operation, arguments, ask)` answer every call; `ask()` lets it through."""
-    Product._get_connection()
     # Below pynamodb, which turns what comes back from here into errors of its own.
-    client: Any = shared_connection().client
-    through = client._make_api_call
 
-    def answer(operation: str, arguments: dict[str, Any]) -> Any:
-        return tamper(operation, arguments, lambda: through(operation, arguments))
+    def answer(operation: str, arguments: dict[str, Any], send: Send) -> Any:
+        return tamper(operation, arguments, lambda: send(arguments))
 
-    with mock.patch.object(client, "_make_api_call", answer):
+    with intercepted_tables(answer):
         yield
 
 

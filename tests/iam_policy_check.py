@@ -17,18 +17,17 @@ from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
 
-from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from botocore.signers import RequestSigner, S3PostPresigner
 
 from infra.aws.package import build
 from infra.aws.policies import operator_policy
 from infra.local import api_gateway, event_functions
+from tests.fault_injection.aws_calls import AwsCall, Send, intercepted
 
 ROOT = Path(__file__).parents[1]
 API = "api_handler"
 OPERATOR = "operator"
-CLIENT: Any = BaseClient  # where all of botocore's calls pass, pynamodb's too; its types leave it out
 WRITES = {
     "Put": "PutItem",
     "Update": "UpdateItem",
@@ -159,7 +158,7 @@ def watched() -> Iterator[list[str]]:
 
     policies = Policies()
     refused.clear()
-    call, sign = CLIENT._make_api_call, RequestSigner.generate_presigned_url
+    sign = RequestSigner.generate_presigned_url
     post, pay = S3PostPresigner.generate_presigned_post, api_client.Client.send
     submit = ThreadPoolExecutor.submit
     invoke, fire, handle = (
@@ -173,14 +172,15 @@ def watched() -> Iterator[list[str]]:
         if actor is not None:
             refused.extend(policies.refusals(actor, service, operation, asked))
 
-    def called(client: BaseClient, operation: str, asked: dict[str, Any]) -> Any:
-        service = client.meta.service_model.service_name
-        note(service, operation, asked)
+    def called(call: AwsCall, send: Send) -> Any:
+        note(*call)
         try:
-            return call(client, operation, asked)
+            return send(call.arguments)
         except ClientError as error:
-            if service == "s3" and error.response["Error"]["Code"] in NOT_FOUND_CODES:
-                note("s3", "ListObjectsV2", asked)  # who may not list is told 403 of what is not there
+            if call.service == "s3" and error.response["Error"]["Code"] in NOT_FOUND_CODES:
+                note(
+                    "s3", "ListObjectsV2", call.arguments
+                )  # who may not list is told 403 of what is not there
             raise
 
     def paid(client: Any, *given: Any) -> Any:
@@ -213,7 +213,7 @@ def watched() -> Iterator[list[str]]:
             return handle(gateway, *given, **more)
 
     with (
-        mock.patch.object(CLIENT, "_make_api_call", called),
+        intercepted(called),
         mock.patch.object(RequestSigner, "generate_presigned_url", signed),
         mock.patch.object(S3PostPresigner, "generate_presigned_post", signed_form),
         mock.patch.object(ThreadPoolExecutor, "submit", begun),

@@ -1,21 +1,19 @@
 """The one connection that all tables share, and the base of every table."""
 
-import json
 import random
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
-from botocore.exceptions import HTTPClientError
 from pynamodb.connection import Connection, TableConnection
 from pynamodb.exceptions import PynamoDBException
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
-from chalicelib import aws, deadlines, telemetry
+from chalicelib import deadlines
 from chalicelib.config import settings
-from chalicelib.telemetry import Metric
+from chalicelib.database.client import Client
 
 CONFLICT = "TransactionConflictException"  # of a write of one item, while a transaction is at work on it
 PATIENCE_SECONDS = 4.0
@@ -32,11 +30,32 @@ class TableMeta:
     max_pool_connections = 20
 
 
+class SharedConnection(Connection):
+    """pynamodb's connection, whose calls all pass our client."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            connect_timeout_seconds=TableMeta.connect_timeout_seconds,
+            read_timeout_seconds=TableMeta.read_timeout_seconds,
+            max_retry_attempts=TableMeta.max_retry_attempts,
+            max_pool_connections=TableMeta.max_pool_connections,
+        )
+        self._calls = Client(
+            lambda: super(SharedConnection, self).client,
+            TableMeta.read_timeout_seconds,
+        )
+
+    @property
+    def client(self) -> Any:
+        """Return what pynamodb sends its calls with."""
+        return self._calls
+
+
 class Table(Model):
     """A table of the shop."""
 
     TTL: ClassVar[str | None] = None
-    _shared: ClassVar[Connection | None] = None
+    _shared: ClassVar[SharedConnection | None] = None
 
     @classmethod
     def _get_connection(cls) -> TableConnection:
@@ -93,44 +112,20 @@ def pause(tries: int) -> None:
     time.sleep(random.uniform(*pause_after(tries)))
 
 
-def _parse_json_response(
-    response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
-) -> None:
-    """Read DynamoDB's JSON as it is: no table holds binary values, which alone would need botocore's slow walk."""
-    if response_dict["status_code"] == 200:
-        try:
-            customized_response_dict.update(json.loads(response_dict["body"]))
-        except ValueError as error:  # half an answer is none: whether a write took effect is not known
-            raise HTTPClientError(error=error) from error
-        response_dict["body"] = b"{}"
-
-
-def _count_call(**_: object) -> None:
-    telemetry.count(Metric.DYNAMODB_CALLS)
-
-
 def table_name(name: str) -> str:
     """Name a table, with the prefix that lets several shops share an account."""
     return settings.table_prefix + name
 
 
-def connect() -> Connection:
+def connect() -> SharedConnection:
     """Make the client that all tables share: before the first request, which need not wait for it then."""
-    shared = Connection(
-        connect_timeout_seconds=TableMeta.connect_timeout_seconds,
-        read_timeout_seconds=TableMeta.read_timeout_seconds,
-        max_retry_attempts=TableMeta.max_retry_attempts,
-        max_pool_connections=TableMeta.max_pool_connections,
-    )
-    events = shared.client.meta.events
-    events.register("before-parse.dynamodb", _parse_json_response)
-    events.register("before-call.dynamodb", _count_call)
-    aws.keep_deadline(shared.client, TableMeta.read_timeout_seconds)
+    shared = SharedConnection()
+    shared.client.botocore()
     Table._shared = shared
     return shared
 
 
-def shared_connection() -> Connection:
+def shared_connection() -> SharedConnection:
     """Return the one connection, once some table has been used."""
     if Table._shared is None:
         raise RuntimeError("no table has been used yet")

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from unittest import mock
 
-from chalicelib.catalog.models import Product
-from chalicelib.database.connection import shared_connection
+from tests.fault_injection.aws_calls import Send, intercepted_tables
 
 READ_BYTES = 4096
 # With one of these a read looks at more than it answers, and its units cannot be told from that.
@@ -94,19 +92,15 @@ def _bytes_of_value(kind: str, value: Any) -> int:
 @contextmanager
 def metered() -> Iterator[Units]:
     """Sum the units of every call meanwhile. A condition that fails takes units too, and is not counted."""
-    Product._get_connection()
-    # pynamodb reaches botocore at this one place.
-    client: Any = shared_connection().client
-    ask = client._make_api_call
     units = Units()
 
-    def asked(operation: str, arguments: dict[str, Any]) -> Any:
+    def asked(operation: str, arguments: dict[str, Any], send: Send) -> Any:
         if operation in WRITES:
             arguments = {**arguments, "ReturnConsumedCapacity": "TOTAL"}
-        answer = ask(operation, arguments)
+        answer = send(arguments)
         if operation in {*READS, *WRITES}:
             units.take(operation, arguments, answer)
         return answer
 
-    with mock.patch.object(client, "_make_api_call", asked):
+    with intercepted_tables(asked):
         yield units

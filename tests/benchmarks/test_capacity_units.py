@@ -28,7 +28,8 @@ def test_reads_are_counted_by_four_kilobytes_an_item() -> None:
 
 
 def _call(operation: str, **asked: Any) -> None:
-    Product._get_connection().connection.client._make_api_call(operation, asked)
+    connection: Any = Product._get_connection().connection
+    connection.client._make_api_call(operation, asked)
 
 
 def test_an_item_of_five_kilobytes_takes_two_units() -> None:

@@ -184,9 +184,8 @@ def _start_cold(seed: int | None) -> None:
     from chalicelib.payments.paypal import gateway
     from chalicelib.web.page_cache import cache
 
-    clients = [*aws._clients.values(), *([Table._shared.client] if Table._shared else [])]
-    for client in clients:
-        client._endpoint.http_session.close()
+    for client in (*aws._clients.values(), *([Table._shared.client] if Table._shared else [])):
+        client.close()
     aws.queue_url.cache_clear()
     gateway._client.cache_clear()
     cache.clear()

@@ -1,17 +1,17 @@
 """Whatever call leaves the process, and however it goes wrong, every due mail is sent, with at most one extra."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
 from botocore.exceptions import ReadTimeoutError
 
 from chalicelib.mail import outbox, sender
 from chalicelib.orders.models import Order
+from tests.fault_injection.aws_calls import AwsCall, Send, intercepted
 from tests.mail import order_factory
 from tests.mail.fake_ses import PostOffice
 
@@ -21,7 +21,7 @@ class Killed(BaseException):
 
 
 class Wire:
-    """What leaves the process, by way of botocore; it breaks at one call."""
+    """What leaves the process, by way of AWS's clients; it breaks at one call."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -45,16 +45,15 @@ class Wire:
 
 
 @pytest.fixture
-def wire(post: PostOffice, monkeypatch: pytest.MonkeyPatch) -> Wire:
+def wire(post: PostOffice, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
     wire = Wire()
-    original = BaseClient._make_api_call  # type: ignore[attr-defined]  # the stubs leave out what is private
 
-    def call(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
-        return wire.call(lambda: original(client, operation, arguments), operation)
+    def call(call: AwsCall, send: Send) -> Any:
+        return wire.call(lambda: send(call.arguments), call.operation)
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)
     monkeypatch.setattr(outbox, "PAUSES", (0, 0))
-    return wire
+    with intercepted(call):
+        yield wire
 
 
 def deliver(order: Order, entry: str) -> bool:

@@ -8,11 +8,11 @@ from unittest import mock
 
 import pytest
 import requests
-from botocore.client import BaseClient
 from botocore.exceptions import ReadTimeoutError
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.errors import ShopError
+from tests.fault_injection.aws_calls import AwsCall, Send, intercepted
 from tests.invariants import check_money, check_stock, pieces
 from tests.payments.test_refunds import TOTAL, refund
 from tests.shop import Shop
@@ -46,17 +46,17 @@ class Wire:
 @pytest.fixture
 def wire() -> Iterator[Wire]:
     wire = Wire()
-    to_aws, to_paypal = BaseClient._make_api_call, requests.Session.request  # type: ignore[attr-defined]  # the stubs leave out what is private
+    to_paypal = requests.Session.request
 
-    def ask_aws(client: BaseClient, operation: str, arguments: dict[str, Any]) -> Any:
+    def ask_aws(call: AwsCall, send: Send) -> Any:
         no_answer = ReadTimeoutError(endpoint_url="x")
-        return wire.call(operation, lambda: to_aws(client, operation, arguments), no_answer)
+        return wire.call(call.operation, lambda: send(call.arguments), no_answer)
 
     def ask_paypal(session: requests.Session, method: str, *args: Any, **more: Any) -> Any:
         return wire.call("PayPal", lambda: to_paypal(session, method, *args, **more), requests.Timeout())
 
     with (
-        mock.patch.object(BaseClient, "_make_api_call", ask_aws),
+        intercepted(ask_aws),
         mock.patch.object(requests.Session, "request", ask_paypal),
     ):
         yield wire

@@ -10,7 +10,6 @@ from unittest import mock
 
 import pytest
 import requests
-from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from chalicelib.database.transactions import ConditionFailed, Transaction
@@ -21,12 +20,12 @@ from chalicelib.payments.paypal import gateway
 from infra.local.local_cloud import LocalCloud
 from tests.client import Answer, Shopper
 from tests.dynamodb_faults import silence
+from tests.fault_injection.aws_calls import AwsCall, Send, intercepted
 from tests.mail.sent_emails import letters
 from tests.security.log_capture import Ears, listen, stop_listening
 from tests.shop import CUSTOMER, Shop, token_of
 from tests.staff.staff_client import logged_in
 
-CLIENT: Any = BaseClient
 MARKED = {
     **CUSTOMER,
     "name": "Zerafina Quillmark",
@@ -94,18 +93,17 @@ def paypal_says(status: int, body: object) -> Iterator[None]:
 @contextmanager
 def aws_refuses(operation: str, said: str, *, lost: bool = False) -> Iterator[None]:
     """Let AWS refuse an operation in its own words, or not answer it at all."""
-    through = CLIENT._make_api_call
     words = {"Code": "MessageRejected", "Message": said}
     refusal: Any = {"Error": words, "ResponseMetadata": {"HTTPStatusCode": 400, "RequestId": "R"}}
 
-    def answer(client: BaseClient, called: str, asked: dict[str, Any]) -> Any:
-        if called != operation:
-            return through(client, called, asked)
+    def answer(call: AwsCall, send: Send) -> Any:
+        if call.operation != operation:
+            return send(call.arguments)
         if lost:
             raise ReadTimeoutError(endpoint_url="http://aws")
-        raise ClientError(refusal, called)
+        raise ClientError(refusal, call.operation)
 
-    with mock.patch.object(CLIENT, "_make_api_call", answer):
+    with intercepted(answer):
         yield
 
 

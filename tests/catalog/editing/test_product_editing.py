@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
-from unittest import mock
 
 import pytest
 
@@ -14,13 +13,13 @@ from chalicelib.catalog.editing.product_editing import SaveResult, save_product
 from chalicelib.catalog.editing.product_validation import MAX_VARIANTS
 from chalicelib.catalog.models import Listing, Product, SearchEntry
 from chalicelib.catalog.offers import Picture, read_offers
-from chalicelib.database.connection import shared_connection
 from chalicelib.database.reads import get
 from chalicelib.database.transactions import OutcomeUnknown, Transaction
 from chalicelib.errors import BadInput, Conflict, ServiceUnavailable
 from tests.call_counter import counted_calls
 from tests.catalog.import_export.catalog_files import everything
 from tests.catalog.product_factory import fill, options, pieces, product, sell, variant
+from tests.fault_injection.aws_calls import Send, intercepted_tables
 
 pytestmark = pytest.mark.usefixtures("aws")
 
@@ -181,15 +180,13 @@ def test_a_sku_that_was_dropped_may_become_another_products() -> None:
 def written() -> Iterator[list[int]]:
     """List how many writes each transaction meanwhile has."""
     sizes: list[int] = []
-    client: Any = shared_connection().client
-    ask = client._make_api_call
 
-    def counted(operation: str, arguments: dict[str, Any]) -> Any:
+    def counted(operation: str, arguments: dict[str, Any], send: Send) -> Any:
         if operation == "TransactWriteItems":
             sizes.append(len(arguments["TransactItems"]))
-        return ask(operation, arguments)
+        return send(arguments)
 
-    with mock.patch.object(client, "_make_api_call", counted):
+    with intercepted_tables(counted):
         yield sizes
 
 

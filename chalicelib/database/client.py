@@ -1,0 +1,59 @@
+"""The one way of every call to DynamoDB: whatever carries it is chosen here, and tests watch it here."""
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import HTTPClientError
+
+from chalicelib import aws, telemetry
+from chalicelib.telemetry import Metric
+
+
+class Client:
+    """Sends calls for pynamodb, which asks `_make_api_call` of what it takes for botocore's client."""
+
+    def __init__(self, make_botocore: Callable[[], Any], read_seconds: float) -> None:
+        self._make_botocore = make_botocore
+        self._read_seconds = read_seconds
+        self._botocore: Any = None
+        self._making = (
+            threading.Lock()
+        )  # botocore's sessions are not safe to make clients with from two threads
+
+    def _make_api_call(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Send a call and return DynamoDB's answer. Raises botocore's errors."""
+        telemetry.count(Metric.DYNAMODB_CALLS)
+        answer: dict[str, Any] = self.botocore()._make_api_call(operation, arguments)
+        return answer
+
+    def botocore(self) -> Any:
+        """Return botocore's client, made where it is first needed."""
+        if self._botocore is None:
+            with self._making:
+                if self._botocore is None:
+                    self._botocore = self._with_hooks(self._make_botocore())
+        return self._botocore
+
+    def _with_hooks(self, client: Any) -> Any:
+        client.meta.events.register("before-parse.dynamodb", _parse_json_response)
+        aws.keep_deadline(client, self._read_seconds)
+        return client
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        if self._botocore is not None:
+            self._botocore.close()
+
+
+def _parse_json_response(
+    response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
+) -> None:
+    """Read DynamoDB's JSON as it is: no table holds binary values, which alone would need botocore's slow walk."""
+    if response_dict["status_code"] == 200:
+        try:
+            customized_response_dict.update(json.loads(response_dict["body"]))
+        except ValueError as error:  # half an answer is none: whether a write took effect is not known
+            raise HTTPClientError(error=error) from error
+        response_dict["body"] = b"{}"
