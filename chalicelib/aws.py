@@ -7,6 +7,7 @@ import os
 import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, overload
+from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError
 
@@ -100,6 +101,22 @@ def keep_deadline(client: Any, read_seconds: float) -> None:
 def _has_custom_endpoint(service: str) -> bool:
     # boto3's own variables. On a local machine bucket.localhost has no DNS entry.
     return bool(os.environ.get("AWS_ENDPOINT_URL") or os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}"))
+
+
+def variables() -> dict[str, str]:
+    """Return the environment as far as it says how AWS is reached: its own variables, proxies, and where files are."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("AWS_") or name.lower().endswith("_proxy") or name == "HOME"
+    }
+
+
+def trace_id() -> str:
+    """Return what Lambda calls this invocation in traces, as a header; empty elsewhere."""
+    if trace := os.environ.get("_X_AMZN_TRACE_ID"):
+        return quote(trace, safe="-=;:+&[]{}\"',")
+    return ""
 
 
 def object_size(bucket: str, key: str) -> int | None:

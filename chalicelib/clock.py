@@ -1,5 +1,6 @@
 """The only source of the time: tests replace these functions."""
 
+import time
 from datetime import UTC, date, datetime
 
 from chalicelib.config import settings
@@ -23,3 +24,8 @@ def timestamp() -> int:
 def iso_now(at: datetime | None = None) -> str:
     """Format a moment, by default now, as rows store it: ISO 8601 in UTC, with milliseconds."""
     return (at or now()).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def system_time() -> float:
+    """Return the seconds since 1970 by the machine's clock, which tests do not move: for what lies outside the shop."""
+    return time.time()

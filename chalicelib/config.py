@@ -17,6 +17,8 @@ from chalicelib import money
 SHOP_FILE = Path(__file__).with_name("shop.toml")
 COUNTRIES_FILE = Path(__file__).with_name("countries.toml")
 PAYPAL_API_HOSTS = {"https://api-m.paypal.com", "https://api.paypal.com"}
+PAYPAL_SANDBOX_HOSTS = {"https://api-m.sandbox.paypal.com", "https://api.sandbox.paypal.com"}
+DYNAMODB_CLIENTS = ("direct", "botocore")
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?", re.ASCII)
 _PROXIES = re.compile(r"[0-9]", re.ASCII)
 _TRACKING_LINK = re.compile(
@@ -126,6 +128,7 @@ class Settings:
     shop: Shop
     function: str = ""  # Lambda's name of this function; empty on one's own machine
     table_prefix: str = ""
+    dynamodb_client: str = "direct"  # or botocore, which carries whatever the direct one does not
     function_prefix: str = (
         ""  # of functions that are invoked asynchronously; empty where queues stand in for that
     )
@@ -254,11 +257,17 @@ def load_settings(environment: Mapping[str, str], shop_file: Path = SHOP_FILE) -
     proxies = environment.get("PROXIES", "0")
     if not _PROXIES.fullmatch(proxies):
         raise ConfigError(f"PROXIES must be the number of proxies in front of API Gateway, not {proxies!r}.")
+    dynamodb_client = environment.get("DYNAMODB_CLIENT", "direct")
+    if dynamodb_client not in DYNAMODB_CLIENTS:
+        raise ConfigError(
+            f"DYNAMODB_CLIENT must be {' or '.join(DYNAMODB_CLIENTS)}, not {dynamodb_client!r}."
+        )
     prefix = environment.get("TABLE_PREFIX", "")
     return Settings(
         shop=load_shop(shop_file, currency),
         function=environment.get("AWS_LAMBDA_FUNCTION_NAME", ""),
         table_prefix=prefix,
+        dynamodb_client=dynamodb_client,
         function_prefix=environment.get("FUNCTION_PREFIX", ""),
         timezone=timezone,
         public_url=address("PUBLIC_URL") or None,

@@ -1,21 +1,22 @@
 """The one way of every call to DynamoDB: whatever carries it is chosen here, and tests watch it here."""
 
-import json
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import HTTPClientError
-
 from chalicelib import aws, telemetry
+from chalicelib.database.direct.direct_client import DirectClient, decode
 from chalicelib.telemetry import Metric
 
 
 class Client:
     """Sends calls for pynamodb, which asks `_make_api_call` of what it takes for botocore's client."""
 
-    def __init__(self, make_botocore: Callable[[], Any], read_seconds: float) -> None:
+    def __init__(
+        self, make_botocore: Callable[[], Any], read_seconds: float, direct: DirectClient | None
+    ) -> None:
         self._make_botocore = make_botocore
+        self.direct = direct
         self._read_seconds = read_seconds
         self._botocore: Any = None
         self._making = (
@@ -25,15 +26,18 @@ class Client:
     def _make_api_call(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Send a call and return DynamoDB's answer. Raises botocore's errors."""
         telemetry.count(Metric.DYNAMODB_CALLS)
+        if self.direct is not None and self.direct.carries(operation, arguments):
+            return self.direct.call(operation, arguments)
         answer: dict[str, Any] = self.botocore()._make_api_call(operation, arguments)
         return answer
 
     def botocore(self) -> Any:
-        """Return botocore's client, made where it is first needed."""
-        if self._botocore is None:
+        """Return botocore's client, made where it is first needed, and again where it found no credentials."""
+        if self._botocore is None or not self._botocore._request_signer._credentials:
             with self._making:
-                if self._botocore is None:
-                    self._botocore = self._with_hooks(self._make_botocore())
+                client = self._make_botocore()  # pynamodb keeps it
+                if client is not self._botocore:
+                    self._botocore = self._with_hooks(client)
         return self._botocore
 
     def _with_hooks(self, client: Any) -> Any:
@@ -43,6 +47,8 @@ class Client:
 
     def close(self) -> None:
         """Close the connections that are kept open."""
+        if self.direct is not None:
+            self.direct.pool.close()
         if self._botocore is not None:
             self._botocore.close()
 
@@ -50,10 +56,7 @@ class Client:
 def _parse_json_response(
     response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
 ) -> None:
-    """Read DynamoDB's JSON as it is: no table holds binary values, which alone would need botocore's slow walk."""
+    """Read DynamoDB's JSON as it is: botocore walks through every attribute, which binary values alone need."""
     if response_dict["status_code"] == 200:
-        try:
-            customized_response_dict.update(json.loads(response_dict["body"]))
-        except ValueError as error:  # half an answer is none: whether a write took effect is not known
-            raise HTTPClientError(error=error) from error
+        customized_response_dict.update(decode(response_dict["body"]))
         response_dict["body"] = b"{}"

@@ -11,9 +11,12 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
-from chalicelib import deadlines
+from chalicelib import aws, deadlines
 from chalicelib.config import settings
 from chalicelib.database.client import Client
+from chalicelib.database.direct.credentials import CredentialSource
+from chalicelib.database.direct.direct_client import DirectClient
+from chalicelib.database.direct.endpoint import find_endpoint
 
 CONFLICT = "TransactionConflictException"  # of a write of one item, while a transaction is at work on it
 PATIENCE_SECONDS = 4.0
@@ -43,12 +46,28 @@ class SharedConnection(Connection):
         self._calls = Client(
             lambda: super(SharedConnection, self).client,
             TableMeta.read_timeout_seconds,
+            _direct_client(self.region),
         )
 
     @property
     def client(self) -> Any:
         """Return what pynamodb sends its calls with."""
         return self._calls
+
+
+def _direct_client(region: str | None) -> DirectClient | None:
+    environment = aws.variables()
+    endpoint = find_endpoint(environment, region)
+    if endpoint is None or settings.dynamodb_client != "direct":
+        return None
+    return DirectClient(
+        endpoint,
+        CredentialSource(environment),
+        connect_seconds=TableMeta.connect_timeout_seconds,
+        read_seconds=TableMeta.read_timeout_seconds,
+        max_attempts=1 + TableMeta.max_retry_attempts,
+        max_idle=TableMeta.max_pool_connections,
+    )
 
 
 class Table(Model):
@@ -120,7 +139,8 @@ def table_name(name: str) -> str:
 def connect() -> SharedConnection:
     """Make the client that all tables share: before the first request, which need not wait for it then."""
     shared = SharedConnection()
-    shared.client.botocore()
+    if shared.client.direct is None:
+        shared.client.botocore()
     Table._shared = shared
     return shared
 

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.catalog.models import Listing, Stock
+from chalicelib.config import DYNAMODB_CLIENTS
 from chalicelib.database.connection import Table, connect
 from chalicelib.database.reads import batch_get, get
 from chalicelib.database.transactions import Transaction
@@ -31,12 +33,15 @@ OPERATIONS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def carrier() -> Iterator[None]:
-    """Send calls by a client of this test's own."""
+@pytest.fixture(params=DYNAMODB_CLIENTS, autouse=True)
+def carrier(request: pytest.FixtureRequest, setting: Any) -> Iterator[None]:
+    """Send calls by the direct client, and by botocore's."""
+    setting(dynamodb_client=request.param)
     before = Table._shared
-    connect()
+    connection = connect()
+    assert (connection.client.direct is not None) == (request.param == "direct")
     yield
+    connection.client.close()
     Table._shared = before
 
 

@@ -17,6 +17,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection, Pipe
+from types import SimpleNamespace
 from typing import Any, NamedTuple, NoReturn
 from unittest import mock
 from urllib.parse import urlsplit
@@ -210,7 +211,7 @@ class Silence(NamedTuple):
 
 
 class _Wire:
-    """Where all calls leave: botocore's HTTP session and requests' adapter."""
+    """Where all calls leave: the pool of the tables' client, botocore's HTTP session and requests' adapter."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
@@ -218,6 +219,10 @@ class _Wire:
 
     def lay(self) -> None:
         """Lead them all past this process's judge."""
+        # Imported here: chalicelib reads the environment once, when it is imported.
+        from chalicelib.database.direct.http_pool import HttpPool
+
+        to_tables = HttpPool.send
         to_aws, to_others, tick = botocore.httpsession.URLLib3Session.send, HTTPAdapter.send, time.monotonic
 
         def ask_aws(session: Any, request: Any) -> Any:
@@ -225,6 +230,12 @@ class _Wire:
                 botocore.exceptions.ReadTimeoutError(endpoint_url=request.url), session._timeout.read_timeout
             )
             return self._pass(_aws_call(request), lambda: to_aws(session, request), silence, _Aws(request))
+
+        def ask_tables(pool: Any, headers: Any, body: bytes, read_seconds: float) -> Any:
+            request = SimpleNamespace(url="http://dynamodb", headers=headers, body=body)
+            silence = Silence(botocore.exceptions.ReadTimeoutError(endpoint_url=request.url), read_seconds)
+            go = lambda: to_tables(pool, headers, body, read_seconds)  # noqa: E731 - as in ask_aws
+            return self._pass(_aws_call(request), go, silence, _Tables(request))
 
         def ask_others(adapter: Any, request: Any, **more: Any) -> Any:
             call = Call("paypal", f"{request.method} {_shape(request.path_url)}")
@@ -237,6 +248,7 @@ class _Wire:
 
         for patch in (
             mock.patch.object(botocore.httpsession.URLLib3Session, "send", ask_aws),
+            mock.patch.object(HttpPool, "send", ask_tables),
             mock.patch.object(HTTPAdapter, "send", ask_others),
             mock.patch.object(time, "sleep", sleep),
             mock.patch.object(time, "monotonic", side_effect=lambda: tick() + self._slept),
@@ -274,7 +286,7 @@ class _Aws:
     def __init__(self, request: Any) -> None:
         self._request = request
 
-    def throttled(self, call: Call) -> AWSResponse:
+    def throttled(self, call: Call) -> Any:
         if call.service == "s3":
             return self._answer(503, b"<Error><Code>SlowDown</Code><Message>Slow down</Message></Error>")
         code = {"dynamodb": "ThrottlingException", "sqs": "RequestThrottled"}.get(
@@ -282,30 +294,39 @@ class _Aws:
         )
         return self._error(429 if call.service == "sesv2" else 400, code)
 
-    def conflict(self) -> AWSResponse:
+    def conflict(self) -> Any:
         items = len(json.loads(self._request.body).get("TransactItems", ()))
         if not items:  # a write of one item, while a transaction is at work on it
             return self._error(400, "TransactionConflictException")
         reasons = [{"Code": "TransactionConflict"}] + [{"Code": "None"}] * (items - 1)
         return self._error(400, "TransactionCanceledException", CancellationReasons=reasons)
 
-    def no(self, status: int, name: str, issue: str) -> AWSResponse:
+    def no(self, status: int, name: str, issue: str) -> Any:
         raise AssertionError("only PayPal says so")
 
-    def garbage(self) -> AWSResponse:
+    def garbage(self) -> Any:
         body = b'{"half an answ'
         return self._answer(200, body, length=2 * len(body))
 
-    def _error(self, status: int, code: str, **more: Any) -> AWSResponse:
+    def _error(self, status: int, code: str, **more: Any) -> Any:
         words = {"__type": f"com.amazonaws#{code}", "message": "Injected", "Message": "Injected", **more}
         return self._answer(status, json.dumps(words).encode(), code)
 
-    def _answer(self, status: int, body: bytes, code: str = "", length: int | None = None) -> AWSResponse:
+    def _answer(self, status: int, body: bytes, code: str = "", length: int | None = None) -> Any:
         headers = {"x-amzn-requestid": "R", "x-amzn-errortype": code, "content-type": "application/json"}
         headers["content-length"] = str(length or len(body))
         raw: Any = _Body(body)
         of_aws: Any = HeadersDict(headers)
         return AWSResponse(self._request.url, status, of_aws, raw)
+
+
+class _Tables(_Aws):
+    """Answers that DynamoDB gives the direct client instead."""
+
+    def _answer(self, status: int, body: bytes, code: str = "", length: int | None = None) -> Any:
+        from chalicelib.database.direct.http_response import HttpResponse
+
+        return HttpResponse(status, {"x-amzn-requestid": "R"}, body, keeps_connection=True)
 
 
 class _Body(io.BytesIO):

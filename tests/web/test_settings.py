@@ -22,7 +22,7 @@ def test_addresses_carry_no_trailing_slash() -> None:
         ("PUBLIC_URL", "https://"), ("PUBLIC_URL", "https://shop.example/?a=b"), ("PUBLIC_URL", "https://shop.example/a b"),
         ("PUBLIC_URL", "https://shop.example\r\nX: y"), ("MEDIA_URL", "media"), ("PAYPAL_API_URL", "paypal"),
         ("CURRENCY", "eur"), ("CURRENCY", "EURO"), ("CURRENCY", ""), ("CURRENCY", "ÄÖÜ"), ("CURRENCY", "E1R"),
-        ("TIMEZONE", "Nowhere/Town"), ("TIMEZONE", "../etc"),
+        ("TIMEZONE", "Nowhere/Town"), ("TIMEZONE", "../etc"), ("DYNAMODB_CLIENT", ""), ("DYNAMODB_CLIENT", "no"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:
