@@ -3,7 +3,8 @@
 import random
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from functools import cache
+from typing import Any, ClassVar, Self, TypeVar
 
 from pynamodb.connection import Connection, TableConnection
 from pynamodb.exceptions import PynamoDBException
@@ -17,6 +18,7 @@ from chalicelib.database.client import Client
 from chalicelib.database.direct.credentials import CredentialSource
 from chalicelib.database.direct.direct_client import DirectClient
 from chalicelib.database.direct.endpoint import find_endpoint
+from chalicelib.database.row_plans import RowPlan
 
 CONFLICT = "TransactionConflictException"  # of a write of one item, while a transaction is at work on it
 PATIENCE_SECONDS = 4.0
@@ -55,6 +57,11 @@ class SharedConnection(Connection):
         return self._calls
 
 
+@cache
+def _row_plan(table: type[Model]) -> RowPlan:
+    return RowPlan(table)
+
+
 def _direct_client(region: str | None) -> DirectClient | None:
     environment = aws.variables()
     endpoint = find_endpoint(environment, region)
@@ -75,6 +82,12 @@ class Table(Model):
 
     TTL: ClassVar[str | None] = None
     _shared: ClassVar[SharedConnection | None] = None
+
+    @classmethod
+    def from_raw_data(cls, data: dict[str, Any]) -> Self:
+        """Make an item from a row as DynamoDB answers it."""
+        item: Self = _row_plan(cls).read(data)
+        return item
 
     @classmethod
     def _get_connection(cls) -> TableConnection:

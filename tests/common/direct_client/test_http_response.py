@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as rules
 from hypothesis import strategies as st
 
 from chalicelib.database.direct.http_response import MAX_HEAD_BYTES, ProtocolError, read_response
@@ -34,6 +35,7 @@ class _Socket(io.BytesIO):
         return io.BytesIO(self.getvalue())
 
 
+@rules(deadline=None)
 @given(
     st.integers(200, 599).filter(lambda status: status not in (204, 304)),
     st.dictionaries(st.from_regex(r"x-[a-z]{1,9}", fullmatch=True), st.text("abc 019:=,;", max_size=20)),
@@ -56,12 +58,14 @@ def test_an_answer_reads_as_the_standard_library_reads_it(
     assert read.keeps_connection
 
 
+@rules(deadline=None)
 @given(st.binary(max_size=300))
 def test_whatever_else_comes_is_refused(noise: bytes) -> None:
     with pytest.raises(ProtocolError):
         read_response(Packets(noise).receive)
 
 
+@rules(deadline=None)
 @given(st.integers(0, len(ANSWER) - 1), st.binary(max_size=3), st.integers(0, 3))
 def test_an_answer_that_was_changed_is_read_or_refused_and_never_waited_for(
     at: int, put: bytes, cut: int

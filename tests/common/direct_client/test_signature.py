@@ -10,6 +10,7 @@ from botocore import auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import given
+from hypothesis import settings as rules
 from hypothesis import strategies as st
 
 from chalicelib import clock
@@ -49,6 +50,7 @@ def test_published_examples_are_signed_as_aws_does(
     assert signature_of(signed) == signature
 
 
+@rules(deadline=None)
 @given(
     st.binary(max_size=300),
     st.sampled_from(["", TOKEN]),
