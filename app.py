@@ -5,6 +5,10 @@ from typing import Any
 
 gc.disable()  # imports allocate much and free little: collecting garbage meanwhile takes a fifth of a cold start
 
+from chalicelib.database import pynamodb_imports
+
+pynamodb_imports.import_pynamodb()  # before any model is
+
 from chalice.app import Chalice, CloudWatchEvent, Rate, SQSEvent
 
 from chalicelib import config, telemetry

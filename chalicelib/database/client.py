@@ -6,6 +6,7 @@ from typing import Any
 
 from chalicelib import aws, telemetry
 from chalicelib.database.direct.direct_client import DirectClient, decode
+from chalicelib.database.pynamodb_imports import load_botocore
 from chalicelib.telemetry import Metric
 
 
@@ -35,6 +36,7 @@ class Client:
         """Return botocore's client, made where it is first needed, and again where it found no credentials."""
         if self._botocore is None or not self._botocore._request_signer._credentials:
             with self._making:
+                load_botocore()
                 client = self._make_botocore()  # pynamodb keeps it
                 if client is not self._botocore:
                     self._botocore = self._with_hooks(client)
