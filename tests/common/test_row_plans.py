@@ -39,30 +39,30 @@ def all_models() -> list[type[Table]]:
 
 
 TABLES = all_models()
-TEXTS = st.text(max_size=8)
+STRINGS = st.text(max_size=8)
 NUMBERS = st.one_of(
     st.integers(-(10**37), 10**37).map(str), st.floats(allow_nan=False, allow_infinity=False).map(json.dumps)
 )
 JSONS = st.recursive(
-    st.none() | st.booleans() | st.integers() | TEXTS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    st.none() | st.booleans() | st.integers() | STRINGS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(STRINGS, inner, max_size=3),
     max_leaves=5,
 )
 MAPS = st.dictionaries(
     st.text("abcXYZ-1", min_size=1, max_size=5).map(lambda name: f"k{name}"),
     st.one_of(
-        st.fixed_dictionaries({"S": TEXTS}),
+        st.fixed_dictionaries({"S": STRINGS}),
         st.fixed_dictionaries({"N": NUMBERS}),
         st.fixed_dictionaries({"M": st.dictionaries(st.just("quantity"), st.just({"N": "1"}))}),
     ),
     max_size=3,
 )
 VALUES: dict[type[Attribute[Any]], st.SearchStrategy[dict[str, Any]]] = {
-    UnicodeAttribute: st.fixed_dictionaries({"S": TEXTS}),
+    UnicodeAttribute: st.fixed_dictionaries({"S": STRINGS}),
     NumberAttribute: st.fixed_dictionaries({"N": NUMBERS}),
     BooleanAttribute: st.fixed_dictionaries({"BOOL": st.booleans()}),
     JSONAttribute: st.fixed_dictionaries({"S": JSONS.map(json.dumps)}),
-    UnicodeSetAttribute: st.fixed_dictionaries({"SS": st.lists(TEXTS, min_size=1, unique=True)}),
+    UnicodeSetAttribute: st.fixed_dictionaries({"SS": st.lists(STRINGS, min_size=1, unique=True)}),
 }
 
 

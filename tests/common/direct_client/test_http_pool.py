@@ -131,21 +131,21 @@ def test_after_a_long_pause_by_the_monotonic_clock_a_new_connection_is_used(
 
 @pytest.mark.parametrize("late", [b"", ANSWER], ids=["closed", "spoken on"])
 def test_a_connection_that_the_server_has_closed_or_spoken_on_is_not_used(late: bytes) -> None:
-    is_answered, is_late = threading.Event(), threading.Event()
+    was_answered, has_spoken = threading.Event(), threading.Event()
 
     def serve(connection: socket.socket) -> None:
         connection.recv(65_536)
         connection.sendall(ANSWER)
-        if not is_late.is_set():
-            assert is_answered.wait(5)
+        if not has_spoken.is_set():
+            assert was_answered.wait(5)
             connection.sendall(late) if late else connection.shutdown(socket.SHUT_WR)
-            is_late.set()
+            has_spoken.set()
         connection.recv(65_536)
 
     with served(serve) as (pool, server):
         send(pool)
-        is_answered.set()
-        assert is_late.wait(5)
+        was_answered.set()
+        assert has_spoken.wait(5)
         assert send(pool) == b"{}"
         assert server.connections == 2
 

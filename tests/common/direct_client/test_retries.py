@@ -208,7 +208,7 @@ def test_no_attempt_lasts_longer_than_the_request_and_none_begins_after_it(
         with deadlines.answering_within(3):
             carrier.call("GetItem", DONE)
         carrier.call("GetItem", DONE)
-        assert 2.5 < carrier.seconds[0] <= 3
+        assert 0 < carrier.seconds[0] <= 3
         assert carrier.seconds[1] == 5
         with deadlines.answering_within(0):
             assert carrier.call("GetItem", DONE) == (aws.OutOfTime.__name__, 0)
