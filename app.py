@@ -14,12 +14,10 @@ from chalice.app import Chalice, CloudWatchEvent, Rate, SQSEvent
 from chalicelib import config, telemetry
 from chalicelib.cart.routes import routes as cart
 from chalicelib.catalog.routes import routes as catalog
-from chalicelib.checkout.routes import routes as checkout
 from chalicelib.database import connection
-from chalicelib.orders.routes import routes as orders
-from chalicelib.payments.routes import routes as payments
 from chalicelib.staff.routes import routes as staff
 from chalicelib.web.middleware import middleware
+from chalicelib.web.router import LateRoutes
 from chalicelib.web.routes import routes as web
 
 app = Chalice(app_name="awning", configure_logs=False)  # Chalice's own handler suppresses warnings
@@ -28,9 +26,19 @@ app.register_middleware(telemetry.middleware, "all")
 app.register_middleware(middleware, "http")
 app.register_blueprint(catalog)
 app.register_blueprint(cart)
-app.register_blueprint(checkout)
-app.register_blueprint(orders)
-app.register_blueprint(payments)
+LATE_ROUTES = (  # of what nobody's first page is
+    LateRoutes("chalicelib.checkout.routes", ("GET", "/checkout"), ("POST", "/checkout")),
+    LateRoutes("chalicelib.orders.routes", ("GET", "/orders/{order_id}")),
+    LateRoutes(
+        "chalicelib.payments.routes",
+        ("GET", "/payments/paypal/return"),
+        ("GET", "/payments/paypal/cancel"),
+        ("POST", "/orders/{order_id}/payment"),
+        ("POST", "/webhooks/paypal"),
+    ),
+)
+for late in LATE_ROUTES:
+    app.register_blueprint(late)
 app.register_blueprint(staff)
 app.register_blueprint(web)
 

@@ -16,12 +16,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType
 from typing import Any
-
-from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
-from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
 from chalicelib.config import settings
 
@@ -184,6 +181,9 @@ def _emit(counted: Mapping[Metric, int], by: Mapping[str, str], properties: Mapp
         sys.stdout.write(json.dumps({"shop": shop, **more}) + "\n")
         sys.stdout.flush()
         return
+    # Imported here, as the formatter is: the first page of a process has neither metrics nor lines to write.
+    from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
+
     line = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, default_dimensions={"shop": shop, **by})
     for metric, number in counted.items():
         if metric not in LOGGED_METRICS:
@@ -193,9 +193,8 @@ def _emit(counted: Mapping[Metric, int], by: Mapping[str, str], properties: Mapp
     line.flush_metrics()
 
 
-def _unit(metric: Metric) -> MetricUnit:
-    units = {Metric.MONEY_SETTLED: MetricUnit.NoUnit, Metric.HELD_SHARE: MetricUnit.Percent}
-    return units.get(metric, MetricUnit.Count)
+def _unit(metric: Metric) -> str:
+    return {Metric.MONEY_SETTLED: "None", Metric.HELD_SHARE: "Percent"}.get(metric, "Count")
 
 
 def _milliseconds_left(event: Any) -> int:
@@ -236,14 +235,28 @@ def configure_logging() -> None:
 
 def _log_json() -> None:
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(formatter())
+    handler.setFormatter(_LateFormatter())
     handler.addFilter(add_ids)
     logging.getLogger().handlers[:] = [handler]  # Lambda's own handler would write each line twice
     logging.getLogger().setLevel(logging.WARNING)
 
 
+class _LateFormatter(logging.Formatter):
+    """Makes its formatter for the first line: most processes' first page has none."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _kept_formatter().format(record)
+
+
+@cache
+def _kept_formatter() -> logging.Formatter:
+    return formatter()
+
+
 def formatter() -> logging.Formatter:
-    """Return a formatter that writes a record as one line of JSON, with the time in the format of Lambda's own lines."""
+    """Make what writes a record as one line of JSON, with the moment as Lambda's own lines have it."""
+    from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+
     return LambdaPowertoolsFormatter(
         use_rfc3339=True,
         utc=True,

@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Callable
+from importlib import import_module
 
 from botocore.exceptions import BotoCoreError, ClientError
-from chalice.app import Blueprint, Response
+from chalice.app import Blueprint, Request, Response
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.database.transactions import ConditionFailed, OutcomeUnknown
@@ -27,6 +28,10 @@ NEIGHBOUR_ERRORS = (
 class Routes(Blueprint):
     """A feature's routes. They accept any content type, since Chalice would answer unknown ones in JSON."""
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.views: dict[tuple[str, str], View] = {}  # by method and path
+
     def get(self, path: str) -> Callable[[View], View]:
         """Route GET and HEAD."""
         return self._add(path, ["GET", "HEAD"])
@@ -41,6 +46,8 @@ class Routes(Blueprint):
 
     def _add(self, path: str, methods: list[str]) -> Callable[[View], View]:
         def register(view: View) -> View:
+            self.views[methods[0], path] = view
+
             def answer(**arguments: str) -> Response:
                 try:
                     return view(http_request.current(), **arguments)
@@ -57,3 +64,23 @@ class Routes(Blueprint):
             return view
 
         return register
+
+
+class LateRoutes(Routes):
+    """The routes of a module that is imported when one of them is asked for: a first page does not wait for it."""
+
+    def __init__(self, module: str, *addresses: tuple[str, str]) -> None:
+        super().__init__(module)
+        self.module = module
+        for method, path in addresses:
+            register = self.get if method == "GET" else self.post
+            register(path)(self._view_of(module, method, path))
+
+    @staticmethod
+    def _view_of(module: str, method: str, path: str) -> View:
+        def view(request: Request, **arguments: str) -> Response:
+            routes: Routes = import_module(module).routes
+            return routes.views[method, path](request, **arguments)
+
+        view.__name__ = f"{module.split('.')[1]}_{method}_{path}"
+        return view

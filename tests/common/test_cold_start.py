@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from unittest import mock
 
@@ -13,8 +14,10 @@ from chalicelib.database.client import Client
 from infra.aws.package.build import PROJECT
 from tests.shop import Shop
 
-# Staff's pages, mails, pictures, PayPal, books, whatever botocore alone can: each pays for its own where it is used.
+# Staff's pages, orders, mails, pictures, PayPal, books, lines of the log, whatever botocore alone can: each pays for its
+# own where it is used.
 LATER = (
+    *("aws_lambda_powertools", "chalicelib.checkout", "chalicelib.orders", "chalicelib.payments"),
     *("PIL", "argon2", "boto3", "markdown_it", "paypalcheckoutsdk", "requests", "urllib3"),
     *(f"botocore.{name}" for name in pynamodb_imports.DEFERRED),
 )
@@ -35,6 +38,13 @@ def test_a_shoppers_cold_start_pays_for_shopping_alone() -> None:
     assert seen["later"] == []
     assert seen["collects"]
     assert int(str(seen["frozen"])) > 10_000
+
+
+def test_routes_that_are_imported_late_are_those_that_their_modules_declare() -> None:
+    import app
+
+    for late in app.LATE_ROUTES:
+        assert import_module(late.module).routes.views.keys() == late.views.keys()
 
 
 def test_botocore_is_whole_once_it_is_needed() -> None:

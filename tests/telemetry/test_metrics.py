@@ -6,6 +6,7 @@ from unittest import mock
 
 import boto3
 import pytest
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf import cloudwatch
 
 from chalicelib import clock, telemetry
 from chalicelib.database.transactions import ConditionFailed, OutcomeUnknown, Transaction
@@ -270,7 +271,7 @@ def test_on_ones_own_machine_nothing_is_printed(
 def test_metrics_that_cannot_be_told_break_no_page(
     gateway: Any, counted: Counted, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with mock.patch.object(telemetry, "AmazonCloudWatchEMFProvider", side_effect=RuntimeError("broken")):
+    with mock.patch.object(cloudwatch, "AmazonCloudWatchEMFProvider", side_effect=RuntimeError("broken")):
         telemetry.count(Metric.ORDERS_PLACED)
         assert Shopper(gateway).get("/").status == 200
 
