@@ -17,7 +17,6 @@ from chalicelib import money
 SHOP_FILE = Path(__file__).with_name("shop.toml")
 COUNTRIES_FILE = Path(__file__).with_name("countries.toml")
 PAYPAL_API_HOSTS = {"https://api-m.paypal.com", "https://api.paypal.com"}
-PAYPAL_SANDBOX_HOSTS = {"https://api-m.sandbox.paypal.com", "https://api.sandbox.paypal.com"}
 DYNAMODB_CLIENTS = ("direct", "botocore")
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?", re.ASCII)
 _PROXIES = re.compile(r"[0-9]", re.ASCII)
