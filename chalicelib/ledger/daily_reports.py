@@ -19,22 +19,27 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import islice
+from functools import partial
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from chalicelib import clock, telemetry
 from chalicelib.config import settings
-from chalicelib.database.reads import batch_get, get
+from chalicelib.database.reads import get
+from chalicelib.database.streams import batch_get_items, page_ahead, read_ahead
 from chalicelib.ledger import report_files
-from chalicelib.ledger.models import SALE, LedgerEntry, TotalsProgress, pages_of
+from chalicelib.ledger.ledger_record import LedgerRecord, ledger_pages
+from chalicelib.ledger.models import SALE, TotalsProgress, pages_of
 from chalicelib.ledger.report_columns import (
     LEDGER,
     ORDER_LINES,
     ORDERS,
     ReportFormat,
+    Row,
     ledger_row,
     line_rows,
     order_row,
@@ -42,6 +47,7 @@ from chalicelib.ledger.report_columns import (
 from chalicelib.ledger.report_files import File, ReportError, ReportVerifier, ReportWriter
 from chalicelib.ledger.totals import Totals
 from chalicelib.orders.models import Order
+from chalicelib.orders.views.order_record import OrderRecord
 from chalicelib.telemetry import Metric
 
 __all__ = ["Export", "ReportError", "closes_at", "export_closed_days", "export_day", "first_day"]
@@ -54,9 +60,11 @@ ALARM_AFTER = timedelta(hours=3)  # a day without books wakes somebody
 WITHIN = timedelta(hours=2)  # after its close a day has its books: the hourly run, and one more
 LOOK_BACK = timedelta(days=366)  # days that failed are tried again for so long: two pages of S3's listing
 LOOK_FOR_FIRST = timedelta(days=31)  # where there are no books at all: four Queries a day
-ROWS_PER_BATCH = 100  # one BatchGetItem of orders
+SALES_PER_BATCH = 100  # one BatchGetItem of orders
+MAX_ROWS_PER_BATCH = 500
+BATCHES_AHEAD = 3  # of the writer
 MANIFEST = re.compile(r"/manifest-([0-9]{4}-[0-9]{2}-[0-9]{2})\.json$")
-ROWS_PER_PAGE = 1000  # keeps what the four partitions hold in memory small
+ROWS_PER_PAGE = 500  # keeps what the four partitions hold in memory small; they are read a page ahead
 
 
 @dataclass(frozen=True)
@@ -136,12 +144,11 @@ def key_of(name: str, day: date, *, provisional: bool = False) -> str:
     return f"{folder}/{day:%Y/%m/%d}/{name}-{day}.{ending}"
 
 
-def movements_of(day: date) -> Iterator[LedgerEntry]:
-    """Read a day's ledger consistently, from all its partitions, in order of time."""
-    pages = (
-        LedgerEntry.query(page, consistent_read=True, page_size=ROWS_PER_PAGE) for page in pages_of(str(day))
-    )
-    return heapq.merge(*pages, key=lambda movement: movement.entry)
+def movements_of(day: date) -> Iterator[LedgerRecord]:
+    """Read a day's ledger consistently, from all its partitions side by side, in order of time."""
+    partitions = [ledger_pages(page, page_size=ROWS_PER_PAGE) for page in pages_of(str(day))]
+    read = [chain.from_iterable(page_ahead(pages)) for pages in partitions]
+    return heapq.merge(*read, key=attrgetter("entry"))
 
 
 def _export(day: date, *, provisional: bool) -> Export:
@@ -174,26 +181,53 @@ def _sink(
 
 
 def _fill(
-    sinks: dict[str, ReportWriter | ReportVerifier], totals: Totals, movements: Iterable[LedgerEntry]
+    sinks: dict[str, ReportWriter | ReportVerifier], totals: Totals, movements: Iterator[LedgerRecord]
 ) -> None:
-    remaining = iter(movements)
-    while step := list(islice(remaining, ROWS_PER_BATCH)):
-        for ledger_entry in step:
-            totals.add(ledger_entry)
-        orders = _paid_by(step)
-        sinks[ORDERS.name].add(order_row(order) for order in orders)
-        sinks[ORDER_LINES.name].add(row for order in orders for row in line_rows(order))
-        sinks[LEDGER.name].add(ledger_row(ledger_entry) for ledger_entry in step)
+    calls = (partial(_read_rows, step) for step in _steps(movements))
+    with closing(read_ahead(calls, BATCHES_AHEAD)) as read:
+        for step, rows in read:
+            for ledger_entry in step:
+                totals.add(ledger_entry)
+            for name, sink in sinks.items():
+                sink.add(rows[name])
 
 
-def _paid_by(movements: list[LedgerEntry]) -> list[Order]:
+def _steps(movements: Iterable[LedgerRecord]) -> Iterator[list[LedgerRecord]]:
+    """Split movements where the orders of their sales fill a BatchGetItem."""
+    step, sales = list[LedgerRecord](), 0
+    for ledger_entry in movements:
+        step.append(ledger_entry)
+        sales += ledger_entry.kind == SALE
+        if sales == SALES_PER_BATCH or len(step) == MAX_ROWS_PER_BATCH:
+            yield step
+            step, sales = [], 0
+    if step:
+        yield step
+
+
+def _read_rows(movements: list[LedgerRecord]) -> tuple[list[LedgerRecord], dict[str, list[Row]]]:
+    """Make each sheet's rows of some movements and of the orders that they paid."""
+    orders = _paid_by(movements)
+    return movements, {
+        ORDERS.name: list(map(order_row, orders)),
+        ORDER_LINES.name: list(chain.from_iterable(map(line_rows, orders))),
+        LEDGER.name: list(map(ledger_row, movements)),
+    }
+
+
+def _paid_by(movements: list[LedgerRecord]) -> list[OrderRecord]:
+    """Read the orders that movements have paid. Raises ReportError where one is missing."""
     sales = [ledger_entry for ledger_entry in movements if ledger_entry.kind == SALE]
-    found = batch_get({Order: [sale.order_id for sale in sales]})[Order]
+    found = batch_get_items(Order, [sale.order_id for sale in sales])
     missing = [sale.order_number for sale in sales if sale.order_id not in found]
     if missing:
         raise ReportError(f"The ledger refers to orders that don’t exist: {', '.join(missing)}.")
-    orders = ((sale, found[sale.order_id]) for sale in sales)
-    return [order for sale, order in orders if order.paid_at and order.capture_id == sale.paypal_id]
+    orders = [(sale, OrderRecord(found[sale.order_id])) for sale in sales]
+    return [
+        order
+        for sale, order in orders
+        if order.text("paid_at") and order.text("capture_id") == sale.paypal_id
+    ]
 
 
 def _read_manifest(key: str) -> bytes | None:
@@ -246,4 +280,8 @@ def _begin(today: date, done: list[date]) -> date:
 def _first_movement(today: date) -> date | None:
     # No manifest at all: a new shop, or one whose exports have failed since it opened.
     days = (today - DAY * back for back in range(LOOK_FOR_FIRST.days, 0, -1))
-    return next((day for day in days if any(True for _ in islice(movements_of(day), 1))), None)
+    return next((day for day in days if _has_movements(day)), None)
+
+
+def _has_movements(day: date) -> bool:
+    return any(next(ledger_pages(page, page_size=1)) for page in pages_of(str(day)))

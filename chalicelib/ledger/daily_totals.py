@@ -13,9 +13,10 @@ The hourly run counts all closed days, and today so far. Rows of closed days tha
 
 import json
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import chain, islice
 from typing import Any
 
 from pynamodb.attributes import BooleanAttribute, JSONAttribute, NumberAttribute, UnicodeAttribute
@@ -26,6 +27,7 @@ from chalicelib.config import settings
 from chalicelib.database.connection import Table, TableMeta, is_condition_failure, table_name
 from chalicelib.database.reads import batch_get, get
 from chalicelib.ledger import daily_reports
+from chalicelib.ledger.ledger_record import LedgerRecord, ledger_pages
 from chalicelib.ledger.models import SALE, LedgerEntry, TotalsProgress, pages_of
 from chalicelib.ledger.totals import Totals, sums_of
 
@@ -62,7 +64,7 @@ class Tally:
     sums: dict[str, list[int]] = field(default_factory=dict)
     sold: dict[str, list[Any]] = field(default_factory=dict)
 
-    def add(self, ledger_entry: LedgerEntry) -> None:
+    def add(self, ledger_entry: LedgerRecord) -> None:
         """Add a movement."""
         hour = datetime.fromisoformat(ledger_entry.booked_at).astimezone(settings.timezone).hour
         orders = int(ledger_entry.kind == SALE and bool(ledger_entry.order_lines))
@@ -209,7 +211,7 @@ class _Reading:
         old = clock.iso_now(now - SETTLED)
         after = self.row.counted_until
         for taken in range(1, most + 1):
-            movements = list(_movements(self.row.page, after))
+            movements = _movements(self.row.page, after)
             for ledger_entry in movements:
                 self._take(ledger_entry, settled=ledger_entry.entry < old)
                 after = ledger_entry.entry
@@ -236,7 +238,7 @@ class _Reading:
             return False
         return True
 
-    def _take(self, ledger_entry: LedgerEntry, *, settled: bool) -> None:
+    def _take(self, ledger_entry: LedgerRecord, *, settled: bool) -> None:
         (self._counted if settled else self._fresh).add(ledger_entry)
         self.found += 1
         if settled:
@@ -269,12 +271,11 @@ def _rows(pages: Iterable[str]) -> dict[str, PartitionTotals]:
     return found
 
 
-def _movements(page: str, after: str | None) -> Iterator[LedgerEntry]:
-    # Consistent: a movement that a replica does not know yet would be skipped for ever.
+def _movements(page: str, after: str | None) -> list[LedgerRecord]:
+    # Consistent: a movement that a replica does not know yet would be passed by for ever.
     behind = LedgerEntry.entry > after if after else None
-    return iter(
-        LedgerEntry.query(page, behind, consistent_read=True, limit=ROWS_PER_QUERY, page_size=ROWS_PER_QUERY)
-    )
+    pages = ledger_pages(page, behind, page_size=ROWS_PER_QUERY)
+    return list(islice(chain.from_iterable(pages), ROWS_PER_QUERY))  # a page has a megabyte at most
 
 
 def _fitting(tally: Tally) -> dict[str, list[Any]]:

@@ -1,13 +1,13 @@
 """The columns of the books and how their rows are made: amounts as decimals, texts that no spreadsheet runs."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from chalicelib import money
 from chalicelib.catalog.import_export.csv_cells import CELL_START, FORMULA_START
-from chalicelib.ledger.models import LedgerEntry
-from chalicelib.orders.models import Order
+from chalicelib.ledger.ledger_record import LedgerRecord
+from chalicelib.orders.views.order_record import OrderRecord
 
 Row = list[str]
 
@@ -75,56 +75,66 @@ _FORMULA = re.compile(rf"\A(?=[\t\r\n])|{CELL_START}(?={FORMULA_START})")
 
 def safe_cell(value: str) -> str:
     """Make a cell that spreadsheets show and never run: what starts a formula gets an apostrophe before it."""
+    if not value or (value[0].isalnum() and value.isprintable() and ";" not in value):
+        return value  # begins no formula, and no cell behind its beginning
     if not value.isascii():
         # Half a surrogate pair is no character: one such name must not keep a day from being closed.
         value = value.encode("utf-8", "replace").decode("utf-8")
     return _FORMULA.sub("'", value)
 
 
-def order_row(order: Order) -> Row:
+def decimals_of(order: OrderRecord, names: Iterable[str]) -> list[str]:
+    """Write amounts of an order as decimals of its currency."""
+    return [money.to_decimal_string(order.amount(name), order.currency) for name in names]
+
+
+def order_row(order: OrderRecord) -> Row:
     """Make the row of a paid order."""
-    customer, currency = order.customer, order.currency
-    amounts = (order.items, order.shipping, order.tax, order.total)
+    items, shipping, total = decimals_of(order, ("items", "shipping", "total"))
     return [
         order.number,
         order.id,
-        order.placed_at,
-        order.paid_at or "",
-        *(safe_cell(customer.get(field) or "") for field in ("email", "name", "country")),
-        currency,
-        *(money.to_decimal_string(int(amount), currency) for amount in amounts),
-        safe_cell(order.paid_paypal_order_id or order.paypal_order_id or ""),
-        safe_cell(order.capture_id or ""),
+        order.text("placed_at"),
+        order.text("paid_at"),
+        *[safe_cell(order.customer.get(field) or "") for field in ("email", "name", "country")],
+        order.currency,
+        items,
+        shipping,
+        money.to_decimal_string(order.tax, order.currency),
+        total,
+        safe_cell(order.paypal_order_id),
+        safe_cell(order.text("capture_id")),
     ]
 
 
-def line_rows(order: Order) -> Iterator[Row]:
+def line_rows(order: OrderRecord) -> Iterator[Row]:
     """Make a row for each line of an order."""
     for line in order.lines:
+        options, quantity, price = line["options"], line["quantity"], line["price"]
         yield [
             order.number,
-            safe_cell(line.sku),
-            safe_cell(line.name),
-            safe_cell("; ".join(f"{option}: {value}" for option, value in line.options.items())),
-            str(line.quantity),
-            money.to_decimal_string(line.price, order.currency),
-            money.to_decimal_string(line.total, order.currency),
-            safe_cell(line.tax_rate),
+            safe_cell(line["sku"]),
+            safe_cell(line["name"]),
+            safe_cell("; ".join([f"{option}: {value}" for option, value in options.items()])),
+            str(quantity),
+            money.to_decimal_string(price, order.currency),
+            money.to_decimal_string(price * quantity, order.currency),
+            safe_cell(line["tax_rate"]),
             order.currency,
         ]
 
 
-def ledger_row(ledger_entry: LedgerEntry) -> Row:
+def ledger_row(ledger_entry: LedgerRecord) -> Row:
     """Make the row of a movement; fee and net are empty where PayPal did not tell its fee in our currency."""
-    amount, fee, currency = int(ledger_entry.amount), ledger_entry.fee, ledger_entry.currency
+    amount, fee, currency = ledger_entry.amount, ledger_entry.fee, ledger_entry.currency
     return [
         ledger_entry.booked_at,
         safe_cell(ledger_entry.paypal_at),
         ledger_entry.kind,
         ledger_entry.order_number,
         money.to_decimal_string(amount, currency),
-        "" if fee is None else money.to_decimal_string(int(fee), currency),
-        "" if fee is None else money.to_decimal_string(amount - int(fee), currency),
+        "" if fee is None else money.to_decimal_string(fee, currency),
+        "" if fee is None else money.to_decimal_string(amount - fee, currency),
         currency,
         safe_cell(ledger_entry.paypal_id),
     ]

@@ -151,9 +151,9 @@ class ReportWriter:
 
     def add(self, rows: Iterable[Row]) -> None:
         """Add rows of cells."""
-        for row in rows:
-            self._csv.writerow(row)
-            self._rows += 1
+        counted = list(rows)
+        self._csv.writerows(counted)
+        self._rows += len(counted)
         self._encode()
 
     def finish(self) -> File:

@@ -6,16 +6,17 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib import money
-from chalicelib.ledger.models import REFUND, REVERSAL, REVERSAL_CANCELLED, SALE, LedgerEntry
+from chalicelib.ledger.ledger_record import LedgerRecord
+from chalicelib.ledger.models import REFUND, REVERSAL, REVERSAL_CANCELLED, SALE
 
 Sums = list[int]  # count, amount, fee, net, without_fee; fee and net exclude the rows whose fee is unknown
 NOTHING: Sums = [0, 0, 0, 0, 0]
 
 
-def sums_of(ledger_entry: LedgerEntry) -> Sums:
+def sums_of(ledger_entry: LedgerRecord) -> Sums:
     """Return what one movement adds."""
-    amount, fee = int(ledger_entry.amount), ledger_entry.fee
-    return [1, amount, 0, 0, 1] if fee is None else [1, amount, int(fee), amount - int(fee), 0]
+    amount, fee = ledger_entry.amount, ledger_entry.fee
+    return [1, amount, 0, 0, 1] if fee is None else [1, amount, fee, amount - fee, 0]
 
 
 class Totals:
@@ -24,14 +25,15 @@ class Totals:
     def __init__(self) -> None:
         self._sums: dict[tuple[str, str], Sums] = {}
 
-    def add(self, ledger_entry: LedgerEntry) -> None:
+    def add(self, ledger_entry: LedgerRecord) -> None:
         """Add a movement."""
         self.add_sums(ledger_entry.kind, ledger_entry.currency, sums_of(ledger_entry))
 
     def add_sums(self, kind: str, currency: str, sums: Iterable[int]) -> None:
-        """Add the sums of several movements of a kind and currency."""
-        known = self._sums.get((kind, currency), NOTHING)
-        self._sums[kind, currency] = [one + other for one, other in zip(known, sums, strict=True)]
+        """Add what several movements of a kind and currency came to."""
+        known = self._sums.setdefault((kind, currency), [*NOTHING])
+        for place, number in enumerate(sums):
+            known[place] += number
 
     def add_json(self, totals: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
         """Add the totals of a manifest."""

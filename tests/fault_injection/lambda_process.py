@@ -16,6 +16,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection, Pipe
 from types import SimpleNamespace
 from typing import Any, NamedTuple, NoReturn
@@ -246,7 +247,17 @@ class _Wire:
         def sleep(seconds: float) -> None:
             self._slept += seconds
 
+        def at_once(_: ThreadPoolExecutor, work: Callable[..., Any], *given: Any, **more: Any) -> Future[Any]:
+            # One call at a time waits for its verdict, and the same event makes the same calls in the same order.
+            future: Future[Any] = Future()
+            try:
+                future.set_result(work(*given, **more))
+            except Exception as error:  # noqa: BLE001  # whoever asks for the result is told
+                future.set_exception(error)
+            return future
+
         for patch in (
+            mock.patch.object(ThreadPoolExecutor, "submit", at_once),
             mock.patch.object(botocore.httpsession.URLLib3Session, "send", ask_aws),
             mock.patch.object(HttpPool, "send", ask_tables),
             mock.patch.object(HTTPAdapter, "send", ask_others),

@@ -115,7 +115,7 @@ def test_the_ledger_is_in_order_of_time_across_all_partitions(
 def test_more_orders_than_one_read_takes_are_all_there(
     ledger: Ledger, at: At, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(daily_reports, "ROWS_PER_BATCH", 4)
+    monkeypatch.setattr(daily_reports, "SALES_PER_BATCH", 4)
     numbers = [ledger.sale(ledger.order(CUP)).number for _ in range(11)]
     at("2026-11-23T01:00")
     export = daily_reports.export_day(DAY)
@@ -221,7 +221,7 @@ def test_large_sheets_go_up_in_parts_and_are_the_same_file(
     daily_reports.export_day(DAY, provisional=True)
     whole = {key.replace("provisional/", ""): body for key, body in everything().items()}
     monkeypatch.setattr(report_files, "PART_BYTES", 100)
-    monkeypatch.setattr(daily_reports, "ROWS_PER_BATCH", 2)
+    monkeypatch.setattr(daily_reports, "SALES_PER_BATCH", 2)
     daily_reports.export_day(DAY)
     s3 = clients.client("s3")
     assert s3.head_object(Bucket=settings.books_bucket, Key=LEDGER)["ETag"].endswith('-6"')

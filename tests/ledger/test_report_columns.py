@@ -3,11 +3,14 @@
 import csv
 import io
 import re
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib import money
+from chalicelib.ledger import report_columns
 from chalicelib.ledger.report_columns import safe_cell
 
 
@@ -41,6 +44,16 @@ from chalicelib.ledger.report_columns import safe_cell
 )
 def test_what_starts_a_formula_gets_an_apostrophe(given_text: str, cell: str) -> None:
     assert safe_cell(given_text) == cell
+
+
+@given(st.text(st.sampled_from("=+-@＝\t\r\n ;,\"'ab1é\u00a0")))
+def test_what_is_seen_to_be_plain_at_once_is_what_the_whole_rule_leaves_as_it_is(value: str) -> None:
+    assert safe_cell(value) == report_columns._FORMULA.sub("'", value)
+
+
+@given(st.integers(-(10**13), 10**13), st.sampled_from(["EUR", "JPY"]))
+def test_amounts_are_written_as_a_decimal_writes_them(amount: int, currency: str) -> None:
+    assert money.to_decimal_string(amount, currency) == str(Decimal(amount).scaleb(-money.decimals(currency)))
 
 
 @given(st.text(st.sampled_from("=+-@＝\t\r\n ;,\"'ab\x00\ud800é")))

@@ -116,11 +116,11 @@ def test_a_full_page_does_not_promise_another(count: int) -> None:
 
 def test_every_order_is_read_a_hundred_at_a_time() -> None:
     stock_orders(range(250))
-    steps = list(order_list.all_orders(ALL))
+    steps = list(order_list.all_orders(ALL, None, list))
     assert [len(step) for step in steps] == [100, 100, 50]
     assert [order.id for step in steps for order in step] == [order_id(n) for n in reversed(range(250))]
     before = order_list.list_orders(ALL).after
-    assert sum(map(len, order_list.all_orders(ALL, before))) == 250 - PAGE_SIZE
+    assert sum(map(len, order_list.all_orders(ALL, before, list))) == 250 - PAGE_SIZE
 
 
 def test_all_are_counted_without_being_read() -> None:

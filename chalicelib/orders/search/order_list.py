@@ -1,26 +1,32 @@
 """Lists of orders: newest first, in pages, by state, days and text. Each page is a bounded number of calls."""
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from itertools import islice
+from typing import TypeVar
 
 from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.database.reads import batch_get
+from chalicelib.database.streams import Item, batch_get_items, page_ahead, query_pages, read_ahead
 from chalicelib.orders.indexes import SHARDS, PlacedIndex, StateIndex
 from chalicelib.orders.models import Order
 from chalicelib.orders.search import search_index
 from chalicelib.orders.states import OrderState
 from chalicelib.orders.timeouts import MAX_CHECK_DELAY
+from chalicelib.orders.views.order_record import OrderRecord
 
 PAGE_SIZE = 40
 MAX_ORDERS_WITH_ISSUES = 100  # one BatchGetItem
 MAX_HELD_ORDERS = 400  # four BatchGetItems
 KEYS_PER_QUERY = 500  # of one shard's Query, if a list is read to its end
 ORDERS_PER_BATCH = 100  # one BatchGetItem
-FIRST, LAST = "0", "~"  # before and after every moment
+BATCHES_AHEAD = 3  # of whoever writes them into a file
+FIRST, LAST = "0", "~"  # before and behind every moment
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -72,23 +78,38 @@ def count_all(selection: OrderFilter, before: str) -> int:
     return sum(index.count(partition, Order.placed_key.between(low, high)) for partition in partitions)
 
 
-def all_orders(selection: OrderFilter, before: str | None = None) -> Iterator[list[Order]]:
-    """Read every selected order, a hundred at a time, so that memory use is constant.
+def all_orders(
+    selection: OrderFilter, before: str | None, take: Callable[[list[OrderRecord]], _T]
+) -> Iterator[_T]:
+    """Read every selected order, a hundred at a time; yield what `take` makes of each hundred. `before` as `Page.after`.
 
-    `before` is an `OrderPage.after`.
+    Some hundreds are read and taken ahead, in threads. Memory stays flat where `take` keeps little of them.
     """
     rows = merged(selection, before)
-    while step := list(islice(rows, ORDERS_PER_BATCH)):
-        orders = read_in_order(step)
-        yield [order for order in orders if selection.state in (None, order.list_status)]
+
+    def read(placed: list[str]) -> _T:
+        wanted = search_index.ids(placed)
+        found = batch_get_items(Order, wanted)
+        records = [OrderRecord(found[order_id]) for order_id in wanted if order_id in found]
+        return take([order for order in records if selection.state in (None, order.list_status)])
+
+    steps = iter(lambda: list(islice(rows, ORDERS_PER_BATCH)), [])
+    yield from read_ahead((partial(read, step) for step in steps), BATCHES_AHEAD)
 
 
 def orders_with_issues() -> OrderPage:
-    """Read the newest orders that staff must look at: an open issue or a delayed email."""
-    rows = _newest(
-        Order.open_issues_index.query(str(shard), scan_index_forward=False, limit=MAX_ORDERS_WITH_ISSUES + 1)
+    """Read the newest orders that staff must look at: an open issue, or mail that is late."""
+    shards = (
+        query_pages(
+            Order,
+            str(shard),
+            index=Order.open_issues_index.Meta.index_name,
+            ascending=False,
+            page_size=MAX_ORDERS_WITH_ISSUES + 1,
+        )
         for shard in range(SHARDS)
     )
+    rows = heapq.merge(*(_placed_keys(islice(shard, 1)) for shard in shards), reverse=True)
     wanted = list(islice(rows, MAX_ORDERS_WITH_ISSUES + 1))
     orders = read_in_order(wanted[:MAX_ORDERS_WITH_ISSUES])
     still = [order for order in orders if order.open_issues or order.has_late_email]
@@ -135,21 +156,26 @@ def read_in_order(placed: Iterable[str]) -> list[Order]:
 
 
 def merged(selection: OrderFilter, before: str | None, limit: int | None = None) -> Iterator[str]:
-    """Iterate over the selected orders of all shards as `moment placed # ID`, newest first, those after `before`."""
+    """Walk the selected orders of all shards as `moment placed # id`, newest first, those behind `before`.
+
+    With a `limit` at most so many are wanted: one Query a shard.
+    """
     index, partitions, low, high = _index_range(selection, before)
     if high <= low:  # DynamoDB refuses a range that ends before it begins
         return iter(())
-    shards = (
-        index.query(
+    shards = [
+        query_pages(
+            Order,
             partition,
             Order.placed_key.between(low, high),
-            scan_index_forward=False,
-            limit=limit and limit + 1,  # `before` itself is read again
-            page_size=None if limit else KEYS_PER_QUERY,
+            index=index.Meta.index_name,
+            ascending=False,
+            page_size=limit + 1 if limit else KEYS_PER_QUERY,  # `before` itself is read again
         )
         for partition in partitions
-    )
-    return (placed for placed in _newest(shards) if placed < high)
+    ]
+    pages = [islice(shard, 1) if limit else page_ahead(shard) for shard in shards]
+    return (placed for placed in heapq.merge(*map(_placed_keys, pages), reverse=True) if placed < high)
 
 
 def _index_range(
@@ -163,13 +189,8 @@ def _index_range(
     return Order.state_index, [f"{selection.state}#{shard}" for shard in range(SHARDS)], *span
 
 
-def _newest(shards: Iterable[Iterable[Order]]) -> Iterator[str]:
-    return heapq.merge(*(_placed(rows) for rows in shards), reverse=True)
-
-
-def _placed(rows: Iterable[Order]) -> Iterator[str]:
-    for row in rows:
-        yield str(row.placed_key)
+def _placed_keys(pages: Iterable[list[Item]]) -> Iterator[str]:
+    return (item["placed_key"]["S"] for page in pages for item in page)
 
 
 def _start_of_day(day: date) -> str:

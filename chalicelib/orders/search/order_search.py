@@ -12,6 +12,7 @@ from chalicelib.orders.delivery.parcels import parse_tracking_number
 from chalicelib.orders.models import Order
 from chalicelib.orders.search import search_index
 from chalicelib.orders.search.order_list import PAGE_SIZE, OrderFilter, read_in_order
+from chalicelib.orders.views.order_record import OrderRecord
 
 MAX_QUERY_WORDS = 6  # words of a search text
 MAX_WORD_PARTS = 3  # parts of a word such as ann-sophie.lee that are looked up; the others are compared
@@ -53,8 +54,8 @@ def search_orders(text: str, selection: OrderFilter, most: int = 2 * PAGE_SIZE) 
     return SearchResult(kept[:most], has_more=cut or len(placed) > search_index.MAX_ROWS or len(kept) > most)
 
 
-def matches(text: str) -> Callable[[Order], bool]:
-    """Return a test whether a text is in an order's number, name or address, as `search_orders` finds it; no calls."""
+def matches(text: str) -> Callable[[Order | OrderRecord], bool]:
+    """Return what tells whether a text is found in an order's number, name and address, as `find` does; no calls."""
     telling = _search_terms(text)
     return lambda order: bool(telling) and all(word.is_in(order) for word in telling)
 
@@ -75,7 +76,7 @@ class _SearchTerm:
             ways.add((search_index.number_term(_NOT_IN_A_NUMBER.sub("", clean_code(word))),))
         return cls(tuple(way for way in sorted(ways) if any(map(_is_long_enough, way))))
 
-    def is_in(self, order: Order) -> bool:
+    def is_in(self, order: Order | OrderRecord) -> bool:
         known = [search_index.number_term(order.number), *search_index.all_terms_of(order.customer)]
         return any(
             all(any(word.startswith(part) for word in known) for part in way) for way in self.interpretations

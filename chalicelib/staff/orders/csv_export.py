@@ -6,15 +6,17 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import date
+from itertools import chain
 
 from chalice.app import Request, Response
 
-from chalicelib import clock, money
-from chalicelib.database.reads import batch_get
-from chalicelib.ledger.report_columns import ORDERS, ReportFormat, Row, order_row, safe_cell
+from chalicelib import clock
+from chalicelib.database.streams import batch_get_items
+from chalicelib.ledger.report_columns import ORDERS, ReportFormat, Row, decimals_of, order_row, safe_cell
 from chalicelib.orders.models import Order
 from chalicelib.orders.search import order_list, order_search, search_index
 from chalicelib.orders.search.order_list import OrderFilter
+from chalicelib.orders.views.order_record import OrderRecord
 from chalicelib.staff import layout
 from chalicelib.staff.csv_response import TooLarge, csv_answer
 from chalicelib.staff.jobs import job_progress, job_queue
@@ -37,8 +39,8 @@ def export(request: Request, member: StaffMember) -> Response:
     """Answer with the file, or lead to the page of the job that makes it."""
     ticked = selected_order_ids(request)
     if ticked:
-        found = batch_get({Order: ticked})[Order].values()
-        return _file(sorted(found, key=lambda order: str(order.placed_at), reverse=True))
+        found = map(OrderRecord, batch_get_items(Order, ticked).values())
+        return _file(sorted(found, key=lambda order: order.placed_at, reverse=True))
     question = read_question(request)
     if question.errors:
         return layout.redirect_with_notice("/staff/orders", next(iter(question.errors.values())))
@@ -46,7 +48,8 @@ def export(request: Request, member: StaffMember) -> Response:
         return _found(request, member, question)
     if order_list.count_up_to(question.selection, MAX_DIRECT + 1) <= MAX_DIRECT:
         with suppress(TooLarge):
-            return _file(order for step in order_list.all_orders(question.selection) for order in step)
+            steps = order_list.all_orders(question.selection, None, _rows_of)
+            return csv_answer("orders", SHEET.columns, chain.from_iterable(steps))
     return _later(request, member, question)
 
 
@@ -54,7 +57,7 @@ def _found(request: Request, member: StaffMember, question: OrderListQuery) -> R
     found = order_search.search_orders(question.text, question.selection, most=search_index.MAX_ROWS)
     if not found.has_more:  # a file that silently lacks some would be believed
         with suppress(TooLarge):
-            return _file(found.orders)
+            return _file(map(OrderRecord.of, found.orders))
     return _later(request, member, question)
 
 
@@ -79,11 +82,15 @@ def run(job: Job) -> None:
     is_wanted = order_search.matches(job.private_arguments["text"]) if job.private_arguments else None
     total = order_list.count_all(selection, before)
     done = 0
+
+    def take(orders: list[OrderRecord]) -> tuple[int, list[Row]]:
+        return len(orders), _rows_of(filter(is_wanted, orders))
+
     with ReportWriter(f"exports/{job.id}/orders.csv", SHEET, once=False) as upload:
-        for step in order_list.all_orders(selection, before):
-            upload.add(map(row_of, filter(is_wanted, step)))
-            done += len(step)
-            if done % TELL_EVERY < len(step):
+        for count, made in order_list.all_orders(selection, before, take):
+            upload.add(made)
+            done += count
+            if done % TELL_EVERY < count:
                 job_progress.report_progress(job, progress=done, total=total, message="Creating the file …")
         file = upload.finish()
     job_progress.report_progress(job, progress=done, total=done)
@@ -112,28 +119,30 @@ def _selection_of(arguments: Mapping[str, str]) -> tuple[OrderFilter, str]:
     return OrderFilter(arguments["state"] or None, first, last), arguments["before"]
 
 
-def _file(orders: Iterable[Order]) -> Response:
+def _file(orders: Iterable[OrderRecord]) -> Response:
     return csv_answer("orders", SHEET.columns, map(row_of, orders))
 
 
-def row_of(order: Order) -> Row:
+def _rows_of(orders: Iterable[OrderRecord]) -> list[Row]:
+    return list(map(row_of, orders))
+
+
+def row_of(order: OrderRecord) -> Row:
     """Make an order's row. Several items or parcels share a cell: “2 × TEA-50 Green tea; 1 × MUG Pebble mug”."""
-    items = (f"{line.quantity} × {line.sku} {line.name}" for line in order.lines)
-    carriers, numbers = (
-        "; ".join(parcel[part] for parcel in order.parcels) for part in ("carrier", "tracking")
-    )
-    *address, phone = (order.customer.get(field) or "" for field in ADDRESS)
-    packed = map(safe_cell, ("; ".join(items), carriers, numbers))
-    went_back = (
-        money.to_decimal_string(int(sum_), order.currency) for sum_ in (order.refunded, order.reversed)
-    )
+    # Each begins with a number: what is safe by itself is so behind another, too.
+    items = [safe_cell(f"{line['quantity']} × {line['sku']} {line['name']}") for line in order.lines]
+    parcels = order.parcels
+    carriers, numbers = ("; ".join([each[part] for each in parcels]) for part in ("carrier", "tracking"))
+    *address, phone = [order.customer.get(field) or "" for field in ADDRESS]
     return [
         *order_row(order),
         *map(safe_cell, address),
         phone_cell(phone),
-        *packed,
-        str(order.state),
-        *went_back,
+        "; ".join(items),
+        safe_cell(carriers),
+        safe_cell(numbers),
+        order.text("state"),
+        *decimals_of(order, ("refunded", "reversed")),
     ]
 
 
