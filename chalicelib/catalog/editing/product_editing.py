@@ -1,6 +1,7 @@
 """Save a product with its stock, completely or not at all."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -72,7 +73,25 @@ class SaveResult(Enum):
     SAME = "as it was"
 
 
+@dataclass(frozen=True)
+class StoredProduct:
+    """A product, if there is one, and the stock rows of its SKUs and of a draft's, as they were read."""
+
+    product: Product | None
+    stocks: Mapping[str, Stock]
+
+
 # -- products ---------------------------------------------------------------------------------------------
+
+
+def read_stored(drafts: Sequence[ProductDraft]) -> dict[str, StoredProduct]:
+    """Read what is stored of drafts, slug → product and stock: a BatchGetItem a hundred rows."""
+    skus = [variant.sku for draft in drafts for variant in draft.variants]
+    found = batch_get({Product: [draft.slug for draft in drafts], Stock: skus})
+    products, stocks = found[Product], found[Stock]
+    dropped = [sku for draft in drafts for sku in _dropped(draft, products.get(draft.slug))]
+    stocks |= batch_get({Stock: [sku for sku in dropped if sku not in stocks]})[Stock]
+    return {draft.slug: StoredProduct(products.get(draft.slug), stocks) for draft in drafts}
 
 
 def save_product(
@@ -81,16 +100,22 @@ def save_product(
     *,
     over: int | None = None,
     stock: StockUpdate | None = None,
+    stored: StoredProduct | None = None,
 ) -> SaveResult:
     """Write a product in one transaction with its listing entries and its stock rows.
 
-    Known SKUs keep their stock, unless `stock` says otherwise. Unchanged rows are not written. `write_audit`
-    gets what differs. `over` is the version that is to be changed, 0 for a new product; None: any version.
-    Raises BadInput for a bad draft, Conflict if a SKU is another product's, VersionConflict, and
-    ServiceUnavailable if other changes of the product keep being faster.
+    Known SKUs keep their pieces, unless `stock` says otherwise. What is already so is not written. The witness is told what differs. `over` is the
+    version that is to be changed, 0 for a new product; None: whatever is there. A draft that `stored`, read
+    shortly before, has as it is needs no call; anything else is read again. Raises BadInput for a bad draft,
+    Conflict where a SKU is another product's, VersionConflict, and ServiceUnavailable where others keep changing the same product.
     """
     stock = stock or StockUpdate(StockMode.IGNORE, "")
     stock.unanswered = 0
+    if stored is not None and stored.product is not None:
+        with suppress(BadInput, Conflict):  # of what may have changed since: read again
+            if (plan := _plan(draft, stored, stock)).is_same:
+                stock.count(0, len(plan.wanted), is_repeated=plan.is_repeated)
+                return SaveResult.SAME
 
     def read_and_write() -> SaveResult:
         if draft.category not in {category.key for category in categories.read_categories()}:
@@ -114,13 +139,45 @@ def _save(draft: ProductDraft, write_audit: AuditWriter, over: int | None, stock
     old = get(Product, draft.slug)
     if over is not None and over != (old.version if old is not None else 0):
         raise VersionConflict("Someone else has changed this product.")
+    skus = [*(variant.sku for variant in draft.variants), *_dropped(draft, old)]
+    plan = _plan(draft, StoredProduct(old, batch_get({Stock: skus})[Stock]), stock)
+    if plan.is_same:
+        stock.count(0, len(plan.wanted), is_repeated=plan.is_repeated)
+        return SaveResult.SAME
+    transaction, product, moves = plan.transaction, plan.product, plan.moves
+    write_product(transaction, product, old)
+    if old is None or old.category != product.category:
+        transaction.update("category", *CategoryRow.count_product_added(product.category))
+    write_audit(transaction, f"product {draft.slug}", *plan.difference)
+    old_words = search.stored_words(old) if old is not None else {}
+    search.add_words(product, plan.words, old_words)
+    stock.unanswered = len(moves)
+    transaction.commit()
+    stock.count(len(moves), len(plan.wanted), is_repeated=plan.is_repeated)
+    search.remove_words(product, [word for word in old_words if word not in plan.words])
+    return SaveResult.ADDED if old is None else SaveResult.CHANGED
+
+
+@dataclass(frozen=True)
+class _SavePlan:
+    """What saving a draft over what is stored would write."""
+
+    is_same: bool  # nothing
+    product: Product
+    words: dict[str, bool]
+    transaction: Transaction  # its stock rows
+    moves: Mapping[str, int]  # by how many units SKUs change
+    wanted: Mapping[str, int]  # by how many they differ from the draft
+    is_repeated: bool  # the run has moved them before
+    difference: tuple[dict[str, Any], dict[str, Any]]
+
+
+def _plan(draft: ProductDraft, stored: StoredProduct, stock: StockUpdate) -> _SavePlan:
+    old, stocks, transaction = stored.product, stored.stocks, Transaction()
     dropped = _dropped(draft, old)
-    skus = [*(variant.sku for variant in draft.variants), *dropped]
-    stocks = batch_get({Stock: skus})[Stock]
     draft = keep_absent_fields(draft, old, stocks)
     for problem in validate_product(draft):
         raise BadInput(problem.message)
-    transaction = Transaction()
     is_repeated = old is not None and bool(form_idempotency.rows_processed_by(stock.run, old.processed_forms))
     wanted = _stock_moves(draft, stocks, stock.mode)
     moves = {} if is_repeated or stock.mode is StockMode.IGNORE else wanted
@@ -133,20 +190,9 @@ def _save(draft: ProductDraft, write_audit: AuditWriter, over: int | None, stock
         product.processed_forms = form_idempotency.record_form(
             stock.run, {"stock": stock.mode.value}, product.processed_forms
         )
-    if old is not None and not sells_anew and _content(old) == _content(product):
-        stock.count(0, len(wanted), is_repeated=is_repeated)
-        return SaveResult.SAME
-    write_product(transaction, product, old)
-    if old is None or old.category != product.category:
-        transaction.update("category", *CategoryRow.count_product_added(product.category))
-    write_audit(transaction, f"product {draft.slug}", *_difference(product, old, draft, stocks, moves))
-    old_words = search.stored_words(old) if old is not None else {}
-    search.add_words(product, words, old_words)
-    stock.unanswered = len(moves)
-    transaction.commit()
-    stock.count(len(moves), len(wanted), is_repeated=is_repeated)
-    search.remove_words(product, [word for word in old_words if word not in words])
-    return SaveResult.ADDED if old is None else SaveResult.CHANGED
+    is_same = old is not None and not sells_anew and _content(old) == _content(product)
+    difference = ({}, {}) if is_same else _difference(product, old, draft, stocks, moves)
+    return _SavePlan(is_same, product, words, transaction, moves, wanted, is_repeated, difference)
 
 
 def _dropped(draft: ProductDraft, old: Product | None) -> list[str]:

@@ -13,6 +13,7 @@ from chalicelib.catalog import categories
 from chalicelib.catalog.categories import Category
 from chalicelib.catalog.editing import category_editing, product_editing
 from chalicelib.catalog.editing.product_editing import SaveResult, StockMode, StockUpdate
+from chalicelib.catalog.editing.product_validation import ProductDraft
 from chalicelib.catalog.images.validation import upload_picture
 from chalicelib.catalog.import_export.catalog_parser import CatalogParser, CheckedCatalog
 from chalicelib.catalog.import_export.file_reader import read_csv, read_file
@@ -20,6 +21,7 @@ from chalicelib.catalog.import_export.located_values import Document, FileProble
 from chalicelib.database.transactions import AuditWriter, no_audit
 
 MAX_PROBLEMS = 100
+BATCH_SIZE = 100  # products that are read together; only those that differ are read again, and written
 
 Progress = Callable[[int, int], None]
 
@@ -117,10 +119,16 @@ def load(
         upload_picture(picture, key)
         yield None
     known = _save_categories(checked, write_audit)
-    for draft in checked.products[max(0, start - len(checked.pictures)) :]:
-        category = categories.find_category(draft.category, known)
-        keyed = replace(draft, category=category.key) if category is not None else draft
-        yield product_editing.save_product(keyed, write_audit, stock=stock)
+    drafts = iter(checked.products[max(0, start - len(checked.pictures)) :])
+    while some := [_keyed(draft, known) for draft in islice(drafts, BATCH_SIZE)]:
+        stored = product_editing.read_stored(some)
+        for draft in some:
+            yield product_editing.save_product(draft, write_audit, stock=stock, stored=stored[draft.slug])
+
+
+def _keyed(draft: ProductDraft, known: tuple[Category, ...]) -> ProductDraft:
+    category = categories.find_category(draft.category, known)
+    return replace(draft, category=category.key) if category is not None else draft
 
 
 def _save_categories(checked: CheckedCatalog, write_audit: AuditWriter) -> tuple[Category, ...]:

@@ -3,6 +3,7 @@
 import json
 import random
 import string
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,17 @@ import pytest
 from chalicelib.aws import client
 from chalicelib.catalog import categories
 from chalicelib.catalog.categories import Category
+from chalicelib.catalog.editing import product_editing
+from chalicelib.catalog.editing.product_editing import SaveResult
+from chalicelib.catalog.import_export import importer
 from chalicelib.catalog.import_export.importer import CatalogErrors, ImportReport, load_catalog
-from chalicelib.catalog.models import Product
+from chalicelib.catalog.models import Product, Stock
 from chalicelib.catalog.offers import read_offers
 from chalicelib.catalog.product_details import product_view
 from chalicelib.config import settings
 from tests.call_counter import counted_calls
 from tests.catalog.import_export.catalog_files import CATALOG, CSV, SVG, Write, changed, everything, faults
-from tests.catalog.product_factory import POTS, TEA, fill, pieces, product, sell
+from tests.catalog.product_factory import POTS, TEA, fill, pieces, product, sell, variant
 
 DEMO = Path(__file__).parents[3] / "infra" / "local" / "demo" / "catalog.json"
 pytestmark = pytest.mark.usefixtures("aws")
@@ -59,6 +63,35 @@ def test_a_second_run_changes_nothing(write: Write, name: str, text: str) -> Non
         assert str(load_catalog(file)) == "0 added, 0 changed, 2 unchanged"
     assert everything() == before
     assert set(calls) <= {"GetItem", "BatchGetItem", "Query"}
+
+
+def test_a_file_that_changes_nothing_is_compared_by_the_batch(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"p{number},Product {number},tea,Tea,SKU{number},5.90,3" for number in range(10)]
+    file = write("shop.csv", "\n".join(["slug,name,category,category_name,sku,price,stock", *rows]))
+    load_catalog(file)
+    totals = {}
+    for size in (5, 10):
+        monkeypatch.setattr(importer, "BATCH_SIZE", size)
+        with counted_calls() as calls:
+            assert load_catalog(file) == ImportReport(added=0, changed=0, same=10)
+        totals[size] = calls.total()
+        assert "GetItem" not in calls
+    assert totals[5] - totals[10] == 1
+    assert totals[10] <= 6
+
+
+def test_what_was_read_by_the_batch_is_never_written_over_what_came_since() -> None:
+    fill(product("tea", variant("T", price=500)))
+    same = product("tea", variant("T", price=500))
+    dearer = product("tea", replace(variant("T", price=600), absent_fields=frozenset({"sale_price"})))
+    stored = product_editing.read_stored([same])["tea"]
+    product_editing.save_product(product("tea", variant("T", price=500, sale_price=400), name="Green tea"))
+    assert product_editing.save_product(same, stored=stored) is SaveResult.SAME
+    assert Product.get("tea").name == "Green tea", "it came after what the file was compared with"
+    assert product_editing.save_product(dearer, stored=stored) is SaveResult.CHANGED
+    assert (Stock.get("T").price, Stock.get("T").sale_price) == (600, 400)
 
 
 def test_stock_counts_only_for_skus_that_are_new(write: Write) -> None:
