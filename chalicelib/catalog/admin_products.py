@@ -1,5 +1,6 @@
 """The catalog as staff see it: every product, hidden ones too, with current prices and stock. No Scan."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from chalicelib.catalog.offers import variant_label
 from chalicelib.catalog.product_lists import ALL_PRODUCTS, SORTS, decode_cursor, encode_cursor
 from chalicelib.catalog.stock_levels import run_low
 from chalicelib.database.reads import batch_get
+from chalicelib.database.streams import Item, read_items
 from chalicelib.errors import BadInput
 
 PAGE = 25
@@ -46,9 +48,10 @@ class ProductFilter:
         """Return whether a position comes after another in this order."""
         return place < start if self.downwards else place > start
 
-    def has(self, product: Product) -> bool:
-        """Return whether a product is in the category and has the requested visibility."""
-        return self.category in (None, product.category) and self.hidden in (None, product.hidden)
+    def has(self, product: Item) -> bool:
+        """Return whether a product is of the category and as visible as asked."""
+        category, hidden = product["category"]["S"], product["hidden"]["BOOL"]
+        return self.category in (None, category) and self.hidden in (None, hidden)
 
 
 @dataclass(frozen=True)
@@ -103,35 +106,37 @@ def list_products(filters: ProductFilter, after: str | None = None) -> ProductPa
         low, _ = run_low(filters.most_left, MAX_SKUS_READ_AT_ONCE)
         if len(low) <= MAX_SKUS_READ_AT_ONCE:
             slugs = sorted({str(stock.slug) for stock in low})
-            return _of_known(filters, batch_get({Product: slugs})[Product].values(), start, None)
+            return _of_known(filters, read_items(Product, slugs).values(), start, None)
     return _of_list(filters, start)
 
 
 def get_products(slugs: Sequence[str]) -> dict[str, AdminProduct]:
-    """Read products as they are now, by slug. Unknown ones are missing."""
-    products = batch_get({Product: [slug for slug in slugs if SLUG.fullmatch(slug)]})[Product]
+    """Read products as they are now: slug → goods. Those that are not there are missing."""
+    products = read_items(Product, [slug for slug in slugs if SLUG.fullmatch(slug)])
     found = {goods.slug: goods for goods in _goods(products.values())}
     return {slug: found[slug] for slug in slugs if slug in found}
 
 
-def _by_words(filters: ProductFilter) -> tuple[list[Product], str | None]:
-    """Find the products with all words, and return a note on what was not searched."""
+def _by_words(filters: ProductFilter) -> tuple[list[Item], str | None]:
+    """Find the products with all words, and say in words what was not looked at."""
     words = list(dict.fromkeys(search.tokenize(filters.words)))
     refusal = search.query_error(words)
     if refusal is not None:
         return [], refusal
-    products: list[Product] = []
+    products: list[Item] = []
     note = None
     for hidden in (False, True) if filters.hidden is None else (filters.hidden,):
-        hits, best = search.find(words, hidden=hidden)
+        best, has_more = search.find(words, search.MAX_CANDIDATES, hidden=hidden)
         products += best
-        if hits > search.MAX_CANDIDATES:
-            note = f"{hits:,} products match; only the best {search.MAX_CANDIDATES} were searched. Add another word to narrow the search."
+        if has_more:
+            note = (
+                "Only the best matches are shown; there may be more. Add another word to narrow the search."
+            )
     return products, note
 
 
 def _of_known(
-    filters: ProductFilter, products: Iterable[Product], start: str | None, note: str | None
+    filters: ProductFilter, products: Iterable[Item], start: str | None, note: str | None
 ) -> ProductPage:
     """Return a page of products that were not found by their list."""
     fitting = (
@@ -143,10 +148,10 @@ def _of_known(
     ]
     if filters.most_left is None:
         behind = behind[: PAGE + 1]
-    goods = _goods([product for _, product in behind])
+    goods = _goods(product for _, product in behind)
     low = [each for each in goods if filters.most_left is None or each.least <= filters.most_left]
     shown = low[:PAGE]
-    places = {product.slug: place for place, product in behind}
+    places = {product["slug"]["S"]: place for place, product in behind}
     beyond = encode_cursor(filters.list_name, places[shown[-1].slug]) if len(low) > PAGE else None
     return ProductPage(shown, beyond, note)
 
@@ -206,25 +211,31 @@ def _fitting(filters: ProductFilter, rows: list[Listing]) -> list[Listing]:
     return [row for row in rows if low.intersection(row.skus)]
 
 
-def _goods(products: Iterable[Product]) -> list[AdminProduct]:
-    products = list(products)
-    skus = [variant["sku"] for product in products for variant in product.variants]
-    stocks = batch_get({Stock: skus})[Stock]
-    return [_good(product, stocks) for product in products]
+def _goods(products: Iterable[Item]) -> list[AdminProduct]:
+    listed = [(product, json.loads(product["variants"]["S"])) for product in products]
+    stocks = read_items(Stock, [variant["sku"] for _, variants in listed for variant in variants])
+    return [_good(product, variants, stocks) for product, variants in listed]
 
 
-def _good(product: Product, stocks: Mapping[str, Stock]) -> AdminProduct:
-    rows = ((variant, stocks.get(variant["sku"])) for variant in product.variants)
-    pieces = (_piece(variant, stock) for variant, stock in rows if stock is not None)
-    picture = product.pictures[0]["key"] if product.pictures else None
-    return AdminProduct(product.slug, product.name, product.category, product.hidden, picture, tuple(pieces))
+def _good(product: Item, variants: list[dict[str, Any]], stocks: Mapping[str, Item]) -> AdminProduct:
+    return AdminProduct(
+        slug=product["slug"]["S"],
+        name=product["name"]["S"],
+        category=product["category"]["S"],
+        hidden=product["hidden"]["BOOL"],
+        picture=next((picture["key"] for picture in json.loads(product["pictures"]["S"])), None),
+        pieces=tuple(
+            _piece(variant, stocks[variant["sku"]]) for variant in variants if variant["sku"] in stocks
+        ),
+    )
 
 
-def _piece(variant: Mapping[str, Any], stock: Stock) -> AdminVariant:
+def _piece(variant: Mapping[str, Any], stock: Item) -> AdminVariant:
+    sale_price = stock.get("sale_price", {}).get("N")
     return AdminVariant(
-        sku=stock.sku,
+        sku=variant["sku"],
         label=variant_label(variant["options"]),
-        price=int(stock.price or 0),
-        sale_price=None if stock.sale_price is None else int(stock.sale_price),
-        available=int(stock.available),
+        price=int(stock.get("price", {}).get("N", 0)),
+        sale_price=None if sale_price is None else int(sale_price),
+        available=int(stock["available"]["N"]),
     )

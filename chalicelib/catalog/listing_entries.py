@@ -1,8 +1,11 @@
 """A product's listing entries: in shoppers' lists, and in staff's, which include hidden products."""
 
+import json
+
 from chalicelib.catalog import search
 from chalicelib.catalog.models import Listing, Product
 from chalicelib.catalog.product_lists import ALL_PRODUCTS, SORTS
+from chalicelib.database.streams import Item
 from chalicelib.database.transactions import Transaction
 
 LETTERS_SORTED = 200  # of a name; a range key has 1,024 bytes
@@ -19,9 +22,10 @@ def listing_keys(product: Product, lowest: int) -> list[list[str]]:
     ]
 
 
-def listing_key_for(product: Product, sort: str) -> str:
-    """Return a product's position in staff's list of all products."""
-    return str(dict(product.listing_keys)[f"{ADMIN_PREFIX}{ALL_PRODUCTS}#{sort}"])
+def listing_key_for(product: Item, sort: str) -> str:
+    """Return a product's position among everything that staff sees."""
+    keys: dict[str, str] = dict(json.loads(product["listing_keys"]["S"]))
+    return keys[f"{ADMIN_PREFIX}{ALL_PRODUCTS}#{sort}"]
 
 
 def _groups(product: Product) -> list[str]:

@@ -1,30 +1,43 @@
-"""Prefix search over all words of all products: an inverted index, read by Query."""
+"""Prefix search over all words of all products: an inverted index, asked by Query.
 
+One word is answered exactly, in the order of the index: products with a word in their name that begins so, then those of
+a category named so, then those with such a word in their text; the word itself before longer ones, which come by the
+alphabet, as do the products of one word. So only what is shown is read, however many products have the word. Of several
+words the rarest decide: a word with more rows than are read is left to the check of each product.
+"""
+
+import json
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
 
-from chalicelib.catalog.categories import categories
+from chalicelib.catalog.categories import Category, categories
 from chalicelib.catalog.markdown_text import render_text
 from chalicelib.catalog.models import Listing, Product, SearchEntry, Stock
-from chalicelib.catalog.offers import Picture
 from chalicelib.catalog.product_lists import ProductCard, make_card
 from chalicelib.database.reads import batch_get
+from chalicelib.database.streams import Item, batch_get_items, query_pages
 from chalicelib.database.transactions import ConditionFailed, Transaction
 
 MAX_WORDS = 8
 MAX_WORD_LENGTH = 40  # longer words are cut, in the index and in searches
 PREFIX_LENGTH = 2
 MAX_SHOWN = 48
-MAX_CATEGORIES = 4  # whose names one word may match
-MAX_CANDIDATES = 100  # one BatchGetItem
+MAX_CATEGORIES = 4  # that one word may mean
+MAX_CANDIDATES = 100  # of several words: one BatchGetItem
+CANDIDATES_PER_READ = 50  # of one word: a page of results, and whether there are more
+MAX_READS = 4  # of these, where hits are stale or lack the question's one-letter words
 MAX_BATCH_SIZE = 100  # writes that fit into one transaction
 # Begins every word of a hidden product. A shopper's search has only letters and digits, so it never finds one:
 # neither its rows, nor a position among the hits that a visible product should have.
 HIDDEN = "@"
-# A prefix with more rows than this excludes little; the other words decide, and hits are checked anyway.
-MAX_ROWS = 1000
-# Letters that NFKD does not decompose, as people without the key type them.
+NAMED = "!"  # begins a name's words, which are in the index twice: among all words, and by themselves
+# A prefix that more rows than this begin with tells nothing; the other words decide, and hits are checked anyway.
+MAX_ROWS = 500
+ROWS_PER_READ = 100
+# What NFKD leaves whole, written as people type it who lack the key.
 _PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
 
 
@@ -54,7 +67,9 @@ def words_of(product: Product) -> dict[str, bool]:
     texts = [render_text(product.text)]
     for variant in product.variants:
         texts += [variant["sku"], *variant["options"], *variant["options"].values()]
-    found = dict.fromkeys(tokenize(" ".join(texts)), False) | dict.fromkeys(tokenize(product.name), True)
+    in_name = dict.fromkeys(tokenize(product.name), True)
+    found = dict.fromkeys(tokenize(" ".join(texts)), False) | in_name
+    found |= {NAMED + word: False for word in in_name}
     return {index_term(word, product.hidden): in_name for word, in_name in found.items()}
 
 
@@ -106,7 +121,7 @@ def _row(word: str, slug: str) -> SearchEntry:
 
 
 def _letters(word: str) -> str:
-    return word[: PREFIX_LENGTH + word.startswith(HIDDEN)]
+    return word[: PREFIX_LENGTH + len(word) - len(word.lstrip(HIDDEN + NAMED))]
 
 
 def search(question: str) -> SearchResult:
@@ -117,9 +132,8 @@ def search(question: str) -> SearchResult:
     message = query_error(asked)
     if message is not None:
         return SearchResult([], message=message)
-    hits, products = find(asked)
-    shown = _cards(products[:MAX_SHOWN])
-    return SearchResult(shown, has_more=len(products) > MAX_SHOWN or hits > MAX_CANDIDATES)
+    found, has_more = find(asked, MAX_SHOWN)
+    return SearchResult(_cards(found), has_more)
 
 
 def query_error(asked: list[str]) -> str | None:
@@ -131,77 +145,144 @@ def query_error(asked: list[str]) -> str | None:
     return None
 
 
-def find(asked: list[str], *, hidden: bool = False) -> tuple[int, list[Product]]:
-    """Find the visible or hidden products that have all words: how many there may be, and the best hundred."""
+def find(asked: list[str], most: int, *, hidden: bool = False) -> tuple[list[Item], bool]:
+    """Find the best `most` of the visible or the hidden products that have all words, and whether there may be more."""
     telling = [index_term(word, hidden) for word in asked if len(word) >= PREFIX_LENGTH]
-    hits = _hits(telling)
+    check = _Check(asked, hidden, categories())
+    if len(telling) == 1:
+        return _find_by_word(telling[0], check, most)
+    hits, all_hits = _hits(telling, check)
     best = sorted(hits, key=lambda slug: (-hits[slug], slug))[:MAX_CANDIDATES]
-    return len(hits), _checked(best, asked, hidden)
+    found = sorted(check.read(best), key=check.rank)
+    return found[:most], not all_hits or len(hits) > MAX_CANDIDATES or len(found) > most
 
 
-def _hits(asked: list[str]) -> dict[str, int]:
-    """Return slug → how many of the words are in the product's name, for products that have all words."""
-    whole: list[dict[str, bool]] = []
-    cut: list[dict[str, bool]] = []
-    for word in asked:
-        rows = list(SearchEntry.query(_letters(word), SearchEntry.entry.startswith(word), limit=MAX_ROWS))
-        listed, all_listed = _listed(word)
-        slugs = dict.fromkeys(listed, False)
-        for row in rows:
-            slugs[row.slug] = slugs.get(row.slug, False) or row.in_name
-        (whole if len(rows) < MAX_ROWS and all_listed else cut).append(slugs)
-    demanded = whole or cut
-    common = set.intersection(*(set(slugs) for slugs in demanded))
-    return {slug: sum(slugs.get(slug, False) for slugs in (*whole, *cut)) for slug in common}
+class _Check:
+    """What is hit may be stale: read products, and keep what is visible (or hidden) and has all words of a question."""
+
+    def __init__(self, asked: list[str], hidden: bool, known: tuple[Category, ...]) -> None:
+        self.hidden = hidden
+        self._asked = [index_term(word, hidden) for word in asked]
+        self._category_words = {
+            each.key: [index_term(word, hidden) for word in tokenize(each.name)] for each in known
+        }
+
+    def read(self, slugs: list[str]) -> list[Item]:
+        """Read at most a hundred products in this order."""
+        found = batch_get_items(Product, slugs, consistent=False)
+        return [found[slug] for slug in slugs if slug in found and self._fits(found[slug])]
+
+    def categories_named(self, word: str) -> list[str]:
+        """List the keys of the categories that a word begins a word of the name of."""
+        return [key for key, names in self._category_words.items() if _begins(word, names)]
+
+    def rank(self, item: Item) -> tuple[int, int, str, str]:
+        """Rank first what has the words in its name, then what has them whole, then by name."""
+        in_name = [index_term(word, self.hidden) for word in tokenize(item["name"]["S"])]
+        words = self._words(item)
+        named = sum(_begins(word, in_name) for word in self._asked)
+        whole = sum(word in words for word in self._asked)
+        return -named, -whole, " ".join(in_name), item["slug"]["S"]
+
+    def _fits(self, item: Item) -> bool:
+        words = self._words(item)
+        return item["hidden"]["BOOL"] == self.hidden and all(_begins(word, words) for word in self._asked)
+
+    def _words(self, item: Item) -> list[str]:
+        return [*json.loads(item["search_terms"]["S"]), *self._category_words.get(item["category"]["S"], ())]
 
 
-def _listed(word: str) -> tuple[list[str], bool]:
-    """Find the products of categories with a word in the name that begins so; and whether these are all."""
-    hidden = word.startswith(HIDDEN)
-    keys = [key for key, names in _category_words(hidden).items() if _begins(word, names)]
-    # Staff's lists, which include hidden products, begin with the same sign as hidden products' words.
-    groups = [f"{HIDDEN * hidden}{key}#newest" for key in keys[:MAX_CATEGORIES]]
-    found = [[row.slug for row in Listing.query(group, limit=MAX_ROWS)] for group in groups]
-    complete = len(keys) <= MAX_CATEGORIES and all(len(slugs) < MAX_ROWS for slugs in found)
-    return [slug for slugs in found for slug in slugs], complete
+def _find_by_word(word: str, check: _Check, most: int) -> tuple[list[Item], bool]:
+    """Read on in the index's order until there are more than are shown, or nothing is left."""
+    named = HIDDEN * check.hidden + NAMED + word.removeprefix(HIDDEN)
+    keys = check.categories_named(word)
+    listed = (_listed(key, hidden=check.hidden) for key in keys[:MAX_CATEGORIES])
+    ranked = chain(_indexed(named), chain.from_iterable(listed), _indexed(word))
+    slugs = _distinct(islice(ranked, MAX_ROWS))
+    found: list[Item] = []
+    for _ in range(MAX_READS):
+        some = list(islice(slugs, CANDIDATES_PER_READ))
+        found += check.read(some)
+        if len(found) > most:
+            return found[:most], True
+    has_more = any(True for _ in chain(slugs, ranked))
+    return found, has_more or len(keys) > MAX_CATEGORIES
 
 
-def _category_words(hidden: bool) -> dict[str, list[str]]:
-    """Return the words of each category's name by key, as a visible or a hidden product has them."""
-    return {each.key: [index_term(word, hidden) for word in tokenize(each.name)] for each in categories()}
+def _distinct(slugs: Iterable[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for slug in slugs:
+        if slug not in seen:
+            seen.add(slug)
+            yield slug
 
 
-def _checked(slugs: list[str], asked: list[str], hidden: bool) -> list[Product]:
-    """Read the hits, and keep those that exist, are visible (or hidden) and still have the words.
+def _indexed(word: str) -> Iterator[str]:
+    """Walk the products with a word that begins so, in the index's order."""
+    pages = query_pages(
+        SearchEntry, _letters(word), SearchEntry.entry.startswith(word), page_size=ROWS_PER_READ
+    )
+    return (item["slug"]["S"] for page in pages for item in page)
 
-    First those with the words in the name, then those with whole words, then by name.
+
+def _listed(category: str, *, hidden: bool) -> Iterator[str]:
+    """Walk a category's products by name; staff's lists begin with the sign that hidden products' words begin with."""
+    pages = query_pages(Listing, f"{HIDDEN * hidden}{category}#name", page_size=ROWS_PER_READ)
+    return (item["slug"]["S"] for page in pages for item in page)
+
+
+def _hits(asked: list[str], check: _Check) -> tuple[dict[str, int], bool]:
+    """Find slug → how many of the words are in the product's name, for products that may have them all.
+
+    The second is whether these are all that may: some word was read to its end.
     """
-    found = batch_get({Product: slugs}, consistent=False)[Product]
-    categories_words = _category_words(hidden)
-    kept = []
-    for product in found.values():
-        all_words = [*product.search_terms, *categories_words.get(product.category, ())]
-        if product.hidden == hidden and all(_begins(index_term(word, hidden), all_words) for word in asked):
-            in_name = list(tokenize(product.name))
-            named = sum(_begins(word, in_name) for word in asked)
-            whole = sum(index_term(word, hidden) in all_words for word in asked)
-            kept.append(((-named, -whole, " ".join(in_name), product.slug), product))
-    return [product for _, product in sorted(kept, key=lambda entry: entry[0])]
+    read = [_rows_of(word) for word in asked]
+    ended = [
+        (check.categories_named(word), slugs)
+        for word, (slugs, is_whole) in zip(asked, read, strict=True)
+        if is_whole
+    ]
+    demanded = [slugs for keys, slugs in ended if not keys]
+    if not demanded:  # categories' products are read only where no other word tells enough
+        demanded = [slugs for keys, slugs in ended if _add_listed(slugs, keys, hidden=check.hidden)]
+    every = [slugs for slugs, _ in read]
+    common = set.intersection(*map(set, demanded or every))
+    return {slug: sum(slugs.get(slug, False) for slugs in every) for slug in common}, bool(demanded)
+
+
+def _rows_of(word: str) -> tuple[dict[str, bool], bool]:
+    """Read a word's products, and whether each has it in its name; the second is whether these are all."""
+    begins = SearchEntry.entry.startswith(word)
+    rows = next(query_pages(SearchEntry, _letters(word), begins, page_size=MAX_ROWS))
+    slugs: dict[str, bool] = {}
+    for row in rows:
+        slug = row["slug"]["S"]
+        slugs[slug] = slugs.get(slug, False) or row["in_name"]["BOOL"]
+    return slugs, len(rows) < MAX_ROWS
+
+
+def _add_listed(slugs: dict[str, bool], categories_named: list[str], *, hidden: bool) -> bool:
+    """Add the products of categories to those of a word; tell whether these are all."""
+    listed = [
+        list(islice(_listed(key, hidden=hidden), MAX_ROWS)) for key in categories_named[:MAX_CATEGORIES]
+    ]
+    for slug in chain.from_iterable(listed):
+        slugs.setdefault(slug, False)
+    return len(categories_named) <= MAX_CATEGORIES and all(len(some) < MAX_ROWS for some in listed)
 
 
 def _begins(beginning: str, candidates: list[str]) -> bool:
     return any(word.startswith(beginning) for word in candidates)
 
 
-def _cards(products: list[Product]) -> list[ProductCard]:
-    skus = [variant["sku"] for product in products for variant in product.variants]
-    stocks = batch_get({Stock: skus}, consistent=False)[Stock]
+def _cards(products: list[Item]) -> list[ProductCard]:
+    skus = [[variant["sku"] for variant in json.loads(item["variants"]["S"])] for item in products]
+    stocks = batch_get({Stock: chain.from_iterable(skus)}, consistent=False)[Stock]
     found = []
-    for product in products:
-        variants = [stocks[variant["sku"]] for variant in product.variants if variant["sku"] in stocks]
-        picture = next((Picture(**each) for each in product.pictures), None)
-        key, alt = (picture.key, picture.alt) if picture else (None, "")
-        card = make_card(product.slug, product.name, key, alt, variants)
+    for item, own in zip(products, skus, strict=True):
+        picture: dict[str, Any] = next(iter(json.loads(item["pictures"]["S"])), {"key": None, "alt": ""})
+        variants = [stocks[sku] for sku in own if sku in stocks]
+        card = make_card(item["slug"]["S"], item["name"]["S"], picture["key"], picture["alt"], variants)
         if card is not None:
             found.append(card)
     return found

@@ -165,14 +165,16 @@ def test_a_beginning_that_too_many_have_leaves_the_choice_to_the_other_words(
     assert len(slugs("tea")) == 3
 
 
-def test_a_search_costs_a_query_a_word_one_a_category_it_names_and_two_batches(aws: object) -> None:
+def test_several_words_cost_a_query_each_and_two_batches_while_one_of_them_names_no_category(
+    aws: object,
+) -> None:
     fill(product("green-tea"))
     categories()
     with counted_calls() as calls:
         assert slugs("green mountain") == []
         assert calls == {"Query": 2}
         assert slugs("green tea") == ["green-tea"]
-    assert calls == {"Query": 5, "BatchGetItem": 2}
+    assert calls == {"Query": 4, "BatchGetItem": 2}
 
 
 def test_a_word_that_too_many_categories_are_named_after_leaves_the_choice_to_the_others(aws: object) -> None:
