@@ -8,7 +8,7 @@ values and a choice between them.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib import money
 from chalicelib.catalog.admin_products import AdminProduct, AdminVariant
@@ -130,9 +130,8 @@ def _stock(text: str) -> int:
 # -- showing ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class CellView:
-    """A cell as the page shows it. `now`: what someone else has stored, if a choice is offered."""
+class CellView(NamedTuple):
+    """A cell as the page shows it. `now`: what somebody else stored, where a choice is asked for."""
 
     name: str
     value: str
@@ -140,6 +139,7 @@ class CellView:
     changed: bool = False
     error: str | None = None
     now: str | None = None
+    as_stored: bool = False  # nobody has touched it
 
 
 def row_of(products: AdminProduct) -> dict[str, Any]:
@@ -190,6 +190,7 @@ class _Typed:
     def variant(self, products: AdminProduct, piece: AdminVariant) -> dict[str, Any]:
         """Return a variant's three cells, and what they showed for the next submission."""
         title = f"{products.name}, {piece.label}" if piece.label else products.name
+        typed = bool(self.sheet.typed)
         stored = {
             "price": _decimal(piece.price),
             "sale": _decimal(piece.sale_price),
@@ -199,9 +200,11 @@ class _Typed:
         was = [self.slug]
         for column, what in CELLS.items():
             label = f"{what.capitalize()} of {title}"
-            views[column], shown = self.cell(
-                Cell(what, piece.sku), f"{column}.{piece.sku}", stored[column], label
-            )
+            name, shown = f"{column}.{piece.sku}", stored[column]
+            if typed:
+                views[column], shown = self.cell(Cell(what, piece.sku), name, shown, label)
+            else:
+                views[column] = CellView(name, shown, label, as_stored=True)
             was.append(shown)
         return {**views, "was": "|".join(was)}
 
@@ -213,7 +216,7 @@ class _Typed:
         """
         form_data = self.sheet.typed.get((self.slug, cell))
         if form_data is None or cell.sku not in self.outcome.rows:
-            return CellView(name, stored, label), stored
+            return CellView(name, stored, label, as_stored=True), stored
         error = self.outcome.problems.get(cell)
         if cell in self.outcome.now or error == UNCHOSEN:
             return CellView(name, form_data, label, changed=True, error=error, now=stored), stored
