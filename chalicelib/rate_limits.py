@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import PynamoDBException, UpdateError
@@ -22,6 +23,7 @@ from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.database.connection import Table, TableMeta, is_condition_failure, table_name
 from chalicelib.database.reads import batch_get
+from chalicelib.database.streams import read_ahead
 from chalicelib.database.transactions import Transaction
 from chalicelib.errors import TooManyRequests
 
@@ -73,33 +75,42 @@ def count_order(transaction: Transaction, session: str, address: str) -> None:
 
 @contextmanager
 def count_payment(session: str, address: str) -> Iterator[None]:
-    """Count a payment that is to be begun anew, before anything is done; not, if it then fails. Raises TooManyRequests."""
-    counted: list[RateLimitCounter] = []
+    """Count a payment that is to be begun anew, before anything is done; not, if it then fails. Raises TooManyRequests.
+
+    Its session and its address are counted side by side, and never in one transaction: an office shares an address's row.
+    """
+    counters = _counters(session, address)
+    outcomes = list(read_ahead((partial(_count_try, counter) for counter in counters), len(counters)))
+    counted = [counter.row for counter, is_counted in zip(counters, outcomes, strict=True) if is_counted]
+    if False in outcomes:
+        for row in counted:
+            _undo(
+                row, RateLimitCounter.placed.add(-1), RateLimitCounter.tried.add(-1)
+            )  # PayPal was not tried
+        raise too_many()
     try:
-        for counter in _counters(session, address):
-            counted += _count_try(counter)
         yield
     except Exception:
         for row in counted:
-            _undo(row)
+            _undo(row, RateLimitCounter.placed.add(-1))
         raise
 
 
-def _count_try(counter: "_Counter") -> list[RateLimitCounter]:
-    """Count a payment for a session or an address; return the row, if that is known to have taken effect."""
+def _count_try(counter: "_Counter") -> bool | None:
+    """Count a payment for a session or an address; False beyond its limit, None where it is not known to be counted."""
     try:
         counter.row.update([RateLimitCounter.tried.add(1), *counter.actions()], counter.condition_of_a_try())
     except UpdateError as error:
         if is_condition_failure(error):
-            raise too_many() from error
+            return False
         log.warning("payment not counted", exc_info=True)
-        return []
-    return [counter.row]
+        return None
+    return True
 
 
-def _undo(row: RateLimitCounter) -> None:
+def _undo(row: RateLimitCounter, *actions: Action) -> None:
     try:
-        row.update([RateLimitCounter.placed.add(-1)], RateLimitCounter.placed >= 1)
+        row.update(list(actions), RateLimitCounter.placed >= 1)
     except PynamoDBException:  # it counts for the rest of the hour: too much, never too little
         log.warning("count of a payment that did not start could not be reverted", exc_info=True)
 
