@@ -71,7 +71,7 @@ class Tally:
         self._add_sums(
             f"{hour:02} {ledger_entry.kind} {ledger_entry.currency}", [*sums_of(ledger_entry), orders]
         )
-        for sku, name, pieces, amount in ledger_entry.order_lines or ():
+        for sku, name, pieces, amount in ledger_entry.order_lines:
             self._add_sold(f"{sku} {ledger_entry.currency}", name, pieces, amount)
 
     def merge(self, other: "Tally") -> None:

@@ -38,12 +38,12 @@ class LedgerRecord:
         self.fee = int(fee["N"]) if fee and "N" in fee else None
         self.currency: str = item["currency"]["S"]
         self.paypal_id: str = item["paypal_id"]["S"]
-        self._order_lines = item.get("order_lines", {}).get("S")
+        self._order_lines = item["order_lines"]["S"]
 
     @property
-    def order_lines(self) -> list[SoldLine] | None:
-        """What the money paid for; empty where it paid no order, None where that was not kept yet."""
-        return None if self._order_lines is None else [tuple(line) for line in json.loads(self._order_lines)]
+    def order_lines(self) -> list[SoldLine]:
+        """What the money paid for; empty if it paid no order."""
+        return [tuple(line) for line in json.loads(self._order_lines)]
 
 
 def ledger_pages(

@@ -104,7 +104,7 @@ def golden_movements(order: Order, number: int) -> list[LedgerEntry]:
             fee=fee,
             currency=order.currency,
             paypal_id=paypal_id,
-            order_lines=None if number % 2 else [["SKU0", "Name", 1, amount]],
+            order_lines=[] if number % 2 else [["SKU0", "Name", 1, amount]],
         )
         for place, (kind, amount, paypal_id, fee) in enumerate(kinds)
     ]

@@ -116,7 +116,7 @@ def test_the_drawings_numbers_are_in_the_table(ledger: Ledger, at: At, gateway: 
     at("2026-11-22T15:10")
     page = logged_in(gateway, "merchant").get("/staff/")
     drawn = re.findall(r"<g>\s*<title>([^<]+)</title>\s*((?:<rect[^>]+>\s*)*)</g>", page.body)
-    bars = {words.split(": ")[0]: rects.count("bars-this") for words, rects in drawn}
+    bars = {words.split(": ")[0]: rects.count("bar-chart-current") for words, rects in drawn}
     assert len(drawn) == 24
     assert [hour for hour, number in bars.items() if number] == ["9:00", "14:00"]
     assert cells(page, "9:00") == ["1", "€30.70", "€0.00", "€0.00", "€0.50", "€30.20", "€9.90"]

@@ -29,7 +29,7 @@ class _Fields(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self._inside = "data-sheet" in given
+            self._inside = "data-inline-edit" in given
         ticked = given.get("type") not in ("checkbox", "radio") or "checked" in given
         if tag == "input" and self._inside and ticked:
             self.values[given["name"]] = given.get("value", "")
