@@ -20,9 +20,7 @@ class Client:
         self.direct = direct
         self._read_seconds = read_seconds
         self._botocore: Any = None
-        self._making = (
-            threading.Lock()
-        )  # botocore's sessions are not safe to make clients with from two threads
+        self._making = threading.Lock()  # botocore makes no two clients at once safely
 
     def _make_api_call(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Send a call and return DynamoDB's answer. Raises botocore's errors."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from infra.local.local_cloud import PieceFailed
+from tests.benchmarks import instructions
 from tests.benchmarks.environment import surroundings
 
 if TYPE_CHECKING:
@@ -32,7 +33,12 @@ def main() -> int:
         "--exports", action="store_true", help="measure nothing but exports of 100,000 orders: some minutes"
     )
     parser.add_argument("--cold", action="store_true", help="measure nothing but cold starts of the package")
+    parser.add_argument(
+        "--instructions", action="store_true", help="count instructions instead of times; needs valgrind"
+    )
     choice = parser.parse_args()
+    if choice.instructions:
+        return instructions.main()
     if choice.exports:
         return _measure_apart("tests.benchmarks.exports")
     if choice.cold:

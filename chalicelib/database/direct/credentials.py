@@ -1,7 +1,7 @@
 """Whose calls these are: keys from the environment, as Lambda gives them, or whatever botocore finds."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from botocore.exceptions import NoCredentialsError
@@ -46,11 +46,9 @@ class CredentialSource:
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token or "")
 
 
-def _resolve_with_botocore() -> Any:
+def resolve() -> Any:
+    """Find credentials as botocore does: files, containers, the metadata service; None where there are none."""
     # Imported here: a tenth of a second that keys from the environment do not pay.
     from botocore.session import get_session
 
     return get_session().get_credentials()
-
-
-resolve: Callable[[], Any] = _resolve_with_botocore

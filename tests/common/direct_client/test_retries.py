@@ -200,6 +200,30 @@ def test_many_failures_use_up_the_repetitions_as_botocores_do(carriers: Callable
         assert 1 in made["direct"][:60]
 
 
+def test_each_attempt_is_signed_at_its_own_moment_and_traced(
+    carriers: Callable[[str], Carrier], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988;Sampled=1")
+    client, sent = carriers("direct")._client, []
+
+    def send(pool: object, headers: dict[str, str], body: bytes, seconds: float) -> HttpResponse:
+        sent.append(headers)
+        if len(sent) == 1:
+            raise SILENT
+        return HttpResponse(200, {}, b"{}", keeps_connection=True)
+
+    moments = [time.struct_time((2026, 11, 30, 23, 59, second, 0, 334, 0)) for second in (1, 2)]
+    with (
+        mock.patch.object(HttpPool, "send", send),
+        mock.patch.object(time, "sleep"),
+        mock.patch.object(time, "gmtime", side_effect=moments),
+    ):
+        client._make_api_call("GetItem", TABLE)
+    assert [headers["X-Amz-Date"] for headers in sent] == ["20261130T235901Z", "20261130T235902Z"]
+    assert sent[0]["Authorization"] != sent[1]["Authorization"]
+    assert {headers["X-Amzn-Trace-Id"] for headers in sent} == {"Root=1-5759e988;Sampled=1"}
+
+
 def test_no_attempt_lasts_longer_than_the_request_and_none_begins_after_it(
     carriers: Callable[[str], Carrier],
 ) -> None:
