@@ -14,6 +14,12 @@ from tests.benchmarks.environment import surroundings
 if TYPE_CHECKING:
     from infra.local.fake_paypal import Control
 
+APART = (
+    ("tests.benchmarks.report_memory",),
+    ("tests.benchmarks.exports", "small"),
+    ("tests.benchmarks.catalog_size",),
+    ("tests.benchmarks.cold_start.cold_start",),
+)
 WARM_UP = 3  # rounds that are not counted: clients, templates, tokens and certificates are made in them
 
 
@@ -27,7 +33,7 @@ def main() -> int:
     parser.add_argument(
         "--books",
         action=argparse.BooleanOptionalAction,
-        help="measure the books and cold starts too; default: unless --only is given",
+        help="measure books, exports, a large catalog and cold starts too; default: unless --only is given",
     )
     parser.add_argument(
         "--exports", action="store_true", help="measure nothing but exports of 100,000 orders: some minutes"
@@ -57,9 +63,9 @@ def main() -> int:
     if not books:
         return bool(broken)
     apart = 0
-    for module in ("tests.benchmarks.report_memory", "tests.benchmarks.cold_start.cold_start"):
+    for module, *arguments in APART:
         print(flush=True)
-        apart |= _measure_apart(module)
+        apart |= _measure_apart(module, *arguments)
     return apart or bool(broken)
 
 
@@ -95,9 +101,9 @@ def _measure(
     return broken_promises(samples)
 
 
-def _measure_apart(module: str) -> int:
+def _measure_apart(module: str, *arguments: str) -> int:
     # A process of its own: its children's peak of memory begins with their parent's, and this one has grown.
-    return subprocess.run([sys.executable, "-m", module], check=False).returncode
+    return subprocess.run([sys.executable, "-m", module, *arguments], check=False).returncode
 
 
 def _count(text: str) -> int:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import cycle
 from typing import cast
 
 from chalice import Chalice
@@ -32,6 +33,16 @@ class Wrong(Exception):
     """Raised where a story did not go as it must: its times would mean nothing."""
 
 
+class BenchShop(Shop):
+    """The shop, with visitors from the Internet: this machine's own address is not counted, and the calls for it missing."""
+
+    _addresses = cycle(f"192.0.2.{number}" for number in range(1, 255))
+
+    def shopper(self) -> Shopper:
+        """Let somebody in, from an address of their own as far as there are any."""
+        return Shopper(self.gateway, source=next(self._addresses))
+
+
 @dataclass(frozen=True)
 class Bench:
     """The shop with a stopwatch in it, and an app that does nothing."""
@@ -45,7 +56,7 @@ class Bench:
         """Fill the shelves."""
         for sku in CART:
             Stock(sku.replace("_", "-")).update([Stock.available.set(ENOUGH)])
-        shop = Shop(
+        shop = BenchShop(
             _measured(app.app, watch), Functions(app.app, client("sqs"), settings.table_prefix), paypal
         )
         return cls(shop, _measured(_bare_app(), watch), watch)
