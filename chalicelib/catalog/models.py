@@ -184,8 +184,10 @@ class SearchEntry(Table):
     class Meta(TableMeta):
         table_name = table_name("product-search")
 
-    prefix = UnicodeAttribute(hash_key=True)  # a word's first two characters, or its only one
-    entry = UnicodeAttribute(range_key=True)  # word#slug; a hidden product's words begin with @
+    prefix = UnicodeAttribute(hash_key=True)  # a word's first two letters, or its only one
+    entry = UnicodeAttribute(
+        range_key=True
+    )  # word#slug; a hidden product's words begin with @, a name's second rows with !
     slug = UnicodeAttribute()
     in_name = BooleanAttribute(default=False)
     version = NumberAttribute(default=0)  # of the product for which the row was written
