@@ -1,6 +1,7 @@
 """Turn the values of a catalog file into drafts, and collect what is wrong with it."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
@@ -19,7 +20,12 @@ from chalicelib.catalog.editing.product_validation import (
 from chalicelib.catalog.images.validation import InvalidImage, check_picture, is_stored
 from chalicelib.catalog.import_export import cell_values
 from chalicelib.catalog.import_export.csv_reader import CATEGORY_NAMES
-from chalicelib.catalog.import_export.located_values import Document, FileProblem, LocatedValue
+from chalicelib.catalog.import_export.located_values import (
+    Document,
+    FileProblem,
+    LocatedValue,
+    RepeatedValue,
+)
 from chalicelib.catalog.models import SLUG, Product, Stock, is_sku
 from chalicelib.catalog.offers import Picture
 from chalicelib.cleaning import clean_line, clean_lines
@@ -84,6 +90,8 @@ class CatalogParser:
         drafts = _keep_absent_fields([self._product(node) for node in products])
         for node, draft in zip(products, drafts, strict=True):
             self._add_problems(node, product_validation.validate_product(draft))
+        for each in document.repeated:
+            self._check_repeated(each)
         self._check_slugs(products, drafts, named)
         self._check_skus(products, drafts)
         self._check_keys(products, drafts)
@@ -176,6 +184,34 @@ class CatalogParser:
         return key
 
     # -- across products
+
+    def _check_repeated(self, repeated: RepeatedValue) -> None:
+        """Compare what two cells mean: “no” and “NEIN” are the same, and so are two forms of a date."""
+        name, first, again = repeated
+        if first.place in self._unread:
+            return
+        meaning = self._meaning(name, again)
+        if again.place not in self._unread and meaning != self._meaning(name, first):
+            message = f"This differs from row {first.place.line}, the product’s first row. Leave it empty or enter the same value."
+            self._faults.append(FileProblem(again.place, message))
+
+    def _meaning(self, name: str, node: LocatedValue) -> object:
+        fields = {name: node}
+        if name == "pictures":
+            pictures = [each.value for each in self._list(node)]
+            return [(self._text(each, "file"), self._text(each, "alt")) for each in pictures]
+        if name == "hidden":
+            return self._flag(node)
+        if name == "added":
+            return self._date(fields)
+        text = self._text(fields, name)
+        if name == "tax_rate":
+            with suppress(ValueError):  # what is no rate is told where it stands first
+                return money.parse_tax_rate(text or settings.shop.default_tax_rate)
+        if name == "category":
+            category = shop_categories.find_category(text, self._known)
+            return category.key if category is not None else text
+        return text
 
     def _check_slugs(
         self, nodes: list[LocatedValue], drafts: list[ProductDraft], named: list[Category]

@@ -4,16 +4,16 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from chalicelib.catalog.import_export import csv_cells
 from chalicelib.catalog.import_export.located_values import (
     FileProblem,
     LocatedValue,
+    RepeatedValue,
     SourceLocation,
     UnreadableFile,
 )
-from chalicelib.cleaning import clean_line
+from chalicelib.cleaning import clean_line, clean_lines
 
 PRODUCT_COLUMNS = ("name", "text", "category", "tax_rate", "added", "hidden", "pictures")
 CATEGORY_NAME = "category_name"
@@ -36,6 +36,7 @@ class CsvReader:
 
     def __init__(self, text: str, faults: list[FileProblem]) -> None:
         self._faults = faults
+        self.repeated: list[RepeatedValue] = []
         text = text.removeprefix("\ufeff")
         separator = _SEPARATOR_LINE.match(text)
         if separator is not None:
@@ -64,7 +65,7 @@ class CsvReader:
         first = next(self._rows, None)
         if first is None:
             raise UnreadableFile(FileProblem(SourceLocation(1, 1), "The file is empty."))
-        names = [re.sub(r"[\s_-]+", "_", clean_line(cell.value).lower()) for cell in first]
+        names = [_column(cell.value) for cell in first]
         for cell, name in zip(first, names, strict=True):
             if name and name not in COLUMNS:
                 raise UnreadableFile(
@@ -83,11 +84,12 @@ class CsvReader:
     def _named(self, header: list[str], nodes: list[LocatedValue]) -> dict[str, LocatedValue]:
         """Give a row's cells their columns. Spreadsheets leave out empty ones at a row's end, or add some."""
         line = nodes[0].place.line
-        values = [node.value for node in nodes] + [""] * (len(header) - len(nodes))
+        names = header + [""] * (len(nodes) - len(header))
+        values = [_content(node.value, name) for node, name in zip(nodes, names, strict=False)]
+        values += [""] * (len(header) - len(nodes))
         sku = values[header.index("sku")]
         row = {}
-        for column, value in enumerate(values, 1):
-            name = header[column - 1] if column <= len(header) else ""
+        for column, (name, value) in enumerate(zip(names, values, strict=True), 1):
             place = SourceLocation(line, column, name, sku, in_table=True)
             if name:
                 row[name] = LocatedValue(place, value)
@@ -109,21 +111,17 @@ class CsvReader:
             # Rows without a slug are a fault each; they are kept apart so that their other cells are read too.
             product = products[slug.value or str(slug.place)] = LocatedValue(slug.place, fields)
         else:
-            self._compare(row, product)
+            self._add_repeated(row, product)
         variant = {name: row[name] for name in VARIANT_COLUMNS if name in row}
         if "options" in variant:
             variant["options"] = self._options(variant["options"])
         product.value["variants"].value.append(LocatedValue(row["sku"].place, variant))
 
-    def _compare(self, row: Mapping[str, LocatedValue], product: LocatedValue) -> None:
+    def _add_repeated(self, row: Mapping[str, LocatedValue], product: LocatedValue) -> None:
         for name in PRODUCT_COLUMNS:
-            if name not in row or not row[name].value:
-                continue
-            first = product.value[name]
-            again = self._pictures(row[name]) if name == "pictures" else row[name]
-            if _plain(again) != _plain(first):
-                message = f"This differs from row {first.place.line}, the product’s first row. Leave it empty or enter the same value."
-                self._faults.append(FileProblem(row[name].place, message))
+            if name in row and row[name].value:
+                again = self._pictures(row[name]) if name == "pictures" else row[name]
+                self.repeated.append(RepeatedValue(name, product.value[name], again))
 
     def _options(self, cell: LocatedValue) -> LocatedValue:
         options: dict[str, LocatedValue] = {}
@@ -148,14 +146,18 @@ class CsvReader:
         self._faults.append(FileProblem(cell.place, f"“{part}” should look like: {example}."))
 
 
+def _column(title: str) -> str:
+    return re.sub(r"[\s_-]+", "_", clean_line(title).lower())
+
+
 def _fit(text: str, delimiter: str) -> tuple[int, int]:
     """Return how many columns the first row that is not empty has if cells are separated so: known ones, and any."""
     try:
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        names = next((row for row in rows if any(cell.strip() for cell in row)), [])
+        names = next((row for row in rows if any(map(clean_line, row))), [])
     except csv.Error:
         return 0, 0
-    return sum(re.sub(r"[\s_-]+", "_", name.strip().lower()) in COLUMNS for name in names), len(names)
+    return sum(_column(name) in COLUMNS for name in names), len(names)
 
 
 def _rows(text: str, delimiter: str) -> Iterator[list[LocatedValue]]:
@@ -173,15 +175,16 @@ def _rows(text: str, delimiter: str) -> Iterator[list[LocatedValue]]:
             raise UnreadableFile(FileProblem(place, message)) from error
         if row is None:
             return
-        if any(cell.strip() for cell in row):
+        if any(map(clean_line, row)):
             yield [
-                LocatedValue(SourceLocation(number, column, in_table=True), _content(cell))
+                LocatedValue(SourceLocation(number, column, in_table=True), cell)
                 for column, cell in enumerate(row, 1)
             ]
 
 
-def _content(cell: str) -> str:
-    return csv_cells.unescape_formula(cell.replace("\r\n", "\n").replace("\r", "\n").strip())
+def _content(cell: str, name: str) -> str:
+    """Return what a cell says, so that rows are grouped by it and not by characters that nobody sees."""
+    return csv_cells.unescape_formula(clean_lines(cell) if name == "text" else clean_line(cell))
 
 
 def _add_category(row: Mapping[str, LocatedValue], categories: dict[str, LocatedValue]) -> None:
@@ -189,11 +192,3 @@ def _add_category(row: Mapping[str, LocatedValue], categories: dict[str, Located
     if name is not None and name.value and row["category"].value not in categories:
         fields = {"slug": row["category"], "name": name}
         categories[row["category"].value] = LocatedValue(row["category"].place, fields)
-
-
-def _plain(node: LocatedValue) -> Any:
-    if isinstance(node.value, list):
-        return [_plain(item) for item in node.value]
-    if isinstance(node.value, dict):
-        return {name: _plain(item) for name, item in node.value.items()}
-    return node.value

@@ -54,7 +54,7 @@ def read_csv(data: bytes, faults: list[FileProblem]) -> Document:
     text, encoding = _decoded(data)
     table = CsvReader(text, faults)
     source = f"Read as {encoding}, with {DELIMITERS[table.delimiter]} between cells."
-    return Document(table.document(), source, sha256(data).hexdigest())
+    return Document(table.document(), source, sha256(data).hexdigest(), table.repeated)
 
 
 def _decoded(data: bytes) -> tuple[str, str]:

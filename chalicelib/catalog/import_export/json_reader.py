@@ -11,6 +11,7 @@ from chalicelib.catalog.import_export.located_values import (
     SourceLocation,
     UnreadableFile,
 )
+from chalicelib.cleaning import clean_line
 
 MAX_DIGITS = 18  # of a whole number; a longer one is read as a float, and refused where a whole one belongs
 
@@ -40,7 +41,8 @@ def _located(value: Any, path: str, numbers: Iterator[int]) -> LocatedValue:
     place = SourceLocation(next(numbers), 1, path)
     if isinstance(value, _Members):
         members: dict[str, LocatedValue] = {}
-        for name, each in value:
+        for given, each in value:
+            name = clean_line(given)
             member = _located(each, f"{path}.{name}" if path else name, numbers)
             if name in members:
                 raise UnreadableFile(FileProblem(member.place, f"The field “{name}” is listed twice."))

@@ -1,6 +1,6 @@
 """Values of a file that know their place in it, and what is wrong with one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 
@@ -65,6 +65,14 @@ class LocatedValue:
         return node
 
 
+class RepeatedValue(NamedTuple):
+    """A product's field that another row of a table repeats; both must mean the same."""
+
+    name: str
+    first: LocatedValue
+    again: LocatedValue
+
+
 @dataclass(frozen=True)
 class Document:
     """A file that was read: its tree, how its bytes were understood, and their hash."""
@@ -72,6 +80,7 @@ class Document:
     tree: LocatedValue
     source: str
     digest: str
+    repeated: list[RepeatedValue] = field(default_factory=list)
 
 
 def column_letters(column: int) -> str:
