@@ -11,6 +11,7 @@ name them. Passwords are never cleaned.
 
 import re
 import unicodedata
+from itertools import groupby
 
 # Unicode's default-ignorable code points, which are invisible, and interlinear annotation.
 _INVISIBLE = re.compile(
@@ -53,9 +54,12 @@ def clean_code(text: str) -> str:
     """Return a number or a code, such as a postal code, in plain characters.
 
     Full-width letters and digits of other scripts become ASCII, dashes become hyphens; invisible characters are
-    removed, and no two spaces are adjacent.
+    removed, and no two spaces are adjacent. Superscripts, fractions and circled numbers are no digits, and stay.
     """
-    plain = unicodedata.normalize("NFKC", _INVISIBLE.sub("", clean_line(text)))
+    parts = groupby(_INVISIBLE.sub("", clean_line(text)), lambda each: unicodedata.category(each) == "No")
+    plain = "".join(
+        "".join(part) if kept else unicodedata.normalize("NFKC", "".join(part)) for kept, part in parts
+    )
     digits = "".join(str(unicodedata.decimal(each, each)) for each in plain)
     return re.sub(" +", " ", _HYPHENS.sub("-", clean_line(digits)))
 

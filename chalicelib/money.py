@@ -57,6 +57,10 @@ _ONE_SIGN = re.compile(r"[0-9]{1,3}[.,][0-9]{3}", re.ASCII)
 # No cents, as in 12,- and 12.–; and four decimals that end in 00, as spreadsheets write them.
 _WITHOUT_CENTS = re.compile(r"(?<=[0-9])[.,]-{1,2}\Z", re.ASCII)
 _FOUR_DECIMALS = re.compile(r"([0-9]+[.,][0-9]{2})00", re.ASCII)
+# Decimal and thousands separators, and the percent sign, as Arabic keyboards write them.
+_ARABIC_SIGNS = str.maketrans({"٫": ".", "٬": "’", "٪": "%"})
+_WHOLE = re.compile(r"([0-9]+)(?:\.0{1,2})?", re.ASCII)
+MAX_WHOLE_NUMBER = 10**12
 _RATE = re.compile(r"([0-9]{1,2})(?:[.,]([0-9]{1,3}))?\s*%?", re.ASCII)
 
 
@@ -87,7 +91,7 @@ def parse_user_amount(text: str, currency: str) -> int:
 
     Raises ValueError with a message for them, also if it could mean one amount or a thousand times that.
     """
-    text = clean_code(text)
+    text = _plain_signs(text)
     plain = _WITHOUT_CENTS.sub("", strip_currency(text, currency))
     plain = _FOUR_DECIMALS.sub(r"\1", plain) if _FOUR_DECIMALS.fullmatch(plain) else plain
     point = plain_number(plain)
@@ -104,9 +108,25 @@ def parse_user_amount(text: str, currency: str) -> int:
         raise ValueError(f"{error}.".replace(repr(point), f"“{text}”")) from error
 
 
+def parse_whole_number(text: str) -> int:
+    """Convert a whole number, 0 or more, as people and spreadsheets write it, such as "12", "1 200", "12,0" or "١٢".
+
+    One above MAX_WHOLE_NUMBER is returned as that: larger than any limit. Raises ValueError for anything else.
+    """
+    whole = _WHOLE.fullmatch(plain_number(text))
+    if whole is None:
+        raise ValueError(f"“{text}” is not a whole number such as 12.")
+    digits = whole[1].lstrip("0")
+    return min(int(digits or 0), MAX_WHOLE_NUMBER) if len(digits) < 20 else MAX_WHOLE_NUMBER
+
+
+def _plain_signs(text: str) -> str:
+    return clean_code(text).translate(_ARABIC_SIGNS)
+
+
 def plain_number(text: str) -> str:
     """Return a number without thousands separators and with a decimal point, if it can be read in only one way."""
-    text = _GROUPED.sub("", text)
+    text = _GROUPED.sub("", _plain_signs(text))
     if _THOUSANDS.fullmatch(text):
         whole, fraction = re.fullmatch(r"(.*?)(?:[.,]([0-9]{1,2}))?", text).groups()  # type: ignore[union-attr]  # matches every string
         text = re.sub("[.,]", "", whole) + (f".{fraction}" if fraction else "")
@@ -144,7 +164,7 @@ def parse_tax_rate(text: str) -> str:
 
     Raises ValueError.
     """
-    rate = _RATE.fullmatch(text)
+    rate = _RATE.fullmatch(_plain_signs(text))
     if not rate:
         raise ValueError(f"{text!r} is not a tax rate in percent such as 19 or 8.1")
     return f"{Decimal(f'{rate[1]}.{rate[2] or 0}').normalize():f}"

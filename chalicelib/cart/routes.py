@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -28,7 +29,6 @@ routes = Routes(__name__)
 # Characters that API Gateway, CloudFront and browsers leave unchanged in a path; other SKUs are sent in the
 # form.
 _PLAIN_SKU = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
-_COUNT = re.compile(r"[0-9]{1,100}", re.ASCII)
 FLASH = Flash("said")
 FLASH_MESSAGES = {
     "added": ("good", "{} was added to your cart."),
@@ -85,7 +85,9 @@ def change(request: Request, sku: str) -> Response:
 
 def _product_page(request: Request, form: Form, refusal: ShopError) -> Response:
     """Show the product page again, with why the product was not added and how many are available."""
-    sku, slug, asked = form.text("sku"), form.text("product"), form.text("quantity")
+    sku, slug, asked = form.text("sku"), form.text("product"), 1
+    with suppress(BadInput):
+        asked = form.whole_number("quantity", "the quantity")
     session = sessions.load(request)
     try:
         product = product_view(find_slug(sku) or slug)
@@ -101,7 +103,7 @@ def _product_page(request: Request, form: Form, refusal: ShopError) -> Response:
         if variant
         else "This option is no longer available. Please choose another.",
         "in_cart": in_cart,
-        "quantity": max(1, min(int(asked) if _COUNT.fullmatch(asked) else 1, left)),
+        "quantity": max(1, min(asked, left)),
     }
     body = render("catalog/product.html", **values, cart_count=session.item_count)
     return html_response(body, refusal.status, session.cookies() if session.cart is not None else None)

@@ -1,19 +1,17 @@
 """Forms: what browsers post, parsed strictly."""
 
-import re
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from chalice.app import Request
 
-from chalicelib.cleaning import clean_code, clean_line, clean_lines
+from chalicelib import money
+from chalicelib.cleaning import clean_line, clean_lines
 from chalicelib.errors import BadInput, PayloadTooLarge, UnsupportedMediaType
 from chalicelib.web import http_request
 
 MAX_BYTES = 64 * 1024
 MAX_FIELDS = 200
-MAX_NUMBER = 1_000_000  # larger than any number in the shop's forms
-MAX_DIGITS = 100  # digits of a number that are read
 _REPLACED = "\ufffd"  # API Gateway puts this where bytes were not UTF-8; browsers send it escaped
 
 
@@ -36,11 +34,11 @@ class Form:
         return clean_lines(self._values.get(name, ""))
 
     def whole_number(self, name: str, what: str) -> int:
-        """Return a field that must be a whole number, at most a million. Raises BadInput, which names `what`."""
-        text = clean_code(self.text(name))
-        if not re.fullmatch(r"-?[0-9]+", text, re.ASCII):
-            raise BadInput(f"Please enter {what} as a whole number.")
-        return max(-MAX_NUMBER, min(int(text[:MAX_DIGITS]), MAX_NUMBER))
+        """Return a field that must be a whole number, 0 or more. Raises BadInput, which names `what`."""
+        try:
+            return money.parse_whole_number(self.text(name))
+        except ValueError:
+            raise BadInput(f"Please enter {what} as a whole number.") from None
 
     @property
     def values(self) -> Mapping[str, str]:

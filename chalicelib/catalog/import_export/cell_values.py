@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from chalicelib import money
+from chalicelib.cleaning import clean_code
 
 # Yes and no, and what spreadsheets make of true and false, in English, German, French, Italian, Spanish, Dutch, Polish.
 _YES = {
@@ -25,7 +26,6 @@ _YES = {
     "prawda",
 }
 _NO = {"no", "false", "0", "nein", "falsch", "non", "faux", "falso", "nee", "onwaar", "nie", "fałsz"}
-_WHOLE = re.compile(r"[0-9]{1,9}(?:\.0{1,2})?", re.ASCII)
 _MIDNIGHT = r"(?:[ T]0?0:00(?::00)?)?"
 _SIGN = r"(?P<sign>(?P<dot>\.)|[-/])"
 # Hungarians and Koreans write a point behind the day.
@@ -53,18 +53,20 @@ def read_flag(text: str) -> bool:
 
 def read_quantity(text: str) -> int:
     """Read a number of pieces: "12", "1 200" and "12,0"."""
-    plain = money.plain_number(text)
-    if not _WHOLE.fullmatch(plain):
-        raise ValueError("The stock must be a whole number, 0 or more, without thousands separators.")
-    return int(plain.partition(".")[0])
+    try:
+        return money.parse_whole_number(text)
+    except ValueError:
+        message = "The stock must be a whole number, 0 or more, without thousands separators."
+        raise ValueError(message) from None
 
 
 def read_date(text: str, day_first: bool | None) -> str:
     """Read a date, return it in ISO's form. `day_first` is what 1/2/2026 means, None where nobody knows."""
-    first = _YEAR_FIRST.fullmatch(text)
+    plain = clean_code(text)
+    first = _YEAR_FIRST.fullmatch(plain)
     if first is not None:
-        return _iso(text, *first.group("year", "month", "day"))
-    last = _YEAR_LAST.fullmatch(text)
+        return _iso(plain, *first.group("year", "month", "day"))
+    last = _YEAR_LAST.fullmatch(plain)
     if last is None:
         raise ValueError(f"“{text}” isn’t a date such as 2026-11-22.")
     one, sign, other, year = last.group("one", "sign", "other", "year")
@@ -83,7 +85,7 @@ def day_comes_first(texts: Iterable[str], known: Iterable[tuple[str, str]]) -> b
     `known` are dates of the column beside what the shop has: a file that was written here tells by those that are the same.
     """
     orders = set()
-    for text in texts:
+    for text in map(clean_code, texts):
         last = _YEAR_LAST.fullmatch(text)
         if last is not None and last["sign"] != ".":
             parts = last.group("one", "other", "year")
@@ -91,7 +93,7 @@ def day_comes_first(texts: Iterable[str], known: Iterable[tuple[str, str]]) -> b
             orders |= set(readable) if len(readable) == 1 else set()
     if not orders:
         for text, stored in known:
-            last = _YEAR_LAST.fullmatch(text)
+            last = _YEAR_LAST.fullmatch(clean_code(text))
             if last is not None and last["sign"] != "." and last["one"] != last["other"]:
                 parts = last.group("one", "other", "year")
                 orders |= {each for each in (True, False) if _readable(*parts, day_first=each) == stored}

@@ -32,7 +32,6 @@ _LEFT = re.compile(r"[0-9]{1,11}", re.ASCII)
 _NEGATIVE = re.compile(r"[-–−] ?[0-9].*", re.ASCII)
 _MANY_DECIMALS = re.compile(r"[0-9]+[.,][0-9]{3,}", re.ASCII)
 _MANY_DIGITS = re.compile(r"[0-9]{10,}(\.[0-9]{1,2})?", re.ASCII)  # more than any amount in the shop has
-_PIECES = re.compile(r"[0-9]{1,4}", re.ASCII)
 
 
 def refund(request: Request, member: StaffMember, order_id: str) -> Response:
@@ -133,10 +132,13 @@ def _read_pieces(order: Order, form: Form, problems: dict[str, str]) -> dict[str
     for line in order.lines:
         field = f"pieces-{line.sku}"
         text = form.text(field) or "0"
-        if not _PIECES.fullmatch(text):
+        try:
+            count = money.parse_whole_number(text)
+        except ValueError:
             problems[field] = "Please enter a whole number, or 0."
-        elif int(text):
-            quantities[line.sku] = int(text)
+            continue
+        if count:
+            quantities[line.sku] = count
     return quantities
 
 

@@ -20,7 +20,6 @@ from chalicelib.web.forms import Form
 
 MAX_FIELDS = 30 + (MAX_VARIANTS + 4) * (7 + MAX_OPTIONS)
 MAX_BYTES = 256 * 1024
-_WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 @dataclass
@@ -218,14 +217,16 @@ class _FormReader:
             self.wrong(f"v.{number}.sku", f"This SKU is used by the product “{stock.slug}”.")
         if row.known:
             return int(stock.available) if stock is not None else 0
-        if not _WHOLE.fullmatch(row.stock):
+        try:
+            wanted = money.parse_whole_number(row.stock)
+        except ValueError:
             self.wrong(name, "Please enter the stock as a whole number, 0 or more.")
             return 0
-        if stock is not None and int(row.stock) != stock.available:
+        if stock is not None and wanted != stock.available:
             left = f"{stock.available:.0f}"
             message = f"This SKU already has {left} in stock. Please enter {left}."
             self.wrong(name, message)
-        return int(row.stock)
+        return wanted
 
 
 def stored_draft(product: Product, stocks: Mapping[str, Stock]) -> ProductDraft:

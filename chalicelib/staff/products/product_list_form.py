@@ -15,7 +15,7 @@ from chalicelib.catalog.admin_products import AdminProduct, AdminVariant
 from chalicelib.catalog.editing.inline_edit import UnsavedRows
 from chalicelib.catalog.editing.inline_edit_rules import Cell, CellChange
 from chalicelib.catalog.models import SLUG, is_sku
-from chalicelib.cleaning import clean_line
+from chalicelib.cleaning import clean_code, clean_line
 from chalicelib.config import settings
 from chalicelib.errors import BadInput
 
@@ -25,8 +25,6 @@ MINE = "mine"
 THEIRS = "theirs"
 UNCHOSEN = "Please choose one of the two values."
 Place = tuple[str, Cell]  # a product's slug and its cell
-_WHOLE = re.compile(r"[0-9]+", re.ASCII)
-MAX_DIGITS = 12  # of a stock number
 _DAMAGED = "This form is incomplete. Please open the list again."
 
 
@@ -114,17 +112,18 @@ def _value(cell: Cell, text: str) -> int | None:
 
 
 def _stock(text: str) -> int:
-    """Parse a stock number.
-
-    One with too many digits is left to the validation. Raises ValueError with a message for staff.
-    """
-    if _WHOLE.fullmatch(text):
-        return int(text) if len(text) <= MAX_DIGITS else 10**MAX_DIGITS
-    if _WHOLE.fullmatch(text[1:]) and text[0] in "-–−":
-        raise ValueError("The stock can’t be negative.")
-    if _WHOLE.fullmatch(text[1:]) and text[0] == "+":
-        raise ValueError("Please enter the new stock itself, without a plus sign.")
-    raise ValueError("Please enter the stock as a whole number, such as 12.")
+    """Parse a stock number. Raises ValueError with a message for staff."""
+    try:
+        return money.parse_whole_number(text)
+    except ValueError:
+        signed = re.fullmatch(r"([-+])[0-9]+", clean_code(text), re.ASCII)
+        if signed is None:
+            message = "Please enter the stock as a whole number, such as 12."
+        elif signed[1] == "-":
+            message = "The stock can’t be negative."
+        else:
+            message = "Please enter the new stock itself, without a plus sign."
+        raise ValueError(message) from None
 
 
 # -- showing ----------------------------------------------------------------------------------------------

@@ -130,6 +130,13 @@ def test_what_is_wrong_is_said_beside_its_field_and_nothing_typed_is_lost(
     assert [entry for entry in trail() if entry.action == "refunded"] == []
 
 
+def test_amount_and_units_are_taken_in_other_digits(shop: Shop, merchant: Shopper) -> None:
+    _, order_id = shop.paid()
+    assert press(merchant, order_id, amount="٥٫٥٠", **{"pieces-MUG": "１"}).status == 303
+    (refund,) = shop.order(order_id).refunds.values()
+    assert (int(refund["amount"]), refund["restocked"]) == (550, {"MUG": 1})
+
+
 def test_pressed_twice_is_one_refund_and_both_are_told_the_same(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid()
     form = form_of(merchant.get(f"/staff/orders/{order_id}")) | {"amount": "5", "reason": "A crack."}

@@ -362,7 +362,7 @@ BAD = [
     ("sale.MUG", "12.345", "“12.345” is ambiguous: it could be 12345 or 12.345"),
     ("stock.MUG", "", "whole number"),
     ("stock.MUG", "1.5", "whole number"),
-    ("stock.MUG", "٣", "whole number"),
+    ("stock.MUG", "3²", "whole number"),
     ("stock.MUG", "+5", "Please enter the new stock itself, without a plus sign."),
     ("stock.MUG", "-7", "The stock can’t be negative."),
     ("stock.MUG", "9999999", "from 0 to 1,000,000"),
