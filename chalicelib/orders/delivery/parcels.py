@@ -7,13 +7,30 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from chalicelib.cleaning import clean_code
+from chalicelib.cleaning import clean_code, clean_line
 from chalicelib.config import settings
 
 _NOT_IN_A_NUMBER = re.compile(r"[^A-Za-z0-9]+", re.ASCII)
 _LIKE_A_NUMBER = re.compile(r"(?=.*[0-9])[A-Za-z0-9 ./_-]{4,60}", re.ASCII)
 _BRACKETS = str.maketrans("", "", "()[]")
 _AROUND_A_NUMBER = " #%*+.,:;-_/'\"‘’‚“”„"
+# The signs for “number”, which are no letters of one: №, n°, Nº, N.º
+_NUMBER_SIGN = re.compile(r"№|\bn\.? ?[°º˚]", re.I)
+# What carriers' pages and emails print before a number, each word with white space or a sign behind it.
+_LABEL_WORDS = (
+    "no|nr|num|number|numbers|num[eé]ro|n[uú]mero|nummer|numer|numeris|[cč][ií]slo|id|code|c[oó]digo|codice|kod|ref|reference"
+    "|track|trace|tracking|trackingn(?:o|r|umber|ummer)|parcel|package|shipment|shipping|consignment|delivery|waybill|awb"
+    "|sendungs?|sendungs?(?:nr|nummer|id|code|verfolgung|verfolgungsnummer)|pakets?|paket(?:nr|nummer|schein)|barcode"
+    "|suivi|colis|exp[eé]dition|env[ií]o|seguimiento|rastreo|rastreio|rastreamento|objeto|spedizione|tracciamento"
+    "|zending|zendingnummer|pakketnummer|kolli(?:nr|nummer)?|sp[aå]rningsnummer|sp[aå]rnings|sporings(?:nr|nummer)?|pakke"
+    "|przesy[lł]ki|paczki|list|przewozowy|z[aá]silky|bal[ií]ku"
+)
+_LABEL = re.compile(
+    rf"(?:{_LABEL_WORDS})(?:[ .:#-]+(?:(?:and|&|de|del|di|do|da) )?(?:{_LABEL_WORDS}))*[ .:#]+(?=.*[0-9])",
+    re.I,
+)
+# A number of the Universal Postal Union, such as NO 123 456 785 DE, begins with letters of its own.
+_POSTAL_UNION = re.compile(r"[A-Z]{2} ?(?:[0-9] ?){9}[A-Z]{2}", re.I)
 
 
 @dataclass(frozen=True)
@@ -61,11 +78,14 @@ def fingerprint(values: Mapping[str, str]) -> str:
 def clean_tracking_number(text: str) -> str:
     """Return a tracking number in plain characters, without what is printed around it.
 
-    That is a #, the signs at both ends of a bar code, and the brackets of a GS1 application identifier: an SSCC
-    is printed as (00) 3 4043 … and searched with the two zeros.
+    That is a label such as “Tracking number:” or “Nr.”, a #, the signs at both ends of a bar code, and the brackets
+    of a GS1 application identifier: an SSCC is printed as (00) 3 4043 … and searched with the two zeros.
     """
-    code = clean_code(text)
-    return clean_code(code.translate(_BRACKETS).strip(_AROUND_A_NUMBER)) or code
+    code = clean_code(_NUMBER_SIGN.sub("No. ", clean_line(text)))
+    number = clean_code(code.translate(_BRACKETS).strip(_AROUND_A_NUMBER))
+    if _POSTAL_UNION.fullmatch(number) is None:
+        number = number.removeprefix(label[0] if (label := _LABEL.match(number)) else "")
+    return number.strip(_AROUND_A_NUMBER) or code
 
 
 def normalize_tracking_number(tracking: str) -> str:
