@@ -42,6 +42,21 @@ _YEAR_LAST = re.compile(
 # A long number that a spreadsheet was not told to be text. The digits that it hides are lost.
 _SCIENTIFIC = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]{1,3}", re.ASCII)
 
+# What spreadsheets write in place of a cell's content, in any language: a # and capital letters with a ! or ? behind
+# them, such as #DIV/0!, #¿NOMBRE? and #ИМЯ?; and what has neither, which is “not available” or a cell too narrow.
+_ERROR = re.compile(r"#[¡¿]?([^\W\d_]+(?:[/_.][^\W\d_]+)*)(?:/0)? ?[!?]")
+_OTHER_ERROR = re.compile(
+    r"#[A-ZА-Я]/[A-ZА-Я]|#N[AVD]|#YOK|#HIÁNYZIK|#NEDOSTUPNÝ|#NENÍ_K_DISPOZICI|#GETTING_DATA|#{3,}"
+    r"|(?:Err|Error|Erreur|Erro|Fehler|Fel|Feil|Fejl|Fout|Hiba|Virhe|Błąd|Chyba|Ошибка) ?:[0-9]{3}"
+)
+
+
+def is_spreadsheet_error(cell: str) -> bool:
+    """Return whether a cell says that a spreadsheet could not calculate it: #NAME?, #ARG!, #N/A; not “#1 Mug” or “#TEA”."""
+    shape = _ERROR.fullmatch(cell)
+    letters = re.sub("[/_.]", "", shape[1]) if shape is not None else ""
+    return (len(letters) > 1 and all(map(str.isupper, letters))) or _OTHER_ERROR.fullmatch(cell) is not None
+
 
 def read_flag(text: str) -> bool:
     """Read a yes or a no."""

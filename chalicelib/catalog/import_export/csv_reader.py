@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 
-from chalicelib.catalog.import_export import csv_cells
+from chalicelib.catalog.import_export import cell_values, csv_cells
 from chalicelib.catalog.import_export.located_values import (
     FileProblem,
     LocatedValue,
@@ -24,11 +24,6 @@ REQUIRED_COLUMNS = ("slug", "name", "category", "sku", "price", "stock")
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 # Excel's first line that names the sign between cells; it is no row.
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?(?:\r\n|\r|\n|\Z)', re.I)
-# What spreadsheets write in place of a cell's content, in English, German, French, Spanish and others.
-_SPREADSHEET_ERROR = re.compile(
-    r"#(?:NAME|NOM|NOMBRE|¿NOMBRE|NOME)\?|#(?:REF|BEZUG|VALUE|WERT|VALEUR|VALOR|NUM|ZAHL|NULL|SPILL|CALC|DIV/0)!"
-    r"|#N/?[AVD]|Err:[0-9]{3}|#{3,}"
-)
 
 
 class CsvReader:
@@ -95,7 +90,7 @@ class CsvReader:
                 row[name] = LocatedValue(place, value)
             elif value:
                 self._faults.append(FileProblem(place, f"“{value[:60]}” is in a column without a name."))
-            if _SPREADSHEET_ERROR.fullmatch(value):
+            if cell_values.is_spreadsheet_error(value):
                 message = f"{value} is a spreadsheet error. Please enter the correct value."
                 self._faults.append(FileProblem(place, message))
         return row

@@ -245,6 +245,49 @@ def test_yes_and_no_of_spreadsheets_are_understood(word: str, flag: bool) -> Non
     assert cell_values.read_flag(word) == flag
 
 
+ERRORS = """
+    #NAME? #REF! #VALUE! #DIV/0! #NUM! #NULL! #SPILL! #CALC! #FIELD! #BLOCKED! #N/A #NAZWA? #ADR! #ARG! #LICZBA! #N/D!
+    #DZIEL/0! #WAARDE! #NAAM? #VERW! #DEEL/0! #¡VALOR! #¿NOMBRE? #¡REF! #¡DIV/0! #RIF! #NOME? #NAMN? #VÄRDEFEL! #SAKNAS!
+    #ÉRTÉK! #NÉV? #HIV! #ZÉRÓOSZTÓ! #HIÁNYZIK #HODNOTA! #NÁZEV? #DĚLENÍ_NULOU! #NENÍ_K_DISPOZICI #ИМЯ? #ЗНАЧ! #ССЫЛКА!
+    #ДЕЛ/0! #Н/Д #AD? #BAŞV! #SAYI/0! #YOK #NV #WERT! #BEZUG! #ZAHL! #NOM? #VALEUR! #NOMBRE! #PUUTTUU! #JAKO/0! #I/T
+    #ΟΝΟΜΑ? #ΤΙΜΗ! ##### Err:502 Fehler:509
+""".split()  # noqa: SIM905 - else one line each
+
+
+def test_an_error_of_a_spreadsheet_in_any_language_is_no_text() -> None:
+    row = {
+        "slug": "jar",
+        "name": "Jar",
+        "text": "",
+        "category": "tea",
+        "category_name": "Tea",
+        "sku": "JAR",
+        "price": "5",
+        "stock": "1",
+    }
+    errors = [*ERRORS, "#NOM ?", "#\u200bN/A"]
+    rows = [
+        {**row, "slug": f"jar-{number}", "sku": f"JAR-{number}", ("name", "text")[number % 2]: error}
+        for number, error in enumerate(errors)
+    ]
+    table = "\n".join("\t".join(each) for each in (row, *(each.values() for each in rows)))
+    with pytest.raises(CatalogErrors) as bad:
+        check_csv(table.encode())
+    said = str(bad.value)
+    assert [
+        error for error in errors if f"{error.replace(chr(0x200B), '')} is a spreadsheet error" not in said
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["#1 Mug", "#TEA", "#1!", "#1", "#Wow!", "#tea?", "#Tea!", "#?", "#!", "#A!", "#愛!", "TEA!", "#OH MY TEA!", "N/A tea",
+     "C# IN 7 DAYS!", "## Tea", "#Tea/0!", "No. #TEA!", "#2GO!", "Err: tea"],
+)  # fmt: skip
+def test_a_name_with_a_number_sign_is_no_error_of_a_spreadsheet(name: str) -> None:
+    assert not cell_values.is_spreadsheet_error(name)
+
+
 def test_a_sku_that_the_shop_knows_is_never_taken_for_a_long_number() -> None:
     fill(product("tea", variant("1E+5")))
     text = "slug,name,category,sku,price,stock\n{},Tea,tea,{},5,10\n"
