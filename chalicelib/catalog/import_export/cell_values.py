@@ -1,31 +1,25 @@
 """What a catalog file's cells mean, as spreadsheets of many countries write them. Pure; each raises ValueError in words."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from datetime import date
 
 from chalicelib import money
 from chalicelib.cleaning import clean_code
 
-# Yes and no, and what spreadsheets make of true and false, in English, German, French, Italian, Spanish, Dutch, Polish.
-_YES = {
-    "yes",
-    "true",
-    "1",
-    "ja",
-    "wahr",
-    "oui",
-    "vrai",
-    "sì",
-    "vero",
-    "sí",
-    "si",
-    "verdadero",
-    "waar",
-    "tak",
-    "prawda",
-}
-_NO = {"no", "false", "0", "nein", "falsch", "non", "faux", "falso", "nee", "onwaar", "nie", "fałsz"}
+# Yes and no, and what spreadsheets make of true and false, in the languages of Europe and some others. “Ne” is no, as in
+# Czech, Croatian, Slovenian and Lithuanian; “vale”, which is false in Estonian and fine in Spanish, is neither.
+_YES_WORDS = """
+    1 yes true ja wahr oui vrai sì vero sí si verdadero sim verdadeiro waar tak prawda ano áno pravda igen igaz sant sann
+    sand kyllä tosi да так истина істина da istina točno tačno evet doğru adevărat ναι αληθής jah tõene jā patiesa taip
+    tiesa já satt bai egia cert はい 是 真 예 نعم כן
+"""
+_NO_WORDS = """
+    0 no false nein falsch non faux falso não nee onwaar nie fałsz ne nepravda nem hamis nej falskt falsk nei usann ei
+    epätosi нет ні не ложь хибність неистина netočno netačno hayır yanlış nu fals όχι ψευδής väär nē aplams netiesa
+    ósatt ez いいえ 否 假 아니요 لا לא
+"""
 _MIDNIGHT = r"(?:[ T]0?0:00(?::00)?)?"
 _SIGN = r"(?P<sign>(?P<dot>\.)|[-/])"
 # Hungarians and Koreans write a point behind the day.
@@ -58,9 +52,21 @@ def is_spreadsheet_error(cell: str) -> bool:
     return (len(letters) > 1 and all(map(str.isupper, letters))) or _OTHER_ERROR.fullmatch(cell) is not None
 
 
+def _folded(word: str) -> str:
+    """Return a word in small letters without accents; Turkish has an i without a dot, and capital I for it."""
+    letters = unicodedata.normalize("NFKD", clean_code(word).casefold())
+    plain = "".join(each for each in letters if not unicodedata.combining(each))
+    return plain.translate(_PLAIN_LETTERS)
+
+
+_PLAIN_LETTERS = str.maketrans("ıł", "il")
+_YES = frozenset(map(_folded, _YES_WORDS.split()))
+_NO = frozenset(map(_folded, _NO_WORDS.split()))
+
+
 def read_flag(text: str) -> bool:
     """Read a yes or a no."""
-    word = text.casefold()
+    word = _folded(text)
     if word not in _YES | _NO:
         raise ValueError("Please enter yes or no (in JSON: true or false).")
     return word in _YES

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -237,12 +238,28 @@ def test_rows_are_counted_as_a_spreadsheet_does(write: Callable[[str, str], Path
     ]
 
 
+YES = """
+    1 TRUE yes WAHR ja VRAI oui VERO sì si sí VERDADERO VERDADEIRO sim WAAR PRAWDA tak PRAVDA ano áno ÁNO IGAZ igen SANT SANN
+    SAND TOSI kyllä ИСТИНА да ІСТИНА так DOĞRU evet ADEVĂRAT da ΑΛΗΘΗΣ ναι TÕENE １
+"""
+NO = """
+    0 FALSE no FALSCH Nein FAUX non FALSO não NÃO ONWAAR nee FAŁSZ nie NEPRAVDA ne NE HAMIS nem FALSKT nej FALSK nei USANN
+    EPÄTOSI ei ЛОЖЬ нет не ні YANLIŞ yanlış hayır HAYIR FALS nu ΨΕΥΔΗΣ όχι ΌΧΙ VÄÄR ０
+"""
+
+
 @pytest.mark.parametrize(
-    ("word", "flag"),
-    [("WAHR", True), ("TRUE", True), ("FAUX", False), ("Nein", False), ("0", False), ("VERO", True)],
+    ("word", "flag"), [*((word, True) for word in YES.split()), *((word, False) for word in NO.split())]
 )
 def test_yes_and_no_of_spreadsheets_are_understood(word: str, flag: bool) -> None:
     assert cell_values.read_flag(word) == flag
+    assert cell_values.read_flag(unicodedata.normalize("NFD", word)) == flag
+
+
+@pytest.mark.parametrize("word", ["vale", "maybe", "2", "-", "yes no", "hidden", "1²"])
+def test_a_word_that_is_neither_yes_nor_no_is_refused(word: str) -> None:
+    with pytest.raises(ValueError, match="yes or no"):
+        cell_values.read_flag(word)
 
 
 ERRORS = """
