@@ -21,7 +21,7 @@ from botocore.config import Config
 from infra.local.api_gateway import Gateway, GatewayServer
 from infra.local.create_resources import OldState, keep_settings, make_shop_aws
 from infra.local.event_functions import Functions
-from infra.local.processes import stop_event
+from infra.local.processes import StartReports, stop_event
 
 if TYPE_CHECKING:
     from chalice import Chalice
@@ -50,21 +50,24 @@ def load_app(folder: Path) -> "Chalice":
     return app
 
 
-def fill_with_demo(functions: Functions, environment: Mapping[str, str], ending: threading.Event) -> None:
-    """Fill an empty shop with the demo, unless the environment has DEMO=no."""
+def fill_with_demo(
+    functions: Functions, environment: Mapping[str, str], ending: threading.Event, reports: StartReports
+) -> None:
+    """Fill an empty shop with something to look at, unless the environment says DEMO=no; report each step."""
     if environment.get("DEMO") == "no":
         return
     from infra.local.demo.catalog import load_demo_catalog
     from infra.local.demo.orders import make_demo_orders
     from infra.local.demo.staff import make_demo_staff
 
-    load_demo_catalog()
+    load_demo_catalog(reports.write)
     if not environment.get("DEMO_PASSWORD"):
         return
     make_demo_staff(environment["DEMO_PASSWORD"])
+    reports.write()
     try:
-        make_demo_orders(lambda: functions.drain("order-emails"), ending.is_set)
-    except Exception:  # the shop works without the demo
+        make_demo_orders(lambda: functions.drain("order-emails"), ending.is_set, reports.write)
+    except Exception:  # the shop works without
         log.exception("Creating the demo orders failed; the next start will continue.")
 
 
@@ -74,18 +77,17 @@ def serve(
     port: int,
     fd: int | None,
     ending: threading.Event,
-    serving: int | None,
+    reports: StartReports | None,
 ) -> None:
-    """Serve pages, queues and schedules until `ending`; write a byte into the pipe `serving` once all run."""
+    """Serve pages, queues and schedules until `ending`; report when all run, or print the address."""
     with ExitStack() as stack:
         server = stack.enter_context(GatewayServer(gateway, port, fd=fd, say=_say))
         stack.callback(functions.stop)
         functions.start()
-        if serving is None:
+        if reports is None:
             print(f"shop: {server.url}/", flush=True)
         else:
-            os.write(serving, b"1")
-            os.close(serving)
+            reports.write(StartReports.SERVING)
         ending.wait()
 
 
@@ -95,24 +97,27 @@ def main() -> int:
     parser.add_argument("--app", type=Path, default=ROOT, help="the folder of app.py")
     parser.add_argument("--port", type=int, default=0, help="where to listen (default: any free port)")
     parser.add_argument("--fd", type=int, help="an inherited listening socket, instead of a port")
-    parser.add_argument("--serving", type=int, help="a pipe to write one byte to once everything runs")
+    parser.add_argument("--serving", type=int, help="a pipe to report each step of the start to")
     choice = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("chalicelib").setLevel(logging.INFO)
     ending = stop_event()
+    reports = StartReports(choice.serving)
     app = load_app(choice.app)
+    reports.write()
     try:
         make_shop_aws()
         keep_settings()
     except OldState as failure:
         _say(str(failure))
         return 1
+    reports.write()
     functions = Functions(
         app, boto3.client("sqs", config=SQS), os.environ.get("TABLE_PREFIX", ""), intervals_of(os.environ)
     )
-    fill_with_demo(functions, os.environ, ending)
+    fill_with_demo(functions, os.environ, ending, reports)
     gateway = Gateway(app, prefix_of(os.environ))
-    serve(functions, gateway, choice.port, choice.fd, ending, choice.serving)
+    serve(functions, gateway, choice.port, choice.fd, ending, reports if choice.serving is not None else None)
     return 0
 
 

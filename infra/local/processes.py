@@ -1,6 +1,9 @@
 """Start, watch and stop one part of the local shop: a child process with a port and a log."""
 
+import contextlib
+import os
 import random
+import select
 import shutil
 import signal
 import socket
@@ -82,6 +85,30 @@ def answers(url: str) -> bool:
     return True
 
 
+class StartReports:
+    """What a starting process reports through a pipe: each step that is done, and that it serves."""
+
+    STEP, SERVING = b".", b"1"
+
+    def __init__(self, pipe: int | None) -> None:
+        self._pipe = pipe
+        self.serves = False
+
+    def read(self) -> bool:
+        """Return whether anything was reported since the last call."""
+        if self._pipe is None or not select.select([self._pipe], [], [], 0)[0]:
+            return False
+        reports = os.read(self._pipe, 4096)
+        self.serves = self.serves or self.SERVING in reports
+        return bool(reports)
+
+    def write(self, report: bytes = STEP) -> None:
+        """Report; to nobody where the reader has given up, who ends this process then."""
+        if self._pipe is not None:
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self._pipe, report)
+
+
 class ChildProcess:
     """A child process in a session of its own, so that Ctrl-C reaches it only through us."""
 
@@ -121,17 +148,31 @@ class ChildProcess:
             if output:
                 output.close()
 
-    def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
-        """Wait until it is ready. Raises PieceFailed if it ends first or takes longer."""
-        deadline = time.monotonic() + seconds
+    def wait_until(
+        self,
+        ready: Callable[[], bool],
+        seconds: float,
+        *,
+        has_progressed: Callable[[], bool] = lambda: False,
+        advice: str = "",
+    ) -> None:
+        """Wait until it is ready; raise PieceFailed, with `advice`, if it ends first or takes longer than this.
+
+        The time counts from the last progress: what `has_progressed` returns since it was last called.
+        """
+        progressed, deadline = False, time.monotonic() + seconds
         while True:
             # First check whether it runs: another process may answer in its place.
             if not self.alive:
                 raise PieceFailed(f"{self.name} did not start: {self.last_words()}")
             if ready():
                 return
+            if has_progressed():
+                progressed, deadline = True, time.monotonic() + seconds
             if time.monotonic() > deadline:
-                raise PieceFailed(f"{self.name} did not start within {seconds:g} s: {self.last_words()}")
+                late = "made no progress for" if progressed else "did not start within"
+                words = f"{self.name} {late} {seconds:g} s: {self.last_words()}"
+                raise PieceFailed(f"{words}. {advice}" if advice else words)
             time.sleep(POLL_SECONDS)
 
     @property

@@ -9,7 +9,6 @@ PAYPAL_CLIENT_SECRET, PayPal's sandbox is used instead of the fake PayPal; real 
 import argparse
 import contextlib
 import os
-import select
 import signal
 import socket
 import sys
@@ -23,13 +22,12 @@ from watchfiles import watch
 from infra.local.app_server import ROOT, prefix_of
 from infra.local.demo.staff import login_line
 from infra.local.local_cloud import LocalCloud, without_aws_settings
-from infra.local.processes import HOST, ChildProcess, PieceFailed, PortInUse, answers, is_free
+from infra.local.processes import HOST, ChildProcess, PieceFailed, PortInUse, StartReports, answers, is_free
 from infra.local.state_dir import State
 
 START_SECONDS = 20.0
-SHOP_START_SECONDS = 180.0  # the first start fills the shop
-# Longer than the shop gives its functions (10 s) and then its requests (10 s), so that none is killed while it
-# captures.
+SHOP_START_SECONDS = 180.0  # since its last progress: the first start fills the shop
+# Longer than the shop gives its functions (10 s) and then its requests (10 s): none is killed while it captures.
 SHOP_END_SECONDS = 25.0
 LOOK_SECONDS = 0.5
 # If a default port is taken, the one this much higher is tried.
@@ -157,7 +155,13 @@ class Shop:
                 "the shop", command, self._environment, folder=ROOT, pass_fds=(fd, tell)
             )
             self.piece.start()
-            self.piece.wait_until(lambda: _spoke(serving), SHOP_START_SECONDS)
+            reports = StartReports(serving)
+            self.piece.wait_until(
+                lambda: reports.serves,
+                SHOP_START_SECONDS,
+                has_progressed=reports.read,
+                advice="Start it again: it continues where it stopped.",
+            )
         finally:
             os.close(serving)
             os.close(tell)
@@ -333,11 +337,6 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
         signal.signal(other, signal.SIG_IGN)
     _progress("ending …")
     raise KeyboardInterrupt
-
-
-def _spoke(pipe: int) -> bool:
-    readable, _, _ = select.select([pipe], [], [], 0)
-    return bool(readable) and os.read(pipe, 1) == b"1"
 
 
 def _progress(words: str) -> None:

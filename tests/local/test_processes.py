@@ -3,12 +3,13 @@
 import os
 import socket
 import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from infra.local.local_cloud import LocalCloud, without_aws_settings
-from infra.local.processes import HOST, ChildProcess, PieceFailed, PortInUse
+from infra.local.processes import HOST, ChildProcess, PieceFailed, PortInUse, StartReports
 
 IGNORES_SIGTERM = """
 import signal, sys, time
@@ -45,6 +46,36 @@ def test_a_piece_that_takes_too_long_is_told(tmp_path: Path) -> None:
         "the kettle did not start within 0.1 s: it is running but does not answer; heating"
     )
     assert not kettle.alive
+
+
+def test_a_piece_that_makes_progress_may_take_longer_until_it_stalls(tmp_path: Path) -> None:
+    kettle = piece(tmp_path, "import time; print('heating', flush=True); time.sleep(60)")
+    kettle.start()
+    kettle.wait_until(lambda: "heating" in (tmp_path / "kettle.log").read_text("utf-8"), 10)
+    reading, writing = os.pipe()
+    reports, log = StartReports(reading), StartReports(writing)
+    turns = count()
+
+    def work_on() -> bool:
+        turn = next(turns)
+        if turn < 12:  # of 0.05 s each: six times as long as it may stall
+            log.write()
+        return reports.read()
+
+    try:
+        with pytest.raises(PieceFailed) as failure:
+            kettle.wait_until(lambda: reports.serves, 0.1, has_progressed=work_on, advice="Start it again.")
+        assert next(turns) > 12
+        log.write(StartReports.SERVING)
+        kettle.wait_until(lambda: reports.serves, 10, has_progressed=reports.read)
+        os.close(reading)
+        log.write(StartReports.SERVING)  # nobody reads it any more: no traceback
+    finally:
+        os.close(writing)
+        kettle.stop()
+    assert str(failure.value) == (
+        "the kettle made no progress for 0.1 s: it is running but does not answer; heating. Start it again."
+    )
 
 
 def test_a_piece_that_will_not_end_is_killed(tmp_path: Path) -> None:

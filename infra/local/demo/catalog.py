@@ -2,13 +2,14 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 DEMO_CATALOG = Path(__file__).with_name("catalog.json")
 
 
-def load_demo_catalog() -> None:
-    """Fill an empty shop with the demo catalog, or continue if that was interrupted."""
+def load_demo_catalog(report: Callable[[], None] = lambda: None) -> None:
+    """Fill an empty shop with the demo catalog, or go on where that was cut off; `report` each step."""
     # Imported here: chalicelib reads the environment once, when it is imported.
     from chalicelib.catalog import categories
 
@@ -18,7 +19,14 @@ def load_demo_catalog() -> None:
     from infra.commands.import_catalog import progress_bar
 
     print("loading the demo catalog …", file=sys.stderr, flush=True)
-    loaded = load_catalog(DEMO_CATALOG, progress_bar(sys.stderr))
+    bar = progress_bar(sys.stderr)
+
+    def draw(done: int, steps: int) -> None:
+        report()
+        if bar is not None:
+            bar(done, steps)
+
+    loaded = load_catalog(DEMO_CATALOG, draw)
     print(f"demo catalog: {loaded}", file=sys.stderr, flush=True)
 
 

@@ -27,10 +27,12 @@ BROKEN = "Arrived cracked."
 SENT_BACK = "Returned unopened."
 
 
-def make_demo_orders(drain_mail: Callable[[], object], is_ending: Callable[[], bool]) -> None:
-    """Make the missing orders, one after the other; stop between two of them when the shop ends.
+def make_demo_orders(
+    drain_mail: Callable[[], object], is_ending: Callable[[], bool], report: Callable[[], None] = lambda: None
+) -> None:
+    """Make the orders that are missing, one after the other; stop between two of them when all is ending.
 
-    `drain_mail` sends the due emails.
+    `drain_mail` sends the mails that are due, `report` is called after each order.
     """
     from chalicelib import scheduled_runs
     from chalicelib.config import settings
@@ -52,6 +54,7 @@ def make_demo_orders(drain_mail: Callable[[], object], is_ending: Callable[[], b
                 scheduled_runs.record_run(MARK, str(number + 1))  # first: what failed once would fail again
                 teller.tell(planned[number])
                 draw(number + 1, len(planned))
+                report()
     finally:
         scheduled_runs.record_run(
             CONFIRMED_EVENTS
