@@ -17,7 +17,7 @@ from chalicelib.database.connection import Table
 from chalicelib.orders import states
 from chalicelib.orders.enums import TO_MERCHANT, EmailKind, HistoryEvent, IssueKind
 from chalicelib.orders.states import OrderState
-from chalicelib.orders.timeouts import EMAIL_RETRY_DELAY
+from chalicelib.orders.timeouts import EMAIL_RETRY_DELAY, UNRESOLVED_AFTER
 
 # Their details are staff's text or tracking numbers.
 ERASED_EVENTS = {
@@ -88,6 +88,7 @@ class OrderBase(Table):
         default=1
     )  # part of the request ID; increased only after a definite refusal
     capture_claim = UnicodeAttribute(null=True)  # who is capturing
+    claimed_at = NumberAttribute(null=True)  # since when; in seconds since 1970
     refused_creations = NumberAttribute(
         default=0
     )  # part of the request ID: PayPal repeats a refusal under the same one
@@ -206,6 +207,13 @@ class OrderBase(Table):
     def has_issue(self, kind: IssueKind, detail: str | None = None) -> bool:
         """Return whether an issue of this kind was ever opened."""
         return any(issue["kind"] == kind and detail in (None, issue["detail"]) for issue in self.issues)
+
+    @property
+    def is_payment_unresolved(self) -> bool:
+        """Return whether PayPal has left open for long whether it took the payment."""
+        if self.state != OrderState.CAPTURING or self.claimed_at is None:
+            return False
+        return clock.timestamp() - self.claimed_at >= UNRESOLVED_AFTER
 
     @property
     def open_issues(self) -> list[dict[str, Any]]:

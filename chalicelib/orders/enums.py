@@ -65,6 +65,7 @@ class IssueKind(StrEnum):
     AMOUNT_MISMATCH = "amount_mismatch"  # the amount is not the order's; is refunded
     ORDER_MISMATCH = "order_mismatch"  # PayPal names another order; is refunded
     PAYEE_MISMATCH = "payee_mismatch"  # went to another account; the shop cannot refund it
+    PAYMENT_UNRESOLVED = "payment_unresolved"  # PayPal leaves open whether it took the money
     SOLD_OUT = "sold_out"  # paid after others had bought its units; is refunded
     REFUND_FAILED = "refund_failed"  # PayPal accepted the refund, but it failed
     REFUND_REVERSED = "refund_reversed"  # PayPal reported it as completed, and later as failed

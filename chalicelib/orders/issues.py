@@ -43,6 +43,11 @@ ISSUE_TEXTS: Mapping[str, IssueText] = {
         "PayPal reported a payment for this order that went to a different account from yours. It hasn’t been recorded in the books, and we’ve asked the customer not to pay again.",
         "Check in PayPal whose account it is, and write to the customer. If it’s your own second account, the operator needs to add it to the shop’s settings.",
     ),
+    IssueKind.PAYMENT_UNRESOLVED: IssueText(
+        "Payment unresolved for 15 minutes",
+        "PayPal hasn’t told us clearly whether it took the payment for this order. We ask every minute; as soon as PayPal tells us, the order is paid, or can be paid again.",
+        "If the order isn’t “Payment processing” any more, you don’t need to do anything. If it is, look for its number in PayPal, and don’t ship yet. If the payment is there but not here after an hour, ask the operator. If it isn’t there, nothing was charged: tell the customer, who can order again.",
+    ),
     IssueKind.SOLD_OUT: IssueText(
         "Paid, but sold out",
         "The payment arrived after the items had sold out. The order was closed, the payment is being refunded automatically, and the customer has been informed.",

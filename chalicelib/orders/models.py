@@ -214,7 +214,7 @@ class Order(FulfillmentMixin):
     def mark_capturing(self, claim: str) -> None:
         """awaiting → capturing: from here on only PayPal's answer changes the state."""
         self._transition(OrderState.CAPTURING)
-        self.capture_claim = claim
+        self.capture_claim, self.claimed_at = claim, clock.timestamp()
         self.approved = True
         self.next_check_at = clock.timestamp() + CLAIM_SECONDS
 

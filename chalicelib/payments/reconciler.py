@@ -13,7 +13,7 @@ from chalicelib import clock, telemetry
 from chalicelib.database.transactions import Transaction
 from chalicelib.mail import outbox
 from chalicelib.orders import states
-from chalicelib.orders.enums import CloseReason
+from chalicelib.orders.enums import CloseReason, IssueKind
 from chalicelib.orders.indexes import SHARDS
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import update_order
@@ -115,7 +115,11 @@ def _reconcile_payment(order: Order) -> None:
     if order.state == OrderState.AWAITING:
         _reconcile_awaiting(order)
     elif order.state == OrderState.CAPTURING:
-        _reconcile_capturing(order)
+        try:
+            _reconcile_capturing(order)
+        finally:  # also if PayPal does not answer
+            if order.is_payment_unresolved:
+                _report_unresolved(order.id)
     elif order.state == OrderState.PENDING and order.capture_id is not None:
         capture_payment.settle_capture_id(order.capture_id)
     elif order.state in states.CLOSED:
@@ -152,6 +156,19 @@ def _reconcile_capturing(order: Order) -> None:
         capture_payment.release_claim(
             order, capture_payment.CaptureDenied(approved=paypal_order is None, request_id_used=False)
         )
+
+
+def _report_unresolved(order_id: str) -> None:
+    """Open an issue for staff, once per claim, unless the payment was settled by now."""
+
+    def action(order: Order, transaction: Transaction) -> bool:
+        claim = str(order.capture_claim)
+        if not order.is_payment_unresolved or order.has_issue(IssueKind.PAYMENT_UNRESOLVED, claim):
+            return False
+        order.open_issue(IssueKind.PAYMENT_UNRESOLVED, claim)
+        return True
+
+    outbox.enqueue(update_order(order_id, action))
 
 
 def _current_paypal_order(order: Order) -> PayPalOrder | None:

@@ -3,8 +3,11 @@
 from typing import Any
 from unittest import mock
 
+import pytest
+
 from chalicelib.money import Money
 from tests.shop import Shop, order_id_of, token_of
+from tests.staff.staff_client import logged_in
 
 
 def test_a_shopper_who_paid_and_closed_the_tab_gets_their_order(shop: Shop) -> None:
@@ -18,6 +21,48 @@ def test_a_shopper_who_paid_and_closed_the_tab_gets_their_order(shop: Shop) -> N
     shopper.get(f"/orders/{order.id}")
     assert shopper.jar["cart_count"] == "0"
     assert shop.mails() == ["merchant_order_paid", "order_paid"]
+
+
+@pytest.mark.parametrize("answer", ["refused", "none"])
+def test_a_payment_that_stays_unresolved_is_an_issue_for_staff_once(shop: Shop, answer: str) -> None:
+    shopper, token = shop.placed()
+    if answer == "refused":  # though PayPal shows no capture
+        shop.paypal.refuse("capture", "ORDER_ALREADY_CAPTURED", 422, times=None)
+    else:
+        shop.paypal.fault("capture", "cut_before", times=None)
+    order_id = order_id_of(shop.come_back(shopper, token))
+    with shop.later(minutes=14):
+        shop.reconcile()
+        assert "This usually takes a few seconds" in shopper.get(f"/orders/{order_id}").text
+        assert shop.order(order_id).issues == []
+    for minutes in (16, 18, 51):
+        with shop.later(minutes=minutes):
+            shop.reconcile()
+            page = shopper.get(f"/orders/{order_id}")
+            assert "Your payment is taking longer than usual" in page.text
+            assert "few seconds" not in page.text
+            assert 'http-equiv="refresh"' not in page.body
+    assert [issue["kind"] for issue in shop.order(order_id).issues] == ["payment_unresolved"]
+    alerts = logged_in(shop.gateway, "merchant").get("/staff/attention").text
+    assert "Payment unresolved for 15 minutes" in alerts
+
+    assert shop.mails().count("merchant_issue") == 1
+
+    shop.paypal.clear_faults()
+    with shop.later(minutes=60):
+        shop.reconcile()
+    # PayPal repeats a refusal under the same request ID.
+    assert shop.order(order_id).state == ("capturing" if answer == "refused" else "paid")
+
+
+def test_a_payment_that_is_found_late_is_no_issue(shop: Shop) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.fault("capture", "cut_after", times=None)
+    order_id = order_id_of(shop.come_back(shopper, token))
+    shop.paypal.clear_faults()
+    with shop.later(minutes=40):  # the reconciler did not run before
+        shop.reconcile()
+    assert (shop.order(order_id).state, shop.order(order_id).issues) == ("paid", [])
 
 
 def test_the_notification_of_an_approval_brings_the_reconciler_sooner(shop: Shop) -> None:

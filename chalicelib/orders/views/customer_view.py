@@ -61,6 +61,13 @@ def status_text(order: Order) -> StatusText:
         return _status_of_unmatched_payment(order)
     if order.state == OrderState.AWAITING:
         return _status_of_awaiting(order)
+    if order.is_payment_unresolved:
+        return StatusText(
+            "Your payment is taking longer than usual",
+            "PayPal hasn’t confirmed yet whether your payment went through. We keep asking, and our team knows about it.",
+            f"Please don’t order again for now. Come back to this page later to see the outcome, or contact us at {settings.shop.email}.",
+            "wait",
+        )
     if order.state == OrderState.CAPTURING:
         return StatusText(
             "Confirming your payment",
@@ -273,7 +280,7 @@ def render_order_page(
         next_steps=words.next_steps,
         tone=words.tone,
         can_pay=can_pay(order),
-        refresh=order.state == OrderState.CAPTURING,
+        refresh=order.state == OrderState.CAPTURING and not order.is_payment_unresolved,
         timeline=timeline_of(order),
         message=message,
         **badge,

@@ -30,7 +30,7 @@ PARCEL_CHANGED = "Someone else has corrected this parcel."
 CUSTOMER_CHANGED = "Someone else has corrected these details."
 UNSHIPPABLE: Mapping[str, str] = {
     OrderState.AWAITING: "This order isn’t paid yet.",
-    OrderState.CAPTURING: "The payment for this order is being processed. Please check again in a moment.",
+    OrderState.CAPTURING: "The payment for this order is being processed: PayPal hasn’t confirmed it yet. Please check again later.",
     OrderState.PENDING: "PayPal is still holding the payment for this order. Please wait until it’s complete.",
     OrderState.CANCELLED: "This order was cancelled.",
     OrderState.EXPIRED: "This order expired unpaid.",
@@ -38,7 +38,7 @@ UNSHIPPABLE: Mapping[str, str] = {
     OrderState.SHIPPED: "This order has already been shipped.",
 }
 UNCANCELLABLE: Mapping[str, str] = {
-    OrderState.CAPTURING: "The payment is being processed right now. Please check again in a minute.",
+    OrderState.CAPTURING: "The payment is being processed: PayPal hasn’t confirmed it yet. Please check again later.",
     OrderState.PENDING: "PayPal is holding a payment for this order, so you can’t cancel it. You can refund the payment once it’s complete.",
     OrderState.PAID: "This order is paid. Refund it instead.",
     OrderState.SHIPPED: "This order is paid and shipped. Refund it instead.",

@@ -77,6 +77,7 @@ RAISED = {
     "duplicate_capture": "This order was paid twice",
     "payee_mismatch": "Paid to another PayPal account",
     "amount_mismatch": "Wrong amount paid",
+    "payment_unresolved": "Payment unresolved for 15 minutes",
     "refund_failed": "Refund failed",
     "refund_rejected": "PayPal rejected a refund",
     "return_rejected": "PayPal rejected a refund",
