@@ -38,8 +38,24 @@ def find() -> str | None:
     return next((one for one in _candidates() if _succeeds([one, "-I", "-c", IS_IT])), None)
 
 
+def why_not_named() -> str:
+    """Return in one line why the Python that PYTHON names does not package; "" where it does, or none is named."""
+    named = os.environ.get("PYTHON", "")
+    if not named or _succeeds([named, "-I", "-c", IS_IT]):
+        return ""
+    try:
+        asked = [named, "-I", "-c", "import sys; print(sys.version.splitlines()[0])"]
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        said = ""
+    reason = f"it is {said}, not a final CPython {VERSION[0]}.{VERSION[1]}" if said else "it doesn’t run"
+    return f"PYTHON={named} isn’t used for packaging: {reason}."
+
+
 def prepare(tell: Callable[[str], object]) -> Path:
-    """Create the packaging environment, unless it exists; return its Python. Raises PackageError."""
+    """Make the environment that packages, unless it is there; return its Python. Raises PackageError."""
+    if reason := why_not_named():
+        tell(reason)
     python = find()
     if python is None:
         raise PackageError(MISSING)
@@ -104,6 +120,8 @@ def _make(python: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    if reason := why_not_named():
+        print(reason, file=sys.stderr)
     found = find()
     print(found or MISSING, file=sys.stdout if found else sys.stderr)
     sys.exit(0 if found else 1)

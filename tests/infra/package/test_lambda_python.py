@@ -52,6 +52,29 @@ def test_one_may_be_named(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert lambda_python.find() == str(machine / "bin" / "python3.13")
 
 
+def test_a_named_python_that_is_not_taken_is_said_with_the_reason(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepared() -> list[str]:
+        said: list[str] = []
+        with pytest.raises(PackageError):  # there is none on this machine
+            lambda_python.prepare(said.append)
+        return said
+
+    assert prepared() == []
+    monkeypatch.setenv("PYTHON", put(machine / "shim", answers=False))
+    assert prepared() == [f"PYTHON={machine / 'shim'} isn’t used for packaging: it doesn’t run."]
+    monkeypatch.setenv("PYTHON", str(machine / "missing"))
+    assert prepared() == [f"PYTHON={machine / 'missing'} isn’t used for packaging: it doesn’t run."]
+    other = machine / "other"
+    other.write_text('#!/bin/sh\ncase "$3" in *raise*) exit 1;; *) echo "3.11.9 (main)";; esac\n', "utf-8")
+    other.chmod(0o755)
+    monkeypatch.setenv("PYTHON", str(other))
+    assert prepared() == [
+        f"PYTHON={other} isn’t used for packaging: it is 3.11.9 (main), not a final CPython 3.13."
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "is_it"), [("3.13.0", True), ("3.13.0b1", False), ("3.12.9", False), ("3.14.0", False)]
 )
