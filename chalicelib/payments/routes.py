@@ -25,6 +25,10 @@ from chalicelib.web.urls import url
 routes = Routes(__name__)
 log = logging.getLogger("awning")
 NOT_CHARGED_YET = "The shop is very busy. You haven’t been charged yet. Please reload this page in a moment."
+OUTCOME_AFTER_RELOADING = (
+    "The shop isn’t responding. Please reload this page in a moment: it shows whether your payment went through. "
+    "You won’t be charged twice."
+)
 CANNOT_TAKE_PAYMENTS = (
     "We can’t take payments right now. You haven’t been charged, and we’ll keep your order for now. "
     "Please try again later."
@@ -34,6 +38,14 @@ CANNOT_TAKE_PAYMENTS = (
 @routes.get("/payments/paypal/return")
 def paypal_return(request: Request) -> Response:
     """Capture the payment that the shopper approved, and show their order. Works without a cookie, and repeatedly."""
+    try:
+        return _capture_and_show(request)
+    except NEIGHBOUR_ERRORS as error:
+        log.exception("AWS call failed")
+        raise ServiceUnavailable(OUTCOME_AFTER_RELOADING) from error
+
+
+def _capture_and_show(request: Request) -> Response:
     token, order_id = _order_of_token(request)
     try:
         capture_payment.capture_after_return(order_id, token, http_request.client_ip(request))

@@ -9,6 +9,7 @@ PAYPAL_CLIENT_SECRET, PayPal's sandbox is used instead of the fake PayPal; real 
 import argparse
 import contextlib
 import os
+import re
 import signal
 import socket
 import sys
@@ -32,6 +33,7 @@ SHOP_END_SECONDS = 25.0
 LOOK_SECONDS = 0.5
 # If a default port is taken, the one this much higher is tried.
 NEXT_PORT = 10
+_PREFIX = re.compile(r"(?=.{0,40}\Z)(?:[a-z0-9]+-?)*", re.ASCII)
 SOURCES = ("chalicelib", "templates")
 SANDBOX = {
     "PAYPAL_API_URL": "https://api-m.sandbox.paypal.com",
@@ -118,6 +120,16 @@ def check_paypal(given: Mapping[str, str]) -> None:
         )
 
 
+def check_prefix(given: Mapping[str, str]) -> None:
+    """Raise PieceFailed for a prefix that tables, queues and buckets do not all allow in their names."""
+    prefix = given.get("TABLE_PREFIX", "")
+    if not _PREFIX.fullmatch(prefix):
+        raise PieceFailed(
+            f"TABLE_PREFIX may have up to 40 lower-case letters (a to z), digits and single hyphens, and begins with"
+            f" a letter or digit, as in my-shop-, not {prefix!r}: tables, queues and buckets are named with it."
+        )
+
+
 def _fake_paypal_settings(ports: Ports) -> dict[str, str]:
     address = f"http://localhost:{ports.paypal}"
     return {
@@ -188,6 +200,7 @@ class Supervisor:
     def run(self) -> None:
         """Start everything, print the addresses, and watch it. Raises PieceFailed as soon as a part fails."""
         check_paypal(self._given)
+        check_prefix(self._given)
         ports = Ports(self._given)
         with contextlib.ExitStack() as stack:
             listener = stack.enter_context(socket.create_server((HOST, ports.shop), backlog=128))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.processes import HOST, PieceFailed, PortInUse
-from infra.local.supervisor import Ports, check_paypal
+from infra.local.supervisor import Ports, check_paypal, check_prefix
 from tests.local.example_app import Run, children, get, local_url, make_app, post
 from tests.local.wait_until import eventually
 
@@ -228,6 +228,17 @@ def test_one_half_of_the_credentials_is_refused_in_one_line(tmp_path: Path, half
         " for the sandbox, or neither for the fake PayPal."
     ]
     assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("prefix", ["", "shop-", "a", "my-shop-2-", "x" * 40])
+def test_a_prefix_that_all_names_allow_is_taken(prefix: str) -> None:
+    check_prefix({"TABLE_PREFIX": prefix})
+
+
+@pytest.mark.parametrize("prefix", ["a_b", "Shop-", "-shop", "a--b", "a.b", "ü-", "a b", "x" * 41, "a-\n"])
+def test_a_prefix_that_some_names_do_not_allow_is_refused_in_words(prefix: str) -> None:
+    with pytest.raises(PieceFailed, match="TABLE_PREFIX may have up to 40 lower-case letters"):
+        check_prefix({"TABLE_PREFIX": prefix})
 
 
 @pytest.mark.parametrize("text", ["eighty", "0", "65536", "-1", "８０"])

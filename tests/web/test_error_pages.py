@@ -67,6 +67,21 @@ def test_a_database_that_is_silent_is_a_503_that_says_when_to_come_back(shop: Sh
         assert shopper.get("/health").status == 200
 
 
+def test_who_returns_from_paypal_while_the_database_is_silent_learns_how_to_see_the_outcome(
+    shop: Shop,
+) -> None:
+    shopper, token = shop.placed()
+    shop.paypal.approve(token)
+    address = f"/payments/paypal/return?token={token}"
+    with silence():
+        answer = shopper.get(address)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+    assert "reload this page in a moment: it shows whether your payment went through" in answer.text
+    assert "You won’t be charged twice." in answer.text
+    assert "Thank you" in shopper.follow(shopper.get(address)).text
+    assert len(shop.paypal.ledger()) == 1
+
+
 def test_an_error_page_needs_no_categories(gateway: Gateway) -> None:
     with silence():
         answer = send(gateway, "GET", "/no/such/page")

@@ -61,14 +61,13 @@ class CsvReader:
         if first is None:
             raise UnreadableFile(FileProblem(SourceLocation(1, 1), "The file is empty."))
         names = [_column(cell.value) for cell in first]
+        unknown = [cell for cell, name in zip(first, names, strict=True) if name and name not in COLUMNS]
+        if unknown:
+            listed = ", ".join(f"“{clean_line(cell.value)[:60]}”" for cell in unknown)
+            what = "isn’t a known column" if len(unknown) == 1 else "aren’t known columns"
+            message = f"{listed} {what}. The columns are: {', '.join(COLUMNS)}."
+            raise UnreadableFile(FileProblem(unknown[0].place, message))
         for cell, name in zip(first, names, strict=True):
-            if name and name not in COLUMNS:
-                raise UnreadableFile(
-                    FileProblem(
-                        cell.place,
-                        f"“{cell.value}” isn’t a known column. The columns are: {', '.join(COLUMNS)}.",
-                    )
-                )
             if name and names.count(name) > 1:
                 raise UnreadableFile(FileProblem(cell.place, f"The column “{name}” is listed twice."))
         missing = [name for name in REQUIRED_COLUMNS if name not in names]

@@ -128,6 +128,11 @@ GOOD = "pot,Pot,tea,,,,POT,,49,,1\n"
         ("", "line 1, column 1", "The file is empty"),
         ("slug;name\n", "row 1, column A: ", "Missing columns: category, sku, price, stock"),
         ("slug,colour\n", "row 1, column B", "“colour” isn’t a known column"),
+        (
+            "slug,colour,sku,weight\n",
+            "row 1, column B",
+            "“colour”, “weight” aren’t known columns. The columns",
+        ),
         ("slug,name,slug\n", "row 1, column A", "is listed twice"),
         (HEAD + "pot,Pot\n", "row 2, column I (price)", "not an amount"),
         (HEAD + "pot,Pot,tea,,,,POT,,5,,1,x\n", "row 2, column L, SKU POT", "a column without a name"),

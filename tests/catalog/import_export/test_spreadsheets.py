@@ -335,7 +335,7 @@ def test_a_file_of_another_shop_is_refused_in_words(sample: str) -> None:
     with pytest.raises(CatalogErrors) as caught:
         check_csv(f"{heads[sample]}\n1,2,3,4,5,6,7\n".encode())
     assert re.match(
-        r"row 1, column [A-E]: “.*” isn’t a known column\. The columns are: slug, name", str(caught.value)
+        r"row 1, column [A-E]: “.*” aren’t known columns\. The columns are: slug, name", str(caught.value)
     )
 
 
