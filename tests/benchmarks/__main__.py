@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from infra.local.fake_paypal import Control
 
 APART = (
-    ("tests.benchmarks.report_memory",),
-    ("tests.benchmarks.exports", "small"),
-    ("tests.benchmarks.catalog_size",),
+    ("tests.benchmarks.volume.report_memory",),
+    ("tests.benchmarks.volume.exports", "small"),
+    ("tests.benchmarks.volume.catalog_size",),
     ("tests.benchmarks.cold_start.cold_start",),
 )
 WARM_UP = 3  # rounds that are not counted: clients, templates, tokens and certificates are made in them
@@ -46,7 +46,7 @@ def main() -> int:
     if choice.instructions:
         return instructions.main()
     if choice.exports:
-        return _measure_apart("tests.benchmarks.exports")
+        return _measure_apart("tests.benchmarks.volume.exports")
     if choice.cold:
         return _measure_apart("tests.benchmarks.cold_start.cold_start")
     books = not choice.only if choice.books is None else choice.books

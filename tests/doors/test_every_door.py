@@ -17,13 +17,11 @@ import pytest
 
 from chalicelib.catalog.categories import Category
 from chalicelib.catalog.editing.category_editing import validate_category
-from chalicelib.catalog.editing.inline_edit_rules import Cell
 from chalicelib.catalog.images.product_images import problem_of_alt
-from chalicelib.catalog.import_export.importer import CatalogErrors, check_csv, check_file, load_catalog
+from chalicelib.catalog.import_export.importer import CatalogErrors, check_csv, load_catalog
 from chalicelib.catalog.models import Product
 from chalicelib.checkout.customer_form import validate_customer
 from chalicelib.config import ShippingZone, settings
-from chalicelib.errors import BadInput
 from chalicelib.mail.addresses import BadAddress, normalize, normalize_address
 from chalicelib.orders.delivery import delivery_fields
 from chalicelib.orders.views import staff_view
@@ -32,7 +30,6 @@ from chalicelib.staff.auth import accounts
 from chalicelib.staff.orders import order_actions
 from chalicelib.staff.orders.shipping import parse_parcel
 from chalicelib.staff.products.product_form import read_typed, to_draft
-from chalicelib.staff.products.product_list_form import parse_list
 from chalicelib.web.forms import Form
 from infra.commands.create_staff_user import read_arguments
 from tests.client import Shopper
@@ -363,103 +360,3 @@ def test_numbers_are_taken_in_full_width_digits(shop: Shop) -> None:
     wide = "".join(chr(ord(digit) + 0xFEE0) if digit.isdigit() else "－" for digit in number)
     found = logged_in(shop.gateway, "merchant").get(f"/staff/orders?{urlencode({'q': wide})}")
     assert f"/staff/orders/{order_id}" in found.body
-
-
-def cart(typed: str) -> Verdict:
-    """Take a quantity."""
-    try:
-        return Verdict(str(Form([("quantity", typed)]).whole_number("quantity", "the quantity")))
-    except BadInput as refusal:
-        return Verdict(said=refusal.message)
-
-
-def new_variant(field: str) -> Door:
-    """Return the product form's door at a field of a new variant."""
-
-    def door(typed: str) -> Verdict:
-        read = read_typed(Form(list({**PRODUCT, "name": "Tea", f"v.0.{field}": typed}.items())))
-        draft, errors = to_draft(read, [], {})
-        return judged(str(getattr(draft.variants[0], field)), errors.get(f"v.0.{field}"))
-
-    return door
-
-
-def product_list(field: str, column: str) -> Door:
-    """Return the door of the list of products at a column."""
-
-    def door(typed: str) -> Verdict:
-        posted = parse_list({"was.X": "x|1||1", f"{field}.X": typed})
-        cell = Cell(column, "X")
-        if posted.bad:
-            return Verdict(said=posted.bad["x"][cell])
-        return Verdict(str(posted.changes["x"][cell].requested))
-
-    return door
-
-
-def variant_in_csv_file(field: str) -> Door:
-    """Return a CSV file's door at a column of a variant."""
-
-    def door(typed: str) -> Verdict:
-        row = {
-            "slug": "x",
-            "name": "Tea",
-            "category": "tea",
-            "sku": "X",
-            "price": "1",
-            "stock": "1",
-            field: typed,
-        }
-        try:
-            (draft,) = check_csv("\n".join(["\t".join(row), "\t".join(row.values())]).encode()).products
-        except CatalogErrors as bad:
-            return Verdict(said=str(bad))
-        return Verdict(str(getattr(draft.variants[0], field)))
-
-    return door
-
-
-def variant_in_json_file(folder: Path, field: str) -> Door:
-    """Return a JSON file's door at a field of a variant."""
-
-    def door(typed: str) -> Verdict:
-        variant = {"sku": "X", "price": "1", "stock": "1", field: typed}
-        product = {"slug": "x", "name": "Tea", "category": "tea", "variants": [variant]}
-        file = folder / "catalog.json"
-        file.write_text(json.dumps({"products": [product]}), "utf-8")
-        try:
-            (draft,) = check_file(file).products
-        except CatalogErrors as bad:
-            return Verdict(said=str(bad))
-        return Verdict(str(getattr(draft.variants[0], field)))
-
-    return door
-
-
-def test_a_whole_number_is_the_same_at_every_door(shop: Shop, tmp_path: Path) -> None:
-    doors = {
-        "cart": cart,
-        "staff, product": new_variant("stock"),
-        "staff, list": product_list("stock", "stock"),
-        "CSV file": variant_in_csv_file("stock"),
-        "JSON file": variant_in_json_file(tmp_path, "stock"),
-    }
-    assert differences("whole numbers", doors) == []
-
-
-def test_an_amount_is_the_same_at_every_door(shop: Shop, tmp_path: Path) -> None:
-    doors = {
-        "staff, product": new_variant("price"),
-        "staff, list": product_list("price", "price"),
-        "CSV file": variant_in_csv_file("price"),
-        "JSON file": variant_in_json_file(tmp_path, "price"),
-    }
-    assert differences("amounts", doors) == []
-
-
-def test_a_tax_rate_is_the_same_at_every_door(shop: Shop, tmp_path: Path) -> None:
-    doors = {
-        "staff, product": product_form("tax_rate"),
-        "JSON file": json_file(tmp_path, "tax_rate"),
-    }
-    assert differences("rates", doors) == []

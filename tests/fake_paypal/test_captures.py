@@ -33,7 +33,7 @@ def test_a_capture_leads_back_to_its_order(paypal: FakePayPal, shop: Shop) -> No
     order_id = capture["supplementary_data"]["related_ids"]["order_id"]
     links = {link["rel"]: link["href"] for link in capture["links"]}
     assert links["up"] == f"{paypal.api_url}/v2/checkout/orders/{order_id}"
-    assert capture["payee"]["merchant_id"] == "FAKEMERCHANT1"
+    assert capture["payee"]["merchant_id"] == "FAKEMERCHANT2"
 
 
 def test_nothing_is_captured_without_approval(paypal: FakePayPal, shop: Shop) -> None:

@@ -52,7 +52,7 @@ def test_buttons_lead_back_to_the_shop(shop: Shop, choice: str, outcome: str) ->
     order_id = shop.create()
     answer = choose(shop, order_id, choice)
     assert answer.status == 303
-    assert answer.headers["location"] == f"{RETURN_URL}&token={order_id}&PayerID=FAKEBUYER0001"
+    assert answer.headers["location"] == f"{RETURN_URL}&token={order_id}&PayerID=FAKEBUYER2345"
     captured = shop.capture(order_id)
     assert outcome == (captured.issue if captured.status == 422 else capture_of(captured)["status"])
 

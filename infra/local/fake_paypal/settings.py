@@ -9,10 +9,10 @@ from infra.local.fake_paypal.store import Document
 CLIENT_ID = "fake-client"
 CLIENT_SECRET = "fake-secret"
 WEBHOOK_ID = "FAKEWEBHOOK000001"
-MERCHANT = {"email_address": "merchant@paypal.example", "merchant_id": "FAKEMERCHANT1"}
+MERCHANT = {"email_address": "merchant@paypal.example", "merchant_id": "FAKEMERCHANT2"}
 BUYER: Document = {
     "email_address": "buyer@paypal.example",
-    "account_id": "FAKEBUYER0001",
+    "account_id": "FAKEBUYER2345",
     "account_status": "VERIFIED",
     "name": {"given_name": "Test", "surname": "Buyer"},
     "address": {"country_code": "DE"},

@@ -257,6 +257,7 @@ def test_settings_left_out_get_the_defaults_of_the_code(template: Template) -> N
     parameters = {name: facts.get("Default") for name, facts in template["Parameters"].items()}
     assert parameters["Currency"] == defaults.currency
     assert parameters["Timezone"] == defaults.timezone.key
+    assert parameters["DynamoDBClient"] == defaults.dynamodb_client
     assert parameters["PayPalApiUrl"] == defaults.paypal_api_url
 
 

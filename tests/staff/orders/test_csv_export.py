@@ -289,6 +289,7 @@ def test_memory_stays_flat_however_many_there_are(monkeypatch: pytest.MonkeyPatc
     # Parts this small stand for S3's 5 MB: the local cloud takes them.
     monkeypatch.setattr(report_files, "PART_BYTES", 20_000)
     monkeypatch.setattr(order_list, "KEYS_PER_QUERY", 50)
+    monkeypatch.setattr(order_list, "BATCHES_AHEAD", 1)  # which two days fill
     stock_orders(range(0, 10 * A_DAY, A_DAY // 110), found_every=10**9)
     merchant = member("merchant")
     two_days: dict[str, str] = {"last": "2026-01-02"}

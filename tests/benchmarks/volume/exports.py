@@ -1,14 +1,14 @@
-"""How long exports of orders take, and how much memory: `python -m tests.benchmarks.exports`. It takes some minutes;
+"""How long exports of orders take, and how much memory: `python -m tests.benchmarks.volume.exports`. It takes some minutes;
 with `small`, one.
 
 One local cloud is stocked with each size of shop in turn, more orders coming to those that are there. Of each, finance
 asks for the file on the page, in one process, and the function behind the queue makes it, in another: as on AWS, and so
 that what hashing a password takes is not counted as the job's. Every file is read again and must have exactly the
 orders that were asked for. Beside the job is its floor, of the same run: the same pages parsed by json, the same rows
-written by csv (tests/benchmarks/floor.py). Exits 1 where a file is wrong, or a promise below is broken.
+written by csv (tests/benchmarks/volume/floor.py). Exits 1 where a file is wrong, or a promise below is broken.
 
 The local cloud holds the orders and everything else. Only the pages of the two indexes that an export walks are answered
-by tests/benchmarks/index_emulation.py: the local cloud looks at each row of a partition for every page of it, some seconds at this
+by tests/benchmarks/volume/index_emulation.py: the local cloud looks at each row of a partition for every page of it, some seconds at this
 size, where DynamoDB begins at the key it is given.
 """
 
@@ -46,7 +46,10 @@ def main(sizes: Sequence[int] = SIZES) -> int:
     print("Exports of orders: the page that is asked, and the job that makes the file\n")
     print(HEAD)
     taken: dict[str, list[dict[str, Any]]] = {"state, days": [], "state, days, text": []}
-    with LocalCloud() as cloud, served("tests.benchmarks.index_emulation", cloud.endpoint_url) as address:
+    with (
+        LocalCloud() as cloud,
+        served("tests.benchmarks.volume.index_emulation", cloud.endpoint_url) as address,
+    ):
         environment = os.environ | cloud.environment | SHOP | {"AWS_ENDPOINT_URL_DYNAMODB": address}
         for before, size in zip((0, *sizes), sizes, strict=False):
             _child(environment, "stock", before, size)
@@ -68,7 +71,7 @@ def main(sizes: Sequence[int] = SIZES) -> int:
 
 def _child(environment: Mapping[str, str], *arguments: object) -> dict[str, Any]:
     # A child's peak of memory begins with its parent's: this process imports nothing of the shop and stays small.
-    command = [sys.executable, "-m", "tests.benchmarks.exports", *map(str, map(_number, arguments))]
+    command = [sys.executable, "-m", "tests.benchmarks.volume.exports", *map(str, map(_number, arguments))]
     answer: dict[str, Any] = json.loads(subprocess.check_output(command, env=environment))
     return answer
 
@@ -184,7 +187,7 @@ def _floor(size: int, text: int) -> float:
     from chalicelib.orders.models import Order
     from chalicelib.orders.views.order_record import OrderRecord
     from chalicelib.staff.orders.csv_export import row_of
-    from tests.benchmarks.floor import Floor
+    from tests.benchmarks.volume.floor import Floor
     from tests.orders.bulk_orders import order_id
 
     floor, numbers = Floor(), _paid(0, size)

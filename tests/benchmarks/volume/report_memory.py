@@ -1,10 +1,10 @@
-"""How much memory the books of a day take, and how fast they are: `python -m tests.benchmarks.report_memory`.
+"""How much memory the books of a day take, and how fast they are: `python -m tests.benchmarks.volume.report_memory`.
 
 A fresh process closes a day of each size, over real connections. S3 is the local cloud's. DynamoDB's two reads
 (Query, BatchGetItem) are answered by a server of this file's own, which makes the rows while it is asked: the local
 cloud looks at a whole partition for every page of it, so that 100,000 rows would measure the local cloud. Half as
 many paid orders as ledger rows, two lines each; a sale and a refund an order. Beside each is its floor, of the
-same run: the same pages parsed by json, the same rows written by csv (tests/benchmarks/floor.py). Exits 1 where the
+same run: the same pages parsed by json, the same rows written by csv (tests/benchmarks/volume/floor.py). Exits 1 where the
 larger day takes more than 1.3 times the memory of the smaller, or a day is slower than 0.15 of its floor; half of it is the goal.
 """
 
@@ -38,9 +38,12 @@ def main() -> int:
     )
     peaks, shares = [], []
     for size in SIZES:
-        with LocalCloud() as cloud, served("tests.benchmarks.report_memory", "serve", str(size)) as address:
+        with (
+            LocalCloud() as cloud,
+            served("tests.benchmarks.volume.report_memory", "serve", str(size)) as address,
+        ):
             environment = cloud.environment | SHOP | {"AWS_ENDPOINT_URL_DYNAMODB": address}
-            command = [sys.executable, "-m", "tests.benchmarks.report_memory", "close"]
+            command = [sys.executable, "-m", "tests.benchmarks.volume.report_memory", "close"]
             # A child's peak begins with its parent's: this process imports nothing of the shop and stays small.
             result = json.loads(subprocess.check_output(command, env=os.environ | environment))
             command[-1:] = ["floor", str(size)]
@@ -89,7 +92,7 @@ def floor(size: int) -> None:
     from chalicelib.ledger.ledger_record import LedgerRecord
     from chalicelib.ledger.report_columns import ledger_row, line_rows, order_row
     from chalicelib.orders.views.order_record import OrderRecord
-    from tests.benchmarks.floor import Floor
+    from tests.benchmarks.volume.floor import Floor
 
     day, measured = Day(size), Floor()
     for shard in range(4):

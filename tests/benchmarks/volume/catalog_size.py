@@ -1,4 +1,4 @@
-"""What a large catalog costs: searching, the staff's list, importing what is unchanged: `python -m tests.benchmarks.catalog_size`.
+"""What a large catalog costs: searching, the staff's list, importing what is unchanged: `python -m tests.benchmarks.volume.catalog_size`.
 
 The same pages in a shop of a hundred products and in one of ten thousand, each beside its floor of the same run: the same
 calls to DynamoDB, and nothing done with their answers. The catalog's rows are made as saving makes them and written in
