@@ -11,8 +11,7 @@ from chalicelib.catalog.models import SLUG, Listing, Product, Stock
 from chalicelib.catalog.offers import variant_label
 from chalicelib.catalog.product_lists import ALL_PRODUCTS, SORTS, decode_cursor, encode_cursor
 from chalicelib.catalog.stock_levels import run_low
-from chalicelib.database.reads import batch_get
-from chalicelib.database.streams import Item, read_items
+from chalicelib.database.reads import Item, batch_get, batch_get_items
 from chalicelib.errors import BadInput
 
 PAGE = 25
@@ -106,13 +105,13 @@ def list_products(filters: ProductFilter, after: str | None = None) -> ProductPa
         low, _ = run_low(filters.most_left, MAX_SKUS_READ_AT_ONCE)
         if len(low) <= MAX_SKUS_READ_AT_ONCE:
             slugs = sorted({str(stock.slug) for stock in low})
-            return _of_known(filters, read_items(Product, slugs).values(), start, None)
+            return _of_known(filters, batch_get_items(Product, slugs).values(), start, None)
     return _of_list(filters, start)
 
 
 def get_products(slugs: Sequence[str]) -> dict[str, AdminProduct]:
     """Read products as they are now: slug → goods. Those that are not there are missing."""
-    products = read_items(Product, [slug for slug in slugs if SLUG.fullmatch(slug)])
+    products = batch_get_items(Product, [slug for slug in slugs if SLUG.fullmatch(slug)])
     found = {goods.slug: goods for goods in _goods(products.values())}
     return {slug: found[slug] for slug in slugs if slug in found}
 
@@ -213,7 +212,7 @@ def _fitting(filters: ProductFilter, rows: list[Listing]) -> list[Listing]:
 
 def _goods(products: Iterable[Item]) -> list[AdminProduct]:
     listed = [(product, json.loads(product["variants"]["S"])) for product in products]
-    stocks = read_items(Stock, [variant["sku"] for _, variants in listed for variant in variants])
+    stocks = batch_get_items(Stock, [variant["sku"] for _, variants in listed for variant in variants])
     return [_good(product, variants, stocks) for product, variants in listed]
 
 

@@ -5,7 +5,7 @@ import json
 from chalicelib.catalog import search
 from chalicelib.catalog.models import Listing, Product
 from chalicelib.catalog.product_lists import ALL_PRODUCTS, SORTS
-from chalicelib.database.streams import Item
+from chalicelib.database.reads import Item
 from chalicelib.database.transactions import Transaction
 
 LETTERS_SORTED = 200  # of a name; a range key has 1,024 bytes

@@ -17,8 +17,8 @@ from chalicelib.catalog.categories import Category, categories
 from chalicelib.catalog.markdown_text import render_text
 from chalicelib.catalog.models import Listing, Product, SearchEntry, Stock
 from chalicelib.catalog.product_lists import ProductCard, make_card
-from chalicelib.database.reads import batch_get
-from chalicelib.database.streams import Item, batch_get_items, query_pages
+from chalicelib.database.reads import Item, batch_get, batch_get_items
+from chalicelib.database.streams import query_pages
 from chalicelib.database.transactions import ConditionFailed, Transaction
 
 MAX_WORDS = 8

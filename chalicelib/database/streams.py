@@ -1,25 +1,20 @@
 """Read many items as DynamoDB's plain attribute values, some calls ahead of whoever takes them; memory stays flat."""
 
-import random
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from contextvars import copy_context
-from itertools import islice, repeat, takewhile
-from typing import TYPE_CHECKING, Any, TypeVar
+from itertools import repeat, takewhile
+from typing import TYPE_CHECKING, TypeVar
 
 from pynamodb.expressions.condition import Condition
 
-from chalicelib.database.connection import Table, hash_key_name, shared_connection
-from chalicelib.errors import ServiceUnavailable
+from chalicelib.database.connection import Table
+from chalicelib.database.reads import Item
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-MAX_KEYS_PER_BATCH_GET = 100
-MAX_ATTEMPTS = 6
-Item = dict[str, dict[str, Any]]  # {"amount": {"N": "1290"}}: an item as DynamoDB sends it
 _T = TypeVar("_T")
 
 
@@ -54,39 +49,6 @@ def query_pages(
                 return
 
     return pages()
-
-
-def batch_get_items(table: type[Table], keys: Iterable[str], *, consistent: bool = True) -> dict[str, Item]:
-    """Read at most a hundred items by their keys: key → item; what does not exist is missing.
-
-    Raises ServiceUnavailable where DynamoDB keeps some back.
-    """
-    wanted, name, key_name = list(dict.fromkeys(keys)), table.Meta.table_name, hash_key_name(table)
-    if len(wanted) > MAX_KEYS_PER_BATCH_GET:
-        raise ValueError(f"{len(wanted)} keys are more than one BatchGetItem takes")
-    found: dict[str, Item] = {}
-    table._get_connection()
-    request: Any = {name: {"Keys": [{key_name: {"S": key}} for key in wanted], "ConsistentRead": consistent}}
-    for attempt in range(MAX_ATTEMPTS if wanted else 0):
-        answer = shared_connection()._make_api_call("BatchGetItem", {"RequestItems": request})
-        found |= {item[key_name]["S"]: item for item in answer["Responses"].get(name, ())}
-        request = answer.get("UnprocessedKeys")
-        if not request:
-            break
-        time.sleep(random.uniform(0.01, 0.05 * 2**attempt))
-    else:
-        if wanted:
-            raise ServiceUnavailable("The shop is very busy. Please try again in a moment.")
-    return found
-
-
-def read_items(table: type[Table], keys: Iterable[str], *, consistent: bool = True) -> dict[str, Item]:
-    """Read any number of items by their keys, a hundred at a time, as `batch_get_items` does."""
-    wanted = iter(dict.fromkeys(keys))
-    found: dict[str, Item] = {}
-    while some := list(islice(wanted, MAX_KEYS_PER_BATCH_GET)):
-        found |= batch_get_items(table, some, consistent=consistent)
-    return found
 
 
 def read_ahead(calls: Iterable[Callable[[], _T]], ahead: int) -> Generator[_T, None, None]:

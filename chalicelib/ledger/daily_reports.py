@@ -29,8 +29,8 @@ from typing import Any
 
 from chalicelib import clock, telemetry
 from chalicelib.config import settings
-from chalicelib.database.reads import get
-from chalicelib.database.streams import batch_get_items, page_ahead, read_ahead
+from chalicelib.database.reads import batch_get_items, get
+from chalicelib.database.streams import page_ahead, read_ahead
 from chalicelib.ledger import report_files
 from chalicelib.ledger.ledger_record import LedgerRecord, ledger_pages
 from chalicelib.ledger.models import SALE, TotalsProgress, pages_of

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from pynamodb.expressions.condition import Condition
 
-from chalicelib.database.streams import Item, query_pages
+from chalicelib.database.reads import Item
+from chalicelib.database.streams import query_pages
 from chalicelib.ledger.models import LedgerEntry, SoldLine
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from chalicelib import deadlines
 from chalicelib.catalog.models import Stock
-from chalicelib.database.streams import batch_get_items, page_ahead, query_pages, read_ahead
+from chalicelib.database.reads import batch_get_items
+from chalicelib.database.streams import page_ahead, query_pages, read_ahead
 from chalicelib.errors import ServiceUnavailable
 from chalicelib.orders.search.search_index import OrderSearchEntry
 from tests.dynamodb_faults import tampered

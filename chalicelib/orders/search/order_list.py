@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from chalicelib import clock
 from chalicelib.config import settings
-from chalicelib.database.reads import batch_get
-from chalicelib.database.streams import Item, batch_get_items, page_ahead, query_pages, read_ahead
+from chalicelib.database.reads import Item, batch_get, batch_get_items
+from chalicelib.database.streams import page_ahead, query_pages, read_ahead
 from chalicelib.orders.indexes import SHARDS, PlacedIndex, StateIndex
 from chalicelib.orders.models import Order
 from chalicelib.orders.search import search_index

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from chalicelib.database.streams import Item
+from chalicelib.database.reads import Item
 from chalicelib.orders.base import parcels_of
 from chalicelib.orders.models import Order
 

@@ -11,7 +11,7 @@ from itertools import chain
 from chalice.app import Request, Response
 
 from chalicelib import clock
-from chalicelib.database.streams import batch_get_items
+from chalicelib.database.reads import batch_get_items
 from chalicelib.ledger.report_columns import ORDERS, ReportFormat, Row, decimals_of, order_row, safe_cell
 from chalicelib.orders.models import Order
 from chalicelib.orders.search import order_list, order_search, search_index

@@ -183,7 +183,7 @@ def work(size: int, text: int, job_id: str) -> dict[str, Any]:
 
 def _floor(size: int, text: int) -> float:
     """Return the CPU seconds of the job's floor."""
-    from chalicelib.database.streams import batch_get_items
+    from chalicelib.database.reads import batch_get_items
     from chalicelib.orders.models import Order
     from chalicelib.orders.views.order_record import OrderRecord
     from chalicelib.staff.orders.csv_export import row_of
