@@ -163,7 +163,7 @@ class OrderBase(Table):
     @property
     def parcels(self) -> list[dict[str, str]]:
         """The parcels it went in, in the order they were added."""
-        return parcels_of(self.stored_parcels)
+        return list(self.stored_parcels or ())
 
     @property
     def parcel(self) -> dict[str, str] | None:
@@ -299,12 +299,6 @@ class OrderBase(Table):
         self.cart = None
         self.erased_at = clock.iso_now()
         self.add_event(HistoryEvent.CUSTOMER_ERASED, actor=actor)
-
-
-def parcels_of(stored: Any) -> list[dict[str, str]]:
-    """Return the parcels of what an order keeps of them."""
-    # Orders shipped by an earlier version have one parcel, without a list and an id.
-    return [{"id": "0", **stored}] if isinstance(stored, dict) else list(stored or ())
 
 
 def _without_note(issue: dict[str, Any]) -> dict[str, Any]:

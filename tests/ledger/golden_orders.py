@@ -27,7 +27,15 @@ OPTIONS: tuple[dict[str, str], ...] = ({}, {"Size": "Large", "Colour": "Moss; =1
 PARCELS: tuple[Any, ...] = (
     None,
     [],
-    {"carrier": "DHL", "tracking": "00340434161123456789", "link": "", "at": "2026-11-22T10:00:00.000Z"},
+    [
+        {
+            "id": "0",
+            "carrier": "DHL",
+            "tracking": "00340434161123456789",
+            "link": "",
+            "at": "2026-11-22T10:00:00.000Z",
+        }
+    ],
     [
         {"id": "1", "carrier": "=UPS", "tracking": "01067", "link": "", "at": "2026-11-22T10:00:00.000Z"},
         {"id": "2", "carrier": "Post", "tracking": "", "link": "", "at": "2026-11-22T11:00:00.000Z"},

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 from chalicelib.database.reads import Item
-from chalicelib.orders.base import parcels_of
 from chalicelib.orders.models import Order
 
 
@@ -56,8 +55,8 @@ class OrderRecord:
     @property
     def parcels(self) -> list[dict[str, str]]:
         """The parcels it went in, in the order they were added."""
-        kept = self._item.get("parcels")
-        return parcels_of(json.loads(kept["S"])) if kept and "S" in kept else []
+        parcels: list[dict[str, str]] = json.loads(self.text("parcels") or "[]")
+        return parcels
 
     def text(self, name: str) -> str:
         """Return a text; "" where the order has none."""
