@@ -245,16 +245,12 @@ class _LateFormatter(logging.Formatter):
     """Makes its formatter for the first line: most processes' first page has none."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return _kept_formatter().format(record)
+        return formatter().format(record)
 
 
 @cache
-def _kept_formatter() -> logging.Formatter:
-    return formatter()
-
-
 def formatter() -> logging.Formatter:
-    """Make what writes a record as one line of JSON, with the moment as Lambda's own lines have it."""
+    """Return a formatter that writes a record as one line of JSON, with the time in the format of Lambda's own lines."""
     from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
     return LambdaPowertoolsFormatter(

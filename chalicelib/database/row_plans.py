@@ -6,7 +6,7 @@ The values are those of pynamodb's own `from_raw_data`; a test compares them for
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from pynamodb.attributes import (
     Attribute,
@@ -18,7 +18,6 @@ from pynamodb.attributes import (
 )
 from pynamodb.models import Model
 
-_M = TypeVar("_M", bound=Model)
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII).fullmatch
 _decode_json = json.JSONDecoder(strict=False).decode
 
