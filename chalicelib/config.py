@@ -3,7 +3,6 @@
 import os
 import re
 import tomllib
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
@@ -32,10 +31,6 @@ _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 def country_names() -> dict[str, str]:
     """Read the countries' names, whether they are shipped to or not: code → name."""
     return tomllib.loads(COUNTRIES_FILE.read_text(encoding="utf-8"))
-
-
-def _without_accents(name: str) -> str:
-    return unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().casefold()
 
 
 class ConfigError(Exception):
@@ -78,7 +73,10 @@ class Carrier:
 
 @dataclass(frozen=True)
 class Shop:
-    """What the merchant wrote into shop.toml; amounts in minor units, tax rates in percent as strings."""
+    """What the merchant wrote into shop.toml; amounts in minor units, tax rates in percent as strings.
+
+    `zones` are first values: `shop_settings.delivery` knows those that count now.
+    """
 
     name: str
     slogan: str
@@ -98,21 +96,16 @@ class Shop:
 
     @cached_property
     def countries(self) -> dict[str, str]:
-        """Map every country that is shipped to onto its name, in the file's order."""
+        """Map every country of the file onto its name there, in the file's order."""
         return {code: name for zone in self.zones for code, name in zone.countries.items()}
-
-    @cached_property
-    def countries_by_name(self) -> dict[str, str]:
-        """Map every country that is shipped to onto its name, in the order in which people look for it."""
-        return dict(sorted(self.countries.items(), key=lambda each: _without_accents(each[1])))
 
     def country_name(self, code: str) -> str:
         """Return a country's name as customers read it, also of one that is not shipped to; the code where it has none."""
         return self.countries.get(code) or country_names().get(code, code)
 
-    def zone_of(self, country: str) -> ShippingZone | None:
-        """Find the zone that ships to a country code."""
-        return next((zone for zone in self.zones if country in zone.countries), None)
+    def is_country(self, code: str) -> bool:
+        """Return whether this is the code of a country, whether it is shipped to or not."""
+        return code in self.countries or code in country_names()
 
     def carrier_of(self, name: str) -> Carrier | None:
         """Find a carrier by its name, however it is capitalised."""

@@ -16,6 +16,7 @@ def all_tables() -> "list[type[Table]]":
     from chalicelib.orders.search.search_index import OrderSearchEntry
     from chalicelib.rate_limits import RateLimitCounter
     from chalicelib.scheduled_runs import Run
+    from chalicelib.shop_settings.models import SettingsVersion
     from chalicelib.staff.models import AuditEntry, Job, StaffMember, StaffSession
 
     shop = [
@@ -30,5 +31,6 @@ def all_tables() -> "list[type[Table]]":
         PartitionTotals,
         Run,
         RateLimitCounter,
+        SettingsVersion,
     ]
     return [*shop, StaffMember, StaffSession, AuditEntry, Job]

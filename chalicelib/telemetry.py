@@ -51,6 +51,7 @@ class Metric(StrEnum):
     RECONCILER_UNEXPLAINED = "ReconcilerUnexplained"
     DAYS_WITHOUT_BOOKS = "DaysWithoutBooks"
     DEAD_LETTERS = "DeadLetters"  # messages in dead-letter queues
+    SETTINGS_UNREADABLE = "SettingsUnreadable"  # reads that found an unreadable version, and used another
     TOOK_LONG = "TookLong"  # events that used nearly all of their function's time
     BUSY = "Busy"  # changes that were given up because other requests wanted the same rows
     NEEDS_SOMEBODY = "NeedsSomebody"  # what needs attention as soon as it occurs
@@ -67,6 +68,7 @@ ALERT_IMMEDIATELY = {
     Metric.NOTIFICATIONS_MISSING,
     Metric.DAYS_WITHOUT_BOOKS,
     Metric.DEAD_LETTERS,
+    Metric.SETTINGS_UNREADABLE,
 }
 ALERT_WHEN_REPEATED = {Metric.PAYMENT_ERRORS, Metric.TOOK_LONG, Metric.BUSY}
 # These occur in every idle hour; they are in the log line, but are no metrics.

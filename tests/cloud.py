@@ -41,11 +41,13 @@ class Cloud(LocalCloud):
         What this process remembers of what was there is forgotten, too.
         """
         from chalicelib.catalog import categories
+        from chalicelib.shop_settings import store
         from chalicelib.web.page_cache import cache
         from infra.local.create_resources import make_shop_aws
 
         cache.clear()
         categories.clear_category_cache()
+        store.clear_settings_cache()
         if "empty" in self._kept:
             self.resets += 1
             self._ask("PUT", "empty")

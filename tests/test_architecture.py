@@ -26,6 +26,7 @@ COMMON = {
     "queues",
     "rate_limits",
     "scheduled_runs",
+    "shop_settings",
     "telemetry",
 }
 # Lists the models of all features' tables.
@@ -243,6 +244,16 @@ def test_time_and_randomness_come_from_one_module_each() -> None:
         if feature_of(file) != "clock":
             calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
             assert not calls & {"datetime.now", "datetime.utcnow", "date.today", "time.time"}, file
+
+
+def test_zones_of_shop_toml_are_read_as_first_values_alone() -> None:
+    readers = {
+        str(file.relative_to(CODE))
+        for file, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "settings.shop.zones"
+    }
+    assert readers == {"shop_settings/delivery.py"}
 
 
 def test_nothing_prints_and_nothing_is_called_utils() -> None:

@@ -15,8 +15,10 @@ from chalicelib.catalog.models import MAX_QUANTITY_PER_LINE
 from chalicelib.catalog.offers import find_slug
 from chalicelib.catalog.product_details import product_view
 from chalicelib.catalog.routes import product_values
-from chalicelib.config import settings
+from chalicelib.config import ShippingZone, settings
 from chalicelib.errors import BadInput, NotFound, OutOfStock, ShopError
+from chalicelib.shop_settings import delivery
+from chalicelib.shop_settings.delivery import DELIVERY
 from chalicelib.web import http_request
 from chalicelib.web.flash import Flash
 from chalicelib.web.forms import Form, read_form
@@ -51,8 +53,7 @@ def cart_count(request: Request) -> Mapping[str, Any]:
 @routes.get("/cart")
 def show(request: Request) -> Response:
     """Show the cart."""
-    session = sessions.load(request)
-    return _cart_page(request, session)
+    return _cart_page(request, sessions.load(request, DELIVERY))
 
 
 @routes.post("/cart/lines")
@@ -77,7 +78,7 @@ def change(request: Request, sku: str) -> Response:
         quantity = form.whole_number("quantity", "the quantity")
         session = service.set_quantity(sessions.session_id_of(request), sku, quantity)
     except (BadInput, NotFound, OutOfStock) as refusal:
-        return _cart_page(request, sessions.load(request), refusal, sku)
+        return _cart_page(request, sessions.load(request, DELIVERY), refusal, sku)
     return redirect(
         url("/cart"), [*session.cookies(), flash_cookie("changed" if quantity else "removed", sku)]
     )
@@ -121,7 +122,7 @@ def _cart_page(
         "cart/cart.html",
         lines=[_view(line, refusal if line.sku == refused else None) for line in lines],
         items_total=items_total,
-        shipping_hint=shipping_hint(items_total),
+        shipping_hint=shipping_hint(items_total, delivery.current().zones[0]) if lines else "",
         can_checkout=bool(lines) and all(line.sellable for line in lines),
         status=_read_flash(request, lines),
         problem=refusal.message if refusal and not beside_line else None,
@@ -168,9 +169,8 @@ def _view(line: service.CartLine, refusal: ShopError | None) -> dict[str, Any]:
     }
 
 
-def shipping_hint(items_total: int) -> str:
-    """Return what shipping costs in the first country, before an address is known."""
-    zone = settings.shop.zones[0]
+def shipping_hint(items_total: int, zone: ShippingZone) -> str:
+    """Return what shipping costs in a zone, before an address is known."""
     if zone.free_from is not None and items_total >= zone.free_from:
         return f"Shipping ({zone.name}): free."
     rate = money.format_money(zone.rate, settings.currency)

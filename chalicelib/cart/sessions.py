@@ -17,6 +17,7 @@ from chalicelib.cart.models import Cart
 from chalicelib.database.connection import is_condition_failure
 from chalicelib.database.reads import get
 from chalicelib.errors import SimultaneousChange
+from chalicelib.shop_settings.store import Part, get_beside
 from chalicelib.web import http_request
 from chalicelib.web.responses import set_cookie_header
 
@@ -152,12 +153,12 @@ def unless_expired(cart: Cart | None) -> Cart | None:
     return cart if cart is not None and cart.expires > clock.timestamp() else None
 
 
-def load(request: Request) -> Session:
-    """Load the visitor's session: one read, none without a cookie."""
+def load(request: Request, *beside: Part[Any]) -> Session:
+    """Load the visitor's session: one read, none without a cookie. Settings `beside` it that are due come with it."""
     session_id = session_id_of(request)
     if session_id is None:
         return Session(None, None)
-    return Session(session_id, unless_expired(get(Cart, session_key(session_id))))
+    return Session(session_id, unless_expired(get_beside(Cart, session_key(session_id), *beside)))
 
 
 def expired_cookies() -> list[str]:

@@ -1,6 +1,6 @@
 """Customer and delivery address: the checkout form's fields and their validation."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from chalicelib.cleaning import clean_code
@@ -35,16 +35,19 @@ class Customer:
     phone: str
 
 
-def validate_customer(posted: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+def validate_customer(
+    posted: Mapping[str, str], countries: Container[str]
+) -> tuple[dict[str, str], dict[str, str]]:
     """Return the form's fields as they are stored, and a message for each invalid field.
 
-    A doubtful field is asked about once: the returned form carries `confirmed`, and is then accepted.
+    `countries` are the codes of those that the shop ships to. A doubtful field is asked about once: the returned form
+    carries `confirmed`, and is then accepted.
     """
     values = delivery_fields.clean_delivery(posted)
     email, email_error = _read_email(clean_code(posted.get("email", "")))
     is_confirmed = posted.get("confirmed", "") == delivery_fields.fingerprint_of_doubts(values)
-    doubts = {} if is_confirmed else delivery_fields.find_doubts(values)
-    errors = {**doubts, **delivery_fields.validate_delivery(values), "email": email_error}
+    doubts = {} if is_confirmed or values["country"] not in countries else delivery_fields.find_doubts(values)
+    errors = {**doubts, **delivery_fields.validate_delivery(values, countries), "email": email_error}
     kept = {field: email if field == "email" else values[field] for field in MAX_LENGTHS}
     return kept, {field: message for field in MAX_LENGTHS if (message := errors.get(field))}
 

@@ -7,6 +7,7 @@ from chalicelib import money
 from chalicelib.cart.service import CartLine
 from chalicelib.config import settings
 from chalicelib.orders.base import OrderLine
+from chalicelib.shop_settings.delivery import Delivery
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,9 @@ class Totals:
         return self.items + self.shipping
 
 
-def totals_of(lines: list[OrderLine], country: str) -> Totals:
-    """Sum lines and shipping to a country; tax is rounded once per rate."""
-    zone = settings.shop.zone_of(country) or settings.shop.zones[0]
+def totals_of(lines: list[OrderLine], country: str, delivery: Delivery) -> Totals:
+    """Sum lines and shipping to a country, to the first zone if it is in none; tax is rounded once per rate."""
+    zone = delivery.zone_of(country) or delivery.zones[0]
     items = sum(line.total for line in lines)
     free = zone.free_from is not None and items >= zone.free_from
     shipping = 0 if free else zone.rate

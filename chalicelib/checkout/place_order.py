@@ -15,9 +15,17 @@ from chalicelib.checkout.order_totals import Totals, freeze_lines, totals_of
 from chalicelib.config import settings
 from chalicelib.database.reads import get
 from chalicelib.database.transactions import ConditionFailed, OutcomeUnknown, Transaction
-from chalicelib.errors import Conflict, OutOfStock, ServiceUnavailable, ShopError, SimultaneousChange
+from chalicelib.errors import (
+    BadInput,
+    Conflict,
+    OutOfStock,
+    ServiceUnavailable,
+    ShopError,
+    SimultaneousChange,
+)
 from chalicelib.orders import holds, states
 from chalicelib.orders.base import OrderLine
+from chalicelib.orders.delivery.delivery_fields import NOT_SHIPPED_TO
 from chalicelib.orders.enums import CloseReason
 from chalicelib.orders.events import EmittedSoFar, emit_events
 from chalicelib.orders.models import Order, OrderLookup
@@ -25,6 +33,8 @@ from chalicelib.orders.repository import new_order, update_order
 from chalicelib.orders.search import search_index
 from chalicelib.orders.states import OrderState
 from chalicelib.payments.start_payment import PaymentInProgress
+from chalicelib.shop_settings.delivery import Delivery
+from chalicelib.shop_settings.delivery import current as current_delivery
 
 MAX_ATTEMPTS = 30
 PLACING_SECONDS = 12.0  # of the request's time: sending the shopper to PayPal needs some, too
@@ -66,18 +76,21 @@ def place_order(
     request comes from. The order's pieces are held for it until it is paid, unless that is beyond what one visitor may
     hold; then they are taken when it is paid.
 
-    Raises TooManyRequests, EmptyCart, OutOfStock, TotalChanged, PaymentInProgress; SimultaneousChange where other requests of
+    Raises BadInput for a country that is shipped to no longer, TooManyRequests, EmptyCart, OutOfStock, TotalChanged, PaymentInProgress; SimultaneousChange where other requests of
     the same visitor keep changing the cart; ServiceUnavailable where others want the same pieces, or the answer of the table was lost.
     Placing again is always safe.
     """
     rate_limits.check_order_rate(session.key, address)
+    delivery = current_delivery()  # one for all attempts
+    if delivery.zone_of(customer.country) is None:
+        raise BadInput(NOT_SHIPPED_TO)  # it was in the list a moment ago
     ends = deadlines.deadline_in(PLACING_SECONDS)
     may_hold = True  # until the address is found to hold all that it may
     is_simultaneous = False  # the last try was in the way of another one from this cart
     for _ in range(MAX_ATTEMPTS):
-        draft = _draft_of(session, customer)
+        draft = _draft_of(session, customer, delivery)
         if draft.previous is not None and _is_placed(draft, draft.previous):
-            _check_total(draft.totals, shown_total)
+            _check_total(draft.totals, shown_total, delivery)
             _check_unreserved(draft, draft.previous)
             return draft.previous, False
         _refuse_while_paying(draft.previous)
@@ -85,7 +98,7 @@ def place_order(
             if _cart_changed(session):
                 continue  # another tab has just ordered: what is missing may be reserved for this very shopper
             raise OutOfStock(missing)
-        _check_total(draft.totals, shown_total)
+        _check_total(draft.totals, shown_total, delivery)
         if time.monotonic() > ends:
             break  # after the look: who can be told that it is gone is told so
         order, transaction = _new_order(draft, session.key, customer, address, may_hold=may_hold)
@@ -111,14 +124,14 @@ def place_order(
 # -- looking ----------------------------------------------------------------------------------------------
 
 
-def _draft_of(session: Session, customer: Customer) -> _Draft:
+def _draft_of(session: Session, customer: Customer, delivery: Delivery) -> _Draft:
     """Price the cart as it is now. Raises EmptyCart."""
     if session.cart is None or not session.cart.lines.as_dict():
         raise EmptyCart("There’s nothing in your cart to order.")
     cart_lines = cart_service.get_lines(session)
     cart = session.cart
     lines = freeze_lines(cart_lines)
-    totals = totals_of(lines, customer.country)
+    totals = totals_of(lines, customer.country, delivery)
     return _Draft(
         cart=cart,
         cart_lines=cart_lines,
@@ -145,11 +158,11 @@ def _check_unreserved(draft: _Draft, order: Order) -> None:
         raise OutOfStock(gone)
 
 
-def _check_total(totals: Totals, shown: int | None) -> None:
+def _check_total(totals: Totals, shown: int | None, delivery: Delivery) -> None:
     if totals.total == shown:
         return
     amount = money.format_money(totals.total, settings.currency)
-    if shown is not None and shown - totals.items in {0, *(zone.rate for zone in settings.shop.zones)}:
+    if shown is not None and shown - totals.items in {0, *(zone.rate for zone in delivery.zones)}:
         raise TotalChanged(
             f"Including shipping ({totals.shipping_name}), the total is now {amount}. Please check it and confirm."
         )

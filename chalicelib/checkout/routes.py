@@ -22,6 +22,8 @@ from chalicelib.orders.views.customer_view import line_view
 from chalicelib.payments.paypal.errors import PayPalError
 from chalicelib.payments.paypal.order_request import PayWith, read_pay_with
 from chalicelib.payments.start_payment import PaymentInProgress, start_payment, start_payment_again
+from chalicelib.shop_settings import delivery
+from chalicelib.shop_settings.delivery import DELIVERY
 from chalicelib.web import http_request
 from chalicelib.web.forms import Form, read_form
 from chalicelib.web.responses import html_response, redirect, with_retry_after
@@ -36,12 +38,12 @@ log = logging.getLogger("awning")
 @routes.get("/checkout")
 def show(request: Request) -> Response:
     """Show the form, filled in if this cart was ordered before and not paid."""
-    session = sessions.load(request)
+    session = sessions.load(request, DELIVERY)
     if not session.item_count:
         return redirect(url("/cart"))
     before = get(Order, session.cart.order_id) if session.cart and session.cart.order_id else None
     values = dict.fromkeys(MAX_LENGTHS, "") | (dict(before.customer) if before else {})
-    values["country"] = values["country"] or next(iter(settings.shop.countries))
+    values["country"] = values["country"] or next(iter(delivery.current().countries))
     lines = cart_service.get_lines(session)
     return _form(
         session,
@@ -56,10 +58,10 @@ def show(request: Request) -> Response:
 def place(request: Request) -> Response:
     """Place the order and send the shopper to PayPal."""
     form = read_form(request)
-    session = sessions.load(request)
+    session = sessions.load(request, DELIVERY)
     if not session.item_count:
         return redirect(url("/cart"))
-    values, errors = validate_customer(form.values)
+    values, errors = validate_customer(form.values, delivery.current().countries)
     shown = postal.without_guess(values, clean_line(form.values.get("region", "")))
     if errors:
         confirmed = mark_of_asked(values, errors, form.values)
@@ -121,7 +123,8 @@ def _form(
     status: int = 200,
 ) -> Response:
     lines = order_totals.freeze_lines(cart_service.get_lines(session) if cart_lines is None else cart_lines)
-    totals = order_totals.totals_of(lines, values["country"])
+    zones = delivery.current()
+    totals = order_totals.totals_of(lines, values["country"], zones)
     body = render(
         "checkout/checkout.html",
         values=values,
@@ -130,7 +133,7 @@ def _form(
         waiting_order=waiting_order,
         notice=notice,
         pause=pause,
-        countries=settings.shop.countries_by_name,
+        countries=zones.countries_by_name,
         rules=postal.country_of(values["country"]),
         confirmed=fingerprint_of_doubts(values) if confirmed is None else confirmed,
         lines=[line_view(line) for line in lines],

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, ClassVar, Self, TypeVar
 
+from pynamodb.attributes import Attribute
 from pynamodb.connection import Connection, TableConnection
 from pynamodb.exceptions import PynamoDBException
 from pynamodb.expressions.condition import Condition
@@ -165,9 +166,10 @@ def shared_connection() -> SharedConnection:
     return Table._shared
 
 
-def hash_key_name(table: type[Table]) -> str:
-    """Name the attribute that is a table's key."""
-    return str(table._hash_key_attribute().attr_name)  # type: ignore[no-untyped-call]  # pynamodb leaves it untyped
+def key_attributes(table: type[Table]) -> list[Attribute[Any]]:
+    """List the attributes that are a table's key: the hash key, and the range key where there is one."""
+    keys = (table._hash_key_attribute(), table._range_key_attribute())  # type: ignore[no-untyped-call]  # pynamodb leaves them untyped
+    return [key for key in keys if key is not None]
 
 
 def is_condition_failure(error: PynamoDBException) -> bool:

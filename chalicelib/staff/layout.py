@@ -19,6 +19,7 @@ NAVIGATION = (
     ("/staff/orders", "Orders", "any"),
     ("/staff/products", "Products", "merchant"),
     ("/staff/books", "Books", "any"),
+    ("/staff/settings", "Settings", "merchant"),
 )
 
 

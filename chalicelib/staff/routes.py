@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from chalicelib.staff.products import categories, image_page, import_export, product_detail, product_list
     from chalicelib.staff.reports import report_page
+    from chalicelib.staff.settings import delivery_page, settings_list
 else:
     audit_log_page = LazyModule("chalicelib.staff.audit.audit_log_page")
     login = LazyModule("chalicelib.staff.auth.login")
@@ -47,6 +48,8 @@ else:
     product_detail = LazyModule("chalicelib.staff.products.product_detail")
     product_list = LazyModule("chalicelib.staff.products.product_list")
     report_page = LazyModule("chalicelib.staff.reports.report_page")
+    delivery_page = LazyModule("chalicelib.staff.settings.delivery_page")
+    settings_list = LazyModule("chalicelib.staff.settings.settings_list")
 
 staff = StaffRoutes("chalicelib.staff")
 routes = staff.blueprint
@@ -140,3 +143,11 @@ staff.page("/staff/books", STAFF, report_page.show)
 staff.page("/staff/books/{when}", STAFF, report_page.fetch_month)
 staff.page("/staff/books/{when}/{name}", STAFF, report_page.fetch_file)
 staff.action("/staff/books/{when}", MERCHANT, report_page.write_now)
+
+# -- settings ---------------------------------------------------------------------------------------------
+
+staff.page("/staff/settings", MERCHANT, settings_list.show)
+staff.page("/staff/settings/delivery", MERCHANT, delivery_page.show)
+staff.action("/staff/settings/delivery", MERCHANT, delivery_page.change)
+staff.page("/staff/settings/delivery/{version}", MERCHANT, delivery_page.show_version)
+staff.action("/staff/settings/delivery/{version}", MERCHANT, delivery_page.restore)

@@ -13,6 +13,7 @@ from chalicelib.catalog.models import Stock
 from chalicelib.checkout.order_totals import totals_of
 from chalicelib.config import SHOP_FILE, load_shop, settings
 from chalicelib.orders.base import OrderLine
+from chalicelib.shop_settings.delivery import DELIVERY
 from tests.client import Answer
 from tests.shop import CUSTOMER, Shop, token_of
 
@@ -37,12 +38,12 @@ def _yen(setting: Any) -> None:
 def test_shipping_is_flat_a_country_group_and_free_above_its_threshold(
     items: int, country: str, shipping: int
 ) -> None:
-    totals = totals_of([line(items)], country)
+    totals = totals_of([line(items)], country, DELIVERY.first())
     assert (totals.shipping, totals.total) == (shipping, items + shipping)
 
 
 def test_tax_is_inside_the_price_by_rate_and_shipping_has_its_own() -> None:
-    totals = totals_of([line(690, 2, "7"), line(1850, 1, "19")], "DE")
+    totals = totals_of([line(690, 2, "7"), line(1850, 1, "19")], "DE", DELIVERY.first())
     assert totals.total == 1380 + 1850 + 490
     assert list(totals.taxes.items()) == [("19", 374), ("7", 90)]
 
@@ -56,7 +57,7 @@ def test_tax_is_rounded_half_up_once_a_rate_and_order() -> None:
 
 
 def test_free_shipping_has_no_tax_and_no_rate_of_its_own() -> None:
-    assert list(totals_of([line(6000, 1, "7")], "DE").taxes) == ["7"]
+    assert list(totals_of([line(6000, 1, "7")], "DE", DELIVERY.first()).taxes) == ["7"]
 
 
 @given(

@@ -72,7 +72,7 @@ def checkout(field: str) -> Door:
     """Return the checkout form's door at a field."""
 
     def door(typed: str) -> Verdict:
-        values, errors = validate_customer({**CUSTOMER, field: typed})
+        values, errors = validate_customer({**CUSTOMER, field: typed}, settings.shop.countries)
         assert errors.keys() <= {field}
         return judged(values[field], errors.get(field))
 
@@ -84,7 +84,9 @@ def delivery_of_staff(field: str) -> Door:
 
     def door(typed: str) -> Verdict:
         values = delivery_fields.clean_delivery({**CUSTOMER, field: typed})
-        return judged(values[field], delivery_fields.validate_delivery(values).get(field))
+        return judged(
+            values[field], delivery_fields.validate_delivery(values, settings.shop.countries).get(field)
+        )
 
     return door
 
@@ -305,9 +307,10 @@ def test_the_table_is_of_many_countries() -> None:
 def test_an_address_is_the_same_for_customers_and_staff(entry: dict[str, Any]) -> None:
     typed = {**CUSTOMER, "region": "", **entry["typed"]}
     kept = delivery_fields.clean_delivery(typed)
-    refused, asked = delivery_fields.validate_delivery(kept), delivery_fields.find_doubts(kept)
-    values, errors = validate_customer(typed)
-    confirmed, left = validate_customer({**typed, "confirmed": delivery_fields.fingerprint_of_doubts(kept)})
+    countries, mark = [typed["country"]], delivery_fields.fingerprint_of_doubts(kept)
+    refused, asked = delivery_fields.validate_delivery(kept, countries), delivery_fields.find_doubts(kept)
+    values, errors = validate_customer(typed, countries)
+    confirmed, left = validate_customer({**typed, "confirmed": mark}, countries)
 
     assert {field: values[field] for field in kept} == kept
     assert list(refused) == entry.get("refused", [])

@@ -184,6 +184,7 @@ def _start_cold(seed: int | None) -> None:
     from chalicelib.catalog import categories
     from chalicelib.database.connection import Table
     from chalicelib.payments.paypal import gateway
+    from chalicelib.shop_settings import store
     from chalicelib.web.page_cache import cache
 
     for client in (*aws._clients.values(), *([Table._shared.client] if Table._shared else [])):
@@ -192,6 +193,7 @@ def _start_cold(seed: int | None) -> None:
     gateway._client.cache_clear()
     cache.clear()
     categories.clear_category_cache()
+    store.clear_settings_cache()
     chance = random.Random(seed)
     random.seed(seed)  # the forked state is the parent's: all children would wait equally long
     if seed is not None:

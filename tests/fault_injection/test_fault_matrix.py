@@ -14,6 +14,7 @@ from tests.fault_injection.scenarios import (
     expiry_and_unmatched_payments,
     pending_payments,
     reversals,
+    settings,
     staff_actions,
 )
 
@@ -25,6 +26,7 @@ WAYS = (
     reversals,
     bounces,
     staff_actions,
+    settings,
 )
 SCENARIOS = [scenario for way in WAYS for scenario in way.SCENARIOS]
 Count = Callable[[str, object], None]

@@ -55,6 +55,7 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
     "/staff/products/green-tea/pictures": ("key",),
     "/staff/catalog/sent": ("key",),
     "/staff/books": ("month",),
+    "/staff/settings/delivery": ("before",),
 }
 MAX_KEY_BYTES = 1024  # bytes of a sort key; a table's own key may have twice as many
 ENDS_SESSIONS = {"/staff/logout", "/staff/account/password", "/staff/login", "/staff/members/removal"}
@@ -137,7 +138,14 @@ def walking(shop: Shop, who: Shopper) -> Iterator[Walk]:
 def known(shop: Shop) -> dict[str, str]:
     """Sell something; return what stands for the parameters of an address."""
     _, order_id = shop.paid(MUG=1)
-    return {"order_id": order_id, "slug": "green-tea", "key": "tea", "number": "0", "when": "2026-11"}
+    return {
+        "order_id": order_id,
+        "slug": "green-tea",
+        "key": "tea",
+        "number": "0",
+        "when": "2026-11",
+        "version": "0",
+    }
 
 
 def filled(path: str, values: dict[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from chalicelib import postal
 from chalicelib.cleaning import clean_code, clean_line, find_control_character
@@ -25,6 +25,7 @@ REQUIRED = {  # if the country's rules do not say otherwise
     "city": "Please enter the city.",
     "country": "Please choose a country.",
 }
+NOT_SHIPPED_TO = "We don’t ship to this country. Please choose one from the list."
 MIN_PHONE_DIGITS = 4
 MAX_PHONE_DIGITS = 15  # ITU-T E.164
 _TEL = re.compile(r"tel:(//)?", re.IGNORECASE)
@@ -42,14 +43,14 @@ def clean_delivery(posted: Mapping[str, str]) -> dict[str, str]:
     return postal.normalize_address(values)
 
 
-def validate_delivery(values: Mapping[str, str]) -> dict[str, str]:
-    """Return a message for each invalid field."""
+def validate_delivery(values: Mapping[str, str], countries: Container[str]) -> dict[str, str]:
+    """Return a message for each invalid field; `countries` are the codes of those that the shop ships to."""
     required = REQUIRED
-    if values["country"] in settings.shop.countries:
+    if values["country"] in countries:
         required = {"name": REQUIRED["name"], **postal.required_fields(values["country"])}
     errors = {}
     for field in MAX_LENGTHS:
-        error = _error_in(field, values[field]) if values[field] else required.get(field)
+        error = _error_in(field, values[field], countries) if values[field] else required.get(field)
         if error:
             errors[field] = error
     return errors
@@ -57,7 +58,7 @@ def validate_delivery(values: Mapping[str, str]) -> dict[str, str]:
 
 def find_doubts(values: Mapping[str, str]) -> dict[str, str]:
     """Return a question for each field of an address that looks wrong but may be right: ask once, then accept it."""
-    return postal.find_doubts(values) if values["country"] in settings.shop.countries else {}
+    return postal.find_doubts(values) if settings.shop.is_country(values["country"]) else {}
 
 
 def fingerprint_of_doubts(values: Mapping[str, str]) -> str:
@@ -78,11 +79,11 @@ def validate_line(value: str, longest: int) -> str | None:
     return None
 
 
-def _error_in(field: str, value: str) -> str | None:
+def _error_in(field: str, value: str, countries: Container[str]) -> str | None:
     if (error := validate_line(value, MAX_LENGTHS[field])) is not None:
         return error
-    if field == "country" and value not in settings.shop.countries:
-        return "We don’t ship to this country. Please choose one from the list."
+    if field == "country" and value not in countries:
+        return NOT_SHIPPED_TO
     if field == "phone":
         return _error_in_phone(value)
     return None

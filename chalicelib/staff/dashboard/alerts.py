@@ -24,6 +24,7 @@ from chalicelib.staff import layout
 from chalicelib.staff.auth import accounts
 from chalicelib.staff.dashboard import held_stock
 from chalicelib.staff.models import StaffMember
+from chalicelib.staff.settings import settings_list
 
 PATIENCE_SECONDS = 8.0  # of the 29 that API Gateway waits
 MAX_LOW_STOCK = 50
@@ -40,6 +41,7 @@ def show(request: Request, member: StaffMember) -> Response:
     blocks = load_blocks(
         {
             "refused": _payment_refusals,
+            "unreadable": settings_list.unreadable_parts,
             "raised": _order_issues,
             "pending": _pending,
             "low": _low_stock,
@@ -83,6 +85,7 @@ def _is_well(blocks: Mapping[str, Any]) -> bool:
     waiting = (blocks["raised"]["issues"], blocks["raised"]["late"], blocks["pending"]["orders"])
     things = (
         blocks["refused"],
+        blocks["unreadable"],
         blocks["low"]["pieces"],
         blocks["low"]["more"],
         blocks["letters"],

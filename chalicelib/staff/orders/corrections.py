@@ -55,12 +55,9 @@ def remove_parcel(request: Request, member: StaffMember, order_id: str, parcel_i
 def correct_customer(request: Request, member: StaffMember, order_id: str) -> Response:
     """Correct the address and contact details. The country stays: shipping and taxes depend on it."""
     order, form = get_order(order_id), read_form(request)
-    customer, errors = validate_customer({**form.values, "country": order.customer["country"]})
-    errors = {
-        field: REQUIRED_FOR_STAFF.get(message, message)
-        for field, message in errors.items()
-        if field != "country"  # the shop may no longer ship there
-    }
+    country = order.customer["country"]
+    customer, errors = validate_customer({**form.values, "country": country}, [country])
+    errors = {field: REQUIRED_FOR_STAFF.get(message, message) for field, message in errors.items()}
     do = partial(order_actions.correct_customer, order.id, form.text("shown"), customer)
     what, notice = "corrected the delivery details", "Delivery details corrected."
     return _correct(member, order, form, ADDRESS, errors, do, what, notice)

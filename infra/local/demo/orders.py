@@ -261,12 +261,13 @@ def _place(planned: Planned) -> "Order":
     from chalicelib.checkout.order_totals import freeze_lines, totals_of
     from chalicelib.checkout.place_order import place_order
     from chalicelib.payments.start_payment import start_payment
+    from chalicelib.shop_settings import delivery
 
     session_id = None
     for sku, quantity in planned.goods.items():
         session = carts.add_line(session_id, sku, quantity)
         session_id = session.cookies()[0].partition(";")[0].partition("=")[2]  # as the browser stores it
-    totals = totals_of(freeze_lines(carts.get_lines(session)), planned.customer.country)
+    totals = totals_of(freeze_lines(carts.get_lines(session)), planned.customer.country, delivery.current())
     order, _ = place_order(session, planned.customer, totals.total)
     start_payment(order)
     return order

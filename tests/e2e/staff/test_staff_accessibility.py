@@ -5,6 +5,8 @@ from playwright.sync_api import expect
 
 from chalicelib import aws
 from chalicelib.config import settings
+from chalicelib.shop_settings import store
+from chalicelib.shop_settings.delivery import DELIVERY, Delivery
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.auth import reset_tokens
 from chalicelib.staff.auth.reset_tokens import FORGOTTEN
@@ -52,6 +54,9 @@ def orders(shop: Shop) -> dict[str, str]:
         merchant.email,
         audit_log.writer_for(merchant, "marked as shipped"),
     )
+    zones = DELIVERY.first().zones
+    write_audit = audit_log.writer_for(merchant, "changed the delivery settings")
+    store.save(DELIVERY, Delivery(zones[:2]), 0, merchant.email, write_audit)
     order_actions.add_note(found["paid"], "Wrap it as a present.", merchant.email, "0" * 32)
     shop.paypal.refund(shop.order(found["shipped"]).capture_id or "", "5.00")
     shop.paypal.open_dispute(shop.order(found["disputed"]).capture_id or "")
@@ -92,6 +97,9 @@ def addresses(orders: dict[str, str]) -> dict[str, list[str]]:
         "/staff/products/{slug}": ["/staff/products/pot"],
         "/staff/products/{slug}/pictures": ["/staff/products/green-tea/pictures"],
         "/staff/reset": [f"/staff/reset?token={reset_tokens.create_token(member('finance'), FORGOTTEN)}"],
+        "/staff/settings": ["/staff/settings"],
+        "/staff/settings/delivery": ["/staff/settings/delivery"],
+        "/staff/settings/delivery/{version}": ["/staff/settings/delivery/0"],
         "/staff/slips": ["/staff/slips" + ticked],
     }
 
@@ -164,6 +172,17 @@ def test_what_comes_back_from_a_form_has_no_barriers_either(
     merchant.open("/staff/categories")
     merchant.button("Create category").click()
     merchant.is_told("Please correct the marked fields")
+    looks_right(merchant)
+    merchant.open("/staff/settings/delivery")
+    page.get_by_label("Shipping cost").first.fill("lots")
+    page.get_by_label("Add countries").first.fill("Germny")
+    merchant.button("Review changes").click()
+    merchant.is_told("Please correct the following")
+    looks_right(merchant)
+    page.get_by_label("Shipping cost").first.fill("5")
+    page.get_by_label("Add countries").first.fill("Andorra")
+    merchant.button("Review changes").click()
+    merchant.reads("Review changes")
     looks_right(merchant)
 
 
