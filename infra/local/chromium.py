@@ -89,7 +89,7 @@ def install_browser(run: Callable[[Sequence[str]], bool], *, root: bool) -> None
 @cache
 def driver_starts() -> bool:
     """Return whether playwright's own Node starts: a small Debian lacks a library for it."""
-    return _run((sys.executable, "-m", "playwright", "--version"))
+    return _starts(sys.executable, "-m", "playwright")
 
 
 @contextmanager
@@ -113,10 +113,10 @@ def _playwrights_own() -> Path:
         return Path(playwright.chromium.executable_path)
 
 
-def _starts(program: str) -> bool:
+def _starts(*program: str) -> bool:
     """Return whether a program runs: it may lack libraries, or only say how to install the real one."""
     try:
-        done = subprocess.run((program, "--version"), capture_output=True, timeout=SECONDS, check=False)
+        done = subprocess.run((*program, "--version"), capture_output=True, timeout=SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
