@@ -48,7 +48,7 @@ class CsvReader:
         for nodes in self._rows:
             row = self._named(header, nodes)
             self._add(row, products)
-            _add_category(row, categories)
+            self._add_category(row, categories)
         tree = {
             CATEGORY_NAMES: LocatedValue(SourceLocation(1, 1), list(categories.values())),
             "products": LocatedValue(SourceLocation(1, 1), list(products.values())),
@@ -117,6 +117,16 @@ class CsvReader:
                 again = self._pictures(row[name]) if name == "pictures" else row[name]
                 self.repeated.append(RepeatedValue(name, product.value[name], again))
 
+    def _add_category(self, row: Mapping[str, LocatedValue], categories: dict[str, LocatedValue]) -> None:
+        slug, name = row["category"], row.get(CATEGORY_NAME)
+        if name is None or not name.value:
+            return
+        fields = {"slug": slug, "name": name}
+        first = categories.setdefault(slug.value, LocatedValue(slug.place, fields)).value["name"]
+        if first.value != name.value:
+            message = f"Row {first.place.line} calls this category “{first.value[:60]}”. Leave it empty or enter the same name."
+            self._faults.append(FileProblem(name.place, message))
+
     def _options(self, cell: LocatedValue) -> LocatedValue:
         options: dict[str, LocatedValue] = {}
         for name, value, part in csv_cells.parse_options(cell.value):
@@ -179,10 +189,3 @@ def _rows(text: str, delimiter: str) -> Iterator[list[LocatedValue]]:
 def _content(cell: str, name: str) -> str:
     """Return what a cell says, so that rows are grouped by it and not by characters that nobody sees."""
     return csv_cells.unescape_formula(clean_lines(cell) if name == "text" else clean_line(cell))
-
-
-def _add_category(row: Mapping[str, LocatedValue], categories: dict[str, LocatedValue]) -> None:
-    name = row.get(CATEGORY_NAME)
-    if name is not None and name.value and row["category"].value not in categories:
-        fields = {"slug": row["category"], "name": name}
-        categories[row["category"].value] = LocatedValue(row["category"].place, fields)

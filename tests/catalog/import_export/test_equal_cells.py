@@ -104,6 +104,14 @@ def test_a_repeated_cell_that_means_something_else_is_refused(name: str, again: 
         check_csv(table(rows[0], {**rows[1], name: again}))
 
 
+def test_a_category_has_one_name() -> None:
+    rows = [{key: value for key, value in row.items() if key != "pictures"} for row in (ROW, SECOND)]
+    other = {**rows[1], "slug": "mug", "category": "cups\u200b", "category_name": "Mugs"}
+    with pytest.raises(CatalogErrors, match=r"row 3, .*\(category_name\).*Row 2 calls this category “Cups”"):
+        check_csv(table(rows[0], other))
+    assert len(check_csv(table(rows[0], {**other, "category_name": ""})).categories) == 1
+
+
 def test_rows_and_columns_of_invisible_characters_are_empty() -> None:
     rows = [{key: value for key, value in row.items() if key != "pictures"} for row in (ROW, SECOND)]
     text = table(rows[0], dict.fromkeys(ROW, "\u200b"), rows[1], columns={"sku": "\u200bSKU\u00a0"}).decode()
