@@ -1,6 +1,6 @@
 """An order's fields, what can be derived from them, and what may be added to them in any state."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -227,8 +227,12 @@ class OrderBase(Table):
 
     # -- moving -------------------------------------------------------------------------------------------
 
-    def _transition(self, new: OrderState) -> None:
-        states.check_transition(OrderState(self.state), new)
+    def _transition(self, new: OrderState, *, of: Container[OrderState] = frozenset(OrderState)) -> None:
+        """Go to a state, from those of `of` alone if another method makes the other transitions to it."""
+        old = OrderState(self.state)
+        if old not in of:
+            raise states.InvalidTransition(f"{old} → {new}")
+        states.check_transition(old, new)
         self.state = new
 
     # -- history, mails, what staff must look at ----------------------------------------------------------

@@ -226,7 +226,7 @@ class Order(FulfillmentMixin):
 
     def release_claim(self, transaction: Transaction, *, refused: bool, approved: bool) -> None:
         """capturing → awaiting, after a definite refusal. PayPal repeats a refusal, so its request ID is used up."""
-        self._transition(OrderState.AWAITING)
+        self._transition(OrderState.AWAITING, of={OrderState.CAPTURING})
         self.capture_claim = None
         self.approved = approved
         if refused:
@@ -274,7 +274,7 @@ class Order(FulfillmentMixin):
 
     def mark_paid(self, capture_id: str, paypal_id: str | None, transaction: Transaction) -> None:
         """capturing or pending → paid: the reserved units are sold. `paypal_id` is PayPal's order, if known."""
-        self._transition(OrderState.PAID)
+        self._transition(OrderState.PAID, of={OrderState.CAPTURING, OrderState.PENDING})
         self._end_hold(transaction)
         self.capture_claim = self.payment_refusal = None
         self.reserved = False
