@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.database.transactions import Transaction
-from chalicelib.orders.enums import CloseReason, IssueKind
+from chalicelib.orders.enums import CloseReason
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import update_order
 from chalicelib.payments import capture_payment, settlement
@@ -116,44 +116,6 @@ def test_what_goes_back_of_it_is_not_booked(shop: Shop) -> None:
 
     check_only_raised(shop, order.id)
     assert (shop.order(order.id).refunded, shop.order(order.id).reversed) == (0, 0)
-
-
-def settled_with(shop: Shop, stored: Payee, told: Payee) -> Order:
-    """Pay an order whose attempt has stored one payee, where PayPal tells of another."""
-    _, token = shop.placed()
-    (order,) = shop.orders()
-
-    def store(order: Order, _: Transaction) -> bool:
-        payee = {"payee": stored.merchant_id or stored.email, "payee_email": stored.email}
-        order.payment_attempts = [{**order.payment_attempts[0], **payee}]
-        return True
-
-    update_order(order.id, store)
-    shop.paypal.approve(token)
-    paypal_order = gateway.capture_order(token, "elsewhere")
-    return settlement.settle_paypal_order(order.id, replace(paypal_order, payee=told))
-
-
-@pytest.mark.parametrize(
-    ("stored", "told", "is_ours"),
-    [
-        (Payee("id", "a@x.example"), Payee("id", "a@x.example"), True),
-        (Payee("id", "a@x.example"), Payee("id", "new@x.example"), True),
-        (Payee("id", "a@x.example"), Payee("other", "a@x.example"), False),
-        (Payee("id", "a@x.example"), Payee(None, "b@x.example"), False),
-        (Payee("id", "a@x.example"), Payee(None, "a@x.example"), True),
-        (Payee("id"), Payee(None, "b@x.example"), True),
-        (Payee(None, "a@x.example"), Payee("id", "b@x.example"), False),
-        (Payee(None, "a@x.example"), Payee("id", "a@x.example"), True),
-    ],
-)
-def test_an_id_decides_and_an_address_where_there_is_none(
-    shop: Shop, stored: Payee, told: Payee, is_ours: bool
-) -> None:
-    order = settled_with(shop, stored, told)
-
-    assert order.state == ("paid" if is_ours else "awaiting")
-    assert order.has_issue(IssueKind.PAYEE_MISMATCH) is not is_ours
 
 
 def test_a_later_look_at_money_that_is_booked_raises_nothing(shop: Shop) -> None:

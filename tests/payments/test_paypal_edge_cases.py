@@ -13,6 +13,7 @@ from chalicelib.orders.issues import describe_issue
 from chalicelib.payments import reconciler, settlement
 from chalicelib.payments.paypal import answers, api_client, gateway
 from chalicelib.payments.paypal.errors import PayPalOutcomeUnknown
+from chalicelib.rate_limits import RateLimitCounter
 from tests.client import Shopper
 from tests.invariants import check_money
 from tests.payments.test_refunds import refund
@@ -345,3 +346,13 @@ def test_a_refused_refund_of_a_wrong_payment_asks_staff_for_what_they_can_do(sho
     assert told.title == "PayPal rejected a refund"
     assert "PayPal" in told.action
     assert "try again there" not in told.action, "that would refund the payment that paid"
+
+
+def test_a_decline_that_the_reconciler_meets_counts_against_the_session(shop: Shop) -> None:
+    _, token = shop.placed()
+    shop.paypal.decline(token)
+    with shop.later(minutes=6):
+        shop.reconcile()
+    (order,) = shop.orders()
+    assert (order.state, order.declined) == ("awaiting", True)
+    assert [int(row.declined) for row in RateLimitCounter.scan() if row.declined] == [1]

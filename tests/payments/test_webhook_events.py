@@ -285,3 +285,15 @@ def test_a_late_pending_never_downgrades(shop: Shop) -> None:
     late = values.Capture(order.capture_id or "", "PENDING", Money(2340, "EUR"), order.id, None, "", None)
     settlement.settle_capture(order_id, late, payee=None)
     assert Order.fetch(order_id).state == "paid"
+
+
+def test_pieces_that_went_back_are_taken_when_only_paypal_tells_of_the_payment(shop: Shop) -> None:
+    _, token = shop.placed(BOWL=1)
+    with shop.later(minutes=70):
+        shop.reconcile()
+        assert shop.stock("BOWL") == 1
+        shop.paypal.approve(token)
+        gateway.capture_order(token, "somebody:else")
+        shop.deliver_notifications()
+    (order,) = shop.orders()
+    assert (order.state, shop.stock("BOWL")) == ("paid", 0)
