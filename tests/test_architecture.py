@@ -1,7 +1,7 @@
 """The arrows between features, the size of folders and modules, and the few places where the outside world is named."""
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -54,13 +54,17 @@ LONG_TESTS = {
 }
 
 
-def modules(folder: Path = CODE) -> Iterator[tuple[Path, ast.Module]]:
-    """Parse every module of a folder, the shop's by default."""
-    for file in sorted(folder.rglob("*.py")):
-        yield file, ast.parse(file.read_text(encoding="utf-8"), str(file))
+@cache
+def modules(folder: Path = CODE) -> list[tuple[Path, ast.Module]]:
+    """Parse every module of a folder, the shop's by default: once, since forty tests read them."""
+    return [
+        (file, ast.parse(file.read_text(encoding="utf-8"), str(file)))
+        for file in sorted(folder.rglob("*.py"))
+    ]
 
 
-def imported(tree: ast.AST) -> set[str]:
+@cache
+def imported(tree: ast.AST) -> frozenset[str]:
     """Name all that is imported anywhere in a module, inside functions too: `chalicelib.cart.models`."""
     names: set[str] = set()
     for node in ast.walk(tree):
@@ -69,7 +73,7 @@ def imported(tree: ast.AST) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute: they say where things are"
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+    return frozenset(names)
 
 
 def feature_of(file: Path) -> str:

@@ -6,7 +6,6 @@ import re
 import tokenize
 import tomllib
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 # The errors that a docstring names: `Raises NotFound, Locked or Conflict`.
 _RAISES = re.compile(r"\bRaises? ((?:[A-Z]\w+(?:,? (?:and |or )?)?)+)")
+_TELLS = re.compile(r"(Tell|Say)s?\b")
 _TEXT = re.compile(r"\"[^\"]*\"|'[^']*'")
 _NAMES: dict[str, Any] = tomllib.loads(
     Path(__file__).with_name("retired_names.toml").read_text(encoding="utf-8")
@@ -64,6 +64,8 @@ def retired_in(files: list[Path]) -> list[str]:
     found = []
     for file in files:
         text = file.read_text(encoding="utf-8")
+        if not any(map(replacement_of, set(_WORD.findall(text)))):
+            continue  # tokens take fifty times as long to read as words
         for line, name in python_names(text) if file.suffix == ".py" else template_names(text):
             if (new := replacement_of(name)) is not None:
                 found.append(f"{file.relative_to(ROOT)}:{line}: {name} → {new}")
@@ -97,10 +99,12 @@ def test_no_replacement_is_itself_retired() -> None:
     assert not {new for new in RETIRED.values() if replacement_of(new)}
 
 
-@cache
-def docstrings_of(file: Path) -> list[str]:
-    """List the docstrings of a module."""
-    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+def docstrings_of(file: Path, text: re.Pattern[str]) -> list[str]:
+    """List the docstrings of a module, if a text is anywhere in it; a module without it need not be parsed."""
+    source = file.read_text(encoding="utf-8")
+    if not text.search(source):
+        return []
+    nodes = ast.walk(ast.parse(source))
     documented = (node for node in nodes if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef))
     return [docstring for node in documented if (docstring := ast.get_docstring(node))]
 
@@ -109,8 +113,8 @@ def test_no_docstring_begins_with_tell_or_say() -> None:
     found = [
         f"{file.relative_to(ROOT)}: {docstring.splitlines()[0]}"
         for file in PYTHON
-        for docstring in docstrings_of(file)
-        if re.match(r"(Tell|Say)s?\b", docstring)
+        for docstring in docstrings_of(file, _TELLS)
+        if _TELLS.match(docstring)
     ]
     assert found == []
 
@@ -119,7 +123,7 @@ def test_docstrings_name_no_retired_error() -> None:
     found = [
         f"{file.relative_to(ROOT)}: {name} → {RETIRED[name]}"
         for file in PYTHON
-        for docstring in docstrings_of(file)
+        for docstring in docstrings_of(file, _RAISES)
         for names in _RAISES.findall(docstring)
         for name in _WORD.findall(names)
         if name in RETIRED
