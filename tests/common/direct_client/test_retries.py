@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 from zlib import crc32
@@ -19,6 +19,7 @@ from botocore.retries.standard import (
     TransientRetryableChecker,
 )
 from botocore.session import Session
+from pynamodb.connection import base
 
 from chalicelib import aws, deadlines
 from chalicelib.config import DYNAMODB_CLIENTS
@@ -27,6 +28,7 @@ from chalicelib.database.direct import retries
 from chalicelib.database.direct.http_pool import HttpPool
 from chalicelib.database.direct.http_response import HttpResponse
 from chalicelib.database.direct.retries import SINGLE_WRITES
+from chalicelib.database.pynamodb_imports import load_botocore
 
 TABLE = {"TableName": "t", "Key": {"sku": {"S": "A"}}}
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -120,6 +122,14 @@ class Carrier:
             except exceptions.BotoCoreError as error:
                 return type(error).__name__, attempts
         return "done", attempts
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_session() -> Iterator[None]:
+    """Let all clients come from one session of botocore's: hundreds are made here, each with retries of its own."""
+    load_botocore()
+    with mock.patch.object(base, "get_session", return_value=Session()):
+        yield
 
 
 @pytest.fixture
