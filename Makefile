@@ -4,6 +4,9 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help run test test-unit test-all soak test-dynamodb-local test-moto check check-code check-template format package deploy teardown secret export catalog replay staff bench load lighthouse screenshots clean
 
+# Where it is set, each of pytest's workers compiles all tests anew, and each local process all modules.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 PY := $(VENV)/bin/python
 # The shop that a target works on: `local` is the one of `make run`, others have a file in infra/aws/stages.
