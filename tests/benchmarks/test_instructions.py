@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.instructions import FLOOR, GOALS, MARK, _counts, report
+from tests.benchmarks.instructions import FLOOR, GOALS, MARK, PAYPAL, _counts, report
 
 
 def test_the_last_counts_are_those_of_the_calls(tmp_path: Path) -> None:
@@ -23,3 +23,12 @@ def test_an_operation_above_its_goal_is_told(
     assert GOALS[name] == 0.9
     assert report([FLOOR, None, name, FLOOR], [100, 7, instructions, 100]) == status
     assert f"{instructions / 100:.2f}" in capsys.readouterr().out
+
+
+def test_what_paypals_client_runs_is_no_part_of_the_shops(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "place an order"
+    assert GOALS[name] == 2.6
+    assert report([FLOOR, name, name + PAYPAL], [100, 400, 140]) == 0
+    row = capsys.readouterr().out.splitlines()[-1].split()
+    assert row[-3:] == ["2.60", "2.6", "1.40"]
+    assert report([FLOOR, name, name + PAYPAL], [100, 400, 139]) == 1
