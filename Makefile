@@ -95,7 +95,7 @@ staff: $(VENV)/.installed ## create a staff account; asks for its password: EMAI
 bench: $(VENV)/.installed ## measure the speed of every page; ARGS=
 	@exec $(PY) -m tests.benchmarks $(ARGS)
 
-load: $(VENV)/.installed ## simulate a flash sale over HTTP in a separate shop; ARGS="--shoppers 300 --pieces 20"
+load: $(VENV)/.installed ## simulate a flash sale over HTTP in a separate shop; ARGS="--shoppers 300 --units 20"
 	@exec $(PY) -m tests.load $(ARGS)
 
 lighthouse: $(VENV)/.installed ## run Lighthouse on shop, category, product, cart and checkout; needs Node; RUNS= (default 5)

@@ -24,8 +24,8 @@ SOLD = {"paid", "shipped"}
 # -- 1: stock ---------------------------------------------------------------------------------------------
 
 
-def pieces(shop: Shop) -> dict[str, int]:
-    """Count the pieces of each SKU: on the shelf, reserved, sold and not put back."""
+def units(shop: Shop) -> dict[str, int]:
+    """Count the units of each SKU: on the shelf, reserved, sold and not put back."""
     from chalicelib.catalog.models import Stock
 
     counted = Counter({row.sku: int(row.available) for row in Stock.scan(consistent_read=True)})
@@ -37,12 +37,12 @@ def pieces(shop: Shop) -> dict[str, int]:
 
 
 def check_stock(shop: Shop, before: dict[str, int]) -> None:
-    """No shelf is below zero, and no piece appeared or went: `before` is what `pieces` counted at the start."""
+    """No shelf is below zero, and no unit appeared or went: `before` is what `units` counted at the start."""
     for sku in before:
         assert shop.stock(sku) >= 0, sku
     for order in shop.orders():
         assert order.state in LIVING or not order.reserved, (order.state, order.number)
-    assert pieces(shop) == before
+    assert units(shop) == before
     check_holds(shop)
 
 

@@ -19,7 +19,7 @@ OVERSELLS = "writes of several threads overtake each other there, whatever their
 LEFT_OUT = {
     "test_eight_tabs_that_add_the_same_thing_lose_nothing": OVERSELLS,
     "test_two_tabs_with_different_addresses_end_in_one_living_order": OVERSELLS,
-    "test_eight_tills_sell_exactly_a_hundred_pieces": OVERSELLS,
+    "test_eight_tills_sell_exactly_a_hundred_units": OVERSELLS,
 }
 
 
@@ -29,8 +29,8 @@ class MotoCloud(Cloud):
     keeps_tables = False
 
     def wait(self) -> None:
-        """Wait until it answers; raise PieceFailed."""
-        self.piece.wait_until(lambda: answers(f"{self.endpoint_url}/moto-api/"), START_SECONDS)
+        """Wait until it answers; raise ProcessFailed."""
+        self.child.wait_until(lambda: answers(f"{self.endpoint_url}/moto-api/"), START_SECONDS)
 
     def reset(self) -> None:
         """Empty it."""

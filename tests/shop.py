@@ -58,7 +58,7 @@ class Shop:
         tax: str = "19",
         hidden: bool = False,
     ) -> None:
-        """Sell a product: variants are SKU → price, sale price, pieces."""
+        """Sell a product: variants are SKU → price, sale price, units."""
         from chalicelib.catalog.editing.product_editing import save_product
         from chalicelib.catalog.editing.product_validation import ProductDraft, VariantDraft
 
@@ -149,7 +149,7 @@ class Shop:
 
     @staticmethod
     def stock(sku: str) -> int:
-        """Count the pieces on the shelf."""
+        """Count the units on the shelf."""
         from chalicelib.catalog.models import Stock
 
         return int(Stock.get(sku, consistent_read=True).available)

@@ -73,12 +73,12 @@ class AdminProduct:
     category: str
     hidden: bool
     picture: str | None
-    pieces: tuple[AdminVariant, ...]
+    variants: tuple[AdminVariant, ...]
 
     @property
     def least(self) -> int:
         """Return the stock of the variant with the least."""
-        return min((piece.available for piece in self.pieces), default=0)
+        return min((variant.available for variant in self.variants), default=0)
 
 
 @dataclass(frozen=True)
@@ -223,13 +223,13 @@ def _good(product: Item, variants: list[dict[str, Any]], stocks: Mapping[str, It
         category=product["category"]["S"],
         hidden=product["hidden"]["BOOL"],
         picture=next((picture["key"] for picture in json.loads(product["pictures"]["S"])), None),
-        pieces=tuple(
-            _piece(variant, stocks[variant["sku"]]) for variant in variants if variant["sku"] in stocks
+        variants=tuple(
+            _variant(variant, stocks[variant["sku"]]) for variant in variants if variant["sku"] in stocks
         ),
     )
 
 
-def _piece(variant: Mapping[str, Any], stock: Item) -> AdminVariant:
+def _variant(variant: Mapping[str, Any], stock: Item) -> AdminVariant:
     sale_price = stock.get("sale_price", {}).get("N")
     return AdminVariant(
         sku=variant["sku"],

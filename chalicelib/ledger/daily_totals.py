@@ -71,15 +71,15 @@ class Tally:
         self._add_sums(
             f"{hour:02} {ledger_entry.kind} {ledger_entry.currency}", [*sums_of(ledger_entry), orders]
         )
-        for sku, name, pieces, amount in ledger_entry.order_lines:
-            self._add_sold(f"{sku} {ledger_entry.currency}", name, pieces, amount)
+        for sku, name, quantity, amount in ledger_entry.order_lines:
+            self._add_sold(f"{sku} {ledger_entry.currency}", name, quantity, amount)
 
     def merge(self, other: "Tally") -> None:
         """Add another tally."""
         for key, sums in other.sums.items():
             self._add_sums(key, sums)
-        for key, (name, pieces, amount) in other.sold.items():
-            self._add_sold(key, name, pieces, amount)
+        for key, (name, quantity, amount) in other.sold.items():
+            self._add_sold(key, name, quantity, amount)
 
     def totals(self, hour: int | None = None) -> Totals:
         """Return the sums by kind and currency; of one hour of the day, or of all."""
@@ -102,9 +102,9 @@ class Tally:
     def best_sellers(self, most: int) -> list["SoldProduct"]:
         """List the best-selling SKUs, by units; refunds are not subtracted."""
         sold = []
-        for key, (name, pieces, amount) in self.sold.items():
+        for key, (name, quantity, amount) in self.sold.items():
             sku, _, currency = key.rpartition(" ")
-            sold.append(SoldProduct(sku, currency, name, pieces, amount))
+            sold.append(SoldProduct(sku, currency, name, quantity, amount))
         return sorted(sold, key=lambda one: (-one.units, -one.amount, one.name))[:most]
 
     def units_sold(self, one: "SoldProduct") -> int:
@@ -116,8 +116,8 @@ class Tally:
         self.sums[key] = [one + other for one, other in zip(known, sums, strict=True)]
 
     def _add_sold(self, key: str, name: str, quantity: int, amount: int) -> None:
-        _, pieces_before, amount_before = self.sold.get(key, ["", 0, 0])
-        self.sold[key] = [name, pieces_before + quantity, amount_before + amount]
+        _, quantity_before, amount_before = self.sold.get(key, ["", 0, 0])
+        self.sold[key] = [name, quantity_before + quantity, amount_before + amount]
 
 
 @dataclass(frozen=True)

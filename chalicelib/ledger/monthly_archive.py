@@ -156,9 +156,9 @@ def _copy(booked: ClosedDay, sheet: ReportFormat, target: IO[bytes]) -> None:
         digest.update(begin)
         if begin != header:
             raise ReportError(f"{key} has unexpected columns.")
-        for piece in stored.iter_chunks(report_files.CHUNK_BYTES):
-            digest.update(piece)
-            target.write(piece)
+        for chunk in stored.iter_chunks(report_files.CHUNK_BYTES):
+            digest.update(chunk)
+            target.write(chunk)
     if digest.hexdigest() != booked.manifest["files"][sheet.name]["sha256"]:
         raise ReportError(f"{key} doesn’t match the checksum in the day’s manifest.")
 

@@ -73,14 +73,14 @@ class MultipartUpload:
         """Digest what was written."""
         return self._digest.hexdigest()
 
-    def write(self, piece: bytes) -> int:
+    def write(self, chunk: bytes) -> int:
         """Add bytes; return how many."""
-        self._digest.update(piece)
-        self.size += len(piece)
-        self._pending += piece
+        self._digest.update(chunk)
+        self.size += len(chunk)
+        self._pending += chunk
         if len(self._pending) >= PART_BYTES:
             self._send_part()
-        return len(piece)
+        return len(chunk)
 
     def flush(self) -> None:
         """Do nothing: parts are sent when they are large enough. Whoever writes into a file asks for this."""
@@ -231,11 +231,11 @@ class _Digesting(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        piece = self._stored.read(len(buffer))
-        self.digest.update(piece)
-        self.size += len(piece)
-        buffer[: len(piece)] = piece
-        return len(piece)
+        chunk = self._stored.read(len(buffer))
+        self.digest.update(chunk)
+        self.size += len(chunk)
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
 
 
 def open_file(key: str) -> "StreamingBody | None":
@@ -286,6 +286,6 @@ def _stored_digest(key: str) -> str | None:
     if stored is None:
         return None
     digest = hashlib.sha256()
-    for piece in stored.iter_chunks(CHUNK_BYTES):
-        digest.update(piece)
+    for chunk in stored.iter_chunks(CHUNK_BYTES):
+        digest.update(chunk)
     return digest.hexdigest()

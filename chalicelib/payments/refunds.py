@@ -50,7 +50,7 @@ class FormAlreadySubmitted(Conflict):
 
 
 class InvalidRefund(BadInput):
-    """The order does not allow this refund. `problems`: field → message; `amount`, or `pieces-` and the SKU."""
+    """The order does not allow this refund. `problems`: field → message; `amount`, or `restock-` and the SKU."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         super().__init__(" ".join(problems.values()))
@@ -150,7 +150,7 @@ def _sku_reassigned_error(refused: ConditionFailed) -> InvalidRefund:
     if not skus:
         raise refused
     message = "{} is now a different product, so these items can’t be restocked here. Please adjust the stock by hand."
-    return InvalidRefund({f"pieces-{sku}": message.format(sku) for sku in skus})
+    return InvalidRefund({f"restock-{sku}": message.format(sku) for sku in skus})
 
 
 def _check_same(known: Mapping[str, Any], refund_request: RefundRequest) -> None:
@@ -190,7 +190,7 @@ def validate_refund(order: Order, amount: int, quantities: Mapping[str, int]) ->
     most = max_restock(order)
     for sku, quantity in quantities.items():
         if not 0 <= quantity <= most.get(sku, -1):
-            problems[f"pieces-{sku}"] = f"At most {most.get(sku, 0)} can be restocked."
+            problems[f"restock-{sku}"] = f"At most {most.get(sku, 0)} can be restocked."
     return problems
 
 

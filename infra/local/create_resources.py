@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from infra.local.event_functions import CALLED_LATER
-from infra.local.processes import PieceFailed
+from infra.local.processes import ProcessFailed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -40,7 +40,7 @@ PICTURES = "pictures/"
 CLIENT = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 3, "mode": "standard"})
 
 
-class OldState(PieceFailed):
+class OldState(ProcessFailed):
     """Raised if the local cloud's data were written by an older version, or with other settings that would misread them."""
 
 
@@ -77,7 +77,7 @@ def make_shop_aws(*, expiring: bool = True) -> None:
         try:
             normalize_address(getattr(settings.shop, name))
         except BadAddress as refusal:
-            raise PieceFailed(f"chalicelib/shop.toml: {name}: {refusal}") from None
+            raise ProcessFailed(f"chalicelib/shop.toml: {name}: {refusal}") from None
     make_aws(settings, all_tables(), expiring=expiring)
 
 
@@ -239,7 +239,7 @@ def main() -> int:
     try:
         make_shop_aws()
         keep_settings()
-    except PieceFailed as failure:
+    except ProcessFailed as failure:
         print(failure, file=sys.stderr)
         return 1
     return 0

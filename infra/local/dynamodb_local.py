@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
 
-from infra.local.processes import HOST, ChildProcess, PieceFailed, answers, free_port
+from infra.local.processes import HOST, ChildProcess, ProcessFailed, answers, free_port
 
 ROOT = Path(__file__).parents[2]
 NAME = "DynamoDB Local"
@@ -37,7 +37,7 @@ own business and together with AWS; see LICENSE.txt beside the program. Download
 {FOLDER}"""
 
 
-class Missing(PieceFailed):
+class Missing(ProcessFailed):
     """Raised with one line: what DynamoDB Local needs, and how to get it."""
 
 
@@ -55,7 +55,7 @@ class DynamoDBLocal:
         self._scratch = Path(tempfile.mkdtemp(prefix="awning-dynamodb-"))
         try:
             self._start()
-        except PieceFailed:
+        except ProcessFailed:
             self.stop()
             raise
         return self

@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import Self
 
 from infra.local.journal import FAULT_PATH, MAILS
-from infra.local.processes import HOST, ChildProcess, PieceFailed, PortInUse, answers, free_port, is_free
+from infra.local.processes import HOST, ChildProcess, PortInUse, ProcessFailed, answers, free_port, is_free
 
-__all__ = ["LocalCloud", "PieceFailed", "PortInUse", "without_aws_settings"]
+__all__ = ["LocalCloud", "PortInUse", "ProcessFailed", "without_aws_settings"]
 
 NAME = "the local cloud"
 REGION = "us-east-1"
@@ -63,7 +63,7 @@ class LocalCloud:
         self.start()
         try:
             self.wait()
-        except PieceFailed:
+        except ProcessFailed:
             self.stop()
             raise
         return self
@@ -93,7 +93,7 @@ class LocalCloud:
         }
 
     @property
-    def piece(self) -> ChildProcess:
+    def child(self) -> ChildProcess:
         """Return the process, after `start`."""
         if self._piece is None:
             raise RuntimeError(f"{NAME} was not started")
@@ -115,8 +115,8 @@ class LocalCloud:
         self._piece.start()
 
     def wait(self) -> None:
-        """Wait until it answers. Raises PieceFailed."""
-        self.piece.wait_until(lambda: answers(f"{self.endpoint_url}/_ministack/health"), START_SECONDS)
+        """Wait until it answers. Raises ProcessFailed."""
+        self.child.wait_until(lambda: answers(f"{self.endpoint_url}/_ministack/health"), START_SECONDS)
 
     def stop(self) -> None:
         """Stop it gracefully, so that its journal becomes a snapshot."""

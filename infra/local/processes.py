@@ -22,15 +22,15 @@ OURS = range(20_000, 32_000)  # Linux uses 32768 and up for outgoing connections
 _given: set[int] = set()
 
 
-class PieceFailed(Exception):
+class ProcessFailed(Exception):
     """Raised with one line: which process failed, and why."""
 
 
-class PortInUse(PieceFailed):
+class PortInUse(ProcessFailed):
     """Raised with one line: which process needs a port that is taken."""
 
-    def __init__(self, piece: str, port: int, remedy: str) -> None:
-        super().__init__(f"{piece}: port {port} is in use. {remedy}")
+    def __init__(self, owner: str, port: int, remedy: str) -> None:
+        super().__init__(f"{owner}: port {port} is in use. {remedy}")
 
 
 def stop_event() -> threading.Event:
@@ -71,7 +71,7 @@ def free_port() -> int:
         if port not in _given and is_free(port):
             _given.add(port)
             return port
-    raise PieceFailed("no free port on this machine")
+    raise ProcessFailed("no free port on this machine")
 
 
 def answers(url: str) -> bool:
@@ -156,7 +156,7 @@ class ChildProcess:
         has_progressed: Callable[[], bool] = lambda: False,
         advice: str = "",
     ) -> None:
-        """Wait until it is ready; raise PieceFailed, with `advice`, if it ends first or takes longer than this.
+        """Wait until it is ready; raise ProcessFailed, with `advice`, if it ends first or takes longer than this.
 
         The time counts from the last progress: what `has_progressed` returns since it was last called.
         """
@@ -164,7 +164,7 @@ class ChildProcess:
         while True:
             # First check whether it runs: another process may answer in its place.
             if not self.alive:
-                raise PieceFailed(f"{self.name} did not start: {self.last_words()}")
+                raise ProcessFailed(f"{self.name} did not start: {self.last_words()}")
             if ready():
                 return
             if has_progressed():
@@ -172,7 +172,7 @@ class ChildProcess:
             if time.monotonic() > deadline:
                 late = "made no progress for" if progressed else "did not start within"
                 words = f"{self.name} {late} {seconds:g} s: {self.last_words()}"
-                raise PieceFailed(f"{words}. {advice}" if advice else words)
+                raise ProcessFailed(f"{words}. {advice}" if advice else words)
             time.sleep(POLL_SECONDS)
 
     @property

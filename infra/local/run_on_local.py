@@ -14,14 +14,14 @@ from pathlib import Path
 
 from infra.local.app_server import ROOT
 from infra.local.local_cloud import LocalCloud, without_aws_settings
-from infra.local.processes import PieceFailed
+from infra.local.processes import ProcessFailed
 from infra.local.state_dir import TOLD, State, StateHeld
 from infra.local.supervisor import Ports, shop_environment
 
 
 @contextmanager
 def local_shop(state: State, given: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Connect to the local shop's data; yield the environment for it. Raises PieceFailed."""
+    """Connect to the local shop's data; yield the environment for it. Raises ProcessFailed."""
     try:
         with state.held():
             ports = Ports(given, shop_runs=False)
@@ -30,7 +30,7 @@ def local_shop(state: State, given: Mapping[str, str]) -> Iterator[dict[str, str
                 # A process of its own, because chalicelib reads the environment once.
                 setup = [sys.executable, "-m", "infra.local.create_resources"]
                 if subprocess.run(setup, env=environment, cwd=ROOT, check=False).returncode:
-                    raise PieceFailed("The local cloud could not be set up.")
+                    raise ProcessFailed("The local cloud could not be set up.")
                 yield environment
     except StateHeld:
         # The running shop has defaults for what it was not given; a command must use the same.
@@ -54,7 +54,7 @@ def main() -> int:
         parser.error("no command to run")
     try:
         return run(choice.command, State(choice.state), os.environ)
-    except (PieceFailed, OSError) as failure:
+    except (ProcessFailed, OSError) as failure:
         print(failure, file=sys.stderr)
         return 1
 

@@ -7,12 +7,12 @@ import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from infra.local.processes import PieceFailed
+from infra.local.processes import ProcessFailed
 
 TOLD = ("PUBLIC_URL", "MEDIA_URL", "MEDIA_BUCKET", "BOOKS_BUCKET", "TABLE_PREFIX", "TIMEZONE", "CURRENCY")
 
 
-class StateHeld(PieceFailed):
+class StateHeld(ProcessFailed):
     """Raised if another process has locked the state."""
 
 
@@ -58,9 +58,9 @@ class State:
         self._environment.write_text(json.dumps(told, indent=2), "utf-8")
 
     def published(self) -> dict[str, str]:
-        """Return what the lock's holder published. Raises PieceFailed before it has."""
+        """Return what the lock's holder published. Raises ProcessFailed before it has."""
         try:
             told: dict[str, str] = json.loads(self._environment.read_text("utf-8"))
         except (OSError, ValueError) as error:
-            raise PieceFailed("The local shop is starting or stopping. Try again in a moment.") from error
+            raise ProcessFailed("The local shop is starting or stopping. Try again in a moment.") from error
         return told

@@ -23,7 +23,7 @@ from watchfiles import watch
 from infra.local.app_server import ROOT, prefix_of
 from infra.local.demo.staff import login_line
 from infra.local.local_cloud import LocalCloud, without_aws_settings
-from infra.local.processes import HOST, ChildProcess, PieceFailed, PortInUse, StartReports, answers, is_free
+from infra.local.processes import HOST, ChildProcess, PortInUse, ProcessFailed, StartReports, answers, is_free
 from infra.local.state_dir import State
 
 START_SECONDS = 20.0
@@ -47,7 +47,7 @@ class Ports:
     """The port of each part."""
 
     def __init__(self, environment: Mapping[str, str], *, shop_runs: bool = True) -> None:
-        """Read and choose ports. Raises PortInUse, or PieceFailed for an invalid port.
+        """Read and choose ports. Raises PortInUse, or ProcessFailed for an invalid port.
 
         If the shop does not run, its port need not be free.
         """
@@ -59,28 +59,28 @@ class Ports:
         self.aws = self._free("the local cloud", "AWS_PORT", self.shop + 3)
         self.smtp = self._free("the mailbox", "SMTP_PORT", self.shop + 4)
 
-    def _chosen(self, piece: str, variable: str, default: int, *, must_be_free: bool = True) -> int:
+    def _chosen(self, owner: str, variable: str, default: int, *, must_be_free: bool = True) -> int:
         text = self._environment.get(variable) or str(default)
         if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
-            raise PieceFailed(f"{piece}: {variable} must be a port between 1 and 65535, not {text!r}.")
+            raise ProcessFailed(f"{owner}: {variable} must be a port between 1 and 65535, not {text!r}.")
         port = int(text)
         if must_be_free and (port in self._taken or not is_free(port)):
             raise PortInUse(
-                piece,
+                owner,
                 port,
                 f"Stop the process that listens there, or choose another port: {variable}={port + 1000} make run",
             )
         self._taken.add(port)
         return port
 
-    def _free(self, piece: str, variable: str, default: int) -> int:
+    def _free(self, owner: str, variable: str, default: int) -> int:
         if self._environment.get(variable):
-            return self._chosen(piece, variable, default)
+            return self._chosen(owner, variable, default)
         for port in range(default, 65536, NEXT_PORT):
             if port not in self._taken and is_free(port):
                 self._taken.add(port)
                 return port
-        raise PieceFailed(f"{piece}: no free port from {default} upwards. Choose one with {variable}=….")
+        raise ProcessFailed(f"{owner}: no free port from {default} upwards. Choose one with {variable}=….")
 
 
 def shop_environment(given: Mapping[str, str], ports: Ports, cloud: LocalCloud) -> dict[str, str]:
@@ -104,27 +104,27 @@ def has_sandbox(given: Mapping[str, str]) -> bool:
 
 
 def check_paypal(given: Mapping[str, str]) -> None:
-    """Raise PieceFailed for half of the credentials, and for credentials of anything but PayPal's sandbox."""
+    """Raise ProcessFailed for half of the credentials, and for credentials of anything but PayPal's sandbox."""
     names = ("PAYPAL_CLIENT_ID", "PAYPAL_CLIENT_SECRET")
     missing = [name for name in names if not given.get(name)]
     if len(missing) == 1:
-        raise PieceFailed(
+        raise ProcessFailed(
             f"PayPal: {missing[0]} is missing. Set both {' and '.join(names)} for the sandbox,"
             " or neither for the fake PayPal."
         )
     address = given.get("PAYPAL_API_URL")
     if not missing and address and address.rstrip("/") not in SANDBOX_HOSTS:
-        raise PieceFailed(
+        raise ProcessFailed(
             f"PayPal: make run only takes payments in the sandbox or the fake PayPal, not at {address}."
             " Unset PAYPAL_API_URL."
         )
 
 
 def check_prefix(given: Mapping[str, str]) -> None:
-    """Raise PieceFailed for a prefix that tables, queues and buckets do not all allow in their names."""
+    """Raise ProcessFailed for a prefix that tables, queues and buckets do not all allow in their names."""
     prefix = given.get("TABLE_PREFIX", "")
     if not _PREFIX.fullmatch(prefix):
-        raise PieceFailed(
+        raise ProcessFailed(
             f"TABLE_PREFIX may have up to 40 lower-case letters (a to z), digits and single hyphens, and begins with"
             f" a letter or digit, as in my-shop-, not {prefix!r}: tables, queues and buckets are named with it."
         )
@@ -148,10 +148,10 @@ class Shop:
         self._app = app
         self._listener = listener
         self._environment = environment
-        self.piece: ChildProcess | None = None
+        self.child: ChildProcess | None = None
 
     def start(self) -> None:
-        """Start the process and wait until it serves. Raises PieceFailed."""
+        """Start the process and wait until it serves. Raises ProcessFailed."""
         serving, tell = os.pipe()
         try:
             fd = self._listener.fileno()
@@ -163,12 +163,12 @@ class Shop:
                 f"--fd={fd}",
                 f"--serving={tell}",
             ]
-            self.piece = ChildProcess(
+            self.child = ChildProcess(
                 "the shop", command, self._environment, folder=ROOT, pass_fds=(fd, tell)
             )
-            self.piece.start()
+            self.child.start()
             reports = StartReports(serving)
-            self.piece.wait_until(
+            self.child.wait_until(
                 lambda: reports.serves,
                 SHOP_START_SECONDS,
                 has_progressed=reports.read,
@@ -180,8 +180,8 @@ class Shop:
 
     def stop(self) -> None:
         """Stop the process gracefully."""
-        if self.piece:
-            self.piece.stop(SHOP_END_SECONDS)
+        if self.child:
+            self.child.stop(SHOP_END_SECONDS)
 
 
 class Supervisor:
@@ -191,14 +191,14 @@ class Supervisor:
         self._app = app
         self._state = state
         self._given = given
-        self._pieces: list[ChildProcess] = []
+        self._children: list[ChildProcess] = []
         self._ending = threading.Event()
         self._changed = threading.Event()
         self._broken = False
         self._fault = ""
 
     def run(self) -> None:
-        """Start everything, print the addresses, and watch it. Raises PieceFailed as soon as a part fails."""
+        """Start everything, print the addresses, and watch it. Raises ProcessFailed as soon as a part fails."""
         check_paypal(self._given)
         check_prefix(self._given)
         ports = Ports(self._given)
@@ -237,7 +237,7 @@ class Supervisor:
         mailbox.start()
         stack.callback(cloud.stop)
         cloud.start()
-        self._pieces = [mailbox, cloud.piece]
+        self._children = [mailbox, cloud.child]
         if not has_sandbox(self._given):
             webhook = f"http://{HOST}:{ports.shop}{prefix_of(environment)}/webhooks/paypal"
             fake_paypal = self._module(
@@ -253,7 +253,7 @@ class Supervisor:
             )
             stack.callback(fake_paypal.stop)
             fake_paypal.start()
-            self._pieces.append(fake_paypal)
+            self._children.append(fake_paypal)
             fake_paypal.wait_until(lambda: answers(f"http://localhost:{ports.paypal}/"), START_SECONDS)
         mailbox.wait_until(lambda: answers(f"http://{HOST}:{ports.mailbox}/api/newest"), START_SECONDS)
         cloud.wait()
@@ -284,11 +284,11 @@ class Supervisor:
             self._tell_of_fault(cloud.fault())
             if self._changed.wait(LOOK_SECONDS):
                 self._reload(shop)
-            lost = [piece for piece in self._pieces if not piece.alive]
-            if shop.piece and not shop.piece.alive and not self._broken:
-                lost.append(shop.piece)
-            for piece in lost:
-                raise PieceFailed(f"{piece.name} has stopped: {piece.last_words()}")
+            lost = [child for child in self._children if not child.alive]
+            if shop.child and not shop.child.alive and not self._broken:
+                lost.append(shop.child)
+            for child in lost:
+                raise ProcessFailed(f"{child.name} has stopped: {child.last_words()}")
 
     def _tell_of_fault(self, fault: str) -> None:
         if fault == self._fault:
@@ -307,7 +307,7 @@ class Supervisor:
         shop.stop()
         try:
             shop.start()
-        except PieceFailed:
+        except ProcessFailed:
             self._broken = True
             _progress("the shop does not start; waiting for the next change …")
         else:
@@ -325,7 +325,7 @@ def main() -> int:
         signal.signal(number, _interrupt)
     try:
         Supervisor(choice.app.resolve(), State(choice.state), os.environ).run()
-    except (PieceFailed, OSError) as failure:
+    except (ProcessFailed, OSError) as failure:
         print(failure, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from infra.local.local_cloud import PieceFailed
+from infra.local.local_cloud import ProcessFailed
 from tests.benchmarks import instructions
 from tests.benchmarks.environment import surroundings
 
@@ -53,7 +53,7 @@ def main() -> int:
     try:
         with surroundings() as paypal:
             broken = _measure(paypal, choice.rounds, choice.only, parser.error)
-    except PieceFailed as failure:
+    except ProcessFailed as failure:
         print(failure, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

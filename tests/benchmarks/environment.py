@@ -22,7 +22,7 @@ START_SECONDS = 20.0
 
 @contextmanager
 def surroundings() -> Iterator[Control]:
-    """Start everything, open the shop in this process, and yield what steers PayPal; raise PieceFailed."""
+    """Start everything, open the shop in this process, and yield what steers PayPal; raise ProcessFailed."""
     with ExitStack() as stack:
         state = State(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="awning-bench-"))))
         stack.enter_context(state.held())

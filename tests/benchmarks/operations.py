@@ -26,7 +26,7 @@ from tests.shop import Shop, message, order_id_of, token_of
 # What everybody buys, from the demo catalog: three lines.
 CART = {"TEA_BREAKFAST_100": 2, "HONEY_LINDEN_250": 1, "KNACKE_RYE_400": 1}
 CATEGORY, PRODUCT, QUESTION = "tea-and-larder", "saturday-breakfast-tea", "tea"
-ENOUGH = 1_000_000  # pieces of each, so that no round finds a shelf empty
+ENOUGH = 1_000_000  # units of each, so that no round finds a shelf empty
 
 
 class Wrong(Exception):

@@ -74,7 +74,7 @@ def test_a_quantity_out_of_bounds_is_said_on_the_products_page(
     assert page.field("quantity") == offered
 
 
-def test_at_most_twenty_pieces_are_offered_beside_those_in_the_cart(standing_shop: Shop) -> None:
+def test_at_most_twenty_units_are_offered_beside_those_in_the_cart(standing_shop: Shop) -> None:
     page = add(standing_shop.shopper_with(MUG=18), "MUG", "5")
     assert page.status == 400
     assert "Your cart already contains 18." in page.text

@@ -83,7 +83,7 @@ def test_the_table_knows_only_the_hash_of_the_cookie(shop: Shop) -> None:
     assert session_id not in json.dumps(row.to_dynamodb_dict())
 
 
-def test_the_badges_cookie_counts_the_pieces_and_scripts_may_read_it(shop: Shop) -> None:
+def test_the_badges_cookie_counts_the_units_and_scripts_may_read_it(shop: Shop) -> None:
     shopper = shop.shopper_with(MUG=2)
     answer = shopper.post("/cart/lines", {"sku": "TEA-50", "quantity": "3"})
     (badge,) = [each for each in answer.set_cookies if each.startswith("cart_count=")]

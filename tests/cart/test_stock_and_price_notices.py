@@ -113,7 +113,7 @@ def test_a_cart_that_changed_while_a_price_was_told_is_told_again(shop: Shop) ->
     assert "has changed" in shopper.get("/cart").text
 
 
-def test_the_pieces_reserved_for_ones_own_order_can_still_be_had(shop: Shop) -> None:
+def test_the_units_reserved_for_ones_own_order_can_still_be_had(shop: Shop) -> None:
     shopper, token = shop.placed(BOWL=1)
     assert shop.stock("BOWL") == 0
     page = shopper.get("/cart")
@@ -127,7 +127,7 @@ def test_the_pieces_reserved_for_ones_own_order_can_still_be_had(shop: Shop) -> 
     assert token
 
 
-def test_ones_own_pieces_count_no_longer_once_the_reservation_is_over(shop: Shop) -> None:
+def test_ones_own_units_count_no_longer_once_the_reservation_is_over(shop: Shop) -> None:
     shopper, _ = shop.placed(BOWL=1)
     with shop.later(minutes=61):
         shop.reconcile()

@@ -16,7 +16,7 @@ POTS = Category("pots", "Pots", "")
 
 
 def variant(sku: str, **changes: Any) -> VariantDraft:
-    """Draft a variant: €5.00, ten pieces."""
+    """Draft a variant: €5.00, ten units."""
     return replace(VariantDraft(sku, {}, 500, None, 10), **changes)
 
 
@@ -56,7 +56,7 @@ def numbered(count: int, **changes: Any) -> list[ProductDraft]:
     ]
 
 
-def pieces(sku: str) -> int:
+def units(sku: str) -> int:
     """Count what is on the shelf."""
     stock = get(Stock, sku)
     assert stock is not None, sku
@@ -64,7 +64,7 @@ def pieces(sku: str) -> int:
 
 
 def sell(sku: str, quantity: int) -> None:
-    """Take pieces off the shelf, as an order does."""
+    """Take units off the shelf, as an order does."""
     stock, actions, condition = Stock.reserve(sku, quantity)
     stock.update(actions=actions, condition=condition)
 

@@ -133,7 +133,7 @@ def test_goods_say_what_is_stored_now(aws: object) -> None:
     sell("V-2", 3)
     goods = get_products(["sencha", "no-such", "no slug!"])["sencha"]
     assert (goods.name, goods.category, goods.hidden, goods.least) == ("Sencha", "tea", True, 7)
-    assert [(each.sku, each.label, each.price, each.sale_price) for each in goods.pieces] == [
+    assert [(each.sku, each.label, each.price, each.sale_price) for each in goods.variants] == [
         ("V-1", "1 g", 500, 400),
         ("V-2", "2 g", 500, 400),
     ]

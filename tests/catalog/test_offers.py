@@ -75,7 +75,7 @@ def test_unknown_skus_and_products_are_missing() -> None:
     assert read_offers({}) == {}
 
 
-def test_pieces_put_back_for_a_sku_that_never_had_a_price_are_not_sellable() -> None:
+def test_units_put_back_for_a_sku_that_never_had_a_price_are_not_sellable() -> None:
     fill(product("sencha"))
     stock, actions, _ = Stock.release("GHOST", 2)
     stock.update(actions=actions)

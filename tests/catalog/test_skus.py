@@ -54,7 +54,7 @@ def test_an_odd_sku_is_sold_changed_refunded_and_counted(shop: Shop, sku: str) -
     merchant = logged_in(shop.gateway, "merchant")
     order = f"/staff/orders/{order_id}"
     assert sku in unescape(merchant.get(order).body)
-    refund = {**form_of(merchant.get(order)), "reason": "A crack.", f"pieces-{sku}": "1"}
+    refund = {**form_of(merchant.get(order)), "reason": "A crack.", f"restock-{sku}": "1"}
     assert merchant.post(f"{order}/refunds", refund).status == 303
     assert shop.stock(sku) == 9
 

@@ -1,4 +1,4 @@
-"""Many shoppers, few pieces: exactly what there is gets sold, and everybody gets an honest answer."""
+"""Many shoppers, few units: exactly what there is gets sold, and everybody gets an honest answer."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import pytest
 
 from tests.client import Answer, Shopper
 from tests.dynamodb_faults import tampered
-from tests.invariants import check_books, check_money, check_stock, pieces
+from tests.invariants import check_books, check_money, check_stock, units
 from tests.load.dynamodb_conflicts import contended
 from tests.shop import CUSTOMER, Shop, order_id_of, token_of
 
@@ -30,7 +30,7 @@ def together(jobs: list[Callable[[], Answer]]) -> list[Answer]:
 
 
 def test_two_shoppers_race_for_the_last_piece(shop: Shop) -> None:
-    before = pieces(shop)
+    before = units(shop)
     shoppers = [shop.shopper_with(BOWL=1) for _ in range(2)]
     form = {**CUSTOMER, "total": shoppers[0].get("/checkout").field("total")}
     answers = together([lambda each=each: each.post("/checkout", form) for each in shoppers])  # type: ignore[misc]
@@ -44,7 +44,7 @@ def test_two_shoppers_race_for_the_last_piece(shop: Shop) -> None:
 
 
 def test_a_double_click_that_arrives_at_once_is_one_order(shop: Shop) -> None:
-    before = pieces(shop)
+    before = units(shop)
     shopper = shop.shopper_with(MUG=1, BOWL=1)
     form = {**CUSTOMER, "total": shopper.get("/checkout").field("total")}
     tabs = [Shopper(shop.gateway, dict(shopper.jar)) for _ in range(4)]
@@ -57,7 +57,7 @@ def test_a_double_click_that_arrives_at_once_is_one_order(shop: Shop) -> None:
 
 
 def test_a_cart_that_is_sent_many_times_at_once_is_one_order_and_no_failure_of_the_shops(shop: Shop) -> None:
-    before = pieces(shop)
+    before = units(shop)
     shopper = shop.shopper_with(MUG=1, BOWL=1)
     form = {**CUSTOMER, "total": shopper.get("/checkout").field("total")}
     tabs = [Shopper(shop.gateway, dict(shopper.jar)) for _ in range(2 * THREADS)]
@@ -86,7 +86,7 @@ def test_a_payment_that_is_begun_many_times_at_once_is_no_failure_of_the_shops(s
 
 
 def test_two_tabs_with_different_addresses_end_in_one_living_order(shop: Shop) -> None:
-    before = pieces(shop)
+    before = units(shop)
     shopper = shop.shopper_with(BOWL=1)
     form = {**CUSTOMER, "total": shopper.get("/checkout").field("total")}
     tabs = [Shopper(shop.gateway, dict(shopper.jar)) for _ in range(2)]
@@ -103,8 +103,8 @@ def test_two_tabs_with_different_addresses_end_in_one_living_order(shop: Shop) -
 
 
 @pytest.mark.slow
-def test_eight_tills_sell_exactly_a_hundred_pieces(shop: Shop) -> None:
-    before = pieces(shop)
+def test_eight_tills_sell_exactly_a_hundred_units(shop: Shop) -> None:
+    before = units(shop)
     shoppers = [shop.shopper_with(MUG=1) for _ in range(13 * THREADS)]
     for number, shopper in enumerate(shoppers):
         shopper.source = f"198.51.100.{number}"
@@ -124,7 +124,7 @@ def test_eight_tills_sell_exactly_a_hundred_pieces(shop: Shop) -> None:
 
 
 def test_buyers_cancellers_and_ditherers_leave_every_piece_accounted_for(shop: Shop) -> None:
-    before = pieces(shop)
+    before = units(shop)
 
     def buy() -> Answer:
         shopper, token = shop.placed(TEA_100=1)

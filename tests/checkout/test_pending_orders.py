@@ -3,14 +3,14 @@
 from unittest import mock
 
 from tests.client import Shopper
-from tests.invariants import check_stock, pieces
+from tests.invariants import check_stock, units
 from tests.shop import CUSTOMER, Shop, order_id_of, token_of
 
 FORM = {**CUSTOMER, "total": "23.40"}  # one mug, to Germany
 
 
 def test_while_the_old_one_is_pending_something_else_can_be_ordered(shop: Shop) -> None:
-    before = pieces(shop)
+    before = units(shop)
     shopper, old = shop.placed(MUG=1)
     order_id = _pay_slowly(shop, shopper, old)
     assert shopper.jar["cart_count"] == "0"
@@ -65,7 +65,7 @@ def test_a_pending_order_of_an_earlier_version_still_has_its_cart(shop: Shop) ->
 
 
 def test_after_a_pending_payment_is_denied_the_order_can_be_paid_beside_another(shop: Shop) -> None:
-    before = pieces(shop)
+    before = units(shop)
     shopper, old = shop.placed(MUG=1)
     order_id = _pay_slowly(shop, shopper, old)
     shopper.post("/cart/lines", {"sku": "TEA-50", "quantity": "1"})

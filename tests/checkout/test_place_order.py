@@ -15,7 +15,7 @@ from chalicelib.orders.models import Order, OrderLookup
 from tests.client import Shopper
 from tests.dynamodb_faults import answers_lost, conflicts, repeated, silence, tampered, watched
 from tests.iam_policy_check import by_the_test
-from tests.invariants import check_books, check_money, check_stock, check_two_rounds_are_enough, pieces
+from tests.invariants import check_books, check_money, check_stock, check_two_rounds_are_enough, units
 from tests.load.dynamodb_conflicts import conflict
 from tests.shop import CUSTOMER, Shop, order_id_of, token_of
 from tests.telemetry.conftest import Counted
@@ -30,7 +30,7 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_transaction_takes_the_stock_and_writes_order_number_and_cart(shop: Shop) -> None:
-    before = pieces(shop)
+    before = units(shop)
     shopper = shop.shopper_with(MUG=2, TEA_50=1)
     with watched() as calls:
         shop.place(shopper)
@@ -90,7 +90,7 @@ def test_the_last_piece_can_be_sent_twice_by_who_has_it(shop: Shop) -> None:
     assert token_of(shop.place(shopper)) == token
 
 
-def test_the_same_form_is_the_same_order_though_its_pieces_went_back_to_the_shelf(shop: Shop) -> None:
+def test_the_same_form_is_the_same_order_though_its_units_went_back_to_the_shelf(shop: Shop) -> None:
     shopper, token = shop.placed(BOWL=1)
     total = shopper.get("/checkout").field("total")
     with shop.later(minutes=61):
@@ -100,8 +100,8 @@ def test_the_same_form_is_the_same_order_though_its_pieces_went_back_to_the_shel
         assert shop.stock("BOWL") == 0
 
 
-def test_the_same_form_is_refused_where_others_bought_its_pieces(shop: Shop) -> None:
-    before = pieces(shop)
+def test_the_same_form_is_refused_where_others_bought_its_units(shop: Shop) -> None:
+    before = units(shop)
     shopper, _ = shop.placed(BOWL=1)
     total = shopper.get("/checkout").field("total")
     with shop.later(minutes=61):
@@ -129,7 +129,7 @@ def test_the_same_things_can_be_bought_again_after_they_are_paid(shop: Shop) -> 
 
 
 def test_a_different_cart_cancels_the_old_order_and_its_stock_returns(shop: Shop) -> None:
-    before = pieces(shop)
+    before = units(shop)
     shopper, old = shop.placed(MUG=3)
     shopper.post("/cart/lines/MUG", {"quantity": "1"})
     shopper.post("/cart/lines", {"sku": "BOWL", "quantity": "1"})
@@ -230,7 +230,7 @@ def test_contention_that_does_not_end_is_told_by_whose_doing_it_is_and_changes_n
         names = [write["TableName"] for entry in arguments["TransactItems"] for write in entry.values()]
         raise conflict(operation, [name.endswith(table) for name in names])
 
-    before = pieces(shop)
+    before = units(shop)
     shopper = shop.shopper_with(MUG=1)
     counted()
     with mock.patch("chalicelib.checkout.place_order.PLACING_SECONDS", 1.5), tampered(contend):
@@ -257,7 +257,7 @@ def test_waits_between_tries_differ(shop: Shop) -> None:
     "broken", [lambda: answers_lost("TransactWriteItems"), lambda: repeated("TransactWriteItems")]
 )
 def test_an_order_whose_answer_is_lost_is_found_again(shop: Shop, broken: Callable[[], Any]) -> None:
-    before = pieces(shop)
+    before = units(shop)
     shopper = shop.shopper_with(MUG=1)
     with broken():
         answer = shopper.post("/checkout", FORM)
@@ -267,7 +267,7 @@ def test_an_order_whose_answer_is_lost_is_found_again(shop: Shop, broken: Callab
 
 
 def test_an_order_that_did_not_arrive_is_a_503_and_can_be_sent_again(shop: Shop) -> None:
-    before = pieces(shop)
+    before = units(shop)
     shopper = shop.shopper_with(MUG=1)
     with silence("TransactWriteItems"):
         answer = shopper.post("/checkout", FORM)
@@ -289,7 +289,7 @@ def test_paypal_away_leaves_an_order_that_says_so_and_is_found_again(shop: Shop)
 
 
 def test_a_process_that_dies_between_placing_and_paypal_leaves_an_order_to_pay(shop: Shop) -> None:
-    before = pieces(shop)
+    before = units(shop)
     shopper = shop.shopper_with(MUG=1)
     with (
         mock.patch("chalicelib.checkout.routes.start_payment", side_effect=SystemExit),
@@ -308,7 +308,7 @@ def test_a_process_that_dies_between_placing_and_paypal_leaves_an_order_to_pay(s
 
 
 def test_a_process_that_dies_at_any_call_to_the_table_loses_no_piece(shop: Shop) -> None:
-    before = pieces(shop)
+    before = units(shop)
     for survived in range(8):
         shopper = shop.shopper_with(MUG=1)
         with tampered(dying_after(survived)):

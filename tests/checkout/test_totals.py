@@ -49,7 +49,7 @@ def test_tax_is_inside_the_price_by_rate_and_shipping_has_its_own() -> None:
 
 
 def test_tax_is_rounded_half_up_once_a_rate_and_order() -> None:
-    # 3 × 0.05 at 25 %: 0.01 each when rounded piece by piece, 0.03 together. 0.01 at 100 % is half a cent: up.
+    # 3 × 0.05 at 25 %: 0.01 each when rounded unit by unit, 0.03 together. 0.01 at 100 % is half a cent: up.
     assert money.tax_by_rate([(5, "25")] * 3) == {"25": 3}
     assert money.tax_by_rate([(7, "19")] * 3) == {"19": 3}
     assert money.tax_included(1, "100") == 1

@@ -21,12 +21,12 @@ class Visitor(Shopper):
         return answer
 
     def puts_in_cart(self, sku: str, quantity: int = 1) -> None:
-        """Put pieces into the cart."""
+        """Put units into the cart."""
         answer = self.post("/api/cart/lines", {"sku": sku, "quantity": str(quantity)})
         assert answer.status == 303, answer.text
 
     def orders(self, sku: str, **changed: str) -> str:
-        """Order a piece; return PayPal's order, which is to be paid now."""
+        """Order a unit; return PayPal's order, which is to be paid now."""
         self.puts_in_cart(sku)
         form = self.get("/api/checkout")
         answer = self.post("/api/checkout", {**CUSTOMER, "total": form.field("total"), **changed})

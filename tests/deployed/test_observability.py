@@ -13,7 +13,7 @@ WHO = {"name": "Ada Unmistakable", "email": "unmistakable@example.com", "address
 
 
 def _bought(visitor: Visitor, paypal: Control, **who: str) -> str:
-    """Let the visitor buy a piece; return PayPal's order."""
+    """Let the visitor buy a unit; return PayPal's order."""
     token = visitor.orders("TEA-50", **who)
     paypal.approve(token)
     visitor.comes_back(token)

@@ -81,7 +81,7 @@ class Visitor:
     # -- shopping -----------------------------------------------------------------------------------------
 
     def puts_in_cart(self, slug: str, quantity: int = 1) -> None:
-        """Open a product's page and put pieces of it into the cart."""
+        """Open a product's page and put units of it into the cart."""
         self.open(f"/products/{slug}")
         self.field("Quantity").fill(str(quantity))
         self.button("Add to cart").click()

@@ -13,7 +13,7 @@ from tests.invariants import (
     check_money,
     check_nothing_is_forgotten,
     check_stock,
-    pieces,
+    units,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def check(scenario: Scenario, cases: Sequence[Case], world: World) -> None:
         _check(scenario, case)
     check_mails(cases, world)
     check_refunds(orders)
-    check_stock(world.shop, {**pieces(world.shop), **{case.sku: case.pieces for case in cases}})
+    check_stock(world.shop, {**units(world.shop), **{case.sku: case.units for case in cases}})
     check_money(world.shop)
     may_come_again = {order.id: _in_doubt(order, cases) + _count(order, "email_requeued") for order in orders}
     check_letters(world.shop, world.mails(), may_come_again)

@@ -30,7 +30,7 @@ class Case:
     shopper: Shopper = field(init=False)
     token: str = ""  # PayPal's order
     may_mail_twice: int = 0
-    pieces: int = ON_THE_SHELF  # of its product, on the shelf, reserved and sold
+    units: int = ON_THE_SHELF  # of its product, on the shelf, reserved and sold
     things: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -65,7 +65,7 @@ class Case:
     # -- what is prepared, undisturbed --------------------------------------------------------------------
 
     def fill_cart(self) -> None:
-        """Put two pieces into the cart."""
+        """Put two units into the cart."""
         answer = self.shopper.post("/cart/lines", {"sku": self.sku, "quantity": str(IN_THE_CART)})
         assert answer.status == 303, answer.text
 

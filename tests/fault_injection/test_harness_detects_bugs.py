@@ -131,7 +131,7 @@ def leases_that_hold_nobody_off() -> AbstractContextManager[Any]:
 
 
 def giving_stock_back_twice() -> AbstractContextManager[Any]:
-    """Put an order's pieces back on the shelf even where its reservation has fallen before."""
+    """Put an order's units back on the shelf even where its reservation has fallen before."""
     give_back = Order.release_stock
 
     def release_stock(order: Order, transaction: Transaction) -> None:
@@ -257,7 +257,7 @@ BREACHES = [
         "dies after",
         "POST /v2/checkout/orders/…/capture",
     ),
-    Breach(forgetting_forms, "staff add pieces", check_stock, "dies after", "TransactWriteItems"),
+    Breach(forgetting_forms, "staff add units", check_stock, "dies after", "TransactWriteItems"),
     Breach(forgetting_refunds, "a refund that was decided", assertions.check_refunds),
     Breach(
         writing_the_manifest_first,

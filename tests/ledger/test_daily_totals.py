@@ -220,7 +220,7 @@ def test_hours_are_the_shops(ledger: Ledger, at: At, setting: Callable[..., None
     assert tally.totals(12).as_json() == {}
 
 
-def test_the_best_sellers_are_counted_by_pieces(ledger: Ledger, at: At) -> None:
+def test_the_best_sellers_are_counted_by_units(ledger: Ledger, at: At) -> None:
     ledger.sale(ledger.order(TEA, CUP))
     order = ledger.sale(ledger.order(TEA))
     ledger.refund(order, 2580)

@@ -1,6 +1,6 @@
 """How many shoppers get past one row of DynamoDB: `python -m tests.load.contention_model`, a reckoning in virtual time.
 
-Everybody presses “Place order” within the same second and wants the same pieces, of which there are enough. A
+Everybody presses “Place order” within the same second and wants the same units, of which there are enough. A
 transaction keeps the row to itself for some time; who comes meanwhile is refused, and tries again as the shop does.
 """
 

@@ -17,13 +17,13 @@ from typing import Any, cast
 from infra.local.api_gateway import Gateway
 from infra.local.event_functions import Functions
 from infra.local.fake_paypal import Control
-from tests.invariants import SOLD, check_books, check_money, check_nothing_is_forgotten, check_stock, pieces
+from tests.invariants import SOLD, check_books, check_money, check_nothing_is_forgotten, check_stock, units
 from tests.load.shopper import BOUGHT, LEFT, SKU, SLUG, SOLD_OUT, TOO_LATE, Buyer
 from tests.load.statistics_report import rates, times
 from tests.shop import Shop
 
 QUIET_SECONDS = 60.0
-# Of so many shoppers one: wants two pieces, orders and never pays, presses the button twice.
+# Of so many shoppers one: wants two units, orders and never pays, presses the button twice.
 TWO, LEAVES, TWICE = 5, 9, 7
 
 
@@ -33,14 +33,14 @@ def main() -> int:
     for name in ("--shop", "--paypal", "--mailbox"):
         parser.add_argument(name, required=True, help="its address")
     parser.add_argument("--shoppers", type=int, required=True)
-    parser.add_argument("--pieces", type=int, required=True)
+    parser.add_argument("--units", type=int, required=True)
     parser.add_argument("--at-once", type=int, required=True)
     parser.add_argument("--conflicts", type=Path, required=True, help="a file with a byte for each")
     choice = parser.parse_args()
     paypal = Control(choice.paypal)
     shop = Shop(cast("Gateway", None), cast("Functions", None), paypal)  # read alone: it is asked over HTTP
-    fill_shelf(choice.pieces)
-    before = pieces(shop)
+    fill_shelf(choice.units)
+    before = units(shop)
     buyers = [
         Buyer(
             choice.shop,
@@ -54,7 +54,7 @@ def main() -> int:
     ]
     faults = hold(buyers, choice.at_once)
     faults += settle_down(shop)
-    faults += audit(shop, before, buyers, choice.pieces, choice.mailbox)
+    faults += audit(shop, before, buyers, choice.units, choice.mailbox)
     samples = [sample for buyer in buyers for sample in buyer.samples]
     figures = {
         "faults": faults,
@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def fill_shelf(many: int) -> None:
-    """Sell one product with few pieces."""
+    """Sell one product with few units."""
     from chalicelib.catalog.categories import Category
     from chalicelib.catalog.editing.category_editing import save_categories
 
@@ -139,10 +139,10 @@ def check_sold(shop: Shop, buyers: list[Buyer], many: int) -> None:
         if order.state in SOLD or order.reserved
         for line in order.lines
     )
-    # Every refused shopper would have taken one piece.
+    # Every refused shopper would have taken one unit.
     wanted = sum(buyer.ending == SOLD_OUT for buyer in buyers)
-    assert gone <= many, f"{gone} of {many} pieces went"
-    assert gone == many or not wanted, f"{many - gone} pieces stayed, and {wanted} shoppers were refused"
+    assert gone <= many, f"{gone} of {many} units went"
+    assert gone == many or not wanted, f"{many - gone} units stayed, and {wanted} shoppers were refused"
 
 
 def check_endings(shop: Shop, buyers: list[Buyer]) -> None:
@@ -154,7 +154,7 @@ def check_endings(shop: Shop, buyers: list[Buyer]) -> None:
     assert set(thanked) == paid, f"{len(thanked)} shoppers were thanked, {len(paid)} orders are paid"
     expired = sum(order.state == "expired" for order in shop.orders())
     assert expired == late, f"{expired} orders expired, {late} shoppers were told that it is gone"
-    # Whoever wants more than one may hold, and finds it gone, has an order that waits for pieces to come back.
+    # Whoever wants more than one may hold, and finds it gone, has an order that waits for units to come back.
     in_vain = sum(buyer.ending == SOLD_OUT and buyer.wants > 1 for buyer in buyers)
     waiting = sum(order.state == "awaiting" for order in shop.orders())
     assert left <= waiting <= left + in_vain, f"{waiting} orders wait, {left} shoppers left"

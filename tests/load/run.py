@@ -53,7 +53,7 @@ def flash_sale(
             *(sys.executable, "-m", "infra.local.run_on_local", f"--state={folder / 'state'}"),
             *(sys.executable, "-m", "tests.load.flash_sale"),
             *(f"--{name}={run.address(name)}" for name in ("shop", "paypal", "mailbox")),
-            *(f"--shoppers={shoppers}", f"--pieces={quantity}", f"--at-once={at_once}"),
+            *(f"--shoppers={shoppers}", f"--units={quantity}", f"--at-once={at_once}"),
             f"--conflicts={conflicts}",
         ]
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}

@@ -32,7 +32,7 @@ class Dishonest(Exception):
 
 @dataclass
 class Buyer:
-    """Somebody with a connection of their own; `wants` pieces, and one where only one is left."""
+    """Somebody with a connection of their own; `wants` units, and one where only one is left."""
 
     shop_url: str
     paypal: Control

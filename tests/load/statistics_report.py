@@ -36,7 +36,7 @@ def times(samples: Sequence[Sample]) -> dict[str, dict[str, float]]:
 def report(figures: Mapping[str, Any], shoppers: int, quantity: int) -> str:
     """Write the figures for people."""
     lines = [
-        f"{shoppers} shoppers, {quantity} pieces: "
+        f"{shoppers} shoppers, {quantity} units: "
         + ", ".join(f"{many} {ending}" for ending, many in sorted(figures["endings"].items())),
         f"{figures['requests']} requests; the rush took {figures['seconds']:.1f} s, "
         f"{figures['requests_a_second']:.0f} requests and {figures['placed_a_second']:.1f} orders a second",

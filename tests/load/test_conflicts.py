@@ -14,7 +14,7 @@ from chalicelib.database.connection import PATIENCE_SECONDS
 from chalicelib.web import middleware
 from tests.client import Answer, Shopper
 from tests.dynamodb_faults import Ask, tampered
-from tests.invariants import check_books, check_money, check_stock, pieces
+from tests.invariants import check_books, check_money, check_stock, units
 from tests.load.dynamodb_conflicts import READS, WRITES, conflict, contended, crowded, throttled
 from tests.load.forms import Form, forms_of
 from tests.shop import CUSTOMER, Shop, order_id_of, token_of
@@ -68,7 +68,7 @@ def _impatient(seconds: float = 0.1) -> Iterator[None]:
 
 
 def test_everything_a_shopper_does_works_beside_many_conflicts(shop: Shop) -> None:
-    before = pieces(shop)
+    before = units(shop)
     with crowded(MANY):
         shopper = shop.shopper_with(MUG=1, TEA_50=1)
         assert shopper.post("/cart/lines/MUG", {"quantity": "3"}).status == 303

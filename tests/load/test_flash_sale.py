@@ -14,7 +14,7 @@ def test_a_rush_sells_exactly_what_there_is_and_tells_everybody(tmp_path: Path) 
     endings = figures["endings"]
     assert endings.keys() <= {BOUGHT, LEFT, SOLD_OUT, TOO_LATE}
     assert sum(endings.values()) == SHOPPERS
-    # Orders for two are more than one visitor may hold: there may be more of them than pieces, but not paid.
+    # Orders for two are more than one visitor may hold: there may be more of them than units, but not paid.
     assert endings[BOUGHT] + endings.get(LEFT, 0) >= PIECES / 2
     assert endings[BOUGHT] <= PIECES
     assert figures["conflicts"] > 0, "nobody met: this was no rush"

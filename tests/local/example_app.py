@@ -144,7 +144,7 @@ class Run:
         return self.wait()
 
     def kill(self) -> None:
-        """Kill it and all its pieces at one moment, as a crash of the machine would; none can say goodbye."""
+        """Kill it and all its processes at one moment, as a crash of the machine would; none can say goodbye."""
         pids = [self.process.pid, *children(self.process.pid).values()]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)

@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def kill(cloud: LocalCloud) -> None:
-    process: Any = cloud.piece._process
+    process: Any = cloud.child._process
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 

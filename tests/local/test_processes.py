@@ -1,4 +1,4 @@
-"""A piece that fails says so in one line."""
+"""A process that fails reports it in one line."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.local_cloud import LocalCloud, without_aws_settings
-from infra.local.processes import HOST, ChildProcess, PieceFailed, PortInUse, StartReports
+from infra.local.processes import HOST, ChildProcess, PortInUse, ProcessFailed, StartReports
 
 IGNORES_SIGTERM = """
 import signal, sys, time
@@ -19,25 +19,25 @@ time.sleep(60)
 """
 
 
-def piece(tmp_path: Path, code: str) -> ChildProcess:
+def child(tmp_path: Path, code: str) -> ChildProcess:
     return ChildProcess("the kettle", [sys.executable, "-c", code], os.environ, log=tmp_path / "kettle.log")
 
 
 def test_a_piece_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path) -> None:
-    kettle = piece(tmp_path, "import sys; print('filling', flush=True); sys.exit('no water')")
+    kettle = child(tmp_path, "import sys; print('filling', flush=True); sys.exit('no water')")
     kettle.start()
-    with pytest.raises(PieceFailed) as failure:
+    with pytest.raises(ProcessFailed) as failure:
         kettle.wait_until(lambda: False, 10)
 
     assert str(failure.value) == "the kettle did not start: it ended with status 1; no water"
 
 
 def test_a_piece_that_takes_too_long_is_told(tmp_path: Path) -> None:
-    kettle = piece(tmp_path, "import time; print('heating', flush=True); time.sleep(60)")
+    kettle = child(tmp_path, "import time; print('heating', flush=True); time.sleep(60)")
     kettle.start()
     try:
         kettle.wait_until(lambda: "heating" in (tmp_path / "kettle.log").read_text("utf-8"), 10)
-        with pytest.raises(PieceFailed) as failure:
+        with pytest.raises(ProcessFailed) as failure:
             kettle.wait_until(lambda: False, 0.1)
     finally:
         kettle.stop()
@@ -49,7 +49,7 @@ def test_a_piece_that_takes_too_long_is_told(tmp_path: Path) -> None:
 
 
 def test_a_piece_that_makes_progress_may_take_longer_until_it_stalls(tmp_path: Path) -> None:
-    kettle = piece(tmp_path, "import time; print('heating', flush=True); time.sleep(60)")
+    kettle = child(tmp_path, "import time; print('heating', flush=True); time.sleep(60)")
     kettle.start()
     kettle.wait_until(lambda: "heating" in (tmp_path / "kettle.log").read_text("utf-8"), 10)
     reading, writing = os.pipe()
@@ -63,7 +63,7 @@ def test_a_piece_that_makes_progress_may_take_longer_until_it_stalls(tmp_path: P
         return reports.read()
 
     try:
-        with pytest.raises(PieceFailed) as failure:
+        with pytest.raises(ProcessFailed) as failure:
             kettle.wait_until(lambda: reports.serves, 0.1, has_progressed=work_on, advice="Start it again.")
         assert next(turns) > 12
         log.write(StartReports.SERVING)
@@ -79,7 +79,7 @@ def test_a_piece_that_makes_progress_may_take_longer_until_it_stalls(tmp_path: P
 
 
 def test_a_piece_that_will_not_end_is_killed(tmp_path: Path) -> None:
-    kettle = piece(tmp_path, IGNORES_SIGTERM)
+    kettle = child(tmp_path, IGNORES_SIGTERM)
     kettle.start()
     kettle.wait_until(lambda: "deaf" in (tmp_path / "kettle.log").read_text("utf-8"), 10)
     kettle.stop(0.1)

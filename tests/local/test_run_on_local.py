@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.processes import PieceFailed, free_port
+from infra.local.processes import ProcessFailed, free_port
 from infra.local.run_on_local import local_shop, run
 from infra.local.state_dir import State, StateHeld
 
@@ -44,7 +44,7 @@ def test_while_the_shop_runs_its_own_data_are_reached(tmp_path: Path, given: dic
     }
     shop = State(tmp_path)
     with shop.held():
-        with pytest.raises(PieceFailed, match="is starting"), local_shop(State(tmp_path), given):
+        with pytest.raises(ProcessFailed, match="is starting"), local_shop(State(tmp_path), given):
             pass
         shop.publish(told)
         with local_shop(State(tmp_path), given | {"CURRENCY": "USD"}) as environment:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.processes import HOST, PieceFailed, PortInUse
+from infra.local.processes import HOST, PortInUse, ProcessFailed
 from infra.local.supervisor import Ports, check_paypal, check_prefix
 from tests.local.example_app import Run, children, get, local_url, make_app, post
 from tests.local.wait_until import eventually
@@ -210,7 +210,7 @@ def test_real_money_is_refused_in_one_line_before_anything_starts(tmp_path: Path
 )
 def test_real_money_is_refused_however_it_is_spelt(live: str) -> None:
     credentials = {"PAYPAL_CLIENT_ID": "id", "PAYPAL_CLIENT_SECRET": "secret"}
-    with pytest.raises(PieceFailed, match="Unset PAYPAL_API_URL"):
+    with pytest.raises(ProcessFailed, match="Unset PAYPAL_API_URL"):
         check_paypal({"PAYPAL_API_URL": live, **credentials})
     check_paypal({"PAYPAL_API_URL": "https://api-m.sandbox.paypal.com/", **credentials})
     check_paypal({"PAYPAL_API_URL": live})  # without credentials, the fake PayPal takes its place
@@ -237,13 +237,13 @@ def test_a_prefix_that_all_names_allow_is_taken(prefix: str) -> None:
 
 @pytest.mark.parametrize("prefix", ["a_b", "Shop-", "-shop", "a--b", "a.b", "ü-", "a b", "x" * 41, "a-\n"])
 def test_a_prefix_that_some_names_do_not_allow_is_refused_in_words(prefix: str) -> None:
-    with pytest.raises(PieceFailed, match="TABLE_PREFIX may have up to 40 lower-case letters"):
+    with pytest.raises(ProcessFailed, match="TABLE_PREFIX may have up to 40 lower-case letters"):
         check_prefix({"TABLE_PREFIX": prefix})
 
 
 @pytest.mark.parametrize("text", ["eighty", "0", "65536", "-1", "８０"])
 def test_a_port_that_is_none_is_told(text: str) -> None:
-    with pytest.raises(PieceFailed, match="PORT must be a port between 1 and 65535"):
+    with pytest.raises(ProcessFailed, match="PORT must be a port between 1 and 65535"):
         Ports({"PORT": text})
 
 

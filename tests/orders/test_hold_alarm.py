@@ -49,14 +49,14 @@ def test_a_quiet_shop_tells_nothing(shop: Shop, counted: Counted) -> None:
     assert share(shop, counted, minutes=1) == 0
 
 
-def test_of_a_sku_with_few_pieces_one_shopper_holds_much_and_that_is_not_told(
+def test_of_a_sku_with_few_units_one_shopper_holds_much_and_that_is_not_told(
     shop: Shop, counted: Counted
 ) -> None:
     placed_from(shop, ADDRESSES[0], BOWL=1, MUG=3)
     assert share(shop, counted, minutes=1) == 3
 
 
-def test_pieces_that_paypal_has_money_for_are_not_held_unpaid(shop: Shop, counted: Counted) -> None:
+def test_units_that_paypal_has_money_for_are_not_held_unpaid(shop: Shop, counted: Counted) -> None:
     shopper, token = placed_from(shop, ADDRESSES[0], MUG=20)
     shop.paypal.slow(token)
     shopper.get(f"/payments/paypal/return?token={token}")
@@ -68,7 +68,7 @@ def test_pieces_that_paypal_has_money_for_are_not_held_unpaid(shop: Shop, counte
 def test_a_hold_that_is_kept_for_a_silent_paypal_is_found_until_it_ends(shop: Shop) -> None:
     _, token = placed_from(shop, ADDRESSES[0], MUG=20)
     shop.paypal.approve(token)
-    shop.deliver_notifications()  # of the approval: the pieces are kept for as long as PayPal may capture them
+    shop.deliver_notifications()  # of the approval: the units are kept for as long as PayPal may capture them
     shop.paypal.fault("get", "503", times=None)
     for minutes in (3, 20, 41):
         with shop.later(minutes=minutes):

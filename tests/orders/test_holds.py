@@ -11,7 +11,7 @@ from chalicelib.orders.enums import CloseReason
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import new_order, update_order
 from chalicelib.orders.states import OrderState
-from tests.invariants import check_stock, pieces
+from tests.invariants import check_stock, units
 from tests.shop import Shop
 
 CUSTOMER = {"name": "A", "email": "a@example.com", "country": "DE"}
@@ -72,14 +72,14 @@ def step(order: Order, transaction: Transaction, chance: random.Random) -> bool:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_holds_are_counted_once_and_given_back_once(shop: Shop, seed: int) -> None:
-    chance, before = random.Random(seed), pieces(shop)
+    chance, before = random.Random(seed), units(shop)
     ids = [new(number).id for number in range(5)]
     refused = 0
     for _ in range(STEPS):
         try:
             update_order(chance.choice(ids), lambda order, transaction: step(order, transaction, chance))
         except ConditionFailed:
-            refused += 1  # beyond the bound, or no pieces left
+            refused += 1  # beyond the bound, or no units left
     check_stock(shop, before)
     rows = [row for row in holds.Hold.scan(consistent_read=True) if row.key.startswith("hold#")]
     assert rows

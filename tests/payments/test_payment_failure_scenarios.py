@@ -19,7 +19,7 @@ from chalicelib.payments.paypal import gateway
 from chalicelib.payments.paypal.order_request import order_body
 from tests.client import Answer, Shopper
 from tests.dynamodb_faults import Ask, tampered
-from tests.invariants import check_books, check_money, check_stock, check_two_rounds_are_enough, pieces
+from tests.invariants import check_books, check_money, check_stock, check_two_rounds_are_enough, units
 from tests.shop import Shop, order_id_of, token_of
 
 SECONDS = 20
@@ -29,7 +29,7 @@ SECONDS = 20
 def shop(shop: Shop) -> Iterator[Shop]:
     """Return the shop; at the story's end, stock, money, books and orders must be well."""
     shop.put_on_shelf("pin", "Pin", {"PIN-A": (1, None, 100), "PIN-B": (1999, 1010, 100)}, tax="8.1")
-    before = pieces(shop)
+    before = units(shop)
     yield shop
     shop.paypal.clear_faults()
     check_two_rounds_are_enough(shop)

@@ -119,7 +119,7 @@ def test_reservations_fall_while_paypal_gives_no_answer(shop: Shop) -> None:
     assert shop.orders()[0].state == "awaiting"
 
 
-def test_who_had_approved_keeps_their_pieces_where_paypal_answers(shop: Shop) -> None:
+def test_who_had_approved_keeps_their_units_where_paypal_answers(shop: Shop) -> None:
     _, token = shop.placed(BOWL=1)
     shop.paypal.approve(token)
 

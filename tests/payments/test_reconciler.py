@@ -169,7 +169,7 @@ def test_a_fallen_reservation_is_taken_again_when_the_shopper_pays_late(shop: Sh
     assert shop.stock("BOWL") == 0
 
 
-def test_paying_again_after_the_hour_holds_the_pieces_for_the_shopper_anew(shop: Shop) -> None:
+def test_paying_again_after_the_hour_holds_the_units_for_the_shopper_anew(shop: Shop) -> None:
     shopper, _token = shop.placed(BOWL=1)
     (order,) = shop.orders()
     with shop.later(minutes=70):

@@ -13,7 +13,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.errors import ShopError
 from tests.fault_injection.aws_calls import AwsCall, Send, intercepted
-from tests.invariants import check_money, check_stock, pieces
+from tests.invariants import check_money, check_stock, units
 from tests.payments.test_refunds import TOTAL, refund
 from tests.shop import Shop
 
@@ -66,7 +66,7 @@ def wire() -> Iterator[Wire]:
 @pytest.mark.parametrize("after", [False, True], ids=["before it worked", "after it worked"])
 @pytest.mark.parametrize("killed", [True, False], ids=["killed", "no answer"])
 def test_any_call_may_fail(shop: Shop, wire: Wire, killed: bool, after: bool) -> None:
-    before = pieces(shop)
+    before = units(shop)
     broken: list[str] = []
     for number in count():
         _, order_id = shop.paid()

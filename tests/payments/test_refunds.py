@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.database.transactions import Transaction
 from tests.dynamodb_faults import answers_lost
-from tests.invariants import check_money, check_stock, pieces
+from tests.invariants import check_money, check_stock, units
 from tests.shop import Shop
 
 TOTAL = 2340  # a mug and its way to Berlin
@@ -171,7 +171,7 @@ def test_money_that_a_bank_took_back_is_not_left_to_refund(shop: Shop) -> None:
     assert shop.order(order_id).refundable_amount == TOTAL - 2000
 
 
-def test_whoever_witnesses_reads_amounts_and_pieces_but_nothing_of_the_customer(shop: Shop) -> None:
+def test_whoever_witnesses_reads_amounts_and_units_but_nothing_of_the_customer(shop: Shop) -> None:
     _, order_id = shop.paid(MUG=2)
     seen: list[tuple[Any, ...]] = []
 
@@ -194,7 +194,7 @@ def test_whoever_witnesses_reads_amounts_and_pieces_but_nothing_of_the_customer(
 
 
 def test_stock_comes_back_only_where_it_was_ticked(shop: Shop) -> None:
-    before = pieces(shop)
+    before = units(shop)
     _, order_id = shop.paid(MUG=3)
 
     refund(shop, order_id, 500, form="a")
@@ -206,7 +206,7 @@ def test_stock_comes_back_only_where_it_was_ticked(shop: Shop) -> None:
     check_stock(shop, before)
 
 
-def test_no_more_pieces_come_back_than_were_bought(shop: Shop) -> None:
+def test_no_more_units_come_back_than_were_bought(shop: Shop) -> None:
     from chalicelib.payments.refunds import InvalidRefund, max_restock
 
     _, order_id = shop.paid(MUG=2)
@@ -216,16 +216,16 @@ def test_no_more_pieces_come_back_than_were_bought(shop: Shop) -> None:
     for back in ({"MUG": 2}, {"MUG": -1}, {"BOWL": 1}, {"BOWL": 0}):
         with pytest.raises(InvalidRefund) as wrong:
             refund(shop, order_id, 500, form="b", restock=back)
-        assert wrong.value.problems.keys() == {f"pieces-{sku}" for sku in back}
+        assert wrong.value.problems.keys() == {f"restock-{sku}" for sku in back}
     assert (shop.stock("MUG"), shop.stock("BOWL")) == (99, 1)
 
 
-def test_pieces_of_a_refund_that_paypal_refused_stay_on_the_shelf_and_are_not_put_there_twice(
+def test_units_of_a_refund_that_paypal_refused_stay_on_the_shelf_and_are_not_put_there_twice(
     shop: Shop,
 ) -> None:
     from chalicelib.payments.refunds import max_restock
 
-    before = pieces(shop)
+    before = units(shop)
     _, order_id = shop.paid(MUG=1)
     shop.paypal.next_refund("REFUND_NOT_ALLOWED")
 
@@ -381,7 +381,7 @@ def test_a_pending_answer_that_paypal_repeats_after_the_end_does_not_reopen_the_
 
 
 def test_a_decision_whose_answer_was_lost_is_one_decision(shop: Shop) -> None:
-    before = pieces(shop)
+    before = units(shop)
     _, order_id = shop.paid()
 
     with answers_lost("TransactWriteItems"):

@@ -1,4 +1,4 @@
-"""Holds: nobody keeps the shop's pieces from others without paying for them, and nobody who means to pay is refused."""
+"""Holds: nobody keeps the shop's units from others without paying for them, and nobody who means to pay is refused."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from chalicelib.orders.models import Order
 from tests.call_counter import counted_calls
 from tests.client import Answer, Shopper
 from tests.dynamodb_faults import tampered
-from tests.invariants import check_holds, check_money, check_stock, pieces
+from tests.invariants import check_holds, check_money, check_stock, units
 from tests.shop import CUSTOMER, Shop, order_id_of, token_of
 
 BOTS, ELSEWHERE = "198.51.100.7", "203.0.113.9"
@@ -28,7 +28,7 @@ def coming_from(address: str, shopper: Shopper) -> Shopper:
 
 
 def held_by_orders() -> dict[str, int]:
-    """Count the pieces that orders keep unpaid."""
+    """Count the units that orders keep unpaid."""
     return {row.sku: int(row.held) for row in Stock.scan(consistent_read=True)}
 
 
@@ -70,7 +70,7 @@ class Bot:
 
 @pytest.mark.slow
 def test_a_bot_that_tries_for_an_hour_never_holds_more_than_a_fifth(shop: Shop) -> None:
-    before = pieces(shop)
+    before = units(shop)
     bot, grabbed = Bot(shop), 0
     with ExitStack() as hour:
         for step in range(12):
@@ -97,7 +97,7 @@ def test_a_bot_that_tries_for_an_hour_never_holds_more_than_a_fifth(shop: Shop) 
 
 
 def test_one_who_wants_more_than_a_fifth_buys_it_all_the_same(shop: Shop) -> None:
-    before = pieces(shop)
+    before = units(shop)
     shopper = shop.shopper_with(TEA_100=3)
     answer = shop.place(shopper)
     (order,) = shop.orders()
@@ -110,8 +110,8 @@ def test_one_who_wants_more_than_a_fifth_buys_it_all_the_same(shop: Shop) -> Non
     check_stock(shop, before)
 
 
-def test_whose_unheld_pieces_were_bought_meanwhile_is_not_charged(shop: Shop) -> None:
-    before = pieces(shop)
+def test_whose_unheld_units_were_bought_meanwhile_is_not_charged(shop: Shop) -> None:
+    before = units(shop)
     slow, slow_token = shop.placed(TEA_100=3)
     shop.paid(TEA_100=3)
     back = shop.come_back(slow, slow_token)
@@ -130,9 +130,9 @@ def test_what_is_not_there_is_refused_at_once_without_a_hold_too(shop: Shop) -> 
 
 
 @pytest.mark.slow
-def test_thirty_buyers_of_one_address_for_three_pieces_are_three_sales(shop: Shop) -> None:
+def test_thirty_buyers_of_one_address_for_three_units_are_three_sales(shop: Shop) -> None:
     shop.put_on_shelf("lamp", "Lamp", {"LAMP": (1000, None, 3)})
-    before = pieces(shop)
+    before = units(shop)
     placed = [shop.placed(LAMP=1) for _ in range(30)]
     backs = [shopper.follow(shop.come_back(shopper, token)).text for shopper, token in placed]
     assert sum("your order is paid" in back for back in backs) == 3
@@ -202,7 +202,7 @@ def test_an_address_that_is_not_known_is_bounded_by_the_session(shop: Shop) -> N
 
 
 @pytest.mark.parametrize("answer", ["", "503"])
-def test_coming_back_without_a_yes_takes_no_pieces_and_mails_nobody(shop: Shop, answer: str) -> None:
+def test_coming_back_without_a_yes_takes_no_units_and_mails_nobody(shop: Shop, answer: str) -> None:
     bot, token = shop.placed(MUG=20, TEA_50=10, TEA_100=5, BOWL=1)
     (order,) = shop.orders()
     assert not order.held

@@ -325,7 +325,7 @@ def test_looking_costs_nothing_and_placing_one_read(shop: Shop) -> None:
 
 
 def test_what_was_refused_counts_for_nothing(shop: Shop) -> None:
-    """A changed total, or a piece that somebody else has just bought, is no order."""
+    """A changed total, or an item that someone else has just bought, is no order."""
     shop.placed(BOWL=1)
     shopper = shop.shopper_with(MUG=1)
     for _ in range(STRICT.orders_per_session + 1):

@@ -21,7 +21,7 @@ OPEN = {"capturing", "pending", "awaiting"}
 def check(
     shop: Shop, quantities: Mapping[str, int], in_doubt: Mapping[Mail, int], told_paid: set[str]
 ) -> None:
-    """Check everything. `pieces`: SKU → those that were ever in the shop; `told_paid`: orders whose page said so."""
+    """Check everything. `units`: SKU → those that were ever in the shop; `told_paid`: orders whose page said so."""
     check_stock(shop, dict(quantities))
     check_nothing_oversold(shop, quantities)
     check_money(shop)
@@ -34,7 +34,7 @@ def check(
 
 
 def check_nothing_oversold(shop: Shop, quantities: Mapping[str, int]) -> None:
-    """No more pieces were sold, less those that came back, than there ever were."""
+    """No more units were sold, less those that came back, than there ever were."""
     sold: Counter[str] = Counter()
     for order in shop.orders():
         if order.state in SOLD:

@@ -25,11 +25,11 @@ def test_orders_written_over_each_other_are_noticed(open_shop: Callable[[], Shop
         live(open_shop(), SEED, shoppers=3)
 
 
-def test_pieces_given_back_twice_are_noticed(open_shop: Callable[[], Shop]) -> None:
+def test_units_given_back_twice_are_noticed(open_shop: Callable[[], Shop]) -> None:
     give_up = Stock.release_hold
 
     with (
-        mock.patch.object(Stock, "release_hold", side_effect=lambda sku, pieces: give_up(sku, 2 * pieces)),
+        mock.patch.object(Stock, "release_hold", side_effect=lambda sku, units: give_up(sku, 2 * units)),
         pytest.raises(Failed, match=f"seed {SEED}"),
     ):
         live(open_shop(), SEED, shoppers=8)

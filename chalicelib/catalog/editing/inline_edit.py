@@ -1,8 +1,8 @@
-"""Products changed in the list: only the cells that somebody changed, each on condition of what was shown.
+"""Save the product list's form: only the cells that were changed, on condition that they still hold what was shown.
 
-A price, a sale price and whether a product is visible are written where they are still as they were shown. Pieces
-are added or taken away: what was sold meanwhile stays sold. A row (a variant, or the product's own cell `visible`) is
-written whole or waits; its siblings do not wait with it.
+A price, a sale price and a product's visibility are set. Stock is changed by the difference, so that what was sold
+in the meantime stays sold. A row (a variant, or the product's own cell `visible`) is saved whole or not at all, and
+the product's other rows are saved without it.
 """
 
 import time
@@ -38,7 +38,7 @@ from chalicelib.database.transactions import (
 )
 from chalicelib.errors import ServiceUnavailable
 
-PATIENCE_SECONDS = 18.0  # API Gateway gives up after 29; what is not saved by then is said
+PATIENCE_SECONDS = 18.0  # API Gateway gives up after 29; what is not saved by then is reported
 BUSY = "Someone else is changing this product, so your changes weren’t saved. Please save again."
 TIMED_OUT = "Saving took too long, so this wasn’t saved. Please save again."
 GONE = "This product no longer exists."
@@ -46,28 +46,28 @@ GONE = "This product no longer exists."
 
 @dataclass(frozen=True)
 class UnsavedRows:
-    """Which rows of a product were not written, and why: `now` has, for each cell in conflict, what is stored.
+    """Which rows of a product were not saved, and why: `now` maps each cell in conflict to its stored value.
 
-    `words` speak for the rows `waiting`, with which nothing is wrong by themselves.
+    `message` is about the rows in `waiting`, which have no problem of their own.
     """
 
     now: Cells = field(default_factory=dict)
     problems: Problems = field(default_factory=dict)
-    words: str | None = None
+    message: str | None = None
     waiting: frozenset[str] = frozenset()
 
     @property
     def rows(self) -> frozenset[str]:
-        """List the rows that were not written, by SKU; "" is the product's own."""
+        """Return the SKUs of the rows that were not saved; "" is the product's own row."""
         return self.waiting.union(cell.sku for cell in (*self.now, *self.problems))
 
 
 class _SavePlan(NamedTuple):
-    """What a form does to a product as it is now: which cells change, which rows are processed, which are not."""
+    """What a form changes in a product as it is now: which cells, which rows are saved, and which are not."""
 
     product: Product
-    now: Cells  # what all cells hold
-    changed: Cells  # what some will hold
+    now: Cells  # the stored values of all cells
+    changed: Cells  # the new values of those that change
     processed: form_idempotency.Rows
     unsaved: UnsavedRows
 
@@ -81,10 +81,10 @@ def save_all(
     write_audit: AuditWriter = no_audit,
     problems: Mapping[str, Problems] | None = None,
 ) -> dict[str, UnsavedRows | None]:
-    """Save products, slug → changes, each in a transaction of its own; tell for each what is not saved, if anything.
+    """Save the changes of products, by slug, each in its own transaction; return what was not saved, by slug.
 
-    `form_token` is the form's one-time id: a row that it has changed is not changed again. `problems` are those of cells
-    that could not be read: their rows wait.
+    `form_token` is the form's one-time ID: a row that it has changed is not changed again. `problems` are cells that
+    could not be parsed: their rows are not saved.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
     wrong = problems or {}
@@ -105,7 +105,7 @@ def save(
     write_audit: AuditWriter = no_audit,
     problems: Problems = NO_PROBLEMS,
 ) -> UnsavedRows | None:
-    """Save the rows of one product with which nothing is wrong. Returns what is not saved, None where all is."""
+    """Save the valid rows of one product. Returns what was not saved, None if everything was."""
     rows = rows_of(changes, problems)
     try:
         return retry_contended(lambda: _save(slug, rows, form_token, write_audit), BUSY)
@@ -125,25 +125,25 @@ def _save(slug: str, rows: Sequence[Row], form_token: str, write_audit: AuditWri
 def _unsaved(slug: str, rows: Sequence[Row], form_token: str, message: str) -> UnsavedRows | None:
     """Return what is not saved, without writing.
 
-    The form may have written rows all the same: its answer was lost, or its button pressed twice. On the page that
-    comes back, which is another form, they would be changed once more.
+    An earlier submission of the form may have saved rows: its response was lost, or the button was pressed twice.
+    They must not be reported as unsaved, since the page that is returned is a new form, which would change them again.
     """
     plan = _plan(slug, rows, form_token)
     if isinstance(plan, UnsavedRows):
         return plan
     if plan.changed:
-        return replace(plan.unsaved, words=message, waiting=frozenset(cell.sku for cell in plan.changed))
+        return replace(plan.unsaved, message=message, waiting=frozenset(cell.sku for cell in plan.changed))
     return plan.unsaved if plan.unsaved.rows else None
 
 
-# -- judging ----------------------------------------------------------------------------------------------
+# -- evaluating -------------------------------------------------------------------------------------------
 
 
 def _plan(slug: str, rows: Sequence[Row], form_token: str) -> _SavePlan | UnsavedRows:
-    """Judge each row by itself, apart from those that the form has changed just so before."""
+    """Evaluate each row, except those that the form has already saved with the same values."""
     product = get(Product, slug)
     if product is None:
-        return UnsavedRows(words=GONE, waiting=frozenset(row.sku for row in rows))
+        return UnsavedRows(message=GONE, waiting=frozenset(row.sku for row in rows))
     now = _cells(product, batch_get({Stock: [variant["sku"] for variant in product.variants]})[Stock])
     before = form_idempotency.rows_processed_by(form_token, product.processed_forms)
     results = [
@@ -151,12 +151,12 @@ def _plan(slug: str, rows: Sequence[Row], form_token: str) -> _SavePlan | Unsave
         for row in rows
         if row.problems or before.get(row.sku) != row.request
     ]
-    sound = [each for each in results if not each.waits]
+    valid = [each for each in results if not each.is_invalid]
     return _SavePlan(
         product,
         now,
-        changed={cell: value for each in sound for cell, value in each.after.items() if value != now[cell]},
-        processed={each.row.sku: each.row.request for each in sound},
+        changed={cell: value for each in valid for cell, value in each.after.items() if value != now[cell]},
+        processed={each.row.sku: each.row.request for each in valid},
         unsaved=UnsavedRows(
             {cell: value for each in results for cell, value in each.conflicts.items()},
             {cell: message for each in results for cell, message in each.problems.items()},
@@ -165,7 +165,7 @@ def _plan(slug: str, rows: Sequence[Row], form_token: str) -> _SavePlan | Unsave
 
 
 def _cells(product: Product, stocks: Mapping[str, Stock]) -> dict[Cell, int | None]:
-    """List what a product's cells hold now."""
+    """Return the stored values of a product's cells."""
     cells: dict[Cell, int | None] = {Cell("visible"): int(not product.hidden)}
     for sku, stock in stocks.items():
         if stock.slug == product.slug:
@@ -202,7 +202,7 @@ def _write(plan: _SavePlan, form_token: str, write_audit: AuditWriter) -> None:
 
 
 def _changed_product(plan: _SavePlan, form_token: str) -> Product:
-    """Make the product's new row: visible or not, its places at today's lowest price, and what the form has changed."""
+    """Return the product's new row: its visibility, its listing entries at the lowest price, and the rows saved by the form."""
     old, cells = plan.product, {**plan.now, **plan.changed}
     product = deepcopy(old)
     product.hidden = not cells[Cell("visible")]

@@ -1,7 +1,7 @@
-"""A row of the products' list, judged: what its cells will hold, or why it waits. Pure.
+"""Rules of the product list's form: what a row's cells will hold, or why it is not saved. Pure.
 
-A row is a variant, or the product's own cell `visible`. It is written whole or waits, and its siblings do not wait
-with it.
+A row is a variant, or the product's own cell `visible`. It is saved whole or not at all, whatever happens to the
+product's other rows.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,28 +16,28 @@ NO_VARIANT = "This variant is no longer sold."
 
 
 class Cell(NamedTuple):
-    """What can be changed: `price`, `sale price`, `stock` of a SKU, or `visible` of the product."""
+    """A cell of the form: `price`, `sale price` or `stock` of a SKU, or `visible` of the product."""
 
     what: str
     sku: str = ""
 
 
 class CellChange(NamedTuple):
-    """What a cell showed, and what it should be; prices in minor units, stock in pieces, visible 1 or 0."""
+    """The value that a cell showed, and the requested one; prices in minor units, stock in units, visible 1 or 0."""
 
     displayed: int | None
     requested: int | None
 
 
 Changes = Mapping[Cell, CellChange]
-Cells = Mapping[Cell, int | None]  # what they hold
-Problems = Mapping[Cell, str]  # what is wrong with them, in words
+Cells = Mapping[Cell, int | None]  # their values
+Problems = Mapping[Cell, str]  # their error messages
 NO_PROBLEMS: Problems = {}
 
 
 @dataclass(frozen=True)
 class Row:
-    """What a form wants of a row: a SKU's, or the product's own, ""."""
+    """A form's changes to the row of a SKU; "" for the product's own row."""
 
     sku: str
     changes: Changes
@@ -45,12 +45,12 @@ class Row:
 
     @property
     def request(self) -> str:
-        """What is asked of the row, by which it is known when it is asked again."""
+        """Return a digest of the changes, by which the same request is recognised."""
         return form_idempotency.digest(sorted(self.changes.items()))
 
 
 class RowResult(NamedTuple):
-    """What a row's cells will hold, apart from those in conflict, or why the row waits."""
+    """What a row's cells will hold, apart from those in conflict; or why the row is not saved."""
 
     row: Row
     after: Cells
@@ -58,13 +58,13 @@ class RowResult(NamedTuple):
     problems: Problems
 
     @property
-    def waits(self) -> bool:
-        """Return whether anything is wrong with the row."""
+    def is_invalid(self) -> bool:
+        """Return whether the row has a conflict or a problem, and must not be saved."""
         return bool(self.conflicts or self.problems)
 
 
 def rows_of(changes: Changes, problems: Problems) -> list[Row]:
-    """List the rows of a product that a form would change, or has problems in."""
+    """Return the rows of a product that a form changes, or has problems in."""
     return [
         Row(
             sku,
@@ -76,7 +76,7 @@ def rows_of(changes: Changes, problems: Problems) -> list[Row]:
 
 
 def evaluate_row(row: Row, now: Cells, *, was_saved: bool) -> RowResult:
-    """Judge a row; `was_saved`: the form has changed it before, when something else was asked of it."""
+    """Evaluate a row; `was_saved` if the form has saved it before, with other values."""
     after: dict[Cell, int | None] = {}
     conflicts: dict[Cell, int | None] = {}
     for cell, change in row.changes.items():
@@ -88,20 +88,23 @@ def evaluate_row(row: Row, now: Cells, *, was_saved: bool) -> RowResult:
     problems = {**dict(_problems(now, after, row.problems)), **row.problems}
     stock = Cell("stock", row.sku)
     if was_saved and (conflicts or problems) and stock in now and stock in {**row.changes, **row.problems}:
-        conflicts[stock] = now[stock]  # its difference was made: what comes next is asked on top of that
+        conflicts[stock] = now[stock]  # its difference was applied already: ask again, with the new stock
     return RowResult(row, after, conflicts, problems)
 
 
 def _evaluate(cell: Cell, change: CellChange, now: int | None, *, was_saved: bool) -> tuple[int | None, bool]:
-    """Return what a cell will hold, and whether somebody has to choose between that and what it holds now."""
+    """Return what a cell will hold, and whether the merchant must choose between that and its stored value."""
     if cell.what != "stock":
-        return change.requested, now not in change  # somebody else's value would be lost
+        return change.requested, now not in change  # someone else's value would be lost
     if was_saved:
-        return change.requested, change.requested != now  # the difference was made, and is not made twice
+        return (
+            change.requested,
+            change.requested != now,
+        )  # the difference was applied, and is not applied twice
     moved = (now or 0) + (change.requested or 0) - (change.displayed or 0)
     if moved < 0 and change.requested == now:
-        return now, False  # whoever takes away the last piece, which was just sold, has what they want
-    return moved, moved < 0  # more pieces would be taken away than there are
+        return now, False  # removing the last unit, which was just sold, has the requested result
+    return moved, moved < 0  # more units would be removed than there are
 
 
 def _problems(now: Cells, after: Cells, unreadable: Problems) -> Iterator[tuple[Cell, str]]:
@@ -120,7 +123,7 @@ def _problems(now: Cells, after: Cells, unreadable: Problems) -> Iterator[tuple[
 
 
 def _problem(cell: Cell, value: int | None) -> str | None:
-    """Return what is wrong with a value by itself."""
+    """Return what is wrong with a value on its own."""
     if cell.what == "price" and not 0 < (value or 0) <= money.MAX_AMOUNT:
         return "The price must be above zero."
     if cell.what == "sale price" and value is not None and not 0 < value <= money.MAX_AMOUNT:

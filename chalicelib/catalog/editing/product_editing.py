@@ -104,7 +104,7 @@ def save_product(
 ) -> SaveResult:
     """Write a product in one transaction with its listing entries and its stock rows.
 
-    Known SKUs keep their pieces, unless `stock` says otherwise. What is already so is not written. The witness is told what differs. `over` is the
+    Known SKUs keep their stock, unless `stock` says otherwise. What is already so is not written. The witness is told what differs. `over` is the
     version that is to be changed, 0 for a new product; None: whatever is there. A draft that `stored`, read
     shortly before, has as it is needs no call; anything else is read again. Raises BadInput for a bad draft,
     Conflict where a SKU is another product's, VersionConflict, and ServiceUnavailable where others keep changing the same product.
@@ -232,7 +232,7 @@ def _difference(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     before = {sku: (stock.price, stock.sale_price) for sku, stock in stocks.items()}
     after = {variant.sku: (variant.price, variant.sale_price) for variant in draft.variants}
-    new_pieces = {
+    new_stock = {
         f"{variant.sku} stock": variant.stock for variant in draft.variants if variant.sku not in stocks
     }
     quantities = {sku: int(stocks[sku].available) for sku in moves}
@@ -243,7 +243,7 @@ def _difference(
         },
         {
             **audit_fields.product_fields(product, after),
-            **new_pieces,
+            **new_stock,
             **{f"{sku} stock": count + moves[sku] for sku, count in quantities.items()},
         },
     )

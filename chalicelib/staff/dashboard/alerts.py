@@ -83,17 +83,17 @@ def _is_well(blocks: Mapping[str, Any]) -> bool:
     if any(block is None for block in blocks.values()):
         return False
     waiting = (blocks["raised"]["issues"], blocks["raised"]["late"], blocks["pending"]["orders"])
-    things = (
+    findings = (
         blocks["refused"],
         blocks["unreadable"],
-        blocks["low"]["pieces"],
+        blocks["low"]["variants"],
         blocks["low"]["more"],
         blocks["letters"],
         blocks["days"],
     )
     if blocks["held"]["alarming"]:
         return False
-    return not any((*waiting, *things)) and all(run["well"] for run in blocks["runs"])
+    return not any((*waiting, *findings)) and all(run["well"] for run in blocks["runs"])
 
 
 # -- PayPal -----------------------------------------------------------------------------------------------
@@ -156,19 +156,19 @@ def _pending() -> dict[str, Any]:
             }
             for order in page.orders
         ],
-        "things": held_stock.units_of_orders(page.orders),
+        "skus": held_stock.units_of_orders(page.orders),
         "more": page.after is not None,
     }
 
 
-# -- things, messages, days, runs -------------------------------------------------------------------------
+# -- low stock, messages, days, runs ------------------------------------------------------------------------
 
 
 def _low_stock() -> dict[str, Any]:
     from chalicelib.catalog import stock_levels
 
-    pieces, more = stock_levels.low_stock(settings.shop.low_stock, MAX_LOW_STOCK)
-    return {"pieces": pieces, "more": more}
+    variants, more = stock_levels.low_stock(settings.shop.low_stock, MAX_LOW_STOCK)
+    return {"variants": variants, "more": more}
 
 
 def _dead_letters() -> list[dict[str, Any]]:

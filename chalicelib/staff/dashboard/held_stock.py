@@ -31,7 +31,7 @@ def find_held() -> dict[str, Any]:
         by_visitor[visitor_of(order)].append(order)
     stocks = batch_get({Stock: sorted({line.sku for order in page.orders for line in order.lines})})[Stock]
     visitors = [_visitor(visitor, orders, stocks) for visitor, orders in by_visitor.items()]
-    visitors.sort(key=lambda each: -each["pieces"])
+    visitors.sort(key=lambda each: -each["units"])
     return {
         "visitors": visitors[:MAX_VISITORS],
         "more": page.after is not None or len(visitors) > MAX_VISITORS,
@@ -68,19 +68,19 @@ def units_of_orders(orders: Iterable[Order]) -> list[dict[str, Any]]:
         for line in order.lines:
             kept[line.sku] += line.quantity
             names[line.sku] = line.full_name
-    return [{"name": names[sku], "sku": sku, "pieces": many} for sku, many in kept.most_common()]
+    return [{"name": names[sku], "sku": sku, "units": many} for sku, many in kept.most_common()]
 
 
 def _visitor(visitor: str, orders: list[Order], stocks: dict[str, Stock]) -> dict[str, Any]:
-    things = units_of_orders(orders)
+    skus = units_of_orders(orders)
     return {
         "visitor": visitor,
         "orders": [{"id": order.id, "number": order.number} for order in orders],
-        "pieces": sum(thing["pieces"] for thing in things),
-        "things": [
-            {**thing, "share": _share(thing["pieces"], stocks[thing["sku"]])}
-            for thing in things
-            if thing["sku"] in stocks
+        "units": sum(item["units"] for item in skus),
+        "skus": [
+            {**item, "share": _share(item["units"], stocks[item["sku"]])}
+            for item in skus
+            if item["sku"] in stocks
         ],
     }
 

@@ -66,7 +66,7 @@ def row_of(order: Order) -> dict[str, Any]:
         "placed_at": order.placed_at,
         "name": order.customer.get("name") or "–",
         "town": f"{order.customer.get('city') or ''} {order.customer['country']}".strip(),
-        "pieces": sum(line.quantity for line in order.lines),
+        "units": sum(line.quantity for line in order.lines),
         "total": order.total,
         "currency": order.currency,
         "state": message,

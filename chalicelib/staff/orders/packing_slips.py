@@ -46,7 +46,7 @@ def _slip_of(order: Order) -> dict[str, Any]:
         "state": order.state,
         "paid": order.state in (OrderState.PAID, OrderState.SHIPPED),
         "lines": [{**line_view(line), "packed": kept[line.sku]} for line in order.lines],
-        "pieces": sum(kept.values()),
+        "units": sum(kept.values()),
         "erased": bool(order.erased_at),
         "gone_back": order.refunded_or_reversed,
         "currency": order.currency,

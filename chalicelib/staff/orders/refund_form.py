@@ -85,7 +85,9 @@ def _read_wish(order: Order, form: Form, refund_id: str) -> RefundRequest:
     """Parse the refund form. Raises InvalidRefund, and BadInput for a form that is not ours."""
     problems: dict[str, str] = {}
     amount = _read_amount(order, form.text("amount"), problems)
-    quantities = _all_back(order, refund_id) if form.text("all_back") else _read_pieces(order, form, problems)
+    quantities = (
+        _all_back(order, refund_id) if form.text("all_back") else _read_restock(order, form, problems)
+    )
     reason, note = form.text("reason"), form.text("note")
     if not reason:
         problems["reason"] = "Please enter a reason, for your own records."
@@ -127,10 +129,10 @@ def _all_back(order: Order, refund_id: str) -> dict[str, int]:
     return {sku: count for sku, count in refunds.max_restock(order).items() if count}
 
 
-def _read_pieces(order: Order, form: Form, problems: dict[str, str]) -> dict[str, int]:
+def _read_restock(order: Order, form: Form, problems: dict[str, str]) -> dict[str, int]:
     quantities = {}
     for line in order.lines:
-        field = f"pieces-{line.sku}"
+        field = f"restock-{line.sku}"
         text = form.text(field) or "0"
         try:
             count = money.parse_whole_number(text)

@@ -116,7 +116,7 @@ def _lines(order: Order) -> list[dict[str, Any]]:
     return [
         {
             "sku": line.sku,
-            "field": f"pieces-{line.sku}",
+            "field": f"restock-{line.sku}",
             "name": line.name,
             "label": ", ".join(line.options.values()),
             "bought": line.quantity,

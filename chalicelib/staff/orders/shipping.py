@@ -165,7 +165,7 @@ def _row(order: Order, form_data: Mapping[str, str], errors: Mapping[str, str]) 
         "number": order.number,
         "name": order.customer.get("name", ""),
         "town": order.customer.get("city", ""),
-        "pieces": sum(order.unreturned_quantities.values()),
+        "units": sum(order.unreturned_quantities.values()),
         "can": order.awaits_shipping,
         "why_not": order_actions.why_unshippable(order),
         "gone_back": order.refunded_or_reversed,

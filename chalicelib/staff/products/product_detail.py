@@ -226,7 +226,7 @@ def _page(
         "product": product,
         "shown": shown,
         "seen": write_marks(shown.seen),
-        "pieces": {sku: int(stock.available) for sku, stock in stocks.items()},
+        "stock": {sku: int(stock.available) for sku, stock in stocks.items()},
         "shelves": categories.read_categories(),
         "preview": markdown_text.render_html(form_data.text),
         "most": MAX_LENGTHS,

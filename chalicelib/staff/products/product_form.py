@@ -187,7 +187,7 @@ class _FormReader:
             # What cannot be parsed has an error already; a valid value lets the rest be validated.
             price=money.MAX_AMOUNT if price is None else price,
             sale_price=self._amount(f"v.{number}.sale_price", row.sale_price) if row.sale_price else None,
-            stock=self._pieces(number, row),
+            stock=self._stock(number, row),
         )
 
     def _option_names(self) -> dict[int, str]:
@@ -210,7 +210,7 @@ class _FormReader:
             self.wrong(name, str(error) if text else "Please enter a price.")
             return None
 
-    def _pieces(self, number: int, row: VariantFormRow) -> int:
+    def _stock(self, number: int, row: VariantFormRow) -> int:
         stock = self._stocks.get(row.sku)
         name = f"v.{number}.stock"
         if stock is not None and stock.slug not in (None, self._typed.slug):

@@ -67,7 +67,7 @@ def save(request: Request, member: StaffMember) -> Response:
     return _page(
         member,
         {name: dict(back).get(name, "") for name in FILTERS},
-        409 if any(outcome.now or outcome.words for outcome in unsaved.values()) else 400,
+        409 if any(outcome.now or outcome.message for outcome in unsaved.values()) else 400,
         rows=[row for row in shown if row is not None],
         saved=_format_saved(saved) if saved else None,
         losses=product_list_form.unsaved_messages(products, unsaved),

@@ -143,16 +143,16 @@ class CellView(NamedTuple):
 
 def row_of(products: AdminProduct) -> dict[str, Any]:
     """Show a product as it is stored."""
-    return _shown(products, products.pieces, _Typed(products.slug, PostedList(), UnsavedRows()))
+    return _shown(products, products.variants, _Typed(products.slug, PostedList(), UnsavedRows()))
 
 
 def unsaved_row(products: AdminProduct, sheet: PostedList, outcome: UnsavedRows) -> dict[str, Any] | None:
     """Return the lines of a product that are not saved, as they were entered; None if there are none."""
-    pieces = [piece for piece in products.pieces if piece.sku in outcome.rows]
-    if not pieces and "" not in outcome.rows:
+    variants = [variant for variant in products.variants if variant.sku in outcome.rows]
+    if not variants and "" not in outcome.rows:
         return None
     # If only the checkbox is unsaved, it is shown beside the product's lines.
-    return _shown(products, pieces or products.pieces, _Typed(products.slug, sheet, outcome))
+    return _shown(products, variants or products.variants, _Typed(products.slug, sheet, outcome))
 
 
 def unsaved_messages(products: Mapping[str, AdminProduct], unsaved: Mapping[str, UnsavedRows]) -> list[str]:
@@ -162,12 +162,12 @@ def unsaved_messages(products: Mapping[str, AdminProduct], unsaved: Mapping[str,
         if slug not in products:
             told.append(f"The product “{slug}” no longer exists.")
             continue
-        left = {"", *(piece.sku for piece in products[slug].pieces)}
+        left = {"", *(variant.sku for variant in products[slug].variants)}
         told += [f"The variant “{sku}” is no longer sold." for sku in sorted(outcome.rows - left)]
     return told
 
 
-def _shown(products: AdminProduct, pieces: Sequence[AdminVariant], form_data: "_Typed") -> dict[str, Any]:
+def _shown(products: AdminProduct, variants: Sequence[AdminVariant], form_data: "_Typed") -> dict[str, Any]:
     visible, shown = form_data.cell(
         VISIBLE, f"visible.{products.slug}", "yes" if not products.hidden else "no", ""
     )
@@ -175,8 +175,8 @@ def _shown(products: AdminProduct, pieces: Sequence[AdminVariant], form_data: "_
         "goods": products,
         "visible": visible,
         "shown": shown,
-        "variants": [form_data.variant(products, piece) for piece in pieces],
-        "words": form_data.outcome.words,
+        "variants": [form_data.variant(products, variant) for variant in variants],
+        "message": form_data.outcome.message,
     }
 
 
@@ -186,22 +186,22 @@ class _Typed:
     sheet: PostedList
     outcome: UnsavedRows
 
-    def variant(self, products: AdminProduct, piece: AdminVariant) -> dict[str, Any]:
+    def variant(self, products: AdminProduct, variant: AdminVariant) -> dict[str, Any]:
         """Return a variant's three cells, and what they showed for the next submission."""
-        title = f"{products.name}, {piece.label}" if piece.label else products.name
+        title = f"{products.name}, {variant.label}" if variant.label else products.name
         typed = bool(self.sheet.typed)
         stored = {
-            "price": _decimal(piece.price),
-            "sale": _decimal(piece.sale_price),
-            "stock": str(piece.available),
+            "price": _decimal(variant.price),
+            "sale": _decimal(variant.sale_price),
+            "stock": str(variant.available),
         }
-        views: dict[str, Any] = {"sku": piece.sku, "label": piece.label}
+        views: dict[str, Any] = {"sku": variant.sku, "label": variant.label}
         was = [self.slug]
         for column, what in CELLS.items():
             label = f"{what.capitalize()} of {title}"
-            name, shown = f"{column}.{piece.sku}", stored[column]
+            name, shown = f"{column}.{variant.sku}", stored[column]
             if typed:
-                views[column], shown = self.cell(Cell(what, piece.sku), name, shown, label)
+                views[column], shown = self.cell(Cell(what, variant.sku), name, shown, label)
             else:
                 views[column] = CellView(name, shown, label, as_stored=True)
             was.append(shown)

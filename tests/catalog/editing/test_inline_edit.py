@@ -20,7 +20,7 @@ from chalicelib.database.reads import get
 from chalicelib.database.transactions import OutcomeUnknown, Transaction
 from chalicelib.errors import ServiceUnavailable
 from tests.call_counter import counted_calls
-from tests.catalog.product_factory import fill, options, pieces, product, sell, variant
+from tests.catalog.product_factory import fill, options, product, sell, units, variant
 from tests.dynamodb_faults import answers_lost, repeated
 
 pytestmark = pytest.mark.usefixtures("aws")
@@ -83,23 +83,23 @@ def test_hiding_and_showing_goes_for_lists_search_and_offers() -> None:
 def test_what_was_sold_meanwhile_stays_sold() -> None:
     sell("S", 4)
     assert save("sencha", {STOCK: CellChange(10, 12)}, "f") is None
-    assert pieces("S") == 8
+    assert units("S") == 8
 
 
 def test_two_counts_of_stock_are_both_applied() -> None:
     save("sencha", {STOCK: CellChange(10, 15)}, "f")
     save("sencha", {STOCK: CellChange(10, 7)}, "g")
-    assert pieces("S") == 12
+    assert units("S") == 12
 
 
-def test_more_pieces_than_there_are_are_not_taken_away() -> None:
+def test_more_units_than_there_are_are_not_taken_away() -> None:
     sell("S", 7)
     outcome = save("sencha", {STOCK: CellChange(10, 5), PRICE: CellChange(500, 600)}, "f")
     assert outcome == UnsavedRows(now={STOCK: 3})
     assert stored() == (500, None, 3)
 
 
-def test_taking_away_the_last_pieces_that_were_just_sold_is_no_conflict() -> None:
+def test_taking_away_the_last_units_that_were_just_sold_is_no_conflict() -> None:
     sell("S", 10)
     assert save("sencha", {STOCK: CellChange(10, 0), PRICE: CellChange(500, 600)}, "f") is None
     assert stored() == (600, None, 0)
@@ -142,7 +142,7 @@ def test_one_form_is_one_change_however_often_and_how_late_it_is_sent() -> None:
         assert save("sencha", {STOCK: CellChange(10, 12)}, "once") is None
     save_product(product("sencha", variant("S", price=500), text="New words."))
     assert save("sencha", {STOCK: CellChange(10, 12)}, "once") is None
-    assert pieces("S") == 12
+    assert units("S") == 12
 
 
 def test_one_form_sent_twice_at_once_is_one_change() -> None:
@@ -153,7 +153,7 @@ def test_one_form_sent_twice_at_once_is_one_change() -> None:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert pieces("S") == 12
+    assert units("S") == 12
 
 
 def test_an_answer_that_is_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +166,7 @@ def test_an_answer_that_is_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Transaction, "commit", commit_and_lose_the_answer)
     assert save("sencha", {STOCK: CellChange(10, 12)}, "f") is None
-    assert pieces("S") == 12
+    assert units("S") == 12
 
 
 def test_a_sale_in_the_last_instant_is_seen_by_the_write(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +179,7 @@ def test_a_sale_in_the_last_instant_is_seen_by_the_write(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Transaction, "commit", sell_first)
     assert save("sencha", {STOCK: CellChange(10, 5)}, "f") == UnsavedRows(now={STOCK: 1})
-    assert pieces("S") == 1
+    assert units("S") == 1
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ def test_the_last_try_is_looked_at_row_by_row(
         raise OutcomeUnknown("no answer")
 
     monkeypatch.setattr(inline_edit, "_write", lost)
-    waiting = UnsavedRows({PRICE_B: 800}, words=BUSY, waiting=frozenset({"A", ""}))
+    waiting = UnsavedRows({PRICE_B: 800}, message=BUSY, waiting=frozenset({"A", ""}))
     assert save("bancha", ASKED, "f") == (UnsavedRows({PRICE_B: 800}) if written else waiting)
     assert stored("A") == ((450, None, 13) if written else (500, None, 10))
 
@@ -357,7 +357,7 @@ def test_a_second_press_that_comes_too_late_gives_back_only_what_waits(
     save("bancha", {PRICE_B: CellChange(800, 900)}, "theirs-again")
     monkeypatch.setattr("chalicelib.catalog.editing.inline_edit.PATIENCE_SECONDS", -1.0)
     assert save_all({"bancha": ASKED}, "f") == {
-        "bancha": UnsavedRows(words=TIMED_OUT, waiting=frozenset({"B"}))
+        "bancha": UnsavedRows(message=TIMED_OUT, waiting=frozenset({"B"}))
     }
     save("bancha", {PRICE_B: CellChange(900, 800)}, "theirs-once-more")
     assert save_all({"bancha": ASKED}, "f") == {"bancha": UnsavedRows(now={PRICE_B: 800})}
@@ -368,7 +368,7 @@ def test_a_row_corrected_in_a_form_that_was_sent_is_saved_and_its_sibling_not_ag
 ) -> None:
     save("bancha", {STOCK_A: CellChange(10, 13), STOCK_B: CellChange(10, 2_000_000)}, "f")
     assert save("bancha", {STOCK_A: CellChange(10, 13), STOCK_B: CellChange(10, 20)}, "f") is None
-    assert (pieces("A"), pieces("B")) == (13, 20)
+    assert (units("A"), units("B")) == (13, 20)
 
 
 def test_a_form_that_asks_something_else_of_a_row_it_has_changed_is_asked_back(two_variants: None) -> None:
@@ -382,19 +382,19 @@ def test_a_form_that_asks_something_else_of_a_row_it_has_changed_is_asked_back(t
 
 
 @pytest.mark.parametrize("place", [PRICE_A, STOCK_A])
-def test_what_cannot_be_read_in_a_row_that_was_changed_has_its_pieces_asked_about(
+def test_what_cannot_be_read_in_a_row_that_was_changed_has_its_units_asked_about(
     two_variants: None, place: Cell
 ) -> None:
     save("bancha", {STOCK_A: CellChange(10, 13)}, "f")
     changes = {} if place == STOCK_A else {STOCK_A: CellChange(10, 13)}
     outcome = save("bancha", changes, "f", problems={place: "What is this?"})
     assert outcome == UnsavedRows(now={STOCK_A: 13}, problems={place: "What is this?"})
-    assert pieces("A") == 13
+    assert units("A") == 13
 
 
 def test_the_memory_of_forms_stays_small(two_variants: None) -> None:
     for number in range(55):
-        shown = pieces("A")
+        shown = units("A")
         save(
             "bancha",
             {STOCK_A: CellChange(shown, shown + 1), STOCK_B: CellChange(shown, shown + 1)},
@@ -409,7 +409,7 @@ def test_the_memory_of_forms_stays_small(two_variants: None) -> None:
 def test_a_product_that_is_gone_is_said() -> None:
     outcome = save("no-such", {PRICE: CellChange(500, 600)}, "f")
     assert outcome is not None
-    assert outcome.words == "This product no longer exists."
+    assert outcome.message == "This product no longer exists."
 
 
 def test_some_are_saved_where_others_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -436,7 +436,7 @@ def test_a_product_that_stays_contended_does_not_hold_back_the_others(
     outcomes = save_all(
         {"sencha": {PRICE: CellChange(500, 600)}, "bancha": {Cell("price", "B"): CellChange(900, 800)}}, "f"
     )
-    assert outcomes == {"sencha": UnsavedRows(words=BUSY, waiting=frozenset({"S"})), "bancha": None}
+    assert outcomes == {"sencha": UnsavedRows(message=BUSY, waiting=frozenset({"S"})), "bancha": None}
     assert stored()[0] == 500
 
 
@@ -444,7 +444,7 @@ def test_what_there_is_no_time_for_is_said_and_not_written(monkeypatch: pytest.M
     monkeypatch.setattr("chalicelib.catalog.editing.inline_edit.PATIENCE_SECONDS", -1.0)
     outcomes = save_all({"sencha": {PRICE: CellChange(500, 600)}}, "f")
     assert outcomes["sencha"] is not None
-    assert "Saving took too long" in str(outcomes["sencha"].words)
+    assert "Saving took too long" in str(outcomes["sencha"].message)
     assert stored()[0] == 500
 
 
@@ -504,7 +504,7 @@ def test_many_who_save_at_once_all_end_whole() -> None:
     for thread in threads:
         thread.join(30)
     assert sum(outcome is None for outcome in outcomes) == 1
-    assert pieces("S") == 14
+    assert units("S") == 14
     row = Product.get("sencha")
     assert [place for place in row.listing_keys if place[0] == "all#price"] == [
         ["all#price", f"{stored()[0]:012d}#sencha"]

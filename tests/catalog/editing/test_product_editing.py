@@ -18,7 +18,7 @@ from chalicelib.database.transactions import OutcomeUnknown, Transaction
 from chalicelib.errors import BadInput, Conflict, ServiceUnavailable
 from tests.call_counter import counted_calls
 from tests.catalog.import_export.catalog_files import everything
-from tests.catalog.product_factory import fill, options, pieces, product, sell, variant
+from tests.catalog.product_factory import fill, options, product, sell, units, variant
 from tests.fault_injection.aws_calls import Send, intercepted_tables
 
 pytestmark = pytest.mark.usefixtures("aws")
@@ -78,7 +78,7 @@ def test_the_stock_of_a_known_sku_is_never_touched() -> None:
     fill(product("sencha", variant("S", stock=10)))
     sell("S", 7)
     save_product(product("sencha", variant("S", stock=10, price=600)))
-    assert pieces("S") == 3
+    assert units("S") == 3
     offer = read_offers({"S": "sencha"})["S"]
     assert offer.price == 600
 
@@ -146,7 +146,7 @@ def test_words_that_are_gone_leave_the_index() -> None:
     assert {"sweet", "bright", "sencha"} <= indexed("sencha")
 
 
-def test_a_dropped_variant_keeps_its_pieces_but_is_not_sold() -> None:
+def test_a_dropped_variant_keeps_its_units_but_is_not_sold() -> None:
     two = product(
         "sencha",
         variant("S-50", options=options(Weight="50 g")),
@@ -154,7 +154,7 @@ def test_a_dropped_variant_keeps_its_pieces_but_is_not_sold() -> None:
     )
     fill(two)
     save_product(replace(two, variants=two.variants[:1]))
-    assert pieces("S-99") == 10
+    assert units("S-99") == 10
     assert not read_offers({"S-99": "sencha"})["S-99"].sellable
     save_product(two)
     assert read_offers({"S-99": "sencha"})["S-99"].sellable

@@ -8,7 +8,7 @@ import pytest
 from chalicelib.catalog.models import Stock
 from chalicelib.database.reads import get
 from infra.commands.import_catalog import main, progress_bar
-from tests.catalog.product_factory import pieces
+from tests.catalog.product_factory import units
 
 GOOD = "slug,name,category,category_name,sku,price,stock\nsencha,Sencha,tea,Tea,S,5,1\n"
 
@@ -75,16 +75,16 @@ def test_stock_is_ignored_set_or_added_as_it_is_asked_to(
     assert "S: 1 in the shop, 7 in the file" in ignored
     assert "The “stock” column is ignored for them; use it with STOCK=set or STOCK=add." in ignored
     assert ignored.endswith("0 added, 0 changed, 1 unchanged; the file’s stock was ignored for 1 variant\n")
-    assert pieces("S") == 1
+    assert units("S") == 1
 
     main([str(file), "set"])
     assert capsys.readouterr().out.endswith("0 added, 1 changed, 0 unchanged; stock changed for 1 variant\n")
-    assert pieces("S") == 7
+    assert units("S") == 7
 
     main([str(file), "add"])
     main([str(file), "add"])
     assert "because this file has already added it" in capsys.readouterr().out
-    assert pieces("S") == 14
+    assert units("S") == 14
 
 
 def test_it_lists_the_faults_and_fails(

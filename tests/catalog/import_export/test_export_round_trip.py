@@ -27,7 +27,7 @@ from chalicelib.catalog.offers import Picture
 from chalicelib.config import settings
 from tests.call_counter import counted_calls
 from tests.catalog.import_export.catalog_files import SVG, everything
-from tests.catalog.product_factory import POTS, TEA, fill, numbered, options, pieces, product, sell, variant
+from tests.catalog.product_factory import POTS, TEA, fill, numbered, options, product, sell, units, variant
 
 DEMO = Path(__file__).parents[3] / "infra" / "local" / "demo" / "catalog.json"
 KEY = "pictures/0123456789abcdef.svg"
@@ -109,12 +109,12 @@ def test_an_empty_shop_becomes_the_same_but_for_its_categories_texts() -> None:
     assert written() == data
 
 
-def test_pieces_sold_meanwhile_stay_sold() -> None:
+def test_units_sold_meanwhile_stay_sold() -> None:
     fill(product("sencha"))
     data = written()
     sell("SENCHA", 4)
     assert loaded(data) == [SaveResult.SAME]
-    assert pieces("SENCHA") == 6
+    assert units("SENCHA") == 6
 
 
 def test_a_category_is_understood_by_its_former_address() -> None:

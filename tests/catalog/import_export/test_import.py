@@ -21,7 +21,7 @@ from chalicelib.catalog.product_details import product_view
 from chalicelib.config import settings
 from tests.call_counter import counted_calls
 from tests.catalog.import_export.catalog_files import CATALOG, CSV, SVG, Write, changed, everything, faults
-from tests.catalog.product_factory import POTS, TEA, fill, pieces, product, sell, variant
+from tests.catalog.product_factory import POTS, TEA, fill, product, sell, units, variant
 
 DEMO = Path(__file__).parents[3] / "infra" / "local" / "demo" / "catalog.json"
 pytestmark = pytest.mark.usefixtures("aws")
@@ -51,7 +51,7 @@ def test_a_csv_file_fills_the_shop(write: Write) -> None:
     assert str(load_catalog(write("shop.csv", CSV))) == "2 added, 0 changed, 0 unchanged"
     assert [category.name for category in categories.categories()] == ["Tea", "Pots"]
     assert [each.label for each in product_view("sencha").variants] == ["50 g", "99 g"]
-    assert pieces("POT") == 1
+    assert units("POT") == 1
 
 
 @pytest.mark.parametrize(("name", "text"), [("shop.json", json.dumps(CATALOG)), ("shop.csv", CSV)])
@@ -99,9 +99,9 @@ def test_stock_counts_only_for_skus_that_are_new(write: Write) -> None:
     load_catalog(file)
     sell("S-50", 7)
     load_catalog(file)
-    assert pieces("S-50") == 3
+    assert units("S-50") == 3
     load_catalog(write("shop.json", changed(variants=[{"sku": "S-50", "price": "1", "stock": 500}])))
-    assert pieces("S-50") == 3
+    assert units("S-50") == 3
 
 
 def test_what_a_file_does_not_name_stays(write: Write) -> None:

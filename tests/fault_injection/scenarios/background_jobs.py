@@ -135,14 +135,14 @@ def _read(name: str, day: date) -> bytes | None:
 
 
 def decide_a_refund(case: Case) -> None:
-    """Decide to give a part back, one piece returned; the process dies before PayPal hears of it."""
+    """Decide to give a part back, one unit returned; the process dies before PayPal hears of it."""
     case.pay()
     _refund(case, lambda_process.DIE_BEFORE)
     assert case.world.shop.paypal.captures(case.token)[0]["status"] == "COMPLETED"
 
 
 def refund_unheard(case: Case) -> None:
-    """Give a part back, one piece returned; the process dies when PayPal has done it."""
+    """Give a part back, one unit returned; the process dies when PayPal has done it."""
     case.pay()
     _refund(case, lambda_process.DIE_AFTER)
     assert case.world.shop.paypal.captures(case.token)[0]["status"] == "PARTIALLY_REFUNDED"
@@ -182,7 +182,7 @@ def _refund(case: Case, verdict: str) -> None:
 
 
 def given_back_once(case: Case) -> None:
-    """PayPal gave it back once, the ledger says so once, and one piece is on the shelf again."""
+    """PayPal gave it back once, the ledger says so once, and one unit is on the shelf again."""
     told_once(case)
     assert case.world.shop.stock(case.sku) == ON_THE_SHELF - IN_THE_CART + 1
 

@@ -187,7 +187,7 @@ def pay_once_it_works(case: Case) -> None:
 
 
 def sold(case: Case) -> None:
-    """The pieces are gone from the shelf, the money is there, and the cart is empty."""
+    """The units are gone from the shelf, the money is there, and the cart is empty."""
     assert case.world.shop.stock(case.sku) == ON_THE_SHELF - IN_THE_CART
     case.shopper.get("/cart")
     assert case.shopper.jar["cart_count"] == "0"

@@ -19,7 +19,7 @@ from tests.shop import token_of
 
 
 def cancel_and_buy_another_cart(case: Case) -> None:
-    """Go back from PayPal without paying, take one piece more, order that."""
+    """Go back from PayPal without paying, take one unit more, order that."""
     world = case.world
     world.insist(case.shopper, "GET", f"/payments/paypal/cancel?token={case.token}")
     world.insist(case.shopper, "POST", f"/cart/lines/{case.sku}", form={"quantity": str(IN_THE_CART + 1)})
@@ -28,7 +28,7 @@ def cancel_and_buy_another_cart(case: Case) -> None:
 
 
 def only_the_second_is_sold(case: Case) -> None:
-    """Its pieces are gone from the shelf, those of the first are back on it."""
+    """Its units are gone from the shelf, those of the first are back on it."""
     assert case.world.shop.stock(case.sku) == ON_THE_SHELF - IN_THE_CART - 1
 
 
@@ -49,7 +49,7 @@ def leave_for_long(case: Case) -> None:
 
 
 def let_others_buy_it(case: Case) -> None:
-    """Leave for so long that others buy the pieces; then say yes at PayPal all the same."""
+    """Leave for so long that others buy the units; then say yes at PayPal all the same."""
     leave(case)
     case.world.rounds(1)
     assert case.world.shop.stock(case.sku) == ON_THE_SHELF
@@ -59,7 +59,7 @@ def let_others_buy_it(case: Case) -> None:
 
 
 def all_is_back(case: Case) -> None:
-    """All pieces are on the shelf again, and no money moved for them."""
+    """All units are on the shelf again, and no money moved for them."""
     assert case.world.shop.stock(case.sku) == ON_THE_SHELF
 
 

@@ -18,7 +18,7 @@ def have_it_denied(case: Case) -> None:
 
 
 def want_more_while_waiting(case: Case) -> None:
-    """While the payment is pending, put one piece more into the cart."""
+    """While the payment is pending, put one unit more into the cart."""
     wait_for_the_bank(case)
     answer = case.shopper.post("/cart/lines", {"sku": case.sku, "quantity": "1"})
     assert answer.status == 303, answer.text
@@ -39,7 +39,7 @@ def have_both_paid(case: Case) -> None:
 
 
 def both_are_sold(case: Case) -> None:
-    """The pieces of both orders are gone from the shelf, and the cart is empty."""
+    """The units of both orders are gone from the shelf, and the cart is empty."""
     assert case.world.shop.stock(case.sku) == ON_THE_SHELF - IN_THE_CART - 1
     case.shopper.get("/cart")
     assert case.shopper.jar["cart_count"] == "0"

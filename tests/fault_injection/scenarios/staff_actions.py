@@ -22,7 +22,7 @@ from tests.staff.staff_client import member, trail
 if TYPE_CHECKING:
     from chalicelib.staff.models import Job
 
-MORE = 3  # pieces that staff add
+MORE = 3  # units that staff add
 TEXT = "Good, and plain."
 PARCEL = {"carrier": "DHL", "tracking": "0034", "link": "https://carrier.example/0034"}
 
@@ -68,9 +68,9 @@ def once(case: Case, what: str) -> None:
 
 
 def about_to_refund(case: Case) -> None:
-    """Open a paid order, and fill in a part of the payment and one piece."""
+    """Open a paid order, and fill in a part of the payment and one unit."""
     case.pay()
-    _lay_out_refund(case, **{"amount": "5.00", f"pieces-{case.sku}": "1"})
+    _lay_out_refund(case, **{"amount": "5.00", f"restock-{case.sku}": "1"})
 
 
 def about_to_refund_all(case: Case) -> None:
@@ -86,13 +86,13 @@ def _lay_out_refund(case: Case, **typed: str) -> None:
 
 
 def refunded_once(case: Case) -> None:
-    """A part went back once, with one piece."""
+    """A part went back once, with one unit."""
     given_back_once(case)
     once(case, "refunded")
 
 
 def refunded_in_full(case: Case) -> None:
-    """All went back once, with all pieces."""
+    """All went back once, with all units."""
     (order,) = case.orders()
     assert int(order.refunded) == int(order.total)
     assert case.world.shop.stock(case.sku) == ON_THE_SHELF
@@ -222,7 +222,7 @@ def about_to_cancel(case: Case) -> None:
 
 
 def cancelled_once(case: Case) -> None:
-    """All pieces are on the shelf again."""
+    """All units are on the shelf again."""
     assert case.world.shop.stock(case.sku) == ON_THE_SHELF
     once(case, "cancelled")
 
@@ -238,7 +238,7 @@ def about_to_release(case: Case) -> None:
 
 
 def released_once(case: Case) -> None:
-    """All pieces are available again, and the order that nobody paid has ended."""
+    """All units are available again, and the order that nobody paid has ended."""
     assert case.world.shop.stock(case.sku) == ON_THE_SHELF
     once(case, "released reserved items")
 
@@ -289,8 +289,8 @@ def erased_once(case: Case) -> None:
 # -- stock --------------------------------------------------------------------------------------------------
 
 
-def about_to_add_pieces(case: Case) -> None:
-    """Open the list of products, count three pieces more; meanwhile two are ordered."""
+def about_to_add_units(case: Case) -> None:
+    """Open the list of products, count three units more; meanwhile two are ordered."""
     from chalicelib import ids
 
     stand_at(case)
@@ -303,7 +303,7 @@ def about_to_add_pieces(case: Case) -> None:
         f"visible.{case.slug}": "yes",
     }
     lay_out(case, "/staff/products", form=ids.new_id(), **row)
-    case.pieces = ON_THE_SHELF + MORE
+    case.units = ON_THE_SHELF + MORE
     case.place()
 
 
@@ -366,13 +366,13 @@ def send_a_catalog_file(case: Case) -> None:
     aws.client("s3").put_object(
         Bucket=settings.books_bucket, Key=case.things["key"], Body="\n".join([head, *rows]).encode()
     )
-    case.pieces = ON_THE_SHELF + MORE
+    case.units = ON_THE_SHELF + MORE
     stand_at(case)
     load_file(case)
 
 
 def load_file(case: Case) -> None:
-    """Ask for the file to be loaded, its pieces to be added to those on the shelf."""
+    """Ask for the file to be loaded, its units to be added to those on the shelf."""
     from chalicelib.staff.jobs import job_queue
 
     arguments = {"key": case.things["key"], "stock": "add"}
@@ -403,7 +403,7 @@ def load_again(case: Case) -> None:
 
 
 def file_is_loaded(case: Case) -> None:
-    """Everything in the file is so, written once, and its pieces are added once."""
+    """Everything in the file is so, written once, and its units are added once."""
     from chalicelib.catalog.models import Product, Stock
 
     number = case.number
@@ -541,8 +541,8 @@ SCENARIOS = [
     ),
     Scenario("staff erase", about_to_erase, press, ("shipped",), check=erased_once, rivals=(NOTIFICATION,)),
     Scenario(
-        "staff add pieces",
-        about_to_add_pieces,
+        "staff add units",
+        about_to_add_units,
         press,
         ("paid",),
         afterwards=Case.pay_up,

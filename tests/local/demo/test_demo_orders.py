@@ -1,4 +1,4 @@
-"""The demo's orders are believable: each at its time, in every state, the money and the pieces in order."""
+"""The demo's orders are believable: each at its time, in every state, the money and the units in order."""
 
 import json
 from collections import Counter
@@ -12,7 +12,7 @@ from chalicelib.orders.models import Order
 from chalicelib.staff.models import AuditEntry
 from infra.local.demo import catalog, order_plan, orders
 from infra.local.demo.staff import make_demo_staff
-from tests.invariants import check_money, check_stock, pieces
+from tests.invariants import check_money, check_stock, units
 from tests.shop import Shop
 from tests.telemetry.conftest import Counted
 from tests.telemetry.conftest import counted as counted
@@ -61,7 +61,7 @@ def test_orders_of_the_last_days_tell_every_story_and_all_adds_up(
     monkeypatch.setattr(order_plan, "ORDERS_PER_DAY", (2, 2, 2, 1, 1, 1))
     monkeypatch.setattr(order_plan, "SPECIAL", TALES)
     monkeypatch.setattr(order_plan, "RECENTLY", RECENTLY)
-    before = pieces(demo)
+    before = units(demo)
     fill(demo)
 
     made = sorted(demo.orders(), key=lambda order: str(order.placed_at))

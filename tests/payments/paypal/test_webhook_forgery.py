@@ -11,7 +11,7 @@ import pytest
 from chalicelib.payments.paypal import gateway, values
 from chalicelib.payments.paypal.order_request import order_body
 from infra.local.fake_paypal.control.control_client import Notification
-from tests.invariants import check_money, check_stock, pieces
+from tests.invariants import check_money, check_stock, units
 from tests.shop import Shop, order_id_of
 
 QUEUE = "paypal-webhooks"
@@ -39,7 +39,7 @@ def known(shop: Shop) -> object:
         )
         for order in shop.orders()
     }
-    return orders, [row.paypal_id for row in shop.ledger()], shop.mails(), pieces(shop)
+    return orders, [row.paypal_id for row in shop.ledger()], shop.mails(), units(shop)
 
 
 # -- what is refused at the door --------------------------------------------------------------------------
@@ -298,7 +298,7 @@ def test_a_replayed_notification_changes_nothing_however_old_it_is(shop: Shop) -
 
 @pytest.mark.parametrize("seed", [None, 1])
 def test_in_whatever_order_notifications_come_they_tell_the_same(shop: Shop, seed: int | None) -> None:
-    counted = pieces(shop)
+    counted = units(shop)
     shopper, token = shop.placed(MUG=2)
     shop.paypal.slow(token)
     order_id = order_id_of(shopper.get(f"/payments/paypal/return?token={token}"))

@@ -32,7 +32,7 @@ class Merchant:
         self._watch = random.Random(f"holds that the merchant of {seed} releases")
         self._parts = 0
         self._corrected = 0
-        self.delivered: Counter[str] = Counter()  # SKU → pieces that came
+        self.delivered: Counter[str] = Counter()  # SKU → units that came
 
     def work(self) -> None:
         """Work until the last rush is over."""
@@ -114,7 +114,7 @@ class Merchant:
         return f"1.{self._parts:02d}"
 
     def _count(self) -> Agent:
-        """Put pieces on a shelf, in the list of products."""
+        """Put units on a shelf, in the list of products."""
         page = yield from self._ask("GET", "/staff/products")
         if page is None or page.status != 200:
             return

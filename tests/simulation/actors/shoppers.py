@@ -11,7 +11,7 @@ from tests.shop import CUSTOMER, Shop, order_id_of
 from tests.simulation.actors.background_events import Backstage
 from tests.simulation.scheduler import Act, Agent, Day
 
-PRODUCTS = {"CUP": 4, "POT": 3, "LAST": 1, "TEA": 12}  # SKU → pieces, far fewer than are wanted
+PRODUCTS = {"CUP": 4, "POT": 3, "LAST": 1, "TEA": 12}  # SKU → units, far fewer than are wanted
 RUSHES = (0.0, 7200.0, 14340.0)  # the last one runs through midnight
 RUSH_SECONDS = (3.0, 15.0, 100.0)
 LAST_RUSH = RUSHES[-1] + RUSH_SECONDS[-1]

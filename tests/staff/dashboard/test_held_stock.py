@@ -6,7 +6,7 @@ from chalicelib.catalog.models import Stock
 from chalicelib.staff.dashboard import held_stock
 from tests.call_counter import counted_calls
 from tests.client import Shopper
-from tests.invariants import check_stock, pieces
+from tests.invariants import check_stock, units
 from tests.shop import Shop, token_of
 from tests.staff.staff_client import trail
 
@@ -49,7 +49,7 @@ def test_attention_says_what_is_reserved_for_payments_that_paypal_is_holding(
 
 
 def test_one_button_releases_all_that_a_visitor_holds_and_nobody_elses(shop: Shop, merchant: Shopper) -> None:
-    before = pieces(shop)
+    before = units(shop)
     shopper, token = placed_from(shop, BOT, MUG=12)
     placed_from(shop, BOT, MUG=3)
     placed_from(shop, ELSEWHERE, MUG=2)
@@ -75,7 +75,7 @@ def test_one_button_releases_all_that_a_visitor_holds_and_nobody_elses(shop: Sho
 
 
 def test_what_is_paid_or_being_paid_is_not_released(shop: Shop, merchant: Shopper) -> None:
-    before = pieces(shop)
+    before = units(shop)
     shopper, token = placed_from(shop, BOT, MUG=1)
     shop.come_back(shopper, token)
     asked, other = placed_from(shop, BOT, MUG=2)
@@ -107,7 +107,7 @@ def test_who_only_reads_cannot_release(shop: Shop, finance: Shopper) -> None:
     assert finance.post(RELEASE, {"visitor": "x"}).status == 403
 
 
-def test_few_held_pieces_leave_the_calm_alone_and_half_of_a_sku_does_not(
+def test_few_held_units_leave_the_calm_alone_and_half_of_a_sku_does_not(
     shop: Shop, merchant: Shopper
 ) -> None:
     shop.functions.fire("export_books")

@@ -16,7 +16,7 @@ from chalicelib.staff.orders import order_actions
 from tests.call_counter import counted_calls
 from tests.client import Answer, Shopper
 from tests.dynamodb_faults import answers_lost
-from tests.invariants import check_books, check_money, check_stock, pieces
+from tests.invariants import check_books, check_money, check_stock, units
 from tests.mail import order_factory as made
 from tests.orders.bulk_orders import raised
 from tests.shop import Shop
@@ -121,8 +121,8 @@ def test_finance_can_do_nothing_with_it(shop: Shop, finance: Shopper) -> None:
 # -- cancelling -------------------------------------------------------------------------------------------
 
 
-def test_cancelling_puts_the_pieces_back_and_takes_no_money(shop: Shop, merchant: Shopper) -> None:
-    before = pieces(shop)
+def test_cancelling_puts_the_units_back_and_takes_no_money(shop: Shop, merchant: Shopper) -> None:
+    before = units(shop)
     customer, token = shop.placed(MUG=2)
     (order,) = shop.orders()
     page = merchant.follow(press(merchant, order.id, "cancel"))

@@ -67,7 +67,7 @@ def test_the_form_offers_all_that_is_left_and_puts_nothing_back_by_itself(
     form = form_of(merchant.get(f"/staff/orders/{order_id}"))
     page = merchant.follow(press(merchant, order_id))
 
-    assert (form["amount"], form["pieces-MUG"]) == ("41.90", "0")
+    assert (form["amount"], form["restock-MUG"]) == ("41.90", "0")
     assert shop.stock("MUG") == 98
     assert "There’s nothing left to refund." in page.text
     assert 'class="refund-new"' not in page.body
@@ -75,19 +75,19 @@ def test_the_form_offers_all_that_is_left_and_puts_nothing_back_by_itself(
 
 def test_what_went_back_is_told_with_its_options(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid(TEA_50=1, TEA_100=1)
-    page = merchant.follow(press(merchant, order_id, amount="1", **{"pieces-TEA-100": "1"}))
+    page = merchant.follow(press(merchant, order_id, amount="1", **{"restock-TEA-100": "1"}))
     assert "Restocked: 1 × Green tea, TEA-100" in page.text
 
 
-def test_one_tick_puts_all_pieces_back_and_a_number_some(shop: Shop, merchant: Shopper) -> None:
+def test_one_tick_puts_all_units_back_and_a_number_some(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid(MUG=3, BOWL=1)
 
-    page = merchant.follow(press(merchant, order_id, amount="1", **{"pieces-MUG": "1"}))
+    page = merchant.follow(press(merchant, order_id, amount="1", **{"restock-MUG": "1"}))
     assert "Restocked: 1 × Pebble mug" in page.text
     assert (shop.stock("MUG"), shop.stock("BOWL")) == (98, 0)
     press(merchant, order_id, amount="1", all_back="yes")
     assert (shop.stock("MUG"), shop.stock("BOWL")) == (100, 1)
-    assert "pieces-MUG" not in form_of(merchant.get(f"/staff/orders/{order_id}"))
+    assert "restock-MUG" not in form_of(merchant.get(f"/staff/orders/{order_id}"))
 
 
 WRONG = [
@@ -103,9 +103,9 @@ WRONG = [
     ({"reason": ""}, "reason", "enter a reason"),
     ({"reason": "x" * 201}, "reason", "shorten"),
     ({"note": "one\x07two"}, "note", "one line"),
-    ({"pieces-MUG": "2"}, "pieces-MUG", "At most 1"),
-    ({"pieces-MUG": "-1"}, "pieces-MUG", "whole number"),
-    ({"pieces-MUG": "½"}, "pieces-MUG", "whole number"),
+    ({"restock-MUG": "2"}, "restock-MUG", "At most 1"),
+    ({"restock-MUG": "-1"}, "restock-MUG", "whole number"),
+    ({"restock-MUG": "½"}, "restock-MUG", "whole number"),
 ]
 
 
@@ -114,7 +114,7 @@ def test_what_is_wrong_is_said_beside_its_field_and_nothing_typed_is_lost(
 ) -> None:
     _, order_id = shop.paid()
     for wrong, field, words in WRONG:
-        typed = {"amount": "5", "reason": "A crack.", "note": "For you", "pieces-MUG": "1", **wrong}
+        typed = {"amount": "5", "reason": "A crack.", "note": "For you", "restock-MUG": "1", **wrong}
 
         answer = press(merchant, order_id, **typed)
 
@@ -123,7 +123,7 @@ def test_what_is_wrong_is_said_beside_its_field_and_nothing_typed_is_lost(
         assert words in answer.text, wrong
         kept = form_of(answer)
         assert {name: kept[name] for name in typed} == typed
-    answer = press(merchant, order_id, reason="", amount="99", **{"pieces-MUG": "2"})
+    answer = press(merchant, order_id, reason="", amount="99", **{"restock-MUG": "2"})
     assert answer.body.count('class="field-error"') == 3
     assert shop.order(order_id).refunds == {}
     assert shop.paypal.requests("refund") == []
@@ -132,7 +132,7 @@ def test_what_is_wrong_is_said_beside_its_field_and_nothing_typed_is_lost(
 
 def test_amount_and_units_are_taken_in_other_digits(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid()
-    assert press(merchant, order_id, amount="٥٫٥٠", **{"pieces-MUG": "１"}).status == 303
+    assert press(merchant, order_id, amount="٥٫٥٠", **{"restock-MUG": "１"}).status == 303
     (refund,) = shop.order(order_id).refunds.values()
     assert (int(refund["amount"]), refund["restocked"]) == (550, {"MUG": 1})
 
@@ -216,7 +216,7 @@ def test_an_order_that_nobody_paid_has_no_refund_form_and_takes_none(shop: Shop,
     answer = send(
         merchant,
         order.id,
-        {"form": "a" * 32, "left": "2340", "amount": "5", "reason": "x", "pieces-MUG": "0"},
+        {"form": "a" * 32, "left": "2340", "amount": "5", "reason": "x", "restock-MUG": "0"},
     )
 
     assert answer.status == 409

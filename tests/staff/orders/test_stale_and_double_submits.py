@@ -1,4 +1,4 @@
-"""What staff do with money and pieces when pages are old, buttons are pressed twice and others were quicker."""
+"""What staff do with money and units when pages are old, buttons are pressed twice and others were quicker."""
 
 import re
 from datetime import date
@@ -39,7 +39,7 @@ def test_all_back_pressed_twice_is_told_the_same_twice(shop: Shop, merchant: Sho
     assert shop.stock("MUG") == 100
 
 
-def test_pieces_never_land_on_the_shelf_of_another_product(shop: Shop, merchant: Shopper) -> None:
+def test_units_never_land_on_the_shelf_of_another_product(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid(MUG=2)
     save_product(product("mug", variant("MUG-2"), category="tea"))
     save_product(product("poster", variant("MUG"), category="tea"))
@@ -55,7 +55,7 @@ def test_pieces_never_land_on_the_shelf_of_another_product(shop: Shop, merchant:
     assert press(merchant, order_id, amount="5").status == 303
 
 
-def test_pieces_of_a_variant_that_is_no_longer_sold_are_kept_for_when_it_is(shop: Shop) -> None:
+def test_units_of_a_variant_that_is_no_longer_sold_are_kept_for_when_it_is(shop: Shop) -> None:
     _, order_id = shop.paid(MUG=2)
     save_product(product("mug", variant("MUG-2"), category="tea"))
 

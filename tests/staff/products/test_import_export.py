@@ -230,9 +230,9 @@ def form_of_price(merchant: Shopper) -> dict[str, str]:
 # -- stock ------------------------------------------------------------------------------------------------
 
 
-def counted(merchant: Shopper, pieces: bytes) -> bytes:
+def counted(merchant: Shopper, units: bytes) -> bytes:
     """Take the catalog out, and count 100 mugs anew."""
-    return taken_out(merchant).replace(b",100\r\n", b"," + pieces + b"\r\n")
+    return taken_out(merchant).replace(b",100\r\n", b"," + units + b"\r\n")
 
 
 def test_stock_that_is_not_used_is_told(merchant: Shopper, shop: Shop) -> None:
@@ -266,7 +266,7 @@ def test_a_delivery_is_added_once_however_often_its_file_is_sent(merchant: Shopp
 
 
 @pytest.mark.parametrize("mode", ["set", "add"])
-def test_a_load_that_breaks_off_and_goes_on_moves_pieces_once_and_keeps_what_is_sold(
+def test_a_load_that_breaks_off_and_goes_on_moves_units_once_and_keeps_what_is_sold(
     merchant: Shopper, shop: Shop, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
     page = sent_page(merchant, counted(merchant, b"7"))
@@ -308,7 +308,7 @@ def test_what_is_sold_in_the_moment_of_the_write_stays_sold(
 
 
 @pytest.mark.parametrize(("mode", "quantity"), [("set", 7), ("add", 107)])
-def test_a_lost_answer_moves_pieces_once_and_counts_them(
+def test_a_lost_answer_moves_units_once_and_counts_them(
     merchant: Shopper, shop: Shop, mode: str, quantity: int
 ) -> None:
     checked = importer.check_csv(

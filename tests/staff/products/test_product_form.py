@@ -166,7 +166,7 @@ def test_sales_meanwhile_are_not_undone(merchant: Shopper, shop: Shop) -> None:
     assert prices("MUG") == (2000, None, 97)
 
 
-def test_a_new_variant_comes_with_its_pieces(merchant: Shopper) -> None:
+def test_a_new_variant_comes_with_its_units(merchant: Shopper) -> None:
     form = form_of(save(merchant, GREEN, form_of(merchant.get(GREEN)), "row"))
     answer = save(
         merchant,
@@ -230,7 +230,7 @@ def test_stopping_to_sell_a_variant_is_asked_about(merchant: Shopper) -> None:
     assert prices("TEA-50")[2] == 10
 
 
-def test_a_sku_that_comes_back_brings_its_pieces(merchant: Shopper) -> None:
+def test_a_sku_that_comes_back_brings_its_units(merchant: Shopper) -> None:
     form = form_of(save(merchant, GREEN, form_of(merchant.get(GREEN)), v__0__gone="yes"))
     save(merchant, GREEN, form, "drop")
     again = new_form(merchant, **{"v.0.sku": "TEA-50"})

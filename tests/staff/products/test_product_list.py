@@ -261,7 +261,7 @@ def test_a_conflict_that_changed_again_is_a_new_conflict(merchant: Shopper) -> N
     assert "Keep 11.00" in answer.text
 
 
-def test_more_pieces_than_are_left_are_not_taken_away(merchant: Shopper) -> None:
+def test_more_units_than_are_left_are_not_taken_away(merchant: Shopper) -> None:
     form = fields(merchant.get(PATH))
     sell("MUG", 97)
     answer = merchant.post(PATH, changed(form, stock_DOT_MUG="95"))
@@ -313,7 +313,7 @@ def test_the_page_that_comes_back_changes_only_the_row_that_waited(merchant: Sho
     assert "visible.green-tea" not in fields(merchant.get(f"{PATH}?q=tea"))
 
 
-def test_a_form_sent_twice_shows_what_waits_twice_and_moves_pieces_once(merchant: Shopper) -> None:
+def test_a_form_sent_twice_shows_what_waits_twice_and_moves_units_once(merchant: Shopper) -> None:
     form = teas(merchant)
     for _ in range(2):
         answer = merchant.post(PATH, form)
@@ -331,7 +331,7 @@ def test_an_answer_that_is_lost_shows_what_waits(merchant: Shopper) -> None:
     assert (stored("TEA-50"), stored("TEA-100")) == ((650, None, 10), (1290, 990, 8))
 
 
-def test_what_was_typed_after_going_back_never_moves_the_same_pieces_twice(merchant: Shopper) -> None:
+def test_what_was_typed_after_going_back_never_moves_the_same_units_twice(merchant: Shopper) -> None:
     form = teas(merchant)
     merchant.post(PATH, form)
     answer = merchant.post(PATH, {**form, "stock.TEA-100": "9", "sale.TEA-100": "cheap"})
