@@ -134,7 +134,7 @@ staff.action("/staff/categories/{key}/remove", MERCHANT, categories.remove)
 staff.page("/staff/catalog", MERCHANT, import_export.show)
 staff.action("/staff/catalog/out", MERCHANT, import_export.export)
 staff.page("/staff/catalog/sent", MERCHANT, import_export.confirm_import)
-staff.action("/staff/catalog/look", MERCHANT, import_export.look)
+staff.action("/staff/catalog/look", MERCHANT, import_export.check_file)
 staff.action("/staff/catalog/in", MERCHANT, import_export.start_import)
 
 # -- books ------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def test_the_books_are_the_recorded_bytes(golden: None) -> None:
 def test_the_orders_export_is_the_recorded_bytes(golden: None, state: str) -> None:
     job = Job(
         "a" * 32,
-        kind="orders-csv",
+        kind="orders-export",
         actor="ann@example.com",
         created_at="2026-11-23T01:00:00+00:00",
         arguments={"state": state, "before": f"{datetime(2026, 11, 23, tzinfo=UTC).isoformat()}~"},

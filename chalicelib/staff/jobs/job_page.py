@@ -36,7 +36,7 @@ def retry_job(request: Request, member: StaffMember, job_id: str) -> Response:
     """Start a stalled job again: its message, or the function that ran it, may have been lost."""
     job = _own(member, job_id)
     if is_stalled(job):
-        audit_log.record(member.email, f"restarted {KINDS[job.kind].wish}", f"job {job.id}")
+        audit_log.record(member.email, f"restarted {KINDS[job.kind].description}", f"job {job.id}")
         enqueue(job)
     return layout.redirect_with_notice(f"/staff/jobs/{job.id}")
 

@@ -50,7 +50,9 @@ def start(
     )
     transaction = Transaction()
     transaction.put("job", job, Job.id.does_not_exist())
-    audit_log.writer_for(member, f"requested {KINDS[kind].wish}")(transaction, f"job {job.id}", {}, arguments)
+    audit_log.writer_for(member, f"requested {KINDS[kind].description}")(
+        transaction, f"job {job.id}", {}, arguments
+    )
     try:
         transaction.commit()
     except ConditionFailed:

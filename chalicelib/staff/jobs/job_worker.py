@@ -30,13 +30,13 @@ else:
     report_jobs = LazyModule("chalicelib.staff.reports.report_jobs")
 
 HANDLERS: dict[str, Callable[[Job], None]] = {
-    "picture": image_job.process_image_job,
-    "orders-csv": csv_export.run,
+    "image": image_job.process_image_job,
+    "orders-export": csv_export.run,
     "books": report_jobs.write_day,
     "month": report_jobs.pack_month,
-    "catalog-csv": import_export_jobs.write,
-    "catalog-look": import_export_jobs.look,
-    "catalog-in": import_export_jobs.load,
+    "catalog-export": import_export_jobs.export,
+    "catalog-check": import_export_jobs.check,
+    "catalog-import": import_export_jobs.import_file,
 }
 
 

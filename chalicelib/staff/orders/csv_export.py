@@ -25,7 +25,7 @@ from chalicelib.staff.orders.order_filter import OrderListQuery, read_question, 
 from chalicelib.web import http_request
 
 MAX_DIRECT = 500  # five reads, some 100 kB: far from API Gateway's 29 s and 10 MB
-KIND = "orders-csv"
+KIND = "orders-export"
 ADDRESS = ("address", "address2", "postal_code", "city", "region", "phone")
 SHEET = ReportFormat(
     "orders",

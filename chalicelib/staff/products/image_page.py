@@ -59,7 +59,7 @@ def add(request: Request, member: StaffMember, slug: str) -> Response:
     if problem is not None:
         product = product_images.get_product(slug)
         return _page(member, product, status=400, sent=key, errors={"alt": problem}, form_data={"alt": alt})
-    job_queue.start(member, "picture", {"slug": slug, "upload": key}, job_id=key.removeprefix("uploads/"))
+    job_queue.start(member, "image", {"slug": slug, "upload": key}, job_id=key.removeprefix("uploads/"))
     return layout.redirect_with_notice(f"/staff/products/{slug}/pictures")
 
 

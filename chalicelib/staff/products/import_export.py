@@ -74,7 +74,7 @@ def export(request: Request, member: StaffMember) -> Response:
             return csv_answer("catalog", COLUMNS, rows)
         except TooLarge:
             pass
-    job = job_queue.start(member, "catalog-csv", {}, form_token)
+    job = job_queue.start(member, "catalog-export", {}, form_token)
     return layout.redirect_with_notice(f"/staff/jobs/{job.id}")
 
 
@@ -92,14 +92,14 @@ def confirm_import(request: Request, member: StaffMember) -> Response:
             member, 404, "The file wasn’t found, or was uploaded too long ago. Please upload it again."
         )
     if size > MAX_PREVIEW_BYTES:
-        return _looked(member, key, size)
+        return _confirmation(member, key, size)
     try:
-        return _looked(member, key, size, preview.preview_of(importer.check_csv(read_sent(key))))
+        return _confirmation(member, key, size, preview.preview_of(importer.check_csv(read_upload(key))))
     except importer.CatalogErrors as error:
-        return _looked(member, key, size, faults=str(error).split("\n"), count=len(error.faults))
+        return _confirmation(member, key, size, faults=str(error).split("\n"), count=len(error.faults))
 
 
-def _looked(
+def _confirmation(
     member: StaffMember,
     key: str,
     size: int,
@@ -120,11 +120,11 @@ def _looked(
     )
 
 
-def look(request: Request, member: StaffMember) -> Response:
+def check_file(request: Request, member: StaffMember) -> Response:
     """Start a job that compares a large file with the catalog; its page offers to import it."""
     form_data = read_form(request)
     key, form_token = _key(form_data.text("key")), layout.read_form_token(form_data)
-    job = job_queue.start(member, "catalog-look", {"key": key}, form_token)
+    job = job_queue.start(member, "catalog-check", {"key": key}, form_token)
     return layout.redirect_with_notice(f"/staff/jobs/{job.id}")
 
 
@@ -135,11 +135,11 @@ def start_import(request: Request, member: StaffMember) -> Response:
     stock = form_data.text("stock") or StockMode.IGNORE.value
     if stock not in [mode.value for mode in StockMode]:
         raise BadInput("Please choose what to do with the stock.")
-    job = job_queue.start(member, "catalog-in", {"key": key, "stock": stock}, form_token)
+    job = job_queue.start(member, "catalog-import", {"key": key, "stock": stock}, form_token)
     return layout.redirect_with_notice(f"/staff/jobs/{job.id}")
 
 
-def read_sent(key: str) -> bytes:
+def read_upload(key: str) -> bytes:
     """Read an uploaded file."""
     return aws.client("s3").get_object(Bucket=settings.books_bucket, Key=key)["Body"].read()
 

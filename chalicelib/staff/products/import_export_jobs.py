@@ -22,13 +22,13 @@ from chalicelib.staff.csv_response import file_name
 from chalicelib.staff.jobs import job_progress
 from chalicelib.staff.jobs.job_progress import JobContinues, JobFailed
 from chalicelib.staff.models import Job, StaffMember
-from chalicelib.staff.products.import_export import MAX_FILE_SIZE, read_sent, size_of
+from chalicelib.staff.products.import_export import MAX_FILE_SIZE, read_upload, size_of
 
-TURN_SECONDS = 10 * 60  # of the function's 15 minutes: the next turn goes on from there
-TELL_EVERY = 100  # products: as many as are read together
+TURN_SECONDS = 10 * 60  # of the function's 15 minutes: the next turn continues from there
+REPORT_EVERY = 100  # products: as many as are read together
 
 
-def write(job: Job) -> None:
+def export(job: Job) -> None:
     """Write the catalog to S3, a hundred products at a time; if run again, it writes a new file."""
     total, done = exporter.count_products(), 0
     key = f"exports/{job.id}/{file_name('catalog')}"
@@ -43,7 +43,7 @@ def write(job: Job) -> None:
     job_progress.finish(job, f"Catalog exported: {done:,} products.", key)
 
 
-def load(job: Job) -> None:
+def import_file(job: Job) -> None:
     """Check a whole file, then import it. If run again, it continues after the product that was last reported."""
     member = get(StaffMember, job.actor)
     if member is None or member.role != accounts.MERCHANT:
@@ -68,12 +68,12 @@ def load(job: Job) -> None:
         ClientError,
         BotoCoreError,
     ) as error:
-        said = error.message if isinstance(error, ShopError) else "The database didn’t respond."
+        message = error.message if isinstance(error, ShopError) else "The database didn’t respond."
         raise JobFailed(
-            f"{said} {int(job.progress):,} products were imported. Upload the file again to continue from there."
+            f"{message} {int(job.progress):,} products were imported. Upload the file again to continue from there."
         ) from error
-    told = {name: count for name, count in vars(report).items() if count or not name.startswith("stock")}
-    audit_log.record(job.actor, "imported a catalog file", f"job {job.id}", {}, told)
+    counts = {name: count for name, count in vars(report).items() if count or not name.startswith("stock")}
+    audit_log.record(job.actor, "imported a catalog file", f"job {job.id}", {}, counts)
     job_progress.finish(job, f"{report}.")
 
 
@@ -85,7 +85,7 @@ def _file(key: str) -> bytes:
         raise JobFailed(
             f"The file is larger than {MAX_FILE_SIZE // 1024 // 1024} MB. Nothing has been changed."
         )
-    return read_sent(key)
+    return read_upload(key)
 
 
 def _load(job: Job, member: StaffMember, checked: CheckedCatalog) -> ImportReport:
@@ -107,7 +107,7 @@ def _load(job: Job, member: StaffMember, checked: CheckedCatalog) -> ImportRepor
             outcomes[outcome.name.lower()] += 1
             outcomes |= _counted(stock, before)
         time_is_up = time.monotonic() - began > TURN_SECONDS
-        if done % TELL_EVERY == 0 or time_is_up or done == total:
+        if done % REPORT_EVERY == 0 or time_is_up or done == total:
             job.arguments = {**job.arguments, "outcomes": outcomes}
             job_progress.report_progress(job, progress=done)
         if time_is_up and done < total:
@@ -125,7 +125,7 @@ def _counted(stock: StockUpdate, before: dict[str, int]) -> dict[str, int]:
     return {name: before.get(name, 0) + count for name, count in counts.items()}
 
 
-def look(job: Job) -> None:
+def check(job: Job) -> None:
     """Check a whole file and compare it with the catalog; the job's page shows what it would change."""
     try:
         preview = preview_of(importer.check_csv(_file(str(job.arguments["key"]))))

@@ -106,7 +106,7 @@ def addresses(orders: dict[str, str]) -> dict[str, list[str]]:
 
 def ended_jobs() -> list[str]:
     """Let work end in both ways; return the jobs."""
-    done, failed = (job_queue.start(member("merchant"), "catalog-csv", {}) for _ in range(2))
+    done, failed = (job_queue.start(member("merchant"), "catalog-export", {}) for _ in range(2))
     job_progress.finish(done, "The file has 4 products.", "exports/catalog.csv")
     failed.state, failed.message = "failed", "2 errors in the file. Nothing has been changed."
     failed.problems = [
@@ -193,7 +193,7 @@ def looks_right(visitor: Visitor) -> None:
 
 
 def test_work_that_goes_on_is_shown_until_it_is_done(merchant: Visitor, shop: Shop) -> None:
-    job = job_queue.start(member("merchant"), "catalog-csv", {})
+    job = job_queue.start(member("merchant"), "catalog-export", {})
     merchant.open(f"/staff/jobs/{job.id}")
     merchant.reads("In progress")
     assert barriers(merchant.page) == []

@@ -326,7 +326,7 @@ def ask_for_a_file(case: Case) -> None:
     case.pay()
     stand_at(case)
     arguments = {"state": "", "before": f"{clock.now().isoformat()}~"}
-    case.things["job"] = job_queue.start(member("merchant"), "orders-csv", arguments).id
+    case.things["job"] = job_queue.start(member("merchant"), "orders-export", arguments).id
 
 
 def send_a_picture(case: Case) -> None:
@@ -342,7 +342,7 @@ def send_a_picture(case: Case) -> None:
     product_images.add_pending_image(case.slug, upload, "A thing")
     stand_at(case)
     arguments = {"slug": case.slug, "upload": upload}
-    case.things["job"] = job_queue.start(member("merchant"), "picture", arguments).id
+    case.things["job"] = job_queue.start(member("merchant"), "image", arguments).id
 
 
 def send_a_catalog_file(case: Case) -> None:
@@ -376,7 +376,7 @@ def load_file(case: Case) -> None:
     from chalicelib.staff.jobs import job_queue
 
     arguments = {"key": case.things["key"], "stock": "add"}
-    case.things["job"] = job_queue.start(member("merchant"), "catalog-in", arguments).id
+    case.things["job"] = job_queue.start(member("merchant"), "catalog-import", arguments).id
 
 
 def work(case: Case) -> None:

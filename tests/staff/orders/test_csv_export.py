@@ -302,7 +302,7 @@ def _job(actor: str, days: dict[str, str]) -> Job:
     arguments = {"state": "", "before": "9", **first, **days}
     job = Job(
         f"{len(days):032x}",
-        kind="orders-csv",
+        kind="orders-export",
         actor=actor,
         created_at="",
         arguments=arguments,

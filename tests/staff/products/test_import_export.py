@@ -274,12 +274,12 @@ def test_a_load_that_breaks_off_and_goes_on_moves_units_once_and_keeps_what_is_s
         f"{PATH}/in", {"key": page.field("key"), "form": page.field("form"), "stock": mode}
     )
     job = job_of(answer)
-    import_export_jobs.load(Job.get(job.id))  # whose end nobody hears of
+    import_export_jobs.import_file(Job.get(job.id))  # whose end nobody hears of
     after = shop.stock("MUG")
     sell("MUG", 2)
     again = Job.get(job.id)
     again.progress, again.state = 0, "running"
-    import_export_jobs.load(again)
+    import_export_jobs.import_file(again)
 
     assert (after, shop.stock("MUG")) == ((7, 5) if mode == "set" else (107, 105))
 
