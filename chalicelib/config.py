@@ -1,4 +1,4 @@
-"""Every setting, read once and named once: the environment, and the merchant's shop.toml."""
+"""All settings, read once: the environment, and the merchant's shop.toml."""
 
 import os
 import re
@@ -29,12 +29,12 @@ _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
 @cache
 def country_names() -> dict[str, str]:
-    """Read the countries' names, whether they are shipped to or not: code → name."""
+    """Read the names of all countries, also those that the shop does not ship to: code → name."""
     return tomllib.loads(COUNTRIES_FILE.read_text(encoding="utf-8"))
 
 
 class ConfigError(Exception):
-    """Raised where a setting is missing or wrong."""
+    """Raised if a setting is missing or invalid."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ShippingZone:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one session or source address may do: in an hour, and in percent of a SKU's pieces held unpaid."""
+    """Limits per session and IP address: orders and declined payments per hour, unpaid holds in percent of a SKU's units."""
 
     orders_per_session: int
     orders_per_address: int
@@ -61,13 +61,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Carrier:
-    """Who carries parcels. `link` is where one is followed, with {number} in its place; none for who has no such page."""
+    """A carrier. `link` is its tracking link with {number} for the tracking number; None if it has no tracking page."""
 
     name: str
     link: str | None = None
 
     def link_to(self, number: str) -> str:
-        """Make the address at which a parcel is followed; empty without a number or a page."""
+        """Return the tracking link of a tracking number; "" without a number or a tracking page."""
         return self.link.replace("{number}", quote(number, safe="")) if self.link and number else ""
 
 
@@ -92,7 +92,7 @@ class Shop:
     low_stock: int
     limits: Limits
     carriers: tuple[Carrier, ...] = ()
-    address: tuple[str, ...] = ()  # lines, as packing slips print the sender
+    address: tuple[str, ...] = ()  # lines of the sender on packing slips
 
     @cached_property
     def countries(self) -> dict[str, str]:
@@ -100,7 +100,7 @@ class Shop:
         return {code: name for zone in self.zones for code, name in zone.countries.items()}
 
     def country_name(self, code: str) -> str:
-        """Return a country's name as customers read it, also of one that is not shipped to; the code where it has none."""
+        """Return a country's name for customers, also if the shop does not ship there; the code if it has none."""
         return self.countries.get(code) or country_names().get(code, code)
 
     def is_country(self, code: str) -> bool:
@@ -108,31 +108,31 @@ class Shop:
         return code in self.countries or code in country_names()
 
     def carrier_of(self, name: str) -> Carrier | None:
-        """Find a carrier by its name, however it is capitalised."""
+        """Find a carrier by its name, in any capitalisation."""
         wanted = name.strip().casefold()
         return next((carrier for carrier in self.carriers if carrier.name.casefold() == wanted), None)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The environment, read. Addresses carry no trailing slash."""
+    """The environment's settings. URLs have no trailing slash."""
 
     shop: Shop
-    function: str = ""  # Lambda's name of this function; empty on one's own machine
+    function: str = ""  # Lambda's name of this function; empty on a developer's machine
     table_prefix: str = ""
-    dynamodb_client: str = "direct"  # or botocore, which carries whatever the direct one does not
-    function_prefix: str = (
-        ""  # of functions that are invoked asynchronously; empty where queues stand in for that
+    dynamodb_client: str = (
+        "direct"  # or botocore, which also makes the calls that the direct client does not support
     )
+    function_prefix: str = ""  # of functions that are invoked asynchronously; empty if queues replace that
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     public_url: str | None = None
     proxies: int = 0
-    origin_secret: str = field(default="", repr=False)  # without it, what proxies add is not believed
+    origin_secret: str = field(default="", repr=False)  # without it, headers of proxies are not trusted
     media_url: str = ""
     media_bucket: str = "awning-media"
     books_bucket: str = "awning-books"
     mail_configuration_set: str = (
-        ""  # SES's: where it tells of mail that came back; none on one's own machine
+        ""  # of SES, through which it reports bounces; empty on a developer's machine
     )
     currency: str = "EUR"
     paypal_api_url: str = "https://api-m.sandbox.paypal.com"
@@ -149,12 +149,12 @@ class Settings:
 
     @property
     def secure_cookies(self) -> bool:
-        """Mark cookies Secure unless the shop's own address is plain http, as on one's own machine."""
+        """Return whether cookies are Secure: unless the shop's URL is plain http, as on a developer's machine."""
         return self.public_url is None or self.public_url.startswith("https://")
 
 
 def load_shop(file: Path, currency: str) -> Shop:
-    """Read shop.toml; amounts in it are decimal strings in the shop's currency. Raises ConfigError."""
+    """Read shop.toml, in which amounts are decimal strings in the shop's currency. Raises ConfigError."""
     try:
         text = tomllib.loads(file.read_text(encoding="utf-8"))
         zones = tuple(

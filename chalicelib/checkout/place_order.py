@@ -1,4 +1,4 @@
-"""Placing an order: price the cart, compare with what was shown, reserve and write in one transaction."""
+"""Place an order: price the cart, compare the total with the one shown, reserve and write in one transaction."""
 
 import hashlib
 import json
@@ -37,27 +37,29 @@ from chalicelib.shop_settings.delivery import Delivery
 from chalicelib.shop_settings.delivery import current as current_delivery
 
 MAX_ATTEMPTS = 30
-PLACING_SECONDS = 12.0  # of the request's time: sending the shopper to PayPal needs some, too
+PLACING_SECONDS = 12.0  # of the request's time; creating the payment at PayPal needs the rest
 SENT_AT_ONCE = (
     "Your cart was changed or ordered in another tab. This attempt didn’t place an order. "
     "Please wait a few seconds and try again."
 )
-ATTEMPT_SECONDS = 1.0  # against others who want the same pieces; then look again, for they may be gone
+ATTEMPT_SECONDS = (
+    1.0  # of conflicts with orders for the same units; then stock is read again, since they may be gone
+)
 
 
 class EmptyCart(ShopError):
-    """There is nothing to order."""
+    """Raised when there is nothing to order."""
 
     title = "Your cart is empty"
 
 
 class TotalChanged(Conflict):
-    """Today's total is not the one the shopper saw."""
+    """Raised when the current total is not the one that the shopper saw."""
 
 
 @dataclass(frozen=True)
 class _Draft:
-    """What a cart would be ordered as, at the prices of this moment; and the order that was placed from it before."""
+    """The order that a cart would become, at current prices; and the order that was placed from it before."""
 
     cart: Cart
     cart_lines: list[CartLine]
@@ -70,11 +72,11 @@ class _Draft:
 def place_order(
     session: Session, customer: Customer, shown_total: int | None, address: str = ""
 ) -> tuple[Order, bool]:
-    """Place an order for the cart, or find the one that was placed already with the same content; and whether it is new.
+    """Place an order for the cart, or find the one already placed with the same content; return it, and whether it is new.
 
-    `shown_total` is what the shopper saw, in minor units; None where the form does not tell. `address` is where the
-    request comes from. The order's pieces are held for it until it is paid, unless that is beyond what one visitor may
-    hold; then they are taken when it is paid.
+    `shown_total` is the total that the shopper saw, in minor units; None if the form has none. `address` is the client's
+    IP address. The order holds its units until it is paid, unless one visitor would hold too many; then they are taken
+    when it is paid.
 
     Raises BadInput for a country that is shipped to no longer, TooManyRequests, EmptyCart, OutOfStock, TotalChanged, PaymentInProgress; SimultaneousChange where other requests of
     the same visitor keep changing the cart; ServiceUnavailable where others want the same pieces, or the answer of the table was lost.
@@ -85,8 +87,8 @@ def place_order(
     if delivery.zone_of(customer.country) is None:
         raise BadInput(NOT_SHIPPED_TO)  # it was in the list a moment ago
     ends = deadlines.deadline_in(PLACING_SECONDS)
-    may_hold = True  # until the address is found to hold all that it may
-    is_simultaneous = False  # the last try was in the way of another one from this cart
+    may_hold = True  # until the address holds all that it may
+    is_simultaneous = False  # the last attempt conflicted with another request from this cart
     for _ in range(MAX_ATTEMPTS):
         draft = _draft_of(session, customer, delivery)
         if draft.previous is not None and _is_placed(draft, draft.previous):
@@ -96,16 +98,16 @@ def place_order(
         _refuse_while_paying(draft.previous)
         if (missing := unavailable_message(draft.cart_lines)) is not None:
             if _cart_changed(session):
-                continue  # another tab has just ordered: what is missing may be reserved for this very shopper
+                continue  # another tab has just ordered: the missing units may be reserved for this shopper
             raise OutOfStock(missing)
         _check_total(draft.totals, shown_total, delivery)
         if time.monotonic() > ends:
-            break  # after the look: who can be told that it is gone is told so
+            break  # after the check above, so that a shopper whose items are gone is told that
         order, transaction = _new_order(draft, session.key, customer, address, may_hold=may_hold)
         try:
             _commit_order(order, draft, transaction)
         except (ConditionFailed, ServiceUnavailable) as failure:
-            # The cart changed, a piece went, the number is taken, or too many want the same: look again.
+            # The cart changed, units were sold, the number is taken, or there are too many conflicts: read again.
             refused = failure.names if isinstance(failure, ConditionFailed) else set()
             if "cart" not in refused and any(name.startswith("limit#") for name in refused):
                 raise rate_limits.too_many() from failure
@@ -121,7 +123,7 @@ def place_order(
     raise ServiceUnavailable("The shop is very busy. Your order wasn’t placed; please try again.")
 
 
-# -- looking ----------------------------------------------------------------------------------------------
+# -- reading ----------------------------------------------------------------------------------------------
 
 
 def _draft_of(session: Session, customer: Customer, delivery: Delivery) -> _Draft:
@@ -143,16 +145,18 @@ def _draft_of(session: Session, customer: Customer, delivery: Delivery) -> _Draf
 
 
 def _is_placed(draft: _Draft, previous: Order) -> bool:
-    """Return whether the order that was placed from the cart is this one, sent twice."""
+    """Return whether the order placed from the cart is this one, submitted twice."""
     if draft.cart.order_fingerprint != draft.fingerprint:
         return False
-    if previous.state in states.PURCHASED:  # unless the cart was changed since: then it is the same once more
+    if (
+        previous.state in states.PURCHASED
+    ):  # unless the cart was changed since: then it is a second, equal order
         return bool(previous.cart_version == draft.cart.version)
     return previous.state not in states.CLOSED
 
 
 def _check_unreserved(draft: _Draft, order: Order) -> None:
-    """Refuse an order that waits for its payment without a reservation, and whose items are gone. Raises OutOfStock."""
+    """Raise OutOfStock for an order that awaits payment without a reservation, and whose items are sold."""
     is_unreserved = order.state == OrderState.AWAITING and not order.reserved
     if is_unreserved and (gone := unavailable_message(draft.cart_lines)):
         raise OutOfStock(gone)
@@ -181,18 +185,18 @@ def _refuse_while_paying(order: Order | None) -> None:
 
 
 def order_fingerprint(lines: list[OrderLine], customer: Customer, total: int) -> str:
-    """Digest what is ordered by whom for how much: the same digest is the same order."""
+    """Return a hash of lines, customer and total: equal fingerprints are the same order."""
     content = [[vars(line) | {"options": dict(line.options)} for line in lines], vars(customer), total]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def unavailable_message(cart_lines: list[CartLine]) -> str | None:
-    """Return which lines cannot be had as they are; None where all can."""
+    """Return a message that lists the unavailable lines; None if there are none."""
     return " ".join(_unavailable_message(line) for line in cart_lines if not line.sellable) or None
 
 
 def _cart_changed(session: Session) -> bool:
-    """Read the cart again; tell whether it was changed, or ordered from, since it was last read."""
+    """Read the cart again; return whether it was changed, or ordered from, since the last read."""
     known, session.cart = session.cart, unless_expired(get(Cart, session.key))
     if known is None or session.cart is None:
         return known is not session.cart
@@ -217,7 +221,7 @@ def _unavailable_message(line: CartLine) -> str:
 def _new_order(
     draft: _Draft, session_key: str, customer: Customer, address: str, *, may_hold: bool
 ) -> tuple[Order, Transaction]:
-    """Make the order, and the transaction that is to write it: with its hold, if it may have one, and counted."""
+    """Make the order, and a transaction with its hold, if it may have one, and its rate limit counters."""
     order = new_order(
         lines=draft.lines,
         customer=vars(customer),
@@ -237,7 +241,7 @@ def _new_order(
 
 
 def _commit_order(order: Order, draft: _Draft, transaction: Transaction) -> None:
-    """Cancel the order before it, and write this one, if the cart is still as it was read."""
+    """Cancel the previous order, and write this one, on condition that the cart is unchanged."""
     if draft.previous is not None and draft.previous.state == OrderState.AWAITING:
         _refuse_while_paying(_cancel(draft.previous))
     order.add_to_transaction(transaction)
@@ -270,7 +274,7 @@ def _cancel(order: Order) -> Order:
 
 
 def _read_written(order: Order, unknown: OutcomeUnknown) -> Order:
-    """Return an order whose write had no answer, if it is there. Raises ServiceUnavailable."""
+    """Return an order whose write had no answer, if it exists. Raises ServiceUnavailable."""
     found = get(Order, order.id)
     if found is None:
         raise ServiceUnavailable(
@@ -282,5 +286,5 @@ def _read_written(order: Order, unknown: OutcomeUnknown) -> Order:
 def _read_cart_again(session: Session, previous: Order | None) -> None:
     session.cart = unless_expired(get(Cart, session.key))
     if session.cart is not None and session.cart.order_id == (previous.id if previous else None):
-        # The order that held them is closed, or PayPal has its money: its units are for sale again, or gone.
+        # The order that held the units is closed, or paid: they are for sale again, or sold.
         session.cart.reserved = None

@@ -1,4 +1,4 @@
-"""The one way of every call to DynamoDB: whatever carries it is chosen here, and tests watch it here."""
+"""The client that every call to DynamoDB passes: it chooses the transport, direct or botocore, and tests count calls here."""
 
 import threading
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from chalicelib.telemetry import Metric
 
 
 class Client:
-    """Sends calls for pynamodb, which asks `_make_api_call` of what it takes for botocore's client."""
+    """Sends calls for pynamodb, in place of botocore's client, of which pynamodb uses `_make_api_call`."""
 
     def __init__(
         self, make_botocore: Callable[[], Any], read_seconds: float, direct: DirectClient | None
@@ -20,7 +20,7 @@ class Client:
         self.direct = direct
         self._read_seconds = read_seconds
         self._botocore: Any = None
-        self._making = threading.Lock()  # botocore makes no two clients at once safely
+        self._making = threading.Lock()  # botocore cannot safely create two clients at the same time
 
     def _make_api_call(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Send a call and return DynamoDB's answer. Raises botocore's errors."""
@@ -31,7 +31,7 @@ class Client:
         return answer
 
     def botocore(self) -> Any:
-        """Return botocore's client, made where it is first needed, and again where it found no credentials."""
+        """Return botocore's client, created when first needed, and again if it found no credentials."""
         if self._botocore is None or not self._botocore._request_signer._credentials:
             with self._making:
                 load_botocore()
@@ -56,7 +56,7 @@ class Client:
 def _parse_json_response(
     response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
 ) -> None:
-    """Read DynamoDB's JSON as it is: botocore walks through every attribute, which binary values alone need."""
+    """Parse DynamoDB's JSON ourselves: botocore walks through every attribute, which only binary values need."""
     if response_dict["status_code"] == 200:
         customized_response_dict.update(decode(response_dict["body"]))
         response_dict["body"] = b"{}"

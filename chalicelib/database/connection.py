@@ -21,13 +21,13 @@ from chalicelib.database.direct.direct_client import DirectClient
 from chalicelib.database.direct.endpoint import find_endpoint
 from chalicelib.database.row_plans import RowPlan
 
-CONFLICT = "TransactionConflictException"  # of a write of one item, while a transaction is at work on it
+CONFLICT = "TransactionConflictException"  # of a single write, while a transaction changes the item
 PATIENCE_SECONDS = 4.0
 _T = TypeVar("_T")
 
 
 class TableMeta:
-    """How tables are reached; AWS_ENDPOINT_URL and the region come from the environment, as boto3 reads them."""
+    """Connection settings of all tables; AWS_ENDPOINT_URL and the region come from the environment, as boto3 reads them."""
 
     billing_mode = "PAY_PER_REQUEST"
     connect_timeout_seconds = 2
@@ -37,7 +37,7 @@ class TableMeta:
 
 
 class SharedConnection(Connection):
-    """pynamodb's connection, whose calls all pass our client."""
+    """pynamodb's connection, which sends all calls through our client."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -54,7 +54,7 @@ class SharedConnection(Connection):
 
     @property
     def client(self) -> Any:
-        """Return what pynamodb sends its calls with."""
+        """Return the client that sends pynamodb's calls."""
         return self._calls
 
 
@@ -86,13 +86,13 @@ class Table(Model):
 
     @classmethod
     def from_raw_data(cls, data: dict[str, Any]) -> Self:
-        """Make an item from a row as DynamoDB answers it."""
+        """Make an item from a row as DynamoDB returns it."""
         item: Self = _row_plan(cls).read(data)
         return item
 
     @classmethod
     def _get_connection(cls) -> TableConnection:
-        # pynamodb makes a botocore client a model, 20 ms each; they differ in nothing, so all share the first.
+        # pynamodb creates a botocore client per model, 20 ms each; they are identical, so all share the first.
         connection = super()._get_connection()
         shared = Table._shared or connect()
         if connection.connection is not shared:
@@ -102,27 +102,27 @@ class Table(Model):
         return connection
 
     def save(self, condition: Condition | None = None, *, add_version_condition: bool = True) -> Any:
-        """Write the whole item; again where a transaction is at work on it."""
+        """Write the whole item; retried while a transaction changes it."""
         write = super().save
         return _retry_conflicts(lambda: write(condition, add_version_condition=add_version_condition))
 
     def update(
         self, actions: list[Action], condition: Condition | None = None, *, add_version_condition: bool = True
     ) -> Any:
-        """Change some attributes; again where a transaction is at work on the item."""
+        """Change some attributes; retried while a transaction changes the item."""
         write = super().update
         return _retry_conflicts(
             lambda: write(actions, condition, add_version_condition=add_version_condition)
         )
 
     def delete(self, condition: Condition | None = None, *, add_version_condition: bool = True) -> Any:
-        """Delete the item; again where a transaction is at work on it."""
+        """Delete the item; retried while a transaction changes it."""
         write = super().delete
         return _retry_conflicts(lambda: write(condition, add_version_condition=add_version_condition))
 
 
 def _retry_conflicts(write: Callable[[], _T]) -> _T:
-    """Write one item, again while DynamoDB refuses it for a transaction: that has surely changed nothing."""
+    """Write one item, retried while it conflicts with a transaction: such a refusal has changed nothing."""
     deadline = deadlines.deadline_in(PATIENCE_SECONDS)
     tries = 0
     while True:
@@ -141,17 +141,17 @@ def pause_after(tries: int) -> tuple[float, float]:
 
 
 def pause(tries: int) -> None:
-    """Step back for a moment after a conflict; by chance, so that not all come back together."""
+    """Sleep for a moment after a conflict, with jitter, so that not all retry together."""
     time.sleep(random.uniform(*pause_after(tries)))
 
 
 def table_name(name: str) -> str:
-    """Name a table, with the prefix that lets several shops share an account."""
+    """Return a table's full name, with the prefix by which several shops share an account."""
     return settings.table_prefix + name
 
 
 def connect() -> SharedConnection:
-    """Make the client that all tables share: before the first request, which need not wait for it then."""
+    """Create the connection that all tables share; called before the first request, so that it need not wait."""
     shared = SharedConnection()
     if shared.client.direct is None:
         shared.client.botocore()
@@ -160,7 +160,7 @@ def connect() -> SharedConnection:
 
 
 def shared_connection() -> SharedConnection:
-    """Return the one connection, once some table has been used."""
+    """Return the shared connection. Raises RuntimeError before any table has been used."""
     if Table._shared is None:
         raise RuntimeError("no table has been used yet")
     return Table._shared
@@ -173,7 +173,7 @@ def key_attributes(table: type[Table]) -> list[Attribute[Any]]:
 
 
 def is_condition_failure(error: PynamoDBException) -> bool:
-    """Return a condition that did not hold from every other failure of a single write."""
+    """Return whether a single write failed because its condition did not hold."""
     return error_code(error) == "ConditionalCheckFailedException"
 
 

@@ -1,7 +1,7 @@
-"""pynamodb without botocore's client, which it imports to name its types, and which most processes never use.
+"""Import pynamodb without botocore's client, which it needs only for type names, and most processes never use.
 
-Two thirds of what importing pynamodb costs are modules of botocore. This file alone knows which; it is written for the
-pynamodb whose version its test names.
+Botocore's modules are two thirds of pynamodb's import time. This module alone knows which; it is written for the version
+of pynamodb that its test names.
 """
 
 import importlib
@@ -13,14 +13,14 @@ DEFERRED = ("client", "config", "credentials", "endpoint", "hooks", "model", "se
 
 
 def import_pynamodb() -> None:
-    """Import pynamodb while modules stand in for those of botocore that only `load_botocore` will need."""
+    """Import pynamodb with placeholders for those modules of botocore that only `load_botocore` needs."""
     import botocore.exceptions
 
     if "pynamodb.connection" in sys.modules:
         return
     absent = [name for name in DEFERRED if f"botocore.{name}" not in sys.modules]
     for name in absent:
-        module = _StandIn(f"botocore.{name}")
+        module = _Placeholder(f"botocore.{name}")
         module.__dict__.update(ClientError=botocore.exceptions.ClientError, get_session=_get_session)
         sys.modules[module.__name__] = module
         setattr(botocore, name, module)
@@ -33,13 +33,13 @@ def import_pynamodb() -> None:
 
 
 def load_botocore() -> None:
-    """Import what was left out: pynamodb finds it in the package when it makes a client."""
+    """Import the deferred modules: pynamodb finds them in the package when it creates a client."""
     for name in DEFERRED:
         importlib.import_module(f"botocore.{name}")
 
 
-class _StandIn(ModuleType):
-    """A module whose classes are named in annotations, and as bases of classes that nobody makes."""
+class _Placeholder(ModuleType):
+    """A module whose classes are used only in annotations, and as bases of classes that are never instantiated."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -19,7 +19,8 @@ def batch_get(
 ) -> dict[type[Table], dict[Any, Any]]:
     """Read items of several tables by their keys: one BatchGetItem per hundred keys. With a range key, a key is a pair.
 
-    Returns, for each table, key → item; what does not exist is missing. Raises ServiceUnavailable if DynamoDB keeps some back.
+    Returns key → item for each table, without those that do not exist. Raises ServiceUnavailable if DynamoDB leaves
+    keys unprocessed.
     """
     found: dict[type[Table], dict[Any, Any]] = {table: {} for table in wanted}
     for table, key, item in _read_items(wanted, consistent=consistent):
@@ -28,7 +29,7 @@ def batch_get(
 
 
 def batch_get_items(table: type[Table], keys: Iterable[str], *, consistent: bool = True) -> dict[str, Item]:
-    """Read items of one table as `batch_get` does, but as DynamoDB's plain attribute values: key → item."""
+    """Read items of one table as `batch_get` does, but as raw attribute values: key → item."""
     return {key: item for _, key, item in _read_items({table: keys}, consistent=consistent)}
 
 

@@ -1,4 +1,4 @@
-"""Reading and writing again where somebody else was quicker."""
+"""Retry a read-modify-write cycle when another process was faster."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 def retry_contended(read_and_write: Callable[[], T], message: str) -> T:
-    """Return what `read_and_write` returns, called anew where its transaction was refused or not answered.
+    """Return what `read_and_write` returns; it is called again if a condition failed or the outcome is unknown.
 
-    It reads again what it changes, so that a write that took effect without an answer is found done. Raises
-    ServiceUnavailable with the message where others keep changing the same.
+    It must read again what it changes, so that it finds a write that took effect without an answer. Raises
+    ServiceUnavailable with the message if others keep changing the same items.
     """
     for _ in range(MAX_ATTEMPTS):
         try:

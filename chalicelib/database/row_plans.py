@@ -1,4 +1,4 @@
-"""How a table's rows become items: worked out once a table, instead of asking every attribute twice a row.
+"""Turn rows into items by a plan made once per table, where pynamodb inspects every attribute twice per row.
 
 The values are those of pynamodb's own `from_raw_data`; a test compares them for every table.
 """
@@ -26,7 +26,7 @@ def _number(text: str) -> Any:
     return int(text) if _INTEGER(text) else json.loads(text)
 
 
-# Of pynamodb's attributes, those whose values are stored as they are read. Others, such as maps, are left to pynamodb.
+# Attribute types with a simple conversion. Others, such as maps, are left to pynamodb.
 READERS: dict[type[Attribute[Any]], Callable[[Any], Any] | None] = {
     UnicodeAttribute: None,
     NumberAttribute: _number,
@@ -57,7 +57,7 @@ class RowPlan:
                 self._other.append((name, attribute))
 
     def read(self, row: Mapping[str, Mapping[str, Any]]) -> Any:
-        """Make an item from a row. Raises what pynamodb raises for a value of another type."""
+        """Make an item from a row. Raises pynamodb's errors for a value of another type."""
         values = dict(self._fixed)
         for name, make in self._made:
             values[name] = make()

@@ -1,4 +1,4 @@
-"""Read many items as DynamoDB's plain attribute values, some calls ahead of whoever takes them; memory stays flat."""
+"""Stream many items as raw attribute values, prefetching a few calls ahead; memory use stays constant."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -28,7 +28,7 @@ def query_pages(
     ascending: bool = True,
     consistent: bool = False,
 ) -> Iterator[list[Item]]:
-    """Read a partition of a table or of its index: a Query a page of at most `page_size` items, when it is asked for."""
+    """Yield the pages of a partition of a table or index: one Query per page of at most `page_size` items, sent lazily."""
     connection = table._get_connection()
 
     def pages() -> Iterator[list[Item]]:
@@ -52,11 +52,11 @@ def query_pages(
 
 
 def read_ahead(calls: Iterable[Callable[[], _T]], ahead: int) -> Generator[_T, None, None]:
-    """Make calls in threads, at most `ahead` of them before their answers are taken, which come in the calls' order.
+    """Make calls in threads, at most `ahead` of the consumer; yield their results in the calls' order.
 
-    They have the caller's time (`deadlines`). What a call raises is raised in its place; those behind it are dropped.
+    They share the caller's deadline (`deadlines`). An error is raised in its place, and the calls after it are cancelled.
     """
-    from concurrent.futures import ThreadPoolExecutor  # a shopper's first page does without
+    from concurrent.futures import ThreadPoolExecutor  # not needed by a shopper's first page
 
     pending: deque[Future[_T]] = deque()
     with ThreadPoolExecutor(ahead) as pool:
@@ -73,6 +73,6 @@ def read_ahead(calls: Iterable[Callable[[], _T]], ahead: int) -> Generator[_T, N
 
 
 def page_ahead(pages: Iterator[_T]) -> Iterator[_T]:
-    """Read the next page in a thread while one is taken."""
+    """Yield pages; the next one is read in a thread while one is consumed."""
     with closing(read_ahead(repeat(lambda: next(pages, None)), 1)) as answers:
         yield from takewhile(lambda page: page is not None, answers)

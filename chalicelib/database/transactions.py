@@ -1,4 +1,4 @@
-"""Transactions that say whose condition did not hold."""
+"""Transactions that name the writes whose conditions failed."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -38,27 +38,27 @@ DEFINITE_ERRORS = {
     "ValidationException",
 }
 BUSY = "The shop is very busy. Nothing was changed; please try again."
-# Of a transaction, what one visitor's requests alone contend for: two tabs, a form sent many times.
+# Writes for which only one visitor's own requests contend: two tabs, a form sent many times.
 ONE_VISITORS = {"cart", "order"}
 SIMULTANEOUS = "This was changed elsewhere at the same time, perhaps in another tab. Nothing was saved. Please wait a few seconds and try again."
 MAX_ATTEMPTS = 100
 
 
 class ConditionFailed(Exception):
-    """Name the items of a transaction whose conditions did not hold; nothing was written."""
+    """Raised when conditions of a transaction failed; nothing was written. `names` are the writes that had them."""
 
     def __init__(self, names: set[str]) -> None:
-        # Told by kind: this is logged, and `paypal#…` or `number#…` is the key to somebody's order.
+        # Only the part before the #: this is logged, and `paypal#…` or `number#…` leads to someone's order.
         super().__init__(", ".join(sorted({name.partition("#")[0] for name in names})))
         self.names = names
 
 
 class OutcomeUnknown(Exception):
-    """Whether a write took effect is not known: read again."""
+    """Raised when it is unknown whether a write took effect: read again."""
 
 
 class Transaction:
-    """Collect writes, then commit them together. Each has a name, by which `ConditionFailed` tells who refused."""
+    """Collects writes, then commits them together. `ConditionFailed` reports failed conditions by the writes' names."""
 
     def __init__(self) -> None:
         # pynamodb sends checks, deletes, puts, updates; reasons come back in that order.
@@ -66,7 +66,7 @@ class Transaction:
         self._table: type[Table] | None = None
 
     def check(self, name: str, table: type[Table], key: str, condition: Condition) -> None:
-        """Demand that a condition holds for an item that is not written."""
+        """Require a condition of an item that is not written."""
         self._add(0, name, table, lambda tx: tx.condition_check(table, key, condition=condition))
 
     def delete(self, name: str, item: Table, condition: Condition | None = None) -> None:
@@ -90,10 +90,10 @@ class Transaction:
     def commit(self, timeout: float = PATIENCE_SECONDS) -> None:
         """Write everything or nothing.
 
-        A conflict with another transaction is tried again, with jitter, for so many seconds, or as long as the request
-        has time. Raises `ConditionFailed` where a condition did not hold, `ServiceUnavailable` where the table stays contended,
-        `SimultaneousChange` where a cart or an order does, `OutcomeUnknown` where no answer came, and pynamodb's own error where
-        DynamoDB will never take it.
+        Conflicts with other transactions are retried, with jitter, for `timeout` seconds, or until the request's deadline.
+        Raises `ConditionFailed` if a condition failed, `ServiceUnavailable` if rows stay contended, `SimultaneousChange`
+        if only a cart or an order does, `OutcomeUnknown` without an answer, and pynamodb's own error if DynamoDB would
+        never accept the transaction.
         """
         if self._table is None:
             return
@@ -127,7 +127,7 @@ class Transaction:
 
     @staticmethod
     def _is_retryable(error: TransactWriteError) -> bool:
-        """Return what may be gone at the next try: conflicts and throttling, even beside a condition that failed."""
+        """Return whether a retry may succeed: after conflicts and throttling, even beside a condition that failed."""
         codes = {reason.code for reason in error.cancellation_reasons if reason is not None}
         return bool(codes & RETRYABLE_REASONS) or error_code(error) in RETRYABLE_ERRORS
 
@@ -143,7 +143,7 @@ class Transaction:
         return error if code in DEFINITE_ERRORS else OutcomeUnknown(code or type(error.cause).__name__)
 
     def _names(self, error: TransactWriteError, code: str) -> set[str]:
-        """Name the items that the transaction was cancelled for, for this reason."""
+        """Return the names of the writes that DynamoDB cancelled the transaction for, with this code."""
         names = [name for group in self._groups for name, _ in group]
         return {
             name
@@ -152,16 +152,16 @@ class Transaction:
         }
 
 
-# Whoever wants to write down, within the same transaction, what changes: what it is about, before, after.
+# Adds an audit entry to a transaction: subject, values before, values after.
 AuditWriter = Callable[[Transaction, str, Mapping[str, Any], Mapping[str, Any]], None]
 
 
 def no_audit(
     transaction: Transaction, subject: str, before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> None:
-    """Witness nothing: what is done by shoppers, files and functions is in the order's own history."""
+    """Write no audit entry: changes by shoppers, files and functions are in the order's history."""
 
 
 def is_contended(error: PynamoDBException) -> bool:
-    """Return a single write that somebody else was quicker with from every other failure of it."""
+    """Return whether a single write failed because another process was faster."""
     return is_condition_failure(error) or error_code(error) == CONFLICT

@@ -1,4 +1,4 @@
-"""Turn the values of a catalog file into drafts, and collect what is wrong with it."""
+"""Turn the values of a catalog file into drafts, and collect its errors."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -44,30 +44,30 @@ PICTURE_FIELDS = {"file", "alt"}
 
 @dataclass(frozen=True)
 class CheckedCatalog:
-    """A file's content, all of it right; its products name categories by slugs, of today or former ones."""
+    """A valid file's content; its products name categories by current or former slugs."""
 
     categories: list[Category]
-    names_alone: bool  # of a CSV file's categories; they say nothing of their texts and their order
+    names_alone: bool  # of a CSV file's categories, which have neither texts nor an order
     products: list[ProductDraft]
     pictures: dict[str, Path]  # by key
-    source: str  # how the file was understood, in words
+    source: str  # a sentence on the file's format and encoding
     digest: str  # of the file
 
     @property
     def steps(self) -> int:
-        """Count the steps of loading it."""
+        """Return the number of the import's steps."""
         return len(self.pictures) + len(self.products)
 
     def stock_update(self, mode: StockMode, run: str) -> StockUpdate:
-        """Make what loading this file does to known SKUs' pieces; `run` names one loading and its repetitions.
+        """Return what the import does to the stock of known SKUs; `run` identifies one import and its repetitions.
 
-        A file adds its pieces once, however often it is loaded: where a run broke off nobody knows how far it came.
+        A file adds its units once, however often it is imported, since it is unknown how far an interrupted run came.
         """
         return StockUpdate(mode, self.digest if mode is StockMode.ADD else run)
 
 
 class CatalogParser:
-    """Turns a file's tree into drafts, and collects what is wrong with it. Without a folder it has no pictures' files."""
+    """Turns a file's tree into drafts, and collects its errors. Without a folder there are no picture files."""
 
     def __init__(self, folder: Path | None, faults: list[FileProblem]) -> None:
         self._folder = folder.resolve() if folder is not None else None
@@ -142,10 +142,10 @@ class CatalogParser:
         return VariantDraft(
             sku=self._text(fields, "sku"),
             options={clean_line(name): self._text(options, name) for name in options},
-            # What cannot be read is a fault already; the rest of the variant is checked as if it were harmless.
+            # An unreadable price is a fault already; the rest of the variant is checked with a valid one.
             price=money.MAX_AMOUNT if price is None else price,
             sale_price=self._amount(fields["sale_price"]) if _is_present(fields.get("sale_price")) else None,
-            stock=self._pieces(fields.get("stock")),
+            stock=self._stock(fields.get("stock")),
             absent_fields=absent_fields.OF_VARIANTS - fields.keys(),
         )
 
@@ -160,10 +160,10 @@ class CatalogParser:
         return found
 
     def _picture_key(self, node: LocatedValue, name: str) -> str | None:
-        """Name a picture's key: that of a file in the folder, or one that stands in the catalog file itself."""
+        """Return a picture's key: that of a file in the folder, or one that the catalog file itself contains."""
         file = (self._folder / name).resolve() if self._folder is not None else None
         if PICTURE_KEY.fullmatch(name) and not (file is not None and file.exists()):
-            return name  # `_check_keys` looks whether it is there
+            return name  # `_check_keys` checks that it exists
         if file is None or self._folder is None:
             self._fault(
                 node, f"{name} isn’t an image in this shop. Use the image names from an exported catalog."
@@ -186,7 +186,7 @@ class CatalogParser:
     # -- across products
 
     def _check_repeated(self, repeated: RepeatedValue) -> None:
-        """Compare what two cells mean: “no” and “NEIN” are the same, and so are two forms of a date."""
+        """Compare the meaning of two cells: “no” and “NEIN” are the same, and so are two formats of a date."""
         name, first, again = repeated
         if first.place in self._unread:
             return
@@ -206,7 +206,7 @@ class CatalogParser:
             return self._date(fields)
         text = self._text(fields, name)
         if name == "tax_rate":
-            with suppress(ValueError):  # what is no rate is told where it stands first
+            with suppress(ValueError):  # an invalid rate is reported at its first cell
                 return money.parse_tax_rate(text or settings.shop.default_tax_rate)
         if name == "category":
             category = shop_categories.find_category(text, self._known)
@@ -242,7 +242,7 @@ class CatalogParser:
                     self._fault(place, f"The SKU {variant.sku} is used by the product “{owner}”.")
 
     def _check_keys(self, nodes: list[LocatedValue], drafts: list[ProductDraft]) -> None:
-        """Look for pictures that are named by their keys: with the product as it is, else in the media bucket."""
+        """Check that pictures named by key exist: in the stored product, else in the media bucket."""
         there = set(self._pictures)
         for start in range(0, len(drafts), MAX_BATCH_SIZE):
             slugs = [
@@ -263,7 +263,7 @@ class CatalogParser:
     def _fields(
         self, node: LocatedValue, known: set[str] | None, required: set[str]
     ) -> dict[str, LocatedValue]:
-        """Return the fields of an object; faults for what is no object, for unknown and for missing fields."""
+        """Return the fields of an object; add faults if it is no object, for unknown and for missing fields."""
         if not isinstance(node.value, dict):
             self._fault(node, "Expected an object with fields.")
             return {}
@@ -292,7 +292,7 @@ class CatalogParser:
         if not isinstance(node.value, str):
             self._fault(node, "Expected text in quotes.")
             return ""
-        # What nobody sees, and white space of odd kinds, comes with texts from elsewhere and makes no fault.
+        # Invisible characters and unusual white space come with pasted texts, and are no fault.
         return clean_lines(node.value) if name == "text" else clean_line(node.value)
 
     def _amount(self, node: LocatedValue | None) -> int | None:
@@ -307,7 +307,7 @@ class CatalogParser:
             self._fault(node, str(error))
             return None
 
-    def _pieces(self, node: LocatedValue | None) -> int:
+    def _stock(self, node: LocatedValue | None) -> int:
         if node is None:
             return 0
         if isinstance(node.value, int) and not isinstance(node.value, bool):
@@ -342,13 +342,13 @@ class CatalogParser:
         self._unread.add(node.place)
 
     def _add_problems(self, node: LocatedValue, problems: Iterator[ValidationError]) -> None:
-        """Add what is wrong with a draft, except where the value itself could not even be read."""
+        """Add a draft's errors, except those of values that could not be read."""
         faults = [FileProblem(node.find(*problem.path).place, problem.message) for problem in problems]
         self._faults += [fault for fault in faults if fault.place not in self._unread]
 
 
 def _day_comes_first(products: list[LocatedValue]) -> bool | None:
-    """Return what 1/2/2026 means in a file: other dates of it tell, or those of its products that are in the shop."""
+    """Return whether 1/2/2026 is in February, by other dates of the file or by stored dates of its products."""
     added: dict[str, str] = {}
     for node in products:
         slug, text = node.find("slug").value, node.find("added").value
@@ -363,7 +363,7 @@ def _day_comes_first(products: list[LocatedValue]) -> bool | None:
 
 
 def _keep_absent_fields(drafts: list[ProductDraft]) -> list[ProductDraft]:
-    """Fill in what the file does not say of products that are in the shop, so that all of them can be checked."""
+    """Fill in the fields of stored products that the file leaves out, so that all products can be validated."""
     kept = []
     for start in range(0, len(drafts), MAX_BATCH_SIZE):
         some = drafts[start : start + MAX_BATCH_SIZE]
@@ -376,5 +376,5 @@ def _keep_absent_fields(drafts: list[ProductDraft]) -> list[ProductDraft]:
 
 
 def _is_present(node: LocatedValue | None) -> TypeGuard[LocatedValue]:
-    """Return a field that says something from one that is missing or empty."""
+    """Return whether a field is neither missing nor empty."""
     return node is not None and node.value not in (None, "")

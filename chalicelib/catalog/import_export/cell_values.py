@@ -1,4 +1,4 @@
-"""What a catalog file's cells mean, as spreadsheets of many countries write them. Pure; each raises ValueError in words."""
+"""Parse a catalog file's cells, as spreadsheets of many countries write them. Pure; raises ValueError with a message for the merchant."""
 
 import re
 import unicodedata
@@ -22,22 +22,22 @@ _NO_WORDS = """
 """
 _MIDNIGHT = r"(?:[ T]0?0:00(?::00)?)?"
 _SIGN = r"(?P<sign>(?P<dot>\.)|[-/])"
-# Hungarians and Koreans write a point behind the day.
+# Hungarians and Koreans write a full stop after the day.
 _YEAR_FIRST = re.compile(
     rf"(?P<year>[0-9]{{4}}){_SIGN} ?(?P<month>[0-9]{{1,2}})(?P=sign) ?(?P<day>[0-9]{{1,2}})(?(dot)\.?){_MIDNIGHT}",
     re.ASCII,
 )
-# Croats write a point behind the year, Bulgarians and Poles its short word; behind two digits either may be the day's.
+# Croats write a full stop after the year, Bulgarians and Poles an abbreviation; after two digits it may be the day's.
 _YEAR_LAST = re.compile(
     rf"(?P<one>[0-9]{{1,2}}){_SIGN} ?(?P<other>[0-9]{{1,2}})(?P=sign) ?(?P<year>(?:[0-9]{{2}})?[0-9]{{2}})"
     rf"(?(dot)(?:(?<=[0-9]{{4}})(?:\.| ?[гr]\.?))?){_MIDNIGHT}",
     re.ASCII,
 )
-# A long number that a spreadsheet was not told to be text. The digits that it hides are lost.
+# A long number in a cell that was not formatted as text. The digits that it hides are lost.
 _SCIENTIFIC = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]{1,3}", re.ASCII)
 
-# What spreadsheets write in place of a cell's content, in any language: a # and capital letters with a ! or ? behind
-# them, such as #DIV/0!, #¿NOMBRE? and #ИМЯ?; and what has neither, which is “not available” or a cell too narrow.
+# Error values of spreadsheets, in any language: a # and capital letters followed by ! or ?, such as #DIV/0!, #¿NOMBRE?
+# and #ИМЯ?; and those without ! and ?, which mean “not available” or a column too narrow.
 _ERROR = re.compile(r"#[¡¿]?([^\W\d_]+(?:[/_.][^\W\d_]+)*)(?:/0)? ?[!?]")
 _OTHER_ERROR = re.compile(
     r"#[A-ZА-Я]/[A-ZА-Я]|#N[AVD]|#YOK|#HIÁNYZIK|#NEDOSTUPNÝ|#NENÍ_K_DISPOZICI|#GETTING_DATA|#{3,}"
@@ -46,14 +46,14 @@ _OTHER_ERROR = re.compile(
 
 
 def is_spreadsheet_error(cell: str) -> bool:
-    """Return whether a cell says that a spreadsheet could not calculate it: #NAME?, #ARG!, #N/A; not “#1 Mug” or “#TEA”."""
+    """Return whether a cell is a spreadsheet's error value: #NAME?, #ARG!, #N/A; not “#1 Mug” or “#TEA”."""
     shape = _ERROR.fullmatch(cell)
     letters = re.sub("[/_.]", "", shape[1]) if shape is not None else ""
     return (len(letters) > 1 and all(map(str.isupper, letters))) or _OTHER_ERROR.fullmatch(cell) is not None
 
 
 def _folded(word: str) -> str:
-    """Return a word in small letters without accents; Turkish has an i without a dot, and capital I for it."""
+    """Return a word in lower case without accents; Turkish has a dotless ı, whose capital is I."""
     letters = unicodedata.normalize("NFKD", clean_code(word).casefold())
     plain = "".join(each for each in letters if not unicodedata.combining(each))
     return plain.translate(_PLAIN_LETTERS)
@@ -73,7 +73,7 @@ def read_flag(text: str) -> bool:
 
 
 def read_quantity(text: str) -> int:
-    """Read a number of pieces: "12", "1 200" and "12,0"."""
+    """Read a number of units: "12", "1 200" and "12,0"."""
     try:
         return money.parse_whole_number(text)
     except ValueError:
@@ -82,7 +82,7 @@ def read_quantity(text: str) -> int:
 
 
 def read_date(text: str, day_first: bool | None) -> str:
-    """Read a date, return it in ISO's form. `day_first` is what 1/2/2026 means, None where nobody knows."""
+    """Read a date, return it in ISO format. `day_first`: whether 1/2/2026 is in February; None if unknown."""
     plain = clean_code(text)
     first = _YEAR_FIRST.fullmatch(plain)
     if first is not None:
@@ -101,9 +101,9 @@ def read_date(text: str, day_first: bool | None) -> str:
 
 
 def day_comes_first(texts: Iterable[str], known: Iterable[tuple[str, str]]) -> bool | None:
-    """Return from a column of dates whether its 1/2/2026 are in February; None where nothing tells.
+    """Return whether 1/2/2026 in a column of dates is in February; None if that is ambiguous.
 
-    `known` are dates of the column beside what the shop has: a file that was written here tells by those that are the same.
+    `known` pairs dates of the column with the stored ones: in a file exported here, those that are equal decide.
     """
     orders = set()
     for text in map(clean_code, texts):

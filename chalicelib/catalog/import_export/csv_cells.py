@@ -1,30 +1,30 @@
-"""Texts as cells of a catalog's CSV file: no spreadsheet runs them, and reading gives back what was written."""
+"""Texts as cells of a catalog's CSV file: no spreadsheet runs them as formulas, and reading returns what was written."""
 
 import re
 from collections.abc import Iterator, Mapping
 
-# A spreadsheet set to semicolons splits our rows at those, whatever is quoted: a formula is looked for behind them
-# too, and behind a line's end. Blanks and quotes before it may be dropped.
+# A spreadsheet set to semicolons splits our rows at those, even within quotes: so a formula may also begin after a
+# semicolon or a line end. Blanks and quotes before it may be dropped.
 CELL_START = r"(?:\A|(?<=[;\t\r\n]))"
 FORMULA_START = r"(?:\"|[^\S\t\r\n])*[=+\-@＝＋－＠﹦﹢﹣﹫]"
-# Apostrophes that were there before a formula are counted with it: one more is written, one is taken away.
+# Apostrophes of the text before a formula are part of it: writing adds one more, reading removes one.
 _TO_GUARD = re.compile(rf"{CELL_START}(?='*{FORMULA_START})")
 _GUARDED = re.compile(rf"{CELL_START}'(?='*{FORMULA_START})")
 _SIGNS = re.compile(r"\\[\\|=]|.", re.DOTALL)
 
 
 def escape_formula(text: str) -> str:
-    """Put an apostrophe before whatever a spreadsheet would run as a formula."""
+    """Put an apostrophe before everything that a spreadsheet would run as a formula."""
     return _TO_GUARD.sub("'", text)
 
 
 def unescape_formula(cell: str) -> str:
-    """Take away the apostrophes that `escape_formula` puts."""
+    """Remove the apostrophes that `escape_formula` adds."""
     return _GUARDED.sub("", cell)
 
 
 def format_options(pairs: Mapping[str, str] | list[tuple[str, str]]) -> str:
-    r"""Write names and values into one cell: `Size = Large | Colour = Moss`; a backslash keeps signs apart from text."""
+    r"""Write names and values into one cell: `Size = Large | Colour = Moss`; a backslash escapes | and =."""
     entries = pairs.items() if isinstance(pairs, Mapping) else pairs
     return " | ".join(f"{_escaped(name, '|=')} = {_escaped(value, '|')}" for name, value in entries)
 
@@ -34,14 +34,14 @@ def _escaped(text: str, signs: str) -> str:
 
 
 def parse_options(cell: str) -> Iterator[tuple[str, str, str]]:
-    """Read a cell of pairs: name, value, and the part as it stands there. Where a part is no pair, one is empty."""
+    """Yield a cell's pairs: name, value, and the part as written. Name or value is empty if a part is no pair."""
     for part in _split(cell, "|") if cell else []:
         name, *values = _split(part, "=")
         yield _plain(name), _plain("=".join(values)), part.strip()
 
 
 def _split(text: str, sign: str) -> list[str]:
-    """Split at a sign, except where a backslash stands before it."""
+    """Split at a sign, unless a backslash precedes it."""
     parts: list[list[str]] = [[]]
     for letters in _SIGNS.findall(text):
         if letters == sign:

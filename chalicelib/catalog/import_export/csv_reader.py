@@ -1,4 +1,4 @@
-"""Read a CSV file, as a spreadsheet of any country saves it, into values that know their place."""
+"""Read a CSV file, as a spreadsheet of any country saves it, into values with their locations."""
 
 import csv
 import io
@@ -17,17 +17,17 @@ from chalicelib.cleaning import clean_line, clean_lines
 
 PRODUCT_COLUMNS = ("name", "text", "category", "tax_rate", "added", "hidden", "pictures")
 CATEGORY_NAME = "category_name"
-CATEGORY_NAMES = "names"  # instead of "categories": a table's rows tell neither their texts nor their order
+CATEGORY_NAMES = "names"  # instead of "categories": a table has neither their texts nor their order
 VARIANT_COLUMNS = ("sku", "options", "price", "sale_price", "stock")
 COLUMNS = ("slug", *PRODUCT_COLUMNS[:3], CATEGORY_NAME, *PRODUCT_COLUMNS[3:], *VARIANT_COLUMNS)
 REQUIRED_COLUMNS = ("slug", "name", "category", "sku", "price", "stock")
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-# Excel's first line that names the sign between cells; it is no row.
+# Excel's first line, which names the delimiter; it is no row.
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?(?:\r\n|\r|\n|\Z)', re.I)
 
 
 class CsvReader:
-    """One row a variant; the rows of a product share its slug."""
+    """Reads a table with one row per variant; the rows of a product share its slug."""
 
     def __init__(self, text: str, faults: list[FileProblem]) -> None:
         self._faults = faults
@@ -41,7 +41,7 @@ class CsvReader:
         self._rows = _rows(text, self.delimiter)
 
     def document(self) -> LocatedValue:
-        """Read every row into the tree of the JSON form."""
+        """Read every row into the same tree as a JSON file's."""
         header = self._header()
         products: dict[str, LocatedValue] = {}
         categories: dict[str, LocatedValue] = {}
@@ -56,7 +56,7 @@ class CsvReader:
         return LocatedValue(SourceLocation(1, 1), tree)
 
     def _header(self) -> list[str]:
-        """Read the columns' names; "" where spreadsheets have left an empty column behind."""
+        """Read the columns' names; "" for the empty columns that spreadsheets leave."""
         first = next(self._rows, None)
         if first is None:
             raise UnreadableFile(FileProblem(SourceLocation(1, 1), "The file is empty."))
@@ -76,7 +76,7 @@ class CsvReader:
         return names
 
     def _named(self, header: list[str], nodes: list[LocatedValue]) -> dict[str, LocatedValue]:
-        """Give a row's cells their columns. Spreadsheets leave out empty ones at a row's end, or add some."""
+        """Map a row's cells to their columns' names. Spreadsheets may drop or add empty cells at a row's end."""
         line = nodes[0].place.line
         names = header + [""] * (len(nodes) - len(header))
         values = [_content(node.value, name) for node, name in zip(nodes, names, strict=False)]
@@ -102,7 +102,7 @@ class CsvReader:
             if "pictures" in fields:
                 fields["pictures"] = self._pictures(fields["pictures"])
             fields["variants"] = LocatedValue(slug.place, [])
-            # Rows without a slug are a fault each; they are kept apart so that their other cells are read too.
+            # Each row without a slug is a fault; it becomes a product of its own, so that its other cells are checked too.
             product = products[slug.value or str(slug.place)] = LocatedValue(slug.place, fields)
         else:
             self._add_repeated(row, product)
@@ -155,7 +155,7 @@ def _column(title: str) -> str:
 
 
 def _fit(text: str, delimiter: str) -> tuple[int, int]:
-    """Return how many columns the first row that is not empty has if cells are separated so: known ones, and any."""
+    """Return how many columns the first row that is not empty has with this delimiter: known ones, and all."""
     try:
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         names = next((row for row in rows if any(map(clean_line, row))), [])
@@ -165,7 +165,7 @@ def _fit(text: str, delimiter: str) -> tuple[int, int]:
 
 
 def _rows(text: str, delimiter: str) -> Iterator[list[LocatedValue]]:
-    """Read rows that are not empty; they are counted as a spreadsheet does, with the empty ones."""
+    """Yield the rows that are not empty; row numbers count the empty ones, as a spreadsheet does."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     number = 0
     while True:
@@ -187,5 +187,5 @@ def _rows(text: str, delimiter: str) -> Iterator[list[LocatedValue]]:
 
 
 def _content(cell: str, name: str) -> str:
-    """Return what a cell says, so that rows are grouped by it and not by characters that nobody sees."""
+    """Return a cell's content without invisible characters, so that rows are grouped by what is visible."""
     return csv_cells.unescape_formula(clean_lines(cell) if name == "text" else clean_line(cell))

@@ -1,8 +1,8 @@
-"""Find out which 8-bit encoding a CSV file is in, by whether its letters make words of a language.
+"""Detect the 8-bit encoding of a CSV file, by whether its letters form words of a language.
 
 Spreadsheets save CSV in the encoding of their Windows or Mac, and the file does not name it: `¿ó³ta` is Polish `żółta` read
-as Western. A word speaks for an encoding if its letters are all in one language's alphabet, in one case, without a currency
-sign among them. Western European stays what it is taken for, unless one language of another encoding explains more words.
+as Western. A word counts for an encoding if all its letters are in one language's alphabet, in one case, without a currency
+sign among them. Western European is assumed, unless one language of another encoding explains more words.
 """
 
 import re
@@ -49,7 +49,7 @@ _HEBREW = {"Hebrew": "אבגדהוזחטיךכלםמןנסעףפץצקרשת"}
 _GREEK = {"Greek": "αβγδεζηθικλμνξοπρστυφχψωςάέήίόύώϊϋ"}
 _TURKISH = {"Turkish": "çğıöşüâîû\u0307"}  # small İ is i and a dot
 _BALTIC = {"Lithuanian": "ąčęėįšųūž", "Latvian": "āčēģīķļņšūž", "Estonian": "õäöüšž"}
-# The first is what a file is taken for; a file of an old Mac, whose lines end with a CR alone, for MAC_ROMAN.
+# The first is assumed; MAC_ROMAN for a file of an old Mac, whose lines end with a CR alone.
 WINDOWS, MAC_ROMAN = "cp1252", "mac_roman"
 _ENCODINGS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     WINDOWS: ("Windows-1252 (Western European)", _WESTERN),
@@ -67,7 +67,7 @@ _ENCODINGS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "cp850": ("DOS code page 850 (Western European)", _WESTERN),
     "cp852": ("DOS code page 852 (Central European)", _CENTRAL),
 }
-MAX_WORDS = 500  # different ones; more say nothing new
+MAX_WORDS = 500  # distinct ones; more add nothing
 MIN_SHARE, MIN_SHARE_ELSEWHERE = 0.5, 0.75  # of the words that an encoding must explain
 _TOKEN = re.compile(rb"[0-9A-Za-z'\x80-\xff]+")
 _MEASURE = re.compile(
@@ -80,14 +80,14 @@ _BEHIND = re.sub("[„‚¡¿§µ]", "", _AROUND)
 
 
 class Encoding(NamedTuple):
-    """An encoding: Python's name for it, and people's."""
+    """An encoding: Python's name for it, and the usual one."""
 
     codec: str
     name: str
 
 
 def find_encoding(data: bytes, likely: str = WINDOWS) -> Encoding | None:
-    """Return the encoding of a file that is not UTF-8; None where too many words are none in any."""
+    """Return the encoding of a file that is not UTF-8; None if no encoding makes words of enough of it."""
     tokens = _tokens(data)
     codecs = [likely, *(codec for codec in _ENCODINGS if codec != likely)]
     occurring = bytes(set(data))
@@ -98,7 +98,7 @@ def find_encoding(data: bytes, likely: str = WINDOWS) -> Encoding | None:
         words = [token.decode(codec) for token in tokens]
         languages = _languages(words, codec)
         score = float(max(sum(_is_word(word, letters) for word in words) for letters in languages))
-        if codec == likely:  # texts in several languages speak for it, too
+        if codec == likely:  # texts in several languages count for it, too
             score += 0.75 * (_count_words(words, languages) - score)
         if not best[1] or score >= best[0] + (1 if best[1] == likely else 0.01):
             best = score, codec
@@ -144,13 +144,13 @@ def _count_words(words: Collection[str], languages: Collection[str]) -> int:
 
 
 def _is_word(text: str, alphabet: str) -> bool:
-    """Return whether what is not ASCII in a text are marks where marks stand, and letters of an alphabet."""
+    """Return whether a text's non-ASCII characters are marks in their usual places, and letters of an alphabet."""
     return all(_is_spelled(part, alphabet) for part in _parts(text))
 
 
 @lru_cache(maxsize=MAX_WORDS)
 def _parts(text: str) -> tuple[str, ...]:
-    """Return the parts of a text that are not ASCII alone, without measures and the marks around words."""
+    """Return the parts of a text that are not pure ASCII, without measures and the marks around words."""
     parts = _APART.split(_MEASURE.sub(" ", text))
     stripped = (part.lstrip(_BEFORE).rstrip(_BEHIND) for part in parts)
     return tuple(part for part in stripped if not part.isascii())

@@ -1,4 +1,4 @@
-"""The whole catalog, hidden products too, as rows of a CSV file that importer.py reads; by Query, a few at a time."""
+"""Export the whole catalog, with hidden products, as rows of a CSV file that importer.py reads; a few per Query."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -23,13 +23,13 @@ def count_products() -> int:
 
 
 def has_more_than(most: int) -> bool:
-    """Return whether the shop has more products than so many, by one Query."""
+    """Return whether the shop has more than `most` products; one Query."""
     return Listing.count(f"{ADMIN_PREFIX}{ALL_PRODUCTS}#name", limit=most + 1, consistent_read=True) > most
 
 
 def catalog_rows() -> Iterator[tuple[int, list[Row]]]:
-    """Write the catalog by category and name: how many products come next, and their rows, one a variant, as COLUMNS."""
-    written: set[str] = set()  # a product that moves to another category meanwhile is met twice
+    """Yield the catalog by category and name, in batches: the number of products, and their rows, one per variant, as COLUMNS."""
+    written: set[str] = set()  # a product that moves to another category during the export is read twice
     for category in categories.read_categories():
         slugs = (
             row.slug for row in Listing.query(f"{ADMIN_PREFIX}{category.key}#name", consistent_read=True)
@@ -48,7 +48,7 @@ def _rows(slugs: Iterable[str], category: Category) -> Iterator[Row]:
 
 
 def _product_rows(product: Product, category: Category, stocks: Mapping[str, Stock]) -> Iterator[Row]:
-    """Write a product: what all its variants share stands in the first row alone."""
+    """Yield a product's rows; what all its variants share is in the first row only."""
     shared = [
         escape_formula(product.name),
         escape_formula(product.text),

@@ -1,7 +1,7 @@
-"""Catalog files, JSON or CSV, read into values that know their place. What they mean is importer.py's.
+"""Read catalog files, JSON or CSV, into values with their locations; catalog_parser.py interprets them.
 
-A CSV file may be what a spreadsheet of any country saves: its encoding, what separates its cells, and its line ends
-are found out, and the document says what was taken.
+A CSV file may come from a spreadsheet of any country: encoding, delimiter and line ends are detected, and the document
+says which were found.
 """
 
 import codecs
@@ -34,7 +34,7 @@ SAVE_AS_CSV = (
 
 
 def read_file(file: Path, faults: list[FileProblem]) -> Document:
-    """Read a .json or .csv file into one tree; what is wrong with single cells goes to `faults`.
+    """Read a .json or .csv file into one tree; problems of single cells are added to `faults`.
 
     The tree is that of the JSON form: {"categories": […], "products": [{…, "variants": […]}]}; a CSV file has
     CATEGORY_NAMES instead of the categories. Raises UnreadableFile.
@@ -58,7 +58,7 @@ def read_csv(data: bytes, faults: list[FileProblem]) -> Document:
 
 
 def _decoded(data: bytes) -> tuple[str, str]:
-    """Decode a CSV file, and tell its encoding: what it says itself, else UTF-8, else what its words are in."""
+    """Decode a CSV file, and name its encoding: as its byte order mark says, else UTF-8, else the one that fits its words."""
     if data.startswith(_WORKBOOK):
         raise UnreadableFile(FileProblem(SourceLocation(1, 1), SAVE_AS_CSV))
     zeros = [data[start:200:2].count(0) for start in (0, 1)]
@@ -73,7 +73,7 @@ def _decoded(data: bytes) -> tuple[str, str]:
     except UnicodeDecodeError as error:
         wrong = error
     if name == "UTF-8":
-        ends = _QUOTED.sub(b"", data)  # what is in a cell may break its lines otherwise
+        ends = _QUOTED.sub(b"", data)  # line breaks within cells may be different ones
         likely = MAC_ROMAN if b"\r" in ends and b"\n" not in ends else WINDOWS
         found = find_encoding(data, likely)
         if found is not None:

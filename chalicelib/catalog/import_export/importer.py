@@ -1,6 +1,6 @@
-"""Load products from a catalog file: everything is checked first, and nothing is written unless all of it is right.
+"""Import products from a catalog file. Everything is validated first; nothing is written if anything is wrong.
 
-What the files look like is told in docs/catalog-files.md.
+docs/catalog-files.md describes the formats.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,20 +21,20 @@ from chalicelib.catalog.import_export.located_values import Document, FileProble
 from chalicelib.database.transactions import AuditWriter, no_audit
 
 MAX_PROBLEMS = 100
-BATCH_SIZE = 100  # products that are read together; only those that differ are read again, and written
+BATCH_SIZE = 100  # products read together; only those that differ are read again, and written
 
 Progress = Callable[[int, int], None]
 
 
 class CatalogErrors(Exception):
-    """Everything that is wrong with a file, in the file's order; nothing was written."""
+    """Raised with everything that is wrong with a file, in the file's order; nothing was written."""
 
     def __init__(self, faults: Sequence[FileProblem]) -> None:
         super().__init__(f"{len(faults)} errors")
         self.faults = sorted(faults, key=lambda fault: fault.place[:2])
 
     def __str__(self) -> str:
-        """List the faults, a line each, the first hundred."""
+        """Return the first hundred faults, one per line."""
         lines = [str(fault) for fault in self.faults[:MAX_PROBLEMS]]
         more = len(self.faults) - len(lines)
         return "\n".join([*lines, f"… and {more} more"] if more else lines)
@@ -42,25 +42,25 @@ class CatalogErrors(Exception):
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What loading a file did."""
+    """What an import changed, in numbers of products; of the stock, in numbers of SKUs."""
 
     added: int
     changed: int
     same: int
-    stock_changed: int = 0  # SKUs whose pieces were set or added to
-    stock_ignored: int = 0  # SKUs of which the file says another number of pieces than the shop
-    stock_repeated: int = 0  # SKUs whose pieces this same file has added before
+    stock_changed: int = 0  # set or added to
+    stock_ignored: int = 0  # different in the file and in the shop
+    stock_repeated: int = 0  # added before by this same file
 
     def __str__(self) -> str:
-        """Return it in one line."""
-        told = [
+        """Return the report as one line."""
+        parts = [
             f"{self.added} added, {self.changed} changed, {self.same} unchanged",
             self.stock_changed and f"stock changed for {variants(self.stock_changed)}",
             self.stock_ignored and f"the file’s stock was ignored for {variants(self.stock_ignored)}",
             self.stock_repeated
             and f"stock wasn’t added again for {variants(self.stock_repeated)}, because this file has already added it",
         ]
-        return "; ".join(each for each in told if each)
+        return "; ".join(part for part in parts if part)
 
     @classmethod
     def of(cls, outcomes: Sequence[SaveResult | None], stock: StockUpdate) -> "ImportReport":
@@ -75,36 +75,36 @@ class ImportReport:
 
 
 def variants(count: int) -> str:
-    """Return how many variants."""
+    """Return a number of variants as text, such as “1 variant”."""
     return f"{count:,} variant{'' if count == 1 else 's'}"
 
 
 def load_catalog(file: Path, progress: Progress | None = None) -> ImportReport:
-    """Check a .json or .csv file and load it into the shop. Raises CatalogErrors."""
+    """Validate a .json or .csv file and import it. Raises CatalogErrors."""
     return load_checked(check_file(file), progress)
 
 
 def check_file(file: Path) -> CheckedCatalog:
-    """Check a .json or .csv file; the pictures that it names lie beside it. Raises CatalogErrors."""
+    """Validate a .json or .csv file; paths of pictures are relative to it. Raises CatalogErrors."""
     return _check(lambda faults: read_file(file, faults), file.parent)
 
 
 def load_checked(
     checked: CheckedCatalog, progress: Progress | None = None, mode: StockMode = StockMode.IGNORE
 ) -> ImportReport:
-    """Load a file that was checked; `progress` is told the steps done and their number."""
-    tell = progress or (lambda _done, _all: None)
-    tell(0, checked.steps)
+    """Import a validated file; `progress` is called with the number of finished steps, and of all."""
+    report = progress or (lambda _done, _all: None)
+    report(0, checked.steps)
     outcomes = []
     stock = checked.stock_update(mode, ids.new_id())
     for done, outcome in enumerate(load(checked, stock=stock), 1):
         outcomes.append(outcome)
-        tell(done, checked.steps)
+        report(done, checked.steps)
     return ImportReport.of(outcomes, stock)
 
 
 def check_csv(data: bytes) -> CheckedCatalog:
-    """Check a CSV file's bytes; the pictures that it names are in the media bucket already. Raises CatalogErrors."""
+    """Validate a CSV file's bytes; pictures must be in the media bucket already. Raises CatalogErrors."""
     return _check(lambda faults: read_csv(data, faults), None)
 
 
@@ -114,7 +114,7 @@ def load(
     start: int = 0,
     stock: StockUpdate | None = None,
 ) -> Iterator[SaveResult | None]:
-    """Load a file step by step, from the step that a run before came to; tell what each did to a product."""
+    """Import a file from step `start`, where an earlier run ended; yield each step's result, None for a picture."""
     for key, picture in islice(checked.pictures.items(), start, None):
         upload_picture(picture, key)
         yield None

@@ -1,4 +1,4 @@
-"""Read a JSON file into values that know their path in it."""
+"""Read a JSON file into values with their path in it."""
 
 import json
 from collections.abc import Iterator
@@ -13,11 +13,13 @@ from chalicelib.catalog.import_export.located_values import (
 )
 from chalicelib.cleaning import clean_line
 
-MAX_DIGITS = 18  # of a whole number; a longer one is read as a float, and refused where a whole one belongs
+MAX_DIGITS = (
+    18  # of a whole number; a longer one becomes a float, and is refused where a whole number is expected
+)
 
 
 class _Members(list[tuple[str, Any]]):
-    """An object's members, of which two may have one name."""
+    """An object's members; names may repeat."""
 
 
 def read_json(text: str) -> LocatedValue:
@@ -37,7 +39,7 @@ def read_json(text: str) -> LocatedValue:
 
 
 def _located(value: Any, path: str, numbers: Iterator[int]) -> LocatedValue:
-    """Give a value and all in it their paths; they are numbered, so that problems can be in the file's order."""
+    """Give a value and its descendants their paths, and numbers by which problems are sorted in the file's order."""
     place = SourceLocation(next(numbers), 1, path)
     if isinstance(value, _Members):
         members: dict[str, LocatedValue] = {}

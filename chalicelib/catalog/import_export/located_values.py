@@ -1,13 +1,13 @@
-"""Values of a file that know their place in it, and what is wrong with one."""
+"""Values of a file with their location in it, and problems of values."""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 
 class SourceLocation(NamedTuple):
-    """Where a value stands, from 1: line and column of a text; in a table a cell's row and column, its name and SKU.
+    """Where a value is, counted from 1: line and column of a text; in a table a cell's row and column, its name and SKU.
 
-    In JSON a value's name is its path, such as products[3].variants[0].price, and its line its number in the file.
+    In JSON the name is the value's path, such as products[3].variants[0].price, and the line its number in the file.
     """
 
     line: int
@@ -17,7 +17,7 @@ class SourceLocation(NamedTuple):
     in_table: bool = False
 
     def __str__(self) -> str:
-        """Return it as an editor or a spreadsheet counts."""
+        """Return the location as an editor or a spreadsheet counts."""
         if not self.in_table:
             return self.name or f"line {self.line}, column {self.column}"
         name = f" ({self.name})" if self.name else ""
@@ -26,18 +26,18 @@ class SourceLocation(NamedTuple):
 
 
 class FileProblem(NamedTuple):
-    """What is wrong, and where."""
+    """An error in a file: its location and message."""
 
     place: SourceLocation
-    words: str
+    message: str
 
     def __str__(self) -> str:
-        """Return where, then what."""
-        return f"{self.place}: {self.words}"
+        """Return the location, then the message."""
+        return f"{self.place}: {self.message}"
 
 
 class UnreadableFile(Exception):
-    """The file cannot be read to its end."""
+    """Raised when the file cannot be read to its end."""
 
     def __init__(self, fault: FileProblem) -> None:
         super().__init__(str(fault))
@@ -46,13 +46,13 @@ class UnreadableFile(Exception):
 
 @dataclass(frozen=True)
 class LocatedValue:
-    """A value with its place: text, number, bool, None, a list of nodes, or a dict of them."""
+    """A value with its location: text, number, bool, None, or a list or dict of LocatedValues."""
 
     place: SourceLocation
     value: Any
 
     def find(self, *path: str | int) -> "LocatedValue":
-        """Go down a path as far as it leads."""
+        """Follow a path as far as it exists."""
         node = self
         for step in path:
             inside = node.value
@@ -66,7 +66,7 @@ class LocatedValue:
 
 
 class RepeatedValue(NamedTuple):
-    """A product's field that another row of a table repeats; both must mean the same."""
+    """A product's field that another row of the table repeats; both must have the same meaning."""
 
     name: str
     first: LocatedValue
@@ -75,7 +75,7 @@ class RepeatedValue(NamedTuple):
 
 @dataclass(frozen=True)
 class Document:
-    """A file that was read: its tree, how its bytes were understood, and their hash."""
+    """A parsed file: its tree, a sentence on its format and encoding, and the hash of its bytes."""
 
     tree: LocatedValue
     source: str

@@ -1,4 +1,4 @@
-"""What loading a checked catalog file would change, of the catalog as it is now: shown before the yes."""
+"""Preview an import: what a validated catalog file would change in the current catalog."""
 
 import difflib
 import re
@@ -18,10 +18,10 @@ from chalicelib.catalog.import_export.importer import variants
 from chalicelib.catalog.models import Product, Stock
 from chalicelib.database.reads import batch_get
 
-MAX_SHOWN = 100  # changes, numbers of pieces and warnings
+MAX_SHOWN = 100  # changes, stock differences and warnings
 MAX_BATCH_SIZE = 100
 MAX_VALUE_LENGTH = 60
-BEFORE_THE_DIFFERENCE = 20  # characters of a long value, so that its reader knows where they are
+BEFORE_THE_DIFFERENCE = 20  # characters of a long value, for context
 _SPECIAL = re.compile(r"(?:[^\x00-\x7f]|\?)+")  # a spreadsheet writes ? for what its encoding lacks
 SIMILAR = 0.8  # of difflib's ratio: “Mug” and “Mugs” are, “Green tea” and “Red tea” are not
 _KINDS = {
@@ -45,20 +45,20 @@ _KINDS = {
 
 @dataclass
 class Preview:
-    """A file beside the catalog. Lists are cut; the counts are whole."""
+    """A file compared with the catalog. Lists are truncated; counts are complete."""
 
     source: str
     counts: Counter[str] = field(default_factory=Counter)  # of _KINDS
     same: int = 0  # products that stay as they are
     changes: list[str] = field(default_factory=list)
     changed: int = 0  # all of them
-    pieces: list[str] = field(default_factory=list)  # where the file's stock is not the shop's
+    stock_differences: list[str] = field(default_factory=list)  # where the file's stock is not the shop's
     differing: int = 0
     warnings: list[str] = field(default_factory=list)
 
     @property
     def summary(self) -> str:
-        """Return in a sentence what changes."""
+        """Return a sentence that lists the changes."""
         parts = [
             f"{self.counts[kind]:,} {words[self.counts[kind] != 1]}"
             for kind, words in _KINDS.items()
@@ -71,39 +71,39 @@ class Preview:
 
     @property
     def stock(self) -> str:
-        """Return in a sentence what the file's stock is beside the shop's; "" where it is the same."""
+        """Return a sentence on the differences in stock; "" if there are none."""
         if not self.differing:
             return ""
         has = "has" if self.differing == 1 else "have"
         return f"{variants(self.differing).capitalize()} {has} different stock in the file and in the shop."
 
     def change(self, kind: str, message: str) -> None:
-        """Note a change."""
+        """Record a change."""
         self.counts[kind] += 1
         self.changed += 1
         if len(self.changes) < MAX_SHOWN:
             self.changes.append(message)
 
     def warn(self, message: str) -> None:
-        """Add what is probably a mistake."""
+        """Add a warning of a probable mistake."""
         if len(self.warnings) < MAX_SHOWN:
             self.warnings.append(message)
 
     def lines(self) -> Iterator[str]:
-        """Write the changes, and how many more there are."""
+        """Yield the changes, and how many more there are."""
         yield from self.changes
         if self.changed > len(self.changes):
             yield f"… and {self.changed - len(self.changes):,} more changes"
 
     def stock_lines(self) -> Iterator[str]:
-        """Write the differing numbers of pieces, and how many more there are."""
-        yield from self.pieces
-        if self.differing > len(self.pieces):
-            yield f"… and {self.differing - len(self.pieces):,} more"
+        """Yield the stock differences, and how many more there are."""
+        yield from self.stock_differences
+        if self.differing > len(self.stock_differences):
+            yield f"… and {self.differing - len(self.stock_differences):,} more"
 
 
 def preview_of(checked: CheckedCatalog) -> Preview:
-    """Compare a checked file with the catalog, by batches of its products."""
+    """Compare a validated file with the catalog, in batches of its products."""
     preview = Preview(checked.source)
     known = categories.read_categories()
     _compare_categories(preview, checked, known)
@@ -140,9 +140,9 @@ def _compare_categories(preview: Preview, checked: CheckedCatalog, known: Sequen
 def _warn_of_similar_names(
     preview: Preview, named: Sequence[tuple[Category, str]], categories: Mapping[str, Category]
 ) -> None:
-    """Warn where a file would make a second category of nearly the same name, as a typo or another case does."""
+    """Warn if a file would add a category with nearly the same name as another, as a typo does."""
     for at, (category, verb) in enumerate(named):
-        later = {each.key for each, _ in named[at:]}  # of two in the file, the second is asked about
+        later = {each.key for each, _ in named[at:]}  # of two in the file, the second gets the warning
         others = {fold_name(each.name): each for key, each in categories.items() if key not in later}
         for name in difflib.get_close_matches(fold_name(category.name), others, n=1, cutoff=SIMILAR):
             other = others[name]
@@ -228,8 +228,8 @@ def _compare_variants(
                 )
         if stock is not None and int(stock.available) != variant.stock:
             preview.differing += 1
-            if len(preview.pieces) < MAX_SHOWN:
-                preview.pieces.append(
+            if len(preview.stock_differences) < MAX_SHOWN:
+                preview.stock_differences.append(
                     f"{variant.sku}: {int(stock.available):,} in the shop, {variant.stock:,} in the file"
                 )
     for sku in options:

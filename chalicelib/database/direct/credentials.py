@@ -1,4 +1,4 @@
-"""Whose calls these are: keys from the environment, as Lambda gives them, or whatever botocore finds."""
+"""AWS credentials: keys from the environment, as Lambda sets them, or those that botocore finds."""
 
 import threading
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from botocore.exceptions import NoCredentialsError
 
 
 class Credentials(NamedTuple):
-    """What signs a call. The token is empty for keys that do not expire."""
+    """The keys that sign a call. The token is empty for keys that do not expire."""
 
     access_key: str
     secret_key: str
@@ -16,7 +16,7 @@ class Credentials(NamedTuple):
 
 
 def from_environment(environment: Mapping[str, str]) -> Credentials | None:
-    """Read keys that stay the same while the process lives; None where botocore has to find or to refresh them."""
+    """Read keys that stay the same while the process runs; None if botocore has to find or refresh them."""
     access_key, secret_key = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
     if not access_key or not secret_key or environment.get("AWS_CREDENTIAL_EXPIRATION"):
         return None
@@ -25,7 +25,7 @@ def from_environment(environment: Mapping[str, str]) -> Credentials | None:
 
 
 class CredentialSource:
-    """Returns the credentials of this moment."""
+    """Returns the current credentials."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._fixed = from_environment(environment)
@@ -33,13 +33,15 @@ class CredentialSource:
         self._finding = threading.Lock()
 
     def current(self) -> Credentials:
-        """Return what the next call is signed with. Raises botocore's errors, NoCredentialsError where there is nothing."""
+        """Return the credentials for the next call. Raises botocore's errors, NoCredentialsError if there are none."""
         if self._fixed is not None:
             return self._fixed
         if self._found is None:
             with self._finding:
                 if self._found is None:
-                    self._found = resolve()  # none is not kept: the metadata service may answer the next time
+                    self._found = (
+                        resolve()
+                    )  # None is not cached: the metadata service may answer the next time
         if self._found is None:
             raise NoCredentialsError
         frozen = self._found.get_frozen_credentials()  # refreshed by botocore when they are about to expire
@@ -47,8 +49,8 @@ class CredentialSource:
 
 
 def resolve() -> Any:
-    """Find credentials as botocore does: files, containers, the metadata service; None where there are none."""
-    # Imported here: a tenth of a second that keys from the environment do not pay.
+    """Find credentials as botocore does: files, containers, the metadata service; None if there are none."""
+    # Imported here: it takes a tenth of a second, and keys from the environment do without.
     from botocore.session import get_session
 
     return get_session().get_credentials()

@@ -1,6 +1,6 @@
-"""Calls of DynamoDB over plain HTTP, for what pages ask all day: a tenth of the work that botocore makes of one.
+"""A DynamoDB client for the operations that pages use, with a tenth of botocore's CPU time per call.
 
-Errors are botocore's, so that nobody who calls sees a difference; docs/adr/0007-direct-dynamodb-client.md says where there is one.
+Errors are botocore's, so callers see no difference; docs/adr/0007-direct-dynamodb-client.md lists the exceptions.
 """
 
 import json
@@ -50,16 +50,16 @@ class DirectClient:
         self._quota = RetryQuota()
 
     def carries(self, operation: str, arguments: Mapping[str, Any]) -> bool:
-        """Return whether this client knows an operation; a transaction needs its token, by which it may be repeated."""
+        """Return whether this client supports a call; a transaction needs a token, so that it can be repeated safely."""
         if operation == "TransactWriteItems":
             return bool(arguments.get("ClientRequestToken"))
         return operation in OPERATIONS
 
     def call(self, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Send a call, again where that is safe, and return DynamoDB's answer.
+        """Send a call, with retries where they are safe, and return DynamoDB's answer.
 
-        Raises ClientError where DynamoDB refuses, aws.OutOfTime where the request's time is over, and others of botocore's
-        where no answer came.
+        Raises ClientError if DynamoDB refuses, aws.OutOfTime after the request's deadline, and botocore's other errors
+        without an answer.
         """
         body = _encode(arguments).encode("ascii")
         budget = RetryBudget(self._quota, self._max_attempts)
@@ -113,7 +113,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), default=_binary).encode
 
 
 def decode(body: bytes) -> dict[str, Any]:
-    """Read an answer. Raises HTTPClientError for half of one: whether a write took effect is not known."""
+    """Parse an answer. Raises HTTPClientError if it is incomplete: then it is unknown whether a write took effect."""
     try:
         answer = json.loads(body)
     except ValueError as error:
@@ -124,7 +124,7 @@ def decode(body: bytes) -> dict[str, Any]:
 
 
 def decode_binary(value: Any) -> Any:
-    """Turn binary values from base64 into bytes. What is only *named* B or BS has an object as its value, and stays."""
+    """Decode binary values from base64 to bytes. An attribute *named* B or BS has an object as its value, and is kept."""
     if isinstance(value, list):
         return [decode_binary(each) for each in value]
     if not isinstance(value, dict):
@@ -142,15 +142,15 @@ def decode_binary(value: Any) -> Any:
 
 def _refusal(operation: str, response: HttpResponse, attempts: int) -> ClientError:
     try:
-        said = json.loads(response.body)
-    except ValueError:  # a page of something between DynamoDB and us
-        said = {"message": response.body.decode("utf-8", "replace")}
-    if not isinstance(said, dict):
-        said = {}
-    code = str(said.pop("__type", response.status)).partition(":")[0].rpartition("#")[2]
+        refusal = json.loads(response.body)
+    except ValueError:  # an error page of a proxy
+        refusal = {"message": response.body.decode("utf-8", "replace")}
+    if not isinstance(refusal, dict):
+        refusal = {}
+    code = str(refusal.pop("__type", response.status)).partition(":")[0].rpartition("#")[2]
     answer: Any = {
-        **decode_binary({name: said[name] for name in ("CancellationReasons", "Item") if name in said}),
-        "Error": {"Code": code, "Message": said.get("message", said.get("Message", ""))},
+        **decode_binary({name: refusal[name] for name in ("CancellationReasons", "Item") if name in refusal}),
+        "Error": {"Code": code, "Message": refusal.get("message", refusal.get("Message", ""))},
         "ResponseMetadata": {
             "RequestId": response.headers.get("x-amzn-requestid", ""),
             "HTTPStatusCode": response.status,

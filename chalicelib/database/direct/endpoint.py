@@ -1,4 +1,4 @@
-"""Where DynamoDB answers, and whether botocore alone knows how to reach it."""
+"""DynamoDB's endpoint from the environment, or that only botocore can find it."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-# Each changes how botocore finds the address, proves who asks, or tries again; what is not known here is left to it.
+# Each changes how botocore finds the endpoint, signs or retries; with any of them set, botocore is used.
 LEFT_TO_BOTOCORE = (
     "AWS_ACCOUNT_ID",
     "AWS_ACCOUNT_ID_ENDPOINT_MODE",
@@ -28,7 +28,7 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?", re.ASCII)
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An address of DynamoDB's, and what its signatures and certificates are checked by."""
+    """An endpoint of DynamoDB, with the region for signatures and the root certificates."""
 
     url: str
     host: str
@@ -44,7 +44,7 @@ class Endpoint:
 
 
 def find_endpoint(environment: Mapping[str, str], region: str | None = None) -> Endpoint | None:
-    """Find the address as botocore does, from its variables; None where botocore has to be used."""
+    """Find the endpoint from botocore's variables, as botocore does; None if botocore must be used."""
     region = region or environment.get("AWS_DEFAULT_REGION", "")
     if not _REGION.fullmatch(region) or _needs_botocore(environment):
         return None

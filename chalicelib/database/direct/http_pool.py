@@ -20,14 +20,14 @@ from chalicelib import clock
 from chalicelib.database.direct.endpoint import Endpoint
 from chalicelib.database.direct.http_response import HttpResponse, ProtocolError, read_response
 
-# Lambda freezes a process between events; what was open then may be cut, which only the first thing sent finds out.
+# Lambda freezes a process between events; connections may be cut meanwhile, which only the next request would notice.
 MAX_IDLE_SECONDS = 20.0
-# Raised before anything was sent: whatever was asked for has not been done.
+# Raised before anything was sent, so the request had no effect.
 CONNECT_ERRORS = (EndpointConnectionError, ConnectTimeoutError, SSLError)
 
 
 class HttpPool:
-    """Sends requests to one endpoint, from any number of threads; each has a connection to itself meanwhile."""
+    """A pool of connections to one endpoint. Thread-safe: each request has a connection of its own."""
 
     def __init__(self, endpoint: Endpoint, connect_seconds: float, max_idle: int) -> None:
         self._endpoint = endpoint
@@ -40,7 +40,7 @@ class HttpPool:
     def send(self, headers: Mapping[str, str], body: bytes, read_seconds: float) -> HttpResponse:
         """POST a body and return the answer. Raises one of CONNECT_ERRORS, ReadTimeoutError or ConnectionClosedError.
 
-        `read_seconds` is the longest pause in sending and in what comes.
+        `read_seconds` is the longest pause while sending or receiving.
         """
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         if lines.count("\n") != len(headers):
@@ -55,7 +55,7 @@ class HttpPool:
         except (OSError, ProtocolError) as error:
             connection.close()
             raise ConnectionClosedError(endpoint_url=self._endpoint.url, error=error) from error
-        except BaseException:  # an answer that nobody waits for must not be the next caller's
+        except BaseException:  # an abandoned answer must not be read as the next caller's
             connection.close()
             raise
         if response.keeps_connection:
@@ -65,7 +65,7 @@ class HttpPool:
         return response
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close the idle connections."""
         with self._lock:
             idle, self._idle = self._idle, []
         for connection in idle:
@@ -129,9 +129,9 @@ class _Connection:
         return response
 
     def is_usable(self) -> bool:
-        """Return whether it was used a moment ago, and nothing came since: an end, or what nobody asked for.
+        """Return whether it was used recently, and nothing arrived since: neither its end nor unexpected data.
 
-        A frozen process sees its pause by one clock or by the other.
+        The pause of a frozen process shows in one clock or the other.
         """
         monotonic, wall = self._used
         if (
@@ -146,7 +146,7 @@ class _Connection:
 
 
 def _tls_context(ca_bundle: str) -> ssl.SSLContext:
-    """Verify certificates and host names, by the roots that botocore trusts."""
+    """Return a context that verifies certificates and host names, with botocore's root certificates."""
     if not ca_bundle:
         import certifi
 

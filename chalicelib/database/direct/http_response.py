@@ -1,4 +1,4 @@
-"""Read one answer of HTTP/1.1, as DynamoDB gives it: a status, headers, and a body of a given length. Nothing else."""
+"""Read an HTTP/1.1 response as DynamoDB sends it: status, headers, and a body with a Content-Length. Nothing else."""
 
 import re
 from collections.abc import Callable
@@ -14,11 +14,11 @@ _LENGTH = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 class ProtocolError(Exception):
-    """What came is no answer: the connection ended early, or says something that DynamoDB does not say."""
+    """Raised when the connection ended early, or the response is not one that DynamoDB sends."""
 
 
 class HttpResponse(NamedTuple):
-    """An answer. Names of headers are in lower case."""
+    """A response. Names of headers are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -27,7 +27,7 @@ class HttpResponse(NamedTuple):
 
 
 def read_response(receive: Callable[[int], bytes]) -> HttpResponse:
-    """Read one answer with `receive(most_bytes)`, which returns nothing at the end. Raises ProtocolError, and its errors."""
+    """Read a response with `receive(max_bytes)`, which returns b"" at the end. Raises ProtocolError, and its errors."""
     data = receive(CHUNK_BYTES)
     while (end := data.find(b"\r\n\r\n")) < 0:
         if len(data) > MAX_HEAD_BYTES:
@@ -40,7 +40,7 @@ def read_response(receive: Callable[[int], bytes]) -> HttpResponse:
         parts.append(_received(receive, min(missing, CHUNK_BYTES)))
         missing -= len(parts[-1])
     if missing < 0:
-        raise ProtocolError("more came than the length that was announced")
+        raise ProtocolError("the response is longer than its Content-Length")
     return HttpResponse(status, headers, b"".join(parts), keeps_connection)
 
 

@@ -1,7 +1,8 @@
-"""Which failed attempts are repeated, how often and after which pause: as botocore's mode “standard” does.
+"""Which failed attempts are retried, how often and after what pause, as in botocore's mode “standard”.
 
-A single write is no transaction with a token: repeated after an attempt that may have been done, it could be done twice
-or refuse itself. So Put, Update and Delete are repeated only after one that surely was not; else the caller reads.
+A single write has no token as a transaction has: retried after an attempt that may have taken effect, it could be applied
+twice, or fail its own condition. So Put, Update and Delete are retried only if the attempt surely had no effect;
+otherwise the caller reads.
 """
 
 import random
@@ -17,7 +18,7 @@ RETRY_COST, TIMEOUT_COST, REFUND = (
     5,
     10,
     1,
-)  # of a budget that many failures use up, so that repetitions end then
+)  # of a budget that many failures exhaust, which ends the retries
 SINGLE_WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
 THROTTLING_CODES = frozenset(
     {
@@ -42,21 +43,21 @@ TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
 
 
 def may_repeat_error(operation: str, error: BotoCoreError) -> bool:
-    """Return whether an attempt without an answer may be repeated."""
+    """Return whether an attempt without an answer may be retried."""
     if operation in SINGLE_WRITES:
         return isinstance(error, CONNECT_ERRORS)
     return isinstance(error, AnyConnectionError | HTTPClientError)
 
 
 def may_repeat_refusal(operation: str, status: int, code: str) -> bool:
-    """Return whether an attempt that DynamoDB refused may be repeated."""
+    """Return whether an attempt that DynamoDB refused may be retried."""
     if code in THROTTLING_CODES:
         return True
     return operation not in SINGLE_WRITES and (status in TRANSIENT_STATUSES or code in TRANSIENT_CODES)
 
 
 class RetryBudget:
-    """What one call may still repeat, out of what all calls of the process share."""
+    """The retries of one call, out of a quota that all calls of the process share."""
 
     def __init__(self, quota: RetryQuota, max_attempts: int) -> None:
         self._quota = quota
@@ -65,7 +66,7 @@ class RetryBudget:
         self._cost = REFUND
 
     def take(self, error: BotoCoreError | None = None) -> float | None:
-        """Return the seconds to wait before the next attempt; None where there is none."""
+        """Return the seconds to wait before the next attempt; None if there is none left."""
         is_timeout = isinstance(error, ConnectTimeoutError | ReadTimeoutError)
         cost = TIMEOUT_COST if is_timeout else RETRY_COST
         if self.attempts >= self._max_attempts or not self._quota.acquire(cost):
@@ -76,5 +77,5 @@ class RetryBudget:
         return pause
 
     def refund(self) -> None:
-        """Give back what the attempts cost: the call succeeded."""
+        """Return the attempts' cost to the quota, after the call succeeded."""
         self._quota.release(self._cost)

@@ -1,4 +1,4 @@
-"""AWS's Signature Version 4, as far as DynamoDB needs it: a POST to the path /, without a query.
+"""AWS Signature Version 4, for DynamoDB's requests: POST to the path /, without a query.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -19,11 +19,11 @@ class Signer:
     def __init__(self, region: str, service: str = "dynamodb") -> None:
         self._region = region
         self._service = service
-        self._key: tuple[str, str, bytes] = ("", "", b"")  # the day and the secret that it was made for
+        self._key: tuple[str, str, bytes] = ("", "", b"")  # of this day and secret
 
     def sign(self, headers: Mapping[str, str], body: bytes, credentials: Credentials) -> dict[str, str]:
-        """Return the headers with the moment, the token and the signature; all that are given are signed."""
-        # The system's clock, by which AWS judges a signature, and not the shop's, which tests move.
+        """Return the headers with date, token and signature; all of them are signed."""
+        # The system's clock, by which AWS checks a signature, not the shop's, which tests move.
         year, month, day, hour, minute, second, *_ = time.gmtime()
         date = f"{year:04}{month:02}{day:02}"
         signed = {**headers, "X-Amz-Date": f"{date}T{hour:02}{minute:02}{second:02}Z"}
@@ -44,7 +44,7 @@ class Signer:
         return signed
 
     def _signing_key(self, date: str, secret: str) -> bytes:
-        """Derive a day's key, once a day and secret."""
+        """Derive the signing key, once per day and secret."""
         kept_date, kept_secret, key = self._key
         if (kept_date, kept_secret) == (date, secret):
             return key

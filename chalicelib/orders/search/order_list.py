@@ -24,34 +24,34 @@ MAX_ORDERS_WITH_ISSUES = 100  # one BatchGetItem
 MAX_HELD_ORDERS = 400  # four BatchGetItems
 KEYS_PER_QUERY = 500  # of one shard's Query, if a list is read to its end
 ORDERS_PER_BATCH = 100  # one BatchGetItem
-BATCHES_AHEAD = 3  # of whoever writes them into a file
-FIRST, LAST = "0", "~"  # before and behind every moment
+BATCHES_AHEAD = 3  # prefetched before the consumer, which writes them to a file
+FIRST, LAST = "0", "~"  # sort before and after every moment
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class OrderFilter:
-    """Which orders: of a list status or all, placed on the shop's days from `first` to `last` or at any time."""
+    """Selects orders by list status (None: all), and by the shop's days `first` to `last` on which they were placed."""
 
     state: str | None = None
     first: date | None = None
     last: date | None = None
 
     def includes(self, order: Order) -> bool:
-        """Return whether an order is among them, as it is now."""
+        """Return whether the filter selects an order as it is now."""
         low, high = self.bounds
         return self.state in (None, order.list_status) and low <= order.placed_at < high
 
     @property
     def bounds(self) -> tuple[str, str]:
-        """Return the moments between which they were placed: from, and before."""
+        """Return the range of `placed_at`: from the first moment, before the second."""
         low = _start_of_day(self.first) if self.first else FIRST
         return low, _start_of_day(self.last + timedelta(days=1)) if self.last else LAST
 
 
 @dataclass(frozen=True)
 class OrderPage:
-    """Some orders, and where the next page begins; None if there are no more."""
+    """A page of orders, and the cursor of the next page; None if there is none."""
 
     orders: list[Order]
     after: str | None
@@ -71,7 +71,7 @@ def count_up_to(selection: OrderFilter, most: int) -> int:
 
 
 def count_all(selection: OrderFilter, before: str) -> int:
-    """Count the selected orders placed until a moment: DynamoDB counts, one Query per megabyte of keys."""
+    """Count the selected orders placed before a moment: DynamoDB counts, one Query per megabyte of keys."""
     index, partitions, low, high = _index_range(selection, before)
     if high <= low:
         return 0
@@ -81,9 +81,10 @@ def count_all(selection: OrderFilter, before: str) -> int:
 def all_orders(
     selection: OrderFilter, before: str | None, take: Callable[[list[OrderRecord]], _T]
 ) -> Iterator[_T]:
-    """Read every selected order, a hundred at a time; yield what `take` makes of each hundred. `before` as `Page.after`.
+    """Read all selected orders in batches of a hundred; yield the result of `take` for each batch.
 
-    Some hundreds are read and taken ahead, in threads. Memory stays flat where `take` keeps little of them.
+    `before` is a cursor as `OrderPage.after`. Some batches are read and processed ahead, in threads; memory use stays
+    constant if `take` returns little.
     """
     rows = merged(selection, before)
 
@@ -98,7 +99,7 @@ def all_orders(
 
 
 def orders_with_issues() -> OrderPage:
-    """Read the newest orders that staff must look at: an open issue, or mail that is late."""
+    """Read the newest orders that need staff's attention: with an open issue or a late email."""
     shards = (
         query_pages(
             Order,
@@ -119,10 +120,10 @@ def orders_with_issues() -> OrderPage:
 
 
 def held_orders() -> OrderPage:
-    """Read the unpaid orders that hold units; of too many, those that are checked next.
+    """Read the unpaid orders that hold units; if there are too many, those that are due first.
 
-    Most are due for the reconciler by the end of their hold. One that was approved and that PayPal does not
-    answer for holds its units longer, and is due within the longest delay.
+    Most are due for the reconciler by the end of their hold. An approved order for which PayPal does not answer holds
+    its units longer, and is due within MAX_CHECK_DELAY.
     """
     ends = clock.timestamp() + MAX_CHECK_DELAY
     rows = list(
@@ -156,9 +157,9 @@ def read_in_order(placed: Iterable[str]) -> list[Order]:
 
 
 def merged(selection: OrderFilter, before: str | None, limit: int | None = None) -> Iterator[str]:
-    """Walk the selected orders of all shards as `moment placed # id`, newest first, those behind `before`.
+    """Yield the selected orders of all shards as `moment placed # ID`, newest first, after the cursor `before`.
 
-    With a `limit` at most so many are wanted: one Query a shard.
+    With a `limit`, one Query per shard, of at most so many keys.
     """
     index, partitions, low, high = _index_range(selection, before)
     if high <= low:  # DynamoDB refuses a range that ends before it begins
@@ -194,6 +195,6 @@ def _placed_keys(pages: Iterable[list[Item]]) -> Iterator[str]:
 
 
 def _start_of_day(day: date) -> str:
-    # If midnight occurs twice because clocks go back, the day begins at the first; if it is skipped, at that
-    # moment.
+    # If midnight occurs twice because clocks go back, the day begins at the first one; if midnight is skipped, at
+    # the moment of the change.
     return clock.iso_now(datetime.combine(day, time(), settings.timezone))

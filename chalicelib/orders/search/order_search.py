@@ -45,19 +45,21 @@ def search_orders(text: str, selection: OrderFilter, most: int = 2 * PAGE_SIZE) 
     tracked = _find_by_tracking_number(text)
     if tracked:
         return SearchResult(tracked[:most], has_more=len(tracked) > most)
-    telling = _search_terms(text)
-    if not telling:
+    terms = _search_terms(text)
+    if not terms:
         return SearchResult([])
-    placed, cut = _hits(telling)
+    placed, truncated = _hits(terms)
     orders = read_in_order(sorted(placed, reverse=True)[: search_index.MAX_ROWS])
     kept = list(filter(matches(text), filter(selection.includes, orders)))
-    return SearchResult(kept[:most], has_more=cut or len(placed) > search_index.MAX_ROWS or len(kept) > most)
+    return SearchResult(
+        kept[:most], has_more=truncated or len(placed) > search_index.MAX_ROWS or len(kept) > most
+    )
 
 
 def matches(text: str) -> Callable[[Order | OrderRecord], bool]:
-    """Return what tells whether a text is found in an order's number, name and address, as `find` does; no calls."""
-    telling = _search_terms(text)
-    return lambda order: bool(telling) and all(word.is_in(order) for word in telling)
+    """Return a predicate: whether a text is in an order's number, name or email address, as in `search_orders`; no calls."""
+    terms = _search_terms(text)
+    return lambda order: bool(terms) and all(term.is_in(order) for term in terms)
 
 
 @dataclass(frozen=True)
@@ -69,46 +71,48 @@ class _SearchTerm:
     @classmethod
     def of(cls, word: str) -> "_SearchTerm":
         address = search_index.fold_email(word)
-        ways = {tuple(tokenize(word))} if "@" not in address else set()
+        readings = {tuple(tokenize(word))} if "@" not in address else set()
         if not address.isalnum():
-            ways.add((address,))
+            readings.add((address,))
         if _NUMBER_BEGINNING.fullmatch(clean_code(word)):
-            ways.add((search_index.number_term(_NOT_IN_A_NUMBER.sub("", clean_code(word))),))
-        return cls(tuple(way for way in sorted(ways) if any(map(_is_long_enough, way))))
+            readings.add((search_index.number_term(_NOT_IN_A_NUMBER.sub("", clean_code(word))),))
+        return cls(tuple(words for words in sorted(readings) if any(map(_is_long_enough, words))))
 
     def is_in(self, order: Order | OrderRecord) -> bool:
         known = [search_index.number_term(order.number), *search_index.all_terms_of(order.customer)]
         return any(
-            all(any(word.startswith(part) for word in known) for part in way) for way in self.interpretations
+            all(any(word.startswith(part) for word in known) for part in parts)
+            for parts in self.interpretations
         )
 
     def hits(self) -> search_index.SearchHits:
-        asked = [
-            [part for part in way if _is_long_enough(part)][:MAX_WORD_PARTS] for way in self.interpretations
+        prefixes = [
+            [part for part in parts if _is_long_enough(part)][:MAX_WORD_PARTS]
+            for parts in self.interpretations
         ]
-        found = [[search_index.find_by_prefix(part) for part in way] for way in asked]
-        placed = [frozenset.intersection(*(hits.placed_keys for hits in way)) for way in found]
+        found = [[search_index.find_by_prefix(part) for part in parts] for parts in prefixes]
+        placed = [frozenset.intersection(*(hits.placed_keys for hits in each)) for each in found]
         return search_index.SearchHits(
-            frozenset().union(*placed), any(hits.truncated for way in found for hits in way)
+            frozenset().union(*placed), any(hits.truncated for each in found for hits in each)
         )
 
 
 def _search_terms(text: str) -> list[_SearchTerm]:
     words = [text] if _NUMBER_BEGINNING.fullmatch(clean_code(text)) else text.split()[:MAX_QUERY_WORDS]
-    asked = [_SearchTerm.of(word) for word in words]
-    return [word for word in asked if word.interpretations]
+    terms = [_SearchTerm.of(word) for word in words]
+    return [term for term in terms if term.interpretations]
 
 
 def _is_long_enough(word: str) -> bool:
     return len(word) >= search_index.PREFIX_LENGTH
 
 
-def _hits(asked: list[_SearchTerm]) -> tuple[frozenset[str], bool]:
-    # A truncated result excludes little: the other words decide, and what is found is checked anyway.
-    found = [word.hits() for word in asked]
-    demanded = [hits for hits in found if not hits.truncated] or found
-    return frozenset.intersection(*(hits.placed_keys for hits in demanded)), any(
-        hits.truncated for hits in demanded
+def _hits(terms: list[_SearchTerm]) -> tuple[frozenset[str], bool]:
+    # A truncated result is incomplete, so the other terms decide; the orders found are checked anyway.
+    found = [term.hits() for term in terms]
+    deciding = [hits for hits in found if not hits.truncated] or found
+    return frozenset.intersection(*(hits.placed_keys for hits in deciding)), any(
+        hits.truncated for hits in deciding
     )
 
 
@@ -132,6 +136,6 @@ def _find_by_tracking_number(text: str) -> list[Order]:
     return [order for order in found if word in order.search_terms]
 
 
-def _find_by_lookup(pointer: str) -> Order | None:
-    order_id = Order.find_by_lookup(pointer)
+def _find_by_lookup(key: str) -> Order | None:
+    order_id = Order.find_by_lookup(key)
     return batch_get({Order: [order_id]})[Order].get(order_id) if order_id else None

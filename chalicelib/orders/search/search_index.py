@@ -1,6 +1,6 @@
-"""The terms that orders are found by: number, words of the customer's name, email address, tracking numbers.
+"""The index of orders for staff's search: number, words of the customer's name, email address, tracking numbers.
 
-Prefixes are found by a Query.
+A term is found by its beginning, with one Query.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ MAX_ROWS = 200  # per word
 
 
 class OrderSearchEntry(Table):
-    """An order number, a word of a customer's name or address, or a tracking number.
+    """A term by which an order is found: its number, a word of the customer's name, the email address, a tracking number.
 
     Erasure deletes all but the number.
     """
@@ -35,7 +35,7 @@ class OrderSearchEntry(Table):
 
 @dataclass(frozen=True)
 class SearchHits:
-    """The orders that a term was found in, as `moment placed # ID`; `truncated` if there are more."""
+    """The orders with a term, as `moment placed # ID`; `truncated` if there are more."""
 
     placed_keys: frozenset[str]
     truncated: bool
@@ -44,10 +44,10 @@ class SearchHits:
 def search_terms_of(customer: Mapping[str, str], parcels: Iterable[Mapping[str, str]] = ()) -> list[str]:
     """List the terms that an order is found by."""
     *name, email = all_terms_of(customer)
-    telling = dict.fromkeys(word for word in name if len(word) >= PREFIX_LENGTH)
+    indexed = dict.fromkeys(word for word in name if len(word) >= PREFIX_LENGTH)
     numbers = (normalize_tracking_number(parcel["tracking"]) for parcel in parcels)
     tracked = dict.fromkeys(f"{TRACKING_PREFIX}{number}" for number in numbers if number)
-    return [*list(telling)[:MAX_NAME_WORDS], *([email] if email else []), *tracked]
+    return [*list(indexed)[:MAX_NAME_WORDS], *([email] if email else []), *tracked]
 
 
 def all_terms_of(customer: Mapping[str, str]) -> list[str]:
@@ -74,7 +74,7 @@ def add_search_entries(
 
 
 def update_search_entries(before: list[str], after: list[str], placed: str, transaction: Transaction) -> None:
-    """Replace an order's search entries; unchanged ones are not written."""
+    """Replace an order's search entries in a transaction; unchanged ones are not written."""
     for word in set(before) - set(after):
         transaction.delete("word", _entry(word, placed))
     for word in set(after) - set(before):
@@ -98,9 +98,9 @@ def find_by_email(email: str, most: int) -> SearchHits:
     return _query(word[:PREFIX_LENGTH], f"{word}#", newest_first=False, most=most)
 
 
-def _query(letters: str, beginning: str, *, newest_first: bool, most: int) -> SearchHits:
+def _query(prefix: str, beginning: str, *, newest_first: bool, most: int) -> SearchHits:
     rows = OrderSearchEntry.query(
-        letters,
+        prefix,
         OrderSearchEntry.entry.startswith(beginning),
         scan_index_forward=not newest_first,
         limit=most + 1,
