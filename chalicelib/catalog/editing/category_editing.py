@@ -51,7 +51,7 @@ class _Stored:
 
 
 def validate_category(draft: Category) -> Iterator[ValidationError]:
-    """List what is wrong with a category by itself."""
+    """Yield the errors of a category on its own."""
     if not SLUG.fullmatch(draft.slug) or draft.slug == ALL_PRODUCTS:
         yield ValidationError(
             ("slug",), f"A category’s URL (its slug) {SLUG_RULE}; “{ALL_PRODUCTS}” is reserved."
@@ -61,11 +61,11 @@ def validate_category(draft: Category) -> Iterator[ValidationError]:
 
 
 def problems_among(draft: Category, others: Sequence[Category]) -> Iterator[ValidationError]:
-    """List what is wrong with a category in the current shop: `validate_category`, and names or slugs in use."""
+    """Yield the errors of a category in the current shop: those of `validate_category`, and names or slugs in use."""
     yield from validate_category(draft)
     names = {other.key: fold_name(other.name) for other in others}
     name = fold_name(draft.name)
-    # Two that have had one name since before this rule can still be given other texts.
+    # Only a new name is compared, so that a category's other fields can be edited whatever its name.
     if names.pop(draft.key, None) != name and name in names.values():
         yield ValidationError(("name",), "There’s already a category with this name.")
     taken = next((other for other in others if other.slug == draft.slug and other.key != draft.key), None)
@@ -74,7 +74,7 @@ def problems_among(draft: Category, others: Sequence[Category]) -> Iterator[Vali
 
 
 def fold_name(name: str) -> str:
-    """Fold what nobody tells apart: capital letters, how many spaces, and wide or joined forms of letters."""
+    """Return a name without differences that people overlook: capitals, numbers of spaces, wide and joined letters."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
@@ -103,18 +103,18 @@ def create_category(slug: str, name: str, text: str, write_audit: AuditWriter = 
     return made
 
 
-def change_category(wanted: Category, mark: str, write_audit: AuditWriter = no_audit) -> None:
+def change_category(wanted: Category, fingerprint: str, write_audit: AuditWriter = no_audit) -> None:
     """Change the name, text or slug of a category; its previous slug redirects to it from then on.
 
-    `mark` is the `fingerprint_of` what the member saw. Raises NotFound if the category is gone, VersionConflict
-    if someone else has changed it meanwhile, BadInput for what is wrong.
+    `fingerprint` is `fingerprint_of` the category as the form showed it. Raises NotFound if the category is gone,
+    VersionConflict if someone else has changed it meanwhile, BadInput for errors.
     """
 
     def edit(known: Categories) -> Categories:
         now = get_by_key(wanted.key, known)
         if _comparable_fields(now) == _comparable_fields(wanted):
             return known
-        if fingerprint_of(now) != mark:
+        if fingerprint_of(now) != fingerprint:
             raise VersionConflict("Someone else has changed this category.")
         _raise_first(problems_among(wanted, known))
         former = (*now.former, now.slug) if wanted.slug != now.slug else now.former

@@ -27,7 +27,7 @@ from chalicelib.errors import BadInput, Conflict
 
 
 class VersionConflict(Conflict):
-    """The product is no longer in the version that was to be changed."""
+    """Raised when the product no longer has the version that was to be changed."""
 
 
 class StockMode(Enum):
@@ -40,11 +40,10 @@ class StockMode(Enum):
 
 @dataclass
 class StockUpdate:
-    """How drafts change the stock of known SKUs, and how many SKUs they changed, left, or had changed before.
+    """How drafts change the stock of known SKUs, and how many SKUs were changed, ignored, or changed before.
 
-    A product remembers the `run` that has changed its stock, so that the same run changes it once, however
-    often it is repeated. Units are added or subtracted, and no number is overwritten, so that sales made
-    meanwhile count.
+    A product records the `run` that has changed its stock, so that the same run changes it once, however often it is
+    repeated. Units are added or subtracted, never overwritten, so that sales in the meantime count.
     """
 
     mode: StockMode
@@ -55,7 +54,7 @@ class StockUpdate:
     unanswered: int = 0  # SKUs of a write in progress, or of one whose answer was lost
 
     def count(self, moved: int, differing: int, *, is_repeated: bool) -> None:
-        """Count what saving a product did; what a write with a lost answer changed after all is no repetition."""
+        """Count the result of saving a product; a change by a write whose answer was lost is no repetition."""
         if is_repeated and self.unanswered:
             moved, differing = self.unanswered, 0
         self.changed += moved
@@ -85,7 +84,7 @@ class StoredProduct:
 
 
 def read_stored(drafts: Sequence[ProductDraft]) -> dict[str, StoredProduct]:
-    """Read what is stored of drafts, slug → product and stock: a BatchGetItem a hundred rows."""
+    """Read the stored products and stock of drafts, by slug; one BatchGetItem per hundred rows."""
     skus = [variant.sku for draft in drafts for variant in draft.variants]
     found = batch_get({Product: [draft.slug for draft in drafts], Stock: skus})
     products, stocks = found[Product], found[Stock]
@@ -98,30 +97,30 @@ def save_product(
     draft: ProductDraft,
     write_audit: AuditWriter = no_audit,
     *,
-    over: int | None = None,
+    expected_version: int | None = None,
     stock: StockUpdate | None = None,
     stored: StoredProduct | None = None,
 ) -> SaveResult:
     """Write a product in one transaction with its listing entries and its stock rows.
 
-    Known SKUs keep their stock, unless `stock` says otherwise. What is already so is not written. The witness is told what differs. `over` is the
-    version that is to be changed, 0 for a new product; None: whatever is there. A draft that `stored`, read
-    shortly before, has as it is needs no call; anything else is read again. Raises BadInput for a bad draft,
-    Conflict where a SKU is another product's, VersionConflict, and ServiceUnavailable where others keep changing the same product.
+    Known SKUs keep their stock, unless `stock` says otherwise. Nothing is written if nothing differs; the audit entry
+    has the differences. `expected_version` is the version to be changed, 0 for a new product, None for any. A draft
+    that equals `stored`, read shortly before, needs no call; otherwise the product is read again. Raises BadInput for
+    an invalid draft, Conflict if a SKU belongs to another product, VersionConflict, and ServiceUnavailable if others
+    keep changing the product.
     """
     stock = stock or StockUpdate(StockMode.IGNORE, "")
     stock.unanswered = 0
     if stored is not None and stored.product is not None:
         with suppress(BadInput, Conflict):  # of what may have changed since: read again
             if (plan := _plan(draft, stored, stock)).is_same:
-                stock.count(0, len(plan.wanted), is_repeated=plan.is_repeated)
-                return SaveResult.SAME
+                return _leave_unchanged(plan, stock)
 
     def read_and_write() -> SaveResult:
         if draft.category not in {category.key for category in categories.read_categories()}:
             raise BadInput(f"There is no category “{draft.category}”.")
         try:
-            return _save(draft, write_audit, over, stock)
+            return _save(draft, write_audit, expected_version, stock)
         except ConditionFailed:
             stock.unanswered = 0
             raise
@@ -135,15 +134,16 @@ def products_by_sku(skus: Sequence[str]) -> dict[str, str]:
     return {sku: stock.slug for sku, stock in stocks.items() if stock.slug is not None}
 
 
-def _save(draft: ProductDraft, write_audit: AuditWriter, over: int | None, stock: StockUpdate) -> SaveResult:
+def _save(
+    draft: ProductDraft, write_audit: AuditWriter, expected_version: int | None, stock: StockUpdate
+) -> SaveResult:
     old = get(Product, draft.slug)
-    if over is not None and over != (old.version if old is not None else 0):
+    if expected_version is not None and expected_version != (old.version if old is not None else 0):
         raise VersionConflict("Someone else has changed this product.")
     skus = [*(variant.sku for variant in draft.variants), *_dropped(draft, old)]
     plan = _plan(draft, StoredProduct(old, batch_get({Stock: skus})[Stock]), stock)
     if plan.is_same:
-        stock.count(0, len(plan.wanted), is_repeated=plan.is_repeated)
-        return SaveResult.SAME
+        return _leave_unchanged(plan, stock)
     transaction, product, moves = plan.transaction, plan.product, plan.moves
     write_product(transaction, product, old)
     if old is None or old.category != product.category:
@@ -158,11 +158,16 @@ def _save(draft: ProductDraft, write_audit: AuditWriter, over: int | None, stock
     return SaveResult.ADDED if old is None else SaveResult.CHANGED
 
 
+def _leave_unchanged(plan: "_SavePlan", stock: StockUpdate) -> SaveResult:
+    stock.count(0, len(plan.wanted), is_repeated=plan.is_repeated)
+    return SaveResult.SAME
+
+
 @dataclass(frozen=True)
 class _SavePlan:
-    """What saving a draft over what is stored would write."""
+    """What saving a draft would write."""
 
-    is_same: bool  # nothing
+    is_same: bool  # nothing would be written
     product: Product
     words: dict[str, bool]
     transaction: Transaction  # its stock rows

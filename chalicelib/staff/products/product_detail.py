@@ -94,7 +94,7 @@ def create(request: Request, member: StaffMember) -> Response:
     if errors:
         return _page(member, form_data, None, _FormState(400, errors))
     try:
-        save_product(draft, audit_log.writer_for(member, "created a product"), over=0)
+        save_product(draft, audit_log.writer_for(member, "created a product"), expected_version=0)
     except VersionConflict:
         there = get_product(draft.slug)
         if marks_of(stored_draft(there, _stocks(form_data, there))) != marks_of(draft):
@@ -153,7 +153,7 @@ def _save(member: StaffMember, form: Form, form_data: ProductForm) -> Response:
         return _page(member, form_data, product, shown)
     try:
         write_audit = audit_log.writer_for(member, "changed a product")
-        saved = save_product(merged.draft, write_audit, over=int(product.version))
+        saved = save_product(merged.draft, write_audit, expected_version=int(product.version))
     except VersionConflict:
         raise
     except (BadInput, Conflict) as refusal:
