@@ -88,8 +88,8 @@ def make_aws(settings: "Settings", tables: "Iterable[type[Table]]", *, expiring:
     make_queues(clients.sqs, settings.table_prefix)
     for bucket in (settings.books_bucket, settings.media_bucket):
         make_bucket(clients.s3, bucket)
-        take_files_from(clients.s3, bucket, settings.public_url or "*")
-    open_to_readers(clients.s3, settings.media_bucket)
+        allow_uploads_from(clients.s3, bucket, settings.public_url or "*")
+    allow_public_reads(clients.s3, settings.media_bucket)
     make_sender(clients.ses, settings.shop.email)
 
 
@@ -113,7 +113,7 @@ def keep_settings() -> None:
         ("CURRENCY", (orders, products), "prices and amounts are stored in its minor units"),
         ("TIMEZONE", (orders,), "days were booked and closed in this time zone"),
     ):
-        was = tags.get(name) or (_currency_of(dynamodb, orders) if name == "CURRENCY" else "")
+        was = tags.get(name)
         if was and was != now[name] and any(_has_rows(dynamodb, each) for each in tables):
             raise OldState(
                 f"The local shop was created with {name}={was}, not {name}={now[name]}: {why}."
@@ -129,23 +129,15 @@ def _has_rows(dynamodb: Any, table: str) -> bool:
     return bool(dynamodb.scan(TableName=table, Limit=1)["Items"])
 
 
-def _currency_of(dynamodb: Any, orders: str) -> str:
-    """Return the currency of an order, where older versions stored it; "" without orders."""
-    pages = dynamodb.get_paginator("scan").paginate(
-        TableName=orders, FilterExpression="attribute_exists(currency)", ProjectionExpression="currency"
-    )
-    return next((row["currency"]["S"] for page in pages for row in page["Items"]), "")
-
-
 def make_tables(dynamodb: Any, tables: "Iterable[type[Table]]", *, expiring: bool) -> None:
     """Create missing tables, on demand; with `expiring`, with the model's expiry attribute.
 
     Raises OldState if an existing table lacks an index of its model: its rows lack the keys, too.
     """
     pages = dynamodb.get_paginator("list_tables").paginate()
-    there = {name for page in pages for name in page["TableNames"]}
+    existing = {name for page in pages for name in page["TableNames"]}
     for table in tables:
-        if table.Meta.table_name in there:
+        if table.Meta.table_name in existing:
             _check_indexes(dynamodb, table)
             continue
         # Unlike on AWS, the local cloud's table exists as soon as the call returns.
@@ -195,7 +187,7 @@ def make_bucket(s3: "S3Client", name: str) -> None:
     _unless_there(lambda: s3.create_bucket(Bucket=name), "BucketAlreadyOwnedByYou")
 
 
-def take_files_from(s3: "S3Client", bucket: str, address: str) -> None:
+def allow_uploads_from(s3: "S3Client", bucket: str, address: str) -> None:
     """Allow scripts of the shop's own pages to post files to a bucket; a signed form limits what."""
     parts = urlsplit(address)
     rule: CORSRuleTypeDef = {
@@ -207,7 +199,7 @@ def take_files_from(s3: "S3Client", bucket: str, address: str) -> None:
     s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
 
 
-def open_to_readers(s3: "S3Client", bucket: str) -> None:
+def allow_public_reads(s3: "S3Client", bucket: str) -> None:
     """Allow browsers to read a bucket's images, but not uploads, which are not checked yet."""
     statement = {
         "Effect": "Allow",
