@@ -47,7 +47,7 @@ class Answer:
 class Gateway(Protocol):
     """What answers requests: the local gateway, or a deployed shop's."""
 
-    def handle(self, method: str, target: str, headers: Message, body: bytes) -> api_gateway.Answer:
+    def handle(self, method: str, target: str, headers: Message, body: bytes) -> api_gateway.Response:
         """Answer one request."""
 
 

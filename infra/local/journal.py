@@ -250,7 +250,7 @@ async def _answer(send: Callable[[Message], Awaitable[None]], status: int, words
     await send({"type": "http.response.body", "body": words.encode()})
 
 
-def _tell_of_lost_objects(journal: Journal) -> None:
+def _record_lost_objects(journal: Journal) -> None:
     """Record if MiniStack could not write an object's bytes: it logs that, and continues."""
     s3: Any = import_module("ministack.services.s3")
     write = s3._atomic_write
@@ -287,7 +287,7 @@ def main() -> None:
 
     journal = Journal(Path(os.environ["STATE_DIR"]).parent, ministack)
     journal.attach()
-    _tell_of_lost_objects(journal)
+    _record_lost_objects(journal)
     if MAILS in os.environ:
         _deliver_into(Path(os.environ[MAILS]), journal)
     simulator.attach(os.environ.get("TABLE_PREFIX", ""))

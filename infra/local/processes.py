@@ -103,7 +103,7 @@ class StartReports:
         return bool(reports)
 
     def write(self, report: bytes = STEP) -> None:
-        """Report; to nobody where the reader has given up, who ends this process then."""
+        """Report a step; ignored if the reader has given up, which then ends this process."""
         if self._pipe is not None:
             with contextlib.suppress(BrokenPipeError):
                 os.write(self._pipe, report)
@@ -171,8 +171,8 @@ class ChildProcess:
                 progressed, deadline = True, time.monotonic() + seconds
             if time.monotonic() > deadline:
                 late = "made no progress for" if progressed else "did not start within"
-                words = f"{self.name} {late} {seconds:g} s: {self.last_words()}"
-                raise ProcessFailed(f"{words}. {advice}" if advice else words)
+                message = f"{self.name} {late} {seconds:g} s: {self.last_words()}"
+                raise ProcessFailed(f"{message}. {advice}" if advice else message)
             time.sleep(POLL_SECONDS)
 
     @property

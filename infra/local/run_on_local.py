@@ -15,7 +15,7 @@ from pathlib import Path
 from infra.local.app_server import ROOT
 from infra.local.local_cloud import LocalCloud, without_aws_settings
 from infra.local.processes import ProcessFailed
-from infra.local.state_dir import TOLD, State, StateHeld
+from infra.local.state_dir import PUBLISHED, State, StateHeld
 from infra.local.supervisor import Ports, shop_environment
 
 
@@ -34,7 +34,7 @@ def local_shop(state: State, given: Mapping[str, str]) -> Iterator[dict[str, str
                 yield environment
     except StateHeld:
         # The running shop has defaults for what it was not given; a command must use the same.
-        ours = {name: value for name, value in without_aws_settings(given).items() if name not in TOLD}
+        ours = {name: value for name, value in without_aws_settings(given).items() if name not in PUBLISHED}
         yield ours | state.published()
 
 

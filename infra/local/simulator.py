@@ -28,10 +28,10 @@ def events_of(mail: Mapping[str, Any], message: str) -> Iterator[Event]:
     now = datetime.now(UTC)
     for address in to:
         mailbox, _, domain = address.partition("@")
-        told = _told(mailbox.partition("+")[0].lower(), address) if domain.lower() == DOMAIN else None
-        if told is None:
+        result = _result(mailbox.partition("+")[0].lower(), address) if domain.lower() == DOMAIN else None
+        if result is None:
             continue
-        kind, name, said = told
+        kind, name, details = result
         moment = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         yield {
             "version": "0",
@@ -44,7 +44,7 @@ def events_of(mail: Mapping[str, Any], message: str) -> Iterator[Event]:
             "resources": [],
             "detail": {
                 "eventType": kind,
-                kind.lower(): {**said, "feedbackId": str(uuid.uuid4()), "timestamp": moment},
+                kind.lower(): {**details, "feedbackId": str(uuid.uuid4()), "timestamp": moment},
                 "mail": {
                     "timestamp": moment,
                     "source": parseaddr(mail["FromEmailAddress"])[1],
@@ -56,23 +56,23 @@ def events_of(mail: Mapping[str, Any], message: str) -> Iterator[Event]:
         }
 
 
-def _told(mailbox: str, address: str) -> tuple[str, str, Event] | None:
+def _result(mailbox: str, address: str) -> tuple[str, str, Event] | None:
     """Return the result of an email to one of the simulator's addresses: event, its name, and its own part."""
-    nobody = {"emailAddress": address, "action": "failed", "status": "5.1.1"}
+    unknown = {"emailAddress": address, "action": "failed", "status": "5.1.1"}
     match mailbox:
         case "bounce":
             code = {"diagnosticCode": "smtp; 550 5.1.1 user unknown"}
-            kind, recipient = ("Permanent", "General"), nobody | code
+            kind, recipient = ("Permanent", "General"), unknown | code
         case "suppressionlist":
-            kind, recipient = ("Permanent", "Suppressed"), nobody
+            kind, recipient = ("Permanent", "Suppressed"), unknown
         case "ooto":  # an automatic reply: no mail server reports a failure
             kind, recipient = ("Transient", "General"), {"emailAddress": address}
         case "complaint":
-            said = {
+            details = {
                 "complainedRecipients": [{"emailAddress": address}],
                 "complaintFeedbackType": "abuse",
             }
-            return "Complaint", "Email Complaint Received", said
+            return "Complaint", "Email Complaint Received", details
         case _:
             return None
     bounce = {"bounceType": kind[0], "bounceSubType": kind[1], "bouncedRecipients": [recipient]}

@@ -9,7 +9,15 @@ from pathlib import Path
 
 from infra.local.processes import ProcessFailed
 
-TOLD = ("PUBLIC_URL", "MEDIA_URL", "MEDIA_BUCKET", "BOOKS_BUCKET", "TABLE_PREFIX", "TIMEZONE", "CURRENCY")
+PUBLISHED = (
+    "PUBLIC_URL",
+    "MEDIA_URL",
+    "MEDIA_BUCKET",
+    "BOOKS_BUCKET",
+    "TABLE_PREFIX",
+    "TIMEZONE",
+    "CURRENCY",
+)
 
 
 class StateHeld(ProcessFailed):
@@ -54,13 +62,15 @@ class State:
 
     def publish(self, environment: Mapping[str, str]) -> None:
         """Write how other processes reach the shop's data, without PayPal's secrets."""
-        told = {name: value for name, value in environment.items() if name in TOLD or name.startswith("AWS_")}
-        self._environment.write_text(json.dumps(told, indent=2), "utf-8")
+        published = {
+            name: value for name, value in environment.items() if name in PUBLISHED or name.startswith("AWS_")
+        }
+        self._environment.write_text(json.dumps(published, indent=2), "utf-8")
 
     def published(self) -> dict[str, str]:
         """Return what the lock's holder published. Raises ProcessFailed before it has."""
         try:
-            told: dict[str, str] = json.loads(self._environment.read_text("utf-8"))
+            published: dict[str, str] = json.loads(self._environment.read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise ProcessFailed("The local shop is starting or stopping. Try again in a moment.") from error
-        return told
+        return published

@@ -152,7 +152,7 @@ class Shop:
 
     def start(self) -> None:
         """Start the process and wait until it serves. Raises ProcessFailed."""
-        serving, tell = os.pipe()
+        serving, reporting = os.pipe()
         try:
             fd = self._listener.fileno()
             command = [
@@ -161,10 +161,10 @@ class Shop:
                 "infra.local.app_server",
                 f"--app={self._app}",
                 f"--fd={fd}",
-                f"--serving={tell}",
+                f"--serving={reporting}",
             ]
             self.child = ChildProcess(
-                "the shop", command, self._environment, folder=ROOT, pass_fds=(fd, tell)
+                "the shop", command, self._environment, folder=ROOT, pass_fds=(fd, reporting)
             )
             self.child.start()
             reports = StartReports(serving)
@@ -176,7 +176,7 @@ class Shop:
             )
         finally:
             os.close(serving)
-            os.close(tell)
+            os.close(reporting)
 
     def stop(self) -> None:
         """Stop the process gracefully."""
@@ -281,7 +281,7 @@ class Supervisor:
 
     def _watch(self, shop: Shop, cloud: LocalCloud) -> None:
         while True:
-            self._tell_of_fault(cloud.fault())
+            self._report_fault(cloud.fault())
             if self._changed.wait(LOOK_SECONDS):
                 self._reload(shop)
             lost = [child for child in self._children if not child.alive]
@@ -290,7 +290,7 @@ class Supervisor:
             for child in lost:
                 raise ProcessFailed(f"{child.name} has stopped: {child.last_words()}")
 
-    def _tell_of_fault(self, fault: str) -> None:
+    def _report_fault(self, fault: str) -> None:
         if fault == self._fault:
             return
         if fault:
@@ -352,8 +352,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _progress(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
+def _progress(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

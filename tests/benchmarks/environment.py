@@ -12,7 +12,7 @@ from infra.local.demo.catalog import load_demo_catalog
 from infra.local.fake_paypal import Control
 from infra.local.local_cloud import LocalCloud
 from infra.local.processes import ChildProcess, answers, free_port
-from infra.local.state_dir import TOLD, State
+from infra.local.state_dir import PUBLISHED, State
 from infra.local.supervisor import Ports, shop_environment
 
 PORTS = ("PORT", "PAYPAL_PORT", "MAILBOX_PORT", "AWS_PORT", "SMTP_PORT")
@@ -42,7 +42,7 @@ def _given() -> dict[str, str]:
     foreign = {
         name: value
         for name, value in os.environ.items()
-        if name not in TOLD and not name.startswith("PAYPAL_")
+        if name not in PUBLISHED and not name.startswith("PAYPAL_")
     }
     return foreign | SHOP
 

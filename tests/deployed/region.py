@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from infra.local.api_gateway import Answer
+from infra.local.api_gateway import Response
 from infra.local.local_cloud import REGION, LocalCloud
 from infra.local.processes import HOST
 from tests.packaging import bare_python
@@ -46,13 +46,13 @@ class Region(LocalCloud):
             config=CLIENT,
         )
 
-    def send(self, method: str, path: str, headers: Message, body: bytes) -> Answer:
+    def send(self, method: str, path: str, headers: Message, body: bytes) -> Response:
         """Send a request to whatever the region serves by its path or its Host."""
         connection = HTTPConnection(HOST, self.port, timeout=REQUEST_SECONDS)
         try:
             connection.request(method, path, body or None, dict(headers.items()))
             response = connection.getresponse()
-            return Answer(response.status, response.getheaders(), response.read())
+            return Response(response.status, response.getheaders(), response.read())
         finally:
             connection.close()
 

@@ -17,7 +17,7 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
 from infra.aws.package import build
-from infra.local.api_gateway import Answer
+from infra.local.api_gateway import Response
 from infra.local.local_cloud import REGION
 from tests.deployed.region import Region
 from tests.infra.template.template_reader import resolved, values
@@ -168,7 +168,7 @@ class Stack:
         assert inside.startswith("/api/"), address
         return f"{self.region.endpoint_url}/_aws/execute-api/{self.name_of('RestAPI')}{inside}"
 
-    def handle(self, method: str, target: str, headers: Message, body: bytes) -> Answer:
+    def handle(self, method: str, target: str, headers: Message, body: bytes) -> Response:
         """Send a request to the API, stage included; its address on AWS is that of the output, without the host."""
         return self.region.send(method, f"/_aws/execute-api/{self.name_of('RestAPI')}{target}", headers, body)
 

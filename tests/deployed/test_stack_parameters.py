@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.api_gateway import Answer
+from infra.local.api_gateway import Response
 from tests.client import Shopper
 from tests.deployed.conftest import CATALOG
 from tests.deployed.region import Region
@@ -86,7 +86,7 @@ class Edge:
         distribution = stack.region.client("cloudfront").get_distribution(Id=stack.name_of("Distribution"))
         self._name = distribution["Distribution"]["DomainName"]
 
-    def handle(self, method: str, target: str, headers: Message, body: bytes) -> Answer:
+    def handle(self, method: str, target: str, headers: Message, body: bytes) -> Response:
         """Send a request as who terminates TLS does."""
         headers.replace_header("Host", self._name)
         headers["X-Forwarded-Proto"] = self._scheme
@@ -138,7 +138,7 @@ class Door:
     def __init__(self, stack: Stack) -> None:
         self._region = stack.region
 
-    def handle(self, method: str, target: str, headers: Message, body: bytes) -> Answer:
+    def handle(self, method: str, target: str, headers: Message, body: bytes) -> Response:
         """Send a request to the domain."""
         headers.replace_header("Host", DOMAIN)
         return self._region.send(method, target, headers, body)

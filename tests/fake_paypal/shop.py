@@ -17,7 +17,7 @@ CANCEL_URL = "http://127.0.0.1:9/cancel"
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What the fake PayPal answered."""
 
     status: int
@@ -40,7 +40,7 @@ class Answer:
         return {(entry["issue"], entry.get("field", "")) for entry in self.body["details"]}
 
 
-Check = Callable[[str, str, Answer], None]
+Check = Callable[[str, str, Response], None]
 
 
 class Shop:
@@ -51,7 +51,7 @@ class Shop:
         self._check = check
         self.token = self.ask_token().body["access_token"]
 
-    def ask_token(self, secret: str | None = None, form: str = "grant_type=client_credentials") -> Answer:
+    def ask_token(self, secret: str | None = None, form: str = "grant_type=client_credentials") -> Response:
         """Ask for a token."""
         pair = f"{self._paypal.client_id}:{secret or self._paypal.client_secret}"
         headers = {
@@ -62,7 +62,7 @@ class Shop:
 
     def call(
         self, method: str, path: str, body: object = None, key: str | None = None, full: bool = False
-    ) -> Answer:
+    ) -> Response:
         """Call the API with the token; `key` is the PayPal-Request-Id, `full` asks for a representation."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         if key is not None:
@@ -77,7 +77,7 @@ class Shop:
 
     def send(
         self, method: str, path: str, body: bytes = b"", headers: Json | None = None, timeout: float = 5
-    ) -> Answer:
+    ) -> Response:
         """Send anything. Raises OSError and http.client's exceptions."""
         address = self._paypal.api_url.removeprefix("http://")
         connection = http.client.HTTPConnection(address, timeout=timeout)
@@ -85,7 +85,7 @@ class Shop:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
             received = {name.lower(): text for name, text in response.getheaders()}
-            return Answer(response.status, received, response.read())
+            return Response(response.status, received, response.read())
         finally:
             connection.close()
 
@@ -95,7 +95,7 @@ class Shop:
         assert answer.status in {200, 201}, answer.raw
         return str(answer.body["id"])
 
-    def capture(self, order_id: str, key: str = "capture-1") -> Answer:
+    def capture(self, order_id: str, key: str = "capture-1") -> Response:
         """Capture an order."""
         return self.call("POST", f"/v2/checkout/orders/{order_id}/capture", {}, key, full=True)
 
@@ -105,13 +105,15 @@ class Shop:
         self._paypal.control.approve(order_id)
         return str(capture_of(self.capture(order_id))["id"])
 
-    def refund(self, capture_id: str, value: str | None = None, key: str = "refund-1", **more: Any) -> Answer:
+    def refund(
+        self, capture_id: str, value: str | None = None, key: str = "refund-1", **more: Any
+    ) -> Response:
         """Refund a capture, all of it or some."""
         amount = {} if value is None else {"amount": {"currency_code": "EUR", "value": value}}
         return self.call("POST", f"/v2/payments/captures/{capture_id}/refund", amount | more, key, full=True)
 
 
-def capture_of(answer: Answer) -> Json:
+def capture_of(answer: Response) -> Json:
     """Return the capture in a captured order."""
     assert answer.status in {200, 201}, answer.raw
     capture: Json = answer.body["purchase_units"][0]["payments"]["captures"][0]

@@ -9,7 +9,7 @@ import pytest
 from infra.local.fake_paypal import FakePayPal
 from infra.local.fake_paypal.payments.scripted_outcomes import REFUSALS
 from tests.fake_paypal.openapi import Contract, paypal_contract
-from tests.fake_paypal.shop import Answer, Shop, an_order, capture_of, eur
+from tests.fake_paypal.shop import Response, Shop, an_order, capture_of, eur
 from tests.fake_paypal.test_notifications import VERIFY, question
 
 
@@ -23,7 +23,7 @@ def contract() -> Contract:
 def checked(paypal: FakePayPal, contract: Contract) -> Shop:
     """Return a client that checks every answer."""
 
-    def check(method: str, path: str, answer: Answer) -> None:
+    def check(method: str, path: str, answer: Response) -> None:
         contract.check_answer(method, path, answer.status, answer.raw)
 
     return Shop(paypal, check)

@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 import pytest
 
 from infra.local.fake_paypal import FakePayPal
-from tests.fake_paypal.shop import CANCEL_URL, RETURN_URL, Answer, Shop, an_order, capture_of
+from tests.fake_paypal.shop import CANCEL_URL, RETURN_URL, Response, Shop, an_order, capture_of
 
 
-def choose(shop: Shop, order_id: str, choice: str, **headers: str) -> Answer:
+def choose(shop: Shop, order_id: str, choice: str, **headers: str) -> Response:
     """Press a button of the approval page."""
     form = urlencode({"token": order_id, "choice": choice}).encode()
     return shop.send("POST", "/checkoutnow", form, headers)
@@ -102,7 +102,7 @@ def test_other_sites_cannot_press_the_buttons(shop: Shop) -> None:
     assert shop.capture(order_id).issue == "ORDER_NOT_APPROVED"
 
 
-def operate(shop: Shop, action: str, id_: str, **more: str) -> Answer:
+def operate(shop: Shop, action: str, id_: str, **more: str) -> Response:
     """Press a button of the operator's page."""
     return shop.send("POST", "/", urlencode({"action": action, "id": id_, **more}).encode())
 

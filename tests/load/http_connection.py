@@ -6,7 +6,7 @@ from email.message import Message
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from infra.local.api_gateway import Answer
+from infra.local.api_gateway import Response
 
 ORIGIN_SECRET = "of-the-proxy-that-there-is-none-of-here"
 SECONDS = 60.0  # API Gateway waits for 29: what takes longer is a finding
@@ -34,13 +34,13 @@ class Wire:
         self._connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=SECONDS)
         self.samples: list[Sample] = []
 
-    def handle(self, method: str, target: str, headers: Message, body: bytes) -> Answer:
+    def handle(self, method: str, target: str, headers: Message, body: bytes) -> Response:
         """Send a request and wait for its answer."""
         begun = time.monotonic()
         sent = {name: value for name, value in headers.items() if name != "Host"} | self._proxied
         self._connection.request(method, target, body or None, sent)
         response = self._connection.getresponse()
-        answer = Answer(response.status, response.getheaders(), response.read())
+        answer = Response(response.status, response.getheaders(), response.read())
         now = time.monotonic()
         self.samples.append(Sample(_kind(method, target), answer.status, now, now - begun))
         return answer

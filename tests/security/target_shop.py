@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.config import settings
 from chalicelib.staff.auth import login_throttle
-from infra.local.api_gateway import Answer
+from infra.local.api_gateway import Response
 from infra.local.processes import HOST
 from tests.client import Shopper
 from tests.security.request_generator import ELSEWHERE, Sent
@@ -97,7 +97,7 @@ class Arena:
         assert not wrong, f"{wrong} after {sent!r}: {answer.status} {answer.headers} {answer.body[:300]!r}"
         self._stay_logged_in(sent, answer)
 
-    def _stay_logged_in(self, sent: Sent, answer: Answer) -> None:
+    def _stay_logged_in(self, sent: Sent, answer: Response) -> None:
         where = dict(answer.headers).get("Location", "")
         if sent.who in STAFF and "/staff/login" in where:
             # It may have sent wrong passwords of its own, to the page that changes it, and would have to wait.
@@ -105,7 +105,7 @@ class Arena:
             visitor: Shopper = logged_in(self.shop.gateway, sent.who)
             self._jars[sent.who] = dict(visitor.jar)
 
-    def _wrong(self, sent: Sent, answer: Answer) -> list[str]:
+    def _wrong(self, sent: Sent, answer: Response) -> list[str]:
         named: dict[str, list[str]] = {}
         for name, value in answer.headers:
             named.setdefault(name.lower(), []).append(value)
@@ -122,7 +122,7 @@ class Arena:
         return wrong + _wrong_headers(answer, named)
 
 
-def _wrong_headers(answer: Answer, named: dict[str, list[str]]) -> list[str]:
+def _wrong_headers(answer: Response, named: dict[str, list[str]]) -> list[str]:
     wrong = [
         f"header {name!r}"
         for name, value in answer.headers

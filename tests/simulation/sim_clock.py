@@ -46,7 +46,7 @@ class Moment:
         with (
             mock.patch.object(clock, "now", self.now),
             mock.patch.object(Clock, "now", side_effect=self.now),
-            mock.patch.object(Orders, "sweep", _only_when_asked(Orders.sweep)),
+            mock.patch.object(Orders, "expire_approvals", _only_when_asked(Orders.expire_approvals)),
         ):
             yield
 
@@ -70,10 +70,10 @@ class Moment:
         return ruled
 
 
-def _only_when_asked(sweep: Callable[[Any], None]) -> Callable[[Any], None]:
-    # The fake PayPal's own thread would sweep at moments that no seed decides.
+def _only_when_asked(expire_approvals: Callable[[Any], None]) -> Callable[[Any], None]:
+    # The fake PayPal's own thread would expire approvals at moments that no seed decides.
     def sweep_unless_alone(orders: Any) -> None:
         if threading.current_thread().name != "paypal-webhooks":
-            sweep(orders)
+            expire_approvals(orders)
 
     return sweep_unless_alone

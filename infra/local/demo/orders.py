@@ -47,12 +47,12 @@ def make_demo_orders(
     draw = progress_bar(sys.stderr) or (lambda done, total: None)
     try:
         with _moved_clocks() as (control, go):
-            teller = Teller(control, go, merchant, drain_mail)
+            player = StoryPlayer(control, go, merchant, drain_mail)
             for number in range(made, len(planned)):
                 if is_ending():
                     return
                 scheduled_runs.record_run(MARK, str(number + 1))  # first: what failed once would fail again
-                teller.tell(planned[number])
+                player.play(planned[number])
                 draw(number + 1, len(planned))
                 report()
     finally:
@@ -118,7 +118,7 @@ def _moved_clocks() -> "Iterator[tuple[Control, Go]]":
         control.clear_faults(lost)
 
 
-class Teller:
+class StoryPlayer:
     """Plays the stories of orders: each step at its time, through the services that the pages use."""
 
     def __init__(
@@ -129,7 +129,7 @@ class Teller:
         self._merchant = merchant
         self._drain_mail = drain_mail
 
-    def tell(self, planned: Planned) -> None:
+    def play(self, planned: Planned) -> None:
         """Place an order and play its story."""
         stories: dict[str, Callable[[Order, datetime], None]] = {
             "shipped": self._ship,
@@ -177,20 +177,20 @@ class Teller:
         self._ship(order, at)
         if self._go(at + timedelta(days=2, hours=5)):
             self._control.open_dispute(_capture(order))
-            self._hear("CUSTOMER.DISPUTE.CREATED")
+            self._settle_notifications("CUSTOMER.DISPUTE.CREATED")
 
     def _reverse(self, order: "Order", at: datetime) -> None:
         self._ship(order, at)
         if self._go(at + timedelta(days=1, hours=20)):
             self._control.reverse(_capture(order))
-            self._hear("PAYMENT.CAPTURE.REVERSED")
+            self._settle_notifications("PAYMENT.CAPTURE.REVERSED")
 
-    def _hear(self, kind: str) -> None:
+    def _settle_notifications(self, kind: str) -> None:
         from chalicelib.payments import webhook_events
         from chalicelib.payments.paypal import events
 
-        for told in self._control.notifications(kind):
-            webhook_events.settle_notification(events.message_of(json.loads(told.body)))
+        for notification in self._control.notifications(kind):
+            webhook_events.settle_notification(events.message_of(json.loads(notification.body)))
 
     # -- the shop -----------------------------------------------------------------------------------------
 
@@ -220,7 +220,7 @@ class Teller:
             order_actions.cancel(order.id, self._merchant.email, self._witness("cancelled"))
 
     def _expire(self, order: "Order", at: datetime) -> None:
-        """Nobody comes back; the reconciler closes it once PayPal no longer waits."""
+        """The customer never returns; the reconciler closes the order once PayPal's order has expired."""
         from chalicelib.payments import reconciler
 
         if self._go(at + timedelta(hours=3, minutes=10)):

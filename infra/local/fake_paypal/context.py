@@ -13,7 +13,7 @@ from infra.local.fake_paypal.settings import Settings
 
 
 @dataclass
-class Desk:
+class Context:
     """The shared context: one lock (the store's transaction), one clock, one way to notify."""
 
     settings: Settings

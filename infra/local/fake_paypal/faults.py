@@ -7,7 +7,7 @@ import re
 import threading
 from dataclasses import dataclass, field
 
-from infra.local.fake_paypal.api.api_errors import MESSAGES, Problem, detail
+from infra.local.fake_paypal.api.api_errors import MESSAGES, ApiError, detail
 from infra.local.fake_paypal.store import Document
 
 OPERATIONS = (
@@ -34,7 +34,7 @@ class Fault:
     skip: int
     seconds: float | None
     match: str
-    refusal: Problem | None = None
+    refusal: ApiError | None = None
     hits: int = 0
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -154,12 +154,12 @@ def _check(operation: str, kind: str) -> None:
         raise ValueError(f"unknown kind {kind!r} of fault for {operation}")
 
 
-def _refusal(status: int | None, named: list[Document]) -> Problem:
+def _refusal(status: int | None, named: list[Document]) -> ApiError:
     """Return the injected refusal: its name is that of its status."""
     if status is not None and status not in MESSAGES:
         raise ValueError(f"PayPal refuses with no status {status}: one of {', '.join(map(str, MESSAGES))}")
     entries = [detail(str(one["issue"]), str(one.get("field") or "") or None) for one in named]
-    return Problem(status or 422, entries)
+    return ApiError(status or 422, entries)
 
 
 def _hits(fault: Fault, operation: str, texts: tuple[str, ...]) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from infra.local.fake_paypal.api.api_errors import Problem
-from infra.local.fake_paypal.api.http_types import Answer, Request, Route, route, see_other
-from infra.local.fake_paypal.context import Desk
+from infra.local.fake_paypal.api.api_errors import ApiError
+from infra.local.fake_paypal.api.http_types import Request, Response, Route, route, see_other
+from infra.local.fake_paypal.context import Context
 from infra.local.fake_paypal.payments.payments import Payments
 from infra.local.fake_paypal.store import Document
 
@@ -32,8 +32,8 @@ _FUNDINGS = {"pay": "balance", "pay-and-close": "balance", "declined": "declined
 class Pages:
     """All pages."""
 
-    def __init__(self, desk: Desk, payments: Payments) -> None:
-        self._desk = desk
+    def __init__(self, context: Context, payments: Payments) -> None:
+        self._context = context
         self._payments = payments
         self._orders = payments.orders
         self._templates = Environment(
@@ -57,25 +57,25 @@ class Pages:
             route("GET", "/favicon.ico", self.icon),
         ]
 
-    def approval(self, request: Request) -> Answer:
+    def approval(self, request: Request) -> Response:
         """Show the approval page, where the shopper may pay in several ways or cancel."""
-        with self._desk.store.transaction():
+        with self._context.store.transaction():
             order = self._orders.find(request.query.get("token", ""))
             if order is None:
                 return self._notice(404, "Payment not found", "The link is wrong or has expired.")
             if order["status"] == "COMPLETED":
                 return self._paid(order)
             if self._orders.dead(order):
-                return self._lapsed(order)
+                return self._expired(order)
             return self._page("approve.html", 200, **self._approval_view(order))
 
-    def decide(self, request: Request) -> Answer:
+    def decide(self, request: Request) -> Response:
         """Apply the shopper's choice and redirect the browser to the shop."""
         if not _from_here(request):
             return self._notice(403, "Request blocked", "Please open the payment page again.")
         choice = request.form.get("choice", "")
         order_id = request.form.get("token", "")
-        with self._desk.store.transaction():
+        with self._context.store.transaction():
             order = self._orders.find(order_id)
             if order is None or order["status"] == "COMPLETED" or self._orders.dead(order):
                 return see_other(f"/checkoutnow?token={order_id}" if _is_id(order_id) else "/checkoutnow")
@@ -90,23 +90,23 @@ class Pages:
         target = None if choice == "pay-and-close" else self._orders.return_url(order)
         return self._leave(target, "Approved", f"{approved} You can close this page.")
 
-    def operator(self, request: Request) -> Answer:
+    def operator(self, request: Request) -> Response:
         """Show orders, money and notifications."""
-        with self._desk.store.transaction():
-            orders = self._desk.store.latest("order", _SHOWN)
+        with self._context.store.transaction():
+            orders = self._context.store.latest("order", _SHOWN)
             return self._page(
                 "operator.html",
                 200,
-                settings=self._desk.settings,
-                now=self._desk.clock.iso(),
+                settings=self._context.settings,
+                now=self._context.clock.iso(),
                 orders=[self._operator_row(order) for order in orders],
-                ledger=self._desk.store.latest("ledger", _SHOWN),
+                ledger=self._context.store.latest("ledger", _SHOWN),
                 totals=self._payments.ledger.totals(),
-                notifications=self._desk.webhooks.latest(_SHOWN),
+                notifications=self._context.webhooks.latest(_SHOWN),
                 problem=request.query.get("problem", ""),
             )
 
-    def operate(self, request: Request) -> Answer:
+    def operate(self, request: Request) -> Response:
         """Apply a button of the operator's page."""
         if not _from_here(request):
             return self._notice(403, "Request blocked", "Please open the operator’s page again.")
@@ -127,21 +127,21 @@ class Pages:
         if action is None:
             return self._notice(400, "Unknown action", "Please open the operator’s page again.")
         try:
-            with self._desk.store.transaction():
+            with self._context.store.transaction():
                 action(form.get("id", ""))
-        except Problem as problem:
+        except ApiError as problem:
             return see_other(f"/?problem={_issue(problem)}")
         except ValueError:
             return see_other("/?problem=NO_LONGER_PENDING")
         return see_other("/#notifications" if form.get("action") == "resend" else "/#orders")
 
-    def style(self, request: Request) -> Answer:
+    def style(self, request: Request) -> Response:
         """Return the style sheet."""
-        return Answer(200, (_FOLDER / "fake_paypal.css").read_bytes(), "text/css; charset=utf-8")
+        return Response(200, (_FOLDER / "fake_paypal.css").read_bytes(), "text/css; charset=utf-8")
 
-    def icon(self, request: Request) -> Answer:
+    def icon(self, request: Request) -> Response:
         """Return the favicon."""
-        return Answer(200, (_FOLDER / "mark.svg").read_bytes(), "image/svg+xml")
+        return Response(200, (_FOLDER / "mark.svg").read_bytes(), "image/svg+xml")
 
     def _approval_view(self, order: Document) -> Document:
         unit, context = order["unit"], order["context"]
@@ -183,11 +183,11 @@ class Pages:
         }
 
     def _resend(self, event_id: str) -> None:
-        event = self._desk.webhooks.event(event_id)
+        event = self._context.webhooks.event(event_id)
         if event is not None:
-            self._desk.webhooks.resend(event)
+            self._context.webhooks.resend(event)
 
-    def _paid(self, order: Document) -> Answer:
+    def _paid(self, order: Document) -> Response:
         return self._notice(
             200,
             "Already paid",
@@ -195,20 +195,20 @@ class Pages:
             self._orders.return_url(order),
         )
 
-    def _lapsed(self, order: Document) -> Answer:
+    def _expired(self, order: Document) -> Response:
         text = "A payment must be approved within three hours and completed within another three. Please go back to the shop and pay again."
         return self._notice(410, "This payment has expired", text, self._orders.cancel_url(order))
 
-    def _leave(self, target: str | None, title: str, text: str) -> Answer:
+    def _leave(self, target: str | None, title: str, text: str) -> Response:
         return self._notice(200, title, text) if target is None else see_other(target)
 
-    def _notice(self, status: int, title: str, text: str, back: str | None = None) -> Answer:
+    def _notice(self, status: int, title: str, text: str, back: str | None = None) -> Response:
         return self._page("notice.html", status, title=title, text=text, back=back)
 
-    def _page(self, template: str, status: int, **view: Any) -> Answer:
+    def _page(self, template: str, status: int, **view: Any) -> Response:
         html = self._templates.get_template(template).render(view).encode()
         headers = {"Cache-Control": "no-store", "X-Frame-Options": "DENY"}
-        return Answer(status, html, "text/html; charset=utf-8", headers)
+        return Response(status, html, "text/html; charset=utf-8", headers)
 
 
 def _from_here(request: Request) -> bool:
@@ -220,5 +220,5 @@ def _is_id(text: str) -> bool:
     return text.isascii() and text.isalnum()
 
 
-def _issue(problem: Problem) -> str:
+def _issue(problem: ApiError) -> str:
     return str(problem.details[0]["issue"]) if problem.details else str(problem.status)

@@ -11,7 +11,7 @@ from typing import Self
 from infra.local.fake_paypal.api.http_server import Dispatcher, Server
 from infra.local.fake_paypal.api.rest_api import Api
 from infra.local.fake_paypal.certificates import Certificate
-from infra.local.fake_paypal.context import Desk
+from infra.local.fake_paypal.context import Context
 from infra.local.fake_paypal.control.control_api import Steering
 from infra.local.fake_paypal.control.control_client import Control
 from infra.local.fake_paypal.faults import Faults
@@ -120,12 +120,12 @@ class FakePayPal:
         clock = Clock(self._store)
         self._faults = Faults()
         self._webhooks = Webhooks(self._settings, self._store, clock, self._certificate, self._faults)
-        desk = Desk(self._settings, self._store, clock, self._webhooks)
+        context = Context(self._settings, self._store, clock, self._webhooks)
         self._clock = clock
-        payments = Payments(desk)
+        payments = Payments(context)
         self._orders = payments.orders
-        steering = Steering(desk, payments, self._faults)
-        api, pages = Api(desk, payments, self._certificate), Pages(desk, payments)
+        steering = Steering(context, payments, self._faults)
+        api, pages = Api(context, payments, self._certificate), Pages(context, payments)
         routes = [*api.routes(), *steering.routes(), *pages.routes()]
         dispatcher = Dispatcher(routes, self._store, clock, self._faults)
         steering.dispatcher = dispatcher
@@ -137,7 +137,7 @@ class FakePayPal:
         while not self._stopping.is_set():
             self._webhooks.news.clear()
             with self._store.transaction():
-                self._orders.sweep()
+                self._orders.expire_approvals()
             if self._settings.automatic and self._settings.webhook_url:
                 self._webhooks.deliver_pending(due_only=True)
             self._webhooks.news.wait(self._until_next())

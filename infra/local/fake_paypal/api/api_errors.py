@@ -79,7 +79,7 @@ DESCRIPTIONS = {
 }
 
 
-class Problem(Exception):
+class ApiError(Exception):
     """An error of PayPal's API; raised anywhere, turned into the response in one place."""
 
     def __init__(
@@ -111,19 +111,19 @@ def detail(issue: str, field: str | None = None, value: object = None, **more: s
     return entry | more
 
 
-def invalid(details: list[Document]) -> Problem:
+def invalid(details: list[Document]) -> ApiError:
     """Return the error for a malformed request (400)."""
-    return Problem(400, details)
+    return ApiError(400, details)
 
 
-def unprocessable(issue: str, field: str | None = None, value: object = None) -> Problem:
+def unprocessable(issue: str, field: str | None = None, value: object = None) -> ApiError:
     """Return the error for a well-formed request that is refused (422)."""
-    return Problem(422, [detail(issue, field, value)])
+    return ApiError(422, [detail(issue, field, value)])
 
 
-def not_found() -> Problem:
+def not_found() -> ApiError:
     """Return the error for a resource that does not exist (404)."""
-    return Problem(404, [detail("INVALID_RESOURCE_ID")])
+    return ApiError(404, [detail("INVALID_RESOURCE_ID")])
 
 
 def new_debug_id() -> str:

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from infra.local.fake_paypal.api.api_errors import Problem, new_debug_id
-from infra.local.fake_paypal.api.http_types import Answer, Request, Route, json_answer
+from infra.local.fake_paypal.api.api_errors import ApiError, new_debug_id
+from infra.local.fake_paypal.api.http_types import Request, Response, Route, json_response
 from infra.local.fake_paypal.faults import Fault, Faults
 from infra.local.fake_paypal.store import Clock, Document, Store
 
@@ -63,9 +63,9 @@ class Dispatcher:
                 return route, found.groups()
         return None, ()
 
-    def _answer(self, request: Request, route: Route | None, arguments: tuple[str, ...]) -> Answer:
+    def _answer(self, request: Request, route: Route | None, arguments: tuple[str, ...]) -> Response:
         if route is None:
-            return _problem_answer(Problem(404))
+            return _error_response(ApiError(404))
         if not route.operation:
             return route.handler(request, *arguments)
         try:
@@ -73,10 +73,10 @@ class Dispatcher:
                 raise request.refusal
             with self._store.transaction():
                 return route.handler(request, *arguments)
-        except Problem as problem:
-            return _problem_answer(problem)
+        except ApiError as problem:
+            return _error_response(problem)
 
-    def _note(self, request: Request, operation: str, answer: Answer | None, fault: Fault | None) -> None:
+    def _note(self, request: Request, operation: str, answer: Response | None, fault: Fault | None) -> None:
         status = fault.kind if fault else answer.status if answer else None
         _LOG.info("%s %s -> %s", request.method, request.target, status)
         self.requests.append(
@@ -100,7 +100,7 @@ class Wire:
     def __init__(self, handler: BaseHTTPRequestHandler) -> None:
         self._handler = handler
 
-    def send(self, answer: Answer, length: int | None = None) -> None:
+    def send(self, answer: Response, length: int | None = None) -> None:
         """Send a response; `length` declares another body length than the real one."""
         handler = self._handler
         handler.send_response(answer.status)
@@ -191,11 +191,11 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "0")
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower() or not length.isdecimal():
             self.close_connection = True
-            Wire(self).send(_problem_answer(Problem(400)))
+            Wire(self).send(_error_response(ApiError(400)))
             return
         if int(length) > _MAX_BODY_BYTES:
             self.close_connection = True
-            Wire(self).send(json_answer(413, {"name": "REQUEST_TOO_LARGE"}))
+            Wire(self).send(json_response(413, {"name": "REQUEST_TOO_LARGE"}))
             return
         body = self.rfile.read(int(length))
         headers = {name.lower(): text for name, text in self.headers.items()}
@@ -207,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         except Exception:  # noqa: BLE001  a bug of ours must show as PayPal's 500, and in the log
             _LOG.exception("%s %s failed", self.command, self.path)
-            wire.send(_problem_answer(Problem(500)))
+            wire.send(_error_response(ApiError(500)))
 
     do_GET = do_POST = do_HEAD = do_DELETE = do_PUT = do_PATCH = _serve  # noqa: N815  the base class's names
 
@@ -224,7 +224,7 @@ def _fail_before(fault: Fault, wire: Wire) -> None:
     wire.cut()
 
 
-def _fail_after(fault: Fault, answer: Answer, wire: Wire) -> None:
+def _fail_after(fault: Fault, answer: Response, wire: Wire) -> None:
     if fault.status is not None:
         wire.send(_status_answer(fault))
     elif fault.kind == "bad_body":
@@ -232,9 +232,9 @@ def _fail_after(fault: Fault, answer: Answer, wire: Wire) -> None:
         wire.send(answer)
     elif fault.kind == "html_body":
         html = b"<!doctype html><title>Sorry</title><p>Things don't appear to be working."
-        wire.send(Answer(answer.status, html, "text/html"))
+        wire.send(Response(answer.status, html, "text/html"))
     elif fault.kind == "cut_body":
-        half = Answer(answer.status, answer.body[: len(answer.body) // 2], headers=answer.headers)
+        half = Response(answer.status, answer.body[: len(answer.body) // 2], headers=answer.headers)
         wire.send(half, length=len(answer.body))
         wire.close()
     elif fault.kind == "slow":
@@ -246,17 +246,17 @@ def _fail_after(fault: Fault, answer: Answer, wire: Wire) -> None:
         wire.cut()
 
 
-def _status_answer(fault: Fault) -> Answer:
+def _status_answer(fault: Fault) -> Response:
     status = fault.status or 500
-    answer = _problem_answer(Problem(status))
+    answer = _error_response(ApiError(status))
     if status in {429, 503}:
         answer.headers["Retry-After"] = str(int(1 if fault.seconds is None else fault.seconds))
     return answer
 
 
-def _problem_answer(problem: Problem) -> Answer:
+def _error_response(problem: ApiError) -> Response:
     debug_id = new_debug_id()
-    return json_answer(problem.status, problem.body(debug_id), Paypal_Debug_Id=debug_id)
+    return json_response(problem.status, problem.body(debug_id), Paypal_Debug_Id=debug_id)
 
 
 def _text(request: Request) -> str:

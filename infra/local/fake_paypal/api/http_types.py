@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from infra.local.fake_paypal.api.api_errors import Problem
+from infra.local.fake_paypal.api.api_errors import ApiError
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Request:
     target: str
     headers: Mapping[str, str]
     body: bytes
-    refusal: Problem | None = None  # injected for this request: its handler raises it
+    refusal: ApiError | None = None  # injected for this request: its handler raises it
 
     @property
     def path(self) -> str:
@@ -48,7 +48,7 @@ class Request:
 
 
 @dataclass
-class Answer:
+class Response:
     """A response, ready to be sent."""
 
     status: int
@@ -57,7 +57,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-Handler = Callable[..., Answer]
+Handler = Callable[..., Response]
 
 
 @dataclass(frozen=True)
@@ -95,15 +95,15 @@ def _past_blanks(text: str, at: int) -> int:
     return at
 
 
-def json_answer(status: int, document: object, **headers: str) -> Answer:
+def json_response(status: int, document: object, **headers: str) -> Response:
     """Return a JSON response; `A_b=…` becomes the header `A-b`."""
     body = json.dumps(document, ensure_ascii=False).encode()
-    return Answer(status, body, headers={name.replace("_", "-"): text for name, text in headers.items()})
+    return Response(status, body, headers={name.replace("_", "-"): text for name, text in headers.items()})
 
 
-def see_other(location: str) -> Answer:
+def see_other(location: str) -> Response:
     """Redirect the browser with a GET."""
-    return Answer(303, content_type="text/plain", headers={"Location": location})
+    return Response(303, content_type="text/plain", headers={"Location": location})
 
 
 def _last_values(encoded: str) -> dict[str, str]:

@@ -12,16 +12,16 @@ from typing import Any
 
 from infra.local.fake_paypal.api import request_schemas
 from infra.local.fake_paypal.api.api_errors import (
-    Problem,
+    ApiError,
     detail,
     invalid,
     new_debug_id,
     not_found,
     unprocessable,
 )
-from infra.local.fake_paypal.api.http_types import Answer, Request, Route, json_answer, raw_value, route
+from infra.local.fake_paypal.api.http_types import Request, Response, Route, json_response, raw_value, route
 from infra.local.fake_paypal.certificates import Certificate
-from infra.local.fake_paypal.context import Desk
+from infra.local.fake_paypal.context import Context
 from infra.local.fake_paypal.payments.payments import Payments
 from infra.local.fake_paypal.store import Document
 
@@ -34,8 +34,8 @@ Work = Callable[[], tuple[int, Document]]
 class Api:
     """The routes under /v1 and /v2."""
 
-    def __init__(self, desk: Desk, payments: Payments, certificate: Certificate) -> None:
-        self._desk = desk
+    def __init__(self, context: Context, payments: Payments, certificate: Certificate) -> None:
+        self._context = context
         self._payments = payments
         self._orders = payments.orders
         self._captures = payments.captures
@@ -66,25 +66,25 @@ class Api:
             route("GET", "/v1/notifications/certs/([^/]+)", self.cert, "cert"),
         ]
 
-    def token(self, request: Request) -> Answer:
+    def token(self, request: Request) -> Response:
         """Return a bearer token for the client's ID and secret."""
-        settings = self._desk.settings
+        settings = self._context.settings
         if request.refusal is not None:
             (issue, *_) = [str(one["issue"]) for one in request.refusal.details] or ["invalid_client"]
-            return json_answer(
+            return json_response(
                 request.refusal.status, {"error": issue, "error_description": "Refused on order."}
             )
         if not _same_credentials(request, settings.client_id, settings.client_secret):
-            return json_answer(
+            return json_response(
                 401, {"error": "invalid_client", "error_description": "Client Authentication failed"}
             )
         if request.form.get("grant_type") != "client_credentials":
             message = "unsupported grant_type"
-            return json_answer(400, {"error": "unsupported_grant_type", "error_description": message})
+            return json_response(400, {"error": "unsupported_grant_type", "error_description": message})
         token = f"A21AA{secrets.token_urlsafe(48)}"
-        expires = self._desk.clock.stamp() + settings.token_life
-        self._desk.store.put("token", token, {"expires": expires})
-        return json_answer(
+        expires = self._context.clock.stamp() + settings.token_life
+        self._context.store.put("token", token, {"expires": expires})
+        return json_response(
             200,
             {
                 "scope": "https://uri.paypal.com/services/checkout https://uri.paypal.com/services/applications/webhooks",
@@ -92,11 +92,11 @@ class Api:
                 "token_type": "Bearer",
                 "app_id": "APP-80W284485P519543T",
                 "expires_in": settings.token_life,
-                "nonce": f"{self._desk.clock.iso()}{secrets.token_urlsafe(24)}",
+                "nonce": f"{self._context.clock.iso()}{secrets.token_urlsafe(24)}",
             },
         )
 
-    def create(self, request: Request) -> Answer:
+    def create(self, request: Request) -> Response:
         """Create an order."""
         body = _json(request)
 
@@ -107,11 +107,11 @@ class Api:
 
         return self._once(request, "create", ORDER_KEYS_KEPT, work)
 
-    def get(self, request: Request, order_id: str) -> Answer:
+    def get(self, request: Request, order_id: str) -> Response:
         """Show an order."""
-        return json_answer(200, self._payments.order_view(self._orders.get(order_id)))
+        return json_response(200, self._payments.order_view(self._orders.get(order_id)))
 
-    def capture(self, request: Request, order_id: str) -> Answer:
+    def capture(self, request: Request, order_id: str) -> Response:
         """Capture an approved order."""
         body = _json(request)
 
@@ -122,11 +122,11 @@ class Api:
 
         return self._once(request, f"capture {order_id}", ORDER_KEYS_KEPT, work)
 
-    def capture_get(self, request: Request, capture_id: str) -> Answer:
+    def capture_get(self, request: Request, capture_id: str) -> Response:
         """Show a capture."""
-        return json_answer(200, self._captures.view(self._captures.find(capture_id)))
+        return json_response(200, self._captures.view(self._captures.find(capture_id)))
 
-    def refund(self, request: Request, capture_id: str) -> Answer:
+    def refund(self, request: Request, capture_id: str) -> Response:
         """Refund a capture, wholly or in part."""
         body = _json(request, malformed="INVALID_PARAMETER_SYNTAX")
 
@@ -137,14 +137,14 @@ class Api:
 
         return self._once(request, f"refund {capture_id}", REFUND_KEYS_KEPT, work, replayed_status=201)
 
-    def refund_get(self, request: Request, refund_id: str) -> Answer:
+    def refund_get(self, request: Request, refund_id: str) -> Response:
         """Show a refund."""
-        return json_answer(200, self._refunds.view(self._refunds.find(refund_id)))
+        return json_response(200, self._refunds.view(self._refunds.find(refund_id)))
 
-    def events(self, request: Request) -> Answer:
+    def events(self, request: Request) -> Response:
         """List webhook events, newest first, in pages."""
         query = request.query
-        found = self._desk.webhooks.events(
+        found = self._context.webhooks.events(
             _time(query, "start_time"),
             _time(query, "end_time"),
             query.get("transaction_id", ""),
@@ -153,95 +153,95 @@ class Api:
         size, first = max(1, _number(query, "page_size", 10)), _number(query, "start_index", 0)
         page = found[first : first + size]
         path = "/v1/notifications/webhooks-events"
-        links = [self._desk.link("self", f"{path}?page_size={size}&start_index={first}")]
+        links = [self._context.link("self", f"{path}?page_size={size}&start_index={first}")]
         if first + size < len(found):
-            links.append(self._desk.link("next", f"{path}?page_size={size}&start_index={first + size}"))
-        return json_answer(200, {"events": page, "count": len(page), "links": links})
+            links.append(self._context.link("next", f"{path}?page_size={size}&start_index={first + size}"))
+        return json_response(200, {"events": page, "count": len(page), "links": links})
 
-    def event_get(self, request: Request, event_id: str) -> Answer:
+    def event_get(self, request: Request, event_id: str) -> Response:
         """Show a webhook event."""
-        return json_answer(200, self._event(event_id))
+        return json_response(200, self._event(event_id))
 
-    def resend(self, request: Request, event_id: str) -> Answer:
+    def resend(self, request: Request, event_id: str) -> Response:
         """Send a webhook event's notification again."""
         request_schemas.require(request_schemas.RESEND, _json(request))
         event = self._event(event_id)
-        self._desk.webhooks.resend(event)
-        return json_answer(202, event)
+        self._context.webhooks.resend(event)
+        return json_response(202, event)
 
-    def cert(self, request: Request, name: str) -> Answer:
+    def cert(self, request: Request, name: str) -> Response:
         """Return the certificate that notifications are signed with; like PayPal, without its chain."""
         if name != self._certificate.name:
             raise not_found()
-        return Answer(200, self._certificate.pem, "application/x-pem-file")
+        return Response(200, self._certificate.pem, "application/x-pem-file")
 
-    def verify(self, request: Request) -> Answer:
+    def verify(self, request: Request) -> Response:
         """Return whether a notification is genuine, by the bytes of its body."""
         asked = _json(request)
         request_schemas.require(request_schemas.VERIFY, asked)
         body = raw_value(request.body.decode(), "webhook_event").encode()
-        genuine = self._desk.webhooks.is_genuine(asked, body)
-        return json_answer(200, {"verification_status": "SUCCESS" if genuine else "FAILURE"})
+        genuine = self._context.webhooks.is_genuine(asked, body)
+        return json_response(200, {"verification_status": "SUCCESS" if genuine else "FAILURE"})
 
-    def webhook_get(self, request: Request, webhook_id: str) -> Answer:
+    def webhook_get(self, request: Request, webhook_id: str) -> Response:
         """Show the shop's webhook."""
-        webhook = self._desk.webhooks.webhook()
+        webhook = self._context.webhooks.webhook()
         if webhook is None or webhook["id"] != webhook_id:
             raise not_found()
-        return json_answer(200, webhook)
+        return json_response(200, webhook)
 
     def _event(self, event_id: str) -> Document:
-        event = self._desk.webhooks.event(event_id)
+        event = self._context.webhooks.event(event_id)
         if event is None:
             raise not_found()
         return event
 
-    def _guarded(self, handler: Callable[..., Answer]) -> Callable[..., Answer]:
-        def guarded(request: Request, *arguments: str) -> Answer:
+    def _guarded(self, handler: Callable[..., Response]) -> Callable[..., Response]:
+        def guarded(request: Request, *arguments: str) -> Response:
             self._require_token(request)
             if request.method == "POST" and request.media_type != "application/json":
-                raise Problem(415)
+                raise ApiError(415)
             return handler(request, *arguments)
 
         return guarded
 
     def _require_token(self, request: Request) -> None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        known = self._desk.store.get("token", token) if scheme.lower() == "bearer" else None
-        if known is None or known["expires"] <= self._desk.clock.stamp():
-            raise Problem(401)
+        known = self._context.store.get("token", token) if scheme.lower() == "bearer" else None
+        if known is None or known["expires"] <= self._context.clock.stamp():
+            raise ApiError(401)
 
     def _once(
         self, request: Request, key: str, kept: float, work: Work, replayed_status: int = 200
-    ) -> Answer:
+    ) -> Response:
         """Do the work, or repeat the response to the same PayPal-Request-Id; refuse it for another body."""
         id_ = _request_id(request)
         if request.refusal is not None:  # injected: stored and repeated like any other response
             work = _refusing(request.refusal)
         if id_ is None:
-            return json_answer(*_attempt(work))
+            return json_response(*_attempt(work))
         digest = hashlib.sha256(request.body).hexdigest()
         key = f"{key} {id_}"
-        known = self._desk.store.get("answer", key)
-        now = self._desk.clock.stamp()
+        known = self._context.store.get("answer", key)
+        now = self._context.clock.stamp()
         if known is not None and known["expires"] > now:
             if known["digest"] != digest:
                 raise unprocessable("DUPLICATE_REQUEST_ID")
             status = replayed_status if known["status"] == 201 else known["status"]
-            return json_answer(status, known["body"])
+            return json_response(status, known["body"])
         status, body = _attempt(work)
         # Malformed requests, unknown resources and requests in progress may be repeated.
         if status in {201, 422} and not _goes_on(body):
             answer = {"digest": digest, "status": status, "body": body, "expires": now + kept}
-            self._desk.store.put("answer", key, answer)
-        return json_answer(status, body)
+            self._context.store.put("answer", key, answer)
+        return json_response(status, body)
 
 
 def _goes_on(body: Document) -> bool:
     return any(str(one["issue"]).endswith("_IN_PROGRESS") for one in body.get("details", []))
 
 
-def _refusing(problem: Problem) -> Work:
+def _refusing(problem: ApiError) -> Work:
     def work() -> tuple[int, Document]:
         raise problem
 
@@ -251,7 +251,7 @@ def _refusing(problem: Problem) -> Work:
 def _attempt(work: Work) -> tuple[int, Document]:
     try:
         return work()
-    except Problem as problem:
+    except ApiError as problem:
         return problem.status, problem.body(new_debug_id())
 
 

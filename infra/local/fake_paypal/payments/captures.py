@@ -6,7 +6,7 @@ from typing import Any
 
 from infra.local.fake_paypal.api import request_schemas
 from infra.local.fake_paypal.api.api_errors import not_found, unprocessable
-from infra.local.fake_paypal.context import Desk
+from infra.local.fake_paypal.context import Context
 from infra.local.fake_paypal.payments.ledger import Ledger
 from infra.local.fake_paypal.payments.money import fee, money, to_minor, worth
 from infra.local.fake_paypal.payments.orders import Orders
@@ -21,14 +21,14 @@ _BY_FUNDING = {"balance": "completed", "slow": "pending", "declined": "INSTRUMEN
 class Captures:
     """Captured payments, at most one per order."""
 
-    def __init__(self, desk: Desk, orders: Orders, ledger: Ledger) -> None:
-        self._desk = desk
+    def __init__(self, context: Context, orders: Orders, ledger: Ledger) -> None:
+        self._context = context
         self._orders = orders
         self._ledger = ledger
-        self.scripts = Scripts(desk.store, "capture")
+        self.scripts = Scripts(context.store, "capture")
 
     def capture(self, order_id: str, body: Any) -> Document:
-        """Capture an approved order; return the order as stored. Raises Problem."""
+        """Capture an approved order; return the order as stored. Raises ApiError."""
         request_schemas.require(request_schemas.CAPTURE, body)
         order = self._orders.get(order_id)
         if order["status"] == "COMPLETED":
@@ -36,22 +36,22 @@ class Captures:
         if order["status"] != "APPROVED":
             raise unprocessable("ORDER_NOT_APPROVED")
         invoice = order["unit"].get("invoice_id")
-        if invoice is not None and self._desk.store.get("invoice", invoice) is not None:
+        if invoice is not None and self._context.store.get("invoice", invoice) is not None:
             raise unprocessable("DUPLICATE_INVOICE_ID")
         script = self.scripts.take(order_id) or Script(_BY_FUNDING[order["funding"]])
         if script.refusal is not None:
             raise self._orders.refused(order, script.refusal)
         capture = self._new(order, script)
-        order |= {"status": "COMPLETED", "completed": self._desk.clock.stamp()}
+        order |= {"status": "COMPLETED", "completed": self._context.clock.stamp()}
         order["captures"].append(capture["id"])
         order["unit"]["payee"] = capture["payee"]
-        self._orders.touch(order)
-        self._tell(capture, "DECLINED")
+        self._orders.save_update(order)
+        self._notify(capture, "DECLINED")
         return order
 
     def find(self, capture_id: str) -> Document:
-        """Return a capture as stored. Raises Problem (404)."""
-        capture = self._desk.store.get("capture", capture_id)
+        """Return a capture as stored. Raises ApiError (404)."""
+        capture = self._context.store.get("capture", capture_id)
         if capture is None:
             raise not_found()
         return capture
@@ -66,15 +66,15 @@ class Captures:
         if completed:
             self._receive(capture)
         elif capture["invoice_id"]:
-            self._desk.store.delete("invoice", capture["invoice_id"])
-        self.touch(capture)
-        self._tell(capture, "DENIED")
+            self._context.store.delete("invoice", capture["invoice_id"])
+        self.save_update(capture)
+        self._notify(capture, "DENIED")
         return capture
 
-    def touch(self, capture: Document) -> None:
+    def save_update(self, capture: Document) -> None:
         """Store a changed capture."""
-        capture["update_time"] = self._desk.clock.iso()
-        self._desk.store.put("capture", capture["id"], capture)
+        capture["update_time"] = self._context.clock.iso()
+        self._context.store.put("capture", capture["id"], capture)
 
     def view(self, capture: Document) -> Document:
         """Return a capture as PayPal shows it by itself."""
@@ -99,9 +99,9 @@ class Captures:
             "create_time": capture["create_time"],
             "update_time": capture["update_time"],
             "links": [
-                self._desk.link("self", path),
-                self._desk.link("refund", f"{path}/refund", "POST"),
-                self._desk.link("up", f"/v2/checkout/orders/{capture['order_id']}"),
+                self._context.link("self", path),
+                self._context.link("refund", f"{path}/refund", "POST"),
+                self._context.link("up", f"/v2/checkout/orders/{capture['order_id']}"),
             ],
         }
         if capture["reason"]:
@@ -123,16 +123,16 @@ class Captures:
             "invoice_id": unit.get("invoice_id"),
             "payee": payee,
             "fee": 0,
-            "created": self._desk.clock.stamp(),
-            "create_time": self._desk.clock.iso(),
+            "created": self._context.clock.stamp(),
+            "create_time": self._context.clock.iso(),
             "refunds": [],
             "reversed": 0,
         }
         if script.outcome == "completed":
             self._receive(capture)
         if script.outcome in {"completed", "pending"} and capture["invoice_id"]:
-            self._desk.store.put("invoice", capture["invoice_id"], {"capture_id": capture["id"]})
-        self.touch(capture)
+            self._context.store.put("invoice", capture["invoice_id"], {"capture_id": capture["id"]})
+        self.save_update(capture)
         return capture
 
     def _receive(self, capture: Document) -> None:
@@ -143,15 +143,17 @@ class Captures:
         """Notify that a capture is completed again: what was taken back was returned."""
         amount = worth(capture["amount"], capture["currency"])
         summary = f"Payment completed for {amount}"
-        return self._desk.webhooks.notify("PAYMENT.CAPTURE.COMPLETED", "capture", summary, self.view(capture))
+        return self._context.webhooks.notify(
+            "PAYMENT.CAPTURE.COMPLETED", "capture", summary, self.view(capture)
+        )
 
-    def _tell(self, capture: Document, refused: str) -> None:
+    def _notify(self, capture: Document, refused: str) -> None:
         amount = worth(capture["amount"], capture["currency"])
         event, summary = {
             "COMPLETED": ("COMPLETED", f"Payment completed for {amount}"),
             "PENDING": ("PENDING", f"Payment pending for {amount}"),
         }.get(capture["status"], (refused, f"A {amount} capture payment was {refused.lower()}"))
-        self._desk.webhooks.notify(f"PAYMENT.CAPTURE.{event}", "capture", summary, self.view(capture))
+        self._context.webhooks.notify(f"PAYMENT.CAPTURE.{event}", "capture", summary, self.view(capture))
 
 
 def _receivable(capture: Document) -> Document:

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from infra.local.fake_paypal.api import request_schemas
-from infra.local.fake_paypal.api.api_errors import Problem, detail, invalid, not_found, unprocessable
-from infra.local.fake_paypal.context import Desk
+from infra.local.fake_paypal.api.api_errors import ApiError, detail, invalid, not_found, unprocessable
+from infra.local.fake_paypal.context import Context
 from infra.local.fake_paypal.payments.money import CURRENCIES, MAX_VALUE, precise, to_minor
 from infra.local.fake_paypal.settings import BUYER, BUYER_ADDRESS, MERCHANT
 from infra.local.fake_paypal.store import Document, new_id
@@ -24,11 +24,11 @@ _TAKEN_OFF = ("shipping_discount", "discount")
 class Orders:
     """Everything about an order up to its capture."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     def create(self, body: Any, request_id: str | None) -> Document:
-        """Create an order from PayPal's request body; return it as stored. Raises Problem."""
+        """Create an order from PayPal's request body; return it as stored. Raises ApiError."""
         request_schemas.require(request_schemas.ORDER, body, unknown="NOT_SUPPORTED")
         if body["intent"] != "CAPTURE":
             raise unprocessable("UNSUPPORTED_INTENT", "/intent", body["intent"])
@@ -37,17 +37,17 @@ class Orders:
             raise invalid([detail("PAYPAL_REQUEST_ID_REQUIRED")])
         unit = body["purchase_units"][0]
         check_amounts(unit)
-        context = _context(body)
+        context = _experience_context(body)
         if context.get("shipping_preference") == "SET_PROVIDED_ADDRESS" and not _address(unit):
             raise unprocessable("SHIPPING_ADDRESS_INVALID", "/purchase_units/0/shipping/address")
-        now = self._desk.clock.iso()
+        now = self._context.clock.iso()
         order: Document = {
             "id": new_id(),
             "intent": "CAPTURE",
             "status": "CREATED" if wallet is None else "PAYER_ACTION_REQUIRED",
             "create_time": now,
             "update_time": now,
-            "waiting_since": self._desk.clock.stamp(),
+            "waiting_since": self._context.clock.stamp(),
             "approved": None,
             "completed": None,
             "wallet": wallet is not None,
@@ -60,7 +60,7 @@ class Orders:
         return order
 
     def get(self, order_id: str) -> Document:
-        """Return an order. Raises Problem (404) for unknown and expired ones."""
+        """Return an order. Raises ApiError (404) for unknown and expired ones."""
         order = self.find(order_id)
         if order is None or self.dead(order):
             raise not_found()
@@ -68,14 +68,14 @@ class Orders:
 
     def find(self, order_id: str) -> Document | None:
         """Return an order, expired or not; None if it is unknown."""
-        return self._desk.store.get("order", order_id)
+        return self._context.store.get("order", order_id)
 
     def dead(self, order: Document) -> bool:
         """Return whether the order has expired: 3 h to approve, 3 h to capture, then as long as paid ones are kept."""
         if order["status"] == "COMPLETED":
-            kept = self._desk.settings.paid_orders_kept
-            return kept is not None and self._desk.clock.stamp() >= (order.get("completed") or 0.0) + kept
-        return self._desk.clock.stamp() >= self.deadline(order)
+            kept = self._context.settings.paid_orders_kept
+            return kept is not None and self._context.clock.stamp() >= (order.get("completed") or 0.0) + kept
+        return self._context.clock.stamp() >= self.deadline(order)
 
     def deadline(self, order: Document) -> float:
         """Return when an unpaid order expires, in seconds since 1970."""
@@ -84,19 +84,19 @@ class Orders:
         return float(order["waiting_since"]) + APPROVE_WITHIN
 
     def approve(self, order_id: str, funding: str) -> Document:
-        """Approve as the buyer, to be paid from a balance, a declined card or slowly. Raises Problem."""
+        """Approve as the buyer, to be paid from a balance, a declined card or slowly. Raises ApiError."""
         if funding not in FUNDINGS:
             raise ValueError(f"unknown funding {funding!r}: one of {', '.join(FUNDINGS)}")
         order = self.get(order_id)
         if order["status"] == "COMPLETED":
             raise unprocessable("ORDER_ALREADY_CAPTURED")
         order["status"] = "APPROVED"
-        order["approved"] = self._desk.clock.stamp()
+        order["approved"] = self._context.clock.stamp()
         order["funding"] = funding
         if order["context"].get("shipping_preference", "GET_FROM_FILE") == "GET_FROM_FILE":
             order["unit"].setdefault("shipping", {}).setdefault("address", BUYER_ADDRESS)
-        self.touch(order)
-        self._desk.webhooks.notify(
+        self.save_update(order)
+        self._context.webhooks.notify(
             "CHECKOUT.ORDER.APPROVED",
             "checkout-order",
             "An order has been approved by buyer",
@@ -104,41 +104,41 @@ class Orders:
         )
         return order
 
-    def refused(self, order: Document, issue: str) -> Problem:
+    def refused(self, order: Document, issue: str) -> ApiError:
         """Return the refusal (422) of a capture for this issue; its effect on the order is stored."""
         if issue == "INSTRUMENT_DECLINED":
             # As at PayPal, the order stays approved; only another approval brings another card.
             order["funding"] = "declined"
-            self.touch(order)
-            return Problem(422, [detail(issue)], [self.buyer_link(order, "redirect")])
+            self.save_update(order)
+            return ApiError(422, [detail(issue)], [self.buyer_link(order, "redirect")])
         if issue == "PAYER_ACTION_REQUIRED":
             order |= {"status": issue, "approved": None, "funding": None}
-            order["waiting_since"] = self._desk.clock.stamp()
-            self.touch(order)
-            return Problem(422, [detail(issue)], [self.buyer_link(order, "payer-action")])
+            order["waiting_since"] = self._context.clock.stamp()
+            self.save_update(order)
+            return ApiError(422, [detail(issue)], [self.buyer_link(order, "payer-action")])
         return unprocessable(issue)
 
-    def touch(self, order: Document) -> None:
+    def save_update(self, order: Document) -> None:
         """Store a changed order."""
-        order["update_time"] = self._desk.clock.iso()
+        order["update_time"] = self._context.clock.iso()
         self._save(order)
 
-    def sweep(self) -> None:
+    def expire_approvals(self) -> None:
         """Notify the shop of approvals that were not used in time."""
-        for order in self._desk.store.tagged("order", "APPROVED"):
+        for order in self._context.store.tagged("order", "APPROVED"):
             if self.dead(order):
                 order["status"] = "VOIDED"
-                self.touch(order)
-                self._tell_lapsed(order)
+                self.save_update(order)
+                self._notify_expired(order)
 
     def next_deadline(self) -> float | None:
         """Return when the next approval expires, in seconds since 1970."""
-        approved = self._desk.store.tagged("order", "APPROVED")
+        approved = self._context.store.tagged("order", "APPROVED")
         return min((self.deadline(order) for order in approved), default=None)
 
-    def _tell_lapsed(self, order: Document) -> None:
+    def _notify_expired(self, order: Document) -> None:
         unit = order["unit"]
-        self._desk.webhooks.notify(
+        self._context.webhooks.notify(
             "CHECKOUT.PAYMENT-APPROVAL.REVERSED",
             None,
             "A payment has been reversed after approval.",
@@ -182,16 +182,16 @@ class Orders:
     def links(self, order: Document) -> list[Document]:
         """Return the links that the order's status allows."""
         path = f"/v2/checkout/orders/{order['id']}"
-        links = [self._desk.link("self", path)]
+        links = [self._context.link("self", path)]
         if order["status"] in {"CREATED", "PAYER_ACTION_REQUIRED", "APPROVED"}:
             links.append(self.buyer_link(order, "payer-action" if order["wallet"] else "approve"))
         if order["status"] in {"CREATED", "APPROVED"}:
-            links.append(self._desk.link("capture", f"{path}/capture", "POST"))
+            links.append(self._context.link("capture", f"{path}/capture", "POST"))
         return links
 
     def buyer_link(self, order: Document, rel: str) -> Document:
         """Return the link that the buyer is sent to."""
-        return self._desk.link(rel, f"/checkoutnow?token={order['id']}")
+        return self._context.link(rel, f"/checkoutnow?token={order['id']}")
 
     def return_url(self, order: Document) -> str | None:
         """Return where an approving buyer is sent, with token and PayerID."""
@@ -204,11 +204,11 @@ class Orders:
         return _with_query(order["context"].get("cancel_url"), token=order["id"])
 
     def _save(self, order: Document) -> None:
-        self._desk.store.put("order", order["id"], order, tag=order["status"])
+        self._context.store.put("order", order["id"], order, tag=order["status"])
 
 
 def check_amounts(unit: Document) -> None:
-    """Raise the Problem in a purchase unit's amounts: currency, decimals, sums."""
+    """Raise the ApiError in a purchase unit's amounts: currency, decimals, sums."""
     path = "/purchase_units/0"
     amount = unit["amount"]
     currency = amount["currency_code"]
@@ -223,7 +223,7 @@ def check_amounts(unit: Document) -> None:
 
 
 def check_money(money: Document, currency: str, field: str) -> None:
-    """Raise the Problem in one amount of an order."""
+    """Raise the ApiError in one amount of an order."""
     if money["currency_code"] != currency:
         raise unprocessable("MULTI_CURRENCY_ORDER", f"{field}/currency_code", money["currency_code"])
     value = Decimal(money["value"])
@@ -285,7 +285,7 @@ def _breakdown(amount: Document) -> Document:
     return found
 
 
-def _context(body: Document) -> Document:
+def _experience_context(body: Document) -> Document:
     wallet = body.get("payment_source", {}).get("paypal", {})
     context: Document = wallet.get("experience_context") or body.get("application_context") or {}
     return context

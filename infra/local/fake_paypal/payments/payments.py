@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.local.fake_paypal.context import Desk
+from infra.local.fake_paypal.context import Context
 from infra.local.fake_paypal.payments.captures import Captures
 from infra.local.fake_paypal.payments.disputes import Disputes
 from infra.local.fake_paypal.payments.ledger import Ledger
@@ -14,12 +14,12 @@ from infra.local.fake_paypal.store import Document
 class Payments:
     """Captures, refunds, disputes and the ledger they share; `orders` with what was paid for them."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.ledger = Ledger(desk.store, desk.clock)
-        self.orders = Orders(desk)
-        self.captures = Captures(desk, self.orders, self.ledger)
-        self.refunds = Refunds(desk, self.captures, self.ledger)
-        self.disputes = Disputes(desk, self.captures, self.refunds)
+    def __init__(self, context: Context) -> None:
+        self.ledger = Ledger(context.store, context.clock)
+        self.orders = Orders(context)
+        self.captures = Captures(context, self.orders, self.ledger)
+        self.refunds = Refunds(context, self.captures, self.ledger)
+        self.disputes = Disputes(context, self.captures, self.refunds)
 
     def order_view(self, order: Document) -> Document:
         """Return an order as PayPal shows it in full, with its captures and refunds."""

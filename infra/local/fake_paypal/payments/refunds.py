@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from infra.local.fake_paypal.api import request_schemas
-from infra.local.fake_paypal.api.api_errors import Problem, detail, not_found, unprocessable
-from infra.local.fake_paypal.context import Desk
+from infra.local.fake_paypal.api.api_errors import ApiError, detail, not_found, unprocessable
+from infra.local.fake_paypal.context import Context
 from infra.local.fake_paypal.payments.captures import HAS_MONEY, Captures
 from infra.local.fake_paypal.payments.ledger import Ledger
 from infra.local.fake_paypal.payments.money import (
@@ -29,49 +29,49 @@ REFUND_WITHIN = 180 * 86400
 class Refunds:
     """Refunds and reversals of captures. Pending ones count as refunded until they fail."""
 
-    def __init__(self, desk: Desk, captures: Captures, ledger: Ledger) -> None:
-        self._desk = desk
+    def __init__(self, context: Context, captures: Captures, ledger: Ledger) -> None:
+        self._context = context
         self._captures = captures
         self._ledger = ledger
-        self.scripts = Scripts(desk.store, "refund")
+        self.scripts = Scripts(context.store, "refund")
 
     def refund(self, capture_id: str, body: Any) -> Document:
-        """Refund a capture on the shop's request; return the refund as stored. Raises Problem."""
+        """Refund a capture on the shop's request; return the refund as stored. Raises ApiError."""
         request_schemas.require(request_schemas.REFUND, body)
         capture = self._captures.find(capture_id)
         amount = self._refundable(capture, body.get("amount"))
         invoice = body.get("invoice_id")
-        if invoice is not None and self._desk.store.get("refund-invoice", invoice) is not None:
+        if invoice is not None and self._context.store.get("refund-invoice", invoice) is not None:
             message = "Invoice ID was previously used to refund a capture."
-            raise Problem(422, [detail("DUPLICATE_INVOICE_ID") | {"description": message}])
+            raise ApiError(422, [detail("DUPLICATE_INVOICE_ID") | {"description": message}])
         script = self.scripts.take(capture["order_id"]) or Script("completed")
         if script.refusal is not None:
             raise unprocessable(script.refusal)
         refund = self._new(capture, amount, script.outcome, body)
         if invoice is not None:
-            self._desk.store.put("refund-invoice", invoice, {"refund_id": refund["id"]})
+            self._context.store.put("refund-invoice", invoice, {"refund_id": refund["id"]})
         return refund
 
     def refund_in_dashboard(self, capture_id: str, value: str | None, outcome: str) -> Document:
-        """Refund as the merchant does in PayPal's dashboard. Raises Problem, ValueError."""
+        """Refund as the merchant does in PayPal's dashboard. Raises ApiError, ValueError."""
         if outcome not in OUTCOMES["refund"]:
             raise ValueError(f"unknown outcome {outcome!r}: one of {', '.join(OUTCOMES['refund'])}")
         capture = self._captures.find(capture_id)
         return self._new(capture, self._refundable(capture, _asked(capture, value)), outcome, _sale(capture))
 
     def reverse(self, capture_id: str, value: str | None = None) -> Document:
-        """Reverse a capture, as the buyer's bank does (a chargeback); return the refund-like record. Raises Problem."""
+        """Reverse a capture, as the buyer's bank does (a chargeback); return the refund-like record. Raises ApiError."""
         capture = self._captures.find(capture_id)
         amount = self._refundable(capture, _asked(capture, value))
         reversal = self._record(
             capture, amount, "COMPLETED", {**_sale(capture), "note_to_payer": "Payment reversed"}
         )
         reversal["total"] = self._returned(capture) + amount
-        self._touch(reversal)
+        self._save_update(reversal)
         capture["reversed"] += amount
-        self._captures.touch(capture)
+        self._captures.save_update(capture)
         self._ledger.book("reversal", reversal["id"], capture, -amount)
-        self._tell("PAYMENT.CAPTURE.REVERSED", reversal, "was reversed")
+        self._notify("PAYMENT.CAPTURE.REVERSED", reversal, "was reversed")
         return reversal
 
     def cancel_reversal(self, capture_id: str, id_: str | None = None) -> Document:
@@ -81,7 +81,7 @@ class Refunds:
         if not amount:
             raise ValueError(f"nothing of capture {capture_id} was taken back")
         capture["reversed"] = 0
-        self._captures.touch(capture)
+        self._captures.save_update(capture)
         if id_ is None:  # only the capture reports it: it is completed again
             event = self._captures.tell_again(capture)
             id_ = str(event["id"])
@@ -97,8 +97,8 @@ class Refunds:
         return refund
 
     def find(self, refund_id: str) -> Document:
-        """Return a refund or a reversal as stored. Raises Problem (404)."""
-        refund = self._desk.store.get("refund", refund_id)
+        """Return a refund or a reversal as stored. Raises ApiError (404)."""
+        refund = self._context.store.get("refund", refund_id)
         if refund is None:
             raise not_found()
         return refund
@@ -132,8 +132,8 @@ class Refunds:
             "create_time": refund["create_time"],
             "update_time": refund["update_time"],
             "links": [
-                self._desk.link("self", f"/v2/payments/refunds/{refund['id']}"),
-                self._desk.link("up", f"/v2/payments/captures/{refund['capture_id']}"),
+                self._context.link("self", f"/v2/payments/refunds/{refund['id']}"),
+                self._context.link("up", f"/v2/payments/captures/{refund['capture_id']}"),
             ],
         }
         if refund["status"] == "PENDING":
@@ -143,7 +143,7 @@ class Refunds:
         }
 
     def _refundable(self, capture: Document, asked: Document | None) -> int:
-        """Return the minor units to refund: the requested amount, else all that is left. Raises Problem."""
+        """Return the minor units to refund: the requested amount, else all that is left. Raises ApiError."""
         if capture["status"] == "PENDING":
             raise unprocessable("PENDING_CAPTURE")
         if capture["status"] not in HAS_MONEY:
@@ -153,7 +153,7 @@ class Refunds:
         left = self.left(capture)
         if left <= 0:
             raise unprocessable("CAPTURE_FULLY_REFUNDED")
-        if self._desk.clock.stamp() > capture["created"] + REFUND_WITHIN:
+        if self._context.clock.stamp() > capture["created"] + REFUND_WITHIN:
             raise unprocessable("REFUND_TIME_LIMIT_EXCEEDED")
         amount = left if asked is None else _minor(capture, asked)
         if amount > left:
@@ -165,28 +165,28 @@ class Refunds:
     def _new(self, capture: Document, amount: int, outcome: str, given: Document) -> Document:
         refund = self._record(capture, amount, "PENDING", given)
         refund["total"] = self._returned(capture)
-        self._touch(refund)
+        self._save_update(refund)
         capture["refunds"].append(refund["id"])
-        self._captures.touch(capture)
+        self._captures.save_update(capture)
         if outcome == "pending":
-            self._tell("PAYMENT.REFUND.PENDING", refund, "is being refunded")
+            self._notify("PAYMENT.REFUND.PENDING", refund, "is being refunded")
         else:
             self._end(refund, capture, outcome == "completed")
         return refund
 
     def _end(self, refund: Document, capture: Document, completed: bool) -> None:
         refund["status"] = "COMPLETED" if completed else "FAILED"
-        self._touch(refund)
+        self._save_update(refund)
         refund["total"] = self._returned(capture)
-        self._touch(refund)
+        self._save_update(refund)
         if not completed:
-            self._tell("PAYMENT.REFUND.FAILED", refund, "could not be refunded")
+            self._notify("PAYMENT.REFUND.FAILED", refund, "could not be refunded")
             return
         everything = refund["total"] >= capture["amount"]
         capture["status"] = "REFUNDED" if everything else "PARTIALLY_REFUNDED"
-        self._captures.touch(capture)
+        self._captures.save_update(capture)
         self._ledger.book("refund", refund["id"], capture, -refund["amount"])
-        self._tell("PAYMENT.CAPTURE.REFUNDED", refund, "was refunded")
+        self._notify("PAYMENT.CAPTURE.REFUNDED", refund, "was refunded")
 
     def _record(self, capture: Document, amount: int, status: str, given: Document) -> Document:
         record = {
@@ -195,13 +195,13 @@ class Refunds:
             "status": status,
             "amount": amount,
             "currency": capture["currency"],
-            "create_time": self._desk.clock.iso(),
+            "create_time": self._context.clock.iso(),
         }
         return record | {key: given.get(key) for key in ("custom_id", "invoice_id", "note_to_payer")}
 
-    def _touch(self, refund: Document) -> None:
-        refund["update_time"] = self._desk.clock.iso()
-        self._desk.store.put("refund", refund["id"], refund)
+    def _save_update(self, refund: Document) -> None:
+        refund["update_time"] = self._context.clock.iso()
+        self._context.store.put("refund", refund["id"], refund)
 
     def _of(self, capture: Document) -> list[Document]:
         return [self.find(id_) for id_ in capture["refunds"]]
@@ -215,12 +215,12 @@ class Refunds:
         return any(
             dispute["status"] == "OPEN"
             and dispute["disputed_transactions"][0]["seller_transaction_id"] == capture["id"]
-            for dispute in self._desk.store.all("dispute")
+            for dispute in self._context.store.all("dispute")
         )
 
-    def _tell(self, event: str, refund: Document, what: str) -> None:
+    def _notify(self, event: str, refund: Document, what: str) -> None:
         summary = f"A {worth(refund['amount'], refund['currency'])} capture payment {what}"
-        self._desk.webhooks.notify(event, "refund", summary, self.view(refund))
+        self._context.webhooks.notify(event, "refund", summary, self.view(refund))
 
 
 def _sale(capture: Document) -> Document:
