@@ -1,7 +1,7 @@
 """Awning's composition root: the app, its middleware, one line per feature, and every event function."""
 
 import gc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 gc.disable()  # imports allocate much and free little: collecting garbage meanwhile takes a fifth of a cold start
 
@@ -16,9 +16,19 @@ from chalicelib.cart.routes import routes as cart
 from chalicelib.catalog.routes import routes as catalog
 from chalicelib.database import connection
 from chalicelib.staff.routes import routes as staff
+from chalicelib.web.lazy_imports import LazyModule
 from chalicelib.web.middleware import middleware
-from chalicelib.web.router import LateRoutes
+from chalicelib.web.router import Routes
 from chalicelib.web.routes import routes as web
+
+if TYPE_CHECKING:
+    from chalicelib.checkout import routes as checkout
+    from chalicelib.orders import routes as orders
+    from chalicelib.payments import routes as payments
+else:  # imported when one of their views is called, since no visit begins there
+    checkout = LazyModule("chalicelib.checkout.routes")
+    orders = LazyModule("chalicelib.orders.routes")
+    payments = LazyModule("chalicelib.payments.routes")
 
 app = Chalice(app_name="awning", configure_logs=False)  # Chalice's own handler suppresses warnings
 telemetry.configure_logging()
@@ -26,19 +36,15 @@ app.register_middleware(telemetry.middleware, "all")
 app.register_middleware(middleware, "http")
 app.register_blueprint(catalog)
 app.register_blueprint(cart)
-LATE_ROUTES = (  # of what nobody's first page is
-    LateRoutes("chalicelib.checkout.routes", ("GET", "/checkout"), ("POST", "/checkout")),
-    LateRoutes("chalicelib.orders.routes", ("GET", "/orders/{order_id}")),
-    LateRoutes(
-        "chalicelib.payments.routes",
-        ("GET", "/payments/paypal/return"),
-        ("GET", "/payments/paypal/cancel"),
-        ("POST", "/orders/{order_id}/payment"),
-        ("POST", "/webhooks/paypal"),
-    ),
-)
-for late in LATE_ROUTES:
-    app.register_blueprint(late)
+late = Routes("late")
+late.get("/checkout")(checkout.show)
+late.post("/checkout")(checkout.place)
+late.get("/orders/{order_id}")(orders.show)
+late.post("/orders/{order_id}/payment")(payments.pay)
+late.get("/payments/paypal/return")(payments.paypal_return)
+late.get("/payments/paypal/cancel")(payments.paypal_cancel)
+late.post("/webhooks/paypal")(payments.paypal_webhook)
+app.register_blueprint(late)
 app.register_blueprint(staff)
 app.register_blueprint(web)
 
@@ -92,7 +98,7 @@ def reconcile_payments(event: CloudWatchEvent) -> None:
 
 @app.schedule(Rate(1, unit=Rate.HOURS))
 def export_books(event: CloudWatchEvent) -> None:
-    """Write the books of every closed day that has none, count what was booked, notice where PayPal tells of nothing."""
+    """Write the books of every closed day that has none, count what was booked, notice missing notifications."""
     from chalicelib import clock, scheduled_runs
     from chalicelib.ledger import daily_reports, daily_totals
     from chalicelib.payments import webhook_silence

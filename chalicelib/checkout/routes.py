@@ -1,4 +1,4 @@
-"""The checkout: the form, and placing the order."""
+"""The checkout: the form, and placing the order. app.py has the URLs."""
 
 import logging
 from typing import Any
@@ -27,15 +27,12 @@ from chalicelib.shop_settings.delivery import DELIVERY
 from chalicelib.web import http_request
 from chalicelib.web.forms import Form, read_form
 from chalicelib.web.responses import html_response, redirect, with_retry_after
-from chalicelib.web.router import Routes
 from chalicelib.web.templates import render
 from chalicelib.web.urls import url
 
-routes = Routes(__name__)
 log = logging.getLogger("awning")
 
 
-@routes.get("/checkout")
 def show(request: Request) -> Response:
     """Show the form, filled in if this cart was ordered before and not paid."""
     session = sessions.load(request, DELIVERY)
@@ -54,7 +51,6 @@ def show(request: Request) -> Response:
     )
 
 
-@routes.post("/checkout")
 def place(request: Request) -> Response:
     """Place the order and send the shopper to PayPal."""
     form = read_form(request)

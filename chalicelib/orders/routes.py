@@ -1,4 +1,4 @@
-"""The order's page. Its unguessable address is the only key; it is never cached."""
+"""The order's page, routed in app.py. Its unguessable URL is the only key; it is never cached."""
 
 from chalice.app import Request, Response
 
@@ -7,12 +7,8 @@ from chalicelib.cart.sessions import Session
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import get_order
 from chalicelib.orders.views.customer_view import render_order_page
-from chalicelib.web.router import Routes
-
-routes = Routes(__name__)
 
 
-@routes.get("/orders/{order_id}")
 def show(request: Request, order_id: str) -> Response:
     """Show the customer their order."""
     order = get_order(order_id)

@@ -1,4 +1,4 @@
-"""Where PayPal sends shoppers and notifications, and where an unpaid order is paid again."""
+"""Return from PayPal, cancellation, PayPal's webhook, and paying an order again. app.py has the URLs."""
 
 import logging
 
@@ -19,10 +19,9 @@ from chalicelib.telemetry import Metric
 from chalicelib.web import http_request
 from chalicelib.web.forms import read_form
 from chalicelib.web.responses import html_response, redirect, with_retry_after
-from chalicelib.web.router import NEIGHBOUR_ERRORS, Routes
+from chalicelib.web.router import NEIGHBOUR_ERRORS
 from chalicelib.web.urls import url
 
-routes = Routes(__name__)
 log = logging.getLogger("awning")
 NOT_CHARGED_YET = "The shop is very busy. You haven’t been charged yet. Please reload this page in a moment."
 OUTCOME_AFTER_RELOADING = (
@@ -35,7 +34,6 @@ CANNOT_TAKE_PAYMENTS = (
 )
 
 
-@routes.get("/payments/paypal/return")
 def paypal_return(request: Request) -> Response:
     """Capture the payment that the shopper approved, and show their order. Works without a cookie, and repeatedly."""
     try:
@@ -60,7 +58,6 @@ def _capture_and_show(request: Request) -> Response:
     return redirect(url(f"/orders/{order_id}"), _fresh_cookies(request))
 
 
-@routes.get("/payments/paypal/cancel")
 def paypal_cancel(request: Request) -> Response:
     """Take the shopper back to their unchanged cart.
 
@@ -74,7 +71,6 @@ def paypal_cancel(request: Request) -> Response:
     return redirect(url("/cart"), [flash_cookie("left")])
 
 
-@routes.post("/orders/{order_id}/payment")
 def pay(request: Request, order_id: str) -> Response:
     """Send the shopper to PayPal for an order that is not paid."""
     order = get_order(order_id)
@@ -101,7 +97,6 @@ def pay(request: Request, order_id: str) -> Response:
     return redirect(address or url(f"/orders/{order_id}"))
 
 
-@routes.post("/webhooks/paypal")
 def paypal_webhook(request: Request) -> Response:
     """Receive a notification: it is verified and in the queue before the response."""
     try:

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from chalicelib.staff.lazy import LazyModule
 from chalicelib.staff.router import MERCHANT, PUBLIC, STAFF, StaffRoutes, unknown_page
+from chalicelib.web.lazy_imports import LazyModule
 from chalicelib.web.router import unknown_pages
 
 if TYPE_CHECKING:

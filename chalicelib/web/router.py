@@ -2,10 +2,9 @@
 
 import logging
 from collections.abc import Callable
-from importlib import import_module
 
 from botocore.exceptions import BotoCoreError, ClientError
-from chalice.app import Blueprint, Request, Response
+from chalice.app import Blueprint, Response
 from pynamodb.exceptions import PynamoDBException
 
 from chalicelib.database.transactions import ConditionFailed, OutcomeUnknown
@@ -64,23 +63,3 @@ class Routes(Blueprint):
             return view
 
         return register
-
-
-class LateRoutes(Routes):
-    """The routes of a module that is imported when one of them is asked for: a first page does not wait for it."""
-
-    def __init__(self, module: str, *addresses: tuple[str, str]) -> None:
-        super().__init__(module)
-        self.module = module
-        for method, path in addresses:
-            register = self.get if method == "GET" else self.post
-            register(path)(self._view_of(module, method, path))
-
-    @staticmethod
-    def _view_of(module: str, method: str, path: str) -> View:
-        def view(request: Request, **arguments: str) -> Response:
-            routes: Routes = import_module(module).routes
-            return routes.views[method, path](request, **arguments)
-
-        view.__name__ = f"{module.split('.')[1]}_{method}_{path}"
-        return view

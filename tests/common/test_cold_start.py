@@ -1,21 +1,20 @@
-"""What a process does before its first event: as little as it can, for a shopper waits."""
+"""A cold start imports as little as possible, because a shopper waits for it."""
 
 import json
 import os
 import subprocess
 import sys
-from importlib import import_module
 from importlib.metadata import version
 from unittest import mock
 
 from chalicelib.config import DYNAMODB_CLIENTS
 from chalicelib.database import pynamodb_imports
 from chalicelib.database.client import Client
+from chalicelib.web.lazy_imports import LazyFunction
 from infra.aws.package.build import PROJECT
 from tests.shop import Shop
 
-# Staff's pages, orders, mails, pictures, PayPal, books, lines of the log, whatever botocore alone can: each pays for its
-# own where it is used.
+# Imported when first used: staff pages, orders, email, images, PayPal, books, JSON logs, and botocore's own client.
 LATER = (
     *("aws_lambda_powertools", "chalicelib.checkout", "chalicelib.orders", "chalicelib.payments"),
     *("PIL", "argon2", "boto3", "markdown_it", "paypalcheckoutsdk", "requests", "urllib3"),
@@ -40,11 +39,12 @@ def test_a_shoppers_cold_start_pays_for_shopping_alone() -> None:
     assert int(str(seen["frozen"])) > 10_000
 
 
-def test_routes_that_are_imported_late_are_those_that_their_modules_declare() -> None:
+def test_lazily_imported_views_can_be_loaded() -> None:
     import app
 
-    for late in app.LATE_ROUTES:
-        assert import_module(late.module).routes.views.keys() == late.views.keys()
+    for view in app.late.views.values():
+        assert isinstance(view, LazyFunction)
+        assert callable(view.load())
 
 
 def test_botocore_is_whole_once_it_is_needed() -> None:

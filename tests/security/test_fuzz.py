@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, seed
 from hypothesis import settings as effort
 
 from chalicelib.config import Limits, settings
-from chalicelib.staff.lazy import LazyFunction
 from chalicelib.staff.routes import staff
+from chalicelib.web.lazy_imports import LazyFunction
 from tests.security.request_generator import MARKUP, Sent, requests
 from tests.security.target_shop import Arena
 from tests.shop import Shop

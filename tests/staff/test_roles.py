@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from chalice import Chalice
 
-from chalicelib.staff.lazy import LazyFunction
 from chalicelib.staff.router import PUBLIC
 from chalicelib.staff.routes import staff
+from chalicelib.web.lazy_imports import LazyFunction
 from infra.local.api_gateway import Gateway
 from tests.client import Answer, Shopper
 from tests.shop import Shop

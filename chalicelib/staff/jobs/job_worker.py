@@ -14,8 +14,8 @@ from chalicelib.staff.jobs.job_progress import (
     finish,
 )
 from chalicelib.staff.jobs.job_queue import send
-from chalicelib.staff.lazy import LazyModule
 from chalicelib.staff.models import Job
+from chalicelib.web.lazy_imports import LazyModule
 
 if TYPE_CHECKING:
     from chalicelib.staff.auth import account_emails

@@ -11,8 +11,8 @@ from botocore.exceptions import BotoCoreError
 from chalicelib.aws import client
 from chalicelib.database.reads import get
 from chalicelib.staff.jobs import job_kinds, job_progress, job_queue, job_worker
-from chalicelib.staff.lazy import LazyFunction
 from chalicelib.staff.models import Job
+from chalicelib.web.lazy_imports import LazyFunction
 from tests.client import Shopper
 from tests.dynamodb_faults import tampered
 from tests.shop import Shop

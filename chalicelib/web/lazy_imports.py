@@ -1,4 +1,4 @@
-"""Modules that are imported when one of their functions is called, so that shoppers do not wait for staff pages."""
+"""Modules that are imported when one of their functions is called, so that a first page does not wait for others."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +12,11 @@ class LazyFunction:
 
     module: str
     name: str
+
+    @property
+    def __name__(self) -> str:
+        """Return the function's name, which Chalice asks of a view."""
+        return self.name
 
     def load(self) -> Callable[..., Any]:
         """Import the function."""
