@@ -36,26 +36,26 @@ class Metric(StrEnum):
     ORDERS_PAID = "OrdersPaid"
     PAYMENTS_DECLINED = "PaymentsDeclined"
     PAYMENT_ERRORS = "PaymentErrors"  # PayPal could not be reached, or its answer not be parsed
-    PAYPAL_REFUSALS = "PayPalRefusals"  # definite refusals that somebody other than the shopper must act on
+    PAYPAL_REFUSALS = "PayPalRefusals"  # definite refusals that someone other than the shopper must act on
     HELD_SHARE = "HeldShare"  # percent of a SKU that unpaid orders hold, in each run that finds some
     ORDERS_EXPIRED = "OrdersExpired"
     MONEY_SETTLED = "MoneySettled"  # minor units, by currency; refunds and reversals are negative
-    NOTIFICATIONS_PUT_OFF = "NotificationsPutOff"  # answered with 503, so that PayPal sends them again
+    NOTIFICATIONS_POSTPONED = "NotificationsPostponed"  # answered with 503, so that PayPal sends them again
     # Hours in which orders were paid, but PayPal sent no notification.
     NOTIFICATIONS_MISSING = "NotificationsMissing"
-    MAILS_SENT = "MailsSent"
-    MAILS_BOUNCED = "MailsBounced"
+    EMAILS_SENT = "EmailsSent"
+    EMAILS_BOUNCED = "EmailsBounced"
     # Payments found without a notification and without the shopper's return.
     RECONCILER_FOUND = "ReconcilerFound"
     # Money that does not pay its order, however it was found.
-    RECONCILER_UNEXPLAINED = "ReconcilerUnexplained"
+    UNMATCHED_PAYMENTS = "UnmatchedPayments"
     DAYS_WITHOUT_BOOKS = "DaysWithoutBooks"
     DEAD_LETTERS = "DeadLetters"  # messages in dead-letter queues
     SETTINGS_UNREADABLE = "SettingsUnreadable"  # reads that found an unreadable version, and used another
     TOOK_LONG = "TookLong"  # events that used nearly all of their function's time
     BUSY = "Busy"  # changes that were given up because other requests wanted the same rows
-    NEEDS_SOMEBODY = "NeedsSomebody"  # what needs attention as soon as it occurs
-    STRUGGLES = "Struggles"  # what needs attention if it occurs repeatedly
+    NEEDS_ATTENTION = "NeedsAttention"  # what needs attention as soon as it occurs
+    DEGRADED = "Degraded"  # what needs attention if it occurs repeatedly
     COLD_STARTS = "ColdStarts"
     DYNAMODB_CALLS = "DynamoDBCalls"
 
@@ -63,7 +63,7 @@ class Metric(StrEnum):
 # An alarm costs ten cents a month, and a metric thirty cents in a month in which it always occurs. So two
 # alarms watch everything that needs no threshold of its own, and the log line says what it was.
 ALERT_IMMEDIATELY = {
-    Metric.RECONCILER_UNEXPLAINED,
+    Metric.UNMATCHED_PAYMENTS,
     Metric.PAYPAL_REFUSALS,
     Metric.NOTIFICATIONS_MISSING,
     Metric.DAYS_WITHOUT_BOOKS,
@@ -163,7 +163,7 @@ def flush(properties: Mapping[str, Any]) -> None:
         _settled.clear()
     if not settings.function:
         return
-    for sort, among in ((Metric.NEEDS_SOMEBODY, ALERT_IMMEDIATELY), (Metric.STRUGGLES, ALERT_WHEN_REPEATED)):
+    for sort, among in ((Metric.NEEDS_ATTENTION, ALERT_IMMEDIATELY), (Metric.DEGRADED, ALERT_WHEN_REPEATED)):
         if number := sum(counted.get(metric, 0) for metric in among):
             counted[sort] = number
     try:

@@ -55,7 +55,7 @@ def record_bounce(event: Mapping[str, Any]) -> None:
         return
     order_id = Order.find_by_lookup(f"number#{report.order_number}") if report.order_number else None
     if order_id is None:
-        telemetry.count(Metric.MAILS_BOUNCED)
+        telemetry.count(Metric.EMAILS_BOUNCED)
         log.warning("%s without an order: an email to staff, or from another shop", report.issue)
         return
     issue, detail = report.issue, f"{report.email_kind} {report.ses_message_id}"

@@ -112,7 +112,7 @@ def send_via_ses(email: Email) -> str:
         raise _refusal(error)(error.response["Error"]["Code"]) from None
     except Exception as error:  # noqa: BLE001 - whatever it is, such as a response that is not SES's: the email may have been sent
         raise SesOutcomeUnknown(type(error).__name__) from None
-    telemetry.count(Metric.MAILS_SENT)
+    telemetry.count(Metric.EMAILS_SENT)
     return str(message_id)
 
 

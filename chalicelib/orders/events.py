@@ -23,8 +23,8 @@ UNMATCHED_PAYMENTS = (
     IssueKind.PAYEE_MISMATCH,
 )
 ISSUE_METRICS: Mapping[str, Metric] = {
-    **dict.fromkeys(UNMATCHED_PAYMENTS, Metric.RECONCILER_UNEXPLAINED),
-    **dict.fromkeys(EMAIL_ISSUES, Metric.MAILS_BOUNCED),
+    **dict.fromkeys(UNMATCHED_PAYMENTS, Metric.UNMATCHED_PAYMENTS),
+    **dict.fromkeys(EMAIL_ISSUES, Metric.EMAILS_BOUNCED),
     **dict.fromkeys(
         (IssueKind.REFUND_REJECTED, IssueKind.RETURN_REJECTED, IssueKind.REFUND_FAILED),
         Metric.PAYPAL_REFUSALS,

@@ -71,7 +71,7 @@ def refund_payment(
     """Refund all or part of what paid an order; return the updated order and the refund's own ID.
 
     `form_token` is the form's one-time id: sent twice, it is one refund. Who has just read the order passes it as
-    `loaded`, and it is not read again unless somebody else changes it. Raises NotFound, NothingToRefund, RefundableAmountChanged,
+    `loaded`, and it is not read again unless someone else changes it. Raises NotFound, NothingToRefund, RefundableAmountChanged,
     InvalidRefund and FormAlreadySubmitted; then nothing was decided. No answer of PayPal is no error: the reconciler asks again.
     """
     refund_id = refund_id_for(order_id, form_token)
@@ -204,7 +204,7 @@ def _is_paid(order: Order) -> bool:
 
 
 def _audit_fields(order: Order) -> dict[str, Any]:
-    """Return what a refund changes, without text that somebody entered: it may name the customer."""
+    """Return what a refund changes, without text that someone entered: it may name the customer."""
     return {
         "left to refund": f"{money.to_decimal_string(order.refundable_amount, order.currency)} {order.currency}",
         "restocked": {sku: count for sku, count in order.restocked_quantities.items() if count},

@@ -106,7 +106,7 @@ def paypal_webhook(request: Request) -> Response:
         ServiceUnavailable,
         *NEIGHBOUR_ERRORS,
     ):  # 503: this concerns PayPal, and raises no alarm about pages
-        telemetry.count(Metric.NOTIFICATIONS_PUT_OFF)
+        telemetry.count(Metric.NOTIFICATIONS_POSTPONED)
         raise
     return html_response("", 200)
 

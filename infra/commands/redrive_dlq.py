@@ -87,7 +87,7 @@ def replay(name: str, agreed: bool) -> int:
     resting = look(aws.queue_url(queue + DEAD))
     if not resting.count and resting.held:
         print(
-            f"The messages in {queue}{DEAD} are in use by somebody else. Try again in a minute.",
+            f"The messages in {queue}{DEAD} are in use by someone else. Try again in a minute.",
             file=sys.stderr,
         )
         return 1

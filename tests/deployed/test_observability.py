@@ -41,7 +41,7 @@ def test_what_happens_is_counted(visitor: Visitor, stack: Stack, paypal: Control
 
     names = ("OrdersPlaced", "OrdersPaid", "MoneySettled")
     stack.eventually(lambda: [since(name) for name in names] == [1, 1, total])
-    stack.eventually(lambda: since("MailsSent") >= 2)  # to the customer, and to the merchant
+    stack.eventually(lambda: since("EmailsSent") >= 2)  # to the customer, and to the merchant
     assert any('"DynamoDBCalls"' in line for line in stack.said())
 
 

@@ -26,7 +26,7 @@ def test_everything_in_the_template_is_made(stack: Stack) -> None:
     made = {row["ResourceStatus"] for row in stack.resources.values()}
     assert made <= {"CREATE_COMPLETE", "UPDATE_COMPLETE"}, stack.failures()
     assert stack.resources.keys() == stack.wanted
-    assert {"APIHandler", "OrdersTable", "OrderEmailsQueue", "NeedsSomebody"} <= stack.wanted
+    assert {"APIHandler", "OrdersTable", "OrderEmailsQueue", "NeedsAttention"} <= stack.wanted
 
 
 def test_until_paypal_knows_the_webhook_it_is_told_to_come_again(unnotified: Answer) -> None:

@@ -81,7 +81,7 @@ def test_the_dashboard_looks_where_metrics_are_told(
 
 
 def _shown(board: str) -> Iterator[tuple[str, Dimensions]]:
-    """List the shop's own metrics on a dashboard: ["Awning", "MailsSent", "shop", "awning", {"label": …}]."""
+    """List the shop's own metrics on a dashboard: ["Awning", "EmailsSent", "shop", "awning", {"label": …}]."""
     for widget in json.loads(board)["widgets"]:
         before: list[str] = []
         for metric in widget["properties"].get("metrics", ()):

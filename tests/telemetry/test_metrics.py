@@ -39,7 +39,7 @@ def test_a_purchase_is_counted_step_by_step(shop: Shop, counted: Counted) -> Non
     assert without_calls(counted) == {"OrdersPaid": 1, "MoneySettled EUR": 2340}
 
     shop.functions.drain("order-emails")
-    assert without_calls(counted) == {"MailsSent": 2}
+    assert without_calls(counted) == {"EmailsSent": 2}
 
 
 def test_what_is_told_again_is_counted_once(shop: Shop, counted: Counted) -> None:
@@ -141,8 +141,8 @@ def test_money_that_pays_no_order_is_unexplained_and_goes_back(shop: Shop, count
 
     shop.come_back(shopper, token)
     assert without_calls(counted) == {
-        "ReconcilerUnexplained": 1,
-        "NeedsSomebody": 1,
+        "UnmatchedPayments": 1,
+        "NeedsAttention": 1,
         "MoneySettled EUR": 100,
     }
 
@@ -174,7 +174,7 @@ def test_a_mail_that_comes_back_is_counted_once(shop: Shop, counted: Counted) ->
 
     shop.functions.drain("ses-feedback")
 
-    assert without_calls(counted) == {"MailsBounced": 1}
+    assert without_calls(counted) == {"EmailsBounced": 1}
 
 
 def test_each_hour_tells_how_many_days_have_no_books(shop: Shop, counted: Counted) -> None:
@@ -203,7 +203,7 @@ def test_what_needs_somebody_or_occurs_again_and_again_is_told_as_one_metric(cou
     telemetry.count(Metric.PAYMENT_ERRORS)
     telemetry.flush({})
     told = counted()
-    assert (told["NeedsSomebody"], told["Struggles"]) == (3, 1)
+    assert (told["NeedsAttention"], told["Degraded"]) == (3, 1)
     assert (told["DeadLetters"], told["DaysWithoutBooks"], told["PaymentErrors"]) == (2, 1, 1)
 
 
@@ -216,14 +216,14 @@ def test_messages_that_rest_are_counted_each_hour(shop: Shop, counted: Counted) 
             boto3.client("sqs").send_message(QueueUrl=url, MessageBody="{}")
         shop.functions.fire("export_books")
         told = counted()
-    assert (told["DeadLetters"], told["NeedsSomebody"]) == (2, 2)
+    assert (told["DeadLetters"], told["NeedsAttention"]) == (2, 2)
 
 
 def test_an_event_that_uses_up_its_time_is_told(gateway: Any, counted: Counted) -> None:
     with mock.patch.object(telemetry, "_milliseconds_left", return_value=0.001):
         Shopper(gateway).get("/cart")
     told = counted()
-    assert (told["TookLong"], told["Struggles"]) == (1, 1)
+    assert (told["TookLong"], told["Degraded"]) == (1, 1)
 
 
 # -- what it costs ------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from tests.telemetry.conftest import Counted
 
 
 def put_off(counted: Counted) -> float:
-    return counted()["NotificationsPutOff"]
+    return counted()["NotificationsPostponed"]
 
 
 def test_what_is_put_off_is_counted_and_what_is_refused_or_taken_is_not(shop: Shop, counted: Counted) -> None:

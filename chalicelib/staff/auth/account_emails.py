@@ -49,7 +49,7 @@ def send(message: Mapping[str, str]) -> None:
     try:
         send_via_ses(write(member, kind))
     except Undeliverable:  # it cannot be delivered, however often it is tried
-        telemetry.count(Metric.MAILS_BOUNCED)
+        telemetry.count(Metric.EMAILS_BOUNCED)
         log.warning("staff email cannot be delivered")
 
 

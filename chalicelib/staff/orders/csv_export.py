@@ -67,7 +67,7 @@ def _later(request: Request, member: StaffMember, question: OrderListQuery) -> R
         return layout.redirect_with_notice("/staff/orders")
     asked = _arguments(question.selection)
     if question.text:
-        # Mostly somebody's name or address: not for the trail, and no part of an id, which the trail keeps.
+        # Mostly someone's name or address: not for the trail, and no part of an id, which the trail keeps.
         job = job_queue.start(member, KIND, asked, private={"text": question.text})
     else:
         job = job_queue.start(member, KIND, asked, _job_id(member, asked))

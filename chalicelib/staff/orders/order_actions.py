@@ -269,7 +269,7 @@ def resend_email(
 
 
 def can_be_sent(order: Order, entry: str) -> bool:
-    """Return whether an email is true of an order as it is now, and there is somebody to receive it."""
+    """Return whether an email is true of an order as it is now, and there is someone to receive it."""
     name, _, movement = entry.partition("#")
     kind = EMAIL_KINDS.get(name)
     return kind is not None and kind.is_true(order, movement) and not order.erased_at
@@ -286,7 +286,7 @@ def add_note(
         if len(json.dumps(order.history)) > ROOM_FOR_HISTORY:
             raise Conflict(FULL)
         order.add_event(HistoryEvent.NOTE_ADDED, text, actor=actor, form_token=form_token)
-        # Not the words: a note may name somebody, and the audit trail is never erased.
+        # Not the words: a note may name someone, and the audit trail is never erased.
         write_audit(transaction, order.audit_subject, {}, {"note": f"{len(text)} characters"})
         return True
 

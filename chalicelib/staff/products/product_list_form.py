@@ -130,7 +130,7 @@ def _stock(text: str) -> int:
 
 
 class CellView(NamedTuple):
-    """A cell as the page shows it. `now`: what somebody else stored, where a choice is asked for."""
+    """A cell as the page shows it. `now`: what someone else stored, where a choice is asked for."""
 
     name: str
     value: str

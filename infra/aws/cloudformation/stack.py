@@ -245,7 +245,7 @@ class Stack:
             self._client.execute_change_set(ChangeSetName=change_set.arn, ClientRequestToken=token, **how)
         except ClientError as error:
             if code_of(error) in ("InvalidChangeSetStatus", "ChangeSetNotFound"):
-                raise DeployError(f"Somebody else has changed {self.name}. Run the command again.") from error
+                raise DeployError(f"Someone else has changed {self.name}. Run the command again.") from error
             raise DeployError(explain(error)) from error
         return token
 

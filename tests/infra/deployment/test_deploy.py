@@ -522,7 +522,7 @@ def test_two_who_deploy_at_once_are_told_apart() -> None:
         stub.add_response("describe_stacks", {"Stacks": [there]})
         stub.add_response("describe_stack_events", {"StackEvents": []})
         stub.add_client_error("execute_change_set", "InvalidChangeSetStatus", said)
-        with pytest.raises(DeployError, match=r"Somebody else has changed s\. Run the command again."):
+        with pytest.raises(DeployError, match=r"Someone else has changed s\. Run the command again."):
             Stack("s", client, print).execute(stack.ChangeSet("arn", []))
 
 

@@ -92,11 +92,11 @@ def test_messages_that_rest_wake_somebody_whatever_their_queue(template: Templat
 
 def test_what_is_told_as_one_metric_is_watched(alarms: dict[str, Any]) -> None:
     names = {one["MetricName"] for alarm in alarms.values() for one in watched(alarm)}
-    assert {Metric.NEEDS_SOMEBODY, Metric.STRUGGLES} <= names
+    assert {Metric.NEEDS_ATTENTION, Metric.DEGRADED} <= names
     assert not names & (
         telemetry.ALERT_IMMEDIATELY | telemetry.ALERT_WHEN_REPEATED | telemetry.LOGGED_METRICS
     )
-    assert alarms["NeedsSomebody"]["Threshold"] == 1
+    assert alarms["NeedsAttention"]["Threshold"] == 1
 
 
 def test_no_function_fails_unheard(template: Template, alarms: dict[str, Any]) -> None:
@@ -120,7 +120,10 @@ def test_no_function_fails_unheard(template: Template, alarms: dict[str, Any]) -
 
 def test_what_paypal_is_to_send_again_breaks_no_page(alarms: dict[str, Any]) -> None:
     watching = {one["Id"]: one for one in alarms["PagesFail"]["Metrics"]}
-    assert {one["MetricName"] for one in watched(alarms["PagesFail"])} == {"5XXError", "NotificationsPutOff"}
+    assert {one["MetricName"] for one in watched(alarms["PagesFail"])} == {
+        "5XXError",
+        "NotificationsPostponed",
+    }
     assert watching["pages"]["Expression"] == "FILL(answers, 0) - FILL(notifications, 0)"
     assert [name for name, one in watching.items() if one["ReturnData"]] == ["pages"]
     spans = {one["MetricStat"]["Period"] for one in watching.values() if "MetricStat" in one}
