@@ -15,8 +15,8 @@ HIDDEN = "@@hidden"  # twice, because a category may be called “hidden”
 
 def listing_keys(product: Product, lowest: int) -> list[list[str]]:
     """Return the keys of a product's rows in `product-listings`, [group, position]; `lowest` is today's lowest price."""
-    spoken = " ".join(search.tokenize(product.name))[:LETTERS_SORTED]
-    values = {"newest": product.added, "price": f"{lowest:012d}", "name": spoken}
+    sort_name = " ".join(search.tokenize(product.name))[:LETTERS_SORTED]
+    values = {"newest": product.added, "price": f"{lowest:012d}", "name": sort_name}
     return [
         [f"{group}#{sort}", f"{values[sort]}#{product.slug}"] for group in _groups(product) for sort in SORTS
     ]

@@ -131,7 +131,7 @@ def _values(period: Period, today: date, now: datetime) -> dict[str, Any]:
         "parts": [part for part in parts if part.moved or period.kind != DAY],
         "best": [(one, before.units_sold(one)) for one in this.best_sellers(BEST)],
         "others": [(_row("", this, currency), _row("", before, currency)) for currency in others],
-        "spoken": format_date,
+        "format_date": format_date,
     }
 
 

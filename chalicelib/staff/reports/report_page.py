@@ -85,7 +85,7 @@ def show(request: Request, member: StaffMember) -> Response:
         sums=_figures(month.totals),
         rows={name: month.rows(name) for name in FILES if name != "manifest"},
         files=FILES,
-        spoken=format_date,
+        format_date=format_date,
     )
 
 

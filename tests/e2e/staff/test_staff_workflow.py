@@ -17,7 +17,7 @@ from tests.shop import CUSTOMER, Shop
 from tests.staff.staff_client import PASSWORD, member
 
 EMAIL = "merchant@shop.example"
-CALM = "All clear. Put the kettle on!"
+CALM = "All clear"
 TO_CUSTOMER = [f"{CUSTOMER['name']} <{CUSTOMER['email']}>"]
 
 

@@ -17,7 +17,7 @@ from tests.shop import Shop
 from tests.staff.staff_client import trail
 
 PAGE = "/staff/attention"
-CALM = "All clear. Put the kettle on!"
+CALM = "All clear"
 
 
 @pytest.fixture
