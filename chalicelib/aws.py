@@ -104,7 +104,7 @@ def _has_custom_endpoint(service: str) -> bool:
 
 
 def variables() -> dict[str, str]:
-    """Return the environment as far as it says how AWS is reached: its own variables, proxies, and where files are."""
+    """Return the environment's variables about AWS: its own, proxies, and file locations."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -157,7 +157,7 @@ def messages_in(name: str) -> int:
 def call_later(name: str, message: str) -> None:
     """Invoke a function asynchronously with a JSON message: at least once, and again if it fails.
 
-    Raises boto3's errors if the message cannot be handed over. Locally, a queue stands in for Lambda's own.
+    Raises boto3's errors if the message cannot be handed over. Locally, a queue replaces Lambda's own.
     """
     # Imported here: packaging imports this module without a shop's environment.
     from chalicelib.config import settings

@@ -27,5 +27,5 @@ def iso_now(at: datetime | None = None) -> str:
 
 
 def system_time() -> float:
-    """Return the seconds since 1970 by the machine's clock, which tests do not move: for what lies outside the shop."""
+    """Return the seconds since 1970 by the machine's clock, which tests do not move: for uses outside the shop."""
     return time.time()

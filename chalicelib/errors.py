@@ -37,7 +37,7 @@ class PermissionDenied(ShopError):
 
 
 class NotFound(ShopError):
-    """The page or thing does not exist."""
+    """The page or resource does not exist."""
 
     status = 404
     title = "Page not found"

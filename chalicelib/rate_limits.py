@@ -1,4 +1,4 @@
-"""What bots do to a shop in numbers: orders placed, payments declined. Counted by the hour, in rows that expire.
+"""Limits on what bots do in bulk: orders placed, payments declined. Counted by the hour, in rows that expire.
 
 Who is counted is a session and a source address, each in a row of its own for each hour. An order is counted in the
 transaction that places it, so what was refused counts for nothing; the rows are read first, so that who is beyond a
@@ -46,16 +46,16 @@ class RateLimitCounter(Table):
 
     key = UnicodeAttribute(hash_key=True)
     placed = NumberAttribute(default=0)
-    tried = NumberAttribute(default=0)  # payments begun anew, those that could not begin, too
+    tried = NumberAttribute(default=0)  # attempts to pay again, with those that failed
     declined = NumberAttribute(default=0)
     verified = NumberAttribute(default=0)
     expires = NumberAttribute()
 
 
 def check_order_rate(session: str, address: str) -> None:
-    """Refuse whoever has placed too many orders already, for the cost of one read. Raises TooManyRequests.
+    """Raise TooManyRequests if too many orders have been placed already; costs one read.
 
-    `session` names whose cart it is; `address` is where the request comes from, "" where nobody knows.
+    `session` is the session's key; `address` the client's IP address, "" if unknown.
     """
     counters = _counters(session, address)
     rows = batch_get({RateLimitCounter: [counter.row.key for counter in counters]}, consistent=False)[
@@ -75,9 +75,9 @@ def count_order(transaction: Transaction, session: str, address: str) -> None:
 
 @contextmanager
 def count_payment(session: str, address: str) -> Iterator[None]:
-    """Count a payment that is to be begun anew, before anything is done; not, if it then fails. Raises TooManyRequests.
+    """Count another attempt to pay an order before it starts, and subtract it if it fails. Raises TooManyRequests.
 
-    Its session and its address are counted side by side, and never in one transaction: an office shares an address's row.
+    Session and address are counted concurrently, but not in one transaction: an office shares an address's row.
     """
     counters = _counters(session, address)
     outcomes = list(read_ahead((partial(_count_try, counter) for counter in counters), len(counters)))
@@ -97,7 +97,7 @@ def count_payment(session: str, address: str) -> Iterator[None]:
 
 
 def _count_try(counter: "_Counter") -> bool | None:
-    """Count a payment for a session or an address; False beyond its limit, None where it is not known to be counted."""
+    """Count a payment for a session or an address; False beyond its limit, None if it is unknown whether it was counted."""
     try:
         counter.row.update([RateLimitCounter.tried.add(1), *counter.actions()], counter.condition_of_a_try())
     except UpdateError as error:
@@ -182,7 +182,7 @@ def _row(who: str) -> RateLimitCounter:
 
 
 def too_many() -> TooManyRequests:
-    """Return what tells whoever is beyond a limit to wait until the hour is over."""
+    """Return the error that asks to wait until the hour is over."""
     seconds = _seconds_left()
     minutes = -(-seconds // 60)
     return TooManyRequests(

@@ -32,7 +32,7 @@ def record_run(name: str, message: str = "", *, well: bool = True) -> None:
 
 @contextmanager
 def recorded(name: str) -> Iterator[None]:
-    """Record whether a run succeeds. A run whose record cannot be written counts all the same."""
+    """Record whether a run succeeds. A run whose record cannot be written still counts as a run."""
     well = False
     try:
         yield

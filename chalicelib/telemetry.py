@@ -36,7 +36,7 @@ class Metric(StrEnum):
     ORDERS_PAID = "OrdersPaid"
     PAYMENTS_DECLINED = "PaymentsDeclined"
     PAYMENT_ERRORS = "PaymentErrors"  # PayPal could not be reached, or its answer not be parsed
-    PAYPAL_REFUSALS = "PayPalRefusals"  # definite refusals that someone other than the shopper must act on
+    PAYPAL_REFUSALS = "PayPalRefusals"  # definite refusals on which someone other than the shopper must act
     HELD_SHARE = "HeldShare"  # percent of a SKU that unpaid orders hold, in each run that finds some
     ORDERS_EXPIRED = "OrdersExpired"
     MONEY_SETTLED = "MoneySettled"  # minor units, by currency; refunds and reversals are negative

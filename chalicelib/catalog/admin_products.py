@@ -117,7 +117,7 @@ def get_products(slugs: Sequence[str]) -> dict[str, AdminProduct]:
 
 
 def _by_words(filters: ProductFilter) -> tuple[list[Item], str | None]:
-    """Find the products with all words, and say in words what was not looked at."""
+    """Find the products with all words; return a note on what was not searched."""
     words = list(dict.fromkeys(search.tokenize(filters.words)))
     refusal = search.query_error(words)
     if refusal is not None:
@@ -156,7 +156,7 @@ def _of_known(
 
 
 def _of_list(filters: ProductFilter, start: str | None) -> ProductPage:
-    """Read on in a list. If its rows must be filtered here, a limited number is read, and the note says so."""
+    """Read the next page of a list. If its rows must be filtered here, a limited number is read, and the note says so."""
     group, filtered = _group(filters)
     limit = MAX_ROWS_READ if filtered else PAGE + 1
     rows = _rows(f"{group}#{filters.sort}", start, limit, filters.downwards)

@@ -53,7 +53,7 @@ _shelf = _CategoryCache()
 
 
 def clear_category_cache() -> None:
-    """Clear the cache, so that whoever changes categories sees the change immediately."""
+    """Clear the cache, so that a change of categories is visible immediately."""
     global _shelf
     _shelf = _CategoryCache()
 

@@ -185,7 +185,7 @@ def _sitemap(root: str, entry: str, paths: list[str]) -> str:
 
 @routes.get("/robots.txt")
 def robots(request: Request) -> Response:
-    """Answer robots.txt. Under a path prefix robots do not find it: they look at the host's root."""
+    """Return robots.txt. Robots read it at the host's root only, so not under a path prefix."""
 
     def make() -> str:
         closed = ("/cart", "/checkout", "/orders/", "/payments/", "/search", "/staff/")

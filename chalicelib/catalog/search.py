@@ -262,7 +262,7 @@ def _rows_of(word: str) -> tuple[dict[str, bool], bool]:
 
 
 def _add_listed(slugs: dict[str, bool], categories_named: list[str], *, hidden: bool) -> bool:
-    """Add the products of categories to those of a word; tell whether these are all."""
+    """Add the products of categories to those of a word; return whether these are all."""
     listed = [
         list(islice(_listed(key, hidden=hidden), MAX_ROWS)) for key in categories_named[:MAX_CATEGORIES]
     ]

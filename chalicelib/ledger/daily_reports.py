@@ -56,7 +56,7 @@ logger = logging.getLogger(__name__)
 SHEETS = (ORDERS, ORDER_LINES, LEDGER)
 GRACE = timedelta(hours=1)
 DAY = timedelta(days=1)
-ALARM_AFTER = timedelta(hours=3)  # a day without books wakes someone
+ALARM_AFTER = timedelta(hours=3)  # then a day without books raises the alarm
 WITHIN = timedelta(hours=2)  # after its close a day has its books: the hourly run, and one more
 LOOK_BACK = timedelta(days=366)  # days that failed are tried again for so long: two pages of S3's listing
 LOOK_FOR_FIRST = timedelta(days=31)  # where there are no books at all: four Queries a day

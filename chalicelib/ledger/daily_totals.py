@@ -94,9 +94,9 @@ class Tally:
         """Count the orders that were paid in a currency."""
         keys = (key.split() for key in self.sums)
         return sum(
-            self.sums[" ".join((at, kind, told))][5]
-            for at, kind, told in keys
-            if told == currency and hour in (None, int(at))
+            self.sums[" ".join((at, kind, each))][5]
+            for at, kind, each in keys
+            if each == currency and hour in (None, int(at))
         )
 
     def best_sellers(self, most: int) -> list["SoldProduct"]:

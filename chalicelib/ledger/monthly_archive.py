@@ -72,10 +72,10 @@ def provisional_since(day: date) -> datetime | None:
     return next((item["LastModified"] for item in answer.get("Contents", [])), None)
 
 
-def write_archive(month: Month, name: str, key: str, tell: Callable[[int], None]) -> None:
+def write_archive(month: Month, name: str, key: str, report: Callable[[int], None]) -> None:
     """Write a month as one ZIP: each kind's rows of all days under one header, and the manifests.
 
-    Streams, so that memory use is constant. `name` is such as 2026-11; `tell` is called with the number of
+    Streams, so that memory use is constant. `name` is such as 2026-11; `report` is called with the number of
     files read. Raises ReportError if a day's file is not what its manifest vouches for.
     """
     read = 0
@@ -89,7 +89,7 @@ def write_archive(month: Month, name: str, key: str, tell: Callable[[int], None]
                 for booked in month.days:
                     _copy(booked, sheet, target)
                     read += 1
-                    tell(read)
+                    report(read)
         for booked in month.days:
             with _entry(archive, month, f"manifests/manifest-{booked.day}.json") as target:
                 target.write(_content(key_of("manifest", booked.day)))

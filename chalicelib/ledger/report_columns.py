@@ -125,7 +125,7 @@ def line_rows(order: OrderRecord) -> Iterator[Row]:
 
 
 def ledger_row(ledger_entry: LedgerRecord) -> Row:
-    """Make the row of a movement; fee and net are empty where PayPal did not tell its fee in our currency."""
+    """Make the row of a movement; fee and net are empty if PayPal did not report its fee in our currency."""
     amount, fee, currency = ledger_entry.amount, ledger_entry.fee, ledger_entry.currency
     return [
         ledger_entry.booked_at,

@@ -34,7 +34,7 @@ class ReportError(Exception):
 
 @dataclass(frozen=True)
 class File:
-    """A sheet as it lies in S3; `size` in bytes."""
+    """A file as stored in S3; `size` in bytes."""
 
     key: str
     rows: int

@@ -38,9 +38,9 @@ class Totals:
     def add_json(self, totals: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
         """Add the totals of a manifest."""
         for kind, currencies in totals.items():
-            for currency, told in currencies.items():
-                amounts = (_minor(told[name], currency) for name in ("amount", "fee", "net"))
-                self.add_sums(kind, currency, [told["count"], *amounts, told["without_fee"]])
+            for currency, sums in currencies.items():
+                amounts = (_minor(sums[name], currency) for name in ("amount", "fee", "net"))
+                self.add_sums(kind, currency, [sums["count"], *amounts, sums["without_fee"]])
 
     def merge(self, other: "Totals") -> None:
         """Add other totals."""

@@ -24,7 +24,7 @@ from chalicelib.web.urls import absolute_url
 
 
 class NotDueYet(Exception):
-    """Raised if an email is due before what it says has happened."""
+    """Raised if an email is due before the event that it reports."""
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ class SesOutcomeUnknown(Exception):
 
 
 def send_order_emails(records: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, str]]]:
-    """Send the mail of every SQS record, each by itself; return Lambda's partial batch response."""
+    """Send the email of each SQS record independently; return Lambda's partial batch response."""
     return sqs_batch.handle_batch(
         records,
         lambda body: send_due(*_read(body)),

@@ -96,7 +96,7 @@ def _counted(holder: str | None) -> list[str]:
 def max_holds(
     lines: Iterable[OrderLine], quantities: Mapping[str, int], holder: str | None
 ) -> dict[str, int] | None:
-    """Return how many units of each SKU an address may hold; None if an order of these lines exceeds a limit by itself.
+    """Return how many units of each SKU an address may hold; None if an order of these lines alone exceeds a limit.
 
     `quantities`: SKU → units available and held.
     """

@@ -152,30 +152,30 @@ def describe_issue(issue: Mapping[str, Any]) -> IssueText:
     kind, detail = issue["kind"], issue["detail"]
     if kind in EMAIL_ISSUES:
         return _describe_undelivered(EMAIL_ISSUES[kind], detail.partition(" ")[0])
-    told = ISSUE_TEXTS.get(kind) or IssueText(
+    text = ISSUE_TEXTS.get(kind) or IssueText(
         "Needs attention", f"{kind}: {detail}", "Open the order to see what happened."
     )
     if kind in (IssueKind.REFUND_REJECTED, IssueKind.RETURN_REJECTED):
-        return replace(told, description=f"{told.description} {refund_rejection_text(detail)}")
+        return replace(text, description=f"{text.description} {refund_rejection_text(detail)}")
     if kind == IssueKind.DISPUTE:
-        return _describe_dispute(told, detail)
-    return told
+        return _describe_dispute(text, detail)
+    return text
 
 
-def _describe_undelivered(told: IssueText, mail: str) -> IssueText:
+def _describe_undelivered(text: IssueText, mail: str) -> IssueText:
     to_merchant = mail in TO_MERCHANT
-    what = told.description.format(
+    what = text.description.format(
         mail=email_label(mail), whose="your own" if to_merchant else "the customer’s"
     )
-    return IssueText(told.title, what, OUR_MAILBOX if to_merchant else told.action)
+    return IssueText(text.title, what, OUR_MAILBOX if to_merchant else text.action)
 
 
-def _describe_dispute(told: IssueText, detail: str) -> IssueText:
+def _describe_dispute(text: IssueText, detail: str) -> IssueText:
     number, _, status = detail.partition(" ")
     is_closed = status in CLOSED_DISPUTES
-    said = f"{told.description} Its case number is {number}. {CLOSED_DISPUTES.get(status) or OPEN_DISPUTES.get(status, '')}".strip()
-    todo = "You’ll find the outcome in PayPal’s Resolution Centre." if is_closed else told.action
-    return IssueText("PayPal dispute closed" if is_closed else told.title, said, todo)
+    description = f"{text.description} Its case number is {number}. {CLOSED_DISPUTES.get(status) or OPEN_DISPUTES.get(status, '')}".strip()
+    action = "You’ll find the outcome in PayPal’s Resolution Centre." if is_closed else text.action
+    return IssueText("PayPal dispute closed" if is_closed else text.title, description, action)
 
 
 def refund_rejection_text(issue: str) -> str:

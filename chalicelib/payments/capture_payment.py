@@ -260,7 +260,7 @@ def _settle_order_of_capture(order_id: str, paypal_id: str, capture: Capture) ->
 
 
 def close_sold_out(order_id: str) -> Order:
-    """Close an approved order whose units are sold: nothing was charged, and the customer is told."""
+    """Close an approved order whose units are sold: nothing was charged, and the customer is emailed."""
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.state != OrderState.AWAITING:

@@ -204,7 +204,7 @@ def _is_paid(order: Order) -> bool:
 
 
 def _audit_fields(order: Order) -> dict[str, Any]:
-    """Return what a refund changes, without text that someone entered: it may name the customer."""
+    """Return what a refund changes, without entered text: it may name the customer."""
     return {
         "left to refund": f"{money.to_decimal_string(order.refundable_amount, order.currency)} {order.currency}",
         "restocked": {sku: count for sku, count in order.restocked_quantities.items() if count},

@@ -35,7 +35,7 @@ log = logging.getLogger("awning")
 
 
 def settle_notifications(records: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, str]]]:
-    """Settle each SQS record by itself; return Lambda's partial batch response."""
+    """Settle each SQS record independently; return Lambda's partial batch response."""
     return sqs_batch.handle_batch(records, _handle, "notification could not be processed")
 
 

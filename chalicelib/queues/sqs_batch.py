@@ -1,4 +1,4 @@
-"""A batch of messages from SQS: each is handled by itself, and only those that failed are redelivered."""
+"""A batch of messages from SQS: each is handled independently, and only those that failed are redelivered."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping

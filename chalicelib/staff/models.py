@@ -30,7 +30,7 @@ class StaffIndex(Table):
 
 
 class StaffSession(Table):
-    """A session, and other rows about logins that expire; the key's prefix says which."""
+    """A session, or another expiring row about logins; the key's prefix is its kind."""
 
     class Meta(TableMeta):
         table_name = table_name("staff-sessions")

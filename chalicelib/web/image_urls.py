@@ -1,4 +1,4 @@
-"""Images in the media bucket: a processed image's name contains its size, which also tells its smaller versions."""
+"""Images in the media bucket: a processed image's name contains its size, from which its smaller versions follow."""
 
 import re
 from typing import NamedTuple

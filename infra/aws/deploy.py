@@ -38,7 +38,7 @@ FOUND_OUT: dict[str, tuple[str, ...]] = {
     "KeptMediaBucket": (),
 }
 CHALICE_STAGE = "prod"  # all stages share one package; only their files differ
-Tell = Callable[[str], None]
+Echo = Callable[[str], None]
 NOTHING_IN_THE_WAY = nullcontext()
 
 
@@ -54,16 +54,16 @@ class DeployOptions:
     new_origin_secret: bool = False  # replace CloudFront's and the functions' secret
 
 
-def deploy(stage: Stage, wishes: DeployOptions, tell: Tell) -> bool:
+def deploy(stage: Stage, wishes: DeployOptions, echo: Echo) -> bool:
     """Deploy; return whether the shop answers correctly, and PayPal notifies it.
 
     Raises DeployError, and botocore's errors.
     """
     account = Account(stage.region)
-    preflight.check(account, stage, tell)
-    stack = Stack(stage.stack, account.client("cloudformation"), tell)
+    preflight.check(account, stage, echo)
+    stack = Stack(stage.stack, account.client("cloudformation"), echo)
     has = stack.logical_ids() if stack.ready() else set()
-    adopted = adopt_resources.to_adopt(account, stage, wishes.adopt, tell, has)
+    adopted = adopt_resources.to_adopt(account, stage, wishes.adopt, echo, has)
     with tempfile.TemporaryDirectory(prefix="awning-deploy-") as scratch:
         build(stage.arch, Path(scratch))
         stored = artifacts.store(account, Path(scratch), adopted)
@@ -75,22 +75,22 @@ def deploy(stage: Stage, wishes: DeployOptions, tell: Tell) -> bool:
     )
     immutable_settings.must_stay(account, stage, present, {**stored.defaults, **parameters}, wishes.change)
     before = rollback.running(stack) if has and not wishes.keep else None
-    alarms = rollback.alarms(account, stack, has, tell) if before else []
+    alarms = rollback.alarms(account, stack, has, echo) if before else []
     change_set = stack.prepare(parameters, stored.template_url, adopted, alarms)
-    change(stack, change_set, wishes.replace, tell, adopt_resources.made_way(account, adopted))
-    tell_address(stack, stage, parameters, wishes.replace, tell)
+    change(stack, change_set, wishes.replace, echo, adopt_resources.made_way(account, adopted))
+    set_public_url(stack, stage, parameters, wishes.replace, echo)
     stack.protect(True)
-    report(stage, stack, webhook_before, tell)
+    report(stage, stack, webhook_before, echo)
     for doubt in preflight.doubts_of_alarms(account, stage, stack.outputs()):
-        tell(f"Alarms: {doubt}")
+        echo(f"Alarms: {doubt}")
     address = stack.outputs()["ShopUrl"].rstrip("/")
-    outcome = smoke(stage.parameters.get(PUBLIC_URL) or address, tell)
+    outcome = smoke(stage.parameters.get(PUBLIC_URL) or address, echo)
     if before and change_set and outcome.pages_fail and before.address == address:
-        tell("The pages fail, which they didn't before. Restoring the previous version:")
+        echo("The pages fail, which they didn't before. Restoring the previous version:")
         rollback.go_back(account, stack, before, change_set.adds())
         raise DeployError(_TAKEN_BACK)
-    is_told = webhook_is_right(account, stage, stack, tell)
-    return bool(outcome) and is_told
+    is_webhook_right = webhook_is_right(account, stage, stack, echo)
+    return bool(outcome) and is_webhook_right
 
 
 _TAKEN_BACK = (
@@ -133,12 +133,12 @@ def change(
     stack: Stack,
     change_set: ChangeSet | None,
     replace: bool,
-    tell: Tell,
+    echo: Echo,
     way: AbstractContextManager[None] = NOTHING_IN_THE_WAY,
 ) -> None:
     """Execute a change set, unless that would lose data. Raises DeployError."""
     if change_set is None:
-        tell(f"{stack.name} is up to date: nothing to change.")
+        echo(f"{stack.name} is up to date: nothing to change.")
         return
     dangers = change_set.dangers()
     if dangers and not replace:
@@ -148,7 +148,7 @@ def change(
                 ["This would delete data. Nothing was changed.", *(f"  {one}" for one in dangers), _MEANT]
             )
         )
-    tell(f"{stack.name}: {change_set.summary()}.")
+    echo(f"{stack.name}: {change_set.summary()}.")
     with way:
         stack.execute(change_set)
 
@@ -156,29 +156,29 @@ def change(
 _MEANT = "Has a name changed, such as TablePrefix? If that is intended and all data has been copied: make deploy … REPLACE=1"
 
 
-def tell_address(
-    stack: Stack, stage: Stage, parameters: Mapping[str, str], replace: bool, tell: Tell
+def set_public_url(
+    stack: Stack, stage: Stage, parameters: Mapping[str, str], replace: bool, echo: Echo
 ) -> None:
     """Set the stack's own address, known only once it exists, unless the file names another. Raises DeployError."""
     address = stack.outputs()["ShopUrl"].rstrip("/")
     if PUBLIC_URL in stage.parameters or parameters.get(PUBLIC_URL) == address:
         return
-    tell(f"Setting the shop's own URL, {address}:")
+    echo(f"Setting the shop's own URL, {address}:")
     present = stack.parameters()
-    change(stack, stack.prepare(present | {PUBLIC_URL: address}), replace, tell)
+    change(stack, stack.prepare(present | {PUBLIC_URL: address}), replace, echo)
 
 
-def report(stage: Stage, stack: Stack, webhook_before: str | None, tell: Tell) -> None:
+def report(stage: Stage, stack: Stack, webhook_before: str | None, echo: Echo) -> None:
     """Print the outputs, and what is still to be done at PayPal."""
     outputs = stack.outputs()
     for name in sorted(outputs):
-        tell(f"{name}: {outputs[name]}")
+        echo(f"{name}: {outputs[name]}")
     webhook = outputs.get("WebhookUrl", "")
     if not stack.parameters().get(WEBHOOK_ID):
         for line in webhook_to_enter(webhook, stage.name):
-            tell(line)
+            echo(line)
     elif webhook_before not in (None, webhook):
-        tell(f"The webhook's URL was {webhook_before}: change it to the new one at PayPal.")
+        echo(f"The webhook's URL was {webhook_before}: change it to the new one at PayPal.")
 
 
 def webhook_to_enter(address: str, stage: str) -> list[str]:

@@ -32,8 +32,8 @@ def environment_of(stage: Stage) -> dict[str, str]:
             f"There is no stack {stage.stack} in {stage.region}. Run first: make deploy STAGE={stage.name}"
         )
     function = account.client("lambda").get_function_configuration(FunctionName=stack.physical(FUNCTION))
-    told: dict[str, str] = function["Environment"]["Variables"]
-    return told | {"AWS_REGION": stage.region, "AWS_DEFAULT_REGION": stage.region}
+    variables: dict[str, str] = function["Environment"]["Variables"]
+    return variables | {"AWS_REGION": stage.region, "AWS_DEFAULT_REGION": stage.region}
 
 
 def run(name: str, command: list[str], given: Mapping[str, str]) -> int:

@@ -21,7 +21,7 @@ from infra.aws.cloudformation.stack import BUCKET, KEEPS_DATA, NOT_YET, QUEUE, T
 from infra.aws.cloudformation.stack_events import KINDS
 from infra.aws.stage_config import Stage, read_stage
 
-Tell = Callable[[str], None]
+Echo = Callable[[str], None]
 WITH_ROLE = "with-role"
 POLICY = "AWS::IAM::ManagedPolicy"
 Names = dict[str, list[str]]  # a kind of resource → AWS's names of its resources
@@ -43,14 +43,14 @@ class Data:
         )
 
 
-def teardown(stage: Stage, data_too: bool, tell: Tell) -> None:
+def teardown(stage: Stage, data_too: bool, echo: Echo) -> None:
     """Delete a stage after its name was typed, and its data after that was typed, too.
 
     Raises DeployError, botocore's errors.
     """
     account = Account(stage.region)
     account.must_be(stage.account)
-    stack = Stack(stage.stack, account.client("cloudformation"), tell)
+    stack = Stack(stage.stack, account.client("cloudformation"), echo)
     stack.wait()
     resources = [] if stack.status() in NOT_YET else stack.resources()
     names = names_of(resources) if resources else names_left(account, stage)
@@ -59,19 +59,19 @@ def teardown(stage: Stage, data_too: bool, tell: Tell) -> None:
     must_be_attached_to_nobody(account, _names(resources, POLICY))
     data = look(account, names)
     if not resources and not (data_too and (data.tables or data.buckets)):
-        tell(f"There is no stack {stage.stack} in {stage.region}.")
+        echo(f"There is no stack {stage.stack} in {stage.region}.")
         return
     for line in plan(stage, resources, data, data_too):
-        tell(line)
+        echo(line)
     _must_type(stage.stack, "To delete it, type the stack's name")
     if data_too:
         _must_type(data.sentence(), "This cannot be undone. To delete the data, too, type")
     if resources:
         stack.delete()
     if data_too:
-        delete_data(account, data, tell)
+        delete_data(account, data, echo)
     for line in closing_report(stage, account, data_too):
-        tell(line)
+        echo(line)
 
 
 # -- looking ------------------------------------------------------------------------------------------
@@ -157,15 +157,15 @@ def _must_type(words: str, question: str) -> None:
 # -- deleting -----------------------------------------------------------------------------------------
 
 
-def delete_data(account: Account, data: Data, tell: Tell) -> None:
+def delete_data(account: Account, data: Data, echo: Echo) -> None:
     """Delete the tables and buckets that the stack left."""
     dynamodb, s3 = account.client("dynamodb"), account.client("s3")
     for name in data.tables:
         data_deletion.delete_table(dynamodb, name)
-        tell(f"  removed table {name}")
+        echo(f"  removed table {name}")
     for name in data.buckets:
         data_deletion.delete_bucket(s3, name)
-        tell(f"  removed bucket {name}")
+        echo(f"  removed bucket {name}")
 
 
 def closing_report(stage: Stage, account: Account, data_too: bool) -> list[str]:

@@ -307,7 +307,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.say(f"{self.command} {path} {answer.status} {milliseconds:.0f} ms")
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
-        """Log nothing: `say` logs each request once."""
+        """Log nothing: `_log` logs each request once."""
 
 
 def _for_threads(app: Chalice) -> Chalice:

@@ -53,7 +53,7 @@ def load_app(folder: Path) -> "Chalice":
 def fill_with_demo(
     functions: Functions, environment: Mapping[str, str], ending: threading.Event, reports: StartReports
 ) -> None:
-    """Fill an empty shop with something to look at, unless the environment says DEMO=no; report each step."""
+    """Fill an empty shop with the demo catalog and orders, unless DEMO=no; report each step."""
     if environment.get("DEMO") == "no":
         return
     from infra.local.demo.catalog import load_demo_catalog

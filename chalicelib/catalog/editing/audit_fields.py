@@ -1,4 +1,4 @@
-"""What the audit log is told of the catalog: its fields as staff know them, and only those that differ."""
+"""The catalog's fields in the audit log, as staff know them; only those that changed."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -256,29 +256,29 @@ def order_view(order: Order) -> dict[str, Any]:
 
 def timeline_of(order: Order) -> list[dict[str, str]]:
     """Return the events of an order's history that concern the customer."""
-    told = []
+    entries = []
     for entry in order.history:
         message = TIMELINE.get(entry["event"])
         if entry["event"] == HistoryEvent.REFUNDED:
             message = f"We refunded {entry['detail']}."
         if message is not None:
-            told.append({"at": entry["at"], "text": message})
-    return told
+            entries.append({"at": entry["at"], "text": message})
+    return entries
 
 
 def render_order_page(
     order: Order, *, session: Session | None = None, message: str | None = None, status: int = 200
 ) -> Response:
     """Render the order's page. With the session that placed the order, the badge shows what is left in the cart."""
-    words = status_text(order)
+    text = status_text(order)
     badge = {} if session is None else {"cart_count": session.item_count}
     body = render(
         "orders/order.html",
         order=order_view(order),
-        headline=words.headline,
-        explanation=words.explanation,
-        next_steps=words.next_steps,
-        tone=words.tone,
+        headline=text.headline,
+        explanation=text.explanation,
+        next_steps=text.next_steps,
+        tone=text.tone,
         can_pay=can_pay(order),
         refresh=order.state == OrderState.CAPTURING and not order.is_payment_unresolved,
         timeline=timeline_of(order),

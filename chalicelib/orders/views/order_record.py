@@ -8,7 +8,7 @@ from chalicelib.orders.models import Order
 
 
 class OrderRecord:
-    """What files tell of an order; amounts in minor units of `currency`, moments as ISO 8601 in UTC."""
+    """An order's fields in exported files; amounts in minor units of `currency`, times as ISO 8601 in UTC."""
 
     __slots__ = ("_item", "_taxes", "currency", "customer", "id", "lines", "number")
 

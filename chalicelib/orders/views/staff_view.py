@@ -78,7 +78,7 @@ def email_problems(order: Order) -> dict[str, str]:
 
 def issues_of(order: Order) -> list[dict[str, Any]]:
     """List an order's issues, open ones first."""
-    told = [
+    views = [
         {
             **vars(issues.describe_issue(issue)),
             "at": issue["at"],
@@ -87,7 +87,7 @@ def issues_of(order: Order) -> list[dict[str, Any]]:
         }
         for number, issue in enumerate(order.issues)
     ]
-    return sorted(told, key=lambda issue: issue["resolution"] is not None)
+    return sorted(views, key=lambda issue: issue["resolution"] is not None)
 
 
 def _event_text(entry: Mapping[str, str]) -> str:

@@ -143,8 +143,10 @@ def won_disputes(event: Mapping[str, Any]) -> list[WonDispute]:
         captures = disputed_captures(event)
         amount = resource.get("dispute_amount")
         at = _utc(resource.get("update_time") or event.get("create_time"))
-        told = _money(amount) if amount and len(captures) == 1 else None
-        return [WonDispute(f"{str(resource['dispute_id'])[:60]}-{one}", one, at, told) for one in captures]
+        disputed = _money(amount) if amount and len(captures) == 1 else None
+        return [
+            WonDispute(f"{str(resource['dispute_id'])[:60]}-{one}", one, at, disputed) for one in captures
+        ]
 
 
 def completed_again(event: Mapping[str, Any], capture_id: str) -> WonDispute | None:

@@ -156,13 +156,13 @@ class Client(PayPalHttpClient):  # type: ignore[misc]  # the SDK ships no types
             if time.monotonic() < self._token_ends:
                 return self._token
             request = AccessTokenRequest(self.environment)
-            told = self._exchange(request, self.environment.authorization_string(), deadline)
-            if told.status_code == 401:
-                raise PayPalAuthError(*_named(told, "invalid_client"))
-            if told.status_code in (400, 403) and (_json(told) or {}).get("error"):
-                raise PayPalAccessDenied(*_named(told, "unauthorized_client"))
+            response = self._exchange(request, self.environment.authorization_string(), deadline)
+            if response.status_code == 401:
+                raise PayPalAuthError(*_named(response, "invalid_client"))
+            if response.status_code in (400, 403) and (_json(response) or {}).get("error"):
+                raise PayPalAccessDenied(*_named(response, "unauthorized_client"))
             try:
-                answer = _read(told)
+                answer = _read(response)
                 self._token = str(answer["access_token"])
                 self._token_ends = time.monotonic() + int(answer["expires_in"]) - TOKEN_MARGIN_SECONDS
             except (PayPalNotFound, PayPalRejected, KeyError, TypeError, ValueError) as error:

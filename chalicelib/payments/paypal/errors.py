@@ -55,7 +55,7 @@ class PayPalError(Exception):
 
     @property
     def is_about_address(self) -> bool:
-        """Return whether PayPal rejects the delivery address, alone or among other things."""
+        """Return whether PayPal rejects the delivery address, alone or among other fields."""
         return any(detail.is_about_address for detail in self.details)
 
 

@@ -57,7 +57,7 @@ _verifying = threading.BoundedSemaphore(MAX_CONCURRENCY)
 
 
 def receive(headers: Mapping[str, str], body: bytes | str) -> None:
-    """Enqueue a notification that PayPal confirms, or leave it alone where it is about nothing of this shop.
+    """Enqueue a notification that PayPal confirms; ignore one that concerns nothing of this shop.
 
     `headers` are those of HEADERS, "" where one is missing; `body` is as it came. Raises InvalidSignature for what
     PayPal did not send, TooManyRequests for a flood, and ServiceUnavailable where it cannot be told: then it is sent

@@ -70,7 +70,7 @@ def redeem_token(secret: str, password: str, write_audit: AuditWriter) -> StaffM
 
 
 def tell_of_change(member: StaffMember) -> None:
-    """Email the owner that the password was changed; if the queue does not answer, the change is valid all the same."""
+    """Email the owner that the password was changed; if the queue does not answer, the change is still valid."""
     try:
         enqueue_account_email(CHANGED, member.email)
     except (ClientError, BotoCoreError):

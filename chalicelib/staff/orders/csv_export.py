@@ -1,4 +1,4 @@
-"""Orders as CSV: the books' columns, then what is packed and where it goes. Few are answered at once, many by a job."""
+"""Orders as CSV: the books' columns, then what is packed and where it goes. Few are returned directly, many by a background job."""
 
 import hashlib
 import json
@@ -62,12 +62,12 @@ def _found(request: Request, member: StaffMember, question: OrderListQuery) -> R
 
 
 def _later(request: Request, member: StaffMember, question: OrderListQuery) -> Response:
-    """Have the file made: it changes nothing in the shop, so that finance may ask for it too."""
+    """Start a job that makes the file. It changes nothing in the shop, so finance may start it too."""
     if http_request.is_prefetch(request):
         return layout.redirect_with_notice("/staff/orders")
     asked = _arguments(question.selection)
     if question.text:
-        # Mostly someone's name or address: not for the trail, and no part of an id, which the trail keeps.
+        # Mostly a name or address: personal data, which the audit log never contains, nor an ID, which it keeps.
         job = job_queue.start(member, KIND, asked, private={"text": question.text})
     else:
         job = job_queue.start(member, KIND, asked, _job_id(member, asked))
@@ -75,7 +75,7 @@ def _later(request: Request, member: StaffMember, question: OrderListQuery) -> R
 
 
 def run(job: Job) -> None:
-    """Write the file of a job: a hundred orders at a time, streamed to S3. Run again, it writes the same."""
+    """Write a job's file, a hundred orders at a time, streamed to S3. Repeated, it writes the same."""
     from chalicelib.ledger.report_files import ReportWriter
 
     selection, before = _selection_of(job.arguments)

@@ -213,11 +213,11 @@ def _correct(
         if len(json.dumps(order.history)) > ROOM_FOR_HISTORY:
             raise Conflict(FULL)
         words = order.search_terms
-        told = correct(order)
-        if told is None:
+        audited = correct(order)
+        if audited is None:
             return False
         order.update_search_terms(words, transaction)
-        write_audit(transaction, order.audit_subject, *told)
+        write_audit(transaction, order.audit_subject, *audited)
         return True
 
     return _announced(update_order(order_id, action))
@@ -269,7 +269,7 @@ def resend_email(
 
 
 def can_be_sent(order: Order, entry: str) -> bool:
-    """Return whether an email is true of an order as it is now, and there is someone to receive it."""
+    """Return whether an email is true of the order as it is now, and has a recipient."""
     name, _, movement = entry.partition("#")
     kind = EMAIL_KINDS.get(name)
     return kind is not None and kind.is_true(order, movement) and not order.erased_at
@@ -286,7 +286,7 @@ def add_note(
         if len(json.dumps(order.history)) > ROOM_FOR_HISTORY:
             raise Conflict(FULL)
         order.add_event(HistoryEvent.NOTE_ADDED, text, actor=actor, form_token=form_token)
-        # Not the words: a note may name someone, and the audit trail is never erased.
+        # Not the text: a note may contain a name, and the audit log is never erased.
         write_audit(transaction, order.audit_subject, {}, {"note": f"{len(text)} characters"})
         return True
 

@@ -39,7 +39,7 @@ def shipping_form(request: Request, member: StaffMember) -> Response:
 
 
 def ship_several(request: Request, member: StaffMember) -> Response:
-    """Mark orders as shipped, each by itself; show those again that could not be."""
+    """Mark orders as shipped, independently of each other; show again those that could not be."""
     posted = read_form(
         request, most_fields=len(MAX_LENGTHS) * (MAX_SELECTED + 1), most_bytes=256 * 1024
     ).values
@@ -154,7 +154,7 @@ def _page(
         carrier=form_data.get("carrier", ""),
         carriers=carrier_names(),
         longest=MAX_LENGTHS,
-        told=_format_shipped(shipped) if shipped else "",
+        shipped=_format_shipped(shipped) if shipped else "",
         wrong=bool(errors),
     )
 

@@ -130,7 +130,7 @@ def _stock(text: str) -> int:
 
 
 class CellView(NamedTuple):
-    """A cell as the page shows it. `now`: what someone else stored, where a choice is asked for."""
+    """A cell as the page shows it. `now` is the value that someone else stored, if the merchant must choose."""
 
     name: str
     value: str
@@ -157,14 +157,14 @@ def unsaved_row(products: AdminProduct, sheet: PostedList, outcome: UnsavedRows)
 
 def unsaved_messages(products: Mapping[str, AdminProduct], unsaved: Mapping[str, UnsavedRows]) -> list[str]:
     """Return messages on what was changed here and is no longer in the shop."""
-    told = []
+    messages = []
     for slug, outcome in unsaved.items():
         if slug not in products:
-            told.append(f"The product “{slug}” no longer exists.")
+            messages.append(f"The product “{slug}” no longer exists.")
             continue
         left = {"", *(variant.sku for variant in products[slug].variants)}
-        told += [f"The variant “{sku}” is no longer sold." for sku in sorted(outcome.rows - left)]
-    return told
+        messages += [f"The variant “{sku}” is no longer sold." for sku in sorted(outcome.rows - left)]
+    return messages
 
 
 def _shown(products: AdminProduct, variants: Sequence[AdminVariant], form_data: "_Typed") -> dict[str, Any]:

@@ -41,12 +41,12 @@ def pack_month(job: "Job") -> None:
     key = f"exports/{month.mark}/books-{name}.zip"
     total = 3 * len(month.days)
 
-    def tell(read: int) -> None:
+    def report(read: int) -> None:
         if read % 3 == 0:
             job_progress.report_progress(job, progress=read, total=total, message="Combining the days …")
 
     try:
-        write_archive(month, name, key, tell)
+        write_archive(month, name, key, report)
     except (daily_reports.ReportError, IndexError) as error:
         raise job_progress.JobFailed(
             f"The books for {span.first:%B %Y} couldn’t be combined.", [str(error)]

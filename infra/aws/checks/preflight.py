@@ -22,7 +22,7 @@ LIVE = "live"
 KEPT_FREE, RESERVED = 100, 4
 
 
-def check(account: Account, stage: Stage, tell: Callable[[str], None]) -> None:
+def check(account: Account, stage: Stage, echo: Callable[[str], None]) -> None:
     """Check everything, ask for the secret if it is missing, and print warnings. Raises DeployError."""
     account.must_be(stage.account)
     live = paypals_world(stage.parameters.get("PayPalApiUrl", "")) == LIVE
@@ -36,18 +36,18 @@ def check(account: Account, stage: Stage, tell: Callable[[str], None]) -> None:
             f"This shop takes real money, and {stage.parameters[ALARM_EMAIL]} is an example address that nobody reads.\n"
             f'Set an address in the stage file: {ALARM_EMAIL} = "…"'
         )
-    tell(f"Account {account.number}, region {account.region}, as {account.caller}.")
-    _secret(account, stage, tell)
+    echo(f"Account {account.number}, region {account.region}, as {account.caller}.")
+    _secret(account, stage, echo)
     for doubt in doubts_of_functions(account, stage):
-        tell(f"Functions: {doubt}")
+        echo(f"Functions: {doubt}")
     for doubt in doubts_of_mail(account, sender(live=live)):
-        tell(f"Mail: {doubt}")
+        echo(f"Mail: {doubt}")
     for doubt in doubts_of_pictures(account):
-        tell(f"Pictures: {doubt}")
+        echo(f"Pictures: {doubt}")
     if live:
-        tell("PayPal: live. This shop takes real money.")
+        echo("PayPal: live. This shop takes real money.")
     else:
-        tell("PayPal: not live. No real money moves; this is set by PayPalApiUrl in the stage file.")
+        echo("PayPal: not live. No real money moves; this is set by PayPalApiUrl in the stage file.")
 
 
 def _is_nobodys(address: str) -> bool:
@@ -63,13 +63,13 @@ def paypals_world(address: str) -> str:
     return "sandbox" if "sandbox" in host else LIVE
 
 
-def _secret(account: Account, stage: Stage, tell: Callable[[str], None]) -> None:
+def _secret(account: Account, stage: Stage, echo: Callable[[str], None]) -> None:
     ssm, name = account.client("ssm"), paypal_secret.name_of(stage)
     if paypal_secret.kept(ssm, name):
         return
     if not sys.stdin.isatty():
         raise DeployError(f"PayPal's secret is not in SSM as {name} yet. Run: make secret STAGE={stage.name}")
-    tell(f"PayPal's secret is not in SSM as {name} yet. Enter it once:")
+    echo(f"PayPal's secret is not in SSM as {name} yet. Enter it once:")
     paypal_secret.keep(ssm, name, paypal_secret.ask())
 
 

@@ -59,13 +59,13 @@ def findings(template: Path) -> dict[Finding, str]:
         raise NoChecker(f"{error} {done.stderr[-500:]}") from error
 
 
-def read(said: str) -> dict[Finding, str]:
+def read(output: str) -> dict[Finding, str]:
     """Parse Checkov's output. Raises NoChecker if it checked nothing."""
     try:
-        told = json.loads(said)
-        results, summary = told["results"], told["summary"]
+        report = json.loads(output)
+        results, summary = report["results"], report["summary"]
     except (ValueError, KeyError, TypeError) as error:  # for an empty template it only prints zeros
-        raise NoChecker(f"Checkov checked nothing: {said[-500:]}") from error
+        raise NoChecker(f"Checkov checked nothing: {output[-500:]}") from error
     if summary["parsing_errors"] or not summary["passed"]:
         raise NoChecker(f"Checkov could not read the template: {summary}")
     return {

@@ -161,12 +161,12 @@ def tries(address: str, shop: str) -> list[tuple[str, Callable[[], None]]]:
     ]
 
 
-def smoke(address: str, tell: Callable[[str], None], seconds: float = DEADLINE_SECONDS) -> Outcome:
+def smoke(address: str, echo: Callable[[str], None], seconds: float = DEADLINE_SECONDS) -> Outcome:
     """Run all tests, repeatedly until their common deadline; report each; return the result."""
     shop = tomllib.loads(SHOP_FILE.read_text(encoding="utf-8"))["name"]
     deadline = time.monotonic() + seconds
     # All are run, even if one failed, so that the operator sees every failure.
-    faults = {name: _fault(name, attempt, deadline, tell) for name, attempt in tries(address, shop)}
+    faults = {name: _fault(name, attempt, deadline, echo) for name, attempt in tries(address, shop)}
     failed = tuple(name for name, fault in faults.items() if fault)
     return Outcome(failed, UNKNOWN_NAME in faults.values())
 
@@ -176,7 +176,7 @@ def answers(address: str) -> bool:
     return not smoke(address, lambda _: None, seconds=0).pages_fail
 
 
-def _fault(name: str, attempt: Callable[[], None], deadline: float, tell: Callable[[str], None]) -> str:
+def _fault(name: str, attempt: Callable[[], None], deadline: float, echo: Callable[[str], None]) -> str:
     """Repeat a test until the deadline, and report it; return why it failed, "" if it passed."""
     while True:
         since = time.monotonic()
@@ -184,11 +184,11 @@ def _fault(name: str, attempt: Callable[[], None], deadline: float, tell: Callab
             attempt()
         except (Wrong, OSError, HTTPException) as error:
             if time.monotonic() + PAUSE_SECONDS > deadline:
-                tell(f"  FAILED  {name}: {(why := _why(error))}")
+                echo(f"  FAILED  {name}: {(why := _why(error))}")
                 return why
             time.sleep(PAUSE_SECONDS)
         else:
-            tell(f"  ok  {(time.monotonic() - since) * 1000:6.0f} ms  {name}")
+            echo(f"  ok  {(time.monotonic() - since) * 1000:6.0f} ms  {name}")
             return ""
 
 

@@ -29,20 +29,23 @@ class _WebhookGetRequest:
         self.body = None
 
 
-def webhook_is_right(account: Account, stage: Stage, stack: Stack, tell: Callable[[str], None]) -> bool:
-    """Return whether PayPal's webhook is as the shop needs it, and print what is wrong; a shop without one was told before."""
-    told = stack.parameters()
-    if not told.get(WEBHOOK_ID):
+def webhook_is_right(account: Account, stage: Stage, stack: Stack, echo: Callable[[str], None]) -> bool:
+    """Return whether PayPal's webhook is as the shop needs it, and print what is wrong; True for a shop without one."""
+    parameters = stack.parameters()
+    if not parameters.get(WEBHOOK_ID):
         return True
     parameter = account.client("ssm").get_parameter(Name=paypal_secret.name_of(stage), WithDecryption=True)
     client = Client(
-        told["PayPalClientId"], parameter["Parameter"]["Value"], told["PayPalApiUrl"], told["PayPalApiUrl"]
+        parameters["PayPalClientId"],
+        parameter["Parameter"]["Value"],
+        parameters["PayPalApiUrl"],
+        parameters["PayPalApiUrl"],
     )
-    wrong = faults(client, told[WEBHOOK_ID], stack.outputs()["WebhookUrl"])
-    for words in wrong:
-        tell(f"  FAILED  the webhook at PayPal: {words}")
+    wrong = faults(client, parameters[WEBHOOK_ID], stack.outputs()["WebhookUrl"])
+    for message in wrong:
+        echo(f"  FAILED  the webhook at PayPal: {message}")
     if not wrong:
-        tell("  ok  the webhook at PayPal has the shop's URL and every event")
+        echo("  ok  the webhook at PayPal has the shop's URL and every event")
     return not wrong
 
 

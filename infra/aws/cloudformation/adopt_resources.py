@@ -67,7 +67,7 @@ def _owner(account: Account, name: str) -> str:
 
 
 def to_adopt(
-    account: Account, stage: Stage, agreed: bool, tell: Callable[[str], None], has: Collection[str] = ()
+    account: Account, stage: Stage, agreed: bool, echo: Callable[[str], None], has: Collection[str] = ()
 ) -> dict[str, str]:
     """Return resources of the template → existing tables and buckets for the stack to take over.
 
@@ -82,7 +82,7 @@ def to_adopt(
     ]
     if not full:
         if there:
-            tell(
+            echo(
                 f"The stack takes over {_tables(there)} without data, left by an earlier stack or a failed change."
             )
         return there
@@ -95,7 +95,7 @@ def to_adopt(
         )
     buckets = _buckets_to_adopt(account, stage, has)
     names = ", ".join(buckets.values())
-    tell(f"The stack takes over {_tables(there)} with data{', and ' if names else ''}{names}.")
+    echo(f"The stack takes over {_tables(there)} with data{', and ' if names else ''}{names}.")
     return there | buckets
 
 
@@ -104,7 +104,7 @@ def _tables(there: Mapping[str, str]) -> str:
 
 
 def kept(key: str) -> str:
-    """Return the name of the parameter that says which bucket a stack reuses."""
+    """Return the name of the parameter for the bucket that a stack reuses."""
     return f"Kept{key}"
 
 

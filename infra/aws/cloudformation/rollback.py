@@ -33,17 +33,17 @@ def running(stack: Stack) -> Release | None:
     return Release(stack.template(), stack.parameters(), address)
 
 
-def alarms(account: Account, stack: Stack, has: Collection[str], tell: Callable[[str], None]) -> list[str]:
+def alarms(account: Account, stack: Stack, has: Collection[str], echo: Callable[[str], None]) -> list[str]:
     """List the alarms that roll back a change; none if the stack has none yet, or if one is on already."""
     if ALARM not in has:
         return []
     name = stack.physical(ALARM)
     found = account.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
     if any(alarm["StateValue"] == "ALARM" for alarm in found):
-        tell(f"The alarm {name} is already on, so it can't trigger a rollback this time.")
+        echo(f"The alarm {name} is already on, so it can't trigger a rollback this time.")
         return []
     if found:
-        tell(
+        echo(
             f"The change is monitored for {WATCHED_MINUTES} minutes after it: the alarm {name} would roll it back."
         )
     return [alarm["AlarmArn"] for alarm in found]

@@ -88,10 +88,10 @@ def new_token() -> str:
 class Stack:
     """A stack by its name, which may not exist yet."""
 
-    def __init__(self, name: str, client: Any, tell: Callable[[str], None]) -> None:
+    def __init__(self, name: str, client: Any, echo: Callable[[str], None]) -> None:
         self.name = name
         self._client = client
-        self._tell = tell
+        self._echo = echo
 
     # -- looking --------------------------------------------------------------------------------------
 
@@ -145,16 +145,16 @@ class Stack:
         there = self.described()
         status = there.get("StackStatus", "")
         if status.endswith("_IN_PROGRESS") and status not in NOT_YET:
-            self._tell(f"{self.name} is being changed. Waiting for that to finish:")
+            self._echo(f"{self.name} is being changed. Waiting for that to finish:")
             by_id = self._by_id(there)
-            by_id._follow(Progress(self._tell), seen=set(by_id._event_ids()))
+            by_id._follow(Progress(self._echo), seen=set(by_id._event_ids()))
 
     def ready(self) -> bool:
         """Bring it into a state that can be changed; return whether it exists. Raises DeployError."""
         self.wait()
         status = self.status()
         if status in STILLBORN:
-            self._tell(f"An earlier creation of {self.name} failed. Deleting its remains first:")
+            self._echo(f"An earlier creation of {self.name} failed. Deleting its remains first:")
             self.delete()
         elif status in ("UPDATE_ROLLBACK_FAILED", "DELETE_FAILED"):
             raise DeployError(_stuck(self.name, status))
@@ -232,7 +232,7 @@ class Stack:
         # A failed creation removes what it created, although its deletion policy is to retain. AWS does not promise
         # to spare what was taken over.
         token = self._begin(change_set, RetainExceptOnCreate=creates)
-        progress = Progress(self._tell, len(change_set.changes))
+        progress = Progress(self._echo, len(change_set.changes))
         status = self._follow(progress, seen, token)
         if status not in WELL:
             faults = self._faults(str(progress.failures), StackName=self.name)
@@ -264,7 +264,7 @@ class Stack:
             self.protect(False)
         token = new_token()
         self._client.delete_stack(StackName=there["StackId"], ClientRequestToken=token)
-        progress = Progress(self._tell)
+        progress = Progress(self._echo)
         if by_id._follow(progress, seen, token) != "DELETE_COMPLETE":
             raise DeployError(
                 "\n".join([f"{self.name} could not be deleted:", *why(progress.failures), _AGAIN])
@@ -286,7 +286,7 @@ class Stack:
 
     def _by_id(self, there: Mapping[str, Any]) -> "Stack":
         # A deleted stack is not found by its name.
-        return Stack(there["StackId"], self._client, self._tell)
+        return Stack(there["StackId"], self._client, self._echo)
 
     # -- following ------------------------------------------------------------------------------------
 

@@ -72,10 +72,10 @@ REMEDIES = (
 class Progress:
     """Print the progress of a stack's resources, and collect failures."""
 
-    def __init__(self, tell: Callable[[str], None], expected: int = 0) -> None:
+    def __init__(self, echo: Callable[[str], None], expected: int = 0) -> None:
         self.failures: list[Event] = []
         self.taken_back: list[Event] = []  # the stack's own failures; those of resources say more
-        self._tell = tell
+        self._echo = echo
         self._expected = expected
         self._done: set[tuple[str, str]] = set()
         self._since = time.monotonic()
@@ -95,14 +95,14 @@ class Progress:
             return
         self.failures.append(event)
         if event["ResourceType"] != STACK:
-            self._tell(f"  {self._elapsed()}  FAILED {name_of(event)}: {reason or 'no reason given'}")
+            self._echo(f"  {self._elapsed()}  FAILED {name_of(event)}: {reason or 'no reason given'}")
 
     def _finish(self, event: Event, verb: str) -> None:
         key = (event["LogicalResourceId"], verb)
         if key in self._done:
             return
         self._done.add(key)
-        self._tell(f"  {self._elapsed()}{self._count()}  {verb} {name_of(event)}")
+        self._echo(f"  {self._elapsed()}{self._count()}  {verb} {name_of(event)}")
 
     def _count(self) -> str:
         # After a failure, the following events are the rollback.

@@ -48,7 +48,7 @@ def package(
     stage: str,
     out: Path,
     arch: str = "arm64",
-    tell: Callable[[str], object] = lambda _: None,
+    echo: Callable[[str], object] = lambda _: None,
 ) -> list[Packed]:
     """Package a project's stage for an architecture into `out`: sam.yaml and the zips it names. Raises PackageError."""
     if stage not in stages(project):
@@ -58,9 +58,9 @@ def package(
         clean, made, done = (Path(scratch, name) for name in ("project", "made", "done"))
         copy_project(project, clean, arch)
         (clean / MERGED).write_text(json.dumps(merged(project)), encoding="utf-8")
-        tell(f"fetching what requirements.txt names, for {arch} …")
+        echo(f"fetching what requirements.txt names, for {arch} …")
         run_chalice(clean, stage, made)
-        tell("trimming, compiling, packing …")
+        echo("trimming, compiling, packing …")
         packed = finish(made / CODE, clean, SERVICES, arch, done)
         write_template(made / TEMPLATE, done / TEMPLATE)
         check_zips(done)
@@ -172,7 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if not (options.here or lambda_python.is_here()):
             return _run_pinned(["--stage", options.stage, "--arch", options.arch, "--out", str(out)])
-        packed = package(PROJECT, options.stage, out, options.arch, tell=_tell)
+        packed = package(PROJECT, options.stage, out, options.arch, echo=_echo)
     except PackageError as failed:
         print(f"The package could not be built.\n{failed}", file=sys.stderr)
         return 1
@@ -184,13 +184,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run_pinned(arguments: list[str]) -> int:
     """Run this in the packaging environment. Raises PackageError if there is none, and none can be created."""
-    python = lambda_python.prepare(_tell)
+    python = lambda_python.prepare(_echo)
     return subprocess.run(
         [python, "-m", "infra.aws.package.build", *arguments], cwd=PROJECT, check=False
     ).returncode
 
 
-def _tell(words: str) -> None:
+def _echo(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 

@@ -52,10 +52,10 @@ def why_not_named() -> str:
     return f"PYTHON={named} isn’t used for packaging: {reason}."
 
 
-def prepare(tell: Callable[[str], object]) -> Path:
+def prepare(echo: Callable[[str], object]) -> Path:
     """Make the environment that packages, unless it is there; return its Python. Raises PackageError."""
     if reason := why_not_named():
-        tell(reason)
+        echo(reason)
     python = find()
     if python is None:
         raise PackageError(MISSING)
@@ -64,7 +64,7 @@ def prepare(tell: Callable[[str], object]) -> Path:
     with (CACHE / "package.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / ".installed").exists():
-            tell(f"creating a {RUNTIME} environment for packaging, which takes a minute …")
+            echo(f"creating a {RUNTIME} environment for packaging, which takes a minute …")
             _make(python, folder)
     return folder / "bin" / "python"
 

@@ -107,7 +107,7 @@ def operator(aws: object, served: str, monkeypatch: pytest.MonkeyPatch) -> Opera
     monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     monkeypatch.setattr(adopt_resources, "tables_of", lambda stage: minimal_package.TABLES)
-    monkeypatch.setattr(deploy, "smoke", lambda address, tell: WELL if address == served else BROKEN)
+    monkeypatch.setattr(deploy, "smoke", lambda address, echo: WELL if address == served else BROKEN)
     monkeypatch.setattr(deploy, "webhook_is_right", lambda *_: True)
     monkeypatch.setattr(rollback, "answers", lambda address: True)
     who = Operator(served, monkeypatch)
@@ -497,7 +497,7 @@ def test_a_template_that_cloudformation_refuses_is_told_in_its_words(
 def test_a_shop_that_does_not_answer_as_it_should_is_no_success(
     operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(deploy, "smoke", lambda address, tell: BROKEN)
+    monkeypatch.setattr(deploy, "smoke", lambda address, echo: BROKEN)
     monkeypatch.setattr(deploy, "read_stage", lambda name: STAGE)
     assert deploy.main(["trial"]) == 1
     assert "check out the previous commit" in capsys.readouterr().err
@@ -620,7 +620,7 @@ def test_a_release_whose_pages_fail_is_taken_back_with_its_settings(
     ran, told = operator.code_runs(), operator.stack.parameters()
     operator.code = "broken"
     operator.template["Parameters"]["Proxies"] = {"Type": "String", "Default": "0"}
-    monkeypatch.setattr(deploy, "smoke", lambda address, tell: BROKEN)
+    monkeypatch.setattr(deploy, "smoke", lambda address, echo: BROKEN)
 
     with pytest.raises(DeployError, match="The release was rolled back because its pages failed"):
         operator.deploys(webhook_id="WH-2")
@@ -638,7 +638,7 @@ def test_a_release_that_added_a_table_is_taken_back_and_the_next_takes_the_table
     operator.code = "broken"
     operator.adds_a_table(monkeypatch)
     with monkeypatch.context() as broken:
-        broken.setattr(deploy, "smoke", lambda address, tell: BROKEN)
+        broken.setattr(deploy, "smoke", lambda address, echo: BROKEN)
         with pytest.raises(DeployError, match="rolled back"):
             operator.deploys()
     assert operator.code_runs() == ran
@@ -667,7 +667,7 @@ def test_what_going_back_would_not_mend_stays(
     operator.deploys(**WEBHOOK)
     ran = operator.code_runs()
     monkeypatch.setattr(rollback, "answers", lambda address: before)
-    monkeypatch.setattr(deploy, "smoke", lambda address, tell: outcome)
+    monkeypatch.setattr(deploy, "smoke", lambda address, echo: outcome)
     operator.code = "other"
     assert not operator.deploys(**wishes)
     assert operator.code_runs() != ran
@@ -677,7 +677,7 @@ def test_where_nothing_was_changed_nothing_is_taken_back(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator.deploys(**WEBHOOK)
-    monkeypatch.setattr(deploy, "smoke", lambda address, tell: BROKEN)
+    monkeypatch.setattr(deploy, "smoke", lambda address, echo: BROKEN)
     assert not operator.deploys()
 
 
@@ -688,7 +688,7 @@ def test_what_is_no_longer_in_the_bucket_cannot_be_put_back(
     ran = operator.code_runs()
     operator.account.client("s3").delete_object(Bucket=artifacts.bucket_of(operator.account), Key=ran)
     operator.code = "broken"
-    monkeypatch.setattr(deploy, "smoke", lambda address, tell: BROKEN)
+    monkeypatch.setattr(deploy, "smoke", lambda address, echo: BROKEN)
     with pytest.raises(DeployError, match=f"cannot be restored: {ran} is no longer in the bucket"):
         operator.deploys()
 
@@ -819,7 +819,7 @@ def of_parameters(**given: str) -> Stage:
     return dataclasses.replace(STAGE, parameters=own)
 
 
-# -- somebody to tell -------------------------------------------------------------------------------------
+# -- the alarms' recipient ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("address", [LIVE, "https://api.paypal.com", "https://API-M.PayPal.com:443"])

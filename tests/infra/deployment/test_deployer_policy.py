@@ -184,7 +184,7 @@ def test_the_tools_ask_for_nothing_that_the_policy_does_not_allow(
 ) -> None:
     monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(adopt_resources, "tables_of", lambda stage: minimal_package.TABLES)
-    monkeypatch.setattr(deploy, "smoke", lambda address, tell: Outcome())
+    monkeypatch.setattr(deploy, "smoke", lambda address, echo: Outcome())
     whole = minimal_package.template("http://shop.test")
     monkeypatch.setattr(deploy, "build", lambda arch, out: minimal_package.write(out, copy.deepcopy(whole)))
     account = Account(STAGE.region)

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.cloudformation
 def _standing(aws: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(adopt_resources, "tables_of", lambda stage: minimal_package.TABLES)
-    monkeypatch.setattr(deploy, "smoke", lambda address, tell: Outcome())
+    monkeypatch.setattr(deploy, "smoke", lambda address, echo: Outcome())
     monkeypatch.setattr(run_on_stage, "read_stage", lambda name: STAGE)
     whole = minimal_package.template("https://shop.test/api")
     monkeypatch.setattr(deploy, "build", lambda arch, out: minimal_package.write(out, copy.deepcopy(whole)))

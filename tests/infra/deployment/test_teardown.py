@@ -60,7 +60,7 @@ class Standing:
 def standing(aws: object, monkeypatch: pytest.MonkeyPatch) -> Standing:
     monkeypatch.setattr(stack, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(adopt_resources, "tables_of", lambda stage: minimal_package.TABLES)
-    monkeypatch.setattr(deploy, "smoke", lambda address, tell: Outcome())
+    monkeypatch.setattr(deploy, "smoke", lambda address, echo: Outcome())
     whole = minimal_package.template("http://shop.test")
     monkeypatch.setattr(deploy, "build", lambda arch, out: minimal_package.write(out, copy.deepcopy(whole)))
     monkeypatch.setattr(sys, "stdin", io.StringIO())

@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 class ControlError(Exception):
-    """The fake PayPal refused; the text says why."""
+    """Raised if the fake PayPal refuses; the text says why."""
 
 
 @dataclass(frozen=True)

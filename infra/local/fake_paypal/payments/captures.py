@@ -77,7 +77,7 @@ class Captures:
         self._context.store.put("capture", capture["id"], capture)
 
     def view(self, capture: Document) -> Document:
-        """Return a capture as PayPal shows it by itself."""
+        """Return a capture as PayPal shows it on its own."""
         return self.view_within_order(capture) | {
             "supplementary_data": {"related_ids": {"order_id": capture["order_id"]}},
             "payee": capture["payee"],
