@@ -128,8 +128,8 @@ def carrier(typed: str) -> Verdict:
     return judged(parcel.carrier, errors.get("carrier"))
 
 
-def csv_file(field: str) -> Door:
-    """Return a CSV file's door at a column."""
+def csv_file(field: str, *, of_variant: bool = False, delimiter: str = ",") -> Door:
+    """Return a CSV file's door at a column, of a product or of its variant."""
 
     def door(typed: str) -> Verdict:
         row = {
@@ -142,14 +142,14 @@ def csv_file(field: str) -> Door:
             "stock": "1",
         }
         text = io.StringIO(newline="")
-        rows = csv.DictWriter(text, row)
+        rows = csv.DictWriter(text, row, delimiter=delimiter)
         rows.writeheader()
         rows.writerow({**row, field: typed})
         try:
             (draft,) = check_csv(text.getvalue().encode()).products
         except CatalogErrors as bad:
             return Verdict(said=str(bad))
-        return Verdict(getattr(draft, field))
+        return Verdict(str(getattr(draft.variants[0] if of_variant else draft, field)))
 
     return door
 

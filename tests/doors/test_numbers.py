@@ -4,12 +4,21 @@ import json
 from pathlib import Path
 
 from chalicelib.catalog.editing.inline_edit_rules import Cell
-from chalicelib.catalog.import_export.importer import CatalogErrors, check_csv, check_file
+from chalicelib.catalog.import_export.importer import CatalogErrors, check_file
 from chalicelib.errors import BadInput
 from chalicelib.staff.products.product_form import read_typed, to_draft
 from chalicelib.staff.products.product_list_form import parse_list
 from chalicelib.web.forms import Form
-from tests.doors.test_every_door import PRODUCT, Door, Verdict, differences, json_file, judged, product_form
+from tests.doors.test_every_door import (
+    PRODUCT,
+    Door,
+    Verdict,
+    csv_file,
+    differences,
+    json_file,
+    judged,
+    product_form,
+)
 from tests.shop import Shop
 
 
@@ -45,28 +54,6 @@ def product_list(field: str, column: str) -> Door:
     return door
 
 
-def variant_in_csv_file(field: str) -> Door:
-    """Return a CSV file's door at a column of a variant."""
-
-    def door(typed: str) -> Verdict:
-        row = {
-            "slug": "x",
-            "name": "Tea",
-            "category": "tea",
-            "sku": "X",
-            "price": "1",
-            "stock": "1",
-            field: typed,
-        }
-        try:
-            (draft,) = check_csv("\n".join(["\t".join(row), "\t".join(row.values())]).encode()).products
-        except CatalogErrors as bad:
-            return Verdict(said=str(bad))
-        return Verdict(str(getattr(draft.variants[0], field)))
-
-    return door
-
-
 def variant_in_json_file(folder: Path, field: str) -> Door:
     """Return a JSON file's door at a field of a variant."""
 
@@ -89,7 +76,7 @@ def test_a_whole_number_is_the_same_at_every_door(shop: Shop, tmp_path: Path) ->
         "cart": cart,
         "staff, product": new_variant("stock"),
         "staff, list": product_list("stock", "stock"),
-        "CSV file": variant_in_csv_file("stock"),
+        "CSV file": csv_file("stock", of_variant=True, delimiter="\t"),
         "JSON file": variant_in_json_file(tmp_path, "stock"),
     }
     assert differences("whole numbers", doors) == []
@@ -99,7 +86,7 @@ def test_an_amount_is_the_same_at_every_door(shop: Shop, tmp_path: Path) -> None
     doors = {
         "staff, product": new_variant("price"),
         "staff, list": product_list("price", "price"),
-        "CSV file": variant_in_csv_file("price"),
+        "CSV file": csv_file("price", of_variant=True, delimiter="\t"),
         "JSON file": variant_in_json_file(tmp_path, "price"),
     }
     assert differences("amounts", doors) == []
