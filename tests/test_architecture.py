@@ -210,7 +210,7 @@ def test_one_module_knows_paypals_sdk() -> None:
     assert who_imports("paypalhttp") <= {"chalicelib/payments/paypal/api_client.py"}
 
 
-def test_one_module_tells_of_the_shop_in_the_words_of_powertools() -> None:
+def test_one_module_imports_powertools() -> None:
     assert who_imports("aws_lambda_powertools") == {"chalicelib/telemetry.py"}
 
 

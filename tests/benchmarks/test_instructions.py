@@ -16,7 +16,7 @@ def test_the_last_counts_are_those_of_the_calls(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("instructions", "status"), [(90, 0), (91, 1)])
-def test_an_operation_above_its_goal_is_told(
+def test_an_operation_above_its_goal_is_reported(
     instructions: int, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = "add to cart, the third line"

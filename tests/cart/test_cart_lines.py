@@ -121,7 +121,7 @@ def test_missing_and_repeated_fields_are_refused(shop: Shop, form: str) -> None:
     assert list(Cart.scan()) == []
 
 
-def test_twenty_units_of_one_thing_and_no_more(standing_shop: Shop) -> None:
+def test_a_cart_line_has_at_most_twenty_units(standing_shop: Shop) -> None:
     shopper = standing_shop.shopper_with(MUG=MAX_QUANTITY_PER_LINE - 1)
     assert shopper.post("/cart/lines", {"sku": "MUG", "quantity": "1"}).status == 303
     refused = shopper.post("/cart/lines", {"sku": "MUG", "quantity": "1"})

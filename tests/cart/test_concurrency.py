@@ -24,7 +24,7 @@ def at_once(jobs: list[Callable[[], Answer]]) -> list[int]:
         return sorted(future.result().status for future in [pool.submit(job) for job in jobs])
 
 
-def test_eight_tabs_that_add_the_same_thing_lose_nothing(shop: Shop) -> None:
+def test_eight_tabs_adding_the_same_sku_lose_no_unit(shop: Shop) -> None:
     shopper = shop.shopper_with(MUG=1)
     tabs = tabs_of(shop, shopper, 8)
     statuses = at_once(
@@ -34,7 +34,7 @@ def test_eight_tabs_that_add_the_same_thing_lose_nothing(shop: Shop) -> None:
     assert quantities(shopper) == {"MUG": 9}
 
 
-def test_tabs_that_add_different_things_lose_nothing(shop: Shop) -> None:
+def test_tabs_adding_different_skus_lose_no_line(shop: Shop) -> None:
     skus = [f"CUP-{number}" for number in range(8)]
     shop.put_on_shelf("cups", "Cups", dict.fromkeys(skus, (100, None, 5)))
     shopper = shop.shopper_with(MUG=1)

@@ -135,14 +135,14 @@ def without_cookies(shop: Shop, address: str, referer: str = "") -> Answer:
 
 
 @pytest.mark.parametrize("before", ["/products/mug", "/cart", "/checkout"])
-def test_a_browser_that_keeps_no_cookies_is_told_that_one_is_needed(standing_shop: Shop, before: str) -> None:
+def test_a_browser_without_cookies_is_shown_that_one_is_needed(standing_shop: Shop, before: str) -> None:
     page = without_cookies(standing_shop, "/cart", before)
     assert EXPLAINED in page.text
     assert "We need a cookie to remember your cart" in page.text
     assert page.set_cookies == []
 
 
-def test_who_only_looks_into_an_empty_cart_is_not_alarmed(standing_shop: Shop) -> None:
+def test_visiting_an_empty_cart_shows_no_cookie_warning(standing_shop: Shop) -> None:
     for referer in ("", "/", "/categories/tea"):
         page = without_cookies(standing_shop, "/cart", referer)
         assert EXPLAINED not in page.text
@@ -152,7 +152,7 @@ def test_who_only_looks_into_an_empty_cart_is_not_alarmed(standing_shop: Shop) -
     assert EXPLAINED not in elsewhere.text
 
 
-def test_who_has_the_cookie_is_told_nothing_of_it(standing_shop: Shop) -> None:
+def test_no_cookie_warning_is_shown_with_the_cookie(standing_shop: Shop) -> None:
     shopper = standing_shop.shopper_with(MUG=1)
     assert "cookie" not in shopper.get("/cart").text
     shopper.post("/cart/lines/MUG", {"quantity": "0"})

@@ -245,7 +245,7 @@ def test_only_small_json_is_kept(aws: LocalCloud) -> None:
     assert "big" not in reloaded(session._id)
 
 
-def test_a_row_that_ended_while_a_key_was_written_is_made_anew(aws: LocalCloud) -> None:
+def test_a_session_that_expired_during_a_write_is_created_again(aws: LocalCloud) -> None:
     session = started()
     assert session.cart is not None
     Cart(session.key).delete()

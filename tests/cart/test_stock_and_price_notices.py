@@ -14,7 +14,7 @@ def leave(sku: str, quantity: int) -> None:
     Stock(sku).update([Stock.available.set(quantity)])
 
 
-def test_a_new_price_is_told_once_and_then_remembered(shop: Shop) -> None:
+def test_a_new_price_is_shown_once_and_then_remembered(shop: Shop) -> None:
     shopper = shop.shopper_with(MUG=1)
     shopper.get("/cart")
     reprice("MUG", 2000)
@@ -27,7 +27,7 @@ def test_a_new_price_is_told_once_and_then_remembered(shop: Shop) -> None:
     assert "€20.00" in again.text
 
 
-def test_the_checkout_tells_a_new_price_too(shop: Shop) -> None:
+def test_the_checkout_shows_a_new_price_too(shop: Shop) -> None:
     shopper = shop.shopper_with(MUG=1, TEA_50=1)
     reprice("MUG", 2000)
     page = shopper.get("/checkout")
@@ -43,7 +43,7 @@ def test_a_price_that_went_up_and_down_again_is_not_worth_a_word(shop: Shop) -> 
     assert "has changed" not in shopper.get("/cart").text
 
 
-def test_a_sale_that_begins_is_told_with_the_price_of_today(shop: Shop) -> None:
+def test_the_start_of_a_sale_is_shown_with_the_current_price(shop: Shop) -> None:
     shopper = shop.shopper_with(MUG=2)
     Stock("MUG").update([Stock.sale_price.set(1500)])
     page = shopper.get("/cart")
@@ -51,7 +51,7 @@ def test_a_sale_that_begins_is_told_with_the_price_of_today(shop: Shop) -> None:
     assert "€30.00" in page.text
 
 
-def test_stock_that_went_is_told_until_the_line_fits(shop: Shop) -> None:
+def test_missing_stock_is_shown_until_the_quantity_fits(shop: Shop) -> None:
     shopper = shop.shopper_with(TEA_100=4)
     leave("TEA-100", 2)
     for _ in range(2):
@@ -65,7 +65,7 @@ def test_stock_that_went_is_told_until_the_line_fits(shop: Shop) -> None:
     assert "Go to checkout" in page.text
 
 
-def test_what_is_sold_out_meanwhile_is_told_and_can_be_taken_out(shop: Shop) -> None:
+def test_a_line_that_sold_out_is_marked_and_can_be_removed(shop: Shop) -> None:
     shopper = shop.shopper_with(BOWL=1, MUG=1)
     leave("BOWL", 0)
     assert "This item is now sold out. Please remove it." in shopper.get("/cart").text
@@ -74,7 +74,7 @@ def test_what_is_sold_out_meanwhile_is_told_and_can_be_taken_out(shop: Shop) -> 
     assert "Go to checkout" in page.text
 
 
-def test_what_is_sold_no_more_is_told_and_cannot_be_ordered(shop: Shop) -> None:
+def test_a_discontinued_line_is_marked_and_cannot_be_ordered(shop: Shop) -> None:
     shopper = shop.shopper_with(MUG=1, TEA_50=1)
     shop.put_on_shelf("mug", "Pebble mug", {"MUG": (1850, None, 100)}, hidden=True)
     assert "This item is no longer available." in shopper.get("/cart").text
@@ -85,7 +85,7 @@ def test_what_is_sold_no_more_is_told_and_cannot_be_ordered(shop: Shop) -> None:
     assert shop.place(shopper).status == 303
 
 
-def test_a_variant_that_was_dropped_is_told(shop: Shop) -> None:
+def test_a_dropped_variant_is_marked(shop: Shop) -> None:
     shopper = shop.shopper_with(TEA_50=1, MUG=1)
     shop.put_on_shelf("green-tea", "Green tea", {"TEA-100": (1290, 990, 5)}, tax="7")
     assert "This item is no longer available." in shopper.get("/cart").text
@@ -99,7 +99,7 @@ def test_nothing_but_what_is_sold_no_more_is_no_order(shop: Shop) -> None:
     assert shop.orders() == []
 
 
-def test_a_cart_that_changed_while_a_price_was_told_is_told_again(shop: Shop) -> None:
+def test_a_price_notice_is_shown_again_if_the_cart_changed_meanwhile(shop: Shop) -> None:
     from chalicelib.cart import service, sessions
     from chalicelib.database.reads import get
 

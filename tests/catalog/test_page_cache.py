@@ -57,14 +57,14 @@ def test_cookies_are_neither_read_nor_set(stocked: Shopper) -> None:
         assert answer.headers["cache-control"].startswith("public, max-age=")
 
 
-def test_who_has_the_page_already_gets_304(stocked: Shopper) -> None:
+def test_a_cached_page_is_answered_with_304(stocked: Shopper) -> None:
     for page in PAGES:
         etag = stocked.get(page).headers["etag"]
         answer = stocked.get(page, If_None_Match=f'"other", W/{etag}')
         assert (answer.status, answer.body) == (304, "")
 
 
-def test_a_page_is_made_anew_after_some_seconds(stocked: Shopper, wait: Callable[[float], None]) -> None:
+def test_a_page_is_rendered_again_after_some_seconds(stocked: Shopper, wait: Callable[[float], None]) -> None:
     stocked.get("/")
     save_product(product("new-arrival"))
     assert "New arrival" not in stocked.get("/").text

@@ -86,7 +86,7 @@ def test_a_category_names_the_way_to_it(stocked: Shopper) -> None:
     assert absolute_url("/categories/tea") in body
 
 
-def test_whoever_looks_for_an_icon_gets_the_mark(stocked: Shopper) -> None:
+def test_a_request_for_a_favicon_gets_the_logo(stocked: Shopper) -> None:
     answer = stocked.get("/favicon.ico")
     assert (answer.status, answer.headers["content-type"]) == (200, "image/svg+xml")
     assert answer.body.startswith("<svg")

@@ -65,7 +65,7 @@ def test_a_country_is_chosen_for_who_has_not_chosen_one(standing_shop: Shop) -> 
     assert '<option value="DE" selected>' in standing_shop.shopper_with(MUG=1).get("/checkout").body
 
 
-def test_who_ordered_and_did_not_pay_finds_the_form_filled_in(shop: Shop) -> None:
+def test_the_form_is_filled_in_after_an_unpaid_order(shop: Shop) -> None:
     shopper = shop.shopper_with(MUG=1)
     total = shop.place(shopper, **{**ALL, "country": "FR"}).field("total")
     shopper.post("/checkout", {**ALL, "country": "FR", "total": total})
@@ -327,7 +327,7 @@ def test_an_unknown_province_is_asked_about_and_the_known_ones_are_offered(stand
 
 
 @pytest.mark.parametrize("region", ["", "Castilla"])
-def test_a_province_that_the_code_told_is_not_held_against_the_shopper(shop: Shop, region: str) -> None:
+def test_a_province_taken_from_the_postal_code_is_no_error(shop: Shop, region: str) -> None:
     shopper = shop.shopper_with(MUG=1)
     typed = {**CUSTOMER, "country": "ES", "postal_code": "28013", "city": "", "region": region}
     refused_once = shop.place(shopper, **typed)

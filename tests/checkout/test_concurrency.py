@@ -154,7 +154,7 @@ def test_buyers_cancellers_and_ditherers_leave_every_piece_accounted_for(shop: S
         assert shop.stock("TEA-100") == 3
 
 
-def test_a_tab_that_finds_its_own_last_piece_just_reserved_is_not_told_it_is_sold_out(shop: Shop) -> None:
+def test_a_tab_whose_last_unit_another_tab_just_reserved_is_not_shown_as_sold_out(shop: Shop) -> None:
     shopper = shop.shopper_with(BOWL=1)
     form = {**CUSTOMER, "total": shopper.get("/checkout").field("total")}
     other = Shopper(shop.gateway, dict(shopper.jar))

@@ -118,7 +118,7 @@ def test_the_form_of_a_paid_order_sent_again_orders_nothing(shop: Shop) -> None:
     assert len(shop.orders()) == 1
 
 
-def test_the_same_things_can_be_bought_again_after_they_are_paid(shop: Shop) -> None:
+def test_the_same_items_can_be_bought_again_after_payment(shop: Shop) -> None:
     shopper, _ = shop.paid(MUG=1)
     shopper.post("/cart/lines", {"sku": "MUG", "quantity": "1"})
     assert token_of(shop.place(shopper))
@@ -221,7 +221,7 @@ def test_contention_is_tried_again(shop: Shop) -> None:
         ),
     ],
 )
-def test_contention_that_does_not_end_is_told_by_whose_doing_it_is_and_changes_nothing(
+def test_endless_contention_changes_nothing_and_the_message_depends_on_who_causes_it(
     shop: Shop, counted: Counted, table: str, status: int, words: str, *, busy: bool
 ) -> None:
     def contend(operation: str, arguments: dict[str, Any], ask: Callable[[], Any]) -> Any:

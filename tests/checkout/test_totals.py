@@ -263,6 +263,6 @@ def test_a_stale_total_leaves_the_order_that_was_placed_before_alone(shop: Shop)
     assert shop.order(order.id).state == "paid"
 
 
-def test_a_wrong_field_is_told_before_a_stale_total(standing_shop: Shop) -> None:
+def test_an_invalid_field_is_reported_before_a_stale_total(standing_shop: Shop) -> None:
     answer = standing_shop.shopper_with(MUG=1).post("/checkout", {**CUSTOMER, "email": "x", "total": "1.00"})
     assert (answer.status, answer.field("total")) == (400, "23.40")

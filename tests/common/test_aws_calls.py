@@ -97,7 +97,7 @@ def test_the_policy_check_sees_each_call() -> None:
     assert refused == single
 
 
-def test_who_intercepts_all_of_aws_sees_each_call_once() -> None:
+def test_an_interceptor_of_all_aws_calls_sees_each_once() -> None:
     calls: list[str] = []
 
     def note(call: AwsCall, send: Send) -> object:

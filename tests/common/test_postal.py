@@ -185,7 +185,9 @@ def test_a_province_is_not_guessed_from_a_part_of_a_postal_code(country: str, co
 
 
 @pytest.mark.parametrize(("country", "code", "region"), [("ES", "28013", "Madrid"), ("IT", "00144", "RM")])
-def test_a_province_that_the_postal_code_tells_is_not_asked_for(country: str, code: str, region: str) -> None:
+def test_a_province_that_follows_from_the_postal_code_is_not_requested(
+    country: str, code: str, region: str
+) -> None:
     assert normal(country, code)["region"] == region
 
 

@@ -99,7 +99,7 @@ def test_an_item_read_by_its_plan_is_pynamodbs(table: type[Table], data: st.Data
     assert vars(planned).keys() == vars(pynamodbs).keys()
 
 
-def test_defaults_are_made_anew_for_each_item() -> None:
+def test_mutable_defaults_are_created_for_each_item() -> None:
     one, other = Product.from_raw_data({}), Product.from_raw_data({})
     one.pending_pictures.append("x")
     assert other.pending_pictures == []

@@ -80,7 +80,7 @@ def test_nothing_is_looked_for_elsewhere(seen: dict[str, Any]) -> None:
     assert [place for place in seen["path"] if "site-packages" in place or place in ("", ".")] == []
 
 
-def test_a_function_is_told_what_the_template_says_and_nothing_of_this_machine(seen: dict[str, Any]) -> None:
+def test_a_function_gets_the_templates_environment_and_nothing_of_this_machine(seen: dict[str, Any]) -> None:
     assert "PAYPAL_CLIENT_SECRET" not in seen["environment"]
     assert not {name for name in seen["environment"] if name.startswith(("PYTEST", "PYTHON", "VIRTUAL_ENV"))}
 

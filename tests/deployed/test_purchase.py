@@ -62,7 +62,7 @@ def test_a_forged_notification_is_refused(stack: Stack, paypal: Control) -> None
     assert answer["status"] == 400
 
 
-def test_the_schedule_pays_an_order_that_nobody_told_of(
+def test_the_schedule_settles_an_order_without_a_notification(
     visitor: Visitor, stack: Stack, paypal: Control
 ) -> None:
     token = visitor.orders("TEA-50", email="reconciled@example.com")

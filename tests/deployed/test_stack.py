@@ -29,7 +29,7 @@ def test_everything_in_the_template_is_made(stack: Stack) -> None:
     assert {"APIHandler", "OrdersTable", "OrderEmailsQueue", "NeedsAttention"} <= stack.wanted
 
 
-def test_until_paypal_knows_the_webhook_it_is_told_to_come_again(unnotified: Answer) -> None:
+def test_without_a_webhook_id_notifications_are_answered_with_503(unnotified: Answer) -> None:
     assert unnotified.status == 503
 
 
@@ -113,7 +113,7 @@ def test_each_function_has_a_role_of_its_own_and_no_secret(stack: Stack) -> None
     assert SECRET not in told
 
 
-def test_the_outputs_tell_the_shops_addresses(stack: Stack) -> None:
+def test_the_outputs_contain_the_shops_urls(stack: Stack) -> None:
     shop = f"https://{stack.name_of('RestAPI')}.execute-api.us-east-1.amazonaws.com/api"
     assert stack.outputs["ShopUrl"] == stack.environment["PUBLIC_URL"] == shop
     assert stack.outputs["WebhookUrl"] == f"{shop}/webhooks/paypal"

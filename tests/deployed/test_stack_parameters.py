@@ -100,7 +100,7 @@ def stocked(chosen: Stack) -> Stack:
     return chosen
 
 
-def test_behind_cloudfront_somebody_fills_a_cart(stocked: Stack) -> None:
+def test_a_cart_works_behind_cloudfront(stocked: Stack) -> None:
     visitor = Shopper(Edge(stocked))
     page = visitor.get("/products/green-tea")
     assert (page.status, page.set_cookies) == (200, [])

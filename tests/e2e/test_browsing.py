@@ -34,7 +34,7 @@ def test_a_page_that_comes_back_shows_todays_count(visitor: Visitor, shop: Shop)
     visitor.sees_in_cart(1)
 
 
-def test_quantities_change_and_things_go(visitor: Visitor, shop: Shop) -> None:
+def test_quantities_are_changed_and_lines_removed(visitor: Visitor, shop: Shop) -> None:
     visitor.puts_in_cart("mug", 2)
     visitor.puts_in_cart("last-bowl")
     visitor.field("Quantity of Pebble mug").fill("5")

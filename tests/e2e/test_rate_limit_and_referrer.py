@@ -9,7 +9,7 @@ from tests.e2e.shopper_browser import Visitor
 STRICT = replace(settings.shop.limits, orders_per_session=1)
 
 
-def test_who_orders_too_often_is_told_and_keeps_what_was_typed(visitor: Visitor, setting: Any) -> None:
+def test_a_rate_limited_shopper_sees_why_and_keeps_the_filled_in_form(visitor: Visitor, setting: Any) -> None:
     setting(shop=replace(settings.shop, limits=STRICT))
     visitor.orders()
     visitor.page.wait_for_url("**/checkoutnow?token=*")

@@ -85,7 +85,7 @@ def test_too_many_requests_say_when_to_come_again(paypal: FakePayPal, shop: Shop
     assert (answer.status, answer.headers["retry-after"]) == (429, "7")
 
 
-def test_faults_hit_as_often_as_told_and_where_told(paypal: FakePayPal, shop: Shop) -> None:
+def test_faults_occur_as_often_and_where_requested(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     path = f"/v2/checkout/orders/{order_id}"
     paypal.control.fault("get", "500", times=2, skip=1, match=order_id)

@@ -52,7 +52,9 @@ def pending(paypal: FakePayPal) -> list[Notification]:
     return [row for row in paypal.control.notifications() if row.state == "pending"]
 
 
-def test_a_sale_is_told_and_the_signature_holds(paypal: FakePayPal, shop: Shop, receiver: Receiver) -> None:
+def test_a_sale_is_notified_with_a_valid_signature(
+    paypal: FakePayPal, shop: Shop, receiver: Receiver
+) -> None:
     paypal.control.set_webhook(receiver.url)
     capture_id = shop.paid()
     assert [answer["status"] for answer in paypal.control.deliver_pending()] == [200, 200]

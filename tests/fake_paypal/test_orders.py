@@ -183,7 +183,7 @@ def test_an_order_nobody_approves_is_gone_after_three_hours(paypal: FakePayPal, 
     assert paypal.control.notifications() == []
 
 
-def test_an_approved_order_is_gone_after_three_more_and_the_shop_is_told(
+def test_an_approval_expires_after_three_hours_and_the_shop_is_notified(
     paypal: FakePayPal, shop: Shop
 ) -> None:
     order_id = shop.create()

@@ -50,7 +50,7 @@ def test_a_reset_forgets_the_money_but_not_the_certificate(paypal: FakePayPal) -
     assert paypal.control.sign(b"")["PAYPAL-CERT-URL"] == certificate
 
 
-def test_the_command_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
+def test_the_command_serves_until_it_is_stopped(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "infra.local.fake_paypal", "--port", "0", "--state", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -242,7 +242,7 @@ def test_money_that_paid_no_order_is_revenue_and_no_order(ledger: Ledger, at: At
     assert tally.totals().summary("EUR").sales == 2
 
 
-def test_more_different_things_than_a_row_can_hold_keep_the_best(
+def test_a_row_with_too_many_skus_keeps_the_best_sellers(
     ledger: Ledger, at: At, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(daily_totals, "MAX_SOLD_BYTES", 300)

@@ -79,7 +79,7 @@ def test_the_packed_sheets_are_the_days_sheets_one_behind_the_other(written: Led
         )
 
 
-def test_the_sums_that_are_told_are_those_in_the_packed_files(written: Ledger) -> None:
+def test_the_reported_sums_are_those_of_the_archived_files(written: Ledger) -> None:
     figures = read_month(NOVEMBER).totals.summary("EUR")
     ledger = [row for row in sheet(packed(), "ledger") if row["currency"] == "EUR"]
 

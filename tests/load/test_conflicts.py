@@ -101,7 +101,7 @@ def test_everything_staff_do_with_an_order_works_beside_many_conflicts(shop: Sho
     assert "Something" in merchant.get(page).text
 
 
-def test_who_comes_while_a_transaction_is_at_work_on_the_row_waits_for_it(shop: Shop) -> None:
+def test_a_write_waits_for_a_transaction_on_the_same_row(shop: Shop) -> None:
     seen: list[bool] = []
     with contended(0.15, lambda: seen.append(True)):
         shopper, _ = shop.placed(MUG=1)  # its cart and its stock are held from here
@@ -135,7 +135,7 @@ def test_trying_again_ends_with_the_requests_time(shop: Shop) -> None:
     assert time.monotonic() - begun < PATIENCE_SECONDS
 
 
-def test_who_comes_back_from_paypal_when_all_is_busy_sees_their_order_and_may_load_the_page_again(
+def test_returning_from_paypal_during_contention_shows_the_order_and_can_be_reloaded(
     shop: Shop,
 ) -> None:
     shopper, token = shop.placed(MUG=1)

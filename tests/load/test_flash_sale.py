@@ -8,7 +8,7 @@ from tests.load.shopper import BOUGHT, LEFT, SOLD_OUT, TOO_LATE
 SHOPPERS, PIECES = 40, 7
 
 
-def test_a_rush_sells_exactly_what_there_is_and_tells_everybody(tmp_path: Path) -> None:
+def test_a_flash_sale_sells_exactly_the_stock_and_answers_every_shopper(tmp_path: Path) -> None:
     figures = flash_sale(tmp_path, SHOPPERS, PIECES)
     assert figures["faults"] == []
     endings = figures["endings"]

@@ -338,7 +338,7 @@ def test_routes_prefer_the_specific() -> None:
     assert routes.match_route("/a/b/c").captured == {"rest": "b/c"}
 
 
-def test_a_request_is_told_without_its_question() -> None:
+def test_a_request_is_logged_without_its_query() -> None:
     told: list[str] = []
     with GatewayServer(Gateway(make_app()), say=told.append) as server:
         address = urlsplit(server.url)

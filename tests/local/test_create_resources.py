@@ -55,7 +55,7 @@ def test_setting_up_again_keeps_what_is_there(made: LocalCloud) -> None:
     assert sqs.receive_message(QueueUrl=queue)["Messages"][0]["Body"] == "kept"
 
 
-def test_a_table_of_an_older_version_is_told_in_one_line(local_cloud: LocalCloud) -> None:
+def test_a_table_of_an_older_version_is_reported_in_one_line(local_cloud: LocalCloud) -> None:
     orders = Order.Meta.table_name
     boto3.client("dynamodb").create_table(
         TableName=orders,

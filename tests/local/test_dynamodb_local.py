@@ -76,7 +76,9 @@ def test_without_a_yes_nothing_is_fetched(
 
 
 @pytest.mark.parametrize(("answer", "yes"), [("y", True), ("Yes", True), ("", False), ("no", False)])
-def test_whoever_sits_there_is_asked(monkeypatch: pytest.MonkeyPatch, answer: str, yes: bool) -> None:
+def test_in_a_terminal_the_licence_is_confirmed(
+    monkeypatch: pytest.MonkeyPatch, answer: str, yes: bool
+) -> None:
     keyboard = io.StringIO(f"{answer}\n")
     monkeypatch.setattr(keyboard, "isatty", lambda: True)
     monkeypatch.setattr("sys.stdin", keyboard)

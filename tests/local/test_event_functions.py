@@ -214,7 +214,7 @@ def test_rates_are_read(expression: str, seconds: float) -> None:
         ("cron(30 12 1,15 * ? *)", "2026-12-01T12:30"),
     ],
 )
-def test_crons_tell_when_they_fire_next(expression: str, next_time: str) -> None:
+def test_the_next_run_of_a_cron_expression_is_computed(expression: str, next_time: str) -> None:
     sunday = datetime(2026, 11, 22, 12, 5, 30, tzinfo=UTC)
 
     assert Cron(expression).next_after(sunday).isoformat()[:16] == next_time

@@ -45,7 +45,7 @@ def get(url: str) -> tuple[str, HTTPMessage]:
         return answer.read().decode(), answer.headers
 
 
-def test_a_mail_is_told_as_json(mailbox: Mailbox) -> None:
+def test_an_email_is_shown_as_json(mailbox: Mailbox) -> None:
     send(mailbox, letter(), "test@example.org", "copy@example.org")
 
     (told,) = json.loads(get(f"{mailbox.url}/api/messages")[0])

@@ -23,7 +23,7 @@ def child(tmp_path: Path, code: str) -> ChildProcess:
     return ChildProcess("the kettle", [sys.executable, "-c", code], os.environ, log=tmp_path / "kettle.log")
 
 
-def test_a_piece_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path) -> None:
+def test_a_process_that_ends_immediately_is_reported_with_its_last_line(tmp_path: Path) -> None:
     kettle = child(tmp_path, "import sys; print('filling', flush=True); sys.exit('no water')")
     kettle.start()
     with pytest.raises(ProcessFailed) as failure:
@@ -32,7 +32,7 @@ def test_a_piece_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path) -
     assert str(failure.value) == "the kettle did not start: it ended with status 1; no water"
 
 
-def test_a_piece_that_takes_too_long_is_told(tmp_path: Path) -> None:
+def test_a_process_that_starts_too_slowly_is_reported(tmp_path: Path) -> None:
     kettle = child(tmp_path, "import time; print('heating', flush=True); time.sleep(60)")
     kettle.start()
     try:

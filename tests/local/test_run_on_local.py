@@ -29,7 +29,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return plain | {"AWS_PORT": str(free_port()), "PORT": ""}
 
 
-def test_what_a_command_writes_is_there_for_the_next_and_its_status_is_told(
+def test_a_commands_data_persist_and_its_exit_status_is_returned(
     tmp_path: Path, given: dict[str, str]
 ) -> None:
     assert run([sys.executable, "-c", WRITE], State(tmp_path), given) == 7

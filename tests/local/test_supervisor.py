@@ -127,7 +127,7 @@ def test_what_it_holds_survives_a_restart_and_ctrl_c_ends_all(tmp_path: Path) ->
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the child in Linux's /proc")
-def test_the_loss_of_a_piece_is_told_and_ends_the_rest(tmp_path: Path) -> None:
+def test_the_end_of_one_process_is_reported_and_stops_the_others(tmp_path: Path) -> None:
     make_app(tmp_path / "app")
     with Run(tmp_path, PAYPAL_CLIENT_ID="sandbox", PAYPAL_CLIENT_SECRET="sandbox") as run:
         assert run.address("paypal") == "https://www.sandbox.paypal.com"
@@ -144,7 +144,7 @@ def test_the_loss_of_a_piece_is_told_and_ends_the_rest(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk is Linux's /dev/full")
-def test_a_full_disk_is_told_in_words_and_so_is_its_end(tmp_path: Path) -> None:
+def test_a_full_disk_and_its_end_are_reported(tmp_path: Path) -> None:
     make_app(tmp_path / "app")
     with Run(tmp_path) as run:
         services, aside = tmp_path / "state" / "cloud" / "services", tmp_path / "aside"
@@ -242,7 +242,7 @@ def test_a_prefix_that_some_names_do_not_allow_is_refused_in_words(prefix: str) 
 
 
 @pytest.mark.parametrize("text", ["eighty", "0", "65536", "-1", "８０"])
-def test_a_port_that_is_none_is_told(text: str) -> None:
+def test_an_invalid_port_is_reported(text: str) -> None:
     with pytest.raises(ProcessFailed, match="PORT must be a port between 1 and 65535"):
         Ports({"PORT": text})
 

@@ -78,7 +78,7 @@ def issues(order: Order) -> list[tuple[str, str]]:
         "400 MessageRejected: Address blacklisted.",
     ],
 )
-def test_an_address_that_ses_refuses_is_told_to_staff_and_not_tried_again(
+def test_an_address_refused_by_ses_is_an_issue_and_not_retried(
     post: PostOffice, trouble: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     order, entry = one_mail()
@@ -210,7 +210,7 @@ def test_a_mail_names_its_kind_and_order_to_ses_and_nothing_else(post: PostOffic
 # -- reports of what came back ------------------------------------------------------------------------------
 
 
-def test_a_bounce_is_told_once_however_often_it_is_reported(aws: LocalCloud) -> None:
+def test_a_bounce_reported_repeatedly_is_one_issue(aws: LocalCloud) -> None:
     order = paid()
 
     assert deliver_reports(report(order), report(order)) == []
@@ -236,7 +236,7 @@ def _look_at_it(order: Order, _: Transaction) -> bool:
     return True
 
 
-def test_a_complaint_is_another_thing_than_a_bounce(aws: LocalCloud) -> None:
+def test_a_complaint_is_distinguished_from_a_bounce(aws: LocalCloud) -> None:
     order = paid()
     complaint: dict[str, Any] = {"eventType": "Complaint", "complaint": {"complaintFeedbackType": "abuse"}}
 
@@ -257,7 +257,7 @@ def test_a_complaint_is_another_thing_than_a_bounce(aws: LocalCloud) -> None:
         {**GENERAL, "bouncedRecipients": [{"action": "delayed"}, {"action": "failed"}]},
     ],
 )
-def test_a_bounce_that_ses_gave_up_on_is_told_whatever_it_is_called(
+def test_a_bounce_after_which_ses_stops_retrying_is_an_issue_whatever_its_type(
     aws: LocalCloud, bounce: dict[str, Any]
 ) -> None:
     order = paid()
@@ -320,7 +320,7 @@ def test_what_the_local_mailbox_simulator_says_is_understood_as_what_it_is(
     assert [title for title, _ in issues(order)] == titles
 
 
-def test_a_mail_that_ses_took_and_then_did_not_send_is_told(aws: LocalCloud) -> None:
+def test_an_email_accepted_but_not_sent_by_ses_is_an_issue(aws: LocalCloud) -> None:
     order = paid()
 
     assert deliver_reports(report(order, eventType="Reject", reject={"reason": "Bad content"})) == []

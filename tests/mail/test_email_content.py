@@ -85,7 +85,7 @@ def test_a_paid_order_is_confirmed_with_everything_the_customer_needs() -> None:
     never_says(mail, order_factory.TEA.sku, "+49 30")
 
 
-def test_the_merchant_is_told_what_to_pack_and_for_whom() -> None:
+def test_the_merchants_email_lists_items_and_customer() -> None:
     order = order_factory.paid()
 
     mail = letter(order, "merchant_order_paid")
@@ -120,7 +120,7 @@ def test_a_confirmation_that_comes_after_a_full_refund_promises_no_parcel() -> N
     never_says(mail, "getting your order ready")
 
 
-def test_the_merchant_is_told_that_paypal_refuses_payments_and_what_to_do() -> None:
+def test_the_merchants_email_says_that_paypal_refuses_payments_and_what_to_do() -> None:
     order = order_factory.move(order_factory.placed(), "refuse")
 
     mail = letter(order, "merchant_payments_refused")
@@ -137,14 +137,14 @@ def test_the_merchant_is_told_that_paypal_refuses_payments_and_what_to_do() -> N
     assert order.state == "awaiting"
 
 
-def test_a_refusal_that_is_over_is_not_told_any_more() -> None:
+def test_no_email_is_sent_about_a_refusal_that_is_over() -> None:
     order = order_factory.move(order_factory.placed(), "refuse", "claim", "pay")
 
     (entry,) = [entry for entry in order.emails_due if entry.startswith("merchant_payments_refused#")]
     assert render_email(order, entry) is None
 
 
-def test_the_merchant_is_told_of_a_dispute_without_looking_and_where_to_go() -> None:
+def test_the_merchant_is_emailed_about_a_dispute_and_where_to_answer_it() -> None:
     order = order_factory.move(order_factory.paid(), "raise")
 
     mail = letter(order, "merchant_issue")
@@ -250,7 +250,7 @@ def test_a_whole_refund_says_so() -> None:
     never_says(mail, "Delivery address")
 
 
-def test_partial_refunds_are_told_each_and_together() -> None:
+def test_emails_about_partial_refunds_state_each_amount_and_their_sum() -> None:
     order = order_factory.refunded(order_factory.paid(), 1000, 470)
 
     second = render_email(order, "refund_completed#REF2")
@@ -297,7 +297,7 @@ def test_a_second_payment_that_went_back_leaves_the_order_paid() -> None:
     says(letter(order, "order_paid"), "We’re getting your order ready")
 
 
-def test_a_payment_for_a_closed_order_that_went_back_is_told_as_such() -> None:
+def test_the_refund_of_a_payment_for_a_closed_order_is_explained() -> None:
     order = order_factory.refunded(order_factory.move(order_factory.placed(), "die"), 6970, capture_id="LATE")
 
     mail = letter(order, "refund_completed")
@@ -330,7 +330,7 @@ def test_a_refund_of_an_unnamed_capture_is_of_the_one_that_paid(capture: str | N
     says(letter(order, "refund_completed"), "We’ve now refunded the full amount of your order.")
 
 
-def test_a_wrong_payment_in_another_currency_is_told_in_it() -> None:
+def test_an_unmatched_payment_in_another_currency_is_stated_in_it() -> None:
     order = order_factory.refunded(order_factory.placed(), 1200, capture_id="ANOTHER", currency="JPY")
 
     mail = letter(order, "refund_completed")
@@ -355,14 +355,14 @@ def test_no_mail_claims_a_payment_before_payment(kind: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["requested", "pending", "failed"])
-def test_a_refund_that_is_not_through_is_not_told(status: str) -> None:
+def test_no_email_is_sent_about_an_incomplete_refund(status: str) -> None:
     order = order_factory.refunded(order_factory.paid(), 500, status=status)
 
     with pytest.raises(NotDueYet):
         render_email(order, "refund_completed#REF1")
 
 
-def test_of_two_pending_payments_only_the_present_one_is_told() -> None:
+def test_only_the_latest_of_two_pending_payments_is_emailed() -> None:
     order = order_factory.move(order_factory.failed(), "claim", "pend", capture="SECOND")
 
     assert render_email(order, f"payment_pending#{order_factory.CAPTURE}") is None

@@ -78,7 +78,7 @@ def test_what_is_due_is_announced_without_anything_personal(sqs: "SQSClient") ->
     ]
 
 
-def test_what_somebody_is_sending_is_not_announced(sqs: "SQSClient") -> None:
+def test_an_email_being_sent_is_not_enqueued_again(sqs: "SQSClient") -> None:
     order = order_factory.paid()
     claim = outbox.claim(order.id, f"order_paid#{order_factory.CAPTURE}")
     assert claim is not None

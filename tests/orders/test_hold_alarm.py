@@ -32,9 +32,7 @@ def share(shop: Shop, counted: Counted, **later: float) -> float:
         return counted()["HeldShare"]
 
 
-def test_an_attack_that_stops_placing_is_told_by_each_round_until_the_holds_end(
-    shop: Shop, counted: Counted
-) -> None:
+def test_held_stock_is_reported_by_each_run_until_the_holds_end(shop: Shop, counted: Counted) -> None:
     for address in ADDRESSES:
         placed_from(shop, address, MUG=20)
     assert counted()["HeldShare"] == 0  # placing tells nothing of it
@@ -43,15 +41,13 @@ def test_an_attack_that_stops_placing_is_told_by_each_round_until_the_holds_end(
     assert share(shop, counted, minutes=22) == 0
 
 
-def test_a_quiet_shop_tells_nothing(shop: Shop, counted: Counted) -> None:
+def test_a_quiet_shop_reports_no_held_share(shop: Shop, counted: Counted) -> None:
     assert share(shop, counted, minutes=1) == 0
     shop.paid(MUG=5)
     assert share(shop, counted, minutes=1) == 0
 
 
-def test_of_a_sku_with_few_units_one_shopper_holds_much_and_that_is_not_told(
-    shop: Shop, counted: Counted
-) -> None:
+def test_the_held_share_of_a_sku_with_few_units_is_not_reported(shop: Shop, counted: Counted) -> None:
     placed_from(shop, ADDRESSES[0], BOWL=1, MUG=3)
     assert share(shop, counted, minutes=1) == 3
 
@@ -88,7 +84,7 @@ def test_a_round_asks_as_often_with_ten_orders_as_with_one(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("failing", ["held_orders", "batch_get"])
-def test_what_cannot_be_told_keeps_no_round_from_its_work(shop: Shop, failing: str) -> None:
+def test_a_run_continues_if_the_held_share_cannot_be_computed(shop: Shop, failing: str) -> None:
     _, token = placed_from(shop, ADDRESSES[0], MUG=1)
     shop.paypal.approve(token)
 

@@ -99,7 +99,7 @@ def test_a_name_of_more_parts_than_are_looked_up_is_found_and_no_other(shop: Sho
     assert order_search.search_orders("ann-sophie-marie-luise-lang", ALL).orders == []
 
 
-def test_pages_tell_every_order_once_from_the_newest_to_the_oldest() -> None:
+def test_pages_list_every_order_once_from_newest_to_oldest() -> None:
     stock_orders(range(2 * PAGE_SIZE + 3))
     assert walked(ALL) == [order_id(number) for number in reversed(range(2 * PAGE_SIZE + 3))]
     paid = [order_id(number) for number in reversed(range(0, 2 * PAGE_SIZE + 3, 4))]

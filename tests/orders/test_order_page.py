@@ -112,7 +112,7 @@ def test_what_was_sold_meanwhile_and_what_was_declined_is_said(shop: Shop) -> No
     assert "You haven’t been charged" in page.text
 
 
-def test_a_refund_is_told(shop: Shop) -> None:
+def test_a_refund_is_shown(shop: Shop) -> None:
     shopper, order_id = shop.paid(MUG=1)
     shop.paypal.refund(shop.order(order_id).capture_id or "", "5.00")
     shop.deliver_notifications()

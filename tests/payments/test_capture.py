@@ -165,7 +165,7 @@ SEND_BACK = sorted(
 
 
 @pytest.mark.parametrize("issue", SEND_BACK)
-def test_a_refused_payment_is_told_and_leads_back_to_the_same_paypal_order(shop: Shop, issue: str) -> None:
+def test_a_refused_payment_is_shown_and_leads_back_to_the_same_paypal_order(shop: Shop, issue: str) -> None:
     shopper, token = shop.placed()
     shop.paypal.next_capture(issue)
     back = shop.come_back(shopper, token)
@@ -354,7 +354,7 @@ def test_money_that_is_not_ours_in_full_is_booked_refunded_and_raised(
     assert "refund_completed" in shop.mails()
 
 
-def test_money_paid_to_somebody_else_pays_no_order(shop: Shop) -> None:
+def test_money_paid_to_another_account_pays_no_order(shop: Shop) -> None:
     _, token = shop.placed()
     (order,) = shop.orders()
     shop.paypal.approve(token)

@@ -96,7 +96,7 @@ def test_of_two_attempts_that_are_both_approved_one_is_captured(shop: Shop, firs
     assert [row.kind for row in shop.paypal.ledger()] == [row.kind for row in shop.ledger()] == ["sale"]
 
 
-def test_who_approved_one_and_presses_the_other_button_has_paid(shop: Shop) -> None:
+def test_an_approval_counts_though_the_shopper_presses_the_other_button(shop: Shop) -> None:
     shopper = shop.shopper_with(MUG=1)
     token = token_of(shop.place(shopper))
     (order,) = shop.orders()
@@ -108,7 +108,7 @@ def test_who_approved_one_and_presses_the_other_button_has_paid(shop: Shop) -> N
     assert (shop.order(order.id).state, shop.order(order.id).paid_paypal_order_id) == ("paid", token)
 
 
-def test_who_was_declined_may_try_a_card_and_is_not_charged_for_the_first(shop: Shop) -> None:
+def test_after_a_decline_a_card_payment_does_not_charge_the_first_attempt(shop: Shop) -> None:
     shopper = shop.shopper_with(MUG=1)
     declined = token_of(shop.place(shopper))
     (order,) = shop.orders()

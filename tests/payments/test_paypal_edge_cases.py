@@ -59,7 +59,7 @@ def test_money_of_an_order_that_paypal_has_forgotten_pays_it(shop: Shop) -> None
     check_money(shop)
 
 
-def test_a_refund_that_paypal_refuses_is_told_though_it_has_forgotten_the_order(shop: Shop) -> None:
+def test_a_refused_refund_is_an_issue_though_paypal_has_forgotten_the_order(shop: Shop) -> None:
     _, order_id = shop.paid()
     order = shop.order(order_id)
     shop.paypal.refund(str(order.capture_id), "5.00")  # nobody has told the shop yet
@@ -119,7 +119,7 @@ def test_reservations_fall_while_paypal_gives_no_answer(shop: Shop) -> None:
     assert shop.orders()[0].state == "awaiting"
 
 
-def test_who_had_approved_keeps_their_units_where_paypal_answers(shop: Shop) -> None:
+def test_an_approved_order_keeps_its_units_if_paypal_answers(shop: Shop) -> None:
     _, token = shop.placed(BOWL=1)
     shop.paypal.approve(token)
 
@@ -208,7 +208,7 @@ def test_a_second_payment_is_found_and_given_back_without_any_webhook(shop: Shop
     assert order.next_check_at is None, "the last look is done"
 
 
-def test_who_comes_back_from_the_first_attempt_pays_by_it(shop: Shop) -> None:
+def test_returning_from_the_first_attempt_captures_that_attempt(shop: Shop) -> None:
     shopper, first, _ = two_attempts(shop)
 
     order_id = order_id_of(shop.come_back(shopper, first))
@@ -218,7 +218,7 @@ def test_who_comes_back_from_the_first_attempt_pays_by_it(shop: Shop) -> None:
     check_money(shop)
 
 
-def test_who_approved_the_first_attempt_and_never_came_back_gets_their_order(shop: Shop) -> None:
+def test_an_approved_first_attempt_is_captured_though_the_shopper_never_returned(shop: Shop) -> None:
     _, first, _ = two_attempts(shop)
     shop.paypal.approve(first)
 

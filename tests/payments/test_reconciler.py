@@ -131,7 +131,7 @@ def test_an_order_nobody_paid_expires_quietly_and_its_stock_returns(shop: Shop) 
     assert not shop.orders()[0].due_shard
 
 
-def test_an_approved_order_that_paypal_let_die_tells_the_customer(shop: Shop) -> None:
+def test_the_customer_is_emailed_when_an_approved_order_expires_at_paypal(shop: Shop) -> None:
     _, token = shop.placed()
     shop.paypal.approve(token)
     shop.paypal.fault("capture", "503", times=None)
@@ -169,7 +169,7 @@ def test_a_fallen_reservation_is_taken_again_when_the_shopper_pays_late(shop: Sh
     assert shop.stock("BOWL") == 0
 
 
-def test_paying_again_after_the_hour_holds_the_units_for_the_shopper_anew(shop: Shop) -> None:
+def test_paying_again_after_the_reservation_ended_reserves_the_units_again(shop: Shop) -> None:
     shopper, _token = shop.placed(BOWL=1)
     (order,) = shop.orders()
     with shop.later(minutes=70):
@@ -433,7 +433,7 @@ def test_a_lost_answer_while_moving_the_due_time_does_not_skip_the_round(shop: S
     assert shop.orders()[0].state == "paid"
 
 
-def test_a_shopper_who_begins_anew_while_the_reconciler_looks_is_not_expired(shop: Shop) -> None:
+def test_an_order_paid_again_during_a_reconciler_check_does_not_expire(shop: Shop) -> None:
     from chalicelib.payments import reconciler
 
     shopper, token = shop.placed()

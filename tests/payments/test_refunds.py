@@ -171,7 +171,7 @@ def test_money_that_a_bank_took_back_is_not_left_to_refund(shop: Shop) -> None:
     assert shop.order(order_id).refundable_amount == TOTAL - 2000
 
 
-def test_whoever_witnesses_reads_amounts_and_units_but_nothing_of_the_customer(shop: Shop) -> None:
+def test_the_audit_entry_of_a_refund_has_amounts_and_units_but_no_customer_data(shop: Shop) -> None:
     _, order_id = shop.paid(MUG=2)
     seen: list[tuple[Any, ...]] = []
 
@@ -256,7 +256,7 @@ def test_a_pending_refund_counts_as_gone_and_is_followed_to_its_end(shop: Shop) 
     check_money(shop)
 
 
-def test_a_pending_refund_that_fails_is_raised_and_can_be_made_anew(shop: Shop) -> None:
+def test_a_pending_refund_that_fails_is_an_issue_and_can_be_repeated(shop: Shop) -> None:
     _, order_id = shop.paid()
     shop.paypal.next_refund("pending")
     (entry,) = refund(shop, order_id, TOTAL).refunds.values()

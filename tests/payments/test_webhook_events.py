@@ -218,7 +218,7 @@ def dispute_as(shop: Shop, monkeypatch: pytest.MonkeyPatch, transactions: object
 
 @pytest.mark.parametrize("status", [403, 404, 422])
 @pytest.mark.parametrize("settled", [True, False])
-def test_a_transaction_that_paypal_refuses_to_tell_of_hides_no_dispute_of_ours(
+def test_an_unreadable_transaction_hides_no_dispute_of_ours(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, status: int, settled: bool
 ) -> None:
     if settled:

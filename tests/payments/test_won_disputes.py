@@ -70,7 +70,7 @@ def test_a_win_is_a_win_in_american_spelling_too(shop: Shop, monkeypatch: pytest
     check_money(shop)
 
 
-def test_in_whatever_order_it_is_told(shop: Shop) -> None:
+def test_a_won_dispute_settles_alike_in_any_order_of_notifications(shop: Shop) -> None:
     for turn in permutations(range(3)):
         order_id, capture, dispute = taken_and_disputed(shop)
         shop.paypal.resolve_dispute(dispute, "seller")
@@ -166,7 +166,7 @@ def refund_letters(order: Order) -> list[str]:
     return [letter.text for letter in letters if letter]
 
 
-def test_two_equal_refunds_close_together_are_told_each_by_itself(shop: Shop) -> None:
+def test_two_equal_refunds_close_together_are_notified_separately(shop: Shop) -> None:
     _, order_id = shop.paid(MUG=2)
     capture = str(shop.order(order_id).capture_id)
     shop.paypal.refund(capture, "5.00")

@@ -73,7 +73,7 @@ def volley(
 
 
 @pytest.mark.slow
-def test_whatever_is_sent_no_answer_breaks_tells_or_misleads(arena: Arena) -> None:
+def test_no_input_breaks_leaks_or_misleads(arena: Arena) -> None:
     number = int(os.environ.get("FUZZ_REQUESTS", "0"))
     if not number:
         volley(arena, SAMPLE, None)

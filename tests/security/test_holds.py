@@ -110,7 +110,7 @@ def test_one_who_wants_more_than_a_fifth_buys_it_all_the_same(shop: Shop) -> Non
     check_stock(shop, before)
 
 
-def test_whose_unheld_units_were_bought_meanwhile_is_not_charged(shop: Shop) -> None:
+def test_an_order_without_a_hold_is_not_charged_if_its_units_are_sold(shop: Shop) -> None:
     before = units(shop)
     slow, slow_token = shop.placed(TEA_100=3)
     shop.paid(TEA_100=3)

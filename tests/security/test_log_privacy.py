@@ -311,7 +311,7 @@ def test_a_refund_that_paypal_will_not_make(shop: Shop, ears: Ears) -> None:
 # -- the ears themselves ----------------------------------------------------------------------------------
 
 
-def test_what_is_told_is_heard() -> None:
+def test_log_output_is_captured_by_this_test() -> None:
     import logging
 
     ears = Ears()

@@ -146,7 +146,7 @@ def test_a_machine_of_ones_own_is_no_address(shop: Shop) -> None:
         assert place(shop, shop.shopper_with(MUG=1)).status == 303
 
 
-def test_paying_anew_counts_like_ordering(shop: Shop) -> None:
+def test_paying_again_counts_like_ordering(shop: Shop) -> None:
     shopper, token = shop.placed(MUG=1)
     (order,) = shop.orders()
     pay = f"/orders/{order.id}/payment"
@@ -175,7 +175,7 @@ def test_payments_that_paypal_did_not_begin_count_for_nothing(shop: Shop, failur
     assert sorted(int(row.placed) for row in counts()) == [2, 2]
 
 
-def test_tries_have_a_bound_of_their_own_whoever_makes_them_fail(shop: Shop) -> None:
+def test_payment_attempts_have_a_limit_of_their_own_whatever_makes_them_fail(shop: Shop) -> None:
     shopper = shop.shopper_with(MUG=1)
     fail_to_create(shop, "refused")
     pay = f"/orders/{order_id_of(place(shop, shopper))}/payment"
@@ -266,7 +266,7 @@ def test_many_declined_visitors_of_one_address_wait_together(shop: Shop) -> None
         assert is_told_to_wait(place(shop, shop.shopper_with(MUG=1)))
 
 
-def test_who_comes_back_from_paypal_is_never_kept_waiting(shop: Shop) -> None:
+def test_returning_from_paypal_is_never_rate_limited(shop: Shop) -> None:
     with coming_from(ELSEWHERE):
         shopper, token = shop.placed(MUG=1)
         for _ in range(STRICT.declined_per_session):

@@ -59,7 +59,7 @@ def test_no_form_is_echoed_beyond_what_can_be_sent(shop: Shop) -> None:
     assert bad == []
 
 
-def test_what_somebody_sends_who_is_not_logged_in_is_never_echoed(shop: Shop) -> None:
+def test_input_sent_without_a_login_is_never_echoed(shop: Shop) -> None:
     for cookie in ("0" * 64, "junk", "'" * 3000):
         stranger = Shopper(shop.gateway, {"staff": cookie})
         answer = post(stranger, "/staff/products", "name", "'")

@@ -227,7 +227,7 @@ def test_every_action_writes_into_the_trail() -> None:
     assert silent == []
 
 
-def test_an_unknown_address_is_told_behind_the_counter_to_staff_and_in_the_shop_to_strangers(
+def test_an_unknown_staff_url_is_a_staff_page_for_members_and_a_shop_page_for_others(
     standing_shop: Shop,
 ) -> None:
     for role in ("merchant", "finance"):

@@ -53,11 +53,11 @@ def _named(line: dict[str, Any], names: list[str]) -> Dimensions:
     return {name: line[name] for name in names}
 
 
-def test_every_metric_is_told(told: dict[str, list[Dimensions]]) -> None:
+def test_every_metric_is_emitted(told: dict[str, list[Dimensions]]) -> None:
     assert told.keys() == set(Metric) - telemetry.LOGGED_METRICS
 
 
-def test_every_alarm_looks_where_its_metric_is_told(
+def test_every_alarm_watches_an_emitted_metric(
     template: Template, prefix: str, told: dict[str, list[Dimensions]]
 ) -> None:
     given = values(template, {"TablePrefix": prefix})
@@ -71,7 +71,7 @@ def test_every_alarm_looks_where_its_metric_is_told(
         assert {one["Name"]: one["Value"] for one in looked_for} in told[metric["MetricName"]], name
 
 
-def test_the_dashboard_looks_where_metrics_are_told(
+def test_the_dashboard_shows_emitted_metrics(
     template: Template, prefix: str, told: dict[str, list[Dimensions]]
 ) -> None:
     shown = list(_shown(dashboard(template, {"TablePrefix": prefix, "Currency": settings.currency})))

@@ -63,7 +63,7 @@ def test_everything_that_happened_to_an_order_is_found_by_its_number(shop: Shop,
     assert CUSTOMER["email"] not in text
 
 
-def test_what_an_error_page_of_api_gateways_tells_a_customer_finds_the_functions_lines(
+def test_the_request_id_on_api_gateways_error_page_finds_the_functions_log_lines(
     shop: Shop, lines: Lines
 ) -> None:
     shop.paid(MUG=1)

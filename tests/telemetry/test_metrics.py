@@ -42,7 +42,7 @@ def test_a_purchase_is_counted_step_by_step(shop: Shop, counted: Counted) -> Non
     assert without_calls(counted) == {"EmailsSent": 2}
 
 
-def test_what_is_told_again_is_counted_once(shop: Shop, counted: Counted) -> None:
+def test_a_repeated_notification_is_counted_once(shop: Shop, counted: Counted) -> None:
     shopper, token = shop.placed(MUG=1)
     shop.place(shopper)
     shop.paypal.approve(token)
@@ -57,7 +57,7 @@ def test_what_is_told_again_is_counted_once(shop: Shop, counted: Counted) -> Non
     assert found["ReconcilerFound"] == 0
 
 
-def test_a_change_that_somebody_else_was_quicker_with_is_counted_once(shop: Shop, counted: Counted) -> None:
+def test_a_change_that_lost_a_race_is_counted_once(shop: Shop, counted: Counted) -> None:
     shopper, token = shop.placed(MUG=1)
     counted()
     commit = Transaction.commit
@@ -177,7 +177,7 @@ def test_a_mail_that_comes_back_is_counted_once(shop: Shop, counted: Counted) ->
     assert without_calls(counted) == {"EmailsBounced": 1}
 
 
-def test_each_hour_tells_how_many_days_have_no_books(shop: Shop, counted: Counted) -> None:
+def test_days_without_books_are_counted_hourly(shop: Shop, counted: Counted) -> None:
     with shop.far_from_midnight():
         shop.paid(MUG=1)
         counted()
@@ -197,7 +197,7 @@ def test_each_hour_tells_how_many_days_have_no_books(shop: Shop, counted: Counte
                 assert counted()["DaysWithoutBooks"] == days
 
 
-def test_what_needs_somebody_or_occurs_again_and_again_is_told_as_one_metric(counted: Counted) -> None:
+def test_events_that_need_attention_or_repeat_are_summed_in_one_metric(counted: Counted) -> None:
     telemetry.count(Metric.DEAD_LETTERS, 2)
     telemetry.count(Metric.DAYS_WITHOUT_BOOKS)
     telemetry.count(Metric.PAYMENT_ERRORS)
@@ -219,7 +219,7 @@ def test_messages_that_rest_are_counted_each_hour(shop: Shop, counted: Counted) 
     assert (told["DeadLetters"], told["NeedsAttention"]) == (2, 2)
 
 
-def test_an_event_that_uses_up_its_time_is_told(gateway: Any, counted: Counted) -> None:
+def test_an_event_that_nearly_times_out_is_counted(gateway: Any, counted: Counted) -> None:
     with mock.patch.object(telemetry, "_milliseconds_left", return_value=0.001):
         Shopper(gateway).get("/cart")
     told = counted()
@@ -229,7 +229,7 @@ def test_an_event_that_uses_up_its_time_is_told(gateway: Any, counted: Counted) 
 # -- what it costs ------------------------------------------------------------------------------------------
 
 
-def test_an_event_is_told_in_one_line_and_money_in_one_more(
+def test_an_event_has_one_log_line_and_another_for_money(
     shop: Shop, counted: Counted, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shopper, token = shop.placed(MUG=1)
@@ -247,7 +247,7 @@ def test_an_event_is_told_in_one_line_and_money_in_one_more(
     assert order_id not in printed
 
 
-def test_a_page_that_asks_dynamodb_nothing_is_not_told(
+def test_a_page_without_dynamodb_calls_logs_nothing(
     gateway: Any, counted: Counted, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shopper = Shopper(gateway)
@@ -268,7 +268,7 @@ def test_on_ones_own_machine_nothing_is_printed(
     assert capsys.readouterr().out == ""
 
 
-def test_metrics_that_cannot_be_told_break_no_page(
+def test_a_failure_to_emit_metrics_breaks_no_page(
     gateway: Any, counted: Counted, caplog: pytest.LogCaptureFixture
 ) -> None:
     with mock.patch.object(cloudwatch, "AmazonCloudWatchEMFProvider", side_effect=RuntimeError("broken")):

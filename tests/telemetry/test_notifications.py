@@ -62,9 +62,7 @@ def missing(shop: Shop, counted: Counted, **later: float) -> bool:
         return counted()["NotificationsMissing"] > 0
 
 
-def test_three_hours_after_a_sale_of_which_paypal_did_not_tell_they_are_missing(
-    shop: Shop, counted: Counted
-) -> None:
+def test_notifications_are_missing_three_hours_after_a_sale_without_one(shop: Shop, counted: Counted) -> None:
     assert not missing(shop, counted, hours=4)  # nothing was sold
     shop.paid()
     assert not missing(shop, counted, hours=2, minutes=55)
@@ -73,7 +71,7 @@ def test_three_hours_after_a_sale_of_which_paypal_did_not_tell_they_are_missing(
     assert not missing(shop, counted, days=3)  # of which nobody sold anything since
 
 
-def test_a_sale_of_which_paypal_told_is_not_missed(shop: Shop, counted: Counted) -> None:
+def test_a_sale_with_a_notification_is_not_reported_as_missing(shop: Shop, counted: Counted) -> None:
     shop.paid()
     shop.deliver_notifications()
     assert not missing(shop, counted, hours=4)

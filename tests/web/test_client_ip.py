@@ -55,7 +55,9 @@ def test_behind_cloudfront_it_is_whom_cloudfront_saw(
 
 
 @pytest.mark.parametrize("sent", [None, "", "wrong", SECRET[:-1], f"{SECRET} ", SECRET.upper(), "§\udcff"])
-def test_who_comes_around_cloudfront_is_who_api_gateway_sees(setting: Any, sent: str | None) -> None:
+def test_a_request_that_bypasses_cloudfront_has_api_gateways_client_ip(
+    setting: Any, sent: str | None
+) -> None:
     setting(proxies=1, origin_secret=SECRET)
     headers = {"x_forwarded_for": f"{VIEWER}, {EDGE}"} | ({} if sent is None else {"x_origin_secret": sent})
     assert client_ip(from_address("192.0.2.66", **headers)) == "192.0.2.66"

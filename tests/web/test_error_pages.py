@@ -67,7 +67,7 @@ def test_a_database_that_is_silent_is_a_503_that_says_when_to_come_back(shop: Sh
         assert shopper.get("/health").status == 200
 
 
-def test_who_returns_from_paypal_while_the_database_is_silent_learns_how_to_see_the_outcome(
+def test_returning_from_paypal_without_the_database_explains_how_to_see_the_outcome(
     shop: Shop,
 ) -> None:
     shopper, token = shop.placed()

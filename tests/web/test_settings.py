@@ -59,7 +59,7 @@ def test_secrets_are_not_shown() -> None:
         ("held_share_per_session = 20", "held_share_per_session = 0"), ("held_share_per_address = 20", "held_share_per_address = 101"),
     ],
 )  # fmt: skip
-def test_a_wrong_line_in_the_shops_file_is_told(tmp_path: Path, old: str, new: str) -> None:
+def test_an_invalid_line_in_shop_toml_is_reported(tmp_path: Path, old: str, new: str) -> None:
     text = SHOP_FILE.read_text(encoding="utf-8")
     assert old in text
     file = tmp_path / "shop.toml"

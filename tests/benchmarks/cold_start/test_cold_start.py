@@ -36,7 +36,7 @@ def test_rounds_are_compared_within_themselves_and_each_figure_is_shown() -> Non
         (190, 270, 1),
     ],
 )
-def test_a_goal_that_is_missed_is_told(
+def test_a_missed_goal_is_reported(
     cpu: float, wall: float, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert report(_samples(_taken(cpu, wall)), 8_000_000) == status

@@ -40,7 +40,7 @@ def test_a_function_answers_and_its_process_is_measured(folders: tuple[Path, Pat
     assert 5_000_000 < start.peak < 100_000_000
 
 
-def test_a_function_that_breaks_is_told_from_an_answer(folders: tuple[Path, Path]) -> None:
+def test_a_failing_function_is_distinguished_from_a_response(folders: tuple[Path, Path]) -> None:
     assert "not today" in cold_start("look.broken", *folders, {}, {}).answer["errorMessage"]
     with pytest.raises(RuntimeError, match=r"look\.nobody did not answer"):
         cold_start("look.nobody", *folders, {}, {})

@@ -113,7 +113,7 @@ def test_taking_away_the_last_units_that_were_just_sold_is_no_conflict() -> None
         ({SALE: CellChange(None, 400)}, {SALE: CellChange(None, 300), STOCK: CellChange(10, 20)}),
     ],
 )
-def test_nobody_overwrites_what_somebody_else_saved(
+def test_a_value_saved_by_someone_else_is_not_overwritten(
     before: dict[Cell, CellChange], mine: dict[Cell, CellChange]
 ) -> None:
     save("sencha", before, "theirs")
@@ -124,7 +124,7 @@ def test_nobody_overwrites_what_somebody_else_saved(
     assert listed() == ["sencha"]
 
 
-def test_who_wants_what_is_there_already_is_no_conflict() -> None:
+def test_requesting_the_stored_value_is_no_conflict() -> None:
     save("sencha", {PRICE: CellChange(500, 600)}, "theirs")
     with counted_calls() as calls:
         assert save("sencha", {PRICE: CellChange(500, 600)}, "mine") is None
@@ -290,7 +290,7 @@ def test_a_product_of_which_no_row_can_be_saved_is_not_written(contested: None) 
 # -- one form, sent again ---------------------------------------------------------------------------------
 
 
-def test_a_form_sent_again_changes_no_row_twice_and_still_tells_what_waits(contested: None) -> None:
+def test_a_repeated_form_changes_no_row_twice_and_still_reports_unsaved_rows(contested: None) -> None:
     seen, write_audit = told()
     for _ in range(3):
         assert save("bancha", ASKED, "f", write_audit) == UnsavedRows(now={PRICE_B: 800})
@@ -339,7 +339,7 @@ def test_the_last_try_is_looked_at_row_by_row(
     assert stored("A") == ((450, None, 13) if written else (500, None, 10))
 
 
-def test_two_presses_at_once_save_once_and_both_tell_what_waits(contested: None) -> None:
+def test_two_concurrent_submissions_save_once_and_both_report_unsaved_rows(contested: None) -> None:
     outcomes: list[UnsavedRows | None] = []
     threads = [threading.Thread(target=lambda: outcomes.append(save("bancha", ASKED, "f"))) for _ in range(4)]
     for thread in threads:
@@ -448,7 +448,7 @@ def test_what_there_is_no_time_for_is_said_and_not_written(monkeypatch: pytest.M
     assert stored()[0] == 500
 
 
-def test_the_witness_is_told_of_each_cell_before_and_after() -> None:
+def test_the_audit_log_has_each_cell_before_and_after() -> None:
     seen: list[Any] = []
 
     def write_audit(_: Transaction, subject: str, before: Any, after: Any) -> None:

@@ -119,7 +119,7 @@ def test_a_hidden_product_is_in_staffs_lists_and_words_alone() -> None:
     assert not any(word.startswith("@") for word in indexed("sencha"))
 
 
-def test_the_witness_is_told_what_differs_and_nothing_else() -> None:
+def test_the_audit_log_has_only_what_differs() -> None:
     fill(product("sencha", variant("S", price=500, stock=7)))
     seen: list[Any] = []
 

@@ -56,7 +56,7 @@ def test_a_good_product_has_no_problem() -> None:
     assert list(validate_product(product("sencha", *two, pictures=[picture], text="One.\n\nTwo."))) == []
 
 
-def test_everything_that_is_wrong_is_told_at_once_with_its_place() -> None:
+def test_all_errors_are_reported_together_with_their_location() -> None:
     draft = product("sencha", variant("S", price=0, stock=-1), name="")
     assert [problem.path for problem in validate_product(draft)] == [
         ("name",),
@@ -74,5 +74,5 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_place() -> None:
         Category("tea", "Tea", "\x07"),
     ],
 )
-def test_a_bad_category_is_told(category: Category) -> None:
+def test_an_invalid_category_is_reported(category: Category) -> None:
     assert len(list(validate_category(category))) == 1

@@ -116,7 +116,7 @@ EDITED = """<?xml version="1.0" encoding="{}" standalone="no"?>
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1"])
-def test_what_an_svg_tells_of_people_places_and_files_is_left_out(encoding: str) -> None:
+def test_an_svgs_metadata_is_removed(encoding: str) -> None:
     picture = process_file(EDITED.format(encoding).encode(encoding))
 
     (body,) = picture.files.values()
@@ -170,7 +170,7 @@ def test_what_is_no_svg_is_refused(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     "inside", [embedded(from_a_phone()), embedded(encoded(photo(8, 8), comment=b"by Erika"))]
 )
-def test_a_photograph_inside_an_svg_tells_of_nobody(tmp_path: Path, inside: str) -> None:
+def test_a_photograph_inside_an_svg_loses_its_metadata(tmp_path: Path, inside: str) -> None:
     file = tmp_path / "cup.svg"
     file.write_text(SVG.format(inside))
     with pytest.raises(InvalidImage, match="camera, location or people"):

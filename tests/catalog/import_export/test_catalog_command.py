@@ -42,7 +42,7 @@ def test_it_shows_what_changes_and_says_what_it_did(
 @pytest.mark.parametrize(
     ("yes", "answer", "loads"), [("", "y", True), ("", "", False), ("1", None, True), ("no", None, False)]
 )
-def test_somebody_who_is_there_is_asked_before_anything_changes(
+def test_in_a_terminal_the_command_asks_before_anything_changes(
     aws: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, yes: str, answer: str | None, loads: bool
 ) -> None:
     asked: list[str] = []

@@ -82,7 +82,7 @@ def test_what_is_plausible_in_western_europe_stays_western(text: str) -> None:
         ("cp1256", "ملعقة خشبية للعسل", "صنع يدوي"),
     ],
 )
-def test_an_encoding_that_cannot_be_told_is_refused(encoding: str, name: str, text: str) -> None:
+def test_an_unrecognised_encoding_is_refused(encoding: str, name: str, text: str) -> None:
     fill()
     with pytest.raises(CatalogErrors, match=r"line 2, column 1: .*couldn’t recognise its encoding"):
         check_csv(file_of(name, text).encode(encoding))

@@ -149,7 +149,7 @@ def test_a_table_of_products_leaves_categories_in_their_order_and_with_their_tex
         ("../secret.svg", "isn’t an image in this shop"),
     ],
 )
-def test_a_picture_that_the_shop_does_not_have_is_told_with_its_place(picture: str, words: str) -> None:
+def test_a_missing_picture_is_reported_with_its_location(picture: str, words: str) -> None:
     fill()
     head = "slug,name,category,pictures,sku,price,stock\n"
     before = everything()

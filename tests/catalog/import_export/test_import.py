@@ -159,7 +159,7 @@ def test_pictures_are_stored_once_under_the_hash_of_their_content(write: Write) 
     assert again["LastModified"] == stored["LastModified"]
 
 
-def test_progress_is_told_to_the_end(write: Write) -> None:
+def test_progress_is_reported_to_the_end(write: Write) -> None:
     told: list[tuple[int, int]] = []
     load_catalog(write("shop.json", json.dumps(CATALOG)), lambda done, steps: told.append((done, steps)))
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]

@@ -80,7 +80,7 @@ pytestmark = pytest.mark.usefixtures("standing")
         ),
     ],
 )
-def test_a_fault_in_a_json_file_is_told_with_its_place(
+def test_a_fault_in_a_json_file_is_reported_with_its_location(
     write: Write, changes: dict[str, Any], at: str, words: str | None
 ) -> None:
     told = faults(write("shop.json", changed(**changes)))
@@ -112,7 +112,9 @@ def test_a_fault_in_a_json_file_is_told_with_its_place(
         ('{"products": [{}]}', "products[0]", "“category” is missing"),
     ],
 )
-def test_what_is_no_catalog_is_told_with_its_place(write: Write, text: str, place: str, words: str) -> None:
+def test_a_file_that_is_no_catalog_is_reported_with_its_location(
+    write: Write, text: str, place: str, words: str
+) -> None:
     told = faults(write("shop.json", text))
     assert told[0].startswith(f"{place}: ")
     assert words in told[0]
@@ -185,14 +187,14 @@ GOOD = "pot,Pot,tea,,,,POT,,49,,1\n"
         (HEAD + '"\n\npot","Pot\nPot",tea,,,,POT,,x,,1\n', "row 2, column I (price)", None),
     ],
 )
-def test_a_fault_in_a_csv_file_is_told_with_its_place(
+def test_a_fault_in_a_csv_file_is_reported_with_its_location(
     write: Write, text: str, place: str, words: str | None
 ) -> None:
     told = faults(write("shop.csv", text))
     assert any(line.startswith(place) and (words or "not an amount") in line for line in told), told
 
 
-def test_every_fault_is_told_at_once_in_the_files_order(write: Write) -> None:
+def test_all_faults_are_reported_together_in_the_files_order(write: Write) -> None:
     text = HEAD + "a b,,tea,x,,," + "S" * 65 + ",,0,,-1\n" + "pot,Pot,coffee,,,,POT,,5,9,1\n"
     assert [line.partition(":")[0].partition(", SKU")[0] for line in faults(write("shop.csv", text))] == [
         "row 2, column A (slug)",
@@ -212,7 +214,7 @@ def test_a_flood_of_faults_is_cut(write: Write) -> None:
     assert told[-1] == "… and 50 more"
 
 
-def test_products_and_categories_that_are_there_twice_are_told(write: Write) -> None:
+def test_products_and_categories_listed_twice_are_reported(write: Write) -> None:
     catalog = json.loads(json.dumps(CATALOG))
     catalog["categories"].append({"slug": "tea", "name": "Again"})
     catalog["products"].append(
@@ -225,7 +227,7 @@ def test_products_and_categories_that_are_there_twice_are_told(write: Write) -> 
     ] == [True] * 2
 
 
-def test_a_sku_of_a_product_that_is_in_the_shop_is_told(write: Write) -> None:
+def test_a_sku_of_another_stored_product_is_reported(write: Write) -> None:
     told = faults(write("shop.csv", HEAD + "pot,Pot,tea,,,,MUG,,5,,1\n"))
     assert told == ["row 2, column G (sku), SKU MUG: The SKU MUG is used by the product “mug”."]
 
@@ -241,7 +243,7 @@ def test_a_sku_of_a_product_that_is_in_the_shop_is_told(write: Write) -> None:
         (HEAD.encode() + b"pot," + b"x" * 200_000 + b"\n", "row 2, column A: The file isn’t valid CSV from"),
     ],
 )
-def test_bytes_that_are_no_text_are_told_with_their_place(
+def test_undecodable_bytes_are_reported_with_their_location(
     write: Write, tmp_path: Path, data: bytes, said: str
 ) -> None:
     file = tmp_path / "shop.csv"
@@ -249,7 +251,7 @@ def test_bytes_that_are_no_text_are_told_with_their_place(
     assert faults(file)[0].startswith(said)
 
 
-def test_a_file_that_is_not_there_or_of_another_kind_is_told(write: Write, tmp_path: Path) -> None:
+def test_a_missing_file_or_one_of_another_type_is_reported(write: Write, tmp_path: Path) -> None:
     assert "No such file" in faults(tmp_path / "none.csv")[0]
     assert "Is a directory" in faults(tmp_path)[0]
     assert "save it as CSV" in faults(write("shop.xlsx", CSV))[0]

@@ -81,7 +81,7 @@ def test_an_old_file_without_a_picture_says_that_the_product_loses_it() -> None:
     assert none.changes == ["tea loses the image “A leaf”, loses the image “A cup”"]
 
 
-def test_pictures_that_come_move_or_are_described_anew_are_told_apart() -> None:
+def test_added_moved_and_redescribed_pictures_are_distinguished() -> None:
     fill(product("tea", pictures=[LEAF, CUP]), product("pot", pictures=[Picture(LEAF.key, "Green")]))
     client("s3").put_object(Bucket=settings.media_bucket, Key=CUP.key, Body=b"webp")
 

@@ -146,7 +146,7 @@ def test_no_barriers_by_day_and_night(let_in: LetIn) -> None:
     check_by_day_and_night(page)
 
 
-def test_who_was_away_for_long_logs_in_and_sends_it_again(let_in: LetIn) -> None:
+def test_after_the_session_ended_a_member_logs_in_and_submits_again(let_in: LetIn) -> None:
     visitor = let_in(reduced_motion="reduce")
     visitor.expects(403)
     visitor.open("/staff/members")

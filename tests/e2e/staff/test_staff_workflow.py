@@ -47,7 +47,7 @@ def test_log_in_by_keyboard_and_leave_nothing_behind_the_back_button(visitor: Vi
 
 
 @pytest.mark.parametrize("options", [{}, {"java_script_enabled": False, **PHONE}], ids=["desk", "phone"])
-def test_two_orders_are_shipped_at_once_and_their_customers_told(
+def test_two_orders_are_shipped_together_and_their_customers_emailed(
     let_in: LetIn, shop: Shop, aws: LocalCloud, options: dict[str, object]
 ) -> None:
     merchant, customer = let_in(**options), let_in()

@@ -150,7 +150,7 @@ def test_an_empty_queue_is_said_to_be(queue: str, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.usefixtures("_at_once")
-def test_what_somebody_else_holds_is_not_said_to_be_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_messages_in_use_elsewhere_are_not_reported_as_none(capsys: pytest.CaptureFixture[str]) -> None:
     rest([mail()])
     client("sqs").receive_message(QueueUrl=queue_url(f"{MAILS}-dlq"))
     assert main(["order-emails", "1"]) == 1
@@ -188,7 +188,7 @@ def test_a_queue_that_is_not_there_is_one_clear_line(
         ("[" * 10000, "cannot be read (10000 characters)"),
     ],
 )
-def test_bodies_are_told_by_their_ids_alone(body: str, told: str) -> None:
+def test_message_bodies_are_shown_by_their_ids_only(body: str, told: str) -> None:
     assert redrive_dlq.named_in(body) == told
 
 
@@ -209,7 +209,7 @@ def test_what_cannot_be_read_is_sent_as_it_is() -> None:
         (14 * 86400, "14 days"),
     ],
 )
-def test_an_age_is_told_roughly(seconds: int, age: str) -> None:
+def test_an_age_is_rounded(seconds: int, age: str) -> None:
     assert redrive_dlq._age(seconds) == age
 
 
@@ -276,7 +276,7 @@ def test_what_sqs_does_not_take_rests_on(capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.usefixtures("_at_once")
 @pytest.mark.parametrize("end", [Killed(), EndpointConnectionError(endpoint_url="x")])
-def test_whoever_is_cut_off_has_lost_nothing(end: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_redrive_loses_nothing(end: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     rest([mail()])
     monkeypatch.setattr(redrive_dlq, "HELD_SECONDS", 1)
     sqs = client("sqs")

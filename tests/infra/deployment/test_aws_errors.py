@@ -36,11 +36,11 @@ def refused(code: str, message: str = "No.") -> ClientError:
         (exceptions.NoRegionError(), "AWS: You must specify a region."),
     ],
 )
-def test_an_error_is_told_in_words(error: Exception, words: str) -> None:
+def test_an_aws_error_becomes_a_readable_message(error: Exception, words: str) -> None:
     said = explain(error)
     assert words in said
     assert "\n" not in said
 
 
-def test_what_is_refused_for_want_of_rights_is_told_from_the_rest() -> None:
+def test_missing_permissions_are_distinguished_from_other_errors() -> None:
     assert [is_denied(refused(code)) for code in ("AccessDenied", "403", "Throttling")] == [True, True, False]

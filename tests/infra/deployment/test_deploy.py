@@ -122,7 +122,7 @@ def is_kept(account: Account, name: str = "trial-orders") -> bool:
 # -- the way of a shop ------------------------------------------------------------------------------------
 
 
-def test_a_first_deployment_makes_everything_and_tells_the_shop_its_address(
+def test_a_first_deployment_creates_everything_and_sets_the_public_url(
     operator: Operator, served: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deploy, "smoke", smoke_test.smoke)
@@ -261,7 +261,7 @@ def test_a_new_index_is_no_danger() -> None:
     ]
 
 
-def test_data_that_an_earlier_stack_left_is_taken_over_only_when_told(operator: Operator) -> None:
+def test_data_of_an_earlier_stack_is_adopted_only_on_request(operator: Operator) -> None:
     operator.deploys()
     s3, dynamodb = operator.account.client("s3"), operator.account.client("dynamodb")
     bucket = operator.stack.physical("BooksBucket")
@@ -384,7 +384,7 @@ def test_an_upgrade_that_added_a_table_and_failed_can_be_run_again(
     assert operator.says("takes over 1 table without data")
 
 
-def test_after_going_back_over_a_new_table_an_upgrade_takes_it_over_again_when_told(
+def test_after_a_downgrade_an_upgrade_adopts_a_newer_table_on_request(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older = copy.deepcopy(operator.template)
@@ -485,7 +485,7 @@ def test_a_creation_that_takes_over_data_does_not_ask_to_delete_what_is_retained
             stub.assert_no_pending_responses()
 
 
-def test_a_template_that_cloudformation_refuses_is_told_in_its_words(
+def test_a_template_refused_by_cloudformation_is_reported_with_its_message(
     operator: Operator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     operator.template["Resources"]["Broken"] = {"Type": "AWS::Nothing::Such"}
@@ -514,7 +514,7 @@ def test_a_stack_that_is_stuck_is_not_touched(status: str) -> None:
             Stack("s", client, print).ready()
 
 
-def test_two_who_deploy_at_once_are_told_apart() -> None:
+def test_a_change_by_another_deployment_is_reported() -> None:
     client = aws_account._client.__wrapped__("us-east-1", "cloudformation")
     there = {"StackName": "s", "CreationTime": 0, "StackStatus": "UPDATE_COMPLETE"}
     said = "ChangeSet [arn] cannot be executed in its current status of [OBSOLETE]"
@@ -823,14 +823,14 @@ def of_parameters(**given: str) -> Stage:
 
 
 @pytest.mark.parametrize("address", [LIVE, "https://api.paypal.com", "https://API-M.PayPal.com:443"])
-def test_a_shop_that_takes_real_money_needs_somebody_who_is_told(operator: Operator, address: str) -> None:
+def test_a_live_shop_needs_an_alarm_address(operator: Operator, address: str) -> None:
     with pytest.raises(DeployError, match=r'nobody would be notified[\s\S]*AlarmEmail = "…"'):
         operator.deploys(minimal_package.of_parameter("PayPalApiUrl", address))
     assert operator.stack.status() == ""
 
 
 @pytest.mark.parametrize("alarmed", ["you@example.com", "ann@Mail.Example.org", "ann@tea.test"])
-def test_nobody_is_told_of_alarms_at_an_example(operator: Operator, alarmed: str) -> None:
+def test_an_example_address_is_refused_for_alarms(operator: Operator, alarmed: str) -> None:
     with pytest.raises(DeployError, match=rf'{alarmed} is an example[\s\S]*AlarmEmail = "…"'):
         operator.deploys(of_parameters(AlarmEmail=alarmed, PayPalApiUrl=LIVE))
     assert operator.stack.status() == ""
@@ -854,7 +854,7 @@ def test_a_shop_that_takes_real_money_writes_to_no_reserved_domain(
         preflight.sender(live=True)
 
 
-def test_it_says_each_time_that_nobody_is_told_of_alarms(settled: Operator) -> None:
+def test_each_deployment_warns_of_a_missing_alarm_address(settled: Operator) -> None:
     settled.template["Resources"]["AlarmTopic"] = {"Type": "AWS::SNS::Topic"}
     settled.template["Outputs"]["AlarmTopicArn"] = {"Value": {"Ref": "AlarmTopic"}}
     settled.deploys(**WEBHOOK)
@@ -877,7 +877,7 @@ def test_it_says_each_time_that_nobody_is_told_of_alarms(settled: Operator) -> N
         ("", "has unsubscribed"),
     ],
 )
-def test_who_is_told_of_alarms_wants_to_be(
+def test_an_unconfirmed_alarm_address_is_reported(
     monkeypatch: pytest.MonkeyPatch, state: str, said: str | None
 ) -> None:
     topic = "arn:aws:sns:us-east-1:123456789012:alarms"

@@ -38,7 +38,7 @@ def _standing(aws: object, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_standing")
-def test_a_command_is_told_what_the_stages_functions_are_told(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_command_gets_the_environment_of_the_stages_functions(capfd: pytest.CaptureFixture[str]) -> None:
     deploy.deploy(ADDRESSED, DeployOptions(), lambda _: None)
 
     assert run_on_stage.main(["trial", sys.executable, "-c", SHOWS]) == 0

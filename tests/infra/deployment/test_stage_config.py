@@ -80,7 +80,7 @@ def test_each_fault_is_said_in_words(tmp_path: Path, text: str, fault: str) -> N
     assert fault in str(refused.value)
 
 
-def test_what_nobody_sees_is_no_part_of_who_is_told_of_alarms(tmp_path: Path) -> None:
+def test_invisible_characters_are_removed_from_the_alarm_address(tmp_path: Path) -> None:
     stage = reading(tmp_path, GOOD + 'AlarmEmail = "\u200bAnn@Shöp.example\u00a0"\n')
     assert stage.parameters["AlarmEmail"] == "Ann@xn--shp-tna.example"
     assert reading(tmp_path, GOOD + 'AlarmEmail = ""\n').parameters["AlarmEmail"] == ""
@@ -92,7 +92,7 @@ def test_all_faults_are_said_at_once(tmp_path: Path) -> None:
     assert len(str(refused.value).splitlines()) == 5
 
 
-def test_a_stage_without_a_file_is_told_which_there_are_and_how_to_make_one(tmp_path: Path) -> None:
+def test_a_missing_stage_file_is_reported_with_the_existing_ones(tmp_path: Path) -> None:
     reading(tmp_path, GOOD, "prod")
     with pytest.raises(BadStage, match=r"Stages with a file: prod\.\nCopy .*/example\.toml to it"):
         read_stage("test", tmp_path, KNOWN)

@@ -71,7 +71,7 @@ def typing(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
 
 
-def test_once_told_the_shop_goes_and_its_data_stay(
+def test_a_confirmed_teardown_deletes_the_shop_and_keeps_its_data(
     standing: Standing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     typing(monkeypatch, "awning-trial")
@@ -226,7 +226,7 @@ def test_what_cannot_be_deleted_is_named(monkeypatch: pytest.MonkeyPatch, code: 
         data_deletion._delete(Refusing(code, times=2), "books", BATCH, {})
 
 
-def test_messages_that_would_go_with_the_queues_are_told(
+def test_messages_that_a_teardown_would_delete_are_reported(
     standing: Standing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sqs = standing.account.client("sqs")

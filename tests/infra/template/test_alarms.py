@@ -31,7 +31,7 @@ def alarms(template: Template) -> dict[str, Any]:
     return of_type(template, "AWS::CloudWatch::Alarm")
 
 
-def test_every_alarm_tells_somebody_when_it_begins_and_when_it_is_over(alarms: dict[str, Any]) -> None:
+def test_every_alarm_notifies_when_it_begins_and_ends(alarms: dict[str, Any]) -> None:
     assert len(alarms) > 8
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmTopic"}], name
@@ -79,7 +79,7 @@ def test_the_shop_is_named_as_its_functions_name_it(
     assert f'"shop", "{shop}"' in board
 
 
-def test_messages_that_rest_wake_somebody_whatever_their_queue(template: Template) -> None:
+def test_messages_in_any_dead_letter_queue_raise_an_alarm(template: Template) -> None:
     """They are counted each hour by a function whose own failures and silence are heard of."""
     resting = {
         queue["QueueName"]["Fn::Sub"].removeprefix("${TablePrefix}").removesuffix("-dlq")
@@ -90,7 +90,7 @@ def test_messages_that_rest_wake_somebody_whatever_their_queue(template: Templat
     assert Metric.DEAD_LETTERS in telemetry.ALERT_IMMEDIATELY
 
 
-def test_what_is_told_as_one_metric_is_watched(alarms: dict[str, Any]) -> None:
+def test_the_combined_metrics_have_alarms(alarms: dict[str, Any]) -> None:
     names = {one["MetricName"] for alarm in alarms.values() for one in watched(alarm)}
     assert {Metric.NEEDS_ATTENTION, Metric.DEGRADED} <= names
     assert not names & (
@@ -130,7 +130,7 @@ def test_what_paypal_is_to_send_again_breaks_no_page(alarms: dict[str, Any]) -> 
     assert spans == {900}
 
 
-def test_what_must_go_on_wakes_somebody_when_nothing_is_heard_of_it(alarms: dict[str, Any]) -> None:
+def test_missing_scheduled_runs_raise_an_alarm(alarms: dict[str, Any]) -> None:
     silent = {name for name, alarm in alarms.items() if alarm["TreatMissingData"] == "breaching"}
     assert silent == {"ReconcilerFails", "BooksFail"}
     assert {alarm["TreatMissingData"] for alarm in alarms.values()} == {"breaching", "notBreaching"}

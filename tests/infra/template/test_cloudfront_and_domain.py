@@ -57,7 +57,7 @@ def test_the_shop_knows_its_address(
         assert own.get("PUBLIC_URL", api) == (api if name in LINKLESS else workers), name
 
 
-def test_a_deployment_tells_these(template: Template) -> None:
+def test_a_deployment_prints_these_outputs(template: Template) -> None:
     assert template["Outputs"].keys() >= {
         "ShopUrl",
         "WebhookUrl",

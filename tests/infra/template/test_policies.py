@@ -119,7 +119,7 @@ def _policy(folder: Path, statement: dict[str, object]) -> Path:
     return file
 
 
-def test_what_no_function_ever_asks_for_is_told_at_the_end() -> None:
+def test_unused_permissions_are_reported_at_the_end() -> None:
     policies = Policies()
     assert LINE in policies.spare()
     assert not [action for _, action, _ in policies.spare() if action.startswith(("logs:", "xray:"))]
@@ -134,7 +134,7 @@ def test_what_a_test_asks_for_is_not_what_functions_use(used: set[Line]) -> None
     assert used is not USED
 
 
-def test_who_asks_paypal_needs_its_secret(shop: Shop, used: set[Line]) -> None:
+def test_functions_that_call_paypal_may_read_its_secret(shop: Shop, used: set[Line]) -> None:
     shop.placed()
     assert used is USED
     assert ("api_handler", "ssm:GetParameter", "PayPalClientSecretParameter") in used

@@ -157,7 +157,7 @@ def test_what_is_nobodys_work_here_does_not_come(queue: str, said: dict[str, Any
     assert told(queue, order_factory.paid().number, **said) == []
 
 
-def test_a_mail_that_ses_did_not_send_to_somebody_who_complained_before_is_known_as_one_that_came_back(
+def test_an_email_suppressed_after_a_complaint_counts_as_a_bounce(
     queue: str,
 ) -> None:
     order = paid()

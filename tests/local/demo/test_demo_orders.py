@@ -55,7 +55,7 @@ def fill(shop: Shop, until: int = 1000) -> None:
     orders.make_demo_orders(lambda: shop.functions.drain("order-emails"), lambda: len(shop.orders()) >= until)
 
 
-def test_orders_of_the_last_days_tell_every_story_and_all_adds_up(
+def test_the_demo_orders_cover_every_story_and_their_money_adds_up(
     demo: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(order_plan, "ORDERS_PER_DAY", (2, 2, 2, 1, 1, 1))

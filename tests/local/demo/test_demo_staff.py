@@ -9,7 +9,7 @@ pytestmark = pytest.mark.usefixtures("aws")
 PASSWORD = "3fa9-01bc-77de-a0c4"
 
 
-def test_an_account_of_each_role_opens_with_the_password_that_is_told() -> None:
+def test_an_account_of_each_role_has_the_printed_password() -> None:
     make_demo_staff(PASSWORD)
 
     for role, email in MEMBERS.items():

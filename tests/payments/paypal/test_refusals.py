@@ -90,7 +90,7 @@ def place(shop: Shop) -> tuple[Shopper, Answer]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
-def test_every_issue_of_creating_is_told_to_the_shopper_and_to_staff(shop: Shop, part: int) -> None:
+def test_every_refusal_to_create_is_shown_to_shopper_and_staff(shop: Shop, part: int) -> None:
     for number, (status, issue) in enumerate(part_of(CREATE, part)):
         fault = shop.paypal.refuse("create", issue, status)
         if number % 5 == 0:
@@ -130,7 +130,7 @@ def test_every_issue_of_creating_is_told_to_the_shopper_and_to_staff(shop: Shop,
         ("create", "A_NAME_THAT_NOBODY_KNOWS", 422),
     ],
 )
-def test_staff_see_at_once_that_nobody_can_pay_and_no_longer_once_somebody_can(
+def test_staff_see_that_payments_are_refused_until_one_succeeds(
     shop: Shop, merchant: Shopper, counted: Any, operation: str, issue: str, status: int
 ) -> None:
     shop.paypal.refuse(operation, issue, status)
@@ -329,7 +329,7 @@ def test_what_delivery_costs_is_not_the_address(shop: Shop, field: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
-def test_every_issue_of_capturing_is_told_to_whoever_can_act_on_it(shop: Shop, part: int) -> None:
+def test_every_refusal_to_capture_is_shown_to_those_who_can_act_on_it(shop: Shop, part: int) -> None:
     order, shopper, walk = None, shop.shopper(), part_of(CAPTURE, part)
     for status, issue in walk:
         used_up = order is None or order.state != OrderState.AWAITING or order.payment_attempts[-1]["ended"]
@@ -466,7 +466,7 @@ def test_after_a_refused_address_the_next_attempt_leaves_it_out(shop: Shop) -> N
 
 
 @pytest.mark.slow
-def test_every_issue_of_refunding_is_told_to_staff(shop: Shop, merchant: Shopper, counted: Any) -> None:
+def test_every_refusal_to_refund_is_shown_to_staff(shop: Shop, merchant: Shopper, counted: Any) -> None:
     order_id = shop.paid(MUG=20)[1]
     counted()
     for number, (status, issue) in enumerate(part_of(REFUND, 0, 1)):
@@ -566,7 +566,7 @@ def test_what_names_no_reason_or_goes_on_stays_unknown(status: int, body: dict[s
 # -- looking ------------------------------------------------------------------------------------------------
 
 
-def test_a_lost_permission_to_look_is_told_and_over_once_looking_works(shop: Shop, merchant: Shopper) -> None:
+def test_a_lost_permission_to_read_is_an_alert_until_reading_works(shop: Shop, merchant: Shopper) -> None:
     shop.placed()
     shop.paypal.refuse("get", "PERMISSION_DENIED", 403)
     with shop.later(minutes=6):
@@ -580,7 +580,7 @@ def test_a_lost_permission_to_look_is_told_and_over_once_looking_works(shop: Sho
         assert "isn’t giving the shop access" not in merchant.get("/staff/attention").text
 
 
-def test_a_notification_that_may_not_be_asked_about_is_told(shop: Shop) -> None:
+def test_a_notification_about_a_forbidden_capture_is_an_alert(shop: Shop) -> None:
     shop.paid()
     shop.paypal.deliver_pending()
     shop.paypal.refuse("capture_get", "PERMISSION_DENIED", 403)

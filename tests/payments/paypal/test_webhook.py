@@ -293,7 +293,7 @@ ABOUT_ANYBODY = [
 ]
 
 
-def test_a_kind_that_we_want_is_asked_about_where_it_cannot_be_told_whom_it_is_about(door: Shop) -> None:
+def test_a_wanted_event_without_known_ids_is_verified(door: Shop) -> None:
     """It names nothing, or more than one read can look up."""
     for event in ABOUT_ANYBODY:
         assert post(door, event).status == 200
@@ -372,7 +372,7 @@ def test_a_notification_that_cannot_be_queued_is_sent_again(
 # -- a flood ----------------------------------------------------------------------------------------------
 
 
-def test_a_flood_about_one_order_is_told_to_wait_and_holds_up_no_other(
+def test_a_flood_about_one_order_is_rate_limited_and_delays_no_other(
     door: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert rate_limits.MAX_VERIFICATIONS_PER_ORDER == 30

@@ -205,7 +205,7 @@ def test_a_genuine_signature_on_another_body_changes_nothing(shop: Shop) -> None
     check_money(shop)
 
 
-def test_somebody_elses_payment_does_not_pay_an_order_that_is_named_beside_it(shop: Shop) -> None:
+def test_another_orders_payment_does_not_pay_an_order_named_in_a_forged_event(shop: Shop) -> None:
     _, token = shop.placed(BOWL=1)
     (victim,) = shop.orders()
     shopper, cheap = shop.placed(MUG=1)
@@ -221,7 +221,7 @@ def test_somebody_elses_payment_does_not_pay_an_order_that_is_named_beside_it(sh
     check_money(shop)
 
 
-def test_somebody_elses_yes_is_not_the_yes_of_who_was_declined(shop: Shop) -> None:
+def test_another_orders_approval_does_not_count_for_a_declined_one(shop: Shop) -> None:
     shopper, token = shop.placed(BOWL=1)
     shop.paypal.decline(token)
     order_id = order_id_of(shopper.get(f"/payments/paypal/return?token={token}"))
@@ -297,7 +297,7 @@ def test_a_replayed_notification_changes_nothing_however_old_it_is(shop: Shop) -
 
 
 @pytest.mark.parametrize("seed", [None, 1])
-def test_in_whatever_order_notifications_come_they_tell_the_same(shop: Shop, seed: int | None) -> None:
+def test_the_result_does_not_depend_on_the_order_of_notifications(shop: Shop, seed: int | None) -> None:
     counted = units(shop)
     shopper, token = shop.placed(MUG=2)
     shop.paypal.slow(token)

@@ -33,7 +33,7 @@ def at(moment: str) -> Any:
     return mock.patch.object(clock, "now", return_value=datetime.fromisoformat(moment).replace(tzinfo=UTC))
 
 
-def test_who_when_what_before_and_after_in_words(merchant: Shopper) -> None:
+def test_an_entry_shows_actor_time_action_and_values_before_and_after(merchant: Shopper) -> None:
     transaction = Transaction()
     write_audit = audit_log.writer_for(member("merchant"), "shipped an order")
     with at("2026-11-22T12:01:00"):
@@ -98,7 +98,7 @@ def test_a_long_text_is_folded(merchant: Shopper) -> None:
     assert f"<summary>{('long ' * 99)[:80]}…</summary>" in page.body
 
 
-def test_only_what_differs_is_told() -> None:
+def test_only_changed_values_are_shown() -> None:
     before = {"price": "6.90", "hidden": False, "stock": 10, "options": {"Size": "L"}, "note": None}
     after = {"price": "7.20", "hidden": True, "stock": 10, "options": {"Size": "M"}, "sale_price": "5.00"}
     assert changes(before, after) == [

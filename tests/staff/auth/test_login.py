@@ -37,7 +37,7 @@ def test_nobody_sees_a_staff_page_before_logging_in(visitor: Shopper) -> None:
     assert visitor.follow(answer).status == 200
 
 
-def test_who_is_logged_in_already_is_led_on(gateway: Gateway) -> None:
+def test_a_logged_in_member_is_redirected(gateway: Gateway) -> None:
     merchant = logged_in(gateway, "merchant")
     assert merchant.get("/staff/login?next=/staff/audit").location == "/staff/audit"
     assert merchant.get("/staff/login?next=//evil.example").location == "/staff/"
@@ -53,7 +53,7 @@ def test_the_address_may_be_typed_in_any_case(visitor: Shopper) -> None:
     assert log_in(visitor, email="  Merchant@Shop.EXAMPLE ").status == 303
 
 
-def test_a_wrong_password_and_an_unknown_account_are_told_apart_by_nobody(gateway: Gateway) -> None:
+def test_a_wrong_password_and_an_unknown_account_get_the_same_response(gateway: Gateway) -> None:
     member("merchant")
     accounts.make_member("invited@shop.example", "finance", None)
     answers = [
@@ -109,7 +109,7 @@ def test_guesses_at_the_same_moment_are_looked_at_five_times(gateway: Gateway) -
     assert sorted(statuses) == [403] * 5 + [429] * 11
 
 
-def test_a_password_that_was_hashed_for_less_is_hashed_anew(visitor: Shopper) -> None:
+def test_a_password_with_weaker_hash_parameters_is_rehashed(visitor: Shopper) -> None:
     from argon2 import PasswordHasher
 
     weaker = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
@@ -121,7 +121,7 @@ def test_a_password_that_was_hashed_for_less_is_hashed_anew(visitor: Shopper) ->
     assert log_in(visitor).status == 303
 
 
-def test_the_trail_tells_who_came_who_went_and_who_guessed(visitor: Shopper) -> None:
+def test_the_audit_log_has_logins_logouts_and_failed_attempts(visitor: Shopper) -> None:
     for _ in range(6):
         log_in(visitor, "a wrong password", "nobody@shop.example")
     for _ in range(5):

@@ -84,7 +84,7 @@ def test_a_stranger_cannot_lock_the_owner_out_where_they_work() -> None:
     assert guesses(OWNER, HOME) == 5  # there it is their own tries that count
 
 
-def test_who_gets_in_has_a_clean_sheet() -> None:
+def test_a_successful_login_resets_the_counters() -> None:
     assert guesses(OWNER, HOME, most=4) == 4
     reset_attempts(OWNER, HOME)
     assert guesses(OWNER, HOME) == 5

@@ -95,7 +95,7 @@ def test_a_role_changes_at_once_and_is_in_the_trail(merchant: Shopper) -> None:
     assert (entry.before, entry.after) == ({"role": "finance"}, {"role": "merchant"})
 
 
-def test_who_is_removed_is_out(merchant: Shopper) -> None:
+def test_a_removed_member_is_logged_out(merchant: Shopper) -> None:
     finance = logged_in(merchant.gateway, "finance")
     form = {"email": "finance@shop.example"}
     assert "has been removed" in merchant.follow(merchant.post("/staff/members/removal", form)).text

@@ -76,7 +76,7 @@ def test_the_whole_way_back_in(visitor: Shopper, functions: Functions, aws: Loca
     assert NEW not in str(entry.to_simple_dict())
 
 
-def test_the_answer_does_not_tell_whether_there_is_an_account(
+def test_the_response_does_not_reveal_whether_an_account_exists(
     visitor: Shopper, functions: Functions, aws: LocalCloud
 ) -> None:
     known, unknown = ask(visitor, functions), ask(visitor, functions, "nobody@shop.example")
@@ -177,7 +177,7 @@ def test_one_place_cannot_ask_for_links_without_end(visitor: Shopper) -> None:
     assert answers[-1].field("email") == "a10@shop.example"
 
 
-def test_whom_guessers_have_locked_out_gets_in_by_the_link(visitor: Shopper) -> None:
+def test_a_locked_out_owner_gets_in_by_the_reset_link(visitor: Shopper) -> None:
     for _ in range(5):
         log_in(visitor, "a wrong password")
     assert log_in(visitor, PASSWORD) == 429

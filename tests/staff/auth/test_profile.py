@@ -49,7 +49,7 @@ def test_what_is_wrong_is_said_beside_its_field_and_changes_nothing(gateway: Gat
     assert [entry.action for entry in trail()] == ["logged in"]
 
 
-def test_who_found_an_open_browser_cannot_guess_the_password(gateway: Gateway) -> None:
+def test_the_current_password_cannot_be_guessed_on_the_profile_page(gateway: Gateway) -> None:
     finance = logged_in(gateway, "finance")
     with mock.patch.object(passwords, "verify", side_effect=passwords.verify) as looks:
         statuses = [change(finance, f"a wrong password {each}").status for each in range(7)]

@@ -119,7 +119,7 @@ def test_the_books_stay_as_they_were_written(shop: Shop) -> None:
         assert everything() == before
 
 
-def test_no_mail_goes_to_somebody_who_was_erased(shop: Shop) -> None:
+def test_no_email_is_sent_to_an_erased_customer(shop: Shop) -> None:
     order_id = shipped(shop)
     with months_later(shop) as merchant:
         erase(merchant)

@@ -48,9 +48,7 @@ def test_where_nothing_waits_it_says_so_with_joy(quiet: Shop, merchant: Shopper)
     assert "OK Books, last run" in page.text
 
 
-def test_a_dispute_is_there_in_words_until_somebody_has_looked_at_it(
-    quiet: Shop, merchant: Shopper, finance: Shopper
-) -> None:
+def test_a_dispute_is_shown_until_it_is_resolved(quiet: Shop, merchant: Shopper, finance: Shopper) -> None:
     _, order_id = quiet.paid()
     quiet.paypal.open_dispute(quiet.order(order_id).capture_id or "")
     quiet.deliver_notifications()
@@ -91,7 +89,7 @@ def test_everything_raised_has_words(quiet: Shop, merchant: Shopper) -> None:
     assert [title for title in RAISED.values() if title not in page.text] == []
 
 
-def test_held_payments_and_late_mails_are_told(quiet: Shop, merchant: Shopper) -> None:
+def test_pending_payments_and_delayed_emails_are_shown(quiet: Shop, merchant: Shopper) -> None:
     shopper, token = quiet.placed()
     quiet.paypal.slow(token)
     shopper.get(f"/payments/paypal/return?token={token}")
@@ -108,7 +106,7 @@ def test_held_payments_and_late_mails_are_told(quiet: Shop, merchant: Shopper) -
     assert f"Order {order.number} Payment pending" in page.text
 
 
-def test_what_runs_low_is_told_with_its_number(quiet: Shop, merchant: Shopper, finance: Shopper) -> None:
+def test_low_stock_is_shown_with_its_quantity(quiet: Shop, merchant: Shopper, finance: Shopper) -> None:
     quiet.put_on_shelf(
         "bell", "Brass bell", {"BELL-1": (100, None, 3), "BELL-2": (100, None, 0), "BELL-3": (100, None, 4)}
     )
@@ -152,7 +150,7 @@ def test_dead_letters_are_counted_a_queue_with_what_to_do(quiet: Shop, merchant:
     assert "Emails that couldn’t be sent" not in page.text
 
 
-def test_a_day_without_books_and_runs_that_stopped_are_told(quiet: Shop, merchant: Shopper) -> None:
+def test_days_without_books_and_stopped_jobs_are_shown(quiet: Shop, merchant: Shopper) -> None:
     with quiet.later(days=2, hours=4):
         merchant_later = merchant_again(quiet)
         page = merchant_later.get(PAGE)
@@ -166,7 +164,7 @@ def merchant_again(shop: Shop) -> Shopper:
     return logged_in(shop.gateway, "merchant")
 
 
-def test_a_run_that_failed_is_told(quiet: Shop, merchant: Shopper) -> None:
+def test_a_failed_run_is_shown(quiet: Shop, merchant: Shopper) -> None:
     from chalicelib.payments import reconciler
 
     fails = mock.patch.object(

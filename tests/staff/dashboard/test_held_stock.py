@@ -101,7 +101,7 @@ def test_a_visitor_who_is_none_releases_nothing(shop: Shop, merchant: Shopper, v
     assert shop.stock("MUG") == 98
 
 
-def test_who_only_reads_cannot_release(shop: Shop, finance: Shopper) -> None:
+def test_finance_cannot_release_items(shop: Shop, finance: Shopper) -> None:
     placed_from(shop, BOT, MUG=2)
     assert "Release items" not in finance.get(PAGE).text
     assert finance.post(RELEASE, {"visitor": "x"}).status == 403

@@ -127,7 +127,7 @@ def test_the_drawings_numbers_are_in_the_table(ledger: Ledger, at: At, gateway: 
     assert "style=" not in page.body
 
 
-def test_money_in_other_currencies_is_told_apart(ledger: Ledger, at: At, gateway: Gateway) -> None:
+def test_other_currencies_are_shown_separately(ledger: Ledger, at: At, gateway: Gateway) -> None:
     order = ledger.sale(ledger.order(CUP), fee=20)
     ledger.book(SALE, order, 5000, fee=100, currency="USD", sold=[("CUP", "Cup", 4, 5000)])
     page = logged_in(gateway, "merchant").get("/staff/")

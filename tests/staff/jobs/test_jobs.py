@@ -126,7 +126,7 @@ def test_a_job_that_breaks_off_comes_again_within_a_minute(shop: Shop, work: Cal
 
 
 @pytest.mark.parametrize("ending", [None, job_progress.JobFailed("There is no such thing.")])
-def test_what_is_private_is_not_told_to_the_trail_and_forgotten_as_the_job_ends(
+def test_private_arguments_are_not_in_the_audit_log_and_are_deleted_when_the_job_ends(
     shop: Shop, work: Callable[[Work], None], ending: Exception | None
 ) -> None:
     seen = []

@@ -74,7 +74,7 @@ def letter_text(order: Order, kind: str) -> str:
 # -- a parcel's details -----------------------------------------------------------------------------------
 
 
-def test_a_wrong_number_is_corrected_and_the_customer_told_once(shop: Shop, merchant: Shopper) -> None:
+def test_a_tracking_number_is_corrected_and_the_customer_emailed_once(shop: Shop, merchant: Shopper) -> None:
     order_id = shipped(shop)
     address = first_parcel(shop.order(order_id))
     form = form_of(page_of(merchant, order_id), address)
@@ -143,7 +143,7 @@ def test_pressing_twice_corrects_once_and_two_corrections_are_two_mails(
     assert [entry.action for entry in trail()].count("corrected a parcel") == 2
 
 
-def test_who_is_overtaken_is_told_and_sees_both(shop: Shop, merchant: Shopper) -> None:
+def test_a_conflicting_correction_is_refused_and_shows_both_values(shop: Shop, merchant: Shopper) -> None:
     order_id = shipped(shop)
     address = first_parcel(shop.order(order_id))
     mine, theirs = (form_of(page_of(merchant, order_id), address) for _ in range(2))
@@ -161,7 +161,7 @@ def test_who_is_overtaken_is_told_and_sees_both(shop: Shop, merchant: Shopper) -
     assert shop.order(order_id).parcels[0]["tracking"] == "MINE-1"
 
 
-def test_of_two_who_correct_at_once_one_is_told(shop: Shop) -> None:
+def test_of_two_concurrent_corrections_one_is_refused(shop: Shop) -> None:
     order_id = shipped(shop)
     parcel_id = shop.order(order_id).parcels[0]["id"]
     shown = shop_fingerprint(shop.order(order_id))
@@ -406,7 +406,7 @@ def test_the_country_stays_since_shipping_and_taxes_depend_on_it(shop: Shop, mer
     assert (shop.order(order_id).customer["city"], shop.order(order_id).customer["country"]) == ("Bern", "DE")
 
 
-def test_who_corrects_an_address_that_somebody_corrected_is_told(shop: Shop, merchant: Shopper) -> None:
+def test_correcting_an_address_that_was_just_corrected_is_refused(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid(MUG=1)
     address = f"/staff/orders/{order_id}/address"
     mine, theirs = (form_of(page_of(merchant, order_id), "/address") for _ in range(2))

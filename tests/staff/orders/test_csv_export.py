@@ -109,7 +109,7 @@ def test_what_is_packed_and_where_it_goes_is_behind_the_books_columns(shop: Shop
     assert (row["state"], row["refunded"], row["reversed"]) == ("shipped", "0.00", "0.00")
 
 
-def test_how_an_order_stands_and_what_went_back_is_told_last(shop: Shop, finance: Shopper) -> None:
+def test_state_refunds_and_reversals_are_exported(shop: Shop, finance: Shopper) -> None:
     _, order_id = shop.paid(MUG=2)
     refund_request = RefundRequest(550, int(shop.order(order_id).total), "A crack.", restock={})
     refund_payment(order_id, ids.new_id(), refund_request, "merchant@shop.example")
@@ -251,7 +251,7 @@ def test_a_search_within_a_state_and_days_is_written_within_them(
     assert [row["order_number"] for row in written] == [f"00000-{n:05d}" for n in expected]
 
 
-def test_who_is_looked_for_is_in_no_trail_no_log_and_no_job_that_has_ended(
+def test_the_search_text_is_in_no_audit_entry_log_or_finished_job(
     shop: Shop, finance: Shopper, few_found: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -272,7 +272,7 @@ def test_who_is_looked_for_is_in_no_trail_no_log_and_no_job_that_has_ended(
     assert "quill" not in caplog.text.lower()
 
 
-def test_who_is_erased_before_the_job_comes_to_them_is_not_in_its_file(
+def test_a_customer_erased_during_the_job_is_not_in_its_file(
     shop: Shop, merchant: Shopper, few_found: int
 ) -> None:
     stock_orders(range(30), name="Ann Lee", email="ann@shop.example")

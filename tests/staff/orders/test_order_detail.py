@@ -39,7 +39,7 @@ def press(merchant: Shopper, order_id: str, what: str, **fields: str) -> Answer:
 # -- the page ---------------------------------------------------------------------------------------------
 
 
-def test_the_page_tells_customer_lines_money_and_mails(shop: Shop, finance: Shopper) -> None:
+def test_the_page_shows_customer_lines_payments_and_emails(shop: Shop, finance: Shopper) -> None:
     _, order_id = shop.paid(MUG=2, TEA_50=1)
     shop.functions.drain("order-emails")
     with counted_calls() as calls:
@@ -80,7 +80,7 @@ def test_the_money_on_the_page_is_the_ledgers(shop: Shop, merchant: Shopper) -> 
         assert words in page, words
 
 
-def test_everything_that_happens_is_told_in_words(shop: Shop, merchant: Shopper) -> None:
+def test_the_history_shows_every_event_as_text(shop: Shop, merchant: Shopper) -> None:
     for state, tell in staff_view.STATE_LABELS.items():
         assert tell[0] != state
     order = made.placed()
@@ -256,9 +256,7 @@ def test_a_note_that_cannot_be_kept_is_given_back(shop: Shop, merchant: Shopper)
     assert not staff_view.notes_of(shop.order(order_id))
 
 
-def test_an_issue_is_open_until_somebody_looked_at_it(
-    shop: Shop, merchant: Shopper, finance: Shopper
-) -> None:
+def test_an_issue_is_open_until_it_is_resolved(shop: Shop, merchant: Shopper, finance: Shopper) -> None:
     _, order_id = shop.paid(MUG=1)
     capture = shop.order(order_id).capture_id
     shop.paypal.reverse(capture)

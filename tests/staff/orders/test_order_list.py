@@ -24,7 +24,7 @@ def test_an_empty_shop_says_so(merchant: Shopper) -> None:
     assert "No orders yet" in merchant.get("/staff/orders").text
 
 
-def test_a_row_tells_who_when_how_much_and_how_it_stands(shop: Shop, merchant: Shopper) -> None:
+def test_a_row_shows_customer_date_total_and_status(shop: Shop, merchant: Shopper) -> None:
     shop.paid(MUG=2, TEA_50=1)
     page = merchant.get("/staff/orders")
     (order,) = shop.orders()

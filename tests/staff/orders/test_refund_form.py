@@ -59,7 +59,7 @@ def test_a_refund_reads_its_order_once(shop: Shop, merchant: Shopper) -> None:
     assert [refund["status"] for refund in shop.order(order_id).refunds.values()] == ["completed"]
 
 
-def test_the_form_offers_all_that_is_left_and_puts_nothing_back_by_itself(
+def test_the_form_offers_the_remaining_amount_and_restocks_nothing_by_default(
     shop: Shop, merchant: Shopper
 ) -> None:
     _, order_id = shop.paid(MUG=2)
@@ -73,7 +73,7 @@ def test_the_form_offers_all_that_is_left_and_puts_nothing_back_by_itself(
     assert 'class="refund-new"' not in page.body
 
 
-def test_what_went_back_is_told_with_its_options(shop: Shop, merchant: Shopper) -> None:
+def test_restocked_items_are_listed_with_their_options(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid(TEA_50=1, TEA_100=1)
     page = merchant.follow(press(merchant, order_id, amount="1", **{"restock-TEA-100": "1"}))
     assert "Restocked: 1 × Green tea, TEA-100" in page.text
@@ -137,7 +137,7 @@ def test_amount_and_units_are_taken_in_other_digits(shop: Shop, merchant: Shoppe
     assert (int(refund["amount"]), refund["restocked"]) == (550, {"MUG": 1})
 
 
-def test_pressed_twice_is_one_refund_and_both_are_told_the_same(shop: Shop, merchant: Shopper) -> None:
+def test_a_form_submitted_twice_makes_one_refund_with_the_same_notice(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid()
     form = form_of(merchant.get(f"/staff/orders/{order_id}")) | {"amount": "5", "reason": "A crack."}
 
@@ -164,9 +164,7 @@ def test_going_back_and_sending_another_amount_by_the_same_form_is_refused(
     assert len(shop.order(order_id).refunds) == 1
 
 
-def test_a_stale_page_is_told_what_is_left_now_and_keeps_what_was_typed(
-    shop: Shop, merchant: Shopper
-) -> None:
+def test_a_stale_form_shows_the_remaining_amount_and_keeps_the_input(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid()
     stale = form_of(merchant.get(f"/staff/orders/{order_id}")) | {"amount": "13.40", "reason": "A crack."}
     press(merchant, order_id, amount="10")
@@ -181,7 +179,7 @@ def test_a_stale_page_is_told_what_is_left_now_and_keeps_what_was_typed(
     assert sum(int(row.amount) for row in shop.ledger()) == 0
 
 
-def test_what_paypal_says_instead_of_yes_is_told_in_words(shop: Shop, merchant: Shopper) -> None:
+def test_paypals_refusals_are_shown_as_text(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid()
     shop.paypal.next_refund("pending")
     assert "PayPal is processing the refund" in merchant.follow(press(merchant, order_id, amount="1")).text
@@ -195,7 +193,7 @@ def test_what_paypal_says_instead_of_yes_is_told_in_words(shop: Shop, merchant: 
     assert "(€21.40 left)" in page.text
 
 
-def test_a_refund_that_the_shop_makes_by_itself_is_listed_beside(shop: Shop, merchant: Shopper) -> None:
+def test_automatic_refunds_are_listed_too(shop: Shop, merchant: Shopper) -> None:
     _shopper, token = shop.placed()
     shop.paypal.next_capture("completed", value="1.00")
     shop.come_back(_shopper, token)

@@ -26,7 +26,7 @@ def ship(merchant: Shopper, order: str, **changed: str) -> Any:
     return merchant.post(f"/staff/orders/{order}/ship", {**FORM, **changed})
 
 
-def test_shipping_tells_the_customer_by_mail_and_on_their_page(shop: Shop, merchant: Shopper) -> None:
+def test_shipping_is_shown_to_the_customer_by_email_and_on_their_page(shop: Shop, merchant: Shopper) -> None:
     customer, order_id = shop.paid(MUG=1)
     page = merchant.follow(ship(merchant, order_id))
     assert "Marked as shipped" in page.text
@@ -106,7 +106,7 @@ def test_what_is_not_paid_is_not_shipped() -> None:
         ("link", "https://carrier.example/" + "a" * 500),
     ],
 )
-def test_a_wrong_field_is_told_beside_it_and_nothing_typed_is_lost(field: str, typed: str) -> None:
+def test_an_error_is_shown_beside_its_field_and_the_input_is_kept(field: str, typed: str) -> None:
     _, errors = shipping.parse_parcel({**FORM, field: typed})
     assert list(errors) == [field]
 

@@ -30,7 +30,7 @@ STOCK = Cell("stock", "MUG")
 # -- refunds ----------------------------------------------------------------------------------------------
 
 
-def test_all_back_pressed_twice_is_told_the_same_twice(shop: Shop, merchant: Shopper) -> None:
+def test_restocking_all_twice_shows_the_same_notice(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid(MUG=2)
     form = form_of(merchant.get(f"/staff/orders/{order_id}"))
     form |= {"amount": "5", "reason": "A crack.", "all_back": "yes"}

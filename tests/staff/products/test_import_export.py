@@ -195,7 +195,7 @@ def test_a_large_file_is_compared_by_a_job_whose_page_loads_it(
     assert shop.stock("MUG") == 7
 
 
-def test_a_large_file_with_faults_is_told_by_its_job(
+def test_the_errors_of_a_large_file_are_shown_by_its_job(
     merchant: Shopper, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(import_export, "MAX_PREVIEW_BYTES", 10)
@@ -235,7 +235,7 @@ def counted(merchant: Shopper, units: bytes) -> bytes:
     return taken_out(merchant).replace(b",100\r\n", b"," + units + b"\r\n")
 
 
-def test_stock_that_is_not_used_is_told(merchant: Shopper, shop: Shop) -> None:
+def test_ignored_stock_is_reported(merchant: Shopper, shop: Shop) -> None:
     page = load(merchant, shop, counted(merchant, b"7"))
 
     assert "0 added, 0 changed, 3 unchanged; the file’s stock was ignored for 1 variant." in page.text
@@ -341,7 +341,7 @@ def test_what_is_no_way_to_use_stock_is_refused(merchant: Shopper, shop: Shop) -
     assert merchant.post(f"{PATH}/in", typed).status == 400
 
 
-def test_every_fault_is_told_with_its_row_and_nothing_changes(merchant: Shopper, shop: Shop) -> None:
+def test_every_error_is_shown_with_its_row_and_nothing_changes(merchant: Shopper, shop: Shop) -> None:
     bad = b"slug,name,category,sku,price,stock\nmug,Mug,tea,MUG,5,1\ncup,Cup,cups,CUP,x,-1\n"
     before = everything()
     page = sent_page(merchant, bad)
@@ -393,7 +393,7 @@ def test_a_message_that_comes_again_goes_on_and_counts_all(
     assert next(seconds) >= 500  # it took two turns
 
 
-def test_what_breaks_off_is_told_and_loading_again_finishes_it(
+def test_an_interrupted_import_is_reported_and_importing_again_completes_it(
     merchant: Shopper, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = taken_out(merchant).replace(b"Good", b"Better")
@@ -464,7 +464,7 @@ def test_finance_may_neither_take_out_nor_load(finance: Shopper) -> None:
     assert list(Job.scan()) == []
 
 
-def test_who_is_no_merchant_any_more_changes_nothing(merchant: Shopper, shop: Shop) -> None:
+def test_a_job_of_a_former_merchant_changes_nothing(merchant: Shopper, shop: Shop) -> None:
     from chalicelib.staff.models import StaffMember
 
     page = sent_page(merchant, taken_out(merchant).replace(b"18.50", b"19.50"))

@@ -118,7 +118,7 @@ def test_an_address_that_cannot_be_is_refused(merchant: Shopper) -> None:
 # -- changing ---------------------------------------------------------------------------------------------
 
 
-def test_the_form_shows_what_is_there_and_changes_nothing_by_itself(merchant: Shopper) -> None:
+def test_an_unchanged_form_changes_nothing(merchant: Shopper) -> None:
     form = form_of(merchant.get(GREEN))
     assert (form["v.0.sku"], form["v.0.price"], form["v.1.sale_price"]) == ("TEA-50", "6.90", "9.90")
     answer = merchant.follow(save(merchant, GREEN, form))

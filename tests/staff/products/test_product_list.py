@@ -385,7 +385,7 @@ def test_a_bad_value_gets_its_message_and_loses_nothing(merchant: Shopper) -> No
     assert stored("MUG")[2] == 12
 
 
-def test_a_row_tells_all_its_faults_at_once(merchant: Shopper) -> None:
+def test_a_row_shows_all_its_errors_together(merchant: Shopper) -> None:
     answer = edit(merchant, price_DOT_MUG="0.00", stock_DOT_MUG="many")
     assert "whole number" in wrong(answer, "stock.MUG")
     assert "above zero" in wrong(answer, "price.MUG")

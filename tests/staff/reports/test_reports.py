@@ -181,9 +181,7 @@ def test_a_day_that_has_no_books_to_write_is_refused(merchant: Shopper) -> None:
         assert merchant.post(f"/staff/books/{day}").status == status, day
 
 
-def test_a_difference_is_told_in_the_jobs_words(
-    merchant: Shopper, month: Ledger, at: At, functions: Any
-) -> None:
+def test_a_difference_is_shown_by_the_job(merchant: Shopper, month: Ledger, at: At, functions: Any) -> None:
     at("2026-11-20T13:00")
     month.sale()
     at("2026-11-22T12:00")
@@ -211,7 +209,7 @@ def test_a_month_is_one_file_whose_sums_are_the_pages(finance: Shopper, function
     assert f"November 2026 3 closed days €{sales:,.2f}" in row(finance.get("/staff/books"), "November 2026")
 
 
-def test_who_only_looks_starts_no_work(finance: Shopper) -> None:
+def test_prefetching_starts_no_job(finance: Shopper) -> None:
     for answer in (
         finance.send("HEAD", "/staff/books/2026-11"),
         finance.get("/staff/books/2026-11", Sec_Purpose="prefetch"),
