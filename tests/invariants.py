@@ -248,7 +248,7 @@ def check_books(shop: Shop) -> None:
 
 def check_books_of(shop: Shop, export: "Export") -> None:
     """The day's files hold each ledger row once, the manifest's sums are the ledger's, its hashes the files'."""
-    ours = [row for row in shop.ledger() if row.page.startswith(f"{export.day}#")]
+    ours = [row for row in shop.ledger() if row.partition.startswith(f"{export.day}#")]
     manifest = json.loads(_download(export.manifest_key))
     for file in manifest["files"].values():
         assert hashlib.sha256(_download(file["key"])).hexdigest() == file["sha256"]

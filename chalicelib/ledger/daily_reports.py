@@ -33,7 +33,7 @@ from chalicelib.database.reads import batch_get_items, get
 from chalicelib.database.streams import page_ahead, read_ahead
 from chalicelib.ledger import report_files
 from chalicelib.ledger.ledger_record import LedgerRecord, ledger_pages
-from chalicelib.ledger.models import SALE, TotalsProgress, pages_of
+from chalicelib.ledger.models import SALE, TotalsProgress, partitions_of
 from chalicelib.ledger.report_columns import (
     LEDGER,
     ORDER_LINES,
@@ -146,7 +146,7 @@ def key_of(name: str, day: date, *, provisional: bool = False) -> str:
 
 def movements_of(day: date) -> Iterator[LedgerRecord]:
     """Read a day's ledger consistently, from all its partitions side by side, in order of time."""
-    partitions = [ledger_pages(page, page_size=ROWS_PER_PAGE) for page in pages_of(str(day))]
+    partitions = [ledger_pages(partition, page_size=ROWS_PER_PAGE) for partition in partitions_of(str(day))]
     read = [chain.from_iterable(page_ahead(pages)) for pages in partitions]
     return heapq.merge(*read, key=attrgetter("entry"))
 
@@ -284,4 +284,4 @@ def _first_movement(today: date) -> date | None:
 
 
 def _has_movements(day: date) -> bool:
-    return any(next(ledger_pages(page, page_size=1)) for page in pages_of(str(day)))
+    return any(next(ledger_pages(partition, page_size=1)) for partition in partitions_of(str(day)))

@@ -28,7 +28,7 @@ from chalicelib.database.connection import Table, TableMeta, is_condition_failur
 from chalicelib.database.reads import batch_get, get
 from chalicelib.ledger import daily_reports
 from chalicelib.ledger.ledger_record import LedgerRecord, ledger_pages
-from chalicelib.ledger.models import SALE, LedgerEntry, TotalsProgress, pages_of
+from chalicelib.ledger.models import SALE, LedgerEntry, TotalsProgress, partitions_of
 from chalicelib.ledger.totals import Totals, sums_of
 
 SETTLED = timedelta(minutes=5)
@@ -48,7 +48,7 @@ class PartitionTotals(Table):
     class Meta(TableMeta):
         table_name = table_name("ledger-totals")
 
-    page = UnicodeAttribute(hash_key=True)  # like the ledger's: 2026-11-22#3
+    partition = UnicodeAttribute(hash_key=True)  # like the ledger's: 2026-11-22#3
     counted_until = UnicodeAttribute(null=True)  # the last entry that was counted
     complete = BooleanAttribute(default=False)
     version = NumberAttribute(default=0)
@@ -141,13 +141,13 @@ class DayTotals:
 
 def count(days: Collection[date], now: datetime) -> dict[date, DayTotals]:
     """Return days' totals, up to this moment, by a bounded number of calls; the latest days are counted first."""
-    rows = _rows(page for day in days for page in pages_of(str(day)))
+    rows = _rows(partition for day in days for partition in partitions_of(str(day)))
     queries = QUERIES_PER_PAGE
     counts = {}
     for day in sorted(days, reverse=True):
         counts[day] = DayTotals(Tally())
-        for page in pages_of(str(day)):
-            reading = _Reading(rows.get(page) or PartitionTotals(page))
+        for partition in partitions_of(str(day)):
+            reading = _Reading(rows.get(partition) or PartitionTotals(partition))
             if not reading.row.complete:
                 queries -= reading.read_on(now, queries)
                 if reading.worth_writing:
@@ -211,13 +211,13 @@ class _Reading:
         old = clock.iso_now(now - SETTLED)
         after = self.row.counted_until
         for taken in range(1, most + 1):
-            movements = _movements(self.row.page, after)
+            movements = _movements(self.row.partition, after)
             for ledger_entry in movements:
                 self._take(ledger_entry, settled=ledger_entry.entry < old)
                 after = ledger_entry.entry
             if len(movements) < ROWS_PER_QUERY:
                 self.ended = True
-                closed = now >= daily_reports.closes_at(date.fromisoformat(self.row.page[:10]))
+                closed = now >= daily_reports.closes_at(date.fromisoformat(self.row.partition[:10]))
                 self.row.complete = closed and not self._fresh.sums
                 self.learnt |= self.row.complete
                 return taken
@@ -230,7 +230,9 @@ class _Reading:
         self.row.sums, self.row.sold = self._counted.sums, _fitting(self._counted)
         try:
             self.row.save(
-                condition=PartitionTotals.version == read if read else PartitionTotals.page.does_not_exist()
+                condition=PartitionTotals.version == read
+                if read
+                else PartitionTotals.partition.does_not_exist()
             )
         except PutError as error:
             if not is_condition_failure(error):
@@ -247,10 +249,10 @@ class _Reading:
 
 def _update_day(day: date, now: datetime, deadline: float) -> bool:
     """Count a day as far as time allows; return whether it is complete."""
-    rows = _rows(pages_of(str(day)))
+    rows = _rows(partitions_of(str(day)))
     complete = [
-        _update_partition(rows.get(page) or PartitionTotals(page), now, deadline)
-        for page in pages_of(str(day))
+        _update_partition(rows.get(partition) or PartitionTotals(partition), now, deadline)
+        for partition in partitions_of(str(day))
     ]
     return all(complete)
 
@@ -271,10 +273,10 @@ def _rows(pages: Iterable[str]) -> dict[str, PartitionTotals]:
     return found
 
 
-def _movements(page: str, after: str | None) -> list[LedgerRecord]:
+def _movements(partition: str, after: str | None) -> list[LedgerRecord]:
     # Consistent: a movement that a replica does not know yet would be passed by for ever.
     behind = LedgerEntry.entry > after if after else None
-    pages = ledger_pages(page, behind, page_size=ROWS_PER_QUERY)
+    pages = ledger_pages(partition, behind, page_size=ROWS_PER_QUERY)
     return list(islice(chain.from_iterable(pages), ROWS_PER_QUERY))  # a page has a megabyte at most
 
 

@@ -48,8 +48,8 @@ class LedgerRecord:
 
 
 def ledger_pages(
-    page: str, condition: Condition | None = None, *, page_size: int
+    partition: str, condition: Condition | None = None, *, page_size: int
 ) -> Iterator[list[LedgerRecord]]:
-    """Read a partition of the ledger consistently and in order of time: a Query a page of records."""
-    pages = query_pages(LedgerEntry, page, condition, page_size=page_size, consistent=True)
+    """Read a partition of the ledger consistently and in order of time: one Query per page of records."""
+    pages = query_pages(LedgerEntry, partition, condition, page_size=page_size, consistent=True)
     return (list(map(LedgerRecord, items)) for items in pages)

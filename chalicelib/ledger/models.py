@@ -25,7 +25,7 @@ class LedgerEntry(Table):
     class Meta(TableMeta):
         table_name = table_name("ledger")
 
-    page = UnicodeAttribute(hash_key=True)  # booking day # shard, such as 2026-11-22#3
+    partition = UnicodeAttribute(hash_key=True)  # booking day # shard, such as 2026-11-22#3
     entry = UnicodeAttribute(range_key=True)  # booked_at # paypal_id
     kind = UnicodeAttribute()
     booked_at = UnicodeAttribute()  # our clock, ISO 8601 in UTC
@@ -45,7 +45,7 @@ class TotalsProgress(Table):
     class Meta(TableMeta):
         table_name = table_name("ledger-totals")
 
-    page = UnicodeAttribute(hash_key=True, default="progress")
+    partition = UnicodeAttribute(hash_key=True, default="progress")
     first_day = UnicodeAttribute()  # the first day of the books
     complete_through = UnicodeAttribute()  # this day and all before it are complete
 
@@ -55,12 +55,12 @@ def booking_day(moment: datetime) -> str:
     return clock.today(moment).isoformat()
 
 
-def page_of(day: str, paypal_id: str) -> str:
+def partition_of(day: str, paypal_id: str) -> str:
     """Return the partition of a day that a movement is written to."""
     return f"{day}#{zlib.crc32(paypal_id.encode()) % SHARDS}"
 
 
-def pages_of(day: str) -> list[str]:
+def partitions_of(day: str) -> list[str]:
     """Return all partitions of a day."""
     return [f"{day}#{shard}" for shard in range(SHARDS)]
 
@@ -81,7 +81,7 @@ def new_ledger_entry(
     now = clock.now()
     booked_at = clock.iso_now(now)
     return LedgerEntry(
-        page_of(booking_day(now), paypal_id),
+        partition_of(booking_day(now), paypal_id),
         f"{booked_at}#{paypal_id}",
         kind=kind,
         booked_at=booked_at,

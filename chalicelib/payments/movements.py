@@ -30,7 +30,7 @@ def add_movement(
         fee=fee if kind == SALE else None if fee is None else -fee,
         sold=[(line.sku, line.full_name, line.quantity, line.total) for line in paid_for],
     )
-    transaction.put("movement", row, type(row).page.does_not_exist())
+    transaction.put("movement", row, type(row).partition.does_not_exist())
     order.copy_ledger_entry(
         at=row.booked_at,
         kind=kind,

@@ -8,7 +8,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from chalicelib import clock, scheduled_runs, telemetry
-from chalicelib.ledger.models import SALE, LedgerEntry, booking_day, pages_of
+from chalicelib.ledger.models import SALE, LedgerEntry, booking_day, partitions_of
 from chalicelib.payments.webhook_events import CONFIRMED_EVENTS
 from chalicelib.telemetry import Metric
 
@@ -42,10 +42,14 @@ def _last_confirmed() -> datetime:
 
 def _was_sold(since: datetime, until: datetime) -> bool:
     within = LedgerEntry.entry.between(clock.iso_now(since), clock.iso_now(until))
-    pages = [page for day in sorted({booking_day(since), booking_day(until)}) for page in pages_of(day)]
+    partitions = [
+        partition
+        for day in sorted({booking_day(since), booking_day(until)})
+        for partition in partitions_of(day)
+    ]
     # All are read, though the first may suffice: which one does is random, and the crash tests count calls.
     found = [
-        list(LedgerEntry.query(page, within, LedgerEntry.kind == SALE, limit=1, page_size=100))
-        for page in pages
+        list(LedgerEntry.query(partition, within, LedgerEntry.kind == SALE, limit=1, page_size=100))
+        for partition in partitions
     ]
     return any(found)

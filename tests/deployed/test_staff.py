@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from chalicelib.ledger.models import page_of
+from chalicelib.ledger.models import partition_of
 from infra.local.fake_paypal import Control
 from tests.catalog.images.image_factory import encoded, photo
 from tests.deployed.conftest import STAFF
@@ -111,11 +111,11 @@ def _move_to_a_closed_day(stack: Stack, number: str) -> dict[str, Any]:
     """Book an order's sale earlier: the functions' clock cannot be moved."""
     database = stack.region.client("dynamodb")
     (row,) = (row for row in stack.rows("ledger") if row["order_number"]["S"] == number)
-    database.delete_item(TableName=f"{NAME}-ledger", Key={name: row[name] for name in ("page", "entry")})
+    database.delete_item(TableName=f"{NAME}-ledger", Key={name: row[name] for name in ("partition", "entry")})
     day, paypal_id = _closed_day(), row["paypal_id"]["S"]
     booked_at = f"{day}T12:00:00.000Z"
     moved = row | {
-        "page": {"S": page_of(day, paypal_id)},
+        "partition": {"S": partition_of(day, paypal_id)},
         "entry": {"S": f"{booked_at}#{paypal_id}"},
         "booked_at": {"S": booked_at},
     }

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chalicelib.ledger.models import REFUND, REVERSAL, REVERSAL_CANCELLED, SALE, LedgerEntry, page_of
+from chalicelib.ledger.models import REFUND, REVERSAL, REVERSAL_CANCELLED, SALE, LedgerEntry, partition_of
 from chalicelib.orders.base import OrderLine
 from chalicelib.orders.models import Order
 from chalicelib.orders.repository import new_order
@@ -101,7 +101,7 @@ def golden_movements(order: Order, number: int) -> list[LedgerEntry]:
     kinds += [(REVERSAL_CANCELLED, 7, f"RETURN{number}", -1)] * (number % 8 == 1)
     return [
         LedgerEntry(
-            page_of("2026-11-22", paypal_id),
+            partition_of("2026-11-22", paypal_id),
             f"{moment(number * 10 + place)}#{paypal_id}",
             kind=kind,
             booked_at=moment(number * 10 + place),

@@ -10,7 +10,7 @@ from chalicelib import aws as clients
 from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.ledger import daily_reports, report_files
-from chalicelib.ledger.models import SALE, LedgerEntry, pages_of
+from chalicelib.ledger.models import SALE, LedgerEntry, partitions_of
 from chalicelib.orders.base import OrderLine
 from tests.ledger.conftest import CUP, TEA, Ledger, download, everything, keys, read_json, rows
 
@@ -105,7 +105,7 @@ def test_the_ledger_is_in_order_of_time_across_all_partitions(
     for minute in range(40):
         at(f"2026-11-22T12:{minute:02}")
         booked.append(ledger.sale().capture_id)
-    assert all(LedgerEntry.count(page) > 3 for page in pages_of(str(DAY)))
+    assert all(LedgerEntry.count(partition) > 3 for partition in partitions_of(str(DAY)))
     at("2026-11-23T01:00")
     daily_reports.export_day(DAY)
     assert [row["paypal_id"] for row in rows(LEDGER)] == booked

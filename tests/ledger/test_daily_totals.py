@@ -10,7 +10,7 @@ import pytest
 from chalicelib import clock
 from chalicelib.ledger import daily_reports, daily_totals
 from chalicelib.ledger.daily_totals import PartitionTotals
-from chalicelib.ledger.models import SALE, LedgerEntry, TotalsProgress, pages_of
+from chalicelib.ledger.models import SALE, LedgerEntry, TotalsProgress, partitions_of
 from tests.call_counter import counted_calls
 from tests.dynamodb_faults import Ask, tampered
 from tests.ledger.conftest import CUP, TEA, Ledger, read_json
@@ -38,7 +38,11 @@ def manifest_of(day: date) -> dict[str, Any]:
 
 def rows_of(day: date = DAY) -> list[PartitionTotals]:
     """Read what is kept of a day."""
-    return [row for page in pages_of(str(day)) for row in PartitionTotals.query(page, consistent_read=True)]
+    return [
+        row
+        for partition in partitions_of(str(day))
+        for row in PartitionTotals.query(partition, consistent_read=True)
+    ]
 
 
 def test_every_day_is_what_its_books_say(ledger: Ledger, at: At, setting: Callable[..., None]) -> None:
@@ -268,7 +272,7 @@ def many_sales(number: int, day: date = DAY) -> None:
             )
             batch.save(
                 LedgerEntry(
-                    pages_of(str(day))[index % 4],
+                    partitions_of(str(day))[index % 4],
                     f"{booked_at}#M{index}",
                     kind=SALE,
                     booked_at=booked_at,

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from chalicelib import aws as clients
 from chalicelib.config import settings
 from chalicelib.ledger import daily_reports, report_files
-from chalicelib.ledger.models import LedgerEntry, page_of
+from chalicelib.ledger.models import LedgerEntry, partition_of
 from chalicelib.orders.enums import HistoryEvent
 from chalicelib.orders.models import Order
 from chalicelib.orders.states import OrderState
@@ -85,7 +85,7 @@ def test_a_later_setting_of_the_time_zone_does_not_touch_closed_books(
 def test_a_changed_amount_in_the_ledger_is_said(paid: Order) -> None:
     daily_reports.export_day(DAY)
     before = everything()
-    row = next(iter(LedgerEntry.query(page_of(str(DAY), paid.capture_id or ""))))
+    row = next(iter(LedgerEntry.query(partition_of(str(DAY), paid.capture_id or ""))))
     row.amount += 1
     row.save()
     with pytest.raises(daily_reports.ReportError, match=r"ledger-2026-11-22\.csv differs .* in row \d"):
@@ -104,7 +104,7 @@ def test_a_movement_that_comes_after_the_close_is_said(paid: Order, ledger: Ledg
 
 def test_a_movement_that_vanished_is_said(paid: Order) -> None:
     daily_reports.export_day(DAY)
-    next(iter(LedgerEntry.query(page_of(str(DAY), paid.capture_id or "")))).delete()
+    next(iter(LedgerEntry.query(partition_of(str(DAY), paid.capture_id or "")))).delete()
     with pytest.raises(daily_reports.ReportError, match=r"differs from the current data"):
         daily_reports.export_day(DAY)
 
@@ -195,7 +195,7 @@ def test_a_crash_at_any_call_is_completed_by_the_next_run(
 def test_a_crash_and_then_a_changed_ledger_is_said(paid: Order) -> None:
     daily_reports.export_day(DAY)
     clients.client("s3").delete_object(Bucket=settings.books_bucket, Key=MANIFEST)
-    next(iter(LedgerEntry.query(page_of(str(DAY), paid.capture_id or "")))).delete()
+    next(iter(LedgerEntry.query(partition_of(str(DAY), paid.capture_id or "")))).delete()
     with pytest.raises(daily_reports.ReportError):
         daily_reports.export_day(DAY)
     assert MANIFEST not in keys()

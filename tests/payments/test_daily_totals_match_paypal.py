@@ -113,4 +113,4 @@ def test_paying_again_after_a_day_ended_goes_into_the_new_days_books(shop: Shop)
         again = token_of(shop.place(shopper))
         shop.come_back(shopper, again)
         today = clock.now().date()
-        assert [row.page.partition("#")[0] for row in shop.ledger()] == [today.isoformat()]
+        assert [row.partition.partition("#")[0] for row in shop.ledger()] == [today.isoformat()]

@@ -90,6 +90,6 @@ def check_all_books(shop: Shop) -> None:
     """Each day's final files hold its movements, each once; writing them again finds them as they are."""
     from chalicelib.ledger import daily_reports
 
-    days = sorted({str(row.page).partition("#")[0] for row in shop.ledger()})
+    days = sorted({str(row.partition).partition("#")[0] for row in shop.ledger()})
     for day in days:
         check_books_of(shop, daily_reports.export_day(date.fromisoformat(day)))

@@ -98,5 +98,7 @@ def _all_closed_at(shop: Shop) -> datetime:
     from chalicelib.ledger.daily_reports import closes_at
     from chalicelib.ledger.models import booking_day
 
-    last = max((str(row.page).partition("#")[0] for row in shop.ledger()), default=booking_day(clock.now()))
+    last = max(
+        (str(row.partition).partition("#")[0] for row in shop.ledger()), default=booking_day(clock.now())
+    )
     return closes_at(date.fromisoformat(last)) + timedelta(hours=1, minutes=1)

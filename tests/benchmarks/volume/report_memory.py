@@ -137,16 +137,16 @@ class Day:
         self._order, self._sale, self._refund = _examples()
 
     def query(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer a Query of a page of the ledger."""
-        (page,) = request["ExpressionAttributeValues"].values()
-        numbers = self._shards[int(page["S"].rpartition("#")[2])]
+        """Answer a Query of a partition of the ledger."""
+        (partition,) = request["ExpressionAttributeValues"].values()
+        numbers = self._shards[int(partition["S"].rpartition("#")[2])]
         after = request.get("ExclusiveStartKey")
         start = bisect_right(numbers, int(after["entry"]["S"].rpartition("M")[2])) if after else 0
         asked = numbers[start : start + request["Limit"]]
-        rows = [self._movement(number) | {"page": page} for number in asked]
+        rows = [self._movement(number) | {"partition": partition} for number in asked]
         answer: dict[str, Any] = {"Items": rows, "Count": len(rows), "ScannedCount": len(rows)}
         if rows and asked[-1] != numbers[-1]:
-            answer["LastEvaluatedKey"] = {name: rows[-1][name] for name in ("page", "entry")}
+            answer["LastEvaluatedKey"] = {name: rows[-1][name] for name in ("partition", "entry")}
         return answer
 
     def batch_get_item(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -91,18 +91,18 @@ def books_are_closed(case: Case) -> None:
     """The day's files are whole, what was written first has stayed, and the day is counted once."""
     from chalicelib.database.reads import batch_get
     from chalicelib.ledger import daily_reports, daily_totals
-    from chalicelib.ledger.models import pages_of
+    from chalicelib.ledger.models import partitions_of
 
     day = case.things["day"]
     for name, body in case.things["written"].items():
         assert _read(name, day) == body, name
     check_books_of(case.world.shop, daily_reports.export_day(day))
-    rows = batch_get({daily_totals.PartitionTotals: pages_of(str(day))})[
+    rows = batch_get({daily_totals.PartitionTotals: partitions_of(str(day))})[
         daily_totals.PartitionTotals
     ].values()
     assert [bool(row.complete) for row in rows] == [True] * 4
     counted = daily_totals.count([day], _now())[day].tally
-    booked = [row for row in case.world.shop.ledger() if row.page.startswith(f"{day}#")]
+    booked = [row for row in case.world.shop.ledger() if row.partition.startswith(f"{day}#")]
     assert [sold.units for sold in counted.best_sellers(9)] == [IN_THE_CART]
     assert sum(sums[1] for sums in counted.sums.values()) == sum(int(row.amount) for row in booked)
 
