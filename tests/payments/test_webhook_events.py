@@ -287,7 +287,7 @@ def test_a_late_pending_never_downgrades(shop: Shop) -> None:
     assert Order.fetch(order_id).state == "paid"
 
 
-def test_units_that_went_back_are_taken_when_only_paypal_tells_of_the_payment(shop: Shop) -> None:
+def test_released_units_are_taken_when_only_a_notification_reports_the_payment(shop: Shop) -> None:
     _, token = shop.placed(BOWL=1)
     with shop.later(minutes=70):
         shop.reconcile()
