@@ -27,6 +27,7 @@ COMMON = {
     "rate_limits",
     "scheduled_runs",
     "shop_settings",
+    "taxes",
     "telemetry",
 }
 # Lists the models of all features' tables.
