@@ -16,6 +16,8 @@ from chalicelib.taxes.tax_classes import ONLY_AT_HOME, TaxClass
 from chalicelib.taxes.territories import Area, Territory, find_territory
 
 K = TypeVar("K", bound=Hashable)
+# Territories of their own between which a supply is domestic.
+_ONE_COUNTRY = (("GB", "XI"), ("CH", "LI"))
 
 
 class Scheme(StrEnum):
@@ -148,8 +150,8 @@ def _scheme(rules: TaxRules, destination: Destination, home: Territory, territor
 
 
 def _states_of(home: Territory) -> Collection[str]:
-    """Return the states within which a supply is domestic: Northern Ireland is one with Great Britain."""
-    return ("GB", "XI") if home.state in ("GB", "XI") else (home.state,)
+    """Return the states within which a supply is domestic."""
+    return next((states for states in _ONE_COUNTRY if home.state in states), (home.state,))
 
 
 def _rate(rules: TaxRules, territory: Territory, tax_class: str, day: date) -> str:

@@ -19,6 +19,7 @@ class Area(StrEnum):
     EU = "EU"
     GB = "GB"
     NO = "NO"
+    CH = "CH"
     NONE = ""
 
 
