@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from chalicelib import clock, telemetry
 from chalicelib.config import settings
@@ -24,6 +24,7 @@ MAX_VERSION = 10**9
 MAX_FALLBACKS = 100  # versions that are tried, the newest first
 T = TypeVar("T")
 _M = TypeVar("_M", bound=Table)
+_Rows = Mapping[tuple[str, int], SettingsVersion]  # by part and version
 log = logging.getLogger("awning")
 
 
@@ -89,18 +90,21 @@ class SettingsChanged(Conflict):
 
 # Part → when its current row was read, and what it was; None where there is none.
 _memory: dict[str, tuple[float, Any]] = {}
+# Part → the current row that was parsed last, and its value.
+_parsed: dict[str, tuple[Any, Any]] = {}
 
 
 def clear_settings_cache() -> None:
     """Forget what was read: whoever saves wants to see it at once."""
     _memory.clear()
+    _parsed.clear()
 
 
 def current(part: Part[T]) -> T:
     """Return a part's value, at most `page_seconds` old: from memory, or by one read."""
     if not _is_recent(part):
-        _remember(part, get(SettingsVersion, part.name, CURRENT))
-    known: Current[T] | None = _memory[part.name][1]
+        _remember(part, batch_get({SettingsVersion: _keys(part)})[SettingsVersion])
+    known = _known(part)
     return part.first() if known is None else known.value
 
 
@@ -109,26 +113,22 @@ def get_beside(table: type[_M], key: str, *parts: Part[Any]) -> _M | None:
     due = [part for part in parts if not _is_recent(part)]
     if not due:
         return get(table, key)
-    found = batch_get({table: [key], SettingsVersion: [(part.name, CURRENT) for part in due]})
+    found = batch_get({table: [key], SettingsVersion: [row for part in due for row in _keys(part)]})
     for part in due:
-        _remember(part, found[SettingsVersion].get((part.name, CURRENT)))
+        _remember(part, found[SettingsVersion])
     item: _M | None = found[table].get(key)
     return item
 
 
 def load_all(parts: Sequence[Part[Any]]) -> list[Current[Any]]:
     """Read parts as shoppers meet them from now on: one call."""
-    found = batch_get({SettingsVersion: [(part.name, CURRENT) for part in parts]})[SettingsVersion]
-    return [_resolve(part, found.get((part.name, CURRENT))) or Current(part.first()) for part in parts]
+    found = batch_get({SettingsVersion: [row for part in parts for row in _keys(part)]})[SettingsVersion]
+    return [_resolve(part, found) or Current(part.first()) for part in parts]
 
 
 def load(part: Part[T]) -> Current[T]:
-    """Read a part as it is now: one call where it was ever saved."""
-    found = _resolve(part, get(SettingsVersion, part.name, CURRENT))
-    if found is not None:
-        return found
-    found = _load_newest(part)
-    return replace(found, problem="its row is missing") if found.number else found
+    """Read a part as it is now: one call."""
+    return cast(Current[T], load_all([part])[0])
 
 
 def _is_recent(part: Part[Any]) -> bool:
@@ -136,18 +136,33 @@ def _is_recent(part: Part[Any]) -> bool:
     return clock.now().timestamp() - read_at < settings.shop.page_seconds
 
 
-def _remember(part: Part[Any], row: SettingsVersion | None) -> None:
-    _memory[part.name] = (clock.now().timestamp(), _resolve(part, row))
+def _known(part: Part[T]) -> Current[T] | None:
+    """Return what this process has read of a part, however long ago."""
+    return _memory[part.name][1] if part.name in _memory else None
 
 
-def _resolve(part: Part[T], row: SettingsVersion | None) -> Current[T] | None:
-    """Return what the current row says, else what the newest readable version says, loudly; None where there is no row."""
-    if row is None:
-        return None
+def _keys(part: Part[Any]) -> list[tuple[str, int]]:
+    """Return the keys to read: of the current row, and of the first version, which tells whether there must be one.
+
+    Who has seen a current row knows that.
+    """
+    return [(part.name, CURRENT)] if _known(part) else [(part.name, CURRENT), (part.name, 1)]
+
+
+def _remember(part: Part[Any], rows: _Rows) -> None:
+    _memory[part.name] = (clock.now().timestamp(), _resolve(part, rows))
+
+
+def _resolve(part: Part[T], rows: _Rows) -> Current[T] | None:
+    """Return what the current row says, else what the newest readable version says, loudly; None if none was saved."""
+    row = rows.get((part.name, CURRENT))
     try:
-        return Current(
-            part.parse(row), int(row.number), int(row.number), row.saved_at or "", row.saved_by or ""
-        )
+        if row is None:
+            if (part.name, 1) not in rows and _known(part) is None:
+                return None
+            raise UnreadableVersion("its row is missing")
+        value = _parse_current(part, row)
+        return Current(value, int(row.number), int(row.number), row.saved_at or "", row.saved_by or "")
     except UnreadableVersion as error:
         found = replace(_load_newest(part), problem=str(error))
         instead = f"version {found.used}" if found.used else "shop.toml"
@@ -156,6 +171,15 @@ def _resolve(part: Part[T], row: SettingsVersion | None) -> Current[T] | None:
         )
         telemetry.count(Metric.SETTINGS_UNREADABLE)
         return found
+
+
+def _parse_current(part: Part[T], row: SettingsVersion) -> T:
+    """Return a current row's value, parsed once per process and version: a document may have thousands of rates."""
+    version = (row.number, row.format, row.document)
+    if part.name not in _parsed or _parsed[part.name][0] != version:
+        _parsed[part.name] = (version, part.parse(row))
+    value: T = _parsed[part.name][1]
+    return value
 
 
 def _load_newest(part: Part[T]) -> Current[T]:

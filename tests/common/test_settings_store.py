@@ -13,7 +13,7 @@ from chalicelib.errors import NotFound
 from chalicelib.shop_settings import delivery, store
 from chalicelib.shop_settings.delivery import DELIVERY, Delivery, zone_of_codes
 from chalicelib.shop_settings.models import CURRENT, SettingsVersion
-from chalicelib.shop_settings.store import SettingsChanged, UnreadableVersion
+from chalicelib.shop_settings.store import Current, SettingsChanged, UnreadableVersion
 from chalicelib.telemetry import Metric
 from tests import dynamodb_faults
 from tests.call_counter import counted_calls
@@ -161,12 +161,12 @@ def test_what_was_read_is_kept_for_as_long_as_a_page_and_then_read_again() -> No
     with counted_calls() as calls:
         for _ in range(3):
             delivery.current()
-    assert calls == {"GetItem": 1}
+    assert calls == {"BatchGetItem": 1}
     _save_in_another_process(at(600), 1)
     assert delivery.current() == at(500)
     with later(seconds=11), counted_calls() as calls:
         assert delivery.current() == at(600)
-    assert calls == {"GetItem": 1}
+    assert calls == {"BatchGetItem": 1}
 
 
 def test_zones_that_were_never_saved_are_kept_in_memory_too() -> None:
@@ -177,9 +177,11 @@ def test_zones_that_were_never_saved_are_kept_in_memory_too() -> None:
 
 
 def _save_in_another_process(value: Delivery, shown: int) -> None:
-    kept = dict(store._memory)
+    kept, parsed = dict(store._memory), dict(store._parsed)
     save(value, shown)
     store._memory.update(kept)
+    store._parsed.clear()
+    store._parsed.update(parsed)
 
 
 # -- what cannot be read ----------------------------------------------------------------------------------
@@ -254,11 +256,42 @@ def test_values_of_other_types_are_damage_and_break_no_batch(aws: Cloud) -> None
     assert store.load(DELIVERY).problem == "the row is damaged"
 
 
-def test_a_current_row_that_is_missing_is_told_and_written_by_the_next_save() -> None:
+@pytest.mark.parametrize("is_warm", [True, False])
+def test_a_current_row_that_is_missing_is_loud_and_the_newest_version_counts(
+    is_warm: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     save(at(500), 0)
+    save(at(600), 1)
     SettingsVersion(DELIVERY.name, CURRENT).delete()
     store.clear_settings_cache()
+    if is_warm:
+        store._memory[DELIVERY.name] = (0.0, Current(at(500), 1, 1))
+    before = counted(Metric.SETTINGS_UNREADABLE)
+
+    assert delivery.current() == at(600)
+    assert counted(Metric.SETTINGS_UNREADABLE) == before + 1
+    assert "version 2 is used: its row is missing" in caplog.text
     now = store.load(DELIVERY)
-    assert (now.number, now.value, now.problem) == (1, at(500), "its row is missing")
-    save(at(500), 1)
-    assert (delivery.current(), numbers()) == (at(500), [CURRENT, 1, 2])
+    assert (now.number, now.value, now.problem) == (2, at(600), "its row is missing")
+    assert store.load_all([DELIVERY]) == [now]
+    save(at(600), 2)
+    assert (delivery.current(), numbers()) == (at(600), [CURRENT, 1, 2, 3])
+
+
+def test_a_document_is_parsed_once_and_again_when_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    save(at(500), 0)
+    parsed: list[str] = []
+    real = DELIVERY.read
+
+    def read(document: Mapping[str, Any]) -> Delivery:
+        parsed.append(str(document))
+        return real(document)
+
+    monkeypatch.setitem(vars(DELIVERY), "read", read)
+    for seconds in (0, 11, 22):
+        with later(seconds=seconds):
+            assert delivery.current() == at(500)
+    assert len(parsed) == 1
+    _save_in_another_process(at(600), 1)
+    with later(seconds=33):
+        assert delivery.current() == at(600)

@@ -52,6 +52,10 @@ def read_rows(form: Form) -> list[ZoneRow]:
     for name in form.values:
         if found := _FIELD.fullmatch(name):
             ticked.setdefault(int(found[1]), []).append(found[2])
+    for number, codes in ticked.items():
+        codes.sort(
+            key=form.text(f"zone.{number}.first").__ne__
+        )  # the chosen one first, the others as they are
     numbers = (number for number in range(MAX_ROWS) if f"zone.{number}.name" in form.values)
     return [
         ZoneRow(

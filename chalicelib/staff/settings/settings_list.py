@@ -1,34 +1,16 @@
 """The parts of the settings: what each says, and who changed it last."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from chalice.app import Request, Response
 
 from chalicelib.shop_settings import store
-from chalicelib.shop_settings.delivery import DELIVERY, Delivery
 from chalicelib.staff import layout
 from chalicelib.staff.models import StaffMember
+from chalicelib.staff.settings import delivery_page
+from chalicelib.staff.settings.part_page import PartPage
 
-
-class PartPage(NamedTuple):
-    """A part of the settings, and the page on which it is changed."""
-
-    part: store.Part[Any]
-    title: str
-    path: str
-    summary: Callable[[Any], str]
-
-
-def _summary_of_delivery(delivery: Delivery) -> str:
-    zones, countries = len(delivery.zones), len(delivery.countries)
-    return (
-        f"{zones} zone{'s' if zones > 1 else ''}, {countries} countr{'ies' if countries > 1 else 'y'}, "
-        f"beginning with {next(iter(delivery.countries.values()), 'none')}"
-    )
-
-
-PAGES = (PartPage(DELIVERY, "Delivery", "/staff/settings/delivery", _summary_of_delivery),)
+PAGES: tuple[PartPage[Any, Any], ...] = (delivery_page.PAGE,)
 
 
 def show(request: Request, member: StaffMember) -> Response:
@@ -44,7 +26,7 @@ def unreadable_parts() -> list[dict[str, Any]]:
     """List the parts whose current version cannot be read, with what is used instead."""
     loaded = store.load_all([page.part for page in PAGES])
     return [
-        {"title": page.title, "path": page.path, "problem": current.problem, "used": current.used}
+        {"noun": page.noun.capitalize(), "path": page.path, "problem": current.problem, "used": current.used}
         for page, current in zip(PAGES, loaded, strict=True)
         if current.problem
     ]

@@ -88,6 +88,17 @@ def test_an_unticked_country_is_shipped_to_no_longer(shop: Shop, merchant: Shopp
     assert "FR" not in delivery.current().countries
 
 
+def test_another_country_is_selected_at_checkout(shop: Shop, merchant: Shopper) -> None:
+    form = form_of(merchant.get(PATH)) | {"zone.0.name": "Home", "zone.0.add": "Austria, France"}
+    del form["zone.1.country.AT"], form["zone.1.country.FR"]
+    page = merchant.post(PATH, {**form, "do": "add:0"})
+    assert '<select id="zone.0.first"' in page.body
+    page = merchant.post(PATH, {**form_of(page), "zone.0.first": "FR", "do": "review"})
+    assert "Selected at checkout Germany France" in page.text
+    assert merchant.post(PATH, {**form_of(page), "do": "save"}).status == 303
+    assert list(delivery.current().countries)[:3] == ["FR", "DE", "AT"]
+
+
 @pytest.mark.parametrize("do", ["review", "save", ""])
 def test_what_is_wrong_is_marked_and_what_was_typed_is_kept(shop: Shop, merchant: Shopper, do: str) -> None:
     form = form_of(merchant.get(PATH))
