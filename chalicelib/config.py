@@ -12,6 +12,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from chalicelib import money
+from chalicelib.taxes.rules import Mode, TaxRules
 
 SHOP_FILE = Path(__file__).with_name("shop.toml")
 COUNTRIES_FILE = Path(__file__).with_name("countries.toml")
@@ -73,9 +74,9 @@ class Carrier:
 
 @dataclass(frozen=True)
 class Shop:
-    """What the merchant wrote into shop.toml; amounts in minor units, tax rates in percent as strings.
+    """What the merchant wrote into shop.toml; amounts in minor units.
 
-    `zones` are first values: `shop_settings.delivery` knows those that count now.
+    `zones` and `tax_rules` are first values: `shop_settings` knows those that count now.
     """
 
     name: str
@@ -83,8 +84,7 @@ class Shop:
     email: str
     merchant_email: str
     invoice_prefix: str
-    default_tax_rate: str
-    shipping_tax_rate: str
+    tax_rules: TaxRules
     zones: tuple[ShippingZone, ...]
     reservation_seconds: int
     page_seconds: int
@@ -174,8 +174,7 @@ def load_shop(file: Path, currency: str) -> Shop:
             email=text["email"],
             merchant_email=text.get("merchant_email", text["email"]),
             invoice_prefix=text["invoice_prefix"],
-            default_tax_rate=money.parse_tax_rate(text["tax"]["default"]),
-            shipping_tax_rate=money.parse_tax_rate(text["tax"]["shipping"]),
+            tax_rules=_read_tax_rules(text["tax"], currency),
             zones=zones,
             reservation_seconds=_whole_number(text, "reservation_minutes", least=1) * 60,
             page_seconds=_whole_number(text, "page_seconds", least=0),
@@ -201,6 +200,18 @@ def _carriers(tables: list[Mapping[str, str]]) -> tuple[Carrier, ...]:
     if len({carrier.name.casefold() for carrier in carriers}) < len(carriers):
         raise ValueError("two carriers have the same name")
     return carriers
+
+
+def _read_tax_rules(text: Mapping[str, Any], currency: str) -> TaxRules:
+    if text["country"] not in country_names():
+        raise ValueError(f"{text['country']!r} is not the code of a country")
+    return TaxRules(
+        Mode(text["mode"]),
+        text["country"],
+        gb_limit=money.parse(text.get("gb_limit", "0"), currency),
+        voec_limit=money.parse(text.get("voec_limit", "0"), currency),
+        note=text.get("note", ""),
+    )
 
 
 def _read_limits(text: Mapping[str, Any]) -> Limits:

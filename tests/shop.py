@@ -45,7 +45,7 @@ class Shop:
 
         save_categories([Category("tea", "Tea", "For slow mornings.")])
         self.put_on_shelf(
-            "green-tea", "Green tea", {"TEA-50": (690, None, 10), "TEA-100": (1290, 990, 5)}, tax="7"
+            "green-tea", "Green tea", {"TEA-50": (690, None, 10), "TEA-100": (1290, 990, 5)}, tax_class="food"
         )
         self.put_on_shelf("mug", "Pebble mug", {"MUG": (1850, None, 100)})
         self.put_on_shelf("last-bowl", "Last bowl", {"BOWL": (3990, None, 1)})
@@ -55,7 +55,7 @@ class Shop:
         slug: str,
         name: str,
         variants: Mapping[str, tuple[int, int | None, int]],
-        tax: str = "19",
+        tax_class: str = "standard",
         hidden: bool = False,
     ) -> None:
         """Sell a product: variants are SKU → price, sale price, units."""
@@ -68,7 +68,7 @@ class Shop:
                 name=name,
                 text="Good, and plain.",
                 category="tea",
-                tax_rate=tax,
+                tax_class=tax_class,
                 added="2026-11-01",
                 hidden=hidden,
                 pictures=[],

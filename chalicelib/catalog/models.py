@@ -2,15 +2,19 @@
 
 import re
 import zlib
-from typing import Any
+from typing import Any, Self
 
 from pynamodb.attributes import BooleanAttribute, JSONAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 
+from chalicelib import clock
 from chalicelib.cleaning import clean_line, find_control_character
+from chalicelib.config import settings
 from chalicelib.database.connection import Table, TableMeta, table_name
+from chalicelib.taxes.home_rates import classes_at
+from chalicelib.taxes.tax_classes import TaxClass
 
 SLUG = re.compile(r"[A-Za-z0-9-]{1,40}", re.ASCII)
 MAX_SKU_LENGTH = 64
@@ -38,7 +42,7 @@ class Product(Table):
     name = UnicodeAttribute()
     text = UnicodeAttribute(default="")  # a subset of Markdown: catalog/markdown_text.py
     category = UnicodeAttribute()  # a category's key
-    tax_rate = UnicodeAttribute()  # percent, such as "19"
+    tax_class = UnicodeAttribute()  # one of TaxClass
     added = UnicodeAttribute()  # ISO date; "newest" sorts by it
     hidden = BooleanAttribute(default=False)
     pictures: JSONAttribute = JSONAttribute()  # [{"key": object in the media bucket, "alt": text}]
@@ -50,6 +54,14 @@ class Product(Table):
     # Staff's last forms and what they changed: editing/form_idempotency.py
     processed_forms: JSONAttribute = JSONAttribute(default=dict)
     version = NumberAttribute(default=0)
+
+    @classmethod
+    def from_raw_data(cls, data: dict[str, Any]) -> Self:
+        """Read a row. One from before there were classes has a rate, which becomes its class."""
+        if "tax_class" not in data and "tax_rate" in data:
+            found = classes_at(settings.shop.tax_rules, data["tax_rate"].get("S", ""), clock.today())
+            data = {**data, "tax_class": {"S": (found[0] if found else TaxClass.STANDARD).value}}
+        return super().from_raw_data(data)
 
     def variant(self, sku: str) -> dict[str, Any] | None:
         """Return a variant by its SKU; None if there is none."""

@@ -28,7 +28,7 @@ class Price:
 
 @dataclass(frozen=True)
 class Offer:
-    """What is needed to buy a SKU, as of now; prices in minor units, the tax rate in percent.
+    """What is needed to buy a SKU, as of now; prices in minor units.
 
     Not `sellable`: the shop no longer sells it. Sellable with nothing `available`: sold out.
     """
@@ -43,7 +43,7 @@ class Offer:
     price: int
     was: int | None
     available: int
-    tax_rate: str
+    tax_class: str
     sellable: bool
     held: int = 0  # by unpaid orders, not included in `available`
 
@@ -87,7 +87,7 @@ def _offer(stock: Stock, product: Product) -> Offer:
         price=today.price,
         was=today.was,
         available=max(0, int(stock.available)) if sellable else 0,
-        tax_rate=product.tax_rate,
+        tax_class=product.tax_class,
         sellable=sellable,
         held=int(stock.held),
     )

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chalicelib import money
+from chalicelib import clock, money
 from chalicelib.cart.service import CartLine
-from chalicelib.config import settings
 from chalicelib.orders.base import OrderLine
+from chalicelib.shop_settings import taxes
 from chalicelib.shop_settings.delivery import Delivery
+from chalicelib.taxes.home_rates import find_home_rate
+from chalicelib.taxes.tax_classes import TaxClass
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,9 @@ def totals_of(lines: list[OrderLine], country: str, delivery: Delivery) -> Total
     items = sum(line.total for line in lines)
     free = zone.free_from is not None and items >= zone.free_from
     shipping = 0 if free else zone.rate
-    taxed = [(line.total, line.tax_rate) for line in lines] + [(shipping, settings.shop.shipping_tax_rate)]
-    taxes = money.tax_by_rate((amount, rate) for amount, rate in taxed if amount)
-    return Totals(items, shipping, zone.name, taxes)
+    taxed = [(line.total, line.tax_rate) for line in lines] + [(shipping, _rate(TaxClass.STANDARD))]
+    included = money.tax_by_rate((amount, rate) for amount, rate in taxed if amount)
+    return Totals(items, shipping, zone.name, included)
 
 
 def freeze_lines(cart_lines: list[CartLine]) -> list[OrderLine]:
@@ -46,8 +48,12 @@ def freeze_lines(cart_lines: list[CartLine]) -> list[OrderLine]:
             options=dict(line.offer.options),
             quantity=line.quantity,
             price=line.offer.price,
-            tax_rate=line.offer.tax_rate,
+            tax_rate=_rate(line.offer.tax_class),
         )
         for line in cart_lines
         if line.offer is not None and line.offer.sellable
     ]
+
+
+def _rate(tax_class: str) -> str:
+    return find_home_rate(taxes.current(), tax_class, clock.today()) or "0"

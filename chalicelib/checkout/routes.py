@@ -24,6 +24,7 @@ from chalicelib.payments.paypal.order_request import PayWith, read_pay_with
 from chalicelib.payments.start_payment import PaymentInProgress, start_payment, start_payment_again
 from chalicelib.shop_settings import delivery
 from chalicelib.shop_settings.delivery import DELIVERY
+from chalicelib.shop_settings.taxes import TAXES
 from chalicelib.web import http_request
 from chalicelib.web.forms import Form, read_form
 from chalicelib.web.responses import html_response, redirect, with_retry_after
@@ -35,7 +36,7 @@ log = logging.getLogger("awning")
 
 def show(request: Request) -> Response:
     """Show the form, filled in if this cart was ordered before and not paid."""
-    session = sessions.load(request, DELIVERY)
+    session = sessions.load(request, DELIVERY, TAXES)
     if not session.item_count:
         return redirect(url("/cart"))
     before = get(Order, session.cart.order_id) if session.cart and session.cart.order_id else None
@@ -54,7 +55,7 @@ def show(request: Request) -> Response:
 def place(request: Request) -> Response:
     """Place the order and send the shopper to PayPal."""
     form = read_form(request)
-    session = sessions.load(request, DELIVERY)
+    session = sessions.load(request, DELIVERY, TAXES)
     if not session.item_count:
         return redirect(url("/cart"))
     values, errors = validate_customer(form.values, delivery.current().countries)

@@ -87,7 +87,7 @@ def test_a_discontinued_line_is_marked_and_cannot_be_ordered(shop: Shop) -> None
 
 def test_a_dropped_variant_is_marked(shop: Shop) -> None:
     shopper = shop.shopper_with(TEA_50=1, MUG=1)
-    shop.put_on_shelf("green-tea", "Green tea", {"TEA-100": (1290, 990, 5)}, tax="7")
+    shop.put_on_shelf("green-tea", "Green tea", {"TEA-100": (1290, 990, 5)}, tax_class="food")
     assert "This item is no longer available." in shopper.get("/cart").text
     assert shopper.post("/cart/lines", {"sku": "TEA-50", "quantity": "1"}).status == 404
 

@@ -27,7 +27,7 @@ def product(slug: str, /, *variants: VariantDraft, **changes: Any) -> ProductDra
         name=slug.replace("-", " ").capitalize(),
         text="Grown on a hill.",
         category="tea",
-        tax_rate="7",
+        tax_class="food",
         added="2026-10-01",
         hidden=False,
         pictures=[],

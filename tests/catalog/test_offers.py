@@ -3,8 +3,9 @@
 import pytest
 
 from chalicelib.catalog.editing.product_editing import save_product
-from chalicelib.catalog.models import Stock
+from chalicelib.catalog.models import Product, Stock
 from chalicelib.catalog.offers import Offer, Picture, read_offers
+from chalicelib.database.connection import shared_connection
 from tests.call_counter import counted_calls
 from tests.catalog.product_factory import fill, options, product, sell, variant
 
@@ -35,10 +36,25 @@ def test_an_offer_says_all_that_buying_needs() -> None:
             price=790,
             was=990,
             available=3,
-            tax_rate="7",
+            tax_class="food",
             sellable=True,
         )
     }
+
+
+@pytest.mark.parametrize(
+    ("rate", "tax_class"), [("19", "standard"), ("7", "reduced"), ("0", "zero"), ("8.1", "standard")]
+)
+def test_a_product_from_before_there_were_tax_classes_reads_as_the_class_of_its_rate(
+    rate: str, tax_class: str
+) -> None:
+    fill(product("sencha", variant("S-50")))
+    row = Product.get("sencha").serialize()
+    del row["tax_class"]
+    table = {"TableName": Product.Meta.table_name, "Item": {**row, "tax_rate": {"S": rate}}}
+    shared_connection()._make_api_call("PutItem", table)
+    assert read_offers({"S-50": "sencha"})["S-50"].tax_class == tax_class
+    assert Product.get("sencha").tax_class == tax_class
 
 
 def test_fifty_lines_are_read_in_one_round() -> None:

@@ -53,7 +53,7 @@ Door = Callable[[str], Verdict]
 PRODUCT = {
     "slug": "x",
     "category": "tea",
-    "tax_rate": "19",
+    "tax_class": "standard",
     "v.0.sku": "X",
     "v.0.price": "1",
     "v.0.stock": "1",
@@ -128,8 +128,10 @@ def carrier(typed: str) -> Verdict:
     return judged(parcel.carrier, errors.get("carrier"))
 
 
-def csv_file(field: str, *, of_variant: bool = False, delimiter: str = ",") -> Door:
-    """Return a CSV file's door at a column, of a product or of its variant."""
+def csv_file(
+    field: str, kept: str | None = None, *, of_variant: bool = False, delimiter: str = ","
+) -> Door:
+    """Return a CSV file's door at a column, of a product or of its variant, which becomes another field perhaps."""
 
     def door(typed: str) -> Verdict:
         row = {
@@ -142,20 +144,20 @@ def csv_file(field: str, *, of_variant: bool = False, delimiter: str = ",") -> D
             "stock": "1",
         }
         text = io.StringIO(newline="")
-        rows = csv.DictWriter(text, row, delimiter=delimiter)
+        rows = csv.DictWriter(text, {**row, field: typed}, delimiter=delimiter)
         rows.writeheader()
         rows.writerow({**row, field: typed})
         try:
             (draft,) = check_csv(text.getvalue().encode()).products
         except CatalogErrors as bad:
             return Verdict(said=str(bad))
-        return Verdict(str(getattr(draft.variants[0] if of_variant else draft, field)))
+        return Verdict(str(getattr(draft.variants[0] if of_variant else draft, kept or field)))
 
     return door
 
 
-def json_file(folder: Path, field: str) -> Door:
-    """Return a JSON file's door at a field of a product, which is in the shop then."""
+def json_file(folder: Path, field: str, kept: str | None = None) -> Door:
+    """Return a JSON file's door at a field of a product, which is in the shop then, under another field's name perhaps."""
 
     def door(typed: str) -> Verdict:
         variants = [{"sku": "X", "price": "1", "stock": 1}]
@@ -166,7 +168,7 @@ def json_file(folder: Path, field: str) -> Door:
             load_catalog(file)
         except CatalogErrors as bad:
             return Verdict(said=str(bad))
-        return Verdict(getattr(Product.get("x", consistent_read=True), field))
+        return Verdict(getattr(Product.get("x", consistent_read=True), kept or field))
 
     return door
 

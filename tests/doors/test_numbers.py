@@ -1,6 +1,7 @@
 """Whole numbers, amounts and rates as people type and paste them: the same verdict at every door."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 from chalicelib.catalog.editing.inline_edit_rules import Cell
@@ -8,17 +9,9 @@ from chalicelib.catalog.import_export.importer import CatalogErrors, check_file
 from chalicelib.errors import BadInput
 from chalicelib.staff.products.product_form import read_typed, to_draft
 from chalicelib.staff.products.product_list_form import parse_list
+from chalicelib.taxes.rate_files import InvalidRates, read_rates, read_us_rates
 from chalicelib.web.forms import Form
-from tests.doors.test_every_door import (
-    PRODUCT,
-    Door,
-    Verdict,
-    csv_file,
-    differences,
-    json_file,
-    judged,
-    product_form,
-)
+from tests.doors.test_every_door import PRODUCT, Door, Verdict, csv_file, differences, json_file, judged
 from tests.shop import Shop
 
 
@@ -52,6 +45,22 @@ def product_list(field: str, column: str) -> Door:
         return Verdict(str(posted.changes["x"][cell].requested))
 
     return door
+
+
+def settings_rate(typed: str) -> Verdict:
+    """Take a correction of a rate."""
+    try:
+        return Verdict(read_rates(f"DE\tstandard\t{typed}\t2030-01-01", date(2030, 1, 1))[0].rate)
+    except InvalidRates as bad:
+        return Verdict(said=str(bad))
+
+
+def settings_us_rate(typed: str) -> Verdict:
+    """Take a sales tax rate."""
+    try:
+        return Verdict(read_us_rates(f"NY\t\tstandard\t{typed}\tno\t2030-01-01")[0].rate)
+    except InvalidRates as bad:
+        return Verdict(said=str(bad))
 
 
 def variant_in_json_file(folder: Path, field: str) -> Door:
@@ -93,8 +102,9 @@ def test_an_amount_is_the_same_at_every_door(shop: Shop, tmp_path: Path) -> None
 
 
 def test_a_tax_rate_is_the_same_at_every_door(shop: Shop, tmp_path: Path) -> None:
+    assert differences("rates", {"settings": settings_rate, "settings, US": settings_us_rate}) == []
     doors = {
-        "staff, product": product_form("tax_rate"),
-        "JSON file": json_file(tmp_path, "tax_rate"),
+        "CSV file": csv_file("tax_rate", "tax_class"),
+        "JSON file": json_file(tmp_path, "tax_rate", "tax_class"),
     }
-    assert differences("rates", doors) == []
+    assert differences("home rates", doors) == []

@@ -28,7 +28,9 @@ SECONDS = 20
 @pytest.fixture
 def shop(shop: Shop) -> Iterator[Shop]:
     """Return the shop; at the story's end, stock, money, books and orders must be well."""
-    shop.put_on_shelf("pin", "Pin", {"PIN-A": (1, None, 100), "PIN-B": (1999, 1010, 100)}, tax="8.1")
+    shop.put_on_shelf(
+        "pin", "Pin", {"PIN-A": (1, None, 100), "PIN-B": (1999, 1010, 100)}, tax_class="reduced"
+    )
     before = units(shop)
     yield shop
     shop.paypal.clear_faults()

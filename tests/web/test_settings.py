@@ -43,8 +43,8 @@ def test_secrets_are_not_shown() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('rate = "4.90"', 'rate = "4,90"'), ('rate = "4.90"', "rate = 4.9"), ('default = "19"', 'default = "lots"'),
-        ('shipping = "19"', "shipping = 19"), ("reservation_minutes = 15", ""), ('name = "Slow Saturday"', ""),
+        ('rate = "4.90"', 'rate = "4,90"'), ('rate = "4.90"', "rate = 4.9"), ('mode = "home"', 'mode = "all"'),
+        ('country = "DE"', 'country = "Germany"'), ('gb_limit = "155.00"', "gb_limit = 155"), ("reservation_minutes = 15", ""), ('name = "Slow Saturday"', ""),
         ('name = "Slow Saturday"', "name = "), ("reservation_minutes = 15", 'reservation_minutes = "15"'),
         ("page_seconds = 10", "page_seconds = -1"),
         ("https://gls-group.com/track/{number}", "http://gls-group.com/track/{number}"),

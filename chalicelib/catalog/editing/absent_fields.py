@@ -8,13 +8,15 @@ from chalicelib.catalog.editing.product_validation import ProductDraft, VariantD
 from chalicelib.catalog.models import Product, Stock
 from chalicelib.catalog.offers import Picture
 
-OF_PRODUCTS = frozenset({"text", "tax_rate", "hidden", "pictures"})
+OF_PRODUCTS = frozenset({"text", "tax_class", "hidden", "pictures"})
 OF_VARIANTS = frozenset({"options", "sale_price"})
 
 
 def has_absent_fields(draft: ProductDraft) -> bool:
     """Return whether a draft lacks fields."""
-    return bool(draft.absent_fields) or any(variant.absent_fields for variant in draft.variants)
+    return bool(draft.absent_fields or draft.possible_classes) or any(
+        variant.absent_fields for variant in draft.variants
+    )
 
 
 def keep_absent_fields(draft: ProductDraft, old: Product | None, stocks: Mapping[str, Stock]) -> ProductDraft:
@@ -23,13 +25,16 @@ def keep_absent_fields(draft: ProductDraft, old: Product | None, stocks: Mapping
         return draft
     known: dict[str, Any] = {
         "text": old.text,
-        "tax_rate": old.tax_rate,
+        "tax_class": old.tax_class,
         "hidden": bool(old.hidden),
         "pictures": [Picture(picture["key"], picture["alt"]) for picture in old.pictures],
     }
     options = {variant["sku"]: dict(variant["options"]) for variant in old.variants}
     variants = [_keep_in_variant(variant, options, stocks) for variant in draft.variants]
-    return replace(draft, **{name: known[name] for name in draft.absent_fields}, variants=variants)
+    kept = {name: known[name] for name in draft.absent_fields}
+    if old.tax_class in draft.possible_classes:
+        kept["tax_class"] = old.tax_class
+    return replace(draft, **kept, variants=variants)
 
 
 def _keep_in_variant(

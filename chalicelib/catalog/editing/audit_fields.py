@@ -20,7 +20,7 @@ def product_fields(product: Product | None, prices: Prices) -> dict[str, Any]:
         "name": product.name,
         "text": product.text,
         "category": product.category,
-        "tax rate": product.tax_rate,
+        "tax class": product.tax_class,
         "added": product.added,
         "visible": yes_no(not product.hidden),
         "images": [picture["alt"] for picture in product.pictures],

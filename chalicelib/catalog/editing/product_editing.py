@@ -8,7 +8,7 @@ from typing import Any
 
 from pynamodb.expressions.update import Action
 
-from chalicelib import clock, money
+from chalicelib import clock
 from chalicelib.catalog import categories, search
 from chalicelib.catalog.editing import audit_fields, form_idempotency
 from chalicelib.catalog.editing.absent_fields import keep_absent_fields
@@ -213,7 +213,7 @@ def _product(draft: ProductDraft, old: Product | None) -> tuple[Product, dict[st
         name=draft.name,
         text=draft.text.strip(),
         category=draft.category,
-        tax_rate=money.parse_tax_rate(draft.tax_rate),
+        tax_class=draft.tax_class,
         added=draft.added or (old.added if old is not None else today),
         hidden=draft.hidden,
         pictures=[{"key": picture.key, "alt": picture.alt} for picture in draft.pictures],

@@ -10,6 +10,7 @@ from chalicelib import money
 from chalicelib.catalog.models import MAX_SKU_LENGTH, SLUG, is_sku
 from chalicelib.catalog.offers import Picture
 from chalicelib.cleaning import find_control_character
+from chalicelib.taxes.tax_classes import TaxClass
 
 # If everything about a product changes, 36 SKUs are added, 36 removed, and its entries in twelve lists
 # replaced: with its own row, its category's and the audit entry, that is 99 of the 100 writes that fit into one
@@ -51,19 +52,21 @@ class VariantDraft:
 class ProductDraft:
     """A product as it should be, with all fields.
 
-    `added` None: unchanged, or today; `absent_fields` as in a variant.
+    `added` None: unchanged, or today; `absent_fields` as in a variant. `possible_classes`: those that a file's tax rate
+    may mean; an existing product keeps its own if it is one of them.
     """
 
     slug: str
     name: str
     text: str
     category: str
-    tax_rate: str
+    tax_class: str
     added: str | None
     hidden: bool
     pictures: Sequence[Picture]
     variants: Sequence[VariantDraft]
     absent_fields: frozenset[str] = frozenset()
+    possible_classes: frozenset[str] = frozenset()
 
 
 class ValidationError(NamedTuple):
@@ -84,10 +87,8 @@ def validate_product(draft: ProductDraft) -> Iterator[ValidationError]:
     yield from long_text_problems(("text",), draft.text)
     if not SLUG.fullmatch(draft.category):
         yield ValidationError(("category",), f"A category’s slug {SLUG_RULE}.")
-    try:
-        money.parse_tax_rate(draft.tax_rate)
-    except ValueError as error:
-        yield ValidationError(("tax_rate",), f"{error}.")
+    if draft.tax_class not in list(TaxClass):
+        yield ValidationError(("tax_class",), f"Please choose a tax class: {', '.join(TaxClass)}.")
     if draft.added is not None and not _is_date(draft.added):
         yield ValidationError(("added",), f"{draft.added!r} is not a date such as 2026-11-22.")
     yield from _picture_problems(draft.pictures)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
 
-from chalicelib import money
+from chalicelib import clock, money
 from chalicelib.catalog import categories as shop_categories
 from chalicelib.catalog.categories import Category
 from chalicelib.catalog.editing import absent_fields, category_editing, product_editing, product_validation
@@ -26,17 +26,21 @@ from chalicelib.catalog.import_export.located_values import (
     LocatedValue,
     RepeatedValue,
 )
+from chalicelib.catalog.import_export.tax_cells import WrongTax, read_tax_class
 from chalicelib.catalog.models import SLUG, Product, Stock, is_sku
 from chalicelib.catalog.offers import Picture
 from chalicelib.cleaning import clean_line, clean_lines
 from chalicelib.config import settings
 from chalicelib.database.reads import batch_get
+from chalicelib.shop_settings import taxes
+from chalicelib.taxes.home_rates import find_home_rate
+from chalicelib.taxes.tax_classes import TaxClass
 
 MAX_BATCH_SIZE = 100
 FILE_FIELDS = {"categories", "products"}
 CATEGORY_FIELDS = {"slug", "name", "text"}
 PRODUCT_FIELDS = {
-    "slug", "name", "text", "category", "tax_rate", "added", "hidden", "pictures", "variants",
+    "slug", "name", "text", "category", "tax_rate", "added", "hidden", "pictures", "variants", "tax_class",
 }  # fmt: skip  # as in the file
 VARIANT_FIELDS = {"sku", "options", "price", "sale_price", "stock"}
 PICTURE_FIELDS = {"file", "alt"}
@@ -77,6 +81,7 @@ class CatalogParser:
         self._keys: dict[Path, str | InvalidImage] = {}
         self._known = shop_categories.read_categories()
         self._day_first: bool | None = None
+        self._rules, self._today = taxes.current(), clock.today()
 
     def read(self, document: Document) -> CheckedCatalog:
         """Read everything."""
@@ -122,18 +127,29 @@ class CatalogParser:
 
     def _product(self, node: LocatedValue) -> ProductDraft:
         fields = self._fields(node, PRODUCT_FIELDS, {"slug", "name", "category", "variants"})
+        tax_class, possible_classes = self._tax_class(fields)
+        absent = absent_fields.OF_PRODUCTS - fields.keys()
         return ProductDraft(
             slug=self._text(fields, "slug"),
             name=self._text(fields, "name"),
             text=self._text(fields, "text"),
             category=self._text(fields, "category"),
-            tax_rate=self._text(fields, "tax_rate") or settings.shop.default_tax_rate,
+            tax_class=tax_class,
             added=self._date(fields),
             hidden=self._flag(fields.get("hidden")),
             pictures=self._product_pictures(self._list(fields.get("pictures"))),
             variants=[self._variant(each) for each in self._list(fields.get("variants"))],
-            absent_fields=absent_fields.OF_PRODUCTS - fields.keys(),
+            absent_fields=absent - {"tax_class"} if "tax_rate" in fields else absent,
+            possible_classes=frozenset(possible_classes),
         )
+
+    def _tax_class(self, fields: dict[str, LocatedValue]) -> tuple[str, list[TaxClass]]:
+        name, rate = self._text(fields, "tax_class"), self._text(fields, "tax_rate")
+        try:
+            return read_tax_class(name, rate, self._rules, self._today)
+        except WrongTax as error:
+            self._fault(fields[error.field], str(error))
+            return TaxClass.STANDARD, []
 
     def _variant(self, node: LocatedValue) -> VariantDraft:
         fields = self._fields(node, VARIANT_FIELDS, {"sku", "price", "stock"})
@@ -205,9 +221,12 @@ class CatalogParser:
         if name == "added":
             return self._date(fields)
         text = self._text(fields, name)
+        if name == "tax_class":
+            return text.lower() or TaxClass.STANDARD
         if name == "tax_rate":
+            standard = find_home_rate(self._rules, TaxClass.STANDARD, self._today) or ""
             with suppress(ValueError):  # an invalid rate is reported at its first cell
-                return money.parse_tax_rate(text or settings.shop.default_tax_rate)
+                return money.parse_tax_rate(text or standard)
         if name == "category":
             category = shop_categories.find_category(text, self._known)
             return category.key if category is not None else text

@@ -19,7 +19,15 @@ PRODUCT_COLUMNS = ("name", "text", "category", "tax_rate", "added", "hidden", "p
 CATEGORY_NAME = "category_name"
 CATEGORY_NAMES = "names"  # instead of "categories": a table has neither their texts nor their order
 VARIANT_COLUMNS = ("sku", "options", "price", "sale_price", "stock")
-COLUMNS = ("slug", *PRODUCT_COLUMNS[:3], CATEGORY_NAME, *PRODUCT_COLUMNS[3:], *VARIANT_COLUMNS)
+LATER_COLUMNS = ("tax_class",)  # a product's, too; at the end, so that those before stay where they were
+COLUMNS = (
+    "slug",
+    *PRODUCT_COLUMNS[:3],
+    CATEGORY_NAME,
+    *PRODUCT_COLUMNS[3:],
+    *VARIANT_COLUMNS,
+    *LATER_COLUMNS,
+)
 REQUIRED_COLUMNS = ("slug", "name", "category", "sku", "price", "stock")
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 # Excel's first line, which names the delimiter; it is no row.
@@ -98,7 +106,7 @@ class CsvReader:
         slug = row["slug"]
         product = products.get(slug.value)
         if product is None or not slug.value:
-            fields = {name: row[name] for name in ("slug", *PRODUCT_COLUMNS) if name in row}
+            fields = {name: row[name] for name in ("slug", *PRODUCT_COLUMNS, *LATER_COLUMNS) if name in row}
             if "pictures" in fields:
                 fields["pictures"] = self._pictures(fields["pictures"])
             fields["variants"] = LocatedValue(slug.place, [])
@@ -112,7 +120,7 @@ class CsvReader:
         product.value["variants"].value.append(LocatedValue(row["sku"].place, variant))
 
     def _add_repeated(self, row: Mapping[str, LocatedValue], product: LocatedValue) -> None:
-        for name in PRODUCT_COLUMNS:
+        for name in (*PRODUCT_COLUMNS, *LATER_COLUMNS):
             if name in row and row[name].value:
                 again = self._pictures(row[name]) if name == "pictures" else row[name]
                 self.repeated.append(RepeatedValue(name, product.value[name], again))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
-from chalicelib import money
+from chalicelib import clock, money
 from chalicelib.catalog import categories
 from chalicelib.catalog.categories import Category
 from chalicelib.catalog.import_export.csv_cells import escape_formula, format_options
@@ -12,6 +12,9 @@ from chalicelib.catalog.models import Listing, Product, Stock
 from chalicelib.catalog.product_lists import ALL_PRODUCTS
 from chalicelib.config import settings
 from chalicelib.database.reads import batch_get
+from chalicelib.shop_settings import taxes
+from chalicelib.taxes.home_rates import find_home_rate
+from chalicelib.taxes.tax_classes import TaxClass
 
 BATCH_SIZE = 100
 Row = list[str]
@@ -29,6 +32,8 @@ def has_more_than(most: int) -> bool:
 
 def catalog_rows() -> Iterator[tuple[int, list[Row]]]:
     """Yield the catalog by category and name, in batches: the number of products, and their rows, one per variant, as COLUMNS."""
+    rules, today = taxes.current(), clock.today()
+    rates = {each.value: find_home_rate(rules, each, today) for each in TaxClass}
     written: set[str] = set()  # a product that moves to another category during the export is read twice
     for category in categories.read_categories():
         slugs = (
@@ -36,29 +41,32 @@ def catalog_rows() -> Iterator[tuple[int, list[Row]]]:
         )
         while some := list(islice((slug for slug in slugs if slug not in written), BATCH_SIZE)):
             written |= set(some)
-            yield len(some), list(_rows(some, category))
+            yield len(some), list(_rows(some, category, rates))
 
 
-def _rows(slugs: Iterable[str], category: Category) -> Iterator[Row]:
+def _rows(slugs: Iterable[str], category: Category, rates: Mapping[str, str | None]) -> Iterator[Row]:
     found = batch_get({Product: slugs})[Product]
     products = [found[slug] for slug in slugs if slug in found and found[slug].category == category.key]
     stocks = batch_get({Stock: [each["sku"] for product in products for each in product.variants]})[Stock]
     for product in products:
-        yield from _product_rows(product, category, stocks)
+        yield from _product_rows(product, category, stocks, rates)
 
 
-def _product_rows(product: Product, category: Category, stocks: Mapping[str, Stock]) -> Iterator[Row]:
+def _product_rows(
+    product: Product, category: Category, stocks: Mapping[str, Stock], rates: Mapping[str, str | None]
+) -> Iterator[Row]:
     """Yield a product's rows; what all its variants share is in the first row only."""
     shared = [
         escape_formula(product.name),
         escape_formula(product.text),
         escape_formula(category.slug),
         escape_formula(category.name),
-        product.tax_rate,
+        rates.get(product.tax_class) or "",
         product.added,
         "yes" if product.hidden else "no",
         escape_formula(format_options([(picture["key"], picture["alt"]) for picture in product.pictures])),
     ]
+    tax_class = product.tax_class
     for variant in product.variants:
         sku = variant["sku"]
         own = [
@@ -66,8 +74,8 @@ def _product_rows(product: Product, category: Category, stocks: Mapping[str, Sto
             escape_formula(format_options(variant["options"])),
             *_selling(stocks.get(sku)),
         ]
-        yield [escape_formula(product.slug), *shared, *own]
-        shared = [""] * len(shared)
+        yield [escape_formula(product.slug), *shared, *own, tax_class]
+        shared, tax_class = [""] * len(shared), ""
 
 
 def _selling(stock: Stock | None) -> Row:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib import money
 from chalicelib.catalog import categories
 from chalicelib.catalog.categories import Category
 from chalicelib.catalog.editing import audit_fields
@@ -34,7 +33,7 @@ _KINDS = {
     "name": ("name change", "name changes"),
     "text": ("description change", "description changes"),
     "category": ("product moved to another category", "products moved to another category"),
-    "tax rate": ("tax rate change", "tax rate changes"),
+    "tax class": ("tax class change", "tax class changes"),
     "added": ("date change", "date changes"),
     "visible": ("product shown or hidden", "products shown or hidden"),
     "lost pictures": ("product losing images", "products losing images"),
@@ -177,7 +176,7 @@ def _fields(draft: ProductDraft, key: str, old: Product) -> Iterator[tuple[str, 
     yield "name", old.name, draft.name
     yield "text", old.text, draft.text.strip()
     yield "category", old.category, key
-    yield "tax rate", old.tax_rate, money.parse_tax_rate(draft.tax_rate)
+    yield "tax class", old.tax_class, draft.tax_class
     yield "added", old.added, draft.added or old.added
     yield "visible", audit_fields.yes_no(not old.hidden), audit_fields.yes_no(not draft.hidden)
 

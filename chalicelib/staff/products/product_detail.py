@@ -22,6 +22,7 @@ from chalicelib.catalog.models import Product, Stock, is_sku
 from chalicelib.config import settings
 from chalicelib.database.reads import batch_get
 from chalicelib.errors import BadInput, Conflict, ServiceUnavailable
+from chalicelib.shop_settings import taxes
 from chalicelib.staff import layout
 from chalicelib.staff.audit import audit_log
 from chalicelib.staff.models import StaffMember
@@ -43,6 +44,8 @@ from chalicelib.staff.products.product_merge import (
     read_marks,
     write_marks,
 )
+from chalicelib.taxes.home_rates import find_home_rate
+from chalicelib.taxes.tax_classes import NAMES, TaxClass
 from chalicelib.web.forms import Form, read_form
 from chalicelib.web.page_cache import cache
 
@@ -77,7 +80,7 @@ class _FormState:
 def show_new(request: Request, member: StaffMember) -> Response:
     """Show an empty form."""
     today = clock.today().isoformat()
-    form_data = ProductForm(tax_rate=settings.shop.default_tax_rate, added=today)
+    form_data = ProductForm(tax_class=TaxClass.STANDARD, added=today)
     return _page(member, form_data, None, _FormState())
 
 
@@ -228,7 +231,18 @@ def _page(
         "seen": write_marks(shown.seen),
         "stock": {sku: int(stock.available) for sku, stock in stocks.items()},
         "shelves": categories.read_categories(),
+        "tax_classes": _tax_classes(),
         "preview": markdown_text.render_html(form_data.text),
         "most": MAX_LENGTHS,
     }
     return layout.render_page(member, TEMPLATE, shown.status, **values)
+
+
+def _tax_classes() -> list[tuple[str, str]]:
+    """List the tax classes, each with its name and its rate at home today: “Food (7% in Germany)”."""
+    rules = taxes.current()
+    rates = {each: find_home_rate(rules, each, clock.today()) for each in TaxClass}
+    at_home = settings.shop.country_name(rules.country)
+    return [
+        (each, NAMES[each] + (f" ({rate}% in {at_home})" if rate else "")) for each, rate in rates.items()
+    ]

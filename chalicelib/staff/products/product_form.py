@@ -49,7 +49,7 @@ class ProductForm:
     slug: str = ""
     name: str = ""
     category: str = ""
-    tax_rate: str = ""
+    tax_class: str = ""
     added: str = ""
     visible: bool = False
     text: str = ""
@@ -90,7 +90,7 @@ def read_typed(form: Form) -> ProductForm:
         slug=form.text("slug"),
         name=form.text("name"),
         category=form.text("category"),
-        tax_rate=form.text("tax_rate"),
+        tax_class=form.text("tax_class"),
         added=form.text("added"),
         visible=form.text("visible") == "yes",
         text=form.lines("text"),
@@ -133,7 +133,7 @@ def to_draft(
         name=form_data.name,
         text=form_data.text,
         category=form_data.category,
-        tax_rate=reader.rate(),
+        tax_class=form_data.tax_class,
         added=form_data.added or None,
         hidden=not form_data.visible,
         pictures=pictures,
@@ -167,13 +167,6 @@ class _FormReader:
             return f"{row}.{what}"
         places = [place for place, name in self._options.items() if name in path[3:]]
         return f"{row}.option.{places[0] if places else 0}"
-
-    def rate(self) -> str:
-        """Return the tax rate; what cannot be parsed is unchanged, and becomes an error of the draft."""
-        try:
-            return money.parse_tax_rate(self._typed.tax_rate)
-        except ValueError:
-            return self._typed.tax_rate
 
     def variants(self) -> list[VariantDraft]:
         """Return the variants that stay."""
@@ -237,7 +230,7 @@ def stored_draft(product: Product, stocks: Mapping[str, Stock]) -> ProductDraft:
         name=product.name,
         text=product.text,
         category=product.category,
-        tax_rate=product.tax_rate,
+        tax_class=product.tax_class,
         added=product.added,
         hidden=product.hidden,
         pictures=[Picture(**picture) for picture in product.pictures],
@@ -261,7 +254,7 @@ def from_draft(draft: ProductDraft) -> ProductForm:
         slug=draft.slug,
         name=draft.name,
         category=draft.category,
-        tax_rate=draft.tax_rate,
+        tax_class=draft.tax_class,
         added=draft.added or "",
         visible=not draft.hidden,
         text=draft.text,

@@ -9,11 +9,12 @@ from typing import Any
 from chalicelib import money
 from chalicelib.catalog.editing.product_validation import ProductDraft
 from chalicelib.config import settings
+from chalicelib.taxes.tax_classes import NAMES
 
 PARTS = {
     "name": "Name",
     "category": "Category",
-    "tax_rate": "Tax rate",
+    "tax_class": "Tax class",
     "added": "Date added",
     "visible": "Visible in the shop",
     "text": "Description",
@@ -70,6 +71,8 @@ def differences(mine: ProductDraft, stored: ProductDraft, parts: Sequence[str]) 
 
 
 def _compared(part: str, now: Any, form_data: Any) -> Iterator[tuple[str, str, str]]:
+    if part == "tax_class":
+        now, form_data = NAMES.get(now, now), NAMES.get(form_data, form_data)
     if part != "variants":
         yield PARTS[part], _format_value(now), _format_value(form_data)
         return
@@ -102,7 +105,7 @@ def _parts(draft: ProductDraft) -> dict[str, Any]:
     return {
         "name": draft.name,
         "category": draft.category,
-        "tax_rate": draft.tax_rate,
+        "tax_class": draft.tax_class,
         "added": draft.added,
         "visible": not draft.hidden,
         "text": draft.text,

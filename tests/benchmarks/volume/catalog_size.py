@@ -168,7 +168,7 @@ def _stock(numbers: range) -> None:
             name=_name(number),
             text=_text(number),
             category="pots",
-            tax_rate="19",
+            tax_class="standard",
             added="2026-10-01",
             hidden=False,
             pictures=[],

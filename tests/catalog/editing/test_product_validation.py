@@ -23,7 +23,7 @@ from tests.catalog.product_factory import options, product, variant
         ({"text": "x" * 10_001}, "maximum is 10,000"),
         ({"text": "a\x00b"}, "control characters"),
         ({"category": "a/b"}, "category’s slug"),
-        ({"tax_rate": "19 percent"}, "tax rate"),
+        ({"tax_class": "19"}, "choose a tax class"),
         ({"added": "2026-2-1"}, "not a date"),
         ({"added": "2026-02-30"}, "not a date"),
         ({"pictures": [Picture("https://elsewhere.example/x.svg", "x")]}, "isn’t the key"),

@@ -16,7 +16,6 @@ from chalicelib.catalog.import_export.importer import (
 from chalicelib.catalog.import_export.preview import preview_of
 from chalicelib.catalog.models import Product, Stock
 from chalicelib.catalog.offers import Picture
-from chalicelib.config import settings
 from tests.catalog.product_factory import fill, options, product, variant
 
 pytestmark = pytest.mark.usefixtures("aws")
@@ -33,7 +32,7 @@ def tea(aws: object) -> None:
             variant("TEA-50", sale_price=400, options=options(Weight="50 g")),
             variant("TEA-100", price=900, options=options(Weight="100 g")),
             text="Grown on a hill.",
-            tax_rate="7",
+            tax_class="food",
             hidden=True,
             pictures=[LEAF],
         )
@@ -46,7 +45,7 @@ def as_it_is() -> dict[str, object]:
     return {
         "name": row.name,
         "text": row.text,
-        "tax_rate": row.tax_rate,
+        "tax_class": row.tax_class,
         "hidden": row.hidden,
         "pictures": [dict(each) for each in row.pictures],
         "options": [dict(each["options"]) for each in row.variants],
@@ -65,6 +64,16 @@ def test_a_file_without_optional_columns_changes_what_it_says_alone() -> None:
     assert as_it_is() == {**before, "name": "Fine tea"}
 
 
+@pytest.mark.parametrize(
+    ("rate", "kept"), [("7", "food"), ("7,0 %", "food"), ("19", "standard"), ("0", "zero")]
+)
+def test_a_rate_that_the_products_class_has_keeps_the_class(rate: str, kept: str) -> None:
+    before = as_it_is()
+    head = f"{SHORT.strip()},tax_rate\n"
+    load_checked(check_csv(f'{head}tea,Tea,tea,TEA-50,5,10,"{rate}"\ntea,,,TEA-100,9,10,\n'.encode()))
+    assert as_it_is() == {**before, "tax_class": kept}
+
+
 def test_an_empty_cell_is_no_absent_column() -> None:
     head = "slug,name,text,category,tax_rate,hidden,pictures,sku,options,price,sale_price,stock\n"
     load_checked(
@@ -76,7 +85,7 @@ def test_an_empty_cell_is_no_absent_column() -> None:
     assert as_it_is() == {
         "name": "Tea",
         "text": "",
-        "tax_rate": settings.shop.default_tax_rate,
+        "tax_class": "standard",
         "hidden": False,
         "pictures": [],
         "options": [{"Weight": "50 g"}, {"Weight": "100 g"}],
@@ -87,9 +96,9 @@ def test_an_empty_cell_is_no_absent_column() -> None:
 def test_a_new_product_gets_the_defaults() -> None:
     load_checked(check_csv(f"{SHORT}cup,Cup,tea,CUP,5,10\n".encode()))
     row = Product.get("cup", consistent_read=True)
-    assert (row.text, row.tax_rate, row.hidden, row.pictures) == (
+    assert (row.text, row.tax_class, row.hidden, row.pictures) == (
         "",
-        settings.shop.default_tax_rate,
+        "standard",
         False,
         [],
     )

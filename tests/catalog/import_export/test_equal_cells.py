@@ -20,6 +20,7 @@ ROW = {
     "category": "cups",
     "category_name": "Cups",
     "tax_rate": "7",
+    "tax_class": "food",
     "added": "2026-02-01",
     "hidden": "no",
     "pictures": "pictures/1111111111111111.webp = A cup",
@@ -56,6 +57,7 @@ def table(*rows: dict[str, str], columns: dict[str, str] | None = None) -> bytes
         ("hidden", "nein"),
         ("hidden", "\u200b0"),
         ("tax_rate", "7,0 %"),
+        ("tax_class", "FOOD"),
         ("added", "01.02.2026"),
         ("added", "2026-2-1"),
         ("options", "Size\u200b = Large\u00a0"),
@@ -93,6 +95,7 @@ def test_a_category_of_two_products_is_one_in_spite_of_an_invisible_character() 
     [
         ("hidden", "ja"),
         ("tax_rate", "19"),
+        ("tax_class", "books"),
         ("added", "02.02.2026"),
         ("name", "Cafe cup"),
         ("text", "One. Two."),

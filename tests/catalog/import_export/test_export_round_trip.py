@@ -63,7 +63,7 @@ def awkward() -> None:
             variant("99", options=options(Weight="'+99 | g = \\ Größe"), price=990),
             name='=HYPERLINK("x"); "quoted", Tee',
             text="*Bold*, and:\n\n- one\n- two; =SUM(A1)\n\n'- not a list\n+ but; @this",
-            tax_rate="8.1",
+            tax_class="books",
             pictures=[Picture(KEY, "@ A | B = C \\ d"), Picture(SIZED, "'-- x"), Picture(KEY, "Again")],
         ),
         product("hidden", variant("HIDDEN", stock=0), hidden=True, text="", category="pots"),
@@ -172,9 +172,17 @@ def test_loading_goes_on_where_it_was_cut_off() -> None:
     assert loaded(data) == [SaveResult.SAME] * 4
 
 
+def test_the_tax_class_is_written_at_the_end_and_its_rate_where_it_was() -> None:
+    fill(product("tea", tax_class="books"), product("mug", tax_class="standard", category="pots"))
+    rows = [dict(zip(COLUMNS, row, strict=True)) for _, found in catalog_rows() for row in found]
+    assert COLUMNS.index("tax_rate") == 5
+    assert COLUMNS[-1] == "tax_class"
+    assert [(row["tax_rate"], row["tax_class"]) for row in rows] == [("7", "books"), ("19", "standard")]
+
+
 def test_writing_asks_for_a_hundred_products_at_a_time() -> None:
     fill(*numbered(3), product("mug", category="pots", hidden=True))
     with counted_calls() as calls:
         assert [(count, len(rows)) for count, rows in catalog_rows()] == [(3, 3), (1, 1)]
-    assert calls == {"Query": 3, "BatchGetItem": 4}
+    assert calls == {"Query": 3, "BatchGetItem": 5}
     assert (count_products(), has_more_than(3), has_more_than(4)) == (4, True, False)

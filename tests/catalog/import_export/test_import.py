@@ -39,7 +39,7 @@ def test_a_json_file_fills_the_shop(write: Write) -> None:
     )
     offers = read_offers({"S-99": "sencha", "POT": "pot"})
     assert (offers["S-99"].price, offers["S-99"].was, offers["S-99"].available) == (890, 990, 4)
-    assert (offers["POT"].price, offers["POT"].tax_rate) == (4900, settings.shop.default_tax_rate)
+    assert (offers["POT"].price, offers["POT"].tax_class) == (4900, "standard")
 
 
 def test_a_csv_file_says_the_same_as_a_json_file(write: Write) -> None:

@@ -28,6 +28,17 @@ pytestmark = pytest.mark.usefixtures("standing")
         ({"category": "coffee"}, "category", "no category “coffee”"),
         ({"tax_rate": "19 pc"}, "tax_rate", "not a tax rate"),
         ({"tax_rate": 19}, "tax_rate", "Expected text in quotes"),
+        (
+            {"tax_rate": "8.1"},
+            "tax_rate",
+            "No tax class is taxed at 8.1%. The classes are: standard (19%), food (7%)",
+        ),
+        ({"tax_class": "luxury"}, "tax_class", "“luxury” isn’t a tax class. The classes are: standard (19%)"),
+        (
+            {"tax_class": "food", "tax_rate": "19"},
+            "tax_class",
+            "“food” is taxed at 7% at home, and tax_rate says 19%",
+        ),
         ({"added": "10.2026"}, "added", "isn’t a date"),
         ({"hidden": "perhaps"}, "hidden", "yes or no"),
         ({"colour": "red"}, "colour", "“colour” isn’t a known field"),

@@ -1,11 +1,14 @@
 """What spreadsheets of many countries save is read, and the file says how it was read."""
 
 import csv
+import datetime
 import io
 import re
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +26,8 @@ from chalicelib.catalog.import_export.importer import (
 from chalicelib.catalog.import_export.preview import preview_of
 from chalicelib.catalog.models import Product
 from chalicelib.catalog.product_details import product_view
+from chalicelib.config import settings
+from chalicelib.taxes.rules import RateRow
 from tests.catalog.import_export.catalog_files import everything
 from tests.catalog.product_factory import fill, product, variant
 
@@ -39,7 +44,7 @@ def own_export() -> list[list[str]]:
             "tea",
             variant("T/1 b", price=590, sale_price=450),
             text="- one\n- two; three\n\n=four",
-            tax_rate="8.1",
+            tax_class="books",
         ),
         product("pot", variant("=POT", price=4900), hidden=True, added="2026-10-13"),
     )
@@ -120,7 +125,11 @@ RECORDED = Path(__file__).parent / "spreadsheets"
         ("libreoffice-german-unicode", "Read as UTF-16, with tabs"),
     ],
 )
-def test_what_libreoffice_has_saved_is_what_was_written(name: str, said: str) -> None:
+def test_what_libreoffice_has_saved_is_what_was_written(name: str, said: str, setting: Any) -> None:
+    rules = replace(
+        settings.shop.tax_rules, corrections=(RateRow("DE", "books", "8.1", datetime.date(2026, 1, 1)),)
+    )
+    setting(shop=replace(settings.shop, tax_rules=rules))  # a rate with a decimal
     written = load_catalog(RECORDED / "written.csv")
     checked = check_csv((RECORDED / f"{name}.csv").read_bytes())
 
@@ -225,7 +234,7 @@ def test_what_spreadsheets_leave_around_a_table_is_no_part_of_it() -> None:
     assert list(map(str, load(check_csv(text.encode())))) == ["SaveResult.ADDED"] * 2
 
     cup, jar = product_view("cup"), product_view("jar")
-    assert (cup.price, cup.variants[0].sku, Product.get("cup").tax_rate) == (129950, "CUP", "19")
+    assert (cup.price, cup.variants[0].sku, Product.get("cup").tax_class) == (129950, "CUP", "standard")
     assert (jar.price, jar.variants[0].was) == (450, 500)
 
 

@@ -5,6 +5,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 from itertools import count
 from re import findall, search
@@ -16,13 +17,18 @@ import pytest
 
 from chalicelib.aws import client
 from chalicelib.catalog.editing.product_editing import SaveResult, StockMode
+from chalicelib.catalog.images.product_images import get_product
 from chalicelib.catalog.import_export import importer
 from chalicelib.catalog.models import Product
 from chalicelib.config import settings
-from chalicelib.database.transactions import OutcomeUnknown
+from chalicelib.database.transactions import OutcomeUnknown, no_audit
+from chalicelib.shop_settings import store
+from chalicelib.shop_settings.models import CURRENT, SettingsVersion
+from chalicelib.shop_settings.taxes import TAXES
 from chalicelib.staff import csv_response
 from chalicelib.staff.models import Job
 from chalicelib.staff.products import import_export, import_export_jobs
+from chalicelib.taxes.rules import Mode
 from tests.call_counter import counted_calls
 from tests.catalog.import_export.catalog_files import everything
 from tests.catalog.product_factory import sell
@@ -116,7 +122,7 @@ def test_what_is_taken_out_changes_nothing_when_it_is_loaded(merchant: Shopper, 
 def test_a_changed_file_changes_what_it_says_and_each_change_is_in_the_trail(
     merchant: Shopper, shop: Shop
 ) -> None:
-    data = taken_out(merchant).replace(b"18.50", b"19.50").replace(b",100\r\n", b",7\r\n")
+    data = taken_out(merchant).replace(b"18.50", b"19.50").replace(b",100,", b",7,")
     data += b"cup,Cup,Small.,tea,,19,2026-11-02,no,,CUP,,4.50,,12\r\n"
     page = load(merchant, shop, data)
     assert "1 added, 1 changed, 2 unchanged" in page.text
@@ -131,9 +137,26 @@ def test_a_changed_file_changes_what_it_says_and_each_change_is_in_the_trail(
     assert changes["product mug"].actor == "merchant@shop.example"
 
 
+def test_a_job_reads_tax_rates_even_where_the_newest_settings_cannot_be_read(
+    merchant: Shopper, shop: Shop
+) -> None:
+    note = replace(TAXES.first(), mode=Mode.NONE, note="No VAT.")
+    store.save(TAXES, note, 0, "merchant@shop.example", no_audit)
+    row = SettingsVersion.get(TAXES.name, CURRENT)
+    row.document = "?"
+    row.save()
+    store.clear_settings_cache()
+    sent = sent_page(merchant, b"slug,name,category,sku,price,stock,tax_rate\r\ncup,Cup,tea,CUP,5,1,7\r\n")
+    store.clear_settings_cache()
+    answer = merchant.post(f"{PATH}/in", {"key": sent.field("key"), "form": sent.field("form")})
+    shop.functions.drain("background-jobs")
+    assert "1 added" in merchant.follow(answer).text
+    assert get_product("cup").tax_class == "reduced"
+
+
 def test_what_would_change_is_shown_before_the_yes(merchant: Shopper, shop: Shop) -> None:
     data = taken_out(merchant).replace(b"18.50", b"19.50")
-    data = data.replace(b",100\r\n", b",7\r\n")
+    data = data.replace(b",100,", b",7,")
     data += b"cup,Cup,Small.,tea,,19,2026-11-02,no,,CUP,,4.50,,12\r\n"
     before, entries = everything(), len(trail())
 
@@ -177,7 +200,7 @@ def test_a_large_file_is_compared_by_a_job_whose_page_loads_it(
     merchant: Shopper, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(import_export, "MAX_PREVIEW_BYTES", 10)
-    data = taken_out(merchant).replace(b"18.50", b"19.50").replace(b",100\r\n", b",7\r\n")
+    data = taken_out(merchant).replace(b"18.50", b"19.50").replace(b",100,", b",7,")
     page = sent_page(merchant, data)
     assert "1 KB uploaded" in page.text
 
@@ -232,7 +255,7 @@ def form_of_price(merchant: Shopper) -> dict[str, str]:
 
 def counted(merchant: Shopper, units: bytes) -> bytes:
     """Take the catalog out, and count 100 mugs anew."""
-    return taken_out(merchant).replace(b",100\r\n", b"," + units + b"\r\n")
+    return taken_out(merchant).replace(b",100,", b"," + units + b",")
 
 
 def test_ignored_stock_is_reported(merchant: Shopper, shop: Shop) -> None:
@@ -325,7 +348,7 @@ def test_a_lost_answer_moves_units_once_and_counts_them(
 
 def test_setting_stock_leaves_what_unpaid_orders_have_reserved(merchant: Shopper, shop: Shop) -> None:
     shop.placed(MUG=3)
-    data = taken_out(merchant).replace(b",97\r\n", b",7\r\n")
+    data = taken_out(merchant).replace(b",97,", b",7,")
     load(merchant, shop, data, stock="set")
     assert shop.stock("MUG") == 7
 

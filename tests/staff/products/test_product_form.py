@@ -31,8 +31,9 @@ def form_of(answer: Answer) -> dict[str, str]:
     text = re.search(r"<textarea[^>]*>\n?(.*?)</textarea>", body, re.S)
     assert text
     values["text"] = unescape(text[1])
-    chosen = re.search(r'<select[^>]*name="category".*?<option value="([^"]*)" selected', body, re.S)
-    values["category"] = chosen[1] if chosen else ""
+    for name in ("category", "tax_class"):
+        chosen = re.search(rf'<select[^>]*name="{name}".*?<option value="([^"]*)" selected', body, re.S)
+        values[name] = chosen[1] if chosen else ""
     return values
 
 
@@ -130,16 +131,16 @@ def test_everything_can_be_changed_and_is_in_the_trail(merchant: Shopper, shop: 
     merchant.get("/products/green-tea")
     form = form_of(merchant.get(GREEN))
     answer = save(
-        merchant, GREEN, form, name="Sencha", text="# Bright\r\n\r\nand *grassy*", tax_rate="19.0", added="2026-01-02",
+        merchant, GREEN, form, name="Sencha", text="# Bright\r\n\r\nand *grassy*", tax_class="standard", added="2026-01-02",
         option__0="Weight", v__0__option__0="50 g", v__0__price="7.50", v__0__sale_price="7", v__1__option__0="100 g",
         v__1__sale_price="", v__1__price="12,95",
     )  # fmt: skip
     assert answer.status == 303, answer.text
     product = get_product("green-tea")
-    assert (product.name, product.text, product.tax_rate, product.added) == (
+    assert (product.name, product.text, product.tax_class, product.added) == (
         "Sencha",
         "# Bright\n\nand *grassy*",
-        "19",
+        "standard",
         "2026-01-02",
     )
     assert [variant["options"] for variant in product.variants] == [{"Weight": "50 g"}, {"Weight": "100 g"}]
@@ -246,10 +247,10 @@ def test_a_sku_that_comes_back_brings_its_units(merchant: Shopper) -> None:
 def test_both_values_are_shown_where_two_changed_the_same(merchant: Shopper, shop: Shop) -> None:
     other = logged_in(shop.gateway, "merchant", "other@shop.example")
     mine, theirs = form_of(merchant.get(GREEN)), form_of(other.get(GREEN))
-    assert save(other, GREEN, theirs, name="Theirs", v__0__price="8").status == 303
-    answer = save(merchant, GREEN, mine, name="Mine", text="My new text.", v__0__price="9")
+    assert save(other, GREEN, theirs, name="Theirs", tax_class="standard", v__0__price="8").status == 303
+    answer = save(merchant, GREEN, mine, name="Mine", tax_class="books", text="My new text.", v__0__price="9")
     assert answer.status == 409
-    assert re.search(r"Name Theirs Mine TEA-50 .*€8.00.*€9.00", answer.text)
+    assert re.search(r"Name Theirs Mine Tax class Standard Printed books TEA-50 .*€8.00.*€9.00", answer.text)
     kept = form_of(answer)
     assert (kept["name"], kept["text"], kept["v.0.price"]) == ("Mine", "My new text.", "9")
     assert get_product("green-tea").name == "Theirs"
@@ -273,11 +274,11 @@ def test_theirs_can_be_kept_without_losing_the_rest(merchant: Shopper, shop: Sho
 def test_what_only_one_of_two_changed_is_no_conflict(merchant: Shopper, shop: Shop) -> None:
     other = logged_in(shop.gateway, "merchant", "other@shop.example")
     mine, theirs = form_of(merchant.get(GREEN)), form_of(other.get(GREEN))
-    save(other, GREEN, theirs, tax_rate="19", v__0__price="8")
+    save(other, GREEN, theirs, tax_class="standard", v__0__price="8")
     answer = save(merchant, GREEN, mine, name="Mine")
-    assert "Changes made by someone else were kept: Tax rate, Variants." in merchant.follow(answer).text
+    assert "Changes made by someone else were kept: Tax class, Variants." in merchant.follow(answer).text
     product = get_product("green-tea")
-    assert (product.name, product.tax_rate, prices("TEA-50")[0]) == ("Mine", "19", 800)
+    assert (product.name, product.tax_class, prices("TEA-50")[0]) == ("Mine", "standard", 800)
 
 
 def test_a_third_change_between_is_shown_again(merchant: Shopper, shop: Shop) -> None:
@@ -306,7 +307,7 @@ WRONG = [
     ("name", "a\x07b", "control characters such as U+0007"),
     ("text", "x" * 10_001, "maximum is 10,000"),
     ("category", "cheese", "Please choose a category."),
-    ("tax_rate", "much", "is not a tax rate"),
+    ("tax_class", "19", "Please choose a tax class"),
     ("added", "yesterday", "is not a date"),
     ("added", "2026-02-30", "is not a date"),
     ("v.0.price", "", "Please enter a price."),
@@ -344,8 +345,8 @@ def test_what_is_wrong_is_said_beside_the_field_and_nothing_is_lost(merchant: Sh
         assert 'aria-invalid="true"' in field[0]
         assert f'aria-describedby="{name}-error' in field[0]
         kept = form_of(answer)
-        assert {each: kept[each] for each in sent if each != "category"} == {
-            each: typed for each, typed in sent.items() if each != "category"
+        assert {each: kept[each] for each in sent if each not in ("category", "tax_class")} == {
+            each: typed for each, typed in sent.items() if each not in ("category", "tax_class")
         }
     assert get_product("green-tea").version == 1
 

@@ -323,7 +323,13 @@ def test_saving_the_product_keeps_its_pictures(merchant: Shopper, shop: Shop) ->
     keys = add_ready(2)
     product_images.add_pending_image("mug", "uploads/" + "a" * 32, "On its way")
     page = merchant.get("/staff/products/mug")
-    form = {"seen": page.field("seen"), "name": "Mug", "category": "tea", "tax_rate": "19", "text": "Plain."}
+    form = {
+        "seen": page.field("seen"),
+        "name": "Mug",
+        "category": "tea",
+        "tax_class": "standard",
+        "text": "Plain.",
+    }
     row = {"v.0.sku": "MUG", "v.0.known": "yes", "v.0.price": "18.50", "option.0": "", "do": "save"}
     assert merchant.post("/staff/products/mug", {**form, **row, "visible": "yes"}).status == 303
     product = get_product("mug")

@@ -451,7 +451,7 @@ def test_a_product_that_went_away_is_said_and_the_others_are_saved(merchant: Sho
 
 def test_a_variant_that_went_away_is_said_and_its_siblings_are_saved(shop: Shop, merchant: Shopper) -> None:
     form = changed(fields(merchant.get(PATH)), price_DOT_TEA__50="7.10", price_DOT_TEA__100="13.00")
-    shop.put_on_shelf("green-tea", "Green tea", {"TEA-100": (1290, 990, 5)}, tax="7")
+    shop.put_on_shelf("green-tea", "Green tea", {"TEA-100": (1290, 990, 5)}, tax_class="food")
     answer = merchant.post(PATH, form)
     assert answer.status == 400
     assert "The variant “TEA-50” is no longer sold." in answer.text
