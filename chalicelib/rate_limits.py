@@ -1,10 +1,10 @@
 """Limits on what bots do in bulk: orders placed, payments declined. Counted by the hour, in rows that expire.
 
-Who is counted is a session and a source address, each in a row of its own for each hour. An order is counted in the
-transaction that places it, so what was refused counts for nothing; the rows are read first, so that who is beyond a
-limit costs one read. A payment that is begun anew asks PayPal, and is counted before: one conditional write both counts
-and refuses, and the count is taken back where the payment cannot begin. So that nobody asks PayPal without end by having
-it fail, tries have a bound of their own. Where a count cannot be written, the payment goes on.
+Sessions and IP addresses are counted, in one row each per hour. An order is counted in the transaction that places it,
+so refused ones do not count; the rows are read first, so that a visitor beyond a limit costs one read. Paying again calls
+PayPal, so it is counted before: one conditional write counts or refuses, and the count is undone if the payment cannot
+start. Attempts have a limit of their own, so that failing ones cannot call PayPal without end. If a count cannot be
+written, the payment continues.
 """
 
 import hashlib
@@ -30,9 +30,9 @@ from chalicelib.errors import TooManyRequests
 HOUR_SECONDS = 60 * 60
 TRIES_PER_PAYMENT = 5  # for each payment that may begin in an hour: PayPal may be away
 MAX_VERIFICATIONS_PER_ORDER = (
-    30  # an hour and order: PayPal sends a handful, and who knows an order's id could send thousands
+    30  # per hour and order: PayPal sends a handful, but anyone who knows an order's ID could send thousands
 )
-EXEMPT_SOURCES = {"", "127.0.0.1", "::/64"}  # an address that is not known, and one's own machine
+EXEMPT_SOURCES = {"", "127.0.0.1", "::/64"}  # an unknown address, and the local machine
 log = logging.getLogger("awning")
 
 

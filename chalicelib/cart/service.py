@@ -117,7 +117,7 @@ def extend_reservation(key: str, order_id: str, quantities: Mapping[str, int], u
     try:
         Cart(key).update(actions, condition=Cart.order_id == order_id)
     except UpdateError:
-        return  # the reservation is valid all the same: the cart's page would only show fewer units as available
+        return  # the reservation is still valid: the cart's page would only show fewer units as available
 
 
 def _cart_line(cart: Cart, sku: str, line: Mapping[str, Any], offer: Offer | None) -> CartLine:

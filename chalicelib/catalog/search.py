@@ -1,9 +1,9 @@
-"""Prefix search over all words of all products: an inverted index, asked by Query.
+"""Prefix search over all words of all products: an inverted index, read by Query.
 
-One word is answered exactly, in the order of the index: products with a word in their name that begins so, then those of
-a category named so, then those with such a word in their text; the word itself before longer ones, which come by the
-alphabet, as do the products of one word. So only what is shown is read, however many products have the word. Of several
-words the rarest decide: a word with more rows than are read is left to the check of each product.
+For one word, results have the order of the index: products with a matching word in their name, then those of a matching
+category, then those with a matching word in their text; the word itself before longer ones, which are in alphabetical
+order, as are the products of one word. So only what is shown is read, however many products match. Of several words the
+rarest decide: one with more rows than are read is only checked in each product found.
 """
 
 import json
@@ -34,10 +34,10 @@ MAX_BATCH_SIZE = 100  # writes that fit into one transaction
 # neither its rows, nor a position among the hits that a visible product should have.
 HIDDEN = "@"
 NAMED = "!"  # begins a name's words, which are in the index twice: among all words, and by themselves
-# A prefix that more rows than this begin with tells nothing; the other words decide, and hits are checked anyway.
+# A prefix with more rows than this is too common to select by: the other words decide, and hits are checked anyway.
 MAX_ROWS = 500
 ROWS_PER_READ = 100
-# What NFKD leaves whole, written as people type it who lack the key.
+# Letters that NFKD does not decompose, as they are typed on other keyboards.
 _PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
 
 
@@ -243,7 +243,7 @@ def _hits(asked: list[str], check: _Check) -> tuple[dict[str, int], bool]:
         if is_whole
     ]
     demanded = [slugs for keys, slugs in ended if not keys]
-    if not demanded:  # categories' products are read only where no other word tells enough
+    if not demanded:  # categories' products are read only if no other word is selective enough
         demanded = [slugs for keys, slugs in ended if _add_listed(slugs, keys, hidden=check.hidden)]
     every = [slugs for slugs, _ in read]
     common = set.intersection(*map(set, demanded or every))

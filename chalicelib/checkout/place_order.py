@@ -102,7 +102,7 @@ def place_order(
             raise OutOfStock(missing)
         _check_total(draft.totals, shown_total, delivery)
         if time.monotonic() > ends:
-            break  # after the check above, so that a shopper whose items are gone is told that
+            break  # after the check above, so that a shopper whose items are gone reads that
         order, transaction = _new_order(draft, session.key, customer, address, may_hold=may_hold)
         try:
             _commit_order(order, draft, transaction)

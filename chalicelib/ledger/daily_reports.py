@@ -107,7 +107,7 @@ def export_closed_days(now: datetime) -> list[Export]:
 def closes_at(day: date) -> datetime:
     """Return when a day is closed: an hour after the midnight that ends it, in the shop's time zone."""
     midnight = datetime.combine(day + DAY, time(), settings.timezone)
-    # Where clocks go back at midnight it strikes twice: the day goes on until the second.
+    # If clocks go back at midnight, it occurs twice: the day ends at the second.
     return max(midnight.replace(fold=fold).astimezone(UTC) for fold in (0, 1)) + GRACE
 
 

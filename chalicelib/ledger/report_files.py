@@ -24,7 +24,7 @@ BOM = "\ufeff"  # without it, Excel takes the file for Latin-1
 CSV = "text/csv; charset=utf-8"
 JSON = "application/json"
 ZIP = "application/zip"
-# What S3 says to the second of two writers, and to one whose first answer was lost and who asked again.
+# S3's errors for the second of two writers, and for a retry after a lost answer.
 ALREADY_EXISTS_CODES = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchUpload"}
 
 

@@ -154,7 +154,7 @@ def _reply_to(name: str, address: str) -> str | None:
     try:
         return format_address(name, address)
     except BadAddress:
-        return None  # the merchant's email is about the order all the same
+        return None  # the merchant's email is sent anyway
 
 
 def _refund(order: Order, paypal_id: str) -> RefundView | None:

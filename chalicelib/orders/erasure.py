@@ -16,7 +16,7 @@ MAX_ORDERS = 100  # orders at a time: one read, a hundred small transactions
 
 @dataclass(frozen=True)
 class ErasurePlan:
-    """What erasing would do: the orders it is about, and those that stay as they are, each with why."""
+    """A preview of an erasure: the orders to erase, and those that are kept, each with the reason."""
 
     erased: list[Order]
     kept: list[tuple[Order, str]]
@@ -58,7 +58,7 @@ def erasure_blocked_reason(order: Order) -> str | None:
 
 
 def erase(order_id: str, actor: str, write_audit: AuditWriter = no_audit) -> bool:
-    """Take the customer, and the words it is found by, out of an order; False where something keeps them."""
+    """Remove the customer's data and search entries from an order; False if that is blocked."""
 
     def action(order: Order, transaction: Transaction) -> bool:
         if order.erased_at or erasure_blocked_reason(order):

@@ -30,7 +30,7 @@ ISSUE_METRICS: Mapping[str, Metric] = {
         Metric.PAYPAL_REFUSALS,
     ),
 }
-# Events whose details are the shop's own words; what others wrote is not logged.
+# Events whose details are written by the shop; text written by people is not logged.
 LOGGABLE_DETAILS = {
     HistoryEvent.ISSUE_OPENED,
     HistoryEvent.ISSUE_RESOLVED,

@@ -57,14 +57,14 @@ def update_order(
 ) -> Order:
     """Read an order, let `action` change it, and write it; start again if another change was faster.
 
-    `action` says whether anything is to be written. It may be called several times, each time with what is stored
-    now, and must be right each time. Who has just read or written the order passes it as `loaded` and saves the first read.
-    Raises NotFound, ConditionFailed where another item of the transaction refused, and ServiceUnavailable, which is a SimultaneousChange where
-    others keep being quicker.
+    `action` returns whether to write. It may be called several times, each time with the currently stored order.
+    Callers that have just read or written the order pass it as `loaded`, which saves the first read. Raises NotFound,
+    ConditionFailed if a condition of another item failed, and ServiceUnavailable; SimultaneousChange if others keep
+    changing the order.
     """
     for _ in range(MAX_ATTEMPTS):
         order, loaded = loaded or Order.fetch(order_id), None
-        transaction, told_before = Transaction(), emitted_so_far(order)
+        transaction, emitted_before = Transaction(), emitted_so_far(order)
         if not action(order, transaction):
             return order
         order.add_to_transaction(transaction)
@@ -77,7 +77,7 @@ def update_order(
         except OutcomeUnknown as unknown:
             last = unknown  # read again: if it was written after all, `action` finds nothing left to do
         else:
-            emit_events(order, told_before)
+            emit_events(order, emitted_before)
             return order
         if deadlines.is_expired():
             break

@@ -48,12 +48,11 @@ def change_refused(
 
 
 def capture_after_return(order_id: str, token: str, source: str = "") -> Order:
-    """Take the money of who comes back from PayPal's order `token`; `source` is where the request comes from."""
+    """Capture the payment of a shopper who returns from PayPal; `token` is PayPal's order ID, `source` the IP address."""
     order = Order.fetch(order_id)
     if order.state != OrderState.AWAITING:
         return order
-    # Anybody can open this page with a token, so an order without a hold must be approved before it takes its
-    # units.
+    # Anyone can open this page with a token, so an order without a hold must be approved before it takes units.
     is_current = token == order.paypal_order_id
     approved = not (is_current and order.reserved) and _is_approved(token)
     paypal_id = token if approved and not is_current else None
@@ -81,9 +80,9 @@ def capture_payment(
 ) -> Order:
     """Claim an approved order, capture it at PayPal, and settle PayPal's answer.
 
-    Who has just read the order passes it as `loaded` and saves a read. Where PayPal was not seen to be `approved`, an
-    order that holds nothing is left as it is: nobody takes pieces, or closes an order for want of them, without a yes.
-    `source` is the address that a shopper's request comes from, "" where there is none; a decline counts against it.
+    Callers that have just read the order pass it as `loaded`, which saves a read. If the order is not known to be
+    `approved` and holds nothing, nothing changes: without approval no units are taken, and no order is closed for lack
+    of them. `source` is the shopper's IP address, "" if there is none; a decline counts against it.
 
     A second caller finds the claim taken and changes nothing. If PayPal does not answer, the claim stays, and
     the reconciler repeats the request under the same request ID.

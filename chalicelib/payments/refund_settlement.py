@@ -17,7 +17,7 @@ def settle_refund(
 ) -> Order:
     """Settle a refund, ours (`refund_id`) or one made in PayPal's dashboard. Its capture must be the order's.
 
-    `loaded` is the order, for who has read or written it just before PayPal was asked, and saves a read.
+    `loaded` is the order as just read or written, which saves a read.
     """
 
     def action(order: Order, transaction: Transaction) -> bool:

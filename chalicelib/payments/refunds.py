@@ -70,9 +70,10 @@ def refund_payment(
 ) -> tuple[Order, str]:
     """Refund all or part of what paid an order; return the updated order and the refund's own ID.
 
-    `form_token` is the form's one-time id: sent twice, it is one refund. Who has just read the order passes it as
-    `loaded`, and it is not read again unless someone else changes it. Raises NotFound, NothingToRefund, RefundableAmountChanged,
-    InvalidRefund and FormAlreadySubmitted; then nothing was decided. No answer of PayPal is no error: the reconciler asks again.
+    `form_token` is the form's one-time ID: submitted twice, it makes one refund. Callers that have just read the order
+    pass it as `loaded`; it is read again only if someone else changes it. Raises NotFound, NothingToRefund,
+    RefundableAmountChanged, InvalidRefund and FormAlreadySubmitted, all before anything is stored. If PayPal does not
+    answer, nothing is raised: the reconciler asks again.
     """
     refund_id = refund_id_for(order_id, form_token)
     order = _store_refund(order_id, refund_id, refund_request, actor, write_audit, loaded)
@@ -221,7 +222,7 @@ def submit_pending_refunds(order: Order) -> None:
         try:
             _submit(order, refund_id, refund)
         except PayPalError as error:
-            unanswered = error  # the next refund is tried all the same
+            unanswered = error  # the next refund is still tried
     if unanswered is not None:
         raise unanswered
 

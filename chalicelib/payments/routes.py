@@ -51,7 +51,7 @@ def _capture_and_show(request: Request) -> Response:
         log.warning("payment could not be recorded yet: %s", busy)
         order = Order.fetch(order_id)
         if order.state == OrderState.AWAITING:
-            # PayPal was not asked. After a decline, only coming here again tells of the new yes.
+            # PayPal was not asked. After a decline, only this page learns of the new approval, so it must be reloaded.
             page = render_order_page(order, message=NOT_CHARGED_YET, status=busy.status)
             return with_retry_after(page, busy.retry_after)
         # PayPal may have been asked: the order's page knows, and the reconciler asks again.

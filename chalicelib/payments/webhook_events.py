@@ -45,17 +45,17 @@ def _handle(body: str) -> None:
             settle_notification(json.loads(body))
     finally:
         try:
-            # Only confirmed messages come here: for whoever watches PayPal's silence.
+            # Only verified messages arrive here: the last one's time shows whether notifications are missing.
             scheduled_runs.record_run(CONFIRMED_EVENTS)
         except Exception:
             log.warning("receipt of a notification could not be recorded", exc_info=True)
 
 
 def settle_notification(message: Mapping[str, str]) -> None:
-    """Settle what one notification is about. What is not ours is ignored.
+    """Settle the resource that a notification names; one that is not ours is ignored.
 
-    Raises PayPalError, and KeyError for a notification that does not name what it is about: it is redelivered,
-    then moved to the dead-letter queue. What PayPal does not know yet, it may know at the next attempt.
+    Raises PayPalError, and KeyError for a notification without the needed IDs: it is redelivered, then moved to the
+    dead-letter queue. What PayPal does not know yet, it may know at the next attempt.
     """
     kind = message["type"]
     ids = {name: message[name] for name in ("event", "capture", "refund") if name in message}

@@ -55,7 +55,7 @@ staff = StaffRoutes("chalicelib.staff")
 routes = staff.blueprint
 
 
-# -- the entrance, and who may enter ----------------------------------------------------------------------
+# -- login and accounts -----------------------------------------------------------------------------------
 
 staff.page("/staff/login", PUBLIC, login.login_form)
 staff.action("/staff/login", PUBLIC, login.log_in)
@@ -73,13 +73,13 @@ staff.action("/staff/members/role", MERCHANT, members.change_role)
 staff.action("/staff/members/removal", MERCHANT, members.remove)
 staff.page("/staff/audit", MERCHANT, audit_log_page.show)
 
-# -- long work --------------------------------------------------------------------------------------------
+# -- background jobs --------------------------------------------------------------------------------------
 
 staff.page("/staff/jobs/{job_id}", STAFF, job_page.show_job)
 staff.action("/staff/jobs/{job_id}/again", STAFF, job_page.retry_job)
 staff.page("/staff/jobs/{job_id}/result", STAFF, job_page.download_result)
 
-# -- the day ----------------------------------------------------------------------------------------------
+# -- sales and alerts -------------------------------------------------------------------------------------
 
 unknown_pages["/staff/"] = unknown_page
 staff.page("/staff", STAFF, sales.show)

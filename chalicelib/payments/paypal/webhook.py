@@ -59,9 +59,9 @@ _verifying = threading.BoundedSemaphore(MAX_CONCURRENCY)
 def receive(headers: Mapping[str, str], body: bytes | str) -> None:
     """Enqueue a notification that PayPal confirms; ignore one that concerns nothing of this shop.
 
-    `headers` are those of HEADERS, "" where one is missing; `body` is as it came. Raises InvalidSignature for what
-    PayPal did not send, TooManyRequests for a flood, and ServiceUnavailable where it cannot be told: then it is sent
-    again, for three days.
+    `headers` are those of HEADERS, "" if missing; `body` is unchanged. Raises InvalidSignature if PayPal did not send
+    it, TooManyRequests for a flood, and ServiceUnavailable if that cannot be verified: then PayPal sends it again, for
+    three days.
     """
     try:
         raw = body if isinstance(body, bytes) else body.encode()

@@ -129,7 +129,7 @@ def _rows_of(orders: Iterable[OrderRecord]) -> list[Row]:
 
 def row_of(order: OrderRecord) -> Row:
     """Make an order's row. Several items or parcels share a cell: “2 × TEA-50 Green tea; 1 × MUG Pebble mug”."""
-    # Each begins with a number: what is safe by itself is so behind another, too.
+    # Each begins with a number, so a cell that is safe alone is also safe after another.
     items = [safe_cell(f"{line['quantity']} × {line['sku']} {line['name']}") for line in order.lines]
     parcels = order.parcels
     carriers, numbers = ("; ".join([each[part] for each in parcels]) for part in ("carrier", "tracking"))

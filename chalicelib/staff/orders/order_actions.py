@@ -312,12 +312,12 @@ def resolve_issue(
 
 
 def visitor_of(order: Order) -> str:
-    """Name whose order it is without saying it: a hash of an address, or of a session where no address is known."""
+    """Return a pseudonym of the visitor who placed an order: a hash of the IP address, or of the session if it is unknown."""
     return str(order.holder or order.cart or order.id)
 
 
 def release_hold(order_id: str, visitor: str, actor: str, write_audit: AuditWriter = no_audit) -> bool:
-    """Let others buy what an unpaid order of a visitor keeps; False where it keeps nothing, or not for that visitor."""
+    """Release the units that a visitor's unpaid order holds; False if it holds none, or is another visitor's."""
     released = False
 
     def action(order: Order, transaction: Transaction) -> bool:

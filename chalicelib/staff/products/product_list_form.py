@@ -138,7 +138,7 @@ class CellView(NamedTuple):
     changed: bool = False
     error: str | None = None
     now: str | None = None
-    as_stored: bool = False  # nobody has touched it
+    as_stored: bool = False  # unchanged
 
 
 def row_of(products: AdminProduct) -> dict[str, Any]:
