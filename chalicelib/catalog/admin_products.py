@@ -85,7 +85,7 @@ class AdminProduct:
 class ProductPage:
     """A page of products; `next_after` is the cursor of the next; `note` says what was not searched."""
 
-    goods: list[AdminProduct]
+    products: list[AdminProduct]
     next_after: str | None = None
     note: str | None = None
 
@@ -110,9 +110,9 @@ def list_products(filters: ProductFilter, after: str | None = None) -> ProductPa
 
 
 def get_products(slugs: Sequence[str]) -> dict[str, AdminProduct]:
-    """Read products as they are now: slug → goods. Those that are not there are missing."""
+    """Read products as they are now: by slug. Those that do not exist are missing."""
     products = batch_get_items(Product, [slug for slug in slugs if SLUG.fullmatch(slug)])
-    found = {goods.slug: goods for goods in _goods(products.values())}
+    found = {product.slug: product for product in _admin_products(products.values())}
     return {slug: found[slug] for slug in slugs if slug in found}
 
 
@@ -147,8 +147,8 @@ def _of_known(
     ]
     if filters.most_left is None:
         behind = behind[: PAGE + 1]
-    goods = _goods(product for _, product in behind)
-    low = [each for each in goods if filters.most_left is None or each.least <= filters.most_left]
+    found = _admin_products(product for _, product in behind)
+    low = [each for each in found if filters.most_left is None or each.least <= filters.most_left]
     shown = low[:PAGE]
     places = {product["slug"]["S"]: place for place, product in behind}
     beyond = encode_cursor(filters.list_name, places[shown[-1].slug]) if len(low) > PAGE else None
@@ -179,8 +179,8 @@ def _group(filters: ProductFilter) -> tuple[str, bool]:
     """Return the most specific list for the filter, and whether its rows must be filtered further."""
     if filters.hidden:
         return HIDDEN, filters.category is not None or filters.most_left is not None
-    shelf = filters.category or ALL_PRODUCTS
-    return (ADMIN_PREFIX + shelf if filters.hidden is None else shelf), filters.most_left is not None
+    group = filters.category or ALL_PRODUCTS
+    return (ADMIN_PREFIX + group if filters.hidden is None else group), filters.most_left is not None
 
 
 def _rows(listed: str, start: str | None, limit: int, downwards: bool) -> list[Listing]:
@@ -210,13 +210,13 @@ def _fitting(filters: ProductFilter, rows: list[Listing]) -> list[Listing]:
     return [row for row in rows if low.intersection(row.skus)]
 
 
-def _goods(products: Iterable[Item]) -> list[AdminProduct]:
+def _admin_products(products: Iterable[Item]) -> list[AdminProduct]:
     listed = [(product, json.loads(product["variants"]["S"])) for product in products]
     stocks = batch_get_items(Stock, [variant["sku"] for _, variants in listed for variant in variants])
-    return [_good(product, variants, stocks) for product, variants in listed]
+    return [_admin_product(product, variants, stocks) for product, variants in listed]
 
 
-def _good(product: Item, variants: list[dict[str, Any]], stocks: Mapping[str, Item]) -> AdminProduct:
+def _admin_product(product: Item, variants: list[dict[str, Any]], stocks: Mapping[str, Item]) -> AdminProduct:
     return AdminProduct(
         slug=product["slug"]["S"],
         name=product["name"]["S"],

@@ -37,10 +37,10 @@ def documents(product: ProductView) -> list[Markup]:
 
 def breadcrumbs(*steps: tuple[str, str]) -> Markup:
     """Return the breadcrumbs of a page: names and absolute URLs. Safe inside <script>."""
-    trail = [(settings.shop.name, absolute_url("/")), *steps]
+    steps_from_home = [(settings.shop.name, absolute_url("/")), *steps]
     items = [
         {"@type": "ListItem", "position": position, "name": name, "item": address}
-        for position, (name, address) in enumerate(trail, 1)
+        for position, (name, address) in enumerate(steps_from_home, 1)
     ]
     return _script_safe({"@type": "BreadcrumbList", "itemListElement": items})
 

@@ -32,7 +32,7 @@ MAX_SHOWN = 50
 HELD_SECONDS = 60  # how long a page of messages is hidden from other receivers
 WAIT_SECONDS = 1  # otherwise SQS asks only a few of its servers, and may miss messages
 # Fields with IDs, never with personal data. Other fields of a message, such as an email's address, are not shown.
-SHOWN = ("event", "type", "order", "capture", "refund", "entry", "job", "letter")
+SHOWN = ("event", "type", "order", "capture", "refund", "entry", "job", "account_email")
 _PLAIN = re.compile(r"[A-Za-z0-9_.#-]{1,120}", re.ASCII)
 
 

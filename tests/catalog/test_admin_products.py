@@ -25,7 +25,7 @@ def slugs(filters: ProductFilter | None = None, **changes: Any) -> list[str]:
     after = None
     while True:
         page = list_products(filters, after)
-        found += [goods.slug for goods in page.goods]
+        found += [product.slug for product in page.products]
         after = page.next_after
         if after is None:
             return found
@@ -90,7 +90,7 @@ def test_every_product_is_there_once_25_a_page_in_every_order(
     fill(*drafts)
     wanted = [draft.slug for draft in drafts]
     page = list_products(ProductFilter())
-    assert (len(page.goods), page.note) == (25, None)
+    assert (len(page.products), page.note) == (25, None)
     for most_known in (300, 0):
         monkeypatch.setattr(admin_products, "MAX_SKUS_READ_AT_ONCE", most_known)
         assert slugs(sort="name") == wanted
@@ -110,7 +110,7 @@ def test_what_is_looked_for_in_a_long_list_is_found_and_the_looking_is_said(
     drafts[17] = replace(drafts[17], variants=[replace(drafts[17].variants[0], stock=0)])
     fill(*drafts)
     first = list_products(ProductFilter(most_left=0))
-    assert (first.goods, first.note) == (
+    assert (first.products, first.note) == (
         [],
         "10 products were searched for this page. The next page continues the search.",
     )
@@ -121,13 +121,13 @@ def test_more_hits_than_are_looked_at_are_said(aws: object, monkeypatch: pytest.
     monkeypatch.setattr("chalicelib.catalog.search.MAX_CANDIDATES", 5)
     fill(*numbered(8))
     page = list_products(ProductFilter(words="tea"))
-    assert len(page.goods) == 5
+    assert len(page.products) == 5
     assert page.note is not None
     assert page.note.startswith("Only the best matches are shown; there may be more.")
     assert list_products(ProductFilter(words="a b c")).note == "Please enter at least two letters of a word."
 
 
-def test_goods_say_what_is_stored_now(aws: object) -> None:
+def test_products_are_read_as_stored_now(aws: object) -> None:
     two = [variant(f"V-{n}", price=500, sale_price=400, options=options(Size=f"{n} g")) for n in (1, 2)]
     fill(product("sencha", *two, hidden=True))
     sell("V-2", 3)
@@ -142,7 +142,7 @@ def test_goods_say_what_is_stored_now(aws: object) -> None:
 def test_a_token_of_another_list_and_an_unknown_order_are_refused(aws: object) -> None:
     fill(*numbered(30))
     token = list_products(ProductFilter()).next_after
-    assert list_products(ProductFilter(), token).goods
+    assert list_products(ProductFilter(), token).products
     for filters in (
         ProductFilter(hidden=True),
         ProductFilter(sort="newest"),

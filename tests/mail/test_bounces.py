@@ -344,7 +344,7 @@ def test_reports_of_no_order_of_this_shop_are_let_go(
 ) -> None:
     stranger = Order("0" * 32, number="12345-67890")
     letter = json.loads(report(stranger))
-    letter["detail"]["mail"]["tags"] = {"mail": ["letter"]}
+    letter["detail"]["mail"]["tags"] = {"mail": ["account_email"]}
 
     assert deliver_reports(report(stranger), json.dumps(letter)) == []
 

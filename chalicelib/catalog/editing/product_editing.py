@@ -316,8 +316,8 @@ def _write_known(transaction: Transaction, slug: str, variant: VariantDraft, mov
     sale = (
         Stock.sale_price.remove() if variant.sale_price is None else Stock.sale_price.set(variant.sale_price)
     )
-    shelf = Stock.stock_shard.set(stock_shard_of(variant.sku))
-    actions: list[Action] = [Stock.slug.set(slug), shelf, Stock.price.set(variant.price), sale]
+    shard = Stock.stock_shard.set(stock_shard_of(variant.sku))
+    actions: list[Action] = [Stock.slug.set(slug), shard, Stock.price.set(variant.price), sale]
     condition = Stock.slug.does_not_exist() | (Stock.slug == slug)
     if move:  # never by setting `available`: concurrent sales count
         actions.append(Stock.available.add(move))

@@ -39,7 +39,7 @@ class Kind:
 
 def send(message: Mapping[str, str]) -> None:
     """Send the email of a message: only to an existing account, and no more than a few links per hour."""
-    kind, email = message["letter"], message["email"]
+    kind, email = message["account_email"], message["email"]
     member = accounts.find(email)
     if member is None:
         return
@@ -81,5 +81,5 @@ def write(member: StaffMember, kind: str) -> Email:
         subject=subject,
         text=environment().get_template("staff/auth/emails/layout.txt").render(values),
         html=environment().get_template("staff/auth/emails/layout.html").render(values),
-        tags={"mail": "letter"},
+        tags={"mail": "account_email"},
     )

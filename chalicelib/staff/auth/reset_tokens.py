@@ -27,7 +27,7 @@ class TokenExpired(Conflict):
 
 def enqueue_account_email(kind: str, email: str) -> None:
     """Have an email sent by the function that alone checks whether the account exists."""
-    job_queue.send({"letter": kind, "email": email})
+    job_queue.send({"account_email": kind, "email": email})
 
 
 def create_token(member: StaffMember, kind: str) -> str:

@@ -45,7 +45,7 @@ def show(request: Request, member: StaffMember) -> Response:
             "raised": _order_issues,
             "pending": _pending,
             "low": _low_stock,
-            "letters": _dead_letters,
+            "dead_letters": _dead_letters,
             "days": _days_without_books,
             "held": held_stock.find_held,
             "runs": _scheduled_jobs,
@@ -88,7 +88,7 @@ def _is_well(blocks: Mapping[str, Any]) -> bool:
         blocks["unreadable"],
         blocks["low"]["variants"],
         blocks["low"]["more"],
-        blocks["letters"],
+        blocks["dead_letters"],
         blocks["days"],
     )
     if blocks["held"]["alarming"]:

@@ -45,7 +45,7 @@ def run_staff_job(message: Mapping[str, str]) -> None:
 
     Any error is raised: Lambda retries it, then moves it to the dead-letter queue.
     """
-    if "letter" in message:
+    if "account_email" in message:
         account_emails.send(message)
         return
     telemetry.add_log_context(job=message["job"])

@@ -230,7 +230,7 @@ def _page(
         "shown": shown,
         "seen": write_marks(shown.seen),
         "stock": {sku: int(stock.available) for sku, stock in stocks.items()},
-        "shelves": categories.read_categories(),
+        "categories": categories.read_categories(),
         "tax_classes": _tax_classes(),
         "preview": markdown_text.render_html(form_data.text),
         "most": MAX_LENGTHS,

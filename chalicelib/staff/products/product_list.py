@@ -40,7 +40,7 @@ def show(request: Request, member: StaffMember) -> Response:
     return _page(
         member,
         form_data,
-        rows=[product_list_form.row_of(products) for products in page.goods],
+        rows=[product_list_form.row_of(product) for product in page.products],
         note=page.note,
         first=after is None,
         next_after=page.next_after,

@@ -141,18 +141,18 @@ class CellView(NamedTuple):
     as_stored: bool = False  # unchanged
 
 
-def row_of(products: AdminProduct) -> dict[str, Any]:
+def row_of(product: AdminProduct) -> dict[str, Any]:
     """Show a product as it is stored."""
-    return _shown(products, products.variants, _Typed(products.slug, PostedList(), UnsavedRows()))
+    return _shown(product, product.variants, _Typed(product.slug, PostedList(), UnsavedRows()))
 
 
-def unsaved_row(products: AdminProduct, sheet: PostedList, outcome: UnsavedRows) -> dict[str, Any] | None:
+def unsaved_row(product: AdminProduct, sheet: PostedList, outcome: UnsavedRows) -> dict[str, Any] | None:
     """Return the lines of a product that are not saved, as they were entered; None if there are none."""
-    variants = [variant for variant in products.variants if variant.sku in outcome.rows]
+    variants = [variant for variant in product.variants if variant.sku in outcome.rows]
     if not variants and "" not in outcome.rows:
         return None
     # If only the checkbox is unsaved, it is shown beside the product's lines.
-    return _shown(products, variants or products.variants, _Typed(products.slug, sheet, outcome))
+    return _shown(product, variants or product.variants, _Typed(product.slug, sheet, outcome))
 
 
 def unsaved_messages(products: Mapping[str, AdminProduct], unsaved: Mapping[str, UnsavedRows]) -> list[str]:
@@ -167,15 +167,15 @@ def unsaved_messages(products: Mapping[str, AdminProduct], unsaved: Mapping[str,
     return messages
 
 
-def _shown(products: AdminProduct, variants: Sequence[AdminVariant], form_data: "_Typed") -> dict[str, Any]:
+def _shown(product: AdminProduct, variants: Sequence[AdminVariant], form_data: "_Typed") -> dict[str, Any]:
     visible, shown = form_data.cell(
-        VISIBLE, f"visible.{products.slug}", "yes" if not products.hidden else "no", ""
+        VISIBLE, f"visible.{product.slug}", "yes" if not product.hidden else "no", ""
     )
     return {
-        "goods": products,
+        "product": product,
         "visible": visible,
         "shown": shown,
-        "variants": [form_data.variant(products, variant) for variant in variants],
+        "variants": [form_data.variant(product, variant) for variant in variants],
         "message": form_data.outcome.message,
     }
 
@@ -186,9 +186,9 @@ class _Typed:
     sheet: PostedList
     outcome: UnsavedRows
 
-    def variant(self, products: AdminProduct, variant: AdminVariant) -> dict[str, Any]:
+    def variant(self, product: AdminProduct, variant: AdminVariant) -> dict[str, Any]:
         """Return a variant's three cells, and what they showed for the next submission."""
-        title = f"{products.name}, {variant.label}" if variant.label else products.name
+        title = f"{product.name}, {variant.label}" if variant.label else product.name
         typed = bool(self.sheet.typed)
         stored = {
             "price": _decimal(variant.price),

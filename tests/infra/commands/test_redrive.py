@@ -172,7 +172,7 @@ def test_a_queue_that_is_not_there_is_one_clear_line(
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        ('{"letter": "forgotten", "email": "erika@example.org"}', "letter forgotten"),
+        ('{"account_email": "forgotten", "email": "erika@example.org"}', "account_email forgotten"),
         ('{"job": "0123456789abcdef0123456789abcdef"}', "job 0123456789abcdef0123456789abcdef"),
         (
             '{"event": "WH-1", "type": "PAYMENT.CAPTURE.REFUNDED", "refund": "R1", "capture": "C1", "order": "O1"}',

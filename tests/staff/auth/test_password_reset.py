@@ -89,7 +89,7 @@ def test_the_request_itself_never_looks_for_the_account(visitor: Shopper) -> Non
     with mock.patch.object(accounts, "find") as find, mock.patch.object(job_queue, "send") as send:
         visitor.post("/staff/forgotten", {"email": EMAIL})
     find.assert_not_called()
-    assert json.loads(json.dumps(send.call_args.args)) == [{"letter": "forgotten", "email": EMAIL}]
+    assert json.loads(json.dumps(send.call_args.args)) == [{"account_email": "forgotten", "email": EMAIL}]
 
 
 def test_a_link_works_once(visitor: Shopper, functions: Functions, aws: LocalCloud) -> None:

@@ -24,7 +24,7 @@ def test_a_new_password_logs_every_other_browser_out(gateway: Gateway) -> None:
     assert finance.jar["staff"] != before["staff"]
     assert elsewhere.get("/staff/account").status == 303
     assert Shopper(gateway, before).get("/staff/account").status == 303
-    send.assert_called_once_with({"letter": "changed", "email": "finance@shop.example"})
+    send.assert_called_once_with({"account_email": "changed", "email": "finance@shop.example"})
     form = {"email": "finance@shop.example", "password": NEW}
     assert Shopper(gateway).post("/staff/login", form).status == 303
     entry = next(entry for entry in trail() if entry.action == "changed their password")
