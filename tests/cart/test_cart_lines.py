@@ -154,7 +154,7 @@ def test_fifty_lines_and_no_more(shop: Shop) -> None:
     assert shop.stock(skus[3]) == 38
 
 
-def test_what_is_sold_out_or_scarce_is_said(shop: Shop) -> None:
+def test_sold_out_and_scarce_variants_are_marked(shop: Shop) -> None:
     shop.put_on_shelf("gone", "Gone", {"GONE": (100, None, 0)})
     shopper = shop.shopper_with(TEA_100=4)
     gone = shopper.post("/cart/lines", {"sku": "GONE", "quantity": "1"})

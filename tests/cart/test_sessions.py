@@ -222,7 +222,7 @@ def test_two_features_that_write_at_once_lose_nothing(aws: LocalCloud) -> None:
     assert stored.cart.lines.as_dict() == {"MUG": LINE}
 
 
-def test_what_is_not_there_is_a_key_error(aws: LocalCloud) -> None:
+def test_a_missing_key_raises_key_error(aws: LocalCloud) -> None:
     for session in (Session(None, None), started()):
         with pytest.raises(KeyError):
             session["nothing"]
@@ -277,7 +277,7 @@ def test_a_key_whose_answer_is_lost_is_written(aws: LocalCloud) -> None:
     assert (stored["note"], stored["other"]) == ("kept", "kept too")
 
 
-def test_what_features_keep_outlives_the_payment(shop: Shop) -> None:
+def test_session_data_outlives_the_payment(shop: Shop) -> None:
     shopper, token = shop.placed()
     session_of(shopper)["note"] = "hello"
     shop.come_back(shopper, token)

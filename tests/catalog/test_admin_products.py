@@ -155,7 +155,7 @@ def test_a_token_of_another_list_and_an_unknown_order_are_refused(aws: object) -
         list_products(ProductFilter(sort="colour"))
 
 
-def test_what_runs_low_is_listed_fewest_first_without_hidden_and_dropped_variants(aws: object) -> None:
+def test_low_stock_is_listed_lowest_first_without_hidden_and_dropped_variants(aws: object) -> None:
     two = [variant(f"V-{n}", stock=n, options=options(Size=f"{n} g")) for n in (1, 2)]
     fill(
         product("sencha", *two),
@@ -273,7 +273,7 @@ def test_ten_thousand_products_cost_few_calls_too(asked: dict[str, Any]) -> None
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("large")
-def test_what_runs_low_in_a_large_shop_costs_a_query_a_shard_and_a_batch_or_two() -> None:
+def test_low_stock_of_a_large_shop_costs_one_query_per_shard_and_at_most_two_batches() -> None:
     with counted_calls() as calls:
         low, more = low_stock(3)
     # Every second product is hidden: one batch of the lowest may hold too few of the others, two hold enough.

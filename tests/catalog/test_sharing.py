@@ -64,7 +64,7 @@ def test_pages_of_one_visitor_and_errors_have_none(stocked: Shopper) -> None:
         assert "canonical" not in told(stocked.get(page).body), page
 
 
-def test_what_a_search_finds_is_not_for_search_engines(stocked: Shopper) -> None:
+def test_search_pages_are_not_indexed(stocked: Shopper) -> None:
     assert told(stocked.get("/search?q=tea").body)["robots"] == "noindex"
 
 

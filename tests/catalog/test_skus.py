@@ -128,7 +128,7 @@ def test_ids_in_pages_have_no_blanks(shop: Shop) -> None:
         "x" * 65,
     ],
 )
-def test_what_nobody_could_read_is_no_sku(sku: str) -> None:
+def test_an_unreadable_sku_is_refused(sku: str) -> None:
     assert not is_sku(sku)
     (problem,) = validate_product(product("odd", variant(sku)))
     assert problem.message == "A SKU must have 1 to 64 visible characters."

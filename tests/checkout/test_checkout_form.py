@@ -85,7 +85,7 @@ def test_a_required_field_may_not_be_empty(field: str, value: str) -> None:
     assert wrong_in(**{field: value}) == {field}
 
 
-def test_what_is_wrong_is_said_beside_the_field_and_in_the_summary(standing_shop: Shop) -> None:
+def test_errors_are_shown_beside_the_field_and_in_the_summary(standing_shop: Shop) -> None:
     answer = refused(standing_shop, city="", email="a@b\r\nBcc: all@example.com", name="A\x00B")
     assert wrong_fields(answer) == {"city", "email", "name"}
     assert answer.text.count(REQUIRED["city"]) == 2
@@ -221,7 +221,7 @@ def test_an_address_is_kept_as_it_was_typed_with_its_domain_in_one_spelling(type
         ("a@localhost", "should have a period"),
     ],
 )
-def test_what_mail_cannot_reach_is_said_in_words_that_help(email: str, words: str) -> None:
+def test_an_undeliverable_address_is_refused_with_a_helpful_message(email: str, words: str) -> None:
     assert words in validate_customer({**CUSTOMER, "email": email}, COUNTRIES)[1]["email"]
 
 

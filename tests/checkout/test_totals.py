@@ -122,7 +122,7 @@ def test_decimals_in_a_currency_without_any_are_refused() -> None:
     "text",
     ["", "-1", "+1", "1.", ".5", "1.234", "1e3", "１", "NaN", "Infinity", "0x1", "1 ", "9" * 10, "1_0"],
 )
-def test_what_is_not_an_amount_is_refused(text: str) -> None:
+def test_text_that_is_no_amount_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         money.parse(text, "EUR")
 

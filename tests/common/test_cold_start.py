@@ -57,7 +57,7 @@ def test_botocore_is_whole_once_it_is_needed() -> None:
         assert printed.startswith("<botocore.client.DynamoDB object")
 
 
-def test_what_stands_in_for_botocore_was_written_for_this_pynamodb() -> None:
+def test_the_placeholders_for_botocore_match_this_version_of_pynamodb() -> None:
     assert version("pynamodb") == "6.1.0", "look at chalicelib/database/pynamodb_imports.py again"
 
 

@@ -40,7 +40,7 @@ def normal(country: str, postal_code: str, region: str = "") -> dict[str, str]:
         ("XX", {"address", "city"}),
     ],
 )
-def test_what_a_country_demands(country: str, required: set[str]) -> None:
+def test_required_fields_of_a_country(country: str, required: set[str]) -> None:
     assert required_fields(country).keys() == required
 
 
@@ -203,7 +203,7 @@ def test_a_province_that_follows_from_the_postal_code_is_not_requested(
         ("CN", "100009", "Narnia", "region"),
     ],
 )
-def test_what_looks_wrong_is_asked_about(country: str, code: str, region: str, doubtful: str) -> None:
+def test_a_doubtful_address_is_queried(country: str, code: str, region: str, doubtful: str) -> None:
     assert find_doubts(normal(country, code, region)).keys() == {doubtful}
 
 
@@ -280,5 +280,5 @@ def test_every_country_has_a_name_whether_it_is_shipped_to_or_not() -> None:
     assert {code: country_names()[code] for code in settings.shop.countries} == settings.shop.countries
 
 
-def test_what_was_erased_leaves_the_country() -> None:
+def test_erasure_keeps_the_country() -> None:
     assert address_lines({"country": "DE"}) == ["Germany"]

@@ -90,7 +90,7 @@ def test_a_partition_is_read_whole_in_pages_of_the_size_that_is_asked_for(aws: o
     assert max(map(len, pages)) == 3
 
 
-def test_what_dynamodb_keeps_back_is_asked_for_again(aws: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unprocessed_keys_are_read_again(aws: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     for sku in "ABC":
         Stock(sku, available=1).save()
@@ -111,7 +111,7 @@ def test_what_dynamodb_keeps_back_is_asked_for_again(aws: object, monkeypatch: p
     assert found.keys() == {"A", "B", "C"}
 
 
-def test_what_dynamodb_keeps_back_for_good_is_an_error(aws: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_that_stay_unprocessed_are_an_error(aws: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
     def keep_all_back(operation: str, arguments: dict[str, object], ask: object) -> object:

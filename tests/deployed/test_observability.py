@@ -30,7 +30,7 @@ def test_logs_name_orders_by_number_and_nobody(visitor: Visitor, stack: Stack, p
     assert [words for words in told if re.search(rf"(?<!\w){re.escape(words)}(?!\w)", said)] == []
 
 
-def test_what_happens_is_counted(visitor: Visitor, stack: Stack, paypal: Control) -> None:
+def test_events_are_counted(visitor: Visitor, stack: Stack, paypal: Control) -> None:
     before = _counted(stack)
     token = _bought(visitor, paypal)
     stack.eventually(lambda: not json.loads(visitor.row(token)["emails_due"]["S"]))

@@ -43,7 +43,7 @@ def test_static_files_of_the_package_are_served_for_a_year(visitor: Visitor) -> 
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
 
 
-def test_what_is_not_there_is_a_page(visitor: Visitor) -> None:
+def test_an_unknown_url_is_an_error_page(visitor: Visitor) -> None:
     for address in ("/api/nothing", "/api/products/nothing", "/api/no/such/address"):
         answer = visitor.get(address)
         assert (answer.status, _is_page(answer)) == (404, True)

@@ -52,7 +52,7 @@ def test_wrong_amounts_are_not_refunded(
     assert len(paypal.control.ledger()) == 1
 
 
-def test_what_is_pending_or_declined_cannot_be_refunded(paypal: FakePayPal, shop: Shop) -> None:
+def test_a_pending_or_declined_capture_cannot_be_refunded(paypal: FakePayPal, shop: Shop) -> None:
     order_id = shop.create()
     paypal.control.slow(order_id)
     capture_id = shop.capture(order_id).body["purchase_units"][0]["payments"]["captures"][0]["id"]

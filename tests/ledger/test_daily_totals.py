@@ -71,7 +71,7 @@ def test_every_day_is_what_its_books_say(ledger: Ledger, at: At, setting: Callab
     assert all(row.complete for row in rows)
 
 
-def test_what_was_just_booked_is_counted_at_once(ledger: Ledger, at: At) -> None:
+def test_a_new_ledger_entry_is_counted_immediately(ledger: Ledger, at: At) -> None:
     ledger.sale(fee=70)
     assert counted()["sale"]["EUR"]["amount"] == "35.70"
     ledger.sale(fee=None)

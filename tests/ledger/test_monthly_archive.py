@@ -168,7 +168,7 @@ def test_memory_stays_flat_however_long_the_month(aws: LocalCloud, monkeypatch: 
     assert many < 1.3 * few
 
 
-def test_what_is_wrong_with_a_day_is_said(written: Ledger) -> None:
+def test_the_error_of_a_day_is_shown(written: Ledger) -> None:
     s3 = clients.client("s3")
     s3.delete_object(Bucket=settings.books_bucket, Key=daily_reports.key_of("orders", date(2026, 11, 20)))
     manifest = daily_reports.key_of("manifest", date(2026, 11, 21))

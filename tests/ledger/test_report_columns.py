@@ -42,7 +42,7 @@ from chalicelib.ledger.report_columns import safe_cell
         ("", ""),
     ],
 )
-def test_what_starts_a_formula_gets_an_apostrophe(given_text: str, cell: str) -> None:
+def test_a_formula_gets_an_apostrophe(given_text: str, cell: str) -> None:
     assert safe_cell(given_text) == cell
 
 

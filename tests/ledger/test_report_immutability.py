@@ -58,7 +58,7 @@ def test_the_same_ledger_gives_the_same_bytes(paid: Order, at: At) -> None:
     assert everything() == first
 
 
-def test_what_happens_to_an_order_later_does_not_touch_closed_books(paid: Order, ledger: Ledger) -> None:
+def test_later_changes_of_an_order_do_not_change_closed_books(paid: Order, ledger: Ledger) -> None:
     first = daily_reports.export_day(DAY)
     ledger.refund(paid, 100)  # booked on a later day
     paid.state = OrderState.SHIPPED

@@ -152,7 +152,7 @@ def test_a_literal_route_wins_over_a_parameter(client: Client) -> None:
         ("DELETE", "/no/such/page"),
     ],
 )
-def test_what_no_route_takes_goes_to_the_catch_all(client: Client, method: str, path: str) -> None:
+def test_a_request_without_a_route_goes_to_the_catch_all(client: Client, method: str, path: str) -> None:
     status, _, body = client(method, path)
 
     assert status == 404
@@ -350,7 +350,7 @@ def test_a_request_is_logged_without_its_query() -> None:
     assert line.startswith("GET / 200 ")
 
 
-def test_what_is_long_is_compressed_for_who_takes_it(client: Client) -> None:
+def test_long_responses_are_compressed_if_the_client_accepts_it(client: Client) -> None:
     _, headers, body = client("GET", "/long", headers={"Accept-Encoding": "br, gzip"})
     assert (headers["Content-Encoding"], headers["Vary"]) == ("gzip", "Accept-Encoding")
     assert gzip.decompress(body) == b"long " * 1000

@@ -98,7 +98,7 @@ def test_encoded_words_keep_to_their_75_letters(name: str) -> None:
         "test@[127.0.0.1]",
     ],
 )
-def test_what_is_no_address_is_not_written_to(address: str) -> None:
+def test_an_invalid_recipient_is_refused(address: str) -> None:
     with pytest.raises(BadAddress) as refusal:
         normalize_address(address)
     assert len(address) < 2 or address not in str(refusal.value)

@@ -66,7 +66,7 @@ def one_mail() -> tuple[Order, str]:
 # -- announcing ---------------------------------------------------------------------------------------------
 
 
-def test_what_is_due_is_announced_without_anything_personal(sqs: "SQSClient") -> None:
+def test_messages_about_due_emails_contain_no_personal_data(sqs: "SQSClient") -> None:
     order = order_factory.paid()
 
     outbox.enqueue(order)

@@ -178,7 +178,7 @@ def test_an_order_moves_from_list_to_list_with_its_state() -> None:
         assert bool(order_list.pending_orders().orders) == (state == "pending")
 
 
-def test_what_was_raised_is_listed_until_it_was_looked_at() -> None:
+def test_open_issues_are_listed_until_they_are_resolved() -> None:
     order = made.placed()
     assert not order_list.orders_with_issues().orders
     raised(order.id, "dispute", "PP-1 OPEN")

@@ -194,7 +194,7 @@ def test_it_shows_nothing_that_is_not_the_customers_business(shop: Shop) -> None
     assert other is not shopper
 
 
-def test_what_a_customer_typed_is_no_markup(shop: Shop) -> None:
+def test_customer_input_is_escaped(shop: Shop) -> None:
     shopper = shop.shopper_with(MUG=1)
     shop.place(shopper, name="<script>alert(1)</script>", address='"><img src=x onerror=y>', city="{{ 7*7 }}")
     (order,) = shop.orders()

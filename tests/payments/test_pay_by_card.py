@@ -78,7 +78,7 @@ def test_the_other_button_makes_another_attempt_and_each_leads_back_to_its_own(s
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_of_two_attempts_that_are_both_approved_one_is_captured(shop: Shop, first: int) -> None:
+def test_only_one_of_two_approved_attempts_is_captured(shop: Shop, first: int) -> None:
     shopper = shop.shopper_with(MUG=1)
     tokens = [token_of(shop.place(shopper))]
     (order,) = shop.orders()

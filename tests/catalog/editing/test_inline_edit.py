@@ -80,7 +80,7 @@ def test_hiding_and_showing_goes_for_lists_search_and_offers() -> None:
     assert read_offers({"S": "sencha"})["S"].sellable
 
 
-def test_what_was_sold_meanwhile_stays_sold() -> None:
+def test_units_sold_meanwhile_stay_sold() -> None:
     sell("S", 4)
     assert save("sencha", {STOCK: CellChange(10, 12)}, "f") is None
     assert units("S") == 8
@@ -195,7 +195,7 @@ def test_a_sale_in_the_last_instant_is_seen_by_the_write(monkeypatch: pytest.Mon
         ({Cell("price", "NO-SUCH"): CellChange(500, 600)}, Cell("price", "NO-SUCH"), "no longer sold"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_words(
+def test_invalid_values_are_refused_with_a_message(
     changes: dict[Cell, CellChange], cell: Cell, words: str
 ) -> None:
     outcome = save("sencha", changes, "f")

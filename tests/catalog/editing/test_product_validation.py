@@ -44,7 +44,7 @@ from tests.catalog.product_factory import options, product, variant
         ({"variants": [variant("S", options={"A": " 1"})]}, "begin or end with spaces"),
     ],
 )
-def test_what_is_wrong_with_a_product_is_said_in_words(changes: dict[str, Any], words: str) -> None:
+def test_errors_of_a_product_have_messages(changes: dict[str, Any], words: str) -> None:
     said = [problem.message for problem in validate_product(product("sencha", **changes))]
     assert len(said) == 1
     assert words in said[0]

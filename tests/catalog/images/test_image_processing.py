@@ -121,7 +121,7 @@ def test_sixteen_bits_of_grey_stay_grey() -> None:
     assert looks_like(ready, (30, 30), (128, 128, 128))
 
 
-def test_what_is_transparent_stays_so() -> None:
+def test_transparency_is_kept() -> None:
     image = Image.new("RGBA", (60, 60), (200, 30, 30, 0))
     assert opened(process_image(encoded(image, "PNG"))).getpixel((30, 30))[3] == 0  # type: ignore[index]  # an RGBA pixel is a tuple
 
@@ -149,7 +149,7 @@ def test_a_moving_picture_shows_its_first_frame() -> None:
         b"RIFF\x10\0\0\0WEBPVP8 ",
     ],
 )
-def test_what_is_no_picture_is_refused(body: bytes) -> None:
+def test_a_file_that_is_no_image_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidImage) as refusal:
         process_image(body)
     assert str(refusal.value) in (NOT_A_PICTURE, CUT_OFF)

@@ -160,7 +160,7 @@ def test_the_demos_drawings_lose_their_comments_alone() -> None:
         SVG.format("&nbsp;"),
     ],
 )
-def test_what_is_no_svg_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_no_svg_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "cup.svg"
     file.write_text(text)
     with pytest.raises(InvalidImage, match=r"cup\.svg"):

@@ -25,7 +25,7 @@ def test_a_formula_gets_an_apostrophe_wherever_a_spreadsheet_may_cut(text: str) 
 
 
 @pytest.mark.parametrize("text", ["Rock 'n' roll", "'quoted'", "5 - 3", "a=b", "me@example.com", "", "a, =b"])
-def test_what_is_no_formula_stays_as_it_is(text: str) -> None:
+def test_text_that_is_no_formula_is_unchanged(text: str) -> None:
     assert escape_formula(text) == text
     assert unescape_formula(text) == text
 

@@ -65,7 +65,7 @@ def test_a_file_of_another_windows_or_mac_is_read_as_it_was_written(
         "BüroMöbel",
     ],
 )
-def test_what_is_plausible_in_western_europe_stays_western(text: str) -> None:
+def test_text_plausible_in_western_europe_is_read_as_western(text: str) -> None:
     found = find_encoding(file_of(text.replace(";", ","), "x").encode("cp1252"))
     assert found is not None
     assert found.codec == "cp1252"

@@ -104,7 +104,7 @@ def test_stock_counts_only_for_skus_that_are_new(write: Write) -> None:
     assert units("S-50") == 3
 
 
-def test_what_a_file_does_not_name_stays(write: Write) -> None:
+def test_products_missing_from_a_file_are_kept(write: Write) -> None:
     fill(product("other", category="pots"))
     load_catalog(write("shop.csv", "slug,name,category,sku,price,stock\nsencha,Sencha,tea,S,5,1\n"))
     assert categories.categories() == (TEA, POTS)

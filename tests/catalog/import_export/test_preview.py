@@ -121,7 +121,7 @@ def test_a_category_that_is_renamed_to_nearly_another_ones_name_is_warned_of() -
     ]
 
 
-def test_of_two_new_categories_of_nearly_the_same_name_the_second_is_warned_of() -> None:
+def test_the_second_of_two_similar_new_categories_gets_a_warning() -> None:
     fill(product("tea"))
 
     preview = looked(

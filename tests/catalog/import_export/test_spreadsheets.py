@@ -125,7 +125,7 @@ RECORDED = Path(__file__).parent / "spreadsheets"
         ("libreoffice-german-unicode", "Read as UTF-16, with tabs"),
     ],
 )
-def test_what_libreoffice_has_saved_is_what_was_written(name: str, said: str, setting: Any) -> None:
+def test_a_file_saved_by_libreoffice_is_read_as_it_was_exported(name: str, said: str, setting: Any) -> None:
     rules = replace(
         settings.shop.tax_rules, corrections=(RateRow("DE", "books", "8.1", datetime.date(2026, 1, 1)),)
     )
@@ -192,7 +192,7 @@ def test_midnight_with_one_digit_is_no_part_of_a_date() -> None:
 @pytest.mark.parametrize(
     "text", ["26.11.01.", "1.11.26 г.", "1/11/2026.", "2026/11/01.", "1.11.2026 10:00", "1.11.2026 x."]
 )
-def test_what_may_be_another_day_or_a_time_is_no_date(text: str) -> None:
+def test_an_ambiguous_date_or_a_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="isn’t a date"):
         cell_values.read_date(text, True)
 

@@ -46,7 +46,7 @@ def test_the_address_is_botocores(environment: pytest.MonkeyPatch, variables: di
 
 
 @pytest.mark.parametrize("name", [*LEFT_TO_BOTOCORE, "HTTPS_PROXY", "http_proxy", "ALL_PROXY"])
-def test_what_only_botocore_knows_is_left_to_it(environment: pytest.MonkeyPatch, name: str) -> None:
+def test_unsupported_settings_are_left_to_botocore(environment: pytest.MonkeyPatch, name: str) -> None:
     assert SharedConnection().client.direct is not None
     environment.setenv(name, "1")
     assert SharedConnection().client.direct is None

@@ -106,7 +106,7 @@ def test_an_answer_that_ends_early_is_refused(length: int) -> None:
         b"HTTP/1.1 200 OK\r\n" + b"x: " + b"y" * MAX_HEAD_BYTES,
     ],
 )
-def test_what_dynamodb_never_says_is_refused(data: bytes) -> None:
+def test_a_response_that_dynamodb_never_sends_is_refused(data: bytes) -> None:
     with pytest.raises(ProtocolError):
         read_response(Packets(data).receive)
 

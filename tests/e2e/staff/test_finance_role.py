@@ -48,7 +48,7 @@ def test_finance_is_offered_what_it_may_see_and_no_button_that_changes_anything(
         ).to_have_count(0)
 
 
-def test_whatever_finance_sends_is_refused(finance: Visitor, shop: Shop) -> None:
+def test_every_change_by_finance_is_refused(finance: Visitor, shop: Shop) -> None:
     finance.expects(403)
     _, order_id = shop.paid()
     finance.open(f"/staff/orders/{order_id}")

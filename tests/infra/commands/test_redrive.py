@@ -193,7 +193,7 @@ def test_message_bodies_are_shown_by_their_ids_only(body: str, told: str) -> Non
 
 
 @pytest.mark.usefixtures("_at_once")
-def test_what_cannot_be_read_is_sent_as_it_is() -> None:
+def test_an_unreadable_message_is_redriven_unchanged() -> None:
     rest(["not json"])
     assert main(["order-emails", "1"]) == 0
     assert lying_in(MAILS) == ["not json"]

@@ -213,7 +213,7 @@ HARMS: list[tuple[str, Callable[[Any], object]]] = [
 ]
 
 
-def test_what_keeps_data_is_not_replaced_or_removed_unasked(operator: Operator) -> None:
+def test_resources_with_data_are_not_replaced_or_removed_without_confirmation(operator: Operator) -> None:
     operator.deploys(**WEBHOOK)
     whole = copy.deepcopy(operator.template)
     for fate, harm in HARMS:
@@ -301,7 +301,7 @@ def test_a_bucket_that_was_not_taken_over_keeps_its_policy(
     assert is_kept(operator.account)
 
 
-def test_of_several_buckets_the_one_to_go_on_with_must_be_named(operator: Operator) -> None:
+def test_of_several_buckets_the_one_to_adopt_must_be_named(operator: Operator) -> None:
     s3, dynamodb = operator.account.client("s3"), operator.account.client("dynamodb")
     for name in (
         "awning-trial-booksbucket-1",
@@ -526,7 +526,7 @@ def test_a_change_by_another_deployment_is_reported() -> None:
             Stack("s", client, print).execute(stack.ChangeSet("arn", []))
 
 
-def test_what_is_under_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_running_change_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "POLL_SECONDS", 0)
     # A client of its own, since a stub stays in its client.
     client = aws_account._client.__wrapped__("us-east-1", "cloudformation")
@@ -681,7 +681,7 @@ def test_where_nothing_was_changed_nothing_is_taken_back(
     assert not operator.deploys()
 
 
-def test_what_is_no_longer_in_the_bucket_cannot_be_put_back(
+def test_a_package_missing_from_the_bucket_cannot_be_restored(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator.deploys(**WEBHOOK)
@@ -1081,7 +1081,7 @@ def test_the_origins_secret_is_made_once_and_kept_without_being_read() -> None:
     assert parameter("OriginSecret", first) == {"ParameterKey": "OriginSecret", "ParameterValue": first}
 
 
-def test_what_the_file_no_longer_names_has_its_default_again() -> None:
+def test_a_parameter_removed_from_the_file_has_its_default_again() -> None:
     stage = Stage("s", "us-east-1", "s", parameters={"PayPalClientId": "a"})
     behind_a_cdn = FOUND | {"Cdn": "yes"}
     assert deploy.choose_parameters(stage, behind_a_cdn, "", DEFAULTS) == {

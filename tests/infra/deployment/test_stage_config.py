@@ -99,12 +99,12 @@ def test_a_missing_stage_file_is_reported_with_the_existing_ones(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["", "local", "example", "../prod", "Prod", "a b"])
-def test_what_is_no_stages_name_reads_no_file(tmp_path: Path, name: str) -> None:
+def test_an_invalid_stage_name_reads_no_file(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadStage, match="Name a stage, such as STAGE=prod"):
         read_stage(name, tmp_path, KNOWN)
 
 
-def test_what_is_no_toml_is_said(tmp_path: Path) -> None:
+def test_invalid_toml_is_reported(tmp_path: Path) -> None:
     with pytest.raises(BadStage, match="cannot be read"):
         reading(tmp_path, "region = eu")
 

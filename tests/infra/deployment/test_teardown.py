@@ -153,7 +153,7 @@ def test_data_that_an_earlier_teardown_left_can_be_deleted_later(
     assert standing.taken_down(data_too=True) == "There is no stack awning-trial in us-east-1."
 
 
-def test_of_two_stages_with_one_prefix_none_deletes_the_others_data(
+def test_two_stages_with_one_prefix_do_not_delete_each_others_data(
     standing: Standing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     minimal_package.knows_owners(monkeypatch)
@@ -220,7 +220,9 @@ def test_what_the_old_policy_still_forbids_is_deleted_a_moment_later(monkeypatch
 
 
 @pytest.mark.parametrize(("code", "seconds"), [("InternalError", 60), ("AccessDenied", 0)])
-def test_what_cannot_be_deleted_is_named(monkeypatch: pytest.MonkeyPatch, code: str, seconds: float) -> None:
+def test_resources_that_cannot_be_deleted_are_listed(
+    monkeypatch: pytest.MonkeyPatch, code: str, seconds: float
+) -> None:
     monkeypatch.setattr(data_deletion, "DENIED_SECONDS", seconds)
     with pytest.raises(DeployError, match=f"books/a in books could not be deleted: {code}"):
         data_deletion._delete(Refusing(code, times=2), "books", BATCH, {})

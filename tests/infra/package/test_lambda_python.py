@@ -100,7 +100,7 @@ def test_without_one_a_deployment_is_not_packaged_and_says_in_a_line_what_is_mis
     assert not (machine / "out").exists()
 
 
-def test_what_debian_keeps_apart_is_named(
+def test_a_missing_debian_package_is_named(
     machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     python = machine / "bin" / "python3.13"

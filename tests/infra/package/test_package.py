@@ -177,7 +177,7 @@ def test_a_template_that_cannot_be_compiled_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_what_lambda_would_miss_is_named(tmp_path: Path) -> None:
+def test_a_module_that_lambda_would_miss_is_named(tmp_path: Path) -> None:
     project, folder = tmp_path / "project", tmp_path / "unpacked"
     write_small_project(project)
     for name in ("shop.html", "cart.html"):

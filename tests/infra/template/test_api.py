@@ -93,7 +93,7 @@ def test_what_comes_and_goes_is_text(api: dict[str, Any]) -> None:
     assert {file.suffix for file in files} == {".css", ".js", ".svg"}
 
 
-def test_what_api_gateway_answers_alone_is_a_page(template: Template) -> None:
+def test_errors_of_api_gateway_itself_are_pages(template: Template) -> None:
     body = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
     answers = body["x-amazon-apigateway-gateway-responses"]
     assert answers["MISSING_AUTHENTICATION_TOKEN"]["statusCode"] == "404"

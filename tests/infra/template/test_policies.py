@@ -71,13 +71,13 @@ def used(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> set
         ("reconcile_payments", "ssm", "PutParameter", {}, "ssm:PutParameter on PayPalClientSecretParameter"),
     ],
 )
-def test_what_a_policy_does_not_name_is_refused(
+def test_a_call_that_no_policy_allows_is_refused(
     actor: str, service: str, operation: str, asked: dict[str, object], refused: str
 ) -> None:
     assert list(Policies().refusals(actor, service, operation, asked)) == [f"{actor} may not {refused}"]
 
 
-def test_what_a_policy_names_is_allowed() -> None:
+def test_a_call_that_a_policy_allows_is_allowed() -> None:
     assert _refusals_of_a_book(Policies()) == []
     orders = {"TableName": f"{settings.table_prefix}orders", "IndexName": "due"}
     assert list(Policies().refusals("reconcile_payments", "dynamodb", "Query", orders)) == []

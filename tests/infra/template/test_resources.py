@@ -88,7 +88,7 @@ def test_these_indexes_and_these_expiries_are_special(template: Template) -> Non
         assert tables[name]["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}, name
 
 
-def test_what_is_kept_outlives_the_stack_and_tables_can_be_restored(template: Template) -> None:
+def test_resources_with_data_outlive_the_stack_and_tables_can_be_restored(template: Template) -> None:
     # A bucket's policy, too: closed books stay closed.
     for kind in ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::S3::BucketPolicy"):
         for name in of_type(template, kind):
@@ -195,7 +195,7 @@ def test_the_template_is_ascii_which_cloudformation_hands_on_unharmed(template: 
     assert json.dumps(template, ensure_ascii=False).isascii()
 
 
-def test_what_runs_by_the_clock_is_not_tried_again_beside_its_next_round(template: Template) -> None:
+def test_scheduled_functions_are_not_retried(template: Template) -> None:
     for name, seconds in {"ReconcilePayments": 300, "ExportBooks": 3600}.items():
         function = functions(template)[name]
         assert function["EventInvokeConfig"] == {

@@ -203,7 +203,7 @@ def test_the_merchant_is_written_to_about_refused_captures_too(shop: Shop) -> No
     assert entry.startswith(f"merchant_payments_refused#{refusals.RefusalKind.CAPTURES}@")
 
 
-def test_of_two_orders_that_are_refused_at_the_same_moment_one_writes_to_the_merchant(shop: Shop) -> None:
+def test_two_orders_refused_at_the_same_time_send_one_email_to_the_merchant(shop: Shop) -> None:
     shop.paypal.refuse("create", "PAYEE_ACCOUNT_RESTRICTED")
     entered: list[Answer] = []
 

@@ -167,7 +167,7 @@ NO_EVENTS = [
 ]
 
 
-def test_what_is_not_one_event_is_refused_without_asking(door: Shop) -> None:
+def test_a_body_that_is_not_one_event_is_refused_without_asking_paypal(door: Shop) -> None:
     for body in NO_EVENTS:
         assert post(door, body).status == 400, body[:200]
     assert questions(door) == 0
@@ -184,7 +184,7 @@ def test_what_is_not_one_event_is_refused_without_asking(door: Shop) -> None:
         GOOD.encode("latin-1")[:-1] + b', "note": "\xfc"}',
     ],
 )
-def test_what_is_not_utf_8_is_no_event(body: bytes) -> None:
+def test_a_body_that_is_not_utf_8_is_refused(body: bytes) -> None:
     with pytest.raises(events.InvalidSignature):
         events.read_event(body)
 
@@ -274,7 +274,7 @@ ABOUT_NOTHING_OF_OURS = [
 ]
 
 
-def test_what_is_about_nothing_of_ours_is_taken_without_asking(door: Shop) -> None:
+def test_a_notification_about_nothing_of_ours_is_accepted_without_asking_paypal(door: Shop) -> None:
     for event in ABOUT_NOTHING_OF_OURS:
         with counted_calls() as calls:
             assert post(door, event).status == 200, event
@@ -311,7 +311,7 @@ def test_without_a_webhook_id_notifications_are_put_off(door: Shop, setting: Any
 # -- PayPal's answer --------------------------------------------------------------------------------------
 
 
-def test_what_paypal_did_not_sign_is_refused(door: Shop) -> None:
+def test_an_unsigned_notification_is_refused(door: Shop) -> None:
     for no in ("400", "422"):
         door.paypal.fault("verify", no)
         assert post(door, an_event(id=CAPTURE)).status == 400
@@ -320,7 +320,9 @@ def test_what_paypal_did_not_sign_is_refused(door: Shop) -> None:
     assert door.functions.drain(QUEUE) == 0
 
 
-def test_what_paypal_does_not_judge_is_sent_again(door: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notification_that_paypal_does_not_verify_is_answered_with_503(
+    door: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rate_limits, "MAX_VERIFICATIONS_PER_ORDER", 100)
     troubles = ["401", "403", "404", "408", "409", "413", "415", "429", "500", "502", "503"]
     for trouble in (*troubles, "cut_before", "cut_after", "cut_body", "bad_body", "html_body"):

@@ -79,7 +79,7 @@ def test_a_changed_body_or_a_foreign_key_is_refused(shop: Shop) -> None:
     assert shop.functions.drain(QUEUE) == 0
 
 
-def test_what_paypal_signed_for_another_webhook_is_refused(shop: Shop) -> None:
+def test_a_notification_signed_for_another_webhook_is_refused(shop: Shop) -> None:
     sent = delivered(shop)
     for webhook_id in ("WH-OF-ANOTHER-MERCHANT", "7e5twebh00k000001", "WEBHOOK_ID"):
         theirs = shop.paypal.sign(sent.body.encode(), webhook_id=webhook_id)
