@@ -13,9 +13,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
-
 from infra.aws.package import build
 from infra.local.api_gateway import Response
 from infra.local.local_cloud import REGION
@@ -30,6 +27,10 @@ SECONDS = 60.0
 
 def expanded(template: dict[str, Any], parameters: dict[str, str]) -> dict[str, Any]:
     """Write SAM's short forms out, as CloudFormation does with what `aws cloudformation package` makes."""
+    # Imported here: it takes most of a second, and each of pytest's workers imports every test.
+    from samtranslator.parser.parser import Parser
+    from samtranslator.translator.translator import Translator
+
     for properties, name in build.zips(template):
         properties[name] = f"s3://{CODE}/{Path(properties[name]).name}"
     defaults = {name: facts.get("Default", "") for name, facts in template["Parameters"].items()}

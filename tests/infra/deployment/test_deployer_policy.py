@@ -9,7 +9,6 @@ import sys
 from typing import Any
 
 import pytest
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]  # it has none
 
 from infra.aws import deploy, paypal_secret, run_on_stage, stage_config, teardown
 from infra.aws.aws_account import Account
@@ -210,6 +209,9 @@ def test_the_tools_ask_for_nothing_that_the_policy_does_not_allow(
 
 
 def test_what_cloudformation_asks_for_in_its_name_is_allowed() -> None:
+    # Imported here: it takes a second, and each of pytest's workers imports every test.
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]  # it has none
+
     declared = {one["Type"] for one in stage_config.declared()["Resources"].values() if "Type" in one}
     kinds = {kind for kind in declared if "::Serverless::" not in kind} | {*OF_SAM}
     for kind in sorted(kinds):

@@ -8,8 +8,6 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
 
 from infra.aws.checks import security_scan
 from infra.aws.package import build
@@ -19,6 +17,10 @@ from tests.infra.template.template_reader import references
 @pytest.fixture(scope="module")
 def expanded(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Expand the template as CloudFormation does, with a place in S3 where `aws cloudformation package` puts one."""
+    # Imported here: it takes most of a second, and each of pytest's workers imports every test.
+    from samtranslator.parser.parser import Parser
+    from samtranslator.translator.translator import Translator
+
     template = build.read_template(built / "sam.yaml")
     for properties, name in build.zips(template):
         properties[name] = f"s3://bucket/{Path(properties[name]).name}"
