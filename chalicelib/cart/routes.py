@@ -8,17 +8,21 @@ from urllib.parse import unquote, urlsplit
 
 from chalice.app import Request, Response
 
-from chalicelib import money
-from chalicelib.cart import service, sessions
+from chalicelib import clock, money
+from chalicelib.cart import destinations, service, sessions
 from chalicelib.cart.sessions import COUNT_COOKIE, Session
+from chalicelib.cart.totals import price_lines, sold_lines, totals_of, totals_view
 from chalicelib.catalog.models import MAX_QUANTITY_PER_LINE
 from chalicelib.catalog.offers import find_slug
 from chalicelib.catalog.product_details import product_view
 from chalicelib.catalog.routes import product_values
 from chalicelib.config import ShippingZone, settings
 from chalicelib.errors import BadInput, NotFound, OutOfStock, ShopError
-from chalicelib.shop_settings import delivery
+from chalicelib.shop_settings import delivery, taxes
 from chalicelib.shop_settings.delivery import DELIVERY
+from chalicelib.shop_settings.taxes import TAXES
+from chalicelib.taxes.assessment import CannotBeServed
+from chalicelib.taxes.rules import Mode, TaxRules
 from chalicelib.web import http_request
 from chalicelib.web.flash import Flash
 from chalicelib.web.forms import Form, read_form
@@ -53,7 +57,7 @@ def cart_count(request: Request) -> Mapping[str, Any]:
 @routes.get("/cart")
 def show(request: Request) -> Response:
     """Show the cart."""
-    return _cart_page(request, sessions.load(request, DELIVERY))
+    return _cart_page(request, sessions.load(request, DELIVERY, TAXES))
 
 
 @routes.post("/cart/lines")
@@ -78,10 +82,25 @@ def change(request: Request, sku: str) -> Response:
         quantity = form.whole_number("quantity", "the quantity")
         session = service.set_quantity(sessions.session_id_of(request), sku, quantity)
     except (BadInput, NotFound, OutOfStock) as refusal:
-        return _cart_page(request, sessions.load(request, DELIVERY), refusal, sku)
+        return _cart_page(request, sessions.load(request, DELIVERY, TAXES), refusal, sku)
     return redirect(
         url("/cart"), [*session.cookies(), flash_cookie("changed" if quantity else "removed", sku)]
     )
+
+
+@routes.post("/cart/country")
+def choose_country(request: Request) -> Response:
+    """Keep where the cart is to be sent, by which its total is shown."""
+    form = read_form(request)
+    session = sessions.load(request, DELIVERY, TAXES)
+    if session.cart is None:
+        return redirect(url("/cart"))  # no cookie before the first item
+    try:
+        destination = destinations.read_destination(form.values, delivery.current().countries)
+    except BadInput as refusal:
+        return _cart_page(request, session, refusal, typed={"country": "", "postal_code": "", **form.values})
+    destinations.save_destination(session, destination)
+    return redirect(url("/cart"), session.cookies())
 
 
 def _product_page(request: Request, form: Form, refusal: ShopError) -> Response:
@@ -111,21 +130,29 @@ def _product_page(request: Request, form: Form, refusal: ShopError) -> Response:
 
 
 def _cart_page(
-    request: Request, session: Session, refusal: ShopError | None = None, refused: str = ""
+    request: Request,
+    session: Session,
+    refusal: ShopError | None = None,
+    refused: str = "",
+    typed: Mapping[str, str] | None = None,
 ) -> Response:
-    """Render the cart's page; `refused` is the SKU whose quantity could not be changed, `refusal` says why."""
+    """Render the cart's page; `refusal` says why something was not changed.
+
+    `refused` is the SKU whose quantity it was, or `typed` the destination's form.
+    """
     lines = service.get_lines(session)
     beside_line = any(line.sku == refused and line.max_quantity for line in lines)
-    items_total = sum(line.total for line in lines if line.max_quantity)
+    summary = _summary(session, [line for line in lines if line.max_quantity]) if lines else {}
+    prices = summary.get("prices", {})
     had_cookie = sessions.session_id_of(request) is not None
     body = render(
         "cart/cart.html",
-        lines=[_view(line, refusal if line.sku == refused else None) for line in lines],
-        items_total=items_total,
-        shipping_hint=shipping_hint(items_total, delivery.current().zones[0]) if lines else "",
-        can_checkout=bool(lines) and all(line.sellable for line in lines),
+        **(summary if typed is None else {**summary, "destination": typed}),
+        lines=[_view(line, refusal if line.sku == refused else None, prices.get(line.sku)) for line in lines],
+        destination_problem=refusal.message if refusal and typed is not None else "",
+        can_checkout=bool(lines) and all(line.sellable for line in lines) and not summary["unserved"],
         status=_read_flash(request, lines),
-        problem=refusal.message if refusal and not beside_line else None,
+        problem=refusal.message if refusal and typed is None and not beside_line else None,
         cookie_missing=not had_cookie,
         came_from_shop=_came_from_shop(request),
         cart_count=session.item_count,
@@ -134,6 +161,40 @@ def _cart_page(
     if FLASH.name in http_request.cookies(request):
         cookies.append(FLASH.expired())
     return html_response(body, refusal.status if refusal else 200, cookies)
+
+
+def _summary(session: Session, lines: list[service.CartLine]) -> dict[str, Any]:
+    """Return what lines cost where they are to be sent, if that is known, or why they cannot be sent there."""
+    zones, rules = delivery.current(), taxes.current()
+    destination = destinations.find_destination(session, zones.countries)
+    items_total = sum(line.total for line in lines)
+    totals, unserved = None, ""
+    if destination is not None and lines:
+        try:
+            totals = totals_of(price_lines(lines), destination, zones, rules, clock.today())
+        except CannotBeServed as refusal:
+            unserved = str(refusal)
+    skus = [line.sku for line in sold_lines(lines)]
+    return {
+        "items_total": items_total,
+        "totals": totals and totals_view(totals, rules),
+        "prices": dict(zip(skus, totals.assessment.prices, strict=True)) if totals else {},
+        "price_hint": _price_hint(rules),
+        "shipping_hint": shipping_hint(items_total, zones.zones[0]),
+        "countries": zones.countries_by_name,
+        "destination": {
+            "country": destination.country if destination else next(iter(zones.countries)),
+            "postal_code": destination.postal_code if destination else "",
+        },
+        "unserved": unserved,
+    }
+
+
+def _price_hint(rules: TaxRules) -> str:
+    """Return what prices are without, or with."""
+    if rules.mode is Mode.US:
+        return "Prices don’t include sales tax."
+    return rules.note if rules.mode is Mode.NONE else "Prices include VAT."
 
 
 def _came_from_shop(request: Request) -> bool:
@@ -146,9 +207,14 @@ def _came_from_shop(request: Request) -> bool:
     return before.netloc == urlsplit(http_request.base_url()).netloc and before.path.startswith(places)
 
 
-def _view(line: service.CartLine, refusal: ShopError | None) -> dict[str, Any]:
-    """Return a line's values for templates; if its quantity was refused, with the reason and what is available."""
+def _view(line: service.CartLine, refusal: ShopError | None, charged: int | None) -> dict[str, Any]:
+    """Return a line's values for templates; if its quantity was refused, with the reason and what is available.
+
+    `charged` is its price where it is sent, None if that is not known. Where it is not the catalog's, nothing is struck out.
+    """
     offer = line.offer
+    listed = offer.price if offer else 0
+    price = listed if charged is None else charged
     return {
         "sku": line.sku,
         "is_in_path": _PLAIN_SKU.fullmatch(line.sku) is not None,
@@ -158,9 +224,9 @@ def _view(line: service.CartLine, refusal: ShopError | None) -> dict[str, Any]:
         "picture": offer.picture_key if offer else None,
         "alt": offer.alt if offer else "",
         "quantity": line.quantity,
-        "price": offer.price if offer else 0,
-        "was": offer.was if offer else None,
-        "total": line.total,
+        "price": price,
+        "was": offer.was if offer and price == listed else None,
+        "total": price * line.quantity,
         "notes": line.notes,
         "sellable": line.sellable,
         "max_quantity": line.max_quantity,

@@ -1,45 +1,16 @@
-"""What an order costs: its items, shipping, and the included tax."""
+"""A cart's lines as an order keeps them: at the prices that are charged, with their taxes."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from chalicelib import clock, money
 from chalicelib.cart.service import CartLine
+from chalicelib.cart.totals import sold_lines
 from chalicelib.orders.base import OrderLine
-from chalicelib.shop_settings import taxes
-from chalicelib.shop_settings.delivery import Delivery
-from chalicelib.taxes.home_rates import find_home_rate
-from chalicelib.taxes.tax_classes import TaxClass
+from chalicelib.taxes.assessment import Assessment
 
 
-@dataclass(frozen=True)
-class Totals:
-    """What an order costs, in minor units; taxes by rate in percent are included in it."""
-
-    items: int
-    shipping: int
-    shipping_name: str
-    taxes: Mapping[str, int]
-
-    @property
-    def total(self) -> int:
-        """Items and shipping."""
-        return self.items + self.shipping
-
-
-def totals_of(lines: list[OrderLine], country: str, delivery: Delivery) -> Totals:
-    """Sum lines and shipping to a country, to the first zone if it is in none; tax is rounded once per rate."""
-    zone = delivery.zone_of(country) or delivery.zones[0]
-    items = sum(line.total for line in lines)
-    free = zone.free_from is not None and items >= zone.free_from
-    shipping = 0 if free else zone.rate
-    taxed = [(line.total, line.tax_rate) for line in lines] + [(shipping, _rate(TaxClass.STANDARD))]
-    included = money.tax_by_rate((amount, rate) for amount, rate in taxed if amount)
-    return Totals(items, shipping, zone.name, included)
-
-
-def freeze_lines(cart_lines: list[CartLine]) -> list[OrderLine]:
-    """Return a cart's lines as order lines at today's prices. Lines that are no longer sold are left out."""
+def freeze_lines(cart_lines: Sequence[CartLine], assessment: Assessment) -> list[OrderLine]:
+    """Return a cart's lines as order lines; `assessment` is theirs. Lines that are no longer sold are left out."""
+    sold = zip(sold_lines(cart_lines), assessment.prices, assessment.rates, strict=True)
     return [
         OrderLine(
             sku=line.sku,
@@ -47,13 +18,10 @@ def freeze_lines(cart_lines: list[CartLine]) -> list[OrderLine]:
             name=line.offer.name,
             options=dict(line.offer.options),
             quantity=line.quantity,
-            price=line.offer.price,
-            tax_rate=_rate(line.offer.tax_class),
+            price=price,
+            tax_rate=rate,
+            tax_class=line.offer.tax_class,
         )
-        for line in cart_lines
-        if line.offer is not None and line.offer.sellable
+        for line, price, rate in sold
+        if line.offer is not None
     ]
-
-
-def _rate(tax_class: str) -> str:
-    return find_home_rate(taxes.current(), tax_class, clock.today()) or "0"

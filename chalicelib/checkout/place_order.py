@@ -3,15 +3,20 @@
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
 from chalicelib import clock, deadlines, money, rate_limits
+from chalicelib.cart import destinations
 from chalicelib.cart import service as cart_service
 from chalicelib.cart.models import Cart
 from chalicelib.cart.service import CartLine
 from chalicelib.cart.sessions import Session, unless_expired
+from chalicelib.cart.totals import Totals, price_lines, totals_of
 from chalicelib.checkout.customer_form import Customer
-from chalicelib.checkout.order_totals import Totals, freeze_lines, totals_of
+from chalicelib.checkout.order_totals import freeze_lines
 from chalicelib.config import settings
 from chalicelib.database.reads import get
 from chalicelib.database.transactions import ConditionFailed, OutcomeUnknown, Transaction
@@ -25,7 +30,6 @@ from chalicelib.errors import (
 )
 from chalicelib.orders import holds, states
 from chalicelib.orders.base import OrderLine
-from chalicelib.orders.delivery.delivery_fields import NOT_SHIPPED_TO
 from chalicelib.orders.enums import CloseReason
 from chalicelib.orders.events import EmittedSoFar, emit_events
 from chalicelib.orders.models import Order, OrderLookup
@@ -33,8 +37,12 @@ from chalicelib.orders.repository import new_order, update_order
 from chalicelib.orders.search import search_index
 from chalicelib.orders.states import OrderState
 from chalicelib.payments.start_payment import PaymentInProgress
-from chalicelib.shop_settings.delivery import Delivery
+from chalicelib.shop_settings.delivery import NOT_SHIPPED_TO, Delivery
 from chalicelib.shop_settings.delivery import current as current_delivery
+from chalicelib.shop_settings.taxes import current as current_tax_rules
+from chalicelib.taxes.assessment import CannotBeServed, Destination
+from chalicelib.taxes.rules import TaxRules
+from chalicelib.taxes.statement import freeze_assessment, included_taxes
 
 MAX_ATTEMPTS = 30
 PLACING_SECONDS = 12.0  # of the request's time; creating the payment at PayPal needs the rest
@@ -58,6 +66,15 @@ class TotalChanged(Conflict):
 
 
 @dataclass(frozen=True)
+class _Terms:
+    """By what an order is priced, for all attempts to place it."""
+
+    delivery: Delivery
+    rules: TaxRules
+    day: date
+
+
+@dataclass(frozen=True)
 class _Draft:
     """The order that a cart would become, at current prices; and the order that was placed from it before."""
 
@@ -65,6 +82,7 @@ class _Draft:
     cart_lines: list[CartLine]
     lines: list[OrderLine]
     totals: Totals
+    tax_assessment: Mapping[str, Any]
     fingerprint: str
     previous: Order | None
 
@@ -78,21 +96,22 @@ def place_order(
     IP address. The order holds its units until it is paid, unless one visitor would hold too many; then they are taken
     when it is paid.
 
-    Raises BadInput for a country that is shipped to no longer, TooManyRequests, EmptyCart, OutOfStock, TotalChanged, PaymentInProgress; SimultaneousChange where other requests of
-    the same visitor keep changing the cart; ServiceUnavailable where others want the same pieces, or the answer of the table was lost.
-    Placing again is always safe.
+    Raises BadInput for a country that is shipped to no longer or whose taxes the shop cannot charge, TooManyRequests,
+    EmptyCart, OutOfStock, TotalChanged, PaymentInProgress; SimultaneousChange if other requests of the same visitor keep
+    changing the cart; ServiceUnavailable if too many others order the same units, or the outcome is unknown. Placing again
+    is always safe.
     """
     rate_limits.check_order_rate(session.key, address)
-    delivery = current_delivery()  # one for all attempts
-    if delivery.zone_of(customer.country) is None:
+    terms = _Terms(current_delivery(), current_tax_rules(), clock.today())
+    if terms.delivery.zone_of(customer.country) is None:
         raise BadInput(NOT_SHIPPED_TO)  # it was in the list a moment ago
     ends = deadlines.deadline_in(PLACING_SECONDS)
     may_hold = True  # until the address holds all that it may
     is_simultaneous = False  # the last attempt conflicted with another request from this cart
     for _ in range(MAX_ATTEMPTS):
-        draft = _draft_of(session, customer, delivery)
+        draft = _draft_of(session, customer, terms)
         if draft.previous is not None and _is_placed(draft, draft.previous):
-            _check_total(draft.totals, shown_total, delivery)
+            _check_total(draft.totals, shown_total, terms.delivery)
             _check_unreserved(draft, draft.previous)
             return draft.previous, False
         _refuse_while_paying(draft.previous)
@@ -100,7 +119,7 @@ def place_order(
             if _cart_changed(session):
                 continue  # another tab has just ordered: the missing units may be reserved for this shopper
             raise OutOfStock(missing)
-        _check_total(draft.totals, shown_total, delivery)
+        _check_total(draft.totals, shown_total, terms.delivery)
         if time.monotonic() > ends:
             break  # after the check above, so that a shopper whose items are gone reads that
         order, transaction = _new_order(draft, session.key, customer, address, may_hold=may_hold)
@@ -126,20 +145,26 @@ def place_order(
 # -- reading ----------------------------------------------------------------------------------------------
 
 
-def _draft_of(session: Session, customer: Customer, delivery: Delivery) -> _Draft:
-    """Price the cart as it is now. Raises EmptyCart."""
+def _draft_of(session: Session, customer: Customer, terms: _Terms) -> _Draft:
+    """Price the cart as it is now. Raises EmptyCart; BadInput where no order can be taken for the destination."""
     if session.cart is None or not session.cart.lines.as_dict():
         raise EmptyCart("There’s nothing in your cart to order.")
     cart_lines = cart_service.get_lines(session)
     cart = session.cart
-    lines = freeze_lines(cart_lines)
-    totals = totals_of(lines, customer.country, delivery)
+    destination = Destination(customer.country, customer.postal_code, customer.region)
+    try:
+        totals = totals_of(price_lines(cart_lines), destination, terms.delivery, terms.rules, terms.day)
+    except CannotBeServed as refusal:
+        raise BadInput(str(refusal)) from refusal
+    lines = freeze_lines(cart_lines, totals.assessment)
+    tax_assessment = freeze_assessment(totals.assessment, terms.rules)
     return _Draft(
         cart=cart,
         cart_lines=cart_lines,
         lines=lines,
         totals=totals,
-        fingerprint=order_fingerprint(lines, customer, totals.total),
+        tax_assessment=tax_assessment,
+        fingerprint=order_fingerprint(lines, customer, totals.total, tax_assessment),
         previous=get(Order, cart.order_id) if cart.order_id else None,
     )
 
@@ -166,7 +191,7 @@ def _check_total(totals: Totals, shown: int | None, delivery: Delivery) -> None:
     if totals.total == shown:
         return
     amount = money.format_money(totals.total, settings.currency)
-    if shown is not None and shown - totals.items in {0, *(zone.rate for zone in delivery.zones)}:
+    if shown is not None and shown - totals.listed in {0, *(zone.rate for zone in delivery.zones)}:
         raise TotalChanged(
             f"Including shipping ({totals.shipping_name}), the total is now {amount}. Please check it and confirm."
         )
@@ -184,9 +209,16 @@ def _refuse_while_paying(order: Order | None) -> None:
         )
 
 
-def order_fingerprint(lines: list[OrderLine], customer: Customer, total: int) -> str:
-    """Return a hash of lines, customer and total: equal fingerprints are the same order."""
-    content = [[vars(line) | {"options": dict(line.options)} for line in lines], vars(customer), total]
+def order_fingerprint(
+    lines: list[OrderLine], customer: Customer, total: int, tax_assessment: Mapping[str, Any]
+) -> str:
+    """Return a hash of lines, customer, total and taxes: equal fingerprints are the same order."""
+    content = [
+        [vars(line) | {"options": dict(line.options)} for line in lines],
+        vars(customer),
+        total,
+        tax_assessment,
+    ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -226,7 +258,8 @@ def _new_order(
         lines=draft.lines,
         customer=vars(customer),
         shipping=draft.totals.shipping,
-        taxes=draft.totals.taxes,
+        taxes=included_taxes(draft.totals.assessment),
+        tax_assessment=draft.tax_assessment,
         cart=session_key,
         cart_version=int(draft.cart.version),
     )
@@ -257,6 +290,7 @@ def _commit_order(order: Order, draft: _Draft, transaction: Transaction) -> None
         Cart.order_fingerprint.set(draft.fingerprint),
         Cart.reserved.set({line.sku: line.quantity for line in order.lines} if order.held else {}),
         Cart.reserved_until.set(order.reserved_until),
+        destinations.keep_with_order(order.customer),
     ]
     transaction.update("cart", cart, marks, unchanged & (Cart.expires > clock.timestamp()))
     transaction.commit(ATTEMPT_SECONDS)

@@ -5,12 +5,13 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib import money, postal
+from chalicelib import clock, money, postal
+from chalicelib.cart import destinations, sessions
 from chalicelib.cart import service as cart_service
-from chalicelib.cart import sessions
 from chalicelib.cart.service import CartLine
 from chalicelib.cart.sessions import Session
-from chalicelib.checkout import order_totals, place_order
+from chalicelib.cart.totals import Totals, price_lines, sold_lines, totals_of, totals_view
+from chalicelib.checkout import place_order
 from chalicelib.checkout.customer_form import MAX_LENGTHS, Customer, mark_of_asked, validate_customer
 from chalicelib.cleaning import clean_line
 from chalicelib.config import settings
@@ -18,13 +19,13 @@ from chalicelib.database.reads import get
 from chalicelib.errors import BadInput, OutOfStock, ServiceUnavailable, TooManyRequests
 from chalicelib.orders.delivery.delivery_fields import fingerprint_of_doubts
 from chalicelib.orders.models import Order
-from chalicelib.orders.views.customer_view import line_view
 from chalicelib.payments.paypal.errors import PayPalError
 from chalicelib.payments.paypal.order_request import PayWith, read_pay_with
 from chalicelib.payments.start_payment import PaymentInProgress, start_payment, start_payment_again
-from chalicelib.shop_settings import delivery
+from chalicelib.shop_settings import delivery, taxes
 from chalicelib.shop_settings.delivery import DELIVERY
 from chalicelib.shop_settings.taxes import TAXES
+from chalicelib.taxes.assessment import CannotBeServed, Destination
 from chalicelib.web import http_request
 from chalicelib.web.forms import Form, read_form
 from chalicelib.web.responses import html_response, redirect, with_retry_after
@@ -41,7 +42,11 @@ def show(request: Request) -> Response:
         return redirect(url("/cart"))
     before = get(Order, session.cart.order_id) if session.cart and session.cart.order_id else None
     values = dict.fromkeys(MAX_LENGTHS, "") | (dict(before.customer) if before else {})
-    values["country"] = values["country"] or next(iter(delivery.current().countries))
+    countries = delivery.current().countries
+    destination = destinations.find_destination(session, countries)
+    if destination is not None:
+        values = _send_to(values, destination)
+    values["country"] = values["country"] or next(iter(countries))
     lines = cart_service.get_lines(session)
     return _form(
         session,
@@ -84,6 +89,14 @@ def place(request: Request) -> Response:
     return redirect(address or url(f"/orders/{order.id}"))
 
 
+def _send_to(values: dict[str, str], destination: Destination) -> dict[str, str]:
+    """Return the form's values for a destination: placing an order keeps its own, so another is newer."""
+    code = destination.postal_code
+    if destination.country == values["country"] and code in ("", values["postal_code"]):
+        return values
+    return {**values, "country": destination.country, "postal_code": code, "region": ""}
+
+
 def _payment_address(order: Order, pay_with: PayWith, source: str, *, is_new: bool) -> str | None:
     start = start_payment if is_new else start_payment_again  # placing a new order has counted it already
     try:
@@ -119,9 +132,14 @@ def _form(
     pause: str | None = None,
     status: int = 200,
 ) -> Response:
-    lines = order_totals.freeze_lines(cart_service.get_lines(session) if cart_lines is None else cart_lines)
-    zones = delivery.current()
-    totals = order_totals.totals_of(lines, values["country"], zones)
+    lines = sold_lines(cart_service.get_lines(session) if cart_lines is None else cart_lines)
+    zones, rules = delivery.current(), taxes.current()
+    destination = Destination(values["country"], values["postal_code"], values["region"])
+    totals = None
+    try:
+        totals = totals_of(price_lines(lines), destination, zones, rules, clock.today())
+    except CannotBeServed as refusal:
+        problem = problem or str(refusal)
     body = render(
         "checkout/checkout.html",
         values=values,
@@ -133,9 +151,9 @@ def _form(
         countries=zones.countries_by_name,
         rules=postal.country_of(values["country"]),
         confirmed=fingerprint_of_doubts(values) if confirmed is None else confirmed,
-        lines=[line_view(line) for line in lines],
-        totals=_totals_view(totals),
-        total_decimal=money.to_decimal_string(totals.total, settings.currency),
+        lines=_line_views(lines, totals),
+        totals=totals and totals_view(totals, rules),
+        total_decimal=totals and money.to_decimal_string(totals.total, settings.currency),
         max=MAX_LENGTHS,
         kept_minutes=settings.shop.reservation_seconds // 60,
         cart_count=session.item_count,
@@ -143,11 +161,19 @@ def _form(
     return html_response(body, status, session.cookies())
 
 
-def _totals_view(totals: order_totals.Totals) -> dict[str, Any]:
-    return {
-        "items": totals.items,
-        "shipping": totals.shipping,
-        "shipping_name": totals.shipping_name,
-        "taxes": list(totals.taxes.items()),
-        "total": totals.total,
-    }
+def _line_views(lines: list[CartLine], totals: Totals | None) -> list[dict[str, Any]]:
+    """Return lines' values for templates: at the prices that are charged, else at the catalog's."""
+    prices = totals.assessment.prices if totals else [line.offer.price for line in lines if line.offer]
+    return [
+        {
+            "sku": line.sku,
+            "slug": line.offer.slug,
+            "name": line.offer.name,
+            "label": line.offer.label,
+            "quantity": line.quantity,
+            "price": price,
+            "total": price * line.quantity,
+        }
+        for line, price in zip(lines, prices, strict=True)
+        if line.offer
+    ]

@@ -19,6 +19,7 @@ from chalicelib.orders.issues import IssueText, describe_issue
 from chalicelib.orders.models import Order
 from chalicelib.orders.states import OrderState
 from chalicelib.postal import address_lines
+from chalicelib.taxes.statement import state_taxes
 from chalicelib.web.templates import environment, paragraphs
 from chalicelib.web.urls import absolute_url
 
@@ -112,7 +113,7 @@ def _values(order: Order, kind: EmailTemplate, movement: str) -> dict[str, Any]:
         "phone": single_line(order.customer.get("phone") or ""),
         "address": [single_line(line) for line in address_lines(order.customer)],
         "lines": [_line(line, with_sku=kind.to_merchant) for line in _lines(order, kind)],
-        "taxes": [(rate, amount) for rate, amount in order.taxes.items() if amount],
+        "tax": state_taxes(order.tax_assessment, order.taxes, order.customer.get("vat_number", "")),
         "refund": _refund(order, movement),
         "refunded_total": _refunded_total(order, movement),
         "issue": _issue(order, movement),

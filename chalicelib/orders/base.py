@@ -38,7 +38,8 @@ class OrderLine:
     options: Mapping[str, str]
     quantity: int
     price: int
-    tax_rate: str
+    tax_rate: str  # percent, of the tax in the price, or on top where `Order.added_tax` is
+    tax_class: str = ""  # empty in orders from before there were classes
 
     @property
     def full_name(self) -> str:
@@ -68,6 +69,9 @@ class OrderBase(Table):
     items = NumberAttribute()
     shipping = NumberAttribute()
     taxes: JSONAttribute = JSONAttribute()  # {"19": 304}: the included tax, by rate in percent
+    # {"scheme", "territory", "region", "added_tax", "sums": [{"tax_class", "rate", "net", "tax"}], "note"}, as
+    # taxes/statement.py makes it; None in orders from before there were assessments
+    tax_assessment: JSONAttribute = JSONAttribute(null=True)
     total = NumberAttribute()
 
     state = UnicodeAttribute(default=OrderState.AWAITING)
@@ -189,6 +193,11 @@ class OrderBase(Table):
     def tax(self) -> int:
         """All tax included in the total."""
         return sum(self.taxes.values())
+
+    @property
+    def added_tax(self) -> int:
+        """The tax that is paid beside items and shipping."""
+        return int(self.tax_assessment["added_tax"]) if self.tax_assessment else 0
 
     def has_recorded(self, paypal_id: str) -> bool:
         """Return whether a movement is in the ledger already."""

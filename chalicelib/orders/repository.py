@@ -1,6 +1,7 @@
 """Create orders, and the only way to change one."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from chalicelib import clock, deadlines, ids
 from chalicelib.config import settings
@@ -22,6 +23,7 @@ def new_order(
     taxes: Mapping[str, int],
     cart: str,
     cart_version: int,
+    tax_assessment: Mapping[str, Any] | None = None,
 ) -> Order:
     """Return a new order that awaits payment, with its ID and number; nothing is written or reserved yet."""
     items = sum(line.total for line in lines)
@@ -35,7 +37,8 @@ def new_order(
         items=items,
         shipping=shipping,
         taxes=dict(taxes),
-        total=items + shipping,
+        tax_assessment=None if tax_assessment is None else dict(tax_assessment),
+        total=items + shipping + (tax_assessment["added_tax"] if tax_assessment else 0),
         cart=cart,
         cart_version=cart_version,
         reserved=False,

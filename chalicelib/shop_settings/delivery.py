@@ -16,6 +16,7 @@ MAX_ZONES = 20
 MAX_NAME_LENGTH = 60
 MAX_AMOUNT = 10**8  # minor units: a million euros, and nobody's shipping
 NOWHERE = "not shipped to"
+NOT_SHIPPED_TO = "We don’t ship to this country. Please choose one from the list."
 
 
 @dataclass(frozen=True)

@@ -74,8 +74,8 @@ def test_a_paid_order_is_confirmed_with_everything_the_customer_needs() -> None:
         "€64.80",
         "Shipping €4.90",
         "Total €69.70",
-        "Includes 19% tax €7.97",
-        "Includes 7% tax €1.30",
+        "Includes 19% VAT €7.97",
+        "Includes 7% VAT €1.30",
         "Hinterhaus 10115 Berlin Germany",
         "shop@example.com",
     )

@@ -70,8 +70,8 @@ def test_every_state_has_its_words(shop: Shop, state: str, headline: str, payabl
         "€37.00",
         "Shipping",
         "€48.80",
-        "19% tax",
-        "7% tax",
+        "19% VAT",
+        "7% VAT",
         *CUSTOMER.values(),
     ):
         if part != CUSTOMER["country"]:

@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping
 from chalicelib import postal
 from chalicelib.cleaning import clean_code, clean_line, find_control_character
 from chalicelib.config import settings
+from chalicelib.shop_settings.delivery import NOT_SHIPPED_TO
 
 MAX_LENGTHS = {
     "name": 100,
@@ -25,7 +26,6 @@ REQUIRED = {  # if the country's rules do not say otherwise
     "city": "Please enter the city.",
     "country": "Please choose a country.",
 }
-NOT_SHIPPED_TO = "We don’t ship to this country. Please choose one from the list."
 MIN_PHONE_DIGITS = 4
 MAX_PHONE_DIGITS = 15  # ITU-T E.164
 _TEL = re.compile(r"tel:(//)?", re.IGNORECASE)

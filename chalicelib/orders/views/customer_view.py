@@ -13,6 +13,7 @@ from chalicelib.orders.delivery.parcels import parcel_view
 from chalicelib.orders.enums import CloseReason, HistoryEvent, IssueKind, RefundStatus
 from chalicelib.orders.models import Order
 from chalicelib.orders.states import OrderState
+from chalicelib.taxes.statement import state_taxes
 from chalicelib.web.responses import html_response
 from chalicelib.web.templates import render
 
@@ -242,7 +243,7 @@ def order_view(order: Order) -> dict[str, Any]:
         "lines": [line_view(line) for line in order.lines],
         "items": order.items,
         "shipping": order.shipping,
-        "taxes": list(order.taxes.items()),
+        "tax": state_taxes(order.tax_assessment, order.taxes, order.customer.get("vat_number", "")),
         "total": order.total,
         "currency": order.currency,
         "customer": {

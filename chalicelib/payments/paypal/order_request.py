@@ -44,15 +44,15 @@ def order_body(
     def amount(minor: float) -> dict[str, str]:
         return {"currency_code": order.currency, "value": money.to_decimal_string(int(minor), order.currency)}
 
+    breakdown = {"item_total": amount(order.items), "shipping": amount(order.shipping)}
+    if order.added_tax:
+        breakdown["tax_total"] = amount(order.added_tax)
     attempt = f"-{number}" if number > 1 else ""
     unit: dict[str, Any] = {
         "custom_id": order.id,
         "invoice_id": f"{settings.shop.invoice_prefix}{order.number}{attempt}{invoice_suffix}",
         "description": f"Order {order.number}",
-        "amount": {
-            **amount(order.total),
-            "breakdown": {"item_total": amount(order.items), "shipping": amount(order.shipping)},
-        },
+        "amount": {**amount(order.total), "breakdown": breakdown},
         "items": [
             {
                 "name": line.full_name[:127],

@@ -257,18 +257,23 @@ class StoryPlayer:
 
 def _place(planned: Planned) -> "Order":
     """Fill a cart, place the order, and start the payment."""
+    from chalicelib import clock
     from chalicelib.cart import service as carts
-    from chalicelib.checkout.order_totals import freeze_lines, totals_of
+    from chalicelib.cart.totals import price_lines, totals_of
     from chalicelib.checkout.place_order import place_order
     from chalicelib.payments.start_payment import start_payment
-    from chalicelib.shop_settings import delivery
+    from chalicelib.shop_settings import delivery, taxes
+    from chalicelib.taxes.assessment import Destination
 
     session_id = None
     for sku, quantity in planned.goods.items():
         session = carts.add_line(session_id, sku, quantity)
         session_id = session.cookies()[0].partition(";")[0].partition("=")[2]  # as the browser stores it
-    totals = totals_of(freeze_lines(carts.get_lines(session)), planned.customer.country, delivery.current())
-    order, _ = place_order(session, planned.customer, totals.total)
+    customer = planned.customer
+    destination = Destination(customer.country, customer.postal_code, customer.region)
+    lines = price_lines(carts.get_lines(session))
+    totals = totals_of(lines, destination, delivery.current(), taxes.current(), clock.today())
+    order, _ = place_order(session, customer, totals.total)
     start_payment(order)
     return order
 
