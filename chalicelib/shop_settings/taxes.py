@@ -1,5 +1,6 @@
 """Taxes: how the shop charges them, from where it sends, and the rates that the merchant corrects or adds."""
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -55,8 +56,8 @@ def validate_rules(rules: TaxRules) -> dict[str, str]:
     }
     errors = {name: message for name, message in found.items() if message}
     sizes = {
-        "corrections": len(write_rates(rules.corrections).encode()),
-        "us_rates": len(write_us_rates(rules.us_rates).encode()),
+        "corrections": _stored_size(write_rates(rules.corrections)),
+        "us_rates": _stored_size(write_us_rates(rules.us_rates)),
     }
     if sum(sizes.values()) > MAX_ROWS_BYTES:
         errors[max(sizes, key=lambda name: sizes[name])] = (
@@ -64,6 +65,10 @@ def validate_rules(rules: TaxRules) -> dict[str, str]:
             "about 8,000 rows. Please leave out ZIP codes whose rate is their state’s, and states where you owe no tax."
         )
     return errors
+
+
+def _stored_size(rows: str) -> int:
+    return len(json.dumps(rows, ensure_ascii=False).encode())
 
 
 def _error_in_country(rules: TaxRules) -> str | None:

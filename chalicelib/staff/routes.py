@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
     from chalicelib.staff.products import categories, image_page, import_export, product_detail, product_list
     from chalicelib.staff.reports import report_page
-    from chalicelib.staff.settings import delivery_page, settings_list
+    from chalicelib.staff.settings import delivery_page, settings_list, taxes_page
 else:
     audit_log_page = LazyModule("chalicelib.staff.audit.audit_log_page")
     login = LazyModule("chalicelib.staff.auth.login")
@@ -50,6 +50,7 @@ else:
     report_page = LazyModule("chalicelib.staff.reports.report_page")
     delivery_page = LazyModule("chalicelib.staff.settings.delivery_page")
     settings_list = LazyModule("chalicelib.staff.settings.settings_list")
+    taxes_page = LazyModule("chalicelib.staff.settings.taxes_page")
 
 staff = StaffRoutes("chalicelib.staff")
 routes = staff.blueprint
@@ -151,3 +152,7 @@ staff.page("/staff/settings/delivery", MERCHANT, delivery_page.show)
 staff.action("/staff/settings/delivery", MERCHANT, delivery_page.change)
 staff.page("/staff/settings/delivery/{version}", MERCHANT, delivery_page.show_version)
 staff.action("/staff/settings/delivery/{version}", MERCHANT, delivery_page.restore)
+staff.page("/staff/settings/taxes", MERCHANT, taxes_page.show)
+staff.action("/staff/settings/taxes", MERCHANT, taxes_page.change)
+staff.page("/staff/settings/taxes/{version}", MERCHANT, taxes_page.show_version)
+staff.action("/staff/settings/taxes/{version}", MERCHANT, taxes_page.restore)

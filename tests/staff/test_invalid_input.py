@@ -56,6 +56,7 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
     "/staff/catalog/sent": ("key",),
     "/staff/books": ("month",),
     "/staff/settings/delivery": ("before",),
+    "/staff/settings/taxes": ("before",),
 }
 MAX_KEY_BYTES = 1024  # bytes of a sort key; a table's own key may have twice as many
 ENDS_SESSIONS = {"/staff/logout", "/staff/account/password", "/staff/login", "/staff/members/removal"}

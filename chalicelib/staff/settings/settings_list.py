@@ -7,10 +7,10 @@ from chalice.app import Request, Response
 from chalicelib.shop_settings import store
 from chalicelib.staff import layout
 from chalicelib.staff.models import StaffMember
-from chalicelib.staff.settings import delivery_page
+from chalicelib.staff.settings import delivery_page, taxes_page
 from chalicelib.staff.settings.part_page import PartPage
 
-PAGES: tuple[PartPage[Any, Any], ...] = (delivery_page.PAGE,)
+PAGES: tuple[PartPage[Any, Any], ...] = (delivery_page.PAGE, taxes_page.PAGE)
 
 
 def show(request: Request, member: StaffMember) -> Response:

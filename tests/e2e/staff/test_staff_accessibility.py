@@ -100,6 +100,8 @@ def addresses(orders: dict[str, str]) -> dict[str, list[str]]:
         "/staff/settings": ["/staff/settings"],
         "/staff/settings/delivery": ["/staff/settings/delivery"],
         "/staff/settings/delivery/{version}": ["/staff/settings/delivery/0"],
+        "/staff/settings/taxes": ["/staff/settings/taxes"],
+        "/staff/settings/taxes/{version}": ["/staff/settings/taxes/0"],
         "/staff/slips": ["/staff/slips" + ticked],
     }
 
@@ -181,6 +183,17 @@ def test_what_comes_back_from_a_form_has_no_barriers_either(
     looks_right(merchant)
     page.get_by_label("Shipping cost").first.fill("5")
     page.get_by_label("Add countries").first.fill("Andorra")
+    merchant.button("Review changes").click()
+    merchant.reads("Review changes")
+    looks_right(merchant)
+    merchant.open("/staff/settings/taxes")
+    page.locator("summary", has_text=" rates").click()
+    looks_right(merchant)
+    page.get_by_label("Corrected rates").fill("DE,food,190,2027-01-01,a\nXX,food,7,2027-01-01,b")
+    merchant.button("Review changes").click()
+    merchant.is_told("Please correct the following")
+    looks_right(merchant)
+    page.get_by_label("Corrected rates").fill("DE,food,5,2027-01-01,a")
     merchant.button("Review changes").click()
     merchant.reads("Review changes")
     looks_right(merchant)
