@@ -61,8 +61,15 @@ class Part(Generic[T]):
             raise UnreadableVersion("the row is damaged")
         if row.format != self.format:
             raise UnreadableVersion(f"its format is {row.format}, and only {self.format} is known")
+        return self._read(row.document)
+
+    def parse_first(self) -> T:
+        """Return what shop.toml says, as it would be saved. Raises UnreadableVersion for what could not be."""
+        return self._read(self.dump(self.first()))
+
+    def _read(self, document: str) -> T:
         try:
-            return self.read(json.loads(row.document))
+            return self.read(json.loads(document))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise UnreadableVersion(f"{type(error).__name__}: {error}") from error
 
@@ -208,7 +215,7 @@ def list_versions(
 def get_version(part: Part[T], number: int) -> T:
     """Return the value of a version; of 0, shop.toml's. Raises NotFound, UnreadableVersion."""
     if number == CURRENT:
-        return part.first()
+        return part.parse_first()
     row = get(SettingsVersion, part.name, number)
     if row is None:
         raise NotFound("There is no such version of these settings.")

@@ -17,7 +17,7 @@ from chalicelib.staff.settings import taxes_form
 from chalicelib.staff.settings.part_page import PartPage
 from chalicelib.taxes.rates import TERRITORIES, find_rate
 from chalicelib.taxes.rules import Mode, TaxRules
-from chalicelib.taxes.tax_classes import TaxClass
+from chalicelib.taxes.tax_classes import ONLY_AT_HOME, TaxClass
 
 MAX_US_RATES_SHOWN = 200
 MODES = {
@@ -51,12 +51,15 @@ class CurrentRate(NamedTuple):
 
 
 def rates_today(rules: TaxRules) -> list[CurrentRate]:
-    """List the rates of all territories and classes today, home first."""
+    """List the rates of all territories and classes today, home first. Classes that count at home alone are not elsewhere."""
     today, rates = clock.today(), []
     for territory in sorted(TERRITORIES, key=lambda each: (each != rules.country, each)):
         for tax_class in TaxClass:
             row = find_rate(territory, tax_class, today, rules.corrections)
-            if row is not None:
+            is_elsewhere = territory.partition("-")[0] != rules.country
+            if row is not None and (
+                row in rules.corrections or not (is_elsewhere and tax_class in ONLY_AT_HOME)
+            ):
                 since = row.valid_from.isoformat()
                 is_corrected = row in rules.corrections
                 rates.append(CurrentRate(territory, tax_class, row.rate, since, row.source, is_corrected))

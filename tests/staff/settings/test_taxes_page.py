@@ -1,16 +1,21 @@
 """The tax settings' pages: change, preview, save, refused rates, two people at once, earlier versions, alerts."""
 
 import re
+from dataclasses import replace
 from datetime import date
 from html import unescape
+from typing import Any
 
 import pytest
 
 from chalicelib.catalog.models import Product
+from chalicelib.config import settings
 from chalicelib.shop_settings import store, taxes
 from chalicelib.shop_settings.models import CURRENT, SettingsVersion
 from chalicelib.shop_settings.taxes import TAXES
-from chalicelib.taxes.rules import Mode, RateRow
+from chalicelib.staff.settings.taxes_page import rates_today
+from chalicelib.taxes.rules import Mode, RateRow, TaxRules
+from chalicelib.taxes.tax_classes import ONLY_AT_HOME
 from tests.client import Answer, Shopper
 from tests.dynamodb_faults import answers_lost
 from tests.shop import Shop
@@ -97,6 +102,16 @@ def test_the_rates_that_count_today_are_on_the_page(shop: Shop, merchant: Shoppe
         "NY yours standard 4% 2026-01-01 shipping taxed NY 10001 yours standard 8.875% 2026-01-01 none"
         in page.text
     )
+
+
+def test_a_class_that_only_counts_at_home_is_not_listed_elsewhere() -> None:
+    def listed(rules: TaxRules) -> set[str]:
+        return {each.tax_class for each in rates_today(rules) if each.territory == "DE"}
+
+    own = RateRow("DE", "reduced", "7", date(2026, 1, 1))
+    abroad = replace(TAXES.first(), country="FR")
+    assert listed(TAXES.first()) - listed(abroad) == ONLY_AT_HOME
+    assert "reduced" in listed(replace(abroad, corrections=(own,)))
 
 
 def test_a_product_form_names_each_class_with_its_rate_at_home(shop: Shop, merchant: Shopper) -> None:
@@ -218,6 +233,17 @@ def test_an_earlier_version_is_looked_at_and_restored(shop: Shop, merchant: Shop
     assert (taxes.current().mode, store.load(TAXES).number) == (Mode.HOME, 3)
     assert merchant.post(f"{PATH}/0", {"version": "3"}).status == 303
     assert taxes.current() == TAXES.first()
+
+
+def test_first_values_that_the_form_would_refuse_are_not_restored(
+    shop: Shop, merchant: Shopper, setting: Any
+) -> None:
+    save(merchant, note="Saved")
+    setting(shop=replace(settings.shop, tax_rules=TaxRules(Mode.US, "US")))
+    page = merchant.get(f"{PATH}/0")
+    assert "can’t be restored: ValueError: us_rates: Please add the rates of the states" in page.text
+    assert merchant.post(f"{PATH}/0", {"version": "1"}).status == 409
+    assert store.load(TAXES).number == 1
 
 
 def test_the_list_tells_what_counts(shop: Shop, merchant: Shopper) -> None:
