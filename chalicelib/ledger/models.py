@@ -37,6 +37,9 @@ class LedgerEntry(Table):
     currency = UnicodeAttribute()
     paypal_id = UnicodeAttribute()
     order_lines: JSONAttribute = JSONAttribute()  # what the money paid for; empty if it paid no order
+    # {"scheme", "territory", "region", "sums": [{"tax_class", "rate", "net", "tax"}], "supply_period", "corrects_period"}: sums
+    # as signed as the amount; None if the money paid no order, or its order was placed without an assessment
+    taxes: JSONAttribute = JSONAttribute(null=True)
 
 
 class TotalsProgress(Table):

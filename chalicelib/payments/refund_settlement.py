@@ -30,7 +30,14 @@ def settle_refund(
                 return _match_refund(order, refund_id, refund)
             order.record_transaction(refund.id)
             movements.add_movement(
-                transaction, order, REFUND, refund.id, _negative(refund.money), refund.fee, refund.at
+                transaction,
+                order,
+                REFUND,
+                refund.id,
+                _negative(refund.money),
+                refund.fee,
+                refund.at,
+                capture_id=refund.capture_id or order.capture_id,
             )
             order.complete_refund(key, refund.id, refund.capture_id or order.capture_id or "", refund.money)
             return True
@@ -105,7 +112,14 @@ def settle_reversal(order_id: str, reversal: Reversal) -> Order:
         order.record_reversal(reversal.id, reversal.capture_id, reversal.money, reversal.at)
         order.open_issue(IssueKind.REVERSAL, reversal.capture_id)
         movements.add_movement(
-            transaction, order, REVERSAL, reversal.id, _negative(reversal.money), None, reversal.at
+            transaction,
+            order,
+            REVERSAL,
+            reversal.id,
+            _negative(reversal.money),
+            None,
+            reversal.at,
+            capture_id=reversal.capture_id,
         )
         for key, known in (order.won_disputes or {}).items():  # reported before the reversal that they ended
             amount = None if known["amount"] is None else Money(known["amount"], known["currency"])
@@ -152,7 +166,16 @@ def _record_return(order: Order, won: WonDispute, transaction: Transaction) -> b
     order.record_transaction(won.id)
     order.record_reversal_return(won.capture_id, amount, won.at)
     order.open_issue(IssueKind.REVERSAL_CANCELLED, won.capture_id)
-    movements.add_movement(transaction, order, REVERSAL_CANCELLED, won.id, amount, None, won.at)
+    movements.add_movement(
+        transaction,
+        order,
+        REVERSAL_CANCELLED,
+        won.id,
+        amount,
+        None,
+        won.at,
+        capture_id=won.capture_id,
+    )
     return True
 
 

@@ -108,7 +108,9 @@ class _Treatment:
 def assess(
     rules: TaxRules, destination: Destination, lines: Sequence[PricedLine], shipping: int, day: date
 ) -> Assessment:
-    """Assess the taxes of an order on a day of the shop's calendar. Raises CannotBeServed.
+    """Assess the taxes of an order on a day of the shop's calendar.
+
+    Raises CannotBeServed, and ValueError for a destination without a country.
 
     Shipping, in minor units, is shared over the lines by their amounts and taxed as they are (Directive 2006/112/EC,
     Art. 78(b)). Taxes are computed once a class, rate and order, and rounded half up.
