@@ -144,11 +144,10 @@ def strip_currency(text: str, currency: str) -> str:
 
 def to_decimal_string(amount: int, currency: str) -> str:
     """Write minor units as PayPal, CSV files and forms want them: "12.90", "-3.00", "1200" for yen."""
-    if not decimals(currency):
+    if currency in WITHOUT_DECIMALS:
         return str(amount)
     # A tenth of what a Decimal takes: files have hundreds of thousands of them.
-    digits = f"{amount:03}" if amount >= 0 else f"{amount:04}"
-    return f"{digits[:-2]}.{digits[-2:]}"
+    return f"{amount // 100}.{amount % 100:02}" if amount >= 0 else f"-{-amount // 100}.{-amount % 100:02}"
 
 
 def format_money(amount: int, currency: str) -> str:

@@ -99,7 +99,8 @@ class Stock(Table):
     @property
     def current_price(self) -> int:
         """The current price of one unit, in minor units."""
-        return int(self.price if self.sale_price is None else self.sale_price)
+        sale_price = self.sale_price
+        return int(self.price if sale_price is None else sale_price)
 
     @classmethod
     def reserve(cls, sku: str, quantity: int) -> tuple["Stock", list[Action], Condition]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 
 from chalicelib.catalog.models import Product, Stock, is_sku
 from chalicelib.database.reads import batch_get
@@ -100,12 +101,12 @@ def variant_label(options: Mapping[str, str]) -> str:
 
 def price_of(stocks: Iterable[Stock]) -> Price | None:
     """Return the lowest current price among SKUs, and whether others cost more; None if there are none."""
-    priced = sorted((stock for stock in stocks if stock.price is not None), key=lambda s: s.current_price)
+    priced = [(stock.current_price, stock) for stock in stocks if stock.price is not None]
     if not priced:
         return None
-    lowest = priced[0]
+    price, lowest = min(priced, key=itemgetter(0))
     was = None if lowest.sale_price is None else int(lowest.price)
-    return Price(lowest.current_price, was, priced[-1].current_price > lowest.current_price)
+    return Price(price, was, any(other > price for other, _ in priced))
 
 
 # -- one product ------------------------------------------------------------------------------------------

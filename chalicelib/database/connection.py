@@ -90,6 +90,11 @@ class Table(Model):
         item: Self = _row_plan(cls).read(data)
         return item
 
+    def serialize(self, null_check: bool = True) -> dict[str, dict[str, Any]]:
+        """Make a row from the item, as DynamoDB takes it."""
+        plan = _row_plan(type(self))
+        return plan.write(self, null_check=null_check) if plan.can_write else super().serialize(null_check)
+
     @classmethod
     def _get_connection(cls) -> TableConnection:
         # pynamodb creates a botocore client per model, 20 ms each; they are identical, so all share the first.

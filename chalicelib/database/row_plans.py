@@ -1,6 +1,6 @@
-"""Turn rows into items by a plan made once per table, where pynamodb inspects every attribute twice per row.
+"""Turn rows into items, and items into rows, by a plan made once per table; pynamodb inspects every attribute twice per row.
 
-The values are those of pynamodb's own `from_raw_data`; a test compares them for every table.
+The values are those of pynamodb's own `from_raw_data` and `serialize`; tests compare them for every table.
 """
 
 import json
@@ -16,6 +16,7 @@ from pynamodb.attributes import (
     UnicodeAttribute,
     UnicodeSetAttribute,
 )
+from pynamodb.exceptions import AttributeNullError
 from pynamodb.models import Model
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII).fullmatch
@@ -26,6 +27,10 @@ def _number(text: str) -> Any:
     return int(text) if _INTEGER(text) else json.loads(text)
 
 
+def _number_text(number: Any) -> str:
+    return str(number) if type(number) is int else json.dumps(number)
+
+
 # Attribute types with a simple conversion. Others, such as maps, are left to pynamodb.
 READERS: dict[type[Attribute[Any]], Callable[[Any], Any] | None] = {
     UnicodeAttribute: None,
@@ -34,10 +39,17 @@ READERS: dict[type[Attribute[Any]], Callable[[Any], Any] | None] = {
     JSONAttribute: _decode_json,
     UnicodeSetAttribute: set,
 }
+WRITERS: dict[type[Attribute[Any]], Callable[[Any], Any] | None] = {
+    UnicodeAttribute: None,
+    NumberAttribute: _number_text,
+    BooleanAttribute: bool,
+    JSONAttribute: json.dumps,
+    UnicodeSetAttribute: lambda values: list(values) or None,
+}
 
 
 class RowPlan:
-    """Reads the rows of one table."""
+    """Reads and writes the rows of one table."""
 
     def __init__(self, table: type[Model]) -> None:
         self._table = table
@@ -55,6 +67,25 @@ class RowPlan:
                     self._fixed[name] = attribute.default
             else:
                 self._other.append((name, attribute))
+
+    @property
+    def can_write(self) -> bool:
+        """Return whether the plan knows how to write all of the table's attributes."""
+        return not self._other
+
+    def write(self, item: Model, *, null_check: bool) -> dict[str, dict[str, Any]]:
+        """Make a row from an item, if `can_write`. Raises AttributeNullError where a value is missing that must be there."""
+        row: dict[str, dict[str, Any]] = {}
+        for stored_name, name, kind, _, attribute in self._plain:
+            value = item.attribute_values.get(name)
+            if value is not None:
+                writer = WRITERS[type(attribute)]
+                value = value if writer is None else writer(value)
+            if value is not None:
+                row[stored_name] = {kind: value}
+            elif null_check and not attribute.null:
+                raise AttributeNullError(name)
+        return row
 
     def read(self, row: Mapping[str, Mapping[str, Any]]) -> Any:
         """Make an item from a row. Raises pynamodb's errors for a value of another type."""
