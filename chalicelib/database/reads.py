@@ -36,12 +36,13 @@ def batch_get_items(table: type[Table], keys: Iterable[str], *, consistent: bool
 def _read_items(
     wanted: Mapping[type[Table], Iterable[Any]], *, consistent: bool
 ) -> Iterator[tuple[type[Table], Any, Item]]:
+    for table in wanted:
+        table._get_connection()
     tables = {table.Meta.table_name: table for table in wanted}
     keys = [(table, key) for table, wanted_keys in wanted.items() for key in dict.fromkeys(wanted_keys)]
     for start in range(0, len(keys), MAX_KEYS_PER_BATCH_GET):
         request: dict[str, Any] = {}
         for table, key in keys[start : start + MAX_KEYS_PER_BATCH_GET]:
-            table._get_connection()
             entry = request.setdefault(table.Meta.table_name, {"Keys": [], "ConsistentRead": consistent})
             entry["Keys"].append(_raw_key(table, key))
         for attempt in range(MAX_ATTEMPTS):

@@ -1,8 +1,9 @@
 """Stream many items as raw attribute values, prefetching a few calls ahead; memory use stays constant."""
 
+import gc
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from contextvars import copy_context
 from itertools import repeat, takewhile
 from typing import TYPE_CHECKING, TypeVar
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 _T = TypeVar("_T")
+OBJECTS_BETWEEN_COLLECTIONS = 100_000  # more than the pages that are read at a time have
 
 
 def query_pages(
@@ -76,3 +78,17 @@ def page_ahead(pages: Iterator[_T]) -> Iterator[_T]:
     """Yield pages; the next one is read in a thread while one is consumed."""
     with closing(read_ahead(repeat(lambda: next(pages, None)), 1)) as answers:
         yield from takewhile(lambda page: page is not None, answers)
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Let the garbage collector look at what was read less often, in the whole process.
+
+    Pages are large, have no cycles, and are freed as they are done with: looking through them finds nothing.
+    """
+    threshold, *older = gc.get_threshold()
+    gc.set_threshold(max(threshold, OBJECTS_BETWEEN_COLLECTIONS) if threshold else 0, *older)
+    try:
+        yield
+    finally:
+        gc.set_threshold(threshold, *older)

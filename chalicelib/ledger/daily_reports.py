@@ -30,7 +30,7 @@ from typing import Any
 from chalicelib import clock, telemetry
 from chalicelib.config import settings
 from chalicelib.database.reads import batch_get_items, get
-from chalicelib.database.streams import page_ahead, read_ahead
+from chalicelib.database.streams import page_ahead, rare_collections, read_ahead
 from chalicelib.ledger import report_files
 from chalicelib.ledger.ledger_record import LedgerRecord, ledger_pages
 from chalicelib.ledger.models import SALE, TotalsProgress, partitions_of
@@ -151,6 +151,7 @@ def movements_of(day: date) -> Iterator[LedgerRecord]:
     return heapq.merge(*read, key=attrgetter("entry"))
 
 
+@rare_collections()
 def _export(day: date, *, provisional: bool) -> Export:
     manifest_key = key_of("manifest", day, provisional=provisional)
     manifest = None if provisional else _read_manifest(manifest_key)

@@ -1,5 +1,6 @@
 """Reading ahead of whoever takes the answers: in order, bounded, within the caller's time."""
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ import pytest
 from chalicelib import deadlines
 from chalicelib.catalog.models import Stock
 from chalicelib.database.reads import batch_get_items
-from chalicelib.database.streams import page_ahead, query_pages, read_ahead
+from chalicelib.database.streams import page_ahead, query_pages, rare_collections, read_ahead
 from chalicelib.errors import ServiceUnavailable
 from chalicelib.orders.search.search_index import OrderSearchEntry
 from tests.dynamodb_faults import tampered
@@ -119,3 +120,12 @@ def test_keys_that_stay_unprocessed_are_an_error(aws: object, monkeypatch: pytes
 
     with tampered(keep_all_back), pytest.raises(ServiceUnavailable):
         batch_get_items(Stock, ["A"])
+
+
+def test_garbage_is_collected_as_before_once_a_stream_ends() -> None:
+    before = gc.get_threshold()
+    with rare_collections():
+        with rare_collections():
+            assert gc.isenabled()
+        assert gc.get_threshold()[0] >= 100_000
+    assert gc.get_threshold() == before

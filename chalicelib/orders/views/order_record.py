@@ -60,10 +60,15 @@ class OrderRecord:
 
     def text(self, name: str) -> str:
         """Return a text; "" where the order has none."""
-        value = self._item.get(name)
-        return value.get("S", "") if value else ""
+        try:
+            text: str = self._item[name]["S"]
+        except KeyError:  # missing, or stored as nothing
+            return ""
+        return text
 
     def amount(self, name: str) -> int:
         """Return an amount; 0 where the order has none."""
-        value = self._item.get(name)
-        return int(value.get("N", 0)) if value else 0
+        try:
+            return int(self._item[name]["N"])
+        except KeyError:
+            return 0

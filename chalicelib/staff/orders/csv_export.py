@@ -12,6 +12,7 @@ from chalice.app import Request, Response
 
 from chalicelib import clock
 from chalicelib.database.reads import batch_get_items
+from chalicelib.database.streams import rare_collections
 from chalicelib.ledger.report_columns import ORDERS, ReportFormat, Row, decimals_of, order_row, safe_cell
 from chalicelib.orders.models import Order
 from chalicelib.orders.search import order_list, order_search, search_index
@@ -74,6 +75,7 @@ def _later(request: Request, member: StaffMember, question: OrderListQuery) -> R
     return layout.redirect_with_notice(f"/staff/jobs/{job.id}")
 
 
+@rare_collections()
 def run(job: Job) -> None:
     """Write a job's file, a hundred orders at a time, streamed to S3. Repeated, it writes the same."""
     from chalicelib.ledger.report_files import ReportWriter
