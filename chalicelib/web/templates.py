@@ -17,7 +17,7 @@ from jinja2 import (
 )
 from jinja2.runtime import Context
 
-from chalicelib import money, postal
+from chalicelib import money
 from chalicelib.config import settings
 from chalicelib.web import http_request, image_urls
 from chalicelib.web.urls import absolute_url, static_url, url
@@ -56,6 +56,12 @@ def _local_moment(iso: str) -> str:
     return f"{moment.day} {moment:%B %Y, %H:%M}"
 
 
+def _address_lines(customer: Mapping[str, Any]) -> list[str]:
+    from chalicelib import postal  # a shopper's first page does without
+
+    return postal.address_lines(customer)
+
+
 def paragraphs(text: str) -> list[str]:
     """Split a text at its empty lines."""
     return [part.strip() for part in text.replace("\r\n", "\n").split("\n\n") if part.strip()]
@@ -77,7 +83,7 @@ def environment() -> Environment:
         money=_money_filter,
         decimal=lambda amount: money.to_decimal_string(amount, settings.currency),
         moment=_local_moment,
-        address_lines=postal.address_lines,
+        address_lines=_address_lines,
     )
     return made
 

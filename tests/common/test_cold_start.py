@@ -17,6 +17,7 @@ from tests.shop import Shop
 # Imported when first used: staff pages, orders, email, images, PayPal, books, JSON logs, and botocore's own client.
 LATER = (
     *("aws_lambda_powertools", "chalicelib.checkout", "chalicelib.orders", "chalicelib.payments"),
+    *("chalicelib.mail", "chalicelib.postal", "email.header"),
     *("PIL", "argon2", "boto3", "markdown_it", "paypalcheckoutsdk", "requests", "urllib3"),
     *(f"botocore.{name}" for name in pynamodb_imports.DEFERRED),
 )

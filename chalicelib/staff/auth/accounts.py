@@ -10,7 +10,6 @@ from chalicelib.database.connection import is_condition_failure
 from chalicelib.database.reads import batch_get, get
 from chalicelib.database.transactions import AuditWriter, ConditionFailed, Transaction, no_audit
 from chalicelib.errors import Conflict, NotFound
-from chalicelib.mail import addresses
 from chalicelib.staff.auth import passwords
 from chalicelib.staff.models import StaffIndex, StaffMember
 
@@ -32,11 +31,15 @@ class LastMerchant(Conflict):
 
 def normalize_email(text: str) -> str:
     """Return an email address as accounts store it. Raises BadAddress."""
+    from chalicelib.mail import addresses  # a shopper's first page does without
+
     return addresses.normalize_address(text).lower()
 
 
 def find(email: str) -> StaffMember | None:
     """Return an account; None for anything that cannot be an address, such as the key of the list of all."""
+    from chalicelib.mail import addresses
+
     return get(StaffMember, email) if "@" in email and len(email) <= addresses.MAX_ADDRESS_LENGTH else None
 
 
