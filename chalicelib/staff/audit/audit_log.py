@@ -5,7 +5,7 @@ from typing import Any
 
 from chalicelib import clock, ids
 from chalicelib.database.transactions import AuditWriter, Transaction
-from chalicelib.staff.models import AuditEntry, StaffMember
+from chalicelib.staff.models import AuditEntry, Job, StaffMember
 
 
 def writer_for(member: StaffMember, what: str) -> AuditWriter:
@@ -23,6 +23,18 @@ def writer_as(who: str, what: str) -> AuditWriter:
         transaction.put(f"audit#{entry.entry}", entry, AuditEntry.month.does_not_exist())
 
     return write
+
+
+def write_result(
+    transaction: Transaction, job: Job, what: str, after: Mapping[str, Any] | None = None
+) -> None:
+    """Add the entry of a job's result, whose key is the job's: a job that is run again writes it once.
+
+    The transaction is refused by the name "result" if the entry is there.
+    """
+    entry = _entry(job.actor, what, f"job {job.id}", {}, after or {})
+    entry.month, entry.entry = job.created_at[:7], f"{job.created_at}#{job.id}"
+    transaction.put("result", entry, AuditEntry.month.does_not_exist())
 
 
 def record(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from chalicelib import clock
+from chalicelib.database.transactions import ConditionFailed, Transaction
 from chalicelib.staff.models import Job
 
 # A problem may quote a whole cell of a file, a letter may take twelve bytes, and a row of DynamoDB has 400 kB.
@@ -37,6 +38,16 @@ def finish(job: Job, message: str, result_key: str | None = None) -> None:
     """Mark a job as done; `result_key` is a file in the books' bucket that its page offers."""
     job.result_key = result_key
     end(job, "done", message)
+
+
+def finish_with(job: Job, message: str, transaction: Transaction) -> None:
+    """Mark a job as done in the transaction that writes its result, unless an earlier run has written that."""
+    job.state, job.message, job.private_arguments = "done", message, None
+    transaction.put("job", job)
+    try:
+        transaction.commit()
+    except ConditionFailed:
+        job.save()
 
 
 def end(job: Job, state: str, message: str) -> None:

@@ -12,7 +12,7 @@ from chalicelib.catalog.import_export.csv_reader import COLUMNS
 from chalicelib.catalog.import_export.importer import CatalogErrors, ImportReport
 from chalicelib.catalog.import_export.preview import preview_of
 from chalicelib.database.reads import get
-from chalicelib.database.transactions import ConditionFailed, OutcomeUnknown
+from chalicelib.database.transactions import ConditionFailed, OutcomeUnknown, Transaction
 from chalicelib.errors import ShopError
 from chalicelib.ledger.report_columns import ReportFormat
 from chalicelib.ledger.report_files import ReportWriter
@@ -73,8 +73,9 @@ def import_file(job: Job) -> None:
             f"{message} {int(job.progress):,} products were imported. Upload the file again to continue from there."
         ) from error
     counts = {name: count for name, count in vars(report).items() if count or not name.startswith("stock")}
-    audit_log.record(job.actor, "imported a catalog file", f"job {job.id}", {}, counts)
-    job_progress.finish(job, f"{report}.")
+    transaction = Transaction()
+    audit_log.write_result(transaction, job, "imported a catalog file", counts)
+    job_progress.finish_with(job, f"{report}.", transaction)
 
 
 def _file(key: str) -> bytes:

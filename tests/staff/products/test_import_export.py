@@ -5,6 +5,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from html import unescape
 from itertools import count
@@ -26,6 +27,7 @@ from chalicelib.shop_settings import store
 from chalicelib.shop_settings.models import CURRENT, SettingsVersion
 from chalicelib.shop_settings.taxes import TAXES
 from chalicelib.staff import csv_response
+from chalicelib.staff.jobs.job_worker import run_staff_job
 from chalicelib.staff.models import Job
 from chalicelib.staff.products import import_export, import_export_jobs
 from chalicelib.taxes.rules import Mode
@@ -414,6 +416,41 @@ def test_a_message_that_comes_again_goes_on_and_counts_all(
     shop.functions.drain("background-jobs")
     assert "0 added, 3 changed, 0 unchanged" in merchant.follow(answer).text
     assert next(seconds) >= 500  # it took two turns
+
+
+class Crash(BaseException):
+    """The function's end in the middle of its work."""
+
+
+def test_a_function_that_dies_after_any_write_records_the_result_once(merchant: Shopper, shop: Shop) -> None:
+    """Each time it dies one write later, and its message is delivered again."""
+    data = taken_out(merchant)
+    for survived in count():
+        page = sent_page(merchant, data.replace(b"Good", f"Good {survived}".encode()))
+        job = job_of(merchant.post(f"{PATH}/in", {"key": page.field("key"), "form": page.field("form")}))
+        writes = count()
+
+        def die(operation: str, _: dict[str, Any], ask: Ask, writes: Iterator[int] = writes) -> Any:
+            answer = ask()
+            if operation in {"PutItem", "TransactWriteItems"} and next(writes) == survived:  # noqa: B023 - runs here
+                raise Crash
+            return answer
+
+        with tampered(die), suppress(Crash):
+            run_staff_job({"job": job.id})
+        shop.functions.drain("background-jobs")
+
+        assert Job.get(job.id).state == "done"
+        results = [
+            entry
+            for entry in trail()
+            if (entry.subject, entry.action) == (f"job {job.id}", "imported a catalog file")
+        ]
+        # What was changed before it died may be counted as unchanged.
+        assert [sum(entry.after.values()) for entry in results] == [3], survived
+        if next(writes) <= survived:
+            break
+    assert survived >= 5
 
 
 def test_an_interrupted_import_is_reported_and_importing_again_completes_it(
