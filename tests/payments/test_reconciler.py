@@ -55,6 +55,26 @@ def test_a_payment_that_stays_unresolved_is_an_issue_for_staff_once(shop: Shop, 
     assert shop.order(order_id).state == ("capturing" if answer == "refused" else "paid")
 
 
+def test_an_order_whose_capture_stays_unknown_ends_when_paypals_order_does(shop: Shop) -> None:
+    """PayPal says that it was captured, shows no capture, and repeats that; staff cannot end it meanwhile."""
+    before = shop.stock("TEA-50")
+    shopper, token = shop.placed()
+    shop.paypal.refuse("capture", "ORDER_ALREADY_CAPTURED", 422, times=None)
+    order_id = order_id_of(shop.come_back(shopper, token))
+    with shop.later(hours=2):
+        shop.reconcile()
+        assert shop.order(order_id).state == "capturing"
+    for hours in (4, 5):  # PayPal keeps an approved order for three
+        with shop.later(hours=hours):
+            shop.reconcile()
+    assert shop.order(order_id).state == "expired"
+    assert shop.stock("TEA-50") == before
+    assert len(shop.paypal.ledger()) == len(shop.ledger()) == 0
+    with shop.later(hours=5):
+        shop.functions.drain("order-emails")
+    assert "order_expired" in shop.mails()
+
+
 def test_a_payment_that_is_found_late_is_no_issue(shop: Shop) -> None:
     shopper, token = shop.placed()
     shop.paypal.fault("capture", "cut_after", times=None)
