@@ -18,6 +18,8 @@ from chalicelib.staff.audit import audit_log
 from chalicelib.staff.models import StaffMember
 from chalicelib.staff.orders import order_actions, shipping
 from chalicelib.staff.orders.order_detail import render_order
+from chalicelib.taxes.assessment import Scheme
+from chalicelib.taxes.territories import find_territory
 from chalicelib.web.forms import Form, read_form
 
 NEW = "new"  # the form of a new parcel
@@ -26,6 +28,7 @@ REQUIRED_FOR_STAFF = {  # instead of the shopper's texts, which say “your”
     REQUIRED["name"]: "Please enter the customer’s name.",
     REQUIRED["email"]: "Please enter the customer’s email address.",
 }
+OTHER_TERRITORY = "Other taxes may apply at this postal code than those that were paid. Please refund this order, and ask the customer to order again."
 UNCHANGED = "No changes to save. The customer wasn’t emailed."
 
 
@@ -53,14 +56,27 @@ def remove_parcel(request: Request, member: StaffMember, order_id: str, parcel_i
 
 
 def correct_customer(request: Request, member: StaffMember, order_id: str) -> Response:
-    """Correct the address and contact details. The country stays: shipping and taxes depend on it."""
+    """Correct the address and contact details. The country stays, and so does the territory for taxes."""
     order, form = get_order(order_id), read_form(request)
     country = order.customer["country"]
     customer, errors = validate_customer({**form.values, "country": country}, [country])
+    if not errors and _moves_taxes(order, customer):
+        errors = {"postal_code": OTHER_TERRITORY}
     errors = {field: REQUIRED_FOR_STAFF.get(message, message) for field, message in errors.items()}
     do = partial(order_actions.correct_customer, order.id, form.text("shown"), customer)
     what, notice = "corrected the delivery details", "Delivery details corrected."
     return _correct(member, order, form, ADDRESS, errors, do, what, notice)
+
+
+def _moves_taxes(order: Order, after: Mapping[str, str]) -> bool:
+    """Return whether other taxes may apply to a corrected address: the Canary Islands' and not Spain's, another ZIP code's."""
+    before = order.customer
+    if order.tax_assessment and order.tax_assessment["scheme"] == Scheme.US:
+        return bool(before["postal_code"][:5] != after["postal_code"][:5])
+    fields = ("country", "postal_code", "region")
+    return find_territory(*(before.get(field) or "" for field in fields)) != find_territory(
+        *(after[field] for field in fields)
+    )
 
 
 def _correct(

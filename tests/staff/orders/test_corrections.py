@@ -406,6 +406,18 @@ def test_the_country_stays_since_shipping_and_taxes_depend_on_it(shop: Shop, mer
     assert (shop.order(order_id).customer["city"], shop.order(order_id).customer["country"]) == ("Bern", "DE")
 
 
+def test_a_postal_code_of_another_territory_for_taxes_is_refused(shop: Shop, merchant: Shopper) -> None:
+    _, order_id = shop.paid(MUG=1)
+    form = form_of(page_of(merchant, order_id), "/address")
+    answer = merchant.post(
+        f"/staff/orders/{order_id}/address", {**form, "postal_code": "27498", "city": "Helgoland"}
+    )
+    assert (answer.status, "Other taxes may apply at this postal code" in answer.text) == (400, True)
+    assert shop.order(order_id).customer["postal_code"] == "10115"
+    form = form_of(page_of(merchant, order_id), "/address")
+    assert merchant.post(f"/staff/orders/{order_id}/address", {**form, "postal_code": "14467"}).status == 303
+
+
 def test_correcting_an_address_that_was_just_corrected_is_refused(shop: Shop, merchant: Shopper) -> None:
     _, order_id = shop.paid(MUG=1)
     address = f"/staff/orders/{order_id}/address"
