@@ -35,6 +35,7 @@ from chalicelib.ledger import report_files
 from chalicelib.ledger.ledger_record import LedgerRecord, ledger_pages
 from chalicelib.ledger.models import SALE, TotalsProgress, partitions_of
 from chalicelib.ledger.report_columns import (
+    FORMAT,
     LEDGER,
     ORDER_LINES,
     ORDERS,
@@ -75,6 +76,7 @@ class Export:
     files: dict[str, File]
     manifest_key: str
     totals: dict[str, dict[str, dict[str, Any]]]
+    format: int
 
 
 def export_day(day: date, *, provisional: bool = False) -> Export:
@@ -155,18 +157,34 @@ def movements_of(day: date) -> Iterator[LedgerRecord]:
 def _export(day: date, *, provisional: bool) -> Export:
     manifest_key = key_of("manifest", day, provisional=provisional)
     manifest = None if provisional else _read_manifest(manifest_key)
+    number = FORMAT if provisional else _find_format(day, manifest)
+    sheets = [sheet.in_format(number) for sheet in SHEETS]
     totals = Totals()
     with ExitStack() as stack:
         sinks: dict[str, ReportWriter | ReportVerifier] = {}
-        for sheet in SHEETS:
+        for sheet in sheets:
             sink = _sink(sheet, day, provisional=provisional, complete=manifest is not None)
             stack.enter_context(sink)
             sinks[sheet.name] = sink
-        _fill(sinks, totals, movements_of(day))
+        _fill(sinks, {sheet.name: len(sheet.columns) for sheet in sheets}, totals, movements_of(day))
         written = {name: sink.finish() for name, sink in sinks.items()}
-    export = Export(day, written, manifest_key, totals.as_json())
+    export = Export(day, written, manifest_key, totals.as_json(), number)
     _write_manifest(export, manifest, once=not provisional)
     return export
+
+
+def _find_format(day: date, manifest: bytes | None) -> int:
+    """Return the format of a day's books: of those that are there, even where a run broke off, else today's."""
+    if manifest is not None:
+        with suppress(ValueError, AttributeError):  # no manifest of ours: it will differ
+            return int(json.loads(manifest).get("format", 1))
+        return FORMAT
+    stored = report_files.open_file(key_of(ORDERS.name, day))
+    if stored is None:
+        return FORMAT
+    with stored:
+        header = next(stored.iter_lines(), b"").decode("utf-8-sig", "replace")
+    return 1 if header == ",".join(ORDERS.in_format(1).columns) else FORMAT
 
 
 def _sink(
@@ -182,7 +200,10 @@ def _sink(
 
 
 def _fill(
-    sinks: dict[str, ReportWriter | ReportVerifier], totals: Totals, movements: Iterator[LedgerRecord]
+    sinks: dict[str, ReportWriter | ReportVerifier],
+    widths: dict[str, int],
+    totals: Totals,
+    movements: Iterator[LedgerRecord],
 ) -> None:
     calls = (partial(_read_rows, step) for step in _steps(movements))
     with closing(read_ahead(calls, BATCHES_AHEAD)) as read:
@@ -190,7 +211,7 @@ def _fill(
             for ledger_entry in step:
                 totals.add(ledger_entry)
             for name, sink in sinks.items():
-                sink.add(rows[name])
+                sink.add(row[: widths[name]] for row in rows[name])
 
 
 def _steps(movements: Iterable[LedgerRecord]) -> Iterator[list[LedgerRecord]]:
@@ -237,7 +258,7 @@ def _read_manifest(key: str) -> bytes | None:
 
 
 def _write_manifest(export: Export, before: bytes | None, *, once: bool) -> None:
-    content = {
+    content: dict[str, Any] = {
         "day": str(export.day),
         "timezone": _time_zone(before),
         "currencies": sorted({currency for totals in export.totals.values() for currency in totals}),
@@ -247,6 +268,8 @@ def _write_manifest(export: Export, before: bytes | None, *, once: bool) -> None
         },
         "totals": export.totals,
     }
+    if export.format > 1:  # the first named none
+        content["format"] = export.format
     body = (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
     if before is None:
         report_files.write(export.manifest_key, body, report_files.JSON, once=once)

@@ -30,6 +30,11 @@ class ClosedDay:
     totals: Totals = field(default_factory=Totals)
 
     @property
+    def format(self) -> int:
+        """Return the books' format on that day."""
+        return int(self.manifest.get("format", 1))
+
+    @property
     def rows(self) -> dict[str, int]:
         """Return the number of rows of each file."""
         return {name: int(file["rows"]) for name, file in self.manifest.get("files", {}).items()}
@@ -75,6 +80,8 @@ def provisional_since(day: date) -> datetime | None:
 def write_archive(month: Month, name: str, key: str, report: Callable[[int], None]) -> None:
     """Write a month as one ZIP: each kind's rows of all days under one header, and the manifests.
 
+    Where a month has days of two formats, columns that the older did not have are empty.
+
     Streams, so that memory use is constant. `name` is such as 2026-11; `report` is called with the number of
     files read. Raises ReportError if a day's file is not what its manifest vouches for.
     """
@@ -83,7 +90,8 @@ def write_archive(month: Month, name: str, key: str, report: Callable[[int], Non
         report_files.MultipartUpload(key, report_files.ZIP, once=False) as parts,
         zipfile.ZipFile(_stream(parts), "w") as archive,
     ):
-        for sheet in SHEETS:
+        number = max(booked.format for booked in month.days)
+        for sheet in (each.in_format(number) for each in SHEETS):
             with _entry(archive, month, f"{sheet.name}-{name}.csv", sheet.name) as target:
                 target.write(_header(sheet))
                 for booked in month.days:
@@ -146,21 +154,42 @@ def _header(sheet: ReportFormat) -> bytes:
 
 def _copy(booked: ClosedDay, sheet: ReportFormat, target: IO[bytes]) -> None:
     """Copy a day's rows after those of the day before; the file is checked while it is read."""
-    key, header = key_of(sheet.name, booked.day), _header(sheet)
+    key, own = key_of(sheet.name, booked.day), sheet.in_format(booked.format)
     stored = report_files.open_file(key)
     if stored is None:
         raise ReportError(f"{key} is missing.")
+    header = _header(own)
     digest = hashlib.sha256()
     with stored:
         begin = stored.read(len(header))
         digest.update(begin)
         if begin != header:
             raise ReportError(f"{key} has unexpected columns.")
-        for chunk in stored.iter_chunks(report_files.CHUNK_BYTES):
-            digest.update(chunk)
+        chunks = _digested(stored.iter_chunks(report_files.CHUNK_BYTES), digest.update)
+        missing = len(sheet.columns) - len(own.columns)
+        for chunk in _with_empty_cells(chunks, missing) if missing else chunks:
             target.write(chunk)
     if digest.hexdigest() != booked.manifest["files"][sheet.name]["sha256"]:
         raise ReportError(f"{key} doesn’t match the checksum in the day’s manifest.")
+
+
+def _digested(pieces: Iterator[bytes], update: Callable[[bytes], None]) -> Iterator[bytes]:
+    for piece in pieces:
+        update(piece)
+        yield piece
+
+
+def _with_empty_cells(pieces: Iterator[bytes], missing: int) -> Iterator[bytes]:
+    """Add empty cells to the rows of a CSV file. Its rows end where a line break is outside quotes."""
+    ending, is_quoted = b"," * missing + b"\r\n", False
+    last = b""
+    for piece in pieces:
+        *lines, last = (last + piece).split(b"\r\n")
+        for line in lines:
+            is_quoted ^= line.count(b'"') % 2 == 1
+            yield line + (b"\r\n" if is_quoted else ending)
+    if last:
+        yield last  # no file of ours: its checksum is another
 
 
 def _stream(parts: report_files.MultipartUpload) -> IO[bytes]:

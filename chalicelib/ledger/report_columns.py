@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chalicelib import money
 from chalicelib.catalog.import_export.csv_cells import CELL_START, FORMULA_START
@@ -10,15 +10,26 @@ from chalicelib.ledger.ledger_record import LedgerRecord
 from chalicelib.orders.views.order_record import OrderRecord
 
 Row = list[str]
+FORMAT = 2  # of the books: with taxes. Days that were closed in format 1 stay in it
 
 
 @dataclass(frozen=True)
 class ReportFormat:
-    """A CSV file of a day. `erasable` are the columns that may be emptied in an order after its day was closed."""
+    """A CSV file of a day. `erasable` are the columns that may be emptied in an order after its day was closed.
+
+    `added` is how many columns, the last ones, format 1 did not have.
+    """
 
     name: str
     columns: tuple[str, ...]
     erasable: frozenset[str] = frozenset()
+    added: int = 0
+
+    def in_format(self, number: int) -> "ReportFormat":
+        """Return the sheet as a format of the books has it."""
+        if number >= FORMAT or not self.added:
+            return self
+        return replace(self, columns=self.columns[: -self.added], added=0)
 
 
 ORDERS = ReportFormat(
@@ -38,8 +49,12 @@ ORDERS = ReportFormat(
         "total",
         "paypal_order_id",
         "paypal_capture_id",
+        "scheme",
+        "territory",
+        "added_tax",
     ),
     erasable=frozenset({"email", "name", "country"}),
+    added=3,
 )
 ORDER_LINES = ReportFormat(
     "order-lines",
@@ -53,7 +68,9 @@ ORDER_LINES = ReportFormat(
         "line_total",
         "tax_rate",
         "currency",
+        "tax_class",
     ),
+    added=1,
 )
 LEDGER = ReportFormat(
     "ledger",
@@ -104,7 +121,15 @@ def order_row(order: OrderRecord) -> Row:
         total,
         safe_cell(order.paypal_order_id),
         safe_cell(order.text("capture_id")),
+        *tax_cells(order),
     ]
+
+
+def tax_cells(order: OrderRecord) -> Row:
+    """Write how an order is taxed: scheme, territory and added tax; empty and 0 where it is from before there were schemes."""
+    assessment = order.tax_assessment or {"scheme": "", "territory": "", "added_tax": 0}
+    added = money.to_decimal_string(assessment["added_tax"], order.currency)
+    return [assessment["scheme"], assessment["territory"], added]
 
 
 def line_rows(order: OrderRecord) -> Iterator[Row]:
@@ -121,6 +146,7 @@ def line_rows(order: OrderRecord) -> Iterator[Row]:
             money.to_decimal_string(price * quantity, order.currency),
             safe_cell(line["tax_rate"]),
             order.currency,
+            line.get("tax_class", ""),
         ]
 
 

@@ -128,9 +128,7 @@ def carrier(typed: str) -> Verdict:
     return judged(parcel.carrier, errors.get("carrier"))
 
 
-def csv_file(
-    field: str, kept: str | None = None, *, of_variant: bool = False, delimiter: str = ","
-) -> Door:
+def csv_file(field: str, kept: str | None = None, *, of_variant: bool = False, delimiter: str = ",") -> Door:
     """Return a CSV file's door at a column, of a product or of its variant, which becomes another field perhaps."""
 
     def door(typed: str) -> Verdict:

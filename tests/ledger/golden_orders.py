@@ -57,6 +57,7 @@ def golden_order(number: int) -> Order:
         OrderLine(
             f"SKU{place}", "slug", f"{NAMES[(number + place) % 10]} {place}", OPTIONS[(number + place) % 3],
             1 + (number + place) % 20, (0, 5, 99, 1290, 123_456_789)[(number + place) % 5], ("19", "7", "8.1")[place % 3],
+            ("standard", "food", "")[place % 3],
         )
         for place in range(1 + number % 4)
     ]  # fmt: skip
@@ -77,6 +78,11 @@ def golden_order(number: int) -> Order:
         lines=lines, customer=customer, shipping=490 * (number % 2), taxes={"19": 158, "7": number} if number % 5 else {},
         cart="c" * 64, cart_version=1,
     )  # fmt: skip
+    if number % 3:  # the others are from before there were assessments
+        scheme, territory = ("us", "US-NY") if number % 4 == 3 else ("oss", "FR")
+        order.tax_assessment = {
+            "scheme": scheme, "territory": territory, "region": "", "added_tax": 5 * (scheme == "us"), "sums": [], "note": "",
+        }  # fmt: skip
     order.id, order.number = f"{number * 2654435761:032x}", f"{10000 + number}-{99999 - number}"
     order.placed_at, order.currency = moment(number), currency
     attempts = [{"id": f"PP{number}-{each}", "payee": "M", "link": "", "ended": False} for each in range(number % 3)]  # fmt: skip

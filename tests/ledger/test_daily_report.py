@@ -28,10 +28,10 @@ def test_the_files_have_the_promised_names_and_columns(ledger: Ledger, at: At) -
     bom = b"\xef\xbb\xbf"
     assert download(ORDERS) == bom + (
         b"order_number,order_id,placed_at,paid_at,email,name,country,currency,items,shipping,tax_included,total,"
-        b"paypal_order_id,paypal_capture_id\r\n"
+        b"paypal_order_id,paypal_capture_id,scheme,territory,added_tax\r\n"
     )
     assert download(LINES) == bom + (
-        b"order_number,sku,name,options,quantity,unit_price,line_total,tax_rate,currency\r\n"
+        b"order_number,sku,name,options,quantity,unit_price,line_total,tax_rate,currency,tax_class\r\n"
     )
     assert download(LEDGER) == bom + (
         b"booked_at,paypal_at,kind,order_number,amount,fee,net,currency,paypal_id\r\n"
@@ -68,6 +68,9 @@ def test_a_sale_is_in_all_three_sheets(ledger: Ledger, at: At) -> None:
             "total": "35.70",
             "paypal_order_id": order.paypal_order_id,
             "paypal_capture_id": order.capture_id,
+            "scheme": "",
+            "territory": "",
+            "added_tax": "0.00",
         }
     ]
     assert rows(LINES)[0] == {
@@ -80,6 +83,7 @@ def test_a_sale_is_in_all_three_sheets(ledger: Ledger, at: At) -> None:
         "line_total": "25.80",
         "tax_rate": "7",
         "currency": "EUR",
+        "tax_class": "",
     }
     assert [line["sku"] for line in rows(LINES)] == ["TEA-G", "CUP"]
     assert rows(LEDGER) == [

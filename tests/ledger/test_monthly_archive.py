@@ -65,6 +65,26 @@ def test_a_month_is_the_sum_of_its_manifests(written: Ledger) -> None:
     assert (yen.revenue, yen.fees, yen.net) == (1200, 40, 1160)
 
 
+def test_a_month_with_days_of_two_formats_has_the_columns_of_the_newer(
+    ledger: Ledger, at: At, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at("2026-11-20T12:00")
+    customer = {"name": 'Two\r\n"lines', "email": "a@example.com", "country": "DE"}
+    ledger.sale(ledger.order(CUP, customer=customer))
+    at("2026-11-21T12:00")
+    ledger.sale(ledger.order(CUP))
+    at("2026-11-22T02:00")
+    with monkeypatch.context() as earlier:
+        earlier.setattr(daily_reports, "FORMAT", 1)
+        daily_reports.export_day(date(2026, 11, 20))
+    daily_reports.export_day(date(2026, 11, 21))
+    old, new = (rows(daily_reports.key_of("orders", date(2026, 11, number))) for number in (20, 21))
+    monkeypatch.setattr(report_files, "CHUNK_BYTES", 7)
+    packed_rows = sheet(packed(), "orders")
+    assert packed_rows == [{**old[0], "scheme": "", "territory": "", "added_tax": ""}, *new]
+    assert packed_rows[0]["name"] == customer["name"]
+
+
 def test_the_packed_sheets_are_the_days_sheets_one_behind_the_other(written: Ledger) -> None:
     archive = packed()
     assert archive.testzip() is None
@@ -149,7 +169,7 @@ def peak_of_packing(days: int) -> int:
             body = header + b"\r\n" + random.Random(number).randbytes(300_000).hex().encode() + b"\r\n"
             clients.client("s3").put_object(Bucket=settings.books_bucket, Key=key, Body=body)
             vouched[one.name] = {"rows": 1, "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
-        manifest = json.dumps({"files": vouched, "totals": {}}).encode()
+        manifest = json.dumps({"files": vouched, "totals": {}, "format": 2}).encode()
         report_files.write(
             daily_reports.key_of("manifest", date(2026, 10, number)), manifest, "application/json", once=False
         )

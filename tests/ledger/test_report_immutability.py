@@ -1,5 +1,6 @@
 """Closed books never change: running again compares, crashes are completed, differences are said aloud."""
 
+import json
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
@@ -46,6 +47,40 @@ def test_running_again_changes_nothing(paid: Order) -> None:
     before = everything()
     assert daily_reports.export_day(DAY) == first
     assert everything() == before
+
+
+def test_a_day_that_was_closed_in_the_first_format_is_compared_in_it(
+    paid: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(daily_reports, "FORMAT", 1)
+        first = daily_reports.export_day(DAY)
+    before = everything()
+    assert b'"format"' not in before[MANIFEST]
+    assert b"scheme" not in before[ORDERS]
+    assert daily_reports.export_day(DAY) == first
+    assert everything() == before
+    overwrite(ORDERS, before[ORDERS].replace(b"30.80", b"30.81", 1))
+    with pytest.raises(report_files.ReportError, match=r"30\.81"):
+        daily_reports.export_day(DAY)
+
+
+def test_a_day_that_broke_off_in_the_first_format_is_completed_in_it(
+    paid: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(daily_reports, "FORMAT", 1)
+        daily_reports.export_day(DAY)
+    before = everything()
+    for key in (MANIFEST, LEDGER, f"{FOLDER}/order-lines-2026-11-22.csv"):
+        clients.client("s3").delete_object(Bucket=settings.books_bucket, Key=key)
+    daily_reports.export_day(DAY)
+    assert everything() == before
+
+
+def test_a_new_day_names_its_format(paid: Order) -> None:
+    daily_reports.export_day(DAY)
+    assert json.loads(everything()[MANIFEST])["format"] == 2
 
 
 def test_the_same_ledger_gives_the_same_bytes(paid: Order, at: At) -> None:

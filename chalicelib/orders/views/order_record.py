@@ -10,7 +10,7 @@ from chalicelib.orders.models import Order
 class OrderRecord:
     """An order's fields in exported files; amounts in minor units of `currency`, times as ISO 8601 in UTC."""
 
-    __slots__ = ("_item", "_taxes", "currency", "customer", "id", "lines", "number")
+    __slots__ = ("_item", "_taxes", "currency", "customer", "id", "lines", "number", "tax_assessment")
 
     def __init__(self, item: Item) -> None:
         self._item = item
@@ -18,10 +18,14 @@ class OrderRecord:
         self.number: str = item["number"]["S"]
         self.currency: str = item["currency"]["S"]
         # Read together: a call of json takes as long as what it reads here.
-        values = json.loads(f"[{item['customer']['S']},{item['lines']['S']},{item['taxes']['S']}]")
+        assessment = self.text("tax_assessment") or "null"
+        values = json.loads(
+            f"[{item['customer']['S']},{item['lines']['S']},{item['taxes']['S']},{assessment}]"
+        )
         self.customer: dict[str, str] = values[0]
         self.lines: list[dict[str, Any]] = values[1]  # as OrderLine has them
         self._taxes: dict[str, int] = values[2]
+        self.tax_assessment: dict[str, Any] | None = values[3]  # as Order has it
 
     @classmethod
     def of(cls, order: Order) -> "OrderRecord":

@@ -28,9 +28,20 @@ from chalicelib.web import http_request
 MAX_DIRECT = 500  # five reads, some 100 kB: far from API Gateway's 29 s and 10 MB
 KIND = "orders-export"
 ADDRESS = ("address", "address2", "postal_code", "city", "region", "phone")
+BOOKED = ORDERS.in_format(1).columns  # what the books added later comes last here, too
 SHEET = ReportFormat(
     "orders",
-    (*ORDERS.columns, *ADDRESS, "line_items", "carrier", "tracking_number", "state", "refunded", "reversed"),
+    (
+        *BOOKED,
+        *ADDRESS,
+        "line_items",
+        "carrier",
+        "tracking_number",
+        "state",
+        "refunded",
+        "reversed",
+        *ORDERS.columns[len(BOOKED) :],
+    ),
 )
 _INTERNATIONAL = re.compile(r"\+[0-9][0-9 ()/.-]*", re.ASCII)
 TELL_EVERY = 1000  # orders
@@ -136,8 +147,9 @@ def row_of(order: OrderRecord) -> Row:
     parcels = order.parcels
     carriers, numbers = ("; ".join([each[part] for each in parcels]) for part in ("carrier", "tracking"))
     *address, phone = [order.customer.get(field) or "" for field in ADDRESS]
+    booked = order_row(order)
     return [
-        *order_row(order),
+        *booked[: len(BOOKED)],
         *map(safe_cell, address),
         phone_cell(phone),
         "; ".join(items),
@@ -145,6 +157,7 @@ def row_of(order: OrderRecord) -> Row:
         safe_cell(numbers),
         order.text("state"),
         *decimals_of(order, ("refunded", "reversed")),
+        *booked[len(BOOKED) :],
     ]
 
 
