@@ -135,9 +135,9 @@ def make_tables(dynamodb: Any, tables: "Iterable[type[Table]]", *, expiring: boo
     Raises OldState if an existing table lacks an index of its model: its rows lack the keys, too.
     """
     pages = dynamodb.get_paginator("list_tables").paginate()
-    existing = {name for page in pages for name in page["TableNames"]}
+    present = {name for page in pages for name in page["TableNames"]}
     for table in tables:
-        if table.Meta.table_name in existing:
+        if table.Meta.table_name in present:
             _check_indexes(dynamodb, table)
             continue
         # Unlike on AWS, the local cloud's table exists as soon as the call returns.

@@ -44,7 +44,7 @@ SHEET = ReportFormat(
     ),
 )
 _INTERNATIONAL = re.compile(r"\+[0-9][0-9 ()/.-]*", re.ASCII)
-TELL_EVERY = 1000  # orders
+REPORT_EVERY = 1000  # orders
 
 
 def export(request: Request, member: StaffMember) -> Response:
@@ -103,7 +103,7 @@ def run(job: Job) -> None:
         for count, made in order_list.all_orders(selection, before, take):
             upload.add(made)
             done += count
-            if done % TELL_EVERY < count:
+            if done % REPORT_EVERY < count:
                 job_progress.report_progress(job, progress=done, total=total, message="Creating the file …")
         file = upload.finish()
     job_progress.report_progress(job, progress=done, total=done)

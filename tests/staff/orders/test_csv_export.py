@@ -174,7 +174,7 @@ def test_many_are_written_by_a_job_and_linked(
 ) -> None:
     stock_orders(range(230))
     monkeypatch.setattr(csv_export, "MAX_DIRECT", 50)
-    monkeypatch.setattr(csv_export, "TELL_EVERY", 100)
+    monkeypatch.setattr(csv_export, "REPORT_EVERY", 100)
     now = clock.now()
     monkeypatch.setattr(clock, "now", lambda: now)
     with counted_calls() as calls:
@@ -227,7 +227,7 @@ def job_of(answer: Answer) -> Job:
 def test_a_search_that_finds_more_than_it_lists_is_written_whole_by_a_job(
     shop: Shop, finance: Shopper, few_found: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_export, "TELL_EVERY", 100)
+    monkeypatch.setattr(csv_export, "REPORT_EVERY", 100)
     stock_orders(range(110), name="Ann-Sophie Lee", email="ann@shop.example")
     stock_orders(range(110, 130), name="Leeroy Kay", email="kay@shop.example")
     stock_orders(range(130, 150), name="Annabel Leeds", email="leeds@shop.example")
