@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from tests.fault_injection.aws_calls import AwsCall, Send, intercepted
-from tests.invariants import check_stock, pieces
+from tests.invariants import check_stock, units
 from tests.shop import Shop, order_id_of
 
 
@@ -27,7 +27,7 @@ def away(service: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("service", ["sqs", "sesv2", "s3"])
 def test_shoppers_browse_buy_and_are_written_to_though_a_service_is_away(shop: Shop, service: str) -> None:
-    before = pieces(shop)
+    before = units(shop)
     with away(service):
         for path in ("/", "/products/mug", "/categories/tea", "/search?q=tea", "/cart"):
             assert shop.shopper().get(path).status == 200, path
