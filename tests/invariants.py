@@ -252,9 +252,7 @@ def check_books_of(shop: Shop, export: "Export") -> None:
     manifest = json.loads(_download(export.manifest_key))
     for file in manifest["files"].values():
         assert hashlib.sha256(_download(file["key"])).hexdigest() == file["sha256"]
-    sheet = _download(manifest["files"]["ledger"]["key"]).decode("utf-8-sig")
-    written = list(csv.DictReader(io.StringIO(sheet, newline="")))
-
+    written = _rows(manifest["files"]["ledger"]["key"])
     assert Counter(row["paypal_id"] for row in written) == Counter(row.paypal_id for row in ours)
     sums = _sums((row.kind, row.currency, _decimal(int(row.amount), row.currency)) for row in ours)
     assert _sums((row["kind"], row["currency"], Decimal(row["amount"])) for row in written) == sums
@@ -263,6 +261,37 @@ def check_books_of(shop: Shop, export: "Export") -> None:
         for kind, of_kind in manifest["totals"].items()
         for currency, totals in of_kind.items()
     } == sums
+    check_taxes(shop)
+    assert Counter(
+        (row["order_number"], row["booked_at"], row["rate"], Decimal(row["net"]), Decimal(row["tax"]))
+        for row in _rows(manifest["files"]["taxes"]["key"])
+    ) == Counter(
+        (
+            row.order_number,
+            row.booked_at,
+            each["rate"],
+            _decimal(each["net"], row.currency),
+            _decimal(each["tax"], row.currency),
+        )
+        for row in ours
+        for each in (row.taxes or {}).get("sums", ())
+    )
+
+
+def check_taxes(shop: Shop) -> None:
+    """The taxes of an order's movements are those of the money that is left of its payment."""
+    left, taxed = Counter[str](), Counter[str]()
+    for row in shop.ledger():
+        if row.taxes is not None:
+            left[row.order_id] += int(row.amount)
+            taxed[row.order_id] += sum(each["net"] + each["tax"] for each in row.taxes["sums"])
+    for order in shop.orders():
+        assert taxed[order.id] == max(0, min(left[order.id], int(order.total))), order.number
+        assert (order.paid_at is None) or order.id in left, order.number
+
+
+def _rows(key: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(_download(key).decode("utf-8-sig"), newline="")))
 
 
 def _download(key: str) -> bytes:

@@ -6,7 +6,6 @@ from typing import Any
 
 from pynamodb.expressions.update import Action
 
-from chalicelib import postal
 from chalicelib.cart.models import Cart
 from chalicelib.cart.sessions import Session
 from chalicelib.cleaning import clean_code, clean_line, find_control_character
@@ -46,6 +45,8 @@ def read_destination(posted: Mapping[str, str], countries: Container[str]) -> De
     code = clean_line(posted.get("country", ""))
     if code not in countries:
         raise BadInput(NOT_SHIPPED_TO)
+    from chalicelib import postal  # its data is not for every first page
+
     country = postal.country_of(code)
     entered = clean_code(clean_line(posted.get("postal_code", "")))
     if (control := find_control_character(entered)) is not None:

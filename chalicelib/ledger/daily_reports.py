@@ -2,7 +2,7 @@
 
 A day is the shop's calendar day, as the ledger's rows name it when they are booked; it is closed an hour after its
 end, when no transaction that began in it can still be on its way. One pass over the ledger's partitions, in order
-of time, feeds all three sheets, so that they agree even while a provisional day is still going on.
+of time, feeds all sheets, so that they agree even while a provisional day is still going on.
 
 Exporting a closed day writes what is missing and compares what is there, so a run that broke off is completed by
 the next one, and running it again proves that nothing has changed. The manifest comes last: a day with a manifest
@@ -39,11 +39,14 @@ from chalicelib.ledger.report_columns import (
     LEDGER,
     ORDER_LINES,
     ORDERS,
+    TAXES,
     ReportFormat,
     Row,
     ledger_row,
     line_rows,
     order_row,
+    sheets_of,
+    tax_rows,
 )
 from chalicelib.ledger.report_files import File, ReportError, ReportVerifier, ReportWriter
 from chalicelib.ledger.totals import Totals
@@ -54,7 +57,6 @@ from chalicelib.telemetry import Metric
 __all__ = ["Export", "ReportError", "closes_at", "export_closed_days", "export_day", "first_day"]
 
 logger = logging.getLogger(__name__)
-SHEETS = (ORDERS, ORDER_LINES, LEDGER)
 GRACE = timedelta(hours=1)
 DAY = timedelta(days=1)
 ALARM_AFTER = timedelta(hours=3)  # then a day without books raises the alarm
@@ -158,7 +160,7 @@ def _export(day: date, *, provisional: bool) -> Export:
     manifest_key = key_of("manifest", day, provisional=provisional)
     manifest = None if provisional else _read_manifest(manifest_key)
     number = FORMAT if provisional else _find_format(day, manifest)
-    sheets = [sheet.in_format(number) for sheet in SHEETS]
+    sheets = sheets_of(number)
     totals = Totals()
     with ExitStack() as stack:
         sinks: dict[str, ReportWriter | ReportVerifier] = {}
@@ -176,8 +178,9 @@ def _export(day: date, *, provisional: bool) -> Export:
 def _find_format(day: date, manifest: bytes | None) -> int:
     """Return the format of a day's books: of those that are there, even where a run broke off, else today's."""
     if manifest is not None:
-        with suppress(ValueError, AttributeError):  # no manifest of ours: it will differ
-            return int(json.loads(manifest).get("format", 1))
+        with suppress(ValueError, KeyError, TypeError):  # no manifest of ours: it will differ
+            content = json.loads(manifest)
+            return int(content.get("format", 1)) if content["files"] else FORMAT
         return FORMAT
     stored = report_files.open_file(key_of(ORDERS.name, day))
     if stored is None:
@@ -234,6 +237,7 @@ def _read_rows(movements: list[LedgerRecord]) -> tuple[list[LedgerRecord], dict[
         ORDERS.name: list(map(order_row, orders)),
         ORDER_LINES.name: list(chain.from_iterable(map(line_rows, orders))),
         LEDGER.name: list(map(ledger_row, movements)),
+        TAXES.name: list(chain.from_iterable(map(tax_rows, movements))),
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from pynamodb.expressions.condition import Condition
 
@@ -15,6 +16,7 @@ class LedgerRecord:
 
     __slots__ = (
         "_order_lines",
+        "_taxes",
         "amount",
         "booked_at",
         "currency",
@@ -40,11 +42,18 @@ class LedgerRecord:
         self.currency: str = item["currency"]["S"]
         self.paypal_id: str = item["paypal_id"]["S"]
         self._order_lines = item["order_lines"]["S"]
+        self._taxes = item.get("taxes", {}).get("S")
 
     @property
     def order_lines(self) -> list[SoldLine]:
         """What the money paid for; empty if it paid no order."""
         return [tuple(line) for line in json.loads(self._order_lines)]
+
+    @property
+    def taxes(self) -> dict[str, Any] | None:
+        """Its taxes, as `LedgerEntry.taxes`; None if the money paid no order, or one from before there were schemes."""
+        taxes: dict[str, Any] | None = json.loads(self._taxes) if self._taxes else None
+        return taxes
 
 
 def ledger_pages(

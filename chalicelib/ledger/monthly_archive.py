@@ -12,8 +12,8 @@ from typing import IO, Any
 from chalicelib import aws
 from chalicelib.config import settings
 from chalicelib.ledger import report_files
-from chalicelib.ledger.daily_reports import MANIFEST, SHEETS, ReportError, key_of
-from chalicelib.ledger.report_columns import ReportFormat
+from chalicelib.ledger.daily_reports import MANIFEST, ReportError, key_of
+from chalicelib.ledger.report_columns import ReportFormat, sheets_of
 from chalicelib.ledger.totals import Totals
 
 MAX_CONCURRENCY = 6  # manifests read concurrently
@@ -91,11 +91,12 @@ def write_archive(month: Month, name: str, key: str, report: Callable[[int], Non
         zipfile.ZipFile(_stream(parts), "w") as archive,
     ):
         number = max(booked.format for booked in month.days)
-        for sheet in (each.in_format(number) for each in SHEETS):
+        for sheet in sheets_of(number):
             with _entry(archive, month, f"{sheet.name}-{name}.csv", sheet.name) as target:
                 target.write(_header(sheet))
                 for booked in month.days:
-                    _copy(booked, sheet, target)
+                    if sheet.since <= booked.format:
+                        _copy(booked, sheet, target)
                     read += 1
                     report(read)
         for booked in month.days:
@@ -115,7 +116,8 @@ def _keys_of(month: date) -> Iterator[tuple[str, str]]:
 def _read_manifest(key: str) -> dict[str, Any] | None:
     try:
         content = json.loads(_content(key))
-        return content if content["files"].keys() >= {sheet.name for sheet in SHEETS} else None
+        sheets = sheets_of(content.get("format", 1))
+        return content if content["files"].keys() >= {sheet.name for sheet in sheets} else None
     except (ValueError, KeyError, AttributeError, TypeError):
         return None  # the page says so
 
@@ -125,7 +127,7 @@ def _booked(day: date, manifest: dict[str, Any] | None, keys: dict[str, str]) ->
         return ClosedDay(day, {}, "The manifest can’t be read.")
     booked = ClosedDay(day, manifest)
     booked.totals.add_json(manifest["totals"])
-    missing = [sheet.name for sheet in SHEETS if key_of(sheet.name, day) not in keys]
+    missing = [sheet.name for sheet in sheets_of(booked.format) if key_of(sheet.name, day) not in keys]
     if missing:
         return ClosedDay(day, manifest, f"Missing: {', '.join(missing)}.", booked.totals)
     return booked
@@ -144,7 +146,8 @@ def _entry(archive: zipfile.ZipFile, month: Month, name: str, sheet: str = "") -
     info = zipfile.ZipInfo(name, (last.year, last.month, last.day, 0, 0, 0))
     info.compress_type = zipfile.ZIP_DEFLATED
     info.external_attr = 0o644 << 16
-    size = sum(int(booked.manifest["files"][sheet]["bytes"]) for booked in month.days) if sheet else 0
+    files = [booked.manifest["files"].get(sheet) for booked in month.days]
+    size = sum(int(file["bytes"]) for file in files if file)
     return archive.open(info, "w", force_zip64=size > LARGE)
 
 

@@ -17,13 +17,14 @@ FORMAT = 2  # of the books: with taxes. Days that were closed in format 1 stay i
 class ReportFormat:
     """A CSV file of a day. `erasable` are the columns that may be emptied in an order after its day was closed.
 
-    `added` is how many columns, the last ones, format 1 did not have.
+    `added` is how many columns, the last ones, format 1 did not have; `since` is the first format that has the file.
     """
 
     name: str
     columns: tuple[str, ...]
     erasable: frozenset[str] = frozenset()
     added: int = 0
+    since: int = 1
 
     def in_format(self, number: int) -> "ReportFormat":
         """Return the sheet as a format of the books has it."""
@@ -86,6 +87,27 @@ LEDGER = ReportFormat(
         "paypal_id",
     ),
 )
+TAXES = ReportFormat(
+    "taxes",
+    (
+        "order_number",
+        "kind",
+        "booked_at",
+        "scheme",
+        "territory",
+        "region",
+        "tax_class",
+        "rate",
+        "net",
+        "tax",
+        "gross",
+        "currency",
+        "supply_period",
+        "corrects_period",
+    ),
+    since=2,
+)
+SHEETS = (ORDERS, ORDER_LINES, LEDGER, TAXES)
 
 _FORMULA = re.compile(rf"\A(?=[\t\r\n])|{CELL_START}(?={FORMULA_START})")
 
@@ -103,6 +125,11 @@ def safe_cell(value: str) -> str:
 def decimals_of(order: OrderRecord, names: Iterable[str]) -> list[str]:
     """Write amounts of an order as decimals of its currency."""
     return [money.to_decimal_string(order.amount(name), order.currency) for name in names]
+
+
+def sheets_of(number: int) -> list[ReportFormat]:
+    """List the files of a format of the books, each with its columns then."""
+    return [sheet.in_format(number) for sheet in SHEETS if sheet.since <= number]
 
 
 def order_row(order: OrderRecord) -> Row:
@@ -164,3 +191,26 @@ def ledger_row(ledger_entry: LedgerRecord) -> Row:
         currency,
         safe_cell(ledger_entry.paypal_id),
     ]
+
+
+def tax_rows(ledger_entry: LedgerRecord) -> Iterator[Row]:
+    """Make a row for each rate of a movement's taxes, signed like its amount; none where the money paid no order."""
+    taxes, currency = ledger_entry.taxes, ledger_entry.currency
+    if not taxes:
+        return
+    for each in taxes["sums"]:
+        net, tax = each["net"], each["tax"]
+        yield [
+            ledger_entry.order_number,
+            ledger_entry.kind,
+            ledger_entry.booked_at,
+            taxes["scheme"],
+            taxes["territory"],
+            safe_cell(taxes["region"]),
+            each["tax_class"],
+            each["rate"],
+            *[money.to_decimal_string(amount, currency) for amount in (net, tax, net + tax)],
+            currency,
+            taxes["supply_period"],
+            taxes["corrects_period"],
+        ]

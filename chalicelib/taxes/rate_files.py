@@ -12,7 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 from chalicelib import money
 from chalicelib.cleaning import clean_line, find_control_character
 from chalicelib.postal import country_of
-from chalicelib.taxes.rates import TERRITORIES, find_rate
+from chalicelib.taxes.rates import find_rate, taxed_territories
 from chalicelib.taxes.rules import RateRow, UsRateRow
 from chalicelib.taxes.tax_classes import TaxClass
 
@@ -55,7 +55,9 @@ def read_rates(text: str, day: date) -> tuple[RateRow, ...]:
         )
 
     checks = {
-        "territory": lambda text: _one_of(text.upper(), TERRITORIES, "a territory that the shop knows"),
+        "territory": lambda text: _one_of(
+            text.upper(), taxed_territories(), "a territory that the shop knows"
+        ),
         "tax_class": _tax_class,
         "rate": _rate,
         "valid_from": _day,

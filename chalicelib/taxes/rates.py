@@ -1,8 +1,9 @@
 """The rates: which counts in a territory on a day. rates.csv has them, and the merchant's rows correct it."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 from chalicelib.taxes.rules import RateRow
@@ -10,23 +11,34 @@ from chalicelib.taxes.rules import RateRow
 FILE = Path(__file__).with_name("rates.csv")
 
 
-def _read_file() -> Iterator[RateRow]:
+@cache
+def all_rates() -> tuple[RateRow, ...]:
+    """Read the file when it is first needed: a shopper's first page does without."""
     with FILE.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            yield RateRow(
+        return tuple(
+            RateRow(
                 row["territory"],
                 row["tax_class"],
                 row["rate"],
                 date.fromisoformat(row["valid_from"]),
                 row["source"],
             )
+            for row in csv.DictReader(file)
+        )
 
 
-RATES = tuple(_read_file())
-TERRITORIES = frozenset(row.territory for row in RATES)
-_ROWS: dict[tuple[str, str], list[RateRow]] = {}
-for _row in RATES:
-    _ROWS.setdefault((_row.territory, _row.tax_class), []).append(_row)
+@cache
+def taxed_territories() -> frozenset[str]:
+    """Return the codes of the territories that have rates."""
+    return frozenset(row.territory for row in all_rates())
+
+
+@cache
+def _rows() -> dict[tuple[str, str], list[RateRow]]:
+    rows: dict[tuple[str, str], list[RateRow]] = {}
+    for row in all_rates():
+        rows.setdefault((row.territory, row.tax_class), []).append(row)
+    return rows
 
 
 def find_rate(
@@ -38,7 +50,7 @@ def find_rate(
     """
     for code in dict.fromkeys((territory, territory.partition("-")[0])):
         rows: list[RateRow] = [
-            *_ROWS.get((code, tax_class), ()),
+            *_rows().get((code, tax_class), ()),
             *(row for row in corrections if (row.territory, row.tax_class) == (code, tax_class)),
         ]
         # Of rows of the same day the last counts: the correction.

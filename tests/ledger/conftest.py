@@ -76,6 +76,7 @@ class Ledger:
         fee: int | None,
         currency: str | None = None,
         sold: Sequence[SoldLine] = (),
+        taxes: dict[str, Any] | None = None,
     ) -> LedgerEntry:
         """Book any movement."""
         row = new_ledger_entry(
@@ -89,6 +90,7 @@ class Ledger:
             fee=fee,
             sold=sold,
         )
+        row.taxes = taxes
         row.save()
         return row
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from datetime import date, datetime
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from chalicelib import aws as clients
 from chalicelib import clock
 from chalicelib.config import settings
 from chalicelib.ledger import daily_reports, report_files
-from chalicelib.ledger.models import SALE, LedgerEntry, partitions_of
+from chalicelib.ledger.models import REFUND, SALE, LedgerEntry, partitions_of
 from chalicelib.orders.base import OrderLine
 from tests.ledger.conftest import CUP, TEA, Ledger, download, everything, keys, read_json, rows
 
@@ -18,13 +19,14 @@ DAY = date(2026, 11, 22)
 FOLDER = "books/2026/11/22"
 LEDGER, ORDERS = f"{FOLDER}/ledger-2026-11-22.csv", f"{FOLDER}/orders-2026-11-22.csv"
 LINES, MANIFEST = f"{FOLDER}/order-lines-2026-11-22.csv", f"{FOLDER}/manifest-2026-11-22.json"
+TAXES = f"{FOLDER}/taxes-2026-11-22.csv"
 At = Callable[[str], datetime]
 
 
 def test_the_files_have_the_promised_names_and_columns(ledger: Ledger, at: At) -> None:
     at("2026-11-23T01:00")
     daily_reports.export_day(DAY)
-    assert keys() == sorted([LEDGER, ORDERS, LINES, MANIFEST])
+    assert keys() == sorted([LEDGER, ORDERS, LINES, TAXES, MANIFEST])
     bom = b"\xef\xbb\xbf"
     assert download(ORDERS) == bom + (
         b"order_number,order_id,placed_at,paid_at,email,name,country,currency,items,shipping,tax_included,total,"
@@ -36,18 +38,22 @@ def test_the_files_have_the_promised_names_and_columns(ledger: Ledger, at: At) -
     assert download(LEDGER) == bom + (
         b"booked_at,paypal_at,kind,order_number,amount,fee,net,currency,paypal_id\r\n"
     )
+    assert download(TAXES) == bom + (
+        b"order_number,kind,booked_at,scheme,territory,region,tax_class,rate,net,tax,gross,currency,"
+        b"supply_period,corrects_period\r\n"
+    )
 
 
 def test_an_empty_day_has_books_too(ledger: Ledger, at: At) -> None:
     at("2026-11-23T01:00")
     export = daily_reports.export_day(DAY)
-    assert [file.rows for file in export.files.values()] == [0, 0, 0]
+    assert [file.rows for file in export.files.values()] == [0, 0, 0, 0]
     manifest = read_json(MANIFEST)
     assert (manifest["day"], manifest["timezone"]) == ("2026-11-22", "UTC")
     assert (manifest["totals"], manifest["currencies"]) == ({}, [])
 
 
-def test_a_sale_is_in_all_three_sheets(ledger: Ledger, at: At) -> None:
+def test_a_sale_is_in_the_sheets_of_orders_lines_and_ledger(ledger: Ledger, at: At) -> None:
     order = ledger.sale(fee=125)
     at("2026-11-23T01:00")
     daily_reports.export_day(DAY)
@@ -127,8 +133,38 @@ def test_more_orders_than_one_read_takes_are_all_there(
         "orders": 11,
         "order-lines": 11,
         "ledger": 11,
+        "taxes": 0,
     }
     assert sorted(row["order_number"] for row in rows(ORDERS)) == sorted(numbers)
+
+
+def test_taxes_have_a_row_for_each_rate_of_a_movement(ledger: Ledger, at: At) -> None:
+    sums = [
+        {"tax_class": "standard", "rate": "19", "net": 1597, "tax": 303},
+        {"tax_class": "tea", "rate": "7", "net": 925, "tax": 65},
+    ]
+    taxes = {
+        "scheme": "oss", "territory": "FR-20", "region": "", "sums": sums,
+        "supply_period": "2026-10", "corrects_period": "2026-10",
+    }  # fmt: skip
+    order = ledger.order()
+    ledger.book(REFUND, order, -2890, fee=0, taxes={**taxes, "sums": [negated(each) for each in sums]})
+    ledger.book(SALE, order, 1, fee=0)  # paid no order
+    at("2026-11-23T01:00")
+    daily_reports.export_day(DAY)
+    written = rows(TAXES)
+    assert [(row["tax_class"], row["rate"], row["net"], row["tax"], row["gross"]) for row in written] == [
+        ("standard", "19", "-15.97", "-3.03", "-19.00"),
+        ("tea", "7", "-9.25", "-0.65", "-9.90"),
+    ]
+    assert {(row["order_number"], row["kind"], row["scheme"], row["territory"]) for row in written} == {
+        (order.number, "refund", "oss", "FR-20")
+    }
+    assert {(row["supply_period"], row["corrects_period"]) for row in written} == {("2026-10", "2026-10")}
+
+
+def negated(sums: dict[str, Any]) -> dict[str, Any]:
+    return {**sums, "net": -sums["net"], "tax": -sums["tax"]}
 
 
 def test_money_that_paid_no_order_is_in_the_ledger_alone(ledger: Ledger, at: At) -> None:
@@ -182,7 +218,7 @@ def test_the_manifest_vouches_for_every_byte(ledger: Ledger, at: At) -> None:
     at("2026-11-23T01:00")
     daily_reports.export_day(DAY)
     vouched = read_json(MANIFEST)["files"]
-    assert {entry["key"] for entry in vouched.values()} == {LEDGER, ORDERS, LINES}
+    assert {entry["key"] for entry in vouched.values()} == {LEDGER, ORDERS, LINES, TAXES}
     for entry in vouched.values():
         content = download(entry["key"])
         assert entry["sha256"] == hashlib.sha256(content).hexdigest()

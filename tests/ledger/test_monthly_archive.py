@@ -18,6 +18,7 @@ from chalicelib import aws as clients
 from chalicelib.config import settings
 from chalicelib.ledger import daily_reports, monthly_archive, report_files
 from chalicelib.ledger.monthly_archive import read_month, write_archive
+from chalicelib.ledger.report_columns import SHEETS
 from infra.local.local_cloud import LocalCloud
 from tests.ledger.conftest import CUP, Ledger, download, keys, read_json, rows
 
@@ -88,7 +89,7 @@ def test_a_month_with_days_of_two_formats_has_the_columns_of_the_newer(
 def test_the_packed_sheets_are_the_days_sheets_one_behind_the_other(written: Ledger) -> None:
     archive = packed()
     assert archive.testzip() is None
-    for name in ("orders", "order-lines", "ledger"):
+    for name in ("orders", "order-lines", "ledger", "taxes"):
         content = archive.read(f"{name}-2026-11.csv")
         assert content.count(b"\xef\xbb\xbf") == 1
         days = [rows(daily_reports.key_of(name, date(2026, 11, number))) for number in (20, 21, 22)]
@@ -163,7 +164,7 @@ def peak_of_packing(days: int) -> int:
     """Pack so many days of files that hardly compress; tell how many bytes were held at most."""
     for number in range(1, days + 1):
         vouched = {}
-        for one in daily_reports.SHEETS:
+        for one in SHEETS:
             key = daily_reports.key_of(one.name, date(2026, 10, number))
             header = (report_files.BOM + ",".join(one.columns)).encode()
             body = header + b"\r\n" + random.Random(number).randbytes(300_000).hex().encode() + b"\r\n"

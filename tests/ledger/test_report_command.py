@@ -27,6 +27,7 @@ def test_a_closed_day_gets_its_final_books(
         (f"{folder}/orders-2026-11-22.csv", "1"),
         (f"{folder}/order-lines-2026-11-22.csv", "2"),
         (f"{folder}/ledger-2026-11-22.csv", "2"),
+        (f"{folder}/taxes-2026-11-22.csv", "0"),
         (f"{folder}/manifest-2026-11-22.json", "2"),
     ]
     for key, *_, link in lines:
@@ -40,7 +41,7 @@ def test_today_gets_provisional_books(ledger: Ledger, at: At, capsys: pytest.Cap
         assert main(["2026-11-22"]) == 0
     at("2026-11-23T00:30")  # over, and not yet closed
     assert main(["2026-11-22"]) == 0
-    assert len(keys()) == 4
+    assert len(keys()) == 5
     assert all(key.startswith("books/provisional/2026/11/22/") for key in keys())
 
 

@@ -17,7 +17,7 @@ def test_half_an_answer_of_the_database_is_no_answer(shop: Shop) -> None:
         assert isinstance(end, Answered), end
         return int(end.value)
 
-    assert lose_half_of("GetItem") == 503
+    assert lose_half_of("BatchGetItem") == 503
     assert shop.orders() == []
     assert lose_half_of("TransactWriteItems") == 303  # it took effect: read again, and gone by
     assert len(shop.orders()) == 1

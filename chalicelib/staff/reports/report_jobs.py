@@ -34,15 +34,16 @@ def pack_month(job: "Job") -> None:
     """Pack a month's books into one file."""
     from chalicelib.ledger import daily_reports
     from chalicelib.ledger.monthly_archive import read_month, write_archive
+    from chalicelib.ledger.report_columns import SHEETS
 
     name = job.arguments["month"]
     span = parse_month(name, clock.today())
     month = read_month(span.first)
     key = f"exports/{month.mark}/books-{name}.zip"
-    total = 3 * len(month.days)
+    total = len(SHEETS) * len(month.days)
 
     def report(read: int) -> None:
-        if read % 3 == 0:
+        if read % len(SHEETS) == 0:
             job_progress.report_progress(job, progress=read, total=total, message="Combining the days …")
 
     try:

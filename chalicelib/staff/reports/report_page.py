@@ -29,7 +29,13 @@ if TYPE_CHECKING:
     from chalicelib.ledger.totals import Summary, Totals
 
 
-FILES = {"orders": "Orders", "order-lines": "Lines", "ledger": "Ledger", "manifest": "Manifest"}
+FILES = {
+    "orders": "Orders",
+    "order-lines": "Lines",
+    "ledger": "Ledger",
+    "taxes": "Taxes",
+    "manifest": "Manifest",
+}
 WRITTEN, OPEN_DAY, DUE, LATE, BROKEN = "written", "open", "due", "late", "broken"
 
 

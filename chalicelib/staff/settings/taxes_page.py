@@ -15,7 +15,7 @@ from chalicelib.shop_settings.taxes import (
 )
 from chalicelib.staff.settings import taxes_form
 from chalicelib.staff.settings.part_page import PartPage
-from chalicelib.taxes.rates import TERRITORIES, find_rate
+from chalicelib.taxes.rates import find_rate, taxed_territories
 from chalicelib.taxes.rules import Mode, TaxRules
 from chalicelib.taxes.tax_classes import ONLY_AT_HOME, TaxClass
 
@@ -53,7 +53,7 @@ class CurrentRate(NamedTuple):
 def rates_today(rules: TaxRules) -> list[CurrentRate]:
     """List the rates of all territories and classes today, home first. Classes that count at home alone are not elsewhere."""
     today, rates = clock.today(), []
-    for territory in sorted(TERRITORIES, key=lambda each: (each != rules.country, each)):
+    for territory in sorted(taxed_territories(), key=lambda each: (each != rules.country, each)):
         for tax_class in TaxClass:
             row = find_rate(territory, tax_class, today, rules.corrections)
             is_elsewhere = territory.partition("-")[0] != rules.country

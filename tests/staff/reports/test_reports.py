@@ -73,9 +73,9 @@ def fetch(link: str) -> tuple[bytes, Any]:
 def test_each_day_has_its_files_rows_and_control_totals(finance: Shopper) -> None:
     page = finance.get("/staff/books?month=2026-11")
     assert row(page, "Friday, 20 November") == (
-        "Friday, 20 November €35.70 −€5.00 €0.00 €1.20 €29.50 Orders 1 Lines 2 Ledger 2 Manifest"
+        "Friday, 20 November €35.70 −€5.00 €0.00 €1.20 €29.50 Orders 1 Lines 2 Ledger 2 Taxes 0 Manifest"
     )
-    assert row(page, "Saturday, 21 November").endswith("Orders 1 Lines 1 Ledger 1 Manifest")
+    assert row(page, "Saturday, 21 November").endswith("Orders 1 Lines 1 Ledger 1 Taxes 0 Manifest")
     assert "provisional" in row(page, "Sunday, 22 November")
     assert "€9.90" in row(page, "Sunday, 22 November")
     assert "Wednesday, 18 November" not in page.text
