@@ -34,7 +34,7 @@ def sell_long_words(shop: Shop) -> None:
         VariantDraft(sku, {LONG[:60]: f"{number}{LONG[:59]}", "B": LONG[:60]}, 119900, 99900, 4)
         for number, sku in enumerate((SKU, "Z" * 40))
     ]
-    save_product(ProductDraft("long", NAME, TEXT, "tea", "19", "2026-11-02", False, [], variants))
+    save_product(ProductDraft("long", NAME, TEXT, "tea", "tea", "2026-11-02", False, [], variants))
 
 
 def order_long_words(shop: Shop, **changed: str) -> str:
