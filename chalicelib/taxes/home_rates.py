@@ -5,11 +5,12 @@ from datetime import date
 from chalicelib.taxes.rates import find_rate
 from chalicelib.taxes.rules import TaxRules
 from chalicelib.taxes.tax_classes import TaxClass
+from chalicelib.taxes.territories import find_territory
 
 
 def find_home_rate(rules: TaxRules, tax_class: str, day: date) -> str | None:
     """Find a class's rate at home, in percent; None where the country has none, such as the United States."""
-    row = find_rate(rules.country, tax_class, day, rules.corrections)
+    row = find_rate(find_territory(rules.country).code, tax_class, day, rules.corrections)
     return row.rate if row else None
 
 

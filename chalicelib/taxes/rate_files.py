@@ -11,7 +11,6 @@ from typing import Generic, NamedTuple, TypeVar
 
 from chalicelib import money
 from chalicelib.cleaning import clean_line, find_control_character
-from chalicelib.postal import country_of
 from chalicelib.taxes.rates import find_rate, taxed_territories
 from chalicelib.taxes.rules import RateRow, UsRateRow
 from chalicelib.taxes.tax_classes import TaxClass
@@ -78,6 +77,8 @@ def read_rates(text: str, day: date) -> tuple[RateRow, ...]:
 
 def read_us_rates(text: str) -> tuple[UsRateRow, ...]:
     """Read rows of state, zip5, tax_class, rate, shipping_taxable, valid_from. Raises InvalidRates."""
+    from chalicelib.postal import country_of  # a shopper's first page does without
+
     states = {region.code: region for region in country_of("US").regions}
 
     def row(cell: Mapping[str, str]) -> UsRateRow:

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from datetime import date
 
-from chalicelib.postal import country_of
 from chalicelib.taxes.rules import UsRateRow
 from chalicelib.taxes.tax_classes import WIDER
 
 
 def find_state(postal_code: str, region: str) -> str:
     """Find a state's two letters by its name or code, else by the ZIP code; empty where neither says it."""
+    from chalicelib.postal import country_of  # a shopper's first page does without
+
     states = country_of("US")
     state = states.find_region(region) if region.strip() else None
     state = state or states.find_region_of_code(postal_code.strip()[:5])

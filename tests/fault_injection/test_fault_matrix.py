@@ -10,6 +10,7 @@ from tests.fault_injection.scenario import Case, Scenario
 from tests.fault_injection.scenarios import (
     background_jobs,
     bounces,
+    cart,
     checkout_and_payment,
     expiry_and_unmatched_payments,
     pending_payments,
@@ -19,6 +20,7 @@ from tests.fault_injection.scenarios import (
 )
 
 WAYS = (
+    cart,
     checkout_and_payment,
     pending_payments,
     expiry_and_unmatched_payments,

@@ -35,3 +35,8 @@ def test_a_correction_changes_what_a_class_is_at_home_from_its_day_on() -> None:
 
 def test_a_country_without_rates_has_none() -> None:
     assert find_home_rate(TaxRules(Mode.US, "US"), "standard", DAY) is None
+
+
+@pytest.mark.parametrize(("country", "rate"), [("MC", "20"), ("IM", "20"), ("GR", "24")])
+def test_a_country_that_anothers_rates_apply_to_has_them(country: str, rate: str) -> None:
+    assert find_home_rate(TaxRules(Mode.HOME, country), "standard", DAY) == rate

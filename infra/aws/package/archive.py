@@ -129,12 +129,12 @@ def machine_of(library: bytes) -> int:
 def pack(files: Iterable[Path], folder: Path, target: Path, below: str = "", most: int = MAX_BYTES) -> Packed:
     """Write a zip that depends only on names and contents. Raises PackageError if it is too large for a cold start."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for file in files:
             entry = zipfile.ZipInfo(below + file.relative_to(folder).as_posix(), EPOCH)
             entry.external_attr = 0o100644 << 16  # readable by anybody: Lambda is not its owner
             entry.create_system = 3  # Unix, for which the line above is written
-            archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
+            archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED, 9)
         parts: Counter[str] = Counter()
         for entry in archive.infolist():
             name = entry.filename.removeprefix(below).partition("/")[0]

@@ -26,8 +26,14 @@ LEFT_OUT = (  # names from the package's root; * goes across folders
     *("boto3/data/*", "boto3/examples/*"),
     # botocore uses certifi's certificates if both exist.
     "botocore/cacert.pem",
-    # Time zones come from tzdata; botocore only needs UTC from dateutil.
-    "dateutil/zoneinfo/*.tar.gz",
+    # Time zones come from tzdata; botocore only needs UTC and the parser from dateutil.
+    *("dateutil/zoneinfo/*.tar.gz", "dateutil/rrule.py", "dateutil/easter.py"),
+    # S3 transfers by awscrt, which is not installed.
+    *("boto3/crt.py", "s3transfer/crt.py"),
+    # Tables and the source of the time zones: zoneinfo reads the compiled files.
+    *("tzdata/zoneinfo/*.tab", "tzdata/zoneinfo/tzdata.zi", "tzdata/zoneinfo/leapseconds"),
+    # urllib3 in a browser.
+    "urllib3/contrib/emscripten/*",
     # Its modules exist in Python, too, and only guess if PayPal does not name an encoding.
     *("charset_normalizer/*.so", "charset_normalizer/cli/*"),
     # Of Powertools, everything but logs and metrics.

@@ -66,31 +66,6 @@ def _return_address(case: Case) -> str:
     return f"/payments/paypal/return?token={case.token}&PayerID=PAYER"
 
 
-def choose_paris(case: Case) -> None:
-    """Say in the cart where it is to be sent."""
-    form = {"country": "FR", "postal_code": "75001"}
-    answer = case.world.insist(case.shopper, "POST", "/cart/country", form=form)
-    assert answer.status == 303, answer.text
-
-
-def order_to_paris(case: Case) -> None:
-    """Order and pay what the checkout shows for there."""
-    page = case.shopper.get("/checkout")
-    assert page.field("postal_code") == "75001"
-    assert '<option value="FR" selected' in page.body
-    case.token = token_of(
-        case.world.shop.place(case.shopper, email=case.email, country="FR", postal_code="75001", city="Paris")
-    )
-    case.world.shop.come_back(case.shopper, case.token)
-
-
-def sent_to_paris(case: Case) -> None:
-    """The order has the shipping of France; a quantity that was changed meanwhile counts."""
-    (order,) = case.orders()
-    assert (order.customer["country"], order.shipping) == ("FR", 990)
-    assert order.items == 1000 * (1 if "another tab" in case.label else IN_THE_CART)
-
-
 # -- what happens by itself ---------------------------------------------------------------------------------
 
 
@@ -262,20 +237,6 @@ SCENARIOS = [
         check=placed_once,
         rivals=(OTHER_TILL,),
         main=True,
-    ),
-    Scenario(
-        "choose where the cart is sent",
-        Case.fill_cart,
-        choose_paris,
-        ("paid",),
-        afterwards=order_to_paris,
-        check=sent_to_paris,
-        rivals=(
-            Rival(
-                "another tab",
-                lambda case: case.shopper.post(f"/cart/lines/{case.sku}", {"quantity": "1"}),
-            ),
-        ),
     ),
     Scenario(
         "pay by return",
