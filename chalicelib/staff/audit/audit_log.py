@@ -28,12 +28,12 @@ def writer_as(who: str, what: str) -> AuditWriter:
 def write_result(
     transaction: Transaction, job: Job, what: str, after: Mapping[str, Any] | None = None
 ) -> None:
-    """Add the entry of a job's result, whose key is the job's: a job that is run again writes it once.
+    """Add the entry of a job's result, whose key is the job's: a job that is run again writes it once, behind its request.
 
     The transaction is refused by the name "result" if the entry is there.
     """
     entry = _entry(job.actor, what, f"job {job.id}", {}, after or {})
-    entry.month, entry.entry = job.created_at[:7], f"{job.created_at}#{job.id}"
+    entry.month, entry.entry = job.created_at[:7], f"{job.created_at}~{job.id[:8]}"  # ~ sorts behind #
     transaction.put("result", entry, AuditEntry.month.does_not_exist())
 
 

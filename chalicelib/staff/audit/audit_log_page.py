@@ -16,7 +16,7 @@ from chalicelib.web.http_request import query
 A_PAGE = 50
 MIN_MONTH = "2026-01"
 _MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])", re.ASCII)
-_ENTRY = re.compile(r"[0-9TZ:.-]{10,40}#[0-9a-f]{8}", re.ASCII)
+_ENTRY = re.compile(r"[0-9TZ:.-]{10,40}[#~][0-9a-f]{8}", re.ASCII)
 
 
 def show(request: Request, member: StaffMember) -> Response:

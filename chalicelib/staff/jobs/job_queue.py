@@ -37,22 +37,23 @@ def start(
     deletes when it ends. If the function cannot be invoked, the job stays waiting, and its page offers to start
     it again.
     """
+    job_id = job_id or ids.new_id()
+    transaction = Transaction()
+    audit_log.writer_for(member, f"requested {KINDS[kind].description}")(
+        transaction, f"job {job_id}", {}, arguments
+    )
     job = Job(
-        job_id or ids.new_id(),
+        job_id,
         kind=kind,
         actor=member.email,
-        created_at=clock.iso_now(),
+        created_at=clock.iso_now(),  # not before the entry, so that its result's entry is behind it
         arguments=dict(arguments),
         private_arguments=dict(private) if private else None,
         problems=[],
         updated_at=clock.timestamp(),
         expires=clock.timestamp() + WEEK,
     )
-    transaction = Transaction()
     transaction.put("job", job, Job.id.does_not_exist())
-    audit_log.writer_for(member, f"requested {KINDS[kind].description}")(
-        transaction, f"job {job.id}", {}, arguments
-    )
     try:
         transaction.commit()
     except ConditionFailed:
