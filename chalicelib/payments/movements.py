@@ -58,10 +58,9 @@ def add_movement(
 
 def _taxes_of_sale(order: Order, month: str) -> dict[str, Any] | None:
     """Return what the order froze when it was placed; None for one that was placed before orders had taxes."""
-    assessment = getattr(order, "tax_assessment", None)
-    if not assessment:
+    if not order.tax_assessment:
         return None
-    kept = {name: assessment[name] for name in ("scheme", "territory", "region", "sums")}
+    kept = {name: order.tax_assessment[name] for name in ("scheme", "territory", "region", "sums")}
     return {**kept, "supply_period": month, "corrects_period": ""}
 
 
@@ -78,29 +77,21 @@ def _taxes_of_part(order: Order, capture_id: str | None, amount: int, month: str
     if sale is None:
         return None
     sums = _sums_of(sale["taxes"])
-    taken = [
-        TaxSum(each.tax_class, each.rate, -each.net, -each.tax)
-        for entry in booked
-        if entry is not sale
-        for each in _sums_of(entry["taxes"])
-    ]
+    taken = [-each for entry in booked if entry is not sale for each in _sums_of(entry["taxes"])]
     paid = sum(entry["amount"] for entry in booked) + amount
     change = max(0, min(paid, _gross(sums))) - (_gross(sums) - _gross(taken))
     parts = restored_shares(taken, change) if change > 0 else refund_shares(sums, taken, -change)
-    sign = 1 if change > 0 else -1
+    signed = parts if change > 0 else [-each for each in parts]
     supplied = sale["taxes"]["supply_period"]
     return {
         **sale["taxes"],
-        "sums": [
-            {"tax_class": each.tax_class, "rate": each.rate, "net": sign * each.net, "tax": sign * each.tax}
-            for each in parts
-        ],
+        "sums": [dict(vars(each)) for each in signed],
         "corrects_period": supplied if supplied != month else "",
     }
 
 
 def _sums_of(taxes: dict[str, Any]) -> list[TaxSum]:
-    return [TaxSum(each["tax_class"], each["rate"], each["net"], each["tax"]) for each in taxes["sums"]]
+    return [TaxSum(**each) for each in taxes["sums"]]
 
 
 def _gross(sums: Iterable[TaxSum]) -> int:

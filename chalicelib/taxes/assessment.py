@@ -66,6 +66,10 @@ class TaxSum:
         """Net and tax."""
         return self.net + self.tax
 
+    def __neg__(self) -> "TaxSum":
+        """Return it as money that went the other way."""
+        return TaxSum(self.tax_class, self.rate, -self.net, -self.tax)
+
 
 @dataclass(frozen=True)
 class Assessment:
@@ -258,9 +262,9 @@ def _with_sales_tax(
     if territory == rules.country:
         state = find_state(destination.postal_code, destination.region)
         territory = f"{territory}-{state}" if state else territory
+        of_state = [row for row in rules.us_rates if row.state == state]  # there may be thousands of others
         rows = [
-            find_sales_tax(rules.us_rates, state, destination.postal_code, line.tax_class, day)
-            for line in lines
+            find_sales_tax(of_state, state, destination.postal_code, line.tax_class, day) for line in lines
         ]
     nets: dict[tuple[str, str], int] = {}
     for line, row, share in zip(lines, rows, _shares_of(shipping, lines), strict=True):

@@ -56,4 +56,4 @@ def _totals(sums: Iterable[TaxSum]) -> list[TaxSum]:
 
 
 def _minus(sums: Sequence[TaxSum], taken: Iterable[TaxSum]) -> list[TaxSum]:
-    return _totals([*sums, *(TaxSum(each.tax_class, each.rate, -each.net, -each.tax) for each in taken)])
+    return _totals([*sums, *(-each for each in taken)])

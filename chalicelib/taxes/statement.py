@@ -20,10 +20,7 @@ def freeze_assessment(assessment: Assessment, rules: TaxRules) -> dict[str, Any]
         "territory": assessment.territory,
         "region": assessment.region,
         "added_tax": assessment.added_tax,
-        "sums": [
-            {"tax_class": each.tax_class, "rate": each.rate, "net": each.net, "tax": each.tax}
-            for each in assessment.sums
-        ],
+        "sums": [dict(vars(each)) for each in assessment.sums],
         "note": _note(assessment.scheme, rules),
     }
 
