@@ -41,8 +41,8 @@ def price_lines(cart_lines: Sequence[CartLine]) -> list[PricedLine]:
     """Return lines as the catalog prices them; those that are no longer sold are left out."""
     return [
         PricedLine(line.offer.tax_class, line.offer.price, line.quantity)
-        for line in cart_lines
-        if line.offer is not None and line.offer.sellable
+        for line in sold_lines(cart_lines)
+        if line.offer is not None
     ]
 
 

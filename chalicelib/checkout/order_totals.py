@@ -8,9 +8,15 @@ from chalicelib.orders.base import OrderLine
 from chalicelib.taxes.assessment import Assessment
 
 
-def freeze_lines(cart_lines: Sequence[CartLine], assessment: Assessment) -> list[OrderLine]:
-    """Return a cart's lines as order lines; `assessment` is theirs. Lines that are no longer sold are left out."""
-    sold = zip(sold_lines(cart_lines), assessment.prices, assessment.rates, strict=True)
+def freeze_lines(cart_lines: Sequence[CartLine], assessment: Assessment | None) -> list[OrderLine]:
+    """Return a cart's lines as order lines; `assessment` is theirs. Lines that are no longer sold are left out.
+
+    Without one, where nothing can be sent, they have the catalog's prices and no rate: for the form, not for an order.
+    """
+    lines = sold_lines(cart_lines)
+    prices = assessment.prices if assessment else [line.offer.price for line in lines if line.offer]
+    rates = assessment.rates if assessment else [""] * len(lines)
+    sold = zip(lines, prices, rates, strict=True)
     return [
         OrderLine(
             sku=line.sku,

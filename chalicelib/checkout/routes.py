@@ -1,7 +1,6 @@
 """The checkout: the form, and placing the order. app.py has the URLs."""
 
 import logging
-from typing import Any
 
 from chalice.app import Request, Response
 
@@ -10,15 +9,17 @@ from chalicelib.cart import destinations, sessions
 from chalicelib.cart import service as cart_service
 from chalicelib.cart.service import CartLine
 from chalicelib.cart.sessions import Session
-from chalicelib.cart.totals import Totals, price_lines, sold_lines, totals_of, totals_view
+from chalicelib.cart.totals import price_lines, totals_of, totals_view
 from chalicelib.checkout import place_order
 from chalicelib.checkout.customer_form import MAX_LENGTHS, Customer, mark_of_asked, validate_customer
+from chalicelib.checkout.order_totals import freeze_lines
 from chalicelib.cleaning import clean_line
 from chalicelib.config import settings
 from chalicelib.database.reads import get
 from chalicelib.errors import BadInput, OutOfStock, ServiceUnavailable, TooManyRequests
 from chalicelib.orders.delivery.delivery_fields import fingerprint_of_doubts
 from chalicelib.orders.models import Order
+from chalicelib.orders.views.customer_view import line_view
 from chalicelib.payments.paypal.errors import PayPalError
 from chalicelib.payments.paypal.order_request import PayWith, read_pay_with
 from chalicelib.payments.start_payment import PaymentInProgress, start_payment, start_payment_again
@@ -132,7 +133,7 @@ def _form(
     pause: str | None = None,
     status: int = 200,
 ) -> Response:
-    lines = sold_lines(cart_service.get_lines(session) if cart_lines is None else cart_lines)
+    lines = cart_service.get_lines(session) if cart_lines is None else cart_lines
     zones, rules = delivery.current(), taxes.current()
     destination = Destination(values["country"], values["postal_code"], values["region"])
     totals = None
@@ -151,7 +152,7 @@ def _form(
         countries=zones.countries_by_name,
         rules=postal.country_of(values["country"]),
         confirmed=fingerprint_of_doubts(values) if confirmed is None else confirmed,
-        lines=_line_views(lines, totals),
+        lines=[line_view(line) for line in freeze_lines(lines, totals.assessment if totals else None)],
         totals=totals and totals_view(totals, rules),
         total_decimal=totals and money.to_decimal_string(totals.total, settings.currency),
         max=MAX_LENGTHS,
@@ -159,21 +160,3 @@ def _form(
         cart_count=session.item_count,
     )
     return html_response(body, status, session.cookies())
-
-
-def _line_views(lines: list[CartLine], totals: Totals | None) -> list[dict[str, Any]]:
-    """Return lines' values for templates: at the prices that are charged, else at the catalog's."""
-    prices = totals.assessment.prices if totals else [line.offer.price for line in lines if line.offer]
-    return [
-        {
-            "sku": line.sku,
-            "slug": line.offer.slug,
-            "name": line.offer.name,
-            "label": line.offer.label,
-            "quantity": line.quantity,
-            "price": price,
-            "total": price * line.quantity,
-        }
-        for line, price in zip(lines, prices, strict=True)
-        if line.offer
-    ]
