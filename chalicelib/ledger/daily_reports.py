@@ -18,7 +18,7 @@ import heapq
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -39,6 +39,7 @@ from chalicelib.ledger.report_columns import (
     LEDGER,
     ORDER_LINES,
     ORDERS,
+    SHEETS,
     TAXES,
     ReportFormat,
     Row,
@@ -168,7 +169,8 @@ def _export(day: date, *, provisional: bool) -> Export:
             sink = _sink(sheet, day, provisional=provisional, complete=manifest is not None)
             stack.enter_context(sink)
             sinks[sheet.name] = sink
-        _fill(sinks, {sheet.name: len(sheet.columns) for sheet in sheets}, totals, movements_of(day))
+        earlier = {sheet.name: len(sheet.columns) for sheet in sheets if sheet not in SHEETS}
+        _fill(sinks, earlier, totals, movements_of(day))
         written = {name: sink.finish() for name, sink in sinks.items()}
     export = Export(day, written, manifest_key, totals.as_json(), number)
     _write_manifest(export, manifest, once=not provisional)
@@ -204,17 +206,18 @@ def _sink(
 
 def _fill(
     sinks: dict[str, ReportWriter | ReportVerifier],
-    widths: dict[str, int],
+    earlier: Mapping[str, int],
     totals: Totals,
     movements: Iterator[LedgerRecord],
 ) -> None:
+    """Add movements to the sheets and the totals. `earlier`: how many columns a sheet has that had fewer in its format."""
     calls = (partial(_read_rows, step) for step in _steps(movements))
     with closing(read_ahead(calls, BATCHES_AHEAD)) as read:
         for step, rows in read:
             for ledger_entry in step:
                 totals.add(ledger_entry)
             for name, sink in sinks.items():
-                sink.add(row[: widths[name]] for row in rows[name])
+                sink.add([row[: earlier[name]] for row in rows[name]] if name in earlier else rows[name])
 
 
 def _steps(movements: Iterable[LedgerRecord]) -> Iterator[list[LedgerRecord]]:
