@@ -9,9 +9,8 @@ from urllib.parse import unquote, urlsplit
 from chalice.app import Request, Response
 
 from chalicelib import clock, money
-from chalicelib.cart import destinations, service, sessions
+from chalicelib.cart import service, sessions
 from chalicelib.cart.sessions import COUNT_COOKIE, Session
-from chalicelib.cart.totals import price_lines, sold_lines, totals_of, totals_view
 from chalicelib.catalog.models import MAX_QUANTITY_PER_LINE
 from chalicelib.catalog.offers import find_slug
 from chalicelib.catalog.product_details import product_view
@@ -21,7 +20,6 @@ from chalicelib.errors import BadInput, NotFound, OutOfStock, ShopError
 from chalicelib.shop_settings import delivery, taxes
 from chalicelib.shop_settings.delivery import DELIVERY
 from chalicelib.shop_settings.taxes import TAXES
-from chalicelib.taxes.assessment import CannotBeServed
 from chalicelib.taxes.rules import Mode, TaxRules
 from chalicelib.web import http_request
 from chalicelib.web.flash import Flash
@@ -91,6 +89,8 @@ def change(request: Request, sku: str) -> Response:
 @routes.post("/cart/country")
 def choose_country(request: Request) -> Response:
     """Keep where the cart is to be sent, by which its total is shown."""
+    from chalicelib.cart import destinations  # no visit begins here
+
     form = read_form(request)
     session = sessions.load(request, DELIVERY, TAXES)
     if session.cart is None:
@@ -165,6 +165,11 @@ def _cart_page(
 
 def _summary(session: Session, lines: list[service.CartLine]) -> dict[str, Any]:
     """Return what lines cost where they are to be sent, if that is known, or why they cannot be sent there."""
+    # A visit begins with a page that needs no taxes.
+    from chalicelib.cart import destinations
+    from chalicelib.cart.totals import price_lines, sold_lines, totals_of, totals_view
+    from chalicelib.taxes.assessment import CannotBeServed
+
     zones, rules = delivery.current(), taxes.current()
     destination = destinations.find_destination(session, zones.countries)
     items_total = sum(line.total for line in lines)

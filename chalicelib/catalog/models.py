@@ -13,7 +13,6 @@ from chalicelib import clock
 from chalicelib.cleaning import clean_line, find_control_character
 from chalicelib.config import settings
 from chalicelib.database.connection import Table, TableMeta, table_name
-from chalicelib.taxes.home_rates import classes_at
 from chalicelib.taxes.tax_classes import TaxClass
 
 SLUG = re.compile(r"[A-Za-z0-9-]{1,40}", re.ASCII)
@@ -59,6 +58,8 @@ class Product(Table):
     def from_raw_data(cls, data: dict[str, Any]) -> Self:
         """Read a row. One from before there were classes has a rate, which becomes its class."""
         if "tax_class" not in data and "tax_rate" in data:
+            from chalicelib.taxes.home_rates import classes_at  # few rows need it
+
             found = classes_at(settings.shop.tax_rules, data["tax_rate"].get("S", ""), clock.today())
             data = {**data, "tax_class": {"S": (found[0] if found else TaxClass.STANDARD).value}}
         return super().from_raw_data(data)

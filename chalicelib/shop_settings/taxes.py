@@ -10,7 +10,6 @@ from chalicelib.cleaning import clean_line, find_control_character
 from chalicelib.config import settings
 from chalicelib.shop_settings import store
 from chalicelib.shop_settings.store import Change, Part
-from chalicelib.taxes.home_rates import find_home_rate
 from chalicelib.taxes.rate_files import read_rates, read_us_rates, write_rates, write_us_rates
 from chalicelib.taxes.rules import Mode, RateRow, TaxRules, UsRateRow
 from chalicelib.taxes.tax_classes import TaxClass
@@ -76,6 +75,8 @@ def _error_in_country(rules: TaxRules) -> str | None:
         return "Please choose the country from which you send."
     if (rules.mode is Mode.US) != (rules.country == "US"):
         return "Sales tax on top is for shops that send from the United States, and only for those."
+    from chalicelib.taxes.home_rates import find_home_rate  # a shopper's first page does without
+
     has_rate = find_home_rate(rules, TaxClass.STANDARD, clock.today()) is not None
     if rules.mode in (Mode.HOME, Mode.OSS) and not has_rate:
         return f"The shop knows no VAT rates of {settings.shop.country_name(rules.country)}."

@@ -14,10 +14,11 @@ from chalicelib.web.lazy_imports import LazyFunction
 from infra.aws.package.build import PROJECT
 from tests.shop import Shop
 
-# Imported when first used: staff pages, orders, email, images, PayPal, books, JSON logs, and botocore's own client.
+# Imported when first used: staff pages, orders, taxes, email, images, PayPal, books, JSON logs, and botocore's own client.
 LATER = (
     *("aws_lambda_powertools", "chalicelib.checkout", "chalicelib.orders", "chalicelib.payments"),
     *("chalicelib.mail", "chalicelib.postal", "email.header"),
+    *("chalicelib.taxes.assessment", "chalicelib.taxes.territories"),
     *("PIL", "argon2", "boto3", "markdown_it", "paypalcheckoutsdk", "requests", "urllib3"),
     *(f"botocore.{name}" for name in pynamodb_imports.DEFERRED),
 )
