@@ -1,7 +1,6 @@
 """Money as integers in minor units: cents, or whole yen. Pure; decimals appear only at the edges."""
 
 import re
-from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
@@ -173,13 +172,3 @@ def tax_included(gross: int, rate: str) -> int:
     """Return the tax included in a gross amount at a rate in percent, rounded half up to the minor unit."""
     percent = Decimal(rate)
     return int((gross * percent / (100 + percent)).quantize(Decimal(1), ROUND_HALF_UP))
-
-
-def tax_by_rate(amounts: Iterable[tuple[int, str]]) -> dict[str, int]:
-    """Sum gross amounts by rate, then calculate the tax once per rate: {"19": 304, "7": 12}."""
-    gross: dict[str, int] = {}
-    for amount, rate in amounts:
-        gross[rate] = gross.get(rate, 0) + amount
-    return {
-        rate: tax_included(total, rate) for rate, total in sorted(gross.items(), key=lambda r: -Decimal(r[0]))
-    }

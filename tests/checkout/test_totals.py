@@ -14,9 +14,10 @@ from chalicelib.cart.totals import Totals, totals_of
 from chalicelib.catalog.models import Stock
 from chalicelib.config import SHOP_FILE, load_shop, settings
 from chalicelib.shop_settings.delivery import DELIVERY
-from chalicelib.taxes.assessment import Destination, PricedLine
-from chalicelib.taxes.rules import Mode, TaxRules
+from chalicelib.taxes.assessment import Destination, PricedLine, assess
+from chalicelib.taxes.rules import Mode, RateRow, TaxRules
 from chalicelib.taxes.statement import included_taxes
+from chalicelib.taxes.tax_classes import TaxClass
 from tests.client import Answer
 from tests.shop import CUSTOMER, Shop, token_of
 
@@ -37,6 +38,15 @@ def totals(*lines: PricedLine, country: str = "DE", postal_code: str = "") -> To
 def _yen(setting: Any) -> None:
     zones = tuple(replace(zone, rate=490, free_from=6000) for zone in settings.shop.zones)
     setting(currency="JPY", shop=replace(settings.shop, zones=zones))
+
+
+def taxes_of(amounts: list[tuple[int, str]]) -> dict[str, int]:
+    """Assess gross amounts, each at a rate in percent, of a class of its own; return the tax by rate."""
+    day = date(2026, 11, 2)
+    classes = dict(zip(dict.fromkeys(rate for _, rate in amounts), TaxClass, strict=False))
+    rows = tuple(RateRow("DE", tax_class, rate, day) for rate, tax_class in classes.items())
+    lines = [PricedLine(classes[rate], amount, 1) for amount, rate in amounts]
+    return assess(TaxRules(Mode.HOME, "DE", corrections=rows), Destination("DE"), lines, 0, day).tax_by_rate
 
 
 # -- adding up --------------------------------------------------------------------------------------------
@@ -62,8 +72,8 @@ def test_tax_is_inside_the_price_by_rate_and_shipping_is_taxed_as_the_goods() ->
 
 def test_tax_is_rounded_half_up_once_a_rate_and_order() -> None:
     # 3 × 0.05 at 25 %: 0.01 each when rounded unit by unit, 0.03 together. 0.01 at 100 % is half a cent: up.
-    assert money.tax_by_rate([(5, "25")] * 3) == {"25": 3}
-    assert money.tax_by_rate([(7, "19")] * 3) == {"19": 3}
+    assert taxes_of([(5, "25")] * 3) == {"25": 3}
+    assert taxes_of([(7, "19")] * 3) == {"19": 3}
     assert money.tax_included(1, "100") == 1
     assert money.tax_included(3, "100") == 2
 
@@ -84,7 +94,7 @@ def test_the_tax_of_any_order_is_less_than_it_costs_and_true_to_half_a_cent(
 ) -> None:
     from fractions import Fraction
 
-    taxes = money.tax_by_rate(amounts)
+    taxes = taxes_of(amounts)
     for rate, tax in taxes.items():
         gross = sum(amount for amount, at in amounts if at == rate)
         exact = gross * Fraction(rate) / (100 + Fraction(rate))

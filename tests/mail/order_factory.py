@@ -1,5 +1,6 @@
 """Orders in every state, made by the actions that the shop itself uses."""
 
+from collections import Counter
 from functools import partial
 from typing import Any
 
@@ -34,7 +35,7 @@ def placed(*lines: OrderLine, **customer: str) -> Order:
         lines=list(lines),
         customer=CUSTOMER | customer,
         shipping=490,
-        taxes=money.tax_by_rate([*((line.total, line.tax_rate) for line in lines), (490, "19")]),
+        taxes=_taxes(lines),
         cart="cart",
         cart_version=1,
     )
@@ -43,6 +44,14 @@ def placed(*lines: OrderLine, **customer: str) -> Order:
     order.add_to_transaction(transaction)
     transaction.commit()
     return order
+
+
+def _taxes(lines: tuple[OrderLine, ...]) -> dict[str, int]:
+    gross = Counter({"19": 490})
+    for line in lines:
+        gross[line.tax_rate] += line.total
+    rates = sorted(gross, key=float, reverse=True)
+    return {rate: money.tax_included(gross[rate], rate) for rate in rates}
 
 
 def move(order: Order, *actions: str, capture: str = CAPTURE) -> Order:
